@@ -1,0 +1,53 @@
+//! The name of one finished backup of one client in the image store.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The folder name of a generation: the name of the job that made it. Safe as one component of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Generation(crate::JobId);
+
+impl Generation {
+    /// The generation that this job makes when it succeeds.
+    #[must_use]
+    pub const fn of_job(job: crate::JobId) -> Self {
+        Self(job)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for Generation {
+    type Err = crate::job::JobError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for Generation {
+    type Error = crate::job::JobError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Generation> for String {
+    fn from(generation: Generation) -> Self {
+        generation.0.into()
+    }
+}

@@ -1,0 +1,84 @@
+//! Where things are: the names of files and folders that both sides must agree on.
+//!
+//! Pure joins of paths. A client sees its tree as `/etc` and `/var` and the image store as
+//! [`STORE_MOUNT_POINT`]; the server sees the same under the base root and `GHSTBASE`.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use crate::{Generation, HostName, JobId, Nonce};
+
+/// Where a client mounts the image store (HOWTO, fstab of the client).
+pub const STORE_MOUNT_POINT: &str = "/backup";
+/// The order, below a client's `/etc`.
+pub const ORDER: &str = "ghost/order.json";
+/// The copy of the DHCP configuration from which a client learns its name, below its `/etc`.
+pub const HOST_TABLE: &str = "ghost/dhcpd.conf";
+/// The report, below a client's `/var`.
+pub const REPORT: &str = "ghost/report.jsonl";
+/// The folder in which an order is claimed, below a client's `/var`.
+pub const CLAIMS: &str = "ghost/claims";
+/// The folder of nonces, below the image store.
+pub const NONCES: &str = ".ghost4linux";
+/// What the server writes once a generation is complete, below its folder.
+pub const MANIFEST: &str = "manifest.json";
+/// Screenshots, below a generation's folder.
+pub const SCREENS: &str = "screens";
+
+/// The name of a client's own `/etc` below the base root: `192.168.7.2etc`.
+#[must_use]
+pub fn tree_etc(ip: Ipv4Addr) -> String {
+    format!("{ip}etc")
+}
+
+/// The name of a client's own `/var` below the base root: `192.168.7.2var`.
+#[must_use]
+pub fn tree_var(ip: Ipv4Addr) -> String {
+    format!("{ip}var")
+}
+
+/// The claim of a job's order, below a client's `/var`. Whoever creates it, and only that one, obeys.
+#[must_use]
+pub fn claim(job: &JobId) -> PathBuf {
+    Path::new(CLAIMS).join(job.as_str())
+}
+
+/// The nonce's file, below the image store.
+#[must_use]
+pub fn nonce(nonce: &Nonce) -> PathBuf {
+    Path::new(NONCES).join(nonce.as_str())
+}
+
+/// Where a job writes, below the image store, until the server has checked it.
+#[must_use]
+pub fn staging(host: &HostName, job: &JobId) -> PathBuf {
+    Path::new(host.as_str()).join(format!(".incoming-{job}"))
+}
+
+/// A finished generation's folder, below the image store.
+#[must_use]
+pub fn generation(host: &HostName, generation: &Generation) -> PathBuf {
+    Path::new(host.as_str()).join(generation.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_howto() {
+        let ip = Ipv4Addr::new(192, 168, 7, 2);
+        assert_eq!((tree_etc(ip), tree_var(ip)), ("192.168.7.2etc".to_owned(), "192.168.7.2var".to_owned()));
+    }
+
+    #[test]
+    fn staging_is_never_taken_for_a_generation() {
+        let host: HostName = "john".parse().unwrap();
+        let job: JobId = "20260123-142501-4f3a".parse().unwrap();
+        let staged = staging(&host, &job);
+        let finished = generation(&host, &Generation::of_job(job));
+        assert_eq!(staged, Path::new("john/.incoming-20260123-142501-4f3a"));
+        assert_eq!(finished, Path::new("john/20260123-142501-4f3a"));
+        assert!(staged.file_name().unwrap().to_str().unwrap().parse::<Generation>().is_err());
+    }
+}

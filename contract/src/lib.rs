@@ -1,0 +1,23 @@
+//! What the client (`ghost-init`) and the boot server (`ghostctl`) agree on.
+//!
+//! Words, file names and formats that both sides read or write. Nothing here does I/O, knows the time or
+//! touches the environment: bytes and values in, values out. Each file that is described here has exactly
+//! one writer; the module that describes it says which.
+
+pub mod generation;
+pub mod host;
+pub mod job;
+pub mod layout;
+pub mod mac;
+pub mod mode;
+pub mod order;
+pub mod report;
+pub mod time;
+
+pub use generation::Generation;
+pub use host::HostName;
+pub use job::{JobId, Nonce};
+pub use mac::MacAddress;
+pub use mode::Mode;
+pub use order::Order;
+pub use time::UnixTime;

@@ -1,0 +1,311 @@
+//! The order: what the server asks of the client. One JSON file, written by the server only.
+//!
+//! Reading it is done in three steps, each with its own refusals: the version first (a newer server may
+//! write fields of another shape), then the whole, then [`check`] against what the client knows of itself.
+//!
+//! ```text
+//! bytes ──parse──▶ Order ──check(facts)──▶ obey, or a Refusal that says why
+//! ```
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::seconds;
+use crate::{Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
+
+/// The version of the format that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// What the server asks of one client, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The version of the format, [`VERSION`] when written.
+    pub version: u32,
+    /// Which job this order belongs to.
+    pub job: JobId,
+    /// The client that it is for, by name …
+    pub host: HostName,
+    /// … and by hardware address.
+    pub mac: MacAddress,
+    /// What is to be done.
+    pub mode: Mode,
+    /// When it was written, by the server's clock.
+    pub issued: UnixTime,
+    /// From when on nobody may obey it, by the server's clock.
+    pub expires: UnixTime,
+    /// Where images are kept; the client must find the nonce there.
+    pub store: Option<ImageStore>,
+    /// Proves that a mounted image store is the one that the server means.
+    pub nonce: Nonce,
+    /// The imaging program and its settings; absent in mode `test`.
+    pub imager: Option<Imager>,
+    /// The generation to check or to write back; absent in the other modes.
+    pub generation: Option<Generation>,
+    /// What to type when.
+    pub prompts: Vec<Prompt>,
+    /// When a job counts as stalled.
+    pub watch: Watch,
+    /// How long things may take.
+    pub deadlines: Deadlines,
+    /// How mode `test` is done.
+    pub test: TestSettings,
+    /// What the machine does at the end.
+    pub at_end: AtEnd,
+}
+
+/// An NFS export that images are written to, as the client sees it (`GHSTNFS`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageStore {
+    /// The server's address; numeric, since the client has no resolver.
+    pub server: IpAddr,
+    /// The exported folder, absolute.
+    pub path: PathBuf,
+}
+
+/// Which imaging program is run, with the settings that only it understands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Imager {
+    /// DOSEmu 1.4 or dosemu2, whichever is installed, with a DOS program on a boot floppy.
+    Dosemu(DosProgram),
+    /// dosbox-x, headless, with a DOS program from the boot floppy.
+    DosboxX(DosProgram),
+}
+
+/// How a DOS imaging program is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DosProgram {
+    /// The command line that goes into AUTOEXEC.BAT as `BackUpCommand`; empty in mode `ghost`.
+    pub command: String,
+}
+
+/// Keys to type once, when something is on the screen or after a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// What brings it about.
+    pub when: PromptTrigger,
+    /// Key names as in linux/input-event-codes.h without `KEY_`, in the order in which they are typed.
+    pub keys: Vec<String>,
+    /// How long after the imager's start the trigger may take, whole seconds.
+    #[serde(with = "seconds")]
+    pub deadline: Duration,
+    /// What is done when the trigger has not come by then.
+    pub on_deadline: OnDeadline,
+}
+
+/// What brings keys about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptTrigger {
+    /// This text stands on the screen.
+    Text(String),
+    /// So much time has passed since the imager's start, whole seconds.
+    After(#[serde(with = "seconds")] Duration),
+}
+
+/// What is done when a prompt has not come by its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDeadline {
+    /// The program did not ask this time; go on.
+    Ignore,
+    /// Type the keys all the same.
+    Type,
+    /// End the imager; the job has failed.
+    Fail,
+}
+
+/// When a job counts as stalled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Below this many bytes a second nothing moves.
+    pub minimum_rate: u64,
+    /// How long nothing may move, whole seconds.
+    #[serde(with = "seconds")]
+    pub window: Duration,
+    /// How long after the imager's start nothing needs to move, whole seconds.
+    #[serde(with = "seconds")]
+    pub grace: Duration,
+    /// How often the counters are read, whole seconds.
+    #[serde(with = "seconds")]
+    pub sample_every: Duration,
+    /// How often a screenshot is taken, whole seconds.
+    #[serde(with = "seconds")]
+    pub screenshot_every: Duration,
+    /// How many of the latest screenshots are kept besides the first and those that belong to an event.
+    pub screenshots_kept: u32,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// The whole job on the client, from the claim to power off, whole seconds.
+    #[serde(with = "seconds")]
+    pub job: Duration,
+    /// From the imager's end to power off, whole seconds.
+    #[serde(with = "seconds")]
+    pub ending: Duration,
+}
+
+/// How mode `test` is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestSettings {
+    /// How long the `sleep` lasts whose end is the job's end, whole seconds. 3600 in the HOWTO.
+    #[serde(with = "seconds")]
+    pub sleep: Duration,
+    /// Public keys, one line each in OpenSSH's form, that may log in as root.
+    pub authorized_keys: Vec<String>,
+}
+
+/// What the machine does at the end of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtEnd {
+    /// It goes off.
+    PowerOff,
+    /// It boots again, which is its own disk's turn since the swap has been reverted.
+    Reboot,
+}
+
+/// Why bytes are not an order that this program understands.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// Not JSON, or a field is missing or of another type.
+    #[error("the order cannot be read")]
+    Syntax(#[source] serde_json::Error),
+    /// Written by a server with another format.
+    #[error(
+        "the order has format version {found}, this client understands version {VERSION}; use the same release on both sides"
+    )]
+    Version {
+        /// The version that it has.
+        found: u64,
+    },
+}
+
+/// Only what every version of the format has.
+#[derive(Deserialize)]
+struct AnyVersion {
+    version: u64,
+}
+
+impl Order {
+    /// Reads an order. Fields that are not known are passed over.
+    ///
+    /// # Errors
+    /// When it is no JSON, of another version, or lacks something.
+    pub fn parse(bytes: &[u8]) -> Result<Self, OrderError> {
+        let AnyVersion { version } = serde_json::from_slice(bytes).map_err(OrderError::Syntax)?;
+        if version != u64::from(VERSION) {
+            return Err(OrderError::Version { found: version });
+        }
+        serde_json::from_slice(bytes).map_err(OrderError::Syntax)
+    }
+
+    /// The file's content.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON, such as a path that is not UTF-8.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}
+
+/// What the client knows of itself when it reads an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// The address of the interface it booted from.
+    pub mac: MacAddress,
+    /// The name that the host table gives to that address.
+    pub host: HostName,
+    /// Now, by the boot server's clock (a file's time on its export), since a PC's own may be years off.
+    pub now: UnixTime,
+    /// The mode that the kernel command line asks for, if it does.
+    pub requested_mode: Option<Mode>,
+}
+
+/// Why a client does not obey an order that it can read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is for another machine that shares the IP address.
+    #[error("the order is for {host} with the hardware address {ordered}, this machine has {own}")]
+    OtherMac {
+        /// The host that it is for.
+        host: HostName,
+        /// The address that it is for.
+        ordered: MacAddress,
+        /// This machine's.
+        own: MacAddress,
+    },
+    /// The host table gives this machine another name.
+    #[error("the order is for {ordered}, the DHCP configuration calls this machine {own}")]
+    OtherHost {
+        /// The host that it is for.
+        ordered: HostName,
+        /// This machine's name.
+        own: HostName,
+    },
+    /// Its time is over.
+    #[error("the order expired {} s ago", .ago.as_secs())]
+    Expired {
+        /// How long ago, by the server's clock.
+        ago: Duration,
+    },
+    /// The kernel command line asks for a restore that the order does not.
+    #[error("a restore is never started by the kernel command line alone: the order is for {ordered}")]
+    RestoreByFlag {
+        /// The mode of the order.
+        ordered: Mode,
+    },
+    /// The mode cannot be done with what the order holds.
+    #[error("the order for mode {mode} has no {missing}")]
+    Incomplete {
+        /// The mode that was to be done.
+        mode: Mode,
+        /// What is missing.
+        missing: &'static str,
+    },
+}
+
+/// The mode in which this client is to obey this order, or why it must not.
+///
+/// # Errors
+/// The first reason against it. Whether it has been claimed already is not known here: the exclusive
+/// creation of the claim is the check.
+pub fn check(order: &Order, client: &ClientFacts) -> Result<Mode, Refusal> {
+    if order.mac != client.mac {
+        return Err(Refusal::OtherMac { host: order.host.clone(), ordered: order.mac, own: client.mac });
+    }
+    if order.host != client.host {
+        return Err(Refusal::OtherHost { ordered: order.host.clone(), own: client.host.clone() });
+    }
+    if client.now >= order.expires {
+        return Err(Refusal::Expired { ago: client.now.since(order.expires) });
+    }
+    let mode = client.requested_mode.unwrap_or(order.mode);
+    if mode == Mode::Restore && order.mode != Mode::Restore {
+        return Err(Refusal::RestoreByFlag { ordered: order.mode });
+    }
+    match missing(order, mode) {
+        Some(missing) => Err(Refusal::Incomplete { mode, missing }),
+        None => Ok(mode),
+    }
+}
+
+/// The first thing that this mode needs and the order does not hold.
+fn missing(order: &Order, mode: Mode) -> Option<&'static str> {
+    if mode != Mode::Test && order.imager.is_none() {
+        return Some("imager");
+    }
+    if mode.needs_image_store() && order.store.is_none() {
+        return Some("image store");
+    }
+    let needs_generation = matches!(mode, Mode::Verify | Mode::Restore);
+    (needs_generation && order.generation.is_none()).then_some("generation")
+}
+
+#[cfg(test)]
+mod tests;
