@@ -1,0 +1,67 @@
+# What there is to do with Ghost4Linux, each from a fresh Debian machine as root:
+#
+#   make demo      a virtual PC is woken, netbooted, does a job and goes off; every step is shown
+#   make test      every test, the end-to-end ones included
+#   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
+#   make clean     no process, namespace, mount or file is left
+#
+# Smaller steps: deps lint unit rootfs rootfs-check lab e2e (SCENARIO=name for one).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# An administrator's own files, laid over the base root.
+OVERLAY ?=
+export OVERLAY
+
+STATIC_TARGET := x86_64-unknown-linux-gnu
+GHOST_INIT := target/$(STATIC_TARGET)/release/ghost-init
+ROOTFS := target/rootfs
+LAB := target/release/lab
+PACKAGE_LISTS := scripts/host-packages rootfs/host-packages tests/host-packages
+SHELL_SCRIPTS = $(shell git ls-files | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
+
+.PHONY: demo test deps lint unit init rootfs rootfs-check lab e2e install clean
+
+demo: deps rootfs lab
+	$(LAB) demo
+
+test: deps lint unit rootfs rootfs-check e2e
+
+deps:
+	scripts/install-host-packages $(PACKAGE_LISTS)
+
+lint:
+	scripts/lint $(SHELL_SCRIPTS)
+
+unit:
+	cargo test --locked --workspace
+
+# PID 1 has to outlive its own root file system, so it brings its C library along.
+init:
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release -p ghost-init --target $(STATIC_TARGET)
+
+rootfs: init
+	rootfs/build $(ROOTFS)
+	rootfs/install-init $(GHOST_INIT) $(ROOTFS)
+
+rootfs-check:
+	rootfs/check $(ROOTFS)
+
+lab:
+	cargo build --locked --release -p ghost-lab -p ghostctl
+
+e2e: rootfs lab
+	cargo test --locked --release -p ghost-lab --features e2e --test e2e -- $(SCENARIO)
+
+install:
+	cargo build --locked --release -p ghostctl
+	install -D -m 755 target/release/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
+
+clean:
+	if [ -x $(LAB) ]; then $(LAB) down --all; fi
+	rm -rf target
