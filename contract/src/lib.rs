@@ -5,12 +5,14 @@
 //! one writer; the module that describes it says which.
 
 pub mod generation;
+pub mod ghostrc;
 pub mod host;
 pub mod job;
 pub mod layout;
 pub mod mac;
 pub mod mode;
 pub mod order;
+pub mod place;
 pub mod report;
 pub mod time;
 
@@ -20,4 +22,5 @@ pub use job::{JobId, Nonce};
 pub use mac::MacAddress;
 pub use mode::Mode;
 pub use order::Order;
+pub use place::Place;
 pub use time::UnixTime;

@@ -1,0 +1,250 @@
+//! `/etc/ghostrc`: the settings of the boot server. Written by the administrator only.
+//!
+//! The file of the HOWTO works unchanged: a `#!/bin/bash` line, comments, `KEY=VALUE`, quotes, `export`, and
+//! `$NAME` or `${NAME}` of what is defined above. It is read, never executed. Anything else that a shell
+//! would do (a command, `` `…` ``, `$(…)`, a name from the environment) is an error with its place.
+//!
+//! - In single quotes everything is literal. In double quotes `$NAME` expands and a backslash stands before
+//!   `$`, `` ` ``, `"`, `\` or the end of the line; before anything else it is itself, as in the shell.
+//! - Outside quotes a backslash stands before a blank, a punctuation character or the end of the line; before
+//!   a letter it is an error, since the shell would drop it: write `'z:\image.gho'` with quotes.
+//! - A quoted text does not go over the end of a line. Lines may end in CR LF. Values are UTF-8; comments
+//!   may be anything.
+//!
+//! # Keys of the HOWTO, all but the last needed
+//! | key | meaning |
+//! |---|---|
+//! | `PXEADDR` | the boot server's IPv4 address, as clients see it |
+//! | `PXEBASE` | the base root's folder on the boot server |
+//! | `GHSTBASE` | the image store's folder as the boot server sees it |
+//! | `GHSTNFS` | the image store as clients see it: `SERVER:/path`; `SERVER` alone means the folder of `GHSTBASE` there; `/path` alone means the boot server |
+//! | `DHCPD` | what makes the DHCP server take up its configuration: a script, which is called with `restart`, or a whole command line that has `restart` as a word, such as `systemctl restart isc-dhcp-server` |
+//! | `ETHERWAKE` | the HOWTO's ether-wake program; it is not run, but `-i IFACE` and `-p PASSWORD` in it are heeded |
+//!
+//! # Further keys for the boot server, all optional
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `DHCPDCONF` | the configuration of dhcpd | `/etc/dhcp/dhcpd.conf`, then `/etc/dhcpd.conf` |
+//! | `DHCPDCHECK` | what accepts or refuses a configuration; the word `FILE` stands for its path, which else comes last | `dhcpd -t -cf FILE` |
+//! | `TFTPBASE` | the TFTP server's folder | `/srv/tftp` |
+//! | `STATEDIR` | journal and job records | `/var/lib/ghost4linux` |
+//!
+//! # Further keys, all optional, that a host can have for itself
+//! `KEY_host=VALUE` is for one host only: `UP_DEADLINE_john=900`. What cannot be in a shell variable's name
+//! is written `_`: `UP_DEADLINE_PC_12` is for the host `PC-12` (and for `PC_12`, should there be both).
+//!
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `BOOTFILE` | the file that a swapped host is offered | `pxelinux.0` |
+//! | `NOBOOTFILE` | the file that is offered to a host that shall boot from its disk; named in advice | `nobackup` |
+//! | `INTERFACE` | the interface that magic packets go out of | from `ETHERWAKE`, else the one that routes to the host |
+//! | `SECUREON` | the password of magic packets: six bytes `00:11:22:33:44:55` or four `1.2.3.4` | from `ETHERWAKE`, else none |
+//! | `SSHKEYS` | a file with the public keys that may log in in mode `test` | none |
+//! | `UP_DEADLINE` | from waking to the report that the client is up | `10m` |
+//! | `JOB_DEADLINE` | the whole job on the client | `12h` |
+//! | `OFF_DEADLINE` | from the outcome until the machine is off | `5m` |
+//! | `EXPIRES` | how long an order may be claimed | `1h` |
+//! | `SLEEP` | how long mode `test` waits | `3600` |
+//! | `STALL_WINDOW` | how long nothing may move | `300` |
+//! | `STALL_RATE` | below this many bytes a second nothing moves | `1024` |
+//! | `GENERATIONS` | how many generations are kept, at least 1 | all |
+//! | `KEEP_DAYS` | generations younger than this are kept in any case | `0` |
+//! | `IMAGER` | `dosbox-x` or `dosemu` | `dosbox-x` |
+//! | `BACKUPCOMMAND` `RESTORECOMMAND` `VERIFYCOMMAND` | the imaging program's command line, without its name | Ghost 2003's switches |
+//!
+//! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the
+//! administrator's own; one that looks like a misspelling of ours gives a [`Warning`].
+
+mod keys;
+mod settings;
+mod shell;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+pub use settings::{ImagerName, Settings};
+pub use values::{CommandLine, Export, SecureOn};
+
+use crate::HostName;
+use crate::place::Place;
+use shell::Assignment;
+
+/// Where the file is, unless the administrator names another.
+pub const PATH: &str = "/etc/ghostrc";
+/// Where dhcpd's configuration is looked for: Debian's place, then the HOWTO's.
+pub const DHCPD_CONF: [&str; 2] = ["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"];
+
+/// The settings of the boot server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ghostrc {
+    /// The boot server's address as clients see it (`PXEADDR`).
+    pub boot_server: Ipv4Addr,
+    /// The base root (`PXEBASE`).
+    pub base_root: PathBuf,
+    /// The image store as the boot server sees it (`GHSTBASE`).
+    pub store_folder: PathBuf,
+    /// The image store as clients see it (`GHSTNFS`).
+    pub store_export: Export,
+    /// Makes the DHCP server take up its configuration (`DHCPD`), `restart` included.
+    pub dhcp_restart: CommandLine,
+    /// Where dhcpd's configuration may be, the likeliest first (`DHCPDCONF`, else [`DHCPD_CONF`]).
+    pub dhcp_configurations: Vec<PathBuf>,
+    /// Accepts or refuses a configuration of dhcpd (`DHCPDCHECK`); see [`CommandLine::for_file`].
+    pub dhcp_check: CommandLine,
+    /// The TFTP server's folder (`TFTPBASE`).
+    pub tftp_base: PathBuf,
+    /// Journal and job records (`STATEDIR`).
+    pub state_folder: PathBuf,
+    /// What deserves a look but is no error.
+    pub warnings: Vec<Warning>,
+    settings: Settings,
+    overrides: Vec<Override>,
+    variables: BTreeMap<String, String>,
+}
+
+/// One `KEY_host=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Override {
+    key: &'static str,
+    /// The part of the key after ours, in which the host's `-` and `.` have become `_`.
+    host: String,
+    value: String,
+}
+
+/// A key that looks like a misspelling of one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Where it is.
+    pub place: Box<Place>,
+    /// What is written there.
+    pub key: String,
+    /// Our key that it looks like.
+    pub meant: &'static str,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, meant } = self;
+        write!(f, "{place}: {key} is not a setting; is {meant} meant?\n{}", place.excerpt())
+    }
+}
+
+/// Why a file is not a usable `/etc/ghostrc`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GhostrcError {
+    /// Something in the file is wrong.
+    #[error("{place}: {fault}\n{}", place.excerpt())]
+    At {
+        /// Where it is.
+        place: Box<Place>,
+        /// What it is.
+        fault: Fault,
+    },
+    /// A key of the HOWTO is not there.
+    #[error("{}: {key} is not set; write for example {example}", file.display())]
+    Missing {
+        /// The file.
+        file: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// A line that would do.
+        example: &'static str,
+    },
+}
+
+/// What is wrong at a place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A command, or anything else that is not `KEY=VALUE`.
+    #[error("'{0}' is not KEY=VALUE; this file is read, never executed")]
+    NotAnAssignment(String),
+    /// Something that the shell would run, redirect or make an array of.
+    #[error("'{0}' would have to be executed; this file is only read, quote it if it is part of the value")]
+    Executes(char),
+    /// A quote that is not closed on its line.
+    #[error("the quote {0} that begins here is not closed on this line")]
+    OpenQuote(char),
+    /// A backslash that the shell would drop.
+    #[error("a backslash before a letter or a digit; put the value into single quotes")]
+    UnknownEscape,
+    /// A `$` without a name.
+    #[error("'$' is not followed by a name; write '\\$' for the character itself")]
+    NotAName,
+    /// A name that nothing above defines.
+    #[error("{0} is not defined above; names are not taken from the environment")]
+    Undefined(String),
+    /// A tilde that the shell would replace.
+    #[error("'~' is not expanded; write the folder's whole path")]
+    Tilde,
+    /// A value in another character set.
+    #[error("the value is not UTF-8")]
+    NotUtf8,
+    /// A value that its key cannot have.
+    #[error("{key} is '{value}', which is not {wanted}")]
+    Value {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+}
+
+impl Ghostrc {
+    /// Reads a file; `file` is its name for complaints.
+    ///
+    /// # Errors
+    /// At the first thing that is not an assignment or has not the type that its key needs, and when one of
+    /// the HOWTO's keys is missing.
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, GhostrcError> {
+        let complain =
+            |(offset, fault)| GhostrcError::At { place: Box::new(Place::at(file, bytes, offset)), fault };
+        let assignments = shell::assignments(bytes).map_err(complain)?;
+        let mut draft = keys::Draft::default();
+        for assignment in assignments {
+            let (key_at, value_at) = (assignment.key_at, assignment.value_at);
+            let meant = draft.take(assignment).map_err(|fault| complain((value_at, fault)))?;
+            if let Some((key, meant)) = meant {
+                let place = Box::new(Place::at(file, bytes, key_at));
+                draft.warnings.push(Warning { place, key, meant });
+            }
+        }
+        draft.finish(file)
+    }
+
+    /// What holds for hosts that have nothing of their own.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What holds for this host.
+    #[must_use]
+    pub fn for_host(&self, host: &HostName) -> Settings {
+        let name = as_variable(host.as_str());
+        let mut settings = self.settings.clone();
+        for own in self.overrides.iter().filter(|own| own.host == name) {
+            // The value has been taken once when the file was read: it cannot be refused now.
+            let _taken_before = settings.set(own.key, &own.value);
+        }
+        settings
+    }
+
+    /// The value of any key of the file, ours or not, as the shell would have it.
+    #[must_use]
+    pub fn variable(&self, key: &str) -> Option<&str> {
+        self.variables.get(key).map(String::as_str)
+    }
+}
+
+/// A host name as it can be part of a shell variable's name.
+fn as_variable(host: &str) -> String {
+    host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Which keys there are: from assignments to typed settings.
+//!
+//! Does not know how a file is written, only names and values.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use super::values::{CommandLine, Export, SecureOn, absolute, interface};
+use super::{Assignment, DHCPD_CONF, Fault, Ghostrc, GhostrcError, Override, Settings, Warning};
+
+/// The keys that hold for the boot server as a whole.
+const SERVER_KEYS: [&str; 10] = [
+    "PXEADDR",
+    "PXEBASE",
+    "GHSTBASE",
+    "GHSTNFS",
+    "DHCPD",
+    "ETHERWAKE",
+    "DHCPDCONF",
+    "DHCPDCHECK",
+    "TFTPBASE",
+    "STATEDIR",
+];
+
+/// What has been read so far.
+#[derive(Default)]
+pub(super) struct Draft {
+    boot_server: Option<Ipv4Addr>,
+    base_root: Option<PathBuf>,
+    store_folder: Option<PathBuf>,
+    store_export: Option<String>,
+    dhcp_restart: Option<CommandLine>,
+    ether_wake: Option<CommandLine>,
+    dhcp_configuration: Option<PathBuf>,
+    dhcp_check: Option<CommandLine>,
+    tftp_base: Option<PathBuf>,
+    state_folder: Option<PathBuf>,
+    pub(super) warnings: Vec<Warning>,
+    settings: Settings,
+    overrides: Vec<Override>,
+    variables: BTreeMap<String, String>,
+}
+
+const WHOLE_PATH: &str = "a whole path, beginning with '/'";
+const COMMAND: &str = "a command line of words between blanks, without quotes";
+
+impl Draft {
+    /// Takes one assignment. Returns the key and ours that it looks like, if it is not one of ours.
+    pub(super) fn take(&mut self, assignment: Assignment) -> Result<Option<(String, &'static str)>, Fault> {
+        let Assignment { key, value, .. } = assignment;
+        self.variables.insert(key.clone(), value.clone());
+        let taken = if SERVER_KEYS.contains(&key.as_str()) {
+            self.set(&key, &value)
+        } else if Settings::KEYS.contains(&key.as_str()) {
+            self.settings.set(&key, &value)
+        } else if let Some((own, host)) = own_key(&key) {
+            let checked = self.settings.clone().set(own, &value);
+            self.overrides.push(Override { key: own, host: host.to_owned(), value: value.clone() });
+            checked
+        } else {
+            return Ok(misspelt(&key).map(|meant| (key, meant)));
+        };
+        taken.map(|()| None).map_err(|wanted| Fault::Value { key, value, wanted })
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
+        let command = || CommandLine::parse(value).ok_or(COMMAND);
+        let path = || absolute(value).ok_or(WHOLE_PATH);
+        match key {
+            "PXEADDR" => self.boot_server = Some(value.parse().map_err(|_| "an IPv4 address")?),
+            "PXEBASE" => self.base_root = Some(path()?),
+            "GHSTBASE" => self.store_folder = Some(path()?),
+            "GHSTNFS" => self.store_export = Some(export(value)?),
+            "DHCPD" => self.dhcp_restart = Some(command()?.with("restart")),
+            "ETHERWAKE" => self.ether_wake = Some(ether_wake(command()?)?),
+            "DHCPDCONF" => self.dhcp_configuration = Some(path()?),
+            "DHCPDCHECK" => self.dhcp_check = Some(command()?),
+            "TFTPBASE" => self.tftp_base = Some(path()?),
+            _ => self.state_folder = Some(path()?),
+        }
+        Ok(())
+    }
+
+    /// All together, once the file is at its end: some settings come from others.
+    pub(super) fn finish(mut self, file: &Path) -> Result<Ghostrc, GhostrcError> {
+        let missing = |key, example| GhostrcError::Missing { file: file.to_owned(), key, example };
+        let boot_server = self.boot_server.ok_or_else(|| missing("PXEADDR", "PXEADDR=192.168.7.1"))?;
+        let base_root = self.base_root.ok_or_else(|| missing("PXEBASE", "PXEBASE=/tftpboot/root"))?;
+        let store_folder = self.store_folder.ok_or_else(|| missing("GHSTBASE", "GHSTBASE=/backup"))?;
+        let store_export = self
+            .store_export
+            .and_then(|text| Export::parse(&text, &store_folder, boot_server))
+            .ok_or_else(|| missing("GHSTNFS", "GHSTNFS=192.168.7.1:/backup"))?;
+        let dhcp_restart =
+            self.dhcp_restart.ok_or_else(|| missing("DHCPD", "DHCPD='systemctl restart isc-dhcp-server'"))?;
+        if let Some(command) = &self.ether_wake {
+            let settings = &mut self.settings;
+            settings.interface =
+                settings.interface.take().or_else(|| command.option("-i").and_then(interface));
+            settings.secure_on =
+                settings.secure_on.take().or_else(|| command.option("-p").and_then(SecureOn::parse));
+        }
+        Ok(Ghostrc {
+            boot_server,
+            base_root,
+            store_folder,
+            store_export,
+            dhcp_restart,
+            dhcp_configurations: self
+                .dhcp_configuration
+                .map_or_else(|| DHCPD_CONF.map(PathBuf::from).to_vec(), |configured| vec![configured]),
+            dhcp_check: self.dhcp_check.unwrap_or_else(CommandLine::dhcpd_check),
+            tftp_base: self.tftp_base.unwrap_or_else(|| PathBuf::from("/srv/tftp")),
+            state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),
+            warnings: self.warnings,
+            settings: self.settings,
+            overrides: self.overrides,
+            variables: self.variables,
+        })
+    }
+}
+
+/// What `GHSTNFS` may be, before the keys are known that complete it.
+fn export(value: &str) -> Result<String, &'static str> {
+    Export::parse(value, Path::new("/"), Ipv4Addr::UNSPECIFIED)
+        .map(|_completed_later| value.to_owned())
+        .ok_or("the image store as clients see it, SERVER:/path")
+}
+
+/// Its options must be right even though the program is not run: they are heeded.
+fn ether_wake(command: CommandLine) -> Result<CommandLine, &'static str> {
+    if command.option("-i").is_some_and(|name| interface(name).is_none()) {
+        return Err("a command with the name of a network interface after -i");
+    }
+    if command.option("-p").is_some_and(|password| SecureOn::parse(password).is_none()) {
+        return Err("a command with a password like 00:11:22:33:44:55 or 1.2.3.4 after -p");
+    }
+    Ok(command)
+}
+
+/// Divides `UP_DEADLINE_john` into our key and the host.
+fn own_key(key: &str) -> Option<(&'static str, &str)> {
+    Settings::KEYS.into_iter().find_map(|own| {
+        let host = key.strip_prefix(own)?.strip_prefix('_')?;
+        (!host.is_empty()).then_some((own, host))
+    })
+}
+
+/// One of our keys from which this differs by one or two strokes, letter case aside.
+fn misspelt(key: &str) -> Option<&'static str> {
+    let written = key.to_ascii_uppercase();
+    let ours = SERVER_KEYS.into_iter().chain(Settings::KEYS);
+    let near = ours.map(|own| (strokes(&written, own), own)).min()?;
+    (near.0 <= 2 && near.0 * 4 <= near.1.len()).then_some(near.1)
+}
+
+/// How many characters must be put in, taken out or replaced to make one word of the other (Levenshtein's distance).
+fn strokes(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (done, a) in from.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], done + 1);
+        for (at, b) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
