@@ -1,1 +1,3 @@
 //! PID 1 of the diskless client.
+
+pub mod bootdisk;

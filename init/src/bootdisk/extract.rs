@@ -1,0 +1,80 @@
+//! Files out of a boot floppy, for an imager that has a DOS of its own and mounts a folder instead.
+
+use std::io::Read as _;
+
+use super::BootdiskError;
+use super::volume::Volume;
+
+/// How deep folders may be nested. MS-DOS itself reads paths of at most 66 characters.
+const DEEPEST: usize = 16;
+/// How many entries a folder may have: more than FAT16 has clusters can only be a chain that runs in a circle.
+const MOST_ENTRIES: usize = 65_536;
+
+/// One file of a floppy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootFile {
+    /// Where it stands: folders and its own name in DOS's short form, `UTIL/GHOST.EXE`, safe to be joined to
+    /// a folder.
+    pub path: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// The content of one file, by its path with `/` between folders; letter case is ignored.
+///
+/// # Errors
+/// When the image cannot be read or the file is not there.
+pub fn read(image: Vec<u8>, path: &str) -> Result<Vec<u8>, BootdiskError> {
+    Volume::open(image)?.read(path)
+}
+
+/// All files, folder by folder.
+///
+/// # Errors
+/// When the image cannot be read, or has a name that would lead out of the folder it is put into.
+pub fn extract(image: Vec<u8>) -> Result<Vec<BootFile>, BootdiskError> {
+    Volume::open(image)?.look(|files| {
+        let mut found = Vec::new();
+        collect(&files.root_dir(), "", 0, &mut found)?;
+        Ok(found)
+    })
+}
+
+type Folder<'a, 'image> = fatfs::Dir<'a, std::io::Cursor<&'image mut [u8]>>;
+
+fn collect(
+    folder: &Folder<'_, '_>,
+    above: &str,
+    depth: usize,
+    found: &mut Vec<BootFile>,
+) -> Result<(), BootdiskError> {
+    for (count, entry) in folder.iter().enumerate() {
+        if depth > DEEPEST || count > MOST_ENTRIES {
+            return Err(BootdiskError::Endless { folder: above.to_owned() });
+        }
+        let entry = entry.map_err(BootdiskError::Volume)?;
+        let name = entry.short_file_name();
+        if matches!(name.as_str(), "." | "..") {
+            continue;
+        }
+        let path = format!("{above}{}", safe(name)?);
+        if entry.is_dir() {
+            collect(&entry.to_dir(), &format!("{path}/"), depth + 1, found)?;
+            continue;
+        }
+        let mut content = Vec::new();
+        match entry.to_file().read_to_end(&mut content) {
+            Ok(_) => found.push(BootFile { path, content }),
+            Err(source) => return Err(BootdiskError::File { name: path, source }),
+        }
+    }
+    Ok(())
+}
+
+/// The name, if it is one component of a path and nothing else.
+fn safe(name: String) -> Result<String, BootdiskError> {
+    let usable = !name.is_empty()
+        && name.chars().all(|letter| !letter.is_control() && !matches!(letter, '/' | '\\' | ':'))
+        && !matches!(name.as_str(), "." | "..");
+    if usable { Ok(name) } else { Err(BootdiskError::Name { name }) }
+}
