@@ -1,3 +1,5 @@
 //! PID 1 of the diskless client.
 
 pub mod bootdisk;
+pub mod prompt;
+pub mod stall;
