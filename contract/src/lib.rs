@@ -4,6 +4,7 @@
 //! touches the environment: bytes and values in, values out. Each file that is described here has exactly
 //! one writer; the module that describes it says which.
 
+pub mod dhcp;
 pub mod generation;
 pub mod ghostrc;
 pub mod host;
