@@ -2,4 +2,5 @@
 
 pub mod bootdisk;
 pub mod prompt;
+pub mod screen;
 pub mod stall;

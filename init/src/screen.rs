@@ -1,0 +1,124 @@
+//! What a person would see on the client's monitor, as picture and as text.
+//!
+//! ```text
+//! bytes of a source ──▶ Screen ──▶ PNG, and text where there is any
+//! ```
+//!
+//! Each source has a decoder (`vt` for text consoles). Does not open devices, and does not know why a screenshot
+//! is taken; which ones are kept is decided in `history`.
+
+pub mod codepage;
+mod font;
+pub mod history;
+mod picture;
+pub mod vt;
+
+pub use picture::PictureError;
+
+/// One screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Screen {
+    /// Characters.
+    Text(TextScreen),
+    /// A picture that the imager made itself, as the PNG that it wrote.
+    Png(Vec<u8>),
+}
+
+/// A screen in text mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextScreen {
+    columns: usize,
+    cells: Vec<Cell>,
+    cursor: Option<Cursor>,
+}
+
+/// One character on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    /// The character.
+    pub character: char,
+    /// Its colours.
+    pub attribute: Attribute,
+}
+
+/// Colours of a character as VGA text modes code them: foreground in the lower four bits, background in the
+/// next three, blinking in the highest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute(pub u8);
+
+/// Where the cursor stands, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// From the left.
+    pub column: usize,
+    /// From the top.
+    pub row: usize,
+}
+
+impl Attribute {
+    /// The number of the colour of the character, 0 to 15.
+    #[must_use]
+    pub const fn foreground(self) -> u8 {
+        self.0 & 0x0F
+    }
+
+    /// The number of the colour behind it, 0 to 7.
+    #[must_use]
+    pub const fn background(self) -> u8 {
+        self.0 >> 4 & 0x07
+    }
+}
+
+impl TextScreen {
+    /// A screen of that many columns; what does not fill a last row is left out.
+    #[must_use]
+    pub fn new(columns: usize, mut cells: Vec<Cell>, cursor: Option<Cursor>) -> Self {
+        let rows = cells.len().checked_div(columns).unwrap_or(0);
+        cells.truncate(rows * columns);
+        Self { columns, cells, cursor }
+    }
+
+    /// From top to bottom.
+    pub fn rows(&self) -> impl Iterator<Item = &[Cell]> {
+        self.cells.chunks_exact(self.columns.max(1))
+    }
+
+    /// What can be read, without spaces at the ends of lines and without empty lines at the end.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(self.cells.len());
+        for row in self.rows() {
+            text.extend(row.iter().map(|cell| cell.character));
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+        }
+        text.truncate(text.trim_end_matches('\n').len());
+        text.push('\n');
+        text
+    }
+}
+
+impl Screen {
+    /// The picture, as a PNG file's content.
+    ///
+    /// # Errors
+    /// When there is nothing to draw or it cannot be written as PNG.
+    pub fn png(&self) -> Result<Vec<u8>, PictureError> {
+        match self {
+            Self::Text(screen) => picture::draw(screen),
+            Self::Png(picture) => Ok(picture.clone()),
+        }
+    }
+
+    /// The text, if the source has any.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(screen) => Some(screen.text()),
+            Self::Png(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

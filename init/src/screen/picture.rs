@@ -1,0 +1,84 @@
+//! A text screen drawn as a PNG of 16 colours.
+
+use super::{Attribute, Cell, Cursor, TextScreen, font};
+
+/// The colours of the VGA's text modes as it sets them at its start, red, green and blue.
+const PALETTE: [u8; 48] = [
+    0x00, 0x00, 0x00, 0x00, 0x00, 0xAA, 0x00, 0xAA, 0x00, 0x00, 0xAA, 0xAA, // black, blue, green, cyan
+    0xAA, 0x00, 0x00, 0xAA, 0x00, 0xAA, 0xAA, 0x55, 0x00, 0xAA, 0xAA, 0xAA, // red, magenta, brown, grey
+    0x55, 0x55, 0x55, 0x55, 0x55, 0xFF, 0x55, 0xFF, 0x55, 0x55, 0xFF, 0xFF, // the same, bright
+    0xFF, 0x55, 0x55, 0xFF, 0x55, 0xFF, 0xFF, 0xFF, 0x55, 0xFF, 0xFF, 0xFF,
+];
+/// The cursor is an underline of so many rows of dots.
+const CURSOR_HEIGHT: usize = 2;
+/// Two dots a byte: the PNG has 16 colours.
+const BYTES_PER_CELL: usize = font::WIDTH / 2;
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The screen is of no size, or larger than a PNG can be.
+    #[error("a screen of {columns}x{rows} characters cannot be drawn")]
+    Size {
+        /// Its columns.
+        columns: usize,
+        /// Its rows.
+        rows: usize,
+    },
+    /// The encoder failed.
+    #[error("the picture cannot be written as PNG")]
+    Encode(#[source] png::EncodingError),
+}
+
+/// The screen as a PNG file's content.
+pub(super) fn draw(screen: &TextScreen) -> Result<Vec<u8>, PictureError> {
+    let rows = screen.rows().count();
+    let too_large = || PictureError::Size { columns: screen.columns, rows };
+    let dots = |cells: usize, dots: usize| {
+        cells.checked_mul(dots).and_then(|size| u32::try_from(size).ok()).filter(|size| *size > 0)
+    };
+    let width = dots(screen.columns, font::WIDTH).ok_or_else(too_large)?;
+    let height = dots(rows, font::HEIGHT).ok_or_else(too_large)?;
+    encode(width, height, &pixels(screen)).map_err(PictureError::Encode)
+}
+
+fn encode(width: u32, height: u32, pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Four);
+    encoder.set_palette(PALETTE.as_slice());
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+/// All dots from top to bottom, two of them a byte, the left one in the upper half.
+fn pixels(screen: &TextScreen) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(screen.cells.len() * BYTES_PER_CELL * font::HEIGHT);
+    for (row, cells) in screen.rows().enumerate() {
+        for line in 0..font::HEIGHT {
+            for (column, cell) in cells.iter().enumerate() {
+                let under_cursor = screen.cursor == Some(Cursor { column, row });
+                let is_cursor = under_cursor && line >= font::HEIGHT - CURSOR_HEIGHT;
+                pixels.extend(line_of_dots(*cell, line, is_cursor));
+            }
+        }
+    }
+    pixels
+}
+
+fn line_of_dots(cell: Cell, line: usize, is_cursor: bool) -> [u8; BYTES_PER_CELL] {
+    let dots = if is_cursor { 0xFF } else { font::glyph(cell.character)[line] };
+    [6, 4, 2, 0].map(|shift| {
+        let left = colour(cell.attribute, dots >> (shift + 1));
+        let right = colour(cell.attribute, dots >> shift);
+        left << 4 | right
+    })
+}
+
+/// The colour of the dot in the lowest bit.
+const fn colour(attribute: Attribute, dots: u8) -> u8 {
+    if dots & 1 == 1 { attribute.foreground() } else { attribute.background() }
+}

@@ -1,0 +1,77 @@
+use super::*;
+
+fn cells(text: &str, attribute: u8) -> Vec<Cell> {
+    text.chars().map(|character| Cell { character, attribute: Attribute(attribute) }).collect()
+}
+
+/// Width, height and colour numbers of the dots of a PNG.
+fn decoded(file: &[u8]) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+    let mut dots = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut dots).unwrap();
+    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Indexed, png::BitDepth::Four));
+    let dots = dots.iter().flat_map(|pair| [pair >> 4, pair & 0x0F]).collect();
+    (info.width, info.height, dots)
+}
+
+#[test]
+fn text_is_what_a_person_would_read() {
+    let screen = TextScreen::new(6, cells(" Mark         ok  x           ", 7), None);
+    assert_eq!(screen.text(), " Mark\n\n  ok\nx\n");
+}
+
+#[test]
+fn an_empty_screen_has_an_empty_text() {
+    assert_eq!(TextScreen::new(4, cells("        ", 7), None).text(), "\n");
+    assert_eq!(TextScreen::new(0, cells("   ", 7), None).text(), "\n");
+}
+
+#[test]
+fn a_text_screen_is_drawn_in_its_colours() {
+    let mut row = cells("█", 0x1E);
+    row.extend(cells(" ", 0x4F));
+    let screen = Screen::Text(TextScreen::new(2, row, None));
+    let (width, height, dots) = decoded(&screen.png().unwrap());
+    assert_eq!((width, height), (16, 16));
+    let line = [[14; 8], [4; 8]].concat();
+    assert_eq!(dots, line.repeat(16));
+}
+
+#[test]
+fn dots_stand_where_the_glyph_has_them() {
+    let screen = Screen::Text(TextScreen::new(1, cells("▌", 0x07), None));
+    let (_, _, dots) = decoded(&screen.png().unwrap());
+    assert_eq!(dots[..8], [7, 7, 7, 7, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_cursor_is_an_underline() {
+    let cursor = Some(Cursor { column: 1, row: 0 });
+    let screen = Screen::Text(TextScreen::new(2, cells("  ", 0x07), cursor));
+    let (_, _, dots) = decoded(&screen.png().unwrap());
+    assert_eq!(dots.iter().filter(|dot| **dot == 7).count(), 16);
+    assert_eq!(dots[15 * 16..], [[0; 8], [7; 8]].concat());
+}
+
+#[test]
+fn a_blinking_character_has_no_bright_background() {
+    assert_eq!((Attribute(0xF4).background(), Attribute(0xF4).foreground()), (7, 4));
+}
+
+#[test]
+fn the_same_screen_gives_the_same_bytes() {
+    let screen = Screen::Text(TextScreen::new(80, cells(&"Ghost ".repeat(400), 0x17), None));
+    assert_eq!(screen.png().unwrap(), screen.png().unwrap());
+}
+
+#[test]
+fn a_screen_without_cells_cannot_be_drawn() {
+    let error = Screen::Text(TextScreen::new(0, vec![], None)).png().unwrap_err();
+    assert_eq!(error.to_string(), "a screen of 0x0 characters cannot be drawn");
+}
+
+#[test]
+fn the_imagers_own_picture_is_passed_on_and_has_no_text() {
+    let screen = Screen::Png(vec![1, 2, 3]);
+    assert_eq!((screen.png().unwrap(), screen.text()), (vec![1, 2, 3], None));
+}
