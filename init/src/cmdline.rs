@@ -1,0 +1,152 @@
+//! The kernel command line: what `ghost-init` is asked there, and what the boot loader says of the network.
+//!
+//! Does not know files: the text is an argument.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ghost_contract::{MacAddress, Mode};
+
+/// How long a person can see what is going to happen, unless `ghost.delay` says otherwise.
+pub const DEFAULT_DELAY: Duration = Duration::from_secs(10);
+
+/// The mode that the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RequestedMode {
+    /// None: the order's mode is meant.
+    #[default]
+    None,
+    /// This one, instead of the order's.
+    Mode(Mode),
+    /// A word that is no mode. Nothing may be done then: whoever wrote it meant something else than the order.
+    Unreadable(String),
+}
+
+/// Whether something that is off by default was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Switch {
+    /// It was not.
+    #[default]
+    Off,
+    /// It was.
+    On,
+}
+
+/// What the kernel command line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootOptions {
+    /// `ghost.mode`
+    pub mode: RequestedMode,
+    /// `ghost.delay`, given in seconds.
+    pub delay: Duration,
+    /// `ghost.shell`: a root shell on tty2.
+    pub shell: Switch,
+    /// `ghost.debug`: every task is told on the screen, with the time that it took.
+    pub debug: Switch,
+    /// `BOOTIF`: the address of the interface that the boot loader used (pxelinux, `IPAPPEND 2`).
+    pub boot_interface: Option<MacAddress>,
+    /// The server in `nfsroot=SERVER:PATH`.
+    pub nfs_server: Option<Ipv4Addr>,
+    /// `ghost.` flags that nobody knows, or whose value cannot be read, as they stand there.
+    pub unknown: Vec<String>,
+}
+
+impl Default for BootOptions {
+    fn default() -> Self {
+        Self {
+            mode: RequestedMode::None,
+            delay: DEFAULT_DELAY,
+            shell: Switch::Off,
+            debug: Switch::Off,
+            boot_interface: None,
+            nfs_server: None,
+            unknown: Vec::new(),
+        }
+    }
+}
+
+impl BootOptions {
+    /// Reads a kernel command line. Of a flag that stands there twice the last one counts, as in the kernel.
+    #[must_use]
+    pub fn parse(line: &str) -> Self {
+        let mut options = Self::default();
+        for word in line.split_ascii_whitespace() {
+            options.take(word);
+        }
+        options
+    }
+
+    fn take(&mut self, word: &str) {
+        let (key, value) = word.split_once('=').map_or((word, None), |(key, value)| (key, Some(value)));
+        match (key, value) {
+            ("ghost.mode", Some(mode)) => self.mode = requested_mode(mode),
+            ("ghost.delay", Some(seconds)) => match seconds.parse() {
+                Ok(seconds) => self.delay = Duration::from_secs(seconds),
+                Err(_) => self.unknown.push(word.to_owned()),
+            },
+            ("ghost.shell", None) => self.shell = Switch::On,
+            ("ghost.debug", None) => self.debug = Switch::On,
+            ("BOOTIF", Some(address)) => self.boot_interface = MacAddress::from_bootif(address).ok(),
+            ("nfsroot", Some(root)) => self.nfs_server = nfs_server(root),
+            _ if key.starts_with("ghost.") => self.unknown.push(word.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+fn requested_mode(word: &str) -> RequestedMode {
+    word.parse().map_or_else(|_| RequestedMode::Unreadable(word.to_owned()), RequestedMode::Mode)
+}
+
+/// `nfsroot=[SERVER:]PATH[,OPTIONS]` (Linux, Documentation/admin-guide/nfs/nfsroot.rst).
+fn nfs_server(root: &str) -> Option<Ipv4Addr> {
+    root.split_once(':').and_then(|(server, _path)| server.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_of_the_lab_is_understood() {
+        let options = BootOptions::parse(
+            "BOOT_IMAGE=vmlinuz root=/dev/nfs nfsroot=192.168.7.1:/srv/root,vers=3,tcp,nolock ip=dhcp \
+             init=/sbin/ghost-init ghost.mode=test ghost.delay=3 ghost.shell BOOTIF=01-52-54-00-12-34-56\n",
+        );
+        let expected = BootOptions {
+            mode: RequestedMode::Mode(Mode::Test),
+            delay: Duration::from_secs(3),
+            shell: Switch::On,
+            boot_interface: Some("52:54:00:12:34:56".parse().unwrap()),
+            nfs_server: Some(Ipv4Addr::new(192, 168, 7, 1)),
+            ..BootOptions::default()
+        };
+        assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn nothing_said_means_the_orders_mode_after_ten_seconds() {
+        assert_eq!(BootOptions::parse("quiet ro"), BootOptions::default());
+        assert_eq!(BootOptions::default().delay, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn flags_that_nobody_knows_are_kept_for_the_report() {
+        let options = BootOptions::parse("ghost.dealy=3 ghost.delay=soon ghost.shell=1 ghostly");
+        assert_eq!(options.unknown, ["ghost.dealy=3", "ghost.delay=soon", "ghost.shell=1"]);
+        assert_eq!((options.delay, options.shell), (DEFAULT_DELAY, Switch::Off));
+    }
+
+    #[test]
+    fn a_mode_that_cannot_be_read_is_not_taken_for_none() {
+        let mode = BootOptions::parse("ghost.mode=verfy").mode;
+        assert_eq!(mode, RequestedMode::Unreadable("verfy".to_owned()));
+    }
+
+    #[test]
+    fn an_nfs_root_without_a_numeric_server_names_no_server() {
+        for line in ["nfsroot=/srv/root", "nfsroot=server:/srv/root", "nfsroot=auto"] {
+            assert_eq!(BootOptions::parse(line).nfs_server, None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! fstab(5): text → the mounts to make, as mount(2) wants them.
+//!
+//! Does not mount. For NFS it adds what mount.nfs would have found out, since there is no such program here.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// The options that a client gives where fstab does not: version 3, no lock daemon, TCP.
+const NFS_DEFAULTS: [(&str, &str); 3] = [("vers", "3"), ("nolock", ""), ("proto", "tcp")];
+
+/// What mount(8) handles itself and the kernel must not see.
+const FOR_MOUNT_ONLY: [&str; 14] = [
+    "auto", "noauto", "defaults", "rw", "user", "nouser", "users", "owner", "group", "_netdev", "nofail", "suid",
+    "dev", "exec",
+];
+
+/// A flag of mount(2), by the name that fstab has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MountFlag {
+    /// `ro`
+    ReadOnly,
+    /// `nosuid`
+    NoSuid,
+    /// `nodev`
+    NoDev,
+    /// `noexec`
+    NoExec,
+    /// `noatime`
+    NoAtime,
+    /// `sync`
+    Synchronous,
+}
+
+/// One call of mount(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted; for file systems without a device, any word.
+    pub source: String,
+    /// Where.
+    pub target: PathBuf,
+    /// The type of the file system.
+    pub kind: String,
+    /// Flags.
+    pub flags: Vec<MountFlag>,
+    /// Options for the file system, joined by commas.
+    pub options: String,
+}
+
+/// Why a line of fstab cannot be obeyed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FstabError {
+    /// A line has fewer than three fields.
+    #[error("line {line} of fstab has no type of file system")]
+    Fields {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The NFS server is not a numeric address, and there is no resolver.
+    #[error("'{0}' does not begin with the numeric address of an NFS server and a colon")]
+    NfsSource(String),
+}
+
+/// The mounts that fstab asks for at boot, in its order, without the root itself; a line that cannot be
+/// obeyed stands among them as its error.
+#[must_use]
+pub fn mounts(text: &str) -> Vec<Result<Mount, FstabError>> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .filter_map(|(number, line)| mount(number, line).transpose())
+        .collect()
+}
+
+fn mount(line: usize, text: &str) -> Result<Option<Mount>, FstabError> {
+    let mut fields = text.split_ascii_whitespace().map(unescape);
+    let (Some(source), Some(target), Some(kind)) = (fields.next(), fields.next(), fields.next()) else {
+        return Err(FstabError::Fields { line });
+    };
+    let options = fields.next().unwrap_or_default();
+    let by_hand = options.split(',').any(|option| option == "noauto");
+    if target == "/" || kind == "swap" || !target.starts_with('/') || by_hand {
+        return Ok(None);
+    }
+    match kind.as_str() {
+        "nfs" => return nfs(&source, target.into(), &options).map(Some),
+        "nfs4" => return nfs(&source, target.into(), &format!("{options},vers=4")).map(Some),
+        _ => {}
+    }
+    let (flags, options) = sort_out(&options);
+    Ok(Some(Mount { source, target: target.into(), kind, flags, options: options.join(",") }))
+}
+
+/// The mount of an NFS export on a folder.
+///
+/// # Errors
+/// When the source does not begin with a numeric address.
+pub fn nfs(source: &str, target: PathBuf, options: &str) -> Result<Mount, FstabError> {
+    let bad = || FstabError::NfsSource(source.to_owned());
+    let (host, _path) = source.split_once(":/").ok_or_else(bad)?;
+    let address: IpAddr = host.trim_matches(['[', ']']).parse().map_err(|_| bad())?;
+    let (flags, mut options) = sort_out(options);
+    for (key, value) in NFS_DEFAULTS {
+        if !options.iter().any(|option| means(option, key)) {
+            options.push(if value.is_empty() { key.to_owned() } else { format!("{key}={value}") });
+        }
+    }
+    options.retain(|option| !option.starts_with("addr="));
+    options.push(format!("addr={address}"));
+    Ok(Mount { source: source.to_owned(), target, kind: "nfs".to_owned(), flags, options: options.join(",") })
+}
+
+/// Whether an option settles what this key is about (nfs(5)).
+fn means(option: &str, key: &str) -> bool {
+    let name = option.split('=').next().unwrap_or(option);
+    match key {
+        "vers" => matches!(name, "vers" | "nfsvers" | "v2" | "v3" | "v4"),
+        "proto" => matches!(name, "proto" | "tcp" | "udp" | "rdma"),
+        "nolock" => matches!(name, "nolock" | "lock" | "local_lock"),
+        _ => name == key,
+    }
+}
+
+/// Splits options into flags of mount(2) and what the file system itself understands.
+fn sort_out(options: &str) -> (Vec<MountFlag>, Vec<String>) {
+    let mut flags = Vec::new();
+    let mut rest = Vec::new();
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match flag(option) {
+            Some(flag) => flags.push(flag),
+            None if FOR_MOUNT_ONLY.contains(&option) || option.starts_with("x-") => {}
+            None => rest.push(option.to_owned()),
+        }
+    }
+    (flags, rest)
+}
+
+fn flag(option: &str) -> Option<MountFlag> {
+    match option {
+        "ro" => Some(MountFlag::ReadOnly),
+        "nosuid" => Some(MountFlag::NoSuid),
+        "nodev" => Some(MountFlag::NoDev),
+        "noexec" => Some(MountFlag::NoExec),
+        "noatime" => Some(MountFlag::NoAtime),
+        "sync" => Some(MountFlag::Synchronous),
+        _ => None,
+    }
+}
+
+/// Blanks stand in fstab as octal numbers (fstab(5)).
+fn unescape(field: &str) -> String {
+    field.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Given an order or none, a command line and a client: is there a job?
+
+use super::*;
+use crate::sample::{order, order_file};
+
+fn john() -> Client {
+    Client {
+        mac: "00:0a:eb:01:02:03".parse().unwrap(),
+        host: Some("john".parse().unwrap()),
+        now: Some(UnixTime::from_millis(1_500_000)),
+    }
+}
+
+fn asked(mode: Mode) -> RequestedMode {
+    RequestedMode::Mode(mode)
+}
+
+#[test]
+fn an_order_for_this_client_is_a_job_in_its_mode() {
+    for mode in Mode::ALL {
+        let bytes = order_file(&order(mode));
+        let job = Job::find(bytes.as_deref(), &RequestedMode::None, john()).unwrap();
+        assert_eq!(job, Job { mode, order: Some(order(mode)) });
+    }
+}
+
+#[test]
+fn the_command_line_may_ask_for_another_mode_but_not_for_a_restore() {
+    let bytes = order_file(&order(Mode::Backup));
+    let job = Job::find(bytes.as_deref(), &asked(Mode::Test), john()).unwrap();
+    assert_eq!(job.mode, Mode::Test);
+    let restore = Job::find(bytes.as_deref(), &asked(Mode::Restore), john());
+    assert!(matches!(restore, Err(JobError::Refused(Refusal::RestoreByFlag { .. }))), "{restore:?}");
+}
+
+#[test]
+fn without_an_order_only_modes_that_leave_the_disk_to_a_person_are_done() {
+    let find = |mode| Job::find(None, &mode, john());
+    for mode in [Mode::Test, Mode::Ghost] {
+        assert_eq!(find(asked(mode)).unwrap(), Job { mode, order: None });
+    }
+    for mode in [Mode::Backup, Mode::Verify, Mode::Restore] {
+        assert!(matches!(find(asked(mode)), Err(JobError::NeedsOrder(_))), "{mode}");
+    }
+    assert!(matches!(find(RequestedMode::None), Err(JobError::NoOrder)));
+}
+
+#[test]
+fn a_mode_that_cannot_be_read_stops_even_a_good_order() {
+    let bytes = order_file(&order(Mode::Backup));
+    let found = Job::find(bytes.as_deref(), &RequestedMode::Unreadable("verfy".to_owned()), john());
+    assert!(matches!(found, Err(JobError::UnreadableMode(_))));
+}
+
+#[test]
+fn a_client_without_a_name_or_the_servers_time_does_not_obey() {
+    let bytes = order_file(&order(Mode::Test));
+    let find = |client| Job::find(bytes.as_deref(), &RequestedMode::None, client);
+    assert!(matches!(find(Client { host: None, ..john() }), Err(JobError::Nameless)));
+    assert!(matches!(find(Client { now: None, ..john() }), Err(JobError::Timeless)));
+}
+
+#[test]
+fn an_order_of_another_version_or_of_no_form_is_no_job() {
+    for bytes in [&b"{\"version\": 2}"[..], b"{", b""] {
+        let found = Job::find(Some(bytes), &asked(Mode::Test), john());
+        assert!(matches!(found, Err(JobError::Order(_))), "{found:?}");
+    }
+}
+
+#[test]
+fn mode_test_lasts_an_hour_unless_an_order_says_otherwise() {
+    let job = Job { mode: Mode::Test, order: None };
+    assert_eq!(job.test_settings().sleep, Duration::from_secs(3600));
+}

@@ -1,0 +1,158 @@
+//! A machine of the mind: it does every task at once and well, except where it is told to fail, to hang, or to be
+//! stopped by somebody.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ghost_contract::UnixTime;
+use ghost_contract::report;
+
+use super::{Machine, Occurrence};
+use crate::failure::Failure;
+use crate::identity::KnownHost;
+use crate::network::Interface;
+use crate::session::{Action, Event};
+use crate::task::{Finding, Surroundings, Task, WakeOnLan};
+
+/// What goes wrong with a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It fails.
+    Fails,
+    /// It never ends.
+    Hangs,
+    /// While it runs, somebody presses Ctrl-Alt-Del; and it never ends.
+    Stopped,
+}
+
+/// The machine, and what was done to it.
+#[derive(Debug)]
+pub struct Fake {
+    now: Duration,
+    due: VecDeque<Event>,
+    /// Which of the tasks that are started, counted from 0, gets into which trouble.
+    trouble: Option<(usize, Trouble)>,
+    /// The kernel command line.
+    pub command_line: String,
+    /// The order in its tree.
+    pub order: Option<Vec<u8>>,
+    /// Whether the order has been claimed before.
+    pub claimed: bool,
+    /// All that was done, in order.
+    pub done: Vec<Action>,
+    /// How often it was asked for an event.
+    pub turns: usize,
+}
+
+impl Fake {
+    /// John's machine, with this order in its tree, on which all goes well.
+    pub fn new(command_line: &str, order: Option<Vec<u8>>) -> Self {
+        Self {
+            now: Duration::from_secs(20),
+            due: VecDeque::from([Event::Started]),
+            trouble: None,
+            command_line: format!("{command_line} BOOTIF=01-00-0a-eb-01-02-03"),
+            order,
+            claimed: false,
+            done: Vec::new(),
+            turns: 0,
+        }
+    }
+
+    /// The same, with trouble at this task.
+    pub fn with(mut self, task: usize, trouble: Trouble) -> Self {
+        self.trouble = Some((task, trouble));
+        self
+    }
+
+    /// The tasks that were started.
+    pub fn tasks(&self) -> Vec<&Task> {
+        let task = |action| match action {
+            &Action::Start(ref task) => Some(task),
+            _ => None,
+        };
+        self.done.iter().filter_map(task).collect()
+    }
+
+    /// The events that were reported.
+    pub fn reported(&self) -> Vec<&report::Event> {
+        let event = |action| match action {
+            &Action::Report(ref event) => Some(event),
+            _ => None,
+        };
+        self.done.iter().filter_map(event).collect()
+    }
+
+    fn begin(&mut self, task: &Task) {
+        self.due.clear();
+        let number = self.tasks().len();
+        match self.trouble.filter(|(unlucky, _)| *unlucky == number) {
+            Some((_, Trouble::Fails)) => self.due.push_back(Event::Finished(Err(Failure::new("no luck")))),
+            Some((_, Trouble::Hangs)) => {}
+            Some((_, Trouble::Stopped)) => {
+                self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned() });
+            }
+            None => {
+                let finding = self.find(task);
+                self.due.push_back(Event::Finished(Ok(finding)));
+                if matches!(task, Task::StartSleep(_)) {
+                    self.due.push_back(Event::SleepEnded { how: "ran out".to_owned() });
+                }
+            }
+        }
+    }
+
+    fn find(&self, task: &Task) -> Finding {
+        match task {
+            Task::LookAround => Finding::Surroundings(self.surroundings()),
+            Task::OpenReport => Finding::ReportOpened,
+            Task::ReadFstab => {
+                Finding::Fstab("none /tmp tmpfs\n192.168.7.1:/home/ghost /backup nfs".to_owned())
+            }
+            Task::ReadHostTable => Finding::Hosts(vec![KnownHost {
+                name: "john".parse().unwrap(),
+                mac: "00:0a:eb:01:02:03".parse().unwrap(),
+            }]),
+            Task::Arm { .. } => Finding::WakeOnLan(WakeOnLan::Armed("g".to_owned())),
+            Task::FlushReport => Finding::Flushed(Some(UnixTime::from_millis(1_500_000))),
+            Task::ReadOrder => Finding::Order(self.order.clone()),
+            Task::Claim(_) if self.claimed => Finding::AlreadyClaimed,
+            Task::Claim(_) => Finding::Claimed,
+            Task::StartShellServer { .. } => Finding::ShellServer(22),
+            _ => Finding::Done,
+        }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let interface = Interface {
+            name: "eth0".to_owned(),
+            mac: Some("00:0a:eb:01:02:03".parse().unwrap()),
+            addresses: vec![Ipv4Addr::new(192, 168, 7, 2)],
+        };
+        Surroundings {
+            command_line: self.command_line.clone(),
+            interfaces: vec![interface],
+            ..Surroundings::default()
+        }
+    }
+}
+
+impl Machine for Fake {
+    fn next_event(&mut self, deadline: Duration) -> Occurrence {
+        self.turns += 1;
+        let event = self.due.pop_front().unwrap_or_else(|| {
+            assert!(deadline < Duration::MAX, "it would wait for ever, after {:#?}", self.done);
+            self.now = self.now.max(deadline);
+            Event::DeadlinePassed
+        });
+        Occurrence { at: self.now, event }
+    }
+
+    fn perform(&mut self, action: Action) {
+        if let Action::Start(task) = &action {
+            self.begin(task);
+        }
+        self.done.push(action);
+    }
+}

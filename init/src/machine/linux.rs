@@ -1,0 +1,216 @@
+//! The real machine: signals, children and tasks become events; actions become calls of [`crate::sys`].
+//!
+//! ```text
+//! signals ──┐
+//! tasks ────┼──▶ one queue ──▶ next_event, never longer than its deadline
+//! children ─┘
+//! ```
+//!
+//! Nothing here waits for a file: each task has a thread of its own, and one that hangs is left behind.
+
+mod tasks;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use ghost_contract::report::{self, Entry, Outcome};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::last_resort::LastResort;
+use super::{Machine, Occurrence};
+use crate::failure::Failure;
+use crate::session::{Action, Event};
+use crate::sys::child::{Children, Departure, Left};
+use crate::sys::console::Console;
+use crate::sys::report_file::ReportFile;
+use crate::sys::{clock, power, signals};
+use crate::task::{Farewell, Finding, Task};
+
+/// The loop turns at least this often, so that [`LastResort`] sees that it does.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The tasks' threads are shallow, and all memory is locked: they get small stacks.
+const STACK: usize = 256 * 1024;
+/// How long the last words of a session that broke may take to reach the server.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(10);
+
+/// What comes into the queue.
+enum Message {
+    Signal(Signal),
+    /// The task of this number has ended.
+    Finished(u64, Result<Finding, Failure>),
+    SleepEnded(Departure),
+}
+
+/// The machine that this program is PID 1 of.
+pub struct Linux {
+    queue: Receiver<Message>,
+    sender: Sender<Message>,
+    /// Events that are due at once.
+    due: VecDeque<Event>,
+    /// The number of the task that was started last; what others say is not heard any more.
+    task: u64,
+    /// The task that ends when no other process is left.
+    waiting_for_solitude: Option<u64>,
+    children: Arc<Children>,
+    console: Console,
+    report: ReportFile,
+    last_resort: LastResort,
+}
+
+impl Linux {
+    /// Takes the machine over.
+    ///
+    /// # Errors
+    /// When signals cannot be watched or a thread cannot be started; then nobody would hear of anything.
+    pub fn take_over() -> Result<Self, Failure> {
+        let last_resort = LastResort::start()?;
+        let (sender, queue) = mpsc::channel();
+        let tell = sender.clone();
+        // The queue is gone only when the machine is being left.
+        signals::watch(move |signal| drop(tell.send(Message::Signal(signal))))?;
+        let tell = sender.clone();
+        let children = Children::new(move || drop(tell.send(Message::Signal(Signal::SIGCHLD))));
+        let mut machine = Self {
+            queue,
+            sender,
+            due: VecDeque::from([Event::Started]),
+            task: 0,
+            waiting_for_solitude: None,
+            children: Arc::new(children),
+            console: Console::default(),
+            report: ReportFile::start()?,
+            last_resort,
+        };
+        machine.console.say(concat!("version ", env!("CARGO_PKG_VERSION")));
+        for result in [power::lock_in_memory(), power::take_over_ctrl_alt_del()] {
+            result.unwrap_or_else(|error| machine.console.say(&Failure::from(error).to_string()));
+        }
+        Ok(machine)
+    }
+
+    /// What is left to do when the session itself has broken: last words, and a sync, neither for long.
+    pub fn last_words(&mut self, reason: &str) {
+        self.console.say(reason);
+        let outcome = Outcome::Failed { reason: reason.to_owned() };
+        self.append(report::Event::Ended { outcome });
+        self.append(report::Event::PoweringOff { reboot: false });
+        for task in [Task::FlushReport, Task::Sync] {
+            self.start(task);
+            let deadline = clock::uptime().saturating_add(LAST_WORDS_LIMIT);
+            let mut happened = self.next_event(deadline).event;
+            while !matches!(happened, Event::Finished(_) | Event::DeadlinePassed) {
+                happened = self.next_event(deadline).event;
+            }
+        }
+    }
+
+    fn append(&mut self, event: report::Event) {
+        let uptime = u64::try_from(clock::uptime().as_millis()).unwrap_or(u64::MAX);
+        let entry = Entry { at: clock::own_time(), uptime, event };
+        match entry.to_line() {
+            Ok(line) => self.report.append(line),
+            Err(error) => self.console.say(&Failure::from(error).to_string()),
+        }
+    }
+
+    fn start(&mut self, task: Task) {
+        self.task += 1;
+        self.waiting_for_solitude = None;
+        match task {
+            Task::EndProcesses(farewell) => self.end_processes(farewell),
+            task => self.start_in_background(task),
+        }
+    }
+
+    fn start_in_background(&mut self, task: Task) {
+        let (sender, number) = (self.sender.clone(), self.task);
+        let (children, report) = (Arc::clone(&self.children), self.report.clone());
+        let tell_sleep = self.sender.clone();
+        let sleep_ended = move |departure| drop(tell_sleep.send(Message::SleepEnded(departure)));
+        let work = move || {
+            let result = tasks::carry_out(task, &children, &report, sleep_ended);
+            // The queue is gone only when the machine is being left.
+            let _ = sender.send(Message::Finished(number, result));
+        };
+        let thread = std::thread::Builder::new().name(format!("task {number}")).stack_size(STACK);
+        if let Err(error) = thread.spawn(work) {
+            self.due.push_back(Event::Finished(Err(error.into())));
+        }
+    }
+
+    /// Signals every process but this one; the task ends when none is left.
+    fn end_processes(&mut self, farewell: Farewell) {
+        let signal = match farewell {
+            Farewell::Ask => Signal::SIGTERM,
+            Farewell::Force => Signal::SIGKILL,
+        };
+        match kill(Pid::from_raw(-1), signal) {
+            Ok(()) => self.waiting_for_solitude = Some(self.task),
+            Err(Errno::ESRCH) => self.due.push_back(Event::Finished(Ok(Finding::Done))),
+            Err(error) => self.due.push_back(Event::Finished(Err(error.into()))),
+        }
+    }
+
+    /// What a message means; many mean nothing.
+    fn understand(&mut self, message: Message) -> Option<Event> {
+        match message {
+            Message::Signal(Signal::SIGCHLD) => self.reap(),
+            Message::Signal(Signal::SIGINT) => Some(stop("Ctrl-Alt-Del")),
+            Message::Signal(Signal::SIGPWR) => Some(stop("a power failure (SIGPWR)")),
+            Message::Signal(signal) => Some(stop(signal.as_str())),
+            Message::Finished(number, result) if number == self.task => Some(Event::Finished(result)),
+            Message::Finished(..) => None,
+            Message::SleepEnded(departure) => Some(Event::SleepEnded { how: departure.to_string() }),
+        }
+    }
+
+    fn reap(&mut self) -> Option<Event> {
+        let alone = self.children.reap() == Left::None;
+        let waited_for = alone && self.waiting_for_solitude.take() == Some(self.task);
+        waited_for.then_some(Event::Finished(Ok(Finding::Done)))
+    }
+}
+
+fn stop(by: &str) -> Event {
+    Event::StopRequested { by: by.to_owned() }
+}
+
+impl Machine for Linux {
+    fn next_event(&mut self, deadline: Duration) -> Occurrence {
+        loop {
+            self.last_resort.alive();
+            let now = clock::uptime();
+            if let Some(event) = self.due.pop_front() {
+                return Occurrence { at: now, event };
+            }
+            let left = deadline.saturating_sub(now);
+            if left.is_zero() {
+                return Occurrence { at: now, event: Event::DeadlinePassed };
+            }
+            match self.queue.recv_timeout(left.min(LONGEST_WAIT)) {
+                Ok(message) => {
+                    let event = self.understand(message);
+                    self.due.extend(event);
+                }
+                // This very machine holds a sender: the queue is never without one.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Say(words) => self.console.say(&words),
+            Action::Report(event) => self.append(event),
+            Action::Start(task) => self.start(task),
+            Action::Leave(how) => {
+                let still_on = power::leave(how);
+                self.console.say(&Failure::from(still_on).to_string());
+            }
+        }
+    }
+}

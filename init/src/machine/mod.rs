@@ -1,0 +1,51 @@
+//! What the session acts upon: something that tells of events and performs actions.
+//!
+//! Knows no policy: [`run`] only carries events and actions to and fro.
+
+#[cfg(test)]
+pub mod fake;
+mod last_resort;
+pub mod linux;
+
+use std::time::Duration;
+
+use ghost_contract::order::AtEnd;
+
+use crate::session::{Action, Event, Session};
+
+/// An event, and when it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Time since the kernel's start.
+    pub at: Duration,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A machine on which a job runs.
+pub trait Machine {
+    /// Waits for the next event, until `deadline` (time since the kernel's start) at most: then it is
+    /// [`Event::DeadlinePassed`].
+    fn next_event(&mut self, deadline: Duration) -> Occurrence;
+
+    /// Does, or begins to do, what the session wants. Never waits.
+    fn perform(&mut self, action: Action);
+}
+
+/// Runs a whole job; gives how the machine was left, on a machine that survives being powered off.
+pub fn run(machine: &mut impl Machine) -> AtEnd {
+    let mut session = Session::new();
+    loop {
+        let Occurrence { at, event } = machine.next_event(session.deadline());
+        for action in session.decide(event, at) {
+            let leave = match action {
+                Action::Leave(at_end) => Some(at_end),
+                _ => None,
+            };
+            machine.perform(action);
+            if let Some(at_end) = leave {
+                return at_end;
+            }
+        }
+    }
+}

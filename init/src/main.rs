@@ -1,0 +1,68 @@
+//! Entry of PID 1. Whatever ends the session, a machine that is on goes off.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ghost_contract::order::AtEnd;
+use ghost_init::failure::Failure;
+use ghost_init::machine;
+use ghost_init::machine::linux::Linux;
+use ghost_init::sys::console::Console;
+use ghost_init::sys::power;
+
+/// The exit code of `ghostctl` for wrong usage too.
+const USAGE: u8 = 2;
+/// How long to wait until the kernel is asked once more to power off.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+const HELP: &str = "\
+ghost-init: PID 1 of a diskless Ghost4Linux client
+
+It is started by the kernel (init=/sbin/ghost-init), does the job that the boot server has ordered, and
+powers the machine off. It is of no use on a running machine, and refuses to run there.
+
+Flags on the kernel command line:
+  ghost.mode=test|ghost|backup|verify   this mode instead of the order's
+  ghost.delay=SECONDS                   how long a person can see what is going to happen (default 10)
+  ghost.shell                           a root shell on tty2
+  ghost.debug                           tell more
+";
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 { as_pid_one() } else { as_program(std::env::args().nth(1).as_deref()) }
+}
+
+fn as_program(argument: Option<&str>) -> ExitCode {
+    match argument {
+        Some("--version" | "-V") => println!("ghost-init {}", env!("CARGO_PKG_VERSION")),
+        Some("--help" | "-h") => print!("{HELP}"),
+        _ => {
+            eprintln!("ghost-init: it is not PID 1 here, and would power this machine off; see --help");
+            return ExitCode::from(USAGE);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Never comes back while the machine is on: the kernel would panic.
+fn as_pid_one() -> ExitCode {
+    panic::set_hook(Box::new(|bug| Console::default().say(&format!("a bug: {bug}"))));
+    match Linux::take_over() {
+        Ok(mut machine) => {
+            let session = panic::catch_unwind(AssertUnwindSafe(|| machine::run(&mut machine)));
+            let words = match session {
+                Ok(_) => "the machine is still on",
+                Err(_) => "ghost-init has a bug and gives up",
+            };
+            // A second bug must not keep the machine on.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| machine.last_words(words)));
+        }
+        Err(failure) => Console::default().say(&failure.to_string()),
+    }
+    loop {
+        let still_on = power::leave(AtEnd::PowerOff);
+        Console::default().say(&Failure::from(still_on).to_string());
+        std::thread::park_timeout(ASK_AGAIN);
+    }
+}

@@ -1,0 +1,137 @@
+//! Which interface the client booted from.
+//!
+//! Does not ask the kernel: interfaces and routes are arguments.
+
+use std::net::Ipv4Addr;
+
+use ghost_contract::MacAddress;
+
+/// A network interface of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// The kernel's name for it, `eth0`.
+    pub name: String,
+    /// Its hardware address; a loopback has none.
+    pub mac: Option<MacAddress>,
+    /// Its IPv4 addresses.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// An IPv4 route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The interface that leads there.
+    pub interface: String,
+    /// The network.
+    pub destination: Ipv4Addr,
+    /// Its mask; 0.0.0.0 for the default route.
+    pub mask: Ipv4Addr,
+}
+
+/// The interface that the client booted from, with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootInterface {
+    /// The kernel's name for it.
+    pub name: String,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// Its first IPv4 address.
+    pub ip: Ipv4Addr,
+}
+
+/// Why no interface could be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// Neither the boot loader's word nor a route leads to an interface.
+    #[error("no interface has the boot loader's address, and none leads to the boot server")]
+    NoInterface,
+    /// The interface has no IPv4 address.
+    #[error("{0} has no IPv4 address")]
+    NoAddress(String),
+    /// The interface has no hardware address.
+    #[error("{0} has no hardware address")]
+    NoMac(String),
+}
+
+/// The interface whose address the boot loader gave, else the one with the route to the boot server.
+///
+/// # Errors
+/// When there is none, or when it has no address.
+pub fn boot_interface(
+    bootif: Option<MacAddress>,
+    server: Option<Ipv4Addr>,
+    interfaces: &[Interface],
+    routes: &[Route],
+) -> Result<BootInterface, NetworkError> {
+    let booted = interfaces.iter().find(|interface| bootif.is_some() && interface.mac == bootif);
+    let chosen = booted
+        .or_else(|| towards(server?, interfaces, routes))
+        .ok_or(NetworkError::NoInterface)?;
+    let name = chosen.name.clone();
+    let mac = chosen.mac.ok_or_else(|| NetworkError::NoMac(name.clone()))?;
+    let ip = chosen.addresses.first().copied().ok_or_else(|| NetworkError::NoAddress(name.clone()))?;
+    Ok(BootInterface { name, mac, ip })
+}
+
+/// The interface of the most specific route to the server.
+fn towards<'a>(server: Ipv4Addr, interfaces: &'a [Interface], routes: &[Route]) -> Option<&'a Interface> {
+    let leads_there = |route: &&Route| server & route.mask == route.destination & route.mask;
+    let best = routes.iter().filter(leads_there).max_by_key(|route| route.mask)?;
+    interfaces.iter().find(|interface| interface.name == best.interface)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(last: u8) -> MacAddress {
+        MacAddress::new([0x52, 0x54, 0, 0, 0, last])
+    }
+
+    fn ip(last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(192, 168, 7, last)
+    }
+
+    fn interface(name: &str, address: u8) -> Interface {
+        Interface { name: name.to_owned(), mac: Some(mac(address)), addresses: vec![ip(address)] }
+    }
+
+    fn route(interface: &str, destination: Ipv4Addr, mask: [u8; 4]) -> Route {
+        Route { interface: interface.to_owned(), destination, mask: Ipv4Addr::from(mask) }
+    }
+
+    #[test]
+    fn the_boot_loaders_word_counts_first() {
+        let interfaces = [interface("eth0", 2), interface("eth1", 3)];
+        let routes = [route("eth0", ip(0), [255, 255, 255, 128])];
+        let chosen = boot_interface(Some(mac(3)), Some(ip(1)), &interfaces, &routes).unwrap();
+        assert_eq!(chosen, BootInterface { name: "eth1".to_owned(), mac: mac(3), ip: ip(3) });
+    }
+
+    #[test]
+    fn else_the_most_specific_route_to_the_boot_server_leads_to_it() {
+        let interfaces = [interface("eth0", 2), interface("eth1", 3)];
+        let everywhere = route("eth0", Ipv4Addr::UNSPECIFIED, [0; 4]);
+        let near = route("eth1", ip(0), [255, 255, 255, 128]);
+        let chosen = |routes: &[Route]| boot_interface(None, Some(ip(1)), &interfaces, routes).unwrap().name;
+        assert_eq!(chosen(&[everywhere.clone(), near.clone()]), "eth1");
+        assert_eq!(chosen(&[near, everywhere.clone()]), "eth1");
+        assert_eq!(chosen(&[everywhere]), "eth0");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_does_not_hide_the_route() {
+        let routes = [route("eth0", ip(0), [255, 255, 255, 128])];
+        let chosen = boot_interface(Some(mac(9)), Some(ip(1)), &[interface("eth0", 2)], &routes);
+        assert_eq!(chosen.map(|chosen| chosen.name), Ok("eth0".to_owned()));
+    }
+
+    #[test]
+    fn an_interface_without_an_address_is_an_error_that_names_it() {
+        let mut bare = interface("eth0", 2);
+        bare.addresses.clear();
+        let chosen = boot_interface(Some(mac(2)), None, &[bare], &[]);
+        assert_eq!(chosen, Err(NetworkError::NoAddress("eth0".to_owned())));
+        assert_eq!(boot_interface(None, None, &[], &[]), Err(NetworkError::NoInterface));
+    }
+}

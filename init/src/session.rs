@@ -1,0 +1,221 @@
+//! The course of one job on the client, from the first mount to power off.
+//!
+//! Does not know processes, paths or the time: it is told what happened and when, and answers with what to do.
+//!
+//! ```text
+//! Booting ─▶ ReadingOrder ─▶ Delaying ─▶ Claiming ─▶ OpeningStore ─▶ StartingShellServer ─▶ StartingSleep ─▶ Testing
+//!    │            │             │           │             │                  │                  │            │
+//!    └────────────┴─────────────┴───────────┴──────┬──────┴──────────────────┴──────────────────┴────────────┘
+//!                  failed, refused, cancelled, done ▼
+//!                                                Ending ─▶ Off
+//! ```
+//!
+//! Every stage has a deadline, and every way out of every stage leads to `Ending`, which goes on whatever
+//! fails. Without an order `Claiming` and `OpeningStore` are left out.
+
+mod ending;
+mod preparing;
+mod testing;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ghost_contract::order::AtEnd;
+use ghost_contract::report::{self, Outcome};
+use ghost_contract::{HostName, UnixTime};
+
+use crate::boot::{self, BootStep};
+use crate::cmdline::BootOptions;
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::network::BootInterface;
+use crate::task::{Finding, Task};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// PID 1 runs. The first event, once.
+    Started,
+    /// The task that was started last has ended.
+    Finished(Result<Finding, Failure>),
+    /// The child of mode `test` is gone.
+    SleepEnded {
+        /// `ran out`, `killed by SIGTERM`, …
+        how: String,
+    },
+    /// Somebody wants the machine to go off.
+    StopRequested {
+        /// Who.
+        by: String,
+    },
+    /// The time that [`Session::deadline`] gave has come.
+    DeadlinePassed,
+}
+
+/// Something to do. None of these waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Tell a person at the console and the screen.
+    Say(String),
+    /// Put this into the report.
+    Report(report::Event),
+    /// Begin with this in the background; its end is an [`Event::Finished`]. What ran before is given up.
+    Start(Task),
+    /// Switch the machine off, or boot it again, at once. The last action.
+    Leave(AtEnd),
+}
+
+/// Where the session is, with what that stage needs to know.
+#[derive(Debug)]
+enum Stage {
+    /// Nothing has happened yet.
+    New,
+    /// A line of the boot table is being done.
+    Booting { current: BootStep, left: VecDeque<BootStep> },
+    /// The order is being read.
+    ReadingOrder,
+    /// A person can see what is going to happen.
+    Delaying(Job),
+    /// The order is being claimed.
+    Claiming(Job),
+    /// The image store is being mounted and checked.
+    OpeningStore(Job),
+    /// The shell server is being started.
+    StartingShellServer(Job),
+    /// The `sleep` is being started; the shell server's port is known.
+    StartingSleep(Job, Option<u16>),
+    /// Until the `sleep` ends.
+    Testing,
+    /// The outcome is known; what is left is to leave nothing behind.
+    Ending(VecDeque<Task>),
+    /// Nothing can happen any more.
+    Off,
+}
+
+/// One client's way through one job.
+#[derive(Debug)]
+pub struct Session {
+    stage: Stage,
+    /// When the stage, or the task in it, has taken too long.
+    deadline: Duration,
+    /// When the whole job, later the whole ending, has taken too long.
+    overall: Duration,
+    /// How long the ending may take.
+    ending_limit: Duration,
+    at_end: AtEnd,
+    kernel: String,
+    options: BootOptions,
+    interface: Option<BootInterface>,
+    host: Option<HostName>,
+    server_time: Option<UnixTime>,
+}
+
+/// One call of [`Session::decide`]: the time, and the actions found so far.
+struct Turn {
+    now: Duration,
+    actions: Vec<Action>,
+}
+
+impl Turn {
+    fn say(&mut self, words: impl Into<String>) {
+        self.actions.push(Action::Say(words.into()));
+    }
+
+    fn report(&mut self, event: report::Event) {
+        self.actions.push(Action::Report(event));
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// A session that waits for [`Event::Started`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            stage: Stage::New,
+            deadline: Duration::MAX,
+            overall: Duration::MAX,
+            ending_limit: ending::LIMIT,
+            at_end: AtEnd::PowerOff,
+            kernel: String::new(),
+            options: BootOptions::default(),
+            interface: None,
+            host: None,
+            server_time: None,
+        }
+    }
+
+    /// When [`Event::DeadlinePassed`] is due, as time since the kernel's start.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline.min(self.overall)
+    }
+
+    /// What to do about an event. `now` is the time since the kernel's start.
+    pub fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
+        let mut turn = Turn { now, actions: Vec::new() };
+        let stage = std::mem::replace(&mut self.stage, Stage::Off);
+        self.stage = self.next(stage, event, &mut turn);
+        turn.actions
+    }
+
+    fn next(&mut self, stage: Stage, event: Event, turn: &mut Turn) -> Stage {
+        let over = turn.now >= self.overall;
+        match (stage, event) {
+            (Stage::Off, _) => Stage::Off,
+            (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
+            (_, Event::StopRequested { by }) => {
+                turn.report(report::Event::StopRequested { by: by.clone() });
+                self.end(Outcome::Cancelled { by }, turn)
+            }
+            (_, Event::DeadlinePassed) if over => self.fail("the job took longer than its order allows", turn),
+            (Stage::New, _) => self.boot(boot::first_steps().into(), turn),
+            (Stage::Delaying(job), Event::DeadlinePassed) => self.claim(job, turn),
+            (Stage::Testing, Event::SleepEnded { how }) => self.end_test(how, turn),
+            (Stage::StartingSleep(job, port), Event::SleepEnded { how }) => {
+                self.announce_test(&job, port, turn);
+                self.end_test(how, turn)
+            }
+            (stage, Event::Finished(result)) => self.finished(stage, result, turn),
+            (stage, Event::DeadlinePassed) => {
+                self.finished(stage, Err(Failure::new("it took too long and was given up")), turn)
+            }
+            (stage, Event::Started | Event::SleepEnded { .. }) => stage,
+        }
+    }
+
+    /// A task has ended, or has been given up.
+    fn finished(&mut self, stage: Stage, result: Result<Finding, Failure>, turn: &mut Turn) -> Stage {
+        match stage {
+            Stage::Booting { current, left } => self.step_finished(current, left, result, turn),
+            Stage::ReadingOrder => self.order_read(result, turn),
+            Stage::Claiming(job) => self.claim_finished(job, result, turn),
+            Stage::OpeningStore(job) => self.store_opened(job, result, turn),
+            Stage::StartingShellServer(job) => self.shell_server_started(job, result, turn),
+            Stage::StartingSleep(job, port) => self.sleep_started(job, port, result, turn),
+            Stage::New
+            | Stage::Delaying(_)
+            | Stage::Testing
+            | Stage::Ending(_)
+            | Stage::Off => stage,
+        }
+    }
+
+    /// Begins with a task, and gives it its time limit.
+    fn start(&mut self, task: Task, turn: &mut Turn) {
+        self.deadline = turn.now.saturating_add(task.limit());
+        turn.actions.push(Action::Start(task));
+    }
+
+    fn fail(&mut self, reason: impl Into<String>, turn: &mut Turn) -> Stage {
+        self.end(Outcome::Failed { reason: reason.into() }, turn)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! From the first mount to a job that is claimed and has its image store.
+
+use std::collections::VecDeque;
+
+use ghost_contract::Mode;
+use ghost_contract::report::Event as Report;
+
+use super::{Session, Stage, Turn};
+use crate::boot::{self, BootStep, OnFailure};
+use crate::cmdline::BootOptions;
+use crate::failure::Failure;
+use crate::fstab;
+use crate::identity::{self, KnownHost};
+use crate::job::{Client, Job};
+use crate::network;
+use crate::task::{Finding, Surroundings, Task, WakeOnLan};
+
+impl Session {
+    /// Begins with the next line of the boot table, or with the order when there is none left.
+    pub(super) fn boot(&mut self, mut left: VecDeque<BootStep>, turn: &mut Turn) -> Stage {
+        let Some(current) = left.pop_front() else {
+            self.start(Task::ReadOrder, turn);
+            return Stage::ReadingOrder;
+        };
+        self.start(current.task.clone(), turn);
+        Stage::Booting { current, left }
+    }
+
+    pub(super) fn step_finished(
+        &mut self,
+        step: BootStep,
+        mut left: VecDeque<BootStep>,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        let found = result.and_then(|finding| self.learn(finding, turn));
+        match (found, step.on_failure) {
+            (Ok(more), _) => {
+                turn.say(step.task.to_string());
+                more.into_iter().rev().for_each(|step| left.push_front(step));
+                self.boot(left, turn)
+            }
+            (Err(failure), OnFailure::CarryOn) => {
+                carry_on(step.task.to_string(), &failure, turn);
+                self.boot(left, turn)
+            }
+            (Err(failure), OnFailure::Abort) => self.fail(format!("cannot {}: {failure}", step.task), turn),
+        }
+    }
+
+    /// Keeps what a boot step found out; gives the steps that follow from it.
+    fn learn(&mut self, finding: Finding, turn: &mut Turn) -> Result<Vec<BootStep>, Failure> {
+        match finding {
+            Finding::Surroundings(seen) => self.plan(seen),
+            Finding::ReportOpened => {
+                self.report_up(turn);
+                Ok(Vec::new())
+            }
+            Finding::Hosts(hosts) => self.identify(&hosts, turn),
+            Finding::Fstab(text) => Ok(mount_steps(&text, turn)),
+            Finding::WakeOnLan(result) => {
+                self.report_wake_on_lan(result, turn);
+                Ok(Vec::new())
+            }
+            Finding::Flushed(server_time) => {
+                self.server_time = server_time;
+                Ok(Vec::new())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn plan(&mut self, seen: Surroundings) -> Result<Vec<BootStep>, Failure> {
+        self.options = BootOptions::parse(&seen.command_line);
+        self.kernel = seen.kernel;
+        let (bootif, server) = (self.options.boot_interface, self.options.nfs_server);
+        let interface = network::boot_interface(bootif, server, &seen.interfaces, &seen.routes)?;
+        let steps = boot::steps(&self.options, &interface);
+        self.interface = Some(interface);
+        Ok(steps)
+    }
+
+    fn report_up(&self, turn: &mut Turn) {
+        if let Some(interface) = self.interface.clone() {
+            turn.say(format!("up as {} ({}) on {}", interface.ip, interface.mac, interface.name));
+            turn.report(Report::Up {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                kernel: self.kernel.clone(),
+                interface: interface.name,
+                mac: interface.mac,
+                ip: interface.ip,
+            });
+        }
+        for flag in &self.options.unknown {
+            turn.say(format!("the kernel command line has '{flag}', which means nothing here"));
+            turn.report(Report::UnknownFlag { flag: flag.clone() });
+        }
+    }
+
+    fn identify(&mut self, hosts: &[KnownHost], turn: &mut Turn) -> Result<Vec<BootStep>, Failure> {
+        let Some(interface) = &self.interface else { return Ok(Vec::new()) };
+        let host = identity::name_of(interface.mac, hosts)?;
+        turn.report(Report::Identified { host: host.clone() });
+        self.host = Some(host.clone());
+        Ok(vec![BootStep::wanted(Task::SetHostName(host))])
+    }
+
+    /// Tells what came of arming.
+    pub(super) fn report_wake_on_lan(&self, result: WakeOnLan, turn: &mut Turn) {
+        let Some(interface) = self.interface.as_ref().map(|interface| interface.name.clone()) else { return };
+        match result {
+            WakeOnLan::Armed(wake_on) => {
+                turn.say(format!("{interface} is armed (wake-on {wake_on})"));
+                turn.report(Report::Armed { interface, wake_on });
+            }
+            WakeOnLan::NotArmed { reason, detail } => {
+                turn.say(format!("{interface} is NOT armed: {detail}"));
+                turn.report(Report::NotArmed { interface, reason, detail });
+            }
+        }
+    }
+
+    pub(super) fn order_read(&mut self, result: Result<Finding, Failure>, turn: &mut Turn) -> Stage {
+        let bytes = match result {
+            Ok(Finding::Order(bytes)) => bytes,
+            Ok(_) => None,
+            Err(failure) => return self.refuse(format!("the order cannot be read: {failure}"), turn),
+        };
+        let Some(interface) = &self.interface else {
+            return self.refuse("the boot interface is not known".to_owned(), turn);
+        };
+        let client = Client { mac: interface.mac, host: self.host.clone(), now: self.server_time };
+        match Job::find(bytes.as_deref(), &self.options.mode, client) {
+            Ok(job) => self.delay(job, turn),
+            Err(error) => self.refuse(Failure::from(error).to_string(), turn),
+        }
+    }
+
+    fn refuse(&mut self, reason: String, turn: &mut Turn) -> Stage {
+        turn.say(format!("nothing is done: {reason}"));
+        turn.say("no disk has been touched");
+        turn.report(Report::OrderRefused { reason: reason.clone() });
+        self.fail(reason, turn)
+    }
+
+    fn delay(&mut self, job: Job, turn: &mut Turn) -> Stage {
+        let seconds = self.options.delay.as_secs();
+        turn.say(format!("mode {} begins in {seconds} s; Ctrl-Alt-Del powers off instead", job.mode));
+        self.deadline = turn.now.saturating_add(self.options.delay);
+        Stage::Delaying(job)
+    }
+
+    pub(super) fn claim(&mut self, job: Job, turn: &mut Turn) -> Stage {
+        let Some(order) = &job.order else { return self.begin(job, turn) };
+        self.overall = turn.now.saturating_add(order.deadlines.job);
+        self.start(Task::Claim(order.job.clone()), turn);
+        Stage::Claiming(job)
+    }
+
+    pub(super) fn claim_finished(
+        &mut self,
+        job: Job,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        let Some(order) = &job.order else { return self.begin(job, turn) };
+        match result {
+            Ok(Finding::Claimed) => {}
+            Ok(_) => return self.refuse(format!("the order of job {} was claimed before", order.job), turn),
+            Err(failure) => return self.refuse(format!("the order cannot be claimed: {failure}"), turn),
+        }
+        turn.report(Report::OrderClaimed { job: order.job.clone(), mode: job.mode });
+        self.at_end = order.at_end;
+        self.ending_limit = order.deadlines.ending;
+        let Some(store) = order.store.clone() else { return self.begin(job, turn) };
+        self.start(Task::OpenStore(store, order.nonce.clone()), turn);
+        Stage::OpeningStore(job)
+    }
+
+    pub(super) fn store_opened(
+        &mut self,
+        job: Job,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        let Err(failure) = result else { return self.begin(job, turn) };
+        if job.mode.needs_image_store() {
+            return self.fail(format!("cannot open the image store: {failure}"), turn);
+        }
+        carry_on("open the image store".to_owned(), &failure, turn);
+        self.begin(job, turn)
+    }
+
+    fn begin(&mut self, job: Job, turn: &mut Turn) -> Stage {
+        turn.say(format!("mode {} begins", job.mode));
+        match job.mode {
+            Mode::Test => self.start_test(job, turn),
+            Mode::Backup | Mode::Verify | Mode::Restore | Mode::Ghost => {
+                self.fail(format!("this release of ghost-init has no imager for mode {}", job.mode), turn)
+            }
+        }
+    }
+}
+
+fn mount_steps(text: &str, turn: &mut Turn) -> Vec<BootStep> {
+    let mut steps = Vec::new();
+    for mount in fstab::mounts(text) {
+        match mount {
+            Ok(mount) => steps.push(BootStep::wanted(Task::Mount(mount))),
+            Err(error) => carry_on("read /etc/fstab".to_owned(), &error.into(), turn),
+        }
+    }
+    steps
+}
+
+/// Tells of a step that failed, and that the job goes on without it.
+pub(super) fn carry_on(step: String, failure: &Failure, turn: &mut Turn) {
+    turn.say(format!("cannot {step}: {failure}; going on without it"));
+    turn.report(Report::StepFailed { step, reason: failure.to_string(), carried_on: true });
+}

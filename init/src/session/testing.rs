@@ -1,0 +1,67 @@
+//! Mode `test`: one can log in, and a `sleep` runs whose end is the job's end.
+
+use ghost_contract::report::{Event as Report, Outcome};
+
+use super::preparing::carry_on;
+use super::{Session, Stage, Turn};
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::task::{Finding, Task};
+use std::time::Duration;
+
+impl Session {
+    pub(super) fn start_test(&mut self, job: Job, turn: &mut Turn) -> Stage {
+        let authorized_keys = job.test_settings().authorized_keys;
+        self.start(Task::StartShellServer { authorized_keys }, turn);
+        Stage::StartingShellServer(job)
+    }
+
+    pub(super) fn shell_server_started(
+        &mut self,
+        job: Job,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        let port = match result {
+            Ok(Finding::ShellServer(port)) => Some(port),
+            Ok(_) => None,
+            Err(failure) => {
+                carry_on("start the shell server".to_owned(), &failure, turn);
+                None
+            }
+        };
+        self.start(Task::StartSleep(job.test_settings().sleep), turn);
+        Stage::StartingSleep(job, port)
+    }
+
+    pub(super) fn sleep_started(
+        &mut self,
+        job: Job,
+        port: Option<u16>,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        if let Err(failure) = result {
+            return self.fail(format!("cannot start the sleep: {failure}"), turn);
+        }
+        self.announce_test(&job, port, turn);
+        self.deadline = Duration::MAX;
+        Stage::Testing
+    }
+
+    pub(super) fn announce_test(&self, job: &Job, ssh_port: Option<u16>, turn: &mut Turn) {
+        let sleep = job.test_settings().sleep;
+        turn.say(format!("sleep {} runs; when it ends, the machine powers off", sleep.as_secs()));
+        match ssh_port {
+            Some(port) => turn.say(format!("root can log in by ssh on port {port}")),
+            None => turn.say("nobody can log in: there is no shell server"),
+        }
+        turn.report(Report::TestStarted { sleep, ssh_port });
+    }
+
+    pub(super) fn end_test(&mut self, how: String, turn: &mut Turn) -> Stage {
+        turn.say(format!("the sleep has ended: {how}"));
+        turn.report(Report::TestEnded { how });
+        self.end(Outcome::Succeeded, turn)
+    }
+}

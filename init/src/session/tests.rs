@@ -1,0 +1,156 @@
+//! Whole jobs, replayed on a machine of the mind.
+
+use ghost_contract::report::Event as Report;
+use ghost_contract::{Mode, order::AtEnd, report::Outcome};
+
+use super::Action;
+use crate::machine::fake::{Fake, Trouble};
+use crate::machine::run;
+use crate::sample::{order, order_file};
+use crate::task::{Farewell, Task};
+
+fn replay(mut machine: Fake) -> Fake {
+    assert_eq!(run(&mut machine), AtEnd::PowerOff);
+    assert!(machine.turns < 200, "{} turns", machine.turns);
+    machine
+}
+
+fn machine(mode: Mode) -> Fake {
+    Fake::new("", order_file(&order(mode)))
+}
+
+fn outcome(machine: &Fake) -> Outcome {
+    let ended = |event: &&Report| match event {
+        Report::Ended { outcome } => Some(outcome.clone()),
+        _ => None,
+    };
+    machine.reported().iter().find_map(ended).unwrap()
+}
+
+fn refusal(machine: &Fake) -> String {
+    let refused = |event: &&Report| match event {
+        Report::OrderRefused { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    machine.reported().iter().find_map(refused).unwrap()
+}
+
+fn reported(machine: &Fake) -> Vec<&'static str> {
+    let word = |event: &&Report| match event {
+        Report::Up { .. } => "up",
+        Report::Identified { .. } => "identified",
+        Report::Armed { .. } => "armed",
+        Report::OrderClaimed { .. } => "claimed",
+        Report::TestStarted { .. } => "test started",
+        Report::TestEnded { .. } => "test ended",
+        Report::Ended { .. } => "ended",
+        Report::PoweringOff { .. } => "powering off",
+        _ => "something else",
+    };
+    machine.reported().iter().map(word).collect()
+}
+
+#[test]
+fn a_test_job_goes_all_the_way() {
+    let machine = replay(machine(Mode::Test));
+    let expected = [
+        "up", "identified", "armed", "claimed", "test started", "test ended", "ended", "armed", "powering off",
+    ];
+    assert_eq!(reported(&machine), expected);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    assert_eq!(machine.done.last(), Some(&Action::Leave(AtEnd::PowerOff)));
+}
+
+#[test]
+fn whatever_goes_wrong_the_machine_goes_off() {
+    let sleeping = || Fake::new("ghost.mode=test ghost.shell", None);
+    for new in [&(|| machine(Mode::Test)) as &dyn Fn() -> Fake, &|| machine(Mode::Backup), &sleeping] {
+        let tasks = replay(new()).tasks().len();
+        for task in 0..tasks {
+            for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::Stopped] {
+                let machine = replay(new().with(task, trouble));
+                let last = machine.tasks().into_iter().rev().take(5).collect::<Vec<_>>();
+                let way_out = [
+                    &Task::Sync,
+                    &Task::FlushReport,
+                    &Task::CloseStore,
+                    &Task::EndProcesses(Farewell::Force),
+                    &Task::EndProcesses(Farewell::Ask),
+                ];
+                assert_eq!(last, way_out, "{trouble:?} at task {task}");
+                assert!(matches!(machine.done.last(), Some(Action::Leave(_))));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_without_its_tree_does_not_go_on() {
+    let binding = |machine: &Fake| machine.tasks().iter().position(|task| matches!(task, Task::Bind { .. }));
+    let first = binding(&replay(machine(Mode::Test))).unwrap();
+    for task in [first, first + 1] {
+        let machine = replay(machine(Mode::Test).with(task, Trouble::Fails));
+        assert!(matches!(outcome(&machine), Outcome::Failed { .. }));
+        assert!(!machine.tasks().contains(&&Task::ReadOrder));
+        assert!(!machine.tasks().contains(&&Task::OpenReport), "the report would go into another's tree");
+    }
+}
+
+#[test]
+fn an_order_that_was_claimed_before_is_not_obeyed() {
+    let mut claimed = machine(Mode::Test);
+    claimed.claimed = true;
+    let machine = replay(claimed);
+    assert_eq!(refusal(&machine), "the order of job 20260123-142501-4f3a was claimed before");
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::OpenStore(..) | Task::StartSleep(_))));
+}
+
+#[test]
+fn without_an_order_and_a_flag_nothing_is_done() {
+    let machine = replay(Fake::new("", None));
+    assert_eq!(refusal(&machine), "there is no order for this client");
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::Claim(_))));
+}
+
+#[test]
+fn a_flag_alone_starts_mode_test_without_a_claim() {
+    let machine = replay(Fake::new("ghost.mode=test", None));
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::Claim(_) | Task::OpenStore(..))));
+}
+
+#[test]
+fn a_disk_is_never_touched_without_the_right_image_store() {
+    let opening = replay(machine(Mode::Backup));
+    let store = opening.tasks().iter().position(|task| matches!(task, Task::OpenStore(..))).unwrap();
+    let backup = replay(machine(Mode::Backup).with(store, Trouble::Fails));
+    let expected = Outcome::Failed { reason: "cannot open the image store: no luck".to_owned() };
+    assert_eq!(outcome(&backup), expected);
+    let test = replay(machine(Mode::Test).with(store, Trouble::Fails));
+    assert_eq!(outcome(&test), Outcome::Succeeded);
+}
+
+#[test]
+fn who_presses_ctrl_alt_del_while_the_job_is_announced_stops_it() {
+    let mut machine = machine(Mode::Backup);
+    let mut session = super::Session::new();
+    use crate::machine::Machine;
+    loop {
+        let happened = machine.next_event(session.deadline());
+        if happened.event == super::Event::DeadlinePassed {
+            let stop = super::Event::StopRequested { by: "Ctrl-Alt-Del".to_owned() };
+            let actions = session.decide(stop, happened.at);
+            let cancelled = Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() };
+            assert!(actions.contains(&Action::Report(Report::Ended { outcome: cancelled })));
+            break;
+        }
+        session.decide(happened.event, happened.at).into_iter().for_each(|action| machine.perform(action));
+    }
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::Claim(_))), "the order is still good");
+}
+
+#[test]
+fn flags_that_nobody_knows_are_reported() {
+    let machine = replay(Fake::new("ghost.dealy=3", None));
+    assert!(machine.reported().contains(&&Report::UnknownFlag { flag: "ghost.dealy=3".to_owned() }));
+}

@@ -1,0 +1,174 @@
+//! Child processes. The only place that waits for any, those that were orphaned and left to PID 1 included.
+//!
+//! [`Children::reap`] never waits. Programs are started under the same lock, so that no child can be reaped
+//! before it is known; starting one may wait for the file that it is in.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By a signal.
+    Killed(Signal),
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(0) => f.write_str("ran out"),
+            Self::Exited(status) => write!(f, "ended with status {status}"),
+            Self::Killed(signal) => write!(f, "killed by {signal}"),
+        }
+    }
+}
+
+/// What went wrong with a program.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    /// It could not be started.
+    #[error("cannot start {program}")]
+    Start {
+        /// Which program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel gave it a number that is no process's.
+    #[error("{0} is not the number of a process")]
+    Number(u32),
+    /// It ran longer than it may, and was killed.
+    #[error("{program} took longer than {} s", .limit.as_secs())]
+    TooLong {
+        /// Which program.
+        program: String,
+        /// How long it might run.
+        limit: Duration,
+    },
+    /// It ended otherwise than with status 0.
+    #[error("{program} {departure}")]
+    Failed {
+        /// Which program.
+        program: String,
+        /// How it ended.
+        departure: Departure,
+    },
+}
+
+/// Where programs are looked for: the kernel gives PID 1 no path.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What is told of the end of a child.
+type Watcher = Box<dyn FnOnce(Departure) + Send>;
+
+/// What [`Children::reap`] left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// There is no process but this one.
+    None,
+    /// There are others.
+    Some,
+}
+
+/// The children that somebody wants to hear of.
+pub struct Children {
+    watchers: Mutex<HashMap<Pid, Watcher>>,
+    /// Has [`Children::reap`] called once more.
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Children {
+    /// No children yet. `wake` must have [`Children::reap`] called soon.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { watchers: Mutex::default(), wake: Box::new(wake) }
+    }
+
+    /// Starts a program; `at_end` is told how it ended.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(
+        &self,
+        command: &mut Command,
+        at_end: impl FnOnce(Departure) + Send + 'static,
+    ) -> Result<Pid, ChildError> {
+        let started = {
+            let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+            start(command).inspect(|pid| {
+                watchers.insert(*pid, Box::new(at_end));
+            })
+        };
+        (self.wake)();
+        started
+    }
+
+    /// Runs a program to its end, which must be a good one.
+    ///
+    /// # Errors
+    /// When it cannot be started, takes longer than `limit`, or ends otherwise than with status 0.
+    pub fn run(&self, command: &mut Command, limit: Duration) -> Result<(), ChildError> {
+        let program = name_of(command);
+        let (tell, told) = mpsc::channel();
+        let pid = self.spawn(command, move |departure| {
+            // Nobody listens any more once the time is over.
+            let _ = tell.send(departure);
+        })?;
+        match told.recv_timeout(limit) {
+            Ok(Departure::Exited(0)) => Ok(()),
+            Ok(departure) => Err(ChildError::Failed { program, departure }),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                // It may have ended just now; then there is nothing to kill.
+                let _ = kill(pid, Signal::SIGKILL);
+                Err(ChildError::TooLong { program, limit })
+            }
+        }
+    }
+
+    /// Takes leave of every process that has ended, and tells those who wait for it.
+    pub fn reap(&self) -> Left {
+        let mut watchers = match self.watchers.try_lock() {
+            Ok(watchers) => watchers,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // A program is being started. Whoever does that wakes us when it is done.
+            Err(TryLockError::WouldBlock) => return Left::Some,
+        };
+        loop {
+            let (pid, departure) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, status)) => (pid, Departure::Exited(status)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Departure::Killed(signal)),
+                Err(Errno::EINTR) => continue,
+                Err(_) => return Left::None,
+                Ok(_) => return Left::Some,
+            };
+            if let Some(watcher) = watchers.remove(&pid) {
+                watcher(departure);
+            }
+        }
+    }
+}
+
+/// The standard library's own handle is dropped: it would wait for the child a second time.
+#[allow(clippy::zombie_processes, reason = "`reap` waits for every child")]
+fn start(command: &mut Command) -> Result<Pid, ChildError> {
+    let child = command
+        .env("PATH", PATH)
+        .spawn()
+        .map_err(|source| ChildError::Start { program: name_of(command), source })?;
+    i32::try_from(child.id()).map(Pid::from_raw).map_err(|_| ChildError::Number(child.id()))
+}
+
+fn name_of(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}

@@ -1,0 +1,126 @@
+//! Wake-on-LAN by `SIOCETHTOOL` (linux/ethtool.h): what a NIC can, what it is set to, setting it.
+#![allow(unsafe_code, reason = "ioctl(2) takes pointers")]
+
+use std::io;
+use std::mem;
+
+use ghost_contract::report::NotArmed;
+use nix::errno::Errno;
+use nix::libc::{self, c_char};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use crate::task::WakeOnLan;
+
+/// `ETHTOOL_GWOL` and `ETHTOOL_SWOL` (linux/ethtool.h).
+const GET_WAKE_ON_LAN: u32 = 0x0000_0005;
+const SET_WAKE_ON_LAN: u32 = 0x0000_0006;
+/// `WAKE_MAGIC` (linux/ethtool.h).
+const MAGIC: u32 = 1 << 5;
+/// The letters of ethtool(8) for the bits of `wolopts`, from the lowest.
+const LETTERS: [char; 8] = ['p', 'u', 'm', 'b', 'a', 'g', 's', 'f'];
+
+/// `struct ethtool_wolinfo` (linux/ethtool.h).
+#[repr(C)]
+#[derive(Debug, Default)]
+struct WolInfo {
+    cmd: u32,
+    supported: u32,
+    wolopts: u32,
+    sopass: [u8; 6],
+}
+
+/// Why nothing is known of an interface's Wake-on-LAN.
+#[derive(Debug, thiserror::Error)]
+pub enum EthtoolError {
+    /// No socket to ask through.
+    #[error("cannot open a socket")]
+    Socket(#[source] Errno),
+    /// Its name is too long for an interface.
+    #[error("'{0}' is not the name of an interface")]
+    Name(String),
+}
+
+/// Switches the magic packet on and reads it back.
+///
+/// # Errors
+/// When nothing can be said of the interface at all.
+pub fn arm(interface: &str) -> Result<WakeOnLan, EthtoolError> {
+    let name = interface_name(interface)?;
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+        .map_err(EthtoolError::Socket)?;
+    let mut info = WolInfo { cmd: GET_WAKE_ON_LAN, ..WolInfo::default() };
+    if let Err(error) = exchange(&socket, name, &mut info) {
+        return Ok(not_armed(NotArmed::Unsupported, format!("the driver knows no Wake-on-LAN: {error}")));
+    }
+    if info.supported & MAGIC == 0 {
+        let can = letters(info.supported);
+        return Ok(not_armed(NotArmed::Unsupported, format!("it wakes on '{can}' only, not on 'g'")));
+    }
+    info = WolInfo { cmd: SET_WAKE_ON_LAN, wolopts: MAGIC, ..WolInfo::default() };
+    if let Err(error) = exchange(&socket, name, &mut info) {
+        return Ok(not_armed(NotArmed::Refused, format!("the driver refused: {error}")));
+    }
+    info = WolInfo { cmd: GET_WAKE_ON_LAN, ..WolInfo::default() };
+    match exchange(&socket, name, &mut info) {
+        Ok(()) if info.wolopts & MAGIC != 0 => Ok(WakeOnLan::Armed(letters(info.wolopts))),
+        Ok(()) => Ok(not_armed(NotArmed::NotKept, format!("it reads back as '{}'", letters(info.wolopts)))),
+        Err(error) => Ok(not_armed(NotArmed::NotKept, format!("it cannot be read back: {error}"))),
+    }
+}
+
+const fn not_armed(reason: NotArmed, detail: String) -> WakeOnLan {
+    WakeOnLan::NotArmed { reason, detail }
+}
+
+/// As ethtool(8) writes them: `d` for none.
+fn letters(options: u32) -> String {
+    let set = |(bit, letter): (usize, &char)| (options >> bit & 1 == 1).then_some(*letter);
+    let letters: String = LETTERS.iter().enumerate().filter_map(set).collect();
+    if letters.is_empty() { "d".to_owned() } else { letters }
+}
+
+fn interface_name(interface: &str) -> Result<[c_char; libc::IFNAMSIZ], EthtoolError> {
+    let mut name = [0; libc::IFNAMSIZ];
+    if interface.len() >= name.len() || interface.contains('\0') {
+        return Err(EthtoolError::Name(interface.to_owned()));
+    }
+    for (slot, byte) in name.iter_mut().zip(interface.bytes()) {
+        *slot = c_char::from_ne_bytes([byte]);
+    }
+    Ok(name)
+}
+
+fn exchange(socket: &OwnedFd, name: [c_char; libc::IFNAMSIZ], info: &mut WolInfo) -> io::Result<()> {
+    // SAFETY: `ifreq` is a plain C structure for which all zeroes are a value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    request.ifr_name = name;
+    request.ifr_ifru.ifru_data = std::ptr::from_mut(info).cast();
+    // SAFETY: the socket is open; `request` and the structure that it points to live until the call returns, and
+    // have the layout that SIOCETHTOOL wants for the command in `cmd`.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
+    Errno::result(result).map(drop).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_letters_are_those_of_ethtool() {
+        assert_eq!(letters(MAGIC), "g");
+        assert_eq!(letters(0b0011_1111), "pumbag");
+        assert_eq!(letters(0), "d");
+    }
+
+    #[test]
+    fn a_loopback_knows_no_wake_on_lan() {
+        let result = arm("lo").unwrap();
+        assert!(matches!(result, WakeOnLan::NotArmed { reason: NotArmed::Unsupported, .. }), "{result:?}");
+    }
+
+    #[test]
+    fn a_name_that_no_interface_can_have_is_an_error() {
+        assert!(matches!(arm("an-interface-with-a-long-name"), Err(EthtoolError::Name(_))));
+    }
+}

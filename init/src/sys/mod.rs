@@ -1,0 +1,18 @@
+//! What touches the kernel: one effect a file, and no decisions.
+//!
+//! Everything here may wait for a file on a server that has died, and so runs in a thread of its own, except
+//! where a file says that it never waits.
+
+pub mod child;
+pub mod clock;
+pub mod console;
+pub mod ethtool;
+pub mod file;
+pub mod mount;
+pub mod network;
+pub mod order_file;
+pub mod power;
+pub mod report_file;
+pub mod shell;
+pub mod signals;
+pub mod store;

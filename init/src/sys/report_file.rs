@@ -1,0 +1,151 @@
+//! The report in this client's tree: lines are handed over, and a thread of its own appends them.
+//!
+//! Handing over never waits. The file is on the boot server, so writing may; [`ReportFile::flush`] waits for it.
+//! Lines that come before the file is open are kept and written first.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use ghost_contract::{UnixTime, layout};
+
+use super::file::{self, FileError};
+
+/// Why lines did not reach the report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The file is not there.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A line could not be written.
+    #[error("cannot append to the report")]
+    Append(#[source] io::Error),
+    /// Nobody writes any more.
+    #[error("the writer of the report is gone")]
+    NoWriter,
+}
+
+enum Request {
+    Open(Sender<Result<(), ReportError>>),
+    Append(String),
+    Flush(Sender<Result<Option<UnixTime>, ReportError>>),
+}
+
+/// The way to the report.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    requests: Sender<Request>,
+}
+
+impl ReportFile {
+    /// Starts the thread that writes; the file is not touched yet.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn start() -> Result<Self, ReportError> {
+        let (requests, queue) = mpsc::channel();
+        let path = Path::new("/var").join(layout::REPORT);
+        let write = move || Writer { path, file: None, waiting: String::new(), trouble: None, time: None }.run(&queue);
+        thread::Builder::new().name("report".to_owned()).spawn(write).map_err(ReportError::Append)?;
+        Ok(Self { requests })
+    }
+
+    /// Opens the file and writes what has been kept.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self) -> Result<(), ReportError> {
+        self.ask(Request::Open)
+    }
+
+    /// Hands a line over. Never waits.
+    pub fn append(&self, line: String) {
+        // Without a writer there is nobody to tell; `flush` says so.
+        let _ = self.requests.send(Request::Append(line));
+    }
+
+    /// Waits until all lines are on the server; gives its time of the last one.
+    ///
+    /// # Errors
+    /// When a line since the last flush could not be written.
+    pub fn flush(&self) -> Result<Option<UnixTime>, ReportError> {
+        self.ask(Request::Flush)
+    }
+
+    fn ask<T>(
+        &self,
+        request: impl FnOnce(Sender<Result<T, ReportError>>) -> Request,
+    ) -> Result<T, ReportError> {
+        let (tell, told) = mpsc::channel();
+        self.requests.send(request(tell)).map_err(|_| ReportError::NoWriter)?;
+        told.recv().map_err(|_| ReportError::NoWriter)?
+    }
+}
+
+struct Writer {
+    path: PathBuf,
+    file: Option<File>,
+    /// Lines from before the file was open.
+    waiting: String,
+    /// What went wrong since the last flush.
+    trouble: Option<io::Error>,
+    /// The file's time after the last line, which the server gave it.
+    time: Option<UnixTime>,
+}
+
+impl Writer {
+    fn run(mut self, queue: &Receiver<Request>) {
+        for request in queue {
+            // Whoever asked may have given up meanwhile; then the answer is for nobody.
+            match request {
+                Request::Open(tell) => drop(tell.send(self.open())),
+                Request::Append(line) => self.append(&line),
+                Request::Flush(tell) => drop(tell.send(self.flushed())),
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<(), ReportError> {
+        if let Some(folder) = self.path.parent() {
+            file::make_folder(folder)?;
+        }
+        let opened = OpenOptions::new().append(true).create(true).open(&self.path);
+        let path = self.path.clone();
+        self.file = Some(opened.map_err(|source| FileError::Write { path, source })?);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.append(&waiting);
+        Ok(())
+    }
+
+    fn append(&mut self, lines: &str) {
+        let Some(file) = &mut self.file else {
+            self.waiting.push_str(lines);
+            return;
+        };
+        match write(file, lines) {
+            Ok(time) => self.time = Some(time),
+            Err(error) => self.trouble = Some(error),
+        }
+    }
+
+    fn flushed(&mut self) -> Result<Option<UnixTime>, ReportError> {
+        match self.trouble.take() {
+            Some(error) => Err(ReportError::Append(error)),
+            None => Ok(self.time),
+        }
+    }
+}
+
+/// Appends, and waits until the server has it; gives the time that the server put on the file.
+fn write(file: &mut File, lines: &str) -> io::Result<UnixTime> {
+    file.write_all(lines.as_bytes())?;
+    file.sync_all()?;
+    let about = file.metadata()?;
+    let seconds = Duration::from_secs(u64::try_from(about.mtime()).unwrap_or(0));
+    let rest = Duration::from_nanos(u64::try_from(about.mtime_nsec()).unwrap_or(0));
+    Ok(UnixTime::from_millis(0).plus(seconds.saturating_add(rest)))
+}

@@ -1,0 +1,184 @@
+//! What the session can ask to be done in the background, and what it may find out by it.
+//!
+//! A task may hang for ever (a file on a dead NFS server), so each has a time limit; the session goes on
+//! without one that has passed it. At most one task runs for the session at a time.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ghost_contract::order::ImageStore;
+use ghost_contract::report::NotArmed;
+use ghost_contract::{HostName, JobId, Nonce, UnixTime};
+
+use crate::fstab::Mount;
+use crate::identity::KnownHost;
+use crate::network::{Interface, Route};
+
+/// How the processes that are still there are told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// SIGTERM.
+    Ask,
+    /// SIGKILL.
+    Force,
+}
+
+/// Something that takes time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Mount a file system, unless something is mounted there already.
+    Mount(Mount),
+    /// Bind a folder on another.
+    Bind {
+        /// What is seen …
+        from: PathBuf,
+        /// … here.
+        onto: PathBuf,
+    },
+    /// Make the root's file system writable, if the boot loader had it mounted read-only.
+    MakeRootWritable,
+    /// Make the root read-only at its own mount, which leaves what is bound from it writable.
+    ProtectRoot,
+    /// Begin to write the report. What was reported before is written first.
+    OpenReport,
+    /// Read the kernel command line, interfaces and routes.
+    LookAround,
+    /// Read `/etc/fstab`.
+    ReadFstab,
+    /// Read the host table.
+    ReadHostTable,
+    /// Set the kernel's host name.
+    SetHostName(HostName),
+    /// Bring the loopback interface up.
+    RaiseLoopback,
+    /// Switch Wake-on-LAN on, and read it back.
+    Arm {
+        /// The interface.
+        interface: String,
+    },
+    /// Wait until all that was reported has reached the server.
+    FlushReport,
+    /// Read the order.
+    ReadOrder,
+    /// Claim the order of this job.
+    Claim(JobId),
+    /// Mount the image store unless it is mounted, and look for the nonce in it.
+    OpenStore(ImageStore, Nonce),
+    /// Start the shell server and wait until it takes connections.
+    StartShellServer {
+        /// Public keys that may log in as root; none leaves it to the base root's own.
+        authorized_keys: Vec<String>,
+    },
+    /// Start the child that is literally `sleep SECONDS`.
+    StartSleep(Duration),
+    /// Start a root shell on tty2.
+    StartShell,
+    /// End all processes but this one, and wait until they are gone.
+    EndProcesses(Farewell),
+    /// Unmount the image store.
+    CloseStore,
+    /// Write everything that is cached to where it belongs.
+    Sync,
+}
+
+/// What came of arming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WakeOnLan {
+    /// It is on: read back as these letters, as ethtool writes them.
+    Armed(String),
+    /// It is not.
+    NotArmed {
+        /// What stood in the way.
+        reason: NotArmed,
+        /// The error in words.
+        detail: String,
+    },
+}
+
+/// What could be seen of the machine at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// The kernel command line.
+    pub command_line: String,
+    /// The kernel's release, as `uname -r` says it.
+    pub kernel: String,
+    /// All network interfaces.
+    pub interfaces: Vec<Interface>,
+    /// All IPv4 routes.
+    pub routes: Vec<Route>,
+}
+
+/// What a task found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing but that it is done.
+    Done,
+    /// Of [`Task::LookAround`].
+    Surroundings(Surroundings),
+    /// Of [`Task::OpenReport`]: what is reported is written from now on.
+    ReportOpened,
+    /// Of [`Task::ReadFstab`]: its text.
+    Fstab(String),
+    /// Of [`Task::ReadHostTable`].
+    Hosts(Vec<KnownHost>),
+    /// Of [`Task::Arm`].
+    WakeOnLan(WakeOnLan),
+    /// Of [`Task::FlushReport`]: the time of the last writing, by the server's clock; none if nothing has ever
+    /// been written.
+    Flushed(Option<UnixTime>),
+    /// Of [`Task::ReadOrder`]: the file, if there is one.
+    Order(Option<Vec<u8>>),
+    /// Of [`Task::Claim`]: this client has it now.
+    Claimed,
+    /// Of [`Task::Claim`]: somebody had claimed it before.
+    AlreadyClaimed,
+    /// Of [`Task::StartShellServer`]: it listens on this TCP port.
+    ShellServer(u16),
+}
+
+impl Task {
+    /// How long the session waits for it. Measured on a slow emulated machine, local work takes below one
+    /// second and work on the server's files a few; what has not come after this will not come.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        Duration::from_secs(match self {
+            Self::EndProcesses(Farewell::Force) => 3,
+            Self::EndProcesses(Farewell::Ask) => 5,
+            Self::Arm { .. } | Self::FlushReport | Self::CloseStore | Self::Sync => 10,
+            Self::StartShellServer { .. } => 90,
+            _ => 30,
+        })
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mount(mount) => write!(f, "mount {} on {}", mount.source, mount.target.display()),
+            Self::Bind { from, onto } => write!(f, "bind {} on {}", from.display(), onto.display()),
+            Self::MakeRootWritable => f.write_str("make the root writable"),
+            Self::ProtectRoot => f.write_str("make the shared root read-only"),
+            Self::OpenReport => f.write_str("open the report"),
+            Self::LookAround => f.write_str("look at the command line and the network"),
+            Self::ReadFstab => f.write_str("read /etc/fstab"),
+            Self::ReadHostTable => f.write_str("read the host table"),
+            Self::SetHostName(name) => write!(f, "take the name {name}"),
+            Self::RaiseLoopback => f.write_str("bring up the loopback"),
+            Self::Arm { interface } => write!(f, "arm {interface}"),
+            Self::FlushReport => f.write_str("write the report"),
+            Self::ReadOrder => f.write_str("read the order"),
+            Self::Claim(job) => write!(f, "claim the order of job {job}"),
+            Self::OpenStore(store, _) => {
+                write!(f, "open the image store {}:{}", store.server, store.path.display())
+            }
+            Self::StartShellServer { .. } => f.write_str("start the shell server"),
+            Self::StartSleep(duration) => write!(f, "start sleep {}", duration.as_secs()),
+            Self::StartShell => f.write_str("start a shell on tty2"),
+            Self::EndProcesses(Farewell::Ask) => f.write_str("ask all processes to end"),
+            Self::EndProcesses(Farewell::Force) => f.write_str("end all processes"),
+            Self::CloseStore => f.write_str("close the image store"),
+            Self::Sync => f.write_str("sync"),
+        }
+    }
+}
