@@ -10,8 +10,8 @@ const NFS_DEFAULTS: [(&str, &str); 3] = [("vers", "3"), ("nolock", ""), ("proto"
 
 /// What mount(8) handles itself and the kernel must not see.
 const FOR_MOUNT_ONLY: [&str; 14] = [
-    "auto", "noauto", "defaults", "rw", "user", "nouser", "users", "owner", "group", "_netdev", "nofail", "suid",
-    "dev", "exec",
+    "auto", "noauto", "defaults", "rw", "user", "nouser", "users", "owner", "group", "_netdev", "nofail",
+    "suid", "dev", "exec",
 ];
 
 /// A flag of mount(2), by the name that fstab has for it.

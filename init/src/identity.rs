@@ -4,15 +4,6 @@
 
 use ghost_contract::{HostName, MacAddress};
 
-/// One line of the host table: a name and the hardware address that it stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownHost {
-    /// The client's name.
-    pub name: HostName,
-    /// Its hardware address.
-    pub mac: MacAddress,
-}
-
 /// Why a hardware address leads to no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
@@ -35,8 +26,8 @@ pub enum IdentityError {
 ///
 /// # Errors
 /// When no host or more than one has it.
-pub fn name_of(mac: MacAddress, hosts: &[KnownHost]) -> Result<HostName, IdentityError> {
-    let mut named = hosts.iter().filter(|host| host.mac == mac).map(|host| &host.name);
+pub fn name_of(mac: MacAddress, hosts: &[(HostName, MacAddress)]) -> Result<HostName, IdentityError> {
+    let mut named = hosts.iter().filter(|(_, other)| *other == mac).map(|(name, _)| name);
     let first = named.next().ok_or(IdentityError::Unknown(mac))?;
     match named.next() {
         Some(second) => Err(IdentityError::Ambiguous { mac, first: first.clone(), second: second.clone() }),
@@ -48,8 +39,8 @@ pub fn name_of(mac: MacAddress, hosts: &[KnownHost]) -> Result<HostName, Identit
 mod tests {
     use super::*;
 
-    fn host(name: &str, mac: &str) -> KnownHost {
-        KnownHost { name: name.parse().unwrap(), mac: mac.parse().unwrap() }
+    fn host(name: &str, mac: &str) -> (HostName, MacAddress) {
+        (name.parse().unwrap(), mac.parse().unwrap())
     }
 
     #[test]

@@ -64,9 +64,7 @@ pub fn boot_interface(
     routes: &[Route],
 ) -> Result<BootInterface, NetworkError> {
     let booted = interfaces.iter().find(|interface| bootif.is_some() && interface.mac == bootif);
-    let chosen = booted
-        .or_else(|| towards(server?, interfaces, routes))
-        .ok_or(NetworkError::NoInterface)?;
+    let chosen = booted.or_else(|| towards(server?, interfaces, routes)).ok_or(NetworkError::NoInterface)?;
     let name = chosen.name.clone();
     let mac = chosen.mac.ok_or_else(|| NetworkError::NoMac(name.clone()))?;
     let ip = chosen.addresses.first().copied().ok_or_else(|| NetworkError::NoAddress(name.clone()))?;

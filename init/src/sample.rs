@@ -8,7 +8,7 @@ use ghost_contract::order::{
 use ghost_contract::{Mode, Nonce, UnixTime};
 
 /// John's order in this mode, with an image store.
-pub fn order(mode: Mode) -> Order {
+pub(crate) fn order(mode: Mode) -> Order {
     let watch = Watch {
         minimum_rate: 1024,
         window: Duration::from_secs(300),
@@ -32,12 +32,15 @@ pub fn order(mode: Mode) -> Order {
         prompts: Vec::new(),
         watch,
         deadlines: Deadlines { job: Duration::from_secs(7200), ending: Duration::from_secs(60) },
-        test: TestSettings { sleep: Duration::from_secs(60), authorized_keys: vec!["ssh-ed25519 A".to_owned()] },
+        test: TestSettings {
+            sleep: Duration::from_secs(60),
+            authorized_keys: vec!["ssh-ed25519 A".to_owned()],
+        },
         at_end: AtEnd::PowerOff,
     }
 }
 
 /// The same as it stands in the tree.
-pub fn order_file(order: &Order) -> Option<Vec<u8>> {
+pub(crate) fn order_file(order: &Order) -> Option<Vec<u8>> {
     Some(order.to_json().unwrap().into_bytes())
 }

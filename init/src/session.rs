@@ -173,7 +173,9 @@ impl Session {
                 turn.report(report::Event::StopRequested { by: by.clone() });
                 self.end(Outcome::Cancelled { by }, turn)
             }
-            (_, Event::DeadlinePassed) if over => self.fail("the job took longer than its order allows", turn),
+            (_, Event::DeadlinePassed) if over => {
+                self.fail("the job took longer than its order allows", turn)
+            }
             (Stage::New, _) => self.boot(boot::first_steps().into(), turn),
             (Stage::Delaying(job), Event::DeadlinePassed) => self.claim(job, turn),
             (Stage::Testing, Event::SleepEnded { how }) => self.end_test(how, turn),
@@ -198,11 +200,7 @@ impl Session {
             Stage::OpeningStore(job) => self.store_opened(job, result, turn),
             Stage::StartingShellServer(job) => self.shell_server_started(job, result, turn),
             Stage::StartingSleep(job, port) => self.sleep_started(job, port, result, turn),
-            Stage::New
-            | Stage::Delaying(_)
-            | Stage::Testing
-            | Stage::Ending(_)
-            | Stage::Off => stage,
+            Stage::New | Stage::Delaying(_) | Stage::Testing | Stage::Ending(_) | Stage::Off => stage,
         }
     }
 

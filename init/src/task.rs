@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use ghost_contract::order::ImageStore;
 use ghost_contract::report::NotArmed;
-use ghost_contract::{HostName, JobId, Nonce, UnixTime};
+use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
 use crate::fstab::Mount;
-use crate::identity::KnownHost;
 use crate::network::{Interface, Route};
 
 /// How the processes that are still there are told to end.
@@ -121,7 +120,7 @@ pub enum Finding {
     /// Of [`Task::ReadFstab`]: its text.
     Fstab(String),
     /// Of [`Task::ReadHostTable`].
-    Hosts(Vec<KnownHost>),
+    Hosts(Vec<(HostName, MacAddress)>),
     /// Of [`Task::Arm`].
     WakeOnLan(WakeOnLan),
     /// Of [`Task::FlushReport`]: the time of the last writing, by the server's clock; none if nothing has ever

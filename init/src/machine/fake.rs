@@ -10,7 +10,6 @@ use ghost_contract::report;
 
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
-use crate::identity::KnownHost;
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::task::{Finding, Surroundings, Task, WakeOnLan};
@@ -69,7 +68,7 @@ impl Fake {
     /// The tasks that were started.
     pub fn tasks(&self) -> Vec<&Task> {
         let task = |action| match action {
-            &Action::Start(ref task) => Some(task),
+            Action::Start(task) => Some(task),
             _ => None,
         };
         self.done.iter().filter_map(task).collect()
@@ -78,7 +77,7 @@ impl Fake {
     /// The events that were reported.
     pub fn reported(&self) -> Vec<&report::Event> {
         let event = |action| match action {
-            &Action::Report(ref event) => Some(event),
+            Action::Report(event) => Some(event),
             _ => None,
         };
         self.done.iter().filter_map(event).collect()
@@ -110,10 +109,9 @@ impl Fake {
             Task::ReadFstab => {
                 Finding::Fstab("none /tmp tmpfs\n192.168.7.1:/home/ghost /backup nfs".to_owned())
             }
-            Task::ReadHostTable => Finding::Hosts(vec![KnownHost {
-                name: "john".parse().unwrap(),
-                mac: "00:0a:eb:01:02:03".parse().unwrap(),
-            }]),
+            Task::ReadHostTable => {
+                Finding::Hosts(vec![("john".parse().unwrap(), "00:0a:eb:01:02:03".parse().unwrap())])
+            }
             Task::Arm { .. } => Finding::WakeOnLan(WakeOnLan::Armed("g".to_owned())),
             Task::FlushReport => Finding::Flushed(Some(UnixTime::from_millis(1_500_000))),
             Task::ReadOrder => Finding::Order(self.order.clone()),

@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// Waits for signs of life of the loop.
 #[derive(Debug)]
-pub struct LastResort {
+pub(super) struct LastResort {
     signs_of_life: Sender<()>,
 }
 
@@ -24,7 +24,7 @@ impl LastResort {
     ///
     /// # Errors
     /// When there can be no thread.
-    pub fn start() -> Result<Self, Failure> {
+    pub(super) fn start() -> Result<Self, Failure> {
         let (signs_of_life, seen) = mpsc::channel();
         let watch = move || {
             while seen.recv_timeout(LIMIT).is_ok() {}
@@ -36,7 +36,7 @@ impl LastResort {
     }
 
     /// The loop turns.
-    pub fn alive(&self) {
+    pub(super) fn alive(&self) {
         // The other side ends by powering the machine off.
         let _ = self.signs_of_life.send(());
     }

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 
-use ghost_contract::Mode;
 use ghost_contract::report::Event as Report;
+use ghost_contract::{HostName, MacAddress, Mode};
 
 use super::{Session, Stage, Turn};
 use crate::boot::{self, BootStep, OnFailure};
 use crate::cmdline::BootOptions;
 use crate::failure::Failure;
 use crate::fstab;
-use crate::identity::{self, KnownHost};
+use crate::identity;
 use crate::job::{Client, Job};
 use crate::network;
 use crate::task::{Finding, Surroundings, Task, WakeOnLan};
@@ -97,7 +97,11 @@ impl Session {
         }
     }
 
-    fn identify(&mut self, hosts: &[KnownHost], turn: &mut Turn) -> Result<Vec<BootStep>, Failure> {
+    fn identify(
+        &mut self,
+        hosts: &[(HostName, MacAddress)],
+        turn: &mut Turn,
+    ) -> Result<Vec<BootStep>, Failure> {
         let Some(interface) = &self.interface else { return Ok(Vec::new()) };
         let host = identity::name_of(interface.mac, hosts)?;
         turn.report(Report::Identified { host: host.clone() });

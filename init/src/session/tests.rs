@@ -54,7 +54,15 @@ fn reported(machine: &Fake) -> Vec<&'static str> {
 fn a_test_job_goes_all_the_way() {
     let machine = replay(machine(Mode::Test));
     let expected = [
-        "up", "identified", "armed", "claimed", "test started", "test ended", "ended", "armed", "powering off",
+        "up",
+        "identified",
+        "armed",
+        "claimed",
+        "test started",
+        "test ended",
+        "ended",
+        "armed",
+        "powering off",
     ];
     assert_eq!(reported(&machine), expected);
     assert_eq!(outcome(&machine), Outcome::Succeeded);

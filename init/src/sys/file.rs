@@ -37,11 +37,19 @@ pub enum FileError {
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match std::fs::read(path) {
+    match bytes(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FileError::Read { path: path.to_owned(), source }),
+        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// The bytes of a file that must be there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
 }
 
 /// The text of a file; what is not UTF-8 in it is replaced.
@@ -49,8 +57,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 /// # Errors
 /// When it cannot be read.
 pub fn text(path: &Path) -> Result<String, FileError> {
-    let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Writes a file anew.

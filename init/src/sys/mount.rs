@@ -113,8 +113,11 @@ pub fn bind(from: &Path, onto: &Path) -> Result<(), MountError> {
         return Err(MountError::NoTree(from.to_owned()));
     }
     let nothing = None::<&str>;
-    mount(Some(from), onto, nothing, MsFlags::MS_BIND, nothing)
-        .map_err(|source| MountError::Bind { from: from.to_owned(), onto: onto.to_owned(), source })
+    mount(Some(from), onto, nothing, MsFlags::MS_BIND, nothing).map_err(|source| MountError::Bind {
+        from: from.to_owned(),
+        onto: onto.to_owned(),
+        source,
+    })
 }
 
 /// Makes the root's file system writable, if it is not.

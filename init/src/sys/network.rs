@@ -75,7 +75,8 @@ pub fn raise_loopback() -> Result<(), NetworkError> {
         *slot = c_char::from_ne_bytes([byte]);
     }
     let flags = libc::IFF_UP | libc::IFF_RUNNING;
-    request.ifr_ifru.ifru_flags = c_short::try_from(flags).map_err(|_| NetworkError::Loopback(Errno::EINVAL))?;
+    request.ifr_ifru.ifru_flags =
+        c_short::try_from(flags).map_err(|_| NetworkError::Loopback(Errno::EINVAL))?;
     // SAFETY: the socket is open, and `request` lives until the call returns.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
     Errno::result(result).map(drop).map_err(NetworkError::Loopback)

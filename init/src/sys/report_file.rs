@@ -49,7 +49,9 @@ impl ReportFile {
     pub fn start() -> Result<Self, ReportError> {
         let (requests, queue) = mpsc::channel();
         let path = Path::new("/var").join(layout::REPORT);
-        let write = move || Writer { path, file: None, waiting: String::new(), trouble: None, time: None }.run(&queue);
+        let write = move || {
+            Writer { path, file: None, waiting: String::new(), trouble: None, time: None }.run(&queue)
+        };
         thread::Builder::new().name("report".to_owned()).spawn(write).map_err(ReportError::Append)?;
         Ok(Self { requests })
     }
