@@ -1,1 +1,3 @@
 //! The administrator's command on the boot server.
+
+pub mod dhcp;

@@ -41,7 +41,8 @@ pub(super) struct Source {
     pub(super) included_by: Option<(usize, usize)>,
 }
 
-/// All hosts of a configuration, in the order in which they are declared.
+/// All hosts of a configuration: those of the file itself in the order in which they are declared, then those
+/// of the included files. A [`Host`] belongs to the table that it was got from.
 #[derive(Debug, Clone)]
 pub struct HostTable {
     pub(super) sources: Vec<Source>,
@@ -160,13 +161,50 @@ impl HostTable {
         self.place(host.file, host.statement)
     }
 
+    /// The file that a host is declared in.
+    #[must_use]
+    pub fn path_of(&self, host: &Host) -> &Path {
+        &self.source_of(host).path
+    }
+
+    /// What is in the file that a host is declared in.
+    #[must_use]
+    pub fn bytes_of(&self, host: &Host) -> &[u8] {
+        &self.source_of(host).bytes
+    }
+
+    /// What is in the file of this name, if it was read.
+    #[must_use]
+    pub fn contents(&self, path: &Path) -> Option<&[u8]> {
+        self.files().find(|(read, _)| *read == path).map(|(_, bytes)| bytes)
+    }
+
+    /// The first fault before the end of a host's entry: what stands there may not be what it seems to be.
+    #[must_use]
+    pub fn fault_before_end_of(&self, host: &Host) -> Option<(Place, SyntaxFault)> {
+        let tree = self.tree_of(host);
+        let end = tree.statements.get(host.statement)?.end;
+        let (offset, fault) =
+            tree.faults.iter().filter(|(offset, _)| *offset <= end).min_by_key(|(at, _)| *at)?;
+        Some((self.place_at(host.file, *offset), *fault))
+    }
+
     /// The value of a host's own `filename`, for lists; `None` if there is not exactly one.
     #[must_use]
     pub fn offered_file(&self, host: &Host) -> Option<Vec<u8>> {
-        let source = self.sources.get(host.file)?;
+        let source = self.source_of(host);
         let mut own = source.statements_of(host.statement, Keyword::Filename);
         let value = sole_text(&source.bytes, own.next()?)?;
         own.next().is_none().then(|| unquote(value.bytes))
+    }
+
+    pub(super) fn tree_of(&self, host: &Host) -> &Tree {
+        &self.source_of(host).tree
+    }
+
+    /// Hosts are made by [`Source::hosts`] only, for the source that is at their index from then on.
+    fn source_of(&self, host: &Host) -> &Source {
+        &self.sources[host.file]
     }
 
     pub(super) fn place(&self, file: usize, statement: usize) -> Place {

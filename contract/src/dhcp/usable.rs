@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::lexer::unquote;
-use super::table::{Host, HostTable, Source, address, mac_address, range, speaks_of_filename};
-use super::tree::{Keyword, Statement, sole_text};
+use super::table::{Host, HostTable, address, mac_address, range, speaks_of_filename};
+use super::tree::{Keyword, Statement, Tree, sole_text};
 use crate::{HostName, MacAddress, Place};
 
 /// A host that a job can be done for.
@@ -135,28 +135,39 @@ impl HostTable {
             return Err(problem(Flaw::DeclaredTwice(first), Some(self.place_of(second))));
         }
         let flawed = |(offset, flaw)| problem(flaw, Some(self.place_at(host.file, offset)));
-        let entry = Entry::of(self, host).ok_or_else(|| problem(self.unknown(name), None))?;
-        entry.is_whole().map_err(flawed)?;
+        let entry = Entry::of(self, host);
         let mac = entry.mac().map_err(flawed)?;
         if let Some(other) = self.by_mac(mac).find(|other| other.name != host.name) {
             let flaw = Flaw::SameMac { other: other.name.clone(), at: Box::new(self.place_of(other)) };
             return Err(problem(flaw, Some(self.place_of(host))));
         }
         let ip = entry.ip().map_err(flawed)?;
-        let value = match entry.filename().map_err(flawed)? {
-            Some(value) => value,
-            None => return Err(self.without_filename(host)),
-        };
-        let source = entry.source;
+        let value = self.own_filename(host)?;
         Ok(UsableHost {
             name: name.clone(),
             mac,
             ip,
-            filename: unquote(source.bytes.get(value.clone()).unwrap_or_default()),
-            file: source.path.clone(),
+            filename: unquote(self.bytes_of(host).get(value.clone()).unwrap_or_default()),
+            file: self.path_of(host).to_owned(),
             value,
             shares_ip_with: self.others_at(ip, host),
         })
+    }
+
+    /// Where in its file the value of a host's own `filename` is, quotes included, whatever else the host
+    /// lacks.
+    ///
+    /// # Errors
+    /// When it is missing, doubled, inherited, under a condition or not one string.
+    pub fn own_filename(&self, host: &Host) -> Result<Range<usize>, HostProblem> {
+        let entry = Entry::of(self, host);
+        let value =
+            entry.is_whole().and_then(|()| entry.filename()).map_err(|(offset, flaw)| HostProblem {
+                host: host.name.clone(),
+                flaw,
+                place: Some(Box::new(self.place_at(host.file, offset))),
+            })?;
+        value.ok_or_else(|| self.without_filename(host))
     }
 
     fn unknown(&self, name: &HostName) -> Flaw {
@@ -207,21 +218,19 @@ type Flawed = (usize, Flaw);
 
 /// The block of one host.
 struct Entry<'a> {
-    source: &'a Source,
-    host: &'a Host,
-    declared: usize,
+    bytes: &'a [u8],
+    tree: &'a Tree,
+    statement: usize,
 }
 
 impl<'a> Entry<'a> {
-    fn of(table: &'a HostTable, host: &'a Host) -> Option<Self> {
-        let source = table.sources.get(host.file)?;
-        let declared = source.tree.statements.get(host.statement)?.start;
-        Some(Self { source, host, declared })
+    fn of(table: &'a HostTable, host: &Host) -> Self {
+        Self { bytes: table.bytes_of(host), tree: table.tree_of(host), statement: host.statement }
     }
 
     /// dhcpd lets an included file hold a host's `filename`, though not its addresses (tried).
     fn is_whole(&self) -> Result<(), Flawed> {
-        let mut inside = self.source.tree.below(self.host.statement);
+        let mut inside = self.tree.below(self.statement);
         inside
             .find(|(_, s)| s.keyword == Keyword::Include)
             .map_or(Ok(()), |(_, s)| Err((s.start, Flaw::Include)))
@@ -229,25 +238,21 @@ impl<'a> Entry<'a> {
 
     fn mac(&self) -> Result<MacAddress, Flawed> {
         let own = self.sole(Keyword::Hardware, Flaw::NoMac, Flaw::MacTwice)?;
-        mac_address(&self.source.bytes, own).ok_or((own.start, Flaw::NotMac))
+        mac_address(self.bytes, own).ok_or((own.start, Flaw::NotMac))
     }
 
     fn ip(&self) -> Result<Ipv4Addr, Flawed> {
         let own = self.sole(Keyword::FixedAddress, Flaw::NoAddress, Flaw::AddressTwice)?;
-        address(&self.source.bytes, own).ok_or((own.start, Flaw::NotAddress))
+        address(self.bytes, own).ok_or((own.start, Flaw::NotAddress))
     }
 
     /// Where the value of the entry's own `filename` is; `None` if it has none.
     fn filename(&self) -> Result<Option<Range<usize>>, Flawed> {
-        let bytes = &self.source.bytes;
-        let mut speaking = self
-            .source
-            .tree
-            .below(self.host.statement)
-            .map(|(_, s)| s)
-            .filter(|s| speaks_of_filename(bytes, s));
+        let bytes = self.bytes;
+        let mut speaking =
+            self.tree.below(self.statement).map(|(_, s)| s).filter(|s| speaks_of_filename(bytes, s));
         let Some(first) = speaking.next() else { return Ok(None) };
-        if first.parent != Some(self.host.statement) {
+        if first.parent != Some(self.statement) {
             return Err((first.start, Flaw::ConditionalFilename));
         }
         if let Some(second) = speaking.next() {
@@ -257,10 +262,14 @@ impl<'a> Entry<'a> {
         text.map(|text| Some(range(&text))).ok_or((first.start, Flaw::NotText))
     }
 
+    fn declared(&self) -> usize {
+        self.tree.statements.get(self.statement).map_or(0, |host| host.start)
+    }
+
     /// The one statement of this kind in the entry.
     fn sole(&self, keyword: Keyword, none: Flaw, twice: Flaw) -> Result<&'a Statement, Flawed> {
-        let mut all = self.source.statements_of(self.host.statement, keyword);
-        let first = all.next().ok_or((self.declared, none))?;
+        let mut all = self.tree.children(self.statement).map(|(_, s)| s).filter(|s| s.keyword == keyword);
+        let first = all.next().ok_or((self.declared(), none))?;
         all.next().map_or(Ok(first), |second| Err((second.start, twice)))
     }
 }
