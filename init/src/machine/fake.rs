@@ -67,20 +67,12 @@ impl Fake {
 
     /// The tasks that were started.
     pub fn tasks(&self) -> Vec<&Task> {
-        let task = |action| match action {
-            Action::Start(task) => Some(task),
-            _ => None,
-        };
         self.done.iter().filter_map(task).collect()
     }
 
     /// The events that were reported.
     pub fn reported(&self) -> Vec<&report::Event> {
-        let event = |action| match action {
-            Action::Report(event) => Some(event),
-            _ => None,
-        };
-        self.done.iter().filter_map(event).collect()
+        self.done.iter().filter_map(reported).collect()
     }
 
     fn begin(&mut self, task: &Task) {
@@ -152,5 +144,19 @@ impl Machine for Fake {
             self.begin(task);
         }
         self.done.push(action);
+    }
+}
+
+fn task(action: &Action) -> Option<&Task> {
+    match action {
+        Action::Start(task) => Some(task),
+        _ => None,
+    }
+}
+
+fn reported(action: &Action) -> Option<&report::Event> {
+    match action {
+        Action::Report(event) => Some(event),
+        _ => None,
     }
 }
