@@ -1,1 +1,33 @@
 //! The lab: a virtual network with real servers and PCs that can be woken.
+//!
+//! One lab is one folder and one set of kernel name spaces (network, mounts, processes), held by one
+//! supervisor process. The supervisor is the first process in its process name space, so when it ends,
+//! however it ends, the kernel ends everything that ran in the lab, and the network with it.
+//!
+//! ```text
+//! Lab (a test, or the program `lab`)        supervisor (first process of the lab's name spaces)
+//!   up ──────────── starts ───────────────▶ network, servers, disks
+//!   pc("john").…  ── control socket ──────▶ PCs (QEMU), watches br0 for magic packets
+//!   run("ghostctl …") ── enters the name spaces
+//! ```
+//!
+//! The only thing in it that is simulated is the power button.
+
+pub mod accelerator;
+pub mod config;
+pub mod control;
+pub mod folder;
+pub mod lab;
+pub mod magic;
+pub mod network;
+pub mod pc;
+pub mod qmp;
+pub mod running;
+pub mod servers;
+pub mod shell;
+pub mod supervisor;
+pub mod sys;
+pub mod wait;
+
+pub use config::{LabConfig, Nic};
+pub use lab::Lab;

@@ -1,0 +1,190 @@
+//! What a lab consists of: its PCs, where its base root and netboot files come from, its administrator's settings.
+//!
+//! Plain values; whoever brings a lab up fills them in, and the supervisor reads them from the lab's folder.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ghost_contract::{HostName, MacAddress};
+use serde::{Deserialize, Serialize};
+
+/// The boot server in every lab.
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+/// The subnet's prefix length (the HOWTO's 255.255.255.128).
+pub const PREFIX: u8 = 25;
+/// The DHCP configuration that every lab begins with.
+pub const DHCPD_CONF: &str = include_str!("../fixtures/dhcpd.conf");
+
+/// A model of network card that QEMU has a boot ROM for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nic {
+    /// RTL8139C+, driver 8139cp: can be armed, and reads back `g`.
+    Rtl8139,
+    /// Intel 82540EM: says that it can wake and refuses to be armed.
+    E1000,
+    /// Intel 82574L: says that it cannot wake.
+    E1000e,
+}
+
+/// A word that is not a card.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a network card of the lab: rtl8139, e1000 and e1000e are")]
+pub struct NicError(String);
+
+/// One PC.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PcConfig {
+    /// What it is called in the lab and in dhcpd.conf.
+    pub name: HostName,
+    /// Its card's address.
+    pub mac: MacAddress,
+    /// Its address on the network, by dhcpd.conf.
+    pub ip: Ipv4Addr,
+    /// Its card's model.
+    pub nic: Nic,
+}
+
+/// One lab.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LabConfig {
+    /// What it is called; also its folder's name.
+    pub name: HostName,
+    /// The folder in which labs have their folders.
+    pub labs: PathBuf,
+    /// The base root that is copied into the lab.
+    pub base_root: PathBuf,
+    /// The TFTP folder that is copied into the lab.
+    pub netboot: PathBuf,
+    /// The program that writes the pxelinux configuration for a lab's paths.
+    pub pxelinux_config: PathBuf,
+    /// More flags for the client's kernel command line.
+    pub kernel_flags: Vec<String>,
+    /// More keys for ghostrc, or other values than the lab's.
+    pub ghostrc: BTreeMap<String, String>,
+    /// The PCs, all off.
+    pub pcs: Vec<PcConfig>,
+}
+
+impl Nic {
+    /// QEMU's name for it, which is also ours.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rtl8139 => "rtl8139",
+            Self::E1000 => "e1000",
+            Self::E1000e => "e1000e",
+        }
+    }
+}
+
+impl FromStr for Nic {
+    type Err = NicError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Rtl8139, Self::E1000, Self::E1000e]
+            .into_iter()
+            .find(|nic| nic.as_str() == text)
+            .ok_or_else(|| NicError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Nic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PcConfig {
+    /// What its disk's boot sector says.
+    #[must_use]
+    pub fn own_disk_message(&self) -> String {
+        format!("{}-OWN-DISK BOOTED", self.name.as_str().to_uppercase())
+    }
+}
+
+impl LabConfig {
+    /// A lab with the PCs of the HOWTO's dhcpd.conf, everything else from below the repository's `target/`,
+    /// or from where `LAB_BASE_ROOT` and `LAB_NETBOOT` say.
+    ///
+    /// # Panics
+    /// Never: the PCs' names are names.
+    #[must_use]
+    pub fn new(name: HostName) -> Self {
+        let target = target_folder();
+        let from_environment =
+            |key: &str, default: PathBuf| std::env::var_os(key).map_or(default, PathBuf::from);
+        Self {
+            name,
+            labs: target.join("lab"),
+            base_root: from_environment("LAB_BASE_ROOT", target.join("rootfs/base")),
+            netboot: from_environment("LAB_NETBOOT", target.join("rootfs/netboot")),
+            pxelinux_config: repository().join("rootfs/pxelinux-config"),
+            kernel_flags: Vec::new(),
+            ghostrc: BTreeMap::new(),
+            pcs: howto_pcs(),
+        }
+    }
+}
+
+/// The PCs that the HOWTO's dhcpd.conf knows.
+fn howto_pcs() -> Vec<PcConfig> {
+    [
+        ("john", [0x00, 0xe0, 0x7d, 0xc9, 0x1a, 0x2b], 2),
+        ("joe", [0x00, 0xe0, 0x7d, 0xc9, 0x1a, 0x2c], 3),
+        ("linuxbox", [0x00, 0x50, 0xba, 0x15, 0xc0, 0x04], 4),
+        ("fakebox", [0x00, 0x50, 0xba, 0x15, 0xc0, 0x05], 4),
+    ]
+    .into_iter()
+    .filter_map(|(name, mac, last)| {
+        let name = name.parse().ok()?;
+        let ip = Ipv4Addr::new(192, 168, 7, last);
+        Some(PcConfig { name, mac: MacAddress::new(mac), ip, nic: Nic::Rtl8139 })
+    })
+    .collect()
+}
+
+/// The repository that this program was built from.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
+}
+
+/// Where everything that is built or running is kept.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pc_stands_in_the_sample_with_its_addresses() {
+        let sample = DHCPD_CONF.to_lowercase();
+        for pc in howto_pcs() {
+            let (_, rest) = sample.split_once(&format!("host {} ", pc.name)).unwrap();
+            let (entry, _) = rest.split_once('}').unwrap();
+            assert!(entry.contains(&format!("ethernet {};", pc.mac)), "{}", pc.name);
+            assert!(entry.contains(&format!("fixed-address {};", pc.ip)), "{}", pc.name);
+        }
+    }
+
+    #[test]
+    fn the_sample_has_what_the_scenarios_are_about() {
+        assert!(DHCPD_CONF.contains("00:E0:7D:C9:1A:2B"), "a hardware address in capitals");
+        assert_eq!(DHCPD_CONF.matches("filename \"nobackup\"").count(), 3);
+        assert_eq!(DHCPD_CONF.matches("filename \"pxelinux.0\"").count(), 1);
+        assert_eq!(DHCPD_CONF.matches("fixed-address 192.168.7.4;").count(), 2);
+    }
+
+    #[test]
+    fn a_card_is_called_as_qemu_calls_it() {
+        assert_eq!("e1000e".parse(), Ok(Nic::E1000e));
+        assert_eq!("ne2000".parse::<Nic>(), Err(NicError("ne2000".to_owned())));
+    }
+}

@@ -1,0 +1,120 @@
+//! What one says to a lab's supervisor, and what it answers: one JSON line each way on a socket in its folder.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ghost_contract::HostName;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Nic;
+use crate::magic::Kind;
+
+/// The socket, below the lab's folder.
+pub const SOCKET: &str = "control";
+/// How long the other side may take for one line.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Press the power button of a PC that is off.
+    SwitchOn(HostName),
+    /// Take its power away.
+    CutPower(HostName),
+    /// Put another card into a PC that is off; its address stays.
+    Insert(HostName, Nic),
+    /// Say how all PCs are.
+    Status,
+    /// End the lab.
+    Down,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It is done, and so are the PCs now.
+    Done(Vec<PcStatus>),
+    /// It is not done, and why.
+    Refused(String),
+}
+
+/// How one PC is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PcStatus {
+    /// Which.
+    pub name: HostName,
+    /// Whether it is on.
+    pub on: bool,
+    /// Its card.
+    pub nic: Nic,
+    /// How often it was switched on, by the button or by a packet.
+    pub boots: u32,
+    /// The magic packets for it, and whether each found it off and so switched it on.
+    pub wakes: Vec<Wake>,
+}
+
+/// A magic packet for a PC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake {
+    /// How it came.
+    pub kind: Kind,
+    /// Whether the PC was off and is on by it.
+    pub switched_on: bool,
+}
+
+/// Why a request had no good answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens, or the talk broke off.
+    #[error("cannot talk to the lab in {}", .folder.display())]
+    Talk {
+        /// Which lab.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It said no.
+    #[error("the lab refused: {0}")]
+    Refused(String),
+}
+
+/// Asks the supervisor of the lab in this folder.
+///
+/// # Errors
+/// When it cannot be asked, or refuses.
+pub fn ask(folder: &Path, request: &Request) -> Result<Vec<PcStatus>, ControlError> {
+    let talk = |source| ControlError::Talk { folder: folder.to_owned(), source };
+    match exchange(folder, request).map_err(talk)? {
+        Reply::Done(pcs) => Ok(pcs),
+        Reply::Refused(why) => Err(ControlError::Refused(why)),
+    }
+}
+
+fn exchange(folder: &Path, request: &Request) -> io::Result<Reply> {
+    let mut stream = connect(folder, SOCKET)?;
+    let mut line = serde_json::to_string(request)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// Connects to a socket in a folder, however long the folder's path is: `sun_path` (unix(7)) holds 108 bytes,
+/// the way through /proc needs few of them.
+///
+/// # Errors
+/// When nobody listens.
+pub fn connect(folder: &Path, name: &str) -> io::Result<UnixStream> {
+    let open = File::open(folder)?;
+    let stream = UnixStream::connect(format!("/proc/self/fd/{}/{name}", open.as_raw_fd()))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}

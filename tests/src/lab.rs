@@ -1,0 +1,338 @@
+//! A lab as tests and the program `lab` use it: up, its PCs, programs that run in it, down.
+
+mod failure;
+mod machine;
+
+use std::io::{self, Read, Write};
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use ghost_contract::HostName;
+use rustix::process::Pid;
+
+use crate::config::LabConfig;
+use crate::control::{self, ControlError, PcStatus, Request};
+use crate::folder::{self, FolderError, LabFolder};
+use crate::pc::DiskError;
+use crate::qmp::QmpError;
+use crate::running::{Running, RunningError};
+use crate::supervisor::{DETACH, READY};
+use crate::sys::name_space;
+use crate::wait::{self, TimedOut};
+
+pub use failure::keep_failure;
+pub use machine::Pc;
+
+/// With this, behind it what switched it on, each boot of a PC begins in its console log.
+pub const SWITCHED_ON: &str = "=== switched on: ";
+/// How long a lab may take to be gone.
+const DOWN: Duration = Duration::from_secs(60);
+
+/// Why something with a lab went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// Its folder.
+    #[error("cannot use the lab's folder")]
+    Folder(#[from] FolderError),
+    /// Its supervisor could not be started.
+    #[error("cannot start the lab's supervisor (root is needed)")]
+    Start(#[source] io::Error),
+    /// Its supervisor could not make it.
+    #[error("the lab does not come up: {why}\nits logs are in {}", .logs.display())]
+    NotUp {
+        /// What the supervisor says.
+        why: String,
+        /// Where its logs are kept.
+        logs: PathBuf,
+    },
+    /// Its supervisor.
+    #[error("cannot ask the lab")]
+    Control(#[from] ControlError),
+    /// It did not happen in time.
+    #[error("it did not happen in time")]
+    Late(#[from] TimedOut),
+    /// A program in it.
+    #[error("a program in the lab went wrong")]
+    Running(#[from] RunningError),
+    /// A PC of it.
+    #[error("there is no PC {0} in the lab")]
+    NoSuchPc(String),
+    /// A PC's disk.
+    #[error("cannot use a PC's disk")]
+    Disk(#[from] DiskError),
+    /// A PC's monitor.
+    #[error("cannot use a PC's monitor")]
+    Monitor(#[from] QmpError),
+    /// A PC went off before it said what was waited for.
+    #[error("{pc} went off without '{wanted}' on its console; the last lines were:\n{last}")]
+    OffTooEarly {
+        /// Which PC.
+        pc: HostName,
+        /// What was waited for.
+        wanted: String,
+        /// The end of its console.
+        last: String,
+    },
+    /// A file of the lab.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A lab that is up.
+#[derive(Debug)]
+pub struct Lab {
+    folder: LabFolder,
+    config: LabConfig,
+    process: Pid,
+    program: PathBuf,
+    ownership: Option<Ownership>,
+}
+
+/// What makes a lab end with the one who brought it up.
+#[derive(Debug)]
+struct Ownership {
+    line: UnixStream,
+    supervisor: Child,
+}
+
+impl Lab {
+    /// Brings a lab up. It ends when the result is dropped, or this process ends, in whatever way. `program` is
+    /// the program `lab`.
+    ///
+    /// # Errors
+    /// When a lab of this name is up, or it cannot be made.
+    pub fn up(config: LabConfig, program: &Path) -> Result<Self, LabError> {
+        let folder = LabFolder::new(&config.labs, &config.name);
+        let log = folder.claim(&config)?;
+        let (mut line, theirs) = UnixStream::pair().map_err(LabError::Start)?;
+        let mut command = Command::new(program);
+        command.arg("supervise").arg(folder.path()).stdin(OwnedFd::from(theirs));
+        command.stdout(log.try_clone().map_err(LabError::Start)?).stderr(log);
+        let supervisor = name_space::spawn_in_new(&mut command).map_err(LabError::Start)?;
+        // Its copies of the other ends are closed, so that the end of the supervisor is noticed.
+        drop(command);
+        let mut first = [0];
+        let read = line.read(&mut first).map_err(LabError::Start)?;
+        if read == 0 || first != [READY] {
+            return Err(not_up(&folder, &first[..read], Ownership { line, supervisor }));
+        }
+        let process = folder.supervisor()?;
+        let ownership = Some(Ownership { line, supervisor });
+        Ok(Self { folder, config, process, program: program.to_owned(), ownership })
+    }
+
+    /// A lab that somebody else brought up.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn of_name(labs: &Path, name: &HostName, program: &Path) -> Result<Self, LabError> {
+        let folder = LabFolder::new(labs, name);
+        if !folder.is_up()? {
+            return Err(FolderError::Missing(folder.path().to_owned()).into());
+        }
+        let (config, process) = (folder.config()?, folder.supervisor()?);
+        Ok(Self { folder, config, process, program: program.to_owned(), ownership: None })
+    }
+
+    /// Lets the lab live on without this process.
+    ///
+    /// # Errors
+    /// When its supervisor cannot be told.
+    pub fn detach(mut self) -> Result<(), LabError> {
+        let Some(mut ownership) = self.ownership.take() else { return Ok(()) };
+        ownership.line.write_all(&[DETACH]).map_err(LabError::Start)
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub const fn folder(&self) -> &LabFolder {
+        &self.folder
+    }
+
+    /// What it consists of.
+    #[must_use]
+    pub const fn config(&self) -> &LabConfig {
+        &self.config
+    }
+
+    /// One of its PCs.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn pc(&self, name: &str) -> Result<Pc<'_>, LabError> {
+        let found = self.config.pcs.iter().find(|pc| pc.name.as_str() == name);
+        found.map(|pc| Pc::new(self, pc)).ok_or_else(|| LabError::NoSuchPc(name.to_owned()))
+    }
+
+    /// How all PCs are.
+    ///
+    /// # Errors
+    /// When the supervisor does not answer.
+    pub fn status(&self) -> Result<Vec<PcStatus>, LabError> {
+        self.ask(&Request::Status)
+    }
+
+    fn ask(&self, request: &Request) -> Result<Vec<PcStatus>, LabError> {
+        Ok(control::ask(self.folder.path(), request)?)
+    }
+
+    /// Starts a program in the lab, on the boot server.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run<Word: AsRef<std::ffi::OsStr>>(&self, words: &[Word]) -> Result<Running, LabError> {
+        let (program, arguments) = words.split_first().ok_or_else(|| {
+            LabError::Start(io::Error::new(io::ErrorKind::InvalidInput, "no program is named"))
+        })?;
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Ok(Running::start(command, |command| name_space::spawn_in_those_of(self.process, command))?)
+    }
+
+    /// Starts `command` in the lab, on the boot server, with the terminal that this program has.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, command: &mut Command) -> Result<Child, LabError> {
+        name_space::spawn_in_those_of(self.process, command).map_err(LabError::Start)
+    }
+
+    /// Starts `ghostctl` with the lab's settings. It is the one beside the program `lab`, or what `GHOSTCTL` names.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn ghostctl(&self, arguments: &[&str]) -> Result<Running, LabError> {
+        let program = std::env::var_os("GHOSTCTL")
+            .map_or_else(|| self.program.with_file_name("ghostctl"), PathBuf::from);
+        let mut words = vec![program.into_os_string(), "--config".into(), self.folder.ghostrc().into()];
+        words.extend(arguments.iter().map(Into::into));
+        self.run(&words)
+    }
+
+    /// Starts a command on the machine with this address, as the administrator would: with ssh and his key.
+    ///
+    /// # Errors
+    /// When ssh cannot be started.
+    pub fn ssh(&self, ip: Ipv4Addr, command: &str) -> Result<Running, LabError> {
+        let key = self.folder.ssh_key().display().to_string();
+        let machine = format!("root@{ip}");
+        let flags = "-F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+                     -o LogLevel=ERROR -o IdentitiesOnly=yes -o ConnectTimeout=60";
+        let words =
+            ["ssh", "-i", &key].into_iter().chain(flags.split(' ')).chain([machine.as_str(), command]);
+        self.run(&words.collect::<Vec<_>>())
+    }
+
+    /// The DHCP configuration as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn dhcpd_conf(&self) -> Result<Vec<u8>, LabError> {
+        self.read(&self.folder.dhcpd_conf())
+    }
+
+    /// What the DHCP server's service script was asked to do so far, one word for each time.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn dhcpd_service_calls(&self) -> Result<Vec<String>, LabError> {
+        let log = self.read(&self.folder.logs().join("dhcpd-service.log"))?;
+        Ok(String::from_utf8_lossy(&log).lines().map(str::to_owned).collect())
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LabError> {
+        std::fs::read(path).map_err(|source| LabError::Read { path: path.to_owned(), source })
+    }
+
+    /// Ends the lab and waits until nothing is left of it.
+    ///
+    /// # Errors
+    /// When something is.
+    pub fn down(mut self) -> Result<(), LabError> {
+        match self.ownership.take() {
+            Some(ownership) => end_owned(&self.folder, ownership),
+            None => end(&self.folder),
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let Some(ownership) = self.ownership.take() else { return };
+        if std::thread::panicking() {
+            match keep_failure(self) {
+                Ok(kept) => {
+                    eprintln!("what the lab {} leaves is kept in {}", self.config.name, kept.display())
+                }
+                Err(error) => eprintln!("what the lab {} leaves cannot be kept: {error}", self.config.name),
+            }
+        }
+        if let Err(error) = end_owned(&self.folder, ownership) {
+            eprintln!("the lab {} does not end: {error}", self.config.name);
+        }
+    }
+}
+
+/// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
+///
+/// # Errors
+/// When it does not end, or something of it cannot be removed.
+pub fn end(folder: &LabFolder) -> Result<(), LabError> {
+    if folder.is_up()? {
+        let supervisor = folder.supervisor()?;
+        // ESRCH: it has ended meanwhile.
+        let _ended = rustix::process::kill_process(supervisor, rustix::process::Signal::TERM);
+        let orderly = wait_until_gone(folder);
+        if orderly.is_err() {
+            let _ended = rustix::process::kill_process(supervisor, rustix::process::Signal::KILL);
+            wait_until_free(folder)?;
+        }
+    }
+    Ok(folder.remove_stale()?)
+}
+
+/// Ends all labs below this folder.
+///
+/// # Errors
+/// The first that does not end; the others have been ended all the same.
+pub fn end_all(labs: &Path) -> Result<(), LabError> {
+    let ended: Vec<_> = folder::all(labs)?.iter().map(end).collect();
+    ended.into_iter().collect()
+}
+
+fn end_owned(folder: &LabFolder, mut ownership: Ownership) -> Result<(), LabError> {
+    drop(ownership.line);
+    let gone = wait_until_gone(folder);
+    if gone.is_err() {
+        ownership.supervisor.kill().map_err(LabError::Start)?;
+    }
+    ownership.supervisor.wait().map_err(LabError::Start)?;
+    Ok(folder.remove_stale()?)
+}
+
+fn wait_until_gone(folder: &LabFolder) -> Result<(), TimedOut> {
+    wait::until("the lab to be gone", DOWN, || (!folder.path().exists()).then_some(()))
+}
+
+fn wait_until_free(folder: &LabFolder) -> Result<(), TimedOut> {
+    wait::until("the lab's supervisor to be gone", DOWN, || folder.is_up().is_ok_and(|up| !up).then_some(()))
+}
+
+/// What to say of a lab whose supervisor has begun to say why it is not up; its logs are kept, then it is ended.
+fn not_up(folder: &LabFolder, begun: &[u8], mut ownership: Ownership) -> LabError {
+    let mut why = begun.to_vec();
+    let nothing = ownership.line.read_to_end(&mut why).is_err() || why.is_empty();
+    let logs = failure::keep_logs(folder).unwrap_or_else(|_| folder.logs());
+    let ended = end_owned(folder, ownership).map_or_else(|error| format!(" ({error})"), |()| String::new());
+    let why = if nothing { "its supervisor ended".into() } else { String::from_utf8_lossy(&why) };
+    LabError::NotUp { why: format!("{why}{ended}"), logs }
+}

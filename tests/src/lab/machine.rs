@@ -1,0 +1,193 @@
+//! One PC of a lab that is up.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Lab, LabError, SWITCHED_ON};
+use crate::config::{Nic, PcConfig};
+use crate::control::{PcStatus, Request};
+use crate::pc::{CONSOLE, DISK, DiskError};
+use crate::qmp::Monitor;
+use crate::wait;
+
+/// How long a PC may take to be off once its power is cut.
+const CUT: Duration = Duration::from_secs(30);
+/// How many lines of a console are enough to see what went wrong.
+const LAST_LINES: usize = 20;
+
+/// A PC, on or off.
+#[derive(Debug, Clone, Copy)]
+pub struct Pc<'lab> {
+    lab: &'lab Lab,
+    config: &'lab PcConfig,
+}
+
+impl<'lab> Pc<'lab> {
+    pub(super) const fn new(lab: &'lab Lab, config: &'lab PcConfig) -> Self {
+        Self { lab, config }
+    }
+
+    /// Its name and addresses.
+    #[must_use]
+    pub const fn config(&self) -> &'lab PcConfig {
+        self.config
+    }
+
+    /// How it is.
+    ///
+    /// # Errors
+    /// When the supervisor does not answer.
+    pub fn status(&self) -> Result<PcStatus, LabError> {
+        let mut all = self.lab.status()?.into_iter();
+        let own = all.find(|pc| pc.name == self.config.name);
+        own.ok_or_else(|| LabError::NoSuchPc(self.config.name.to_string()))
+    }
+
+    /// Presses its power button while it is off.
+    ///
+    /// # Errors
+    /// When it is on.
+    pub fn switch_on(&self) -> Result<(), LabError> {
+        self.lab.ask(&Request::SwitchOn(self.config.name.clone())).map(drop)
+    }
+
+    /// Presses its power button while it is on: what runs on it is asked to power off.
+    ///
+    /// # Errors
+    /// When it is off.
+    pub fn press_power_button(&self) -> Result<(), LabError> {
+        Ok(self.monitor()?.power_button()?)
+    }
+
+    /// Takes its power away, and waits until it is off.
+    ///
+    /// # Errors
+    /// When it does not go off.
+    pub fn cut_power(&self) -> Result<(), LabError> {
+        self.lab.ask(&Request::CutPower(self.config.name.clone()))?;
+        self.wait_off(CUT)
+    }
+
+    /// Puts this card into it; the address stays.
+    ///
+    /// # Errors
+    /// When it is on.
+    pub fn insert(&self, nic: Nic) -> Result<(), LabError> {
+        self.lab.ask(&Request::Insert(self.config.name.clone(), nic)).map(drop)
+    }
+
+    /// Whether it is off.
+    ///
+    /// # Errors
+    /// When the supervisor does not answer.
+    pub fn is_off(&self) -> Result<bool, LabError> {
+        Ok(!self.status()?.on)
+    }
+
+    /// Waits until it is off.
+    ///
+    /// # Errors
+    /// When it is still on at the deadline.
+    pub fn wait_off(&self, deadline: Duration) -> Result<(), LabError> {
+        let what = format!("{} to be off", self.config.name);
+        wait::until(&what, deadline, || self.is_off().map(|off| off.then_some(())).transpose())?
+    }
+
+    /// Waits until it is on.
+    ///
+    /// # Errors
+    /// When it is still off at the deadline.
+    pub fn wait_on(&self, deadline: Duration) -> Result<(), LabError> {
+        let what = format!("{} to be on", self.config.name);
+        wait::until(&what, deadline, || self.is_off().map(|off| (!off).then_some(())).transpose())?
+    }
+
+    /// What it wrote to its serial line since it was last switched on, with what switched it on as first line.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn console(&self) -> Result<String, LabError> {
+        let whole = self.whole_console()?;
+        let begin = whole.rfind(SWITCHED_ON).unwrap_or(0);
+        Ok(whole[begin..].to_owned())
+    }
+
+    /// What it wrote to its serial line since the lab is up; nothing if it has not been on.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn whole_console(&self) -> Result<String, LabError> {
+        let path = self.folder().join(CONSOLE);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(source) => Err(LabError::Read { path, source }),
+        }
+    }
+
+    /// Waits until its serial line has shown `text` since it was last switched on.
+    ///
+    /// # Errors
+    /// When that has not come by the deadline, or the PC went off without it.
+    pub fn wait_console(&self, text: &str, deadline: Duration) -> Result<(), LabError> {
+        let what = format!("'{text}' on the console of {}", self.config.name);
+        wait::until(&what, deadline, || self.look_for(text).transpose())?
+    }
+
+    fn look_for(&self, text: &str) -> Result<Option<()>, LabError> {
+        // First how it is and then what it said, so that no last words are missed.
+        let off = self.is_off()?;
+        let console = self.console()?;
+        if console.contains(text) {
+            return Ok(Some(()));
+        }
+        if !off {
+            return Ok(None);
+        }
+        let lines: Vec<&str> = console.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        Err(LabError::OffTooEarly { pc: self.config.name.clone(), wanted: text.to_owned(), last })
+    }
+
+    /// The checksum of its disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub fn disk_sha256(&self) -> Result<[u8; 32], LabError> {
+        let path = self.folder().join(DISK);
+        checksum(&path).map_err(|source| LabError::Disk(DiskError::Write(source)))
+    }
+
+    /// Saves a picture of its screen as PNG.
+    ///
+    /// # Errors
+    /// When it is off, or the picture cannot be written.
+    pub fn screendump(&self, path: &Path) -> Result<(), LabError> {
+        Ok(self.monitor()?.screendump(path)?)
+    }
+
+    fn monitor(&self) -> Result<Monitor, LabError> {
+        Ok(Monitor::open(&self.folder())?)
+    }
+
+    pub(super) fn folder(&self) -> std::path::PathBuf {
+        self.lab.folder.pc(&self.config.name)
+    }
+}
+
+fn checksum(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let length = file.read(&mut block)?;
+        if length == 0 {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(&block[..length]);
+    }
+}

@@ -1,0 +1,45 @@
+//! The lab's network: a bridge with the boot server's address, and a socket in the wall for each PC.
+//!
+//! Everything is made in the network name space of the calling process, so names need not differ from lab to
+//! lab, and the kernel removes it all with the name space.
+
+use std::process::Command;
+
+use crate::config::{PREFIX, PcConfig, SERVER};
+use crate::shell::{ShellError, run};
+
+/// The bridge, which is also the boot server's interface.
+pub const BRIDGE: &str = "br0";
+
+/// The tap that a PC is plugged into. `position` is the PC's place in the lab's list: an interface's name has
+/// 15 characters at most (IFNAMSIZ), a PC's may have more.
+#[must_use]
+pub fn tap(position: usize) -> String {
+    format!("tap{position}")
+}
+
+/// Makes bridge and taps.
+///
+/// # Errors
+/// The first command of ip(8) that fails.
+pub fn make(pcs: &[PcConfig]) -> Result<(), ShellError> {
+    ip("link set lo up")?;
+    ip(&format!("link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"))?;
+    // A switch has a link even when all PCs are off; a bridge has one only when something on it does.
+    ip("link add uplink type veth peer name uplink-end")?;
+    ip(&format!("link set uplink master {BRIDGE}"))?;
+    for interface in ["uplink", "uplink-end", BRIDGE] {
+        ip(&format!("link set {interface} up"))?;
+    }
+    ip(&format!("address add {SERVER}/{PREFIX} broadcast + dev {BRIDGE}"))?;
+    for position in 0..pcs.len() {
+        let tap = tap(position);
+        ip(&format!("tuntap add {tap} mode tap"))?;
+        ip(&format!("link set {tap} master {BRIDGE} up"))?;
+    }
+    Ok(())
+}
+
+fn ip(arguments: &str) -> Result<(), ShellError> {
+    run(Command::new("ip").args(arguments.split(' '))).map(drop)
+}

@@ -1,0 +1,107 @@
+//! One PC as QEMU sees it: its command line and its disk.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::Command;
+
+use crate::accelerator::Accelerator;
+use crate::config::{PcConfig, repository};
+use crate::shell::{ShellError, run};
+
+/// Size of a PC's disk.
+const DISK_SIZE: u64 = 64 << 20;
+/// Memory in MiB: kernel, unpacked initrd and the imager's emulator.
+const MEMORY: u32 = 768;
+/// The disk, below the PC's folder.
+pub const DISK: &str = "disk.raw";
+/// What it wrote to its serial line, below the PC's folder.
+pub const CONSOLE: &str = "console.log";
+/// The monitor's socket, below the PC's folder.
+pub const MONITOR: &str = "qmp";
+
+/// Why a disk could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The assembler.
+    #[error("cannot assemble the boot sector")]
+    Assemble(#[from] ShellError),
+    /// The file.
+    #[error("cannot write the disk")]
+    Write(#[from] io::Error),
+}
+
+/// QEMU's arguments for this PC: a BIOS PC whose firmware tries the network first and the disk second. The
+/// paths are relative to the PC's folder; powering off ends the process.
+#[must_use]
+pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<String> {
+    let words = format!(
+        "-name {name} -nodefaults -no-user-config -machine pc -accel {accel} -m {MEMORY} -smp 1 \
+         -boot strict=on -display none -vga std \
+         -chardev file,id=serial,path={CONSOLE},append=on -serial chardev:serial \
+         -qmp unix:{MONITOR},server=on,wait=off \
+         -netdev tap,id=wire,ifname={tap},script=no,downscript=no \
+         -device {nic},netdev=wire,mac={mac},bootindex=1 \
+         -drive file={DISK},format=raw,if=none,id=disk -device ide-hd,drive=disk,bootindex=2",
+        name = pc.name,
+        accel = accelerator.as_str(),
+        nic = pc.nic,
+        mac = pc.mac,
+    );
+    words.split(' ').map(str::to_owned).collect()
+}
+
+/// Makes the PC's disk: a boot sector that says that the PC booted its own disk, and behind it bytes that differ
+/// from sector to sector, so that a write anywhere shows.
+///
+/// # Errors
+/// When the assembler fails or the disk is full.
+pub fn make_disk(pc: &PcConfig, folder: &Path) -> Result<(), DiskError> {
+    let disk = folder.join(DISK);
+    run(Command::new("nasm")
+        .args(["-f", "bin", "-o"])
+        .arg(&disk)
+        .arg(format!("-DMESSAGE='{}'", pc.own_disk_message()))
+        .arg(repository().join("tests/boot-sector/own-disk.asm")))?;
+    let mut file = File::options().write(true).open(&disk)?;
+    let boot_sector = fs::metadata(&disk)?.len();
+    file.seek(SeekFrom::Start(boot_sector))?;
+    let pattern: Vec<u8> = (1..2048_u32).flat_map(|sector| sector.to_le_bytes().repeat(128)).collect();
+    file.write_all(&pattern)?;
+    file.set_len(DISK_SIZE)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LabConfig;
+
+    fn john() -> PcConfig {
+        LabConfig::new("x".parse().unwrap()).pcs.remove(0)
+    }
+
+    #[test]
+    fn the_network_comes_before_the_disk() {
+        let line = arguments(&john(), "tap0", Accelerator::Tcg).join(" ");
+        assert!(line.contains("-device rtl8139,netdev=wire,mac=00:e0:7d:c9:1a:2b,bootindex=1"), "{line}");
+        assert!(line.contains("-device ide-hd,drive=disk,bootindex=2"), "{line}");
+        assert!(line.contains("-accel tcg "), "{line}");
+    }
+
+    #[test]
+    fn no_argument_is_empty() {
+        assert!(!arguments(&john(), "tap0", Accelerator::Kvm).contains(&String::new()));
+    }
+
+    #[test]
+    fn the_disk_can_be_booted_and_no_two_sectors_are_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        make_disk(&john(), folder.path()).unwrap();
+        let bytes = fs::read(folder.path().join(DISK)).unwrap();
+        assert_eq!(bytes.len(), 64 << 20);
+        assert_eq!(bytes[510..512], [0x55, 0xaa]);
+        assert!(bytes[..510].windows(20).any(|window| window == b"JOHN-OWN-DISK BOOTED"));
+        assert_ne!(bytes[512..1024], bytes[1024..1536]);
+    }
+}

@@ -1,0 +1,82 @@
+//! Talking to a running PC's monitor (QEMU Machine Protocol: one JSON value a line).
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::control::connect;
+use crate::pc::MONITOR;
+
+/// Why the monitor did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum QmpError {
+    /// The PC is off, or the talk broke off.
+    #[error("cannot talk to the PC's monitor")]
+    Talk(#[from] io::Error),
+    /// It said no.
+    #[error("the PC's monitor refused {command}: {answer}")]
+    Refused {
+        /// What.
+        command: String,
+        /// With which words.
+        answer: String,
+    },
+}
+
+/// An open monitor. It talks to one at a time.
+#[derive(Debug)]
+pub struct Monitor(BufReader<UnixStream>);
+
+impl Monitor {
+    /// Opens the monitor of the PC in this folder.
+    ///
+    /// # Errors
+    /// When the PC is off.
+    pub fn open(folder: &Path) -> Result<Self, QmpError> {
+        let mut monitor = Self(BufReader::new(connect(folder, MONITOR)?));
+        let _greeting = monitor.read()?;
+        monitor.command("qmp_capabilities", &json!({}))?;
+        Ok(monitor)
+    }
+
+    /// Saves a picture of the screen as PNG.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn screendump(&mut self, path: &Path) -> Result<(), QmpError> {
+        self.command("screendump", &json!({ "filename": path, "format": "png" }))
+    }
+
+    /// Presses the power button of a PC that is on.
+    ///
+    /// # Errors
+    /// When the monitor does not take it.
+    pub fn power_button(&mut self) -> Result<(), QmpError> {
+        self.command("system_powerdown", &json!({}))
+    }
+
+    fn command(&mut self, command: &str, arguments: &Value) -> Result<(), QmpError> {
+        let line = json!({ "execute": command, "arguments": arguments }).to_string() + "\n";
+        self.0.get_mut().write_all(line.as_bytes())?;
+        loop {
+            let answer = self.read()?;
+            if answer.get("return").is_some() {
+                return Ok(());
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(QmpError::Refused { command: command.to_owned(), answer: error.to_string() });
+            }
+            // Anything else is an event, which nobody waits for here.
+        }
+    }
+
+    fn read(&mut self) -> Result<Value, QmpError> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(QmpError::Talk(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(serde_json::from_str(&line).map_err(io::Error::from)?)
+    }
+}

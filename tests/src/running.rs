@@ -1,0 +1,230 @@
+//! A program that runs in a lab while somebody looks at what it says.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::wait::{self, TimedOut};
+
+/// The program, and what it has said so far.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    pid: Pid,
+    said: Arc<Mutex<Said>>,
+    readers: Vec<JoinHandle<()>>,
+    waiter: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    lines: Vec<String>,
+    ended: Option<ExitStatus>,
+}
+
+/// It did not do what was waited for.
+#[derive(Debug, thiserror::Error)]
+pub enum RunningError {
+    /// It could not be started.
+    #[error("cannot run {name}")]
+    Start {
+        /// Which program.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Not in time.
+    #[error("{name} said so far:\n{said}")]
+    Late {
+        /// Which program.
+        name: String,
+        /// All its lines.
+        said: String,
+        /// What was waited for.
+        source: TimedOut,
+    },
+    /// It ended first.
+    #[error("{name} ended ({status}) without saying '{wanted}'; it said:\n{said}")]
+    Ended {
+        /// Which program.
+        name: String,
+        /// How.
+        status: ExitStatus,
+        /// What was waited for.
+        wanted: String,
+        /// All its lines.
+        said: String,
+    },
+    /// It could not be sent a signal.
+    #[error("cannot send {signal} to {name}")]
+    Signal {
+        /// Which program.
+        name: String,
+        /// Which signal.
+        signal: Signal,
+        /// Why not.
+        source: Errno,
+    },
+}
+
+impl Running {
+    /// Starts `command` by `start`, with what it says coming here, line by line, from both of its outputs.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        mut command: Command,
+        start: impl FnOnce(&mut Command) -> io::Result<Child>,
+    ) -> Result<Self, RunningError> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |source| RunningError::Start { name: name.clone(), source };
+        let mut child = start(&mut command).map_err(failed)?;
+        let pid = i32::try_from(child.id()).map_err(|error| failed(io::Error::other(error)))?;
+        let said = Arc::new(Mutex::new(Said::default()));
+        let outputs: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|out| Box::new(out) as _),
+            child.stderr.take().map(|err| Box::new(err) as _),
+        ];
+        let readers = outputs.into_iter().flatten().map(|output| read(output, Arc::clone(&said))).collect();
+        let waiter = Some(reap(child, Arc::clone(&said)));
+        Ok(Self { name, pid: Pid::from_raw(pid), said, readers, waiter })
+    }
+
+    /// All lines so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        lock(&self.said).lines.clone()
+    }
+
+    /// All that it has said so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// Waits for a line that holds `text`.
+    ///
+    /// # Errors
+    /// When it does not come by the deadline, or the program ends first.
+    pub fn wait_line(&self, text: &str, deadline: Duration) -> Result<String, RunningError> {
+        let found = wait::until(&format!("a line with '{text}'"), deadline, || {
+            // First how it is and then what it said, so that no last words are missed.
+            let ended = self.ended();
+            let line = self.lines().into_iter().find(|line| line.contains(text));
+            line.map(Ok).or(ended.map(Err))
+        });
+        match found {
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(status)) => Err(RunningError::Ended {
+                name: self.name.clone(),
+                status,
+                wanted: text.to_owned(),
+                said: self.text(),
+            }),
+            Err(source) => Err(self.late(source)),
+        }
+    }
+
+    /// Waits for its end, and gives its exit code; 128 and the signal's number if a signal ended it, as a shell
+    /// would say it.
+    ///
+    /// # Errors
+    /// When it has not ended by the deadline.
+    pub fn wait(&self, deadline: Duration) -> Result<i32, RunningError> {
+        let what = format!("the end of {}", self.name);
+        let status = wait::until(&what, deadline, || self.ended()).map_err(|source| self.late(source))?;
+        Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<(), RunningError> {
+        let failed = |source| RunningError::Signal { name: self.name.clone(), signal, source };
+        match self.ended() {
+            None => kill(self.pid, signal).map_err(failed),
+            Some(_) => Err(failed(Errno::ESRCH)),
+        }
+    }
+
+    /// How it ended, once it has and all that it said is here.
+    fn ended(&self) -> Option<ExitStatus> {
+        lock(&self.said).ended
+    }
+
+    fn late(&self, source: TimedOut) -> RunningError {
+        RunningError::Late { name: self.name.clone(), said: self.text(), source }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // ESRCH: it has ended, which is what is wanted.
+        let _ended = self.signal(Signal::SIGKILL);
+        for thread in self.readers.drain(..).chain(self.waiter.take()) {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(output: Box<dyn Read + Send>, said: Arc<Mutex<Said>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
+        lines.for_each(|line| lock(&said).lines.push(String::from_utf8_lossy(&line).into_owned()));
+    })
+}
+
+fn reap(mut child: Child, said: Arc<Mutex<Said>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let ended = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(-1));
+        lock(&said).ended = Some(ended);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn shell(script: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Running::start(command, Command::spawn).unwrap()
+    }
+
+    #[test]
+    fn lines_of_both_outputs_and_the_exit_code_come_back() {
+        let running = shell("echo out; echo err >&2; exit 75");
+        running.wait_line("out", PATIENCE).unwrap();
+        running.wait_line("err", PATIENCE).unwrap();
+        assert_eq!(running.wait(PATIENCE).unwrap(), 75);
+    }
+
+    #[test]
+    fn a_line_that_never_comes_is_an_error_as_soon_as_the_program_ends() {
+        let running = shell("echo something else");
+        assert!(matches!(running.wait_line("out", PATIENCE), Err(RunningError::Ended { .. })));
+    }
+
+    #[test]
+    fn a_signal_ends_it() {
+        let running = shell("echo on; exec sleep 1000");
+        running.wait_line("on", PATIENCE).unwrap();
+        running.signal(Signal::SIGTERM).unwrap();
+        assert_eq!(running.wait(PATIENCE).unwrap(), 128 + 15);
+    }
+}

@@ -1,0 +1,233 @@
+//! The boot server's servers: their files in the lab's folder, and starting them. All are Debian's own.
+//!
+//! What is called "inside" happens in the lab's name spaces, that is, in the supervisor.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use crate::config::{DHCPD_CONF, LabConfig, SERVER, repository};
+use crate::folder::LabFolder;
+use crate::shell::{ShellError, run};
+use crate::wait::{self, TimedOut};
+
+/// How long a server may take until it answers.
+const START: Duration = Duration::from_secs(30);
+/// Where Debian puts dhcpd.
+const DHCPD: &str = "/usr/sbin/dhcpd";
+/// Ports: sunrpc (RFC 1833), nfs (RFC 7530), mountd as in ganesha.conf, tftp (RFC 1350).
+const PORTMAPPER: u16 = 111;
+const NFS: u16 = 2049;
+const MOUNT: u16 = 20048;
+const TFTP: u16 = 69;
+
+/// Why the servers are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// What a lab is made of has not been built.
+    #[error("there is no {}; build it with `make rootfs`, or say with {variable} where it is", .path.display())]
+    NotBuilt {
+        /// What is missing.
+        path: PathBuf,
+        /// The environment variable that names another.
+        variable: &'static str,
+    },
+    /// A file.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program.
+    #[error("cannot prepare the servers")]
+    Program(#[from] ShellError),
+    /// A server's program.
+    #[error("cannot start {program}")]
+    Start {
+        /// Which.
+        program: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A server that does not answer.
+    #[error("a server does not answer; its log is in {}", .logs.display())]
+    NoAnswer {
+        /// Where it may say why.
+        logs: PathBuf,
+        /// What was waited for.
+        source: TimedOut,
+    },
+}
+
+/// Makes everything that the servers read: copies of base root and netboot files, their configurations, and the
+/// administrator's settings and key.
+///
+/// # Errors
+/// When something has not been built, or cannot be copied or written.
+pub fn prepare(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError> {
+    for (path, variable) in [(&config.base_root, "LAB_BASE_ROOT"), (&config.netboot, "LAB_NETBOOT")] {
+        if !path.exists() {
+            return Err(ServerError::NotBuilt { path: path.clone(), variable });
+        }
+    }
+    for below in ["etc", "log", "run", "run/ganesha", "sbin", "ssh", "state", "backup", "pc"] {
+        let path = folder.join(below);
+        fs::create_dir(&path).map_err(|source| ServerError::Write { path, source })?;
+    }
+    copy(&config.base_root, &folder.base_root())?;
+    copy(&config.netboot, &folder.tftp())?;
+    // Where dhcpd is confined, it may read its configuration below /etc/dhcp only. A copy of it is not.
+    copy(Path::new(DHCPD), &folder.join("sbin/dhcpd"))?;
+    write_pxelinux_config(config, folder)?;
+    write(&folder.dhcpd_conf(), DHCPD_CONF)?;
+    write(&folder.join("etc/ganesha.conf"), &filled_in(include_str!("../fixtures/ganesha.conf"), folder))?;
+    write(&folder.ghostrc(), &ghostrc(config, folder))?;
+    write(&folder.dhcpd_service(), include_str!("../fixtures/dhcpd-service"))?;
+    fs::set_permissions(folder.dhcpd_service(), fs::Permissions::from_mode(0o755))
+        .map_err(|source| ServerError::Write { path: folder.dhcpd_service(), source })?;
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "administrator of the lab", "-f"])
+        .arg(folder.ssh_key()))?;
+    Ok(())
+}
+
+fn write_pxelinux_config(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError> {
+    let export = format!("{SERVER}:{}", folder.base_root().display());
+    let text = run(Command::new(&config.pxelinux_config).arg(export).args(&config.kernel_flags))?;
+    let path = folder.tftp().join("pxelinux.cfg");
+    fs::create_dir_all(&path).map_err(|source| ServerError::Write { path: path.clone(), source })?;
+    write(&path.join("default"), &text)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), ServerError> {
+    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to))?;
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ServerError> {
+    fs::write(path, text).map_err(|source| ServerError::Write { path: path.to_owned(), source })
+}
+
+fn filled_in(template: &str, folder: &LabFolder) -> String {
+    template.replace("@LAB@", &folder.path().display().to_string()).replace("@SERVER@", &SERVER.to_string())
+}
+
+/// The administrator's settings; what the lab's configuration adds comes last and so counts.
+fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
+    let mut text = filled_in(include_str!("../fixtures/ghostrc"), folder);
+    for (key, value) in &config.ghostrc {
+        text.push_str(&format!("{key}='{value}'\n"));
+    }
+    text
+}
+
+/// Starts all servers, inside, and waits until each answers.
+///
+/// # Errors
+/// When one cannot be started or does not answer.
+pub fn start(folder: &LabFolder) -> Result<HashMap<Pid, &'static str>, ServerError> {
+    let no_answer = |source| ServerError::NoAnswer { logs: folder.logs(), source };
+    let portmapper = daemon(folder, "rpcbind", &["-f"])?;
+    let any = Ipv4Addr::LOCALHOST;
+    wait::until("rpcbind", START, || listens(any, PORTMAPPER)).map_err(no_answer)?;
+
+    let files = ["etc/ganesha.conf", "log/ganesha.log", "run/ganesha.pid"].map(|file| folder.join(file));
+    let [conf, log, pid] = files.map(|file| file.display().to_string());
+    let nfs = daemon(folder, "ganesha.nfsd", &["-F", "-f", &conf, "-L", &log, "-p", &pid])?;
+
+    let address = format!("{SERVER}:{TFTP}");
+    let tftp_folder = folder.tftp().display().to_string();
+    let tftp = daemon(folder, "in.tftpd", &["-L", "-a", &address, "-s", &tftp_folder])?;
+
+    run(Command::new(folder.dhcpd_service()).arg("start"))?;
+    wait::until("in.tftpd", START, || udp_is_bound(TFTP)).map_err(no_answer)?;
+    for port in [NFS, MOUNT] {
+        wait::until("ganesha.nfsd", START, || listens(SERVER, port)).map_err(no_answer)?;
+    }
+    Ok(HashMap::from([portmapper, nfs, tftp]))
+}
+
+/// Starts a server and gives its process, which whoever reaps all children has to reap.
+fn daemon(
+    folder: &LabFolder,
+    program: &'static str,
+    arguments: &[&str],
+) -> Result<(Pid, &'static str), ServerError> {
+    let log = open_log(&folder.logs().join(format!("{program}.log")))?;
+    let errors = log.try_clone().map_err(|source| ServerError::Start { program, source })?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
+    let started = command.spawn().and_then(|child| i32::try_from(child.id()).map_err(io::Error::other));
+    let pid = started.map_err(|source| ServerError::Start { program, source })?;
+    Ok((Pid::from_raw(pid), program))
+}
+
+fn open_log(path: &Path) -> Result<File, ServerError> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|source| ServerError::Write { path: path.to_owned(), source })
+}
+
+fn listens(address: Ipv4Addr, port: u16) -> Option<()> {
+    let address = SocketAddr::from((address, port));
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok().map(drop)
+}
+
+/// Whether a UDP socket is bound to this port, by the kernel's own list (proc(5), net/udp).
+fn udp_is_bound(port: u16) -> Option<()> {
+    let list = fs::read_to_string("/proc/self/net/udp").ok()?;
+    lists_port(&list, port).then_some(())
+}
+
+fn lists_port(list: &str, port: u16) -> bool {
+    let wanted = format!("{port:04X}");
+    let local_ports = list.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)?.split_once(':'));
+    local_ports.map(|(_, port)| port).any(|port| port == wanted)
+}
+
+/// The kernel that the netboot files boot.
+#[must_use]
+pub fn kernel(config: &LabConfig) -> PathBuf {
+    config.netboot.join("vmlinuz")
+}
+
+/// Where the answer to "does KVM work here" is kept.
+#[must_use]
+pub fn accelerator_cache(config: &LabConfig) -> PathBuf {
+    let above = config.labs.parent().unwrap_or(repository());
+    above.join("lab-accelerator")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "   sl  local_address rem_address   st tx_queue\n\
+        \x20 88: 0107A8C0:0045 00000000:0000 07 00000000:00000000\n";
+
+    #[test]
+    fn a_bound_port_is_in_the_kernels_list() {
+        assert!(lists_port(LIST, 69));
+        assert!(!lists_port(LIST, 67));
+        assert!(!lists_port("   sl  local_address\n", 69));
+    }
+
+    #[test]
+    fn the_settings_are_those_that_ghostctl_reads() {
+        let mut config = LabConfig::new("one".parse().unwrap());
+        config.ghostrc.insert("UP_DEADLINE".to_owned(), "7".to_owned());
+        let folder = LabFolder::new(Path::new("/labs"), &config.name);
+        let text = ghostrc(&config, &folder);
+        assert!(!text.contains('@'), "{text}");
+        assert!(text.contains("\nPXEBASE=/labs/one/root\n"), "{text}");
+        assert!(text.ends_with("\nUP_DEADLINE='7'\n"), "{text}");
+    }
+}

@@ -1,0 +1,338 @@
+//! The first process in a lab's name spaces: makes the lab, runs its PCs, and takes everything with it at the end.
+//!
+//! ```text
+//!  making ──▶ up (one loop: requests, magic packets, ended processes) ──▶ ending
+//!    └─────────────── owner gone, or a signal ──────────────────────────────▶│
+//! ```
+
+mod making;
+mod owner;
+pub mod switchboard;
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ghost_contract::HostName;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid};
+
+use crate::config::{LabConfig, Nic};
+use crate::control::{PATIENCE, Reply, Request};
+use crate::folder::{FolderError, LabFolder};
+use crate::magic;
+use crate::wait::{self, TimedOut};
+use crate::{network, pc};
+use making::{Made, MakingError};
+pub use owner::{DETACH, READY};
+use owner::{Life, OwnerError};
+use switchboard::{Action, Event, Switchboard};
+
+/// Enough of a frame to hold any magic packet.
+const FRAME: usize = 2048;
+/// How long the folder may take to be emptied: what is being written to it has to die first.
+const REMOVAL: Duration = Duration::from_secs(60);
+
+/// Why a lab ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// It was started by something else than a lab.
+    #[error("this process is not the first of its name space: only a lab starts it")]
+    NotFirst,
+    /// Its folder.
+    #[error("cannot use the lab's folder")]
+    Folder(#[from] FolderError),
+    /// It could not be made.
+    #[error("cannot make the lab")]
+    Making(#[from] MakingError),
+    /// Its owner.
+    #[error("cannot watch for the lab's end")]
+    Owner(#[from] OwnerError),
+    /// A thing of the system.
+    #[error("cannot {what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A PC.
+    #[error("cannot start {pc}")]
+    Start {
+        /// Which.
+        pc: HostName,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something keeps the folder from being removed.
+    #[error("cannot remove the lab's folder")]
+    Removal(#[from] TimedOut),
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> SupervisorError {
+    move |source| SupervisorError::System { what, source }
+}
+
+/// Makes the lab in this folder, runs it until its owner goes or it is told to end, and removes it.
+///
+/// # Errors
+/// When it could not be made, run or removed. It is ended and removed all the same, as far as that goes.
+pub fn run(folder: &LabFolder, owner: UnixStream) -> Result<(), SupervisorError> {
+    // The end of a lab is a SIGKILL to all processes that this one sees.
+    if getpid() != Pid::from_raw(1) {
+        return Err(SupervisorError::NotFirst);
+    }
+    let lived = live(folder, owner);
+    let ended = end(folder);
+    lived.and(ended)
+}
+
+fn live(folder: &LabFolder, owner: UnixStream) -> Result<(), SupervisorError> {
+    let mut life = Life::new(owner)?;
+    let config = folder.config()?;
+    let Some(made) = make(folder, &config, &mut life)? else { return Ok(()) };
+    life.report(&made.as_ref().map(drop).map_err(|error| chain(error)))?;
+    match made {
+        Ok(made) => Supervisor::new(folder, config, made).run(&mut life),
+        Err(error) => {
+            // The owner may want the logs before all is removed.
+            life.wait_for_end()?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Makes the lab on a thread of its own, so that the owner's going is noticed meanwhile; none if it went. The
+/// thread is then left to fail, since all that it needs is taken away.
+fn make(
+    folder: &LabFolder,
+    config: &LabConfig,
+    life: &mut Life,
+) -> Result<Option<Result<Made, MakingError>>, SupervisorError> {
+    let (done, notice) = UnixStream::pair().map_err(system("make a socket"))?;
+    let (its_folder, its_config) = (folder.clone(), config.clone());
+    let maker = std::thread::spawn(move || {
+        // Closed when the thread is done, in whatever way.
+        let _notice = notice;
+        making::make(&its_folder, &its_config)
+    });
+    while !is_ready(&done)? {
+        let mut sources = life.sources();
+        sources.push(PollFd::new(done.as_fd(), PollFlags::POLLIN));
+        wait_for(&mut sources)?;
+        if life.is_over()? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(maker.join().unwrap_or(Err(MakingError::Panicked))))
+}
+
+fn is_ready(stream: &UnixStream) -> Result<bool, SupervisorError> {
+    let mut sources = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    let ready = poll(&mut sources, PollTimeout::ZERO).map_err(|errno| system("poll")(errno.into()))?;
+    Ok(ready > 0)
+}
+
+fn wait_for(sources: &mut [PollFd<'_>]) -> Result<(), SupervisorError> {
+    match poll(sources, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(system("poll")(errno.into())),
+    }
+}
+
+/// An error and its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
+}
+
+/// Ends all processes of the lab and removes its folder.
+fn end(folder: &LabFolder) -> Result<(), SupervisorError> {
+    let mut last = None;
+    let removed = wait::until("the lab's processes to let its folder go", REMOVAL, || {
+        end_all_processes();
+        match fs::remove_dir_all(folder.path()) {
+            Ok(()) => Some(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(()),
+            Err(error) => {
+                last = Some(error);
+                None
+            }
+        }
+    });
+    match (removed, last) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(error)) => Err(system("remove the lab's folder")(error)),
+        (Err(timed_out), None) => Err(timed_out.into()),
+    }
+}
+
+/// Ends every process but this one, and waits until its children are gone.
+fn end_all_processes() {
+    // ESRCH: there is none.
+    let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    loop {
+        match waitpid(None, None) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_no_child) => return,
+        }
+    }
+}
+
+/// A lab that is up.
+struct Supervisor<'lab> {
+    folder: &'lab LabFolder,
+    config: LabConfig,
+    made: Made,
+    board: Switchboard,
+    running: HashMap<Pid, HostName>,
+}
+
+impl<'lab> Supervisor<'lab> {
+    fn new(folder: &'lab LabFolder, config: LabConfig, made: Made) -> Self {
+        let board = Switchboard::new(&config.pcs);
+        Self { folder, config, made, board, running: HashMap::new() }
+    }
+
+    fn run(mut self, life: &mut Life) -> Result<(), SupervisorError> {
+        println!("up, PCs run under {}", self.made.accelerator.as_str());
+        loop {
+            let mut sources = life.sources();
+            sources.push(PollFd::new(self.made.control.as_fd(), PollFlags::POLLIN));
+            sources.push(PollFd::new(self.made.packets.as_fd(), PollFlags::POLLIN));
+            wait_for(&mut sources)?;
+            let [.., control, packets] = &sources[..] else { continue };
+            let (asked, packet) = (control.any().unwrap_or(false), packets.any().unwrap_or(false));
+            if life.is_over()? {
+                return Ok(());
+            }
+            self.reap();
+            if packet {
+                self.packet()?;
+            }
+            if asked && self.request()? == Next::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes note of processes that have ended.
+    fn reap(&mut self) {
+        loop {
+            let pid = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, _, _)) => pid,
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
+                Ok(_) | Err(_) => continue,
+            };
+            if let Some(name) = self.running.remove(&pid) {
+                println!("{name} is off");
+                let actions = self.board.decide(Event::PcEnded(name));
+                debug_assert!(actions.is_empty(), "an ended PC asks for nothing");
+            } else if let Some(server) = self.made.servers.remove(&pid) {
+                println!("{server} has ended");
+            }
+        }
+    }
+
+    fn packet(&mut self) -> Result<(), SupervisorError> {
+        let mut buffer = [0_u8; FRAME];
+        let frame = self.made.packets.receive(&mut buffer).map_err(system("receive a frame"))?;
+        let Some(packet) = magic::parse(frame) else { return Ok(()) };
+        println!("magic packet ({:?}) for {}", packet.kind, packet.target);
+        for action in self.board.decide(Event::PacketSeen(packet)) {
+            self.perform(action, None)?;
+        }
+        Ok(())
+    }
+
+    fn request(&mut self) -> Result<Next, SupervisorError> {
+        let (stream, _) = self.made.control.accept().map_err(system("accept a request"))?;
+        let request = match read_request(&stream) {
+            Ok(request) => request,
+            Err(error) => {
+                println!("a request that cannot be read: {error}");
+                return Ok(Next::GoOn);
+            }
+        };
+        let mut next = Next::GoOn;
+        for action in self.board.decide(Event::Requested(request)) {
+            if action == Action::End {
+                next = Next::End;
+            }
+            self.perform(action, Some(&stream))?;
+        }
+        Ok(next)
+    }
+
+    fn perform(&mut self, action: Action, asking: Option<&UnixStream>) -> Result<(), SupervisorError> {
+        match action {
+            Action::Start { pc, nic, because } => {
+                println!("{pc} is switched on by {because}");
+                self.start(&pc, nic, because).map_err(|source| SupervisorError::Start { pc, source })
+            }
+            Action::Kill(name) => {
+                let killed = self.running.iter().filter(|(_, running)| **running == name);
+                killed.for_each(|(pid, _)| {
+                    // It may just have ended by itself.
+                    let _ended = kill(*pid, Signal::SIGKILL);
+                });
+                Ok(())
+            }
+            Action::Answer(reply) => {
+                // Who does not wait for the answer does not want it.
+                let _unheard = asking.map(|stream| write_reply(stream, &reply));
+                Ok(())
+            }
+            // The loop's business.
+            Action::End => Ok(()),
+        }
+    }
+
+    fn start(&mut self, name: &HostName, nic: Nic, because: &str) -> io::Result<()> {
+        let found = self.config.pcs.iter_mut().enumerate().find(|(_, pc)| pc.name == *name);
+        let (position, pc) = found.ok_or(io::ErrorKind::NotFound)?;
+        pc.nic = nic;
+        let folder = self.folder.pc(name);
+        let mut console = OpenOptions::new().create(true).append(true).open(folder.join(pc::CONSOLE))?;
+        writeln!(console, "\n{}{name}, by {because}", crate::lab::SWITCHED_ON)?;
+        let log = OpenOptions::new().create(true).append(true).open(folder.join("qemu.log"))?;
+        let arguments = pc::arguments(pc, &network::tap(position), self.made.accelerator);
+        let child = Command::new("qemu-system-x86_64")
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        self.running.insert(Pid::from_raw(pid), name.clone());
+        Ok(())
+    }
+}
+
+/// What the loop does after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+fn read_request(stream: &UnixStream) -> io::Result<Request> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+fn write_reply(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_string(reply)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())
+}

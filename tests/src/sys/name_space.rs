@@ -1,0 +1,63 @@
+//! Starting a process in name spaces: new ones for a supervisor, a lab's for everything else.
+//!
+//! A process cannot move into another process name space itself, only its children can. So the thread that
+//! starts the process moves its children-to-be, and is used for nothing else afterwards.
+#![allow(unsafe_code, reason = "what is done between fork and exec needs CommandExt::pre_exec")]
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::setsid;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// Starts `command` as the first process of new name spaces for processes, mounts and the network, and in a
+/// session of its own, so that a Ctrl-C for us is none for it.
+///
+/// # Errors
+/// Those of the system; EPERM without root.
+pub fn spawn_in_new(command: &mut Command) -> io::Result<Child> {
+    let prepare = || -> io::Result<()> {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
+        setsid()?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec only the system calls unshare(2) and setsid(2) are made; nothing is
+    // allocated and no lock is taken.
+    unsafe { command.pre_exec(prepare) };
+    in_thread(|| {
+        unshare(CloneFlags::CLONE_NEWPID)?;
+        command.spawn()
+    })
+}
+
+/// Starts `command` in the name spaces of a process. It begins in the folder `/`: a folder of outside means
+/// nothing there.
+///
+/// # Errors
+/// Those of the system; ESRCH if the process is gone, EPERM without root.
+pub fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Child> {
+    let process: OwnedFd = pidfd_open(process, PidfdFlags::empty())?;
+    let children = process.try_clone()?;
+    let prepare = move || -> io::Result<()> {
+        setns(&process, CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec only the system call setns(2) is made, on a descriptor that the closure
+    // owns; nothing is allocated and no lock is taken.
+    unsafe { command.pre_exec(prepare) };
+    in_thread(|| {
+        setns(&children, CloneFlags::CLONE_NEWPID)?;
+        command.spawn()
+    })
+}
+
+/// Runs `start` on a thread that ends with it.
+fn in_thread(start: impl FnOnce() -> io::Result<Child> + Send) -> io::Result<Child> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(start);
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
+    })
+}
