@@ -18,6 +18,7 @@ pub mod report;
 pub mod time;
 
 pub use generation::Generation;
+pub use ghostrc::Ghostrc;
 pub use host::HostName;
 pub use job::{JobId, Nonce};
 pub use mac::MacAddress;

@@ -1,0 +1,5 @@
+//! Fuzz targets of Ghost4Linux; see `targets.rs`.
+
+mod targets;
+
+pub use targets::{editor, ghostrc, lexer};

@@ -1,0 +1,11 @@
+//! The DHCP edits against configurations nobody has thought of, and against dhcpd itself.
+
+// The attribute tells the lints that everything here is a test.
+#[cfg(test)]
+mod configurations;
+#[cfg(test)]
+mod fuzz_targets;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod properties;
