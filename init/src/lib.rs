@@ -11,6 +11,7 @@
 pub mod boot;
 pub mod bootdisk;
 pub mod cmdline;
+pub mod disk;
 pub mod failure;
 pub mod fstab;
 pub mod identity;

@@ -6,8 +6,12 @@
 pub mod child;
 pub mod clock;
 pub mod console;
+pub mod counters;
+pub mod disks;
 pub mod ethtool;
 pub mod file;
+pub mod keyboard;
+pub mod modules;
 pub mod mount;
 pub mod network;
 pub mod order_file;

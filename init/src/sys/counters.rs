@@ -1,0 +1,61 @@
+//! The kernel's traffic counters: `/proc/diskstats` and `/proc/net/dev`. Never waits for a server.
+
+use procfs::ProcError;
+
+use crate::stall::Counters;
+
+/// The kernel counts in sectors of this many bytes, whatever the disk's own are (Linux,
+/// Documentation/admin-guide/iostats.rst).
+const SECTOR: u64 = 512;
+
+/// Why the counters are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum CountersError {
+    /// A list of the kernel's.
+    #[error("cannot read {list}")]
+    Read {
+        /// Which.
+        list: &'static str,
+        /// Why.
+        source: ProcError,
+    },
+    /// A device that is not in it.
+    #[error("{list} has no line for {device}")]
+    NoSuchDevice {
+        /// Which list.
+        list: &'static str,
+        /// Which device.
+        device: String,
+    },
+}
+
+/// What has gone through this disk and this interface since the kernel's start.
+///
+/// # Errors
+/// When one of them is not there.
+pub fn read(disk: &str, interface: &str) -> Result<Counters, CountersError> {
+    let missing = |list, device: &str| CountersError::NoSuchDevice { list, device: device.to_owned() };
+    let list = "/proc/diskstats";
+    let disks = procfs::diskstats().map_err(|source| CountersError::Read { list, source })?;
+    let disk = disks.into_iter().find(|line| line.name == disk).ok_or_else(|| missing(list, disk))?;
+    let list = "/proc/net/dev";
+    let network = procfs::net::dev_status().map_err(|source| CountersError::Read { list, source })?;
+    let network = network.get(interface).ok_or_else(|| missing(list, interface))?;
+    Ok(Counters {
+        disk_read: disk.sectors_read.saturating_mul(SECTOR),
+        disk_written: disk.sectors_written.saturating_mul(SECTOR),
+        received: network.recv_bytes,
+        sent: network.sent_bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_not_there_is_named() {
+        let error = read("no-such-disk", "lo").unwrap_err();
+        assert_eq!(error.to_string(), "/proc/diskstats has no line for no-such-disk");
+    }
+}

@@ -1,0 +1,76 @@
+//! A virtual keyboard (uinput): what is typed on it arrives like the keys of a person.
+//!
+//! It must be there before the program that shall see it is started. Typing waits between the keys, as a
+//! person does.
+
+use std::io;
+use std::time::Duration;
+
+use evdev::uinput::VirtualDevice;
+use evdev::{AttributeSet, EventType, InputEvent, KeyCode};
+
+/// Between a key going down and coming up, and before the next one: emulators poll the keyboard, and lose
+/// what is faster.
+const PACE: Duration = Duration::from_millis(40);
+/// The highest code of a key that keyboards have (linux/input-event-codes.h: `KEY_MICMUTE`); what follows
+/// are buttons, which would make it a mouse or a joystick.
+const LAST_KEY: u16 = 248;
+
+/// What went wrong with the keyboard.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyboardError {
+    /// The kernel does not make one; the module uinput may be missing.
+    #[error("cannot make a virtual keyboard with /dev/uinput")]
+    Make(#[source] io::Error),
+    /// A key was not taken.
+    #[error("cannot type {key:?}")]
+    Type {
+        /// Which key.
+        key: KeyCode,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A keyboard that is there as long as this is.
+pub struct Keyboard(VirtualDevice);
+
+impl Keyboard {
+    /// Plugs it in.
+    ///
+    /// # Errors
+    /// When the kernel has no uinput.
+    pub fn plug_in() -> Result<Self, KeyboardError> {
+        let keys: AttributeSet<KeyCode> = (1..=LAST_KEY).map(KeyCode::new).collect();
+        VirtualDevice::builder()
+            .and_then(|builder| builder.name("Ghost4Linux keyboard").with_keys(&keys))
+            .and_then(evdev::uinput::VirtualDeviceBuilder::build)
+            .map(Self)
+            .map_err(KeyboardError::Make)
+    }
+
+    /// Types these keys, one after the other.
+    ///
+    /// # Errors
+    /// At the first that is not taken.
+    pub fn type_keys(&mut self, keys: &[KeyCode]) -> Result<(), KeyboardError> {
+        keys.iter().try_for_each(|key| self.press(&[*key]))
+    }
+
+    /// Presses keys together: down in this order, up in the opposite one.
+    ///
+    /// # Errors
+    /// At the first that is not taken.
+    pub fn press(&mut self, chord: &[KeyCode]) -> Result<(), KeyboardError> {
+        chord.iter().try_for_each(|key| self.emit(*key, 1))?;
+        chord.iter().rev().try_for_each(|key| self.emit(*key, 0))
+    }
+
+    /// The value is that of an `EV_KEY` event: 1 is down, 0 is up.
+    fn emit(&mut self, key: KeyCode, value: i32) -> Result<(), KeyboardError> {
+        let event = InputEvent::new(EventType::KEY.0, key.code(), value);
+        self.0.emit(&[event]).map_err(|source| KeyboardError::Type { key, source })?;
+        std::thread::sleep(PACE);
+        Ok(())
+    }
+}

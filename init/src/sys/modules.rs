@@ -1,0 +1,116 @@
+//! Kernel modules, by way of modprobe(8) from the base root: without udev nobody else loads any.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::child::{ChildError, Children};
+
+/// Where the kernel lists the devices of each bus.
+const BUSES: &str = "/sys/bus";
+/// How long modprobe may take, module files coming from the server.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What went wrong with modules.
+#[derive(Debug, thiserror::Error)]
+pub enum ModulesError {
+    /// modprobe.
+    #[error(transparent)]
+    Program(#[from] ChildError),
+    /// The kernel's list of devices.
+    #[error("cannot read {path}")]
+    Devices {
+        /// Which part of it.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Loads these modules by name, and what they need.
+///
+/// # Errors
+/// When one is missing or refused.
+pub fn load(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
+    Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
+}
+
+/// Loads what the devices that are there ask for, the display's driver excepted: it would take the text
+/// console away, and with it the screenshots.
+///
+/// # Errors
+/// When the devices cannot be listed or modprobe cannot be run. A device without a driver is no error.
+pub fn load_for_devices(children: &Children) -> Result<(), ModulesError> {
+    let wanted: BTreeSet<String> =
+        aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    match children.run(modprobe().args(["-a", "-b", "-q"]).args(wanted), LIMIT) {
+        // Status 1: some alias has no module, which is so on every machine.
+        Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn modprobe() -> Command {
+    let mut modprobe = Command::new("modprobe");
+    modprobe.stdin(Stdio::null()).stdout(Stdio::null());
+    modprobe
+}
+
+/// The aliases of all devices, in the form of modules.alias(5).
+fn aliases(buses: &Path) -> Result<Vec<String>, ModulesError> {
+    let mut aliases = Vec::new();
+    for bus in entries(buses)? {
+        for device in entries(&bus.join("devices"))? {
+            match fs::read_to_string(device.join("modalias")) {
+                Ok(alias) => aliases.push(alias.trim().to_owned()),
+                // Not every device has one, and a device may go while one looks.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(ModulesError::Devices { path: device, source }),
+            }
+        }
+    }
+    Ok(aliases)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ModulesError> {
+    let fail = |source| ModulesError::Devices { path: folder.to_owned(), source };
+    fs::read_dir(folder).map_err(fail)?.map(|entry| entry.map(|e| e.path()).map_err(fail)).collect()
+}
+
+/// Whether an alias is that of a PCI device of base class 03h, display controller (PCI Code and ID
+/// Assignment Specification): `pci:v…d…sv…sd…bc03sc00i00`.
+fn is_display(alias: &str) -> bool {
+    alias.starts_with("pci:") && alias.contains("bc03")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_display_keeps_its_text_console() {
+        assert!(is_display("pci:v00001234d00001111sv00001AF4sd00001100bc03sc00i00"));
+        assert!(!is_display("pci:v00008086d00007010sv00001AF4sd00001100bc01sc01i80"));
+        assert!(!is_display("acpi:PNP0303:"));
+    }
+
+    #[test]
+    fn every_bus_is_asked_for_its_devices() {
+        let buses = tempfile::tempdir().unwrap();
+        for (device, alias) in [("pci/devices/a", "pci:x\n"), ("usb/devices/b", "usb:y\n")] {
+            let device = buses.path().join(device);
+            fs::create_dir_all(&device).unwrap();
+            fs::write(device.join("modalias"), alias).unwrap();
+        }
+        fs::create_dir_all(buses.path().join("usb/devices/without")).unwrap();
+        let mut found = aliases(buses.path()).unwrap();
+        found.sort();
+        assert_eq!(found, ["pci:x", "usb:y"]);
+    }
+}
