@@ -1,0 +1,97 @@
+//! What is wrong with a generation: its manifest compared with what is really there.
+//!
+//! Pure; the reading is [`super::pieces`]'s.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use super::manifest::Manifest;
+use super::pieces::{Found, Unread};
+
+/// The record of the last check, in a generation's folder. Written by the server only.
+pub const CHECK: &str = "check.json";
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// When it was made.
+    pub at: UnixTime,
+    /// What is wrong; nothing if all is good.
+    pub damage: Vec<Damage>,
+}
+
+/// One thing that is wrong with a generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "damage", rename_all = "snake_case")]
+pub enum Damage {
+    /// A piece is gone.
+    #[error("{path:?} is missing")]
+    Missing {
+        /// The piece.
+        path: String,
+    },
+    /// A piece is too short or too long.
+    #[error("{path:?} has {found} bytes and should have {expected}")]
+    Size {
+        /// The piece.
+        path: String,
+        /// By the manifest.
+        expected: u64,
+        /// On the disk.
+        found: u64,
+    },
+    /// A piece has the right length and other bytes.
+    #[error("{path:?} is not what was written: its checksum differs")]
+    Checksum {
+        /// The piece.
+        path: String,
+    },
+    /// A piece is there and cannot be read.
+    #[error("{path:?} cannot be read: {reason}")]
+    Unreadable {
+        /// The piece.
+        path: String,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// Something is there that the manifest does not know.
+    #[error("{path:?} does not belong to it")]
+    Unexpected {
+        /// What it is.
+        path: String,
+    },
+    /// There is no telling what should be there.
+    #[error("{reason}")]
+    Manifest {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What is wrong, in the order of the paths.
+#[must_use]
+pub fn compare(manifest: &Manifest, found: &[Found]) -> Vec<Damage> {
+    let mut there: BTreeMap<&Path, &Found> = found.iter().map(|one| (one.path.as_path(), one)).collect();
+    let mut damage: BTreeMap<PathBuf, Damage> = BTreeMap::new();
+    for piece in &manifest.pieces {
+        let path = piece.path.clone();
+        let wrong = match there.remove(Path::new(&path)).map(|found| &found.content) {
+            None => Damage::Missing { path },
+            Some(Err(Unread::Stranger)) => Damage::Unexpected { path },
+            Some(Err(Unread::Io(error))) => Damage::Unreadable { path, reason: error.to_string() },
+            Some(Ok(content)) if content.size != piece.size => {
+                Damage::Size { path, expected: piece.size, found: content.size }
+            }
+            Some(Ok(content)) if content.sha256 != piece.sha256 => Damage::Checksum { path },
+            Some(Ok(_same)) => continue,
+        };
+        damage.insert(PathBuf::from(&piece.path), wrong);
+    }
+    for path in there.into_keys() {
+        damage.insert(path.to_owned(), Damage::Unexpected { path: path.to_string_lossy().into_owned() });
+    }
+    damage.into_values().collect()
+}

@@ -1,0 +1,141 @@
+//! How a job's folder becomes a generation: all that the client wrote is read back, and only then it gets its name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::order::Imager;
+use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, layout};
+
+use super::manifest::{self, Manifest, Piece};
+use super::pieces::{self, Content, Found, Unread};
+use super::{Catalog, CatalogError, incoming};
+use crate::sys::folder::Folder;
+
+/// What a manifest says besides what is found on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The client's hardware address.
+    pub mac: MacAddress,
+    /// What the job did.
+    pub mode: Mode,
+    /// The imaging program and its settings.
+    pub imager: Imager,
+    /// When the imaging began.
+    pub started: UnixTime,
+    /// When it ended.
+    pub ended: UnixTime,
+    /// Now, when everything is read back.
+    pub checked: UnixTime,
+}
+
+/// A step of finishing a generation, for tests that fail or crash there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    ReadBack,
+    WriteManifest,
+    SyncStaging,
+    Rename,
+    SyncHost,
+}
+
+/// Asked before each step.
+type Before<'a> = &'a mut dyn FnMut(Step) -> io::Result<()>;
+
+impl Catalog {
+    /// Reads back all that a client wrote and makes a generation of it. For when the client is off: what is written
+    /// after the check is not checked. Reads every byte, so it takes as long as the disks do.
+    ///
+    /// Called again after a crash it goes on; a generation that is already there is left as it is.
+    ///
+    /// # Errors
+    /// When anything is not as it should be. The folder then stays where it is, and there is no generation.
+    pub fn finish(&self, host: &HostName, job: &JobId, facts: &Facts) -> Result<Manifest, CatalogError> {
+        self.finish_stepwise(host, job, facts, &mut |_step| Ok(()))
+    }
+
+    pub(super) fn finish_stepwise(
+        &self,
+        host: &HostName,
+        job: &JobId,
+        facts: &Facts,
+        before: Before<'_>,
+    ) -> Result<Manifest, CatalogError> {
+        let generation = Generation::of_job(job.clone());
+        let path = self.store.join(layout::generation(host, &generation));
+        let staged = self.store.join(layout::staging(host, job));
+        let fails = |verb, path: &Path, source| CatalogError::Io { verb, path: path.to_owned(), source };
+        let folder = self.host_folder(host)?;
+        let look = |name: &str| folder.has(name).map_err(|error| fails("look for", &path, error));
+        if look(generation.as_str())? {
+            let is_ours = !look(&incoming(job))?;
+            return match is_ours {
+                true => self.manifest(&self.generation_folder(host, &generation)?, host, &generation),
+                false => Err(CatalogError::Taken(path)),
+            };
+        }
+        let staging = folder.folder(incoming(job)).map_err(|error| fails("open", &staged, error))?;
+        before(Step::ReadBack).map_err(|error| fails("read back", &staged, error))?;
+        let manifest = describe(host, job, facts, read_all(&staging, &staged)?);
+        before(Step::WriteManifest)
+            .and_then(|()| manifest.to_json().map_err(io::Error::other))
+            .and_then(|json| staging.replace(layout::MANIFEST, json.as_bytes()))
+            .map_err(|error| fails("write", &staged.join(layout::MANIFEST), error))?;
+        before(Step::SyncStaging)
+            .and_then(|()| staging.sync_tree())
+            .map_err(|error| fails("write to disk", &staged, error))?;
+        before(Step::Rename)
+            .and_then(|()| folder.rename(incoming(job), generation.as_str()))
+            .map_err(|error| fails("rename", &staged, error))?;
+        match before(Step::SyncHost).and_then(|()| folder.sync()) {
+            Ok(()) => Ok(manifest),
+            Err(sync) => match folder.rename(generation.as_str(), incoming(job)) {
+                Ok(()) => Err(fails("write to disk the folder of", &path, sync)),
+                Err(back) => Err(CatalogError::Unsafe { path, sync, back }),
+            },
+        }
+    }
+}
+
+/// Everything in a staging folder, or the first thing that does not belong into a generation.
+fn read_all(staging: &Folder, path: &Path) -> Result<Vec<Piece>, CatalogError> {
+    let fails = |verb, path: PathBuf, source| CatalogError::Io { verb, path, source };
+    let names = pieces::names(staging).map_err(|error| fails("list", path.to_owned(), error))?;
+    let mut pieces = Vec::new();
+    for Found { path: below, content } in names.into_iter().map(|name| pieces::read_back(staging, name)) {
+        let whole = path.join(&below);
+        let Content { size, sha256 } = match content {
+            Ok(content) => content,
+            Err(Unread::Stranger) => return Err(CatalogError::Stranger(whole)),
+            Err(Unread::Io(source)) => return Err(fails("read back", whole, source)),
+        };
+        let below = below.into_os_string().into_string().map_err(|_| CatalogError::Name(whole))?;
+        pieces.push(Piece { path: below, size, sha256 });
+    }
+    require_image(&pieces, path)?;
+    Ok(pieces)
+}
+
+fn require_image(pieces: &[Piece], path: &Path) -> Result<(), CatalogError> {
+    let mut images = pieces.iter().filter(|piece| pieces::is_image(piece));
+    if let Some(empty) = images.clone().find(|piece| piece.size == 0 && pieces::is_called_image(piece)) {
+        return Err(CatalogError::EmptyImage(path.join(&empty.path)));
+    }
+    images.any(|piece| piece.size > 0).then_some(()).ok_or_else(|| CatalogError::NoImage(path.to_owned()))
+}
+
+fn describe(host: &HostName, job: &JobId, facts: &Facts, pieces: Vec<Piece>) -> Manifest {
+    let Facts { mac, mode, imager, started, ended, checked } = facts.clone();
+    Manifest {
+        version: manifest::VERSION,
+        host: host.clone(),
+        mac,
+        job: job.clone(),
+        mode,
+        imager,
+        started,
+        ended,
+        checked,
+        bytes: pieces.iter().map(|piece| piece.size).sum(),
+        pieces,
+    }
+}

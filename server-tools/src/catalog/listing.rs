@@ -1,0 +1,137 @@
+//! What is in the store: generations, and what is none.
+
+use std::io;
+
+use ghost_contract::{Generation, HostName, JobId};
+
+use super::check::{CHECK, Check};
+use super::manifest::Manifest;
+use super::retention::{Candidate, Leftover, LeftoverKind};
+use super::{Catalog, CatalogError, FAILED, INCOMING, REMOVING};
+use crate::sys::folder::{Entry, Folder, Kind};
+
+/// No record of a check is larger; each damage takes a line or two.
+const LARGEST_CHECK: u64 = 16 << 20;
+
+/// A generation as the catalog shows it.
+#[derive(Debug)]
+pub struct Listed {
+    /// Whose it is.
+    pub host: HostName,
+    /// Its name.
+    pub generation: Generation,
+    /// What it consists of, or why that is not known.
+    pub manifest: Result<Manifest, CatalogError>,
+    /// The last check since it was made, if there was one that could be read.
+    pub check: Option<Check>,
+}
+
+impl Listed {
+    /// Whether it was good when it was last looked at.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.manifest.is_ok() && self.check.as_ref().is_none_or(|check| check.damage.is_empty())
+    }
+
+    /// What retention has to know of it. Nothing if its manifest is of no use: what is not known to be a generation
+    /// is for a person to remove.
+    #[must_use]
+    pub fn candidate(&self) -> Option<Candidate> {
+        let made = self.manifest.as_ref().ok()?.ended;
+        Some(Candidate { generation: self.generation.clone(), made, good: self.is_good() })
+    }
+}
+
+impl Catalog {
+    /// The hosts that have a folder in the store, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub fn hosts(&self) -> Result<Vec<HostName>, CatalogError> {
+        let entries = self.open()?.entries();
+        let entries = entries.map_err(|source| self.unlisted(self.store.clone(), source))?;
+        Ok(folders(&entries).filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// All generations of all hosts.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn list(&self) -> Result<Vec<Listed>, CatalogError> {
+        let mut all = Vec::new();
+        for host in self.hosts()? {
+            all.extend(self.list_host(&host)?);
+        }
+        Ok(all)
+    }
+
+    /// The generations of a host, the oldest first; none if the store does not know it.
+    ///
+    /// # Errors
+    /// When its folder cannot be listed.
+    pub fn list_host(&self, host: &HostName) -> Result<Vec<Listed>, CatalogError> {
+        let Some((_, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
+        folders(&entries)
+            .filter_map(|name| name.parse().ok())
+            .map(|generation| self.show(host, generation))
+            .collect()
+    }
+
+    /// One generation.
+    ///
+    /// # Errors
+    /// When there is no such generation.
+    pub fn show(&self, host: &HostName, generation: Generation) -> Result<Listed, CatalogError> {
+        let folder = self.generation_folder(host, &generation)?;
+        let manifest = self.manifest(&folder, host, &generation);
+        // A record that cannot be read is as good as none: the next check writes a new one.
+        let check = folder.read(CHECK, LARGEST_CHECK).ok();
+        let check = check.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Listed { host: host.clone(), generation, manifest, check })
+    }
+
+    /// What is in a host's folder and is no generation.
+    ///
+    /// # Errors
+    /// When its folder cannot be listed.
+    pub fn leftovers(&self, host: &HostName) -> Result<Vec<Leftover>, CatalogError> {
+        let Some((folder, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
+        let mut leftovers = Vec::new();
+        for name in folders(&entries) {
+            let Some((kind, job)) = kind_of(name) else { continue };
+            let changed = folder.folder(name).and_then(|below| below.changed());
+            let changed = changed.map_err(|error| self.unlisted(self.store.join(host.as_str()), error))?;
+            leftovers.push(Leftover { kind, job, changed });
+        }
+        Ok(leftovers)
+    }
+
+    fn entries_of(&self, host: &HostName) -> Result<Option<(Folder, Vec<Entry>)>, CatalogError> {
+        let folder = match self.host_folder(host) {
+            Err(CatalogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let entries = folder.entries();
+        let entries = entries.map_err(|source| self.unlisted(self.store.join(host.as_str()), source))?;
+        Ok(Some((folder, entries)))
+    }
+
+    fn unlisted(&self, path: std::path::PathBuf, source: io::Error) -> CatalogError {
+        CatalogError::Io { verb: "list", path, source }
+    }
+}
+
+fn folders(entries: &[Entry]) -> impl Iterator<Item = &str> {
+    entries.iter().filter(|entry| entry.kind == Kind::Folder).filter_map(|entry| entry.path.to_str())
+}
+
+fn kind_of(name: &str) -> Option<(LeftoverKind, JobId)> {
+    let kinds = [
+        (INCOMING, LeftoverKind::Incoming),
+        (FAILED, LeftoverKind::Failed),
+        (REMOVING, LeftoverKind::Removing),
+    ];
+    kinds.into_iter().find_map(|(prefix, kind)| Some((kind, name.strip_prefix(prefix)?.parse().ok()?)))
+}

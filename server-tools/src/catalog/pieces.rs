@@ -1,0 +1,101 @@
+//! Reading back what is in a folder of the store: names from its listing, sizes and checksums from its files.
+//!
+//! Nothing here believes what a client says of its files, and no link of a client's is followed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use ghost_contract::layout::{MANIFEST, SCREENS};
+use sha2::Digest;
+
+use super::check::CHECK;
+use super::manifest::{Piece, Sha256};
+use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
+
+/// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.
+const BUFFER: usize = 1 << 18;
+/// The client's report, which the job keeps beside the images.
+pub const REPORT: &str = "report.jsonl";
+
+/// A file and what became of reading it.
+#[derive(Debug)]
+pub struct Found {
+    /// Below the generation's folder.
+    pub path: PathBuf,
+    /// Its content, or why there is none.
+    pub content: Result<Content, Unread>,
+}
+
+/// Size and checksum of a file that was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Bytes.
+    pub size: u64,
+    /// Of all of them.
+    pub sha256: Sha256,
+}
+
+/// Why a name in the listing was not read.
+#[derive(Debug)]
+pub enum Unread {
+    /// It is a symbolic link, a device, a pipe or a socket.
+    Stranger,
+    /// The kernel's reason.
+    Io(io::Error),
+}
+
+/// All files in a folder and below it, without those that the server itself writes there.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
+    let mut entries = folder.tree()?;
+    entries.retain(|entry| !is_ours(&entry.path));
+    Ok(entries)
+}
+
+/// Reads one of them.
+#[must_use]
+pub fn read_back(folder: &Folder, entry: Entry) -> Found {
+    let content = match entry.kind {
+        Kind::File => folder.file(&entry.path).and_then(content).map_err(Unread::Io),
+        Kind::Folder | Kind::Other => Err(Unread::Stranger),
+    };
+    Found { path: entry.path, content }
+}
+
+/// Whether this is what the job was about, and not a picture or a record of it.
+#[must_use]
+pub fn is_image(piece: &Piece) -> bool {
+    piece.path != REPORT && !Path::new(&piece.path).starts_with(SCREENS)
+}
+
+/// Whether this has the name that images have unless the administrator chose another: `image.gho`, `IMAGE.001`.
+#[must_use]
+pub fn is_called_image(piece: &Piece) -> bool {
+    let stem = piece.path.split_once('.').map_or(piece.path.as_str(), |(stem, _ending)| stem);
+    stem.eq_ignore_ascii_case("image")
+}
+
+fn is_ours(path: &Path) -> bool {
+    let name = path.to_str().map(|name| name.strip_prefix(BESIDE).unwrap_or(name));
+    name.is_some_and(|name| name == MANIFEST || name == CHECK)
+}
+
+fn content(mut file: File) -> io::Result<Content> {
+    settle(&file)?;
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut size = 0_u64;
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => return Ok(Content { size, sha256: Sha256::new(hash.finalize().into()) }),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hash.update(&buffer[..read]);
+        size += u64::try_from(read).map_err(io::Error::other)?;
+    }
+}

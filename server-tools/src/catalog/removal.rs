@@ -1,0 +1,104 @@
+//! Taking out of the store what is not needed any more: first planned, so that a person can see it, then done.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use ghost_contract::{Generation, HostName, JobId, UnixTime};
+
+use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, abandoned, superfluous};
+use super::{Catalog, CatalogError, FAILED, INCOMING, REMOVING};
+
+/// What running jobs need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// Jobs whose clients may still write.
+    pub jobs: BTreeSet<JobId>,
+    /// Generations that are being checked or written back.
+    pub generations: BTreeSet<Generation>,
+}
+
+/// What is to be removed of one host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Whose it is.
+    pub host: HostName,
+    /// Generations that the policy does not ask for.
+    pub generations: BTreeSet<Generation>,
+    /// What jobs left behind.
+    pub leftovers: Vec<Leftover>,
+    /// What the generations take, bytes; leftovers are not measured.
+    pub bytes: u64,
+}
+
+impl Catalog {
+    /// What is not needed any more. Whoever carries it out sees to it that no job starts in between.
+    ///
+    /// # Errors
+    /// When the host's folder cannot be listed.
+    pub fn plan(
+        &self,
+        host: &HostName,
+        policy: Policy,
+        in_use: &InUse,
+        now: UnixTime,
+    ) -> Result<Plan, CatalogError> {
+        let listed = self.list_host(host)?;
+        let candidates: Vec<_> = listed.iter().filter_map(super::listing::Listed::candidate).collect();
+        let generations = superfluous(&candidates, policy, &in_use.generations, now);
+        let leftovers = self.leftovers(host)?;
+        let leftovers =
+            abandoned(&leftovers, LEFTOVERS_KEPT, &in_use.jobs, now).into_iter().cloned().collect();
+        let goes = listed.iter().filter(|one| generations.contains(&one.generation));
+        let bytes = goes.filter_map(|one| Some(one.manifest.as_ref().ok()?.bytes)).sum();
+        Ok(Plan { host: host.clone(), generations, leftovers, bytes })
+    }
+
+    /// Removes what was planned.
+    ///
+    /// # Errors
+    /// At the first thing that cannot be removed; a later call goes on.
+    pub fn carry_out(&self, plan: &Plan) -> Result<(), CatalogError> {
+        for leftover in &plan.leftovers {
+            self.remove_leftover(&plan.host, leftover)?;
+        }
+        plan.generations.iter().try_for_each(|generation| self.remove(&plan.host, generation))
+    }
+
+    /// Removes a generation. From its first step on it is not listed any more.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be removed.
+    pub fn remove(&self, host: &HostName, generation: &Generation) -> Result<(), CatalogError> {
+        self.remove_named(host, generation.as_str(), generation.as_str())
+    }
+
+    /// Removes what a job left behind.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove_leftover(&self, host: &HostName, leftover: &Leftover) -> Result<(), CatalogError> {
+        let prefix = match leftover.kind {
+            LeftoverKind::Incoming => INCOMING,
+            LeftoverKind::Failed => FAILED,
+            LeftoverKind::Removing => REMOVING,
+        };
+        self.remove_named(host, &format!("{prefix}{}", leftover.job), leftover.job.as_str())
+    }
+
+    fn remove_named(&self, host: &HostName, name: &str, job: &str) -> Result<(), CatalogError> {
+        let path = self.store.join(host.as_str()).join(name);
+        let fails = |source| CatalogError::Io { verb: "remove", path: path.clone(), source };
+        let folder = self.host_folder(host)?;
+        let removing = format!("{REMOVING}{job}");
+        if name != removing {
+            clear(&folder, &removing).map_err(fails)?;
+            folder.rename(name, &removing).and_then(|()| folder.sync()).map_err(fails)?;
+        }
+        folder.remove_folder(&removing).and_then(|()| folder.sync()).map_err(fails)
+    }
+}
+
+/// An interrupted removal of the same name must not be in the way.
+fn clear(folder: &crate::sys::folder::Folder, name: &str) -> io::Result<()> {
+    if folder.has(name)? { folder.remove_folder(name) } else { Ok(()) }
+}

@@ -1,0 +1,283 @@
+//! An open folder, and what is below it, reached in such a way that nothing that a client planted there leads
+//! out: openat2(2) with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`.
+//!
+//! Does not know what the files are for. Renaming and syncing are here because both belong to a folder.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::UnixTime;
+use rustix::fs::{
+    Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fadvise, fstat, fsync, mkdirat, openat2,
+    renameat, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// How deep folders may be nested. A client could nest them until the stack is full.
+const DEPTH: usize = 16;
+
+/// What the name of a file begins with that is to replace another.
+pub const BESIDE: &str = ".new-";
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Folder(OwnedFd);
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link, device, pipe or socket.
+    Other,
+}
+
+/// A name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path below the folder that was listed.
+    pub path: PathBuf,
+    /// What it stands for.
+    pub kind: Kind,
+}
+
+impl Folder {
+    /// Opens a folder that the administrator named: symbolic links on the way are followed.
+    ///
+    /// # Errors
+    /// When it is not there, or is no folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(rustix::fs::open(path, FOLDER, Mode::empty())?))
+    }
+
+    /// Opens a folder below.
+    ///
+    /// # Errors
+    /// When it is not there or is no folder, `ELOOP` for a symbolic link on the way, `EXDEV` for a way out.
+    pub fn folder(&self, path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(Self(openat2(&self.0, path.as_ref(), FOLDER, Mode::empty(), RESOLVE)?))
+    }
+
+    /// Makes a folder with this mode, whatever the umask.
+    ///
+    /// # Errors
+    /// `EEXIST` when the name is taken.
+    pub fn make_folder(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<()> {
+        let mode = Mode::from_raw_mode(mode);
+        mkdirat(&self.0, name.as_ref(), mode)?;
+        Ok(rustix::fs::fchmod(&self.folder(name.as_ref())?.0, mode)?)
+    }
+
+    /// Opens a regular file below for reading; never waits for the other end of a pipe.
+    ///
+    /// # Errors
+    /// As [`Self::folder`], and when it is no regular file.
+    pub fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?;
+        if FileType::from_raw_mode(fstat(&opened)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok(File::from(opened))
+    }
+
+    /// The bytes of a regular file below.
+    ///
+    /// # Errors
+    /// As [`Self::file`], and when there are more than `limit`.
+    pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= limit);
+        fits.then_some(bytes).ok_or_else(|| io::Error::other(format!("it has more than {limit} bytes")))
+    }
+
+    /// Makes a file that only root can read, for writing.
+    ///
+    /// # Errors
+    /// `EEXIST` when the name is taken, by whatever.
+    pub fn create(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        Ok(File::from(openat2(&self.0, name.as_ref(), flags, Mode::RUSR | Mode::WUSR, RESOLVE)?))
+    }
+
+    /// What is in it, by name, without what is in its folders.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for found in Dir::read_from(&self.0)? {
+            let found = found?;
+            let name = std::os::unix::ffi::OsStrExt::from_bytes(found.file_name().to_bytes());
+            if name != OsStr::new(".") && name != OsStr::new("..") {
+                let kind = self.kind(name, found.file_type())?;
+                entries.push(Entry { path: PathBuf::from(name), kind });
+            }
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    /// What is in it and in its folders, the folders themselves not; by name.
+    ///
+    /// # Errors
+    /// When something cannot be listed, or folders are nested too deeply.
+    pub fn tree(&self) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        self.walk(Path::new(""), DEPTH, &mut |entry| found.push(entry))?;
+        Ok(found)
+    }
+
+    /// Whether something has this name, a dangling link too.
+    ///
+    /// # Errors
+    /// When the kernel cannot say.
+    pub fn has(&self, name: impl AsRef<OsStr>) -> io::Result<bool> {
+        match statat(&self.0, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// When something was last made, renamed or removed in it, by the file system's clock.
+    ///
+    /// # Errors
+    /// When the kernel cannot say.
+    pub fn changed(&self) -> io::Result<UnixTime> {
+        let seconds = u64::try_from(fstat(&self.0)?.st_mtime).unwrap_or_default();
+        Ok(UnixTime::from_millis(seconds.saturating_mul(1_000)))
+    }
+
+    /// Gives something in it another name. A folder never takes the place of one that is not empty (rename(2)).
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`, `EEXIST` or `ENOTDIR` when the name is taken.
+    pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(renameat(&self.0, from.as_ref(), &self.0, to.as_ref())?)
+    }
+
+    /// Writes a file of ours anew, in one piece: whoever opens it sees the old bytes or the new ones. The name is
+    /// safe after a power cut once the folder is synced.
+    ///
+    /// # Errors
+    /// When it cannot be written, or a folder has the name; what was there before stays.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let beside = format!("{BESIDE}{name}");
+        // What a crash left beside, or a client put there.
+        if self.has(&beside)? {
+            self.remove_file(&beside)?;
+        }
+        let mut file = self.create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        self.rename(&beside, name)
+    }
+
+    /// Removes a file, or whatever else is no folder.
+    ///
+    /// # Errors
+    /// `ENOENT` when it is not there.
+    pub fn remove_file(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(unlinkat(&self.0, name.as_ref(), AtFlags::empty())?)
+    }
+
+    /// Removes a folder with all that is in it. Links in it are removed and not followed.
+    ///
+    /// # Errors
+    /// At the first thing that cannot be removed; the rest stays.
+    pub fn remove_folder(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        self.remove_nested(name.as_ref(), DEPTH)
+    }
+
+    /// Returns once all names in it are on the disk.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(fsync(&self.0)?)
+    }
+
+    /// Returns once the names in all folders below are on the disk, and its own.
+    ///
+    /// # Errors
+    /// At the first that is not.
+    pub fn sync_tree(&self) -> io::Result<()> {
+        self.sync_nested(DEPTH)
+    }
+
+    fn kind(&self, name: &OsStr, told: FileType) -> io::Result<Kind> {
+        // Some file systems do not tell in the listing (readdir(3), `DT_UNKNOWN`).
+        let kind = match told {
+            FileType::Unknown => {
+                FileType::from_raw_mode(statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
+            }
+            told => told,
+        };
+        Ok(match kind {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Folder,
+            _ => Kind::Other,
+        })
+    }
+
+    fn walk(&self, way: &Path, depth: usize, visit: &mut dyn FnMut(Entry)) -> io::Result<()> {
+        for Entry { path, kind } in self.entries()? {
+            let below = way.join(&path);
+            match kind {
+                Kind::Folder => self.nested(&path, depth)?.walk(&below, depth - 1, visit)?,
+                Kind::File | Kind::Other => visit(Entry { path: below, kind }),
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_nested(&self, depth: usize) -> io::Result<()> {
+        for entry in self.entries()?.iter().filter(|entry| entry.kind == Kind::Folder) {
+            self.nested(&entry.path, depth)?.sync_nested(depth - 1)?;
+        }
+        self.sync()
+    }
+
+    fn remove_nested(&self, name: &OsStr, depth: usize) -> io::Result<()> {
+        let folder = self.nested(Path::new(name), depth)?;
+        for Entry { path, kind } in folder.entries()? {
+            match kind {
+                Kind::Folder => folder.remove_nested(path.as_os_str(), depth - 1)?,
+                Kind::File | Kind::Other => folder.remove_file(&path)?,
+            }
+        }
+        Ok(unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn nested(&self, name: &Path, depth: usize) -> io::Result<Self> {
+        if depth == 0 {
+            return Err(io::Error::other(format!("folders are nested more than {DEPTH} deep")));
+        }
+        self.folder(name)
+    }
+}
+
+/// Writes a file's bytes to the disk and forgets them in memory, so that reading them again shows what the disk
+/// kept and not what was written.
+///
+/// # Errors
+/// When they cannot be written; a kernel that does not forget is no error.
+pub fn settle(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    match fadvise(file, 0, None, Advice::DontNeed) {
+        Ok(()) | Err(Errno::INVAL | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

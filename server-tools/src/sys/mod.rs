@@ -1,0 +1,3 @@
+//! What acts: one effect a file, and no decisions. The only place where `unsafe` may stand.
+
+pub mod folder;
