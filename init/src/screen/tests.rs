@@ -39,9 +39,9 @@ fn a_text_screen_is_drawn_in_its_colours() {
 
 #[test]
 fn dots_stand_where_the_glyph_has_them() {
-    let screen = Screen::Text(TextScreen::new(1, cells("▌", 0x07), None));
+    let screen = Screen::Text(TextScreen::new(1, cells("│", 0x07), None));
     let (_, _, dots) = decoded(&screen.png().unwrap());
-    assert_eq!(dots[..8], [7, 7, 7, 7, 0, 0, 0, 0]);
+    assert_eq!(dots[..8], [0, 0, 0, 7, 0, 0, 0, 0]);
 }
 
 #[test]
