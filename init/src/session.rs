@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Every stage has a deadline, and every way out of every stage leads to `Ending`, which goes on whatever
-//! fails. Without an order `Claiming` and `OpeningStore` are left out.
+//! fails. Before it, a failure is shown for as long as a job is announced (`Showing`). Without an order `Claiming` and `OpeningStore` are left out.
 
 mod ending;
 mod preparing;
@@ -25,7 +25,7 @@ use ghost_contract::report::{self, Outcome};
 use ghost_contract::{HostName, UnixTime};
 
 use crate::boot::{self, BootStep};
-use crate::cmdline::BootOptions;
+use crate::cmdline::{BootOptions, Switch};
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::network::BootInterface;
@@ -86,6 +86,8 @@ enum Stage {
     StartingSleep(Job, Option<u16>),
     /// Until the `sleep` ends.
     Testing,
+    /// The job has failed, and a person can read why.
+    Showing,
     /// The outcome is known; what is left is to leave nothing behind.
     Ending(VecDeque<Task>),
     /// Nothing can happen any more.
@@ -169,6 +171,7 @@ impl Session {
         match (stage, event) {
             (Stage::Off, _) => Stage::Off,
             (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
+            (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => self.clear_up(turn),
             (_, Event::StopRequested { by }) => {
                 turn.report(report::Event::StopRequested { by: by.clone() });
                 self.end(Outcome::Cancelled { by }, turn)
@@ -200,12 +203,20 @@ impl Session {
             Stage::OpeningStore(job) => self.store_opened(job, result, turn),
             Stage::StartingShellServer(job) => self.shell_server_started(job, result, turn),
             Stage::StartingSleep(job, port) => self.sleep_started(job, port, result, turn),
-            Stage::New | Stage::Delaying(_) | Stage::Testing | Stage::Ending(_) | Stage::Off => stage,
+            Stage::New
+            | Stage::Delaying(_)
+            | Stage::Testing
+            | Stage::Showing
+            | Stage::Ending(_)
+            | Stage::Off => stage,
         }
     }
 
     /// Begins with a task, and gives it its time limit.
     fn start(&mut self, task: Task, turn: &mut Turn) {
+        if self.options.debug == Switch::On {
+            turn.say(format!("{} ms: {task} …", turn.now.as_millis()));
+        }
         self.deadline = turn.now.saturating_add(task.limit());
         turn.actions.push(Action::Start(task));
     }

@@ -148,9 +148,13 @@ impl Linux {
             Farewell::Ask => Signal::SIGTERM,
             Farewell::Force => Signal::SIGKILL,
         };
+        // Threads of the kernel count as found, so success does not mean that there is any process.
         match kill(Pid::from_raw(-1), signal) {
-            Ok(()) => self.waiting_for_solitude = Some(self.task),
-            Err(Errno::ESRCH) => self.due.push_back(Event::Finished(Ok(Finding::Done))),
+            Ok(()) | Err(Errno::ESRCH) => {
+                self.waiting_for_solitude = Some(self.task);
+                let alone = self.reap();
+                self.due.extend(alone);
+            }
             Err(error) => self.due.push_back(Event::Finished(Err(error.into()))),
         }
     }

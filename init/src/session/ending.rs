@@ -1,7 +1,7 @@
 //! The way out: whatever fails on it, the machine goes off.
 //!
 //! ```text
-//! outcome ─▶ arm again ─▶ processes asked, then forced ─▶ store closed ─▶ report written ─▶ sync ─▶ off
+//! outcome ─▶ shown, if it is a failure ─▶ arm again ─▶ processes asked, then forced ─▶ store closed ─▶ report written ─▶ sync ─▶ off
 //! ```
 
 use std::collections::VecDeque;
@@ -21,7 +21,18 @@ impl Session {
     /// Begins to end with this outcome.
     pub(super) fn end(&mut self, outcome: Outcome, turn: &mut Turn) -> Stage {
         turn.say(in_words(&outcome));
+        let failed = matches!(outcome, Outcome::Failed { .. });
         turn.report(Report::Ended { outcome });
+        if !failed || self.options.delay.is_zero() {
+            return self.clear_up(turn);
+        }
+        self.overall = Duration::MAX;
+        self.deadline = turn.now.saturating_add(self.options.delay);
+        Stage::Showing
+    }
+
+    /// Begins to leave nothing behind.
+    pub(super) fn clear_up(&mut self, turn: &mut Turn) -> Stage {
         self.overall = turn.now.saturating_add(self.ending_limit);
         let arm = self.interface.as_ref().map(|interface| Task::Arm { interface: interface.name.clone() });
         let rest = [
