@@ -12,6 +12,8 @@ use crate::{Generation, HostName, JobId, Nonce};
 pub const STORE_MOUNT_POINT: &str = "/backup";
 /// The order, below a client's `/etc`.
 pub const ORDER: &str = "ghost/order.json";
+/// Made by the server when the job shall stop, below a client's `/etc`.
+pub const STOP: &str = "ghost/stop";
 /// The copy of the DHCP configuration from which a client learns its name, below its `/etc`.
 pub const HOST_TABLE: &str = "ghost/dhcpd.conf";
 /// The report, below a client's `/var`.

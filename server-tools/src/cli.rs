@@ -1,0 +1,62 @@
+//! Verbs and flags. The manual page and the shells' completions are generated from this.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use ghost_contract::HostName;
+
+/// Backs up and restores whole PCs that nobody is sitting at.
+#[derive(Debug, Parser)]
+#[command(name = "ghostctl", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Flags that every verb takes.
+    #[command(flatten)]
+    pub everywhere: Everywhere,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags that every verb takes.
+#[derive(Debug, Clone, Args)]
+pub struct Everywhere {
+    /// The boot server's settings, see ghostrc(5)
+    #[arg(long, global = true, value_name = "FILE", default_value = ghost_contract::ghostrc::PATH)]
+    pub config: PathBuf,
+    /// Write one JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Tell more, such as every reading of a client's counters
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// How long to wait for another ghostctl to finish its edit, seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub lock_timeout: Duration,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Boot a client over the network, let one log in by ssh, and power it off
+    #[command(after_help = "Examples:\n  ghostctl test john\n  ghostctl test --dry-run john")]
+    Test(JobArgs),
+}
+
+/// Flags of the verbs that run jobs.
+#[derive(Debug, Clone, Args)]
+pub struct JobArgs {
+    /// The clients, by the names of their host entries in the DHCP configuration
+    #[arg(required = true, value_name = "HOST")]
+    pub hosts: Vec<HostName>,
+    /// Go ahead although the client is on already; somebody must boot it anew by hand
+    #[arg(long)]
+    pub already_on: bool,
+    /// Check everything, say what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}

@@ -1,0 +1,1 @@
+//! Whole jobs against a machine that is not there.

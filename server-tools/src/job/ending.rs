@@ -1,0 +1,186 @@
+//! How a job ends, and what the program's exit status makes of it.
+
+use std::fmt;
+
+use ghost_contract::MacAddress;
+use ghost_contract::report::Outcome;
+use serde::{Deserialize, Serialize};
+
+use super::Step;
+
+/// What kind of obstacle it was; it decides the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Something did not work.
+    Failed,
+    /// Somebody else is at it, or it took too long: trying again may help.
+    Busy,
+    /// Not permitted.
+    Permission,
+    /// The configuration, or the DHCP server's service, must be mended.
+    Configuration,
+}
+
+impl FailureKind {
+    /// The exit status (sysexits.h: 75 `EX_TEMPFAIL`, 77 `EX_NOPERM`, 78 `EX_CONFIG`).
+    #[must_use]
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Busy => 75,
+            Self::Permission => 77,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+/// Why a step could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of obstacle it was.
+    pub kind: FailureKind,
+    /// The error and its causes.
+    pub reason: String,
+}
+
+impl Failure {
+    /// An error and all its causes in one line.
+    #[must_use]
+    pub fn new(kind: FailureKind, error: &dyn std::error::Error) -> Self {
+        Self { kind, reason: chain(error) }
+    }
+}
+
+/// An error and all its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ending", rename_all = "snake_case")]
+pub enum Ending {
+    /// The client did its work, and this is what it says of it.
+    Done {
+        /// The client's word.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    /// The client refused the order.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The client was on before the job began.
+    AlreadyOn,
+    /// Another machine has the client's address.
+    AddressTaken {
+        /// That machine.
+        by: MacAddress,
+    },
+    /// The client was never heard of.
+    NeverUp {
+        /// What was seen instead.
+        last_seen: String,
+    },
+    /// The client was up, and then neither spoke nor answered.
+    Lost {
+        /// How long it was silent, seconds.
+        silent: u64,
+    },
+    /// The client did not say an outcome, or took too long over it.
+    Overdue {
+        /// What was waited for.
+        waiting_for: String,
+    },
+    /// The outcome is known, but the machine is still on.
+    StillOn {
+        /// What it said.
+        outcome: Option<Outcome>,
+    },
+    /// A step could not be done.
+    StepFailed {
+        /// The step.
+        step: Step,
+        /// Why.
+        failure: Failure,
+    },
+    /// Somebody stopped it here on the boot server.
+    Stopped {
+        /// Who, or how.
+        by: String,
+        /// Whether the client had its order already.
+        client_runs: bool,
+    },
+}
+
+impl Ending {
+    /// Whether the job did what it was to do.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Done { outcome: Outcome::Succeeded })
+    }
+
+    /// The exit status.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::Done { outcome: Outcome::Succeeded } => 0,
+            Self::StepFailed { failure, .. } => failure.kind.exit_status(),
+            Self::AlreadyOn | Self::AddressTaken { .. } | Self::NeverUp { .. } | Self::Overdue { .. } => 75,
+            Self::Done { .. }
+            | Self::Refused { .. }
+            | Self::Lost { .. }
+            | Self::StillOn { .. }
+            | Self::Stopped { .. } => 1,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { outcome } => f.write_str(&words(outcome)),
+            Self::Refused { reason } => write!(f, "failed: the client refused the order: {reason}"),
+            Self::AlreadyOn => f.write_str(
+                "refused: the client is on already, and somebody may sit there (--already-on says otherwise)",
+            ),
+            Self::AddressTaken { by } => write!(f, "refused: {by} has the client's IP address now"),
+            Self::NeverUp { last_seen } => write!(f, "failed: the client did not come up; {last_seen}"),
+            Self::Lost { silent } => {
+                write!(f, "failed: the client has been silent for {silent} s and does not answer")
+            }
+            Self::Overdue { waiting_for } => write!(f, "failed: gave up waiting for {waiting_for}"),
+            Self::StillOn { outcome } => {
+                let outcome = outcome.as_ref().map_or_else(|| "no outcome".to_owned(), words);
+                write!(f, "failed: the machine is still on ({outcome})")
+            }
+            Self::StepFailed { step, failure } => {
+                write!(f, "failed: could not {}: {}", step.as_str(), failure.reason)
+            }
+            Self::Stopped { by, client_runs: false } => write!(f, "cancelled by {by}"),
+            Self::Stopped { by, client_runs: true } => {
+                write!(f, "cancelled by {by}; the client was asked to stop and powers itself off")
+            }
+        }
+    }
+}
+
+/// The client's word on the outcome, for people.
+#[must_use]
+pub fn words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Succeeded => "succeeded".to_owned(),
+        Outcome::Failed { reason } => format!("failed: {reason}"),
+        Outcome::Stalled => "stalled".to_owned(),
+        Outcome::Cancelled { by } => format!("cancelled by {by}"),
+    }
+}

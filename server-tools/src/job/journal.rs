@@ -1,0 +1,351 @@
+//! The journal: what a job is about to do, on the disk before it is done.
+//!
+//! One file a client, named after its IP address, since that is what its tree is named after: so two jobs that
+//! would share a tree exclude each other. One JSON line an entry, appended and fsynced. The owner holds
+//! flock(2) on the file, so that the kernel tells a dead owner from a living one. [`State::of`] is pure: it
+//! says what a crash may have left.
+//!
+//! ```text
+//! (no file) ──claim──▶ owned ──close──▶ (no file)
+//!                        │ crash
+//!                        ▼
+//!                      orphaned ──recover──▶ (no file)
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::{HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use super::{Phase, Step};
+use crate::sys::lock::try_alone;
+
+/// The folder of the journal, below the state folder.
+const FOLDER: &str = "journal";
+
+/// The first line of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The job.
+    pub job: JobId,
+    /// The client.
+    pub host: HostName,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// What is done.
+    pub mode: Mode,
+    /// The owner.
+    pub pid: u32,
+    /// When it began.
+    pub at: UnixTime,
+    /// The secret that proves the image store.
+    pub nonce: Nonce,
+}
+
+/// What must be known to undo a swap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// The file that holds the host's entry.
+    pub file: PathBuf,
+    /// The bytes that stood between the quotes, or however they were written.
+    pub original: Original,
+    /// The file name that was put in their place.
+    pub boot_file: String,
+}
+
+/// The exact bytes of the value before the swap; text where they are UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Original {
+    /// As they are.
+    Text(String),
+    /// Each byte as a number.
+    Bytes(Vec<u8>),
+}
+
+impl Original {
+    /// Keeps these bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        std::str::from_utf8(bytes)
+            .map_or_else(|_| Self::Bytes(bytes.to_owned()), |text| Self::Text(text.to_owned()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum Line {
+    /// The entry's first.
+    Begun(Begun),
+    /// A step is about to be done.
+    Intends {
+        /// The step.
+        step: Step,
+        /// When.
+        at: UnixTime,
+    },
+    /// What the step `swap` is about to change.
+    Swaps(Swap),
+    /// A step was done.
+    Did {
+        /// The step.
+        step: Step,
+        /// When.
+        at: UnixTime,
+    },
+    /// The job has come to a phase.
+    Phase {
+        /// The phase.
+        phase: Phase,
+        /// When.
+        at: UnixTime,
+    },
+}
+
+/// Why the journal cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The folder or the file.
+    #[error("cannot open the journal's entry {}", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+    /// A line.
+    #[error("cannot write the journal's entry {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+    /// The lines.
+    #[error("cannot read the journal's entry {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// A living owner has it.
+    #[error("{}", busy(.0))]
+    Busy(Box<Option<State>>),
+    /// A crash left it and it has not been recovered.
+    #[error("an earlier job was not finished; 'ghostctl recover' does that")]
+    Orphaned,
+}
+
+fn busy(owner: &Option<State>) -> String {
+    owner.as_ref().map_or_else(
+        || "another job for the same address begins at this moment".to_owned(),
+        |state| {
+            let Begun { host, mode, job, pid, at, .. } = &state.begun;
+            let since = crate::calendar::for_people(*at);
+            format!("{host} is busy: {mode} {job} runs since {since} (pid {pid})")
+        },
+    )
+}
+
+/// What an entry's lines say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The first line.
+    pub begun: Begun,
+    /// The last phase and its beginning.
+    pub phase: Option<(Phase, UnixTime)>,
+    /// The swap, if one may have happened.
+    pub swap: Option<Swap>,
+    /// The steps that were intended, in order.
+    pub intended: Vec<Step>,
+    /// The steps that were done, in order.
+    pub done: Vec<Step>,
+}
+
+impl State {
+    /// What these lines say; none if not even the first one is whole: then nothing was done.
+    #[must_use]
+    pub fn of(lines: &[Line]) -> Option<Self> {
+        let Some((Line::Begun(begun), rest)) = lines.split_first() else { return None };
+        let mut state =
+            Self { begun: begun.clone(), phase: None, swap: None, intended: Vec::new(), done: Vec::new() };
+        for line in rest {
+            match line {
+                Line::Begun(_) => {}
+                Line::Intends { step, .. } => state.intended.push(*step),
+                Line::Swaps(swap) => state.swap = Some(swap.clone()),
+                Line::Did { step, .. } => state.done.push(*step),
+                Line::Phase { phase, at } => state.phase = Some((*phase, *at)),
+            }
+        }
+        Some(state)
+    }
+
+    /// What is left to do so that nothing of the job remains outside it. A step that was intended may have
+    /// happened; undoing what did not happen changes nothing.
+    #[must_use]
+    pub fn left_over(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.swap.is_some() && !self.done.contains(&Step::OfferOwn) {
+            steps.extend([Step::Revert, Step::OfferOwn]);
+        }
+        if self.intended.contains(&Step::MakeTree) {
+            if self.begun.mode == Mode::Backup
+                && !self.done.contains(&Step::FinishGeneration)
+                && !self.done.contains(&Step::SetAside)
+            {
+                steps.push(Step::SetAside);
+            }
+            if !self.done.contains(&Step::Withdraw) {
+                steps.push(Step::Withdraw);
+            }
+        }
+        if !self.done.contains(&Step::Record) {
+            steps.push(Step::Record);
+        }
+        steps.push(Step::Close);
+        steps
+    }
+}
+
+/// An entry that this process owns.
+#[derive(Debug)]
+pub struct Entry {
+    file: File,
+    path: PathBuf,
+    lines: Vec<Line>,
+}
+
+impl Entry {
+    /// Claims the client for a job that begins.
+    ///
+    /// # Errors
+    /// When a job for the same address runs, or one has crashed, or the disk is full.
+    pub fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
+        let path = path(state_folder, begun.ip);
+        let mut entry = Self::own(&path)?;
+        if State::of(&entry.lines).is_some() {
+            return Err(JournalError::Orphaned);
+        }
+        // What is not whole was never acted upon.
+        entry.file.set_len(0).map_err(|error| JournalError::Write(path.clone(), error))?;
+        entry.append(Line::Begun(begun))?;
+        let folder = File::open(state_folder.join(FOLDER)).and_then(|folder| folder.sync_all());
+        folder.map_err(|error| JournalError::Write(path, error))?;
+        Ok(entry)
+    }
+
+    /// Takes over an entry whose owner is dead.
+    ///
+    /// # Errors
+    /// When the owner lives, or the entry cannot be read.
+    pub fn take_over(path: &Path) -> Result<Self, JournalError> {
+        Self::own(path)
+    }
+
+    /// What its lines say.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        State::of(&self.lines)
+    }
+
+    /// Appends a line, and to the disk.
+    ///
+    /// # Errors
+    /// When the disk is full; what stands there half is passed over by readers.
+    pub fn append(&mut self, line: Line) -> Result<(), JournalError> {
+        let error = |error| JournalError::Write(self.path.clone(), error);
+        let mut text = serde_json::to_string(&line).map_err(|json| error(json.into()))?;
+        text.push('\n');
+        self.file.seek(SeekFrom::End(0)).map_err(error)?;
+        self.file.write_all(text.as_bytes()).map_err(error)?;
+        self.file.sync_data().map_err(error)?;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// The job is over and nothing of it is left: the entry goes.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn close(self) -> Result<(), JournalError> {
+        fs::remove_file(&self.path).map_err(|error| JournalError::Write(self.path, error))
+    }
+
+    fn own(path: &Path) -> Result<Self, JournalError> {
+        let open_error = |error| JournalError::Open(path.to_owned(), error);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(open_error)?;
+        loop {
+            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+            let mut file = opened.map_err(open_error)?;
+            if !try_alone(&file).map_err(open_error)? {
+                let lines =
+                    read_lines(&mut file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
+                return Err(JournalError::Busy(Box::new(State::of(&lines))));
+            }
+            // The last owner may have removed the file between our opening and locking it.
+            let same =
+                fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now.ino()));
+            if same {
+                let lines =
+                    read_lines(&mut file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
+                return Ok(Self { file, path: path.to_owned(), lines });
+            }
+        }
+    }
+}
+
+/// The files of all entries, whoever owns them.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
+    let folder = state_folder.join(FOLDER);
+    let error = |error| JournalError::Open(folder.clone(), error);
+    let listed = match fs::read_dir(&folder) {
+        Ok(listed) => listed,
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(other) => return Err(error(other)),
+    };
+    let mut paths = Vec::new();
+    for entry in listed {
+        let path = entry.map_err(error)?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What an entry says, without owning it; none if it has gone or says nothing yet.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn look(path: &Path) -> Result<Option<State>, JournalError> {
+    let error = |error| JournalError::Read(path.to_owned(), error);
+    match File::open(path) {
+        Ok(mut file) => Ok(State::of(&read_lines(&mut file).map_err(error)?)),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(other) => Err(error(other)),
+    }
+}
+
+fn path(state_folder: &Path, ip: Ipv4Addr) -> PathBuf {
+    state_folder.join(FOLDER).join(format!("{ip}.jsonl"))
+}
+
+/// The lines up to the first that is not whole or not ours: what comes after it was written by nobody.
+fn read_lines(file: &mut File) -> io::Result<Vec<Line>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Ok(lines.map_while(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! One job: a client is swapped, woken, followed and seen off.
+//!
+//! A [`Job`] is a value; [`Job::decide`] is its whole policy. It knows no clock, file, socket or process: events
+//! and the time go in, actions come out, and whoever performs them tells it what became of each.
+//!
+//! ```text
+//!  Begin     silent     tree made     DHCP restarted      Up        DHCP restarted      claimed         powering off      silent
+//! ───▶ Probing ──▶ Preparing ──▶ Prepared ──▶ Swapped ──▶ Woken ──▶ Up ──▶ Reverted ──▶ Imaging ──▶ GoingOff ──▶ Finishing ──▶ Closed
+//!         │            │             │            │         │        │         │            │            │           ▲
+//!         └────────────┴─────────────┴── error, deadline or a request to stop ─┴────────────┴────────────┴───────────┘
+//! ```
+//! Whatever happens, a job passes through `Finishing`, which undoes what was done and was not yet undone.
+
+pub mod decide;
+pub mod ending;
+pub mod journal;
+pub mod note;
+pub mod order;
+pub mod record;
+pub mod step;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ghost_contract::order::AtEnd;
+use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime, report};
+use serde::{Deserialize, Serialize};
+
+pub use ending::{Ending, Failure, FailureKind};
+pub use note::Note;
+pub use step::Step;
+
+/// What is to be done, and to whom. Does not change while the job runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The job's name.
+    pub id: JobId,
+    /// The client.
+    pub host: HostName,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// What is done.
+    pub mode: Mode,
+    /// How long each phase may take.
+    pub limits: Limits,
+    /// Whether a client that is on already may be used.
+    pub already_on: AlreadyOn,
+    /// What the client does at the end.
+    pub at_end: AtEnd,
+}
+
+/// What is made of a client that is on before the job begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlreadyOn {
+    /// The job is refused: somebody may sit there.
+    Refuse,
+    /// The job goes ahead; somebody boots it anew by hand.
+    Accept,
+}
+
+/// How long each phase may take, and how often something is done in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long is listened whether the client is on already.
+    pub probing: Duration,
+    /// From the first magic packet to the report that the client is up.
+    pub up: Duration,
+    /// From up to the claim of the order.
+    pub claim: Duration,
+    /// From the claim to the client's last line.
+    pub imaging: Duration,
+    /// From that line until nobody answers any more.
+    pub off: Duration,
+    /// How long nobody must have answered.
+    pub quiet: Duration,
+    /// How long a client that is up may be neither heard of nor answer.
+    pub lost: Duration,
+    /// How often a magic packet is sent.
+    pub wake_every: Duration,
+}
+
+impl Limits {
+    /// The fixed ones, and those that the administrator sets.
+    #[must_use]
+    pub const fn new(up: Duration, job: Duration, off: Duration) -> Self {
+        Self {
+            probing: Duration::from_millis(1_500),
+            up,
+            claim: Duration::from_secs(120),
+            imaging: job,
+            off,
+            quiet: Duration::from_secs(5),
+            lost: Duration::from_secs(300),
+            wake_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It is listened whether the client is on already.
+    Probing,
+    /// Tree and order are made.
+    Preparing,
+    /// They are made; the swap is next.
+    Prepared,
+    /// The DHCP configuration is swapped; the server takes it up.
+    Swapped,
+    /// Magic packets go out until the client is up.
+    Woken,
+    /// It is up; the swap is being reverted.
+    Up,
+    /// It is reverted; the client has not claimed the order yet.
+    Reverted,
+    /// The client works.
+    Imaging,
+    /// The client has written its last line.
+    GoingOff,
+    /// What was done is undone, kept and recorded.
+    Finishing,
+    /// Over.
+    Closed,
+}
+
+impl Phase {
+    /// The word for it on screens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Probing => "probing",
+            Self::Preparing => "preparing",
+            Self::Prepared => "prepared",
+            Self::Swapped => "swapped",
+            Self::Woken => "woken",
+            Self::Up => "up",
+            Self::Reverted => "reverted",
+            Self::Imaging => "imaging",
+            Self::GoingOff => "going off",
+            Self::Finishing => "finishing",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The job may begin.
+    Begun,
+    /// A step was done.
+    StepDone(Step),
+    /// A step could not be done.
+    StepFailed(Step, Failure),
+    /// Somebody has the client's address.
+    Answered(MacAddress),
+    /// The client wrote a line.
+    Reported(report::Entry),
+    /// The client wrote a line that nobody understands.
+    Muttered(String),
+    /// Somebody wants the job to stop.
+    StopAsked(String),
+    /// Time has passed.
+    TimePassed,
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Do this, and tell what became of it.
+    Do(Step),
+    /// Send a magic packet.
+    Wake,
+    /// Ask who has the client's address.
+    Probe,
+    /// Tell people.
+    Tell(Note),
+}
+
+/// What has been seen of the client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many magic packets were sent.
+    pub packets: u32,
+    /// When it last answered, by the loop's clock.
+    pub answered: Option<Duration>,
+    /// Another machine that has its address.
+    pub stranger: Option<MacAddress>,
+    /// It said that it is up.
+    pub up: bool,
+    /// When it last wrote a line, by the loop's clock.
+    pub spoke: Option<Duration>,
+    /// It claimed its order.
+    pub claimed: bool,
+    /// It refused its order.
+    pub refused: Option<String>,
+    /// What it says the outcome is.
+    pub outcome: Option<report::Outcome>,
+    /// It wrote its last line; true if it boots again.
+    pub powering_off: Option<bool>,
+    /// The last reading of its counters.
+    pub sample: Option<Sample>,
+}
+
+/// A reading of the client's counters, bytes since the imager's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Milliseconds since the client's start.
+    pub uptime: u64,
+    /// Read from the disk.
+    pub disk_read: u64,
+    /// Written to the disk.
+    pub disk_written: u64,
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+}
+
+/// A job that runs.
+#[derive(Debug, Clone)]
+pub struct Job {
+    plan: Plan,
+    phase: Phase,
+    /// When this phase began, by the loop's clock.
+    entered: Duration,
+    /// When the next packet or question is due.
+    due: Duration,
+    seen: Seen,
+    done: Vec<Step>,
+    finishing: Vec<Step>,
+    ending: Option<Ending>,
+    troubles: Vec<Failure>,
+}
+
+impl Job {
+    /// A job that has not begun.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            phase: Phase::Probing,
+            entered: Duration::ZERO,
+            due: Duration::ZERO,
+            seen: Seen::default(),
+            done: Vec::new(),
+            finishing: Vec::new(),
+            ending: None,
+            troubles: Vec::new(),
+        }
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What has been seen of the client.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// How it ended; none while it runs.
+    #[must_use]
+    pub const fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// What went wrong besides.
+    #[must_use]
+    pub fn troubles(&self) -> &[Failure] {
+        &self.troubles
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+}
+
+/// The name of a job that begins now: the time in UTC and four random digits.
+///
+/// # Errors
+/// Never for a time that a calendar has.
+pub fn id(now: UnixTime, random: [u8; 2]) -> Result<JobId, ghost_contract::job::JobError> {
+    let [high, low] = random;
+    format!("{}-{high:02x}{low:02x}", crate::calendar::compact(now)).parse()
+}

@@ -1,0 +1,168 @@
+//! What people are told while a job runs.
+
+use std::fmt;
+
+use ghost_contract::MacAddress;
+use ghost_contract::report::Event as Reported;
+use serde::Serialize;
+
+use super::ending::words;
+use super::{Ending, Failure, Phase, Step};
+
+/// One thing worth telling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum Note {
+    /// The job has come to this phase.
+    Phase {
+        /// The phase.
+        phase: Phase,
+    },
+    /// The first magic packet is sent.
+    Waking,
+    /// The client answers on the network.
+    Answers,
+    /// Another machine has the client's address.
+    Stranger {
+        /// That machine.
+        mac: MacAddress,
+    },
+    /// Another machine runs from the client's tree.
+    OtherUp {
+        /// That machine.
+        mac: MacAddress,
+    },
+    /// The client wrote this.
+    Reported {
+        /// Its event.
+        #[serde(flatten)]
+        event: Reported,
+    },
+    /// The client wrote what nobody understands.
+    Muttered {
+        /// The line.
+        line: String,
+    },
+    /// A clean-up step could not be done.
+    Trouble {
+        /// The step.
+        step: Step,
+        /// Why.
+        failure: Failure,
+    },
+    /// Something worth a look.
+    Warning {
+        /// What.
+        text: String,
+    },
+    /// How it ended.
+    Ended {
+        /// How.
+        #[serde(flatten)]
+        ending: Ending,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phase { phase } => f.write_str(phase_words(*phase)),
+            Self::Waking => f.write_str("sending magic packets"),
+            Self::Answers => f.write_str("answers on the network"),
+            Self::Stranger { mac } => write!(f, "warning: {mac} has the client's IP address"),
+            Self::OtherUp { mac } => {
+                write!(f, "warning: {mac}, another machine, has booted with the client's tree")
+            }
+            Self::Reported { event } => report_words(event, f),
+            Self::Muttered { line } => write!(f, "the client wrote something unknown: {line}"),
+            Self::Trouble { step, failure } => {
+                write!(f, "error: could not {}: {}", step.as_str(), failure.reason)
+            }
+            Self::Warning { text } => write!(f, "warning: {text}"),
+            Self::Ended { ending } => write!(f, "{ending}"),
+        }
+    }
+}
+
+const fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Probing => "looking whether it is on already",
+        Phase::Preparing => "making the tree and the order",
+        Phase::Prepared => "tree and order are made",
+        Phase::Swapped => "swapped: DHCP offers the boot file",
+        Phase::Woken => "DHCP server restarted",
+        Phase::Up => "up: reverting the DHCP entry",
+        Phase::Reverted => "reverted: DHCP offers what it did before",
+        Phase::Imaging => "at work",
+        Phase::GoingOff => "waiting until it is really off",
+        Phase::Finishing => "finishing",
+        Phase::Closed => "closed",
+    }
+}
+
+fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match event {
+        Reported::Up { version, kernel, interface, mac, ip } => {
+            write!(f, "ghost-init {version} is up on {interface} ({mac}, {ip}), kernel {kernel}")
+        }
+        Reported::Identified { host } => write!(f, "it knows itself as {host}"),
+        Reported::UnknownFlag { flag } => write!(f, "unknown kernel flag {flag}"),
+        Reported::StepFailed { step, reason, carried_on } => {
+            let then = if *carried_on { "it carries on" } else { "it gives up" };
+            write!(f, "boot step '{step}' failed, {then}: {reason}")
+        }
+        Reported::Armed { interface, wake_on } => write!(f, "{interface} is armed, Wake-on: {wake_on}"),
+        Reported::NotArmed { interface, reason, detail } => {
+            write!(f, "warning: {interface} is not armed ({reason:?}): {detail}")
+        }
+        Reported::OrderClaimed { job, mode } => write!(f, "order {job} claimed: {mode}"),
+        Reported::OrderRefused { reason } => write!(f, "order refused: {reason}"),
+        Reported::TestStarted { sleep, ssh_port } => match ssh_port {
+            Some(port) => write!(f, "sleeps for {} s; ssh answers on port {port}", sleep.as_secs()),
+            None => write!(f, "sleeps for {} s; no ssh server", sleep.as_secs()),
+        },
+        Reported::TestEnded { how } => write!(f, "the sleep has ended: {how}"),
+        Reported::ImagerStarted { imager, command } => write!(f, "{imager} started: {command}"),
+        Reported::ImagerExited { how } => write!(f, "the imager ended: {how}"),
+        Reported::KeysTyped { keys, because } => write!(f, "typed {} because {because}", keys.join(" ")),
+        Reported::Sampled { disk_read, disk_written, received, sent } => write!(
+            f,
+            "disk {} read, {} written; network {} received, {} sent",
+            bytes(*disk_read),
+            bytes(*disk_written),
+            bytes(*received),
+            bytes(*sent)
+        ),
+        Reported::ScreenshotTaken { name, source } => write!(f, "screenshot {name} from {source}"),
+        Reported::ScreenshotFailed { reason } => write!(f, "no screenshot: {reason}"),
+        Reported::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
+        Reported::StopRequested { by } => write!(f, "asked to stop by {by}"),
+        Reported::Ended { outcome } => write!(f, "the client says: {}", words(outcome)),
+        Reported::PoweringOff { reboot: false } => f.write_str("powering off"),
+        Reported::PoweringOff { reboot: true } => f.write_str("booting again"),
+    }
+}
+
+/// A number of bytes for people, in powers of 1024.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut scaled = u128::from(count) * 10;
+    while scaled >= 10_240 && unit + 1 < UNITS.len() {
+        scaled /= 1_024;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{}.{} {}", scaled / 10, scaled % 10, UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_in_the_unit_that_fits() {
+        let told: Vec<String> = [0, 1_023, 1_024, 1_536, 5 << 30, u64::MAX].into_iter().map(bytes).collect();
+        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 GiB", "16777215.9 TiB"]);
+    }
+}

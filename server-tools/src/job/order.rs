@@ -1,0 +1,74 @@
+//! What an order says, from the settings of its client.
+
+use std::time::Duration;
+
+use ghost_contract::ghostrc::{ImagerName, Settings};
+use ghost_contract::order::{Deadlines, DosProgram, ImageStore, Imager, TestSettings, VERSION, Watch};
+use ghost_contract::{Generation, Mode, Nonce, Order, UnixTime};
+
+use super::Plan;
+
+/// How long after the imager's start nothing needs to move.
+const GRACE: Duration = Duration::from_secs(120);
+/// How often the client reads its counters.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+/// How often it photographs its screen.
+const SCREENSHOT_EVERY: Duration = Duration::from_secs(60);
+/// How many of the latest screenshots it keeps.
+const SCREENSHOTS_KEPT: u32 = 60;
+/// From the imager's end to power off.
+const ENDING: Duration = Duration::from_secs(120);
+
+/// What comes from outside the settings.
+#[derive(Debug, Clone)]
+pub struct Particulars {
+    /// Where images are kept.
+    pub store: ImageStore,
+    /// The secret that proves it.
+    pub nonce: Nonce,
+    /// What is checked or written back.
+    pub generation: Option<Generation>,
+    /// Who may log in in mode `test`.
+    pub authorized_keys: Vec<String>,
+}
+
+/// The order of a job that begins now.
+#[must_use]
+pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: UnixTime) -> Order {
+    Order {
+        version: VERSION,
+        job: plan.id.clone(),
+        host: plan.host.clone(),
+        mac: plan.mac,
+        mode: plan.mode,
+        issued: now,
+        expires: now.plus(settings.expires),
+        store: Some(particulars.store),
+        nonce: particulars.nonce,
+        imager: imager(plan.mode, settings),
+        generation: particulars.generation,
+        prompts: Vec::new(),
+        watch: Watch {
+            minimum_rate: settings.stall_rate,
+            window: settings.stall_window,
+            grace: GRACE,
+            sample_every: SAMPLE_EVERY,
+            screenshot_every: SCREENSHOT_EVERY,
+            screenshots_kept: SCREENSHOTS_KEPT,
+        },
+        deadlines: Deadlines { job: settings.job_deadline, ending: ENDING },
+        test: TestSettings { sleep: settings.sleep, authorized_keys: particulars.authorized_keys },
+        at_end: plan.at_end,
+    }
+}
+
+fn imager(mode: Mode, settings: &Settings) -> Option<Imager> {
+    if mode == Mode::Test {
+        return None;
+    }
+    let program = DosProgram { command: settings.command(mode).to_owned() };
+    Some(match settings.imager {
+        ImagerName::Dosemu => Imager::Dosemu(program),
+        ImagerName::DosboxX => Imager::DosboxX(program),
+    })
+}

@@ -1,0 +1,102 @@
+//! What is kept of a job when it is over.
+
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use super::{Ending, Failure, Phase, Sample};
+use crate::sys::atomic::{self, AtomicError, Real};
+
+/// The folder of records, below the state folder.
+const FOLDER: &str = "jobs";
+/// The record, below its job's folder.
+const RECORD: &str = "record.json";
+/// The client's report, below its job's folder.
+const REPORT: &str = "report.jsonl";
+
+/// What is kept of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The job.
+    pub job: JobId,
+    /// The client.
+    pub host: HostName,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// What was done.
+    pub mode: Mode,
+    /// When it began.
+    pub began: UnixTime,
+    /// When it was over.
+    pub ended: UnixTime,
+    /// When it came to which phase.
+    pub phases: Vec<(Phase, UnixTime)>,
+    /// How it ended; none if a crash ended it.
+    pub ending: Option<Ending>,
+    /// What went wrong besides.
+    pub troubles: Vec<Failure>,
+    /// The last reading of the client's counters.
+    pub sample: Option<Sample>,
+    /// Where the image is.
+    pub image: Option<PathBuf>,
+}
+
+/// Why records cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The folder.
+    #[error("cannot make or read the folder {}", .0.display())]
+    Folder(PathBuf, #[source] io::Error),
+    /// A file.
+    #[error(transparent)]
+    Write(#[from] AtomicError),
+    /// The content.
+    #[error("the record {} cannot be read or written", .0.display())]
+    Content(PathBuf, #[source] serde_json::Error),
+}
+
+/// Keeps a record and the report that belongs to it.
+///
+/// # Errors
+/// When the state folder cannot be written.
+pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
+    let folder = state_folder.join(FOLDER).join(record.job.as_str());
+    fs::create_dir_all(&folder).map_err(|error| RecordError::Folder(folder.clone(), error))?;
+    if !report.is_empty() {
+        atomic::replace(&folder.join(REPORT), report, &mut Real)?;
+    }
+    let path = folder.join(RECORD);
+    let text =
+        serde_json::to_vec_pretty(record).map_err(|error| RecordError::Content(path.clone(), error))?;
+    Ok(atomic::replace(&path, &text, &mut Real)?)
+}
+
+/// All records, the oldest first.
+///
+/// # Errors
+/// When the folder cannot be read; a job's folder without a record is passed over.
+pub fn all(state_folder: &Path) -> Result<Vec<Record>, RecordError> {
+    let folder = state_folder.join(FOLDER);
+    let folder_error = |error| RecordError::Folder(folder.clone(), error);
+    let listed = match fs::read_dir(&folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(folder_error(error)),
+    };
+    let mut records = Vec::new();
+    for entry in listed {
+        let path = entry.map_err(folder_error)?.path().join(RECORD);
+        let Ok(bytes) = fs::read(&path) else { continue };
+        let record: Record =
+            serde_json::from_slice(&bytes).map_err(|error| RecordError::Content(path, error))?;
+        records.push(record);
+    }
+    records.sort_by(|one: &Record, other| one.job.cmp(&other.job));
+    Ok(records)
+}

@@ -1,0 +1,101 @@
+//! The steps of a job that change something outside it. A crash may come before or after any of them.
+
+use serde::{Deserialize, Serialize};
+
+/// A step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The host is claimed in the journal, for this job alone.
+    Claim,
+    /// Nonce, staging folder, tree and order are made.
+    MakeTree,
+    /// The host's entry offers the boot file.
+    Swap,
+    /// The DHCP server takes that up.
+    OfferBoot,
+    /// The entry's own bytes are put back.
+    Revert,
+    /// The DHCP server takes that up.
+    OfferOwn,
+    /// The client is asked to stop.
+    AskToStop,
+    /// The generation is checked and given its name.
+    FinishGeneration,
+    /// What was written of the generation is kept apart.
+    SetAside,
+    /// Order and nonce are made void.
+    Withdraw,
+    /// What became of the job is written down.
+    Record,
+    /// The journal's entry is closed.
+    Close,
+}
+
+impl Step {
+    /// All of them. [`Step::position`] makes the compiler ask for a new one here.
+    pub const ALL: [Self; 12] = [
+        Self::Claim,
+        Self::MakeTree,
+        Self::Swap,
+        Self::OfferBoot,
+        Self::Revert,
+        Self::OfferOwn,
+        Self::AskToStop,
+        Self::FinishGeneration,
+        Self::SetAside,
+        Self::Withdraw,
+        Self::Record,
+        Self::Close,
+    ];
+
+    /// The place in [`Step::ALL`].
+    #[must_use]
+    pub const fn position(self) -> usize {
+        match self {
+            Self::Claim => 0,
+            Self::MakeTree => 1,
+            Self::Swap => 2,
+            Self::OfferBoot => 3,
+            Self::Revert => 4,
+            Self::OfferOwn => 5,
+            Self::AskToStop => 6,
+            Self::FinishGeneration => 7,
+            Self::SetAside => 8,
+            Self::Withdraw => 9,
+            Self::Record => 10,
+            Self::Close => 11,
+        }
+    }
+
+    /// What people are told that is being done.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "claim the host",
+            Self::MakeTree => "make the tree and the order",
+            Self::Swap => "swap the DHCP entry",
+            Self::OfferBoot => "restart the DHCP server",
+            Self::Revert => "revert the DHCP entry",
+            Self::OfferOwn => "restart the DHCP server with the entry reverted",
+            Self::AskToStop => "ask the client to stop",
+            Self::FinishGeneration => "finish the generation",
+            Self::SetAside => "set the unfinished generation aside",
+            Self::Withdraw => "withdraw the order",
+            Self::Record => "record the job",
+            Self::Close => "close the journal's entry",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_its_place_in_the_list() {
+        for (index, step) in Step::ALL.into_iter().enumerate() {
+            assert_eq!(step.position(), index, "{step:?}");
+        }
+    }
+}

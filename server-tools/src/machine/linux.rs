@@ -1,0 +1,286 @@
+//! The boot server itself: sockets, report files, signals and steps, for any number of jobs at once.
+
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use ghost_contract::ghostrc::Settings;
+use ghost_contract::report;
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::Machine;
+use super::steps::{Steps, Work};
+use crate::catalog::Catalog;
+use crate::job::journal::Line;
+use crate::job::{Action, Event, Failure, FailureKind, Job, Note, Phase, Step};
+use crate::output::Output;
+use crate::site::Site;
+use crate::sys::arp::Arp;
+use crate::sys::clock;
+use crate::sys::interface::{Interface, InterfaceError};
+use crate::sys::signals::Stops;
+use crate::sys::watch::{Watch, Watched};
+use crate::tree::Tree;
+use crate::wake::{WakeError, Waker};
+
+/// How often report files are looked at even if nobody says that they have changed: another machine may serve
+/// the tree over NFS.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How much of a report is read at once, bytes.
+const READ_AT_ONCE: u64 = 1 << 20;
+
+/// Why the boot server cannot run jobs.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// Signals or watches.
+    #[error("cannot watch for signals and reports")]
+    Watch(#[source] std::io::Error),
+    /// The way to a client.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// Its packets.
+    #[error(transparent)]
+    Wake(#[from] WakeError),
+    /// Its questions.
+    #[error("cannot ask on {0} who is on: the capability CAP_NET_RAW is missing, run as root")]
+    Arp(String, #[source] std::io::Error),
+}
+
+/// One interface that clients are reached by.
+#[derive(Debug)]
+struct Wire {
+    interface: Interface,
+    arp: Arp,
+    waker: Waker,
+}
+
+/// One client as the machine sees it.
+#[derive(Debug)]
+pub struct Client {
+    /// What its steps work with.
+    pub work: Work,
+    /// Its settings.
+    pub settings: Settings,
+    tree: Tree,
+    wire: usize,
+    offset: u64,
+}
+
+/// The boot server.
+pub struct Linux<'a> {
+    site: &'a Site,
+    catalog: Catalog,
+    output: &'a mut Output,
+    clients: Vec<Client>,
+    wires: Vec<Wire>,
+    stops: Stops,
+    watch: Watch,
+    watched: HashMap<Watched, usize>,
+    looked: Duration,
+}
+
+impl<'a> Linux<'a> {
+    /// Takes over the signals, and nothing else yet.
+    ///
+    /// # Errors
+    /// When they cannot be taken over.
+    pub fn new(site: &'a Site, output: &'a mut Output) -> Result<Self, MachineError> {
+        Ok(Self {
+            site,
+            catalog: Catalog::new(&site.ghostrc.store_folder),
+            output,
+            clients: Vec::new(),
+            wires: Vec::new(),
+            stops: Stops::watch().map_err(MachineError::Watch)?,
+            watch: Watch::new().map_err(MachineError::Watch)?,
+            watched: HashMap::new(),
+            looked: Duration::ZERO,
+        })
+    }
+
+    /// Adds the client of the next job in the list.
+    ///
+    /// # Errors
+    /// When no interface leads to it, or packets cannot be sent there.
+    pub fn add(&mut self, work: Work, settings: Settings) -> Result<(), MachineError> {
+        let interface = match &settings.interface {
+            Some(name) => Interface::named(name)?,
+            None => Interface::towards(work.begun.ip)?,
+        };
+        let wire = match self.wires.iter().position(|wire| wire.interface == interface) {
+            Some(wire) => wire,
+            None => {
+                let arp = Arp::open(&interface)
+                    .map_err(|error| MachineError::Arp(interface.name.clone(), error))?;
+                let waker = Waker::open(&interface)?;
+                self.wires.push(Wire { interface, arp, waker });
+                self.wires.len() - 1
+            }
+        };
+        let tree = Tree::of(&self.site.ghostrc.base_root, work.begun.ip);
+        self.clients.push(Client { work, settings, tree, wire, offset: 0 });
+        Ok(())
+    }
+
+    fn step(&mut self, index: usize, job: &Job, step: Step) -> Option<Event> {
+        let steps = Steps { site: self.site, catalog: &self.catalog };
+        let client = self.clients.get_mut(index)?;
+        let (output, host) = (&mut *self.output, job.plan().host.clone());
+        let mut waiting = |holder: &str| {
+            let text = format!("waiting for the DHCP configuration, which is held by {holder}");
+            output.note(&host, &Note::Warning { text });
+        };
+        let result = steps.perform(step, &mut client.work, Some(job), &mut waiting);
+        if step == Step::MakeTree && result.is_ok() {
+            self.follow(index);
+        }
+        Some(match result {
+            Ok(()) => Event::StepDone(step),
+            Err(failure) => Event::StepFailed(step, failure),
+        })
+    }
+
+    /// Begins to follow the report of a new tree.
+    fn follow(&mut self, index: usize) {
+        let Some(client) = self.clients.get_mut(index) else { return };
+        client.offset = 0;
+        // Without a watch the slow look at all reports still finds what is written.
+        if let Ok(watched) = self.watch.add(&client.tree.report_folder()) {
+            self.watched.insert(watched, index);
+        }
+    }
+
+    fn wake(&mut self, index: usize) -> Result<(), WakeError> {
+        let Some(client) = self.clients.get(index) else { return Ok(()) };
+        let password = client.settings.secure_on.as_ref().map(|password| password.bytes());
+        let wire = self.wires.get(client.wire);
+        wire.map_or(Ok(()), |wire| wire.waker.wake(client.work.begun.mac, password))
+    }
+
+    fn tell(&mut self, index: usize, job: &Job, note: &Note) {
+        if let Note::Phase { phase } = note {
+            self.phase(index, *phase);
+        }
+        self.output.note(&job.plan().host, note);
+    }
+
+    /// Phases go into the journal for those who ask for the status. It is no harm if one cannot be written.
+    fn phase(&mut self, index: usize, phase: Phase) {
+        let Some(client) = self.clients.get_mut(index) else { return };
+        let at = clock::now();
+        client.work.phases.push((phase, at));
+        if let Some(journal) = client.work.journal.as_mut() {
+            let _unsaid = journal.append(Line::Phase { phase, at });
+        }
+    }
+
+    /// What a client has written since the last time.
+    fn read(&mut self, index: usize) -> Vec<(usize, Event)> {
+        let Some(client) = self.clients.get_mut(index) else { return Vec::new() };
+        let Ok(bytes) = client.tree.report(client.offset, READ_AT_ONCE) else { return Vec::new() };
+        let read = report::read(&bytes);
+        let mut used = u64::try_from(read.used).unwrap_or_default();
+        let endless = read.used == 0 && u64::try_from(bytes.len()).unwrap_or_default() == READ_AT_ONCE;
+        if endless {
+            used = READ_AT_ONCE;
+        }
+        client.offset += used;
+        let said = read.entries.into_iter().map(Event::Reported);
+        let muttered = read.unknown.into_iter().map(Event::Muttered);
+        said.chain(muttered).map(|event| (index, event)).collect()
+    }
+
+    fn look_at_all(&mut self) -> Vec<(usize, Event)> {
+        self.looked = clock::uptime();
+        let followed: Vec<usize> = self.watched.values().copied().collect();
+        followed.into_iter().flat_map(|index| self.read(index)).collect()
+    }
+
+    fn answers(&self) -> Vec<(usize, Event)> {
+        let mut events = Vec::new();
+        for (number, wire) in self.wires.iter().enumerate() {
+            // An interface that has gone away answers nothing; the deadlines see to the rest.
+            while let Ok(Some(answer)) = wire.arp.answer() {
+                let asked = self
+                    .clients
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, client)| client.wire == number && client.work.begun.ip == answer.ip);
+                events.extend(asked.map(|(index, _)| (index, Event::Answered(answer.mac))));
+            }
+        }
+        events
+    }
+
+    fn stops(&mut self) -> Vec<(usize, Event)> {
+        let Some(name) = self.stops.take() else { return Vec::new() };
+        (0..self.clients.len()).map(|index| (index, Event::StopAsked(name.to_owned()))).collect()
+    }
+
+    /// Sleeps until a descriptor has something to say.
+    fn sleep(&self, timeout: Duration) {
+        let stops = self.stops.descriptors();
+        let arps = self.wires.iter().map(|wire| wire.arp.socket.as_fd());
+        let mut polled: Vec<PollFd<'_>> = stops
+            .chain(arps)
+            .chain([self.watch.as_fd()])
+            .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
+            .collect();
+        let timeout = timeout.try_into().ok();
+        // Whatever poll says, what is there is looked at afterwards.
+        let _ready = poll(&mut polled, timeout.as_ref());
+    }
+}
+
+impl Machine for Linux<'_> {
+    fn now(&self) -> Duration {
+        clock::uptime()
+    }
+
+    fn perform(&mut self, index: usize, job: &Job, action: Action) -> Option<Event> {
+        match action {
+            Action::Do(step) => self.step(index, job, step),
+            Action::Wake => {
+                let error = self.wake(index).err()?;
+                let failure = Failure::new(FailureKind::Failed, &error);
+                self.tell(index, job, &Note::Warning { text: failure.reason });
+                None
+            }
+            Action::Probe => {
+                let client = self.clients.get(index)?;
+                let wire = self.wires.get(client.wire)?;
+                // A question that is not sent is not answered, which is what the deadlines are for.
+                let _unasked = wire.arp.ask(client.work.begun.ip);
+                None
+            }
+            Action::Tell(note) => {
+                self.tell(index, job, &note);
+                None
+            }
+        }
+    }
+
+    fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {
+        let now = clock::uptime();
+        let next_look = self.looked + LOOK_EVERY;
+        let until = until.map_or(next_look, |until| until.min(next_look));
+        self.sleep(until.saturating_sub(now));
+        let mut events = self.stops();
+        events.extend(self.answers());
+        if clock::uptime() >= next_look {
+            events.extend(self.look_at_all());
+            return events;
+        }
+        let written: Vec<usize> = self
+            .watch
+            .take()
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|watched| self.watched.get(&watched).copied())
+            .collect();
+        for index in written {
+            events.extend(self.read(index));
+        }
+        events
+    }
+}

@@ -1,0 +1,44 @@
+//! Where decisions meet the world: one loop drives any number of jobs.
+//!
+//! Knows neither what jobs decide nor how actions are performed.
+
+pub mod linux;
+pub mod steps;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::job::{Action, Event, Job};
+
+/// What performs the actions of jobs and tells what happens to them.
+pub trait Machine {
+    /// The loop's clock.
+    fn now(&self) -> Duration;
+    /// Performs an action of the job at this place in the list; the event is what became of it.
+    fn perform(&mut self, index: usize, job: &Job, action: Action) -> Option<Event>;
+    /// Waits until something happens or this time has come, and tells which jobs it happened to.
+    fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)>;
+}
+
+/// Drives all jobs to their ends.
+pub fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
+    let mut queue: VecDeque<(usize, Event)> = (0..jobs.len()).map(|index| (index, Event::Begun)).collect();
+    loop {
+        // First in, first out: what many jobs do at the same time, such as edits, is done by all of them before
+        // what comes after it, such as the restart that they then share.
+        while let Some((index, event)) = queue.pop_front() {
+            let Some(job) = jobs.get_mut(index) else { continue };
+            for action in job.decide(event, machine.now()) {
+                queue.extend(machine.perform(index, job, action).map(|event| (index, event)));
+            }
+        }
+        if jobs.iter().all(Job::is_closed) {
+            return;
+        }
+        queue.extend(machine.wait(jobs.iter().filter_map(Job::next_due).min()));
+        let now = machine.now();
+        let due = |job: &Job| job.next_due().is_some_and(|due| due <= now);
+        let late = jobs.iter().enumerate().filter(|(_, job)| due(job));
+        queue.extend(late.map(|(index, _)| (index, Event::TimePassed)));
+    }
+}

@@ -1,0 +1,259 @@
+//! Performs the steps of a job, each between its intent and its completion in the journal.
+//!
+//! Used by the loop that drives jobs and by the recovery after a crash alike. Decides nothing: which steps are
+//! done, and in which order, is said elsewhere.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use ghost_contract::{Generation, Mode, Order, UnixTime, layout};
+
+use crate::catalog::{Catalog, CatalogError, Facts};
+use crate::dhcp::Gone;
+use crate::job::journal::{Begun, Entry, JournalError, Line, Swap};
+use crate::job::record::{self, Record, RecordError};
+use crate::job::{Failure, FailureKind, Job, Phase, Step};
+use crate::offer::{OfferError, Offers, Reverted};
+use crate::restart::{RestartError, Restarts, Ticket};
+use crate::site::Site;
+use crate::sys::atomic::Real;
+use crate::sys::clock;
+use crate::sys::crash;
+use crate::sys::lock::LockError;
+use crate::tree::{Contents, Tree, TreeError};
+
+/// What the steps of one job work with.
+#[derive(Debug)]
+pub struct Work {
+    /// Who and what.
+    pub begun: Begun,
+    /// What the client is asked; none in a recovery.
+    pub order: Option<Order>,
+    /// The DHCP configuration file that has the client's entry.
+    pub host_table: Vec<u8>,
+    /// The journal's entry, once it is claimed.
+    pub journal: Option<Entry>,
+    /// The swap, once it is intended.
+    pub swap: Option<Swap>,
+    /// The last edit's ticket.
+    pub ticket: Option<Ticket>,
+    /// When the job came to which phase.
+    pub phases: Vec<(Phase, UnixTime)>,
+    /// Where the image is.
+    pub image: Option<PathBuf>,
+}
+
+/// Why a step could not be done.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    #[error(transparent)]
+    Restart(#[from] RestartError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("somebody else has changed the entry since the swap, so it was left alone")]
+    LeftAlone(#[source] Gone),
+}
+
+impl StepError {
+    fn kind(&self) -> FailureKind {
+        let busy = |lock: &LockError| match lock {
+            LockError::Busy { .. } => FailureKind::Busy,
+            _ => FailureKind::Failed,
+        };
+        match self {
+            Self::Journal(JournalError::Busy(_) | JournalError::Orphaned) => FailureKind::Busy,
+            Self::Offer(OfferError::Lock(lock)) | Self::Restart(RestartError::Lock(lock)) => busy(lock),
+            Self::Offer(OfferError::Site(_) | OfferError::Host(_) | OfferError::Check(_)) => {
+                FailureKind::Configuration
+            }
+            Self::Restart(RestartError::Service(_)) | Self::LeftAlone(_) => FailureKind::Configuration,
+            other if is_permission(other) => FailureKind::Permission,
+            _ => FailureKind::Failed,
+        }
+    }
+}
+
+fn is_permission(error: &StepError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() == std::io::ErrorKind::PermissionDenied;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Performs steps at one boot server.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps<'a> {
+    /// The boot server.
+    pub site: &'a Site,
+    /// The image store.
+    pub catalog: &'a Catalog,
+}
+
+impl Steps<'_> {
+    /// Performs one step; `job` is the job itself if it lives. `waiting` is told who holds a lock that is needed.
+    ///
+    /// # Errors
+    /// With the kind of obstacle and the reason.
+    pub fn perform(
+        &self,
+        step: Step,
+        work: &mut Work,
+        job: Option<&Job>,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<(), Failure> {
+        crash::point(&format!("before-{step:?}"));
+        let result = self.journalled(step, work, job, waiting);
+        crash::point(&format!("after-{step:?}"));
+        result.map_err(|error| Failure::new(error.kind(), &error))
+    }
+
+    fn journalled(
+        &self,
+        step: Step,
+        work: &mut Work,
+        job: Option<&Job>,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<(), StepError> {
+        if let Some(journal) = work.journal.as_mut() {
+            journal.append(Line::Intends { step, at: clock::now() })?;
+        }
+        self.act(step, work, job, waiting)?;
+        if let Some(journal) = work.journal.as_mut() {
+            journal.append(Line::Did { step, at: clock::now() })?;
+        }
+        Ok(())
+    }
+
+    fn act(
+        &self,
+        step: Step,
+        work: &mut Work,
+        job: Option<&Job>,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<(), StepError> {
+        let begun = work.begun.clone();
+        match step {
+            Step::Claim => {
+                work.journal = Some(Entry::claim(&self.site.ghostrc.state_folder, begun)?);
+            }
+            Step::MakeTree => self.make_tree(work)?,
+            Step::Swap => self.swap(work, waiting)?,
+            Step::Revert => self.revert(work, waiting)?,
+            Step::OfferBoot | Step::OfferOwn => self.restart(work)?,
+            Step::AskToStop => self.tree(work).ask_to_stop()?,
+            Step::FinishGeneration => self.finish(work)?,
+            Step::SetAside => work.image = self.catalog.set_aside(&begun.host, &begun.job)?,
+            Step::Withdraw => {
+                self.tree(work).withdraw(&begun.job)?;
+                self.catalog.remove_nonce(&begun.nonce)?;
+            }
+            Step::Record => self.record(work, job)?,
+            Step::Close => {
+                if let Some(journal) = work.journal.take() {
+                    journal.close()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tree(&self, work: &Work) -> Tree {
+        Tree::of(&self.site.ghostrc.base_root, work.begun.ip)
+    }
+
+    fn make_tree(&self, work: &Work) -> Result<(), StepError> {
+        let Begun { job, host, mode, nonce, .. } = &work.begun;
+        self.catalog.write_nonce(nonce)?;
+        if *mode == Mode::Backup {
+            self.catalog.stage(host, job)?;
+        }
+        match &work.order {
+            Some(order) => Ok(self.tree(work).make(&Contents { order, host_table: &work.host_table })?),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&self, work: &mut Work) -> Result<(), StepError> {
+        let Some(imager) = work.order.as_ref().and_then(|order| order.imager.clone()) else { return Ok(()) };
+        let Begun { host, job: id, mac, mode, at, .. } = &work.begun;
+        let began = |phase| work.phases.iter().find(|(found, _)| *found == phase).map(|(_, at)| *at);
+        let facts = Facts {
+            mac: *mac,
+            mode: *mode,
+            imager,
+            started: began(Phase::Imaging).unwrap_or(*at),
+            ended: began(Phase::GoingOff).unwrap_or_else(clock::now),
+            checked: clock::now(),
+        };
+        self.catalog.finish(host, id, &facts)?;
+        let generation = layout::generation(host, &Generation::of_job(id.clone()));
+        work.image = Some(self.site.ghostrc.store_folder.join(generation));
+        Ok(())
+    }
+
+    fn swap(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
+        let Work { journal, swap, begun, .. } = work;
+        let purpose = format!("ghostctl {} {}", begun.mode, begun.host);
+        let mut intend = |intended: Swap| {
+            *swap = Some(intended.clone());
+            journal.as_mut().map_or(Ok(()), |journal| journal.append(Line::Swaps(intended)))
+        };
+        let mut effects = Real;
+        let mut offers = Offers::new(self.site, purpose, waiting, &mut effects);
+        work.ticket = Some(offers.swap(&begun.host, &mut intend)?);
+        Ok(())
+    }
+
+    fn revert(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
+        // Without an intent nothing was changed.
+        let Some(swap) = &work.swap else { return Ok(()) };
+        let host = &work.begun.host;
+        let mut effects = Real;
+        let mut offers = Offers::new(self.site, format!("ghostctl revert {host}"), waiting, &mut effects);
+        let (became, ticket) = offers.revert(host, swap)?;
+        work.ticket = Some(ticket);
+        match became {
+            Reverted::Restored | Reverted::NothingToDo => Ok(()),
+            Reverted::LeftAlone(gone) => Err(StepError::LeftAlone(gone)),
+        }
+    }
+
+    fn restart(&self, work: &Work) -> Result<(), StepError> {
+        let Some(ticket) = work.ticket else { return Ok(()) };
+        let ghostrc = &self.site.ghostrc;
+        let restarts = Restarts::new(&ghostrc.state_folder, self.site.lock_timeout);
+        Ok(restarts.serve(ticket, &ghostrc.dhcp_restart)?)
+    }
+
+    fn record(&self, work: &Work, job: Option<&Job>) -> Result<(), StepError> {
+        let Begun { job: id, host, mac, ip, mode, at, .. } = work.begun.clone();
+        let report = self.tree(work).whole_report().unwrap_or_default();
+        let record = Record {
+            job: id,
+            host,
+            mac,
+            ip,
+            mode,
+            began: at,
+            ended: clock::now(),
+            phases: work.phases.clone(),
+            ending: job.and_then(Job::ending).cloned(),
+            troubles: job.map(|job| job.troubles().to_vec()).unwrap_or_default(),
+            sample: job.and_then(|job| job.seen().sample),
+            image: work.image.clone(),
+        };
+        Ok(record::keep(&self.site.ghostrc.state_folder, &record, &report)?)
+    }
+}

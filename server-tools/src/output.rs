@@ -1,0 +1,104 @@
+//! What people read, and what programs read with `--json`: one line a note, to standard output.
+
+use std::io::{self, IsTerminal, Write};
+
+use ghost_contract::{HostName, UnixTime, report};
+use serde::Serialize;
+
+use crate::job::Note;
+use crate::sys::clock;
+
+/// How things are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for people.
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What matters.
+    Usual,
+    /// Every reading of the client's counters as well.
+    Everything,
+}
+
+/// Tells things.
+#[derive(Debug)]
+pub struct Output {
+    form: Form,
+    detail: Detail,
+    live: Option<indicatif::ProgressBar>,
+}
+
+#[derive(Serialize)]
+struct JsonNote<'a> {
+    at: UnixTime,
+    host: &'a HostName,
+    #[serde(flatten)]
+    note: &'a Note,
+}
+
+impl Output {
+    /// Tells in this form; on a terminal, readings of counters are one live line.
+    #[must_use]
+    pub fn new(form: Form, detail: Detail) -> Self {
+        let live =
+            (form == Form::Plain && io::stdout().is_terminal()).then(indicatif::ProgressBar::new_spinner);
+        Self { form, detail, live }
+    }
+
+    /// The form.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Tells a note about a host.
+    pub fn note(&mut self, host: &HostName, note: &Note) {
+        if self.form == Form::Json {
+            return self.json(&JsonNote { at: clock::now(), host, note });
+        }
+        let is_reading = matches!(note, Note::Reported { event: report::Event::Sampled { .. } });
+        match (&self.live, is_reading) {
+            (Some(live), true) => {
+                live.set_message(format!("{host}: {note}"));
+                live.tick();
+            }
+            (None, true) if self.detail == Detail::Usual => {}
+            _ => self.line(&format!("{host}: {note}")),
+        }
+    }
+
+    /// Tells a line to people.
+    pub fn line(&mut self, text: &str) {
+        match &self.live {
+            Some(live) => live.suspend(|| write_line(text)),
+            None => write_line(text),
+        }
+    }
+
+    /// Tells a value to programs.
+    pub fn json(&mut self, value: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(value) {
+            write_line(&text);
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(live) = &self.live {
+            live.finish_and_clear();
+        }
+    }
+}
+
+/// A reader who has gone away (`ghostctl … | head`) is no reason to leave a job alone.
+fn write_line(text: &str) {
+    let mut out = io::stdout().lock();
+    let _nobody_reads = writeln!(out, "{text}").and_then(|()| out.flush());
+}

@@ -1,0 +1,117 @@
+//! Makes the DHCP server take up its configuration, once for all whose edits meet.
+//!
+//! Each edit gets a number, its ticket. Whoever holds the restart lock waits a moment for those who are about to
+//! edit, notes the newest ticket, restarts, and writes down up to which ticket the server knows the
+//! configuration. Who comes after that and finds its own ticket served has nothing to do.
+//!
+//! ```text
+//! announce (shared lock) ─▶ edit lock ─▶ edit, ticket += 1 ─▶ both locks released
+//!                                                                  │
+//!       restart lock ─▶ served ≥ own ticket? done ◀────────────────┘
+//!             └─▶ wait until nobody is announced ─▶ newest := ticket ─▶ restart ─▶ served := newest
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ghost_contract::ghostrc::CommandLine;
+
+use crate::sys::atomic::{self, AtomicError, Real};
+use crate::sys::lock::{Lock, LockError, Sharing};
+use crate::sys::service::{self, ServiceError};
+
+/// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
+const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+/// How long a restart waits for those who are about to edit. Longer edits get a restart of their own.
+const GATHERING: Duration = Duration::from_secs(3);
+
+/// Why the DHCP server did not take up its configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    /// The command.
+    #[error("the DHCP server was not restarted")]
+    Service(#[source] ServiceError),
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A ticket.
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// A ticket.
+    #[error(transparent)]
+    Write(#[from] AtomicError),
+}
+
+/// The number of an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// The tickets and locks of one boot server.
+#[derive(Debug, Clone)]
+pub struct Restarts {
+    folder: PathBuf,
+    lock_timeout: Duration,
+}
+
+impl Restarts {
+    /// Those below this state folder.
+    #[must_use]
+    pub fn new(state_folder: &Path, lock_timeout: Duration) -> Self {
+        Self { folder: state_folder.join("restart"), lock_timeout }
+    }
+
+    /// Says that an edit is about to be made, until the result is dropped.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn announce(&self) -> Result<Lock, RestartError> {
+        // A restart that gathers holds it alone for an instant only.
+        Ok(Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Shared, self.lock_timeout)?)
+    }
+
+    /// The ticket of an edit that was just made, by the holder of the edit lock.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn draw(&self) -> Result<Ticket, RestartError> {
+        let ticket = Ticket(self.number("newest")? + 1);
+        self.write("newest", ticket)?;
+        Ok(ticket)
+    }
+
+    /// Restarts the DHCP server, unless that has been done since this edit.
+    ///
+    /// # Errors
+    /// When the command fails, or the lock cannot be had in time.
+    pub fn serve(&self, ticket: Ticket, command: &CommandLine) -> Result<(), RestartError> {
+        let waits = self.lock_timeout.max(RESTART_DEADLINE);
+        let _restarting = Lock::take(&self.folder.join("restart.lock"), "restarting", waits, &mut |_| ())?;
+        if self.number("served")? >= ticket.0 {
+            return Ok(());
+        }
+        // Whoever takes longer to edit gets a restart of its own: no reason to fail.
+        let gathered = Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Alone, GATHERING);
+        drop(gathered);
+        let newest = Ticket(self.number("newest")?.max(ticket.0));
+        let mut words = vec![command.program().to_owned()];
+        words.extend_from_slice(command.arguments());
+        service::run(&words, RESTART_DEADLINE).map_err(RestartError::Service)?;
+        self.write("served", newest)
+    }
+
+    fn number(&self, name: &str) -> Result<u64, RestartError> {
+        let path = self.folder.join(name);
+        match fs::read_to_string(&path) {
+            // One that is torn by a power cut counts as none: then there is one restart too many.
+            Ok(text) => Ok(text.trim().parse().unwrap_or(0)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(RestartError::Read(path, error)),
+        }
+    }
+
+    fn write(&self, name: &str, ticket: Ticket) -> Result<(), RestartError> {
+        Ok(atomic::replace(&self.folder.join(name), format!("{}\n", ticket.0).as_bytes(), &mut Real)?)
+    }
+}

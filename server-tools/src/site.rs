@@ -1,0 +1,105 @@
+//! The boot server as `/etc/ghostrc` describes it, with what must be looked up once.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ghost_contract::HostName;
+use ghost_contract::dhcp::{HostTable, ReadError, UsableHost};
+use ghost_contract::ghostrc::{Ghostrc, GhostrcError};
+use ghost_contract::order::ImageStore;
+
+use crate::dhcp::{SwapError, isc};
+
+/// Why the boot server's configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// A file cannot be read.
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The settings are wrong.
+    #[error("the settings are not usable")]
+    Ghostrc(#[from] GhostrcError),
+    /// None of the places has a DHCP configuration.
+    #[error("there is no DHCP configuration at {0}; set DHCPDCONF in ghostrc")]
+    NoDhcpConfiguration(String),
+    /// The DHCP configuration is wrong.
+    #[error("the DHCP configuration is not usable")]
+    Dhcp(#[from] ReadError),
+    /// A host that always boots from the network, or is not usable.
+    #[error("nothing was touched")]
+    Host(#[from] SwapError),
+    /// The image store's server has no address.
+    #[error("cannot find the address of '{0}' (GHSTNFS)")]
+    StoreServer(String, #[source] io::Error),
+}
+
+/// The boot server's settings and the paths that follow from them.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The settings.
+    pub ghostrc: Ghostrc,
+    /// The DHCP server's configuration, the file that includes all others.
+    pub dhcp_configuration: PathBuf,
+    /// How long is waited for locks.
+    pub lock_timeout: Duration,
+}
+
+impl Site {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// When they cannot be read, are wrong, or name no DHCP configuration that is there.
+    pub fn open(ghostrc: &Path, lock_timeout: Duration) -> Result<Self, SiteError> {
+        let bytes = fs::read(ghostrc).map_err(|error| SiteError::Read(ghostrc.to_owned(), error))?;
+        let ghostrc = Ghostrc::parse(ghostrc, &bytes)?;
+        let places = &ghostrc.dhcp_configurations;
+        let found = places.iter().find(|path| path.exists()).cloned();
+        let named = || places.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ");
+        let dhcp_configuration = found.ok_or_else(|| SiteError::NoDhcpConfiguration(named()))?;
+        Ok(Self { ghostrc, dhcp_configuration, lock_timeout })
+    }
+
+    /// Reads the DHCP configuration with all that it includes.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is not what dhcpd would accept.
+    pub fn host_table(&self) -> Result<HostTable, SiteError> {
+        let path = &self.dhcp_configuration;
+        let bytes = fs::read(path).map_err(|error| SiteError::Read(path.clone(), error))?;
+        // Relative paths are dhcpd's, whose working folder as a service is the root.
+        let mut content = |included: &Path| fs::read(Path::new("/").join(included));
+        Ok(HostTable::read(path, bytes, &mut content)?)
+    }
+
+    /// The host with all that a job needs, and the file that it is declared in.
+    ///
+    /// # Errors
+    /// When its entry lacks something, or offers the boot file already.
+    pub fn host(&self, table: &HostTable, name: &HostName) -> Result<UsableHost, SiteError> {
+        Ok(isc::swap(table, name, &self.ghostrc.for_host(name).boot_file)?.host)
+    }
+
+    /// The image store as the clients see it, with a numeric address.
+    ///
+    /// # Errors
+    /// When its server has none.
+    pub fn image_store(&self) -> Result<ImageStore, SiteError> {
+        let export = &self.ghostrc.store_export;
+        let server = match export.address() {
+            Some(address) => address,
+            None => resolve(&export.server)?,
+        };
+        Ok(ImageStore { server, path: export.path.clone() })
+    }
+}
+
+fn resolve(name: &str) -> Result<IpAddr, SiteError> {
+    let error = |error| SiteError::StoreServer(name.to_owned(), error);
+    let addresses: Vec<IpAddr> =
+        (name, 2049).to_socket_addrs().map_err(error)?.map(|address| address.ip()).collect();
+    let first = addresses.iter().find(|address| address.is_ipv4()).or_else(|| addresses.first());
+    first.copied().ok_or_else(|| error(io::ErrorKind::NotFound.into()))
+}

@@ -1,0 +1,189 @@
+//! A lock that the kernel releases when its holder dies, and that names its holder to those who wait.
+//!
+//! flock(2) on a file that is never removed: removing it would let two holders have two files of one name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::clock;
+
+/// How often a lock that is taken is tried again: the kernel has no lock that waits with a deadline.
+const TRY_EVERY: Duration = Duration::from_millis(20);
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The lock file cannot be made or opened.
+    #[error("cannot open the lock file {}", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+    /// The kernel refused.
+    #[error("cannot lock {}", .0.display())]
+    Lock(PathBuf, #[source] io::Error),
+    /// Somebody else had it all the time.
+    #[error("{} is held by {holder} and was not free within {} s", .path.display(), .waited.as_secs())]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+        /// What the holder wrote of itself.
+        holder: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+/// A lock that is held until this is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    #[expect(dead_code, reason = "the descriptor is the lock")]
+    file: File,
+}
+
+/// Whether others may hold it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody else.
+    Alone,
+    /// Others who share it.
+    Shared,
+}
+
+impl Lock {
+    /// Takes the lock and leaves `purpose` and the process id in the file for those who wait. `waiting` is called
+    /// once, with the holder's words, when it is not free at once.
+    ///
+    /// # Errors
+    /// When it cannot be had in time, or not at all.
+    pub fn take(
+        path: &Path,
+        purpose: &str,
+        timeout: Duration,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<Self, LockError> {
+        let mut file = open(path)?;
+        wait_for(&file, path, Sharing::Alone, timeout, waiting)?;
+        let words = format!("{purpose} (pid {})\n", std::process::id());
+        // The words are a courtesy: a lock on a full disk is still a lock.
+        let _unsaid = file.set_len(0).and_then(|()| file.write_all(words.as_bytes()));
+        Ok(Self { file })
+    }
+
+    /// Takes the lock, saying nothing about the holder.
+    ///
+    /// # Errors
+    /// When it cannot be had in time, or not at all.
+    pub fn take_quietly(path: &Path, sharing: Sharing, timeout: Duration) -> Result<Self, LockError> {
+        let file = open(path)?;
+        wait_for(&file, path, sharing, timeout, &mut |_| ())?;
+        Ok(Self { file })
+    }
+}
+
+/// Locks an open file if nobody else has it. False: somebody has.
+///
+/// # Errors
+/// When the kernel refuses for another reason.
+pub fn try_alone(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn open(path: &Path) -> Result<File, LockError> {
+    let open_error = |error| LockError::Open(path.to_owned(), error);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(open_error)?;
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(open_error)
+}
+
+fn wait_for(
+    file: &File,
+    path: &Path,
+    sharing: Sharing,
+    timeout: Duration,
+    waiting: &mut dyn FnMut(&str),
+) -> Result<(), LockError> {
+    let operation = match sharing {
+        Sharing::Alone => FlockOperation::NonBlockingLockExclusive,
+        Sharing::Shared => FlockOperation::NonBlockingLockShared,
+    };
+    let started = clock::uptime();
+    let mut told = false;
+    loop {
+        match flock(file, operation) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(LockError::Lock(path.to_owned(), error.into())),
+        }
+        let waited = clock::uptime().saturating_sub(started);
+        if waited >= timeout {
+            return Err(LockError::Busy { path: path.to_owned(), holder: holder(file), waited });
+        }
+        if !told {
+            waiting(&holder(file));
+            told = true;
+        }
+        std::thread::sleep(TRY_EVERY.min(timeout.saturating_sub(waited)));
+    }
+}
+
+fn holder(mut file: &File) -> String {
+    let mut words = String::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(200).read_to_string(&mut words));
+    let words = words.trim();
+    if read.is_err() || words.is_empty() { "somebody".to_owned() } else { words.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_taker_is_told_who_has_it_and_gives_up_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _held = Lock::take(&path, "ghostctl test john", Duration::ZERO, &mut |_| ()).unwrap();
+        let mut told = Vec::new();
+        let second =
+            Lock::take(&path, "x", Duration::from_millis(50), &mut |holder| told.push(holder.to_owned()));
+        let expected = format!("ghostctl test john (pid {})", std::process::id());
+        assert!(matches!(second, Err(LockError::Busy { holder, .. }) if holder == expected));
+        assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn it_is_free_again_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        drop(Lock::take(&path, "a", Duration::ZERO, &mut |_| ()).unwrap());
+        assert!(Lock::take(&path, "b", Duration::ZERO, &mut |_| ()).is_ok());
+    }
+
+    #[test]
+    fn sharers_keep_out_only_the_one_who_wants_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _one = Lock::take_quietly(&path, Sharing::Shared, Duration::ZERO).unwrap();
+        let _two = Lock::take_quietly(&path, Sharing::Shared, Duration::ZERO).unwrap();
+        assert!(matches!(
+            Lock::take_quietly(&path, Sharing::Alone, Duration::ZERO),
+            Err(LockError::Busy { .. })
+        ));
+    }
+}

@@ -1,0 +1,155 @@
+//! Runs a command of the administrator's, such as the one that restarts the DHCP server, with a deadline.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::clock;
+
+/// How much of a command's words is kept for a message, bytes from the end.
+const WORDS_KEPT: u64 = 2_000;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// There is nothing to run.
+    #[error("cannot start '{0}'")]
+    Start(String, #[source] io::Error),
+    /// It ran and said that it failed.
+    #[error("'{command}' failed ({status}){}", said(.words))]
+    Failed {
+        /// What was run.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it wrote.
+        words: String,
+    },
+    /// It did not end and was killed.
+    #[error("'{command}' did not end within {} s and was killed{}", .deadline.as_secs(), said(.words))]
+    Deadline {
+        /// What was run.
+        command: String,
+        /// How long it had.
+        deadline: Duration,
+        /// What it wrote.
+        words: String,
+    },
+    /// It runs, but cannot be watched.
+    #[error("cannot wait for '{0}'")]
+    Wait(String, #[source] io::Error),
+}
+
+fn said(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(", saying: {words}") }
+}
+
+/// Runs the words as a command and waits for it. What it leaves in the background, as service scripts do, is not
+/// waited for.
+///
+/// # Errors
+/// When it cannot start, fails, or does not end in time.
+pub fn run(words: &[String], deadline: Duration) -> Result<String, ServiceError> {
+    let line = words.join(" ");
+    let start_error = |error| ServiceError::Start(line.clone(), error);
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| start_error(io::ErrorKind::InvalidInput.into()))?;
+    // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
+    let mut output = unnamed_file().map_err(start_error)?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().map_err(start_error)?)
+        .stderr(output.try_clone().map_err(start_error)?)
+        .process_group(0)
+        .spawn()
+        .map_err(start_error)?;
+    let ended = wait(&mut child, deadline).map_err(|error| ServiceError::Wait(line.clone(), error))?;
+    let words = last_words(&mut output);
+    match ended {
+        Some(status) if status.success() => Ok(words),
+        Some(status) => Err(ServiceError::Failed { command: line, status, words }),
+        None => Err(ServiceError::Deadline { command: line, deadline, words }),
+    }
+}
+
+/// None: it did not end in time, and has been killed with all that it started.
+fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<ExitStatus>> {
+    let started = clock::uptime();
+    let pid = i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData)?;
+    let process = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
+    let descriptor = pidfd_open(process, PidfdFlags::empty())?;
+    loop {
+        let left = deadline.saturating_sub(clock::uptime().saturating_sub(started));
+        let mut polled = [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::IN)];
+        let timeout = left.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+        match poll(&mut polled, Some(&timeout)) {
+            Ok(0) if left.is_zero() => break,
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return child.wait().map(Some),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // It may have ended in this very moment, which is as good.
+    let _gone = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    child.wait()?;
+    Ok(None)
+}
+
+fn unnamed_file() -> io::Result<std::fs::File> {
+    let descriptor = rustix::fs::memfd_create("ghostctl-output", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(descriptor.into())
+}
+
+fn last_words(output: &mut std::fs::File) -> String {
+    let length = output.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::new();
+    let read = output
+        .seek(SeekFrom::Start(length.saturating_sub(WORDS_KEPT)))
+        .and_then(|_| output.take(WORDS_KEPT).read_to_end(&mut bytes));
+    if read.is_err() {
+        return String::new();
+    }
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn what_it_said_is_part_of_the_error() {
+        let error = run(&shell("echo no such subnet >&2; exit 3"), LONG).unwrap_err();
+        assert!(error.to_string().ends_with("failed (exit status: 3), saying: no such subnet"), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_left_behind_does_not_hold_us_up() {
+        assert_eq!(run(&shell("sleep 30 & echo started; kill -9 $!"), LONG).unwrap(), "started");
+    }
+
+    #[test]
+    fn one_that_hangs_is_killed_at_the_deadline() {
+        let error = run(&shell("sleep 60"), Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error, ServiceError::Deadline { .. }), "{error}");
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_named() {
+        let error = run(&["/nonexistent/dhcp".to_owned(), "restart".to_owned()], LONG).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start '/nonexistent/dhcp restart'");
+    }
+}

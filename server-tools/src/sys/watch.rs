@@ -1,0 +1,56 @@
+//! Tells when something below watched folders was written, without asking again and again (inotify(7)).
+//!
+//! Writes of an NFS server on this machine are seen, those of another machine are not: whoever uses this
+//! looks by itself now and then as well.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+
+/// What becomes readable when something was written.
+#[derive(Debug)]
+pub struct Watch {
+    inotify: Inotify,
+}
+
+/// One folder that is watched.
+pub type Watched = WatchDescriptor;
+
+impl Watch {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// When the kernel has no more watches to give.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { inotify: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)? })
+    }
+
+    /// Watches the files of a folder as well.
+    ///
+    /// # Errors
+    /// When it is not there, or the kernel has no more watches to give.
+    pub fn add(&self, folder: &Path) -> io::Result<Watched> {
+        let flags = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ONLYDIR;
+        Ok(self.inotify.add_watch(folder, flags)?)
+    }
+
+    /// The folders in which something was written since the last call.
+    ///
+    /// # Errors
+    /// When the kernel cannot say.
+    pub fn take(&self) -> io::Result<Vec<Watched>> {
+        match self.inotify.read_events() {
+            Ok(events) => Ok(events.into_iter().map(|event| event.wd).collect()),
+            Err(nix::Error::EAGAIN) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}

@@ -1,0 +1,282 @@
+//! A client's tree: its own `/etc` and `/var`, made anew for every job from those of the base root.
+//!
+//! Made beside and renamed in, so that a half-made tree is never booted. Whatever is written into a tree goes
+//! through [`Folder`], since clients can plant links in theirs.
+
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::order::ImageStore;
+use ghost_contract::{JobId, Order, layout};
+
+use crate::sys::copy::{self, CopyError};
+use crate::sys::folder::Folder;
+
+/// What a client has no use for: package caches and lists, logs of the build. Below `/var`.
+const LEFT_OUT: [&str; 8] = [
+    "cache/apt",
+    "cache/debconf",
+    "cache/ldconfig",
+    "cache/man",
+    "lib/apt/lists",
+    "lib/dpkg/info",
+    "backups",
+    "log/apt",
+];
+/// How much of a report is kept, bytes.
+const REPORT_KEPT: u64 = 64 << 20;
+/// No order is larger.
+const LARGEST_ORDER: u64 = 1 << 20;
+
+/// Why a tree was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// Copying.
+    #[error("cannot make the tree {}", .0.display())]
+    Copy(PathBuf, #[source] CopyError),
+    /// Renaming it in, or removing the old one.
+    #[error("cannot put the tree {} in place", .0.display())]
+    Place(PathBuf, #[source] io::Error),
+    /// Something in it.
+    #[error("cannot {verb} {}", .path.display())]
+    Inside {
+        /// What was to be done.
+        verb: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The kernel's reason; ELOOP for a symbolic link that a client planted.
+        source: io::Error,
+    },
+    /// The order cannot be written as JSON.
+    #[error("cannot write the order")]
+    Order(#[source] serde_json::Error),
+    /// The base root's fstab.
+    #[error("cannot read {}", .0.display())]
+    Fstab(PathBuf, #[source] io::Error),
+}
+
+/// Where a client's tree is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    base_root: PathBuf,
+    ip: Ipv4Addr,
+}
+
+/// What a job writes into a new tree.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    /// The order.
+    pub order: &'a Order,
+    /// The DHCP configuration file that has the client's entry.
+    pub host_table: &'a [u8],
+}
+
+impl Tree {
+    /// The tree of the client with this address.
+    #[must_use]
+    pub fn of(base_root: &Path, ip: Ipv4Addr) -> Self {
+        Self { base_root: base_root.to_owned(), ip }
+    }
+
+    /// Its `/etc`.
+    #[must_use]
+    pub fn etc(&self) -> PathBuf {
+        self.base_root.join(layout::tree_etc(self.ip))
+    }
+
+    /// Its `/var`.
+    #[must_use]
+    pub fn var(&self) -> PathBuf {
+        self.base_root.join(layout::tree_var(self.ip))
+    }
+
+    /// The folder that the report will be in.
+    #[must_use]
+    pub fn report_folder(&self) -> PathBuf {
+        self.var().join("ghost")
+    }
+
+    /// Makes it anew for a job.
+    ///
+    /// # Errors
+    /// At the first thing that cannot be made; an old tree then stays as it was, except that its `/var` may be
+    /// new while its `/etc` is not yet.
+    pub fn make(&self, contents: &Contents<'_>) -> Result<(), TreeError> {
+        self.make_var()?;
+        self.make_etc(contents)
+    }
+
+    /// What the client has written of its report from `offset` on, at most `limit` bytes; nothing if there is none.
+    ///
+    /// # Errors
+    /// When the report is something else than a file.
+    pub fn report(&self, offset: u64, limit: u64) -> Result<Vec<u8>, TreeError> {
+        let mut bytes = Vec::new();
+        let read = self.inside(&layout::tree_var(self.ip)).and_then(|var| {
+            let mut file = var.file(layout::REPORT)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.take(limit).read_to_end(&mut bytes)
+        });
+        match read {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(TreeError::Inside { verb: "read", path: self.var().join(layout::REPORT), source: error })
+            }
+            _ => Ok(bytes),
+        }
+    }
+
+    /// The whole report, for the record; empty if there is none.
+    ///
+    /// # Errors
+    /// When it is something else than a file.
+    pub fn whole_report(&self) -> Result<Vec<u8>, TreeError> {
+        self.report(0, REPORT_KEPT)
+    }
+
+    /// Makes the order void, if it is this job's or nobody can tell whose it is.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn withdraw(&self, job: &JobId) -> Result<(), TreeError> {
+        let removed = self.inside(&layout::tree_etc(self.ip)).and_then(|etc| {
+            let bytes = etc.read(layout::ORDER, LARGEST_ORDER)?;
+            if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
+                return Ok(());
+            }
+            let (folder, name) = folder_and_name(layout::ORDER);
+            etc.folder(folder)?.remove_file(name)
+        });
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|source| self.inside_error("remove", layout::ORDER, source)),
+        }
+    }
+
+    /// Asks the client to stop. One that does not look there is ended by its own deadlines.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn ask_to_stop(&self) -> Result<(), TreeError> {
+        let etc = self.inside(&layout::tree_etc(self.ip));
+        etc.and_then(|etc| write(&etc, layout::STOP, b""))
+            .map_err(|source| self.inside_error("write", layout::STOP, source))
+    }
+
+    fn inside(&self, name: &str) -> io::Result<Folder> {
+        Folder::open(&self.base_root)?.folder(name)
+    }
+
+    fn inside_error(&self, verb: &'static str, path: &str, source: io::Error) -> TreeError {
+        TreeError::Inside { verb, path: self.etc().join(path), source }
+    }
+
+    fn make_var(&self) -> Result<(), TreeError> {
+        let new =
+            self.copied("var", &self.var(), &|below| LEFT_OUT.iter().any(|out| below == Path::new(out)))?;
+        Folder::open(&new)
+            .and_then(|var| make_folders(&var, layout::CLAIMS))
+            .map_err(|source| TreeError::Inside { verb: "make", path: new.join(layout::CLAIMS), source })?;
+        place(&new, &self.var())
+    }
+
+    fn make_etc(&self, contents: &Contents<'_>) -> Result<(), TreeError> {
+        let new = self.copied("etc", &self.etc(), &|_| false)?;
+        let order = contents.order.to_json().map_err(TreeError::Order)?;
+        let fstab = match &contents.order.store {
+            Some(store) => fstab(&self.base_fstab()?, store),
+            None => self.base_fstab()?,
+        };
+        let written = Folder::open(&new).and_then(|etc| {
+            make_folders(&etc, folder_and_name(layout::ORDER).0)?;
+            write(&etc, "fstab", fstab.as_bytes())?;
+            write(&etc, layout::HOST_TABLE, contents.host_table)?;
+            write(&etc, layout::ORDER, order.as_bytes())
+        });
+        written.map_err(|source| TreeError::Inside { verb: "write into", path: new.clone(), source })?;
+        place(&new, &self.etc())
+    }
+
+    /// A fresh copy of the base root's folder beside the place where it belongs.
+    fn copied(
+        &self,
+        name: &str,
+        place: &Path,
+        leave_out: &dyn Fn(&Path) -> bool,
+    ) -> Result<PathBuf, TreeError> {
+        let mut new_name = std::ffi::OsString::from(".");
+        new_name.push(place.file_name().unwrap_or_default());
+        new_name.push(".new");
+        let new = self.base_root.join(new_name);
+        remove(&new)?;
+        copy::folder(&self.base_root.join(name), &new, leave_out)
+            .map_err(|error| TreeError::Copy(place.to_owned(), error))?;
+        Ok(new)
+    }
+
+    fn base_fstab(&self) -> Result<String, TreeError> {
+        let path = self.base_root.join("etc/fstab");
+        match fs::read(&path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(TreeError::Fstab(path, error)),
+        }
+    }
+}
+
+/// The folder of a path of the layout, and the name in it.
+fn folder_and_name(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or((".", path))
+}
+
+/// Makes each folder of a path that is not there yet.
+fn make_folders(folder: &Folder, path: &str) -> io::Result<()> {
+    let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    match folder.make_folder(first, 0o755) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    rest.map_or(Ok(()), |rest| make_folders(&folder.folder(first)?, rest))
+}
+
+/// Writes a file that only root can read: the order holds a secret, and clients come as root.
+fn write(folder: &Folder, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let (below, name) = folder_and_name(path);
+    folder.folder(below)?.replace(name, bytes)
+}
+
+fn place(new: &Path, place: &Path) -> Result<(), TreeError> {
+    let old = copy::put_in_place(new, place).map_err(|error| TreeError::Place(place.to_owned(), error))?;
+    old.map_or(Ok(()), |old| remove(&old))
+}
+
+fn remove(folder: &Path) -> Result<(), TreeError> {
+    match fs::remove_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(TreeError::Place(folder.to_owned(), error)),
+    }
+}
+
+/// The base root's fstab with the image store in it, and nothing else at its place (fstab(5)).
+#[must_use]
+pub fn fstab(base: &str, store: &ImageStore) -> String {
+    let other = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.first().is_none_or(|first| first.starts_with('#'))
+            || words.get(1) != Some(&layout::STORE_MOUNT_POINT)
+    };
+    let mut text: String = base.lines().filter(other).map(|line| format!("{line}\n")).collect();
+    // A blank in a path is written as its octal code (fstab(5)).
+    let path = store.path.display().to_string().replace('\\', "\\134").replace(' ', "\\040");
+    text.push_str(&format!(
+        "{}:{path} {} nfs vers=3,tcp,nolock 0 0\n",
+        store.server,
+        layout::STORE_MOUNT_POINT
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests;
