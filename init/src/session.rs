@@ -31,6 +31,10 @@ use crate::job::Job;
 use crate::network::BootInterface;
 use crate::task::{Finding, Task};
 
+/// How long the boot may take, from the start of PID 1 to an order that has been read. It takes two seconds; a
+/// server that answers now and then may stretch that.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -100,7 +104,7 @@ pub struct Session {
     stage: Stage,
     /// When the stage, or the task in it, has taken too long.
     deadline: Duration,
-    /// When the whole job, later the whole ending, has taken too long.
+    /// When the whole boot, then the whole job, then the whole ending has taken too long.
     overall: Duration,
     /// How long the ending may take.
     ending_limit: Duration,
@@ -176,10 +180,16 @@ impl Session {
                 turn.report(report::Event::StopRequested { by: by.clone() });
                 self.end(Outcome::Cancelled { by }, turn)
             }
+            (Stage::Booting { .. } | Stage::ReadingOrder, Event::DeadlinePassed) if over => {
+                self.fail(format!("the boot took longer than {} s", BOOT_LIMIT.as_secs()), turn)
+            }
             (_, Event::DeadlinePassed) if over => {
                 self.fail("the job took longer than its order allows", turn)
             }
-            (Stage::New, _) => self.boot(boot::first_steps().into(), turn),
+            (Stage::New, _) => {
+                self.overall = turn.now.saturating_add(BOOT_LIMIT);
+                self.boot(boot::first_steps().into(), turn)
+            }
             (Stage::Delaying(job), Event::DeadlinePassed) => self.claim(job, turn),
             (Stage::Testing, Event::SleepEnded { how }) => self.end_test(how, turn),
             (Stage::StartingSleep(job, port), Event::SleepEnded { how }) => {

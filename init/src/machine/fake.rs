@@ -21,6 +21,10 @@ pub enum Trouble {
     Fails,
     /// It never ends.
     Hangs,
+    /// It never ends, nor does any after it: the server has died.
+    ServerDies,
+    /// It ends well, but a child that it starts never does.
+    Lasts,
     /// While it runs, somebody presses Ctrl-Alt-Del; and it never ends.
     Stopped,
 }
@@ -28,7 +32,8 @@ pub enum Trouble {
 /// The machine, and what was done to it.
 #[derive(Debug)]
 pub struct Fake {
-    now: Duration,
+    /// Time since its kernel's start.
+    pub now: Duration,
     due: VecDeque<Event>,
     /// Which of the tasks that are started, counted from 0, gets into which trouble.
     trouble: Option<(usize, Trouble)>,
@@ -78,10 +83,11 @@ impl Fake {
     fn begin(&mut self, task: &Task) {
         self.due.clear();
         let number = self.tasks().len();
-        match self.trouble.filter(|(unlucky, _)| *unlucky == number) {
-            Some((_, Trouble::Fails)) => self.due.push_back(Event::Finished(Err(Failure::new("no luck")))),
-            Some((_, Trouble::Hangs)) => {}
-            Some((_, Trouble::Stopped)) => {
+        match self.trouble_of(number) {
+            Some(Trouble::Fails) => self.due.push_back(Event::Finished(Err(Failure::new("no luck")))),
+            Some(Trouble::Hangs | Trouble::ServerDies) => {}
+            Some(Trouble::Lasts) => self.due.push_back(Event::Finished(Ok(self.find(task)))),
+            Some(Trouble::Stopped) => {
                 self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned() });
             }
             None => {
@@ -92,6 +98,12 @@ impl Fake {
                 }
             }
         }
+    }
+
+    fn trouble_of(&self, number: usize) -> Option<Trouble> {
+        let (unlucky, trouble) = self.trouble?;
+        let hit = number == unlucky || (trouble == Trouble::ServerDies && number > unlucky);
+        hit.then_some(trouble)
     }
 
     fn find(&self, task: &Task) -> Finding {

@@ -1,6 +1,7 @@
 //! From the first mount to a job that is claimed and has its image store.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ghost_contract::report::Event as Report;
 use ghost_contract::{HostName, MacAddress, Mode};
@@ -150,6 +151,7 @@ impl Session {
     fn delay(&mut self, job: Job, turn: &mut Turn) -> Stage {
         let seconds = self.options.delay.as_secs();
         turn.say(format!("mode {} begins in {seconds} s; Ctrl-Alt-Del powers off instead", job.mode));
+        self.overall = Duration::MAX;
         self.deadline = turn.now.saturating_add(self.options.delay);
         Stage::Delaying(job)
     }

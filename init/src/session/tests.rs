@@ -1,5 +1,7 @@
 //! Whole jobs, replayed on a machine of the mind.
 
+use std::time::Duration;
+
 use ghost_contract::report::Event as Report;
 use ghost_contract::{Mode, order::AtEnd, report::Outcome};
 
@@ -8,6 +10,10 @@ use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
 use crate::task::{Farewell, Task};
+
+/// The fake machine's kernel is 20 s old at the start. The boot may take two minutes, or the tasks between the
+/// claim and the sleep two and a half; the failure is shown for 10 s, and the ending takes a minute.
+const SOON: Duration = Duration::from_secs(20 + 150 + 10 + 60);
 
 fn replay(mut machine: Fake) -> Fake {
     assert_eq!(run(&mut machine), AtEnd::PowerOff);
@@ -75,7 +81,7 @@ fn whatever_goes_wrong_the_machine_goes_off() {
     for new in [&(|| machine(Mode::Test)) as &dyn Fn() -> Fake, &|| machine(Mode::Backup), &sleeping] {
         let tasks = replay(new()).tasks().len();
         for task in 0..tasks {
-            for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::Stopped] {
+            for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::ServerDies, Trouble::Stopped] {
                 let machine = replay(new().with(task, trouble));
                 let last = machine.tasks().into_iter().rev().take(5).collect::<Vec<_>>();
                 let way_out = [
@@ -87,9 +93,26 @@ fn whatever_goes_wrong_the_machine_goes_off() {
                 ];
                 assert_eq!(last, way_out, "{trouble:?} at task {task}");
                 assert!(matches!(machine.done.last(), Some(Action::Leave(_))));
+                assert!(machine.now < SOON, "{trouble:?} at task {task} takes {:?}", machine.now);
             }
         }
     }
+}
+
+#[test]
+fn a_job_that_takes_longer_than_its_order_allows_is_ended() {
+    let tasks = replay(machine(Mode::Test));
+    let sleep = tasks.tasks().iter().position(|task| matches!(task, Task::StartSleep(_))).unwrap();
+    let machine = replay(machine(Mode::Test).with(sleep, Trouble::Lasts));
+    let expected = Outcome::Failed { reason: "the job took longer than its order allows".to_owned() };
+    assert_eq!(outcome(&machine), expected);
+}
+
+#[test]
+fn a_failure_can_be_read_before_the_machine_goes_off() {
+    let shown = replay(Fake::new("ghost.delay=7", None));
+    let at_once = replay(Fake::new("ghost.delay=0", None));
+    assert_eq!(shown.now.saturating_sub(at_once.now), Duration::from_secs(7));
 }
 
 #[test]

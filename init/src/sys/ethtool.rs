@@ -55,7 +55,7 @@ pub fn arm(interface: &str) -> Result<WakeOnLan, EthtoolError> {
     }
     if info.supported & MAGIC == 0 {
         let can = letters(info.supported);
-        return Ok(not_armed(NotArmed::Unsupported, format!("it wakes on '{can}' only, not on 'g'")));
+        return Ok(not_armed(NotArmed::Unsupported, format!("it supports '{can}', which is not 'g'")));
     }
     info = WolInfo { cmd: SET_WAKE_ON_LAN, wolopts: MAGIC, ..WolInfo::default() };
     if let Err(error) = exchange(&socket, name, &mut info) {

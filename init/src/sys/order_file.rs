@@ -9,21 +9,20 @@ use ghost_contract::{JobId, layout};
 use super::file::{self, FileError};
 use crate::task::Finding;
 
-/// The order; none if there is no such file.
+/// The order below this `/etc`; none if there is no such file.
 ///
 /// # Errors
 /// When it is there and cannot be read.
-pub fn read() -> Result<Finding, FileError> {
-    file::read(&Path::new("/etc").join(layout::ORDER)).map(Finding::Order)
+pub fn read(etc: &Path) -> Result<Finding, FileError> {
+    file::read(&etc.join(layout::ORDER)).map(Finding::Order)
 }
 
-/// Claims the order of a job: whoever creates the file, and only that one, obeys. NFS version 3 and later
+/// Claims the order of a job below this `/var`: whoever creates the file, and only that one, obeys. NFS version 3 and later
 /// create exclusively (RFC 1813, 3.3.8).
 ///
 /// # Errors
 /// When nobody knows who has it.
-pub fn claim(job: &JobId) -> Result<Finding, FileError> {
-    let var = Path::new("/var");
+pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
     file::make_folder(&var.join(layout::CLAIMS))?;
     let path = var.join(layout::claim(job));
     match OpenOptions::new().write(true).create_new(true).open(&path) {
@@ -33,5 +32,32 @@ pub fn claim(job: &JobId) -> Result<Finding, FileError> {
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Finding::AlreadyClaimed),
         Err(source) => Err(FileError::Write { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_claimed_once() {
+        let var = tempfile::tempdir().unwrap();
+        let job = "20260123-142501-4f3a".parse().unwrap();
+        assert_eq!(claim(var.path(), &job).unwrap(), Finding::Claimed);
+        assert_eq!(claim(var.path(), &job).unwrap(), Finding::AlreadyClaimed);
+        let another = "20260123-142501-4f3b".parse().unwrap();
+        assert_eq!(claim(var.path(), &another).unwrap(), Finding::Claimed);
+    }
+
+    #[test]
+    fn no_order_is_something_else_than_one_that_cannot_be_read() {
+        let etc = tempfile::tempdir().unwrap();
+        assert_eq!(read(etc.path()).unwrap(), Finding::Order(None));
+        let path = etc.path().join(layout::ORDER);
+        std::fs::create_dir_all(&path).unwrap();
+        assert!(read(etc.path()).is_err());
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(read(etc.path()).unwrap(), Finding::Order(Some(b"{}".to_vec())));
     }
 }

@@ -151,3 +151,59 @@ fn write(file: &mut File, lines: &str) -> io::Result<UnixTime> {
     let rest = Duration::from_nanos(u64::try_from(about.mtime_nsec()).unwrap_or(0));
     Ok(UnixTime::from_millis(0).plus(seconds.saturating_add(rest)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(path: PathBuf) -> Writer {
+        Writer { path, file: None, waiting: String::new(), trouble: None, time: None }
+    }
+
+    #[test]
+    fn lines_from_before_the_file_was_open_are_written_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ghost/report.jsonl");
+        let mut writer = writer(path.clone());
+        writer.append("first\n");
+        assert!(!path.exists());
+        writer.open().unwrap();
+        writer.append("second\n");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "first\nsecond\n");
+    }
+
+    #[test]
+    fn what_others_wrote_before_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        std::fs::write(&path, "an earlier job\n").unwrap();
+        let mut writer = writer(path.clone());
+        writer.open().unwrap();
+        writer.append("this one\n");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "an earlier job\nthis one\n");
+    }
+
+    #[test]
+    fn a_flush_gives_the_time_that_the_file_got() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        let mut writer = writer(path.clone());
+        writer.open().unwrap();
+        writer.append("a line\n");
+        let modified = std::fs::metadata(path).unwrap().modified().unwrap();
+        let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(writer.flushed().unwrap(), Some(UnixTime::from_millis(0).plus(since)));
+    }
+
+    #[test]
+    fn a_line_that_was_lost_is_told_of_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        let mut writer = writer(path.clone());
+        std::fs::write(&path, "").unwrap();
+        writer.file = Some(File::open(path).unwrap());
+        writer.append("a line\n");
+        assert!(matches!(writer.flushed(), Err(ReportError::Append(_))));
+        assert!(writer.flushed().is_ok());
+    }
+}

@@ -47,8 +47,8 @@ fn attempt(
         Task::RaiseLoopback => network::raise_loopback()?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
-        Task::ReadOrder => return Ok(order_file::read()?),
-        Task::Claim(job) => return Ok(order_file::claim(&job)?),
+        Task::ReadOrder => return Ok(order_file::read(Path::new("/etc"))?),
+        Task::Claim(job) => return Ok(order_file::claim(Path::new("/var"), &job)?),
         Task::OpenStore(image_store, nonce) => store::open(&image_store, &nonce)?,
         Task::StartShellServer { authorized_keys } => {
             return Ok(Finding::ShellServer(shell::start_server(children, &authorized_keys)?));
