@@ -1,1 +1,17 @@
-//! The end-to-end scenarios.
+//! The end-to-end scenarios: what an administrator types, on real servers and PCs that boot for real.
+//!
+//! They need root, the programs in `tests/host-packages`, a base root (`make rootfs`) and `ghostctl` beside the
+//! program `lab`; `make e2e` sees to all of it. What a scenario leaves when it fails is in `target/lab-failures/`.
+
+#![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
+
+mod by_hand;
+mod cards;
+mod interrupted;
+mod john;
+mod lab_itself;
+mod never_up;
+mod refusals;
+mod shared_address;
+mod stage;
+mod wake;

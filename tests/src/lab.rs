@@ -17,11 +17,13 @@ use rustix::process::Pid;
 use crate::config::LabConfig;
 use crate::control::{self, ControlError, PcStatus, Request};
 use crate::folder::{self, FolderError, LabFolder};
+use crate::network::BRIDGE;
 use crate::pc::DiskError;
 use crate::qmp::QmpError;
 use crate::running::{Running, RunningError};
 use crate::supervisor::{DETACH, READY};
 use crate::sys::name_space;
+use crate::sys::packet::PacketSocket;
 use crate::wait::{self, TimedOut};
 
 pub use failure::keep_failure;
@@ -58,6 +60,9 @@ pub enum LabError {
     /// A program in it.
     #[error("a program in the lab went wrong")]
     Running(#[from] RunningError),
+    /// A frame on its network.
+    #[error("cannot send a frame")]
+    Frame(#[source] io::Error),
     /// A PC of it.
     #[error("there is no PC {0} in the lab")]
     NoSuchPc(String),
@@ -230,6 +235,15 @@ impl Lab {
         let words =
             ["ssh", "-i", &key].into_iter().chain(flags.split(' ')).chain([machine.as_str(), command]);
         self.run(&words.collect::<Vec<_>>())
+    }
+
+    /// Sends a frame from the boot server's interface, byte for byte.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn send_frame(&self, frame: &[u8]) -> Result<(), LabError> {
+        let send = || PacketSocket::open(BRIDGE)?.send(frame);
+        name_space::in_network_of(self.process, send).map_err(LabError::Frame)
     }
 
     /// The DHCP configuration as it is now.

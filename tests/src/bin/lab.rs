@@ -37,6 +37,9 @@ enum Verb {
         /// A further flag for the clients' kernel command line.
         #[arg(long)]
         kernel_flag: Vec<String>,
+        /// End the lab when this command ends, as by Ctrl-C.
+        #[arg(long)]
+        foreground: bool,
     },
     /// End the lab. Nothing is left of it.
     Down {
@@ -108,12 +111,15 @@ fn perform(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut config = LabConfig::new(arguments.name);
     let there = |config: &LabConfig| Lab::of_name(&config.labs, &config.name, &program);
     match arguments.verb {
-        Verb::Up { base_root, netboot, kernel_flag } => {
+        Verb::Up { base_root, netboot, kernel_flag, foreground } => {
             config.base_root = base_root.unwrap_or(config.base_root);
             config.netboot = netboot.unwrap_or(config.netboot);
             config.kernel_flags = kernel_flag;
             let lab = Lab::up(config, &program)?;
             show(&lab)?;
+            if foreground {
+                wait_for_a_signal();
+            }
             lab.detach()?;
         }
         Verb::Down { all: true } => lab::end_all(&config.labs)?,
@@ -124,6 +130,13 @@ fn perform(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Supervise { folder } => supervise(folder)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whatever ends this process ends the lab. Parking may end by itself, so it is done again.
+fn wait_for_a_signal() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 fn show(lab: &Lab) -> Result<(), Failure> {

@@ -54,10 +54,22 @@ pub fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Chil
     })
 }
 
-/// Runs `start` on a thread that ends with it.
-fn in_thread(start: impl FnOnce() -> io::Result<Child> + Send) -> io::Result<Child> {
+/// Runs `work` where the network is that of a process.
+///
+/// # Errors
+/// Those of the system and of `work`.
+pub fn in_network_of<T: Send>(process: Pid, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let process = pidfd_open(process, PidfdFlags::empty())?;
+    in_thread(|| {
+        setns(&process, CloneFlags::CLONE_NEWNET)?;
+        work()
+    })
+}
+
+/// Runs `work` on a thread that ends with it.
+fn in_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
-        let thread = scope.spawn(start);
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
+        let thread = scope.spawn(work);
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
     })
 }
