@@ -37,30 +37,23 @@ pub enum Keyword {
 
 impl Keyword {
     fn of(token: &Token<'_>) -> Self {
-        const WORDS: [(&str, Keyword); 20] = [
-            ("host", Keyword::Host),
-            ("filename", Keyword::Filename),
-            ("hardware", Keyword::Hardware),
-            ("fixed-address", Keyword::FixedAddress),
-            ("option", Keyword::Option),
-            ("group", Keyword::Scope),
-            ("subnet", Keyword::Scope),
-            ("subnet6", Keyword::Scope),
-            ("shared-network", Keyword::Scope),
-            ("pool", Keyword::Scope),
-            ("pool6", Keyword::Scope),
-            ("if", Keyword::Condition),
-            ("elsif", Keyword::Condition),
-            ("else", Keyword::Condition),
-            ("switch", Keyword::Condition),
-            ("on", Keyword::Condition),
-            ("case", Keyword::Label),
-            ("default", Keyword::Label),
-            ("include", Keyword::Include),
-            ("key", Keyword::Key),
-        ];
-        let known = WORDS.iter().find(|(word, _)| token.is_word(word));
-        known.map_or(Self::Other, |(_, keyword)| *keyword)
+        let mut small = [0_u8; "shared-network".len()];
+        let Some(word) = small.get_mut(..token.bytes.len()) else { return Self::Other };
+        word.copy_from_slice(token.bytes);
+        word.make_ascii_lowercase();
+        match &*word {
+            b"host" => Self::Host,
+            b"filename" => Self::Filename,
+            b"hardware" => Self::Hardware,
+            b"fixed-address" => Self::FixedAddress,
+            b"option" => Self::Option,
+            b"include" => Self::Include,
+            b"key" => Self::Key,
+            b"group" | b"subnet" | b"subnet6" | b"shared-network" | b"pool" | b"pool6" => Self::Scope,
+            b"if" | b"elsif" | b"else" | b"switch" | b"on" => Self::Condition,
+            b"case" | b"default" => Self::Label,
+            _ => Self::Other,
+        }
     }
 
     /// Whether dhcpd wants a block after it, or wants none.
@@ -326,7 +319,8 @@ pub fn host_name(bytes: &[u8], statement: &Statement) -> Option<String> {
         if !fits {
             return None;
         }
-        name.extend(token.bytes.iter().map(|byte| char::from(*byte)));
+        // Words and dots are ASCII.
+        name.push_str(std::str::from_utf8(token.bytes).ok()?);
         wants_word = !wants_word;
     }
     (!name.is_empty()).then_some(name)

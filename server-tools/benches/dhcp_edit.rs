@@ -1,0 +1,123 @@
+//! How long the edit of dhcpd.conf takes, against `cp` and fsync of the same file and against the HOWTO's way
+//! (`sed` into a copy, `mv`), in the same run and the same folder.
+//!
+//! Prints a table; asserts nothing. Ours is read, table, swap, write beside, fsync, rename; `pure` is the part
+//! of it between reading and writing. Medians, in milliseconds.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ghost_contract::HostName;
+use ghost_contract::dhcp::HostTable;
+use ghostctl::dhcp::{Revert, Swap, isc};
+
+const BOOT: &str = "pxelinux.0";
+const RUNS: usize = 15;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> Outcome {
+    let folder = tempfile::tempdir_in(".")?;
+    println!(
+        "{:>8} {:>9} {:>9} {:>9} {:>9} {:>11} {:>10}",
+        "hosts", "pure", "swap", "revert", "cp+fsync", "sed+mv", "swap/sed"
+    );
+    for hosts in [100, 10_000, 100_000] {
+        let file = folder.path().join("dhcpd.conf");
+        fs::write(&file, configuration(hosts))?;
+        let host: HostName = format!("pc-{}", hosts / 2).parse()?;
+        let pure = median(|| swapped(&file, &host).map(|swap| drop(black_box(swap))))?;
+        let swap = median(|| replace(&file, &swapped(&file, &host)?.contents))?;
+        let swap_of_it = swapped_from(&file, configuration(hosts).into_bytes(), &host)?;
+        let revert = median(|| reverted(&file, &swap_of_it))?;
+        let copy = median(|| copied(&file))?;
+        let sed = median(|| sed_and_mv(&file, &host))?;
+        println!(
+            "{hosts:>8} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>11.2} {:>10.2}",
+            millis(pure),
+            millis(swap),
+            millis(revert),
+            millis(copy),
+            millis(sed),
+            swap.as_secs_f64() / sed.as_secs_f64(),
+        );
+    }
+    Ok(())
+}
+
+fn configuration(hosts: usize) -> String {
+    let mut text =
+        String::from("default-lease-time 600; # all of them\nsubnet 10.0.0.0 netmask 255.0.0.0 { }\n");
+    for number in 0..hosts {
+        let (high, middle, low) = (number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff);
+        let _written = write!(
+            text,
+            "host pc-{number} {{\n  # room {low}\n  hardware ethernet 02:00:00:{high:02X}:{middle:02x}:{low:x};\n  \
+             fixed-address 10.{high}.{middle}.{low};\n  filename \"nobackup\";\n}}\n"
+        );
+    }
+    text
+}
+
+fn swapped(file: &Path, host: &HostName) -> Result<Swap, Box<dyn std::error::Error>> {
+    swapped_from(file, fs::read(file)?, host)
+}
+
+fn swapped_from(file: &Path, bytes: Vec<u8>, host: &HostName) -> Result<Swap, Box<dyn std::error::Error>> {
+    let table = HostTable::read(file, bytes, &mut |_| Err(io::ErrorKind::NotFound.into()))?;
+    Ok(isc::swap(&table, host, BOOT)?)
+}
+
+fn reverted(file: &Path, swap: &Swap) -> Outcome {
+    match isc::revert(file, &swap.contents, &swap.host.name, BOOT, &swap.previous) {
+        Revert::Contents(contents) => replace(file, &contents),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+fn replace(file: &Path, contents: &[u8]) -> Outcome {
+    let beside = file.with_extension("new");
+    let mut new = File::create(&beside)?;
+    new.write_all(contents)?;
+    new.sync_all()?;
+    fs::rename(&beside, file.with_extension("changed"))?;
+    Ok(())
+}
+
+fn copied(file: &Path) -> Outcome {
+    let copy = file.with_extension("copy");
+    run(Command::new("cp").arg(file).arg(&copy))?;
+    Ok(File::open(&copy)?.sync_all()?)
+}
+
+fn sed_and_mv(file: &Path, host: &HostName) -> Outcome {
+    let copy = file.with_extension("sed");
+    let script = format!("/host {host} /,/}}/s/nobackup/{BOOT}/");
+    run(Command::new("sed").arg(script).arg(file).stdout(File::create(&copy)?))?;
+    run(Command::new("mv").arg(&copy).arg(file.with_extension("changed")))
+}
+
+fn run(command: &mut Command) -> Outcome {
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+fn median(mut work: impl FnMut() -> Outcome) -> Result<Duration, Box<dyn std::error::Error>> {
+    let mut times = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    Ok(times[RUNS / 2])
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
