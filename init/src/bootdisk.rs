@@ -85,7 +85,7 @@ pub enum BootdiskError {
     },
     /// COMMAND.COM would cut the line.
     #[error(
-        "line {line} of AUTOEXEC.BAT gets {length} characters long with the command filled in, DOS reads {LONGEST_LINE}"
+        "line {line} of the batch file gets {length} characters long with the command filled in, DOS reads {LONGEST_LINE}"
     )]
     LineTooLong {
         /// Its number, from 1.
@@ -115,20 +115,38 @@ pub fn fill(template: Vec<u8>, command: &str) -> Result<Vec<u8>, BootdiskError> 
     replace_autoexec(volume, before.len(), &after)
 }
 
+/// Whether a command can stand in a batch file.
+///
+/// # Errors
+/// When it is not one line of printable ASCII.
+pub fn check_command(command: &str) -> Result<(), BootdiskError> {
+    if command.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
+    Err(BootdiskError::Command { command: command.to_owned() })
+}
+
 /// The content of AUTOEXEC.BAT with both placeholders replaced.
 fn fill_autoexec(template: &[u8], command: &str) -> Result<Vec<u8>, BootdiskError> {
-    if !command.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(BootdiskError::Command { command: command.to_owned() });
-    }
+    check_command(command)?;
     let named = replace(template, NAME_PLACEHOLDER, IMAGE_NAME)?;
     let filled = replace(&named, COMMAND_PLACEHOLDER, command)?;
-    for (index, line) in filled.split(|byte| *byte == b'\n').enumerate() {
+    check_lines(&filled)?;
+    Ok(filled)
+}
+
+/// Whether DOS reads every line of a batch file whole.
+///
+/// # Errors
+/// For the first that it does not.
+pub fn check_lines(batch: &[u8]) -> Result<(), BootdiskError> {
+    for (index, line) in batch.split(|byte| *byte == b'\n').enumerate() {
         let length = line.strip_suffix(b"\r").unwrap_or(line).len();
         if length > LONGEST_LINE {
             return Err(BootdiskError::LineTooLong { line: index + 1, length });
         }
     }
-    Ok(filled)
+    Ok(())
 }
 
 /// Every occurrence of the placeholder replaced; there must be one.

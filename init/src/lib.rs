@@ -15,6 +15,7 @@ pub mod disk;
 pub mod failure;
 pub mod fstab;
 pub mod identity;
+pub mod imager;
 pub mod job;
 pub mod machine;
 pub mod network;

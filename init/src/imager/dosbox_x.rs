@@ -1,0 +1,233 @@
+//! dosbox-x, headless: it has a DOS of its own, so what it needs of the boot floppy is the files.
+//!
+//! It runs without a terminal (with one, it would leave the keyboard in a bad mode when it is killed) and reads
+//! every keyboard that is there when it starts. Every setting here was found to be needed with version
+//! 2025.02.01 of Debian trixie.
+//!
+//! The text of its screen is known only as far as programs write it through DOS or the BIOS: it is in the
+//! log, line by line. What a program draws into video memory is in its pictures only.
+
+use std::path::PathBuf;
+
+use evdev::KeyCode;
+use ghost_contract::Mode;
+
+use super::{
+    CAPTURES, Commission, HOME, IMAGES, ImagerError, LOG, Launch, LaunchFile, MARKS, PROGRAM, Terminal,
+    inside, plain,
+};
+use crate::bootdisk::{self, BootFile, BootdiskError};
+use crate::imager::evidence::{DONE, FAILED, STARTED};
+
+/// What these keys do when they are pressed together: dosbox-x writes a picture into [`CAPTURES`].
+pub const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
+/// The program on C: that is called.
+const GHOST: &str = "GHOST.EXE";
+/// What precedes a line of the DOS screen in the log.
+const CONSOLE_LINE: &str = "DOS CON: ";
+/// A program that only ends with errorlevel 255 (`mov ax, 4CFFh`, `int 21h`). It is called first, since a
+/// command that cannot be started at all leaves the errorlevel as it was.
+const NOT_RUN: LaunchProgram = LaunchProgram { name: "NOTRUN.COM", code: &[0xB8, 0xFF, 0x4C, 0xCD, 0x21] };
+/// What the log says when a disk, a folder or a program cannot be had.
+const COMPLAINTS: [&str; 4] = [
+    "Must specify image file(s) to mount",
+    "Could not load image",
+    "doesn't exist",
+    "Bad command or filename",
+];
+
+struct LaunchProgram {
+    name: &'static str,
+    code: &'static [u8],
+}
+
+/// How dosbox-x is started for a job, with the files of the boot floppy.
+///
+/// # Errors
+/// When the floppy has no GHOST.EXE, or something cannot stand in a configuration or a batch file.
+pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Launch, ImagerError> {
+    if commission.mode == Mode::Ghost {
+        return Err(ImagerError::NoScreen);
+    }
+    if !floppy.iter().any(|file| file.path == GHOST) {
+        return Err(BootdiskError::Missing { name: GHOST.to_owned() }.into());
+    }
+    let program = floppy
+        .into_iter()
+        .map(|file| LaunchFile { path: PathBuf::from(PROGRAM).join(file.path), content: file.content });
+    let not_run =
+        LaunchFile { path: PathBuf::from(PROGRAM).join(NOT_RUN.name), content: NOT_RUN.code.to_vec() };
+    let settings = configuration(commission)?;
+    let configuration = LaunchFile { path: inside("dosbox.conf"), content: settings.into_bytes() };
+    let arguments = ["-conf", "/run/ghost/dos/dosbox.conf", "-fastlaunch", "-nomenu"];
+    Ok(Launch {
+        files: program.chain([not_run, configuration]).collect(),
+        program: PathBuf::from("dosbox-x"),
+        arguments: arguments.map(str::to_owned).to_vec(),
+        environment: vec![("SDL_VIDEODRIVER", "evdev"), ("SDL_AUDIODRIVER", "dummy"), ("HOME", HOME)],
+        terminal: Terminal::None,
+    })
+}
+
+/// The configuration file. Without `quit warning=false` SIGTERM does not end it; with the rate limits, a disk
+/// takes sixteen times as long; `mount -z` frees the letter Z.
+fn configuration(commission: &Commission<'_>) -> Result<String, ImagerError> {
+    bootdisk::check_command(commission.command)?;
+    let disk = plain(commission.disk)?;
+    let batch = format!(
+        "@echo off\n\
+         mount -z y\n\
+         imgmount 2 {disk} -t hdd\n\
+         mount c {PROGRAM}\n\
+         mount m {MARKS}\n\
+         mount z {IMAGES}\n\
+         m:\n\
+         echo {STARTED} > {STARTED}\n\
+         c:\\{not_run}\n\
+         c:\\{GHOST} {command}\n\
+         if errorlevel 1 goto failed\n\
+         echo {DONE} > {DONE}\n\
+         exit\n\
+         :failed\n\
+         echo {FAILED} > {FAILED}\n\
+         exit\n",
+        not_run = NOT_RUN.name,
+        command = commission.command
+    );
+    bootdisk::check_lines(batch.as_bytes())?;
+    Ok(format!(
+        "[sdl]\n\
+         output=surface\n\
+         autolock=false\n\
+         showmenu=false\n\
+         [dosbox]\n\
+         quit warning=false\n\
+         startbanner=false\n\
+         captures={CAPTURES}\n\
+         [cpu]\n\
+         cycles=max\n\
+         apmbios=true\n\
+         [mixer]\n\
+         nosound=true\n\
+         [dos]\n\
+         hard drive data rate limit=0\n\
+         floppy drive data rate limit=0\n\
+         log console=true\n\
+         [log]\n\
+         logfile={LOG}\n\
+         [autoexec]\n\
+         {batch}"
+    ))
+}
+
+/// What programs have written on the DOS screen so far, from the log.
+#[must_use]
+pub fn screen_text(log: &str) -> String {
+    let mut text = String::new();
+    for line in log.lines().filter_map(|line| line.strip_prefix(CONSOLE_LINE)) {
+        // A program that shows its progress goes back to the start of the line: the last of it is seen.
+        text.push_str(line.rsplit('\r').next().unwrap_or(line));
+        text.push('\n');
+    }
+    text
+}
+
+/// What the log complains of: the last line that says that something cannot be had.
+#[must_use]
+pub fn complaint(log: &str) -> Option<String> {
+    let complains = |line: &&str| COMPLAINTS.iter().any(|words| line.contains(words));
+    let line = log.lines().rev().find(complains)?;
+    Some(line.strip_prefix(CONSOLE_LINE).unwrap_or(line).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const DUMP: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx";
+
+    fn commission(mode: Mode) -> Commission<'static> {
+        Commission { mode, command: DUMP, disk: Path::new("/dev/sda") }
+    }
+
+    fn floppy() -> Vec<BootFile> {
+        ["COMMAND.COM", "GHOST.EXE", "UTIL/MOUSE.COM"]
+            .map(|path| BootFile { path: path.to_owned(), content: path.into() })
+            .into()
+    }
+
+    #[test]
+    fn it_is_started_headless_with_its_own_configuration() {
+        let launch = prepare(&commission(Mode::Backup), floppy()).unwrap();
+        assert_eq!(launch.program, Path::new("dosbox-x"));
+        assert_eq!(launch.arguments, ["-conf", "/run/ghost/dos/dosbox.conf", "-fastlaunch", "-nomenu"]);
+        assert_eq!(launch.terminal, Terminal::None);
+        assert!(launch.environment.contains(&("SDL_VIDEODRIVER", "evdev")));
+        assert!(launch.environment.contains(&("SDL_AUDIODRIVER", "dummy")));
+    }
+
+    #[test]
+    fn the_configuration_is_the_one_that_was_measured() {
+        let launch = prepare(&commission(Mode::Backup), floppy()).unwrap();
+        let configuration = launch.files.last().unwrap();
+        assert_eq!(configuration.path, Path::new("/run/ghost/dos/dosbox.conf"));
+        assert_eq!(String::from_utf8_lossy(&configuration.content), include_str!("dosbox_x/backup.conf"));
+    }
+
+    #[test]
+    fn the_files_of_the_floppy_are_on_c() {
+        let launch = prepare(&commission(Mode::Backup), floppy()).unwrap();
+        let paths: Vec<_> = launch.files.iter().map(|file| file.path.to_str().unwrap()).collect();
+        assert_eq!(
+            paths[..3],
+            ["/run/ghost/dos/c/COMMAND.COM", "/run/ghost/dos/c/GHOST.EXE", "/run/ghost/dos/c/UTIL/MOUSE.COM"]
+        );
+        assert_eq!(launch.files[1].content, b"GHOST.EXE");
+        assert_eq!(launch.files[3].path, Path::new("/run/ghost/dos/c/NOTRUN.COM"));
+    }
+
+    #[test]
+    fn a_floppy_without_the_program_is_refused() {
+        let error = prepare(&commission(Mode::Backup), floppy().split_off(2)).unwrap_err();
+        assert_eq!(error.to_string(), "the boot floppy image has no file GHOST.EXE");
+    }
+
+    #[test]
+    fn a_person_would_see_nothing() {
+        let error = prepare(&commission(Mode::Ghost), floppy()).unwrap_err();
+        assert!(matches!(error, ImagerError::NoScreen));
+    }
+
+    #[test]
+    fn what_would_break_the_batch_file_is_refused() {
+        let long = "x".repeat(200);
+        for command in ["-fx\nformat c:", long.as_str()] {
+            let error = prepare(&Commission { command, ..commission(Mode::Backup) }, floppy()).unwrap_err();
+            assert!(matches!(error, ImagerError::Bootdisk(_)), "{error}");
+        }
+        for disk in ["/dev/sda -t floppy", "sda", "/dev/\u{e4}"] {
+            let disk = Path::new(disk);
+            let error = prepare(&Commission { disk, ..commission(Mode::Backup) }, floppy()).unwrap_err();
+            assert!(matches!(error, ImagerError::Path(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_dos_screen_is_in_the_log() {
+        let log = "XMS: 50 handles\nDOS CON: *** STAND-IN\nINT13: Check\nDOS CON: [ Mark ]  [ Continue ]\n\
+                   DOS CON: \rPercent: 1\rPercent: 2\n";
+        assert_eq!(screen_text(log), "*** STAND-IN\n[ Mark ]  [ Continue ]\nPercent: 2\n");
+    }
+
+    #[test]
+    fn a_disk_or_a_program_that_is_not_there_is_in_the_log() {
+        let log = "DOS CON: Bad command or filename - \"C:\\GHOST.EXE\"\n";
+        assert_eq!(complaint(log).unwrap(), "Bad command or filename - \"C:\\GHOST.EXE\"");
+        let log = "LOG: all well\nDOS CON: [2JThe image must be on a host, local or network drive.\n\
+                   DOS CON: Must specify image file(s) to mount.\nCOMMAND.COM stack\n";
+        assert_eq!(complaint(log).unwrap(), "Must specify image file(s) to mount.");
+        assert_eq!(complaint("DOS CON: Completed successfully\n"), None);
+    }
+}

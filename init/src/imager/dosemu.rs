@@ -1,0 +1,265 @@
+//! DOSEmu 1.4 and dosemu2: they boot the client's own copy of the floppy on the first virtual terminal.
+//!
+//! The two take different settings for the same things, so which one is installed is found out from the
+//! program itself. All settings here were found to be needed on a client's console; the syntax is that of
+//! `dosemurc` of each.
+//!
+//! The floppy's AUTOEXEC.BAT must leave the same marks as the batch file of [`super::dosbox_x`] does;
+//! `dosemu/AUTOEXEC.BAT` is a template that does.
+
+use std::path::{Path, PathBuf};
+
+use ghost_contract::Mode;
+
+use super::{Commission, HOME, IMAGES, ImagerError, LOG, Launch, LaunchFile, MARKS, Terminal, inside, plain};
+use crate::bootdisk;
+
+/// The floppy that 1.4 can boot from; with one of 720 KiB it hangs.
+const BOOTABLE_SIZE: usize = 1440 * 1024;
+/// What begins a line of the log that tells of an error.
+const ERROR: &str = "ERROR:";
+/// Where the programs are, in the order in which they are looked for. The scripts `dosemu` that call them ask
+/// questions and are not used.
+pub const PROGRAMS: [&str; 5] = [
+    "/usr/bin/dosemu.bin",
+    "/usr/local/bin/dosemu.bin",
+    "/usr/libexec/dosemu2/dosemu2.bin",
+    "/usr/bin/dosemu2.bin",
+    "/usr/local/bin/dosemu2.bin",
+];
+
+/// Which of the two programs is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// DOSEmu 1.4.
+    Dosemu1,
+    /// dosemu2.
+    Dosemu2,
+}
+
+impl Flavour {
+    /// Looks into a program.
+    ///
+    /// # Errors
+    /// When it is neither of them.
+    pub fn of(path: &Path, program: &[u8]) -> Result<Self, ImagerError> {
+        let has =
+            |text: &str| program.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
+        if has("dosemu2") {
+            return Ok(Self::Dosemu2);
+        }
+        if has("dosemu") {
+            return Ok(Self::Dosemu1);
+        }
+        Err(ImagerError::UnknownDosemu(path.to_owned()))
+    }
+}
+
+/// The program that was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Installed<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// Which one it is.
+    pub flavour: Flavour,
+}
+
+/// How it is started for a job, with the administrator's template floppy.
+///
+/// # Errors
+/// When the template cannot be filled in or booted, or a path cannot stand in the configuration.
+pub fn prepare(
+    commission: &Commission<'_>,
+    installed: Installed<'_>,
+    template: Vec<u8>,
+) -> Result<Launch, ImagerError> {
+    let found = template.len();
+    if installed.flavour == Flavour::Dosemu1 && found != BOOTABLE_SIZE {
+        return Err(ImagerError::FloppySize { emulator: "DOSEmu 1.4", wanted: BOOTABLE_SIZE, found });
+    }
+    // A person at the screen calls the program by hand, or finds it started without switches.
+    let command = if commission.mode == Mode::Ghost { "" } else { commission.command };
+    let floppy = LaunchFile { path: inside("ghost.img"), content: bootdisk::fill(template, command)? };
+    let (settings, options) = match installed.flavour {
+        Flavour::Dosemu1 => (dosemu1(plain(commission.disk)?), ["-k", "-f"]),
+        Flavour::Dosemu2 => (dosemu2(plain(commission.disk)?), ["-t", "-f"]),
+    };
+    let configuration = LaunchFile { path: inside("dosemurc"), content: settings.into_bytes() };
+    // Without it, 1.4 waits for Enter before anything else.
+    let disclaimer = LaunchFile { path: PathBuf::from(HOME).join(".dosemu/disclaimer"), content: Vec::new() };
+    let arguments = ["-o", LOG, options[0], options[1], "/run/ghost/dos/dosemurc"];
+    Ok(Launch {
+        files: vec![floppy, configuration, disclaimer],
+        program: installed.path.to_owned(),
+        arguments: arguments.map(str::to_owned).to_vec(),
+        environment: vec![("HOME", HOME), ("TERM", "linux")],
+        terminal: Terminal::FirstVt,
+    })
+}
+
+fn dosemu1(disk: &str) -> String {
+    format!(
+        "$_cpu_emu = \"full\"\n\
+         $_vbootfloppy = \"/run/ghost/dos/ghost.img\"\n\
+         $_hdimage = \"{disk}\"\n\
+         $_sound = (off)\n\
+         $_pktdriver = (off)\n\
+         $_layout = \"us\"\n"
+    )
+}
+
+fn dosemu2(disk: &str) -> String {
+    format!(
+        "$_cpu_vm = \"emulated\"\n\
+         $_cpu_vm_dpmi = \"emulated\"\n\
+         $_floppy_a = \"/run/ghost/dos/ghost.img:threeinch\"\n\
+         $_bootdrive = \"a\"\n\
+         $_hdimage = \"{disk}\"\n\
+         $_lredir_paths = \"{IMAGES} {MARKS}\"\n\
+         $_sound = (off)\n\
+         $_layout = \"us\"\n\
+         $_mouse_dev = \"\"\n"
+    )
+}
+
+/// What the log complains of: its last error.
+#[must_use]
+pub fn complaint(log: &str) -> Option<String> {
+    let line = log.lines().rev().find(|line| line.trim_start().starts_with(ERROR))?;
+    Some(line.trim_start().trim_start_matches(ERROR).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+    use crate::bootdisk::BootdiskError;
+
+    const CHECK: &str = r"-chkimg,z:\image.gho -sure -fx";
+    const AUTOEXEC: &[u8] = include_bytes!("dosemu/AUTOEXEC.BAT");
+
+    fn template(size: usize) -> Vec<u8> {
+        let mut image = vec![0; size];
+        let options = fatfs::FormatVolumeOptions::new();
+        fatfs::format_volume(Cursor::new(&mut image[..]), options).unwrap();
+        let files = fatfs::FileSystem::new(Cursor::new(&mut image[..]), fatfs::FsOptions::new()).unwrap();
+        files.root_dir().create_file("AUTOEXEC.BAT").unwrap().write_all(AUTOEXEC).unwrap();
+        drop(files);
+        image
+    }
+
+    fn launch(flavour: Flavour, mode: Mode) -> Launch {
+        let commission = Commission { mode, command: CHECK, disk: Path::new("/dev/sda") };
+        let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour };
+        prepare(&commission, installed, template(BOOTABLE_SIZE)).unwrap()
+    }
+
+    fn text<'a>(launch: &'a Launch, path: &str) -> &'a str {
+        let file = launch.files.iter().find(|file| file.path == Path::new(path)).unwrap();
+        std::str::from_utf8(&file.content).unwrap()
+    }
+
+    #[test]
+    fn version_1_boots_the_floppy_with_a_raw_keyboard() {
+        let launch = launch(Flavour::Dosemu1, Mode::Verify);
+        let arguments = ["-o", "/run/ghost/dos/log", "-k", "-f", "/run/ghost/dos/dosemurc"];
+        assert_eq!(launch.arguments, arguments);
+        assert_eq!(
+            text(&launch, "/run/ghost/dos/dosemurc"),
+            r#"$_cpu_emu = "full"
+$_vbootfloppy = "/run/ghost/dos/ghost.img"
+$_hdimage = "/dev/sda"
+$_sound = (off)
+$_pktdriver = (off)
+$_layout = "us"
+"#
+        );
+    }
+
+    #[test]
+    fn version_2_has_other_settings_for_the_same_things() {
+        let launch = launch(Flavour::Dosemu2, Mode::Verify);
+        let arguments = ["-o", "/run/ghost/dos/log", "-t", "-f", "/run/ghost/dos/dosemurc"];
+        assert_eq!(launch.arguments, arguments);
+        assert_eq!(
+            text(&launch, "/run/ghost/dos/dosemurc"),
+            r#"$_cpu_vm = "emulated"
+$_cpu_vm_dpmi = "emulated"
+$_floppy_a = "/run/ghost/dos/ghost.img:threeinch"
+$_bootdrive = "a"
+$_hdimage = "/dev/sda"
+$_lredir_paths = "/run/ghost/dos/z /run/ghost/dos/m"
+$_sound = (off)
+$_layout = "us"
+$_mouse_dev = ""
+"#
+        );
+    }
+
+    #[test]
+    fn both_run_on_the_first_terminal_and_ask_nothing() {
+        for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
+            let launch = launch(flavour, Mode::Backup);
+            assert_eq!(launch.terminal, Terminal::FirstVt);
+            assert_eq!(launch.environment, [("HOME", "/run/ghost/dos/home"), ("TERM", "linux")]);
+            assert_eq!(text(&launch, "/run/ghost/dos/home/.dosemu/disclaimer"), "");
+        }
+    }
+
+    #[test]
+    fn the_floppy_is_filled_in_and_a_person_gets_no_command() {
+        for (mode, line) in [
+            (Mode::Verify, format!("A:\\GHOST.EXE {CHECK}\r\n")),
+            (Mode::Ghost, "A:\\GHOST.EXE \r\n".to_owned()),
+        ] {
+            let launch = launch(Flavour::Dosemu1, mode);
+            let autoexec = bootdisk::read(launch.files[0].content.clone(), bootdisk::AUTOEXEC).unwrap();
+            let autoexec = String::from_utf8(autoexec).unwrap();
+            assert!(autoexec.contains(&line), "{autoexec}");
+            assert!(autoexec.contains("ECHO image > STARTED.TXT\r\n"), "{autoexec}");
+        }
+    }
+
+    #[test]
+    fn a_floppy_that_version_1_cannot_boot_is_refused() {
+        let commission = Commission { mode: Mode::Backup, command: CHECK, disk: Path::new("/dev/sda") };
+        let path = Path::new("/usr/bin/dosemu.bin");
+        let prepare = |flavour, size| prepare(&commission, Installed { path, flavour }, template(size));
+        assert_eq!(
+            prepare(Flavour::Dosemu1, 720 * 1024).unwrap_err().to_string(),
+            "DOSEmu 1.4 boots from floppies of 1474560 bytes only, and the template has 737280"
+        );
+        assert!(prepare(Flavour::Dosemu2, 720 * 1024).is_ok());
+    }
+
+    #[test]
+    fn a_template_without_placeholders_is_refused() {
+        let commission = Commission { mode: Mode::Backup, command: CHECK, disk: Path::new("/dev/sda") };
+        let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour: Flavour::Dosemu1 };
+        let mut blank = template(BOOTABLE_SIZE);
+        let at = blank.windows(13).position(|part| part == b"BackUpCommand").unwrap();
+        blank[at] = b'b';
+        let error = prepare(&commission, installed, blank);
+        assert!(matches!(error, Err(ImagerError::Bootdisk(BootdiskError::Placeholder { .. }))));
+    }
+
+    #[test]
+    fn which_one_it_is_stands_in_the_program() {
+        let path = Path::new("/usr/bin/dosemu.bin");
+        let of = |program: &[u8]| Flavour::of(path, program);
+        assert_eq!(of(b"\x7FELF..DOSEMU-1.4.0.8..").unwrap(), Flavour::Dosemu1);
+        assert_eq!(of(b"\x7FELF..dosemu.conf..dosemu2-2.0pre9..").unwrap(), Flavour::Dosemu2);
+        assert_eq!(
+            of(b"#!/bin/sh\n").unwrap_err().to_string(),
+            "\"/usr/bin/dosemu.bin\" is neither DOSEmu 1.4 nor dosemu2"
+        );
+    }
+
+    #[test]
+    fn errors_are_found_in_the_log() {
+        let log = "CONF: hello\nERROR: cannot open /dev/sda\nDOS termination requested\n";
+        assert_eq!(complaint(log).unwrap(), "cannot open /dev/sda");
+        assert_eq!(complaint("DOS termination requested\n"), None);
+    }
+}
