@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod catalog;
 pub mod cli;
 pub mod dhcp;
+pub mod doctor;
 pub mod job;
 pub mod machine;
 pub mod offer;

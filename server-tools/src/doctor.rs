@@ -1,0 +1,125 @@
+//! Checks the whole set-up of a boot server, and says of each finding how to mend it.
+//!
+//! ```text
+//! settings ──gather──▶ Facts ──judge──▶ findings, the worst of which decides
+//! ```
+//! [`gather`] touches the system and judges nothing; [`judge`] is pure. The same findings are what a job looks at
+//! before it begins.
+
+pub mod exports;
+pub mod facts;
+pub mod judge;
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// `/etc/ghostrc` itself.
+    Settings,
+    /// The DHCP configuration can be read, and the server accepts it.
+    DhcpConfiguration,
+    /// The DHCP configuration can be replaced.
+    DhcpFolder,
+    /// The command that restarts the DHCP server is there.
+    DhcpRestart,
+    /// Hosts of the DHCP configuration can have jobs.
+    Hosts,
+    /// Boot files are there and are served.
+    BootFile,
+    /// The base root is there, and trees can be made in it.
+    BaseRoot,
+    /// The exports that clients mount are served.
+    Export,
+    /// The image store is there and can be written to.
+    Store,
+    /// Boot server and clients mean the same image store.
+    SamePlace,
+    /// The image store has room.
+    Room,
+    /// Lock, journal and records can be written.
+    StateFolder,
+    /// An interface routes to the hosts, and magic packets may be sent.
+    Wake,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settings => "settings",
+            Self::DhcpConfiguration => "DHCP configuration",
+            Self::DhcpFolder => "DHCP folder",
+            Self::DhcpRestart => "DHCP restart",
+            Self::Hosts => "hosts",
+            Self::BootFile => "boot file",
+            Self::BaseRoot => "base root",
+            Self::Export => "NFS export",
+            Self::Store => "image store",
+            Self::SamePlace => "same place",
+            Self::Room => "room",
+            Self::StateFolder => "state folder",
+            Self::Wake => "wake",
+        })
+    }
+}
+
+/// How things stand. The last is the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Good,
+    /// Jobs can run, but somebody should look at it.
+    Warning,
+    /// Jobs would fail.
+    Bad,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: Check,
+    /// How it stands.
+    pub state: State,
+    /// What was found there, in a sentence.
+    pub found: String,
+    /// What to do about it; nothing where nothing needs to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+impl Finding {
+    fn good(check: Check, found: impl Into<String>) -> Self {
+        Self { check, state: State::Good, found: found.into(), mend: None }
+    }
+
+    fn warning(check: Check, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Warning, found: found.into(), mend: Some(mend.into()) }
+    }
+
+    fn bad(check: Check, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, state: State::Bad, found: found.into(), mend: Some(mend.into()) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Good => "good   ",
+            State::Warning => "warning",
+            State::Bad => "BAD    ",
+        };
+        write!(f, "{state}  {}: {}", self.check, self.found.replace('\n', "\n         "))?;
+        self.mend.as_ref().map_or(Ok(()), |mend| write!(f, "\n         mend: {mend}"))
+    }
+}
+
+/// The worst of them; good if there are none.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> State {
+    findings.iter().map(|finding| finding.state).max().unwrap_or(State::Good)
+}

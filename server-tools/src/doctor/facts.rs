@@ -1,0 +1,137 @@
+//! What is known of a boot server before anybody judges it. Reasons are the words that a person shall read.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use crate::sys::disk_space::DiskSpace;
+
+/// A try and, if it failed, why.
+pub type Tried<T> = Result<T, String>;
+
+/// All that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Lines of the settings that look like mistakes.
+    pub doubts: Vec<String>,
+    /// The DHCP server.
+    pub dhcp: Dhcp,
+    /// The hosts that can have jobs, or why nobody knows.
+    pub hosts: Tried<Vec<Host>>,
+    /// The files that hosts are offered for a job.
+    pub boot_files: Vec<BootFile>,
+    /// The base root.
+    pub base_root: BaseRoot,
+    /// What clients mount: the base root, and the image store.
+    pub exports: Vec<Export>,
+    /// The image store.
+    pub store: Store,
+    /// The folder of lock, journal and records, and whether it can be written to.
+    pub state_folder: Writable,
+    /// Whether whole frames, as magic packets are, may be sent.
+    pub may_send_frames: Tried<()>,
+}
+
+/// A folder, and whether it can be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writable {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What became of a file that was made there.
+    pub tried: Tried<()>,
+}
+
+/// What is known of the DHCP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dhcp {
+    /// Its configuration.
+    pub configuration: PathBuf,
+    /// What its own checker says of it.
+    pub accepted: Tried<()>,
+    /// The checker's command line.
+    pub checker: String,
+    /// The folder in which the edited file is written before it takes the old one's place.
+    pub folder: Writable,
+    /// The command line that restarts it.
+    pub restart: String,
+    /// The program in that command line.
+    pub restart_program: Tried<PathBuf>,
+}
+
+/// A host of the DHCP configuration that can have jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The interface that magic packets to it would leave by.
+    pub interface: Tried<String>,
+}
+
+/// A file that hosts are offered for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootFile {
+    /// Its name, as the DHCP server says it.
+    pub name: String,
+    /// Where it should be.
+    pub path: PathBuf,
+    /// Its first block on the disk.
+    pub on_disk: Tried<Vec<u8>>,
+    /// Its first block as the TFTP server gives it.
+    pub served: Tried<Vec<u8>>,
+}
+
+/// What is known of the base root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseRoot {
+    /// Whether trees can be made there.
+    pub folder: Writable,
+    /// The folders that trees are made from and that are not there.
+    pub missing: Vec<&'static str>,
+    /// Its file system.
+    pub space: Tried<DiskSpace>,
+}
+
+/// An NFS export that clients mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// The key of the settings that names its server.
+    pub key: &'static str,
+    /// Its server's address, or why there is none.
+    pub server: Tried<IpAddr>,
+    /// The path that clients mount.
+    pub path: PathBuf,
+    /// Whether NFS version 3 answers.
+    pub nfs: Tried<()>,
+    /// What the server says it exports.
+    pub exported: Tried<Vec<PathBuf>>,
+}
+
+/// What is known of the image store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Whether the boot server can write to it.
+    pub folder: Writable,
+    /// Whether `GHSTBASE` is `GHSTNFS`.
+    pub same_place: SamePlace,
+    /// Its file system.
+    pub space: Tried<DiskSpace>,
+    /// The size of the largest good generation, bytes.
+    pub largest_generation: Option<u64>,
+}
+
+/// Whether boot server and clients mean the same folder. Without mounting the export as a client does, only one
+/// case can be told: the export is a folder of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SamePlace {
+    /// The exported folder has the same device and inode.
+    Same,
+    /// It is here, and it is another folder.
+    Different,
+    /// The export is this machine's, but the path is none of its own: a pseudo path, or a mistake.
+    NotHere,
+    /// Another machine exports it.
+    Elsewhere,
+    /// It could not be looked at.
+    Unknown(String),
+}

@@ -1,0 +1,276 @@
+//! What to think of the facts. Pure.
+
+use std::path::Path;
+
+use super::exports::covers;
+use super::facts::{BaseRoot, BootFile, Dhcp, Export, Facts, Host, SamePlace, Store, Tried, Writable};
+use super::{Check, Finding};
+use crate::sys::disk_space::DiskSpace;
+
+/// Below this nothing useful fits on a file system: a tree has some megabytes.
+const NEARLY_FULL: u64 = 64 << 20;
+
+/// All findings, in the order in which a job would need the things.
+#[must_use]
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = settings(&facts.doubts);
+    findings.extend(dhcp(&facts.dhcp));
+    findings.extend(hosts(&facts.hosts));
+    findings.extend(facts.boot_files.iter().map(boot_file));
+    findings.extend(base_root(&facts.base_root));
+    findings.extend(facts.exports.iter().map(export));
+    findings.extend(store(&facts.store));
+    findings.push(writable(Check::StateFolder, &facts.state_folder, "create it, or set STATEDIR in ghostrc"));
+    findings.extend(wake(facts));
+    findings
+}
+
+fn settings(doubts: &[String]) -> Vec<Finding> {
+    let doubt =
+        |doubt: &String| Finding::warning(Check::Settings, doubt, "correct the name, or remove the line");
+    match doubts {
+        [] => vec![Finding::good(Check::Settings, "every key is known")],
+        doubts => doubts.iter().map(doubt).collect(),
+    }
+}
+
+fn dhcp(dhcp: &Dhcp) -> [Finding; 3] {
+    let file = dhcp.configuration.display();
+    let configuration = match &dhcp.accepted {
+        Ok(()) => {
+            Finding::good(Check::DhcpConfiguration, format!("{file} is accepted by '{}'", dhcp.checker))
+        }
+        Err(reason) => Finding::bad(
+            Check::DhcpConfiguration,
+            format!("{file} is not accepted: {reason}"),
+            "correct the file; if the checker itself is wrong, set DHCPDCHECK in ghostrc",
+        ),
+    };
+    let restart = match &dhcp.restart_program {
+        Ok(program) => Finding::good(
+            Check::DhcpRestart,
+            format!("'{}' can be run: {} is there", dhcp.restart, program.display()),
+        ),
+        Err(reason) => Finding::bad(
+            Check::DhcpRestart,
+            format!("'{}' cannot be run: {reason}", dhcp.restart),
+            "set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart isc-dhcp-server'",
+        ),
+    };
+    let folder = writable(
+        Check::DhcpFolder,
+        &dhcp.folder,
+        "run ghostctl as root, and mount the folder for reading and writing",
+    );
+    [configuration, folder, restart]
+}
+
+fn hosts(hosts: &Tried<Vec<Host>>) -> Option<Finding> {
+    match hosts {
+        Ok(hosts) if hosts.is_empty() => Some(Finding::warning(
+            Check::Hosts,
+            "no host in the DHCP configuration can have a job",
+            "give a host entry 'hardware ethernet', 'fixed-address' and 'filename'; 'ghostctl hosts' says what is missing",
+        )),
+        Ok(hosts) => Some(Finding::good(
+            Check::Hosts,
+            format!("{} can have jobs: {}", hosts.len(), names(hosts.iter())),
+        )),
+        Err(reason) => {
+            Some(Finding::bad(Check::Hosts, reason, "correct the DHCP configuration at that place"))
+        }
+    }
+}
+
+fn boot_file(file: &BootFile) -> Finding {
+    let path = file.path.display();
+    match (&file.on_disk, &file.served) {
+        (Ok(first), _) if first.is_empty() => {
+            Finding::bad(Check::BootFile, format!("{path} is empty"), "copy the netboot files there anew")
+        }
+        (Ok(on_disk), Ok(served)) if on_disk == served => {
+            Finding::good(Check::BootFile, format!("{} is there and comes over TFTP", file.name))
+        }
+        (Ok(_), Ok(_)) => Finding::bad(
+            Check::BootFile,
+            format!("the TFTP server gives another {} than {path}", file.name),
+            "set TFTPBASE in ghostrc to the folder that the TFTP server really serves",
+        ),
+        (Err(reason), Ok(_)) => Finding::warning(
+            Check::BootFile,
+            format!("{} comes over TFTP, but {path} cannot be read: {reason}", file.name),
+            "set TFTPBASE in ghostrc to the folder that the TFTP server really serves",
+        ),
+        (Ok(_), Err(reason)) => Finding::bad(
+            Check::BootFile,
+            format!("{path} is there, but does not come over TFTP: {reason}"),
+            "start the TFTP server on the address of PXEADDR with the folder of TFTPBASE, and make the file readable for all",
+        ),
+        (Err(reason), Err(_)) => Finding::bad(
+            Check::BootFile,
+            format!("{path} cannot be read: {reason}"),
+            "copy the netboot files there, or set TFTPBASE or BOOTFILE in ghostrc",
+        ),
+    }
+}
+
+fn base_root(root: &BaseRoot) -> Vec<Finding> {
+    let mend = "build the base root, or set PXEBASE in ghostrc to where it is";
+    let folder = &root.folder.folder;
+    let place = match root.missing.as_slice() {
+        [] => writable(Check::BaseRoot, &root.folder, mend),
+        missing => {
+            let text = format!("{} has no {}", folder.display(), missing.join(" and no "));
+            Finding::bad(Check::BaseRoot, text, mend)
+        }
+    };
+    let mut findings = vec![place];
+    if let Ok(space) = root.space {
+        findings.extend(nearly_full(Check::BaseRoot, folder, space));
+    }
+    findings
+}
+
+fn export(export: &Export) -> Finding {
+    let path = export.path.display();
+    let what = match &export.server {
+        Ok(server) => format!("{server}:{path} ({})", export.key),
+        Err(reason) => {
+            let mend = format!("write a numeric address in {}", export.key);
+            return Finding::bad(
+                Check::Export,
+                format!("the server of {path} has no address: {reason}"),
+                mend,
+            );
+        }
+    };
+    if let Err(reason) = &export.nfs {
+        let mend = "start the NFS server with version 3 over TCP, and let the clients through the firewall";
+        return Finding::bad(Check::Export, format!("{what}: {reason}"), mend);
+    }
+    match &export.exported {
+        Ok(exported) if covers(exported, &export.path) => {
+            Finding::good(Check::Export, format!("{what} is exported"))
+        }
+        Ok(_) => Finding::bad(
+            Check::Export,
+            format!("{what} is not exported"),
+            format!(
+                "add '{path} *(rw,no_root_squash,no_subtree_check)' to /etc/exports there, narrowed to the clients' network"
+            ),
+        ),
+        Err(reason) => Finding::warning(
+            Check::Export,
+            format!("{what}: what is exported cannot be told: {reason}"),
+            "make mountd reachable: clients ask it before they can mount",
+        ),
+    }
+}
+
+fn store(store: &Store) -> Vec<Finding> {
+    let mend = "create or mount it, or set GHSTBASE in ghostrc";
+    let mut findings = vec![writable(Check::Store, &store.folder, mend), same_place(store)];
+    findings.push(match store.space {
+        Ok(space) => room(&store.folder.folder, space, store.largest_generation),
+        Err(ref reason) => Finding::bad(Check::Room, reason, mend),
+    });
+    findings
+}
+
+fn same_place(store: &Store) -> Finding {
+    let folder = store.folder.folder.display();
+    let check = Check::SamePlace;
+    match &store.same_place {
+        SamePlace::Same => Finding::good(check, format!("GHSTNFS exports the very folder {folder}")),
+        SamePlace::Different => Finding::bad(
+            check,
+            format!("GHSTNFS exports another folder of this machine than {folder}"),
+            "set GHSTBASE and GHSTNFS in ghostrc to the same folder",
+        ),
+        SamePlace::NotHere => Finding::warning(
+            check,
+            "the path of GHSTNFS is no folder of this machine, so it cannot be compared with GHSTBASE",
+            "if it is not a pseudo path of the NFS server, correct GHSTNFS; each job proves it before it begins",
+        ),
+        SamePlace::Elsewhere => Finding::good(
+            check,
+            "another machine exports GHSTNFS; from here that cannot be compared, so each job proves it before it begins",
+        ),
+        SamePlace::Unknown(reason) => {
+            Finding::warning(check, reason, "set GHSTBASE and GHSTNFS in ghostrc to the same folder")
+        }
+    }
+}
+
+fn room(folder: &Path, space: DiskSpace, largest: Option<u64>) -> Finding {
+    if let Some(finding) = nearly_full(Check::Room, folder, space) {
+        return finding;
+    }
+    let (free, total) = (mebibytes(space.free), mebibytes(space.total));
+    match largest {
+        Some(largest) if largest > space.free => Finding::warning(
+            Check::Room,
+            format!("{free} MiB are free, and the largest generation has {}", mebibytes(largest)),
+            "make room: 'ghostctl images prune', or fewer GENERATIONS in ghostrc",
+        ),
+        _ => Finding::good(Check::Room, format!("{free} of {total} MiB are free")),
+    }
+}
+
+fn nearly_full(check: Check, folder: &Path, space: DiskSpace) -> Option<Finding> {
+    let mend = "make room on that file system";
+    if !space.has_inodes {
+        let text = format!("the file system of {} has no inodes left", folder.display());
+        return Some(Finding::bad(check, text, mend));
+    }
+    let text = || format!("the file system of {} has {} MiB left", folder.display(), mebibytes(space.free));
+    (space.free < NEARLY_FULL).then(|| Finding::bad(check, text(), mend))
+}
+
+fn wake(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(reason) = &facts.may_send_frames {
+        let mend = "run ghostctl as root, or give it the capability CAP_NET_RAW";
+        findings.push(Finding::bad(Check::Wake, format!("magic packets cannot be sent: {reason}"), mend));
+    }
+    let Ok(hosts) = &facts.hosts else { return findings };
+    for host in hosts {
+        if let Err(reason) = &host.interface {
+            let mend = format!("give this machine a route to it, or set INTERFACE_{} in ghostrc", host.name);
+            findings.push(Finding::bad(Check::Wake, format!("{}: {reason}", host.name), mend));
+        }
+    }
+    if findings.is_empty() {
+        let mut interfaces: Vec<&str> =
+            hosts.iter().filter_map(|host| host.interface.as_deref().ok()).collect();
+        interfaces.sort_unstable();
+        interfaces.dedup();
+        findings
+            .push(Finding::good(Check::Wake, format!("magic packets leave by {}", interfaces.join(", "))));
+    }
+    findings
+}
+
+fn writable(check: Check, writable: &Writable, mend: &str) -> Finding {
+    let folder = writable.folder.display();
+    match &writable.tried {
+        Ok(()) => Finding::good(check, format!("{folder} can be written to")),
+        Err(reason) => Finding::bad(check, format!("{folder} cannot be written to: {reason}"), mend),
+    }
+}
+
+/// The first few names, and how many more there are.
+fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
+    const SHOWN: usize = 8;
+    let more = hosts.len().saturating_sub(SHOWN);
+    let shown: Vec<&str> = hosts.take(SHOWN).map(|host| host.name.as_str()).collect();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &rest
+}
+
+const fn mebibytes(bytes: u64) -> u64 {
+    bytes >> 20
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use super::*;
+use crate::doctor::{State, worst};
+
+const GIB: u64 = 1 << 30;
+
+fn space(free: u64) -> DiskSpace {
+    DiskSpace { free, total: 100 * GIB, has_inodes: true }
+}
+
+fn writable(folder: &str) -> Writable {
+    Writable { folder: folder.into(), tried: Ok(()) }
+}
+
+fn export(key: &'static str, path: &str) -> Export {
+    Export {
+        key,
+        server: Ok([192, 168, 7, 1].into()),
+        path: path.into(),
+        nfs: Ok(()),
+        exported: Ok(vec!["/tftpboot".into()]),
+    }
+}
+
+/// The set-up of the HOWTO, in order.
+fn facts() -> Facts {
+    Facts {
+        doubts: vec![],
+        dhcp: Dhcp {
+            configuration: "/etc/dhcp/dhcpd.conf".into(),
+            accepted: Ok(()),
+            checker: "dhcpd -t -cf FILE".to_owned(),
+            folder: writable("/etc/dhcp"),
+            restart: "/etc/init.d/dhcpd restart".to_owned(),
+            restart_program: Ok("/etc/init.d/dhcpd".into()),
+        },
+        hosts: Ok(vec![Host {
+            name: "john".to_owned(),
+            ip: [192, 168, 7, 2].into(),
+            interface: Ok("eth1".to_owned()),
+        }]),
+        boot_files: vec![BootFile {
+            name: "pxelinux.0".to_owned(),
+            path: "/srv/tftp/pxelinux.0".into(),
+            on_disk: Ok(vec![7; 512]),
+            served: Ok(vec![7; 512]),
+        }],
+        base_root: BaseRoot { folder: writable("/tftpboot/root"), missing: vec![], space: Ok(space(GIB)) },
+        exports: vec![export("PXEADDR", "/tftpboot/root"), export("GHSTNFS", "/tftpboot/backup")],
+        store: Store {
+            folder: writable("/tftpboot/backup"),
+            same_place: SamePlace::Same,
+            space: Ok(space(50 * GIB)),
+            largest_generation: Some(10 * GIB),
+        },
+        state_folder: writable("/var/lib/ghost4linux"),
+        may_send_frames: Ok(()),
+    }
+}
+
+fn no() -> Tried<()> {
+    Err("Permission denied".to_owned())
+}
+
+/// What is found when one thing is spoiled, without what is good.
+fn found(spoil: &dyn Fn(&mut Facts)) -> Vec<(Check, State)> {
+    let mut facts = facts();
+    spoil(&mut facts);
+    let findings = judge(&facts);
+    for finding in &findings {
+        let says_how = finding.mend.is_some() != (finding.state == State::Good);
+        assert!(says_how, "{finding}");
+    }
+    findings.iter().filter(|f| f.state != State::Good).map(|f| (f.check, f.state)).collect()
+}
+
+#[test]
+fn the_howtos_set_up_is_good() {
+    let findings = judge(&facts());
+    assert_eq!(worst(&findings), State::Good);
+    assert_eq!(findings.len(), 14, "{findings:#?}");
+}
+
+#[test]
+fn what_is_spoiled_is_found_and_nothing_else() {
+    use State::{Bad, Warning};
+    type Spoil = fn(&mut Facts);
+    let table: [(Spoil, Check, State); 27] = [
+        (|f| f.doubts.push("PXEADR".to_owned()), Check::Settings, Warning),
+        (|f| f.dhcp.accepted = no(), Check::DhcpConfiguration, Bad),
+        (|f| f.dhcp.folder.tried = no(), Check::DhcpFolder, Bad),
+        (|f| f.dhcp.restart_program = Err("it is not executable".to_owned()), Check::DhcpRestart, Bad),
+        (|f| f.hosts = Ok(vec![]), Check::Hosts, Warning),
+        (|f| f.hosts = Err("dhcpd.conf:3:7: '}' is missing".to_owned()), Check::Hosts, Bad),
+        (|f| f.boot_files[0].on_disk = Ok(vec![]), Check::BootFile, Bad),
+        (|f| f.boot_files[0].on_disk = Err("no such file".to_owned()), Check::BootFile, Warning),
+        (|f| f.boot_files[0].served = Err("no answer".to_owned()), Check::BootFile, Bad),
+        (|f| f.boot_files[0].served = Ok(vec![8; 512]), Check::BootFile, Bad),
+        (|f| f.base_root.folder.tried = no(), Check::BaseRoot, Bad),
+        (|f| f.base_root.missing = vec!["etc"], Check::BaseRoot, Bad),
+        (|f| f.base_root.space = Ok(space(0)), Check::BaseRoot, Bad),
+        (|f| f.exports[0].server = Err("unknown name".to_owned()), Check::Export, Bad),
+        (|f| f.exports[0].nfs = no(), Check::Export, Bad),
+        (|f| f.exports[1].path = "/elsewhere".into(), Check::Export, Bad),
+        (|f| f.exports[1].exported = Err("mountd does not answer".to_owned()), Check::Export, Warning),
+        (|f| f.store.folder.tried = no(), Check::Store, Bad),
+        (|f| f.store.same_place = SamePlace::Different, Check::SamePlace, Bad),
+        (|f| f.store.same_place = SamePlace::NotHere, Check::SamePlace, Warning),
+        (|f| f.store.same_place = SamePlace::Unknown("no".to_owned()), Check::SamePlace, Warning),
+        (|f| f.store.space = Err("no such file".to_owned()), Check::Room, Bad),
+        (|f| f.store.space = Ok(space(5 * GIB)), Check::Room, Warning),
+        (|f| f.store.space = Ok(DiskSpace { has_inodes: false, ..space(GIB) }), Check::Room, Bad),
+        (|f| f.state_folder.tried = no(), Check::StateFolder, Bad),
+        (|f| f.may_send_frames = no(), Check::Wake, Bad),
+        (|f| f.hosts.as_mut().unwrap()[0].interface = Err("no route".to_owned()), Check::Wake, Bad),
+    ];
+    for (spoil, check, state) in table {
+        assert_eq!(found(&spoil), [(check, state)]);
+    }
+}
+
+#[test]
+fn a_store_on_another_machine_is_good_and_says_what_was_not_checked() {
+    let mut facts = facts();
+    facts.store.same_place = SamePlace::Elsewhere;
+    let findings = judge(&facts);
+    let finding = findings.iter().find(|finding| finding.check == Check::SamePlace).unwrap();
+    assert_eq!(finding.state, State::Good);
+    assert!(finding.found.contains("cannot be compared"), "{finding}");
+}
+
+#[test]
+fn a_finding_is_shown_with_how_to_mend_it() {
+    let finding = Finding::bad(Check::BootFile, "it is empty", "copy it anew");
+    assert_eq!(finding.to_string(), "BAD      boot file: it is empty\n         mend: copy it anew");
+}
+
+#[test]
+fn of_many_hosts_the_first_are_named() {
+    let mut facts = facts();
+    let hosts = facts.hosts.as_mut().unwrap();
+    *hosts = vec![hosts[0].clone(); 10];
+    let shown = judge(&facts).iter().any(|finding| finding.found.ends_with("john and 2 more"));
+    assert!(shown, "{:#?}", judge(&facts));
+}

@@ -1,0 +1,101 @@
+//! Asks a TFTP server for the beginning of a file, as a PC's boot ROM does (RFC 1350).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// The port that a TFTP server listens on (RFC 1350 §4).
+pub const PORT: u16 = 69;
+/// The bytes of a block without options (RFC 1350 §2).
+pub const BLOCK: usize = 512;
+/// How often the question is repeated within the deadline: UDP loses packets.
+const TRIES: u32 = 4;
+
+const READ_REQUEST: [u8; 2] = [0, 1];
+const DATA_BLOCK_1: [u8; 4] = [0, 3, 0, 1];
+const ERROR: [u8; 2] = [0, 5];
+/// Ends a transfer that is not wanted any more (RFC 1350 §7): code 0, an empty message.
+const ENOUGH: [u8; 5] = [0, 5, 0, 0, 0];
+
+/// Why the beginning of a file did not come.
+#[derive(Debug, thiserror::Error)]
+pub enum TftpError {
+    /// Nobody answered.
+    #[error("no answer from {at} within {} s", .deadline.as_secs())]
+    Silence {
+        /// Who was asked.
+        at: SocketAddr,
+        /// For how long.
+        deadline: Duration,
+    },
+    /// The server will not give it.
+    #[error("the TFTP server at {at} refuses: {message}")]
+    Refused {
+        /// Who was asked.
+        at: SocketAddr,
+        /// Its words.
+        message: String,
+    },
+    /// The network would not have it.
+    #[error("cannot ask the TFTP server at {0}")]
+    Io(SocketAddr, #[source] io::Error),
+}
+
+/// The first block of a file: 512 bytes, or all if there are fewer.
+///
+/// # Errors
+/// When the server refuses, or says nothing within the deadline.
+pub fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> Result<Vec<u8>, TftpError> {
+    ask(at, file, deadline).map_err(|error| TftpError::Io(at, error))?
+}
+
+fn ask(at: SocketAddr, file: &str, deadline: Duration) -> io::Result<Result<Vec<u8>, TftpError>> {
+    let socket = UdpSocket::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), 0))?;
+    let started = Instant::now();
+    let mut packet = [0; 4 + BLOCK];
+    for asked in 1..=TRIES {
+        socket.send_to(&read_request(file), at)?;
+        loop {
+            let left = (deadline * asked / TRIES).saturating_sub(started.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            socket.set_read_timeout(Some(left))?;
+            let (length, from) = match socket.recv_from(&mut packet) {
+                Ok(received) => received,
+                Err(error) if is_silence(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            // The server answers from a port of its own (RFC 1350 §4), but not from another machine.
+            let answer = (from.ip() == at.ip()).then(|| read(&packet[..length])).flatten();
+            if let Some(answer) = answer {
+                socket.send_to(&ENOUGH, from)?;
+                return Ok(answer.map_err(|message| TftpError::Refused { at, message }));
+            }
+        }
+    }
+    Ok(Err(TftpError::Silence { at, deadline }))
+}
+
+fn is_silence(error: &io::Error) -> bool {
+    // Where nobody listens, an ICMP message may say so; a server that is restarting is given its time.
+    use io::ErrorKind::{ConnectionRefused, Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted | ConnectionRefused)
+}
+
+fn read_request(file: &str) -> Vec<u8> {
+    [&READ_REQUEST, file.as_bytes(), b"\0octet\0"].concat()
+}
+
+/// The block, or the server's words; nothing if it is neither.
+fn read(packet: &[u8]) -> Option<Result<Vec<u8>, String>> {
+    if let Some(block) = packet.strip_prefix(&DATA_BLOCK_1) {
+        return Some(Ok(block.to_owned()));
+    }
+    let message = packet.strip_prefix(&ERROR)?.get(2..)?;
+    let message = message.split(|byte| *byte == 0).next()?;
+    Some(Err(String::from_utf8_lossy(message).into_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! Whether a folder can really be written to. Modes do not tell: root is let in everywhere, and is then refused by
+//! a read-only mount or an export that squashes it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// Makes a file in the folder and takes it away again.
+///
+/// # Errors
+/// When that is not possible.
+pub fn probe(folder: &Path) -> io::Result<()> {
+    let file = folder.join(format!(".ghostctl-probe-{}", std::process::id()));
+    File::options().write(true).create_new(true).open(&file)?;
+    fs::remove_file(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probe_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        probe(folder.path()).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(probe(Path::new("/proc")).is_err());
+    }
+}
