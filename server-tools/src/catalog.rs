@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 
+use crate::job::ending::chain;
 use crate::sys::folder::Folder;
 use check::{CHECK, Check, Damage};
 pub use finish::Facts;
@@ -262,12 +263,6 @@ fn make_if_missing(folder: &Folder, name: &str, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |cause| cause.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

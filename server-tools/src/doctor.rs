@@ -8,6 +8,7 @@
 
 pub mod exports;
 pub mod facts;
+pub mod gather;
 pub mod judge;
 
 use std::fmt;

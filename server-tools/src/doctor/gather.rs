@@ -1,0 +1,199 @@
+//! Looks at everything that is to be judged, each question with a deadline. Changes nothing; what it makes to see
+//! whether it can, it takes away again.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use ghost_contract::HostName;
+use ghost_contract::dhcp::{HostTable, UsableHost};
+use ghost_contract::ghostrc::Settings;
+
+use super::exports::{self, DEADLINE};
+use super::facts::{BaseRoot, BootFile, Dhcp, Export, Facts, Host, SamePlace, Store, Tried, Writable};
+use crate::catalog::Catalog;
+use crate::job::ending::chain;
+use crate::offer;
+use crate::site::Site;
+use crate::sys::interface::{Interface, InterfaceError};
+use crate::sys::packet::PacketSocket;
+use crate::sys::{disk_space, own_address, program, resolve, tftp, writable};
+use crate::wake;
+
+/// The folders that a tree is made from.
+const TREE_SOURCES: [&str; 2] = ["etc", "var"];
+
+/// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named.
+#[must_use]
+pub fn gather(site: &Site, named: &[HostName]) -> Facts {
+    let ghostrc = &site.ghostrc;
+    let boot_server = IpAddr::from(ghostrc.boot_server);
+    let store_server = ghostrc.store_export.address().map_or_else(
+        || resolve::address_of(&ghostrc.store_export.server, DEADLINE).map_err(|error| chain(&error)),
+        Ok,
+    );
+    let hosts = words(site.host_table()).and_then(|table| hosts(site, &table, named));
+    Facts {
+        doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
+        dhcp: dhcp(site),
+        boot_files: boot_files(site, hosts.as_deref().unwrap_or_default()),
+        base_root: base_root(&ghostrc.base_root),
+        exports: vec![
+            export("PXEADDR", Ok(boot_server), &ghostrc.base_root),
+            export("GHSTNFS", store_server.clone(), &ghostrc.store_export.path),
+        ],
+        store: store(site, store_server),
+        state_folder: can_write(existing(&ghostrc.state_folder)),
+        may_send_frames: may_send_frames(hosts.as_deref().unwrap_or_default()),
+        hosts,
+    }
+}
+
+fn words<T, E: Error>(result: Result<T, E>) -> Tried<T> {
+    result.map_err(|error| chain(&error))
+}
+
+fn can_write(folder: &Path) -> Writable {
+    Writable { folder: folder.to_owned(), tried: words(writable::probe(folder)) }
+}
+
+/// The folder itself, or the nearest one above it that is there: a job makes what is missing.
+fn existing(folder: &Path) -> &Path {
+    folder.ancestors().find(|above| above.exists()).unwrap_or(folder)
+}
+
+fn dhcp(site: &Site) -> Dhcp {
+    let ghostrc = &site.ghostrc;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let configuration = site.dhcp_configuration.clone();
+    Dhcp {
+        accepted: words(offer::check(site, &configuration)),
+        checker: ghostrc.dhcp_check.to_string(),
+        folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
+        restart: ghostrc.dhcp_restart.to_string(),
+        restart_program: words(program::find(ghostrc.dhcp_restart.program(), &path)),
+        configuration,
+    }
+}
+
+/// A named host that cannot have a job is the reason; of all hosts, those that cannot are passed over, since not every
+/// machine in a DHCP configuration is meant to.
+fn hosts(site: &Site, table: &HostTable, named: &[HostName]) -> Tried<Vec<Host>> {
+    let describe = |host: UsableHost| Host {
+        interface: words(interface(&host, &site.ghostrc.for_host(&host.name))).map(|found| found.name),
+        name: host.name.to_string(),
+        ip: host.ip,
+    };
+    if named.is_empty() {
+        let usable = table.clients().filter_map(|(name, _)| site.host(table, &name).ok());
+        return Ok(usable.map(describe).collect());
+    }
+    named.iter().map(|name| words(site.host(table, name)).map(describe)).collect()
+}
+
+fn interface(host: &UsableHost, settings: &Settings) -> Result<Interface, InterfaceError> {
+    settings.interface.as_deref().map_or_else(|| Interface::towards(host.ip), Interface::named)
+}
+
+fn may_send_frames(hosts: &[Host]) -> Tried<()> {
+    let Some(name) = hosts.iter().find_map(|host| host.interface.as_deref().ok()) else { return Ok(()) };
+    let interface = words(Interface::named(name))?;
+    words(PacketSocket::open(interface.index, wake::ETHERTYPE)).map(drop)
+}
+
+fn boot_files(site: &Site, hosts: &[Host]) -> Vec<BootFile> {
+    let of_host = |host: &Host| Some(site.ghostrc.for_host(&host.name.parse().ok()?).boot_file);
+    let mut names: BTreeSet<String> = hosts.iter().filter_map(of_host).collect();
+    if names.is_empty() {
+        names.insert(site.ghostrc.settings().boot_file.clone());
+    }
+    let describe = |name: String| {
+        let path = site.ghostrc.tftp_base.join(name.trim_start_matches('/'));
+        let at = (site.ghostrc.boot_server, tftp::PORT).into();
+        BootFile {
+            on_disk: words(first_block(&path)),
+            served: words(tftp::first_block(at, &name, DEADLINE)),
+            path,
+            name,
+        }
+    };
+    names.into_iter().map(describe).collect()
+}
+
+fn first_block(path: &Path) -> io::Result<Vec<u8>> {
+    let mut block = Vec::new();
+    let limit = u64::try_from(tftp::BLOCK).map_err(io::Error::other)?;
+    File::open(path)?.take(limit).read_to_end(&mut block)?;
+    Ok(block)
+}
+
+fn base_root(root: &Path) -> BaseRoot {
+    BaseRoot {
+        folder: can_write(root),
+        missing: TREE_SOURCES.into_iter().filter(|name| !root.join(name).is_dir()).collect(),
+        space: words(disk_space::of(root)),
+    }
+}
+
+fn export(key: &'static str, server: Tried<IpAddr>, path: &Path) -> Export {
+    Export {
+        key,
+        nfs: server.clone().and_then(|server| words(exports::nfs_answers(server))),
+        exported: server.clone().and_then(|server| words(exports::exported(server))),
+        server,
+        path: path.to_owned(),
+    }
+}
+
+fn store(site: &Site, server: Tried<IpAddr>) -> Store {
+    let folder = &site.ghostrc.store_folder;
+    let generations = Catalog::new(folder).list().unwrap_or_default();
+    let good = generations.iter().filter(|one| one.is_good());
+    Store {
+        folder: can_write(folder),
+        same_place: match server {
+            Ok(server) if own_address::is_own(server) => same_place(folder, &site.ghostrc.store_export.path),
+            Ok(_) => SamePlace::Elsewhere,
+            Err(reason) => SamePlace::Unknown(reason),
+        },
+        space: words(disk_space::of(folder)),
+        largest_generation: good.filter_map(|one| Some(one.manifest.as_ref().ok()?.bytes)).max(),
+    }
+}
+
+fn same_place(folder: &Path, exported: &Path) -> SamePlace {
+    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    match (identity(folder), identity(exported)) {
+        (Ok(ours), Ok(theirs)) if ours == theirs => SamePlace::Same,
+        (Ok(_), Ok(_)) => SamePlace::Different,
+        (Ok(_), Err(error)) if error.kind() == io::ErrorKind::NotFound => SamePlace::NotHere,
+        (Err(error), _) => SamePlace::Unknown(format!("cannot look at {}: {error}", folder.display())),
+        (_, Err(error)) => SamePlace::Unknown(format!("cannot look at {}: {error}", exported.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_folder_under_two_names_is_the_same_place() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let link = other.path().join("store");
+        std::os::unix::fs::symlink(one.path(), &link).unwrap();
+        assert_eq!(same_place(one.path(), &link), SamePlace::Same);
+        assert_eq!(same_place(one.path(), other.path()), SamePlace::Different);
+        assert_eq!(same_place(one.path(), Path::new("/nonexistent")), SamePlace::NotHere);
+        assert!(matches!(same_place(Path::new("/nonexistent"), one.path()), SamePlace::Unknown(_)));
+    }
+
+    #[test]
+    fn a_folder_that_a_job_would_make_is_tried_above() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(existing(&folder.path().join("a/b")), folder.path());
+    }
+}
