@@ -3,17 +3,19 @@
 //! Does not know processes, paths or the time: it is told what happened and when, and answers with what to do.
 //!
 //! ```text
-//! Booting ─▶ ReadingOrder ─▶ Delaying ─▶ Claiming ─▶ OpeningStore ─▶ StartingShellServer ─▶ StartingSleep ─▶ Testing
-//!    │            │             │           │             │                  │                  │            │
-//!    └────────────┴─────────────┴───────────┴──────┬──────┴──────────────────┴──────────────────┴────────────┘
-//!                  failed, refused, cancelled, done ▼
-//!                                                Ending ─▶ Off
+//! Booting ─▶ ReadingOrder ─▶ Delaying ─▶ Claiming ─▶ OpeningStore ─┬─▶ StartingShellServer ─▶ StartingSleep ─▶ Testing
+//!    │            │             │           │             │        └─▶ PreparingImager ─▶ StartingImager ─▶ Imaging
+//!    └────────────┴─────────────┴───────────┴─────────────┴────────┬─────────────────────────────────────────┘
+//!                                  failed, refused, cancelled, done ▼
+//!                                                                Ending ─▶ Off
 //! ```
 //!
 //! Every stage has a deadline, and every way out of every stage leads to `Ending`, which goes on whatever
-//! fails. Before it, a failure is shown for as long as a job is announced (`Showing`). Without an order `Claiming` and `OpeningStore` are left out.
+//! fails. Before it, a failure is shown for as long as a job is announced (`Showing`), except while there is an
+//! imager to end. Without an order `Claiming` and `OpeningStore` are left out.
 
 mod ending;
+mod imaging;
 mod preparing;
 mod testing;
 
@@ -29,6 +31,7 @@ use crate::cmdline::{BootOptions, Switch};
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::network::BootInterface;
+use crate::prompt::Prompts;
 use crate::task::{Finding, Task};
 
 /// How long the boot may take, from the start of PID 1 to an order that has been read. It takes two seconds; a
@@ -45,6 +48,11 @@ pub enum Event {
     /// The child of mode `test` is gone.
     SleepEnded {
         /// `ran out`, `killed by SIGTERM`, …
+        how: String,
+    },
+    /// The imager and all that it has started are gone.
+    ImagerEnded {
+        /// As of [`Event::SleepEnded`].
         how: String,
     },
     /// Somebody wants the machine to go off.
@@ -90,12 +98,28 @@ enum Stage {
     StartingSleep(Job, Option<u16>),
     /// Until the `sleep` ends.
     Testing,
+    /// The imager is being made ready.
+    PreparingImager(Job, Prompts),
+    /// The imager is being started.
+    StartingImager(Job, Prompts),
+    /// Until the imager ends, or must be ended.
+    Imaging(Box<imaging::Imaging>),
     /// The job has failed, and a person can read why.
     Showing,
     /// The outcome is known; what is left is to leave nothing behind.
     Ending(VecDeque<Task>),
     /// Nothing can happen any more.
     Off,
+}
+
+impl Stage {
+    /// The screenshot to be taken when this stage ends before its time, where there is anything to be seen.
+    fn last_look(self, what_for: &str) -> Option<Task> {
+        match self {
+            Self::Imaging(mut imaging) => Some(imaging.capture(what_for)),
+            _ => None,
+        }
+    }
 }
 
 /// One client's way through one job.
@@ -175,16 +199,24 @@ impl Session {
         match (stage, event) {
             (Stage::Off, _) => Stage::Off,
             (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
-            (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => self.clear_up(turn),
-            (_, Event::StopRequested { by }) => {
-                turn.report(report::Event::StopRequested { by: by.clone() });
-                self.end(Outcome::Cancelled { by }, turn)
+            (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => {
+                self.clear_up(None, turn)
             }
             (Stage::Booting { .. } | Stage::ReadingOrder, Event::DeadlinePassed) if over => {
                 self.fail(format!("the boot took longer than {} s", BOOT_LIMIT.as_secs()), turn)
             }
-            (_, Event::DeadlinePassed) if over => {
-                self.fail("the job took longer than its order allows", turn)
+            (stage, Event::StopRequested { by }) => {
+                turn.report(report::Event::StopRequested { by: by.clone() });
+                self.end_after(stage.last_look("cancelled"), Outcome::Cancelled { by }, turn)
+            }
+            (stage, Event::DeadlinePassed) if over => {
+                let reason = "the job took longer than its order allows".to_owned();
+                self.end_after(stage.last_look("too-late"), Outcome::Failed { reason }, turn)
+            }
+            (Stage::Imaging(imaging), event) => self.watch_imaging(imaging, event, turn),
+            (Stage::StartingImager(job, prompts), Event::ImagerEnded { how }) => {
+                let imaging = self.imaging(job, prompts, turn);
+                self.imager_ended(imaging, how, turn)
             }
             (Stage::New, _) => {
                 self.overall = turn.now.saturating_add(BOOT_LIMIT);
@@ -200,7 +232,7 @@ impl Session {
             (stage, Event::DeadlinePassed) => {
                 self.finished(stage, Err(Failure::new("it took too long and was given up")), turn)
             }
-            (stage, Event::Started | Event::SleepEnded { .. }) => stage,
+            (stage, Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. }) => stage,
         }
     }
 
@@ -213,9 +245,12 @@ impl Session {
             Stage::OpeningStore(job) => self.store_opened(job, result, turn),
             Stage::StartingShellServer(job) => self.shell_server_started(job, result, turn),
             Stage::StartingSleep(job, port) => self.sleep_started(job, port, result, turn),
+            Stage::PreparingImager(job, prompts) => self.imager_prepared(job, prompts, result, turn),
+            Stage::StartingImager(job, prompts) => self.imager_started(job, prompts, result, turn),
             Stage::New
             | Stage::Delaying(_)
             | Stage::Testing
+            | Stage::Imaging(_)
             | Stage::Showing
             | Stage::Ending(_)
             | Stage::Off => stage,

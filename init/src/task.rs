@@ -7,12 +7,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use evdev::KeyCode;
 use ghost_contract::order::ImageStore;
-use ghost_contract::report::NotArmed;
+use ghost_contract::report::{NotArmed, Outcome};
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
 use crate::fstab::Mount;
+use crate::job::Job;
 use crate::network::{Interface, Route};
+use crate::stall::Counters;
 
 /// How the processes that are still there are told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,31 @@ pub enum Task {
     StartSleep(Duration),
     /// Start a root shell on tty2.
     StartShell,
+    /// Load drivers, find the first disk and make everything that the imager of this job needs.
+    PrepareImager(Box<Job>),
+    /// Start the imager that was made ready last; its end is told apart from this task's.
+    StartImager,
+    /// Read the traffic counters, and what stands on the imager's screen.
+    LookAtImager {
+        /// The interface whose traffic counts.
+        interface: String,
+    },
+    /// Type these keys on the virtual keyboard, one after the other.
+    Type(Vec<KeyCode>),
+    /// Save what is on the screen.
+    Capture {
+        /// Its name without ending.
+        name: String,
+    },
+    /// Remove a screenshot that is not to be kept.
+    RemoveScreenshot {
+        /// Its name without ending.
+        name: String,
+    },
+    /// End the imager and all that it has started.
+    EndImager(Farewell),
+    /// Find out what the imager has done.
+    JudgeImager,
     /// End all processes but this one, and wait until they are gone.
     EndProcesses(Farewell),
     /// Unmount the image store.
@@ -134,6 +162,29 @@ pub enum Finding {
     AlreadyClaimed,
     /// Of [`Task::StartShellServer`]: it listens on this TCP port.
     ShellServer(u16),
+    /// Of [`Task::PrepareImager`].
+    ImagerReady {
+        /// Its name, and what is known of its version.
+        imager: String,
+        /// Its command line.
+        command: String,
+    },
+    /// Of [`Task::LookAtImager`].
+    Seen {
+        /// What the kernel has counted.
+        counters: Counters,
+        /// The screen's text, if it can be read.
+        text: Option<String>,
+    },
+    /// Of [`Task::Capture`].
+    Captured {
+        /// Its name without ending.
+        name: String,
+        /// Where it was read from.
+        source: String,
+    },
+    /// Of [`Task::JudgeImager`].
+    Judged(Outcome),
 }
 
 impl Task {
@@ -145,7 +196,8 @@ impl Task {
             Self::EndProcesses(Farewell::Force) => 3,
             Self::EndProcesses(Farewell::Ask) => 5,
             Self::Arm { .. } | Self::FlushReport | Self::CloseStore | Self::Sync => 10,
-            Self::StartShellServer { .. } => 90,
+            Self::LookAtImager { .. } | Self::Capture { .. } | Self::EndImager(_) => 10,
+            Self::StartShellServer { .. } | Self::PrepareImager(_) => 90,
             _ => 30,
         })
     }
@@ -174,6 +226,15 @@ impl fmt::Display for Task {
             Self::StartShellServer { .. } => f.write_str("start the shell server"),
             Self::StartSleep(duration) => write!(f, "start sleep {}", duration.as_secs()),
             Self::StartShell => f.write_str("start a shell on tty2"),
+            Self::PrepareImager(job) => write!(f, "prepare the imager for mode {}", job.mode),
+            Self::StartImager => f.write_str("start the imager"),
+            Self::LookAtImager { .. } => f.write_str("look at the imager"),
+            Self::Type(keys) => write!(f, "type {} keys", keys.len()),
+            Self::Capture { name } => write!(f, "take the screenshot {name}"),
+            Self::RemoveScreenshot { name } => write!(f, "remove the screenshot {name}"),
+            Self::EndImager(Farewell::Ask) => f.write_str("ask the imager to end"),
+            Self::EndImager(Farewell::Force) => f.write_str("end the imager"),
+            Self::JudgeImager => f.write_str("judge the imager"),
             Self::EndProcesses(Farewell::Ask) => f.write_str("ask all processes to end"),
             Self::EndProcesses(Farewell::Force) => f.write_str("end all processes"),
             Self::CloseStore => f.write_str("close the image store"),

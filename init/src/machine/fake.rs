@@ -6,12 +6,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::UnixTime;
-use ghost_contract::report;
+use ghost_contract::report::{self, Outcome};
 
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
 use crate::network::Interface;
 use crate::session::{Action, Event};
+use crate::stall::Counters;
 use crate::task::{Finding, Surroundings, Task, WakeOnLan};
 
 /// What goes wrong with a task.
@@ -43,6 +44,15 @@ pub struct Fake {
     pub order: Option<Vec<u8>>,
     /// Whether the order has been claimed before.
     pub claimed: bool,
+    /// After how many looks at it the imager ends.
+    pub imager_lasts: usize,
+    /// Bytes that the imager reads between two looks at it.
+    pub disk_rate: u64,
+    /// What stands on the imager's screen at each look; nothing readable after that.
+    pub screens: Vec<String>,
+    /// What comes out when the imager has ended.
+    pub judgement: Outcome,
+    looks: usize,
     /// All that was done, in order.
     pub done: Vec<Action>,
     /// How often it was asked for an event.
@@ -59,6 +69,11 @@ impl Fake {
             command_line: format!("{command_line} BOOTIF=01-00-0a-eb-01-02-03"),
             order,
             claimed: false,
+            imager_lasts: 20,
+            disk_rate: 1 << 30,
+            screens: Vec::new(),
+            judgement: Outcome::Succeeded,
+            looks: 0,
             done: Vec::new(),
             turns: 0,
         }
@@ -93,6 +108,10 @@ impl Fake {
             None => {
                 let finding = self.find(task);
                 self.due.push_back(Event::Finished(Ok(finding)));
+                self.looks += usize::from(matches!(task, Task::LookAtImager { .. }));
+                if matches!(task, Task::LookAtImager { .. }) && self.looks >= self.imager_lasts {
+                    self.due.push_back(Event::ImagerEnded { how: "ran out".to_owned() });
+                }
                 if matches!(task, Task::StartSleep(_)) {
                     self.due.push_back(Event::SleepEnded { how: "ran out".to_owned() });
                 }
@@ -122,8 +141,23 @@ impl Fake {
             Task::Claim(_) if self.claimed => Finding::AlreadyClaimed,
             Task::Claim(_) => Finding::Claimed,
             Task::StartShellServer { .. } => Finding::ShellServer(22),
+            Task::PrepareImager(_) => {
+                Finding::ImagerReady { imager: "fake".to_owned(), command: "fake -sure".to_owned() }
+            }
+            Task::LookAtImager { .. } => {
+                Finding::Seen { counters: self.counters(), text: self.screens.get(self.looks).cloned() }
+            }
+            Task::Capture { name } => {
+                Finding::Captured { name: name.clone(), source: "imagination".to_owned() }
+            }
+            Task::JudgeImager => Finding::Judged(self.judgement.clone()),
             _ => Finding::Done,
         }
+    }
+
+    fn counters(&self) -> Counters {
+        let disk_read = self.disk_rate * u64::try_from(self.looks).unwrap();
+        Counters { disk_read, ..Counters::default() }
     }
 
     fn surroundings(&self) -> Surroundings {

@@ -8,6 +8,7 @@
 //!
 //! Nothing here waits for a file: each task has a thread of its own, and one that hangs is left behind.
 
+mod imaging;
 mod tasks;
 
 use std::collections::VecDeque;
@@ -20,6 +21,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use self::imaging::Bench;
+use self::tasks::Workplace;
 use super::last_resort::LastResort;
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
@@ -43,6 +46,7 @@ enum Message {
     /// The task of this number has ended.
     Finished(u64, Result<Finding, Failure>),
     SleepEnded(Departure),
+    ImagerEnded(Departure),
 }
 
 /// The machine that this program is PID 1 of.
@@ -55,9 +59,8 @@ pub struct Linux {
     task: u64,
     /// The task that ends when no other process is left.
     waiting_for_solitude: Option<u64>,
-    children: Arc<Children>,
+    workplace: Workplace,
     console: Console,
-    report: ReportFile,
     last_resort: LastResort,
 }
 
@@ -80,9 +83,12 @@ impl Linux {
             due: VecDeque::from([Event::Started]),
             task: 0,
             waiting_for_solitude: None,
-            children: Arc::new(children),
+            workplace: Workplace {
+                children: Arc::new(children),
+                report: ReportFile::start()?,
+                bench: Bench::default(),
+            },
             console: Console::default(),
-            report: ReportFile::start()?,
             last_resort,
         };
         machine.console.say(concat!("version ", env!("CARGO_PKG_VERSION")));
@@ -112,7 +118,7 @@ impl Linux {
         let uptime = u64::try_from(clock::uptime().as_millis()).unwrap_or(u64::MAX);
         let entry = Entry { at: clock::own_time(), uptime, event };
         match entry.to_line() {
-            Ok(line) => self.report.append(line),
+            Ok(line) => self.workplace.report.append(line),
             Err(error) => self.console.say(&Failure::from(error).to_string()),
         }
     }
@@ -128,11 +134,11 @@ impl Linux {
 
     fn start_in_background(&mut self, task: Task) {
         let (sender, number) = (self.sender.clone(), self.task);
-        let (children, report) = (Arc::clone(&self.children), self.report.clone());
-        let tell_sleep = self.sender.clone();
-        let sleep_ended = move |departure| drop(tell_sleep.send(Message::SleepEnded(departure)));
+        let (workplace, tell) = (self.workplace.clone(), self.sender.clone());
+        let message = if task == Task::StartImager { Message::ImagerEnded } else { Message::SleepEnded };
+        let child_ended = move |departure| drop(tell.send(message(departure)));
         let work = move || {
-            let result = tasks::carry_out(task, &children, &report, sleep_ended);
+            let result = tasks::carry_out(task, &workplace, child_ended);
             // The queue is gone only when the machine is being left.
             let _ = sender.send(Message::Finished(number, result));
         };
@@ -169,11 +175,12 @@ impl Linux {
             Message::Finished(number, result) if number == self.task => Some(Event::Finished(result)),
             Message::Finished(..) => None,
             Message::SleepEnded(departure) => Some(Event::SleepEnded { how: departure.to_string() }),
+            Message::ImagerEnded(departure) => Some(Event::ImagerEnded { how: departure.to_string() }),
         }
     }
 
     fn reap(&mut self) -> Option<Event> {
-        let alone = self.children.reap() == Left::None;
+        let alone = self.workplace.children.reap() == Left::None;
         let waited_for = alone && self.waiting_for_solitude.take() == Some(self.task);
         waited_for.then_some(Event::Finished(Ok(Finding::Done)))
     }

@@ -20,11 +20,17 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 impl Session {
     /// Begins to end with this outcome.
     pub(super) fn end(&mut self, outcome: Outcome, turn: &mut Turn) -> Stage {
+        self.end_after(None, outcome, turn)
+    }
+
+    /// Begins to end with this outcome. A last screenshot is taken first where an imager is or was on the
+    /// screen; then nothing is shown for long, since the imager must not go on.
+    pub(super) fn end_after(&mut self, last_look: Option<Task>, outcome: Outcome, turn: &mut Turn) -> Stage {
         turn.say(in_words(&outcome));
         let failed = matches!(outcome, Outcome::Failed { .. });
         turn.report(Report::Ended { outcome });
-        if !failed || self.options.delay.is_zero() {
-            return self.clear_up(turn);
+        if !failed || last_look.is_some() || self.options.delay.is_zero() {
+            return self.clear_up(last_look, turn);
         }
         self.overall = Duration::MAX;
         self.deadline = turn.now.saturating_add(self.options.delay);
@@ -32,7 +38,7 @@ impl Session {
     }
 
     /// Begins to leave nothing behind.
-    pub(super) fn clear_up(&mut self, turn: &mut Turn) -> Stage {
+    pub(super) fn clear_up(&mut self, last_look: Option<Task>, turn: &mut Turn) -> Stage {
         self.overall = turn.now.saturating_add(self.ending_limit);
         let arm = self.interface.as_ref().map(|interface| Task::Arm { interface: interface.name.clone() });
         let rest = [
@@ -42,7 +48,7 @@ impl Session {
             Task::FlushReport,
             Task::Sync,
         ];
-        self.next_of_ending(arm.into_iter().chain(rest).collect(), turn)
+        self.next_of_ending(last_look.into_iter().chain(arm).chain(rest).collect(), turn)
     }
 
     pub(super) fn go_on_ending(&mut self, left: VecDeque<Task>, event: Event, turn: &mut Turn) -> Stage {
@@ -63,13 +69,14 @@ impl Session {
                 turn.say(format!("{by}: already on the way out"));
                 Stage::Ending(left)
             }
-            Event::Started | Event::SleepEnded { .. } => Stage::Ending(left),
+            Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } => Stage::Ending(left),
         }
     }
 
     fn tell(&self, result: Result<Finding, Failure>, turn: &mut Turn) {
         match result {
             Ok(Finding::WakeOnLan(result)) => self.report_wake_on_lan(result, turn),
+            Ok(Finding::Captured { name, source }) => turn.report(Report::ScreenshotTaken { name, source }),
             Ok(_) => {}
             Err(failure) => turn.say(failure.to_string()),
         }

@@ -201,9 +201,7 @@ impl Session {
         turn.say(format!("mode {} begins", job.mode));
         match job.mode {
             Mode::Test => self.start_test(job, turn),
-            Mode::Backup | Mode::Verify | Mode::Restore | Mode::Ghost => {
-                self.fail(format!("this release of ghost-init has no imager for mode {}", job.mode), turn)
-            }
+            Mode::Backup | Mode::Verify | Mode::Restore | Mode::Ghost => self.start_imaging(job, turn),
         }
     }
 }

@@ -22,6 +22,14 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
+    /// Removing failed.
+    #[error("cannot remove {path}")]
+    Remove {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A folder could not be made.
     #[error("cannot make the folder {path}")]
     Folder {
@@ -64,8 +72,8 @@ pub fn text(path: &Path) -> Result<String, FileError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
-    std::fs::write(path, text).map_err(|source| FileError::Write { path: path.to_owned(), source })
+pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileError> {
+    std::fs::write(path, content).map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
 /// Makes a folder and those above it, unless they are there.
@@ -74,4 +82,17 @@ pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
 /// When that is not possible.
 pub fn make_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(|source| FileError::Folder { path: path.to_owned(), source })
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::Remove { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }

@@ -40,9 +40,14 @@ pub enum MountError {
     /// This client has no tree.
     #[error("there is no folder {0}: this client has no tree on the boot server, ghostctl makes it")]
     NoTree(PathBuf),
-    /// The root.
-    #[error("cannot remount the root")]
-    Remount(#[source] Errno),
+    /// A mount whose flags cannot be changed.
+    #[error("cannot remount {path}")]
+    Remount {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Errno,
+    },
     /// A folder on which something may be mounted.
     #[error("cannot look at {path}")]
     Look {
@@ -125,24 +130,29 @@ pub fn bind(from: &Path, onto: &Path) -> Result<(), MountError> {
 /// # Errors
 /// When the kernel refuses.
 pub fn make_root_writable() -> Result<(), MountError> {
-    let state = statvfs("/").map_err(MountError::Remount)?;
+    let root = Path::new("/");
+    let state = statvfs(root).map_err(|source| cannot_remount(root, source))?;
     if !state.flags().contains(FsFlags::ST_RDONLY) {
         return Ok(());
     }
-    remount_root(MsFlags::MS_REMOUNT)
+    remount(root, MsFlags::MS_REMOUNT)
 }
 
-/// Makes the root read-only at its own mount only: what is bound from it stays writable.
+/// Makes a mount read-only by itself: what is bound from the same file system elsewhere stays writable.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn protect_root() -> Result<(), MountError> {
-    remount_root(MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
+pub fn protect(path: &Path) -> Result<(), MountError> {
+    remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
 }
 
-fn remount_root(flags: MsFlags) -> Result<(), MountError> {
+fn remount(path: &Path, flags: MsFlags) -> Result<(), MountError> {
     let nothing = None::<&str>;
-    mount(nothing, "/", nothing, flags, nothing).map_err(MountError::Remount)
+    mount(nothing, path, nothing, flags, nothing).map_err(|source| cannot_remount(path, source))
+}
+
+fn cannot_remount(path: &Path, source: Errno) -> MountError {
+    MountError::Remount { path: path.to_owned(), source }
 }
 
 /// Unmounts what is mounted on this folder, if anything is.

@@ -2,40 +2,50 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Arc;
 
 use ghost_contract::dhcp::HostTable;
 use ghost_contract::layout;
 use nix::sys::utsname::uname;
 
+use super::imaging::Bench;
 use crate::failure::Failure;
 use crate::sys::child::{Children, Departure};
 use crate::sys::report_file::ReportFile;
 use crate::sys::{ethtool, file, mount, network, order_file, power, shell, store};
 use crate::task::{Finding, Surroundings, Task};
 
-/// Does a task. A panic in it is a failure of the task, and of nothing else.
+/// What the tasks of this machine have in common.
+#[derive(Clone)]
+pub(super) struct Workplace {
+    pub(super) children: Arc<Children>,
+    pub(super) report: ReportFile,
+    pub(super) bench: Bench,
+}
+
+/// Does a task; `child_ended` is told how the child ended that it starts, if it starts one that matters. A
+/// panic in it is a failure of the task, and of nothing else.
 pub(super) fn carry_out(
     task: Task,
-    children: &Children,
-    report: &ReportFile,
-    sleep_ended: impl FnOnce(Departure) + Send + 'static,
+    workplace: &Workplace,
+    child_ended: impl FnOnce(Departure) + Send + 'static,
 ) -> Result<Finding, Failure> {
     let name = task.to_string();
-    let attempt = AssertUnwindSafe(|| attempt(task, children, report, sleep_ended));
+    let attempt = AssertUnwindSafe(|| attempt(task, workplace, child_ended));
     panic::catch_unwind(attempt).unwrap_or_else(|_| Err(Failure::new(format!("a bug in '{name}'"))))
 }
 
 fn attempt(
     task: Task,
-    children: &Children,
-    report: &ReportFile,
-    sleep_ended: impl FnOnce(Departure) + Send + 'static,
+    workplace: &Workplace,
+    child_ended: impl FnOnce(Departure) + Send + 'static,
 ) -> Result<Finding, Failure> {
+    let Workplace { children, report, bench } = workplace;
     match task {
         Task::Mount(wanted) => mount::mount_unless_mounted(&wanted)?,
         Task::Bind { from, onto } => mount::bind(&from, &onto)?,
         Task::MakeRootWritable => mount::make_root_writable()?,
-        Task::ProtectRoot => mount::protect_root()?,
+        Task::ProtectRoot => mount::protect(Path::new("/"))?,
         Task::OpenReport => {
             report.open()?;
             return Ok(Finding::ReportOpened);
@@ -53,8 +63,16 @@ fn attempt(
         Task::StartShellServer { authorized_keys } => {
             return Ok(Finding::ShellServer(shell::start_server(children, &authorized_keys)?));
         }
-        Task::StartSleep(duration) => shell::start_sleep(children, duration, sleep_ended)?,
+        Task::StartSleep(duration) => shell::start_sleep(children, duration, child_ended)?,
         Task::StartShell => shell::start_on_screen(children)?,
+        Task::PrepareImager(job) => return bench.prepare(&job, children),
+        Task::StartImager => return bench.start(children, child_ended),
+        Task::LookAtImager { interface } => return bench.look(&interface),
+        Task::Type(keys) => return bench.type_keys(&keys),
+        Task::Capture { name } => return bench.capture(name),
+        Task::RemoveScreenshot { name } => return bench.remove(&name),
+        Task::EndImager(farewell) => return bench.end(farewell),
+        Task::JudgeImager => return bench.judge(),
         // Done by signals alone, in the loop.
         Task::EndProcesses(_) => {}
         Task::CloseStore => store::close()?,
