@@ -5,7 +5,7 @@
 #   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check lab e2e (SCENARIO=name for one).
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check lab e2e (SCENARIO=name for one).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,16 +21,17 @@ export OVERLAY
 STATIC_TARGET := x86_64-unknown-linux-gnu
 GHOST_INIT := target/$(STATIC_TARGET)/release/ghost-init
 ROOTFS := target/rootfs
+KMOD := target/kmod
 LAB := target/release/lab
-PACKAGE_LISTS := scripts/host-packages rootfs/host-packages tests/host-packages
+PACKAGE_LISTS := scripts/host-packages rootfs/host-packages kmod/host-packages tests/host-packages
 SHELL_SCRIPTS = $(shell git ls-files | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check lab e2e install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check lab e2e install clean
 
 demo: deps rootfs lab
 	$(LAB) demo
 
-test: deps lint unit rootfs rootfs-check e2e
+test: deps lint unit rootfs rootfs-check kmod-check e2e
 
 deps:
 	scripts/install-host-packages $(PACKAGE_LISTS)
@@ -51,6 +52,14 @@ rootfs: init
 
 rootfs-check:
 	rootfs/check $(ROOTFS)
+
+# For the base root's kernel, so after it.
+kmod: rootfs
+	kmod/build $(KMOD) $(ROOTFS)/base
+	kmod/install-module $(KMOD) $(ROOTFS)/base
+
+kmod-check: kmod
+	kmod/check $(KMOD)
 
 lab:
 	cargo build --locked --release -p ghost-lab -p ghostctl
