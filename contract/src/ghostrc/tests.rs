@@ -105,6 +105,13 @@ fn nothing_is_executed_and_nothing_is_taken_from_the_environment() {
 }
 
 #[test]
+fn comments_may_be_in_any_character_set_but_values_are_utf_8() {
+    let latin = [HOWTO.as_bytes(), b"# f\xfcr alle \xff\r\nX='\xfc'\n"].concat();
+    let refused = Ghostrc::parse(Path::new("f"), &latin).unwrap_err().to_string();
+    assert!(refused.contains(":3: the value is not UTF-8"), "{refused}");
+}
+
+#[test]
 fn a_complaint_shows_the_line_and_a_caret() {
     assert_eq!(
         refusal("# x\nexport UP_DEADLINE=soon"),

@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::configurations::configuration;
 
 /// What both accept.
-const GOOD: [&[u8]; 24] = [
+const GOOD: [&[u8]; 25] = [
     b"",
     b"# only a comment",
     b"host a { filename \"x;{}#\\\"y\"; }",
@@ -30,6 +30,7 @@ const GOOD: [&[u8]; 24] = [
     b"host a { filename \"\xfe\"; } # \xfe",
     b"host a { filename \"a\0b\"; } # \0",
     b"host a { } \r# c\rhost a { }",
+    b"host a { } # c\r }\nhost b { }",
     b"key k { algorithm hmac-md5; secret aGVs/bG8=; }; zone x. { primary 127.0.0.1; }",
     b"option foo code 200 = array of { integer 8, ip-address }; host a {}",
     b"class \"c\" { match hardware; } subclass \"c\" 1:0:11:22:33:44:56 { filename \"x\"; }",
