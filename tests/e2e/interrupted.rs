@@ -14,6 +14,7 @@ fn an_interrupted_job_is_reverted() {
     let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
     let swapped = swapped(&original, &john.config().name, "pxelinux.0");
     stage.wait_dhcpd_conf("john's entry to be swapped", &swapped, SOON);
+    john.wait_on(SOON).unwrap();
     john.wait_console("PXELINUX", BOOT).unwrap();
     ghostctl.signal(Signal::SIGINT).unwrap();
     stage.wait_dhcpd_conf("john's entry to be reverted", &original, SOON);

@@ -3,6 +3,7 @@
 mod failure;
 mod machine;
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
@@ -83,7 +84,7 @@ pub enum LabError {
         last: String,
     },
     /// A file of the lab.
-    #[error("cannot read {}", .path.display())]
+    #[error("cannot use {}", .path.display())]
     Read {
         /// Which.
         path: PathBuf,
@@ -200,7 +201,18 @@ impl Lab {
         })?;
         let mut command = Command::new(program);
         command.args(arguments);
-        Ok(Running::start(command, |command| name_space::spawn_in_those_of(self.process, command))?)
+        let transcript = self.transcript(program.as_ref())?;
+        Ok(Running::start(command, transcript, |command| {
+            name_space::spawn_in_those_of(self.process, command)
+        })?)
+    }
+
+    /// Where what this program says is kept with the servers' logs.
+    fn transcript(&self, program: &std::ffi::OsStr) -> Result<File, LabError> {
+        let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
+        let path = self.folder.logs().join(name + ".log");
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        opened.map_err(|source| LabError::Read { path, source })
     }
 
     /// Starts `command` in the lab, on the boot server, with the terminal that this program has.

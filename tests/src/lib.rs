@@ -16,6 +16,7 @@
 pub mod accelerator;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod folder;
 pub mod lab;
 pub mod magic;

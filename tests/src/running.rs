@@ -1,6 +1,7 @@
 //! A program that runs in a lab while somebody looks at what it says.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +20,16 @@ pub struct Running {
     name: String,
     pid: Pid,
     said: Arc<Mutex<Said>>,
-    readers: Vec<JoinHandle<()>>,
     waiter: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Said {
     lines: Vec<String>,
+    transcript: File,
+    /// Known as soon as the process is reaped, which is when its number may become another's.
+    status: Option<ExitStatus>,
+    /// Known when all that it said is here, too.
     ended: Option<ExitStatus>,
 }
 
@@ -75,12 +79,14 @@ pub enum RunningError {
 }
 
 impl Running {
-    /// Starts `command` by `start`, with what it says coming here, line by line, from both of its outputs.
+    /// Starts `command` by `start`, with what it says coming here, line by line, from both of its outputs, and
+    /// going to the end of `transcript`, too.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(
         mut command: Command,
+        transcript: File,
         start: impl FnOnce(&mut Command) -> io::Result<Child>,
     ) -> Result<Self, RunningError> {
         let name = command.get_program().to_string_lossy().into_owned();
@@ -88,14 +94,14 @@ impl Running {
         let failed = |source| RunningError::Start { name: name.clone(), source };
         let mut child = start(&mut command).map_err(failed)?;
         let pid = i32::try_from(child.id()).map_err(|error| failed(io::Error::other(error)))?;
-        let said = Arc::new(Mutex::new(Said::default()));
+        let said = Arc::new(Mutex::new(Said { lines: Vec::new(), transcript, status: None, ended: None }));
         let outputs: [Option<Box<dyn Read + Send>>; 2] = [
             child.stdout.take().map(|out| Box::new(out) as _),
             child.stderr.take().map(|err| Box::new(err) as _),
         ];
         let readers = outputs.into_iter().flatten().map(|output| read(output, Arc::clone(&said))).collect();
-        let waiter = Some(reap(child, Arc::clone(&said)));
-        Ok(Self { name, pid: Pid::from_raw(pid), said, readers, waiter })
+        let waiter = Some(reap(child, readers, Arc::clone(&said)));
+        Ok(Self { name, pid: Pid::from_raw(pid), said, waiter })
     }
 
     /// All lines so far.
@@ -150,10 +156,16 @@ impl Running {
     /// When it has ended.
     pub fn signal(&self, signal: Signal) -> Result<(), RunningError> {
         let failed = |source| RunningError::Signal { name: self.name.clone(), signal, source };
-        match self.ended() {
+        match lock(&self.said).status {
             None => kill(self.pid, signal).map_err(failed),
             Some(_) => Err(failed(Errno::ESRCH)),
         }
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended().is_some()
     }
 
     /// How it ended, once it has and all that it said is here.
@@ -166,13 +178,19 @@ impl Running {
     }
 }
 
+impl Said {
+    fn take(&mut self, line: String) {
+        // The transcript is for people who look at a failure; what is waited for does not depend on it.
+        let _disk_full = writeln!(self.transcript, "{line}");
+        self.lines.push(line);
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // ESRCH: it has ended, which is what is wanted.
         let _ended = self.signal(Signal::SIGKILL);
-        for thread in self.readers.drain(..).chain(self.waiter.take()) {
-            let _panicked = thread.join();
-        }
+        let _panicked = self.waiter.take().map(JoinHandle::join);
     }
 }
 
@@ -183,14 +201,18 @@ fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
 fn read(output: Box<dyn Read + Send>, said: Arc<Mutex<Said>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
-        lines.for_each(|line| lock(&said).lines.push(String::from_utf8_lossy(&line).into_owned()));
+        lines.for_each(|line| lock(&said).take(String::from_utf8_lossy(&line).into_owned()));
     })
 }
 
-fn reap(mut child: Child, said: Arc<Mutex<Said>>) -> JoinHandle<()> {
+fn reap(mut child: Child, readers: Vec<JoinHandle<()>>, said: Arc<Mutex<Said>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let ended = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(-1));
-        lock(&said).ended = Some(ended);
+        let status = Some(child.wait().unwrap_or_else(|_| ExitStatus::from_raw(-1)));
+        lock(&said).status = status;
+        for reader in readers {
+            let _panicked = reader.join();
+        }
+        lock(&said).ended = status;
     })
 }
 
@@ -203,7 +225,7 @@ mod tests {
     fn shell(script: &str) -> Running {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        Running::start(command, Command::spawn).unwrap()
+        Running::start(command, tempfile::tempfile().unwrap(), Command::spawn).unwrap()
     }
 
     #[test]

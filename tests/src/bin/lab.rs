@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use ghost_contract::HostName;
 use ghost_lab::config::{LabConfig, Nic};
 use ghost_lab::folder::LabFolder;
-use ghost_lab::{Lab, lab, supervisor};
+use ghost_lab::{Lab, demo, lab, supervisor};
 
 /// A virtual network with real DHCP, TFTP and NFS servers, and PCs that can be woken.
 ///
@@ -62,6 +62,8 @@ enum Verb {
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     },
+    /// Run one job in a lab of its own, and show each step.
+    Demo,
     /// What a lab starts to hold it.
     #[command(hide = true)]
     Supervise {
@@ -127,6 +129,7 @@ fn perform(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Status => show(&there(&config)?)?,
         Verb::Pc { pc, what } => with_pc(&there(&config)?.pc(&pc)?, what)?,
         Verb::Run { command } => return run(&there(&config)?, &command),
+        Verb::Demo => demo::run(&program)?,
         Verb::Supervise { folder } => supervise(folder)?,
     }
     Ok(ExitCode::SUCCESS)

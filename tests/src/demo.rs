@@ -1,0 +1,188 @@
+//! The demonstration: one job of mode `test` in a lab of its own, each step shown as it happens.
+//!
+//! Three voices are heard: what `ghostctl` says to the administrator, what john says on its serial line, and, with
+//! an arrow, what is looked at or done besides.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::config::{LabConfig, repository, target_folder};
+use crate::lab::{Lab, LabError, Pc};
+use crate::magic::Kind;
+use crate::running::Running;
+use crate::wait;
+
+/// The PC of the demonstration.
+const PC: &str = "john";
+/// How long john may take from off to `sleep`, and from there to off.
+const BOOT: Duration = Duration::from_secs(600);
+const OFF: Duration = Duration::from_secs(120);
+/// How long an ssh session may take.
+const SESSION: Duration = Duration::from_secs(60);
+/// What john says when one can log in, and from then on it waits for the administrator.
+const READY: &str = "root can log in by ssh";
+/// The lines of the console that tell the story; the others are left out.
+const STORY: [&str; 4] = ["PXELINUX", "ghost-init", "OWN-DISK", "panic"];
+
+/// Why the demonstration failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The lab.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// A program in it.
+    #[error(transparent)]
+    Running(#[from] crate::running::RunningError),
+    /// Something is not as it must be.
+    #[error("{0}")]
+    Wrong(&'static str),
+    /// The picture's folder.
+    #[error("cannot make {}", .0.display())]
+    Picture(PathBuf, #[source] std::io::Error),
+    /// The name of the lab.
+    #[error("a demonstration cannot be called that")]
+    Name(#[from] ghost_contract::host::HostNameError),
+    /// Root is needed for network and mounts.
+    #[error("the demonstration needs root")]
+    NotRoot(#[source] Errno),
+}
+
+/// Shows the job. `program` is the program `lab`.
+///
+/// # Errors
+/// When anything in it is not as it must be; what the lab leaves is then kept.
+pub fn run(program: &Path) -> Result<(), DemoError> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(DemoError::NotRoot(Errno::EPERM));
+    }
+    let begun = Instant::now();
+    let lab = Lab::up(LabConfig::new("demo".parse()?), program)?;
+    arrow(&format!(
+        "the lab is up after {} s: dhcpd, tftpd, an NFS server, and four PCs that are off",
+        begun.elapsed().as_secs()
+    ));
+    let shown = show(&lab);
+    if shown.is_err() {
+        let kept = crate::lab::keep_failure(&lab)?;
+        arrow(&format!("what the lab leaves is kept in {}", kept.display()));
+    }
+    lab.down()?;
+    shown?;
+    arrow("the lab is gone");
+    Ok(())
+}
+
+fn show(lab: &Lab) -> Result<(), DemoError> {
+    let john = lab.pc(PC)?;
+    let conf = lab.dhcpd_conf()?;
+    arrow("# ghostctl test john");
+    let ghostctl = lab.ghostctl(&["test", PC])?;
+    let mut story = Story { ghostctl: &ghostctl, pc: john, told: 0, heard: 0 };
+    story.until("john to be ready", BOOT, |console| console.contains(READY))?;
+
+    if lab.dhcpd_conf()? != conf {
+        return Err(DemoError::Wrong("john is up, and dhcpd.conf is not what it was"));
+    }
+    arrow("dhcpd.conf is again what it was, byte for byte, while john still runs");
+    picture(&john)?;
+    let ip = john.config().ip;
+    session(lab, ip, "uname -r; hostname; cat /proc/1/comm; ls -d /*etc /*var")?;
+    arrow("# ssh john pkill sleep");
+    // The machine may go off before ssh has its answer.
+    let _kill = lab.ssh(ip, "pkill -x sleep")?;
+    story.until_ended(OFF)?;
+
+    let code = ghostctl.wait(OFF)?;
+    arrow(&format!("ghostctl's exit code: {code}"));
+    if code != 0 {
+        return Err(DemoError::Wrong("the job did not succeed"));
+    }
+    john.wait_off(OFF)?;
+    let wakes = john.status()?.wakes;
+    let count = |kind| wakes.iter().filter(|wake| wake.kind == kind).count();
+    arrow(&format!(
+        "john is off; it was woken by one of {} raw and {} UDP magic packets, and its disk was not touched",
+        count(Kind::Raw),
+        count(Kind::Udp)
+    ));
+    Ok(())
+}
+
+fn picture(pc: &Pc<'_>) -> Result<(), DemoError> {
+    let folder = target_folder().join("demo");
+    std::fs::create_dir_all(&folder).map_err(|error| DemoError::Picture(folder.clone(), error))?;
+    let file = folder.join("john.png");
+    pc.screendump(&file)?;
+    let shown = file.strip_prefix(repository()).unwrap_or(&file);
+    arrow(&format!("a picture of john's screen is in {}", shown.display()));
+    Ok(())
+}
+
+fn session(lab: &Lab, ip: Ipv4Addr, command: &str) -> Result<(), DemoError> {
+    arrow(&format!("# ssh john '{command}'"));
+    let session = lab.ssh(ip, command)?;
+    session.wait(SESSION)?;
+    session.lines().iter().for_each(|line| println!("     ssh | {line}"));
+    Ok(())
+}
+
+fn arrow(words: &str) {
+    println!("---> {words}");
+}
+
+/// What has been told of the job so far.
+struct Story<'lab> {
+    ghostctl: &'lab Running,
+    pc: Pc<'lab>,
+    told: usize,
+    heard: usize,
+}
+
+impl Story<'_> {
+    /// Tells on until the console is as wanted.
+    fn until(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), DemoError> {
+        let reached = wait::until(what, deadline, || match self.tell() {
+            Ok(console) if wanted(&console) => Some(Ok(())),
+            Ok(_) if self.ghostctl.has_ended() => Some(Err(DemoError::Wrong("ghostctl ended too early"))),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        reached.map_err(LabError::from)?
+    }
+
+    /// Tells on until `ghostctl` has ended.
+    fn until_ended(&mut self, deadline: Duration) -> Result<(), DemoError> {
+        let ended =
+            wait::until("ghostctl to end", deadline, || match (self.ghostctl.has_ended(), self.tell()) {
+                (_, Err(error)) => Some(Err(error)),
+                (true, Ok(_)) => Some(Ok(())),
+                (false, Ok(_)) => None,
+            });
+        ended.map_err(LabError::from)?
+    }
+
+    /// Tells what is new, and gives the whole console.
+    fn tell(&mut self) -> Result<String, DemoError> {
+        let lines = self.ghostctl.lines();
+        lines[self.told..].iter().for_each(|line| println!("ghostctl | {line}"));
+        self.told = lines.len();
+        let console = self.pc.console()?;
+        // Only whole lines, and the last one may not be whole yet.
+        let whole = console.rfind('\n').map_or(0, |end| end + 1);
+        for line in console[..whole].lines().skip(self.heard) {
+            self.heard += 1;
+            if STORY.iter().any(|words| line.contains(words)) {
+                println!("    john | {}", line.trim_end());
+            }
+        }
+        Ok(console)
+    }
+}
