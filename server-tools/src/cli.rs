@@ -41,6 +41,12 @@ pub enum Verb {
     /// Boot a client over the network, let one log in by ssh, and power it off
     #[command(after_help = "Examples:\n  ghostctl test john\n  ghostctl test --dry-run john")]
     Test(JobArgs),
+    /// Write clients' disks to new generations in the image store
+    #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe")]
+    Backup(JobArgs),
+    /// Finish or undo what jobs have left that a crash or a power cut ended
+    #[command(after_help = "Examples:\n  ghostctl recover\n\nJobs whose ghostctl still runs are left alone.")]
+    Recover,
 }
 
 /// Flags of the verbs that run jobs.

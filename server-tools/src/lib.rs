@@ -12,6 +12,7 @@ pub mod job;
 pub mod machine;
 pub mod offer;
 pub mod output;
+pub mod recovery;
 pub mod restart;
 pub mod site;
 pub mod sys;

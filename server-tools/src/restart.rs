@@ -8,7 +8,7 @@
 //! announce (shared lock) ─▶ edit lock ─▶ edit, ticket += 1 ─▶ both locks released
 //!                                                                  │
 //!       restart lock ─▶ served ≥ own ticket? done ◀────────────────┘
-//!             └─▶ wait until nobody is announced ─▶ newest := ticket ─▶ restart ─▶ served := newest
+//!             └─▶ wait until nobody is announced and no ticket is new ─▶ restart ─▶ served := newest
 //! ```
 
 use std::fs;
@@ -19,13 +19,27 @@ use std::time::Duration;
 use ghost_contract::ghostrc::CommandLine;
 
 use crate::sys::atomic::{self, AtomicError, Real};
+use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
 use crate::sys::service::{self, ServiceError};
 
 /// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
-/// How long a restart waits for those who are about to edit. Longer edits get a restart of their own.
-const GATHERING: Duration = Duration::from_secs(3);
+/// How long a restart waits for others to finish their edits, so that they share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gathering {
+    /// When nobody has edited for so long, those who began together are through.
+    pub quiet: Duration,
+    /// Whoever takes longer gets a restart of its own.
+    pub longest: Duration,
+}
+
+impl Gathering {
+    /// For swaps: jobs are begun together by a person or a timer, and the client waits.
+    pub const SWAPS: Self = Self { quiet: Duration::from_millis(250), longest: Duration::from_secs(3) };
+    /// For reverts: machines boot at different speeds, and one that boots again meanwhile finds its order claimed.
+    pub const REVERTS: Self = Self { quiet: Duration::from_secs(1), longest: Duration::from_secs(5) };
+}
 
 /// Why the DHCP server did not take up its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -85,20 +99,40 @@ impl Restarts {
     ///
     /// # Errors
     /// When the command fails, or the lock cannot be had in time.
-    pub fn serve(&self, ticket: Ticket, command: &CommandLine) -> Result<(), RestartError> {
+    pub fn serve(
+        &self,
+        ticket: Ticket,
+        command: &CommandLine,
+        gathering: Gathering,
+    ) -> Result<(), RestartError> {
         let waits = self.lock_timeout.max(RESTART_DEADLINE);
         let _restarting = Lock::take(&self.folder.join("restart.lock"), "restarting", waits, &mut |_| ())?;
         if self.number("served")? >= ticket.0 {
             return Ok(());
         }
-        // Whoever takes longer to edit gets a restart of its own: no reason to fail.
-        let gathered = Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Alone, GATHERING);
-        drop(gathered);
-        let newest = Ticket(self.number("newest")?.max(ticket.0));
+        let newest = self.gather(gathering)?.max(ticket);
         let mut words = vec![command.program().to_owned()];
         words.extend_from_slice(command.arguments());
         service::run(&words, RESTART_DEADLINE).map_err(RestartError::Service)?;
         self.write("served", newest)
+    }
+
+    /// Lets those who edit at the same moment finish.
+    fn gather(&self, Gathering { quiet, longest }: Gathering) -> Result<Ticket, RestartError> {
+        let deadline = clock::uptime() + longest;
+        let mut newest = Ticket(self.number("newest")?);
+        loop {
+            let left = deadline.saturating_sub(clock::uptime());
+            // Taken alone it is free of those who announced; held no longer than that.
+            let announced = Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Alone, left);
+            drop(announced);
+            std::thread::sleep(quiet.min(left));
+            let now = Ticket(self.number("newest")?);
+            if now == newest || clock::uptime() >= deadline {
+                return Ok(now);
+            }
+            newest = now;
+        }
     }
 
     fn number(&self, name: &str) -> Result<u64, RestartError> {

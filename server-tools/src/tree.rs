@@ -135,6 +135,20 @@ impl Tree {
         self.report(0, REPORT_KEPT)
     }
 
+    /// The order that lies in it; none if there is none that can be read.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn order(&self) -> Result<Option<Order>, TreeError> {
+        let read =
+            self.inside(&layout::tree_etc(self.ip)).and_then(|etc| etc.read(layout::ORDER, LARGEST_ORDER));
+        match read {
+            Ok(bytes) => Ok(Order::parse(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(self.inside_error("read", layout::ORDER, source)),
+        }
+    }
+
     /// Makes the order void, if it is this job's or nobody can tell whose it is.
     ///
     /// # Errors

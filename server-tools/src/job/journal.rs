@@ -15,10 +15,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ghost_contract::{HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
+use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Step};
@@ -39,7 +42,7 @@ pub struct Begun {
     /// Its address.
     pub ip: Ipv4Addr,
     /// What is done.
-    pub mode: Mode,
+    pub mode: ghost_contract::Mode,
     /// The owner.
     pub pid: u32,
     /// When it began.
@@ -140,7 +143,7 @@ pub enum JournalError {
 
 fn busy(owner: &Option<State>) -> String {
     owner.as_ref().map_or_else(
-        || "another job for the same address begins at this moment".to_owned(),
+        || "another job for the same address ends at this moment".to_owned(),
         |state| {
             let Begun { host, mode, job, pid, at, .. } = &state.begun;
             let since = crate::calendar::for_people(*at);
@@ -154,8 +157,8 @@ fn busy(owner: &Option<State>) -> String {
 pub struct State {
     /// The first line.
     pub begun: Begun,
-    /// The last phase and its beginning.
-    pub phase: Option<(Phase, UnixTime)>,
+    /// When the job came to which phase.
+    pub phases: Vec<(Phase, UnixTime)>,
     /// The swap, if one may have happened.
     pub swap: Option<Swap>,
     /// The steps that were intended, in order.
@@ -169,15 +172,20 @@ impl State {
     #[must_use]
     pub fn of(lines: &[Line]) -> Option<Self> {
         let Some((Line::Begun(begun), rest)) = lines.split_first() else { return None };
-        let mut state =
-            Self { begun: begun.clone(), phase: None, swap: None, intended: Vec::new(), done: Vec::new() };
+        let mut state = Self {
+            begun: begun.clone(),
+            phases: Vec::new(),
+            swap: None,
+            intended: Vec::new(),
+            done: Vec::new(),
+        };
         for line in rest {
             match line {
                 Line::Begun(_) => {}
                 Line::Intends { step, .. } => state.intended.push(*step),
                 Line::Swaps(swap) => state.swap = Some(swap.clone()),
                 Line::Did { step, .. } => state.done.push(*step),
-                Line::Phase { phase, at } => state.phase = Some((*phase, *at)),
+                Line::Phase { phase, at } => state.phases.push((*phase, *at)),
             }
         }
         Some(state)
@@ -186,28 +194,43 @@ impl State {
     /// What is left to do so that nothing of the job remains outside it. A step that was intended may have
     /// happened; undoing what did not happen changes nothing.
     #[must_use]
-    pub fn left_over(&self) -> Vec<Step> {
+    pub fn left_over(&self, client: ClientState) -> Vec<Step> {
+        let did = |step| self.done.contains(&step);
         let mut steps = Vec::new();
-        if self.swap.is_some() && !self.done.contains(&Step::OfferOwn) {
+        if self.swap.is_some() && !did(Step::OfferOwn) {
             steps.extend([Step::Revert, Step::OfferOwn]);
         }
+        if client == ClientState::AtWork {
+            return steps;
+        }
         if self.intended.contains(&Step::MakeTree) {
-            if self.begun.mode == Mode::Backup
-                && !self.done.contains(&Step::FinishGeneration)
-                && !self.done.contains(&Step::SetAside)
-            {
-                steps.push(Step::SetAside);
+            let is_backup = self.begun.mode == ghost_contract::Mode::Backup;
+            let is_kept = did(Step::FinishGeneration) || did(Step::SetAside);
+            if is_backup && !is_kept {
+                let succeeded = client == ClientState::Succeeded;
+                steps.push(if succeeded { Step::FinishGeneration } else { Step::SetAside });
             }
-            if !self.done.contains(&Step::Withdraw) {
+            if !did(Step::Withdraw) {
                 steps.push(Step::Withdraw);
             }
         }
-        if !self.done.contains(&Step::Record) {
+        if !did(Step::Record) {
             steps.push(Step::Record);
         }
         steps.push(Step::Close);
         steps
     }
+}
+
+/// What is known of the client of a job that has lost its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientState {
+    /// It has its order, has not said that it is done, and answers on the network.
+    AtWork,
+    /// It said that it succeeded, and powered off.
+    Succeeded,
+    /// Anything else.
+    Gone,
 }
 
 /// An entry that this process owns.
@@ -219,30 +242,55 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Claims the client for a job that begins.
+    /// Claims the client for a job that begins. The entry appears whole and locked, so that nobody who looks for
+    /// orphans takes it for one.
     ///
     /// # Errors
     /// When a job for the same address runs, or one has crashed, or the disk is full.
     pub fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
         let path = path(state_folder, begun.ip);
-        let mut entry = Self::own(&path)?;
-        if State::of(&entry.lines).is_some() {
-            return Err(JournalError::Orphaned);
-        }
-        // What is not whole was never acted upon.
-        entry.file.set_len(0).map_err(|error| JournalError::Write(path.clone(), error))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let open_error = |error| JournalError::Open(path.clone(), error);
+        fs::create_dir_all(folder).map_err(open_error)?;
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let nameless = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o600));
+        let file = File::from(nameless.map_err(|error| open_error(error.into()))?);
+        try_alone(&file).map_err(open_error)?;
+        let mut entry = Self { file, path: path.clone(), lines: Vec::new() };
         entry.append(Line::Begun(begun))?;
-        let folder = File::open(state_folder.join(FOLDER)).and_then(|folder| folder.sync_all());
-        folder.map_err(|error| JournalError::Write(path, error))?;
+        // linkat(2): a file made with O_TMPFILE gets a name this way, unless the name is taken.
+        let descriptor = format!("/proc/self/fd/{}", entry.file.as_raw_fd());
+        match rustix::fs::linkat(CWD, &descriptor, CWD, &path, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(in_the_way(&path)),
+            Err(error) => return Err(open_error(error.into())),
+        }
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| JournalError::Write(path, error))?;
         Ok(entry)
     }
 
-    /// Takes over an entry whose owner is dead.
+    /// Takes over an entry whose owner is dead; none if it has gone.
     ///
     /// # Errors
     /// When the owner lives, or the entry cannot be read.
-    pub fn take_over(path: &Path) -> Result<Self, JournalError> {
-        Self::own(path)
+    pub fn take_over(path: &Path) -> Result<Option<Self>, JournalError> {
+        let open_error = |error| JournalError::Open(path.to_owned(), error);
+        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(open_error(error)),
+        };
+        let alone = try_alone(&file).map_err(open_error)?;
+        let lines = read_lines(&mut file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
+        if !alone {
+            return Err(JournalError::Busy(Box::new(State::of(&lines))));
+        }
+        // Its owner may have removed it between our opening and locking it.
+        let is_same = |now: fs::Metadata| file.metadata().is_ok_and(|own| own.ino() == now.ino());
+        let is_there = fs::metadata(path).is_ok_and(is_same);
+        Ok(is_there.then(|| Self { file, path: path.to_owned(), lines }))
     }
 
     /// What its lines say.
@@ -273,27 +321,15 @@ impl Entry {
     pub fn close(self) -> Result<(), JournalError> {
         fs::remove_file(&self.path).map_err(|error| JournalError::Write(self.path, error))
     }
+}
 
-    fn own(path: &Path) -> Result<Self, JournalError> {
-        let open_error = |error| JournalError::Open(path.to_owned(), error);
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(open_error)?;
-        loop {
-            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-            let mut file = opened.map_err(open_error)?;
-            if !try_alone(&file).map_err(open_error)? {
-                let lines =
-                    read_lines(&mut file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
-                return Err(JournalError::Busy(Box::new(State::of(&lines))));
-            }
-            // The last owner may have removed the file between our opening and locking it.
-            let same =
-                fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now.ino()));
-            if same {
-                let lines =
-                    read_lines(&mut file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
-                return Ok(Self { file, path: path.to_owned(), lines });
-            }
-        }
+/// Why a claim found the name taken.
+fn in_the_way(path: &Path) -> JournalError {
+    match Entry::take_over(path) {
+        Ok(Some(_)) => JournalError::Orphaned,
+        // It has gone this very moment: its job is only just over.
+        Ok(None) => JournalError::Busy(Box::new(None)),
+        Err(error) => error,
     }
 }
 

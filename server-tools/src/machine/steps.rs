@@ -14,7 +14,7 @@ use crate::job::journal::{Begun, Entry, JournalError, Line, Swap};
 use crate::job::record::{self, Record, RecordError};
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
 use crate::offer::{OfferError, Offers, Reverted};
-use crate::restart::{RestartError, Restarts, Ticket};
+use crate::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::site::Site;
 use crate::sys::atomic::Real;
 use crate::sys::clock;
@@ -58,6 +58,8 @@ enum StepError {
     Restart(#[from] RestartError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error("the order is gone, so it is not known which imager there was")]
+    NoImager,
     #[error("somebody else has changed the entry since the swap, so it was left alone")]
     LeftAlone(#[source] Gone),
 }
@@ -151,7 +153,8 @@ impl Steps<'_> {
             Step::MakeTree => self.make_tree(work)?,
             Step::Swap => self.swap(work, waiting)?,
             Step::Revert => self.revert(work, waiting)?,
-            Step::OfferBoot | Step::OfferOwn => self.restart(work)?,
+            Step::OfferBoot => self.restart(work, Gathering::SWAPS)?,
+            Step::OfferOwn => self.restart(work, Gathering::REVERTS)?,
             Step::AskToStop => self.tree(work).ask_to_stop()?,
             Step::FinishGeneration => self.finish(work)?,
             Step::SetAside => work.image = self.catalog.set_aside(&begun.host, &begun.job)?,
@@ -186,7 +189,9 @@ impl Steps<'_> {
     }
 
     fn finish(&self, work: &mut Work) -> Result<(), StepError> {
-        let Some(imager) = work.order.as_ref().and_then(|order| order.imager.clone()) else { return Ok(()) };
+        let Some(imager) = work.order.as_ref().and_then(|order| order.imager.clone()) else {
+            return Err(StepError::NoImager);
+        };
         let Begun { host, job: id, mac, mode, at, .. } = &work.begun;
         let began = |phase| work.phases.iter().find(|(found, _)| *found == phase).map(|(_, at)| *at);
         let facts = Facts {
@@ -230,11 +235,11 @@ impl Steps<'_> {
         }
     }
 
-    fn restart(&self, work: &Work) -> Result<(), StepError> {
+    fn restart(&self, work: &Work, gathering: Gathering) -> Result<(), StepError> {
         let Some(ticket) = work.ticket else { return Ok(()) };
         let ghostrc = &self.site.ghostrc;
         let restarts = Restarts::new(&ghostrc.state_folder, self.site.lock_timeout);
-        Ok(restarts.serve(ticket, &ghostrc.dhcp_restart)?)
+        Ok(restarts.serve(ticket, &ghostrc.dhcp_restart, gathering)?)
     }
 
     fn record(&self, work: &Work, job: Option<&Job>) -> Result<(), StepError> {

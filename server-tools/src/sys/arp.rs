@@ -5,9 +5,12 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ghost_contract::MacAddress;
+use rustix::event::{PollFd, PollFlags, poll};
 
+use super::clock;
 use super::interface::Interface;
 use super::packet::PacketSocket;
 
@@ -17,6 +20,8 @@ pub const ETHERTYPE: u16 = 0x0806;
 const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 const REQUEST: [u8; 2] = [0, 1];
 const FRAME_LENGTH: usize = 42;
+/// How often a question is asked again.
+const ASK_EVERY: Duration = Duration::from_millis(300);
 
 /// A machine that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +56,25 @@ impl Arp {
     /// When the question cannot be sent.
     pub fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
         self.socket.send(&request(self.interface.mac, self.interface.ip, ip))
+    }
+
+    /// Asks until somebody has said to have this address; none if nobody has by then.
+    pub fn find(&self, ip: Ipv4Addr, patience: Duration) -> Option<MacAddress> {
+        let deadline = clock::uptime() + patience;
+        while clock::uptime() < deadline {
+            // Nobody answers a question that was not sent, and so it goes on until the deadline.
+            let _unasked = self.ask(ip);
+            let left = deadline.saturating_sub(clock::uptime()).min(ASK_EVERY);
+            let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+            let timeout = left.try_into().ok()?;
+            let _ready = poll(&mut polled, Some(&timeout));
+            while let Ok(Some(answer)) = self.answer() {
+                if answer.ip == ip {
+                    return Some(answer.mac);
+                }
+            }
+        }
+        None
     }
 
     /// The next machine that has said its address; none if nobody has spoken.

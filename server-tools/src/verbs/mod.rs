@@ -2,9 +2,11 @@
 
 pub mod jobs;
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, JobArgs, Verb};
 use crate::job::FailureKind;
+use crate::job::journal::JournalError;
 use crate::output::{Detail, Form, Output};
+use crate::recovery::{self, Recovered};
 use crate::site::{Site, SiteError};
 use ghost_contract::Mode;
 
@@ -14,6 +16,9 @@ pub enum VerbError {
     /// The boot server's configuration.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Jobs.
     #[error(transparent)]
     Jobs(#[from] jobs::JobsError),
@@ -25,6 +30,7 @@ impl VerbError {
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Site(_) => FailureKind::Configuration.exit_status(),
+            Self::Journal(_) => FailureKind::Failed.exit_status(),
             Self::Jobs(error) => error.exit_status(),
         }
     }
@@ -43,6 +49,35 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
         output.line(&format!("warning: {warning}"));
     }
     match &cli.verb {
-        Verb::Test(arguments) => Ok(jobs::run(&site, Mode::Test, arguments, &mut output)?),
+        Verb::Test(arguments) => job(&site, Mode::Test, arguments, &mut output),
+        Verb::Backup(arguments) => job(&site, Mode::Backup, arguments, &mut output),
+        Verb::Recover => {
+            let recovered = recover(&site, &mut output)?;
+            if recovered.is_empty() && form == Form::Plain {
+                output.line("no job was left by a crash");
+            }
+            Ok(u8::from(!recovered.iter().all(Recovered::is_over)))
+        }
     }
+}
+
+/// Jobs begin with what an earlier crash has left, so that nothing is built on it.
+fn job(site: &Site, mode: Mode, arguments: &JobArgs, output: &mut Output) -> Result<u8, VerbError> {
+    if !arguments.dry_run {
+        recover(site, output)?;
+    }
+    Ok(jobs::run(site, mode, arguments, output)?)
+}
+
+fn recover(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, VerbError> {
+    let mut waiting =
+        |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
+    let recovered = recovery::recover(site, &mut waiting)?;
+    for one in &recovered {
+        match output.form() {
+            Form::Json => output.json(one),
+            Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
+        }
+    }
+    Ok(recovered)
 }

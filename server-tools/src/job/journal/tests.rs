@@ -8,7 +8,7 @@ fn begun(job: &str) -> Begun {
         host: "john".parse().unwrap(),
         mac: MacAddress::new([0, 10, 235, 1, 2, 3]),
         ip: Ipv4Addr::new(192, 168, 7, 2),
-        mode: Mode::Backup,
+        mode: ghost_contract::Mode::Backup,
         pid: 4711,
         at: UnixTime::from_millis(1_769_178_301_000),
         nonce: Nonce::new([7; 16]),
@@ -43,7 +43,7 @@ fn an_entry_without_an_owner_is_not_run_over_but_taken_over() {
     drop(owner);
     assert!(matches!(Entry::claim(folder.path(), begun("b")), Err(JournalError::Orphaned)));
     let paths = entries(folder.path()).unwrap();
-    let orphan = Entry::take_over(&paths[0]).unwrap();
+    let orphan = Entry::take_over(&paths[0]).unwrap().unwrap();
     assert!(orphan.state().unwrap().swap.is_some());
     orphan.close().unwrap();
     assert!(entries(folder.path()).unwrap().is_empty());
@@ -60,15 +60,6 @@ fn a_torn_line_was_never_acted_upon() {
     drop(owner);
     let state = look(&path).unwrap().unwrap();
     assert_eq!((state.swap, state.intended), (None, vec![Step::MakeTree]));
-}
-
-#[test]
-fn a_torn_first_line_leaves_the_client_free() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
-    fs::write(path(folder.path(), begun("a").ip), "{\"line\":\"beg").unwrap();
-    let entry = Entry::claim(folder.path(), begun("a")).unwrap();
-    assert_eq!(look(&entry.path).unwrap().unwrap().begun, begun("a"));
 }
 
 #[test]
@@ -91,7 +82,7 @@ fn what_may_have_happened_is_undone() {
     ];
     for (lines, expected) in cases {
         let lines = [std::slice::from_ref(&first), lines].concat();
-        assert_eq!(State::of(&lines).unwrap().left_over(), expected, "{lines:?}");
+        assert_eq!(State::of(&lines).unwrap().left_over(ClientState::Gone), expected, "{lines:?}");
     }
 }
 
@@ -101,4 +92,19 @@ fn bytes_that_are_no_text_are_kept_as_they_are() {
         let text = serde_json::to_string(&Original::new(bytes)).unwrap();
         assert_eq!(serde_json::from_str::<Original>(&text).unwrap().as_bytes(), bytes);
     }
+}
+
+#[test]
+fn a_client_that_works_on_keeps_its_order_and_its_folder_but_not_the_swap() {
+    let lines = [Line::Begun(begun("a")), Line::Intends { step: Step::MakeTree, at: at() }, swap()];
+    let state = State::of(&lines).unwrap();
+    assert_eq!(state.left_over(ClientState::AtWork), [Step::Revert, Step::OfferOwn]);
+}
+
+#[test]
+fn a_backup_that_succeeded_while_nobody_looked_becomes_a_generation() {
+    let lines = [Line::Begun(begun("a")), Line::Intends { step: Step::MakeTree, at: at() }];
+    let state = State::of(&lines).unwrap();
+    let expected = [Step::FinishGeneration, Step::Withdraw, Step::Record, Step::Close];
+    assert_eq!(state.left_over(ClientState::Succeeded), expected);
 }

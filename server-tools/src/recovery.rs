@@ -1,0 +1,160 @@
+//! After a crash: finds jobs that have lost their owners, and undoes or finishes what they left.
+//!
+//! What is left to do is decided by [`State::left_over`]; here it is found out and performed.
+
+use std::time::Duration;
+
+use ghost_contract::report::{Event as Reported, Outcome};
+use ghost_contract::{HostName, JobId, Order, report};
+use serde::Serialize;
+
+use crate::catalog::Catalog;
+use crate::job::journal::{self, ClientState, Entry, JournalError, State};
+use crate::job::{Failure, Step};
+use crate::machine::steps::{Steps, Work};
+use crate::site::Site;
+use crate::sys::arp::Arp;
+use crate::sys::interface::Interface;
+use crate::tree::Tree;
+
+/// How long is listened whether a client is still on.
+const LISTENING: Duration = Duration::from_millis(1_500);
+
+/// What became of one job that a crash had left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recovered {
+    /// The client.
+    pub host: HostName,
+    /// The job.
+    pub job: JobId,
+    /// The steps that were done.
+    pub done: Vec<Step>,
+    /// The steps that could not be done, and why.
+    pub failed: Vec<(Step, Failure)>,
+    /// Whether the client is still at work; its journal entry stays until it is off.
+    pub at_work: bool,
+}
+
+impl Recovered {
+    /// Whether nothing of the job is left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.done.contains(&Step::Close)
+    }
+
+    fn swap_is_left(&self) -> bool {
+        self.failed.iter().any(|(step, _)| matches!(step, Step::Revert | Step::OfferOwn))
+    }
+
+    fn perform(&mut self, step: Step, steps: &Steps<'_>, work: &mut Work, waiting: &mut dyn FnMut(&str)) {
+        match steps.perform(step, work, None, waiting) {
+            Ok(()) => self.done.push(step),
+            Err(failure) => self.failed.push((step, failure)),
+        }
+    }
+
+    /// What people are told.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let done: Vec<&str> = self.done.iter().map(|step| step.as_str()).collect();
+        let failed = self
+            .failed
+            .iter()
+            .map(|(step, failure)| format!("; error: could not {}: {}", step.as_str(), failure.reason));
+        let at_work =
+            if self.at_work { "; the client is still at work, so recover again when it is off" } else { "" };
+        format!(
+            "job {} was left by a crash; {}{}{at_work}",
+            self.job,
+            done.join(", "),
+            failed.collect::<String>()
+        )
+    }
+}
+
+/// Recovers every job that has no living owner.
+///
+/// # Errors
+/// When the journal cannot be read. What goes wrong with a job is told in its result.
+pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recovered>, JournalError> {
+    let mut recovered = Vec::new();
+    for path in journal::entries(&site.ghostrc.state_folder)? {
+        let entry = match Entry::take_over(&path) {
+            Ok(Some(entry)) => entry,
+            Ok(None) | Err(JournalError::Busy(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        match entry.state() {
+            Some(state) => recovered.push(recover_one(site, entry, state, waiting)),
+            None => entry.close()?,
+        }
+    }
+    Ok(recovered)
+}
+
+fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(&str)) -> Recovered {
+    let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
+    let client = client_state(&tree, &state);
+    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let steps = Steps { site, catalog: &catalog };
+    let mut work = Work {
+        begun: state.begun.clone(),
+        order: order_left(&tree, &state),
+        host_table: Vec::new(),
+        journal: Some(entry),
+        swap: state.swap.clone(),
+        ticket: None,
+        phases: state.phases.clone(),
+        image: None,
+    };
+    let mut recovered = Recovered {
+        host: state.begun.host.clone(),
+        job: state.begun.job.clone(),
+        done: Vec::new(),
+        failed: Vec::new(),
+        at_work: client == ClientState::AtWork,
+    };
+    for step in state.left_over(client) {
+        // Until the entry's own bytes are back and the server knows, the journal must go on saying so.
+        if step == Step::Close && recovered.swap_is_left() {
+            continue;
+        }
+        recovered.perform(step, &steps, &mut work, waiting);
+        let is_unfinished = recovered.failed.iter().any(|(failed, _)| *failed == Step::FinishGeneration);
+        if step == Step::FinishGeneration && is_unfinished {
+            recovered.perform(Step::SetAside, &steps, &mut work, waiting);
+        }
+    }
+    recovered
+}
+
+/// The order, if it still lies in the tree and is this job's: it says which imager there was.
+fn order_left(tree: &Tree, state: &State) -> Option<Order> {
+    tree.order().ok().flatten().filter(|order| order.job == state.begun.job)
+}
+
+fn client_state(tree: &Tree, state: &State) -> ClientState {
+    let Ok(bytes) = tree.whole_report() else { return ClientState::Gone };
+    let entries = report::read(&bytes).entries;
+    let said = |wanted: &dyn Fn(&Reported) -> bool| entries.iter().any(|entry| wanted(&entry.event));
+    let claimed =
+        |event: &Reported| matches!(event, Reported::OrderClaimed { job, .. } if *job == state.begun.job);
+    if !said(&claimed) {
+        return ClientState::Gone;
+    }
+    if !said(&|event| matches!(event, Reported::PoweringOff { .. })) {
+        return if answers(state) { ClientState::AtWork } else { ClientState::Gone };
+    }
+    let succeeded = said(&|event| matches!(event, Reported::Ended { outcome: Outcome::Succeeded }));
+    if succeeded { ClientState::Succeeded } else { ClientState::Gone }
+}
+
+/// Whether the client answers on the network. Where nobody can be asked, nobody answers.
+fn answers(state: &State) -> bool {
+    let begun = &state.begun;
+    let Ok(arp) = Interface::towards(begun.ip).map_err(|_| ()).and_then(|on| Arp::open(&on).map_err(|_| ()))
+    else {
+        return false;
+    };
+    arp.find(begun.ip, LISTENING).is_some_and(|mac| mac == begun.mac)
+}

@@ -1,0 +1,124 @@
+//! A boot server in a temporary folder: everything that ghostrc names, and a DHCP service that counts restarts.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Prepares a network name space of the process's own, in which 192.168.7.0/25 leads nowhere, and becomes ghostctl.
+const IN_ITS_OWN_NETWORK: &str = "ip link add br0 type veth peer name switch && ip link set switch up && ip addr add 192.168.7.1/25 dev br0 && \
+    ip link set br0 up && exec \"$@\"";
+
+pub(crate) struct BootServer {
+    folder: tempfile::TempDir,
+}
+
+impl BootServer {
+    /// One with this many hosts, `pc2` at 192.168.7.2 and so on, and an odd one that always boots from the network.
+    pub(crate) fn with_hosts(count: u8) -> Self {
+        let server = Self { folder: tempfile::tempdir().unwrap() };
+        for folder in ["base/etc", "base/var/lib", "store", "dhcp"] {
+            fs::create_dir_all(server.path(folder)).unwrap();
+        }
+        let hosts: String = (2..2 + count).map(host).collect();
+        let configuration = format!(
+            "# kept as it is\r\nsubnet 192.168.7.0 netmask 255.255.255.128 {{ }}\n{hosts}\
+             host fakebox {{ hardware ethernet 2:0:0:0:0:ff; fixed-address 192.168.7.2; filename \"pxelinux.0\"; }}"
+        );
+        fs::write(server.configuration(), configuration).unwrap();
+        fs::write(server.path("base/etc/hostname"), "client\n").unwrap();
+        let service = format!(
+            "#!/bin/sh\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\n",
+            server.folder.path().display()
+        );
+        fs::write(server.path("service"), service).unwrap();
+        fs::set_permissions(server.path("service"), fs::Permissions::from_mode(0o755)).unwrap();
+        let ghostrc = format!(
+            "#!/bin/bash\nPXEADDR=192.168.7.1\nPXEBASE={0}/base\nGHSTBASE={0}/store\nGHSTNFS=$PXEADDR:{0}/store\n\
+             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nUP_DEADLINE=10\n",
+            server.folder.path().display()
+        );
+        fs::write(server.path("ghostrc"), ghostrc).unwrap();
+        server
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.path("dhcp/dhcpd.conf")
+    }
+
+    pub(crate) fn configured(&self) -> Vec<u8> {
+        fs::read(self.configuration()).unwrap()
+    }
+
+    /// How often the DHCP service was restarted.
+    pub(crate) fn restarts(&self) -> usize {
+        fs::read_to_string(self.path("restarts")).unwrap_or_default().lines().count()
+    }
+
+    /// The entries of the journal.
+    pub(crate) fn journal(&self) -> Vec<PathBuf> {
+        names(&self.path("state/journal"))
+    }
+
+    /// The nonces in the image store.
+    pub(crate) fn nonces(&self) -> Vec<PathBuf> {
+        names(&self.path("store/.ghost4linux"))
+    }
+
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            command.arg("--map-root-user");
+        }
+        command.args([
+            "--net",
+            "sh",
+            "-c",
+            IN_ITS_OWN_NETWORK,
+            "sh",
+            env!("CARGO_BIN_EXE_ghostctl"),
+            "--config",
+        ]);
+        command.arg(self.path("ghostrc")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn start(&self, words: &[&str]) -> Child {
+        self.command(words).spawn().unwrap()
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+}
+
+fn host(number: u8) -> String {
+    format!(
+        "host pc{number} {{\n  hardware ethernet 02:00:00:00:00:{number:02X};\n  fixed-address 192.168.7.{number};\n  \
+         filename \"nobackup\"; # pc{number}\n}}\n"
+    )
+}
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).map(|listed| listed.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+}
+
+/// What a run said, for messages of failed tests.
+pub(crate) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

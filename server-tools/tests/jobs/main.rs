@@ -1,0 +1,14 @@
+//! The real `ghostctl` against a boot server in a temporary folder and a network of its own. Its client is a
+//! thread that writes the report that a client would write.
+
+// The attribute tells the lints that everything here is a test.
+#[cfg(test)]
+mod boot_server;
+#[cfg(test)]
+mod client;
+#[cfg(all(test, feature = "crash-points"))]
+mod crash;
+#[cfg(test)]
+mod meeting;
+#[cfg(test)]
+mod outcomes;

@@ -1,0 +1,86 @@
+//! Given how the client and the DHCP server behave, how does the job end, and what is left of it?
+
+use super::boot_server::{BootServer, said, wait_until};
+use super::client::{Behaviour, Client};
+
+fn is_untouched(server: &BootServer, before: &[u8]) {
+    assert_eq!(server.configured(), before, "dhcpd.conf is byte-identical");
+    assert_eq!(server.journal(), Vec::<std::path::PathBuf>::new(), "the journal is empty");
+    assert_eq!(server.nonces(), Vec::<std::path::PathBuf>::new(), "no nonce is left");
+}
+
+#[test]
+fn a_test_that_succeeds() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    let output = server.run(&["test", "pc2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    is_untouched(&server, &before);
+    assert_eq!(server.restarts(), 2);
+    assert!(!server.path("base/192.168.7.2etc/ghost/order.json").exists(), "the order is withdrawn");
+}
+
+#[test]
+fn a_client_that_never_comes_up() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let output = server.run(&["test", "pc2"]);
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
+    assert!(said(&output).contains("nothing was seen of it on the network"), "{}", said(&output));
+    is_untouched(&server, &before);
+}
+
+#[test]
+fn a_stop_before_the_client_is_up() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    let pid = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("cancelled by SIGTERM"), "{}", said(&output));
+    is_untouched(&server, &before);
+}
+
+#[test]
+fn a_host_that_always_boots_from_the_network_is_not_ours() {
+    let server = BootServer::with_hosts(1);
+    let before = server.configured();
+    let output = server.run(&["test", "fakebox"]);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    is_untouched(&server, &before);
+    assert_eq!(server.restarts(), 0);
+}
+
+#[test]
+fn a_dhcp_server_that_does_not_come_back() {
+    let server = BootServer::with_hosts(1);
+    let before = server.configured();
+    std::fs::write(server.path("broken"), "").unwrap();
+    let output = server.run(&["test", "pc2"]);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("saying: no such luck"), "{}", said(&output));
+    assert_eq!(server.configured(), before, "the bytes are back all the same");
+    std::fs::remove_file(server.path("broken")).unwrap();
+    let output = server.run(&["recover"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(server.restarts(), 1, "the server has now taken up what is written");
+    is_untouched(&server, &before);
+}
+
+#[test]
+fn the_same_host_twice_is_told_who_has_it() {
+    let server = BootServer::with_hosts(1);
+    let before = server.configured();
+    let first = server.start(&["test", "pc2"]);
+    wait_until("the first has claimed the host", || !server.journal().is_empty());
+    let second = server.run(&["test", "pc2"]);
+    assert_eq!(second.status.code(), Some(75), "{}", said(&second));
+    assert!(said(&second).contains(&format!("(pid {})", first.id())), "{}", said(&second));
+    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(0));
+    is_untouched(&server, &before);
+}
