@@ -18,13 +18,15 @@ use std::time::Duration;
 
 use ghost_contract::ghostrc::CommandLine;
 
-use crate::sys::atomic::{self, AtomicError, Real};
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
 use crate::sys::service::{self, ServiceError};
 
 /// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+/// How often one who waits for the restart lock looks whether it is served already.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// How long a restart waits for others to finish their edits, so that they share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gathering {
@@ -54,8 +56,8 @@ pub enum RestartError {
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// A ticket.
-    #[error(transparent)]
-    Write(#[from] AtomicError),
+    #[error("cannot write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
 }
 
 /// The number of an edit.
@@ -90,7 +92,8 @@ impl Restarts {
     /// # Errors
     /// When it cannot be written.
     pub fn draw(&self) -> Result<Ticket, RestartError> {
-        let ticket = Ticket(self.number("newest")? + 1);
+        // After a power cut one number may be older than the other.
+        let ticket = Ticket(self.number("newest")?.max(self.number("served")?) + 1);
         self.write("newest", ticket)?;
         Ok(ticket)
     }
@@ -105,16 +108,30 @@ impl Restarts {
         command: &CommandLine,
         gathering: Gathering,
     ) -> Result<(), RestartError> {
-        let waits = self.lock_timeout.max(RESTART_DEADLINE);
-        let _restarting = Lock::take(&self.folder.join("restart.lock"), "restarting", waits, &mut |_| ())?;
-        if self.number("served")? >= ticket.0 {
-            return Ok(());
-        }
+        let Some(_restarting) = self.turn(ticket)? else { return Ok(()) };
         let newest = self.gather(gathering)?.max(ticket);
         let mut words = vec![command.program().to_owned()];
         words.extend_from_slice(command.arguments());
         service::run(&words, RESTART_DEADLINE).map_err(RestartError::Service)?;
         self.write("served", newest)
+    }
+
+    /// Waits for the restart lock; none if the ticket is served before. Whoever has the lock may be gathering others
+    /// for the next restart, which is nothing to wait for.
+    fn turn(&self, ticket: Ticket) -> Result<Option<Lock>, RestartError> {
+        let path = self.folder.join("restart.lock");
+        let deadline = clock::uptime() + self.lock_timeout.max(RESTART_DEADLINE);
+        loop {
+            if self.number("served")? >= ticket.0 {
+                return Ok(None);
+            }
+            match Lock::take_quietly(&path, Sharing::Alone, LOOK_EVERY) {
+                Ok(_) if self.number("served")? >= ticket.0 => return Ok(None),
+                Ok(lock) => return Ok(Some(lock)),
+                Err(LockError::Busy { .. }) if clock::uptime() < deadline => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Lets those who edit at the same moment finish.
@@ -145,7 +162,9 @@ impl Restarts {
         }
     }
 
+    /// Neither in one piece nor to the disk: a number that is lost counts as none, which costs a restart.
     fn write(&self, name: &str, ticket: Ticket) -> Result<(), RestartError> {
-        Ok(atomic::replace(&self.folder.join(name), format!("{}\n", ticket.0).as_bytes(), &mut Real)?)
+        let path = self.folder.join(name);
+        fs::write(&path, format!("{}\n", ticket.0)).map_err(|error| RestartError::Write(path, error))
     }
 }

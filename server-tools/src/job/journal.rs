@@ -304,12 +304,20 @@ impl Entry {
     /// # Errors
     /// When the disk is full; what stands there half is passed over by readers.
     pub fn append(&mut self, line: Line) -> Result<(), JournalError> {
+        self.remark(line)?;
+        self.file.sync_data().map_err(|error| JournalError::Write(self.path.clone(), error))
+    }
+
+    /// Appends a line that a power cut may take: nothing is undone by it.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn remark(&mut self, line: Line) -> Result<(), JournalError> {
         let error = |error| JournalError::Write(self.path.clone(), error);
         let mut text = serde_json::to_string(&line).map_err(|json| error(json.into()))?;
         text.push('\n');
         self.file.seek(SeekFrom::End(0)).map_err(error)?;
         self.file.write_all(text.as_bytes()).map_err(error)?;
-        self.file.sync_data().map_err(error)?;
         self.lines.push(line);
         Ok(())
     }

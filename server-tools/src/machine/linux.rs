@@ -170,7 +170,7 @@ impl<'a> Linux<'a> {
         let at = clock::now();
         client.work.phases.push((phase, at));
         if let Some(journal) = client.work.journal.as_mut() {
-            let _unsaid = journal.append(Line::Phase { phase, at });
+            let _unsaid = journal.remark(Line::Phase { phase, at });
         }
     }
 

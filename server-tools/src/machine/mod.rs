@@ -5,7 +5,6 @@
 pub mod linux;
 pub mod steps;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::job::{Action, Event, Job};
@@ -22,23 +21,26 @@ pub trait Machine {
 
 /// Drives all jobs to their ends.
 pub fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
-    let mut queue: VecDeque<(usize, Event)> = (0..jobs.len()).map(|index| (index, Event::Begun)).collect();
+    let mut events: Vec<(usize, Event)> = (0..jobs.len()).map(|index| (index, Event::Begun)).collect();
     loop {
-        // First in, first out: what many jobs do at the same time, such as edits, is done by all of them before
-        // what comes after it, such as the restart that they then share.
-        while let Some((index, event)) = queue.pop_front() {
-            let Some(job) = jobs.get_mut(index) else { continue };
-            for action in job.decide(event, machine.now()) {
-                queue.extend(machine.perform(index, job, action).map(|event| (index, event)));
+        // Turn by turn, and one time for all in a turn: what many jobs do together, such as edits, is done by all of
+        // them before what comes after it, such as the restart that they then share.
+        while !events.is_empty() {
+            let now = machine.now();
+            for (index, event) in std::mem::take(&mut events) {
+                let Some(job) = jobs.get_mut(index) else { continue };
+                for action in job.decide(event, now) {
+                    events.extend(machine.perform(index, job, action).map(|event| (index, event)));
+                }
             }
         }
         if jobs.iter().all(Job::is_closed) {
             return;
         }
-        queue.extend(machine.wait(jobs.iter().filter_map(Job::next_due).min()));
+        events.extend(machine.wait(jobs.iter().filter_map(Job::next_due).min()));
         let now = machine.now();
         let due = |job: &Job| job.next_due().is_some_and(|due| due <= now);
         let late = jobs.iter().enumerate().filter(|(_, job)| due(job));
-        queue.extend(late.map(|(index, _)| (index, Event::TimePassed)));
+        events.extend(late.map(|(index, _)| (index, Event::TimePassed)));
     }
 }
