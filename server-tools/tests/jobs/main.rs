@@ -6,7 +6,8 @@
 mod boot_server;
 #[cfg(test)]
 mod client;
-#[cfg(all(test, feature = "crash-points"))]
+#[cfg(test)]
+#[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]
 mod meeting;
