@@ -88,6 +88,8 @@ impl Job {
             Step::MakeTree => vec![self.enter(Phase::Prepared, now), Action::Do(Step::Swap)],
             Step::Swap => vec![self.enter(Phase::Swapped, now), Action::Do(Step::OfferBoot)],
             Step::OfferBoot => {
+                // An answer from before was the machine's own system.
+                self.seen.answered = None;
                 let mut actions = vec![self.enter(Phase::Woken, now), Action::Tell(Note::Waking)];
                 actions.extend(self.time_passed(now));
                 actions

@@ -2,6 +2,8 @@
 //!
 //! Knows neither what jobs decide nor how actions are performed.
 
+#[cfg(test)]
+pub mod fake;
 pub mod linux;
 pub mod steps;
 

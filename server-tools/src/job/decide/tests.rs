@@ -1,1 +1,225 @@
-//! Whole jobs against a machine that is not there.
+//! Whole jobs against a machine that is not there: given how things go, what is done, and how does it end?
+
+use std::net::Ipv4Addr;
+
+use ghost_contract::order::AtEnd;
+use ghost_contract::report::{Event as Reported, Outcome};
+
+use super::*;
+use crate::job::{Limits, Plan};
+use crate::machine::drive;
+use crate::machine::fake::{Fake, says};
+
+const JOHN: MacAddress = MacAddress::new([0, 10, 235, 1, 2, 3]);
+const OTHER: MacAddress = MacAddress::new([0, 10, 235, 9, 9, 9]);
+const ID: &str = "20260123-142501-4f3a";
+
+const fn after(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn plan(mode: Mode) -> Plan {
+    Plan {
+        id: ID.parse().unwrap(),
+        host: "john".parse().unwrap(),
+        mac: JOHN,
+        ip: Ipv4Addr::new(192, 168, 7, 2),
+        mode,
+        limits: Limits::new(after(300), after(3_600), after(60)),
+        already_on: AlreadyOn::Refuse,
+        at_end: AtEnd::PowerOff,
+    }
+}
+
+fn up(mac: MacAddress) -> Event {
+    says(Reported::Up {
+        version: "0".to_owned(),
+        kernel: "6".to_owned(),
+        interface: "eth0".to_owned(),
+        mac,
+        ip: Ipv4Addr::new(192, 168, 7, 2),
+    })
+}
+
+fn claimed(mode: Mode) -> Event {
+    says(Reported::OrderClaimed { job: ID.parse().unwrap(), mode })
+}
+
+fn off() -> Event {
+    says(Reported::PoweringOff { reboot: false })
+}
+
+/// A client that does all that is asked of it.
+fn good(mode: Mode) -> Fake {
+    let life = [
+        (after(60), up(JOHN)),
+        (after(61), claimed(mode)),
+        (after(120), says(Reported::Ended { outcome: Outcome::Succeeded })),
+        (after(121), off()),
+    ];
+    Fake { life: life.into(), on: Some((JOHN, after(30), after(125))), ..Fake::default() }
+}
+
+fn run(mut fake: Fake, plan: Plan) -> (Job, Fake) {
+    let mut jobs = [Job::new(plan)];
+    drive(&mut jobs, &mut fake);
+    let [job] = jobs;
+    (job, fake)
+}
+
+#[test]
+fn a_backup_from_the_first_packet_to_the_last() {
+    let (job, fake) = run(good(Mode::Backup), plan(Mode::Backup));
+    assert_eq!(job.ending(), Some(&Ending::Done { outcome: Outcome::Succeeded }));
+    assert_eq!(
+        fake.steps(),
+        [
+            Step::Claim,
+            Step::MakeTree,
+            Step::Swap,
+            Step::OfferBoot,
+            Step::Revert,
+            Step::OfferOwn,
+            Step::FinishGeneration,
+            Step::Withdraw,
+            Step::Record,
+            Step::Close
+        ]
+    );
+}
+
+#[test]
+fn packets_are_repeated_until_the_client_is_seen() {
+    let (job, fake) = run(good(Mode::Test), plan(Mode::Test));
+    assert_eq!(fake.count(&Action::Wake), 7, "every 5 s for 30 s");
+    assert_eq!(job.seen().packets, 7);
+}
+
+#[test]
+fn it_is_over_only_when_nobody_has_answered_for_a_while() {
+    let (_, fake) = run(good(Mode::Test), plan(Mode::Test));
+    let stopped_answering = after(125);
+    let woken = after(1) + Duration::from_millis(500);
+    assert!(fake.now >= woken + stopped_answering + Duration::from_secs(4), "{:?}", fake.now);
+}
+
+#[test]
+fn a_machine_that_stays_on_is_told_after_the_deadline() {
+    let mut fake = good(Mode::Test);
+    fake.on = Some((JOHN, after(30), after(100_000)));
+    let (job, _) = run(fake, plan(Mode::Test));
+    assert_eq!(job.ending(), Some(&Ending::StillOn { outcome: Some(Outcome::Succeeded) }));
+    assert_eq!(job.ending().unwrap().exit_status(), 1);
+}
+
+#[test]
+fn a_client_that_never_comes_up_is_reverted_at_the_deadline() {
+    let (job, fake) = run(Fake::default(), plan(Mode::Test));
+    let Some(Ending::NeverUp { last_seen }) = job.ending() else { panic!("{:?}", job.ending()) };
+    assert!(last_seen.contains("60 magic packets"), "{last_seen}");
+    assert!(!fake.is_swapped());
+    assert_eq!(job.ending().unwrap().exit_status(), 75);
+}
+
+#[test]
+fn one_that_is_on_already_is_left_alone() {
+    let on = Fake { on: Some((JOHN, after(0), after(1_000))), ..Fake::default() };
+    let (job, fake) = run(on, plan(Mode::Test));
+    assert_eq!(job.ending(), Some(&Ending::AlreadyOn));
+    assert_eq!(fake.steps(), [Step::Claim, Step::Record, Step::Close]);
+}
+
+#[test]
+fn one_that_is_on_already_can_be_accepted() {
+    let mut fake = good(Mode::Test);
+    fake.on = Some((JOHN, after(0), after(125)));
+    let accepting = Plan { already_on: AlreadyOn::Accept, ..plan(Mode::Test) };
+    let (job, _) = run(fake, accepting);
+    assert!(job.ending().unwrap().is_success());
+}
+
+#[test]
+fn another_machine_with_the_address_is_never_accepted() {
+    let on = Fake { on: Some((OTHER, after(0), after(1_000))), ..Fake::default() };
+    let (job, fake) = run(on, Plan { already_on: AlreadyOn::Accept, ..plan(Mode::Test) });
+    assert_eq!(job.ending(), Some(&Ending::AddressTaken { by: OTHER }));
+    assert!(!fake.steps().contains(&Step::Swap));
+}
+
+#[test]
+fn the_wrong_machine_does_not_count_as_up() {
+    let mut fake = good(Mode::Test);
+    fake.life = [(after(60), up(OTHER))].into();
+    fake.on = None;
+    let (job, fake) = run(fake, plan(Mode::Test));
+    assert!(matches!(job.ending(), Some(Ending::NeverUp { .. })), "{:?}", job.ending());
+    assert_eq!(fake.count(&Action::Tell(Note::OtherUp { mac: OTHER })), 1);
+}
+
+#[test]
+fn a_refused_order_is_the_ending() {
+    let mut fake = good(Mode::Test);
+    let refused = says(Reported::OrderRefused { reason: "expired".to_owned() });
+    fake.life = [(after(60), up(JOHN)), (after(61), refused), (after(62), off())].into();
+    fake.on = Some((JOHN, after(30), after(65)));
+    let (job, fake) = run(fake, plan(Mode::Test));
+    assert_eq!(job.ending(), Some(&Ending::Refused { reason: "expired".to_owned() }));
+    assert!(!fake.is_swapped());
+}
+
+#[test]
+fn a_client_that_falls_silent_at_work_is_lost() {
+    let mut fake = good(Mode::Backup);
+    fake.life.truncate(2);
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    assert!(matches!(job.ending(), Some(Ending::Lost { .. })), "{:?}", job.ending());
+    assert!(fake.steps().contains(&Step::SetAside));
+    assert!(!fake.steps().contains(&Step::FinishGeneration), "a failed backup is never called good");
+}
+
+#[test]
+fn a_stop_reverts_at_once_whatever_the_phase() {
+    for seconds in [0, 10, 60, 61, 90] {
+        let mut fake = good(Mode::Backup);
+        fake.life.retain(|(at, _)| *at <= after(seconds));
+        fake.life.push_back((after(seconds), Event::StopAsked("SIGTERM".to_owned())));
+        let (job, fake) = run(fake, plan(Mode::Backup));
+        assert!(matches!(job.ending(), Some(Ending::Stopped { .. })), "{seconds} s: {:?}", job.ending());
+        assert!(!fake.is_swapped(), "{seconds} s");
+        assert_eq!(fake.steps().contains(&Step::AskToStop), seconds >= 60, "{seconds} s");
+        assert!(fake.steps().ends_with(&[Step::Record, Step::Close]), "{seconds} s");
+    }
+}
+
+#[test]
+fn whichever_step_fails_the_entry_is_reverted_or_the_journal_stays() {
+    for step in Step::ALL {
+        let (job, fake) = run(Fake { failing: vec![step], ..good(Mode::Backup) }, plan(Mode::Backup));
+        assert!(job.is_closed(), "{step:?}");
+        let is_closed = fake.steps().contains(&Step::Close);
+        assert!(!fake.is_swapped() || !is_closed, "{step:?}: {:?}", fake.steps());
+        if matches!(step, Step::Revert | Step::OfferOwn) {
+            assert!(!is_closed, "{step:?}: recover needs the journal");
+        }
+        if matches!(
+            step,
+            Step::Claim | Step::MakeTree | Step::Swap | Step::OfferBoot | Step::FinishGeneration
+        ) {
+            assert!(!job.ending().unwrap().is_success(), "{step:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dhcp_server_that_does_not_come_back_is_restarted_with_the_bytes_put_back() {
+    let (job, fake) = run(Fake { failing: vec![Step::OfferBoot], ..good(Mode::Test) }, plan(Mode::Test));
+    assert_eq!(job.ending().unwrap().exit_status(), 78);
+    assert_eq!(fake.steps()[3..6], [Step::OfferBoot, Step::Revert, Step::OfferOwn]);
+}
+
+#[test]
+fn a_revert_that_fails_is_tried_again_at_the_end_and_the_client_works_on() {
+    let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Test) }, plan(Mode::Test));
+    assert_eq!(fake.steps().iter().filter(|step| **step == Step::Revert).count(), 2);
+    assert_eq!(job.troubles().len(), 2);
+}

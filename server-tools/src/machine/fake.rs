@@ -1,0 +1,94 @@
+//! A boot server and one client that are not there: whole jobs in a millisecond.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ghost_contract::report::{Entry, Event as Reported};
+use ghost_contract::{MacAddress, UnixTime};
+
+use super::Machine;
+use crate::job::{Action, Event, Failure, FailureKind, Job, Phase, Step};
+
+/// What is replayed, and what came of it.
+#[derive(Debug, Default)]
+pub struct Fake {
+    /// The time.
+    pub now: Duration,
+    /// What happens so long after the first magic packet.
+    pub life: VecDeque<(Duration, Event)>,
+    /// The steps that fail, each time they are tried.
+    pub failing: Vec<Step>,
+    /// Who answers for the address, from when until when.
+    pub on: Option<(MacAddress, Duration, Duration)>,
+    /// What was performed, in order.
+    pub performed: Vec<Action>,
+    /// When the first magic packet was sent.
+    pub woken: Option<Duration>,
+}
+
+impl Fake {
+    /// The steps that were performed, in order.
+    pub fn steps(&self) -> Vec<Step> {
+        let step = |action: &Action| if let Action::Do(step) = action { Some(*step) } else { None };
+        self.performed.iter().filter_map(step).collect()
+    }
+
+    /// Whether the DHCP server offers the boot file now, as far as steps succeeded.
+    pub fn is_swapped(&self) -> bool {
+        let edits = self.steps().into_iter().filter(|step| !self.failing.contains(step));
+        edits.fold(false, |swapped, step| match step {
+            Step::Swap => true,
+            Step::Revert => false,
+            _ => swapped,
+        })
+    }
+
+    /// How often this action was performed.
+    pub fn count(&self, action: &Action) -> usize {
+        self.performed.iter().filter(|performed| *performed == action).count()
+    }
+}
+
+/// A line of the client's report.
+pub fn says(event: Reported) -> Event {
+    Event::Reported(Entry { at: UnixTime::from_millis(0), uptime: 0, event })
+}
+
+impl Machine for Fake {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn perform(&mut self, _index: usize, job: &Job, action: Action) -> Option<Event> {
+        self.performed.push(action.clone());
+        match action {
+            Action::Do(step) if self.failing.contains(&step) => {
+                let failure = Failure { kind: FailureKind::Configuration, reason: "made to fail".to_owned() };
+                Some(Event::StepFailed(step, failure))
+            }
+            Action::Do(step) => Some(Event::StepDone(step)),
+            Action::Wake => {
+                self.woken.get_or_insert(self.now);
+                None
+            }
+            Action::Probe => {
+                let since_woken = self.now.saturating_sub(self.woken.unwrap_or(self.now));
+                let (mac, from, until) = self.on?;
+                let answers = job.phase() == Phase::Probing && from.is_zero()
+                    || self.woken.is_some() && since_woken >= from && since_woken < until;
+                answers.then_some(Event::Answered(mac))
+            }
+            Action::Tell(_) => None,
+        }
+    }
+
+    fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {
+        let next = self.woken.and_then(|woken| Some(woken + self.life.front()?.0));
+        let happens = next.filter(|next| until.is_none_or(|until| *next <= until));
+        self.now = happens.or(until).unwrap_or(self.now).max(self.now);
+        if happens.is_none() {
+            return Vec::new();
+        }
+        self.life.pop_front().into_iter().map(|(_, event)| (0, event)).collect()
+    }
+}
