@@ -223,6 +223,7 @@ impl Session {
                 self.boot(boot::first_steps().into(), turn)
             }
             (Stage::Delaying(job), Event::DeadlinePassed) => self.claim(job, turn),
+            (Stage::Testing, Event::DeadlinePassed) => self.fail("the sleep has not ended in time", turn),
             (Stage::Testing, Event::SleepEnded { how }) => self.end_test(how, turn),
             (Stage::StartingSleep(job, port), Event::SleepEnded { how }) => {
                 self.announce_test(&job, port, turn);

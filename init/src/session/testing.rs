@@ -1,5 +1,7 @@
 //! Mode `test`: one can log in, and a `sleep` runs whose end is the job's end.
 
+use std::time::Duration;
+
 use ghost_contract::report::{Event as Report, Outcome};
 
 use super::preparing::carry_on;
@@ -7,7 +9,9 @@ use super::{Session, Stage, Turn};
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::task::{Finding, Task};
-use std::time::Duration;
+
+/// How late the `sleep` may be. When the server dies, its program may never get so far as to sleep.
+const LATENESS: Duration = Duration::from_secs(60);
 
 impl Session {
     pub(super) fn start_test(&mut self, job: Job, turn: &mut Turn) -> Stage {
@@ -45,7 +49,7 @@ impl Session {
             return self.fail(format!("cannot start the sleep: {failure}"), turn);
         }
         self.announce_test(&job, port, turn);
-        self.deadline = Duration::MAX;
+        self.deadline = turn.now.saturating_add(job.test_settings().sleep).saturating_add(LATENESS);
         Stage::Testing
     }
 

@@ -108,9 +108,20 @@ fn whatever_goes_wrong_the_machine_goes_off() {
 fn a_job_that_takes_longer_than_its_order_allows_is_ended() {
     let tasks = replay(machine(Mode::Test));
     let sleep = tasks.tasks().iter().position(|task| matches!(task, Task::StartSleep(_))).unwrap();
-    let machine = replay(machine(Mode::Test).with(sleep, Trouble::Lasts));
+    let mut short = order(Mode::Test);
+    short.deadlines.job = Duration::from_secs(50);
+    let machine = replay(Fake::new("", order_file(&short)).with(sleep, Trouble::Lasts));
     let expected = Outcome::Failed { reason: "the job took longer than its order allows".to_owned() };
     assert_eq!(outcome(&machine), expected);
+}
+
+#[test]
+fn a_sleep_that_does_not_end_does_not_keep_the_machine_on() {
+    let tasks = replay(Fake::new("ghost.mode=test", None));
+    let sleep = tasks.tasks().iter().position(|task| matches!(task, Task::StartSleep(_))).unwrap();
+    let machine = replay(Fake::new("ghost.mode=test", None).with(sleep, Trouble::Lasts));
+    assert_eq!(outcome(&machine), Outcome::Failed { reason: "the sleep has not ended in time".to_owned() });
+    assert!(machine.now > Duration::from_secs(3600));
 }
 
 #[test]
