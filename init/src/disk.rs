@@ -9,6 +9,11 @@
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the same disk must have been the first. Disks of one machine show themselves within a second of
+/// each other; one that spins up takes longer and holds up its whole controller.
+pub const SETTLED: Duration = Duration::from_secs(3);
 
 /// A block device as the kernel shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,34 @@ pub fn first(devices: &[BlockDevice]) -> Result<&BlockDevice, NoDisk> {
         let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
         NoDisk(if names.is_empty() { "nothing".to_owned() } else { names.join(", ") })
     })
+}
+
+/// Waits until it is certain which disk is the first: drivers show their disks one after the other, and the one
+/// that shows itself first need not be the one in the first place. A restore to the wrong one is the worst
+/// that can happen.
+#[derive(Debug, Default)]
+pub struct Settling {
+    /// The first disk so far, and since when it has been so.
+    candidate: Option<(BlockDevice, Duration)>,
+}
+
+impl Settling {
+    /// Takes a look at what is there; gives the first disk once it has been the same one for [`SETTLED`].
+    pub fn observe(&mut self, devices: &[BlockDevice], now: Duration) -> Option<BlockDevice> {
+        let Ok(found) = first(devices) else {
+            self.candidate = None;
+            return None;
+        };
+        match &self.candidate {
+            Some((same, since)) if same == found => {
+                (now.saturating_sub(*since) >= SETTLED).then(|| found.clone())
+            }
+            _ => {
+                self.candidate = Some((found.clone(), now));
+                None
+            }
+        }
+    }
 }
 
 impl BlockDevice {
@@ -124,5 +157,27 @@ mod tests {
         ];
         assert_eq!(first(&devices).unwrap().name, "mmcblk0");
         assert_eq!(first_of(&[]), "this machine has no built-in disk; what it has: nothing");
+    }
+
+    #[test]
+    fn a_disk_that_shows_itself_late_can_still_be_the_first() {
+        let (early, late) = ([device(SDB)], [device(SDB), device(SDA)]);
+        let mut settling = Settling::default();
+        assert_eq!(settling.observe(&[], Duration::ZERO), None);
+        assert_eq!(settling.observe(&early, Duration::from_secs(1)), None);
+        assert_eq!(settling.observe(&early, Duration::from_secs(3)), None);
+        assert_eq!(settling.observe(&late, Duration::from_secs(4)), None);
+        assert_eq!(settling.observe(&late, Duration::from_secs(6)), None);
+        assert_eq!(settling.observe(&late, Duration::from_secs(7)).unwrap().name, "sda");
+    }
+
+    #[test]
+    fn a_disk_that_goes_has_to_settle_anew() {
+        let disks = [device(SDA)];
+        let mut settling = Settling::default();
+        assert_eq!(settling.observe(&disks, Duration::ZERO), None);
+        assert_eq!(settling.observe(&[], Duration::from_secs(2)), None);
+        assert_eq!(settling.observe(&disks, Duration::from_secs(4)), None);
+        assert!(settling.observe(&disks, Duration::from_secs(7)).is_some());
     }
 }

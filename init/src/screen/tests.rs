@@ -75,3 +75,11 @@ fn the_imagers_own_picture_is_passed_on_and_has_no_text() {
     let screen = Screen::Png(vec![1, 2, 3]);
     assert_eq!((screen.png().unwrap(), screen.text()), (vec![1, 2, 3], None));
 }
+
+#[test]
+fn a_screen_can_be_drawn_on_the_small_stack_of_a_task() {
+    let screen = Screen::Text(TextScreen::new(160, cells(&"Ghost ▒█".repeat(1000), 0x17), None));
+    let small_stack = std::thread::Builder::new().stack_size(256 * 1024);
+    let drawn = small_stack.spawn(move || screen.png().map(|picture| picture.len())).unwrap();
+    assert!(drawn.join().unwrap().unwrap() > 0);
+}

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::bootdisk;
-use crate::disk;
+use crate::disk::{self, Settling};
 use crate::failure::Failure;
 use crate::imager::evidence::Evidence;
 use crate::imager::{CAPTURES, Commission, IMAGES, LOG, Launch, MARKS, TEMPLATE, dosbox_x};
@@ -166,13 +166,18 @@ impl Bench {
 /// driver may bring devices that want further ones.
 fn find_disk(children: &Children) -> Result<String, Failure> {
     let started = Instant::now();
+    let mut settling = Settling::default();
     loop {
         modules::load_for_devices(children)?;
-        match disk::first(&disks::all()?) {
-            Ok(disk) => return Ok(disk.name.clone()),
-            Err(error) if started.elapsed() >= DISK_LIMIT => return Err(error.into()),
-            Err(_) => std::thread::sleep(LOOK_AGAIN),
+        let devices = disks::all()?;
+        if let Some(disk) = settling.observe(&devices, started.elapsed()) {
+            return Ok(disk.name);
         }
+        if started.elapsed() >= DISK_LIMIT {
+            disk::first(&devices)?;
+            return Err(Failure::new("it cannot be said which disk is the first: they come and go"));
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 
