@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ghost_contract::HostName;
+use ghost_contract::{Generation, HostName};
 
 /// Backs up and restores whole PCs that nobody is sitting at.
 #[derive(Debug, Parser)]
@@ -44,6 +44,19 @@ pub enum Verb {
     /// Write clients' disks to new generations in the image store
     #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe")]
     Backup(JobArgs),
+    /// Have clients check generations against themselves; no disk is touched
+    #[command(after_help = "Examples:\n  ghostctl verify john\n  \
+        ghostctl verify --generation 20260123-142501-4f3a john\n\nWithout --generation the newest one is checked.")]
+    Verify(GenerationArgs),
+    /// Write a generation back to a client's first disk; all that is on the disk is lost
+    #[command(after_help = "Examples:\n  ghostctl restore john\n  \
+        ghostctl restore --yes --generation 20260123-142501-4f3a john\n\n\
+        Asks for the host's name to be typed, unless --yes is given. Without --generation the newest one is \
+        written back.")]
+    Restore(RestoreArgs),
+    /// Start the imager for a person at the client's own screen and keyboard
+    #[command(after_help = "Examples:\n  ghostctl ghost john")]
+    Ghost(JobArgs),
     /// Finish or undo what jobs have left that a crash or a power cut ended
     #[command(after_help = "Examples:\n  ghostctl recover\n\nJobs whose ghostctl still runs are left alone.")]
     Recover,
@@ -61,6 +74,28 @@ pub struct JobArgs {
     /// Check everything, say what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Flags of the verbs that run jobs with a generation.
+#[derive(Debug, Clone, Args)]
+pub struct GenerationArgs {
+    /// Flags of all jobs.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Which generation, by its name in `ghostctl images list`
+    #[arg(long, value_name = "GENERATION")]
+    pub generation: Option<Generation>,
+}
+
+/// Flags of `restore`.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// Which job with which generation.
+    #[command(flatten)]
+    pub generation: GenerationArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

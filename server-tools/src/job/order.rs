@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use ghost_contract::ghostrc::{ImagerName, Settings};
-use ghost_contract::order::{Deadlines, DosProgram, ImageStore, Imager, TestSettings, VERSION, Watch};
+use ghost_contract::order::{
+    Deadlines, DosProgram, ImageStore, Imager, OnDeadline, Prompt, PromptTrigger, TestSettings, VERSION,
+    Watch,
+};
 use ghost_contract::{Generation, Mode, Nonce, Order, UnixTime};
 
 use super::Plan;
@@ -16,6 +19,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 const SCREENSHOT_EVERY: Duration = Duration::from_secs(60);
 /// How many of the latest screenshots it keeps.
 const SCREENSHOTS_KEPT: u32 = 60;
+/// How long Ghost may take until it asks about the mark.
+const MARK: Duration = Duration::from_secs(600);
 /// From the imager's end to power off.
 const ENDING: Duration = Duration::from_secs(120);
 
@@ -47,7 +52,7 @@ pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: Un
         nonce: particulars.nonce,
         imager: imager(plan.mode, settings),
         generation: particulars.generation,
-        prompts: Vec::new(),
+        prompts: prompts(plan.mode),
         watch: Watch {
             minimum_rate: settings.stall_rate,
             window: settings.stall_window,
@@ -60,6 +65,20 @@ pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: Un
         test: TestSettings { sleep: settings.sleep, authorized_keys: particulars.authorized_keys },
         at_end: plan.at_end,
     }
+}
+
+/// What Ghost asks before it writes to a disk that it has not seen before (HOWTO): whether it may mark the disk. It
+/// may not, and does not ask every time.
+fn prompts(mode: Mode) -> Vec<Prompt> {
+    if !mode.needs_image_store() {
+        return Vec::new();
+    }
+    vec![Prompt {
+        when: PromptTrigger::Text("Mark".to_owned()),
+        keys: vec!["TAB".to_owned(), "ENTER".to_owned()],
+        deadline: MARK,
+        on_deadline: OnDeadline::Ignore,
+    }]
 }
 
 fn imager(mode: Mode, settings: &Settings) -> Option<Imager> {

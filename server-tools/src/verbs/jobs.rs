@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use ghost_contract::dhcp::{HostTable, UsableHost};
 use ghost_contract::ghostrc::Settings;
 use ghost_contract::order::AtEnd;
-use ghost_contract::{Mode, Nonce};
+use ghost_contract::{Generation, HostName, Mode, Nonce};
 
+use crate::catalog::{Catalog, CatalogError};
 use crate::cli::JobArgs;
 use crate::job::journal::Begun;
 use crate::job::order::{Particulars, order};
@@ -38,6 +39,20 @@ pub enum JobsError {
     /// The calendar has no such date.
     #[error("cannot make the job's name")]
     Id(#[from] ghost_contract::job::JobError),
+    /// The image store.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// There is nothing to check or to write back.
+    #[error("{0} has no generation yet: nothing can be checked or written back")]
+    NoGeneration(HostName),
+    /// There is none of that name.
+    #[error("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")]
+    NoSuchGeneration {
+        /// The host.
+        host: HostName,
+        /// The name.
+        asked_for: Generation,
+    },
     /// Two of the hosts may not be on together.
     #[error("{0} and {1} share an IP address and so a tree: only one of them can have a job")]
     SharedAddress(String, String),
@@ -54,7 +69,8 @@ impl JobsError {
             }
             Self::Machine(_) => FailureKind::Configuration.exit_status(),
             Self::Random(_) | Self::Id(_) => 70,
-            Self::SharedAddress(..) => 2,
+            Self::SharedAddress(..) | Self::NoGeneration(_) | Self::NoSuchGeneration { .. } => 2,
+            Self::Catalog(_) => FailureKind::Failed.exit_status(),
         }
     }
 }
@@ -63,7 +79,13 @@ impl JobsError {
 ///
 /// # Errors
 /// When a host is not usable, or there is no way to it: then nothing has been touched.
-pub fn run(site: &Site, mode: Mode, arguments: &JobArgs, output: &mut Output) -> Result<u8, JobsError> {
+pub fn run(
+    site: &Site,
+    mode: Mode,
+    arguments: &JobArgs,
+    generation: Option<&Generation>,
+    output: &mut Output,
+) -> Result<u8, JobsError> {
     let table = site.host_table()?;
     let mut hosts: Vec<UsableHost> = Vec::new();
     for name in &arguments.hosts {
@@ -77,15 +99,20 @@ pub fn run(site: &Site, mode: Mode, arguments: &JobArgs, output: &mut Output) ->
         let text = format!("shares {} with {}: never have both on", host.ip, host.shares_ip_with.join(", "));
         output.note(&host.name, &Note::Warning { text });
     }
+    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let generations = hosts
+        .iter()
+        .map(|host| wanted_generation(&catalog, mode, &host.name, generation))
+        .collect::<Result<Vec<_>, _>>()?;
     if arguments.dry_run {
         return Ok(say_what_would_be_done(site, mode, &hosts, output));
     }
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
-    for host in &hosts {
+    for (host, generation) in hosts.iter().zip(generations) {
         let settings = site.ghostrc.for_host(&host.name);
         let plan = plan(mode, host, &settings, arguments)?;
-        prepared.push((work(site, &table, host, &plan, &settings)?, settings));
+        prepared.push((work(site, &table, host, &plan, &settings, generation)?, settings));
         jobs.push(Job::new(plan));
     }
     let mut machine = Linux::new(site, output)?;
@@ -131,13 +158,14 @@ fn work(
     host: &UsableHost,
     plan: &Plan,
     settings: &Settings,
+    generation: Option<Generation>,
 ) -> Result<Work, JobsError> {
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().map_err(JobsError::Random)?);
     let particulars = Particulars {
         store: site.image_store()?,
         nonce: nonce.clone(),
-        generation: None,
+        generation,
         authorized_keys: authorized_keys(settings)?,
     };
     let host_table = table.files().find(|(path, _)| *path == host.file).map(|(_, bytes)| bytes.to_owned());
@@ -160,6 +188,26 @@ fn work(
         phases: Vec::new(),
         image: None,
     })
+}
+
+/// The generation that a job of this mode reads, if it reads one: the one that was asked for, or the newest.
+fn wanted_generation(
+    catalog: &Catalog,
+    mode: Mode,
+    host: &HostName,
+    asked_for: Option<&Generation>,
+) -> Result<Option<Generation>, JobsError> {
+    if !matches!(mode, Mode::Verify | Mode::Restore) {
+        return Ok(None);
+    }
+    let mut names = catalog.list_host(host)?.into_iter().map(|listed| listed.generation);
+    let found = match asked_for {
+        Some(asked_for) => names
+            .find(|name| name == asked_for)
+            .ok_or_else(|| JobsError::NoSuchGeneration { host: host.clone(), asked_for: asked_for.clone() }),
+        None => names.max().ok_or_else(|| JobsError::NoGeneration(host.clone())),
+    };
+    found.map(Some)
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.

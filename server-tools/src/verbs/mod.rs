@@ -1,14 +1,15 @@
 //! What each verb does. Here everything comes together, and nothing is decided that a job decides.
 
+mod confirmation;
 pub mod jobs;
 
-use crate::cli::{Cli, JobArgs, Verb};
+use crate::cli::{Cli, GenerationArgs, JobArgs, RestoreArgs, Verb};
 use crate::job::FailureKind;
 use crate::job::journal::JournalError;
 use crate::output::{Detail, Form, Output};
 use crate::recovery::{self, Recovered};
 use crate::site::{Site, SiteError};
-use ghost_contract::Mode;
+use ghost_contract::{Generation, Mode};
 
 /// Why a verb was not done.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum VerbError {
     /// Jobs.
     #[error(transparent)]
     Jobs(#[from] jobs::JobsError),
+    /// Nobody has said that the disk may be overwritten.
+    #[error(transparent)]
+    Unconfirmed(#[from] confirmation::ConfirmationError),
 }
 
 impl VerbError {
@@ -32,6 +36,7 @@ impl VerbError {
             Self::Site(_) => FailureKind::Configuration.exit_status(),
             Self::Journal(_) => FailureKind::Failed.exit_status(),
             Self::Jobs(error) => error.exit_status(),
+            Self::Unconfirmed(_) => 2,
         }
     }
 }
@@ -49,8 +54,18 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
         output.line(&format!("warning: {warning}"));
     }
     match &cli.verb {
-        Verb::Test(arguments) => job(&site, Mode::Test, arguments, &mut output),
-        Verb::Backup(arguments) => job(&site, Mode::Backup, arguments, &mut output),
+        Verb::Test(arguments) => job(&site, Mode::Test, arguments, None, &mut output),
+        Verb::Backup(arguments) => job(&site, Mode::Backup, arguments, None, &mut output),
+        Verb::Ghost(arguments) => job(&site, Mode::Ghost, arguments, None, &mut output),
+        Verb::Verify(GenerationArgs { job: arguments, generation }) => {
+            job(&site, Mode::Verify, arguments, generation.as_ref(), &mut output)
+        }
+        Verb::Restore(RestoreArgs { generation: GenerationArgs { job: arguments, generation }, yes }) => {
+            if !yes && !arguments.dry_run {
+                confirmation::ask_for_names(&arguments.hosts)?;
+            }
+            job(&site, Mode::Restore, arguments, generation.as_ref(), &mut output)
+        }
         Verb::Recover => {
             let recovered = recover(&site, &mut output)?;
             if recovered.is_empty() && form == Form::Plain {
@@ -62,11 +77,17 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
 }
 
 /// Jobs begin with what an earlier crash has left, so that nothing is built on it.
-fn job(site: &Site, mode: Mode, arguments: &JobArgs, output: &mut Output) -> Result<u8, VerbError> {
+fn job(
+    site: &Site,
+    mode: Mode,
+    arguments: &JobArgs,
+    generation: Option<&Generation>,
+    output: &mut Output,
+) -> Result<u8, VerbError> {
     if !arguments.dry_run {
         recover(site, output)?;
     }
-    Ok(jobs::run(site, mode, arguments, output)?)
+    Ok(jobs::run(site, mode, arguments, generation, output)?)
 }
 
 fn recover(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, VerbError> {
