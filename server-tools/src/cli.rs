@@ -60,6 +60,72 @@ pub enum Verb {
     /// Finish or undo what jobs have left that a crash or a power cut ended
     #[command(after_help = "Examples:\n  ghostctl recover\n\nJobs whose ghostctl still runs are left alone.")]
     Recover,
+    /// List, show, check and remove what is in the image store
+    #[command(subcommand)]
+    Images(Images),
+    /// Check the whole set-up of the boot server, and say how to mend what is wrong
+    #[command(
+        after_help = "Examples:\n  ghostctl doctor\n  ghostctl doctor --json john\n\nExit status: 0 if jobs can run, 78 if they would fail."
+    )]
+    Doctor {
+        /// Check what these clients need; all that can have jobs if none is named
+        #[arg(value_name = "HOST")]
+        hosts: Vec<HostName>,
+    },
+    /// Write the manual pages and the shells' completions, for packages
+    #[command(hide = true)]
+    GenerateManual {
+        /// The folder that stands for share/
+        folder: PathBuf,
+    },
+}
+
+/// What to do with the image store.
+#[derive(Debug, Subcommand)]
+pub enum Images {
+    /// List generations: when, how large, whether they were good when last read
+    #[command(after_help = "Examples:\n  ghostctl images list\n  ghostctl images list --json john")]
+    List {
+        /// Only these clients'
+        #[arg(value_name = "HOST")]
+        hosts: Vec<HostName>,
+    },
+    /// Show what a generation consists of
+    #[command(
+        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john 20260123-142501-4f3a"
+    )]
+    Show {
+        /// The client
+        host: HostName,
+        /// The generation; the newest if none is named
+        generation: Option<Generation>,
+    },
+    /// Read a generation again as a whole and compare it with its manifest; no client is needed
+    #[command(
+        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged."
+    )]
+    Verify {
+        /// The client
+        host: HostName,
+        /// The generation; the newest if none is named
+        generation: Option<Generation>,
+    },
+    /// Remove the generations that GENERATIONS and KEEP_DAYS in ghostrc(5) do not ask for, and what failed jobs left
+    #[command(
+        after_help = "Examples:\n  ghostctl images prune --dry-run\n  ghostctl images prune john\n\nThe last good generation is never removed, nor one that a running job reads."
+    )]
+    Prune(PruneArgs),
+}
+
+/// Flags of `images prune`.
+#[derive(Debug, Clone, Args)]
+pub struct PruneArgs {
+    /// Only these clients'
+    #[arg(value_name = "HOST")]
+    pub hosts: Vec<HostName>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of the verbs that run jobs.

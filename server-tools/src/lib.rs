@@ -10,6 +10,7 @@ pub mod dhcp;
 pub mod doctor;
 pub mod job;
 pub mod machine;
+pub mod manual;
 pub mod offer;
 pub mod output;
 pub mod recovery;

@@ -10,7 +10,7 @@ use super::values::{CommandLine, Export, SecureOn, absolute, interface};
 use super::{Assignment, DHCPD_CONF, Fault, Ghostrc, GhostrcError, Override, Settings, Warning};
 
 /// The keys that hold for the boot server as a whole.
-const SERVER_KEYS: [&str; 10] = [
+pub(super) const SERVER_KEYS: [&str; 10] = [
     "PXEADDR",
     "PXEBASE",
     "GHSTBASE",

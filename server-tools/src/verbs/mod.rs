@@ -1,11 +1,16 @@
 //! What each verb does. Here everything comes together, and nothing is decided that a job decides.
 
 mod confirmation;
+pub mod doctor;
+pub mod images;
 pub mod jobs;
+
+use clap::CommandFactory;
 
 use crate::cli::{Cli, GenerationArgs, JobArgs, RestoreArgs, Verb};
 use crate::job::FailureKind;
 use crate::job::journal::JournalError;
+use crate::manual::{self, ManualError};
 use crate::output::{Detail, Form, Output};
 use crate::recovery::{self, Recovered};
 use crate::site::{Site, SiteError};
@@ -26,6 +31,12 @@ pub enum VerbError {
     /// Nobody has said that the disk may be overwritten.
     #[error(transparent)]
     Unconfirmed(#[from] confirmation::ConfirmationError),
+    /// The image store.
+    #[error(transparent)]
+    Images(#[from] images::ImagesError),
+    /// The manual.
+    #[error(transparent)]
+    Manual(#[from] ManualError),
 }
 
 impl VerbError {
@@ -37,6 +48,8 @@ impl VerbError {
             Self::Journal(_) => FailureKind::Failed.exit_status(),
             Self::Jobs(error) => error.exit_status(),
             Self::Unconfirmed(_) => 2,
+            Self::Images(error) => error.exit_status(),
+            Self::Manual(_) => FailureKind::Failed.exit_status(),
         }
     }
 }
@@ -46,6 +59,10 @@ impl VerbError {
 /// # Errors
 /// When it could not even begin.
 pub fn run(cli: &Cli) -> Result<u8, VerbError> {
+    if let Verb::GenerateManual { folder } = &cli.verb {
+        manual::write_all(Cli::command(), folder)?;
+        return Ok(0);
+    }
     let form = if cli.everywhere.json { Form::Json } else { Form::Plain };
     let detail = if cli.everywhere.verbose { Detail::Everything } else { Detail::Usual };
     let mut output = Output::new(form, detail);
@@ -73,6 +90,10 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
             }
             Ok(u8::from(!recovered.iter().all(Recovered::is_over)))
         }
+        Verb::Images(asked) => Ok(images::run(&site, asked, &mut output)?),
+        Verb::Doctor { hosts } => Ok(doctor::run(&site, hosts, &mut output)),
+        // Done above: it needs no settings.
+        Verb::GenerateManual { .. } => Ok(0),
     }
 }
 

@@ -1,0 +1,148 @@
+//! What each key is for, in words: the table that the manual page is made from.
+//!
+//! Does not decide anything; a test holds it against the keys and defaults that are really used.
+
+/// A key, as the manual shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value is, in a word.
+    pub value: &'static str,
+    /// Its value when it is not set; empty if that is nothing at all, none if it must be set.
+    pub default: Option<&'static str>,
+    /// Whom it holds for.
+    pub scope: Scope,
+    /// What it is for, without a full stop.
+    pub meaning: &'static str,
+}
+
+/// Whom a key holds for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The boot server as a whole.
+    Server,
+    /// All hosts, and a host can have its own.
+    Host,
+}
+
+const fn required(name: &'static str, value: &'static str, meaning: &'static str) -> Key {
+    Key { name, value, default: None, scope: Scope::Server, meaning }
+}
+
+const fn server(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Key {
+    Key { name, value, default: Some(default), scope: Scope::Server, meaning }
+}
+
+const fn host(name: &'static str, value: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, value, default: Some(default), scope: Scope::Host, meaning }
+}
+
+/// All keys.
+pub const KEYS: [Key; 28] = [
+    required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
+    required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
+    required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
+    required(
+        "GHSTNFS",
+        "SERVER:FOLDER",
+        "The image store as clients see it, an NFS export; SERVER alone means the folder of GHSTBASE, FOLDER alone the server of PXEADDR",
+    ),
+    required("DHCPD", "COMMAND", "Called with restart, makes the DHCP server take up its configuration"),
+    server(
+        "ETHERWAKE",
+        "COMMAND",
+        "",
+        "The program is not run; the interface after its -i and the password after its -p are used when INTERFACE and SECUREON are not set",
+    ),
+    server(
+        "DHCPDCONF",
+        "FILE",
+        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf",
+        "The DHCP server's configuration",
+    ),
+    server(
+        "DHCPDCHECK",
+        "COMMAND",
+        "dhcpd -t -cf FILE",
+        "Accepts or refuses an edited configuration, whose name stands for FILE",
+    ),
+    server("TFTPBASE", "FOLDER", "/srv/tftp", "The TFTP server's folder"),
+    server("STATEDIR", "FOLDER", "/var/lib/ghost4linux", "Locks, the journal and the records of jobs"),
+    host("BOOTFILE", "FILE", "pxelinux.0", "What a host is offered for a job"),
+    host("NOBOOTFILE", "FILE", "nobackup", "What makes a host boot from its own disk"),
+    host(
+        "INTERFACE",
+        "NAME",
+        "",
+        "The interface that magic packets leave by; if it is not set, the one that routes to the host",
+    ),
+    host(
+        "SECUREON",
+        "PASSWORD",
+        "",
+        "The password of magic packets, written like a hardware or an IP address",
+    ),
+    host("SSHKEYS", "FILE", "", "Public keys that may log in during mode test"),
+    host("UP_DEADLINE", "TIME", "10m", "From the first magic packet until the client says that it is up"),
+    host("JOB_DEADLINE", "TIME", "12h", "How long a job may take on the client"),
+    host("OFF_DEADLINE", "TIME", "5m", "From the end of a job until the client is off"),
+    host("EXPIRES", "TIME", "1h", "How long a client may begin with its order"),
+    host("SLEEP", "TIME", "1h", "How long mode test waits for somebody to log in"),
+    host("STALL_WINDOW", "TIME", "300", "A job in which nothing moves for so long has stalled"),
+    host("STALL_RATE", "BYTES", "1024", "Fewer bytes a second than these count as nothing"),
+    host("GENERATIONS", "NUMBER", "", "How many good generations are kept; if it is not set, all"),
+    host("KEEP_DAYS", "DAYS", "0", "Generations younger than this are kept in any case"),
+    host("IMAGER", "NAME", "dosbox-x", "The program that runs the imaging program, dosbox-x or dosemu"),
+    host(
+        "BACKUPCOMMAND",
+        "ARGUMENTS",
+        r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx",
+        "What the imaging program is called with in mode backup",
+    ),
+    host(
+        "RESTORECOMMAND",
+        "ARGUMENTS",
+        r"-clone,mode=load,src=z:\image.gho,dst=1 -sure -fx",
+        "What it is called with in mode restore",
+    ),
+    host(
+        "VERIFYCOMMAND",
+        "ARGUMENTS",
+        r"-chkimg,z:\image.gho -sure -fx",
+        "What it is called with in mode verify",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ghostrc::{Settings, keys::SERVER_KEYS};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn it_has_exactly_the_keys_that_are_read() {
+        let told: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(told.len(), KEYS.len(), "none twice");
+        assert_eq!(told, SERVER_KEYS.into_iter().chain(Settings::KEYS).collect());
+        let of_hosts = KEYS.iter().filter(|key| key.scope == Scope::Host).map(|key| key.name);
+        assert_eq!(of_hosts.collect::<BTreeSet<_>>(), Settings::KEYS.into_iter().collect());
+    }
+
+    #[test]
+    fn setting_a_host_key_to_its_default_changes_nothing() {
+        for key in KEYS.iter().filter(|key| key.scope == Scope::Host) {
+            let mut settings = Settings::default();
+            let default = key.default.unwrap();
+            if !default.is_empty() {
+                settings.set(key.name, default).unwrap();
+            }
+            assert_eq!(settings, Settings::default(), "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `ghostctl doctor`: what is found, and the worst of it as exit status.
+
+use ghost_contract::HostName;
+
+use crate::doctor::gather::gather;
+use crate::doctor::judge::judge;
+use crate::doctor::{State, worst};
+use crate::job::FailureKind;
+use crate::output::{Form, Output};
+use crate::site::Site;
+
+/// Checks the set-up for these hosts, or for all; the number is the exit status.
+pub fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> u8 {
+    let findings = judge(&gather(site, hosts));
+    for finding in &findings {
+        match output.form() {
+            Form::Json => output.json(finding),
+            Form::Plain => output.line(&finding.to_string()),
+        }
+    }
+    match worst(&findings) {
+        State::Good | State::Warning => 0,
+        State::Bad => FailureKind::Configuration.exit_status(),
+    }
+}
