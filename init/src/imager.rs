@@ -15,6 +15,7 @@ pub mod dosbox_x;
 pub mod dosemu;
 pub mod evidence;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ghost_contract::Mode;
@@ -47,6 +48,35 @@ pub struct Commission<'a> {
     pub command: &'a str,
     /// The disk that it is done to, `/dev/sda`.
     pub disk: &'a Path,
+}
+
+/// Which emulator runs the DOS program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emulator {
+    /// DOSEmu 1.4 or dosemu2.
+    Dosemu,
+    /// dosbox-x.
+    DosboxX,
+}
+
+impl Emulator {
+    /// What its log complains of, if anything.
+    #[must_use]
+    pub fn complaint(self, log: &str) -> Option<String> {
+        match self {
+            Self::Dosemu => dosemu::complaint(log),
+            Self::DosboxX => dosbox_x::complaint(log),
+        }
+    }
+}
+
+impl fmt::Display for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dosemu => "dosemu",
+            Self::DosboxX => "dosbox-x",
+        })
+    }
 }
 
 /// All that is needed to start an imager.

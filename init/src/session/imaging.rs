@@ -246,6 +246,8 @@ impl Session {
         turn.report(Report::ImagerExited { how });
         imaging.queue.clear();
         if imaging.outcome.is_none() {
+            // What it has started may live on, and its terminal is to be put right.
+            imaging.queue.push_back(Step::End(Farewell::Force));
             imaging.queue.push_back(Step::Judge);
         }
         self.go_on_imaging(imaging, turn)

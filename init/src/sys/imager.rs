@@ -14,11 +14,10 @@ use procfs::ProcError;
 
 use super::child::{ChildError, Children, Departure};
 use super::file::{self, FileError};
+use super::terminal::FIRST_VT;
 use crate::imager::evidence::{ERROR_FILE, FoundFile};
 use crate::imager::{CAPTURES, FOLDER, HOME, IMAGES, Launch, MARKS, PROGRAM, Terminal};
 
-/// The terminal that a person at the client sees first.
-const FIRST_VT: &str = "/dev/tty1";
 /// What the imager writes to its standard output and error output.
 const OUTPUT: &str = "output";
 /// Between two looks at whether something has come about.
