@@ -14,6 +14,9 @@ MAKEFLAGS += --no-builtin-rules
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where systemd looks for the units of programs below PREFIX.
+UNITS := $(PREFIX)/lib/systemd/system
+RECOVER := ghost4linux-recover
 # An administrator's own files, laid over the base root.
 OVERLAY ?=
 export OVERLAY
@@ -70,6 +73,11 @@ e2e: rootfs lab
 install:
 	cargo build --locked --release -p ghostctl
 	install -D -m 755 target/release/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
+	umask 022 && target/release/ghostctl generate-manual $(DESTDIR)$(PREFIX)/share
+	install -d -m 755 $(DESTDIR)$(UNITS)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' server-tools/systemd/$(RECOVER).service > $(DESTDIR)$(UNITS)/$(RECOVER).service
+	chmod 644 $(DESTDIR)$(UNITS)/$(RECOVER).service
+	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload && systemctl enable $(RECOVER); fi
 
 clean:
 	if [ -x $(LAB) ]; then $(LAB) down --all; fi
