@@ -4,11 +4,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use ghost_contract::{Generation, HostName};
+use ghost_contract::{Generation, HostName, MacAddress};
 
 /// Backs up and restores whole PCs that nobody is sitting at.
+///
+/// A job lets the client's DHCP entry offer a boot file, wakes the client, follows what it reports, puts the entry back as soon
+/// as the client is up, and ends when the machine is off. Whatever happens, the DHCP configuration ends as it began.
 #[derive(Debug, Parser)]
 #[command(name = "ghostctl", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status:\n  \
+    0   done\n  \
+    1   the job ran and failed\n  \
+    2   wrong usage\n  \
+    70  a bug in ghostctl\n  \
+    75  busy or timed out: try again\n  \
+    77  not permitted\n  \
+    78  the configuration or the DHCP service must be mended")]
 pub struct Cli {
     /// Flags that every verb takes.
     #[command(flatten)]
@@ -51,12 +62,33 @@ pub enum Verb {
     /// Write a generation back to a client's first disk; all that is on the disk is lost
     #[command(after_help = "Examples:\n  ghostctl restore john\n  \
         ghostctl restore --yes --generation 20260123-142501-4f3a john\n\n\
-        Asks for the host's name to be typed, unless --yes is given. Without --generation the newest one is \
+        Asks for the host's name to be typed, unless --yes is given. Without --generation the newest good one is \
         written back.")]
     Restore(RestoreArgs),
     /// Start the imager for a person at the client's own screen and keyboard
     #[command(after_help = "Examples:\n  ghostctl ghost john")]
     Ghost(JobArgs),
+    /// Send magic packets, and nothing else
+    #[command(after_help = "Examples:\n  ghostctl wake john\n  ghostctl wake 00:0a:eb:12:34:5f")]
+    Wake(WakeArgs),
+    /// List the hosts of the DHCP configuration: name, addresses, offered file, last good backup
+    #[command(after_help = "Examples:\n  ghostctl hosts\n  ghostctl hosts --json")]
+    Hosts,
+    /// Show what is running, or how the last job of a host ended
+    #[command(
+        after_help = "Examples:\n  ghostctl status\n  ghostctl status john\n  ghostctl status --last john"
+    )]
+    Status(StatusArgs),
+    /// Stop a host's job: the DHCP entry is reverted and the client is asked to stop
+    #[command(after_help = "Examples:\n  ghostctl cancel john")]
+    Cancel {
+        /// The client
+        #[arg(value_name = "HOST")]
+        host: HostName,
+    },
+    /// Swap or revert a host's DHCP entry by hand
+    #[command(subcommand)]
+    Dhcp(DhcpVerb),
     /// Finish or undo what jobs have left that a crash or a power cut ended
     #[command(after_help = "Examples:\n  ghostctl recover\n\nJobs whose ghostctl still runs are left alone.")]
     Recover,
@@ -78,6 +110,58 @@ pub enum Verb {
         /// The folder that stands for share/
         folder: PathBuf,
     },
+}
+
+/// Flags of `wake`.
+#[derive(Debug, Clone, Args)]
+pub struct WakeArgs {
+    /// Hosts or hardware addresses
+    #[arg(required = true, value_name = "HOST|MAC", value_parser = sleeper)]
+    pub sleepers: Vec<Sleeper>,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Somebody to wake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sleeper {
+    /// A host of the DHCP configuration.
+    Host(HostName),
+    /// Any machine.
+    Mac(MacAddress),
+}
+
+/// Flags of `status`.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// Only this client
+    #[arg(value_name = "HOST")]
+    pub host: Option<HostName>,
+    /// How the last job ended, instead of what is running
+    #[arg(long)]
+    pub last: bool,
+}
+
+/// What to do to a host's DHCP entry.
+#[derive(Debug, Subcommand)]
+pub enum DhcpVerb {
+    /// Let the host be offered its boot file until it is reverted by hand
+    #[command(after_help = "Examples:\n  ghostctl dhcp swap john")]
+    Swap(DhcpArgs),
+    /// Put back what the host was offered before `ghostctl dhcp swap`
+    #[command(after_help = "Examples:\n  ghostctl dhcp revert john")]
+    Revert(DhcpArgs),
+}
+
+/// Flags of `dhcp`.
+#[derive(Debug, Clone, Args)]
+pub struct DhcpArgs {
+    /// The host
+    pub host: HostName,
+    /// Say what would be changed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// What to do with the image store.
@@ -166,4 +250,43 @@ pub struct RestoreArgs {
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
+}
+
+/// What has six parts between colons or dashes is an address, everything else a name.
+fn sleeper(text: &str) -> Result<Sleeper, ghost_contract::host::HostNameError> {
+    text.parse().map_or_else(|_| text.parse().map(Sleeper::Host), |mac| Ok(Sleeper::Mac(mac)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples() {
+        fn without_examples(command: &clap::Command, found: &mut Vec<String>) {
+            let verbs: Vec<_> = command.get_subcommands().collect();
+            let shown = command.get_after_help().is_some_and(|help| help.to_string().contains("Examples"));
+            if verbs.is_empty() && !shown && !command.is_hide_set() {
+                found.push(command.get_name().to_owned());
+            }
+            verbs.into_iter().for_each(|verb| without_examples(verb, found));
+        }
+        let mut found = Vec::new();
+        without_examples(&Cli::command(), &mut found);
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_address_and_a_name_are_told_apart() {
+        let cli = Cli::parse_from(["ghostctl", "wake", "john", "0:a:EB:12:34:5f"]);
+        let Verb::Wake(arguments) = cli.verb else { panic!("{:?}", cli.verb) };
+        let mac = MacAddress::new([0, 10, 0xeb, 0x12, 0x34, 0x5f]);
+        assert_eq!(arguments.sleepers, [Sleeper::Host("john".parse().unwrap()), Sleeper::Mac(mac)]);
+    }
 }

@@ -4,6 +4,7 @@
 //! [`machine`]; what touches the system is in [`sys`].
 
 pub mod calendar;
+pub mod cancel;
 pub mod catalog;
 pub mod cli;
 pub mod dhcp;

@@ -81,6 +81,18 @@ impl Output {
         }
     }
 
+    /// Tells lines whose cells stand below one another.
+    pub fn table<const N: usize>(&mut self, heading: &[String; N], rows: &[[String; N]]) {
+        let lines = || std::iter::once(heading).chain(rows);
+        let widths: [usize; N] = std::array::from_fn(|cell| {
+            lines().map(|row| row[cell].chars().count()).max().unwrap_or_default()
+        });
+        for row in lines() {
+            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            self.line(cells.collect::<Vec<_>>().join("  ").trim_end());
+        }
+    }
+
     /// Tells a value to programs.
     pub fn json(&mut self, value: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(value) {

@@ -341,12 +341,18 @@ fn in_the_way(path: &Path) -> JournalError {
     }
 }
 
+/// Where the entries are.
+#[must_use]
+pub fn folder(state_folder: &Path) -> PathBuf {
+    state_folder.join(FOLDER)
+}
+
 /// The files of all entries, whoever owns them.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
-    let folder = state_folder.join(FOLDER);
+    let folder = folder(state_folder);
     let error = |error| JournalError::Open(folder.clone(), error);
     let listed = match fs::read_dir(&folder) {
         Ok(listed) => listed,

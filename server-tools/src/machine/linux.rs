@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
 use super::steps::{Steps, Work};
+use crate::cancel;
 use crate::catalog::Catalog;
 use crate::job::journal::Line;
 use crate::job::{Action, Event, Failure, FailureKind, Job, Note, Phase, Step};
@@ -85,6 +86,10 @@ impl<'a> Linux<'a> {
     /// # Errors
     /// When they cannot be taken over.
     pub fn new(site: &'a Site, output: &'a mut Output) -> Result<Self, MachineError> {
+        let watch = Watch::new().map_err(MachineError::Watch)?;
+        let cancels = cancel::folder(&site.ghostrc.state_folder);
+        // Without a watch the slow look still finds a request.
+        let _looked_now_and_then = std::fs::create_dir_all(&cancels).and_then(|()| watch.add(&cancels));
         Ok(Self {
             site,
             catalog: Catalog::new(&site.ghostrc.store_folder),
@@ -92,7 +97,7 @@ impl<'a> Linux<'a> {
             clients: Vec::new(),
             wires: Vec::new(),
             stops: Stops::watch().map_err(MachineError::Watch)?,
-            watch: Watch::new().map_err(MachineError::Watch)?,
+            watch,
             watched: HashMap::new(),
             looked: Duration::ZERO,
         })
@@ -213,8 +218,15 @@ impl<'a> Linux<'a> {
     }
 
     fn stops(&mut self) -> Vec<(usize, Event)> {
-        let Some(name) = self.stops.take() else { return Vec::new() };
+        let Some(name) = self.stops.take() else { return self.cancels() };
         (0..self.clients.len()).map(|index| (index, Event::StopAsked(name.to_owned()))).collect()
+    }
+
+    /// The jobs that another ghostctl asks to stop.
+    fn cancels(&self) -> Vec<(usize, Event)> {
+        let asked = |client: &Client| cancel::take(&self.site.ghostrc.state_folder, &client.work.begun.job);
+        let clients = self.clients.iter().enumerate().filter(|(_, client)| asked(client));
+        clients.map(|(index, _)| (index, Event::StopAsked("ghostctl cancel".to_owned()))).collect()
     }
 
     /// Sleeps until a descriptor has something to say.
@@ -265,9 +277,9 @@ impl Machine for Linux<'_> {
         let next_look = self.looked + LOOK_EVERY;
         let until = until.map_or(next_look, |until| until.min(next_look));
         self.sleep(until.saturating_sub(now));
-        let mut events = self.stops();
-        events.extend(self.answers());
+        let mut events = self.answers();
         if clock::uptime() >= next_look {
+            events.extend(self.stops());
             events.extend(self.look_at_all());
             return events;
         }
@@ -281,6 +293,7 @@ impl Machine for Linux<'_> {
         for index in written {
             events.extend(self.read(index));
         }
+        events.extend(self.stops());
         events
     }
 }

@@ -66,6 +66,16 @@ impl Interface {
         own.and_then(|own| Self::described(own, &all)).ok_or_else(|| InterfaceError::Unknown(name.to_owned()))
     }
 
+    /// The interface that has this address itself.
+    ///
+    /// # Errors
+    /// When none has it.
+    pub fn with_address(ip: Ipv4Addr) -> Result<Self, InterfaceError> {
+        let all = list()?;
+        let own = all.iter().find(|entry| ipv4(entry.address.as_ref()) == Some(ip));
+        own.and_then(|own| Self::described(own, &all)).ok_or(InterfaceError::NotEthernet(ip))
+    }
+
     fn described(own: &InterfaceAddress, all: &[InterfaceAddress]) -> Option<Self> {
         let ip = ipv4(own.address.as_ref())?;
         let mac = all.iter().filter(|entry| entry.interface_name == own.interface_name).find_map(hardware);

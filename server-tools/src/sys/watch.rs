@@ -1,4 +1,4 @@
-//! Tells when something below watched folders was written, without asking again and again (inotify(7)).
+//! Tells when something in watched folders was written or removed, without asking again and again (inotify(7)).
 //!
 //! Writes of an NFS server on this machine are seen, those of another machine are not: whoever uses this
 //! looks by itself now and then as well.
@@ -32,7 +32,10 @@ impl Watch {
     /// # Errors
     /// When it is not there, or the kernel has no more watches to give.
     pub fn add(&self, folder: &Path) -> io::Result<Watched> {
-        let flags = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ONLYDIR;
+        let flags = AddWatchFlags::IN_MODIFY
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_ONLYDIR;
         Ok(self.inotify.add_watch(folder, flags)?)
     }
 

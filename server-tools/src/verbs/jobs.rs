@@ -43,7 +43,7 @@ pub enum JobsError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// There is nothing to check or to write back.
-    #[error("{0} has no generation yet: nothing can be checked or written back")]
+    #[error("{0} has no good generation: nothing can be checked or written back")]
     NoGeneration(HostName),
     /// There is none of that name.
     #[error("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")]
@@ -200,14 +200,17 @@ fn wanted_generation(
     if !matches!(mode, Mode::Verify | Mode::Restore) {
         return Ok(None);
     }
-    let mut names = catalog.list_host(host)?.into_iter().map(|listed| listed.generation);
+    let mut listed = catalog.list_host(host)?.into_iter();
     let found = match asked_for {
-        Some(asked_for) => names
-            .find(|name| name == asked_for)
+        Some(asked_for) => listed
+            .find(|one| one.generation == *asked_for)
             .ok_or_else(|| JobsError::NoSuchGeneration { host: host.clone(), asked_for: asked_for.clone() }),
-        None => names.max().ok_or_else(|| JobsError::NoGeneration(host.clone())),
+        // What is damaged may be checked, but is never written back unless somebody names it.
+        None => listed
+            .rfind(|one| mode == Mode::Verify || one.is_good())
+            .ok_or_else(|| JobsError::NoGeneration(host.clone())),
     };
-    found.map(Some)
+    found.map(|one| Some(one.generation))
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.

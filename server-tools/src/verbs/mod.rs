@@ -1,9 +1,14 @@
 //! What each verb does. Here everything comes together, and nothing is decided that a job decides.
 
+pub mod cancel;
 mod confirmation;
+pub mod dhcp;
 pub mod doctor;
+pub mod hosts;
 pub mod images;
 pub mod jobs;
+pub mod status;
+pub mod wake;
 
 use clap::CommandFactory;
 
@@ -31,6 +36,18 @@ pub enum VerbError {
     /// Nobody has said that the disk may be overwritten.
     #[error(transparent)]
     Unconfirmed(#[from] confirmation::ConfirmationError),
+    /// `wake`.
+    #[error(transparent)]
+    Wake(#[from] wake::WakeVerbError),
+    /// `status`.
+    #[error(transparent)]
+    Status(#[from] status::StatusError),
+    /// `cancel`.
+    #[error(transparent)]
+    Cancel(#[from] cancel::CancelError),
+    /// `dhcp`.
+    #[error(transparent)]
+    Dhcp(#[from] dhcp::DhcpVerbError),
     /// The image store.
     #[error(transparent)]
     Images(#[from] images::ImagesError),
@@ -48,6 +65,10 @@ impl VerbError {
             Self::Journal(_) => FailureKind::Failed.exit_status(),
             Self::Jobs(error) => error.exit_status(),
             Self::Unconfirmed(_) => 2,
+            Self::Wake(error) => error.exit_status(),
+            Self::Status(error) => error.exit_status(),
+            Self::Cancel(error) => error.exit_status(),
+            Self::Dhcp(error) => error.exit_status(),
             Self::Images(error) => error.exit_status(),
             Self::Manual(_) => FailureKind::Failed.exit_status(),
         }
@@ -67,8 +88,8 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
     let detail = if cli.everywhere.verbose { Detail::Everything } else { Detail::Usual };
     let mut output = Output::new(form, detail);
     let site = Site::open(&cli.everywhere.config, cli.everywhere.lock_timeout)?;
-    for warning in &site.ghostrc.warnings {
-        output.line(&format!("warning: {warning}"));
+    if form == Form::Plain {
+        site.ghostrc.warnings.iter().for_each(|warning| output.line(&format!("warning: {warning}")));
     }
     match &cli.verb {
         Verb::Test(arguments) => job(&site, Mode::Test, arguments, None, &mut output),
@@ -82,6 +103,14 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
                 confirmation::ask_for_names(&arguments.hosts)?;
             }
             job(&site, Mode::Restore, arguments, generation.as_ref(), &mut output)
+        }
+        Verb::Wake(arguments) => Ok(wake::run(&site, arguments, &mut output)?),
+        Verb::Hosts => Ok(hosts::run(&site, &mut output)?),
+        Verb::Status(arguments) => Ok(status::run(&site, arguments, &mut output)?),
+        Verb::Cancel { host } => Ok(cancel::run(&site, host, &mut output)?),
+        Verb::Dhcp(verb) => {
+            recover(&site, &mut output)?;
+            Ok(dhcp::run(&site, verb, &mut output)?)
         }
         Verb::Recover => {
             let recovered = recover(&site, &mut output)?;

@@ -13,3 +13,5 @@ mod crash;
 mod meeting;
 #[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod verbs;

@@ -1,0 +1,46 @@
+//! How one `ghostctl` asks another to stop a job: a file named after the job, which the other watches for.
+//!
+//! Not a signal: one program may drive the jobs of many hosts, and only one of them shall stop.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::JobId;
+
+/// Where requests are, below the state folder.
+#[must_use]
+pub fn folder(state_folder: &Path) -> PathBuf {
+    state_folder.join("cancel")
+}
+
+/// Asks for a stop.
+///
+/// # Errors
+/// When the state folder cannot be written.
+pub fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {
+    let folder = folder(state_folder);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(job.as_str()), b"")
+}
+
+/// Whether somebody has asked for a stop of this job; the request is then taken.
+#[must_use]
+pub fn take(state_folder: &Path, job: &JobId) -> bool {
+    fs::remove_file(folder(state_folder).join(job.as_str())).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_for_one_job_and_taken_once() {
+        let state = tempfile::tempdir().unwrap();
+        let (john, joe): (JobId, JobId) = ("a".parse().unwrap(), "b".parse().unwrap());
+        ask(state.path(), &john).unwrap();
+        assert!(!take(state.path(), &joe));
+        assert!(take(state.path(), &john));
+        assert!(!take(state.path(), &john));
+    }
+}

@@ -1,0 +1,94 @@
+//! `ghostctl cancel`: another ghostctl is asked to stop a job, and it is waited for.
+
+use std::io;
+use std::time::Duration;
+
+use ghost_contract::HostName;
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::cancel;
+use crate::job::FailureKind;
+use crate::job::journal::{self, Entry, JournalError, State};
+use crate::output::Output;
+use crate::site::Site;
+use crate::sys::clock;
+use crate::sys::watch::Watch;
+
+/// How long a job has to finish: as long as a restart of the DHCP server may take, and some.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often is looked in any case.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Why a job was not stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Nothing runs.
+    #[error("{0} has no job")]
+    NoJob(HostName),
+    /// What runs has lost its ghostctl.
+    #[error("the ghostctl of the job of {0} is gone; run 'ghostctl recover'")]
+    Orphaned(HostName),
+    /// The request.
+    #[error("cannot ask for the stop")]
+    Ask(#[source] io::Error),
+    /// It goes on.
+    #[error("the job of {0} was asked to stop and has not ended yet")]
+    Deadline(HostName),
+}
+
+impl CancelError {
+    /// The exit status.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::Deadline(_) => FailureKind::Busy.exit_status(),
+            _ => FailureKind::Failed.exit_status(),
+        }
+    }
+}
+
+/// Stops it.
+///
+/// # Errors
+/// When there is no job, or it does not end.
+pub fn run(site: &Site, host: &HostName, output: &mut Output) -> Result<u8, CancelError> {
+    let state_folder = &site.ghostrc.state_folder;
+    let running = find(site, host)?.ok_or_else(|| CancelError::NoJob(host.clone()))?;
+    let watch = Watch::new().map_err(CancelError::Ask)?;
+    let _looked_now_and_then = watch.add(&journal::folder(state_folder));
+    cancel::ask(state_folder, &running.begun.job).map_err(CancelError::Ask)?;
+    output.line(&format!("{host}: asked {} (pid {}) to stop", running.begun.job, running.begun.pid));
+    let deadline = clock::uptime() + PATIENCE;
+    while clock::uptime() < deadline {
+        if find(site, host)?.is_none_or(|now| now.begun.job != running.begun.job) {
+            output.line(&format!("{host}: stopped"));
+            return Ok(0);
+        }
+        let mut polled = [PollFd::new(&watch, PollFlags::IN)];
+        let _ready = poll(&mut polled, LOOK_EVERY.try_into().ok().as_ref());
+        let _drained = watch.take();
+    }
+    Err(CancelError::Deadline(host.clone()))
+}
+
+/// The job of a host whose owner lives.
+fn find(site: &Site, host: &HostName) -> Result<Option<State>, CancelError> {
+    for path in journal::entries(&site.ghostrc.state_folder)? {
+        match Entry::take_over(&path) {
+            Err(JournalError::Busy(state)) => {
+                if let Some(state) = state.filter(|state| state.begun.host == *host) {
+                    return Ok(Some(state));
+                }
+            }
+            Ok(Some(orphan)) if orphan.state().is_some_and(|state| state.begun.host == *host) => {
+                return Err(CancelError::Orphaned(host.clone()));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}

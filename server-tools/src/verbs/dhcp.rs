@@ -1,0 +1,146 @@
+//! `ghostctl dhcp swap|revert`: one host's entry by hand, outside any job.
+//!
+//! What a revert needs is kept in the state folder until it is done. Recovery leaves such swaps alone: a person made
+//! them, and a person ends them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::HostName;
+
+use crate::cli::{DhcpArgs, DhcpVerb};
+use crate::job::FailureKind;
+use crate::job::journal::{JournalError, Swap};
+use crate::offer::{OfferError, Offers, Reverted};
+use crate::output::Output;
+use crate::restart::{Gathering, RestartError, Restarts, Ticket};
+use crate::site::{Site, SiteError};
+use crate::sys::atomic::{self, Real};
+
+/// Why an entry was not changed by hand.
+#[derive(Debug, thiserror::Error)]
+pub enum DhcpVerbError {
+    /// The configuration.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The edit.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The restart; the previous bytes are back.
+    #[error(transparent)]
+    Restart(#[from] RestartError),
+    /// What was kept of the swap.
+    #[error("cannot read or remove {}", .0.display())]
+    Kept(PathBuf, #[source] io::Error),
+    /// What was kept of the swap.
+    #[error("{} is of no use", .0.display())]
+    Content(PathBuf, #[source] serde_json::Error),
+    /// There is nothing to revert.
+    #[error("{0} was not swapped by 'ghostctl dhcp swap'")]
+    NotSwapped(HostName),
+    /// Somebody else has changed the entry.
+    #[error("the entry was left alone")]
+    LeftAlone(#[source] crate::dhcp::Gone),
+}
+
+impl DhcpVerbError {
+    /// The exit status.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::NotSwapped(_) | Self::Kept(..) => FailureKind::Failed.exit_status(),
+            Self::Offer(OfferError::Lock(_)) => FailureKind::Busy.exit_status(),
+            _ => FailureKind::Configuration.exit_status(),
+        }
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// When the entry cannot be changed; then it is as it was.
+pub fn run(site: &Site, verb: &DhcpVerb, output: &mut Output) -> Result<u8, DhcpVerbError> {
+    match verb {
+        DhcpVerb::Swap(arguments) => swap(site, arguments, output),
+        DhcpVerb::Revert(arguments) => revert(site, arguments, output),
+    }
+}
+
+fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, DhcpVerbError> {
+    let host = &arguments.host;
+    let boot_file = site.ghostrc.for_host(host).boot_file;
+    if arguments.dry_run {
+        let usable = site.host(&site.host_table()?, host)?;
+        output.line(&format!("{host}: would offer \"{boot_file}\" in {}", usable.file.display()));
+        return Ok(0);
+    }
+    let kept = kept(site, host);
+    let mut intend = |swap: Swap| {
+        let failed = |error: io::Error| JournalError::Write(kept.clone(), error);
+        fs::create_dir_all(kept.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+        let text = serde_json::to_vec(&swap).map_err(|error| failed(error.into()))?;
+        atomic::replace(&kept, &text, &mut Real).map_err(|error| failed(io::Error::other(error)))
+    };
+    let ticket = edit(site, output, |offers| offers.swap(host, &mut intend))?;
+    if let Err(error) = restart(site, ticket, Gathering::SWAPS) {
+        put_back(site, host, output)?;
+        return Err(error.into());
+    }
+    output.line(&format!("{host}: swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'"));
+    Ok(0)
+}
+
+fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, DhcpVerbError> {
+    let host = &arguments.host;
+    if arguments.dry_run {
+        let swap = read_kept(site, host)?;
+        let original = String::from_utf8_lossy(swap.original.as_bytes()).into_owned();
+        output.line(&format!("{host}: would offer {original} again in {}", swap.file.display()));
+        return Ok(0);
+    }
+    put_back(site, host, output)?;
+    output.line(&format!("{host}: reverted"));
+    Ok(0)
+}
+
+/// Reverts, restarts, and only then forgets the swap.
+fn put_back(site: &Site, host: &HostName, output: &mut Output) -> Result<(), DhcpVerbError> {
+    let swap = read_kept(site, host)?;
+    let (became, ticket) = edit(site, output, |offers| offers.revert(host, &swap))?;
+    if let Reverted::LeftAlone(gone) = became {
+        return Err(DhcpVerbError::LeftAlone(gone));
+    }
+    restart(site, ticket, Gathering::SWAPS)?;
+    let path = kept(site, host);
+    fs::remove_file(&path).map_err(|error| DhcpVerbError::Kept(path, error))
+}
+
+fn edit<T>(
+    site: &Site,
+    output: &mut Output,
+    edit: impl FnOnce(&mut Offers<'_>) -> Result<T, OfferError>,
+) -> Result<T, OfferError> {
+    let mut waiting =
+        |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
+    let mut effects = Real;
+    edit(&mut Offers::new(site, "ghostctl dhcp".to_owned(), &mut waiting, &mut effects))
+}
+
+fn restart(site: &Site, ticket: Ticket, gathering: Gathering) -> Result<(), RestartError> {
+    let restarts = Restarts::new(&site.ghostrc.state_folder, site.lock_timeout);
+    restarts.serve(ticket, &site.ghostrc.dhcp_restart, gathering)
+}
+
+fn kept(site: &Site, host: &HostName) -> PathBuf {
+    site.ghostrc.state_folder.join("by-hand").join(format!("{host}.json"))
+}
+
+fn read_kept(site: &Site, host: &HostName) -> Result<Swap, DhcpVerbError> {
+    let path = kept(site, host);
+    let bytes = fs::read(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => DhcpVerbError::NotSwapped(host.clone()),
+        _ => DhcpVerbError::Kept(path.clone(), error),
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| DhcpVerbError::Content(path, error))
+}

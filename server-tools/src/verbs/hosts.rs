@@ -1,0 +1,76 @@
+//! `ghostctl hosts`: who there is, what each is offered, and when it was last backed up.
+
+use std::net::Ipv4Addr;
+
+use ghost_contract::dhcp::HostTable;
+use ghost_contract::{Generation, HostName, MacAddress};
+use serde::Serialize;
+
+use crate::catalog::Catalog;
+use crate::output::{Form, Output};
+use crate::site::{Site, SiteError};
+
+/// One line of the list.
+#[derive(Debug, Serialize)]
+struct Row {
+    host: String,
+    mac: Option<MacAddress>,
+    ip: Option<Ipv4Addr>,
+    offered: Option<String>,
+    last_good_backup: Option<Generation>,
+    /// What stands in the way of a job.
+    problem: Option<String>,
+}
+
+/// Lists them.
+///
+/// # Errors
+/// When the DHCP configuration cannot be read.
+pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
+    let table = site.host_table()?;
+    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let rows: Vec<Row> = table.hosts().iter().map(|host| row(&table, &catalog, host)).collect();
+    if output.form() == Form::Json {
+        rows.iter().for_each(|row| output.json(row));
+        return Ok(0);
+    }
+    let cells: Vec<[String; 5]> = rows.iter().map(cells).collect();
+    let heading = ["HOST", "MAC", "IP", "OFFERED", "LAST GOOD BACKUP"].map(str::to_owned);
+    output.table(&heading, &cells);
+    for row in rows.iter().filter(|row| row.problem.is_some()) {
+        output.line(&format!("{}: {}", row.host, row.problem.as_deref().unwrap_or_default()));
+    }
+    Ok(0)
+}
+
+fn row(table: &HostTable, catalog: &Catalog, host: &ghost_contract::dhcp::Host) -> Row {
+    let name: Option<HostName> = host.name.parse().ok();
+    let problem = match &name {
+        Some(name) => table.usable(name).err().map(|problem| problem.flaw.to_string()),
+        None => Some("its name is not one that a job can use".to_owned()),
+    };
+    // A store that cannot be read is doctor's to tell.
+    let backups = name.and_then(|name| catalog.list_host(&name).ok()).unwrap_or_default();
+    Row {
+        host: host.name.clone(),
+        mac: host.mac,
+        ip: host.address,
+        offered: table.offered_file(host).map(|file| String::from_utf8_lossy(&file).into_owned()),
+        last_good_backup: backups
+            .into_iter()
+            .rfind(crate::catalog::listing::Listed::is_good)
+            .map(|listed| listed.generation),
+        problem,
+    }
+}
+
+fn cells(row: &Row) -> [String; 5] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    [
+        row.host.clone(),
+        or_dash(row.mac.map(|mac| mac.to_string())),
+        or_dash(row.ip.map(|ip| ip.to_string())),
+        or_dash(row.offered.clone()),
+        or_dash(row.last_good_backup.as_ref().map(ToString::to_string)),
+    ]
+}

@@ -1,0 +1,178 @@
+//! `ghostctl status`: what is running, and how the last jobs ended.
+
+use ghost_contract::report::{self, Event};
+use ghost_contract::{HostName, JobId, Mode, UnixTime};
+use serde::Serialize;
+
+use crate::calendar;
+use crate::cli::StatusArgs;
+use crate::job::journal::{self, Entry, JournalError, State};
+use crate::job::note::bytes;
+use crate::job::record::{self, Record, RecordError};
+use crate::job::{FailureKind, Phase};
+use crate::output::{Form, Output};
+use crate::site::Site;
+use crate::sys::clock;
+use crate::tree::Tree;
+
+/// Why the status is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The records.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl StatusError {
+    /// The exit status.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        FailureKind::Failed.exit_status()
+    }
+}
+
+/// One job that runs, or that a crash has left.
+#[derive(Debug, Serialize)]
+struct Running {
+    host: HostName,
+    job: JobId,
+    mode: Mode,
+    phase: Option<Phase>,
+    since: UnixTime,
+    pid: u32,
+    /// Whether its ghostctl lives.
+    owned: bool,
+    /// Bytes through the network and the disk since the imager's start.
+    moved: Option<u64>,
+    /// Bytes a second between the last two readings.
+    rate: Option<u64>,
+}
+
+/// Shows it.
+///
+/// # Errors
+/// When journal or records cannot be read.
+pub fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
+    if arguments.last { last(site, arguments, output) } else { running(site, arguments, output) }
+}
+
+fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
+    let mut found = Vec::new();
+    for path in journal::entries(&site.ghostrc.state_folder)? {
+        let (state, owned) = match Entry::take_over(&path) {
+            Ok(Some(orphan)) => (orphan.state(), false),
+            Ok(None) => (None, false),
+            Err(JournalError::Busy(state)) => (*state, true),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(state) = state else { continue };
+        if arguments.host.as_ref().is_none_or(|host| *host == state.begun.host) {
+            found.push(described(site, &state, owned));
+        }
+    }
+    match output.form() {
+        Form::Json => found.iter().for_each(|one| output.json(one)),
+        Form::Plain if found.is_empty() => output.line("no job is running"),
+        Form::Plain => found.iter().for_each(|one| output.line(&words(one))),
+    }
+    Ok(0)
+}
+
+fn described(site: &Site, state: &State, owned: bool) -> Running {
+    let report = Tree::of(&site.ghostrc.base_root, state.begun.ip).whole_report().unwrap_or_default();
+    let readings: Vec<(u64, u64)> = report::read(&report)
+        .entries
+        .iter()
+        .filter_map(|entry| match entry.event {
+            Event::Sampled { disk_read, disk_written, received, sent } => {
+                Some((entry.uptime, disk_read.max(disk_written).max(received).max(sent)))
+            }
+            _ => None,
+        })
+        .collect();
+    let rate = readings.windows(2).last().and_then(|pair| {
+        let [(before, little), (after, much)] = pair else { return None };
+        (much.saturating_sub(*little) * 1_000).checked_div(after.saturating_sub(*before))
+    });
+    Running {
+        host: state.begun.host.clone(),
+        job: state.begun.job.clone(),
+        mode: state.begun.mode,
+        phase: state.phases.last().map(|(phase, _)| *phase),
+        since: state.phases.last().map_or(state.begun.at, |(_, at)| *at),
+        pid: state.begun.pid,
+        owned,
+        moved: readings.last().map(|(_, moved)| *moved),
+        rate,
+    }
+}
+
+fn words(one: &Running) -> String {
+    let phase = one.phase.map_or("beginning", Phase::as_str);
+    let ago = clock::now().since(one.since).as_secs();
+    let Running { host, job, mode, pid, .. } = one;
+    let mut words = format!("{host}: {mode} {job}, {phase} for {ago} s (pid {pid})");
+    if let Some(moved) = one.moved {
+        words.push_str(&format!(", {} moved", bytes(moved)));
+    }
+    if let Some(rate) = one.rate {
+        words.push_str(&format!(", {}/s", bytes(rate)));
+    }
+    if !one.owned {
+        words.push_str("; its ghostctl is gone: run 'ghostctl recover'");
+    }
+    words
+}
+
+fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
+    let records = record::all(&site.ghostrc.state_folder)?;
+    let mut shown = std::collections::BTreeMap::new();
+    for record in records {
+        if arguments.host.as_ref().is_none_or(|host| *host == record.host) {
+            shown.insert(record.host.clone(), record);
+        }
+    }
+    if shown.is_empty() && output.form() == Form::Plain {
+        output.line("no job has ended yet");
+    }
+    for record in shown.values() {
+        match output.form() {
+            Form::Json => output.json(record),
+            Form::Plain => tell_record(record, output),
+        }
+    }
+    Ok(0)
+}
+
+fn tell_record(record: &Record, output: &mut Output) {
+    let Record { host, mode, job, .. } = record;
+    let ending = record.ending.as_ref().map_or_else(
+        || "its ghostctl was ended by a crash, and it was recovered".to_owned(),
+        ToString::to_string,
+    );
+    output.line(&format!("{host}: {mode} {job}: {ending}"));
+    let took = record.ended.since(record.began).as_secs();
+    output.line(&format!(
+        "  {} to {}, {took} s",
+        calendar::for_people(record.began),
+        calendar::for_people(record.ended)
+    ));
+    if let Some(sample) = record.sample {
+        output.line(&format!(
+            "  disk {} read, {} written; network {} received, {} sent",
+            bytes(sample.disk_read),
+            bytes(sample.disk_written),
+            bytes(sample.received),
+            bytes(sample.sent)
+        ));
+    }
+    if let Some(image) = &record.image {
+        output.line(&format!("  image: {}", image.display()));
+    }
+    for trouble in &record.troubles {
+        output.line(&format!("  besides: {}", trouble.reason));
+    }
+}
