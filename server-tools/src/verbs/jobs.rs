@@ -105,7 +105,7 @@ pub fn run(
         .map(|host| wanted_generation(&catalog, mode, &host.name, generation))
         .collect::<Result<Vec<_>, _>>()?;
     if arguments.dry_run {
-        return Ok(say_what_would_be_done(site, mode, &hosts, output));
+        return Ok(say_what_would_be_done(site, mode, hosts.iter().zip(&generations), output));
     }
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
@@ -123,11 +123,17 @@ pub fn run(
     Ok(jobs.iter().filter_map(Job::ending).map(job::Ending::exit_status).max().unwrap_or_default())
 }
 
-fn say_what_would_be_done(site: &Site, mode: Mode, hosts: &[UsableHost], output: &mut Output) -> u8 {
-    for host in hosts {
+fn say_what_would_be_done<'a>(
+    site: &Site,
+    mode: Mode,
+    hosts: impl Iterator<Item = (&'a UsableHost, &'a Option<Generation>)>,
+    output: &mut Output,
+) -> u8 {
+    for (host, generation) in hosts {
+        let of = generation.as_ref().map(|generation| format!(" of {generation}")).unwrap_or_default();
         let settings = site.ghostrc.for_host(&host.name);
         output.line(&format!(
-            "{}: would offer \"{}\" instead of \"{}\" in {}, wake {} and have it do a {mode}; nothing was changed",
+            "{}: would offer \"{}\" instead of \"{}\" in {}, wake {} and have it do a {mode}{of}; nothing was changed",
             host.name,
             settings.boot_file,
             String::from_utf8_lossy(&host.filename),
