@@ -351,7 +351,7 @@ static int read_chunk(struct capture *capture)
 		memcpy_fromio(into->window + offset,
 			      capture->memory + into->header.window_address - MEMORY_ADDRESS + offset, CHUNK);
 
-	/* Memory on; planes neither alternate (odd/even) nor in a chain; 64 KiB of one plane at 0xA0000; plain reads. */
+	/* Memory on; no odd/even, no chain; 64 KiB of one plane at 0xA0000; plain reads. */
 	if (!(misc_output & VGA_MIS_ENB_MEM_ACCESS))
 		outb(misc_output | VGA_MIS_ENB_MEM_ACCESS, VGA_MIS_W);
 	vga_wseq(NULL, VGA_SEQ_MEMORY_MODE,

@@ -15,6 +15,10 @@ next:	lodsb
 	cmp al, 0FFh
 	je done
 	out 0E9h, al
+	mov di, ax		; twice: between colour and monochrome this BIOS
+	xor ah, ah		; writes the CRTC where it was before
+	int 10h
+	mov ax, di
 	xor ah, ah
 	int 10h
 	mov dx, 3CCh
