@@ -4,13 +4,14 @@
 //! bytes of a source ──▶ Screen ──▶ PNG, and text where there is any
 //! ```
 //!
-//! Each source has a decoder (`vt` for text consoles). Does not open devices, and does not know why a screenshot
+//! Each source has a decoder (`vt` for text consoles, `vga` for a VGA's memory). Does not open devices, and does not know why a screenshot
 //! is taken; which ones are kept is decided in `history`.
 
 pub mod codepage;
 mod font;
 pub mod history;
 mod picture;
+pub mod vga;
 pub mod vt;
 
 pub use picture::PictureError;
@@ -20,8 +21,23 @@ pub use picture::PictureError;
 pub enum Screen {
     /// Characters.
     Text(TextScreen),
+    /// Dots, as a monitor has them.
+    Picture(Picture),
     /// A picture that the imager made itself, as the PNG that it wrote.
     Png(Vec<u8>),
+}
+
+/// The dots of a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Dots of a line.
+    pub width: usize,
+    /// Red, green and blue of each colour; 256 at most.
+    pub colours: Vec<[u8; 3]>,
+    /// The number of each dot's colour, line by line from the top left.
+    pub dots: Vec<u8>,
+    /// What can be read, where the source knows.
+    pub text: Option<TextScreen>,
 }
 
 /// A screen in text mode.
@@ -106,6 +122,7 @@ impl Screen {
     pub fn png(&self) -> Result<Vec<u8>, PictureError> {
         match self {
             Self::Text(screen) => picture::draw(screen),
+            Self::Picture(dots) => picture::store(dots),
             Self::Png(picture) => Ok(picture.clone()),
         }
     }
@@ -115,6 +132,7 @@ impl Screen {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Text(screen) => Some(screen.text()),
+            Self::Picture(dots) => dots.text.as_ref().map(TextScreen::text),
             Self::Png(_) => None,
         }
     }

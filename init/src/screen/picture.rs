@@ -1,9 +1,9 @@
-//! A text screen drawn as a PNG of 16 colours.
+//! PNG files of 16 or 256 colours: a text screen that is drawn here, or the dots of a picture.
 
-use super::{Attribute, Cell, Cursor, TextScreen, font};
+use super::{Attribute, Cell, Cursor, Picture, TextScreen, font};
 
 /// The colours of the VGA's text modes as it sets them at its start, red, green and blue.
-const PALETTE: [u8; 48] = [
+pub(super) const PALETTE: [u8; 48] = [
     0x00, 0x00, 0x00, 0x00, 0x00, 0xAA, 0x00, 0xAA, 0x00, 0x00, 0xAA, 0xAA, // black, blue, green, cyan
     0xAA, 0x00, 0x00, 0xAA, 0x00, 0xAA, 0xAA, 0x55, 0x00, 0xAA, 0xAA, 0xAA, // red, magenta, brown, grey
     0x55, 0x55, 0x55, 0x55, 0x55, 0xFF, 0x55, 0xFF, 0x55, 0x55, 0xFF, 0xFF, // the same, bright
@@ -25,6 +25,14 @@ pub enum PictureError {
         /// Its rows.
         rows: usize,
     },
+    /// The picture is of no size, too large, or not a rectangle.
+    #[error("{dots} dots in lines of {width} are no picture")]
+    Dots {
+        /// Dots of a line.
+        width: usize,
+        /// All of them.
+        dots: usize,
+    },
     /// The encoder failed.
     #[error("the picture cannot be written as PNG")]
     Encode(#[source] png::EncodingError),
@@ -39,15 +47,40 @@ pub(super) fn draw(screen: &TextScreen) -> Result<Vec<u8>, PictureError> {
     };
     let width = dots(screen.columns, font::WIDTH).ok_or_else(too_large)?;
     let height = dots(rows, font::HEIGHT).ok_or_else(too_large)?;
-    encode(width, height, &pixels(screen)).map_err(PictureError::Encode)
+    encode(width, height, png::BitDepth::Four, &PALETTE, &pixels(screen)).map_err(PictureError::Encode)
 }
 
-fn encode(width: u32, height: u32, pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+/// The picture as a PNG file's content.
+pub(super) fn store(picture: &Picture) -> Result<Vec<u8>, PictureError> {
+    let Picture { width, dots, .. } = picture;
+    let no_picture = || PictureError::Dots { width: *width, dots: dots.len() };
+    let size = |dots: usize| u32::try_from(dots).ok().filter(|size| *size > 0);
+    if dots.len().checked_rem(*width) != Some(0) {
+        return Err(no_picture());
+    }
+    let columns = size(*width).ok_or_else(no_picture)?;
+    let rows = size(dots.len() / *width).ok_or_else(no_picture)?;
+    let colours = picture.colours.concat();
+    if picture.colours.len() > 16 {
+        return encode(columns, rows, png::BitDepth::Eight, &colours, dots).map_err(PictureError::Encode);
+    }
+    let pair = |pair: &[u8]| pair[0] << 4 | pair.get(1).copied().unwrap_or(0);
+    let pairs: Vec<u8> = dots.chunks_exact(*width).flat_map(|line| line.chunks(2).map(pair)).collect();
+    encode(columns, rows, png::BitDepth::Four, &colours, &pairs).map_err(PictureError::Encode)
+}
+
+fn encode(
+    width: u32,
+    height: u32,
+    depth: png::BitDepth,
+    colours: &[u8],
+    pixels: &[u8],
+) -> Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Indexed);
-    encoder.set_depth(png::BitDepth::Four);
-    encoder.set_palette(PALETTE.as_slice());
+    encoder.set_depth(depth);
+    encoder.set_palette(colours);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(pixels)?;
     writer.finish()?;
