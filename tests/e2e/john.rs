@@ -9,7 +9,6 @@ use ghost_lab::magic::Kind;
 use ghost_lab::wait;
 
 use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, files_called, swapped};
-use crate::wake;
 
 const JOHN: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
 /// A file of this name is written on the client.
@@ -80,7 +79,8 @@ fn john_is_woken_netbooted_tested_and_powered_off() {
     assert_eq!(john.disk_sha256().unwrap(), disk);
 
     // What is offered is "nobackup" again, so a plain wake boots john as if nothing had been.
-    stage.send_frame(&wake::raw(&wake::pattern(john.config().mac, 16))).unwrap();
+    let wake = stage.ghostctl(&["wake", "john"]).unwrap();
+    assert_eq!(wake.wait(BOOT).unwrap(), 0, "{}", wake.text());
     john.wait_on(SOON).unwrap();
     john.wait_console(&john.config().own_disk_message(), OWN_DISK).unwrap();
     john.cut_power().unwrap();

@@ -8,8 +8,7 @@ use ghost_lab::wait;
 
 use crate::stage::{OWN_DISK, SOON, Stage};
 
-/// The pattern of a magic packet; with sixteen repetitions it is a correct one.
-pub(crate) fn pattern(mac: MacAddress, repetitions: usize) -> Vec<u8> {
+fn pattern(mac: MacAddress, repetitions: usize) -> Vec<u8> {
     [vec![0xff; 6], mac.bytes().repeat(repetitions)].concat()
 }
 
@@ -17,8 +16,7 @@ fn ethernet(ethertype: u16, payload: &[u8]) -> Vec<u8> {
     [&[0xff; 6], &[2, 0, 0, 0, 0, 1], &ethertype.to_be_bytes()[..], payload].concat()
 }
 
-/// A frame as `ether-wake` sends it, from a made-up card.
-pub(crate) fn raw(payload: &[u8]) -> Vec<u8> {
+fn raw(payload: &[u8]) -> Vec<u8> {
     ethernet(ETHERTYPE_WAKE_ON_LAN, payload)
 }
 

@@ -77,7 +77,7 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
 
 fn show(lab: &Lab) -> Result<(), DemoError> {
     let john = lab.pc(PC)?;
-    let conf = lab.dhcpd_conf()?;
+    let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
     arrow("# ghostctl test john");
     let ghostctl = lab.ghostctl(&["test", PC])?;
     let mut story = Story { ghostctl: &ghostctl, pc: john, told: 0, heard: 0 };
@@ -101,10 +101,13 @@ fn show(lab: &Lab) -> Result<(), DemoError> {
         return Err(DemoError::Wrong("the job did not succeed"));
     }
     john.wait_off(OFF)?;
+    if john.disk_sha256()? != disk {
+        return Err(DemoError::Wrong("john's disk is not what it was"));
+    }
     let wakes = john.status()?.wakes;
     let count = |kind| wakes.iter().filter(|wake| wake.kind == kind).count();
     arrow(&format!(
-        "john is off; it was woken by one of {} raw and {} UDP magic packets, and its disk was not touched",
+        "john is off, woken by one of {} raw and {} UDP magic packets, and its disk is what it was",
         count(Kind::Raw),
         count(Kind::Udp)
     ));

@@ -1,5 +1,7 @@
 //! A lab as tests and the program `lab` use it: up, its PCs, programs that run in it, down.
 
+mod ending;
+mod error;
 mod failure;
 mod machine;
 
@@ -10,89 +12,26 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Duration;
 
 use ghost_contract::HostName;
 use rustix::process::Pid;
 
 use crate::config::LabConfig;
-use crate::control::{self, ControlError, PcStatus, Request};
-use crate::folder::{self, FolderError, LabFolder};
+use crate::control::{self, PcStatus, Request};
+use crate::folder::{FolderError, LabFolder};
 use crate::network::BRIDGE;
-use crate::pc::DiskError;
-use crate::qmp::QmpError;
-use crate::running::{Running, RunningError};
+use crate::running::Running;
 use crate::supervisor::{DETACH, READY};
 use crate::sys::name_space;
 use crate::sys::packet::PacketSocket;
-use crate::wait::{self, TimedOut};
 
+pub use ending::{end, end_all};
+pub use error::LabError;
 pub use failure::keep_failure;
 pub use machine::Pc;
 
 /// With this, behind it what switched it on, each boot of a PC begins in its console log.
 pub const SWITCHED_ON: &str = "=== switched on: ";
-/// How long a lab may take to be gone.
-const DOWN: Duration = Duration::from_secs(60);
-
-/// Why something with a lab went wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum LabError {
-    /// Its folder.
-    #[error("cannot use the lab's folder")]
-    Folder(#[from] FolderError),
-    /// Its supervisor could not be started.
-    #[error("cannot start the lab's supervisor (root is needed)")]
-    Start(#[source] io::Error),
-    /// Its supervisor could not make it.
-    #[error("the lab does not come up: {why}\nits logs are in {}", .logs.display())]
-    NotUp {
-        /// What the supervisor says.
-        why: String,
-        /// Where its logs are kept.
-        logs: PathBuf,
-    },
-    /// Its supervisor.
-    #[error("cannot ask the lab")]
-    Control(#[from] ControlError),
-    /// It did not happen in time.
-    #[error("it did not happen in time")]
-    Late(#[from] TimedOut),
-    /// A program in it.
-    #[error("a program in the lab went wrong")]
-    Running(#[from] RunningError),
-    /// A frame on its network.
-    #[error("cannot send a frame")]
-    Frame(#[source] io::Error),
-    /// A PC of it.
-    #[error("there is no PC {0} in the lab")]
-    NoSuchPc(String),
-    /// A PC's disk.
-    #[error("cannot use a PC's disk")]
-    Disk(#[from] DiskError),
-    /// A PC's monitor.
-    #[error("cannot use a PC's monitor")]
-    Monitor(#[from] QmpError),
-    /// A PC went off before it said what was waited for.
-    #[error("{pc} went off without '{wanted}' on its console; the last lines were:\n{last}")]
-    OffTooEarly {
-        /// Which PC.
-        pc: HostName,
-        /// What was waited for.
-        wanted: String,
-        /// The end of its console.
-        last: String,
-    },
-    /// A file of the lab.
-    #[error("cannot use {}", .path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
 /// A lab that is up.
 #[derive(Debug)]
 pub struct Lab {
@@ -129,7 +68,7 @@ impl Lab {
         let mut first = [0];
         let read = line.read(&mut first).map_err(LabError::Start)?;
         if read == 0 || first != [READY] {
-            return Err(not_up(&folder, &first[..read], Ownership { line, supervisor }));
+            return Err(ending::not_up(&folder, &first[..read], Ownership { line, supervisor }));
         }
         let process = folder.supervisor()?;
         let ownership = Some(Ownership { line, supervisor });
@@ -285,8 +224,8 @@ impl Lab {
     /// When something is.
     pub fn down(mut self) -> Result<(), LabError> {
         match self.ownership.take() {
-            Some(ownership) => end_owned(&self.folder, ownership),
-            None => end(&self.folder),
+            Some(ownership) => ending::end_owned(&self.folder, ownership),
+            None => ending::end(&self.folder),
         }
     }
 }
@@ -302,63 +241,8 @@ impl Drop for Lab {
                 Err(error) => eprintln!("what the lab {} leaves cannot be kept: {error}", self.config.name),
             }
         }
-        if let Err(error) = end_owned(&self.folder, ownership) {
+        if let Err(error) = ending::end_owned(&self.folder, ownership) {
             eprintln!("the lab {} does not end: {error}", self.config.name);
         }
     }
-}
-
-/// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
-///
-/// # Errors
-/// When it does not end, or something of it cannot be removed.
-pub fn end(folder: &LabFolder) -> Result<(), LabError> {
-    if folder.is_up()? {
-        let supervisor = folder.supervisor()?;
-        // ESRCH: it has ended meanwhile.
-        let _ended = rustix::process::kill_process(supervisor, rustix::process::Signal::TERM);
-        let orderly = wait_until_gone(folder);
-        if orderly.is_err() {
-            let _ended = rustix::process::kill_process(supervisor, rustix::process::Signal::KILL);
-            wait_until_free(folder)?;
-        }
-    }
-    Ok(folder.remove_stale()?)
-}
-
-/// Ends all labs below this folder.
-///
-/// # Errors
-/// The first that does not end; the others have been ended all the same.
-pub fn end_all(labs: &Path) -> Result<(), LabError> {
-    let ended: Vec<_> = folder::all(labs)?.iter().map(end).collect();
-    ended.into_iter().collect()
-}
-
-fn end_owned(folder: &LabFolder, mut ownership: Ownership) -> Result<(), LabError> {
-    drop(ownership.line);
-    let gone = wait_until_gone(folder);
-    if gone.is_err() {
-        ownership.supervisor.kill().map_err(LabError::Start)?;
-    }
-    ownership.supervisor.wait().map_err(LabError::Start)?;
-    Ok(folder.remove_stale()?)
-}
-
-fn wait_until_gone(folder: &LabFolder) -> Result<(), TimedOut> {
-    wait::until("the lab to be gone", DOWN, || (!folder.path().exists()).then_some(()))
-}
-
-fn wait_until_free(folder: &LabFolder) -> Result<(), TimedOut> {
-    wait::until("the lab's supervisor to be gone", DOWN, || folder.is_up().is_ok_and(|up| !up).then_some(()))
-}
-
-/// What to say of a lab whose supervisor has begun to say why it is not up; its logs are kept, then it is ended.
-fn not_up(folder: &LabFolder, begun: &[u8], mut ownership: Ownership) -> LabError {
-    let mut why = begun.to_vec();
-    let nothing = ownership.line.read_to_end(&mut why).is_err() || why.is_empty();
-    let logs = failure::keep_logs(folder).unwrap_or_else(|_| folder.logs());
-    let ended = end_owned(folder, ownership).map_or_else(|error| format!(" ({error})"), |()| String::new());
-    let why = if nothing { "its supervisor ended".into() } else { String::from_utf8_lossy(&why) };
-    LabError::NotUp { why: format!("{why}{ended}"), logs }
 }

@@ -5,17 +5,17 @@
 //!    └─────────────── owner gone, or a signal ──────────────────────────────▶│
 //! ```
 
+mod ending;
 mod making;
 mod owner;
 pub mod switchboard;
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use ghost_contract::HostName;
 use nix::errno::Errno;
@@ -28,7 +28,7 @@ use crate::config::{LabConfig, Nic};
 use crate::control::{PATIENCE, Reply, Request};
 use crate::folder::{FolderError, LabFolder};
 use crate::magic;
-use crate::wait::{self, TimedOut};
+use crate::wait::TimedOut;
 use crate::{network, pc};
 use making::{Made, MakingError};
 pub use owner::{DETACH, READY};
@@ -37,8 +37,6 @@ use switchboard::{Action, Event, Switchboard};
 
 /// Enough of a frame to hold any magic packet.
 const FRAME: usize = 2048;
-/// How long the folder may take to be emptied: what is being written to it has to die first.
-const REMOVAL: Duration = Duration::from_secs(60);
 
 /// Why a lab ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +88,7 @@ pub fn run(folder: &LabFolder, owner: UnixStream) -> Result<(), SupervisorError>
         return Err(SupervisorError::NotFirst);
     }
     let lived = live(folder, owner);
-    let ended = end(folder);
+    let ended = ending::end(folder);
     lived.and(ended)
 }
 
@@ -151,39 +149,6 @@ fn wait_for(sources: &mut [PollFd<'_>]) -> Result<(), SupervisorError> {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
-}
-
-/// Ends all processes of the lab and removes its folder.
-fn end(folder: &LabFolder) -> Result<(), SupervisorError> {
-    let mut last = None;
-    let removed = wait::until("the lab's processes to let its folder go", REMOVAL, || {
-        end_all_processes();
-        match fs::remove_dir_all(folder.path()) {
-            Ok(()) => Some(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(()),
-            Err(error) => {
-                last = Some(error);
-                None
-            }
-        }
-    });
-    match (removed, last) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), Some(error)) => Err(system("remove the lab's folder")(error)),
-        (Err(timed_out), None) => Err(timed_out.into()),
-    }
-}
-
-/// Ends every process but this one, and waits until its children are gone.
-fn end_all_processes() {
-    // ESRCH: there is none.
-    let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
-    loop {
-        match waitpid(None, None) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_no_child) => return,
-        }
-    }
 }
 
 /// A lab that is up.

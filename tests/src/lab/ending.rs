@@ -1,0 +1,68 @@
+//! Ending labs: one's own, somebody else's, and what a stale one has left.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use super::failure::keep_logs;
+use super::{LabError, Ownership};
+use crate::folder::{self, LabFolder};
+use crate::wait::{self, TimedOut};
+
+/// How long a lab may take to be gone.
+const DOWN: Duration = Duration::from_secs(60);
+
+/// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
+///
+/// # Errors
+/// When it does not end, or something of it cannot be removed.
+pub fn end(folder: &LabFolder) -> Result<(), LabError> {
+    if folder.is_up()? {
+        let supervisor = folder.supervisor()?;
+        // ESRCH: it has ended meanwhile.
+        let _ended = rustix::process::kill_process(supervisor, rustix::process::Signal::TERM);
+        let orderly = wait_until_gone(folder);
+        if orderly.is_err() {
+            let _ended = rustix::process::kill_process(supervisor, rustix::process::Signal::KILL);
+            wait_until_free(folder)?;
+        }
+    }
+    Ok(folder.remove_stale()?)
+}
+
+/// Ends all labs below this folder.
+///
+/// # Errors
+/// The first that does not end; the others have been ended all the same.
+pub fn end_all(labs: &Path) -> Result<(), LabError> {
+    let ended: Vec<_> = folder::all(labs)?.iter().map(end).collect();
+    ended.into_iter().collect()
+}
+
+pub(super) fn end_owned(folder: &LabFolder, mut ownership: Ownership) -> Result<(), LabError> {
+    drop(ownership.line);
+    let gone = wait_until_gone(folder);
+    if gone.is_err() {
+        ownership.supervisor.kill().map_err(LabError::Start)?;
+    }
+    ownership.supervisor.wait().map_err(LabError::Start)?;
+    Ok(folder.remove_stale()?)
+}
+
+fn wait_until_gone(folder: &LabFolder) -> Result<(), TimedOut> {
+    wait::until("the lab to be gone", DOWN, || (!folder.path().exists()).then_some(()))
+}
+
+fn wait_until_free(folder: &LabFolder) -> Result<(), TimedOut> {
+    wait::until("the lab's supervisor to be gone", DOWN, || folder.is_up().is_ok_and(|up| !up).then_some(()))
+}
+
+/// What to say of a lab whose supervisor has begun to say why it is not up; its logs are kept, then it is ended.
+pub(super) fn not_up(folder: &LabFolder, begun: &[u8], mut ownership: Ownership) -> LabError {
+    let mut why = begun.to_vec();
+    let nothing = ownership.line.read_to_end(&mut why).is_err() || why.is_empty();
+    let logs = keep_logs(folder).unwrap_or_else(|_| folder.logs());
+    let ended = end_owned(folder, ownership).map_or_else(|error| format!(" ({error})"), |()| String::new());
+    let why = if nothing { "its supervisor ended".into() } else { String::from_utf8_lossy(&why) };
+    LabError::NotUp { why: format!("{why}{ended}"), logs }
+}
