@@ -38,6 +38,17 @@ pub fn load(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
     Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
 }
 
+/// Loads one module that the job can do without.
+///
+/// # Errors
+/// When modprobe cannot be run. A module that is not there, or has nothing to do here, is no error.
+pub fn load_if_useful(children: &Children, name: &str) -> Result<(), ModulesError> {
+    match children.run(modprobe().args(["-q", name]), LIMIT) {
+        Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Loads what the devices that are there ask for, the display's driver excepted: it would take the text
 /// console away, and with it the screenshots.
 ///

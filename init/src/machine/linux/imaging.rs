@@ -21,7 +21,7 @@ use crate::screen::Screen;
 use crate::sys::child::{Children, Departure};
 use crate::sys::keyboard::Keyboard;
 use crate::sys::terminal::Modes;
-use crate::sys::{counters, file, imager, modules, terminal};
+use crate::sys::{counters, file, imager, modules, terminal, vga};
 use crate::task::{Farewell, Finding};
 
 /// How long dosbox-x may take to write a picture.
@@ -72,6 +72,7 @@ impl Bench {
     /// Loads drivers, finds the disk, makes folders and files, and plugs the keyboard in.
     pub(super) fn prepare(&self, job: &Job, children: &Children) -> Result<Finding, Failure> {
         modules::load(children, &["sd_mod", "uinput", "evdev"])?;
+        modules::load_if_useful(children, vga::MODULE)?;
         let disk = planning::find_disk(children)?;
         imager::make_folders()?;
         let screens = planning::bind_images(job)?;
@@ -120,15 +121,15 @@ impl Bench {
         Ok(Finding::Done)
     }
 
-    /// Saves what is on the screen: the imager's own picture, or else the console's text.
+    /// Saves what is on the screen: the imager's own picture, or else what the monitor shows.
     pub(super) fn capture(&self, name: String) -> Result<Finding, Failure> {
         let ready = self.ready()?;
         let (screen, text, source) = match own_picture(&ready)? {
             Some(picture) => (Screen::Png(picture), dos_screen()?, "dosbox-x"),
             None => {
-                let screen = Screen::Text(terminal::screen()?);
+                let (screen, source) = monitor()?;
                 let text = screen.text();
-                (screen, text, terminal::CELLS)
+                (screen, text, source)
             }
         };
         file::write(&ready.screens.join(format!("{name}.png")), &screen.png()?)?;
@@ -173,6 +174,15 @@ impl Bench {
             complaint: ready.emulator.complaint(&log()?),
         };
         Ok(Finding::Judged(evidence.judge(ready.mode)))
+    }
+}
+
+/// What a person at the machine sees, and where that was read: the VGA itself, graphics included, or the cells of
+/// the console.
+fn monitor() -> Result<(Screen, &'static str), Failure> {
+    match vga::picture()? {
+        Some(picture) => Ok((Screen::Picture(picture), vga::DEVICE)),
+        None => Ok((Screen::Text(terminal::screen()?), terminal::CELLS)),
     }
 }
 
