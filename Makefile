@@ -44,6 +44,8 @@ lint:
 
 unit:
 	cargo test --locked --workspace
+	# A program that kills itself wherever it changes something, and what the next start makes of it.
+	cargo test --locked -p ghostctl --features crash-points --test jobs crash
 
 # PID 1 has to outlive its own root file system, so it brings its C library along.
 init:

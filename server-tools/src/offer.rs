@@ -171,3 +171,6 @@ fn absolute(path: &Path) -> PathBuf {
 fn read(path: &Path) -> Result<Vec<u8>, OfferError> {
     fs::read(path).map_err(|error| OfferError::Read(path.to_owned(), error))
 }
+
+#[cfg(test)]
+mod tests;

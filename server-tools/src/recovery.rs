@@ -31,6 +31,8 @@ pub struct Recovered {
     pub done: Vec<Step>,
     /// The steps that could not be done, and why.
     pub failed: Vec<(Step, Failure)>,
+    /// What else people should know.
+    pub remarks: Vec<String>,
     /// Whether the client is still at work; its journal entry stays until it is off.
     pub at_work: bool,
 }
@@ -64,10 +66,11 @@ impl Recovered {
         let at_work =
             if self.at_work { "; the client is still at work, so recover again when it is off" } else { "" };
         format!(
-            "job {} was left by a crash; {}{}{at_work}",
+            "job {} was left by a crash; {}{}{}{at_work}",
             self.job,
             done.join(", "),
-            failed.collect::<String>()
+            failed.collect::<String>(),
+            self.remarks.iter().map(|remark| format!("; {remark}")).collect::<String>()
         )
     }
 }
@@ -106,12 +109,14 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
         ticket: None,
         phases: state.phases.clone(),
         image: None,
+        remarks: Vec::new(),
     };
     let mut recovered = Recovered {
         host: state.begun.host.clone(),
         job: state.begun.job.clone(),
         done: Vec::new(),
         failed: Vec::new(),
+        remarks: Vec::new(),
         at_work: client == ClientState::AtWork,
     };
     for step in state.left_over(client) {
@@ -125,6 +130,7 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
             recovered.perform(Step::SetAside, &steps, &mut work, waiting);
         }
     }
+    recovered.remarks = work.remarks;
     recovered
 }
 

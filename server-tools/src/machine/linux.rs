@@ -136,6 +136,9 @@ impl<'a> Linux<'a> {
             output.note(&host, &Note::Warning { text });
         };
         let result = steps.perform(step, &mut client.work, Some(job), &mut waiting);
+        for text in client.work.remarks.drain(..) {
+            self.output.note(&job.plan().host, &Note::Warning { text });
+        }
         if step == Step::MakeTree && result.is_ok() {
             self.follow(index);
         }

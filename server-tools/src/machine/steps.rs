@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use ghost_contract::{Generation, Mode, Order, UnixTime, layout};
 
 use crate::catalog::{Catalog, CatalogError, Facts};
-use crate::dhcp::Gone;
+use crate::job::ending::chain;
 use crate::job::journal::{Begun, Entry, JournalError, Line, Swap};
 use crate::job::record::{self, Record, RecordError};
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
@@ -41,6 +41,8 @@ pub struct Work {
     pub phases: Vec<(Phase, UnixTime)>,
     /// Where the image is.
     pub image: Option<PathBuf>,
+    /// What people should be told.
+    pub remarks: Vec<String>,
 }
 
 /// Why a step could not be done.
@@ -60,8 +62,6 @@ enum StepError {
     Record(#[from] RecordError),
     #[error("the order is gone, so it is not known which imager there was")]
     NoImager,
-    #[error("somebody else has changed the entry since the swap, so it was left alone")]
-    LeftAlone(#[source] Gone),
 }
 
 impl StepError {
@@ -76,7 +76,7 @@ impl StepError {
             Self::Offer(OfferError::Site(_) | OfferError::Host(_) | OfferError::Check(_)) => {
                 FailureKind::Configuration
             }
-            Self::Restart(RestartError::Service(_)) | Self::LeftAlone(_) => FailureKind::Configuration,
+            Self::Restart(RestartError::Service(_)) => FailureKind::Configuration,
             other if is_permission(other) => FailureKind::Permission,
             _ => FailureKind::Failed,
         }
@@ -231,7 +231,14 @@ impl Steps<'_> {
         work.ticket = Some(ticket);
         match became {
             Reverted::Restored | Reverted::NothingToDo => Ok(()),
-            Reverted::LeftAlone(gone) => Err(StepError::LeftAlone(gone)),
+            // There is nothing of ours in it any more, and so nothing to be undone.
+            Reverted::LeftAlone(gone) => {
+                work.remarks.push(format!(
+                    "somebody else has changed the DHCP entry since the swap, so it was left alone: {}",
+                    chain(&gone)
+                ));
+                Ok(())
+            }
         }
     }
 

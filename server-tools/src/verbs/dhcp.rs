@@ -39,9 +39,6 @@ pub enum DhcpVerbError {
     /// There is nothing to revert.
     #[error("{0} was not swapped by 'ghostctl dhcp swap'")]
     NotSwapped(HostName),
-    /// Somebody else has changed the entry.
-    #[error("the entry was left alone")]
-    LeftAlone(#[source] crate::dhcp::Gone),
 }
 
 impl DhcpVerbError {
@@ -109,7 +106,9 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> Result<(), Dhc
     let swap = read_kept(site, host)?;
     let (became, ticket) = edit(site, output, |offers| offers.revert(host, &swap))?;
     if let Reverted::LeftAlone(gone) = became {
-        return Err(DhcpVerbError::LeftAlone(gone));
+        output.line(&format!(
+            "{host}: warning: somebody else has changed the entry, so it was left alone: {gone}"
+        ));
     }
     restart(site, ticket, Gathering::SWAPS)?;
     let path = kept(site, host);

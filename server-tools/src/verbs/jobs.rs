@@ -193,6 +193,7 @@ fn work(
         ticket: None,
         phases: Vec::new(),
         image: None,
+        remarks: Vec::new(),
     })
 }
 

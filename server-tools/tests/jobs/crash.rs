@@ -95,3 +95,22 @@ fn whatever_step_it_is_killed_at_nothing_is_left() {
         .collect();
     assert_eq!(missed, Vec::<Step>::new(), "no run has passed these steps");
 }
+
+#[test]
+fn a_recovery_that_is_killed_too_is_finished_by_the_next() {
+    let places =
+        ["before-Revert:1", "effect-Rename:1", "before-OfferOwn:1", "before-Withdraw:1", "before-Close:1"];
+    for place in places {
+        let server = BootServer::with_hosts(2);
+        let before = server.configured();
+        let first =
+            server.command(["test", "pc2"]).env("GHOSTCTL_CRASH_AT", "after-OfferBoot").output().unwrap();
+        assert_eq!(first.status.code(), None, "{}", said(&first));
+        let second = server.command(["recover"]).env("GHOSTCTL_CRASH_AT", place).output().unwrap();
+        assert_eq!(second.status.code(), None, "{place}: {}", said(&second));
+        let third = server.run(&["recover"]);
+        assert_eq!(third.status.code(), Some(0), "{place}: {}", said(&third));
+        assert_eq!(server.configured(), before, "{place}");
+        assert!(server.journal().is_empty() && server.nonces().is_empty(), "{place}");
+    }
+}

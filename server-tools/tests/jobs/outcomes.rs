@@ -84,3 +84,17 @@ fn the_same_host_twice_is_told_who_has_it() {
     assert_eq!(first.wait_with_output().unwrap().status.code(), Some(0));
     is_untouched(&server, &before);
 }
+
+#[test]
+fn an_entry_that_somebody_else_changes_meanwhile_is_left_alone_and_the_job_ends() {
+    let server = BootServer::with_hosts(2);
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    let swapped = String::from_utf8(server.configured()).unwrap();
+    let theirs = swapped.replace("\"pxelinux.0\"; # pc2", "\"theirs\"; # pc2");
+    assert_ne!(theirs, swapped);
+    std::fs::write(server.configuration(), &theirs).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert!(said(&output).contains("so it was left alone"), "{}", said(&output));
+    is_untouched(&server, theirs.as_bytes());
+}
