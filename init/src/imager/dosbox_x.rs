@@ -28,6 +28,8 @@ const CONSOLE_LINE: &str = "DOS CON: ";
 /// A program that only ends with errorlevel 255 (`mov ax, 4CFFh`, `int 21h`). It is called first, since a
 /// command that cannot be started at all leaves the errorlevel as it was.
 const NOT_RUN: LaunchProgram = LaunchProgram { name: "NOTRUN.COM", code: &[0xB8, 0xFF, 0x4C, 0xCD, 0x21] };
+/// How dosbox-x's own DOS clears the screen (ECMA-48, ED).
+const CLEAR_SCREEN: &str = "\x1B[2J";
 /// What the log says when a disk, a folder or a program cannot be had.
 const COMPLAINTS: [&str; 4] = [
     "Must specify image file(s) to mount",
@@ -120,16 +122,12 @@ fn configuration(commission: &Commission<'_>) -> Result<String, ImagerError> {
     ))
 }
 
-/// What programs have written on the DOS screen so far, from the log.
+/// What programs have written on the DOS screen so far, from the log: whole lines only. The log leaves out
+/// carriage returns, so what a program writes over and over in one line stands side by side.
 #[must_use]
 pub fn screen_text(log: &str) -> String {
-    let mut text = String::new();
-    for line in log.lines().filter_map(|line| line.strip_prefix(CONSOLE_LINE)) {
-        // A program that shows its progress goes back to the start of the line: the last of it is seen.
-        text.push_str(line.rsplit('\r').next().unwrap_or(line));
-        text.push('\n');
-    }
-    text
+    let lines = log.lines().filter_map(|line| line.strip_prefix(CONSOLE_LINE));
+    lines.map(|line| line.replace(CLEAR_SCREEN, "") + "\n").collect()
 }
 
 /// What the log complains of: the last line that says that something cannot be had.
@@ -216,9 +214,10 @@ mod tests {
 
     #[test]
     fn the_dos_screen_is_in_the_log() {
-        let log = "XMS: 50 handles\nDOS CON: *** STAND-IN\nINT13: Check\nDOS CON: [ Mark ]  [ Continue ]\n\
-                   DOS CON: \rPercent: 1\rPercent: 2\n";
-        assert_eq!(screen_text(log), "*** STAND-IN\n[ Mark ]  [ Continue ]\nPercent: 2\n");
+        let log = "XMS: 50 handles\nDOS CON: \x1B[2JDrive C is mounted\nINT13: Check\n\
+                   DOS CON: [ Mark ]  [ Continue ]\nDOS CON: Percent: 1Percent: 2\n";
+        let text = "Drive C is mounted\n[ Mark ]  [ Continue ]\nPercent: 1Percent: 2\n";
+        assert_eq!(screen_text(log), text);
     }
 
     #[test]

@@ -175,6 +175,9 @@ impl Linux {
             Message::Finished(number, result) if number == self.task => Some(Event::Finished(result)),
             Message::Finished(..) => None,
             Message::SleepEnded(departure) => Some(Event::SleepEnded { how: departure.to_string() }),
+            Message::ImagerEnded(Departure::Exited(status)) => {
+                Some(Event::ImagerEnded { how: format!("by itself, with status {status}") })
+            }
             Message::ImagerEnded(departure) => Some(Event::ImagerEnded { how: departure.to_string() }),
         }
     }
