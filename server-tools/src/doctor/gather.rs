@@ -27,6 +27,25 @@ use crate::wake;
 /// The folders that a tree is made from.
 const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 
+/// The facts that are at hand: what no other program has to be asked over the network for. A job looks at them before
+/// it begins.
+#[must_use]
+pub fn at_hand(site: &Site) -> Facts {
+    let ghostrc = &site.ghostrc;
+    let store_server = ghostrc.store_export.address();
+    Facts {
+        doubts: Vec::new(),
+        dhcp: dhcp(site),
+        boot_files: Vec::new(),
+        base_root: base_root(&ghostrc.base_root),
+        exports: Vec::new(),
+        store: store(site, store_server.ok_or_else(|| "its server is written as a name".to_owned())),
+        state_folder: can_write(existing(&ghostrc.state_folder)),
+        may_send_frames: Ok(()),
+        hosts: Ok(Vec::new()),
+    }
+}
+
 /// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named.
 #[must_use]
 pub fn gather(site: &Site, named: &[HostName]) -> Facts {

@@ -11,6 +11,9 @@ use ghost_contract::{Generation, HostName, Mode, Nonce};
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::cli::JobArgs;
+use crate::doctor::State;
+use crate::doctor::gather::at_hand;
+use crate::doctor::judge::judge;
 use crate::job::journal::Begun;
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, FailureKind, Job, Limits, Note, Plan};
@@ -27,6 +30,11 @@ pub enum JobsError {
     /// The configuration.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// Something that every job needs.
+    #[error(
+        "the boot server is not ready, and nothing was touched; 'ghostctl doctor' looks at everything\n{0}"
+    )]
+    NotReady(String),
     /// The network, or missing rights.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -63,7 +71,7 @@ impl JobsError {
     #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Site(_) | Self::Read(..) => FailureKind::Configuration.exit_status(),
+            Self::Site(_) | Self::Read(..) | Self::NotReady(_) => FailureKind::Configuration.exit_status(),
             Self::Machine(MachineError::Arp(..) | MachineError::Wake(_)) => {
                 FailureKind::Permission.exit_status()
             }
@@ -104,6 +112,11 @@ pub fn run(
         .iter()
         .map(|host| wanted_generation(&catalog, mode, &host.name, generation))
         .collect::<Result<Vec<_>, _>>()?;
+    let bad = judge(&at_hand(site)).into_iter().filter(|finding| finding.state == State::Bad);
+    let bad: Vec<String> = bad.map(|finding| finding.to_string()).collect();
+    if !bad.is_empty() {
+        return Err(JobsError::NotReady(bad.join("\n")));
+    }
     if arguments.dry_run {
         return Ok(say_what_would_be_done(site, mode, hosts.iter().zip(&generations), output));
     }

@@ -98,3 +98,15 @@ fn an_entry_that_somebody_else_changes_meanwhile_is_left_alone_and_the_job_ends(
     assert!(said(&output).contains("so it was left alone"), "{}", said(&output));
     is_untouched(&server, theirs.as_bytes());
 }
+
+#[test]
+fn a_boot_server_that_is_not_ready_begins_nothing_and_says_how_to_mend_it() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    std::fs::remove_dir_all(server.path("base/var")).unwrap();
+    let output = server.run(&["test", "pc2"]);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("mend:"), "{}", said(&output));
+    is_untouched(&server, &before);
+    assert_eq!(server.restarts(), 0);
+}
