@@ -1,4 +1,5 @@
-//! The demonstration: one job of mode `test` in a lab of its own, each step shown as it happens.
+//! The demonstration in a lab of its own, each step shown as it happens: a job of mode `test`, then a backup
+//! through DOS.
 //!
 //! Three voices are heard: what `ghostctl` says to the administrator, what john says on its serial line, and, with
 //! an arrow, what is looked at or done besides.
@@ -7,12 +8,14 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ghost_contract::layout;
 use nix::errno::Errno;
 
 use crate::config::{LabConfig, repository, target_folder};
 use crate::lab::{Lab, LabError, Pc};
 use crate::magic::Kind;
 use crate::running::Running;
+use crate::stand_in;
 use crate::wait;
 
 /// The PC of the demonstration.
@@ -20,6 +23,10 @@ const PC: &str = "john";
 /// How long john may take from off to `sleep`, and from there to off.
 const BOOT: Duration = Duration::from_secs(600);
 const OFF: Duration = Duration::from_secs(120);
+/// How long the backup may take.
+const BACKUP: Duration = Duration::from_secs(1500);
+/// Size of john's disk in MiB.
+const DISK_SIZE: u32 = 64;
 /// How long an ssh session may take.
 const SESSION: Duration = Duration::from_secs(60);
 /// What john says when one can log in, and from then on it waits for the administrator.
@@ -36,6 +43,12 @@ pub enum DemoError {
     /// A program in it.
     #[error(transparent)]
     Running(#[from] crate::running::RunningError),
+    /// What the backup needs.
+    #[error(transparent)]
+    StandIn(#[from] crate::stand_in::StandInError),
+    /// The image store.
+    #[error("cannot look into {}", .0.display())]
+    Store(PathBuf, #[source] std::io::Error),
     /// Something is not as it must be.
     #[error("{0}")]
     Wrong(&'static str),
@@ -64,7 +77,7 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
         "the lab is up after {} s: dhcpd, tftpd, an NFS server, and four PCs that are off",
         begun.elapsed().as_secs()
     ));
-    let shown = show(&lab);
+    let shown = show_test(&lab).and_then(|()| show_backup(&lab));
     if shown.is_err() {
         let kept = crate::lab::keep_failure(&lab)?;
         arrow(&format!("what the lab leaves is kept in {}", kept.display()));
@@ -75,7 +88,7 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn show(lab: &Lab) -> Result<(), DemoError> {
+fn show_test(lab: &Lab) -> Result<(), DemoError> {
     let john = lab.pc(PC)?;
     let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
     arrow("# ghostctl test john");
@@ -111,6 +124,49 @@ fn show(lab: &Lab) -> Result<(), DemoError> {
         count(Kind::Raw),
         count(Kind::Udp)
     ));
+    Ok(())
+}
+
+fn show_backup(lab: &Lab) -> Result<(), DemoError> {
+    let john = lab.pc(PC)?;
+    stand_in::set_up(lab, &john, DISK_SIZE)?;
+    let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
+    arrow(&format!("john has a disk of {DISK_SIZE} MiB with an NTFS and a FAT32 partition full of files"));
+    arrow("# ghostctl backup john      (a stand-in for GHOST.EXE under dosbox-x)");
+    let ghostctl = lab.ghostctl(&["backup", PC])?;
+    let heard = john.console()?.lines().count();
+    Story { ghostctl: &ghostctl, pc: john, told: 0, heard }.until_ended(BACKUP)?;
+    if ghostctl.wait(OFF)? != 0 {
+        return Err(DemoError::Wrong("the backup did not succeed"));
+    }
+    let john = lab.pc(PC)?;
+    john.wait_off(OFF)?;
+    if lab.dhcpd_conf()? != conf || john.disk_sha256()? != disk {
+        return Err(DemoError::Wrong("john's disk or dhcpd.conf is not what it was"));
+    }
+    arrow("john is off, its disk and dhcpd.conf are what they were");
+    arrow("# ghostctl images list");
+    let images = lab.ghostctl(&["images", "list"])?;
+    images.wait(SESSION)?;
+    images.lines().iter().for_each(|line| println!("ghostctl | {line}"));
+    keep_screens(lab)
+}
+
+/// Copies the screenshots of the generation to where they can be looked at when the lab is gone.
+fn keep_screens(lab: &Lab) -> Result<(), DemoError> {
+    let store = lab.folder().image_store().join(PC);
+    let cannot = |error| DemoError::Store(store.clone(), error);
+    let kept = target_folder().join("demo/screens");
+    std::fs::create_dir_all(&kept).map_err(|error| DemoError::Picture(kept.clone(), error))?;
+    for generation in std::fs::read_dir(&store).map_err(cannot)? {
+        let screens = generation.map_err(cannot)?.path().join(layout::SCREENS);
+        for screen in std::fs::read_dir(&screens).map_err(cannot)? {
+            let screen = screen.map_err(cannot)?;
+            std::fs::copy(screen.path(), kept.join(screen.file_name())).map_err(cannot)?;
+        }
+    }
+    let shown = kept.strip_prefix(repository()).unwrap_or(&kept);
+    arrow(&format!("what john's screen showed meanwhile is in {}", shown.display()));
     Ok(())
 }
 

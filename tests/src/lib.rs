@@ -26,6 +26,7 @@ pub mod qmp;
 pub mod running;
 pub mod servers;
 pub mod shell;
+pub mod stand_in;
 pub mod supervisor;
 pub mod sys;
 pub mod wait;

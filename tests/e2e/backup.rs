@@ -1,0 +1,135 @@
+//! The product: a disk is backed up by a DOS program under a real DOS emulator, checked, destroyed and restored, and
+//! nobody touches anything but `ghostctl`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use ghost_contract::layout;
+use ghost_contract::report::{Event, Outcome};
+use ghost_lab::lab::Pc;
+use ghost_lab::{shell, stand_in};
+
+use crate::stage::{BOOT, Stage};
+
+/// What an imager may take for a disk, on an emulated PC on a busy machine.
+const IMAGING: Duration = Duration::from_secs(900);
+/// Size of the disk in MiB, unless `SIZE` says otherwise.
+const SIZE: u32 = 64;
+
+/// A lab whose base root has the template floppy with the stand-in, and in which john has a disk with files.
+fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
+    let stage = Stage::with(name, |config| {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        config.ghostrc.extend(settings);
+    });
+    let size = std::env::var("SIZE").map_or(SIZE, |size| size.parse().unwrap());
+    stand_in::set_up(&stage, &stage.pc("john").unwrap(), size).unwrap();
+    stage
+}
+
+/// The names in john's folder of the image store.
+fn stored(stage: &Stage) -> Vec<String> {
+    let entries = fs::read_dir(stage.folder().image_store().join("john")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Runs a job on john to its end; gives its exit status and what `ghostctl` said.
+fn job(stage: &Stage, john: &Pc<'_>, words: &[&str]) -> (i32, String) {
+    let original = stage.dhcpd_conf().unwrap();
+    let ghostctl = stage.ghostctl(words).unwrap();
+    let status = ghostctl.wait(BOOT + IMAGING).unwrap();
+    assert!(john.is_off().unwrap(), "{}", ghostctl.text());
+    stage.assert_dhcpd_conf(&original);
+    (status, ghostctl.text())
+}
+
+#[test]
+fn a_disk_is_backed_up_through_dos_verified_destroyed_and_restored() {
+    let stage = stage("backup", &[]);
+    let john = stage.pc("john").unwrap();
+    let disk = john.disk_sha256().unwrap();
+
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "a backup does not touch the disk");
+    let first = stored(&stage);
+    assert_eq!(first.len(), 1, "{first:?}");
+    let generation = stage.folder().image_store().join("john").join(&first[0]);
+    let report = stage.report(john.config().ip);
+    let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
+    let because = "the screen shows 'Mark'".to_owned();
+    assert!(report.contains(&Event::KeysTyped { keys, because }), "{report:#?}");
+    assert!(report.iter().any(|event| matches!(event, Event::Sampled { .. })), "{report:#?}");
+    assert_screens_show_the_stand_in(&generation.join(layout::SCREENS));
+    assert!(generation.join(layout::MANIFEST).is_file());
+
+    let (status, said) = job(&stage, &john, &["verify", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "a verify does not touch the disk");
+
+    let destroyed = stand_in::disk(&stage, &john);
+    let size = fs::metadata(&destroyed).unwrap().len();
+    fs::write(destroyed, vec![0_u8; usize::try_from(size).unwrap()]).unwrap();
+    assert_ne!(john.disk_sha256().unwrap(), disk);
+    let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "every byte is back");
+
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 0, "{said}");
+    let both = stored(&stage);
+    assert_eq!((both.len(), &both[0]), (2, &first[0]), "a second backup keeps the first");
+}
+
+/// There is a picture, and what was on the screen as text, of the question and of the end.
+fn assert_screens_show_the_stand_in(screens: &Path) {
+    let names: Vec<String> = fs::read_dir(screens)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let with_keys = names.iter().find(|name| name.ends_with("before-keys.png")).unwrap();
+    let picture = fs::read(screens.join(with_keys)).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"), "{names:?}");
+    let text = fs::read_to_string(screens.join(with_keys.replace(".png", ".txt"))).unwrap();
+    assert!(text.contains("STAND-IN") && text.contains("Mark"), "{text}");
+}
+
+#[test]
+fn an_imager_that_hangs_is_stalled_and_the_machine_goes_off() {
+    let hangs = r"'-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinhang'";
+    let stage = stage("hang", &[("BACKUPCOMMAND", hangs), ("STALL_WINDOW", "20")]);
+    let john = stage.pc("john").unwrap();
+    let disk = john.disk_sha256().unwrap();
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 1, "{said}");
+    let report = stage.report(john.config().ip);
+    assert!(report.contains(&Event::Ended { outcome: Outcome::Stalled }), "{report:#?}");
+    assert!(said.contains("stalled"), "{said}");
+    assert!(stored(&stage).iter().all(|name| name.starts_with('.')), "{:?}", stored(&stage));
+    assert_eq!(john.disk_sha256().unwrap(), disk);
+}
+
+#[test]
+fn what_the_program_says_went_wrong_is_the_outcome() {
+    let fails = r"'-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinfail=30'";
+    let stage = stage("program-error", &[("BACKUPCOMMAND", fails)]);
+    let john = stage.pc("john").unwrap();
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("the DOS program says"), "{said}");
+    assert!(stored(&stage).iter().all(|name| name.starts_with('.')), "{:?}", stored(&stage));
+
+    // A template without the program: nothing is started.
+    let template = stand_in::template(&stage);
+    shell::run(Command::new("mdel").arg("-i").arg(template).arg("::/GHOST.EXE")).unwrap();
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("GHOST.EXE"), "{said}");
+    let report = stage.report(john.config().ip);
+    assert!(!report.iter().any(|event| matches!(event, Event::ImagerStarted { .. })), "{report:#?}");
+}
