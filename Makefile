@@ -27,7 +27,8 @@ ROOTFS := target/rootfs
 KMOD := target/kmod
 LAB := target/release/lab
 PACKAGE_LISTS := scripts/host-packages rootfs/host-packages kmod/host-packages tests/host-packages
-SHELL_SCRIPTS = $(shell git ls-files | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
+# A ghostrc begins like a shell script and is none.
+SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
 .PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check lab e2e install clean
 
