@@ -5,7 +5,7 @@
 #   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check lab e2e (SCENARIO=name for one).
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check lab e2e (SCENARIO=name for one) bench.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,7 +30,7 @@ PACKAGE_LISTS := scripts/host-packages rootfs/host-packages kmod/host-packages t
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check lab e2e install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check lab e2e bench install clean
 
 demo: deps rootfs lab
 	$(LAB) demo
@@ -72,6 +72,10 @@ lab:
 
 e2e: rootfs lab
 	cargo test --locked --release -p ghost-lab --features e2e --test e2e -- $(SCENARIO)
+
+# Prints tables and judges nothing: docs/benches.md.
+bench:
+	cargo bench --locked -p ghostctl
 
 install:
 	cargo build --locked --release -p ghostctl
