@@ -1,7 +1,11 @@
 //! A client's tree: its own `/etc` and `/var`, made anew for every job from those of the base root.
 //!
-//! Made beside and renamed in, so that a half-made tree is never booted. Whatever is written into a tree goes
-//! through [`Folder`], since clients can plant links in theirs.
+//! Made beside, brought to the disk and renamed in, so that a half-made tree is never booted, after a power cut
+//! neither. Whatever is written into a tree goes through [`Folder`], since clients can plant links in theirs.
+//!
+//! ```text
+//! copy var and etc beside ─▶ write order, host table, fstab ─▶ sync once ─▶ rename both in ─▶ remove the old
+//! ```
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -39,6 +43,9 @@ pub enum TreeError {
     /// Renaming it in, or removing the old one.
     #[error("cannot put the tree {} in place", .0.display())]
     Place(PathBuf, #[source] io::Error),
+    /// Bringing it to the disk.
+    #[error("cannot write what is new in {} to the disk", .0.display())]
+    Sync(PathBuf, #[source] io::Error),
     /// Something in it.
     #[error("cannot {verb} {}", .path.display())]
     Inside {
@@ -101,11 +108,15 @@ impl Tree {
     /// Makes it anew for a job.
     ///
     /// # Errors
-    /// At the first thing that cannot be made; an old tree then stays as it was, except that its `/var` may be
-    /// new while its `/etc` is not yet.
+    /// At the first thing that cannot be made; an old tree then stays as it was. Only when the kernel refuses to
+    /// rename the new `/etc` is its `/var` new already.
     pub fn make(&self, contents: &Contents<'_>) -> Result<(), TreeError> {
-        self.make_var()?;
-        self.make_etc(contents)
+        let new_var = self.new_var()?;
+        let new_etc = self.new_etc(contents)?;
+        self.synced(Folder::sync_file_system)?;
+        let old = [place(&new_var, &self.var())?, place(&new_etc, &self.etc())?];
+        self.synced(Folder::sync)?;
+        old.iter().flatten().try_for_each(|old| remove(old))
     }
 
     /// What the client has written of its report from `offset` on, at most `limit` bytes; nothing if there is none.
@@ -174,7 +185,8 @@ impl Tree {
     /// When it cannot be written.
     pub fn ask_to_stop(&self) -> Result<(), TreeError> {
         let etc = self.inside(&layout::tree_etc(self.ip));
-        etc.and_then(|etc| write(&etc, layout::STOP, b""))
+        let (folder, name) = folder_and_name(layout::STOP);
+        etc.and_then(|etc| etc.folder(folder)?.replace(name, b""))
             .map_err(|source| self.inside_error("write", layout::STOP, source))
     }
 
@@ -186,16 +198,22 @@ impl Tree {
         TreeError::Inside { verb, path: self.etc().join(path), source }
     }
 
-    fn make_var(&self) -> Result<(), TreeError> {
+    fn synced(&self, sync: impl FnOnce(&Folder) -> io::Result<()>) -> Result<(), TreeError> {
+        Folder::open(&self.base_root)
+            .and_then(|base| sync(&base))
+            .map_err(|source| TreeError::Sync(self.base_root.clone(), source))
+    }
+
+    fn new_var(&self) -> Result<PathBuf, TreeError> {
         let new =
             self.copied("var", &self.var(), &|below| LEFT_OUT.iter().any(|out| below == Path::new(out)))?;
         Folder::open(&new)
             .and_then(|var| make_folders(&var, layout::CLAIMS))
             .map_err(|source| TreeError::Inside { verb: "make", path: new.join(layout::CLAIMS), source })?;
-        place(&new, &self.var())
+        Ok(new)
     }
 
-    fn make_etc(&self, contents: &Contents<'_>) -> Result<(), TreeError> {
+    fn new_etc(&self, contents: &Contents<'_>) -> Result<PathBuf, TreeError> {
         let new = self.copied("etc", &self.etc(), &|_| false)?;
         let order = contents.order.to_json().map_err(TreeError::Order)?;
         let fstab = match &contents.order.store {
@@ -204,12 +222,18 @@ impl Tree {
         };
         let written = Folder::open(&new).and_then(|etc| {
             make_folders(&etc, folder_and_name(layout::ORDER).0)?;
-            write(&etc, "fstab", fstab.as_bytes())?;
-            write(&etc, layout::HOST_TABLE, contents.host_table)?;
-            write(&etc, layout::ORDER, order.as_bytes())
+            let files = [
+                ("fstab", fstab.as_bytes()),
+                (layout::HOST_TABLE, contents.host_table),
+                (layout::ORDER, order.as_bytes()),
+            ];
+            files.into_iter().try_for_each(|(path, bytes)| {
+                let (folder, name) = folder_and_name(path);
+                etc.folder(folder)?.replace_unsynced(name, bytes)
+            })
         });
         written.map_err(|source| TreeError::Inside { verb: "write into", path: new.clone(), source })?;
-        place(&new, &self.etc())
+        Ok(new)
     }
 
     /// A fresh copy of the base root's folder beside the place where it belongs.
@@ -254,15 +278,9 @@ fn make_folders(folder: &Folder, path: &str) -> io::Result<()> {
     rest.map_or(Ok(()), |rest| make_folders(&folder.folder(first)?, rest))
 }
 
-/// Writes a file that only root can read: the order holds a secret, and clients come as root.
-fn write(folder: &Folder, path: &str, bytes: &[u8]) -> io::Result<()> {
-    let (below, name) = folder_and_name(path);
-    folder.folder(below)?.replace(name, bytes)
-}
-
-fn place(new: &Path, place: &Path) -> Result<(), TreeError> {
-    let old = copy::put_in_place(new, place).map_err(|error| TreeError::Place(place.to_owned(), error))?;
-    old.map_or(Ok(()), |old| remove(&old))
+/// Puts a new folder in place and says where the old one is now, if there was one.
+fn place(new: &Path, place: &Path) -> Result<Option<PathBuf>, TreeError> {
+    copy::put_in_place(new, place).map_err(|error| TreeError::Place(place.to_owned(), error))
 }
 
 fn remove(folder: &Path) -> Result<(), TreeError> {

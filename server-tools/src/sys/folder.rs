@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use ghost_contract::UnixTime;
 use rustix::fs::{
     Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fadvise, fstat, fsync, mkdirat, openat2,
-    renameat, statat, unlinkat,
+    renameat, statat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -171,6 +171,24 @@ impl Folder {
     /// # Errors
     /// When it cannot be written, or a folder has the name; what was there before stays.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace_once(name, bytes, File::sync_all)
+    }
+
+    /// As [`Self::replace`] in a folder that nobody uses yet: the bytes are safe after a power cut once
+    /// [`Self::sync_file_system`] has returned.
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub fn replace_unsynced(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.replace_once(name, bytes, |_| Ok(()))
+    }
+
+    fn replace_once(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        ready: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let beside = format!("{BESIDE}{name}");
         // What a crash left beside, or a client put there.
         if self.has(&beside)? {
@@ -178,7 +196,7 @@ impl Folder {
         }
         let mut file = self.create(&beside)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        ready(&file)?;
         self.rename(&beside, name)
     }
 
@@ -204,6 +222,15 @@ impl Folder {
     /// When they are not.
     pub fn sync(&self) -> io::Result<()> {
         Ok(fsync(&self.0)?)
+    }
+
+    /// Returns once everything written to its file system so far is on the disk, by whomever. For very many files
+    /// that is one wait, where syncing each would be as many.
+    ///
+    /// # Errors
+    /// When something is not.
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        Ok(syncfs(&self.0)?)
     }
 
     /// Returns once the names in all folders below are on the disk, and its own.

@@ -1,7 +1,12 @@
 //! Given a base root, what does a client's tree look like?
 
-use super::*;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use ghost_contract::order::{AtEnd, Deadlines, TestSettings, VERSION, Watch};
+use ghost_contract::{Mode, Nonce, UnixTime};
+
+use super::*;
 
 fn store() -> ImageStore {
     ImageStore { server: [192, 168, 7, 1].into(), path: "/my backup".into() }
@@ -27,4 +32,72 @@ fn a_planted_link_does_not_lead_the_order_out_of_the_tree() {
     fs::write(outside.path().join("order.json"), "theirs").unwrap();
     assert!(tree.withdraw(&"a".parse().unwrap()).is_err());
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+fn base_root() -> tempfile::TempDir {
+    let base = tempfile::tempdir().unwrap();
+    fs::create_dir_all(base.path().join("etc")).unwrap();
+    fs::create_dir_all(base.path().join("var/lib/apt/lists")).unwrap();
+    fs::write(base.path().join("etc/hostname"), "client\n").unwrap();
+    fs::write(base.path().join("var/lib/apt/lists/debian"), "long").unwrap();
+    base
+}
+
+fn order(job: &str) -> Order {
+    let second = Duration::from_secs(1);
+    Order {
+        version: VERSION,
+        job: job.parse().unwrap(),
+        host: "john".parse().unwrap(),
+        mac: "00:0a:eb:12:34:5f".parse().unwrap(),
+        mode: Mode::Test,
+        issued: UnixTime::from_millis(0),
+        expires: UnixTime::from_millis(1),
+        store: Some(store()),
+        nonce: Nonce::new([7; 16]),
+        imager: None,
+        generation: None,
+        prompts: Vec::new(),
+        watch: Watch {
+            minimum_rate: 0,
+            window: second,
+            grace: second,
+            sample_every: second,
+            screenshot_every: second,
+            screenshots_kept: 0,
+        },
+        deadlines: Deadlines { job: second, ending: second },
+        test: TestSettings { sleep: second, authorized_keys: Vec::new() },
+        at_end: AtEnd::PowerOff,
+    }
+}
+
+#[test]
+fn a_tree_is_fresh_for_every_job_and_nothing_is_left_beside_it() {
+    let base = base_root();
+    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+    for job in ["first", "second"] {
+        let order = order(job);
+        tree.make(&Contents { order: &order, host_table: b"host john { }" }).unwrap();
+        assert_eq!(tree.order().unwrap(), Some(order));
+        assert_eq!(fs::read(tree.etc().join("hostname")).unwrap(), b"client\n");
+        assert_eq!(fs::read(tree.etc().join(layout::HOST_TABLE)).unwrap(), b"host john { }");
+        assert_eq!(fs::read_dir(tree.var().join(layout::CLAIMS)).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(tree.var().join("lib/apt/lists")).unwrap().count(), 0);
+        fs::write(tree.var().join(layout::CLAIMS).join(job), "").unwrap();
+    }
+    assert_eq!(fs::read_dir(base.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn a_tree_that_cannot_be_made_leaves_the_old_one_alone() {
+    let base = base_root();
+    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+    let (first, second) = (order("first"), order("second"));
+    tree.make(&Contents { order: &first, host_table: b"" }).unwrap();
+    fs::write(tree.var().join(layout::REPORT), "theirs").unwrap();
+    fs::create_dir(base.path().join("etc/fstab")).unwrap();
+    assert!(tree.make(&Contents { order: &second, host_table: b"" }).is_err());
+    assert_eq!(tree.order().unwrap(), Some(first));
+    assert_eq!(tree.whole_report().unwrap(), b"theirs");
 }
