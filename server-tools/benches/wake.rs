@@ -2,7 +2,7 @@
 //! an interface in a network namespace of its own, so that nothing reaches a network. Needs root.
 //!
 //! `kernel` sends the same bytes, made beforehand, through the same sockets: the part that no program can save.
-//! `ether-wake` is the HOWTO's way, a process for each client and the frame only; it is left out where that
+//! `ether-wake` is the HOWTO's way, a process for each client and the frame only, run once; it is left out where that
 //! program is not installed.
 //!
 //! Prints a table; asserts nothing. Medians of user and system time (getrusage(2)), in milliseconds.
