@@ -14,6 +14,7 @@ use crate::job::{Failure, Step};
 use crate::machine::steps::{Steps, Work};
 use crate::site::Site;
 use crate::sys::arp::Arp;
+use crate::sys::icmp::Icmp;
 use crate::sys::interface::Interface;
 use crate::tree::Tree;
 
@@ -158,9 +159,10 @@ fn client_state(tree: &Tree, state: &State) -> ClientState {
 /// Whether the client answers on the network. Where nobody can be asked, nobody answers.
 fn answers(state: &State) -> bool {
     let begun = &state.begun;
-    let Ok(arp) = Interface::towards(begun.ip).map_err(|_| ()).and_then(|on| Arp::open(&on).map_err(|_| ()))
-    else {
-        return false;
-    };
-    arp.find(begun.ip, LISTENING).is_some_and(|mac| mac == begun.mac)
+    let Ok(interface) = Interface::towards(begun.ip) else { return false };
+    if !interface.is_neighbour(begun.ip) {
+        return Icmp::open().is_ok_and(|icmp| icmp.find(begun.ip, LISTENING));
+    }
+    let found = Arp::open(&interface).ok().and_then(|arp| arp.find(begun.ip, LISTENING));
+    found.is_some_and(|mac| mac == begun.mac)
 }

@@ -26,6 +26,7 @@ impl Job {
             Event::StepDone(step) => self.step_done(step, now),
             Event::StepFailed(step, failure) => self.step_failed(step, failure, now),
             Event::Answered(mac) => self.answered(mac, now),
+            Event::Echoed => self.is_on(now),
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
             Event::StopAsked(by) => self.stop(by, now),
@@ -147,6 +148,11 @@ impl Job {
                 _ => vec![Action::Tell(Note::Stranger { mac })],
             };
         }
+        self.is_on(now)
+    }
+
+    /// The client, as far as can be known, answers on the network.
+    fn is_on(&mut self, now: Duration) -> Vec<Action> {
         let first = self.seen.answered.replace(now).is_none();
         match self.phase {
             Phase::Probing if self.plan.already_on == AlreadyOn::Refuse => self.end(Ending::AlreadyOn, now),

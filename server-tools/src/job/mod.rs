@@ -157,6 +157,8 @@ pub enum Event {
     StepFailed(Step, Failure),
     /// Somebody has the client's address.
     Answered(MacAddress),
+    /// Somebody behind a gateway has the client's address; who cannot be known there.
+    Echoed,
     /// The client wrote a line.
     Reported(report::Entry),
     /// The client wrote a line that nobody understands.

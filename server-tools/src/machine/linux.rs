@@ -18,6 +18,7 @@ use crate::output::Output;
 use crate::site::Site;
 use crate::sys::arp::Arp;
 use crate::sys::clock;
+use crate::sys::icmp::Icmp;
 use crate::sys::interface::{Interface, InterfaceError};
 use crate::sys::signals::Stops;
 use crate::sys::watch::{Watch, Watched};
@@ -44,7 +45,7 @@ pub enum MachineError {
     Wake(#[from] WakeError),
     /// Its questions.
     #[error("cannot ask on {0} who is on: the capability CAP_NET_RAW is missing, run as root")]
-    Arp(String, #[source] std::io::Error),
+    Ask(String, #[source] std::io::Error),
 }
 
 /// One interface that clients are reached by.
@@ -74,6 +75,8 @@ pub struct Linux<'a> {
     output: &'a mut Output,
     clients: Vec<Client>,
     wires: Vec<Wire>,
+    /// Asks the clients behind gateways, if there are any.
+    icmp: Option<Icmp>,
     stops: Stops,
     watch: Watch,
     watched: HashMap<Watched, usize>,
@@ -96,6 +99,7 @@ impl<'a> Linux<'a> {
             output,
             clients: Vec::new(),
             wires: Vec::new(),
+            icmp: None,
             stops: Stops::watch().map_err(MachineError::Watch)?,
             watch,
             watched: HashMap::new(),
@@ -112,11 +116,15 @@ impl<'a> Linux<'a> {
             Some(name) => Interface::named(name)?,
             None => Interface::towards(work.begun.ip)?,
         };
+        if !interface.is_neighbour(work.begun.ip) && self.icmp.is_none() {
+            let icmp = Icmp::open().map_err(|error| MachineError::Ask(interface.name.clone(), error))?;
+            self.icmp = Some(icmp);
+        }
         let wire = match self.wires.iter().position(|wire| wire.interface == interface) {
             Some(wire) => wire,
             None => {
                 let arp = Arp::open(&interface)
-                    .map_err(|error| MachineError::Arp(interface.name.clone(), error))?;
+                    .map_err(|error| MachineError::Ask(interface.name.clone(), error))?;
                 let waker = Waker::open(&interface)?;
                 self.wires.push(Wire { interface, arp, waker });
                 self.wires.len() - 1
@@ -220,6 +228,32 @@ impl<'a> Linux<'a> {
         events
     }
 
+    /// The clients behind gateways that have answered.
+    fn echoes(&self) -> Vec<(usize, Event)> {
+        let mut events = Vec::new();
+        while let Some(Ok(Some(from))) = self.icmp.as_ref().map(Icmp::answer) {
+            let asked = self.clients.iter().enumerate();
+            let asked =
+                asked.filter(|(_, client)| client.work.begun.ip == from && !self.is_neighbour(client));
+            events.extend(asked.map(|(index, _)| (index, Event::Echoed)));
+        }
+        events
+    }
+
+    /// Asks whether a client is on. A question that is not sent is not answered, which is what the deadlines are for.
+    fn probe(&self, index: usize) {
+        let Some(client) = self.clients.get(index) else { return };
+        let _unasked = match (self.wires.get(client.wire), &self.icmp) {
+            (_, Some(icmp)) if !self.is_neighbour(client) => icmp.ask(client.work.begun.ip),
+            (Some(wire), _) => wire.arp.ask(client.work.begun.ip),
+            (None, _) => Ok(()),
+        };
+    }
+
+    fn is_neighbour(&self, client: &Client) -> bool {
+        self.wires.get(client.wire).is_none_or(|wire| wire.interface.is_neighbour(client.work.begun.ip))
+    }
+
     fn stops(&mut self) -> Vec<(usize, Event)> {
         let Some(name) = self.stops.take() else { return self.cancels() };
         (0..self.clients.len()).map(|index| (index, Event::StopAsked(name.to_owned()))).collect()
@@ -238,6 +272,7 @@ impl<'a> Linux<'a> {
         let arps = self.wires.iter().map(|wire| wire.arp.socket.as_fd());
         let mut polled: Vec<PollFd<'_>> = stops
             .chain(arps)
+            .chain(self.icmp.as_ref().map(Icmp::as_fd))
             .chain([self.watch.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();
@@ -262,10 +297,7 @@ impl Machine for Linux<'_> {
                 None
             }
             Action::Probe => {
-                let client = self.clients.get(index)?;
-                let wire = self.wires.get(client.wire)?;
-                // A question that is not sent is not answered, which is what the deadlines are for.
-                let _unasked = wire.arp.ask(client.work.begun.ip);
+                self.probe(index);
                 None
             }
             Action::Tell(note) => {
@@ -281,6 +313,7 @@ impl Machine for Linux<'_> {
         let until = until.map_or(next_look, |until| until.min(next_look));
         self.sleep(until.saturating_sub(now));
         let mut events = self.answers();
+        events.extend(self.echoes());
         if clock::uptime() >= next_look {
             events.extend(self.stops());
             events.extend(self.look_at_all());

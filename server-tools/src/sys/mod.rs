@@ -7,6 +7,7 @@ pub mod copy;
 pub mod crash;
 pub mod disk_space;
 pub mod folder;
+pub mod icmp;
 pub mod interface;
 pub mod lock;
 pub mod own_address;

@@ -72,7 +72,7 @@ impl JobsError {
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Site(_) | Self::Read(..) | Self::NotReady(_) => FailureKind::Configuration.exit_status(),
-            Self::Machine(MachineError::Arp(..) | MachineError::Wake(_)) => {
+            Self::Machine(MachineError::Ask(..) | MachineError::Wake(_)) => {
                 FailureKind::Permission.exit_status()
             }
             Self::Machine(_) => FailureKind::Configuration.exit_status(),

@@ -130,6 +130,16 @@ fn one_that_is_on_already_is_left_alone() {
 }
 
 #[test]
+fn one_behind_a_gateway_that_is_on_already_is_left_alone() {
+    let mut job = Job::new(plan(Mode::Test));
+    job.decide(Event::Begun, after(0));
+    job.decide(Event::StepDone(Step::Claim), after(0));
+    assert_eq!(job.phase(), Phase::Probing);
+    job.decide(Event::Echoed, after(1));
+    assert_eq!(job.ending(), Some(&Ending::AlreadyOn));
+}
+
+#[test]
 fn one_that_is_on_already_can_be_accepted() {
     let mut fake = good(Mode::Test);
     fake.on = Some((JOHN, after(0), after(125)));
