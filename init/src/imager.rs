@@ -48,6 +48,8 @@ pub struct Commission<'a> {
     pub command: &'a str,
     /// The disk that it is done to, `/dev/sda`.
     pub disk: &'a Path,
+    /// Its size in bytes.
+    pub disk_size: u64,
 }
 
 /// Which emulator runs the DOS program.
@@ -128,6 +130,11 @@ pub enum ImagerError {
         /// Bytes that it has.
         found: usize,
     },
+    /// The emulator would leave out the disk's last sector.
+    #[error(
+        "dosbox-x counts a disk in whole KiB, and this one has {0} bytes: its last sector would be lost; use dosemu"
+    )]
+    OddDisk(u64),
     /// A path that cannot stand in the emulator's configuration.
     #[error("the path {0:?} cannot be written into the emulator's configuration")]
     Path(PathBuf),

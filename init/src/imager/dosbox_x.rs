@@ -21,6 +21,8 @@ use crate::imager::evidence::{DONE, FAILED, STARTED};
 
 /// What these keys do when they are pressed together: dosbox-x writes a picture into [`CAPTURES`].
 pub const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
+/// A disk's size is taken down to whole units of so many bytes, seen with version 2025.02.01.
+const UNIT: u64 = 1024;
 /// The program on C: that is called.
 const GHOST: &str = "GHOST.EXE";
 /// What precedes a line of the DOS screen in the log.
@@ -50,6 +52,9 @@ struct LaunchProgram {
 pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Launch, ImagerError> {
     if commission.mode == Mode::Ghost {
         return Err(ImagerError::NoScreen);
+    }
+    if commission.mode != Mode::Verify && commission.disk_size % UNIT != 0 {
+        return Err(ImagerError::OddDisk(commission.disk_size));
     }
     if !floppy.iter().any(|file| file.path == GHOST) {
         return Err(BootdiskError::Missing { name: GHOST.to_owned() }.into());
@@ -147,7 +152,7 @@ mod tests {
     const DUMP: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx";
 
     fn commission(mode: Mode) -> Commission<'static> {
-        Commission { mode, command: DUMP, disk: Path::new("/dev/sda") }
+        Commission { mode, command: DUMP, disk: Path::new("/dev/sda"), disk_size: 1 << 30 }
     }
 
     fn floppy() -> Vec<BootFile> {
@@ -190,6 +195,16 @@ mod tests {
     fn a_floppy_without_the_program_is_refused() {
         let error = prepare(&commission(Mode::Backup), floppy().split_off(2)).unwrap_err();
         assert_eq!(error.to_string(), "the boot floppy image has no file GHOST.EXE");
+    }
+
+    #[test]
+    fn a_disk_whose_last_sector_would_be_lost_is_neither_read_nor_written() {
+        let odd = |mode| Commission { disk_size: (1 << 30) + 512, ..commission(mode) };
+        for mode in [Mode::Backup, Mode::Restore] {
+            let error = prepare(&odd(mode), floppy()).unwrap_err();
+            assert!(matches!(error, ImagerError::OddDisk(1_073_742_336)), "{error}");
+        }
+        assert!(prepare(&odd(Mode::Verify), floppy()).is_ok());
     }
 
     #[test]

@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn launch(flavour: Flavour, mode: Mode) -> Launch {
-        let commission = Commission { mode, command: CHECK, disk: Path::new("/dev/sda") };
+        let commission = Commission { mode, command: CHECK, disk: Path::new("/dev/sda"), disk_size: 1 << 30 };
         let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour };
         prepare(&commission, installed, template(BOOTABLE_SIZE)).unwrap()
     }
@@ -223,7 +223,12 @@ $_mouse_dev = ""
 
     #[test]
     fn a_floppy_that_version_1_cannot_boot_is_refused() {
-        let commission = Commission { mode: Mode::Backup, command: CHECK, disk: Path::new("/dev/sda") };
+        let commission = Commission {
+            mode: Mode::Backup,
+            command: CHECK,
+            disk: Path::new("/dev/sda"),
+            disk_size: 1 << 30,
+        };
         let path = Path::new("/usr/bin/dosemu.bin");
         let prepare = |flavour, size| prepare(&commission, Installed { path, flavour }, template(size));
         assert_eq!(
@@ -235,7 +240,12 @@ $_mouse_dev = ""
 
     #[test]
     fn a_template_without_placeholders_is_refused() {
-        let commission = Commission { mode: Mode::Backup, command: CHECK, disk: Path::new("/dev/sda") };
+        let commission = Commission {
+            mode: Mode::Backup,
+            command: CHECK,
+            disk: Path::new("/dev/sda"),
+            disk_size: 1 << 30,
+        };
         let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour: Flavour::Dosemu1 };
         let mut blank = template(BOOTABLE_SIZE);
         let at = blank.windows(13).position(|part| part == b"BackUpCommand").unwrap();

@@ -77,7 +77,7 @@ impl Bench {
         imager::make_folders()?;
         let screens = planning::bind_images(job)?;
         file::make_folder(&screens)?;
-        let (emulator, launch) = planning::plan(job, &Path::new("/dev").join(&disk))?;
+        let (emulator, launch) = planning::plan(job, &disk)?;
         imager::write_files(&launch)?;
         let keyboard = Mutex::new(Keyboard::plug_in()?);
         let name = launch.program.display().to_string();
@@ -87,6 +87,7 @@ impl Bench {
             Terminal::None => None,
         };
         let session = Mutex::new(None);
+        let disk = disk.name;
         let ready = Ready { mode: job.mode, emulator, launch, disk, screens, keyboard, session, modes };
         *locked(&self.0) = Some(Arc::new(ready));
         Ok(Finding::ImagerReady { imager: name, command })

@@ -7,7 +7,7 @@ use ghost_contract::order::{Imager, Order};
 use ghost_contract::{Mode, layout};
 
 use crate::bootdisk;
-use crate::disk::{self, Settling};
+use crate::disk::{self, BlockDevice, Settling};
 use crate::failure::Failure;
 use crate::fstab::{Mount, MountFlag};
 use crate::imager::dosemu::{self, Flavour, Installed};
@@ -23,16 +23,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Where screenshots are kept when a job writes no generation, below the client's `/var`.
 const OWN_SCREENS: &str = "/var/ghost/screens";
 
-/// The first disk's name. Drivers show their disks some time after they were loaded, and a controller's
+/// The first disk. Drivers show their disks some time after they were loaded, and a controller's
 /// driver may bring devices that want further ones.
-pub(super) fn find_disk(children: &Children) -> Result<String, Failure> {
+pub(super) fn find_disk(children: &Children) -> Result<BlockDevice, Failure> {
     let started = Instant::now();
     let mut settling = Settling::default();
     loop {
         modules::load_for_devices(children)?;
         let devices = disks::all()?;
         if let Some(disk) = settling.observe(&devices, started.elapsed()) {
-            return Ok(disk.name);
+            return Ok(disk);
         }
         if started.elapsed() >= DISK_LIMIT {
             disk::first(&devices)?;
@@ -73,9 +73,10 @@ fn image_folder(mode: Mode, order: &Order) -> Option<PathBuf> {
 }
 
 /// How the order's imager is started. Without an order it is DOSEmu, for a person at the screen.
-pub(super) fn plan(job: &Job, disk: &Path) -> Result<(Emulator, Launch), Failure> {
+pub(super) fn plan(job: &Job, disk: &BlockDevice) -> Result<(Emulator, Launch), Failure> {
     let template = file::bytes(Path::new(TEMPLATE))?;
-    let commission = |command| Commission { mode: job.mode, command, disk };
+    let device = Path::new("/dev").join(&disk.name);
+    let commission = |command| Commission { mode: job.mode, command, disk: &device, disk_size: disk.size };
     let command = match job.order.as_ref().and_then(|order| order.imager.as_ref()) {
         Some(Imager::DosboxX(program)) => {
             let launch = dosbox_x::prepare(&commission(&program.command), bootdisk::extract(template)?)?;
