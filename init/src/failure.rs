@@ -15,6 +15,12 @@ impl Failure {
     pub fn new(words: impl Into<String>) -> Self {
         Self(words.into())
     }
+
+    /// The failure of a task whose time limit has passed.
+    #[must_use]
+    pub fn too_late() -> Self {
+        Self::new("it took too long and was given up")
+    }
 }
 
 impl<E: Error> From<E> for Failure {

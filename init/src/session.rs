@@ -13,11 +13,15 @@
 //! Every stage has a deadline, and every way out of every stage leads to `Ending`, which goes on whatever
 //! fails. Before it, a failure is shown for as long as a job is announced (`Showing`), except while there is an
 //! imager to end. Without an order `Claiming` and `OpeningStore` are left out.
+//!
+//! While the job is announced, tests or images, the session looks for the server's stop file now and then: that
+//! is a [`Event::StopRequested`] as a signal is. What is being started meanwhile is started first.
 
 mod ending;
 mod imaging;
 mod preparing;
 mod testing;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -33,6 +37,8 @@ use crate::job::Job;
 use crate::network::BootInterface;
 use crate::prompt::Prompts;
 use crate::task::{Finding, Task};
+
+use self::waiting::Wait;
 
 /// How long the boot may take, from the start of PID 1 to an order that has been read. It takes two seconds; a
 /// server that answers now and then may stretch that.
@@ -55,7 +61,7 @@ pub enum Event {
         /// As of [`Event::SleepEnded`].
         how: String,
     },
-    /// Somebody wants the machine to go off.
+    /// Somebody wants the machine to go off: at the machine, or at the server by [`Finding::StopAsked`].
     StopRequested {
         /// Who.
         by: String,
@@ -87,7 +93,7 @@ enum Stage {
     /// The order is being read.
     ReadingOrder,
     /// A person can see what is going to happen.
-    Delaying(Job),
+    Delaying(Job, Wait),
     /// The order is being claimed.
     Claiming(Job),
     /// The image store is being mounted and checked.
@@ -97,7 +103,7 @@ enum Stage {
     /// The `sleep` is being started; the shell server's port is known.
     StartingSleep(Job, Option<u16>),
     /// Until the `sleep` ends.
-    Testing,
+    Testing(Wait),
     /// The imager is being made ready.
     PreparingImager(Job, Prompts),
     /// The imager is being started.
@@ -196,6 +202,7 @@ impl Session {
 
     fn next(&mut self, stage: Stage, event: Event, turn: &mut Turn) -> Stage {
         let over = turn.now >= self.overall;
+        let event = waiting::understood(event);
         match (stage, event) {
             (Stage::Off, _) => Stage::Off,
             (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
@@ -222,17 +229,15 @@ impl Session {
                 self.overall = turn.now.saturating_add(BOOT_LIMIT);
                 self.boot(boot::first_steps().into(), turn)
             }
-            (Stage::Delaying(job), Event::DeadlinePassed) => self.claim(job, turn),
-            (Stage::Testing, Event::DeadlinePassed) => self.fail("the sleep has not ended in time", turn),
-            (Stage::Testing, Event::SleepEnded { how }) => self.end_test(how, turn),
+            (Stage::Testing(_), Event::SleepEnded { how }) => self.end_test(how, turn),
+            (Stage::Testing(wait), event) => self.go_on_testing(wait, event, turn),
+            (Stage::Delaying(job, wait), event) => self.go_on_delaying(job, wait, event, turn),
             (Stage::StartingSleep(job, port), Event::SleepEnded { how }) => {
                 self.announce_test(&job, port, turn);
                 self.end_test(how, turn)
             }
             (stage, Event::Finished(result)) => self.finished(stage, result, turn),
-            (stage, Event::DeadlinePassed) => {
-                self.finished(stage, Err(Failure::new("it took too long and was given up")), turn)
-            }
+            (stage, Event::DeadlinePassed) => self.finished(stage, Err(Failure::too_late()), turn),
             (stage, Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. }) => stage,
         }
     }
@@ -249,8 +254,8 @@ impl Session {
             Stage::PreparingImager(job, prompts) => self.imager_prepared(job, prompts, result, turn),
             Stage::StartingImager(job, prompts) => self.imager_started(job, prompts, result, turn),
             Stage::New
-            | Stage::Delaying(_)
-            | Stage::Testing
+            | Stage::Delaying(..)
+            | Stage::Testing(_)
             | Stage::Imaging(_)
             | Stage::Showing
             | Stage::Ending(_)

@@ -65,6 +65,8 @@ pub enum Task {
     ReadOrder,
     /// Claim the order of this job.
     Claim(JobId),
+    /// Look whether the server wants the job to stop.
+    LookForStop,
     /// Mount the image store unless it is mounted, and look for the nonce in it.
     OpenStore(ImageStore, Nonce),
     /// Start the shell server and wait until it takes connections.
@@ -160,6 +162,8 @@ pub enum Finding {
     Claimed,
     /// Of [`Task::Claim`]: somebody had claimed it before.
     AlreadyClaimed,
+    /// Of [`Task::LookForStop`]: it does.
+    StopAsked,
     /// Of [`Task::StartShellServer`]: it listens on this TCP port.
     ShellServer(u16),
     /// Of [`Task::PrepareImager`].
@@ -195,7 +199,7 @@ impl Task {
         Duration::from_secs(match self {
             Self::EndProcesses(Farewell::Force) => 3,
             Self::EndProcesses(Farewell::Ask) => 5,
-            Self::Arm { .. } | Self::FlushReport | Self::CloseStore | Self::Sync => 10,
+            Self::Arm { .. } | Self::FlushReport | Self::CloseStore | Self::Sync | Self::LookForStop => 10,
             Self::LookAtImager { .. } | Self::Capture { .. } | Self::EndImager(_) => 10,
             Self::StartShellServer { .. } | Self::PrepareImager(_) => 90,
             _ => 30,
@@ -220,6 +224,7 @@ impl fmt::Display for Task {
             Self::FlushReport => f.write_str("write the report"),
             Self::ReadOrder => f.write_str("read the order"),
             Self::Claim(job) => write!(f, "claim the order of job {job}"),
+            Self::LookForStop => f.write_str("look for the server's stop file"),
             Self::OpenStore(store, _) => {
                 write!(f, "open the image store {}:{}", store.server, store.path.display())
             }

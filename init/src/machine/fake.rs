@@ -44,6 +44,10 @@ pub struct Fake {
     pub order: Option<Vec<u8>>,
     /// Whether the order has been claimed before.
     pub claimed: bool,
+    /// Since when there has been a stop file in its tree, as time since its kernel's start.
+    pub stop_file_since: Option<Duration>,
+    /// Whether every look for the stop file hangs.
+    pub stop_looks_hang: bool,
     /// After how many looks at it the imager ends.
     pub imager_lasts: usize,
     /// Bytes that the imager reads between two looks at it.
@@ -69,6 +73,8 @@ impl Fake {
             command_line: format!("{command_line} BOOTIF=01-00-0a-eb-01-02-03"),
             order,
             claimed: false,
+            stop_file_since: None,
+            stop_looks_hang: false,
             imager_lasts: 20,
             disk_rate: 1 << 30,
             screens: Vec::new(),
@@ -105,6 +111,7 @@ impl Fake {
             Some(Trouble::Stopped) => {
                 self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned() });
             }
+            None if self.stop_looks_hang && *task == Task::LookForStop => {}
             None => {
                 let finding = self.find(task);
                 self.due.push_back(Event::Finished(Ok(finding)));
@@ -140,6 +147,9 @@ impl Fake {
             Task::ReadOrder => Finding::Order(self.order.clone()),
             Task::Claim(_) if self.claimed => Finding::AlreadyClaimed,
             Task::Claim(_) => Finding::Claimed,
+            Task::LookForStop if self.stop_file_since.is_some_and(|since| self.now >= since) => {
+                Finding::StopAsked
+            }
             Task::StartShellServer { .. } => Finding::ShellServer(22),
             Task::PrepareImager(_) => {
                 Finding::ImagerReady { imager: "fake".to_owned(), command: "fake -sure".to_owned() }

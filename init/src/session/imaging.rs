@@ -17,6 +17,7 @@ use ghost_contract::order::{Order, Watch};
 use ghost_contract::report::{Event as Report, Outcome};
 
 use super::preparing::carry_on;
+use super::waiting::StopLooks;
 use super::{Event, Session, Stage, Turn};
 use crate::failure::Failure;
 use crate::job::Job;
@@ -44,6 +45,7 @@ const WITHOUT_ORDER: Watch = Watch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Look,
+    LookForStop,
     Capture(&'static str, Occasion),
     Remove(String),
     Type { keys: Vec<KeyCode>, names: Vec<String>, because: String },
@@ -63,6 +65,7 @@ pub(super) struct Imaging {
     last_seen: Duration,
     prompts: Prompts,
     history: History,
+    stop_looks: StopLooks,
     /// What is being done, and what comes after it.
     current: Option<Step>,
     queue: VecDeque<Step>,
@@ -78,6 +81,7 @@ impl Imaging {
         let settings = job.order.as_ref().map_or(WITHOUT_ORDER, |order| order.watch.clone());
         Self {
             history: History::new(settings.screenshots_kept),
+            stop_looks: StopLooks::new(&job, now),
             job,
             settings,
             interface,
@@ -154,6 +158,7 @@ impl Imaging {
     fn task(&mut self, step: &Step) -> Task {
         match step {
             Step::Look => Task::LookAtImager { interface: self.interface.clone() },
+            Step::LookForStop => Task::LookForStop,
             Step::Capture(what_for, _) => self.capture(what_for),
             Step::Remove(name) => Task::RemoveScreenshot { name: name.clone() },
             Step::Type { keys, .. } => Task::Type(keys.clone()),
@@ -228,10 +233,12 @@ impl Session {
             Event::ImagerEnded { how } => self.imager_ended(imaging, how, turn),
             Event::Finished(result) => self.step_of_imaging_finished(imaging, result, turn),
             Event::DeadlinePassed if imaging.current.is_some() => {
-                let late = Err(Failure::new("it took too long and was given up"));
-                self.step_of_imaging_finished(imaging, late, turn)
+                self.step_of_imaging_finished(imaging, Err(Failure::too_late()), turn)
             }
             Event::DeadlinePassed => {
+                if imaging.stop_looks.are_due(turn.now) {
+                    imaging.queue.push_back(Step::LookForStop);
+                }
                 imaging.queue.push_back(Step::Look);
                 self.go_on_imaging(imaging, turn)
             }
@@ -264,6 +271,7 @@ impl Session {
                 imaging.judge(counters, text.as_deref(), turn);
             }
             (Some(Step::Look), Err(failure)) => imaging.judge_blindly(&failure, turn),
+            (Some(Step::LookForStop), result) => imaging.stop_looks.looked(result, turn),
             (Some(Step::Capture(_, occasion)), Ok(Finding::Captured { name, source })) => {
                 turn.report(Report::ScreenshotTaken { name: name.clone(), source });
                 let removed = imaging.history.add(name, occasion);

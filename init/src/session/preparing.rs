@@ -6,7 +6,8 @@ use std::time::Duration;
 use ghost_contract::report::Event as Report;
 use ghost_contract::{HostName, MacAddress, Mode};
 
-use super::{Session, Stage, Turn};
+use super::waiting::Wait;
+use super::{Event, Session, Stage, Turn};
 use crate::boot::{self, BootStep, OnFailure};
 use crate::cmdline::BootOptions;
 use crate::failure::Failure;
@@ -152,11 +153,18 @@ impl Session {
         let seconds = self.options.delay.as_secs();
         turn.say(format!("mode {} begins in {seconds} s; Ctrl-Alt-Del powers off instead", job.mode));
         self.overall = Duration::MAX;
-        self.deadline = turn.now.saturating_add(self.options.delay);
-        Stage::Delaying(job)
+        let wait = self.wait(turn.now.saturating_add(self.options.delay), &job, turn);
+        Stage::Delaying(job, wait)
     }
 
-    pub(super) fn claim(&mut self, job: Job, turn: &mut Turn) -> Stage {
+    pub(super) fn go_on_delaying(&mut self, job: Job, wait: Wait, event: Event, turn: &mut Turn) -> Stage {
+        match self.go_on_waiting(wait, event, turn) {
+            Some(wait) => Stage::Delaying(job, wait),
+            None => self.claim(job, turn),
+        }
+    }
+
+    fn claim(&mut self, job: Job, turn: &mut Turn) -> Stage {
         let Some(order) = &job.order else { return self.begin(job, turn) };
         self.overall = turn.now.saturating_add(order.deadlines.job);
         self.start(Task::Claim(order.job.clone()), turn);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ghost_contract::report::{Event as Report, Outcome};
 
 use super::preparing::carry_on;
-use super::{Session, Stage, Turn};
+use super::waiting::Wait;
+use super::{Event, Session, Stage, Turn};
 use crate::failure::Failure;
 use crate::job::Job;
 use crate::task::{Finding, Task};
@@ -49,8 +50,15 @@ impl Session {
             return self.fail(format!("cannot start the sleep: {failure}"), turn);
         }
         self.announce_test(&job, port, turn);
-        self.deadline = turn.now.saturating_add(job.test_settings().sleep).saturating_add(LATENESS);
-        Stage::Testing
+        let until = turn.now.saturating_add(job.test_settings().sleep).saturating_add(LATENESS);
+        Stage::Testing(self.wait(until, &job, turn))
+    }
+
+    pub(super) fn go_on_testing(&mut self, wait: Wait, event: Event, turn: &mut Turn) -> Stage {
+        match self.go_on_waiting(wait, event, turn) {
+            Some(wait) => Stage::Testing(wait),
+            None => self.fail("the sleep has not ended in time", turn),
+        }
     }
 
     pub(super) fn announce_test(&self, job: &Job, ssh_port: Option<u16>, turn: &mut Turn) {

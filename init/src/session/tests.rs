@@ -20,7 +20,7 @@ const UNSEEN: Duration = Duration::from_secs(300 + 60);
 
 fn replay(mut machine: Fake) -> Fake {
     assert_eq!(run(&mut machine), AtEnd::PowerOff);
-    assert!(machine.turns < 200, "{} turns", machine.turns);
+    assert!(machine.turns < 3000, "{} turns", machine.turns);
     machine
 }
 
@@ -194,6 +194,70 @@ fn who_presses_ctrl_alt_del_while_the_job_is_announced_stops_it() {
         session.decide(happened.event, happened.at).into_iter().for_each(|action| machine.perform(action));
     }
     assert!(!machine.tasks().iter().any(|task| matches!(task, Task::Claim(_))), "the order is still good");
+}
+
+/// When a job that is announced for 10 s is cancelled, and when it has just been announced.
+const WHILE_TESTING: Duration = Duration::from_secs(100);
+const WHILE_ANNOUNCED: Duration = Duration::from_secs(21);
+
+fn cancelled_by_the_server() -> Outcome {
+    Outcome::Cancelled { by: "ghostctl cancel".to_owned() }
+}
+
+/// A machine on which mode `test` lasts.
+fn sleeping(new: impl Fn() -> Fake) -> Fake {
+    let tasks = replay(new());
+    let sleep = tasks.tasks().iter().position(|task| matches!(task, Task::StartSleep(_))).unwrap();
+    new().with(sleep, Trouble::Lasts)
+}
+
+fn looks_for_stop(machine: &Fake) -> usize {
+    machine.tasks().iter().filter(|task| ***task == Task::LookForStop).count()
+}
+
+#[test]
+fn a_stop_file_ends_a_test() {
+    let mut cancelled = sleeping(|| machine(Mode::Test));
+    cancelled.stop_file_since = Some(WHILE_TESTING);
+    let machine = replay(cancelled);
+    assert_eq!(outcome(&machine), cancelled_by_the_server());
+    assert!(machine.reported().contains(&&Report::StopRequested { by: "ghostctl cancel".to_owned() }));
+    assert!(reported(&machine).contains(&"test started"));
+    assert!(machine.now < WHILE_TESTING + Duration::from_secs(5), "off at {:?}", machine.now);
+}
+
+#[test]
+fn a_stop_file_while_the_job_is_announced_leaves_the_order_unclaimed() {
+    let mut cancelled = machine(Mode::Backup);
+    cancelled.stop_file_since = Some(WHILE_ANNOUNCED);
+    let machine = replay(cancelled);
+    assert_eq!(outcome(&machine), cancelled_by_the_server());
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::Claim(_))));
+}
+
+#[test]
+fn a_stop_file_of_a_job_before_does_not_stop_one_without_an_order() {
+    let mut left_over = sleeping(|| Fake::new("ghost.mode=test", None));
+    left_over.stop_file_since = Some(Duration::ZERO);
+    let machine = replay(left_over);
+    assert_eq!(looks_for_stop(&machine), 0);
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_asked_ever_less_and_told_of_once() {
+    let asked = |hang: bool| {
+        let lasting = || {
+            let mut machine = machine(Mode::Test);
+            machine.stop_looks_hang = hang;
+            machine
+        };
+        replay(sleeping(lasting))
+    };
+    let (well, dead) = (asked(false), asked(true));
+    let (often, seldom) = (looks_for_stop(&well), looks_for_stop(&dead));
+    assert!(often > 8 * seldom, "{often} looks, {seldom} if they hang");
+    let failed = |event: &&&Report| matches!(event, Report::StepFailed { .. });
+    assert_eq!(dead.reported().iter().filter(failed).count(), 1);
 }
 
 #[test]

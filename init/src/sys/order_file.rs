@@ -1,6 +1,6 @@
-//! The order in this client's tree, and its claim.
+//! The order in this client's tree, its claim, and the server's wish that its job stop.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -35,6 +35,25 @@ pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
     }
 }
 
+/// Whether the server has made the stop file below this `/etc`.
+///
+/// That there is no such file is remembered by an NFS client for up to 30 s (nfs(5), `acdirmin`). To open the
+/// folder makes it ask the server whether the folder has changed (nfs(5), close-to-open cache consistency; Linux
+/// does so for folders, `nfs_lookup_verify_inode` in fs/nfs/dir.c), and then it forgets what it remembered.
+///
+/// # Errors
+/// When the folder cannot be opened or asked.
+pub fn look_for_stop(etc: &Path) -> Result<Finding, FileError> {
+    let path = etc.join(layout::STOP);
+    let folder = path.parent().unwrap_or(etc);
+    let found = File::open(folder).and_then(|_asked_anew| path.try_exists());
+    match found {
+        Ok(true) => Ok(Finding::StopAsked),
+        Ok(false) => Ok(Finding::Done),
+        Err(source) => Err(FileError::Read { path, source }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +78,16 @@ mod tests {
         std::fs::remove_dir(&path).unwrap();
         std::fs::write(&path, "{}").unwrap();
         assert_eq!(read(etc.path()).unwrap(), Finding::Order(Some(b"{}".to_vec())));
+    }
+
+    #[test]
+    fn a_stop_file_is_found_when_it_is_there() {
+        let etc = tempfile::tempdir().unwrap();
+        assert!(look_for_stop(etc.path()).is_err(), "without the folder nobody can tell");
+        let path = etc.path().join(layout::STOP);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert_eq!(look_for_stop(etc.path()).unwrap(), Finding::Done);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(look_for_stop(etc.path()).unwrap(), Finding::StopAsked);
     }
 }

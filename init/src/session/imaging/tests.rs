@@ -136,6 +136,17 @@ fn a_job_that_takes_too_long_is_ended_with_a_last_picture() {
 }
 
 #[test]
+fn a_stop_file_ends_the_imager_with_a_last_picture() {
+    let mut machine = backup(|_| {});
+    (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));
+    let machine = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Cancelled { by: "ghostctl cancel".to_owned() });
+    assert_eq!(screenshots(&machine).last().unwrap(), "cancelled");
+    assert!(machine.tasks().contains(&&Task::EndProcesses(Farewell::Force)));
+    assert!(machine.now < Duration::from_secs(120), "off at {:?}", machine.now);
+}
+
+#[test]
 fn only_the_first_and_the_latest_pictures_stay() {
     let mut machine = backup(|order| order.watch.screenshots_kept = 2);
     machine.imager_lasts = 200;

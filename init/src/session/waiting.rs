@@ -1,0 +1,104 @@
+//! Waits of the session in which it looks for the server's stop file, and how often that is looked for.
+//!
+//! Each look is a task like any other, so a dead server delays nothing; but a look that hangs leaves a thread
+//! behind. So after each look that failed the pause is twice as long, until one comes through again.
+
+use std::time::Duration;
+
+use super::preparing::carry_on;
+use super::{Event, Session, Turn};
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::task::{Finding, Task};
+
+/// How often the stop file is looked for: a look is one small question to the server.
+const EVERY: Duration = Duration::from_secs(3);
+/// Who writes the stop file.
+const WRITER: &str = "ghostctl cancel";
+
+/// The stop file is a wish like any other that the machine go off.
+pub(super) fn understood(event: Event) -> Event {
+    match event {
+        Event::Finished(Ok(Finding::StopAsked)) => Event::StopRequested { by: WRITER.to_owned() },
+        other => other,
+    }
+}
+
+/// When the stop file is looked for.
+#[derive(Debug)]
+pub(super) struct StopLooks {
+    /// None if never: without an order no server waits for this job, and the tree, with what is in it, is that of
+    /// a job before.
+    next: Option<Duration>,
+    pause: Duration,
+}
+
+impl StopLooks {
+    /// Those of this job, from now on.
+    pub(super) fn new(job: &Job, now: Duration) -> Self {
+        Self { next: job.order.as_ref().map(|_| now.saturating_add(EVERY)), pause: EVERY }
+    }
+
+    pub(super) fn are_due(&self, now: Duration) -> bool {
+        self.next.is_some_and(|next| now >= next)
+    }
+
+    /// A look has ended and found nothing, or has failed. Only the first failure of several is told.
+    pub(super) fn looked(&mut self, result: Result<Finding, Failure>, turn: &mut Turn) {
+        match result {
+            Ok(_) => self.pause = EVERY,
+            Err(failure) => {
+                if self.pause == EVERY {
+                    carry_on(Task::LookForStop.to_string(), &failure, turn);
+                }
+                self.pause = self.pause.saturating_mul(2);
+            }
+        }
+        self.next = self.next.map(|_| turn.now.saturating_add(self.pause));
+    }
+}
+
+/// What a wait is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    Looking,
+}
+
+/// A wait for a time to come.
+#[derive(Debug)]
+pub(super) struct Wait {
+    until: Duration,
+    looks: StopLooks,
+    doing: Doing,
+}
+
+impl Session {
+    /// Begins to wait until this time, as time since the kernel's start.
+    pub(super) fn wait(&mut self, until: Duration, job: &Job, turn: &Turn) -> Wait {
+        let wait = Wait { until, looks: StopLooks::new(job, turn.now), doing: Doing::Nothing };
+        self.pause(wait)
+    }
+
+    /// Something happened during a wait; gives none when its time has come.
+    pub(super) fn go_on_waiting(&mut self, mut wait: Wait, event: Event, turn: &mut Turn) -> Option<Wait> {
+        let result = match event {
+            Event::DeadlinePassed if turn.now >= wait.until => return None,
+            Event::DeadlinePassed if wait.doing == Doing::Looking => Err(Failure::too_late()),
+            Event::DeadlinePassed => {
+                self.start(Task::LookForStop, turn);
+                self.deadline = self.deadline.min(wait.until);
+                return Some(Wait { doing: Doing::Looking, ..wait });
+            }
+            Event::Finished(result) => result,
+            _ => return Some(wait),
+        };
+        wait.looks.looked(result, turn);
+        Some(self.pause(wait))
+    }
+
+    fn pause(&mut self, wait: Wait) -> Wait {
+        self.deadline = wait.looks.next.map_or(wait.until, |next| next.min(wait.until));
+        Wait { doing: Doing::Nothing, ..wait }
+    }
+}
