@@ -7,6 +7,7 @@
 
 mod backup;
 mod by_hand;
+mod cancelled;
 mod cards;
 mod interrupted;
 mod john;

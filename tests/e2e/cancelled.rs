@@ -1,0 +1,34 @@
+//! `ghostctl cancel john` while john's job runs: john ends it and goes off, and nobody calls it a success.
+
+use ghost_contract::report::{Event, Outcome};
+
+use crate::stage::{BOOT, OFF, SOON, Stage};
+
+#[test]
+fn a_cancelled_job_ends_on_the_client_too() {
+    let stage = Stage::new("cancelled");
+    let john = stage.pc("john").unwrap();
+    let ip = john.config().ip;
+    let original = stage.dhcpd_conf().unwrap();
+    let disk = john.disk_sha256().unwrap();
+    let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
+    john.wait_on(SOON).unwrap();
+    stage.wait_report(&john, "the test's start", BOOT, |event| {
+        matches!(event, Event::TestStarted { .. }).then_some(())
+    });
+
+    let cancel = stage.ghostctl(&["cancel", "john"]).unwrap();
+    assert_eq!(cancel.wait(SOON).unwrap(), 0, "{}", cancel.text());
+    assert_eq!(ghostctl.wait(SOON).unwrap(), 1, "{}", ghostctl.text());
+    assert!(ghostctl.text().contains("cancelled by ghostctl cancel"), "{}", ghostctl.text());
+    stage.assert_dhcpd_conf(&original);
+
+    john.wait_off(OFF).unwrap();
+    let report = stage.report(ip);
+    let by = "ghostctl cancel".to_owned();
+    assert!(report.contains(&Event::StopRequested { by: by.clone() }), "{report:#?}");
+    assert!(report.contains(&Event::Ended { outcome: Outcome::Cancelled { by } }), "{report:#?}");
+    assert_eq!(report.last(), Some(&Event::PoweringOff { reboot: false }), "{report:#?}");
+    assert_eq!(john.disk_sha256().unwrap(), disk);
+    stage.assert_dhcpd_conf(&original);
+}
