@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::stage::LAB_PROGRAM;
 
 /// From the death of an owner until all is gone.
-const GONE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_secs(180);
 /// From `lab up` until the lab is up, a trial of KVM included.
 const UP: Duration = Duration::from_secs(180);
 

@@ -9,8 +9,8 @@ use super::{LabError, Ownership};
 use crate::folder::{self, LabFolder};
 use crate::wait::{self, TimedOut};
 
-/// How long a lab may take to be gone.
-const DOWN: Duration = Duration::from_secs(60);
+/// How long a lab may take to be gone; its processes are gone at once, its thousands of files take 20 s on a slow disk.
+const DOWN: Duration = Duration::from_secs(180);
 
 /// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
 ///
