@@ -196,7 +196,7 @@ fn who_presses_ctrl_alt_del_while_the_job_is_announced_stops_it() {
     assert!(!machine.tasks().iter().any(|task| matches!(task, Task::Claim(_))), "the order is still good");
 }
 
-/// When a job that is announced for 10 s is cancelled, and when it has just been announced.
+/// Times since the start of the kernel: long after a job has been claimed, and while it is announced.
 const WHILE_TESTING: Duration = Duration::from_secs(100);
 const WHILE_ANNOUNCED: Duration = Duration::from_secs(21);
 
