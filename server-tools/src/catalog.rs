@@ -13,6 +13,7 @@
 //! planted is followed. Does not know jobs: who may do what when is theirs.
 
 pub mod check;
+pub mod expectation;
 pub mod finish;
 pub mod listing;
 pub mod manifest;

@@ -451,3 +451,27 @@ fn an_unknown_generation_is_said_to_be_so() {
     }
     assert_eq!(store.catalog.list_host(&"joe".parse().unwrap()).unwrap().len(), 0);
 }
+
+#[test]
+fn the_size_of_an_image_is_known_before_it_is_read_and_guessed_before_it_is_written() {
+    use crate::job::pace::Expected::{About, Exactly};
+    let store = Store::finished();
+    let named = generation("job1");
+    let bytes = store.catalog.show(&john(), named.clone()).unwrap().manifest.unwrap().bytes;
+    let cases = [
+        (Mode::Verify, Some(&named), Some(Exactly(bytes))),
+        (Mode::Restore, Some(&named), Some(Exactly(bytes))),
+        (Mode::Restore, Some(&generation("job2")), None),
+        (Mode::Restore, None, None),
+        (Mode::Backup, None, Some(About(bytes))),
+        (Mode::Test, None, None),
+        (Mode::Ghost, None, None),
+    ];
+    for (mode, generation, expected) in cases {
+        assert_eq!(store.catalog.expected(&john(), mode, generation), expected, "{mode} {generation:?}");
+    }
+    assert_eq!(Store::new().catalog.expected(&john(), Mode::Backup, None), None, "the first backup");
+    fs::write(store.path("job1/image.gho"), "damaged").unwrap();
+    assert!(!store.damage().is_empty());
+    assert_eq!(store.catalog.expected(&john(), Mode::Backup, None), None, "what is damaged tells nothing");
+}

@@ -173,15 +173,7 @@ impl Job {
             report::Event::OrderRefused { reason } => self.seen.refused = Some(reason.clone()),
             report::Event::Ended { outcome } => self.seen.outcome = Some(outcome.clone()),
             report::Event::PoweringOff { reboot } => self.seen.powering_off = Some(*reboot),
-            report::Event::Sampled { disk_read, disk_written, received, sent } => {
-                self.seen.sample = Some(Sample {
-                    uptime: entry.uptime,
-                    disk_read: *disk_read,
-                    disk_written: *disk_written,
-                    received: *received,
-                    sent: *sent,
-                });
-            }
+            report::Event::Sampled { .. } => self.seen.sample = Sample::of(&entry),
             _ => {}
         }
         actions.push(Action::Tell(Note::Reported { event: entry.event }));

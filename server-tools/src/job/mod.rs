@@ -16,6 +16,7 @@ pub mod ending;
 pub mod journal;
 pub mod note;
 pub mod order;
+pub mod pace;
 pub mod record;
 pub mod step;
 
@@ -220,6 +221,19 @@ pub struct Sample {
     pub received: u64,
     /// Sent.
     pub sent: u64,
+}
+
+impl Sample {
+    /// The reading that a line of the report tells, if it tells one.
+    #[must_use]
+    pub const fn of(entry: &report::Entry) -> Option<Self> {
+        match entry.event {
+            report::Event::Sampled { disk_read, disk_written, received, sent } => {
+                Some(Self { uptime: entry.uptime, disk_read, disk_written, received, sent })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A job that runs.

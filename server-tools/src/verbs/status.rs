@@ -1,15 +1,17 @@
 //! `ghostctl status`: what is running, and how the last jobs ended.
 
-use ghost_contract::report::{self, Event};
+use ghost_contract::report;
 use ghost_contract::{HostName, JobId, Mode, UnixTime};
 use serde::Serialize;
 
 use crate::calendar;
+use crate::catalog::Catalog;
 use crate::cli::StatusArgs;
 use crate::job::journal::{self, Entry, JournalError, State};
 use crate::job::note::bytes;
+use crate::job::pace::{self, Left, Readings};
 use crate::job::record::{self, Record, RecordError};
-use crate::job::{FailureKind, Phase};
+use crate::job::{FailureKind, Phase, Sample};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;
@@ -49,6 +51,8 @@ struct Running {
     moved: Option<u64>,
     /// Bytes a second between the last two readings.
     rate: Option<u64>,
+    /// How long it takes yet, where the size of the image tells it.
+    left: Option<Left>,
 }
 
 /// Shows it.
@@ -82,31 +86,26 @@ fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u
 }
 
 fn described(site: &Site, state: &State, owned: bool) -> Running {
-    let report = Tree::of(&site.ghostrc.base_root, state.begun.ip).whole_report().unwrap_or_default();
-    let readings: Vec<(u64, u64)> = report::read(&report)
-        .entries
-        .iter()
-        .filter_map(|entry| match entry.event {
-            Event::Sampled { disk_read, disk_written, received, sent } => {
-                Some((entry.uptime, disk_read.max(disk_written).max(received).max(sent)))
-            }
-            _ => None,
-        })
-        .collect();
-    let rate = readings.windows(2).last().and_then(|pair| {
-        let [(before, little), (after, much)] = pair else { return None };
-        (much.saturating_sub(*little) * 1_000).checked_div(after.saturating_sub(*before))
-    });
+    let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
+    let report = tree.whole_report().unwrap_or_default();
+    let readings = Readings::of(report::read(&report).entries.iter().filter_map(Sample::of));
+    let (host, mode) = (&state.begun.host, state.begun.mode);
+    let order = tree.order().ok().flatten().filter(|order| order.job == state.begun.job);
+    let generation = order.and_then(|order| order.generation);
+    let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, mode, generation.as_ref());
+    let phase = state.phases.last().map(|(phase, _)| *phase);
+    let at_work = readings.filter(|_| phase == Some(Phase::Imaging));
     Running {
-        host: state.begun.host.clone(),
+        host: host.clone(),
         job: state.begun.job.clone(),
-        mode: state.begun.mode,
-        phase: state.phases.last().map(|(phase, _)| *phase),
+        mode,
+        phase,
         since: state.phases.last().map_or(state.begun.at, |(_, at)| *at),
         pid: state.begun.pid,
         owned,
-        moved: readings.last().map(|(_, moved)| *moved),
-        rate,
+        moved: readings.map(|readings| readings.moved()),
+        rate: at_work.and_then(|readings| readings.rate()),
+        left: at_work.and_then(|readings| readings.left(mode, expected())),
     }
 }
 
@@ -118,8 +117,9 @@ fn words(one: &Running) -> String {
     if let Some(moved) = one.moved {
         words.push_str(&format!(", {} moved", bytes(moved)));
     }
-    if let Some(rate) = one.rate {
-        words.push_str(&format!(", {}/s", bytes(rate)));
+    let pace = pace::words(one.rate, one.left);
+    if !pace.is_empty() {
+        words.push_str(&format!(", {pace}"));
     }
     if !one.owned {
         words.push_str("; its ghostctl is gone: run 'ghostctl recover'");
