@@ -1,12 +1,18 @@
 //! What people read, and what programs read with `--json`: one line a note, to standard output.
+//!
+//! On a terminal every job has a live line as well, below what is told.
+
+mod live;
 
 use std::io::{self, IsTerminal, Write};
 
-use ghost_contract::{HostName, UnixTime, report};
+use ghost_contract::{HostName, Mode, UnixTime, report};
 use serde::Serialize;
 
-use crate::job::Note;
+use crate::job::pace::Expected;
+use crate::job::{Note, Sample};
 use crate::sys::clock;
+use live::LiveLines;
 
 /// How things are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub enum Detail {
 pub struct Output {
     form: Form,
     detail: Detail,
-    live: Option<indicatif::ProgressBar>,
+    live: Option<LiveLines>,
 }
 
 #[derive(Serialize)]
@@ -43,11 +49,10 @@ struct JsonNote<'a> {
 }
 
 impl Output {
-    /// Tells in this form; on a terminal, readings of counters are one live line.
+    /// Tells in this form; on a terminal, with live lines.
     #[must_use]
     pub fn new(form: Form, detail: Detail) -> Self {
-        let live =
-            (form == Form::Plain && io::stdout().is_terminal()).then(indicatif::ProgressBar::new_spinner);
+        let live = (form == Form::Plain && io::stdout().is_terminal()).then(LiveLines::default);
         Self { form, detail, live }
     }
 
@@ -62,21 +67,33 @@ impl Output {
         if self.form == Form::Json {
             return self.json(&JsonNote { at: clock::now(), host, note });
         }
+        if let Some(live) = &mut self.live {
+            live.hear(host, note);
+        }
         let is_reading = matches!(note, Note::Reported { event: report::Event::Sampled { .. } });
-        match (&self.live, is_reading) {
-            (Some(live), true) => {
-                live.set_message(format!("{host}: {note}"));
-                live.tick();
-            }
-            (None, true) if self.detail == Detail::Usual => {}
-            _ => self.line(&format!("{host}: {note}")),
+        if !is_reading || self.detail == Detail::Everything {
+            self.line(&format!("{host}: {note}"));
+        }
+    }
+
+    /// From now on a host has a job; where lines are live, it gets one.
+    pub fn begin(&mut self, host: &HostName, mode: Mode, expected: Option<Expected>) {
+        if let Some(live) = &mut self.live {
+            live.add(host, mode, expected);
+        }
+    }
+
+    /// Shows a reading of a client's counters where lines are live.
+    pub fn reading(&mut self, host: &HostName, sample: Sample) {
+        if let Some(live) = &mut self.live {
+            live.read(host, sample);
         }
     }
 
     /// Tells a line to people.
     pub fn line(&mut self, text: &str) {
         match &self.live {
-            Some(live) => live.suspend(|| write_line(text)),
+            Some(live) => live.above(|| write_line(text)),
             None => write_line(text),
         }
     }
@@ -97,14 +114,6 @@ impl Output {
     pub fn json(&mut self, value: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
             write_line(&text);
-        }
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(live) = &self.live {
-            live.finish_and_clear();
         }
     }
 }

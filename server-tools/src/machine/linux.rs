@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use ghost_contract::ghostrc::Settings;
-use ghost_contract::report;
+use ghost_contract::report::{self, Event as Reported};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
@@ -131,6 +131,9 @@ impl<'a> Linux<'a> {
             }
         };
         let tree = Tree::of(&self.site.ghostrc.base_root, work.begun.ip);
+        let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
+        let expected = self.catalog.expected(&work.begun.host, work.begun.mode, generation);
+        self.output.begin(&work.begun.host, work.begun.mode, expected);
         self.clients.push(Client { work, settings, tree, wire, offset: 0 });
         Ok(())
     }
@@ -176,6 +179,10 @@ impl<'a> Linux<'a> {
     fn tell(&mut self, index: usize, job: &Job, note: &Note) {
         if let Note::Phase { phase } = note {
             self.phase(index, *phase);
+        }
+        if let (Note::Reported { event: Reported::Sampled { .. } }, Some(sample)) = (note, job.seen().sample)
+        {
+            self.output.reading(&job.plan().host, sample);
         }
         self.output.note(&job.plan().host, note);
     }
