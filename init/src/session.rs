@@ -106,6 +106,8 @@ enum Stage {
     Testing(Wait),
     /// The imager is being made ready.
     PreparingImager(Job, Prompts),
+    /// Whether somebody has stopped the job is asked once more, before the imager that is ready touches a disk.
+    LookingOnceMore(Job, Prompts, report::Event),
     /// The imager is being started.
     StartingImager(Job, Prompts),
     /// Until the imager ends, or must be ended.
@@ -252,6 +254,9 @@ impl Session {
             Stage::StartingShellServer(job) => self.shell_server_started(job, result, turn),
             Stage::StartingSleep(job, port) => self.sleep_started(job, port, result, turn),
             Stage::PreparingImager(job, prompts) => self.imager_prepared(job, prompts, result, turn),
+            Stage::LookingOnceMore(job, prompts, launch) => {
+                self.looked_once_more(job, prompts, launch, result, turn)
+            }
             Stage::StartingImager(job, prompts) => self.imager_started(job, prompts, result, turn),
             Stage::New
             | Stage::Delaying(..)

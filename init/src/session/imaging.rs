@@ -1,7 +1,7 @@
 //! The modes that run an imager: it is made ready, started, watched, answered, and judged when it has ended.
 //!
 //! ```text
-//! PreparingImager ─▶ StartingImager ─▶ Imaging: look, look, …, it has ended ─▶ judge ─▶ Ending
+//! PreparingImager ─▶ LookingOnceMore ─▶ StartingImager ─▶ Imaging: look, look, …, it has ended ─▶ judge ─▶ Ending
 //!                                         │ stalled, or a prompt that must come did not
 //!                                         └─▶ screenshot ─▶ asked, then forced to end ─▶ Ending
 //! ```
@@ -190,14 +190,38 @@ impl Session {
     ) -> Stage {
         match result {
             Ok(Finding::ImagerReady { imager, command }) => {
-                turn.say(format!("starting {imager}"));
-                turn.report(Report::ImagerStarted { imager, command });
-                self.start(Task::StartImager, turn);
-                Stage::StartingImager(job, prompts)
+                let launch = Report::ImagerStarted { imager, command };
+                if job.order.is_none() {
+                    return self.start_imager(job, prompts, launch, turn);
+                }
+                self.start(Task::LookForStop, turn);
+                Stage::LookingOnceMore(job, prompts, launch)
             }
             Ok(_) => self.fail("the imager's preparation found nothing", turn),
             Err(failure) => self.fail(format!("the imager is not started: {failure}"), turn),
         }
+    }
+
+    /// Nobody has stopped the job before a disk is touched, or nobody can be asked.
+    pub(super) fn looked_once_more(
+        &mut self,
+        job: Job,
+        prompts: Prompts,
+        launch: Report,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        if let Err(failure) = result {
+            carry_on(Task::LookForStop.to_string(), &failure, turn);
+        }
+        self.start_imager(job, prompts, launch, turn)
+    }
+
+    fn start_imager(&mut self, job: Job, prompts: Prompts, launch: Report, turn: &mut Turn) -> Stage {
+        turn.say(Task::StartImager.to_string());
+        turn.report(launch);
+        self.start(Task::StartImager, turn);
+        Stage::StartingImager(job, prompts)
     }
 
     pub(super) fn imager_started(

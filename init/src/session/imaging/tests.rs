@@ -136,6 +136,17 @@ fn a_job_that_takes_too_long_is_ended_with_a_last_picture() {
 }
 
 #[test]
+fn a_stop_file_made_during_the_preparations_keeps_the_imager_from_the_disk() {
+    let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
+    // The fake machine's kernel is 20 s old at the start, the job is announced for 10 s, and tasks take no time.
+    machine.stop_file_since = Some(Duration::from_secs(30));
+    let machine = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Cancelled { by: "ghostctl cancel".to_owned() });
+    assert!(machine.tasks().iter().any(|task| matches!(task, Task::PrepareImager(_))));
+    assert!(!machine.tasks().contains(&&Task::StartImager));
+}
+
+#[test]
 fn a_stop_file_ends_the_imager_with_a_last_picture() {
     let mut machine = backup(|_| {});
     (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));
