@@ -19,7 +19,7 @@ const IMAGING: Duration = Duration::from_secs(900);
 const SIZE: u32 = 64;
 
 /// A lab whose base root has the template floppy with the stand-in, and in which john has a disk with files.
-fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
+pub(crate) fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
     let stage = Stage::with(name, |config| {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         config.ghostrc.extend(settings);
@@ -30,7 +30,7 @@ fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
 }
 
 /// The names in john's folder of the image store.
-fn stored(stage: &Stage) -> Vec<String> {
+pub(crate) fn stored(stage: &Stage) -> Vec<String> {
     let entries = fs::read_dir(stage.folder().image_store().join("john")).unwrap();
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -39,7 +39,7 @@ fn stored(stage: &Stage) -> Vec<String> {
 }
 
 /// Runs a job on john to its end; gives its exit status and what `ghostctl` said.
-fn job(stage: &Stage, john: &Pc<'_>, words: &[&str]) -> (i32, String) {
+pub(crate) fn job(stage: &Stage, john: &Pc<'_>, words: &[&str]) -> (i32, String) {
     let original = stage.dhcpd_conf().unwrap();
     let ghostctl = stage.ghostctl(words).unwrap();
     let status = ghostctl.wait(BOOT + IMAGING).unwrap();
@@ -101,7 +101,7 @@ fn assert_screens_show_the_stand_in(screens: &Path) {
 
 #[test]
 fn an_imager_that_hangs_is_stalled_and_the_machine_goes_off() {
-    let hangs = r"'-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinhang'";
+    let hangs = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinhang";
     let stage = stage("hang", &[("BACKUPCOMMAND", hangs), ("STALL_WINDOW", "20")]);
     let john = stage.pc("john").unwrap();
     let disk = john.disk_sha256().unwrap();
@@ -116,7 +116,7 @@ fn an_imager_that_hangs_is_stalled_and_the_machine_goes_off() {
 
 #[test]
 fn what_the_program_says_went_wrong_is_the_outcome() {
-    let fails = r"'-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinfail=30'";
+    let fails = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinfail=30";
     let stage = stage("program-error", &[("BACKUPCOMMAND", fails)]);
     let john = stage.pc("john").unwrap();
     let (status, said) = job(&stage, &john, &["backup", "john"]);

@@ -16,4 +16,5 @@ mod never_up;
 mod refusals;
 mod shared_address;
 mod stage;
+mod troubles;
 mod wake;

@@ -57,6 +57,15 @@ impl Monitor {
         self.command("system_powerdown", &json!({}))
     }
 
+    /// Presses keys together, by QEMU's names for them (`QKeyCode`).
+    ///
+    /// # Errors
+    /// When the monitor does not take them.
+    pub fn press_keys(&mut self, keys: &[&str]) -> Result<(), QmpError> {
+        let keys: Vec<Value> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
+        self.command("send-key", &json!({ "keys": keys }))
+    }
+
     fn command(&mut self, command: &str, arguments: &Value) -> Result<(), QmpError> {
         let line = json!({ "execute": command, "arguments": arguments }).to_string() + "\n";
         self.0.get_mut().write_all(line.as_bytes())?;

@@ -63,6 +63,14 @@ impl<'lab> Pc<'lab> {
         Ok(self.monitor()?.power_button()?)
     }
 
+    /// Presses keys together on its keyboard, by QEMU's names for them.
+    ///
+    /// # Errors
+    /// When it is off.
+    pub fn press_keys(&self, keys: &[&str]) -> Result<(), LabError> {
+        Ok(self.monitor()?.press_keys(keys)?)
+    }
+
     /// Takes its power away, and waits until it is off.
     ///
     /// # Errors

@@ -1,0 +1,96 @@
+//! What can happen while an imager runs: whatever it is, the PC goes off, and nothing is called good.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use ghost_contract::report::{Event, Outcome};
+
+use crate::backup::{self, job, stored};
+use crate::by_hand;
+use crate::stage::{BOOT, OFF, SOON, Stage};
+
+/// From the death of the NFS server until the PC is off: what is left of the grace, the stall window, the time
+/// limits of all tasks that wait for the server, and the ending.
+const DEAD_SERVER: Duration = Duration::from_secs(600);
+/// The emulator in the clients' base root.
+const EMULATOR: &str = "usr/bin/dosbox-x";
+
+/// Waits until john writes an image.
+fn wait_for_image(stage: &Stage) {
+    let john = stage.pc("john").unwrap();
+    stage.wait_report(&john, "a disk that is read", BOOT, |event| match event {
+        Event::Sampled { disk_read, .. } if *disk_read > 1 << 20 => Some(()),
+        _ => None,
+    });
+}
+
+fn assert_no_generation(stage: &Stage) {
+    let names = stored(stage);
+    assert!(names.iter().all(|name| name.starts_with('.')), "{names:?}");
+}
+
+#[test]
+fn a_power_cut_in_the_middle_leaves_no_generation() {
+    let stage = backup::stage("power-cut", &[("JOB_DEADLINE", "180")]);
+    let john = stage.pc("john").unwrap();
+    let original = stage.dhcpd_conf().unwrap();
+    let ghostctl = stage.ghostctl(&["backup", "john"]).unwrap();
+    wait_for_image(&stage);
+    john.cut_power().unwrap();
+    assert_eq!(ghostctl.wait(Duration::from_secs(600)).unwrap(), 75, "{}", ghostctl.text());
+    stage.assert_dhcpd_conf(&original);
+    assert_no_generation(&stage);
+    let kept = stored(&stage);
+    assert_eq!(kept.len(), 1, "what there is of the image is kept aside: {kept:?}");
+}
+
+#[test]
+fn a_dead_nfs_server_does_not_keep_the_pc_on() {
+    let stage = backup::stage("dead-server", &[("STALL_WINDOW", "20")]);
+    let john = stage.pc("john").unwrap();
+    let disk = john.disk_sha256().unwrap();
+    let _ghostctl = stage.ghostctl(&["backup", "john"]).unwrap();
+    wait_for_image(&stage);
+    let kill = stage.run(&["pkill", "-KILL", "ganesha"]).unwrap();
+    assert_eq!(kill.wait(SOON).unwrap(), 0, "{}", kill.text());
+    john.wait_off(DEAD_SERVER).unwrap();
+    assert_no_generation(&stage);
+    assert_eq!(john.disk_sha256().unwrap(), disk);
+}
+
+#[test]
+fn an_emulator_that_is_killed_or_missing_is_a_failure_with_its_reason() {
+    let stage = backup::stage("emulator", &[]);
+    let john = stage.pc("john").unwrap();
+    let emulator = stage.folder().base_root().join(EMULATOR);
+    fs::write(&emulator, "#!/bin/sh\nkill -KILL $$\n").unwrap();
+    fs::set_permissions(&emulator, Permissions::from_mode(0o755)).unwrap();
+    for how in ["killed by SIGKILL", "ended with status 127"] {
+        let (status, said) = job(&stage, &john, &["backup", "john"]);
+        assert_eq!(status, 1, "{said}");
+        assert!(said.contains("the emulator ended before"), "{said}");
+        let report = stage.report(john.config().ip);
+        assert!(report.contains(&Event::ImagerExited { how: how.to_owned() }), "{report:#?}");
+        assert_no_generation(&stage);
+        fs::remove_file(&emulator).unwrap_or_default();
+    }
+}
+
+#[test]
+fn a_flag_alone_starts_mode_test_and_ctrl_alt_del_ends_it() {
+    let stage = Stage::with("flag", |config| config.kernel_flags = vec!["ghost.mode=test".to_owned()]);
+    let john = stage.pc("john").unwrap();
+    by_hand::swap(&stage, john.config());
+    by_hand::make_tree(&stage, john.config());
+    john.switch_on().unwrap();
+    stage.wait_report(&john, "the test's start", BOOT, |event| {
+        matches!(event, Event::TestStarted { .. }).then_some(())
+    });
+    john.press_keys(&["ctrl", "alt", "delete"]).unwrap();
+    john.wait_off(OFF).unwrap();
+    let report = stage.report(john.config().ip);
+    assert!(!report.iter().any(|event| matches!(event, Event::OrderClaimed { .. })), "{report:#?}");
+    let cancelled = Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() };
+    assert!(report.contains(&Event::Ended { outcome: cancelled }), "{report:#?}");
+}
