@@ -66,7 +66,7 @@ fn an_emulator_that_is_killed_or_missing_is_a_failure_with_its_reason() {
     let emulator = stage.folder().base_root().join(EMULATOR);
     fs::write(&emulator, "#!/bin/sh\nkill -KILL $$\n").unwrap();
     fs::set_permissions(&emulator, Permissions::from_mode(0o755)).unwrap();
-    for how in ["killed by SIGKILL", "ended with status 127"] {
+    for how in ["killed by SIGKILL", "by itself, with status 127"] {
         let (status, said) = job(&stage, &john, &["backup", "john"]);
         assert_eq!(status, 1, "{said}");
         assert!(said.contains("the emulator ended before"), "{said}");
