@@ -134,7 +134,7 @@ fn show_backup(lab: &Lab) -> Result<(), DemoError> {
     arrow(&format!("john has a disk of {DISK_SIZE} MiB with an NTFS and a FAT32 partition full of files"));
     arrow("# ghostctl backup john      (a stand-in for GHOST.EXE under dosbox-x)");
     let ghostctl = lab.ghostctl(&["backup", PC])?;
-    let heard = john.console()?.lines().count();
+    let heard = john.whole_console()?.lines().count();
     Story { ghostctl: &ghostctl, pc: john, told: 0, heard }.until_ended(BACKUP)?;
     if ghostctl.wait(OFF)? != 0 {
         return Err(DemoError::Wrong("the backup did not succeed"));
@@ -233,7 +233,7 @@ impl Story<'_> {
         let lines = self.ghostctl.lines();
         lines[self.told..].iter().for_each(|line| println!("ghostctl | {line}"));
         self.told = lines.len();
-        let console = self.pc.console()?;
+        let console = self.pc.whole_console()?;
         // Only whole lines, and the last one may not be whole yet.
         let whole = console.rfind('\n').map_or(0, |end| end + 1);
         for line in console[..whole].lines().skip(self.heard) {
