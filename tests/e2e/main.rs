@@ -9,6 +9,7 @@ mod backup;
 mod by_hand;
 mod cancelled;
 mod cards;
+mod dosemu;
 mod interrupted;
 mod john;
 mod lab_itself;

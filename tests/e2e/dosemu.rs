@@ -1,0 +1,67 @@
+//! The imager `dosemu` on the virtual terminal, with a stand-in for DOSEmu 1.4 where an administrator puts DOSEmu.
+
+use std::fs;
+use std::time::Duration;
+
+use ghost_contract::layout;
+use ghost_contract::report::Event;
+use ghost_lab::config::repository;
+use ghost_lab::lab::Pc;
+use ghost_lab::stand_in;
+
+use crate::stage::{BOOT, Stage};
+
+/// What the imager may take for a disk, on an emulated PC on a busy machine.
+const IMAGING: Duration = Duration::from_secs(900);
+/// Size of the disk in MiB.
+const SIZE: u32 = 64;
+
+/// Runs a job on john to its good end.
+fn job(stage: &Stage, john: &Pc<'_>, words: &[&str]) {
+    let original = stage.dhcpd_conf().unwrap();
+    let ghostctl = stage.ghostctl(words).unwrap();
+    let status = ghostctl.wait(BOOT + IMAGING).unwrap();
+    assert!(john.is_off().unwrap(), "{}", ghostctl.text());
+    stage.assert_dhcpd_conf(&original);
+    assert_eq!(status, 0, "{}", ghostctl.text());
+}
+
+#[test]
+fn dosemu_on_the_virtual_terminal_backs_up_and_restores() {
+    let stage = Stage::with("dosemu", |config| {
+        config.ghostrc.insert("IMAGER".to_owned(), "dosemu".to_owned());
+    });
+    let john = stage.pc("john").unwrap();
+    stand_in::set_up(&stage, &john, SIZE).unwrap();
+    let program = stage.folder().base_root().join("usr/bin/dosemu.bin");
+    fs::copy(repository().join("tests/dosemu-stand-in/dosemu.bin"), program).unwrap();
+    let disk = john.disk_sha256().unwrap();
+
+    job(&stage, &john, &["backup", "john"]);
+    assert_eq!(john.disk_sha256().unwrap(), disk, "a backup does not touch the disk");
+    let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
+    let because = "the screen shows 'Mark'".to_owned();
+    let report = stage.report(john.config().ip);
+    assert!(report.contains(&Event::KeysTyped { keys, because }), "{report:#?}");
+    let store = stage.folder().image_store().join("john");
+    let generations: Vec<_> = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(generations.len(), 1, "{generations:?}");
+    assert!(generations[0].join(layout::MANIFEST).is_file());
+    let screens = fs::read_dir(generations[0].join(layout::SCREENS)).unwrap();
+    let texts: Vec<String> = screens
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with("before-keys.txt"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(
+        texts.iter().any(|text| text.contains("STAND-IN for DOSEmu") && text.contains("Mark")),
+        "{texts:?}"
+    );
+
+    let destroyed = stand_in::disk(&stage, &john);
+    let size = fs::metadata(&destroyed).unwrap().len();
+    fs::write(destroyed, vec![0_u8; usize::try_from(size).unwrap()]).unwrap();
+    assert_ne!(john.disk_sha256().unwrap(), disk);
+    job(&stage, &john, &["restore", "--yes", "john"]);
+    assert_eq!(john.disk_sha256().unwrap(), disk, "every byte is back");
+}
