@@ -1,43 +1,24 @@
 //! The imager `dosemu` on the virtual terminal, with a stand-in for DOSEmu 1.4 where an administrator puts DOSEmu.
 
 use std::fs;
-use std::time::Duration;
 
 use ghost_contract::layout;
 use ghost_contract::report::Event;
 use ghost_lab::config::repository;
-use ghost_lab::lab::Pc;
 use ghost_lab::stand_in;
 
-use crate::stage::{BOOT, Stage};
-
-/// What the imager may take for a disk, on an emulated PC on a busy machine.
-const IMAGING: Duration = Duration::from_secs(900);
-/// Size of the disk in MiB.
-const SIZE: u32 = 64;
-
-/// Runs a job on john to its good end.
-fn job(stage: &Stage, john: &Pc<'_>, words: &[&str]) {
-    let original = stage.dhcpd_conf().unwrap();
-    let ghostctl = stage.ghostctl(words).unwrap();
-    let status = ghostctl.wait(BOOT + IMAGING).unwrap();
-    assert!(john.is_off().unwrap(), "{}", ghostctl.text());
-    stage.assert_dhcpd_conf(&original);
-    assert_eq!(status, 0, "{}", ghostctl.text());
-}
+use crate::backup::{self, job};
 
 #[test]
 fn dosemu_on_the_virtual_terminal_backs_up_and_restores() {
-    let stage = Stage::with("dosemu", |config| {
-        config.ghostrc.insert("IMAGER".to_owned(), "dosemu".to_owned());
-    });
+    let stage = backup::stage("dosemu", &[("IMAGER", "dosemu")]);
     let john = stage.pc("john").unwrap();
-    stand_in::set_up(&stage, &john, SIZE).unwrap();
     let program = stage.folder().base_root().join("usr/bin/dosemu.bin");
     fs::copy(repository().join("tests/dosemu-stand-in/dosemu.bin"), program).unwrap();
     let disk = john.disk_sha256().unwrap();
 
-    job(&stage, &john, &["backup", "john"]);
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 0, "{said}");
     assert_eq!(john.disk_sha256().unwrap(), disk, "a backup does not touch the disk");
     let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
     let because = "the screen shows 'Mark'".to_owned();
@@ -62,6 +43,7 @@ fn dosemu_on_the_virtual_terminal_backs_up_and_restores() {
     let size = fs::metadata(&destroyed).unwrap().len();
     fs::write(destroyed, vec![0_u8; usize::try_from(size).unwrap()]).unwrap();
     assert_ne!(john.disk_sha256().unwrap(), disk);
-    job(&stage, &john, &["restore", "--yes", "john"]);
+    let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
+    assert_eq!(status, 0, "{said}");
     assert_eq!(john.disk_sha256().unwrap(), disk, "every byte is back");
 }
