@@ -31,6 +31,9 @@
  *  - whether the attribute controller awaits an index or a value: see read_attributes().
  *
  * System management mode and NMI handlers are expected to keep off the VGA, as everywhere in the kernel.
+ *
+ * All of it is in one file, long as it is: the steps of a snapshot share registers that must not be half put back,
+ * and a module that DKMS builds on any kernel has nothing to link wrongly.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
