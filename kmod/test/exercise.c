@@ -246,9 +246,15 @@ static void check_mode_switches(int count)
 
 	screen_open();
 	switcher = fork();
+	/*
+	 * A snapshot takes tens of milliseconds there, so many switches fall into each. Without the pause an emulator that
+	 * maps video memory anew at each may let the other processor wait for minutes.
+	 */
 	if (switcher == 0)
-		for (unsigned int i = 0;; i++)
+		for (unsigned int i = 0;; i++) {
 			set_registers(find_mode(numbers[i % sizeof(numbers)]));
+			usleep(1000);
+		}
 	for (int i = 0; i < count; i++)
 		failed += take_snapshot(&shot) != 0;
 	kill(switcher, SIGKILL);
