@@ -5,7 +5,9 @@
 #   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check lab e2e (SCENARIO=name for one) bench.
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) bench.
+#
+# With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,21 +23,33 @@ RECOVER := ghost4linux-recover
 OVERLAY ?=
 export OVERLAY
 
-STATIC_TARGET := x86_64-unknown-linux-gnu
-GHOST_INIT := target/$(STATIC_TARGET)/release/ghost-init
+# An imager of one's own for the main scenario. It has a base root of its own, beside the one without it.
+FLOPPY ?=
+ifneq ($(FLOPPY),)
+export IMAGER FLOPPY
+ROOTFS := target/rootfs-$(IMAGER)
+export LAB_BASE_ROOT := $(CURDIR)/$(ROOTFS)/base
+export LAB_NETBOOT := $(CURDIR)/$(ROOTFS)/netboot
+SCENARIO ?= a_disk_is_backed_up
+else
 ROOTFS := target/rootfs
+endif
+
+STATIC_TARGET := x86_64-unknown-linux-gnu
+# What runs on the client: PID 1, and the imager that it starts.
+CLIENT_PROGRAMS := $(addprefix target/$(STATIC_TARGET)/release/,ghost-init ghost-imager)
 KMOD := target/kmod
 LAB := target/release/lab
 PACKAGE_LISTS := scripts/host-packages rootfs/host-packages kmod/host-packages tests/host-packages
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check lab e2e bench install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e bench install clean
 
 demo: deps rootfs lab
 	$(LAB) demo
 
-test: deps lint unit rootfs rootfs-check kmod-check e2e
+test: deps lint unit rootfs rootfs-check kmod-check screens-check e2e
 
 deps:
 	scripts/install-host-packages $(PACKAGE_LISTS)
@@ -48,13 +62,15 @@ unit:
 	# A program that kills itself wherever it changes something, and what the next start makes of it.
 	cargo test --locked -p ghostctl --features crash-points --test jobs crash
 
-# PID 1 has to outlive its own root file system, so it brings its C library along.
+# PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
+# same program whatever the base root's is.
 init:
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release -p ghost-init --target $(STATIC_TARGET)
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release -p ghost-init -p ghost-imaging --bins \
+	    --target $(STATIC_TARGET)
 
 rootfs: init
 	rootfs/build $(ROOTFS)
-	rootfs/install-init $(GHOST_INIT) $(ROOTFS)
+	rootfs/install-init $(CLIENT_PROGRAMS) $(ROOTFS)
 
 rootfs-check:
 	rootfs/check $(ROOTFS)
@@ -67,15 +83,18 @@ kmod: rootfs
 kmod-check: kmod
 	kmod/check $(KMOD)
 
+screens-check: kmod
+	tests/screens/check $(KMOD) target/$(STATIC_TARGET)/release/monitor
+
 lab:
 	cargo build --locked --release -p ghost-lab -p ghostctl
 
-e2e: rootfs lab
+e2e: kmod lab
 	cargo test --locked --release -p ghost-lab --features e2e --test e2e -- $(SCENARIO)
 
 # Prints tables and judges nothing: docs/benches.md.
 bench:
-	cargo bench --locked -p ghostctl
+	cargo bench --locked -p ghostctl -p ghost-init -p ghost-imaging
 
 install:
 	cargo build --locked --release -p ghostctl

@@ -49,8 +49,14 @@
 //! | `STALL_RATE` | below this many bytes a second nothing moves | `1024` |
 //! | `GENERATIONS` | how many generations are kept, at least 1 | all |
 //! | `KEEP_DAYS` | generations younger than this are kept in any case | `0` |
-//! | `IMAGER` | `dosbox-x` or `dosemu` | `dosbox-x` |
-//! | `BACKUPCOMMAND` `RESTORECOMMAND` `VERIFYCOMMAND` | the imaging program's command line, without its name | Ghost 2003's switches |
+//! | `DISK` | which disk: `first`, `/dev/NAME`, `serial:NUMBER`, `size:500G`, `all`; see [`crate::DiskChoice`] | `first` |
+//! | `IMAGER` | `partclone`, `dosbox-x` or `dosemu` | `dosbox-x` where the base root has the template floppy, else `partclone` |
+//! | `COMPRESSION` | partclone: zstd's level, 1 to 19 | `3` |
+//! | `PIECE_SIZE` | partclone: the largest file of an image | `1Gi` |
+//! | `RESCUE` | partclone: `yes` goes on where a disk cannot be read | `no` |
+//! | `DIRTY_NTFS` | partclone: `refuse` an NTFS that was not closed, or save it `raw` | `refuse` |
+//! | `GROW` | partclone: `yes` gives a larger disk's room to the last partition | `no` |
+//! | `BACKUPCOMMAND` `RESTORECOMMAND` `VERIFYCOMMAND` | the DOS program's command line, without its name | Ghost 2003's switches |
 //!
 //! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the
 //! administrator's own; one that looks like a misspelling of ours gives a [`Warning`].

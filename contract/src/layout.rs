@@ -14,18 +14,38 @@ pub const STORE_MOUNT_POINT: &str = "/backup";
 pub const ORDER: &str = "ghost/order.json";
 /// Made by the server when the job shall stop, below a client's `/etc`.
 pub const STOP: &str = "ghost/stop";
+/// Made anew by the server with a word that it has not used before when a person wants to see the screen now, below a
+/// client's `/etc`. The client answers with a screenshot.
+pub const SCREEN_REQUEST: &str = "ghost/screen-request";
 /// The copy of the DHCP configuration from which a client learns its name, below its `/etc`.
 pub const HOST_TABLE: &str = "ghost/dhcpd.conf";
 /// The report, below a client's `/var`.
 pub const REPORT: &str = "ghost/report.jsonl";
 /// The folder in which an order is claimed, below a client's `/var`.
 pub const CLAIMS: &str = "ghost/claims";
+/// The administrator's template floppy (HOWTO), below the base root.
+pub const TEMPLATE_FLOPPY: &str = "root/.dosemu/ghost.img";
 /// The folder of nonces, below the image store.
 pub const NONCES: &str = ".ghost4linux";
 /// What the server writes once a generation is complete, below its folder.
 pub const MANIFEST: &str = "manifest.json";
-/// Screenshots, below a generation's folder.
+/// The description of a disk's image, in its folder ([`disk`]).
+pub const DISK_IMAGE: &str = "disk.json";
+/// The partition table for people, in the folder of a disk's image.
+pub const TABLE_DUMP: &str = "table.sfdisk";
+/// The checksums of all files of a disk's image, for `sha256sum --check`, in its folder.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+/// Screenshots, below a generation's folder: `NAME.png`, and `NAME.txt` and `NAME.ansi` (the same in colour) where there is
+/// text. Written by the client only.
 pub const SCREENS: &str = "screens";
+/// Screenshots of a job that writes no generation, below a client's `/var`.
+pub const OWN_SCREENS: &str = "ghost/screens";
+/// The newest screenshot, below the folder of screenshots.
+pub const LATEST_SCREEN: &str = "latest.png";
+/// All screenshots and what happened between them, below the folder of screenshots.
+pub const SCREENS_PAGE: &str = "index.html";
+/// How the name of a screenshot ends that answers [`SCREEN_REQUEST`].
+pub const ASKED_SCREEN: &str = "asked";
 
 /// The name of a client's own `/etc` below the base root: `192.168.7.2etc`.
 #[must_use]
@@ -61,6 +81,12 @@ pub fn staging(host: &HostName, job: &JobId) -> PathBuf {
 #[must_use]
 pub fn generation(host: &HostName, generation: &Generation) -> PathBuf {
     Path::new(host.as_str()).join(generation.as_str())
+}
+
+/// The folder of a disk's image, below a generation's folder: `disk0`.
+#[must_use]
+pub fn disk(index: u32) -> String {
+    format!("disk{index}")
 }
 
 #[cfg(test)]

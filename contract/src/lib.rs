@@ -4,10 +4,14 @@
 //! touches the environment: bytes and values in, values out. Each file that is described here has exactly
 //! one writer; the module that describes it says which.
 
+pub mod bootdisk;
+pub mod checksum;
 pub mod dhcp;
+pub mod disk;
 pub mod generation;
 pub mod ghostrc;
 pub mod host;
+pub mod image;
 pub mod job;
 pub mod layout;
 pub mod mac;
@@ -17,6 +21,7 @@ pub mod place;
 pub mod report;
 pub mod time;
 
+pub use disk::DiskChoice;
 pub use generation::Generation;
 pub use ghostrc::Ghostrc;
 pub use host::HostName;

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ghostrc::ImagerName;
+use crate::image::PartcloneSettings;
 use crate::time::seconds;
-use crate::{Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
+use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -42,6 +44,9 @@ pub struct Order {
     pub nonce: Nonce,
     /// The imaging program and its settings; absent in mode `test`.
     pub imager: Option<Imager>,
+    /// The disks that are written to images, or back.
+    #[serde(default)]
+    pub disk: DiskChoice,
     /// The generation to check or to write back; absent in the other modes.
     pub generation: Option<Generation>,
     /// What to type when.
@@ -73,6 +78,20 @@ pub enum Imager {
     Dosemu(DosProgram),
     /// dosbox-x, headless, with a DOS program from the boot floppy.
     DosboxX(DosProgram),
+    /// Linux's own: `ghost-imager`, with the tools that are in the base root.
+    Partclone(PartcloneSettings),
+}
+
+impl Imager {
+    /// The word for it, as in `/etc/ghostrc`.
+    #[must_use]
+    pub const fn name(&self) -> ImagerName {
+        match self {
+            Self::Dosemu(_) => ImagerName::Dosemu,
+            Self::DosboxX(_) => ImagerName::DosboxX,
+            Self::Partclone(_) => ImagerName::Partclone,
+        }
+    }
 }
 
 /// How a DOS imaging program is called.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image::Progress;
 use crate::time::seconds;
 use crate::{HostName, JobId, MacAddress, Mode, UnixTime};
 
@@ -106,6 +107,9 @@ pub enum Event {
         imager: String,
         /// Its command line.
         command: String,
+        /// The disks that it works on, `sda`.
+        #[serde(default)]
+        disks: Vec<String>,
     },
     /// The imaging program and all that it started are gone.
     ImagerExited {
@@ -130,17 +134,36 @@ pub enum Event {
         /// Bytes sent since the imager's start.
         sent: u64,
     },
+    /// How far the imaging program says it is.
+    Progressed(Progress),
+    /// What the administrator should know of what the imaging program did, though it is no failure.
+    ImagerRemarked {
+        /// In words.
+        remark: String,
+    },
+    /// A restore has not come to its end, and has begun to write, or may have: these disks must not be used before
+    /// another restore has succeeded.
+    DiskIncomplete {
+        /// Their names, `sda`.
+        disks: Vec<String>,
+    },
     /// A screenshot was saved.
     ScreenshotTaken {
         /// Its name without ending, below `screens/`.
         name: String,
         /// Where it was read from.
         source: String,
+        /// Which sources were asked before and why they could not say, if that was not told before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed_over: Vec<String>,
     },
-    /// A screenshot could not be taken. The job goes on.
+    /// A screenshot could not be taken, or not in time. The job goes on.
     ScreenshotFailed {
         /// The error and its causes.
         reason: String,
+        /// How many could not be taken so far, this one included.
+        #[serde(default)]
+        missed: u32,
     },
     /// Nothing moved for too long.
     Stalled {

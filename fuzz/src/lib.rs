@@ -2,4 +2,4 @@
 
 mod targets;
 
-pub use targets::{editor, ghostrc, lexer};
+pub use targets::{disk, editor, ghostrc, lexer, manifest, order, report};

@@ -1,13 +1,15 @@
 //! What is fuzzed: plain functions of bytes, each with what must hold for any input.
 //!
-//! `cargo fuzz run lexer|editor|ghostrc` drives them with a nightly compiler; the tests of `ghostctl` call the
-//! same functions with the corpus and with random bytes.
+//! `cargo fuzz run NAME` drives them with a nightly compiler (README.md); the tests of `ghostctl` call the same functions
+//! with the corpus and with random bytes.
 
 use std::path::Path;
 
-use ghost_contract::Ghostrc;
 use ghost_contract::dhcp::lexer::Lexer;
 use ghost_contract::dhcp::{HostTable, Tree};
+use ghost_contract::image::DiskImage;
+use ghost_contract::{Generation, Ghostrc, HostName, Order, report};
+use ghostctl::catalog::manifest::Manifest;
 use ghostctl::dhcp::{Revert, isc};
 
 /// The boot file of the swaps.
@@ -43,4 +45,53 @@ pub fn ghostrc(input: &[u8]) {
         Ok(settings) => assert_eq!(Ghostrc::parse(Path::new("ghostrc"), input), Ok(settings)),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+}
+
+/// A report that comes in two parts is read as one that comes at once: nothing is lost, doubled or read anew.
+pub fn report(input: &[u8]) {
+    let whole = report::read(input);
+    assert!(whole.used <= input.len());
+    assert!(!input[whole.used..].contains(&b'\n'), "what is left is one torn line");
+    let first = report::read(&input[..input.len() / 2]);
+    let rest = report::read(&input[first.used..]);
+    assert_eq!(first.used + rest.used, whole.used);
+    assert_eq!([first.entries, rest.entries].concat(), whole.entries);
+    assert_eq!([first.unknown, rest.unknown].concat(), whole.unknown);
+    for entry in &whole.entries {
+        let line = entry.to_line().unwrap_or_default();
+        assert_eq!(report::read(line.as_bytes()).entries, std::slice::from_ref(entry));
+    }
+}
+
+/// An order that is understood is written in a way that is understood as the same order.
+pub fn order(input: &[u8]) {
+    let Ok(order) = Order::parse(input) else { return };
+    let written = order.to_json().unwrap_or_default();
+    assert_eq!(Order::parse(written.as_bytes()).ok(), Some(order));
+}
+
+/// So is a manifest, and it is that of one generation of one host.
+pub fn manifest(input: &[u8]) {
+    let (Ok(host), Ok(generation)) =
+        ("john".parse::<HostName>(), "20260123-142501-4f3a".parse::<Generation>())
+    else {
+        return;
+    };
+    let Ok(manifest) = Manifest::parse(input, &host, &generation) else { return };
+    assert_eq!((&manifest.host, manifest.job.as_str()), (&host, generation.as_str()));
+    let written = manifest.to_json().unwrap_or_default();
+    assert_eq!(Manifest::parse(written.as_bytes(), &host, &generation).ok(), Some(manifest));
+}
+
+/// So is the description of a disk's image; and its regions are the disk, one after the other.
+pub fn disk(input: &[u8]) {
+    let Ok(image) = DiskImage::parse(input) else { return };
+    let mut end = 0;
+    for region in &image.regions {
+        assert_eq!(region.start, end);
+        end = region.end();
+    }
+    assert_eq!(end, image.disk.size);
+    let written = image.to_json().unwrap_or_default();
+    assert_eq!(DiskImage::parse(written.as_bytes()).ok(), Some(image));
 }

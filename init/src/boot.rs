@@ -76,6 +76,7 @@ pub fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<BootStep> 
         BootStep::needed(bind(layout::tree_var, interface.ip, "/var")),
         BootStep::needed(Task::OpenReport),
         BootStep::wanted(Task::ProtectRoot),
+        BootStep::wanted(Task::StartWatchdogs),
         BootStep::wanted(Task::RaiseLoopback),
         BootStep::wanted(Task::ReadHostTable),
         BootStep::wanted(Task::Arm { interface: interface.name.clone() }),
@@ -123,7 +124,12 @@ mod tests {
     fn the_server_hears_of_the_client_before_anything_that_can_wait() {
         let steps = steps(&BootOptions::default(), &interface());
         let report = position(&steps, &Task::OpenReport);
-        for later in [Task::ReadHostTable, Task::ReadFstab, Task::Arm { interface: "eth0".to_owned() }] {
+        for later in [
+            Task::StartWatchdogs,
+            Task::ReadHostTable,
+            Task::ReadFstab,
+            Task::Arm { interface: "eth0".to_owned() },
+        ] {
             assert!(report < position(&steps, &later), "{later}");
         }
     }

@@ -1,19 +1,25 @@
-//! Which disk is the first: the one that a job is about.
+//! Which disks a job is about.
 //!
-//! The rule: of the disks that are built in, the first in the order of their places in the machine (PCI
-//! address, then port, then unit), which is the order in which firmwares number them unless somebody has
+//! The rule for the first: of the disks that are built in, the first in the order of their places in the machine
+//! (PCI address, then port, then unit), which is the order in which firmwares number them unless somebody has
 //! changed it. Never one on USB or in a removable drive, never one that is not a disk at all (a loop, a RAM
-//! disk, an optical drive, a mapped or an array device). No disk is an error, and nothing is guessed.
+//! disk, an optical drive, a mapped or an array device). Somebody who names a disk, or its serial number, may mean
+//! one that is not built in. No disk is an error, more than one where one is meant is another, and nothing is guessed.
 //!
 //! Does not look at the machine: [`crate::sys::disks`] does.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the same disk must have been the first. Disks of one machine show themselves within a second of
+use ghost_contract::DiskChoice;
+
+/// How long the same disks must have been the chosen ones. Disks of one machine show themselves within a second of
 /// each other; one that spins up takes longer and holds up its whole controller.
 pub const SETTLED: Duration = Duration::from_secs(3);
+/// A size that is meant differs by less than this part of it: labels say 500 GB of 500,107,862,016 bytes.
+const SIZE_TOLERANCE: u64 = 20;
 
 /// A block device as the kernel shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,47 +32,84 @@ pub struct BlockDevice {
     pub removable: bool,
     /// Its size in bytes; 0 is a drive without a medium.
     pub size: u64,
+    /// The serial number that it says it has.
+    pub serial: Option<String>,
 }
 
-/// There is no disk for a job.
+/// It cannot be said which disks a job is about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this machine has no built-in disk; what it has: {0}")]
-pub struct NoDisk(String);
+pub enum NoDisk {
+    /// There is none that a job could be about.
+    #[error("this machine has no built-in disk; what it has: {0}")]
+    NotBuiltIn(String),
+    /// There is none like that.
+    #[error("this machine has no disk {choice}; what it has: {there}")]
+    NotThere {
+        /// What was asked for.
+        choice: DiskChoice,
+        /// What there is.
+        there: String,
+    },
+    /// There are several like that.
+    #[error("{choice} is more than one disk of this machine: {fitting}")]
+    Several {
+        /// What was asked for.
+        choice: DiskChoice,
+        /// Those that it could be.
+        fitting: String,
+    },
+}
 
-/// The first disk.
+/// The disks that are meant, in the order of their places; at least one.
 ///
 /// # Errors
-/// When no device is one, with the names of what is there.
-pub fn first(devices: &[BlockDevice]) -> Result<&BlockDevice, NoDisk> {
-    let built_in = devices.iter().filter(|device| device.is_built_in());
-    built_in.min_by(|a, b| by_place(&a.place, &b.place)).ok_or_else(|| {
-        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-        NoDisk(if names.is_empty() { "nothing".to_owned() } else { names.join(", ") })
-    })
+/// When none is, or several are where one is meant, with what there is.
+pub fn choose<'a>(devices: &'a [BlockDevice], choice: &DiskChoice) -> Result<Vec<&'a BlockDevice>, NoDisk> {
+    let mut fitting: Vec<&BlockDevice> = devices.iter().filter(|device| device.fits(choice)).collect();
+    fitting.sort_by(|a, b| by_place(&a.place, &b.place));
+    match (fitting.len(), choice) {
+        (0, DiskChoice::First | DiskChoice::All) => Err(NoDisk::NotBuiltIn(in_words(devices))),
+        (0, _) => Err(NoDisk::NotThere { choice: choice.clone(), there: in_words(devices) }),
+        (_, DiskChoice::All) => Ok(fitting),
+        (_, DiskChoice::First) => Ok(fitting.drain(..1).collect()),
+        (1, _) => Ok(fitting),
+        (_, _) => Err(NoDisk::Several { choice: choice.clone(), fitting: in_words(fitting) }),
+    }
 }
 
-/// Waits until it is certain which disk is the first: drivers show their disks one after the other, and the one
+fn in_words<'a>(devices: impl IntoIterator<Item = &'a BlockDevice>) -> String {
+    let words: Vec<String> = devices.into_iter().map(ToString::to_string).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}
+
+/// Waits until it is certain which disks are meant: drivers show their disks one after the other, and the one
 /// that shows itself first need not be the one in the first place. A restore to the wrong one is the worst
 /// that can happen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Settling {
-    /// The first disk so far, and since when it has been so.
-    candidate: Option<(BlockDevice, Duration)>,
+    choice: DiskChoice,
+    /// The chosen ones so far, and since when they have been so.
+    candidates: Option<(Vec<BlockDevice>, Duration)>,
 }
 
 impl Settling {
-    /// Takes a look at what is there; gives the first disk once it has been the same one for [`SETTLED`].
-    pub fn observe(&mut self, devices: &[BlockDevice], now: Duration) -> Option<BlockDevice> {
-        let Ok(found) = first(devices) else {
-            self.candidate = None;
+    /// Begins to wait for these.
+    #[must_use]
+    pub const fn new(choice: DiskChoice) -> Self {
+        Self { choice, candidates: None }
+    }
+
+    /// Takes a look at what is there; gives the disks once they have been the same for [`SETTLED`].
+    pub fn observe(&mut self, devices: &[BlockDevice], now: Duration) -> Option<Vec<BlockDevice>> {
+        let Ok(found) = choose(devices, &self.choice) else {
+            self.candidates = None;
             return None;
         };
-        match &self.candidate {
-            Some((same, since)) if same == found => {
-                (now.saturating_sub(*since) >= SETTLED).then(|| found.clone())
-            }
+        let found: Vec<BlockDevice> = found.into_iter().cloned().collect();
+        match &self.candidates {
+            Some((same, since)) if *same == found => (now.saturating_sub(*since) >= SETTLED).then_some(found),
             _ => {
-                self.candidate = Some((found.clone(), now));
+                self.candidates = Some((found, now));
                 None
             }
         }
@@ -74,14 +117,38 @@ impl Settling {
 }
 
 impl BlockDevice {
+    fn fits(&self, choice: &DiskChoice) -> bool {
+        match choice {
+            DiskChoice::First | DiskChoice::All => self.is_built_in(),
+            DiskChoice::Name(name) => self.is_disk() && self.name == *name,
+            DiskChoice::Serial(number) => self.is_disk() && self.serial.as_ref() == Some(number),
+            DiskChoice::Size(size) => self.is_built_in() && self.size.abs_diff(*size) < size / SIZE_TOLERANCE,
+        }
+    }
+
     fn is_built_in(&self) -> bool {
-        let parts = || self.place.iter().filter_map(|part| part.to_str());
-        let real = !parts().any(|part| part == "virtual");
-        let on_usb = parts().any(|part| part.starts_with("usb"));
+        let on_usb = self.parts().any(|part| part.starts_with("usb"));
+        self.is_disk() && !on_usb && !self.removable
+    }
+
+    fn is_disk(&self) -> bool {
+        let real = !self.parts().any(|part| part == "virtual");
         // mmcblk0boot0 and its like are parts of an eMMC that hold firmware.
         let emmc_firmware = self.name.starts_with("mmcblk") && self.name.contains("boot");
         let optical = self.name.starts_with("sr") || self.name.starts_with("fd");
-        real && !on_usb && !emmc_firmware && !optical && !self.removable && self.size > 0
+        real && !emmc_firmware && !optical && self.size > 0
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.place.iter().filter_map(|part| part.to_str())
+    }
+}
+
+impl fmt::Display for BlockDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes", self.name, self.size)?;
+        self.serial.as_ref().map_or(Ok(()), |serial| write!(f, ", serial number {serial}"))?;
+        f.write_str(")")
     }
 }
 
@@ -106,12 +173,20 @@ mod tests {
     fn device(place: &str) -> BlockDevice {
         let place = PathBuf::from(place);
         let name = place.file_name().unwrap().to_str().unwrap().to_owned();
-        BlockDevice { name, place, removable: false, size: 1 << 30 }
+        BlockDevice { name, place, removable: false, size: 1 << 30, serial: None }
+    }
+
+    /// The names of the chosen ones, or why there are none.
+    fn chosen(devices: &[BlockDevice], choice: &str) -> String {
+        let names = |disks: Vec<&BlockDevice>| {
+            disks.into_iter().map(|disk| disk.name.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        choose(devices, &choice.parse().unwrap()).map_or_else(|error| error.to_string(), names)
     }
 
     fn first_of(places: &[&str]) -> String {
         let devices: Vec<_> = places.iter().map(|place| device(place)).collect();
-        first(&devices).map_or_else(|error| error.to_string(), |disk| disk.name.clone())
+        chosen(&devices, "first")
     }
 
     const SDA: &str = "/sys/devices/pci0000:00/0000:00:01.1/ata1/host0/target0:0:0/0:0:0:0/block/sda";
@@ -138,7 +213,10 @@ mod tests {
     fn a_usb_stick_is_never_the_one() {
         let stick = "/sys/devices/pci0000:00/0000:00:01.0/usb1/1-1/1-1:1.0/host6/block/sda";
         assert_eq!(first_of(&[stick, &SDB.replace("sdb", "sdc")]), "sdc");
-        assert_eq!(first_of(&[stick]), "this machine has no built-in disk; what it has: sda");
+        assert_eq!(
+            first_of(&[stick]),
+            "this machine has no built-in disk; what it has: sda (1073741824 bytes)"
+        );
     }
 
     #[test]
@@ -155,26 +233,59 @@ mod tests {
             device("/sys/devices/pci0000:00/0000:00:02.0/mmc_host/mmc0/block/mmcblk0boot0"),
             device("/sys/devices/pci0000:00/0000:00:02.0/mmc_host/mmc0/block/mmcblk0"),
         ];
-        assert_eq!(first(&devices).unwrap().name, "mmcblk0");
+        assert_eq!(chosen(&devices, "all"), "mmcblk0");
         assert_eq!(first_of(&[]), "this machine has no built-in disk; what it has: nothing");
+    }
+
+    #[test]
+    fn a_disk_can_be_chosen_otherwise() {
+        const STICK: &str = "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1:1.0/host6/block/sdc";
+        let mut devices = [device(SDB), device(SDA), device(STICK)];
+        (devices[0].size, devices[1].size, devices[2].size) = (500_107_862_016, 256_060_514_304, 500 << 30);
+        devices[1].serial = Some("S3Z 1".to_owned());
+        let cases = [
+            ("first", "sda"),
+            ("all", "sda sdb"),
+            ("/dev/sdb", "sdb"),
+            ("/dev/sdc", "sdc"),
+            ("serial:S3Z 1", "sda"),
+            ("size:500G", "sdb"),
+            ("size:256G", "sda"),
+        ];
+        for (choice, expected) in cases {
+            assert_eq!(chosen(&devices, choice), expected, "{choice}");
+        }
+        let all = "sdb (500107862016 bytes), sda (256060514304 bytes, serial number S3Z 1), sdc (536870912000 bytes)";
+        for choice in ["/dev/sdd", "serial:S3Z", "size:1000000000000"] {
+            let expected = format!("this machine has no disk {choice}; what it has: {all}");
+            assert_eq!(chosen(&devices, choice), expected);
+        }
+    }
+
+    #[test]
+    fn two_disks_of_the_same_size_are_not_told_apart_by_it() {
+        let devices = [device(SDB), device(SDA)];
+        let expected = "size:1073741824 is more than one disk of this machine: \
+                        sda (1073741824 bytes), sdb (1073741824 bytes)";
+        assert_eq!(chosen(&devices, "size:1Gi"), expected);
     }
 
     #[test]
     fn a_disk_that_shows_itself_late_can_still_be_the_first() {
         let (early, late) = ([device(SDB)], [device(SDB), device(SDA)]);
-        let mut settling = Settling::default();
+        let mut settling = Settling::new(DiskChoice::First);
         assert_eq!(settling.observe(&[], Duration::ZERO), None);
         assert_eq!(settling.observe(&early, Duration::from_secs(1)), None);
         assert_eq!(settling.observe(&early, Duration::from_secs(3)), None);
         assert_eq!(settling.observe(&late, Duration::from_secs(4)), None);
         assert_eq!(settling.observe(&late, Duration::from_secs(6)), None);
-        assert_eq!(settling.observe(&late, Duration::from_secs(7)).unwrap().name, "sda");
+        assert_eq!(settling.observe(&late, Duration::from_secs(7)).unwrap()[0].name, "sda");
     }
 
     #[test]
     fn a_disk_that_goes_has_to_settle_anew() {
         let disks = [device(SDA)];
-        let mut settling = Settling::default();
+        let mut settling = Settling::new(DiskChoice::First);
         assert_eq!(settling.observe(&disks, Duration::ZERO), None);
         assert_eq!(settling.observe(&[], Duration::from_secs(2)), None);
         assert_eq!(settling.observe(&disks, Duration::from_secs(4)), None);

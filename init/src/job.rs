@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use ghost_contract::order::{self, ClientFacts, OrderError, Refusal, TestSettings};
-use ghost_contract::{HostName, MacAddress, Mode, Order, UnixTime};
+use ghost_contract::order::{self, ClientFacts, Imager, OrderError, Refusal, TestSettings};
+use ghost_contract::{DiskChoice, HostName, MacAddress, Mode, Order, UnixTime};
 
 use crate::cmdline::RequestedMode;
 
@@ -84,6 +84,18 @@ impl Job {
             Some(mode @ (Mode::Test | Mode::Ghost)) => Ok(Self { mode, order: None }),
             Some(mode @ (Mode::Backup | Mode::Verify | Mode::Restore)) => Err(JobError::NeedsOrder(mode)),
         }
+    }
+
+    /// The imager that the order asks for.
+    #[must_use]
+    pub fn imager(&self) -> Option<&Imager> {
+        self.order.as_ref().and_then(|order| order.imager.as_ref())
+    }
+
+    /// The disks that it is about.
+    #[must_use]
+    pub fn disk(&self) -> DiskChoice {
+        self.order.as_ref().map_or(DiskChoice::First, |order| order.disk.clone())
     }
 
     /// How mode `test` is done.

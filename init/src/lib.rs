@@ -9,7 +9,6 @@
 //! nothing.
 
 pub mod boot;
-pub mod bootdisk;
 pub mod cmdline;
 pub mod disk;
 pub mod failure;
@@ -25,6 +24,7 @@ pub mod session;
 pub mod stall;
 pub mod sys;
 pub mod task;
+pub mod watchdog;
 
 #[cfg(test)]
 mod sample;

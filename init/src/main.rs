@@ -10,6 +10,7 @@ use ghost_init::machine;
 use ghost_init::machine::linux::Linux;
 use ghost_init::sys::console::Console;
 use ghost_init::sys::power;
+use ghost_init::sys::watchdog::Watchdogs;
 
 /// The exit code of `ghostctl` for wrong usage too.
 const USAGE: u8 = 2;
@@ -48,7 +49,8 @@ fn as_program(argument: Option<&str>) -> ExitCode {
 /// Never comes back while the machine is on: the kernel would panic.
 fn as_pid_one() -> ExitCode {
     panic::set_hook(Box::new(|bug| Console::default().say(&format!("a bug: {bug}"))));
-    match Linux::take_over() {
+    let watchdogs = Watchdogs::default();
+    match Linux::take_over(watchdogs.clone()) {
         Ok(mut machine) => {
             let session = panic::catch_unwind(AssertUnwindSafe(|| machine::run(&mut machine)));
             let words = match session {
@@ -61,6 +63,7 @@ fn as_pid_one() -> ExitCode {
         Err(failure) => Console::default().say(&failure.to_string()),
     }
     loop {
+        watchdogs.release();
         let still_on = power::leave(AtEnd::PowerOff);
         Console::default().say(&Failure::from(still_on).to_string());
         std::thread::park_timeout(ASK_AGAIN);

@@ -81,6 +81,12 @@ impl Prompts {
         !self.waiting.is_empty()
     }
 
+    /// Whether it matters what stands on the screen.
+    #[must_use]
+    pub fn wait_for_text(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting.prompt.when, PromptTrigger::Text(_)))
+    }
+
     /// What one look at the screen leads to. At most one prompt is answered at a look: its keys change the
     /// screen, and the next prompt must be judged by what is there then.
     pub fn observe(&mut self, screen: &str, elapsed: Duration) -> Option<PromptAction> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ghost_contract::order::{
     AtEnd, Deadlines, DosProgram, ImageStore, Imager, Order, TestSettings, VERSION, Watch,
 };
-use ghost_contract::{Mode, Nonce, UnixTime};
+use ghost_contract::{DiskChoice, Mode, Nonce, UnixTime};
 
 /// John's order in this mode, with an image store.
 pub(crate) fn order(mode: Mode) -> Order {
@@ -28,6 +28,7 @@ pub(crate) fn order(mode: Mode) -> Order {
         store: Some(ImageStore { server: [192, 168, 7, 1].into(), path: "/home/ghost".into() }),
         nonce: Nonce::new([7; 16]),
         imager: Some(Imager::DosboxX(DosProgram { command: "ghost.exe -fx".to_owned() })),
+        disk: DiskChoice::First,
         generation: Some("20260101-000000-aaaa".parse().unwrap()),
         prompts: Vec::new(),
         watch,

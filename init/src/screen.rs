@@ -4,15 +4,23 @@
 //! bytes of a source ──▶ Screen ──▶ PNG, and text where there is any
 //! ```
 //!
-//! Each source has a decoder (`vt` for text consoles, `vga` for a VGA's memory). Does not open devices, and does not know why a screenshot
+//! Each source has a decoder (`vt` for text consoles, `vga` for a VGA's memory, `frame_buffer` for linear ones); which source is asked is
+//! decided in `source`. Does not open devices, and does not know why a screenshot
 //! is taken; which ones are kept is decided in `history`.
 
+pub mod album;
 pub mod codepage;
+pub mod dispi;
 mod font;
+pub mod frame_buffer;
+pub mod glyphs;
 pub mod history;
 mod picture;
+pub mod source;
 pub mod vga;
 pub mod vt;
+
+use std::borrow::Cow;
 
 pub use picture::PictureError;
 
@@ -23,8 +31,19 @@ pub enum Screen {
     Text(TextScreen),
     /// Dots, as a monitor has them.
     Picture(Picture),
+    /// Dots of more colours than a palette has.
+    TrueColour(TrueColour),
     /// A picture that the imager made itself, as the PNG that it wrote.
     Png(Vec<u8>),
+}
+
+/// The dots of a screen with any number of colours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrueColour {
+    /// Dots of a line.
+    pub width: usize,
+    /// Red, green and blue of each dot, line by line from the top left.
+    pub dots: Vec<[u8; 3]>,
 }
 
 /// The dots of a screen.
@@ -78,6 +97,13 @@ impl Attribute {
         self.0 & 0x0F
     }
 
+    /// What makes a terminal use these colours. It counts red, green, blue where a VGA counts blue, green, red.
+    fn sequence(self) -> String {
+        let swapped = |colour: u8| colour & 2 | colour >> 2 & 1 | (colour & 1) << 2;
+        let bright = if self.foreground() > 7 { 90 } else { 30 };
+        format!("\x1b[{};{}m", bright + swapped(self.foreground()), 40 + swapped(self.background()))
+    }
+
     /// The number of the colour behind it, 0 to 7.
     #[must_use]
     pub const fn background(self) -> u8 {
@@ -114,6 +140,28 @@ impl TextScreen {
     }
 }
 
+impl TextScreen {
+    /// What can be read, in its colours, for a terminal: each row ends with the usual ones (ECMA-48, SGR).
+    #[must_use]
+    pub fn coloured(&self) -> String {
+        let mut text = String::new();
+        for row in self.rows() {
+            let blank = |cell: &&Cell| cell.character == ' ' && cell.attribute.background() == 0;
+            let shown = row.len() - row.iter().rev().take_while(blank).count();
+            let mut last = None;
+            for cell in &row[..shown] {
+                if last != Some(cell.attribute) {
+                    text.push_str(&cell.attribute.sequence());
+                    last = Some(cell.attribute);
+                }
+                text.push(cell.character);
+            }
+            text.push_str("\x1b[0m\n");
+        }
+        text
+    }
+}
+
 impl Screen {
     /// The picture, as a PNG file's content.
     ///
@@ -123,17 +171,29 @@ impl Screen {
         match self {
             Self::Text(screen) => picture::draw(screen),
             Self::Picture(dots) => picture::store(dots),
+            Self::TrueColour(dots) => picture::store_true_colour(dots),
             Self::Png(picture) => Ok(picture.clone()),
         }
     }
 
-    /// The text, if the source has any.
+    /// The text, if the source has any or it can be read from the dots.
     #[must_use]
     pub fn text(&self) -> Option<String> {
+        self.characters().map(|screen| screen.text())
+    }
+
+    /// The same, with its colours.
+    #[must_use]
+    pub fn characters(&self) -> Option<Cow<'_, TextScreen>> {
         match self {
-            Self::Text(screen) => Some(screen.text()),
-            Self::Picture(dots) => dots.text.as_ref().map(TextScreen::text),
-            Self::Png(_) => None,
+            Self::Text(screen) => Some(Cow::Borrowed(screen)),
+            Self::Picture(Picture { text: Some(screen), .. }) => Some(Cow::Borrowed(screen)),
+            Self::Picture(picture) => glyphs::read(picture).map(Cow::Owned),
+            Self::TrueColour(_) => None,
+            Self::Png(file) => match picture::load(file).ok()? {
+                Self::Picture(picture) => glyphs::read(&picture).map(Cow::Owned),
+                _ => None,
+            },
         }
     }
 }

@@ -20,6 +20,7 @@
 mod ending;
 mod imaging;
 mod preparing;
+mod screens;
 mod testing;
 mod waiting;
 
@@ -146,6 +147,8 @@ pub struct Session {
     interface: Option<BootInterface>,
     host: Option<HostName>,
     server_time: Option<UnixTime>,
+    /// The disks of a restore that has begun and of which it is not known that it did no harm.
+    at_stake: Option<Vec<String>>,
 }
 
 /// One call of [`Session::decide`]: the time, and the actions found so far.
@@ -185,6 +188,7 @@ impl Session {
             interface: None,
             host: None,
             server_time: None,
+            at_stake: None,
         }
     }
 

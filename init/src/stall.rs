@@ -107,13 +107,14 @@ impl StallWatch {
         }
     }
 
-    /// Takes the next reading.
-    pub fn observe(&mut self, sample: Sample) -> Verdict {
+    /// Takes the next reading. `own` is how many bytes this program itself may have moved over the network since the
+    /// last one, for its report and its screenshots: were they movement, an imager that hangs would never stall.
+    pub fn observe(&mut self, sample: Sample, own: u64) -> Verdict {
         let gap = sample.at.saturating_sub(self.last.at).min(self.longest_gap);
         let moved = grown(self.last.counters, sample.counters);
         self.last = sample;
         self.moved = sum(self.moved, moved);
-        if self.is_movement(moved, gap) || sample.at < self.grace {
+        if self.is_movement(moved, own, gap) || sample.at < self.grace {
             self.last_movement = sample.at;
             self.idle = Duration::ZERO;
         } else {
@@ -138,8 +139,8 @@ impl StallWatch {
         Verdict::Idle { since: self.last_movement }
     }
 
-    fn is_movement(&self, moved: Counters, gap: Duration) -> bool {
-        let network = moved.received.saturating_add(moved.sent);
+    fn is_movement(&self, moved: Counters, own: u64, gap: Duration) -> bool {
+        let network = moved.received.saturating_add(moved.sent).saturating_sub(own);
         let disk = moved.disk_read.saturating_add(moved.disk_written);
         match self.needs {
             Needs::DiskOrNetwork => self.is_fast_enough(disk, gap) || self.is_fast_enough(network, gap),

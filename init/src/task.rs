@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use evdev::KeyCode;
+use ghost_contract::image::Progress;
 use ghost_contract::order::ImageStore;
-use ghost_contract::report::{NotArmed, Outcome};
+use ghost_contract::report::NotArmed;
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
 use crate::fstab::Mount;
+use crate::imager::Judgement;
 use crate::job::Job;
 use crate::network::{Interface, Route};
 use crate::stall::Counters;
@@ -24,6 +26,15 @@ pub enum Farewell {
     Ask,
     /// SIGKILL.
     Force,
+}
+
+/// How closely an imager's screen is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Glance {
+    /// What costs nothing: the console's cells, what a DOS program has written.
+    Quick,
+    /// The picture as well, if there is something in it that can be read.
+    Close,
 }
 
 /// Something that takes time.
@@ -61,11 +72,13 @@ pub enum Task {
     },
     /// Wait until all that was reported has reached the server.
     FlushReport,
+    /// Start the kernel's watchdogs.
+    StartWatchdogs,
     /// Read the order.
     ReadOrder,
     /// Claim the order of this job.
     Claim(JobId),
-    /// Look whether the server wants the job to stop.
+    /// Look whether the server wants the job to stop, or to see the screen.
     LookForStop,
     /// Mount the image store unless it is mounted, and look for the nonce in it.
     OpenStore(ImageStore, Nonce),
@@ -86,6 +99,8 @@ pub enum Task {
     LookAtImager {
         /// The interface whose traffic counts.
         interface: String,
+        /// How closely.
+        glance: Glance,
     },
     /// Type these keys on the virtual keyboard, one after the other.
     Type(Vec<KeyCode>),
@@ -153,6 +168,8 @@ pub enum Finding {
     Hosts(Vec<(HostName, MacAddress)>),
     /// Of [`Task::Arm`].
     WakeOnLan(WakeOnLan),
+    /// Of [`Task::StartWatchdogs`]: their names.
+    Watchdogs(Vec<String>),
     /// Of [`Task::FlushReport`]: the time of the last writing, by the server's clock; none if nothing has ever
     /// been written.
     Flushed(Option<UnixTime>),
@@ -162,8 +179,10 @@ pub enum Finding {
     Claimed,
     /// Of [`Task::Claim`]: somebody had claimed it before.
     AlreadyClaimed,
-    /// Of [`Task::LookForStop`]: it does.
+    /// Of [`Task::LookForStop`]: it wants the job to stop.
     StopAsked,
+    /// Of [`Task::LookForStop`]: it wants to see the screen; the word is another one each time.
+    ScreenAsked(String),
     /// Of [`Task::StartShellServer`]: it listens on this TCP port.
     ShellServer(u16),
     /// Of [`Task::PrepareImager`].
@@ -172,6 +191,8 @@ pub enum Finding {
         imager: String,
         /// Its command line.
         command: String,
+        /// The disks that it works on, `sda`.
+        disks: Vec<String>,
     },
     /// Of [`Task::LookAtImager`].
     Seen {
@@ -179,6 +200,8 @@ pub enum Finding {
         counters: Counters,
         /// The screen's text, if it can be read.
         text: Option<String>,
+        /// How far the imager says it is, if it does.
+        progress: Option<Progress>,
     },
     /// Of [`Task::Capture`].
     Captured {
@@ -186,9 +209,11 @@ pub enum Finding {
         name: String,
         /// Where it was read from.
         source: String,
+        /// Which sources were asked before, and why they could not say.
+        passed_over: Vec<String>,
     },
     /// Of [`Task::JudgeImager`].
-    Judged(Outcome),
+    Judged(Judgement),
 }
 
 impl Task {
@@ -222,6 +247,7 @@ impl fmt::Display for Task {
             Self::RaiseLoopback => f.write_str("bring up the loopback"),
             Self::Arm { interface } => write!(f, "arm {interface}"),
             Self::FlushReport => f.write_str("write the report"),
+            Self::StartWatchdogs => f.write_str("start the watchdogs"),
             Self::ReadOrder => f.write_str("read the order"),
             Self::Claim(job) => write!(f, "claim the order of job {job}"),
             Self::LookForStop => f.write_str("look for the server's stop file"),

@@ -2,7 +2,11 @@
 //! (`sed` into a copy, `mv`), in the same run and the same folder.
 //!
 //! Prints a table; asserts nothing. Ours is read, table, swap, write beside, fsync, rename; `pure` is the part
-//! of it between reading and writing. Medians, in milliseconds.
+//! of it between reading and writing. Medians, in milliseconds, and what the pure part takes for each host: that is the
+//! same for any number of hosts if growth is linear.
+//!
+//! Time tells little on a machine that does other things as well. Given a number of hosts, this makes one pure swap and one
+//! pure revert and nothing else, so that a counter of instructions can tell: docs/benches.md.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -22,15 +26,40 @@ const RUNS: usize = 15;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
+    // cargo passes flags of its own.
+    match std::env::args().find_map(|argument| argument.parse().ok()) {
+        Some(hosts) => once(hosts),
+        None => table(),
+    }
+}
+
+/// Once through the pure part of both edits.
+fn once(hosts: u32) -> Outcome {
+    let file = Path::new("dhcpd.conf");
+    let swap = swapped_from(file, configuration(hosts).into_bytes(), &middle(hosts)?)?;
+    match isc::revert(file, &swap.contents, &swap.host.name, BOOT, &swap.previous) {
+        Revert::Contents(contents) => {
+            black_box(contents);
+            Ok(())
+        }
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+fn middle(hosts: u32) -> Result<HostName, Box<dyn std::error::Error>> {
+    Ok(format!("pc-{}", hosts / 2).parse()?)
+}
+
+fn table() -> Outcome {
     let folder = tempfile::tempdir_in(".")?;
     println!(
-        "{:>8} {:>9} {:>9} {:>9} {:>9} {:>11} {:>10}",
-        "hosts", "pure", "swap", "revert", "cp+fsync", "sed+mv", "swap/sed"
+        "{:>8} {:>9} {:>10} {:>9} {:>9} {:>9} {:>11} {:>10}",
+        "hosts", "pure", "us a host", "swap", "revert", "cp+fsync", "sed+mv", "swap/sed"
     );
-    for hosts in [100, 10_000, 100_000] {
+    for hosts in [100_u32, 10_000, 100_000] {
         let file = folder.path().join("dhcpd.conf");
         fs::write(&file, configuration(hosts))?;
-        let host: HostName = format!("pc-{}", hosts / 2).parse()?;
+        let host = middle(hosts)?;
         let pure = median(|| swapped(&file, &host).map(|swap| drop(black_box(swap))))?;
         let swap = median(|| replace(&file, &swapped(&file, &host)?.contents))?;
         let swap_of_it = swapped_from(&file, configuration(hosts).into_bytes(), &host)?;
@@ -38,8 +67,9 @@ fn main() -> Outcome {
         let copy = median(|| copied(&file))?;
         let sed = median(|| sed_and_mv(&file, &host))?;
         println!(
-            "{hosts:>8} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>11.2} {:>10.2}",
+            "{hosts:>8} {:>9.2} {:>10.3} {:>9.2} {:>9.2} {:>9.2} {:>11.2} {:>10.2}",
             millis(pure),
+            millis(pure) * 1e3 / f64::from(hosts),
             millis(swap),
             millis(revert),
             millis(copy),
@@ -50,7 +80,7 @@ fn main() -> Outcome {
     Ok(())
 }
 
-fn configuration(hosts: usize) -> String {
+fn configuration(hosts: u32) -> String {
     let mut text =
         String::from("default-lease-time 600; # all of them\nsubnet 10.0.0.0 netmask 255.0.0.0 { }\n");
     for number in 0..hosts {

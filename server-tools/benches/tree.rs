@@ -118,6 +118,7 @@ fn order() -> Outcome<Order> {
         store: None,
         nonce: Nonce::new([7; 16]),
         imager: None,
+        disk: ghost_contract::DiskChoice::First,
         generation: None,
         prompts: Vec::new(),
         watch: Watch {

@@ -13,13 +13,16 @@
 //! planted is followed. Does not know jobs: who may do what when is theirs.
 
 pub mod check;
+pub mod disks;
 pub mod expectation;
 pub mod finish;
+pub mod inside;
 pub mod listing;
 pub mod manifest;
 pub mod pieces;
 pub mod removal;
 pub mod retention;
+pub mod screens;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,9 +32,10 @@ use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 use crate::job::ending::chain;
 use crate::sys::folder::Folder;
 use check::{CHECK, Check, Damage};
+use disks::DiskFault;
 pub use finish::Facts;
+use ghost_imaging::check::CheckError;
 use manifest::{Manifest, ManifestError};
-use pieces::Found;
 
 const INCOMING: &str = ".incoming-";
 const FAILED: &str = ".failed-";
@@ -75,6 +79,12 @@ pub enum CatalogError {
     /// An image without content.
     #[error("the image {} is empty", .0.display())]
     EmptyImage(PathBuf),
+    /// The image of a disk is not as the client wrote it.
+    #[error("the image in {} is not as the client wrote it", .0.display())]
+    Disk(PathBuf, #[source] DiskFault),
+    /// The image of a disk cannot be restored.
+    #[error("the image {} does not hold together", .0.display())]
+    Inside(PathBuf, #[source] Box<CheckError>),
     /// What would be made is there already.
     #[error("{} exists already", .0.display())]
     Taken(PathBuf),
@@ -198,10 +208,8 @@ impl Catalog {
         let folder = self.generation_folder(host, generation)?;
         let damage = match self.manifest(&folder, host, generation) {
             Ok(manifest) => {
-                let names = pieces::names(&folder).map_err(|error| fails("list")(&path, error))?;
-                let found: Vec<Found> =
-                    names.into_iter().map(|name| pieces::read_back(&folder, name)).collect();
-                check::compare(&manifest, &found)
+                let read = inside::read_back(&folder, &path).map_err(|error| fails("list")(&path, error))?;
+                check::compare(&manifest, &read)
             }
             Err(error) => vec![Damage::Manifest { reason: chain(&error) }],
         };

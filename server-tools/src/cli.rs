@@ -1,10 +1,17 @@
 //! Verbs and flags. The manual page and the shells' completions are generated from this.
 
+mod images;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use ghost_contract::{Generation, HostName, MacAddress};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck};
+use ghost_contract::{DiskChoice, Generation, HostName, MacAddress};
+
+pub use self::images::{DiskImageArgs, ExportArgs, Images, MountArgs, PruneArgs, RemoveArgs};
+use crate::job::imager::Wishes;
+use crate::verbs::jobs::Asked;
 
 /// Backs up and restores whole PCs that nobody is sitting at.
 ///
@@ -53,15 +60,17 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  ghostctl test john\n  ghostctl test --dry-run john")]
     Test(JobArgs),
     /// Write clients' disks to new generations in the image store
-    #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe")]
-    Backup(JobArgs),
+    #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe\n  \
+        ghostctl backup --all-disks john\n  ghostctl backup --disk serial:S4EWNX0N12345 --rescue john")]
+    Backup(BackupArgs),
     /// Have clients check generations against themselves; no disk is touched
     #[command(after_help = "Examples:\n  ghostctl verify john\n  \
         ghostctl verify --generation 20260123-142501-4f3a john\n\nWithout --generation the newest one is checked.")]
     Verify(GenerationArgs),
-    /// Write a generation back to a client's first disk; all that is on the disk is lost
+    /// Write a generation back to a client's disk, the first unless another is chosen; all that is on it is lost
     #[command(after_help = "Examples:\n  ghostctl restore john\n  \
-        ghostctl restore --yes --generation 20260123-142501-4f3a john\n\n\
+        ghostctl restore --yes --generation 20260123-142501-4f3a john\n  \
+        ghostctl restore --disk /dev/nvme0n1 --grow john\n\n\
         Asks for the host's name to be typed, unless --yes is given. Without --generation the newest good one is \
         written back.")]
     Restore(RestoreArgs),
@@ -79,22 +88,46 @@ pub enum Verb {
         after_help = "Examples:\n  ghostctl status\n  ghostctl status john\n  ghostctl status --last john"
     )]
     Status(StatusArgs),
+    /// Show what a client's monitor shows, or showed last
+    #[command(after_help = "Examples:\n  ghostctl screen john\n  ghostctl screen --now john\n  \
+        ghostctl screen --follow john\n  ghostctl screen --png john.png john\n\n\
+        Shows the newest screenshot of the job that runs, or else of the last one: as a picture where the terminal can, \
+        else its text. All of them and what happened between them are on the page index.html beside the picture.\n\n\
+        Exit status: 2 if there is no job, 75 if the client does not answer.")]
+    Screen(ScreenArgs),
     /// Stop a host's job: the DHCP entry is reverted and the client is asked to stop
     #[command(after_help = "Examples:\n  ghostctl cancel john")]
     Cancel {
         /// The client
         #[arg(value_name = "HOST")]
         host: HostName,
+        /// Say what would be stopped, and stop nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Swap or revert a host's DHCP entry by hand
     #[command(subcommand)]
     Dhcp(DhcpVerb),
     /// Finish or undo what jobs have left that a crash or a power cut ended
-    #[command(after_help = "Examples:\n  ghostctl recover\n\nJobs whose ghostctl still runs are left alone.")]
-    Recover,
+    #[command(
+        after_help = "Examples:\n  ghostctl recover\n  ghostctl recover --dry-run\n\nJobs whose ghostctl still runs are left alone."
+    )]
+    Recover {
+        /// Say what would be done, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// List, show, check and remove what is in the image store
     #[command(subcommand)]
     Images(Images),
+    /// Make the template of the boot floppy from a bootable image and a folder with GHOST.EXE
+    #[command(after_help = "Examples:\n  ghostctl bootdisk fdboot.img ./ghost\n  \
+        ghostctl bootdisk --output john.img --dry-run fdboot.img ./ghost\n\n\
+        IMAGE is a floppy of any size, or a small disk, that FreeDOS, MS-DOS or PC DOS boots from. All files of FOLDER go on \
+        it, with names as DOS has them. AUTOEXEC.BAT becomes one that calls GHOST.EXE and leaves the marks by which a job \
+        is judged, unless FOLDER has its own, with the words BackUpName and BackUpCommand in it. DOSEmu 1.4 boots from \
+        1.44 MB only.")]
+    Bootdisk(BootdiskArgs),
     /// Check the whole set-up of the boot server, and say how to mend what is wrong
     #[command(
         after_help = "Examples:\n  ghostctl doctor\n  ghostctl doctor --json john\n\nExit status: 0 if jobs can run, 78 if they would fail."
@@ -110,6 +143,24 @@ pub enum Verb {
         /// The folder that stands for share/
         folder: PathBuf,
     },
+}
+
+/// Flags of `bootdisk`.
+#[derive(Debug, Clone, Args)]
+pub struct BootdiskArgs {
+    /// The image of a floppy or a small disk that can be booted; it is not changed
+    pub image: PathBuf,
+    /// The folder with GHOST.EXE
+    pub folder: PathBuf,
+    /// Where the template is written, instead of root/.dosemu/ghost.img in the base root
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the template that is there
+    #[arg(long)]
+    pub replace: bool,
+    /// Check everything, say what would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of `wake`.
@@ -143,6 +194,39 @@ pub struct StatusArgs {
     pub last: bool,
 }
 
+/// Flags of `screen`.
+#[derive(Debug, Clone, Args)]
+pub struct ScreenArgs {
+    /// The client
+    #[arg(value_name = "HOST")]
+    pub host: HostName,
+    /// Have the client take a screenshot now, and wait for it
+    #[arg(long)]
+    pub now: bool,
+    /// Show each new one until the job is over
+    #[arg(long)]
+    pub follow: bool,
+    /// Write the picture to this file instead, - for standard output; with --follow the newest one
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+    /// How pictures are shown on the terminal
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    pub picture: Pictures,
+}
+
+/// How pictures are shown on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pictures {
+    /// As the terminal says it can; else its text is shown
+    Auto,
+    /// Only text is shown
+    Never,
+    /// By kitty's graphics protocol
+    Kitty,
+    /// As sixels
+    Sixel,
+}
+
 /// What to do to a host's DHCP entry.
 #[derive(Debug, Subcommand)]
 pub enum DhcpVerb {
@@ -164,54 +248,6 @@ pub struct DhcpArgs {
     pub dry_run: bool,
 }
 
-/// What to do with the image store.
-#[derive(Debug, Subcommand)]
-pub enum Images {
-    /// List generations: when, how large, whether they were good when last read
-    #[command(after_help = "Examples:\n  ghostctl images list\n  ghostctl images list --json john")]
-    List {
-        /// Only these clients'
-        #[arg(value_name = "HOST")]
-        hosts: Vec<HostName>,
-    },
-    /// Show what a generation consists of
-    #[command(
-        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john 20260123-142501-4f3a"
-    )]
-    Show {
-        /// The client
-        host: HostName,
-        /// The generation; the newest if none is named
-        generation: Option<Generation>,
-    },
-    /// Read a generation again as a whole and compare it with its manifest; no client is needed
-    #[command(
-        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged."
-    )]
-    Verify {
-        /// The client
-        host: HostName,
-        /// The generation; the newest if none is named
-        generation: Option<Generation>,
-    },
-    /// Remove the generations that GENERATIONS and KEEP_DAYS in ghostrc(5) do not ask for, and what failed jobs left
-    #[command(
-        after_help = "Examples:\n  ghostctl images prune --dry-run\n  ghostctl images prune john\n\nThe last good generation is never removed, nor one that a running job reads."
-    )]
-    Prune(PruneArgs),
-}
-
-/// Flags of `images prune`.
-#[derive(Debug, Clone, Args)]
-pub struct PruneArgs {
-    /// Only these clients'
-    #[arg(value_name = "HOST")]
-    pub hosts: Vec<HostName>,
-    /// Say what would be removed, and remove nothing
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
 /// Flags of the verbs that run jobs.
 #[derive(Debug, Clone, Args)]
 pub struct JobArgs {
@@ -224,6 +260,34 @@ pub struct JobArgs {
     /// Check everything, say what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Flags of the verbs that read or write a client's disk.
+#[derive(Debug, Clone, Args)]
+pub struct DiskArgs {
+    /// Which disk: first, /dev/NAME, serial:NUMBER or size:500G, the only one of about that size
+    #[arg(long, value_name = "DISK")]
+    pub disk: Option<DiskChoice>,
+    /// All disks that are built in
+    #[arg(long, conflicts_with = "disk")]
+    pub all_disks: bool,
+}
+
+/// Flags of `backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    /// Flags of all jobs.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Which disk.
+    #[command(flatten)]
+    pub disk: DiskArgs,
+    /// Go on where the disk cannot be read; the manifest lists the places
+    #[arg(long)]
+    pub rescue: bool,
+    /// What is done with an NTFS that Windows has not closed: refuse, or raw to save every byte of it
+    #[arg(long, value_name = "CHOICE", value_parser = dirty_ntfs)]
+    pub dirty_ntfs: Option<DirtyNtfs>,
 }
 
 /// Flags of the verbs that run jobs with a generation.
@@ -243,9 +307,65 @@ pub struct RestoreArgs {
     /// Which job with which generation.
     #[command(flatten)]
     pub generation: GenerationArgs,
+    /// Which disk.
+    #[command(flatten)]
+    pub disk: DiskArgs,
+    /// Give the room of a larger disk to the last partition and its file system
+    #[arg(long)]
+    pub grow: bool,
+    /// Do not read the image as a whole before the first byte is written: what is damaged in it is found only when the
+    /// disk is half written
+    #[arg(long)]
+    pub skip_check: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+impl DiskArgs {
+    fn choice(&self) -> Option<DiskChoice> {
+        if self.all_disks { Some(DiskChoice::All) } else { self.disk.clone() }
+    }
+}
+
+impl BackupArgs {
+    /// What goes before the settings.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        let wishes = Wishes {
+            disk: self.disk.choice(),
+            on_read_error: self.rescue.then_some(OnReadError::Rescue),
+            dirty_ntfs: self.dirty_ntfs,
+            ..Wishes::default()
+        };
+        Asked { generation: None, wishes }
+    }
+}
+
+impl GenerationArgs {
+    /// Which generation is read.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        Asked { generation: self.generation.clone(), wishes: Wishes::default() }
+    }
+}
+
+impl RestoreArgs {
+    /// Which generation is read, and what goes before the settings.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        let wishes = Wishes {
+            disk: self.disk.choice(),
+            larger_disk: self.grow.then_some(LargerDisk::Grow),
+            restore_check: self.skip_check.then_some(RestoreCheck::Skip),
+            ..Wishes::default()
+        };
+        Asked { wishes, ..self.generation.asked() }
+    }
+}
+
+fn dirty_ntfs(text: &str) -> Result<DirtyNtfs, &'static str> {
+    DirtyNtfs::parse(text).ok_or("refuse and raw are the choices")
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

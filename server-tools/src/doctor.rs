@@ -41,6 +41,8 @@ pub enum Check {
     SamePlace,
     /// The image store has room.
     Room,
+    /// The programs are installed that look into images.
+    Programs,
     /// Lock, journal and records can be written.
     StateFolder,
     /// An interface routes to the hosts, and magic packets may be sent.
@@ -61,6 +63,7 @@ impl fmt::Display for Check {
             Self::Store => "image store",
             Self::SamePlace => "same place",
             Self::Room => "room",
+            Self::Programs => "programs",
             Self::StateFolder => "state folder",
             Self::Wake => "wake",
         })

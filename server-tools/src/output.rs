@@ -6,7 +6,7 @@ mod live;
 
 use std::io::{self, IsTerminal, Write};
 
-use ghost_contract::{HostName, Mode, UnixTime, report};
+use ghost_contract::{HostName, Mode, UnixTime};
 use serde::Serialize;
 
 use crate::job::pace::Expected;
@@ -70,8 +70,7 @@ impl Output {
         if let Some(live) = &mut self.live {
             live.hear(host, note);
         }
-        let is_reading = matches!(note, Note::Reported { event: report::Event::Sampled { .. } });
-        if !is_reading || self.detail == Detail::Everything {
+        if !note.is_reading() || self.detail == Detail::Everything {
             self.line(&format!("{host}: {note}"));
         }
     }

@@ -96,6 +96,46 @@ pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recover
     Ok(recovered)
 }
 
+/// A job that a crash has left, and what would be done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// The client.
+    pub host: HostName,
+    /// The job.
+    pub job: JobId,
+    /// The steps that would be done.
+    pub steps: Vec<Step>,
+}
+
+impl Left {
+    /// What people are told.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
+        format!("job {} was left by a crash; would {}; nothing was changed", self.job, steps.join(", "))
+    }
+}
+
+/// Every job that has no living owner, and what is left to do.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
+    let mut left = Vec::new();
+    for path in journal::entries(&site.ghostrc.state_folder)? {
+        let entry = match Entry::take_over(&path) {
+            Ok(Some(entry)) => entry,
+            Ok(None) | Err(JournalError::Busy(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        let Some(state) = entry.state() else { continue };
+        let client = client_state(&Tree::of(&site.ghostrc.base_root, state.begun.ip), &state);
+        let steps = state.left_over(client);
+        left.push(Left { host: state.begun.host, job: state.begun.job, steps });
+    }
+    Ok(left)
+}
+
 fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(&str)) -> Recovered {
     let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
     let client = client_state(&tree, &state);

@@ -190,6 +190,29 @@ impl Tree {
             .map_err(|source| self.inside_error("write", layout::STOP, source))
     }
 
+    /// Asks the client to take a screenshot; the word must not have been used before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn ask_for_screen(&self, word: &str) -> Result<(), TreeError> {
+        let etc = self.inside(&layout::tree_etc(self.ip));
+        let (folder, name) = folder_and_name(layout::SCREEN_REQUEST);
+        etc.and_then(|etc| etc.folder(folder)?.replace(name, word.as_bytes()))
+            .map_err(|source| self.inside_error("write", layout::SCREEN_REQUEST, source))
+    }
+
+    /// The folder of screenshots of a job that writes no generation; nothing if it has taken none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn screens(&self) -> io::Result<Option<(PathBuf, Folder)>> {
+        match self.inside(&layout::tree_var(self.ip)).and_then(|var| var.folder(layout::OWN_SCREENS)) {
+            Ok(folder) => Ok(Some((self.var().join(layout::OWN_SCREENS), folder))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn inside(&self, name: &str) -> io::Result<Folder> {
         Folder::open(&self.base_root)?.folder(name)
     }

@@ -144,7 +144,7 @@ progress:
 ; Marking writes to the disk, which no backup may do, so it fails the job.
 ask_to_mark:
         mov     si, text_mark
-        call    print
+        call    ask
         xor     bl, bl                  ; what has the focus: 0 is "Mark"
 .key:
         push    bx

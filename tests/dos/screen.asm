@@ -1,6 +1,8 @@
 ; The screen, the keyboard and ghosterr.txt. Everything is written through DOS, so that any way of looking at
 ; a DOS screen sees it.
 
+ROW equ 80 * 2                  ; bytes of a row in video memory
+
 screen_clear:
         mov     ax, 0003h               ; INT 10h: text mode of 80x25, which clears it
         int     10h
@@ -22,6 +24,37 @@ write_text:
         dec     cx
         mov     ah, 40h
         int     21h
+        ret
+
+; Asks the question at SI: written through DOS, or with -standindraw drawn where only a look at the picture finds it.
+ask:
+        cmp     byte [draws], 0
+        je      print
+
+; Puts the text at SI into video memory, from the eleventh row on, white on blue.
+draw:
+        push    es
+        mov     ax, 0B800h
+        mov     es, ax
+        mov     bx, 10 * ROW            ; where the row begins
+        mov     di, bx
+        mov     ah, 1Fh
+.next:
+        lodsb
+        test    al, al
+        jz      .done
+        cmp     al, 13
+        je      .next
+        cmp     al, 10
+        je      .row
+        stosw
+        jmp     .next
+.row:
+        add     bx, ROW
+        mov     di, bx
+        jmp     .next
+.done:
+        pop     es
         ret
 
 ; Writes EAX as a decimal number.

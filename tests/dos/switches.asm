@@ -173,6 +173,10 @@ switch_hang:
         mov     byte [hang_at], 10
         ret
 
+switch_draw:
+        mov     byte [draws], 1
+        ret
+
 switch_accepted:
         ret
 
@@ -209,6 +213,7 @@ switches:
         dw      .exit, switch_exit
         dw      .error_file, switch_error_file
         dw      .hang, switch_hang
+        dw      .draw, switch_draw
         dw      .fail, switch_fail
         dw      0
 .clone          db "clone,", 0
@@ -220,6 +225,7 @@ switches:
 .exit           db "fx", 0
 .error_file     db "afile=", 0
 .hang           db "standinhang", 0
+.draw           db "standindraw", 0
 .fail           db "standinfail=", 0
 
 text_dump       db "mode=dump,src=1,dst=", 0
@@ -234,5 +240,6 @@ error_path      dw text_error_path
 split           dd 2047 * MEGABYTE      ; bytes in each file of the image
 is_sure         db 0
 exit_when_done  db 0
+draws           db 0
 fail_at         db NEVER
 hang_at         db NEVER

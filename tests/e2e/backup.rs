@@ -9,24 +9,47 @@ use std::time::Duration;
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
 use ghost_lab::lab::Pc;
-use ghost_lab::{shell, stand_in};
+use ghost_lab::{LabConfig, shell, stand_in};
 
-use crate::stage::{BOOT, Stage};
+use crate::stage::{BOOT, SOON, Stage};
 
 /// What an imager may take for a disk, on an emulated PC on a busy machine.
-const IMAGING: Duration = Duration::from_secs(900);
-/// Size of the disk in MiB, unless `SIZE` says otherwise.
-const SIZE: u32 = 64;
+pub(crate) const IMAGING: Duration = Duration::from_secs(1800);
+/// Size of the disk in MiB. An emulator of DOS in an emulated PC reads no more than a few MiB a second.
+pub(crate) const SIZE: u32 = 64;
+/// The size of a disk that costs no such time.
+pub(crate) const LARGE: u32 = 256;
+/// Every sector, so that every byte can be compared: Ghost 2003 leaves out what files do not use, unless told otherwise.
+const ALL_SECTORS: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -ir -auto -sure -fx";
 
-/// A lab whose base root has the template floppy with the stand-in, and in which john has a disk with files.
+/// A lab whose base root has the template floppy with the stand-in, and in which john has a disk with files. The imager
+/// is dosbox-x unless the settings say otherwise.
 pub(crate) fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
+    stage_with(name, settings, SIZE, |_| {})
+}
+
+/// The same, with a disk of so many MiB and something else changed.
+pub(crate) fn stage_with(
+    name: &str,
+    settings: &[(&str, &str)],
+    mebibytes: u32,
+    change: impl FnOnce(&mut LabConfig),
+) -> Stage {
     let stage = Stage::with(name, |config| {
-        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        config.ghostrc.extend(settings);
+        let settings = [("IMAGER", "dosbox-x")].iter().chain(settings);
+        config.ghostrc.extend(settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        change(config);
     });
-    let size = std::env::var("SIZE").map_or(SIZE, |size| size.parse().unwrap());
-    stand_in::set_up(&stage, &stage.pc("john").unwrap(), size).unwrap();
+    stand_in::set_up(&stage, &stage.pc("john").unwrap(), mebibytes).unwrap();
     stage
+}
+
+/// Overwrites the disk of a PC that is off.
+pub(crate) fn destroy(stage: &Stage, pc: &Pc<'_>) {
+    let (path, disk) = (stand_in::disk(stage, pc), pc.disk_sha256().unwrap());
+    let size = fs::metadata(&path).unwrap().len();
+    fs::write(path, vec![0_u8; usize::try_from(size).unwrap()]).unwrap();
+    assert_ne!(pc.disk_sha256().unwrap(), disk);
 }
 
 /// The names in john's folder of the image store.
@@ -50,7 +73,16 @@ pub(crate) fn job(stage: &Stage, john: &Pc<'_>, words: &[&str]) -> (i32, String)
 
 #[test]
 fn a_disk_is_backed_up_through_dos_verified_destroyed_and_restored() {
-    let stage = stage("backup", &[]);
+    let size = std::env::var("SIZE").map_or(SIZE, |size| size.parse().unwrap());
+    // An imager and a floppy that an administrator has: `make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG`.
+    let imager = std::env::var("IMAGER").unwrap_or_else(|_| "dosbox-x".to_owned());
+    let floppy = std::env::var_os("FLOPPY");
+    let mut settings = vec![("IMAGER", imager.as_str())];
+    settings.extend(floppy.is_some().then_some(("BACKUPCOMMAND", ALL_SECTORS)));
+    let stage = stage_with("backup", &settings, size, |_| {});
+    if let Some(floppy) = &floppy {
+        fs::copy(floppy, stand_in::template(&stage)).unwrap();
+    }
     let john = stage.pc("john").unwrap();
     let disk = john.disk_sha256().unwrap();
 
@@ -61,21 +93,20 @@ fn a_disk_is_backed_up_through_dos_verified_destroyed_and_restored() {
     assert_eq!(first.len(), 1, "{first:?}");
     let generation = stage.folder().image_store().join("john").join(&first[0]);
     let report = stage.report(john.config().ip);
-    let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
-    let because = "the screen shows 'Mark'".to_owned();
-    assert!(report.contains(&Event::KeysTyped { keys, because }), "{report:#?}");
     assert!(report.iter().any(|event| matches!(event, Event::Sampled { .. })), "{report:#?}");
-    assert_screens_show_the_stand_in(&generation.join(layout::SCREENS));
+    if floppy.is_none() {
+        let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
+        let because = "the screen shows 'Mark'".to_owned();
+        assert!(report.contains(&Event::KeysTyped { keys, because }), "{report:#?}");
+        assert_screens_show_the_stand_in(&generation.join(layout::SCREENS));
+    }
     assert!(generation.join(layout::MANIFEST).is_file());
 
     let (status, said) = job(&stage, &john, &["verify", "john"]);
     assert_eq!(status, 0, "{said}");
     assert_eq!(john.disk_sha256().unwrap(), disk, "a verify does not touch the disk");
 
-    let destroyed = stand_in::disk(&stage, &john);
-    let size = fs::metadata(&destroyed).unwrap().len();
-    fs::write(destroyed, vec![0_u8; usize::try_from(size).unwrap()]).unwrap();
-    assert_ne!(john.disk_sha256().unwrap(), disk);
+    destroy(&stage, &john);
     let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
     assert_eq!(status, 0, "{said}");
     assert_eq!(john.disk_sha256().unwrap(), disk, "every byte is back");
@@ -100,14 +131,31 @@ fn assert_screens_show_the_stand_in(screens: &Path) {
 }
 
 #[test]
-fn an_imager_that_hangs_is_stalled_and_the_machine_goes_off() {
-    let hangs = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standinhang";
-    let stage = stage("hang", &[("BACKUPCOMMAND", hangs), ("STALL_WINDOW", "20")]);
+fn an_imager_that_draws_its_question_and_hangs_is_seen_now_and_stalled_and_the_machine_goes_off() {
+    let hangs = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standindraw -standinhang";
+    let stage = stage("hang", &[("BACKUPCOMMAND", hangs), ("STALL_WINDOW", "60")]);
     let john = stage.pc("john").unwrap();
-    let disk = john.disk_sha256().unwrap();
-    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    let (ip, disk) = (john.config().ip, john.disk_sha256().unwrap());
+    let original = stage.dhcpd_conf().unwrap();
+    let ghostctl = stage.ghostctl(&["backup", "john"]).unwrap();
+    let because = "the screen shows 'Mark'".to_owned();
+    let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
+    stage.wait_report(&john, "keys typed at a question that was drawn", BOOT, |event| {
+        (*event == Event::KeysTyped { keys: keys.clone(), because: because.clone() }).then_some(())
+    });
+    let now = stage.ghostctl(&["screen", "--now", "john"]).unwrap();
+    assert_eq!(now.wait(SOON).unwrap(), 0, "{}", now.text());
+    assert!(now.text().contains("-asked") && now.text().contains("Percent complete"), "{}", now.text());
+
+    let status = ghostctl.wait(BOOT).unwrap();
+    let said = ghostctl.text();
     assert_eq!(status, 1, "{said}");
-    let report = stage.report(john.config().ip);
+    assert!(john.is_off().unwrap(), "{said}");
+    stage.assert_dhcpd_conf(&original);
+    let report = stage.report(ip);
+    let last = stage.ghostctl(&["screen", "--json", "john"]).unwrap();
+    assert_eq!(last.wait(SOON).unwrap(), 0, "{}", last.text());
+    assert!(last.text().contains("-end\","), "{}", last.text());
     assert!(report.contains(&Event::Ended { outcome: Outcome::Stalled }), "{report:#?}");
     assert!(said.contains("stalled"), "{said}");
     assert!(stored(&stage).iter().all(|name| name.starts_with('.')), "{:?}", stored(&stage));

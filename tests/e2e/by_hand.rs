@@ -35,6 +35,7 @@ pub(crate) fn good_order(pc: &PcConfig, job: &str) -> Order {
         store: None,
         nonce: Nonce::new([7; 16]),
         imager: None,
+        disk: ghost_contract::DiskChoice::First,
         generation: None,
         prompts: Vec::new(),
         watch: Watch {

@@ -1,20 +1,39 @@
-//! The imager `dosemu` on the virtual terminal, with a stand-in for DOSEmu 1.4 where an administrator puts DOSEmu.
+//! The imager `dosemu` on the virtual terminal, with stand-ins for DOSEmu 1.4 and dosemu2 where an administrator puts
+//! DOSEmu.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use ghost_contract::layout;
-use ghost_contract::report::Event;
+use ghost_contract::report::{Event, Outcome};
 use ghost_lab::config::repository;
-use ghost_lab::stand_in;
+use ghost_lab::{shell, stand_in, wait};
 
-use crate::backup::{self, job};
+use crate::backup::{self, IMAGING, job};
+use crate::by_hand;
+use crate::stage::{BOOT, Stage, files_called};
 
-#[test]
-fn dosemu_on_the_virtual_terminal_backs_up_and_restores() {
-    let stage = backup::stage("dosemu", &[("IMAGER", "dosemu")]);
+/// Lays a stand-in over the base root of this lab.
+pub(crate) fn install(stage: &Stage, flavour: &str) {
+    let make_overlay = repository().join("tests/dosemu-stand-in/make-overlay");
+    shell::run(Command::new(make_overlay).arg(flavour).arg(stage.folder().base_root())).unwrap();
+}
+
+/// The texts of all screenshots in a folder whose names have this in them.
+fn texts(screens: &Path, name: &str) -> Vec<String> {
+    let entries = fs::read_dir(screens).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let wanted = entries.filter(|path| {
+        let file = path.file_name().unwrap().to_string_lossy();
+        file.contains(name) && file.ends_with(".txt")
+    });
+    wanted.map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+fn backs_up_and_restores(name: &str, flavour: &str, mebibytes: u32, shown: &str) {
+    let stage = backup::stage_with(name, &[("IMAGER", "dosemu")], mebibytes, |_| {});
     let john = stage.pc("john").unwrap();
-    let program = stage.folder().base_root().join("usr/bin/dosemu.bin");
-    fs::copy(repository().join("tests/dosemu-stand-in/dosemu.bin"), program).unwrap();
+    install(&stage, flavour);
     let disk = john.disk_sha256().unwrap();
 
     let (status, said) = job(&stage, &john, &["backup", "john"]);
@@ -28,22 +47,63 @@ fn dosemu_on_the_virtual_terminal_backs_up_and_restores() {
     let generations: Vec<_> = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(generations.len(), 1, "{generations:?}");
     assert!(generations[0].join(layout::MANIFEST).is_file());
-    let screens = fs::read_dir(generations[0].join(layout::SCREENS)).unwrap();
-    let texts: Vec<String> = screens
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().ends_with("before-keys.txt"))
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
-    assert!(
-        texts.iter().any(|text| text.contains("STAND-IN for DOSEmu") && text.contains("Mark")),
-        "{texts:?}"
-    );
+    let texts = texts(&generations[0].join(layout::SCREENS), "before-keys");
+    assert!(texts.iter().any(|text| text.contains(shown) && text.contains("Mark")), "{texts:?}");
 
-    let destroyed = stand_in::disk(&stage, &john);
-    let size = fs::metadata(&destroyed).unwrap().len();
-    fs::write(destroyed, vec![0_u8; usize::try_from(size).unwrap()]).unwrap();
-    assert_ne!(john.disk_sha256().unwrap(), disk);
+    assert_eq!(first_screenshot(&report), ("/dev/ghostvga".to_owned(), vec![]));
+
+    backup::destroy(&stage, &john);
+    let modules = stage.folder().base_root().join("lib/modules");
+    let module = files_called("ghostvga.ko", &modules);
+    fs::remove_file(&module[0]).unwrap();
     let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
     assert_eq!(status, 0, "{said}");
     assert_eq!(john.disk_sha256().unwrap(), disk, "every byte is back");
+    let (source, passed_over) = first_screenshot(&stage.report(john.config().ip));
+    assert_eq!((source.as_str(), passed_over.len()), ("/dev/mem", 1), "{passed_over:?}");
+    assert!(passed_over[0].starts_with("/dev/ghostvga: "), "{passed_over:?}");
+    let console = john.whole_console().unwrap();
+    assert!(!console.contains("was left behind"), "the imager's session has ended with it: {console}");
+}
+
+/// Where the first screenshot was read from, and which sources were passed over.
+fn first_screenshot(report: &[Event]) -> (String, Vec<String>) {
+    let taken = report.iter().find_map(|event| match event {
+        Event::ScreenshotTaken { source, passed_over, .. } => Some((source.clone(), passed_over.clone())),
+        _ => None,
+    });
+    taken.unwrap_or_else(|| panic!("no screenshot: {report:#?}"))
+}
+
+#[test]
+fn dosemu_1_4_on_the_virtual_terminal_backs_up_and_restores() {
+    backs_up_and_restores("dosemu", "1.4", backup::LARGE, "STAND-IN for DOSEmu 1.4");
+}
+
+#[test]
+fn dosemu2_on_the_virtual_terminal_backs_up_and_restores() {
+    backs_up_and_restores("dosemu2", "2", backup::SIZE, "STAND-IN for dosemu2");
+}
+
+#[test]
+fn a_flag_alone_starts_the_imager_for_a_person_at_the_screen() {
+    let stage = Stage::with("ghost-flag", |config| config.kernel_flags = vec!["ghost.mode=ghost".to_owned()]);
+    let john = stage.pc("john").unwrap();
+    stand_in::set_up(&stage, &john, backup::SIZE).unwrap();
+    install(&stage, "1.4");
+    let disk = john.disk_sha256().unwrap();
+    by_hand::swap(&stage, john.config());
+    by_hand::make_tree(&stage, john.config());
+    john.switch_on().unwrap();
+    let screens = stage.folder().base_root().join(layout::tree_var(john.config().ip)).join("ghost/screens");
+    wait::until("Ghost's menu on john's screen", BOOT, || {
+        texts(&screens, "").iter().any(|text| text.contains("Q: quit")).then_some(())
+    })
+    .unwrap();
+    john.press_keys(&["q"]).unwrap();
+    john.wait_off(IMAGING).unwrap();
+    let report = stage.report(john.config().ip);
+    assert!(report.contains(&Event::Ended { outcome: Outcome::Succeeded }), "{report:#?}");
+    assert!(!report.iter().any(|event| matches!(event, Event::OrderClaimed { .. })), "{report:#?}");
+    assert_eq!(john.disk_sha256().unwrap(), disk);
 }

@@ -35,6 +35,19 @@ pub enum Nic {
 #[error("'{0}' is not a network card of the lab: rtl8139, e1000 and e1000e are")]
 pub struct NicError(String);
 
+/// How a PC's disk is connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskBus {
+    /// To the chipset's own controller: `sda`.
+    #[default]
+    Ide,
+    /// As a paravirtual device: `vda`.
+    Virtio,
+    /// As a solid-state disk on PCI Express: `nvme0n1`.
+    Nvme,
+}
+
 /// One PC.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PcConfig {
@@ -46,6 +59,12 @@ pub struct PcConfig {
     pub ip: Ipv4Addr,
     /// Its card's model.
     pub nic: Nic,
+    /// What else QEMU is to know of it: more arguments.
+    #[serde(default)]
+    pub more: Vec<String>,
+    /// How its disk is connected.
+    #[serde(default)]
+    pub disk_bus: DiskBus,
 }
 
 /// One lab.
@@ -65,6 +84,9 @@ pub struct LabConfig {
     pub kernel_flags: Vec<String>,
     /// More keys for ghostrc, or other values than the lab's.
     pub ghostrc: BTreeMap<String, String>,
+    /// How large the image store is, in MiB; as large as the disk that it is on, if nothing is said.
+    #[serde(default)]
+    pub store_mebibytes: Option<u32>,
     /// The PCs, all off.
     pub pcs: Vec<PcConfig>,
 }
@@ -125,6 +147,7 @@ impl LabConfig {
             pxelinux_config: repository().join("rootfs/pxelinux-config"),
             kernel_flags: Vec::new(),
             ghostrc: BTreeMap::new(),
+            store_mebibytes: None,
             pcs: howto_pcs(),
         }
     }
@@ -142,7 +165,8 @@ fn howto_pcs() -> Vec<PcConfig> {
     .filter_map(|(name, mac, last)| {
         let name = name.parse().ok()?;
         let ip = Ipv4Addr::new(192, 168, 7, last);
-        Some(PcConfig { name, mac: MacAddress::new(mac), ip, nic: Nic::Rtl8139 })
+        let (mac, nic, disk_bus) = (MacAddress::new(mac), Nic::Rtl8139, DiskBus::Ide);
+        Some(PcConfig { name, mac, ip, nic, disk_bus, more: Vec::new() })
     })
     .collect()
 }

@@ -1,5 +1,5 @@
-//! The demonstration in a lab of its own, each step shown as it happens: a job of mode `test`, then a backup
-//! through DOS.
+//! The demonstration in a lab of its own, each step shown as it happens: a job of mode `test`, then a backup, and a
+//! restore onto the disk that was wiped. `IMAGER` in the environment shows another imager than a fresh installation's.
 //!
 //! Three voices are heard: what `ghostctl` says to the administrator, what john says on its serial line, and, with
 //! an arrow, what is looked at or done besides.
@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ghost_contract::ghostrc::ImagerName;
 use ghost_contract::layout;
 use nix::errno::Errno;
 
@@ -23,8 +24,8 @@ const PC: &str = "john";
 /// How long john may take from off to `sleep`, and from there to off.
 const BOOT: Duration = Duration::from_secs(600);
 const OFF: Duration = Duration::from_secs(120);
-/// How long the backup may take.
-const BACKUP: Duration = Duration::from_secs(1500);
+/// How long a backup or a restore may take.
+const IMAGING: Duration = Duration::from_secs(1500);
 /// Size of john's disk in MiB.
 const DISK_SIZE: u32 = 64;
 /// How long an ssh session may take.
@@ -46,9 +47,15 @@ pub enum DemoError {
     /// What the backup needs.
     #[error(transparent)]
     StandIn(#[from] crate::stand_in::StandInError),
+    /// The disk that is wiped.
+    #[error("cannot wipe {}", .0.display())]
+    Disk(PathBuf, #[source] std::io::Error),
     /// The image store.
     #[error("cannot look into {}", .0.display())]
     Store(PathBuf, #[source] std::io::Error),
+    /// `IMAGER` in the environment.
+    #[error("IMAGER is '{0}', which cannot be shown; partclone and dosbox-x can")]
+    Imager(String),
     /// Something is not as it must be.
     #[error("{0}")]
     Wrong(&'static str),
@@ -72,12 +79,15 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
         return Err(DemoError::NotRoot(Errno::EPERM));
     }
     let begun = Instant::now();
-    let lab = Lab::up(LabConfig::new("demo".parse()?), program)?;
+    let imager = imager()?;
+    let mut config = LabConfig::new("demo".parse()?);
+    config.ghostrc.insert("IMAGER".to_owned(), imager.to_string());
+    let lab = Lab::up(config, program)?;
     arrow(&format!(
         "the lab is up after {} s: dhcpd, tftpd, an NFS server, and four PCs that are off",
         begun.elapsed().as_secs()
     ));
-    let shown = show_test(&lab).and_then(|()| show_backup(&lab));
+    let shown = show_test(&lab).and_then(|()| show_imaging(&lab, imager));
     if shown.is_err() {
         let kept = crate::lab::keep_failure(&lab)?;
         arrow(&format!("what the lab leaves is kept in {}", kept.display()));
@@ -127,29 +137,68 @@ fn show_test(lab: &Lab) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn show_backup(lab: &Lab) -> Result<(), DemoError> {
+/// The imager that is shown.
+fn imager() -> Result<ImagerName, DemoError> {
+    let Ok(named) = std::env::var("IMAGER") else { return Ok(ImagerName::Partclone) };
+    // DOSEmu is not in Debian, so there is nothing to show it with.
+    let shown = ImagerName::parse(&named).filter(|imager| *imager != ImagerName::Dosemu);
+    shown.ok_or(DemoError::Imager(named))
+}
+
+fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<(), DemoError> {
     let john = lab.pc(PC)?;
-    stand_in::set_up(lab, &john, DISK_SIZE)?;
-    let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
+    let how = match imager {
+        ImagerName::Partclone => {
+            stand_in::fill_disk(lab, &john, DISK_SIZE)?;
+            "Linux's own imager, partclone".to_owned()
+        }
+        ImagerName::DosboxX | ImagerName::Dosemu => {
+            stand_in::set_up(lab, &john, DISK_SIZE)?;
+            format!("a stand-in for GHOST.EXE under {imager}")
+        }
+    };
+    let disk = john.disk_sha256()?;
     arrow(&format!("john has a disk of {DISK_SIZE} MiB with an NTFS and a FAT32 partition full of files"));
-    arrow("# ghostctl backup john      (a stand-in for GHOST.EXE under dosbox-x)");
-    let ghostctl = lab.ghostctl(&["backup", PC])?;
-    let heard = john.whole_console()?.lines().count();
-    Story { ghostctl: &ghostctl, pc: john, told: 0, heard }.until_ended(BACKUP)?;
-    if ghostctl.wait(OFF)? != 0 {
-        return Err(DemoError::Wrong("the backup did not succeed"));
-    }
-    let john = lab.pc(PC)?;
-    john.wait_off(OFF)?;
-    if lab.dhcpd_conf()? != conf || john.disk_sha256()? != disk {
-        return Err(DemoError::Wrong("john's disk or dhcpd.conf is not what it was"));
+    arrow(&format!("# ghostctl backup john      ({how})"));
+    show_job(lab, &["backup", PC])?;
+    if john.disk_sha256()? != disk {
+        return Err(DemoError::Wrong("john's disk is not what it was"));
     }
     arrow("john is off, its disk and dhcpd.conf are what they were");
     arrow("# ghostctl images list");
     let images = lab.ghostctl(&["images", "list"])?;
     images.wait(SESSION)?;
     images.lines().iter().for_each(|line| println!("ghostctl | {line}"));
-    keep_screens(lab)
+    keep_screens(lab)?;
+
+    let path = stand_in::disk(lab, &john);
+    let wiped = std::fs::File::create(&path).and_then(|file| file.set_len(u64::from(DISK_SIZE) << 20));
+    wiped.map_err(|error| DemoError::Disk(path, error))?;
+    arrow("john's disk is wiped: there is not one byte on it that is not zero");
+    arrow("# ghostctl restore --yes john");
+    show_job(lab, &["restore", "--yes", PC])?;
+    if john.disk_sha256()? != disk {
+        return Err(DemoError::Wrong("john's disk is not what it was before it was wiped"));
+    }
+    arrow("john is off, and every byte of its disk is what it was before");
+    Ok(())
+}
+
+/// Tells of a job to its good end.
+fn show_job(lab: &Lab, words: &[&str]) -> Result<(), DemoError> {
+    let john = lab.pc(PC)?;
+    let conf = lab.dhcpd_conf()?;
+    let ghostctl = lab.ghostctl(words)?;
+    let heard = john.whole_console()?.lines().count();
+    Story { ghostctl: &ghostctl, pc: john, told: 0, heard }.until_ended(IMAGING)?;
+    if ghostctl.wait(OFF)? != 0 {
+        return Err(DemoError::Wrong("the job did not succeed"));
+    }
+    lab.pc(PC)?.wait_off(OFF)?;
+    if lab.dhcpd_conf()? != conf {
+        return Err(DemoError::Wrong("dhcpd.conf is not what it was"));
+    }
+    Ok(())
 }
 
 /// Copies the screenshots of the generation to where they can be looked at when the lab is gone.

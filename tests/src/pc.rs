@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::accelerator::Accelerator;
-use crate::config::{PcConfig, repository};
+use crate::config::{DiskBus, PcConfig, repository};
 use crate::shell::{ShellError, run};
 
 /// Size of a PC's disk.
@@ -42,13 +42,23 @@ pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<Stri
          -qmp unix:{MONITOR},server=on,wait=off \
          -netdev tap,id=wire,ifname={tap},script=no,downscript=no \
          -device {nic},netdev=wire,mac={mac},bootindex=1 \
-         -drive file={DISK},format=raw,if=none,id=disk -device ide-hd,drive=disk,bootindex=2",
+         -drive file={DISK},format=raw,if=none,id=disk -device {disk},drive=disk,bootindex=2",
         name = pc.name,
         accel = accelerator.as_str(),
         nic = pc.nic,
+        disk = device(pc.disk_bus),
         mac = pc.mac,
     );
-    words.split(' ').map(str::to_owned).collect()
+    words.split(' ').map(str::to_owned).chain(pc.more.iter().cloned()).collect()
+}
+
+/// QEMU's words for a disk; an NVMe disk must have a serial number.
+const fn device(bus: DiskBus) -> &'static str {
+    match bus {
+        DiskBus::Ide => "ide-hd",
+        DiskBus::Virtio => "virtio-blk-pci",
+        DiskBus::Nvme => "nvme,serial=LAB-NVME-1",
+    }
 }
 
 /// Makes the PC's disk: a boot sector that says that the PC booted its own disk, and behind it bytes that differ

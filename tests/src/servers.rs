@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use crate::config::{DHCPD_CONF, LabConfig, SERVER, repository};
 use crate::folder::LabFolder;
+use crate::network::BRIDGE;
 use crate::shell::{ShellError, run};
 use crate::wait::{self, TimedOut};
 
@@ -90,6 +91,10 @@ pub fn prepare(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError
     write_pxelinux_config(config, folder)?;
     write(&folder.dhcpd_conf(), DHCPD_CONF)?;
     write(&folder.join("etc/ganesha.conf"), &filled_in(include_str!("../fixtures/ganesha.conf"), folder))?;
+    write(
+        &folder.join("etc/radvd.conf"),
+        &include_str!("../fixtures/radvd.conf").replace("@BRIDGE@", BRIDGE),
+    )?;
     write(&folder.ghostrc(), &ghostrc(config, folder))?;
     write(&folder.dhcpd_service(), include_str!("../fixtures/dhcpd-service"))?;
     fs::set_permissions(folder.dhcpd_service(), fs::Permissions::from_mode(0o755))
@@ -148,12 +153,15 @@ pub fn start(folder: &LabFolder) -> Result<HashMap<Pid, &'static str>, ServerErr
     let tftp_folder = folder.tftp().display().to_string();
     let tftp = daemon(folder, "in.tftpd", &["-L", "-a", &address, "-s", &tftp_folder])?;
 
+    let [conf, pid] = ["etc/radvd.conf", "run/radvd.pid"].map(|file| folder.join(file).display().to_string());
+    let router = daemon(folder, "radvd", &["-n", "-m", "stderr", "-C", &conf, "-p", &pid])?;
+
     run(Command::new(folder.dhcpd_service()).arg("start"))?;
     wait::until("in.tftpd", START, || udp_is_bound(TFTP)).map_err(no_answer)?;
     for port in [NFS, MOUNT] {
         wait::until("ganesha.nfsd", START, || listens(SERVER, port)).map_err(no_answer)?;
     }
-    Ok(HashMap::from([portmapper, nfs, tftp]))
+    Ok(HashMap::from([portmapper, nfs, tftp, router]))
 }
 
 /// Starts a server and gives its process, which whoever reaps all children has to reap.

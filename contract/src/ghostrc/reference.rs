@@ -44,7 +44,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
 }
 
 /// All keys.
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 34] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -98,12 +98,48 @@ pub const KEYS: [Key; 28] = [
     host("STALL_RATE", "BYTES", "1024", "Fewer bytes a second than these count as nothing"),
     host("GENERATIONS", "NUMBER", "", "How many good generations are kept; if it is not set, all"),
     host("KEEP_DAYS", "DAYS", "0", "Generations younger than this are kept in any case"),
-    host("IMAGER", "NAME", "dosbox-x", "The program that runs the imaging program, dosbox-x or dosemu"),
+    host(
+        "DISK",
+        "DISK",
+        "first",
+        "Which disk a job is about: first, the first that is built in, in the order of their places; /dev/NAME; serial:NUMBER; size:500G, the only one of about that size; or all",
+    ),
+    host(
+        "IMAGER",
+        "NAME",
+        "",
+        "The imaging program: partclone, which needs nothing else, or dosbox-x or dosemu, which run Norton Ghost; if it is not set, dosbox-x where the base root has the template floppy root/.dosemu/ghost.img, else partclone. A generation is checked and restored by the imager that made it",
+    ),
+    host("COMPRESSION", "LEVEL", "3", "How well partclone's images are compressed, zstd's levels 1 to 19"),
+    host(
+        "PIECE_SIZE",
+        "SIZE",
+        "1Gi",
+        "The largest file of partclone's images; with K, M, G and T, or Ki, Mi, Gi and Ti",
+    ),
+    host(
+        "RESCUE",
+        "yes|no",
+        "no",
+        "Whether partclone goes on when a disk cannot be read somewhere, and lists the places in the generation's manifest, instead of failing",
+    ),
+    host(
+        "DIRTY_NTFS",
+        "refuse|raw",
+        "refuse",
+        "What partclone does with an NTFS that Windows has not closed (hibernated, fast start): fail, or save every byte of it",
+    ),
+    host(
+        "GROW",
+        "yes|no",
+        "no",
+        "Whether a restore by partclone onto a larger disk gives the room to the last partition and its file system",
+    ),
     host(
         "BACKUPCOMMAND",
         "ARGUMENTS",
         r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx",
-        "What the imaging program is called with in mode backup",
+        "What Norton Ghost is called with in mode backup",
     ),
     host(
         "RESTORECOMMAND",

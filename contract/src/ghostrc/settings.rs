@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use crate::Mode;
+use crate::disk::{self, DiskChoice};
+use crate::image::{DirtyNtfs, LargerDisk, OnReadError, PartcloneSettings};
 
 /// What holds for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +41,13 @@ pub struct Settings {
     pub generations: Option<NonZeroU32>,
     /// Generations younger than this are kept in any case (`KEEP_DAYS`).
     pub keep: Duration,
-    /// The imaging program (`IMAGER`).
-    pub imager: ImagerName,
-    /// Its command line in mode `backup` (`BACKUPCOMMAND`).
+    /// Which disks a job is about (`DISK`).
+    pub disk: DiskChoice,
+    /// The imaging program (`IMAGER`); none leaves it to what there is: see [`ImagerName::without_a_setting`].
+    pub imager: Option<ImagerName>,
+    /// How the imager `partclone` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GROW`).
+    pub partclone: PartcloneSettings,
+    /// The DOS program's command line in mode `backup` (`BACKUPCOMMAND`).
     pub backup_command: String,
     /// Its command line in mode `restore` (`RESTORECOMMAND`).
     pub restore_command: String,
@@ -52,6 +58,8 @@ pub struct Settings {
 /// An imaging program by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImagerName {
+    /// Linux's own.
+    Partclone,
     /// dosbox-x.
     DosboxX,
     /// DOSEmu 1.4 or dosemu2.
@@ -59,14 +67,24 @@ pub enum ImagerName {
 }
 
 impl ImagerName {
-    fn parse(text: &str) -> Option<Self> {
-        [Self::DosboxX, Self::Dosemu].into_iter().find(|imager| imager.as_str() == text)
+    /// The imager of an administrator who has not set one. Whoever has put the HOWTO's template floppy into the base
+    /// root has Ghost, and wants to go on with it; everybody else has nothing but partclone.
+    #[must_use]
+    pub const fn without_a_setting(has_template_floppy: bool) -> Self {
+        if has_template_floppy { Self::DosboxX } else { Self::Partclone }
+    }
+
+    /// The imager of this word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Partclone, Self::DosboxX, Self::Dosemu].into_iter().find(|imager| imager.as_str() == text)
     }
 
     /// The word for it in `/etc/ghostrc`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Partclone => "partclone",
             Self::DosboxX => "dosbox-x",
             Self::Dosemu => "dosemu",
         }
@@ -97,7 +115,9 @@ impl Default for Settings {
             stall_rate: 1024,
             generations: None,
             keep: Duration::ZERO,
-            imager: ImagerName::DosboxX,
+            disk: DiskChoice::First,
+            imager: None,
+            partclone: PartcloneSettings::default(),
             backup_command: r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx"
                 .to_owned(),
             restore_command: r"-clone,mode=load,src=z:\image.gho,dst=1 -sure -fx".to_owned(),
@@ -106,12 +126,14 @@ impl Default for Settings {
     }
 }
 
+/// Bytes of the smallest piece.
+const SMALLEST_PIECE: u64 = 1_000_000;
 /// What a time has to look like.
 const TIME: &str = "a time: whole seconds, or a number with s, m, h or d, as in 90s or 12h";
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 18] = [
+    pub(super) const KEYS: [&'static str; 24] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -126,13 +148,19 @@ impl Settings {
         "STALL_RATE",
         "GENERATIONS",
         "KEEP_DAYS",
+        "DISK",
         "IMAGER",
+        "COMPRESSION",
+        "PIECE_SIZE",
+        "RESCUE",
+        "DIRTY_NTFS",
+        "GROW",
         "BACKUPCOMMAND",
         "RESTORECOMMAND",
         "VERIFYCOMMAND",
     ];
 
-    /// The imaging program's command line in this mode; empty where it is left to a person or not run.
+    /// The DOS program's command line in this mode; empty where it is left to a person or not run.
     #[must_use]
     pub fn command(&self, mode: Mode) -> &str {
         match mode {
@@ -163,7 +191,18 @@ impl Settings {
             "STALL_RATE" => self.stall_rate = number_of(value).ok_or("a number of bytes a second")?,
             "GENERATIONS" => self.generations = Some(value.parse().map_err(|_| "a number, at least 1")?),
             "KEEP_DAYS" => self.keep = duration(&format!("{value}d")).ok_or("a number of days")?,
-            "IMAGER" => self.imager = ImagerName::parse(value).ok_or("an imager: dosbox-x and dosemu are")?,
+            "DISK" => self.disk = value.parse().map_err(|_| disk::WANTED)?,
+            "IMAGER" => {
+                self.imager =
+                    Some(ImagerName::parse(value).ok_or("an imager: partclone, dosbox-x and dosemu are")?)
+            }
+            "COMPRESSION" => self.partclone.compression_level = level(value)?,
+            "PIECE_SIZE" => self.partclone.piece_size = piece_size(value)?,
+            "RESCUE" => self.partclone.on_read_error = choice(value, OnReadError::Fail, OnReadError::Rescue)?,
+            "DIRTY_NTFS" => {
+                self.partclone.dirty_ntfs = DirtyNtfs::parse(value).ok_or("refuse or raw")?;
+            }
+            "GROW" => self.partclone.larger_disk = choice(value, LargerDisk::Leave, LargerDisk::Grow)?,
             "BACKUPCOMMAND" => value.clone_into(&mut self.backup_command),
             "RESTORECOMMAND" => value.clone_into(&mut self.restore_command),
             "VERIFYCOMMAND" => value.clone_into(&mut self.verify_command),
@@ -171,6 +210,27 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn choice<T>(text: &str, no: T, yes: T) -> Result<T, &'static str> {
+    match text {
+        "no" => Ok(no),
+        "yes" => Ok(yes),
+        _ => Err("yes or no"),
+    }
+}
+
+/// The levels that zstd has without `--ultra`, which would need more memory than a client may have.
+fn level(text: &str) -> Result<u8, &'static str> {
+    let level = text.parse().ok().filter(|level| (1..=19).contains(level));
+    level.ok_or("a level of zstd, 1 to 19")
+}
+
+/// Smaller pieces would be thousands, and gain nothing.
+fn piece_size(text: &str) -> Result<u64, &'static str> {
+    disk::bytes(text)
+        .filter(|bytes| *bytes >= SMALLEST_PIECE)
+        .ok_or("a size of at least 1M, such as 650M or 2Gi")
 }
 
 /// The value of a `filename` statement has to survive quoting in dhcpd.conf and a DHCP packet, whose field has 128 bytes (RFC 2131 §2).

@@ -205,7 +205,7 @@ fn a_host_can_have_settings_for_itself() {
     let ghostrc = with("UP_DEADLINE_john=15m\nUP_DEADLINE=60\nIMAGER_PC_12=dosemu\nSLEEP_3com=5");
     assert_eq!(ghostrc.for_host(&host("john")).up_deadline, Duration::from_secs(900));
     assert_eq!(ghostrc.for_host(&host("joe")).up_deadline, Duration::from_secs(60));
-    assert_eq!(ghostrc.for_host(&host("PC-12")).imager, ImagerName::Dosemu);
+    assert_eq!(ghostrc.for_host(&host("PC-12")).imager, Some(ImagerName::Dosemu));
     assert_eq!(ghostrc.for_host(&host("3com")).sleep, Duration::from_secs(5));
     assert_eq!(ghostrc.warnings, []);
 }

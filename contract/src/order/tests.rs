@@ -14,6 +14,7 @@ fn order(mode: Mode) -> Order {
         store: Some(ImageStore { server: [192, 168, 7, 1].into(), path: "/backup".into() }),
         nonce: Nonce::new([7; 16]),
         imager: Some(Imager::DosboxX(DosProgram { command: "ghost.exe -fx".to_owned() })),
+        disk: DiskChoice::First,
         generation: Some("20260101-000000-aaaa".parse().unwrap()),
         prompts: vec![Prompt {
             when: PromptTrigger::Text("Mark".to_owned()),

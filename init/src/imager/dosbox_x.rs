@@ -12,19 +12,15 @@ use std::path::PathBuf;
 use evdev::KeyCode;
 use ghost_contract::Mode;
 
-use super::{
-    CAPTURES, Commission, HOME, IMAGES, ImagerError, LOG, Launch, LaunchFile, MARKS, PROGRAM, Terminal,
-    inside, plain,
-};
-use crate::bootdisk::{self, BootFile, BootdiskError};
+use super::dos::{CAPTURES, Commission, DosError, HOME, IMAGES, LOG, MARKS, PROGRAM, inside, plain};
+use super::{Launch, LaunchFile, Terminal};
 use crate::imager::evidence::{DONE, FAILED, STARTED};
+use ghost_contract::bootdisk::{self, BootFile, BootdiskError, GHOST};
 
 /// What these keys do when they are pressed together: dosbox-x writes a picture into [`CAPTURES`].
 pub const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
 /// A disk's size is taken down to whole units of so many bytes, seen with version 2025.02.01.
 const UNIT: u64 = 1024;
-/// The program on C: that is called.
-const GHOST: &str = "GHOST.EXE";
 /// What precedes a line of the DOS screen in the log.
 const CONSOLE_LINE: &str = "DOS CON: ";
 /// A program that only ends with errorlevel 255 (`mov ax, 4CFFh`, `int 21h`). It is called first, since a
@@ -49,12 +45,12 @@ struct LaunchProgram {
 ///
 /// # Errors
 /// When the floppy has no GHOST.EXE, or something cannot stand in a configuration or a batch file.
-pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Launch, ImagerError> {
+pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Launch, DosError> {
     if commission.mode == Mode::Ghost {
-        return Err(ImagerError::NoScreen);
+        return Err(DosError::NoScreen);
     }
     if commission.mode != Mode::Verify && commission.disk_size % UNIT != 0 {
-        return Err(ImagerError::OddDisk(commission.disk_size));
+        return Err(DosError::OddDisk(commission.disk_size));
     }
     if !floppy.iter().any(|file| file.path == GHOST) {
         return Err(BootdiskError::Missing { name: GHOST.to_owned() }.into());
@@ -78,7 +74,7 @@ pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Lau
 
 /// The configuration file. Without `quit warning=false` SIGTERM does not end it; with the rate limits, a disk
 /// takes sixteen times as long; `mount -z` frees the letter Z.
-fn configuration(commission: &Commission<'_>) -> Result<String, ImagerError> {
+fn configuration(commission: &Commission<'_>) -> Result<String, DosError> {
     bootdisk::check_command(commission.command)?;
     let disk = plain(commission.disk)?;
     let batch = format!(
@@ -202,7 +198,7 @@ mod tests {
         let odd = |mode| Commission { disk_size: (1 << 30) + 512, ..commission(mode) };
         for mode in [Mode::Backup, Mode::Restore] {
             let error = prepare(&odd(mode), floppy()).unwrap_err();
-            assert!(matches!(error, ImagerError::OddDisk(1_073_742_336)), "{error}");
+            assert!(matches!(error, DosError::OddDisk(1_073_742_336)), "{error}");
         }
         assert!(prepare(&odd(Mode::Verify), floppy()).is_ok());
     }
@@ -210,7 +206,7 @@ mod tests {
     #[test]
     fn a_person_would_see_nothing() {
         let error = prepare(&commission(Mode::Ghost), floppy()).unwrap_err();
-        assert!(matches!(error, ImagerError::NoScreen));
+        assert!(matches!(error, DosError::NoScreen));
     }
 
     #[test]
@@ -218,12 +214,12 @@ mod tests {
         let long = "x".repeat(200);
         for command in ["-fx\nformat c:", long.as_str()] {
             let error = prepare(&Commission { command, ..commission(Mode::Backup) }, floppy()).unwrap_err();
-            assert!(matches!(error, ImagerError::Bootdisk(_)), "{error}");
+            assert!(matches!(error, DosError::Bootdisk(_)), "{error}");
         }
         for disk in ["/dev/sda -t floppy", "sda", "/dev/\u{e4}"] {
             let disk = Path::new(disk);
             let error = prepare(&Commission { disk, ..commission(Mode::Backup) }, floppy()).unwrap_err();
-            assert!(matches!(error, ImagerError::Path(_)), "{error}");
+            assert!(matches!(error, DosError::Path(_)), "{error}");
         }
     }
 

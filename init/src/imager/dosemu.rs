@@ -5,14 +5,15 @@
 //! `dosemurc` of each.
 //!
 //! The floppy's AUTOEXEC.BAT must leave the same marks as the batch file of [`super::dosbox_x`] does;
-//! `dosemu/AUTOEXEC.BAT` is a template that does.
+//! [`bootdisk::AUTOEXEC_BAT`] does.
 
 use std::path::{Path, PathBuf};
 
 use ghost_contract::Mode;
 
-use super::{Commission, HOME, IMAGES, ImagerError, LOG, Launch, LaunchFile, MARKS, Terminal, inside, plain};
-use crate::bootdisk;
+use super::dos::{Commission, DosError, HOME, IMAGES, LOG, MARKS, inside, plain};
+use super::{Launch, LaunchFile, Terminal};
+use ghost_contract::bootdisk;
 
 /// The floppy that 1.4 can boot from; with one of 720 KiB it hangs.
 const BOOTABLE_SIZE: usize = 1440 * 1024;
@@ -42,7 +43,7 @@ impl Flavour {
     ///
     /// # Errors
     /// When it is neither of them.
-    pub fn of(path: &Path, program: &[u8]) -> Result<Self, ImagerError> {
+    pub fn of(path: &Path, program: &[u8]) -> Result<Self, DosError> {
         let has =
             |text: &str| program.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
         if has("dosemu2") {
@@ -51,7 +52,7 @@ impl Flavour {
         if has("dosemu") {
             return Ok(Self::Dosemu1);
         }
-        Err(ImagerError::UnknownDosemu(path.to_owned()))
+        Err(DosError::UnknownDosemu(path.to_owned()))
     }
 }
 
@@ -72,10 +73,10 @@ pub fn prepare(
     commission: &Commission<'_>,
     installed: Installed<'_>,
     template: Vec<u8>,
-) -> Result<Launch, ImagerError> {
+) -> Result<Launch, DosError> {
     let found = template.len();
     if installed.flavour == Flavour::Dosemu1 && found != BOOTABLE_SIZE {
-        return Err(ImagerError::FloppySize { emulator: "DOSEmu 1.4", wanted: BOOTABLE_SIZE, found });
+        return Err(DosError::FloppySize { emulator: "DOSEmu 1.4", wanted: BOOTABLE_SIZE, found });
     }
     // A person at the screen calls the program by hand, or finds it started without switches.
     let command = if commission.mode == Mode::Ghost { "" } else { commission.command };
@@ -134,17 +135,21 @@ mod tests {
     use std::io::{Cursor, Write as _};
 
     use super::*;
-    use crate::bootdisk::BootdiskError;
+    use ghost_contract::bootdisk::BootdiskError;
 
     const CHECK: &str = r"-chkimg,z:\image.gho -sure -fx";
-    const AUTOEXEC: &[u8] = include_bytes!("dosemu/AUTOEXEC.BAT");
 
     fn template(size: usize) -> Vec<u8> {
         let mut image = vec![0; size];
         let options = fatfs::FormatVolumeOptions::new();
         fatfs::format_volume(Cursor::new(&mut image[..]), options).unwrap();
         let files = fatfs::FileSystem::new(Cursor::new(&mut image[..]), fatfs::FsOptions::new()).unwrap();
-        files.root_dir().create_file("AUTOEXEC.BAT").unwrap().write_all(AUTOEXEC).unwrap();
+        files
+            .root_dir()
+            .create_file("AUTOEXEC.BAT")
+            .unwrap()
+            .write_all(bootdisk::AUTOEXEC_BAT.as_bytes())
+            .unwrap();
         drop(files);
         image
     }
@@ -251,7 +256,7 @@ $_mouse_dev = ""
         let at = blank.windows(13).position(|part| part == b"BackUpCommand").unwrap();
         blank[at] = b'b';
         let error = prepare(&commission, installed, blank);
-        assert!(matches!(error, Err(ImagerError::Bootdisk(BootdiskError::Placeholder { .. }))));
+        assert!(matches!(error, Err(DosError::Bootdisk(BootdiskError::Placeholder { .. }))));
     }
 
     #[test]

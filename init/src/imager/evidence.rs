@@ -4,7 +4,10 @@
 //! otherwise, no error file, and after a backup an image that has something in it.
 
 use ghost_contract::Mode;
+use ghost_contract::image::TargetDisk;
 use ghost_contract::report::Outcome;
+
+use super::Judgement;
 
 /// Left by the batch file before the DOS program is called. DOS writes names of files in capitals or in small
 /// letters, as the emulator likes, so letter case never counts.
@@ -19,6 +22,10 @@ pub const ERROR_FILE: &str = "GHOSTERR.TXT";
 const IMAGE: &str = "IMAGE.GHO";
 /// So much of an error file is put into the outcome.
 const LONGEST_REASON: usize = 500;
+
+/// A store with less room than this, in bytes, is full. What DOS has written may then have been refused only when
+/// its file was closed, long after DOS was told that all went well; so the end of the image may be missing.
+const LEAST_FREE: u64 = 1 << 20;
 
 /// A file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,16 +45,20 @@ pub struct Evidence {
     pub error_text: Option<String>,
     /// The files on Z:.
     pub images: Vec<FoundFile>,
+    /// Bytes that are free there.
+    pub free: u64,
     /// What the emulator's log complains of, if anything.
     pub complaint: Option<String>,
 }
 
 impl Evidence {
-    /// How the job ended.
+    /// How the job ended. What a DOS program that was called has done to the disk, nobody can tell.
     #[must_use]
-    pub fn judge(&self, mode: Mode) -> Outcome {
+    pub fn judge(&self, mode: Mode) -> Judgement {
         let reason = self.fault().or_else(|| self.image_fault(mode));
-        reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason })
+        let outcome = reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason });
+        let target = (!has(&self.marks, STARTED)).then_some(TargetDisk::Untouched);
+        Judgement { target, ..Judgement::of(outcome) }
     }
 
     /// What the marks, the error file and the log have against it.
@@ -79,6 +90,11 @@ impl Evidence {
             Some(file) if file.size == 0 => {
                 Some(format!("the DOS program says that all went well, and {} is empty", file.name))
             }
+            Some(_) if self.free < LEAST_FREE => Some(format!(
+                "the DOS program says that all went well, and the image store is full ({} bytes are free): the end of \
+                 the image may be missing",
+                self.free
+            )),
             Some(_) => None,
         }
     }
@@ -111,12 +127,13 @@ mod tests {
         Evidence {
             marks: files(&[STARTED, DONE]),
             images: files(&["IMAGE.GHO", "IMAGE001.GHS", "screens"]),
+            free: 1 << 30,
             ..Evidence::default()
         }
     }
 
     fn reason(evidence: &Evidence, mode: Mode) -> String {
-        match evidence.judge(mode) {
+        match evidence.judge(mode).outcome {
             Outcome::Failed { reason } => reason,
             other => panic!("{other:?}"),
         }
@@ -124,13 +141,10 @@ mod tests {
 
     #[test]
     fn a_job_has_succeeded_when_everything_says_so() {
-        assert_eq!(good().judge(Mode::Backup), Outcome::Succeeded);
-        let small_letters = Evidence {
-            marks: files(&["started.txt", "done.txt"]),
-            images: files(&["image.gho"]),
-            ..Evidence::default()
-        };
-        assert_eq!(small_letters.judge(Mode::Backup), Outcome::Succeeded);
+        assert_eq!(good().judge(Mode::Backup).outcome, Outcome::Succeeded);
+        let small_letters =
+            Evidence { marks: files(&["started.txt", "done.txt"]), images: files(&["image.gho"]), ..good() };
+        assert_eq!(small_letters.judge(Mode::Backup).outcome, Outcome::Succeeded);
     }
 
     #[test]
@@ -169,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_is_known_to_be_untouched_as_long_as_the_program_was_not_called() {
+        for (marks, target) in
+            [(vec![], Some(TargetDisk::Untouched)), (vec![STARTED], None), (vec![STARTED, DONE], None)]
+        {
+            let evidence = Evidence { marks: files(&marks), ..Evidence::default() };
+            assert_eq!(evidence.judge(Mode::Restore).target, target, "{marks:?}");
+        }
+    }
+
+    #[test]
     fn a_backup_without_an_image_is_a_failure() {
         let without = Evidence { images: files(&["IMAGE001.GHS"]), ..good() };
         assert_eq!(
@@ -181,7 +205,18 @@ mod tests {
             reason(&empty, Mode::Backup),
             "the DOS program says that all went well, and IMAGE.GHO is empty"
         );
-        assert_eq!(without.judge(Mode::Restore), Outcome::Succeeded);
+        assert_eq!(without.judge(Mode::Restore).outcome, Outcome::Succeeded);
+    }
+
+    #[test]
+    fn an_image_in_a_store_that_is_full_is_not_called_good() {
+        let full = Evidence { free: LEAST_FREE - 1, ..good() };
+        assert!(reason(&full, Mode::Backup).contains("the image store is full (1048575 bytes are free)"));
+        for mode in [Mode::Verify, Mode::Restore] {
+            assert_eq!(full.judge(mode).outcome, Outcome::Succeeded, "{mode} writes nothing to the store");
+        }
+        let just_not = Evidence { free: LEAST_FREE, ..good() };
+        assert_eq!(just_not.judge(Mode::Backup).outcome, Outcome::Succeeded);
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::UnixTime;
+use ghost_contract::image::Progress;
 use ghost_contract::report::{self, Outcome};
 
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
+use crate::imager::Judgement;
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::stall::Counters;
@@ -30,6 +32,9 @@ pub enum Trouble {
     Stopped,
 }
 
+/// What a screenshot sends to the image store, bytes.
+const SCREENSHOT: u64 = 60_000;
+
 /// The machine, and what was done to it.
 #[derive(Debug)]
 pub struct Fake {
@@ -48,14 +53,20 @@ pub struct Fake {
     pub stop_file_since: Option<Duration>,
     /// Whether every look for the stop file hangs.
     pub stop_looks_hang: bool,
+    /// Whether every screenshot hangs.
+    pub captures_hang: bool,
+    /// The server's request to see the screen, and since when it is there.
+    pub screen_request: Option<(Duration, String)>,
     /// After how many looks at it the imager ends.
     pub imager_lasts: usize,
     /// Bytes that the imager reads between two looks at it.
     pub disk_rate: u64,
     /// What stands on the imager's screen at each look; nothing readable after that.
     pub screens: Vec<String>,
+    /// How far the imager says it is at each look; nothing after that.
+    pub progress: Vec<Progress>,
     /// What comes out when the imager has ended.
-    pub judgement: Outcome,
+    pub judgement: Judgement,
     looks: usize,
     /// All that was done, in order.
     pub done: Vec<Action>,
@@ -75,10 +86,13 @@ impl Fake {
             claimed: false,
             stop_file_since: None,
             stop_looks_hang: false,
+            captures_hang: false,
+            screen_request: None,
             imager_lasts: 20,
             disk_rate: 1 << 30,
             screens: Vec::new(),
-            judgement: Outcome::Succeeded,
+            progress: Vec::new(),
+            judgement: Judgement::of(Outcome::Succeeded),
             looks: 0,
             done: Vec::new(),
             turns: 0,
@@ -112,6 +126,7 @@ impl Fake {
                 self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned() });
             }
             None if self.stop_looks_hang && *task == Task::LookForStop => {}
+            None if self.captures_hang && matches!(task, Task::Capture { .. }) => {}
             None => {
                 let finding = self.find(task);
                 self.due.push_back(Event::Finished(Ok(finding)));
@@ -150,16 +165,26 @@ impl Fake {
             Task::LookForStop if self.stop_file_since.is_some_and(|since| self.now >= since) => {
                 Finding::StopAsked
             }
+            Task::LookForStop => match &self.screen_request {
+                Some((since, word)) if self.now >= *since => Finding::ScreenAsked(word.clone()),
+                _ => Finding::Done,
+            },
             Task::StartShellServer { .. } => Finding::ShellServer(22),
-            Task::PrepareImager(_) => {
-                Finding::ImagerReady { imager: "fake".to_owned(), command: "fake -sure".to_owned() }
-            }
-            Task::LookAtImager { .. } => {
-                Finding::Seen { counters: self.counters(), text: self.screens.get(self.looks).cloned() }
-            }
-            Task::Capture { name } => {
-                Finding::Captured { name: name.clone(), source: "imagination".to_owned() }
-            }
+            Task::PrepareImager(_) => Finding::ImagerReady {
+                imager: "fake".to_owned(),
+                command: "fake -sure".to_owned(),
+                disks: vec!["sda".to_owned()],
+            },
+            Task::LookAtImager { .. } => Finding::Seen {
+                counters: self.counters(),
+                text: self.screens.get(self.looks).cloned(),
+                progress: self.progress.get(self.looks).cloned(),
+            },
+            Task::Capture { name } => Finding::Captured {
+                name: name.clone(),
+                source: "imagination".to_owned(),
+                passed_over: vec!["/dev/eyes: closed".to_owned()],
+            },
             Task::JudgeImager => Finding::Judged(self.judgement.clone()),
             _ => Finding::Done,
         }
@@ -167,7 +192,9 @@ impl Fake {
 
     fn counters(&self) -> Counters {
         let disk_read = self.disk_rate * u64::try_from(self.looks).unwrap();
-        Counters { disk_read, ..Counters::default() }
+        let is_capture = |action: &&Action| matches!(action, Action::Start(Task::Capture { .. }));
+        let captures = u64::try_from(self.done.iter().filter(is_capture).count()).unwrap();
+        Counters { disk_read, sent: SCREENSHOT * captures, ..Counters::default() }
     }
 
     fn surroundings(&self) -> Surroundings {

@@ -1,17 +1,17 @@
-//! The last resort: when the loop of PID 1 stops turning, the machine is powered off all the same.
+//! The last resort: when the loop of PID 1 stops turning, the machine is powered off all the same. And when that
+//! does not help, or there is no kernel left to do it, a watchdog resets it: they are petted here, and only while
+//! the loop turns.
 
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
 
 use ghost_contract::order::AtEnd;
 
 use crate::failure::Failure;
 use crate::sys::console::Console;
-use crate::sys::power;
-
-/// How long the loop may stand still. It never waits longer than half a minute, so this is ten times too long.
-const LIMIT: Duration = Duration::from_secs(300);
+use crate::sys::watchdog::Watchdogs;
+use crate::sys::{clock, power};
+use crate::watchdog::{Duty, PET_EVERY, Vigil};
 
 /// Waits for signs of life of the loop.
 #[derive(Debug)]
@@ -24,12 +24,20 @@ impl LastResort {
     ///
     /// # Errors
     /// When there can be no thread.
-    pub(super) fn start() -> Result<Self, Failure> {
+    pub(super) fn start(watchdogs: Watchdogs) -> Result<Self, Failure> {
         let (signs_of_life, seen) = mpsc::channel();
-        let watch = move || {
-            while seen.recv_timeout(LIMIT).is_ok() {}
-            let still_on = power::leave(AtEnd::PowerOff);
-            Console::default().say(&Failure::from(still_on).to_string());
+        let mut vigil = Vigil::new(clock::uptime());
+        let watch = move || loop {
+            match seen.recv_timeout(PET_EVERY) {
+                Ok(()) => vigil.sign_of_life(clock::uptime()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break leave_at_once(&watchdogs),
+            }
+            match vigil.duty(clock::uptime()) {
+                Duty::Wait => {}
+                Duty::Pet => watchdogs.pet(),
+                Duty::PowerOff => break leave_at_once(&watchdogs),
+            }
         };
         thread::Builder::new().name("last resort".to_owned()).spawn(watch)?;
         Ok(Self { signs_of_life })
@@ -40,4 +48,10 @@ impl LastResort {
         // The other side ends by powering the machine off.
         let _ = self.signs_of_life.send(());
     }
+}
+
+fn leave_at_once(watchdogs: &Watchdogs) {
+    watchdogs.release();
+    let still_on = power::leave(AtEnd::PowerOff);
+    Console::default().say(&Failure::from(still_on).to_string());
 }

@@ -9,6 +9,7 @@
 //! Nothing here waits for a file: each task has a thread of its own, and one that hangs is left behind.
 
 mod imaging;
+pub mod monitor;
 mod tasks;
 
 use std::collections::VecDeque;
@@ -30,6 +31,7 @@ use crate::session::{Action, Event};
 use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
 use crate::sys::report_file::ReportFile;
+use crate::sys::watchdog::Watchdogs;
 use crate::sys::{clock, power, signals};
 use crate::task::{Farewell, Finding, Task};
 
@@ -69,8 +71,8 @@ impl Linux {
     ///
     /// # Errors
     /// When signals cannot be watched or a thread cannot be started; then nobody would hear of anything.
-    pub fn take_over() -> Result<Self, Failure> {
-        let last_resort = LastResort::start()?;
+    pub fn take_over(watchdogs: Watchdogs) -> Result<Self, Failure> {
+        let last_resort = LastResort::start(watchdogs.clone())?;
         let (sender, queue) = mpsc::channel();
         let tell = sender.clone();
         // The queue is gone only when the machine is being left.
@@ -87,6 +89,7 @@ impl Linux {
                 children: Arc::new(children),
                 report: ReportFile::start()?,
                 bench: Bench::default(),
+                watchdogs,
             },
             console: Console::default(),
             last_resort,
@@ -121,6 +124,7 @@ impl Linux {
             Ok(line) => self.workplace.report.append(line),
             Err(error) => self.console.say(&Failure::from(error).to_string()),
         }
+        self.workplace.bench.hear(entry);
     }
 
     fn start(&mut self, task: Task) {
@@ -222,6 +226,7 @@ impl Machine for Linux {
             Action::Report(event) => self.append(event),
             Action::Start(task) => self.start(task),
             Action::Leave(how) => {
+                self.workplace.watchdogs.release();
                 let still_on = power::leave(how);
                 self.console.say(&Failure::from(still_on).to_string());
             }

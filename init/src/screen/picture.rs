@@ -1,6 +1,6 @@
 //! PNG files of 16 or 256 colours: a text screen that is drawn here, or the dots of a picture.
 
-use super::{Attribute, Cell, Cursor, Picture, TextScreen, font};
+use super::{Attribute, Cell, Cursor, Picture, Screen, TextScreen, TrueColour, font, frame_buffer};
 
 /// The colours of the VGA's text modes as it sets them at its start, red, green and blue.
 pub(super) const PALETTE: [u8; 48] = [
@@ -33,6 +33,9 @@ pub enum PictureError {
         /// All of them.
         dots: usize,
     },
+    /// It is no PNG.
+    #[error("the picture cannot be read as PNG")]
+    Decode(#[source] png::DecodingError),
     /// The encoder failed.
     #[error("the picture cannot be written as PNG")]
     Encode(#[source] png::EncodingError),
@@ -52,21 +55,57 @@ pub(super) fn draw(screen: &TextScreen) -> Result<Vec<u8>, PictureError> {
 
 /// The picture as a PNG file's content.
 pub(super) fn store(picture: &Picture) -> Result<Vec<u8>, PictureError> {
-    let Picture { width, dots, .. } = picture;
-    let no_picture = || PictureError::Dots { width: *width, dots: dots.len() };
-    let size = |dots: usize| u32::try_from(dots).ok().filter(|size| *size > 0);
-    if dots.len().checked_rem(*width) != Some(0) {
-        return Err(no_picture());
-    }
-    let columns = size(*width).ok_or_else(no_picture)?;
-    let rows = size(dots.len() / *width).ok_or_else(no_picture)?;
+    let (columns, rows) = size(picture.width, picture.dots.len())?;
     let colours = picture.colours.concat();
     if picture.colours.len() > 16 {
-        return encode(columns, rows, png::BitDepth::Eight, &colours, dots).map_err(PictureError::Encode);
+        return encode(columns, rows, png::BitDepth::Eight, &colours, &picture.dots)
+            .map_err(PictureError::Encode);
     }
     let pair = |pair: &[u8]| pair[0] << 4 | pair.get(1).copied().unwrap_or(0);
-    let pairs: Vec<u8> = dots.chunks_exact(*width).flat_map(|line| line.chunks(2).map(pair)).collect();
+    let lines = picture.dots.chunks_exact(picture.width);
+    let pairs: Vec<u8> = lines.flat_map(|line| line.chunks(2).map(pair)).collect();
     encode(columns, rows, png::BitDepth::Four, &colours, &pairs).map_err(PictureError::Encode)
+}
+
+/// The picture as a PNG file's content, without a palette.
+pub(super) fn store_true_colour(picture: &TrueColour) -> Result<Vec<u8>, PictureError> {
+    let (columns, rows) = size(picture.width, picture.dots.len())?;
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, columns, rows);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    finish(encoder, picture.dots.as_flattened()).map_err(PictureError::Encode)?;
+    Ok(file)
+}
+
+/// The dots of a PNG file.
+pub(super) fn load(file: &[u8]) -> Result<Screen, PictureError> {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().map_err(PictureError::Decode)?;
+    let length =
+        reader.output_buffer_size().ok_or(PictureError::Decode(png::DecodingError::LimitsExceeded))?;
+    let mut samples = vec![0; length];
+    let frame = reader.next_frame(&mut samples).map_err(PictureError::Decode)?;
+    let colour = |samples: &[u8]| match samples {
+        [red, green, blue, ..] => [*red, *green, *blue],
+        [grey, ..] => [*grey; 3],
+        [] => [0; 3],
+    };
+    samples.truncate(frame.buffer_size());
+    let dots = samples.chunks_exact(frame.color_type.samples()).map(colour).collect();
+    let width = usize::try_from(frame.width).unwrap_or(usize::MAX);
+    Ok(frame_buffer::of_colours(width, dots))
+}
+
+/// Width and height of so many dots in lines of that width.
+fn size(width: usize, dots: usize) -> Result<(u32, u32), PictureError> {
+    let no_picture = || PictureError::Dots { width, dots };
+    let size = |dots: usize| u32::try_from(dots).ok().filter(|size| *size > 0);
+    if dots.checked_rem(width) != Some(0) {
+        return Err(no_picture());
+    }
+    size(width).zip(size(dots / width)).ok_or_else(no_picture)
 }
 
 fn encode(
@@ -81,10 +120,14 @@ fn encode(
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(depth);
     encoder.set_palette(colours);
+    finish(encoder, pixels)?;
+    Ok(file)
+}
+
+fn finish(encoder: png::Encoder<'_, &mut Vec<u8>>, pixels: &[u8]) -> Result<(), png::EncodingError> {
     let mut writer = encoder.write_header()?;
     writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(file)
+    writer.finish()
 }
 
 /// All dots from top to bottom, two of them a byte, the left one in the upper half.

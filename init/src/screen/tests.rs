@@ -83,3 +83,12 @@ fn a_screen_can_be_drawn_on_the_small_stack_of_a_task() {
     let drawn = small_stack.spawn(move || screen.png().map(|picture| picture.len())).unwrap();
     assert!(drawn.join().unwrap().unwrap() > 0);
 }
+
+#[test]
+fn colours_are_those_of_a_terminal() {
+    let mut row = cells("Ok", 0x1E);
+    row.extend(cells("!", 0x4F));
+    row.extend(cells("   ", 0x07));
+    let screen = TextScreen::new(6, row, None);
+    assert_eq!(screen.coloured(), "\x1b[93;44mOk\x1b[97;41m!\x1b[0m\n");
+}

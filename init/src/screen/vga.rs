@@ -1,4 +1,4 @@
-//! A VGA's registers and planes, as `/dev/ghostvga` gives them, become the picture on the monitor.
+//! A VGA's registers and planes, as `/dev/ghostvga` gives them or `registers` puts them together, become the picture on the monitor.
 //!
 //! ```text
 //! bytes ──▶ Snapshot ──▶ Display (what is shown where) ──▶ dots and colours ──▶ Picture
@@ -16,9 +16,11 @@ mod addressing;
 mod display;
 mod graphics;
 mod palette;
+mod registers;
 mod snapshot;
 mod text;
 
+pub use registers::{Memory, Registers, Window, text_planes};
 pub use snapshot::SnapshotError;
 
 use super::Picture;
@@ -41,3 +43,6 @@ pub fn decode(bytes: &[u8]) -> Result<Picture, SnapshotError> {
 
 #[cfg(test)]
 mod tests;
+/// A recorded screen, for the tests of others.
+#[cfg(test)]
+pub(super) use tests::recorded;

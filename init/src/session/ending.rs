@@ -1,12 +1,14 @@
 //! The way out: whatever fails on it, the machine goes off.
 //!
 //! ```text
-//! outcome ─▶ shown, if it is a failure ─▶ arm again ─▶ processes asked, then forced ─▶ store closed ─▶ report written ─▶ sync ─▶ off
+//! outcome ─▶ shown, if it is a failure ─▶ last screenshot ─▶ processes asked, then forced ─▶ armed again ─▶ store closed
+//!         ─▶ report written ─▶ sync ─▶ off
 //! ```
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ghost_contract::image::TargetDisk;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{Event as Report, Outcome};
 
@@ -16,6 +18,9 @@ use crate::task::{Farewell, Finding, Task};
 
 /// How long the whole ending may take when no order says so: a little more than all its tasks' limits.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
+/// What an administrator must know after a restore that did not come to its end.
+const INCOMPLETE: &str =
+    "the disk is incomplete, or may be: it must not be used before another restore has succeeded";
 
 impl Session {
     /// Begins to end with this outcome.
@@ -26,6 +31,7 @@ impl Session {
     /// Begins to end with this outcome. A last screenshot is taken first where an imager is or was on the
     /// screen; then nothing is shown for long, since the imager must not go on.
     pub(super) fn end_after(&mut self, last_look: Option<Task>, outcome: Outcome, turn: &mut Turn) -> Stage {
+        let outcome = self.with_what_is_at_stake(outcome);
         turn.say(in_words(&outcome));
         let failed = matches!(outcome, Outcome::Failed { .. });
         turn.report(Report::Ended { outcome });
@@ -37,18 +43,32 @@ impl Session {
         Stage::Showing
     }
 
+    fn with_what_is_at_stake(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Failed { reason } if self.at_stake.is_some() => {
+                Outcome::Failed { reason: format!("{reason}; {INCOMPLETE}") }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What is known of the disks of a restore once it is judged.
+    pub(super) fn heed(&mut self, target: Option<TargetDisk>, outcome: &Outcome) {
+        if *outcome == Outcome::Succeeded || target == Some(TargetDisk::Untouched) {
+            self.at_stake = None;
+        }
+    }
+
     /// Begins to leave nothing behind.
     pub(super) fn clear_up(&mut self, last_look: Option<Task>, turn: &mut Turn) -> Stage {
         self.overall = turn.now.saturating_add(self.ending_limit);
         let arm = self.interface.as_ref().map(|interface| Task::Arm { interface: interface.name.clone() });
-        let rest = [
-            Task::EndProcesses(Farewell::Ask),
-            Task::EndProcesses(Farewell::Force),
-            Task::CloseStore,
-            Task::FlushReport,
-            Task::Sync,
-        ];
-        self.next_of_ending(last_look.into_iter().chain(arm).chain(rest).collect(), turn)
+        let farewell = [Farewell::Ask, Farewell::Force].map(Task::EndProcesses);
+        // Whoever ended a restore from outside has not asked yet how far it came.
+        let judge = self.at_stake.as_ref().map(|_disks| Task::JudgeImager);
+        let rest = [Task::CloseStore, Task::FlushReport, Task::Sync];
+        let tasks = last_look.into_iter().chain(farewell).chain(arm).chain(judge).chain(rest);
+        self.next_of_ending(tasks.collect(), turn)
     }
 
     pub(super) fn go_on_ending(&mut self, left: VecDeque<Task>, event: Event, turn: &mut Turn) -> Stage {
@@ -73,10 +93,13 @@ impl Session {
         }
     }
 
-    fn tell(&self, result: Result<Finding, Failure>, turn: &mut Turn) {
+    fn tell(&mut self, result: Result<Finding, Failure>, turn: &mut Turn) {
         match result {
             Ok(Finding::WakeOnLan(result)) => self.report_wake_on_lan(result, turn),
-            Ok(Finding::Captured { name, source }) => turn.report(Report::ScreenshotTaken { name, source }),
+            Ok(Finding::Captured { name, source, .. }) => {
+                turn.report(Report::ScreenshotTaken { name, source, passed_over: Vec::new() });
+            }
+            Ok(Finding::Judged(judgement)) => self.heed(judgement.target, &judgement.outcome),
             Ok(_) => {}
             Err(failure) => turn.say(failure.to_string()),
         }
@@ -85,6 +108,10 @@ impl Session {
     fn next_of_ending(&mut self, mut left: VecDeque<Task>, turn: &mut Turn) -> Stage {
         let Some(task) = left.pop_front() else { return self.leave(turn) };
         if task == Task::FlushReport {
+            if let Some(disks) = self.at_stake.take() {
+                turn.say(format!("{}: {INCOMPLETE}", disks.join(", ")));
+                turn.report(Report::DiskIncomplete { disks });
+            }
             turn.report(Report::PoweringOff { reboot: self.at_end == AtEnd::Reboot });
         }
         self.start(task, turn);
@@ -109,3 +136,6 @@ fn in_words(outcome: &Outcome) -> String {
         Outcome::Cancelled { by } => format!("the job is cancelled: {by}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

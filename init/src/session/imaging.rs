@@ -13,23 +13,35 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use evdev::KeyCode;
+use ghost_contract::Mode;
+use ghost_contract::image::{Phase, Progress};
+use ghost_contract::layout::ASKED_SCREEN;
 use ghost_contract::order::{Order, Watch};
 use ghost_contract::report::{Event as Report, Outcome};
 
 use super::preparing::carry_on;
+use super::screens::Screens;
 use super::waiting::StopLooks;
 use super::{Event, Session, Stage, Turn};
 use crate::failure::Failure;
+use crate::imager::Judgement;
 use crate::job::Job;
 use crate::prompt::{PromptAction, Prompts};
-use crate::screen::history::{History, Occasion};
+use crate::screen::history::Occasion;
 use crate::stall::{Counters, Sample, StallWatch, Verdict};
-use crate::task::{Farewell, Finding, Task};
+use crate::task::{Farewell, Finding, Glance, Task};
 
 /// How often the screen is looked at while a prompt may come.
 const LOOK_FOR_PROMPTS: Duration = Duration::from_secs(1);
-/// How often what has moved is reported: enough to show a rate, little enough to be no traffic itself.
+/// How long what was written may be the same before the picture is looked at for a prompt that a program has drawn, and how
+/// long until it is looked at again.
+const LOOK_CLOSELY: Duration = Duration::from_secs(5);
+/// How often what has moved is reported: enough to show a rate.
 const REPORT_SAMPLES: Duration = Duration::from_secs(10);
+/// What a line of the report, or a look for the stop file, may move over the network: 3 KB were seen.
+const SMALL_TRAFFIC: u64 = 8 << 10;
+/// What a screenshot with its page may move: 20 to 60 KB were seen, in true colour it is more.
+const SCREENSHOT_TRAFFIC: u64 = 1 << 20;
 
 /// How an imager is watched that runs without an order, for a person at the screen.
 const WITHOUT_ORDER: Watch = Watch {
@@ -44,13 +56,24 @@ const WITHOUT_ORDER: Watch = Watch {
 /// Something that is done about a running imager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    Look,
+    Look(Glance),
     LookForStop,
     Capture(&'static str, Occasion),
     Remove(String),
     Type { keys: Vec<KeyCode>, names: Vec<String>, because: String },
     End(Farewell),
     Judge,
+}
+
+impl Step {
+    /// What it may move over the network by itself, bytes.
+    const fn own_traffic(&self) -> u64 {
+        match self {
+            Self::Capture(..) => SCREENSHOT_TRAFFIC,
+            Self::LookForStop | Self::Remove(_) | Self::Type { .. } => SMALL_TRAFFIC,
+            Self::Look(_) | Self::End(_) | Self::Judge => 0,
+        }
+    }
 }
 
 /// An imager that runs.
@@ -64,14 +87,21 @@ pub(super) struct Imaging {
     /// When the imager could be looked at last.
     last_seen: Duration,
     prompts: Prompts,
-    history: History,
+    screens: Screens,
+    /// What a quick look has shown, and when the next look is to be a close one unless that changes.
+    last_text: Option<String>,
+    next_close_look: Duration,
     stop_looks: StopLooks,
     /// What is being done, and what comes after it.
     current: Option<Step>,
     queue: VecDeque<Step>,
     next_report: Duration,
-    next_screenshot: Duration,
-    screenshots: u32,
+    /// What the imager was doing when its progress was reported last.
+    phase: Option<Phase>,
+    /// What the report, screenshots and looks for a stop may have moved over the network since the last reading, bytes.
+    own_traffic: u64,
+    /// The same of the time before: what was begun then may be on the network only now.
+    own_traffic_before: u64,
     /// Known beforehand when it is us who end the imager.
     outcome: Option<Outcome>,
 }
@@ -80,7 +110,9 @@ impl Imaging {
     fn new(job: Job, prompts: Prompts, interface: String, now: Duration) -> Self {
         let settings = job.order.as_ref().map_or(WITHOUT_ORDER, |order| order.watch.clone());
         Self {
-            history: History::new(settings.screenshots_kept),
+            screens: Screens::new(&settings, now),
+            last_text: None,
+            next_close_look: now.saturating_add(LOOK_CLOSELY),
             stop_looks: StopLooks::new(&job, now),
             job,
             settings,
@@ -92,16 +124,16 @@ impl Imaging {
             current: None,
             queue: VecDeque::new(),
             next_report: now.saturating_add(REPORT_SAMPLES),
-            next_screenshot: now,
-            screenshots: 0,
+            phase: None,
+            own_traffic: 0,
+            own_traffic_before: 0,
             outcome: None,
         }
     }
 
-    /// The next screenshot. Its name sorts by time and says what it was taken for.
+    /// The next screenshot.
     pub(super) fn capture(&mut self, what_for: &str) -> Task {
-        self.screenshots += 1;
-        Task::Capture { name: format!("{:04}-{what_for}", self.screenshots) }
+        self.screens.capture(what_for)
     }
 
     fn look_every(&self) -> Duration {
@@ -109,16 +141,41 @@ impl Imaging {
         if self.prompts.is_waiting() { LOOK_FOR_PROMPTS } else { sample_every }
     }
 
-    /// What follows from a look at the counters and the screen.
-    fn judge(&mut self, counters: Counters, text: Option<&str>, turn: &mut Turn) {
+    /// A program that draws by itself writes nothing: what stands still may have something new in its picture.
+    fn glance(&mut self, now: Duration) -> Glance {
+        if now < self.next_close_look || !self.prompts.wait_for_text() {
+            return Glance::Quick;
+        }
+        self.next_close_look = now.saturating_add(LOOK_CLOSELY);
+        Glance::Close
+    }
+
+    fn note_text(&mut self, glance: Glance, text: Option<&String>, now: Duration) {
+        if glance == Glance::Quick && self.last_text.as_ref() != text {
+            self.last_text = text.cloned();
+            self.next_close_look = now.saturating_add(LOOK_CLOSELY);
+        }
+    }
+
+    /// What follows from a look at the counters, the screen and the imager's progress.
+    fn judge(&mut self, counters: Counters, text: Option<&str>, progress: Option<Progress>, turn: &mut Turn) {
         self.last_seen = turn.now;
         let elapsed = turn.now.saturating_sub(self.started);
         let watch =
             self.watch.get_or_insert_with(|| StallWatch::new(self.job.mode, &self.settings, counters));
-        let verdict = watch.observe(Sample { at: elapsed, counters });
-        if turn.now >= self.next_report {
+        let own = self.own_traffic.saturating_add(self.own_traffic_before);
+        self.own_traffic_before = std::mem::take(&mut self.own_traffic);
+        let verdict = watch.observe(Sample { at: elapsed, counters }, own);
+        let is_due = turn.now >= self.next_report;
+        if let Some(progress) = progress.filter(|progress| is_due || self.phase != Some(progress.phase)) {
+            self.phase = Some(progress.phase);
+            self.own_traffic += SMALL_TRAFFIC;
+            turn.report(Report::Progressed(progress));
+        }
+        if is_due {
             self.next_report = turn.now.saturating_add(REPORT_SAMPLES);
             let Counters { disk_read, disk_written, received, sent } = watch.moved();
+            self.own_traffic += SMALL_TRAFFIC;
             turn.report(Report::Sampled { disk_read, disk_written, received, sent });
         }
         if let Verdict::Stalled { idle } = verdict {
@@ -132,8 +189,7 @@ impl Imaging {
                 self.queue.push_back(Step::Capture("after-keys", Occasion::Event));
             }
             Some(PromptAction::Fail { reason }) => self.end_imager("no-prompt", Outcome::Failed { reason }),
-            None if turn.now >= self.next_screenshot => {
-                self.next_screenshot = turn.now.saturating_add(self.settings.screenshot_every);
+            None if self.screens.are_due(turn.now) => {
                 self.queue.push_back(Step::Capture("interval", Occasion::Interval));
             }
             None => {}
@@ -156,8 +212,9 @@ impl Imaging {
     }
 
     fn task(&mut self, step: &Step) -> Task {
+        self.own_traffic = self.own_traffic.saturating_add(step.own_traffic());
         match step {
-            Step::Look => Task::LookAtImager { interface: self.interface.clone() },
+            Step::Look(glance) => Task::LookAtImager { interface: self.interface.clone(), glance: *glance },
             Step::LookForStop => Task::LookForStop,
             Step::Capture(what_for, _) => self.capture(what_for),
             Step::Remove(name) => Task::RemoveScreenshot { name: name.clone() },
@@ -189,8 +246,8 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         match result {
-            Ok(Finding::ImagerReady { imager, command }) => {
-                let launch = Report::ImagerStarted { imager, command };
+            Ok(Finding::ImagerReady { imager, command, disks }) => {
+                let launch = Report::ImagerStarted { imager, command, disks };
                 if job.order.is_none() {
                     return self.start_imager(job, prompts, launch, turn);
                 }
@@ -219,6 +276,9 @@ impl Session {
 
     fn start_imager(&mut self, job: Job, prompts: Prompts, launch: Report, turn: &mut Turn) -> Stage {
         turn.say(Task::StartImager.to_string());
+        if let (Mode::Restore, Report::ImagerStarted { disks, .. }) = (job.mode, &launch) {
+            self.at_stake = Some(disks.clone());
+        }
         turn.report(launch);
         self.start(Task::StartImager, turn);
         Stage::StartingImager(job, prompts)
@@ -263,7 +323,8 @@ impl Session {
                 if imaging.stop_looks.are_due(turn.now) {
                     imaging.queue.push_back(Step::LookForStop);
                 }
-                imaging.queue.push_back(Step::Look);
+                let glance = imaging.glance(turn.now);
+                imaging.queue.push_back(Step::Look(glance));
                 self.go_on_imaging(imaging, turn)
             }
             Event::Started | Event::SleepEnded { .. } | Event::StopRequested { .. } => {
@@ -291,24 +352,32 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         match (imaging.current.take(), result) {
-            (Some(Step::Look), Ok(Finding::Seen { counters, text })) => {
-                imaging.judge(counters, text.as_deref(), turn);
+            (Some(Step::Look(glance)), Ok(Finding::Seen { counters, text, progress })) => {
+                imaging.note_text(glance, text.as_ref(), turn.now);
+                imaging.judge(counters, text.as_deref(), progress, turn);
             }
-            (Some(Step::Look), Err(failure)) => imaging.judge_blindly(&failure, turn),
-            (Some(Step::LookForStop), result) => imaging.stop_looks.looked(result, turn),
-            (Some(Step::Capture(_, occasion)), Ok(Finding::Captured { name, source })) => {
-                turn.report(Report::ScreenshotTaken { name: name.clone(), source });
-                let removed = imaging.history.add(name, occasion);
+            (Some(Step::Look(_)), Err(failure)) => imaging.judge_blindly(&failure, turn),
+            (Some(Step::LookForStop), result) => {
+                if let Ok(Finding::ScreenAsked(request)) = &result {
+                    if imaging.screens.is_new(request.clone()) {
+                        imaging.queue.push_back(Step::Capture(ASKED_SCREEN, Occasion::Interval));
+                    }
+                }
+                imaging.stop_looks.looked(result, turn);
+            }
+            (Some(Step::Capture(_, occasion)), Ok(Finding::Captured { name, source, passed_over })) => {
+                let (taken, removed) = imaging.screens.took(name, source, passed_over, occasion);
+                turn.report(taken);
                 removed.into_iter().for_each(|name| imaging.queue.push_back(Step::Remove(name)));
             }
             (Some(Step::Capture(..)), Err(failure)) => {
-                turn.report(Report::ScreenshotFailed { reason: failure.to_string() });
+                turn.report(imaging.screens.missed(&failure));
             }
             (Some(Step::Type { names, because, .. }), Ok(_)) => {
                 turn.say(format!("typed {} because {because}", names.join(" ")));
                 turn.report(Report::KeysTyped { keys: names, because });
             }
-            (Some(Step::Judge), Ok(Finding::Judged(outcome))) => imaging.outcome = Some(outcome),
+            (Some(Step::Judge), Ok(Finding::Judged(judgement))) => self.judged(&mut imaging, judgement, turn),
             (Some(Step::Judge), Err(failure)) => {
                 let reason = format!("nobody knows what the imager has done: {failure}");
                 imaging.outcome = Some(Outcome::Failed { reason });
@@ -317,6 +386,17 @@ impl Session {
             (_, _) => {}
         }
         self.go_on_imaging(imaging, turn)
+    }
+
+    /// It is known what the imager has done.
+    fn judged(&mut self, imaging: &mut Imaging, judgement: Judgement, turn: &mut Turn) {
+        let Judgement { outcome, target, remarks } = judgement;
+        for remark in remarks {
+            turn.say(remark.clone());
+            turn.report(Report::ImagerRemarked { remark });
+        }
+        self.heed(target, &outcome);
+        imaging.outcome = Some(outcome);
     }
 
     /// Does what is next; when nothing is, the job ends if its outcome is known, else there is a pause.

@@ -64,6 +64,10 @@ impl Session {
                 self.report_wake_on_lan(result, turn);
                 Ok(Vec::new())
             }
+            Finding::Watchdogs(names) => {
+                turn.say(format!("watched by {}", names.join(" and ")));
+                Ok(Vec::new())
+            }
             Finding::Flushed(server_time) => {
                 self.server_time = server_time;
                 Ok(Vec::new())

@@ -86,7 +86,9 @@ fn whatever_goes_wrong_the_machine_goes_off() {
         for task in 0..tasks {
             for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::ServerDies, Trouble::Stopped] {
                 let machine = replay(new().with(task, trouble));
-                let last = machine.tasks().into_iter().rev().take(5).collect::<Vec<_>>();
+                // It is armed only if it is known yet which card it was booted from.
+                let tasks = machine.tasks().into_iter().filter(|task| !matches!(task, Task::Arm { .. }));
+                let last = tasks.rev().take(5).collect::<Vec<_>>();
                 let way_out = [
                     &Task::Sync,
                     &Task::FlushReport,

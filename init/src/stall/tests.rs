@@ -40,7 +40,7 @@ impl Job {
     fn after(&mut self, gap: u64, change: impl FnOnce(&mut Counters)) -> Verdict {
         self.at += seconds(gap);
         change(&mut self.counters);
-        self.watch.observe(Sample { at: self.at, counters: self.counters })
+        self.watch.observe(Sample { at: self.at, counters: self.counters }, 0)
     }
 
     /// Readings every ten seconds until the time since the start, without any movement.
@@ -148,11 +148,11 @@ fn a_threshold_of_nothing_still_asks_for_one_byte() {
     let still = StallWatch::new(Mode::Backup, &Watch { minimum_rate: 0, ..watch() }, Counters::default());
     let at = seconds(100);
     assert!(matches!(
-        still.clone().observe(Sample { at, counters: Counters::default() }),
+        still.clone().observe(Sample { at, counters: Counters::default() }, 0),
         Verdict::Idle { .. }
     ));
     let counters = Counters { sent: 1, ..Counters::default() };
-    assert_eq!(still.clone().observe(Sample { at, counters }), Verdict::Live);
+    assert_eq!(still.clone().observe(Sample { at, counters }, 0), Verdict::Live);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_clock_that_goes_back_is_no_idleness() {
     let mut job = Job::new(Mode::Backup);
     job.repeat_until(100, |counters| counters.sent += MIB);
     let counters = job.counters;
-    assert_eq!(job.watch.observe(Sample { at: seconds(90), counters }), Verdict::Live);
+    assert_eq!(job.watch.observe(Sample { at: seconds(90), counters }, 0), Verdict::Live);
 }
 
 #[test]
@@ -240,4 +240,24 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_this_program_sends_itself_is_no_movement() {
+    let sent_each_time = 40_000;
+    let mut job = Job::new(Mode::Backup);
+    job.quiet_until(60);
+    let mut verdict = Verdict::Live;
+    while job.at < seconds(400) {
+        job.at += seconds(10);
+        job.counters.sent += sent_each_time;
+        verdict = job.watch.observe(Sample { at: job.at, counters: job.counters }, sent_each_time);
+    }
+    assert!(matches!(verdict, Verdict::Stalled { .. }), "{verdict:?}");
+
+    // What goes beyond it is.
+    job.at += seconds(10);
+    job.counters.sent += sent_each_time + 10_000;
+    let sample = Sample { at: job.at, counters: job.counters };
+    assert_eq!(job.watch.observe(sample, sent_each_time), Verdict::Live);
 }

@@ -29,21 +29,26 @@ pub enum CountersError {
     },
 }
 
-/// What has gone through this disk and this interface since the kernel's start.
+/// What has gone through these disks and this interface since the kernel's start.
 ///
 /// # Errors
 /// When one of them is not there.
-pub fn read(disk: &str, interface: &str) -> Result<Counters, CountersError> {
+pub fn read(disks: &[String], interface: &str) -> Result<Counters, CountersError> {
     let missing = |list, device: &str| CountersError::NoSuchDevice { list, device: device.to_owned() };
     let list = "/proc/diskstats";
-    let disks = procfs::diskstats().map_err(|source| CountersError::Read { list, source })?;
-    let disk = disks.into_iter().find(|line| line.name == disk).ok_or_else(|| missing(list, disk))?;
+    let lines = procfs::diskstats().map_err(|source| CountersError::Read { list, source })?;
+    let (mut read, mut written) = (0_u64, 0_u64);
+    for disk in disks {
+        let line = lines.iter().find(|line| line.name == *disk).ok_or_else(|| missing(list, disk))?;
+        read = read.saturating_add(line.sectors_read);
+        written = written.saturating_add(line.sectors_written);
+    }
     let list = "/proc/net/dev";
     let network = procfs::net::dev_status().map_err(|source| CountersError::Read { list, source })?;
     let network = network.get(interface).ok_or_else(|| missing(list, interface))?;
     Ok(Counters {
-        disk_read: disk.sectors_read.saturating_mul(SECTOR),
-        disk_written: disk.sectors_written.saturating_mul(SECTOR),
+        disk_read: read.saturating_mul(SECTOR),
+        disk_written: written.saturating_mul(SECTOR),
         received: network.recv_bytes,
         sent: network.sent_bytes,
     })
@@ -55,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_there_is_named() {
-        let error = read("no-such-disk", "lo").unwrap_err();
+        let error = read(&["no-such-disk".to_owned()], "lo").unwrap_err();
         assert_eq!(error.to_string(), "/proc/diskstats has no line for no-such-disk");
     }
 }

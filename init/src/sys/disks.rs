@@ -27,15 +27,56 @@ pub fn all() -> Result<Vec<BlockDevice>, DisksError> {
 
 fn below(folder: &Path) -> Result<Vec<BlockDevice>, DisksError> {
     let entries = fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
-    entries.map(|entry| device(&entry.map_err(|source| unreadable(folder, source))?.path())).collect()
+    let mut devices = Vec::new();
+    let mut ways = Vec::new();
+    for entry in entries {
+        let link = entry.map_err(|source| unreadable(folder, source))?.path();
+        let place = fs::canonicalize(&link).map_err(|source| unreadable(&link, source))?;
+        if is_hidden(&place)? { ways.push(place) } else { devices.push(device(place)?) }
+    }
+    for device in &mut devices {
+        if let Some(way) = ways.iter().find(|way| leads_to(way, &device.name)) {
+            way.clone_into(&mut device.place);
+        }
+    }
+    Ok(devices)
 }
 
-fn device(link: &Path) -> Result<BlockDevice, DisksError> {
-    let place = fs::canonicalize(link).map_err(|source| unreadable(link, source))?;
+/// An NVMe disk whose controller says that it may be one of several is shown among the virtual devices, and each
+/// way to it hidden, in its real place (Linux, drivers/nvme/host/multipath.c).
+fn is_hidden(place: &Path) -> Result<bool, DisksError> {
+    let path = place.join("hidden");
+    if path.exists() { Ok(number(&path)? != 0) } else { Ok(false) }
+}
+
+/// Whether `nvme0c1n1` is a way to the disk `nvme0n1`.
+fn leads_to(way: &Path, disk: &str) -> bool {
+    let name = way.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let parts = name.strip_prefix("nvme").and_then(|rest| rest.split_once('c'));
+    let parts = parts.and_then(|(system, rest)| Some((system, rest.split_once('n')?.1)));
+    parts.is_some_and(|(system, number)| disk == format!("nvme{system}n{number}"))
+}
+
+fn device(place: PathBuf) -> Result<BlockDevice, DisksError> {
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let removable = number(&place.join("removable"))? != 0;
     let size = number(&place.join("size"))?.saturating_mul(SECTOR);
-    Ok(BlockDevice { name, place, removable, size })
+    let serial = serial(&place);
+    Ok(BlockDevice { name, place, removable, size, serial })
+}
+
+/// The serial number that a disk says it has: of virtio, of NVMe and eMMC, or of SCSI and ATA, whose page 80h of the
+/// vital product data has it behind four bytes (SCSI Primary Commands, "Unit Serial Number VPD page"). A disk
+/// without one is no error.
+fn serial(place: &Path) -> Option<String> {
+    let text = |name: &str| fs::read_to_string(place.join(name)).ok();
+    let page = || {
+        let page = fs::read(place.join("device/vpd_pg80")).ok()?;
+        Some(String::from_utf8_lossy(page.get(4..)?).into_owned())
+    };
+    let found = text("serial").or_else(|| text("device/serial")).or_else(page)?;
+    let number = found.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    (!number.is_empty()).then(|| number.to_owned())
 }
 
 fn number(path: &Path) -> Result<u64, DisksError> {
@@ -51,18 +92,54 @@ fn unreadable(path: &Path, source: io::Error) -> DisksError {
 mod tests {
     use super::*;
 
+    /// A folder that looks like /sys with these disks in these places.
+    fn sys(places: &[&str]) -> tempfile::TempDir {
+        let sys = tempfile::tempdir().unwrap();
+        fs::create_dir(sys.path().join("block")).unwrap();
+        for below in places {
+            let place = sys.path().join("devices").join(below);
+            fs::create_dir_all(place.join("device")).unwrap();
+            fs::write(place.join("removable"), "0\n").unwrap();
+            fs::write(place.join("size"), "2048\n").unwrap();
+            let link = sys.path().join("block").join(place.file_name().unwrap());
+            std::os::unix::fs::symlink(&place, link).unwrap();
+        }
+        sys
+    }
+
     #[test]
     fn a_device_is_where_its_link_leads() {
-        let sys = tempfile::tempdir().unwrap();
-        let place = sys.path().join("devices/pci0/block/sda");
-        fs::create_dir_all(&place).unwrap();
-        fs::create_dir(sys.path().join("block")).unwrap();
-        fs::write(place.join("removable"), "0\n").unwrap();
-        fs::write(place.join("size"), "2048\n").unwrap();
-        std::os::unix::fs::symlink(&place, sys.path().join("block/sda")).unwrap();
+        let sys = sys(&["pci0/block/sda"]);
         let devices = below(&sys.path().join("block")).unwrap();
-        let place = fs::canonicalize(place).unwrap();
-        assert_eq!(devices, [BlockDevice { name: "sda".to_owned(), place, removable: false, size: 1 << 20 }]);
+        let place = fs::canonicalize(sys.path().join("devices/pci0/block/sda")).unwrap();
+        let name = "sda".to_owned();
+        assert_eq!(devices, [BlockDevice { name, place, removable: false, size: 1 << 20, serial: None }]);
+    }
+
+    #[test]
+    fn a_disk_with_several_ways_to_it_is_in_the_place_of_one_of_them() {
+        let sys = sys(&["virtual/nvme-subsystem/nvme-subsys0/nvme0n1", "pci0/nvme/nvme0/nvme0c0n1"]);
+        fs::write(sys.path().join("devices/pci0/nvme/nvme0/nvme0c0n1/hidden"), "1\n").unwrap();
+        let devices = below(&sys.path().join("block")).unwrap();
+        assert_eq!(devices.len(), 1, "{devices:?}");
+        assert_eq!(devices[0].name, "nvme0n1");
+        assert!(devices[0].place.ends_with("pci0/nvme/nvme0/nvme0c0n1"), "{devices:?}");
+        assert!(!leads_to(Path::new("nvme1c0n1"), "nvme0n1") && !leads_to(Path::new("nvme0n1"), "nvme0n1"));
+    }
+
+    #[test]
+    fn every_kind_of_disk_says_its_serial_number_elsewhere() {
+        let files: [(&str, &[u8]); 3] = [
+            ("serial", b"VIRTIO-7"),
+            ("device/serial", b"S4EWNX0N 12345      \n"),
+            ("device/vpd_pg80", b"\0\x80\0\x14             QM00001"),
+        ];
+        for ((file, content), expected) in files.into_iter().zip(["VIRTIO-7", "S4EWNX0N 12345", "QM00001"]) {
+            let sys = sys(&["pci0/block/sda"]);
+            fs::write(sys.path().join("devices/pci0/block/sda").join(file), content).unwrap();
+            let devices = below(&sys.path().join("block")).unwrap();
+            assert_eq!(devices[0].serial.as_deref(), Some(expected), "{file}");
+        }
     }
 
     #[test]

@@ -15,8 +15,9 @@ use procfs::ProcError;
 use super::child::{ChildError, Children, Departure};
 use super::file::{self, FileError};
 use super::terminal::FIRST_VT;
+use crate::imager::dos::{FOLDER, MARKS};
 use crate::imager::evidence::{ERROR_FILE, FoundFile};
-use crate::imager::{CAPTURES, FOLDER, HOME, IMAGES, Launch, MARKS, PROGRAM, Terminal};
+use crate::imager::{Launch, Terminal};
 
 /// What the imager writes to its standard output and error output.
 const OUTPUT: &str = "output";
@@ -36,6 +37,14 @@ pub enum ImagerFilesError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file system that does not say how much room it has.
+    #[error("cannot ask how much room there is in {path}")]
+    Space {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: rustix::io::Errno,
     },
     /// What it has for a screen, or for its output.
     #[error("cannot open {path}")]
@@ -60,10 +69,8 @@ pub enum ImagerFilesError {
 ///
 /// # Errors
 /// When one cannot be made.
-pub fn make_folders() -> Result<(), ImagerFilesError> {
-    [MARKS, PROGRAM, IMAGES, HOME, CAPTURES]
-        .iter()
-        .try_for_each(|path| Ok(file::make_folder(Path::new(path))?))
+pub fn make_folders(folders: &[&str]) -> Result<(), ImagerFilesError> {
+    folders.iter().try_for_each(|path| Ok(file::make_folder(Path::new(path))?))
 }
 
 /// Writes the files that it needs.
@@ -162,6 +169,16 @@ pub fn files(folder: &Path) -> Result<Vec<FoundFile>, ImagerFilesError> {
         found.push(FoundFile { name: entry.file_name().to_string_lossy().into_owned(), size });
     }
     Ok(found)
+}
+
+/// Bytes that are free in the file system of a folder.
+///
+/// # Errors
+/// When its server does not say.
+pub fn free_space(folder: &Path) -> Result<u64, ImagerFilesError> {
+    let cannot = |source| ImagerFilesError::Space { path: folder.to_owned(), source };
+    let space = rustix::fs::statvfs(folder).map_err(cannot)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 /// What the program says went wrong, if it says so.

@@ -1,10 +1,10 @@
 //! A virtual keyboard (uinput): what is typed on it arrives like the keys of a person.
 //!
-//! It must be there before the program that shall see it is started. Typing waits between the keys, as a
-//! person does.
+//! It must be there before the program that shall see it is started. Typing waits until the keyboard has been
+//! noticed, and between the keys, as a person does.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evdev::uinput::VirtualDevice;
 use evdev::{AttributeSet, EventType, InputEvent, KeyCode};
@@ -12,6 +12,9 @@ use evdev::{AttributeSet, EventType, InputEvent, KeyCode};
 /// Between a key going down and coming up, and before the next one: emulators poll the keyboard, and lose
 /// what is faster.
 const PACE: Duration = Duration::from_millis(40);
+/// From the making of a keyboard until the terminals and who reads keyboards by himself have noticed it: keys that
+/// come earlier are lost (seen on a client's console).
+const NOTICED: Duration = Duration::from_millis(1500);
 /// The highest code of a key that keyboards have (linux/input-event-codes.h: `KEY_MICMUTE`); what follows
 /// are buttons, which would make it a mouse or a joystick.
 const LAST_KEY: u16 = 248;
@@ -33,7 +36,10 @@ pub enum KeyboardError {
 }
 
 /// A keyboard that is there as long as this is.
-pub struct Keyboard(VirtualDevice);
+pub struct Keyboard {
+    device: VirtualDevice,
+    made: Instant,
+}
 
 impl Keyboard {
     /// Plugs it in.
@@ -45,7 +51,7 @@ impl Keyboard {
         VirtualDevice::builder()
             .and_then(|builder| builder.name("Ghost4Linux keyboard").with_keys(&keys))
             .and_then(evdev::uinput::VirtualDeviceBuilder::build)
-            .map(Self)
+            .map(|device| Self { device, made: Instant::now() })
             .map_err(KeyboardError::Make)
     }
 
@@ -62,6 +68,7 @@ impl Keyboard {
     /// # Errors
     /// At the first that is not taken.
     pub fn press(&mut self, chord: &[KeyCode]) -> Result<(), KeyboardError> {
+        std::thread::sleep(NOTICED.saturating_sub(self.made.elapsed()));
         chord.iter().try_for_each(|key| self.emit(*key, 1))?;
         chord.iter().rev().try_for_each(|key| self.emit(*key, 0))
     }
@@ -69,7 +76,7 @@ impl Keyboard {
     /// The value is that of an `EV_KEY` event: 1 is down, 0 is up.
     fn emit(&mut self, key: KeyCode, value: i32) -> Result<(), KeyboardError> {
         let event = InputEvent::new(EventType::KEY.0, key.code(), value);
-        self.0.emit(&[event]).map_err(|source| KeyboardError::Type { key, source })?;
+        self.device.emit(&[event]).map_err(|source| KeyboardError::Type { key, source })?;
         std::thread::sleep(PACE);
         Ok(())
     }

@@ -38,12 +38,20 @@ pub fn load(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
     Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
 }
 
-/// Loads one module that the job can do without.
+/// Loads one module with a parameter of its own, `NAME=VALUE`.
+///
+/// # Errors
+/// When it is missing or refused.
+pub fn load_with(children: &Children, name: &str, parameter: &str) -> Result<(), ModulesError> {
+    Ok(children.run(modprobe().args([name, parameter]), LIMIT)?)
+}
+
+/// Loads modules that the job can do without.
 ///
 /// # Errors
 /// When modprobe cannot be run. A module that is not there, or has nothing to do here, is no error.
-pub fn load_if_useful(children: &Children, name: &str) -> Result<(), ModulesError> {
-    match children.run(modprobe().args(["-q", name]), LIMIT) {
+pub fn load_if_useful(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
+    match children.run(modprobe().args(["-a", "-q"]).args(names), LIMIT) {
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -35,7 +35,7 @@ pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
     }
 }
 
-/// Whether the server has made the stop file below this `/etc`.
+/// Whether the server has made the stop file below this `/etc`, or else its request to see the screen.
 ///
 /// That there is no such file is remembered by an NFS client for up to 30 s (nfs(5), `acdirmin`). To open the
 /// folder makes it ask the server whether the folder has changed (nfs(5), close-to-open cache consistency; Linux
@@ -49,9 +49,15 @@ pub fn look_for_stop(etc: &Path) -> Result<Finding, FileError> {
     let found = File::open(folder).and_then(|_asked_anew| path.try_exists());
     match found {
         Ok(true) => Ok(Finding::StopAsked),
-        Ok(false) => Ok(Finding::Done),
+        Ok(false) => look_for_screen_request(etc),
         Err(source) => Err(FileError::Read { path, source }),
     }
+}
+
+fn look_for_screen_request(etc: &Path) -> Result<Finding, FileError> {
+    let request = file::read(&etc.join(layout::SCREEN_REQUEST))?;
+    Ok(request
+        .map_or(Finding::Done, |word| Finding::ScreenAsked(String::from_utf8_lossy(&word).into_owned())))
 }
 
 #[cfg(test)]

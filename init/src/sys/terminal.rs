@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 
 use super::file::{self, FileError};
+use super::ioctl;
 use crate::screen::TextScreen;
 use crate::screen::vt::{self, VtError};
 
@@ -21,11 +22,12 @@ const UNICODE: &str = "/dev/vcsu1";
 
 /// The terminal itself.
 pub const FIRST_VT: &str = "/dev/tty1";
-/// Requests of linux/kd.h and linux/vt.h, which the C library does not have: get and set the mode of the keyboard,
-/// set the mode of the display, and bring a terminal to the front.
+/// Requests of linux/kd.h and linux/vt.h, which the C library does not have: get and set the modes of the keyboard
+/// and of the display, and bring a terminal to the front.
 const KDGKBMODE: libc::Ioctl = 0x4B44;
 const KDSKBMODE: libc::Ioctl = 0x4B45;
 const KDSETMODE: libc::Ioctl = 0x4B3A;
+const KDGETMODE: libc::Ioctl = 0x4B3B;
 const VT_ACTIVATE: libc::Ioctl = 0x5606;
 /// Characters and not graphics.
 const KD_TEXT: libc::c_int = 0;
@@ -47,6 +49,9 @@ pub enum TerminalError {
         /// Why it was not.
         source: Errno,
     },
+    /// A program draws there, and the cells are those of before.
+    #[error("a program draws on {FIRST_VT} by itself")]
+    Drawn,
     /// What it gave.
     #[error(transparent)]
     Screen(#[from] VtError),
@@ -55,8 +60,12 @@ pub enum TerminalError {
 /// What stands on the first virtual terminal.
 ///
 /// # Errors
-/// When the kernel has no such device, or gives no screen.
+/// When the kernel has no such device, or gives no screen, or a program has told it that it draws itself.
 pub fn screen() -> Result<TextScreen, TerminalError> {
+    let terminal = open()?;
+    if get(&terminal, KDGETMODE).map_err(|source| refused("read the display's mode", source))? != KD_TEXT {
+        return Err(TerminalError::Drawn);
+    }
     let cells = file::bytes(Path::new(CELLS))?;
     let unicode = file::read(Path::new(UNICODE))?;
     Ok(vt::decode(&cells, unicode.as_deref())?)
@@ -75,10 +84,7 @@ pub struct Modes {
 pub fn modes() -> Result<Modes, TerminalError> {
     let terminal = open()?;
     let line = tcgetattr(&terminal).map_err(|source| refused("read the line's mode", source))?;
-    let mut keyboard: libc::c_int = 0;
-    // SAFETY: the descriptor is open, and KDGKBMODE writes one int to where the pointer shows, which is one.
-    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), KDGKBMODE, &raw mut keyboard) };
-    Errno::result(result).map_err(|source| refused("read the keyboard's mode", source))?;
+    let keyboard = get(&terminal, KDGKBMODE).map_err(|source| refused("read the keyboard's mode", source))?;
     Ok(Modes { line: line.into(), keyboard })
 }
 
@@ -107,6 +113,13 @@ fn open() -> Result<File, TerminalError> {
     // It must not become the controlling terminal of PID 1.
     options.read(true).write(true).custom_flags(libc::O_NOCTTY);
     options.open(FIRST_VT).map_err(TerminalError::Open)
+}
+
+fn get(terminal: &File, request: libc::Ioctl) -> Result<libc::c_int, Errno> {
+    let mut value: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and these requests write one int to where the pointer shows, which is one.
+    unsafe { ioctl::ask(terminal, request, &raw mut value) }?;
+    Ok(value)
 }
 
 fn set(terminal: &File, request: libc::Ioctl, value: libc::c_int) -> Result<(), Errno> {

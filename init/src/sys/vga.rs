@@ -5,8 +5,8 @@
 
 use std::io;
 
-use nix::libc;
-
+use super::display;
+use super::linear;
 use crate::screen::Picture;
 use crate::screen::vga::{self, SnapshotError};
 
@@ -14,28 +14,30 @@ use crate::screen::vga::{self, SnapshotError};
 pub const DEVICE: &str = "/dev/ghostvga";
 /// The module.
 pub const MODULE: &str = "ghostvga";
-/// The module is not loaded; there is no VGA or it is not what is displayed; somebody else has it just now.
-const NOT_NOW: [i32; 4] = [libc::ENOENT, libc::ENODEV, libc::ENXIO, libc::EBUSY];
 
-/// Why there is no picture although there should be one.
+/// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
 pub enum VgaError {
-    /// The device.
+    /// The device: the module is not loaded (ENOENT), there is no VGA or it is not what is displayed (ENODEV), or somebody
+    /// else has it just now (EBUSY).
     #[error("cannot read {DEVICE}")]
     Read(#[source] io::Error),
+    /// The planes are there and the monitor shows something else.
+    #[error("a VESA mode is displayed, which has no planes")]
+    Vesa,
     /// What it gave.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
 
-/// What the monitor shows, or nothing where that must be asked elsewhere.
+/// What the monitor shows.
 ///
 /// # Errors
-/// When the device fails, or gives what cannot be understood.
-pub fn picture() -> Result<Option<Picture>, VgaError> {
-    match std::fs::read(DEVICE) {
-        Ok(bytes) => Ok(Some(vga::decode(&bytes)?)),
-        Err(error) if error.raw_os_error().is_some_and(|code| NOT_NOW.contains(&code)) => Ok(None),
-        Err(error) => Err(VgaError::Read(error)),
+/// When the module does not say, or gives what cannot be understood.
+pub fn picture() -> Result<Picture, VgaError> {
+    let bytes = std::fs::read(DEVICE).map_err(VgaError::Read)?;
+    if display::vga().is_ok_and(|vga| linear::is_displayed(&vga)) {
+        return Err(VgaError::Vesa);
     }
+    Ok(vga::decode(&bytes)?)
 }

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use ghost_contract::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use super::inside::ReadBack;
 use super::manifest::Manifest;
 use super::pieces::{Found, Unread};
+use crate::job::ending::chain;
 
 /// The record of the last check, in a generation's folder. Written by the server only.
 pub const CHECK: &str = "check.json";
@@ -63,6 +65,14 @@ pub enum Damage {
         /// What it is.
         path: String,
     },
+    /// Every file is as it was written, and yet the image of a disk cannot be restored.
+    #[error("{path:?} does not hold together: {reason}")]
+    Inside {
+        /// The folder of the disk's image.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// There is no telling what should be there.
     #[error("{reason}")]
     Manifest {
@@ -71,9 +81,9 @@ pub enum Damage {
     },
 }
 
-/// What is wrong, in the order of the paths.
+/// What is wrong, in the order of the paths. That an image does not hold together is told where none of its files says why.
 #[must_use]
-pub fn compare(manifest: &Manifest, found: &[Found]) -> Vec<Damage> {
+pub fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack) -> Vec<Damage> {
     let mut there: BTreeMap<&Path, &Found> = found.iter().map(|one| (one.path.as_path(), one)).collect();
     let mut damage: BTreeMap<PathBuf, Damage> = BTreeMap::new();
     for piece in &manifest.pieces {
@@ -92,6 +102,11 @@ pub fn compare(manifest: &Manifest, found: &[Found]) -> Vec<Damage> {
     }
     for path in there.into_keys() {
         damage.insert(path.to_owned(), Damage::Unexpected { path: path.to_string_lossy().into_owned() });
+    }
+    for (disk, error) in broken {
+        if !damage.keys().any(|path| path.starts_with(disk)) {
+            damage.insert(PathBuf::from(disk), Damage::Inside { path: disk.clone(), reason: chain(error) });
+        }
     }
     damage.into_values().collect()
 }

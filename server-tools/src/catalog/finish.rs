@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, layout};
 
+use super::disks::{self, Described, DiskFault, DiskSummary, Pace};
 use super::manifest::{self, Manifest, Piece};
 use super::pieces::{self, Content, Found, Unread};
-use super::{Catalog, CatalogError, incoming};
+use super::{Catalog, CatalogError, incoming, inside};
 use crate::sys::folder::Folder;
+
+/// No description of a disk and no list of its checksums is larger.
+const LARGEST_DESCRIPTION: u64 = 16 << 20;
 
 /// What a manifest says besides what is found on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +79,12 @@ impl Catalog {
         }
         let staging = folder.folder(incoming(job)).map_err(|error| fails("open", &staged, error))?;
         before(Step::ReadBack).map_err(|error| fails("read back", &staged, error))?;
-        let manifest = describe(host, job, facts, read_all(&staging, &staged)?);
+        let pieces = read_all(&staging, &staged)?;
+        let disks = match &facts.imager {
+            Imager::Partclone(_) => disks_of(&staging, &staged, &pieces)?,
+            Imager::Dosemu(_) | Imager::DosboxX(_) => Vec::new(),
+        };
+        let manifest = describe(host, job, facts, disks, pieces);
         before(Step::WriteManifest)
             .and_then(|()| manifest.to_json().map_err(io::Error::other))
             .and_then(|json| staging.replace(layout::MANIFEST, json.as_bytes()))
@@ -99,9 +108,9 @@ impl Catalog {
 /// Everything in a staging folder, or the first thing that does not belong into a generation.
 fn read_all(staging: &Folder, path: &Path) -> Result<Vec<Piece>, CatalogError> {
     let fails = |verb, path: PathBuf, source| CatalogError::Io { verb, path, source };
-    let names = pieces::names(staging).map_err(|error| fails("list", path.to_owned(), error))?;
+    let read = inside::read_back(staging, path).map_err(|error| fails("list", path.to_owned(), error))?;
     let mut pieces = Vec::new();
-    for Found { path: below, content } in names.into_iter().map(|name| pieces::read_back(staging, name)) {
+    for Found { path: below, content } in read.found {
         let whole = path.join(&below);
         let Content { size, sha256 } = match content {
             Ok(content) => content,
@@ -111,8 +120,31 @@ fn read_all(staging: &Folder, path: &Path) -> Result<Vec<Piece>, CatalogError> {
         let below = below.into_os_string().into_string().map_err(|_| CatalogError::Name(whole))?;
         pieces.push(Piece { path: below, size, sha256 });
     }
+    if let Some((disk, error)) = read.broken.into_iter().next() {
+        return Err(CatalogError::Inside(path.join(disk), error));
+    }
     require_image(&pieces, path)?;
     Ok(pieces)
+}
+
+/// The disks whose images are among these pieces, each held against its description.
+fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> Result<Vec<DiskSummary>, CatalogError> {
+    let fault = |error: DiskFault| CatalogError::Disk(path.to_owned(), error);
+    let read = |folder: &str, name: &str| {
+        let below = Path::new(folder).join(name);
+        staging.read(&below, LARGEST_DESCRIPTION).map_err(|source| CatalogError::Io {
+            verb: "read",
+            path: path.join(below),
+            source,
+        })
+    };
+    let folders = disks::folders(pieces).map_err(fault)?;
+    let summaries = folders.into_iter().map(|folder| {
+        let description = read(&folder, layout::DISK_IMAGE)?;
+        let checksums = read(&folder, layout::CHECKSUMS)?;
+        disks::summary(&Described { folder, description, checksums }, pieces).map_err(fault)
+    });
+    summaries.collect()
 }
 
 fn require_image(pieces: &[Piece], path: &Path) -> Result<(), CatalogError> {
@@ -123,7 +155,14 @@ fn require_image(pieces: &[Piece], path: &Path) -> Result<(), CatalogError> {
     images.any(|piece| piece.size > 0).then_some(()).ok_or_else(|| CatalogError::NoImage(path.to_owned()))
 }
 
-fn describe(host: &HostName, job: &JobId, facts: &Facts, pieces: Vec<Piece>) -> Manifest {
+fn describe(
+    host: &HostName,
+    job: &JobId,
+    facts: &Facts,
+    disks: Vec<DiskSummary>,
+    pieces: Vec<Piece>,
+) -> Manifest {
+    let bytes = pieces.iter().map(|piece| piece.size).sum();
     let Facts { mac, mode, imager, started, ended, checked } = facts.clone();
     Manifest {
         version: manifest::VERSION,
@@ -135,7 +174,9 @@ fn describe(host: &HostName, job: &JobId, facts: &Facts, pieces: Vec<Piece>) -> 
         started,
         ended,
         checked,
-        bytes: pieces.iter().map(|piece| piece.size).sum(),
+        pace: Pace::of(&disks, bytes, facts.ended.since(facts.started)),
+        disks,
+        bytes,
         pieces,
     }
 }

@@ -6,11 +6,13 @@
 //! `sha256sum`, which every system has, years from now and without this program:
 //! `jq -r '.pieces[] | .sha256 + "  " + .path' manifest.json | sha256sum --check`.
 
-use std::fmt;
-
+use ghost_contract::checksum::Sha256;
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime};
 use serde::{Deserialize, Serialize};
+
+use super::disks::{DiskSummary, Pace};
+use crate::job::imager::Source;
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -36,6 +38,12 @@ pub struct Manifest {
     pub ended: UnixTime,
     /// When the server read everything back.
     pub checked: UnixTime,
+    /// The disks that it has images of; none where only the imaging program knows.
+    #[serde(default)]
+    pub disks: Vec<DiskSummary>,
+    /// How fast it was made.
+    #[serde(default)]
+    pub pace: Pace,
     /// The sizes of all pieces together, bytes.
     pub bytes: u64,
     /// All files, by path.
@@ -52,16 +60,6 @@ pub struct Piece {
     /// Of its content.
     pub sha256: Sha256,
 }
-
-/// A SHA-256 checksum (FIPS 180-4), written as `sha256sum` does.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Sha256([u8; 32]);
-
-/// What is not a checksum.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a SHA-256 checksum: 64 hexadecimal digits are")]
-pub struct NotASha256(String);
 
 /// Why bytes are not a manifest that this program understands.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +106,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// What a job that reads this generation has to know of it.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        Source { imager: &self.imager, disks: (!self.disks.is_empty()).then_some(self.disks.len()) }
+    }
+
     /// The file's content.
     ///
     /// # Errors
@@ -117,63 +121,9 @@ impl Manifest {
     }
 }
 
-impl Sha256 {
-    /// The checksum with these bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl From<Sha256> for String {
-    fn from(sum: Sha256) -> Self {
-        sum.to_string()
-    }
-}
-
-impl TryFrom<String> for Sha256 {
-    type Error = NotASha256;
-
-    fn try_from(text: String) -> Result<Self, NotASha256> {
-        let mut bytes = [0; 32];
-        let digits = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            let pair = text.get(at..at + 2).filter(|_| digits);
-            let parsed = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-            match parsed {
-                Some(value) => *byte = value,
-                None => return Err(NotASha256(text)),
-            }
-        }
-        Ok(Self(bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_checksum_is_64_hexadecimal_digits() {
-        let text = "ab".repeat(32);
-        assert_eq!(Sha256::try_from(text.clone()), Ok(Sha256::new([0xab; 32])));
-        assert_eq!(Sha256::new([0xab; 32]).to_string(), text);
-        for wrong in ["ab".repeat(31), "ab".repeat(33), "xy".repeat(32), "+b".repeat(32), "é".repeat(32)] {
-            assert_eq!(Sha256::try_from(wrong.clone()), Err(NotASha256(wrong)));
-        }
-    }
 
     #[test]
     fn a_newer_format_is_refused_by_its_version_and_not_by_its_fields() {

@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use ghost_contract::checksum::Sha256;
 use ghost_contract::layout::{MANIFEST, SCREENS};
 use sha2::Digest;
 
 use super::check::CHECK;
-use super::manifest::{Piece, Sha256};
+use super::manifest::Piece;
 use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
 
 /// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.

@@ -25,6 +25,8 @@ pub struct Facts {
     pub exports: Vec<Export>,
     /// The image store.
     pub store: Store,
+    /// The programs that ghostctl runs on images.
+    pub programs: Vec<Program>,
     /// The folder of lock, journal and records, and whether it can be written to.
     pub state_folder: Writable,
     /// Whether whole frames, as magic packets are, may be sent.
@@ -66,6 +68,21 @@ pub struct Host {
     pub ip: Ipv4Addr,
     /// The interface that magic packets to it would leave by.
     pub interface: Tried<String>,
+}
+
+/// A program that ghostctl runs on images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// The Debian package that it comes in.
+    pub package: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Whether a backup fails without it.
+    pub is_needed: bool,
+    /// Where it is.
+    pub found: Tried<PathBuf>,
 }
 
 /// A file that hosts are offered for a job.

@@ -8,13 +8,16 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
-use ghost_contract::HostName;
 use ghost_contract::dhcp::{HostTable, UsableHost};
-use ghost_contract::ghostrc::Settings;
+use ghost_contract::ghostrc::{ImagerName, Settings};
+use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
-use super::facts::{BaseRoot, BootFile, Dhcp, Export, Facts, Host, SamePlace, Store, Tried, Writable};
+use super::facts::{
+    BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
+};
 use crate::catalog::Catalog;
 use crate::job::ending::chain;
 use crate::offer;
@@ -27,52 +30,50 @@ use crate::wake;
 /// The folders that a tree is made from.
 const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 
-/// The facts that are at hand: what no other program has to be asked over the network for. A job looks at them before
-/// it begins.
+/// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named. What is asked
+/// over the network is asked at once, and once for all hosts: so it takes as long as the slowest answer, and no
+/// longer for a thousand hosts than for one.
 #[must_use]
-pub fn at_hand(site: &Site) -> Facts {
+pub fn gather(site: &Site, table: Tried<&HostTable>, named: &[HostName]) -> Facts {
     let ghostrc = &site.ghostrc;
-    let store_server = ghostrc.store_export.address();
-    Facts {
-        doubts: Vec::new(),
-        dhcp: dhcp(site),
-        boot_files: Vec::new(),
-        base_root: base_root(&ghostrc.base_root),
-        exports: Vec::new(),
-        store: store(site, store_server.ok_or_else(|| "its server is written as a name".to_owned())),
-        state_folder: can_write(existing(&ghostrc.state_folder)),
-        may_send_frames: Ok(()),
-        hosts: Ok(Vec::new()),
-    }
+    let hosts = table.and_then(|table| hosts(site, table, named));
+    let names = boot_file_names(site, hosts.as_deref().unwrap_or_default());
+    let store_server = store_server(site);
+    std::thread::scope(|scope| {
+        let served: Vec<_> = names.iter().map(|name| scope.spawn(|| served(site, name))).collect();
+        let boot_server = Ok(ghostrc.boot_server.into());
+        let exports = [
+            ("PXEADDR", boot_server, &ghostrc.base_root),
+            ("GHSTNFS", store_server.clone(), &ghostrc.store_export.path),
+        ];
+        let exports = exports.map(|(key, server, path)| scope.spawn(move || export(key, server, path)));
+        Facts {
+            doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
+            dhcp: dhcp(site),
+            base_root: base_root(&ghostrc.base_root),
+            store: store(site, store_server),
+            programs: programs(site, hosts.as_deref().unwrap_or_default()),
+            state_folder: can_write(existing(&ghostrc.state_folder)),
+            may_send_frames: may_send_frames(hosts.as_deref().unwrap_or_default()),
+            hosts,
+            // The answers last: meanwhile the rest was looked at.
+            exports: exports.map(joined).into(),
+            boot_files: names
+                .iter()
+                .zip(served)
+                .map(|(name, of)| boot_file(site, name, joined(of)))
+                .collect(),
+        }
+    })
 }
 
-/// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named.
-#[must_use]
-pub fn gather(site: &Site, named: &[HostName]) -> Facts {
-    let ghostrc = &site.ghostrc;
-    let boot_server = IpAddr::from(ghostrc.boot_server);
-    let store_server = ghostrc.store_export.address().map_or_else(
-        || resolve::address_of(&ghostrc.store_export.server, DEADLINE).map_err(|error| chain(&error)),
-        Ok,
-    );
-    let hosts = words(site.host_table()).and_then(|table| hosts(site, &table, named));
-    Facts {
-        doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
-        dhcp: dhcp(site),
-        boot_files: boot_files(site, hosts.as_deref().unwrap_or_default()),
-        base_root: base_root(&ghostrc.base_root),
-        exports: vec![
-            export("PXEADDR", Ok(boot_server), &ghostrc.base_root),
-            export("GHSTNFS", store_server.clone(), &ghostrc.store_export.path),
-        ],
-        store: store(site, store_server),
-        state_folder: can_write(existing(&ghostrc.state_folder)),
-        may_send_frames: may_send_frames(hosts.as_deref().unwrap_or_default()),
-        hosts,
-    }
+/// What a question's thread found out; a panic there is one here.
+fn joined<T>(question: ScopedJoinHandle<'_, T>) -> T {
+    question.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn words<T, E: Error>(result: Result<T, E>) -> Tried<T> {
+/// An error in the words that a person shall read.
+pub(crate) fn words<T, E: Error>(result: Result<T, E>) -> Tried<T> {
     result.map_err(|error| chain(&error))
 }
 
@@ -124,23 +125,50 @@ fn may_send_frames(hosts: &[Host]) -> Tried<()> {
     words(PacketSocket::open(interface.index, wake::ETHERTYPE)).map(drop)
 }
 
-fn boot_files(site: &Site, hosts: &[Host]) -> Vec<BootFile> {
+/// The name, the package and the purpose of each program that ghostctl runs on images, and whether a backup by partclone
+/// fails without it.
+const PROGRAMS: [(&str, &str, &str, bool); 5] = [
+    ("zstd", "zstd", "unpacks the images of partclone, to check them", true),
+    ("partclone.chkimg", "partclone", "checks the images of partclone after a backup", true),
+    ("partclone.restore", "partclone", "is what 'ghostctl images mount' and 'export' restore with", true),
+    ("qemu-img", "qemu-utils", "is what 'ghostctl images export --format qcow2' converts with", false),
+    ("ntfs-3g", "ntfs-3g", "is what 'ghostctl images mount' mounts NTFS with", false),
+];
+
+fn programs(site: &Site, hosts: &[Host]) -> Vec<Program> {
+    let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();
+    let unset = ImagerName::without_a_setting(has_template_floppy);
+    let of_host = |host: &Host| Some(site.ghostrc.for_host(&host.name.parse().ok()?).imager);
+    let uses_partclone =
+        hosts.iter().filter_map(of_host).any(|imager| imager.unwrap_or(unset) == ImagerName::Partclone);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let describe = |(name, package, purpose, is_needed)| Program {
+        name,
+        package,
+        purpose,
+        is_needed: is_needed && uses_partclone,
+        found: words(program::find(name, &path)),
+    };
+    PROGRAMS.map(describe).into()
+}
+
+/// Which files the hosts are offered for a job.
+fn boot_file_names(site: &Site, hosts: &[Host]) -> BTreeSet<String> {
     let of_host = |host: &Host| Some(site.ghostrc.for_host(&host.name.parse().ok()?).boot_file);
     let mut names: BTreeSet<String> = hosts.iter().filter_map(of_host).collect();
     if names.is_empty() {
         names.insert(site.ghostrc.settings().boot_file.clone());
     }
-    let describe = |name: String| {
-        let path = site.ghostrc.tftp_base.join(name.trim_start_matches('/'));
-        let at = (site.ghostrc.boot_server, tftp::PORT).into();
-        BootFile {
-            on_disk: words(first_block(&path)),
-            served: words(tftp::first_block(at, &name, DEADLINE)),
-            path,
-            name,
-        }
-    };
-    names.into_iter().map(describe).collect()
+    names
+}
+
+fn served(site: &Site, name: &str) -> Tried<Vec<u8>> {
+    words(tftp::first_block((site.ghostrc.boot_server, tftp::PORT).into(), name, DEADLINE))
+}
+
+fn boot_file(site: &Site, name: &str, served: Tried<Vec<u8>>) -> BootFile {
+    let path = site.ghostrc.tftp_base.join(name.trim_start_matches('/'));
+    BootFile { on_disk: words(first_block(&path)), served, path, name: name.to_owned() }
 }
 
 fn first_block(path: &Path) -> io::Result<Vec<u8>> {
@@ -158,14 +186,17 @@ fn base_root(root: &Path) -> BaseRoot {
     }
 }
 
+fn store_server(site: &Site) -> Tried<IpAddr> {
+    let export = &site.ghostrc.store_export;
+    export.address().map_or_else(|| words(resolve::address_of(&export.server, DEADLINE)), Ok)
+}
+
 fn export(key: &'static str, server: Tried<IpAddr>, path: &Path) -> Export {
-    Export {
-        key,
-        nfs: server.clone().and_then(|server| words(exports::nfs_answers(server))),
-        exported: server.clone().and_then(|server| words(exports::exported(server))),
-        server,
-        path: path.to_owned(),
-    }
+    let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server)));
+    // Where NFS itself does not answer, a second question would only wait as long again.
+    let exported =
+        nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server)));
+    Export { key, nfs, exported, server, path: path.to_owned() }
 }
 
 fn store(site: &Site, server: Tried<IpAddr>) -> Store {

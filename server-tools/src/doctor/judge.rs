@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::exports::covers;
-use super::facts::{BaseRoot, BootFile, Dhcp, Export, Facts, Host, SamePlace, Store, Tried, Writable};
+use super::facts::{
+    BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
+};
 use super::{Check, Finding};
 use crate::sys::disk_space::DiskSpace;
 
@@ -20,6 +22,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(base_root(&facts.base_root));
     findings.extend(facts.exports.iter().map(export));
     findings.extend(store(&facts.store));
+    findings.extend(programs(&facts.programs));
     findings.push(writable(Check::StateFolder, &facts.state_folder, "create it, or set STATEDIR in ghostrc"));
     findings.extend(wake(facts));
     findings
@@ -225,6 +228,23 @@ fn nearly_full(check: Check, folder: &Path, space: DiskSpace) -> Option<Finding>
     }
     let text = || format!("the file system of {} has {} MiB left", folder.display(), mebibytes(space.free));
     (space.free < NEARLY_FULL).then(|| Finding::bad(check, text(), mend))
+}
+
+fn programs(programs: &[Program]) -> Vec<Finding> {
+    let missing = programs.iter().filter_map(|program| {
+        let Err(reason) = &program.found else { return None };
+        let found = format!("{} is missing, which {}: {reason}", program.name, program.purpose);
+        let mend = format!("apt-get install {}, and have /usr/sbin in PATH (cron has not)", program.package);
+        Some(match program.is_needed {
+            true => Finding::bad(Check::Programs, found, mend),
+            false => Finding::warning(Check::Programs, found, mend),
+        })
+    });
+    let missing: Vec<Finding> = missing.collect();
+    match missing.as_slice() {
+        [] => vec![Finding::good(Check::Programs, "all that look into images are installed")],
+        _ => missing,
+    }
 }
 
 fn wake(facts: &Facts) -> Vec<Finding> {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use ghost_contract::image::Progress;
 use ghost_contract::report::{self, Entry};
 use ghost_contract::{MacAddress, Mode};
 
-use super::{Action, AlreadyOn, Ending, Event, Failure, Job, Note, Phase, Sample, Step};
+use super::note::AT_STAKE;
+use super::{Action, AlreadyOn, Ending, Event, Failure, FailureKind, Job, Note, Phase, Sample, Step};
 
 /// How often a client that is at work is asked whether it is there.
 const ASK_AT_WORK: Duration = Duration::from_secs(20);
@@ -99,6 +101,7 @@ impl Job {
             Step::OfferOwn => self.reverted(now),
             Step::AskToStop
             | Step::FinishGeneration
+            | Step::Prune
             | Step::SetAside
             | Step::Withdraw
             | Step::Record
@@ -174,11 +177,21 @@ impl Job {
             report::Event::Ended { outcome } => self.seen.outcome = Some(outcome.clone()),
             report::Event::PoweringOff { reboot } => self.seen.powering_off = Some(*reboot),
             report::Event::Sampled { .. } => self.seen.sample = Sample::of(&entry),
+            report::Event::Progressed(progress) => actions.extend(self.progressed(progress)),
+            report::Event::DiskIncomplete { .. } => self.seen.disk_incomplete = true,
             _ => {}
         }
         actions.push(Action::Tell(Note::Reported { event: entry.event }));
         actions.extend(self.catch_up(now));
         actions
+    }
+
+    /// The imager says how far it is; people are told when it does something else than before.
+    fn progressed(&mut self, progress: &Progress) -> Option<Action> {
+        let what = |progress: &Progress| (progress.phase, progress.disk, progress.region);
+        let before = self.seen.progress.replace(progress.clone());
+        let is_new = before.as_ref().map(what) != Some(what(progress));
+        is_new.then(|| Action::Tell(Note::Doing { progress: progress.clone() }))
     }
 
     /// Goes as far as what the client has said allows.
@@ -317,10 +330,24 @@ impl Job {
     fn end(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
         self.finishing = self.clean_up(&ending);
         self.finishing.reverse();
+        let at_stake = self.disk_at_stake(&ending);
         self.ending = Some(ending);
         let mut actions = vec![self.enter(Phase::Finishing, now)];
+        actions.extend(at_stake);
         actions.extend(self.next_finishing());
         actions
+    }
+
+    /// Keeps in the record that a restore has left a disk that must not be used, and tells of it unless the client
+    /// has. A client that ends without an outcome has told nothing of its disk either.
+    fn disk_at_stake(&mut self, ending: &Ending) -> Option<Action> {
+        let is_restore = self.plan.mode == Mode::Restore && self.seen.claimed && !ending.is_success();
+        let is_unknown = self.seen.outcome.is_none();
+        if !is_restore || !(is_unknown || self.seen.disk_incomplete) {
+            return None;
+        }
+        self.troubles.push(Failure { kind: FailureKind::Failed, reason: AT_STAKE.to_owned() });
+        is_unknown.then_some(Action::Tell(Note::DiskAtStake))
     }
 
     /// The steps that this ending needs after those that were done, in their order.
@@ -340,6 +367,9 @@ impl Job {
                 steps.push(if ending.is_success() { Step::FinishGeneration } else { Step::SetAside });
             }
             steps.push(Step::Withdraw);
+            if self.plan.mode == Mode::Backup && ending.is_success() {
+                steps.push(Step::Prune);
+            }
         }
         if did(Step::Claim) {
             steps.extend([Step::Record, Step::Close]);
@@ -370,6 +400,8 @@ impl Job {
         let mut actions = vec![self.trouble(step, failure.clone())];
         if step == Step::FinishGeneration {
             self.ending = Some(Ending::StepFailed { step, failure });
+            // There is nothing new that older ones would have to make room for.
+            self.finishing.retain(|step| *step != Step::Prune);
             self.finishing.push(Step::SetAside);
         }
         actions.extend(self.next_finishing());

@@ -19,7 +19,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
+use ghost_contract::{Generation, HostName, JobId, MacAddress, Nonce, UnixTime};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,9 @@ pub struct Begun {
     pub at: UnixTime,
     /// The secret that proves the image store.
     pub nonce: Nonce,
+    /// The generation that is read, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
 }
 
 /// What must be known to undo a swap.

@@ -13,6 +13,7 @@
 
 pub mod decide;
 pub mod ending;
+pub mod imager;
 pub mod journal;
 pub mod note;
 pub mod order;
@@ -23,6 +24,7 @@ pub mod step;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use ghost_contract::image::Progress;
 use ghost_contract::order::AtEnd;
 use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime, report};
 use serde::{Deserialize, Serialize};
@@ -206,6 +208,10 @@ pub struct Seen {
     pub powering_off: Option<bool>,
     /// The last reading of its counters.
     pub sample: Option<Sample>,
+    /// How far its imager last said it was.
+    pub progress: Option<Progress>,
+    /// It said that the disk of a restore is incomplete.
+    pub disk_incomplete: bool,
 }
 
 /// A reading of the client's counters, bytes since the imager's start.

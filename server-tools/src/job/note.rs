@@ -3,11 +3,12 @@
 use std::fmt;
 
 use ghost_contract::MacAddress;
+use ghost_contract::image::Progress;
 use ghost_contract::report::Event as Reported;
 use serde::Serialize;
 
 use super::ending::words;
-use super::{Ending, Failure, Phase, Step};
+use super::{Ending, Failure, Phase, Step, pace};
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,13 @@ pub enum Note {
         #[serde(flatten)]
         event: Reported,
     },
+    /// The imager does something else now.
+    Doing {
+        /// How far it is.
+        progress: Progress,
+    },
+    /// Nobody knows how far a restore came whose client has told no outcome.
+    DiskAtStake,
     /// The client wrote what nobody understands.
     Muttered {
         /// The line.
@@ -74,6 +82,8 @@ impl fmt::Display for Note {
                 write!(f, "warning: {mac}, another machine, has booted with the client's tree")
             }
             Self::Reported { event } => report_words(event, f),
+            Self::Doing { progress } => f.write_str(&pace::doing(progress)),
+            Self::DiskAtStake => write!(f, "error: {AT_STAKE}"),
             Self::Muttered { line } => write!(f, "the client wrote something unknown: {line}"),
             Self::Trouble { step, failure } => {
                 write!(f, "error: could not {}: {}", step.as_str(), failure.reason)
@@ -83,6 +93,18 @@ impl fmt::Display for Note {
         }
     }
 }
+
+impl Note {
+    /// Whether it is one of many of its kind, which only those want who want everything.
+    #[must_use]
+    pub const fn is_reading(&self) -> bool {
+        matches!(self, Self::Reported { event: Reported::Sampled { .. } | Reported::Progressed(_) })
+    }
+}
+
+/// What is said of a restore whose end nobody knows.
+pub const AT_STAKE: &str = "the restore did not come to its end: the disk is incomplete, or may be, and must not be used \
+                            before another restore has succeeded";
 
 const fn phase_words(phase: Phase) -> &'static str {
     match phase {
@@ -122,7 +144,7 @@ fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             None => write!(f, "sleeps for {} s; no ssh server", sleep.as_secs()),
         },
         Reported::TestEnded { how } => write!(f, "the sleep has ended: {how}"),
-        Reported::ImagerStarted { imager, command } => write!(f, "{imager} started: {command}"),
+        Reported::ImagerStarted { imager, command, .. } => write!(f, "{imager} started: {command}"),
         Reported::ImagerExited { how } => write!(f, "the imager ended: {how}"),
         Reported::KeysTyped { keys, because } => write!(f, "typed {} because {because}", keys.join(" ")),
         Reported::Sampled { disk_read, disk_written, received, sent } => write!(
@@ -133,8 +155,16 @@ fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             bytes(*received),
             bytes(*sent)
         ),
-        Reported::ScreenshotTaken { name, source } => write!(f, "screenshot {name} from {source}"),
-        Reported::ScreenshotFailed { reason } => write!(f, "no screenshot: {reason}"),
+        Reported::Progressed(progress) => f.write_str(&pace::progress(progress)),
+        Reported::ImagerRemarked { remark } => write!(f, "note: {remark}"),
+        Reported::DiskIncomplete { disks } => write!(f, "error: {}: {AT_STAKE}", disks.join(", ")),
+        Reported::ScreenshotTaken { name, source, passed_over } => {
+            write!(f, "screenshot {name} from {source}")?;
+            if passed_over.is_empty() { Ok(()) } else { write!(f, " ({})", passed_over.join("; ")) }
+        }
+        Reported::ScreenshotFailed { reason, missed } => {
+            write!(f, "no screenshot ({missed} so far): {reason}")
+        }
         Reported::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
         Reported::StopRequested { by } => write!(f, "asked to stop by {by}"),
         Reported::Ended { outcome } => write!(f, "the client says: {}", words(outcome)),

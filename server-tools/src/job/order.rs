@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use ghost_contract::ghostrc::{ImagerName, Settings};
+use ghost_contract::ghostrc::Settings;
 use ghost_contract::order::{
-    Deadlines, DosProgram, ImageStore, Imager, OnDeadline, Prompt, PromptTrigger, TestSettings, VERSION,
-    Watch,
+    Deadlines, ImageStore, Imager, OnDeadline, Prompt, PromptTrigger, TestSettings, VERSION, Watch,
 };
 use ghost_contract::{Generation, Mode, Nonce, Order, UnixTime};
 
@@ -33,6 +32,8 @@ pub struct Particulars {
     pub nonce: Nonce,
     /// What is checked or written back.
     pub generation: Option<Generation>,
+    /// What does the imaging.
+    pub imager: Option<Imager>,
     /// Who may log in in mode `test`.
     pub authorized_keys: Vec<String>,
 }
@@ -50,9 +51,10 @@ pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: Un
         expires: now.plus(settings.expires),
         store: Some(particulars.store),
         nonce: particulars.nonce,
-        imager: imager(plan.mode, settings),
+        prompts: prompts(plan.mode, particulars.imager.as_ref()),
+        imager: particulars.imager,
+        disk: settings.disk.clone(),
         generation: particulars.generation,
-        prompts: prompts(plan.mode),
         watch: Watch {
             minimum_rate: settings.stall_rate,
             window: settings.stall_window,
@@ -69,8 +71,9 @@ pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: Un
 
 /// What Ghost asks before it writes to a disk that it has not seen before (HOWTO): whether it may mark the disk. It
 /// may not, and does not ask every time.
-fn prompts(mode: Mode) -> Vec<Prompt> {
-    if !mode.needs_image_store() {
+fn prompts(mode: Mode, imager: Option<&Imager>) -> Vec<Prompt> {
+    let is_ghost = matches!(imager, Some(Imager::Dosemu(_) | Imager::DosboxX(_)));
+    if !is_ghost || !mode.needs_image_store() {
         return Vec::new();
     }
     vec![Prompt {
@@ -79,15 +82,4 @@ fn prompts(mode: Mode) -> Vec<Prompt> {
         deadline: MARK,
         on_deadline: OnDeadline::Ignore,
     }]
-}
-
-fn imager(mode: Mode, settings: &Settings) -> Option<Imager> {
-    if mode == Mode::Test {
-        return None;
-    }
-    let program = DosProgram { command: settings.command(mode).to_owned() };
-    Some(match settings.imager {
-        ImagerName::Dosemu => Imager::Dosemu(program),
-        ImagerName::DosboxX => Imager::DosboxX(program),
-    })
 }

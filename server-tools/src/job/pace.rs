@@ -3,6 +3,7 @@
 //! Does not know where readings come from, nor how they are shown.
 
 use ghost_contract::Mode;
+use ghost_contract::image::Progress;
 use serde::Serialize;
 
 use super::Sample;
@@ -110,6 +111,24 @@ pub fn words(rate: Option<u64>, left: Option<Left>) -> String {
     rate.into_iter().chain(left).collect::<Vec<_>>().join(", ")
 }
 
+/// What an imager does that says it: `reading partition 1: ntfs "WINDOWS"`.
+#[must_use]
+pub fn doing(progress: &Progress) -> String {
+    let disk = if progress.disks > 1 { format!(" disk{}", progress.disk) } else { String::new() };
+    let subject = if progress.subject.is_empty() { String::new() } else { format!(" {}", progress.subject) };
+    format!("{}{disk}{subject}", progress.phase.as_str())
+}
+
+/// What it does and how far it is: with percent, rate and the time that is left, as far as they are known.
+#[must_use]
+pub fn progress(progress: &Progress) -> String {
+    let percent = (u128::from(progress.done) * 100).checked_div(u128::from(progress.total));
+    let percent = percent.map(|percent| format!("{percent} %"));
+    let rate = (progress.rate > 0).then_some(progress.rate);
+    let pace = Some(words(rate, progress.eta.map(Left::Exactly))).filter(|words| !words.is_empty());
+    [Some(doing(progress)), percent, pace].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 fn time(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -173,6 +192,36 @@ mod tests {
         for (case, mode, samples, expected, left) in cases {
             assert_eq!(Readings::of(samples).unwrap().left(mode, expected), left, "{case}");
         }
+    }
+
+    #[test]
+    fn an_imager_that_says_how_far_it_is_is_believed() {
+        use ghost_contract::image::Phase;
+        let told = Progress {
+            phase: Phase::Reading,
+            disk: 0,
+            disks: 1,
+            region: 2,
+            regions: 3,
+            subject: "partition 1: ntfs \"WINDOWS\"".to_owned(),
+            done: 1 << 29,
+            total: 1 << 30,
+            rate: 1 << 20,
+            eta: Some(512),
+        };
+        assert_eq!(progress(&told), "reading partition 1: ntfs \"WINDOWS\", 50 %, 1.0 MiB/s, 9 min left");
+        let looking = Progress {
+            phase: Phase::Surveying,
+            disk: 1,
+            disks: 2,
+            subject: String::new(),
+            done: 0,
+            total: 0,
+            rate: 0,
+            eta: None,
+            ..told
+        };
+        assert_eq!(progress(&looking), "surveying disk1");
     }
 
     #[test]

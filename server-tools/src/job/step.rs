@@ -22,6 +22,8 @@ pub enum Step {
     AskToStop,
     /// The generation is checked and given its name.
     FinishGeneration,
+    /// Older generations that the settings do not ask for are removed.
+    Prune,
     /// What was written of the generation is kept apart.
     SetAside,
     /// Order and nonce are made void.
@@ -34,7 +36,7 @@ pub enum Step {
 
 impl Step {
     /// All of them. [`Step::position`] makes the compiler ask for a new one here.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Claim,
         Self::MakeTree,
         Self::Swap,
@@ -43,6 +45,7 @@ impl Step {
         Self::OfferOwn,
         Self::AskToStop,
         Self::FinishGeneration,
+        Self::Prune,
         Self::SetAside,
         Self::Withdraw,
         Self::Record,
@@ -61,11 +64,18 @@ impl Step {
             Self::OfferOwn => 5,
             Self::AskToStop => 6,
             Self::FinishGeneration => 7,
-            Self::SetAside => 8,
-            Self::Withdraw => 9,
-            Self::Record => 10,
-            Self::Close => 11,
+            Self::Prune => 8,
+            Self::SetAside => 9,
+            Self::Withdraw => 10,
+            Self::Record => 11,
+            Self::Close => 12,
         }
+    }
+
+    /// Whether it takes as long as disks do, so that nobody may have to wait for it.
+    #[must_use]
+    pub const fn is_lengthy(self) -> bool {
+        matches!(self, Self::FinishGeneration | Self::Prune)
     }
 
     /// What people are told that is being done.
@@ -80,6 +90,7 @@ impl Step {
             Self::OfferOwn => "restart the DHCP server with the entry reverted",
             Self::AskToStop => "ask the client to stop",
             Self::FinishGeneration => "finish the generation",
+            Self::Prune => "remove older generations",
             Self::SetAside => "set the unfinished generation aside",
             Self::Withdraw => "withdraw the order",
             Self::Record => "record the job",

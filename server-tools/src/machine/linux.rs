@@ -9,7 +9,8 @@ use ghost_contract::report::{self, Event as Reported};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
-use super::steps::{Steps, Work};
+use super::lengthy::Lengthy;
+use super::steps::{Done, Steps, Work};
 use crate::cancel;
 use crate::catalog::Catalog;
 use crate::job::journal::Line;
@@ -81,6 +82,8 @@ pub struct Linux<'a> {
     watch: Watch,
     watched: HashMap<Watched, usize>,
     looked: Duration,
+    /// What takes as long as disks do.
+    lengthy: Lengthy<Done>,
 }
 
 impl<'a> Linux<'a> {
@@ -104,6 +107,7 @@ impl<'a> Linux<'a> {
             watch,
             watched: HashMap::new(),
             looked: Duration::ZERO,
+            lengthy: Lengthy::new().map_err(MachineError::Watch)?,
         })
     }
 
@@ -141,22 +145,50 @@ impl<'a> Linux<'a> {
     fn step(&mut self, index: usize, job: &Job, step: Step) -> Option<Event> {
         let steps = Steps { site: self.site, catalog: &self.catalog };
         let client = self.clients.get_mut(index)?;
+        if step.is_lengthy() {
+            return match steps.begin(step, &mut client.work) {
+                Ok(task) => {
+                    self.lengthy.begin(index, task);
+                    None
+                }
+                Err(failure) => Some(Event::StepFailed(step, failure)),
+            };
+        }
         let (output, host) = (&mut *self.output, job.plan().host.clone());
         let mut waiting = |holder: &str| {
             let text = format!("waiting for the DHCP configuration, which is held by {holder}");
             output.note(&host, &Note::Warning { text });
         };
         let result = steps.perform(step, &mut client.work, Some(job), &mut waiting);
-        for text in client.work.remarks.drain(..) {
-            self.output.note(&job.plan().host, &Note::Warning { text });
-        }
         if step == Step::MakeTree && result.is_ok() {
             self.follow(index);
         }
-        Some(match result {
+        Some(self.became_of(index, step, result))
+    }
+
+    /// The lengthy steps that were done meanwhile.
+    fn ended(&mut self) -> Vec<(usize, Event)> {
+        let mut events = Vec::new();
+        for (index, done) in self.lengthy.take() {
+            let Some(client) = self.clients.get_mut(index) else { continue };
+            let (steps, step) = (Steps { site: self.site, catalog: &self.catalog }, done.step());
+            let result = steps.end(&mut client.work, done);
+            events.push((index, self.became_of(index, step, result)));
+        }
+        events
+    }
+
+    /// What the job hears of a step; what else people should know of it is told.
+    fn became_of(&mut self, index: usize, step: Step, result: Result<(), Failure>) -> Event {
+        if let Some(client) = self.clients.get_mut(index) {
+            for text in client.work.remarks.drain(..) {
+                self.output.note(&client.work.begun.host, &Note::Warning { text });
+            }
+        }
+        match result {
             Ok(()) => Event::StepDone(step),
             Err(failure) => Event::StepFailed(step, failure),
-        })
+        }
     }
 
     /// Begins to follow the report of a new tree.
@@ -280,7 +312,7 @@ impl<'a> Linux<'a> {
         let mut polled: Vec<PollFd<'_>> = stops
             .chain(arps)
             .chain(self.icmp.as_ref().map(Icmp::as_fd))
-            .chain([self.watch.as_fd()])
+            .chain([self.watch.as_fd(), self.lengthy.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();
         let timeout = timeout.try_into().ok();
@@ -321,6 +353,7 @@ impl Machine for Linux<'_> {
         self.sleep(until.saturating_sub(now));
         let mut events = self.answers();
         events.extend(self.echoes());
+        events.extend(self.ended());
         if clock::uptime() >= next_look {
             events.extend(self.stops());
             events.extend(self.look_at_all());

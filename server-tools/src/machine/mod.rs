@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub mod fake;
+pub mod lengthy;
 pub mod linux;
 pub mod steps;
 

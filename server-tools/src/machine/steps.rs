@@ -1,5 +1,8 @@
 //! Performs the steps of a job, each between its intent and its completion in the journal.
 //!
+//! A step that takes as long as disks do is begun, done wherever there is a thread for it, and ended: [`Steps::begin`],
+//! [`Task`], [`Steps::end`]. All others are performed at once.
+//!
 //! Used by the loop that drives jobs and by the recovery after a crash alike. Decides nothing: which steps are
 //! done, and in which order, is said elsewhere.
 
@@ -8,12 +11,14 @@ use std::path::PathBuf;
 
 use ghost_contract::{Generation, Mode, Order, UnixTime, layout};
 
+use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, CatalogError, Facts};
 use crate::job::ending::chain;
 use crate::job::journal::{Begun, Entry, JournalError, Line, Swap};
 use crate::job::record::{self, Record, RecordError};
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
 use crate::offer::{OfferError, Offers, Reverted};
+use crate::pruning::{self, PruningError, Resolve, keep_removals_out};
 use crate::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::site::Site;
 use crate::sys::atomic::Real;
@@ -60,8 +65,39 @@ enum StepError {
     Restart(#[from] RestartError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Pruning(#[from] PruningError),
     #[error("the order is gone, so it is not known which imager there was")]
     NoImager,
+}
+
+/// The part of a step that takes as long as disks do. What it yields is for [`Steps::end`].
+pub type Task = Box<dyn FnOnce() -> Done + Send>;
+
+/// What a task has done.
+#[derive(Debug)]
+pub struct Done {
+    step: Step,
+    result: Result<Yield, StepError>,
+}
+
+impl Done {
+    /// The step that it belongs to.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        self.step
+    }
+}
+
+/// What there is to show for it.
+#[derive(Debug)]
+enum Yield {
+    /// A generation that is whole, and where.
+    Image(PathBuf),
+    /// What people should be told.
+    Remark(Option<String>),
 }
 
 impl StepError {
@@ -72,7 +108,10 @@ impl StepError {
         };
         match self {
             Self::Journal(JournalError::Busy(_) | JournalError::Orphaned) => FailureKind::Busy,
-            Self::Offer(OfferError::Lock(lock)) | Self::Restart(RestartError::Lock(lock)) => busy(lock),
+            Self::Offer(OfferError::Lock(lock))
+            | Self::Restart(RestartError::Lock(lock))
+            | Self::Pruning(PruningError::Lock(lock))
+            | Self::Lock(lock) => busy(lock),
             Self::Offer(OfferError::Site(_) | OfferError::Host(_) | OfferError::Check(_)) => {
                 FailureKind::Configuration
             }
@@ -115,10 +154,43 @@ impl Steps<'_> {
         job: Option<&Job>,
         waiting: &mut dyn FnMut(&str),
     ) -> Result<(), Failure> {
+        if step.is_lengthy() {
+            let task = self.begin(step, work)?;
+            return self.end(work, task());
+        }
         crash::point(&format!("before-{step:?}"));
         let result = self.journalled(step, work, job, waiting);
         crash::point(&format!("after-{step:?}"));
         result.map_err(|error| Failure::new(error.kind(), &error))
+    }
+
+    /// Says in the journal that a lengthy step is intended, and yields what is to be done.
+    ///
+    /// # Errors
+    /// With the kind of obstacle and the reason.
+    pub fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
+        crash::point(&format!("before-{step:?}"));
+        intend(step, work)
+            .map_err(StepError::from)
+            .and_then(|()| self.task(step, work))
+            .map_err(|error| Failure::new(error.kind(), &error))
+    }
+
+    /// Says in the journal what became of a lengthy step.
+    ///
+    /// # Errors
+    /// With the kind of obstacle and the reason.
+    pub fn end(&self, work: &mut Work, done: Done) -> Result<(), Failure> {
+        let Done { step, result } = done;
+        let ended = result.and_then(|yielded| {
+            match yielded {
+                Yield::Image(path) => work.image = Some(path),
+                Yield::Remark(remark) => work.remarks.extend(remark),
+            }
+            Ok(complete(step, work)?)
+        });
+        crash::point(&format!("after-{step:?}"));
+        ended.map_err(|error| Failure::new(error.kind(), &error))
     }
 
     fn journalled(
@@ -128,14 +200,9 @@ impl Steps<'_> {
         job: Option<&Job>,
         waiting: &mut dyn FnMut(&str),
     ) -> Result<(), StepError> {
-        if let Some(journal) = work.journal.as_mut() {
-            journal.append(Line::Intends { step, at: clock::now() })?;
-        }
+        intend(step, work)?;
         self.act(step, work, job, waiting)?;
-        if let Some(journal) = work.journal.as_mut() {
-            journal.append(Line::Did { step, at: clock::now() })?;
-        }
-        Ok(())
+        Ok(complete(step, work)?)
     }
 
     fn act(
@@ -148,6 +215,17 @@ impl Steps<'_> {
         let begun = work.begun.clone();
         match step {
             Step::Claim => {
+                // Nothing is removed between the look at the generation and the journal's word that it is read.
+                let ghostrc = &self.site.ghostrc;
+                let _kept = match &begun.generation {
+                    Some(generation) => {
+                        let lock =
+                            keep_removals_out(&ghostrc.state_folder, &begun.host, self.site.lock_timeout)?;
+                        self.catalog.show(&begun.host, generation.clone())?;
+                        Some(lock)
+                    }
+                    None => None,
+                };
                 work.journal = Some(Entry::claim(&self.site.ghostrc.state_folder, begun)?);
             }
             Step::MakeTree => self.make_tree(work)?,
@@ -156,13 +234,14 @@ impl Steps<'_> {
             Step::OfferBoot => self.restart(work, Gathering::SWAPS)?,
             Step::OfferOwn => self.restart(work, Gathering::REVERTS)?,
             Step::AskToStop => self.tree(work).ask_to_stop()?,
-            Step::FinishGeneration => self.finish(work)?,
             Step::SetAside => work.image = self.catalog.set_aside(&begun.host, &begun.job)?,
             Step::Withdraw => {
                 self.tree(work).withdraw(&begun.job)?;
                 self.catalog.remove_nonce(&begun.nonce)?;
             }
             Step::Record => self.record(work, job)?,
+            // Those are tasks.
+            Step::FinishGeneration | Step::Prune => {}
             Step::Close => {
                 if let Some(journal) = work.journal.take() {
                     journal.close()?;
@@ -188,24 +267,46 @@ impl Steps<'_> {
         }
     }
 
-    fn finish(&self, work: &mut Work) -> Result<(), StepError> {
+    fn task(&self, step: Step, work: &Work) -> Result<Task, StepError> {
+        match step {
+            Step::FinishGeneration => self.finishing(work),
+            Step::Prune => Ok(self.pruning(work)),
+            // All others are done at once.
+            _ => Ok(Box::new(move || Done { step, result: Ok(Yield::Remark(None)) })),
+        }
+    }
+
+    fn finishing(&self, work: &Work) -> Result<Task, StepError> {
         let Some(imager) = work.order.as_ref().and_then(|order| order.imager.clone()) else {
             return Err(StepError::NoImager);
         };
-        let Begun { host, job: id, mac, mode, at, .. } = &work.begun;
+        let Begun { host, job: id, mac, mode, at, .. } = work.begun.clone();
         let began = |phase| work.phases.iter().find(|(found, _)| *found == phase).map(|(_, at)| *at);
         let facts = Facts {
-            mac: *mac,
-            mode: *mode,
+            mac,
+            mode,
             imager,
-            started: began(Phase::Imaging).unwrap_or(*at),
+            started: began(Phase::Imaging).unwrap_or(at),
             ended: began(Phase::GoingOff).unwrap_or_else(clock::now),
             checked: clock::now(),
         };
-        self.catalog.finish(host, id, &facts)?;
-        let generation = layout::generation(host, &Generation::of_job(id.clone()));
-        work.image = Some(self.site.ghostrc.store_folder.join(generation));
-        Ok(())
+        let catalog = self.catalog.clone();
+        let generation = layout::generation(&host, &Generation::of_job(id.clone()));
+        let path = self.site.ghostrc.store_folder.join(generation);
+        Ok(Box::new(move || {
+            let finished = catalog.finish(&host, &id, &facts);
+            let result = finished.map(|_manifest| Yield::Image(path)).map_err(StepError::from);
+            Done { step: Step::FinishGeneration, result }
+        }))
+    }
+
+    fn pruning(&self, work: &Work) -> Task {
+        let (site, catalog, host) = (self.site.clone(), self.catalog.clone(), work.begun.host.clone());
+        Box::new(move || {
+            let pruned = pruning::prune(&site, &catalog, &host, Resolve::Remove);
+            let result = pruned.map(|plan| Yield::Remark(removed(&plan))).map_err(StepError::from);
+            Done { step: Step::Prune, result }
+        })
     }
 
     fn swap(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
@@ -268,4 +369,21 @@ impl Steps<'_> {
         };
         Ok(record::keep(&self.site.ghostrc.state_folder, &record, &report)?)
     }
+}
+
+fn intend(step: Step, work: &mut Work) -> Result<(), JournalError> {
+    let intends = |journal: &mut Entry| journal.append(Line::Intends { step, at: clock::now() });
+    work.journal.as_mut().map_or(Ok(()), intends)
+}
+
+fn complete(step: Step, work: &mut Work) -> Result<(), JournalError> {
+    let did = |journal: &mut Entry| journal.append(Line::Did { step, at: clock::now() });
+    work.journal.as_mut().map_or(Ok(()), did)
+}
+
+/// Which generations are gone, in words; nothing if none is.
+fn removed(plan: &Plan) -> Option<String> {
+    let names: Vec<&str> = plan.generations.iter().map(Generation::as_str).collect();
+    let removed = || format!("removed as GENERATIONS and KEEP_DAYS ask for: {}", names.join(", "));
+    (!names.is_empty()).then(removed)
 }

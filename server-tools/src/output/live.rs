@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use ghost_contract::{HostName, Mode, report};
+use ghost_contract::image::Progress;
+use ghost_contract::report::Event as Reported;
+use ghost_contract::{HostName, Mode};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::job::note::bytes;
@@ -26,6 +28,8 @@ struct LiveLine {
     phase: Phase,
     last: Option<String>,
     readings: Option<Readings>,
+    /// What the imager says of itself, which is better than what its readings tell.
+    progress: Option<Progress>,
 }
 
 impl LiveLines {
@@ -78,7 +82,7 @@ impl Drop for LiveLines {
 
 impl LiveLine {
     const fn new(host: HostName, mode: Mode, expected: Option<Expected>) -> Self {
-        Self { host, mode, expected, phase: Phase::Probing, last: None, readings: None }
+        Self { host, mode, expected, phase: Phase::Probing, last: None, readings: None, progress: None }
     }
 
     fn hear(&mut self, note: &Note) {
@@ -87,7 +91,10 @@ impl LiveLine {
                 self.phase = *phase;
                 self.last = None;
             }
-            Note::Reported { event: report::Event::Sampled { .. } } => {}
+            Note::Reported { event: Reported::Progressed(progress) } => {
+                self.progress = Some(progress.clone())
+            }
+            Note::Reported { event: Reported::Sampled { .. } } | Note::Doing { .. } => {}
             note => self.last = Some(note.to_string()),
         }
     }
@@ -101,7 +108,9 @@ impl LiveLine {
 impl fmt::Display for LiveLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.host, self.phase.as_str())?;
-        if let (Phase::Imaging, Some(readings)) = (self.phase, &self.readings) {
+        if let (Phase::Imaging, Some(progress)) = (self.phase, &self.progress) {
+            write!(f, ", {}", pace::progress(progress))?;
+        } else if let (Phase::Imaging, Some(readings)) = (self.phase, &self.readings) {
             write!(f, ", {} moved", bytes(readings.moved()))?;
             let pace = pace::words(readings.rate(), readings.left(self.mode, self.expected));
             if !pace.is_empty() {
@@ -134,12 +143,31 @@ mod tests {
         assert_eq!(line.to_string(), "john: imaging, 0 B moved");
         line.read(received(20, 500 << 20));
         assert_eq!(line.to_string(), "john: imaging, 500.0 MiB moved, 50.0 MiB/s, 11 s left");
-        let event = report::Event::ScreenshotTaken { name: "3".to_owned(), source: "vga".to_owned() };
+        let event = Reported::ScreenshotTaken {
+            name: "3".to_owned(),
+            source: "vga".to_owned(),
+            passed_over: Vec::new(),
+        };
         line.hear(&Note::Reported { event });
         assert_eq!(
             line.to_string(),
             "john: imaging, 500.0 MiB moved, 50.0 MiB/s, 11 s left; screenshot 3 from vga"
         );
+        let progress = Progress {
+            phase: ghost_contract::image::Phase::Writing,
+            disk: 0,
+            disks: 1,
+            region: 1,
+            regions: 1,
+            subject: "partition 1".to_owned(),
+            done: 1,
+            total: 4,
+            rate: 1024,
+            eta: Some(3),
+        };
+        line.hear(&Note::Reported { event: Reported::Progressed(progress) });
+        let expected = "john: imaging, writing partition 1, 25 %, 1.0 KiB/s, 3 s left; screenshot 3 from vga";
+        assert_eq!(line.to_string(), expected, "what the imager says itself is better");
         line.hear(&Note::Phase { phase: Phase::GoingOff });
         assert_eq!(line.to_string(), "john: going off", "what is over has no pace");
     }

@@ -56,6 +56,7 @@ fn order(job: &str) -> Order {
         store: Some(store()),
         nonce: Nonce::new([7; 16]),
         imager: None,
+        disk: ghost_contract::DiskChoice::First,
         generation: None,
         prompts: Vec::new(),
         watch: Watch {

@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use ghost_contract::HostName;
+use ghost_contract::{HostName, JobId};
 use rustix::event::{PollFd, PollFlags, poll};
+use serde::Serialize;
 
 use crate::cancel;
 use crate::job::FailureKind;
 use crate::job::journal::{self, Entry, JournalError, State};
-use crate::output::Output;
+use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;
 use crate::sys::watch::Watch;
@@ -54,17 +55,22 @@ impl CancelError {
 ///
 /// # Errors
 /// When there is no job, or it does not end.
-pub fn run(site: &Site, host: &HostName, output: &mut Output) -> Result<u8, CancelError> {
+pub fn run(site: &Site, host: &HostName, dry_run: bool, output: &mut Output) -> Result<u8, CancelError> {
     let state_folder = &site.ghostrc.state_folder;
     let running = find(site, host)?.ok_or_else(|| CancelError::NoJob(host.clone()))?;
+    let (job, pid) = (&running.begun.job, running.begun.pid);
+    if dry_run {
+        tell(host, job, false, &format!("would ask {job} (pid {pid}) to stop; nothing was changed"), output);
+        return Ok(0);
+    }
     let watch = Watch::new().map_err(CancelError::Ask)?;
     let _looked_now_and_then = watch.add(&journal::folder(state_folder));
     cancel::ask(state_folder, &running.begun.job).map_err(CancelError::Ask)?;
-    output.line(&format!("{host}: asked {} (pid {}) to stop", running.begun.job, running.begun.pid));
+    tell(host, job, false, &format!("asked {job} (pid {pid}) to stop"), output);
     let deadline = clock::uptime() + PATIENCE;
     while clock::uptime() < deadline {
         if find(site, host)?.is_none_or(|now| now.begun.job != running.begun.job) {
-            output.line(&format!("{host}: stopped"));
+            tell(host, job, true, "stopped", output);
             return Ok(0);
         }
         let mut polled = [PollFd::new(&watch, PollFlags::IN)];
@@ -72,6 +78,21 @@ pub fn run(site: &Site, host: &HostName, output: &mut Output) -> Result<u8, Canc
         let _drained = watch.take();
     }
     Err(CancelError::Deadline(host.clone()))
+}
+
+/// How far the stop is, for programs.
+#[derive(Serialize)]
+struct Stopping<'a> {
+    host: &'a HostName,
+    job: &'a JobId,
+    stopped: bool,
+}
+
+fn tell(host: &HostName, job: &JobId, stopped: bool, words: &str, output: &mut Output) {
+    match output.form() {
+        Form::Json => output.json(&Stopping { host, job, stopped }),
+        Form::Plain => output.line(&format!("{host}: {words}")),
+    }
 }
 
 /// The job of a host whose owner lives.

@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use ghost_contract::HostName;
+use ghost_contract::{DiskChoice, HostName};
+
+use crate::job::note::bytes;
+use crate::site::Site;
 
 /// Why nothing is overwritten.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +15,11 @@ pub enum ConfirmationError {
         "a restore overwrites a disk, and nobody is here to confirm it: give --yes, or run it at a terminal"
     )]
     NobodyToAsk,
+    /// There is nobody to ask about a generation.
+    #[error(
+        "a generation would be lost, and nobody is here to confirm it: give --yes, or run it at a terminal"
+    )]
+    NobodyToAskAboutRemoval,
     /// Something else was typed.
     #[error("'{typed}' is not '{host}': nothing was done")]
     OtherName {
@@ -25,24 +33,55 @@ pub enum ConfirmationError {
     Terminal(#[source] io::Error),
 }
 
-/// Has the name of each host typed.
+/// Has the name of each host typed. The disk is the one of its settings, unless another was asked for.
 ///
 /// # Errors
 /// At the first that is not typed.
-pub(super) fn ask_for_names(hosts: &[HostName]) -> Result<(), ConfirmationError> {
+pub(super) fn ask_for_names(
+    site: &Site,
+    hosts: &[HostName],
+    asked_for: Option<&DiskChoice>,
+) -> Result<(), ConfirmationError> {
     if !io::stdin().is_terminal() {
         return Err(ConfirmationError::NobodyToAsk);
     }
-    hosts.iter().try_for_each(|host| ask(host, &mut io::stdin().lock(), &mut io::stderr()))
+    hosts.iter().try_for_each(|host| {
+        let disk = asked_for.cloned().unwrap_or_else(|| site.ghostrc.for_host(host).disk);
+        ask(host, &disk, &mut io::stdin().lock(), &mut io::stderr())
+    })
 }
 
 fn ask(
     host: &HostName,
+    disk: &DiskChoice,
+    answers: &mut impl BufRead,
+    screen: &mut impl Write,
+) -> Result<(), ConfirmationError> {
+    let lost = in_words(disk);
+    let question = format!("All that is on {lost} of {host} will be lost. Type its name to go on: ");
+    require_name(host, &question, answers, screen)
+}
+
+/// Has the name of a host typed before something of its generations is removed, which `what` says.
+///
+/// # Errors
+/// When something else is typed, or nobody is there.
+pub(super) fn ask_about_removal(host: &HostName, what: &str) -> Result<(), ConfirmationError> {
+    if !io::stdin().is_terminal() {
+        return Err(ConfirmationError::NobodyToAskAboutRemoval);
+    }
+    let question = format!("{what} will be lost. Type {host} to go on: ");
+    require_name(host, &question, &mut io::stdin().lock(), &mut io::stderr())
+}
+
+fn require_name(
+    host: &HostName,
+    question: &str,
     answers: &mut impl BufRead,
     screen: &mut impl Write,
 ) -> Result<(), ConfirmationError> {
     let mut typed = String::new();
-    write!(screen, "All that is on the first disk of {host} will be lost. Type its name to go on: ")
+    write!(screen, "{question}")
         .and_then(|()| screen.flush())
         .and_then(|()| answers.read_line(&mut typed))
         .map_err(ConfirmationError::Terminal)?;
@@ -53,12 +92,22 @@ fn ask(
     Err(ConfirmationError::OtherName { typed: typed.to_owned(), host: host.clone() })
 }
 
+fn in_words(disk: &DiskChoice) -> String {
+    match disk {
+        DiskChoice::First => "the first disk".to_owned(),
+        DiskChoice::Name(name) => format!("the disk /dev/{name}"),
+        DiskChoice::Serial(number) => format!("the disk with the serial number {number}"),
+        DiskChoice::Size(size) => format!("the disk of about {}", bytes(*size)),
+        DiskChoice::All => "all disks".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn answer(text: &str) -> Result<(), ConfirmationError> {
-        ask(&"john".parse().unwrap(), &mut text.as_bytes(), &mut Vec::new())
+        ask(&"john".parse().unwrap(), &DiskChoice::First, &mut text.as_bytes(), &mut Vec::new())
     }
 
     #[test]
@@ -71,9 +120,18 @@ mod tests {
 
     #[test]
     fn the_question_says_what_will_be_lost() {
-        let mut screen = Vec::new();
-        ask(&"john".parse().unwrap(), &mut "john\n".as_bytes(), &mut screen).unwrap();
-        let expected = "All that is on the first disk of john will be lost. Type its name to go on: ";
-        assert_eq!(String::from_utf8(screen).unwrap(), expected);
+        for (disk, lost) in [
+            ("first", "the first disk"),
+            ("/dev/sdb", "the disk /dev/sdb"),
+            ("serial:S1", "the disk with the serial number S1"),
+            ("size:512Gi", "the disk of about 512.0 GiB"),
+            ("all", "all disks"),
+        ] {
+            let mut screen = Vec::new();
+            let disk = disk.parse().unwrap();
+            ask(&"john".parse().unwrap(), &disk, &mut "john\n".as_bytes(), &mut screen).unwrap();
+            let expected = format!("All that is on {lost} of john will be lost. Type its name to go on: ");
+            assert_eq!(String::from_utf8(screen).unwrap(), expected);
+        }
     }
 }

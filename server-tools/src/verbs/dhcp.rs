@@ -11,6 +11,7 @@ use ghost_contract::HostName;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
 use crate::job::FailureKind;
+use crate::job::ending::chain;
 use crate::job::journal::{JournalError, Swap};
 use crate::offer::{OfferError, Offers, Reverted};
 use crate::output::Output;
@@ -30,6 +31,15 @@ pub enum DhcpVerbError {
     /// The restart; the previous bytes are back.
     #[error(transparent)]
     Restart(#[from] RestartError),
+    /// The restart, and then the one with the previous bytes.
+    #[error("{}; and it does not run with the previous bytes, which are back, either", chain(.swap))]
+    Twice {
+        /// Why the server did not take up the swap.
+        swap: RestartError,
+        /// Why not the previous bytes either.
+        #[source]
+        back: Box<RestartError>,
+    },
     /// What was kept of the swap.
     #[error("cannot read or remove {}", .0.display())]
     Kept(PathBuf, #[source] io::Error),
@@ -81,8 +91,11 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, Dh
     };
     let ticket = edit(site, output, |offers| offers.swap(host, &mut intend))?;
     if let Err(error) = restart(site, ticket, Gathering::SWAPS) {
-        put_back(site, host, output)?;
-        return Err(error.into());
+        return Err(match put_back(site, host, output) {
+            Ok(()) => error.into(),
+            Err(DhcpVerbError::Restart(back)) => DhcpVerbError::Twice { swap: error, back: Box::new(back) },
+            Err(other) => other,
+        });
     }
     output.line(&format!("{host}: swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'"));
     Ok(0)

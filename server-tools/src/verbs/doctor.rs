@@ -2,7 +2,7 @@
 
 use ghost_contract::HostName;
 
-use crate::doctor::gather::gather;
+use crate::doctor::gather::{gather, words};
 use crate::doctor::judge::judge;
 use crate::doctor::{State, worst};
 use crate::job::FailureKind;
@@ -11,7 +11,8 @@ use crate::site::Site;
 
 /// Checks the set-up for these hosts, or for all; the number is the exit status.
 pub fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> u8 {
-    let findings = judge(&gather(site, hosts));
+    let table = words(site.host_table());
+    let findings = judge(&gather(site, table.as_ref().map_err(Clone::clone), hosts));
     for finding in &findings {
         match output.form() {
             Form::Json => output.json(finding),

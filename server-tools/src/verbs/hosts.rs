@@ -7,6 +7,9 @@ use ghost_contract::{Generation, HostName, MacAddress};
 use serde::Serialize;
 
 use crate::catalog::Catalog;
+use crate::catalog::disks::DiskSummary;
+use crate::catalog::listing::Listed;
+use crate::job::note::bytes;
 use crate::output::{Form, Output};
 use crate::site::{Site, SiteError};
 
@@ -18,6 +21,10 @@ struct Row {
     ip: Option<Ipv4Addr>,
     offered: Option<String>,
     last_good_backup: Option<Generation>,
+    /// What that takes in the store, bytes.
+    backup_bytes: Option<u64>,
+    /// The disks that it has images of, in words; none where only Ghost knows.
+    backup_disks: Vec<String>,
     /// What stands in the way of a job.
     problem: Option<String>,
 }
@@ -34,8 +41,8 @@ pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
         rows.iter().for_each(|row| output.json(row));
         return Ok(0);
     }
-    let cells: Vec<[String; 5]> = rows.iter().map(cells).collect();
-    let heading = ["HOST", "MAC", "IP", "OFFERED", "LAST GOOD BACKUP"].map(str::to_owned);
+    let cells: Vec<[String; 7]> = rows.iter().map(cells).collect();
+    let heading = ["HOST", "MAC", "IP", "OFFERED", "LAST GOOD BACKUP", "SIZE", "DISKS"].map(str::to_owned);
     output.table(&heading, &cells);
     for row in rows.iter().filter(|row| row.problem.is_some()) {
         output.line(&format!("{}: {}", row.host, row.problem.as_deref().unwrap_or_default()));
@@ -51,20 +58,35 @@ fn row(table: &HostTable, catalog: &Catalog, host: &ghost_contract::dhcp::Host) 
     };
     // A store that cannot be read is doctor's to tell.
     let backups = name.and_then(|name| catalog.list_host(&name).ok()).unwrap_or_default();
+    let last = backups.into_iter().rfind(Listed::is_good);
+    let manifest = last.as_ref().and_then(|last| last.manifest.as_ref().ok());
     Row {
         host: host.name.clone(),
         mac: host.mac,
         ip: host.address,
         offered: table.offered_file(host).map(|file| String::from_utf8_lossy(&file).into_owned()),
-        last_good_backup: backups
-            .into_iter()
-            .rfind(crate::catalog::listing::Listed::is_good)
-            .map(|listed| listed.generation),
+        backup_bytes: manifest.map(|manifest| manifest.bytes),
+        backup_disks: manifest
+            .map(|manifest| manifest.disks.iter().map(in_words).collect())
+            .unwrap_or_default(),
+        last_good_backup: last.as_ref().map(|last| last.generation.clone()),
         problem,
     }
 }
 
-fn cells(row: &Row) -> [String; 5] {
+/// `512.0 GiB: ntfs 80.3 GiB, ext4`: how large it is, and what its file systems use where that is known.
+fn in_words(disk: &DiskSummary) -> String {
+    let partitions = disk.table.partitions.iter().filter_map(|partition| {
+        let kind = partition.file_system.as_deref()?;
+        let used = disk.file_systems.iter().find(|one| one.partition == Some(partition.number));
+        Some(used.map_or_else(|| kind.to_owned(), |one| format!("{kind} {}", bytes(one.used))))
+    });
+    let partitions: Vec<String> = partitions.collect();
+    let size = bytes(disk.disk.size);
+    if partitions.is_empty() { size } else { format!("{size}: {}", partitions.join(", ")) }
+}
+
+fn cells(row: &Row) -> [String; 7] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
         row.host.clone(),
@@ -72,5 +94,7 @@ fn cells(row: &Row) -> [String; 5] {
         or_dash(row.ip.map(|ip| ip.to_string())),
         or_dash(row.offered.clone()),
         or_dash(row.last_good_backup.as_ref().map(ToString::to_string)),
+        or_dash(row.backup_bytes.map(bytes)),
+        or_dash((!row.backup_disks.is_empty()).then(|| row.backup_disks.join("; "))),
     ]
 }

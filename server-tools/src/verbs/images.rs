@@ -1,23 +1,30 @@
 //! `ghostctl images`: what is in the image store, whether it is whole, and what is not needed any more.
 
+mod inside;
+
 use std::collections::BTreeSet;
 
-use ghost_contract::{Generation, HostName, Mode, UnixTime};
+use ghost_contract::image::DiskFacts;
+use ghost_contract::{Generation, HostName, UnixTime};
 use serde::Serialize;
 
+use super::confirmation::{self, ConfirmationError};
 use crate::calendar;
 use crate::catalog::check::{Check, Damage};
+use crate::catalog::disks::DiskSummary;
 use crate::catalog::listing::Listed;
 use crate::catalog::manifest::Manifest;
-use crate::catalog::removal::{InUse, Plan};
-use crate::catalog::retention::Policy;
+use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, CatalogError};
-use crate::cli::{Images, PruneArgs};
+use crate::cli::{Images, PruneArgs, RemoveArgs};
+use crate::job::FailureKind;
 use crate::job::ending::chain;
-use crate::job::journal::{self, JournalError};
+use crate::job::note::bytes;
 use crate::output::{Form, Output};
+use crate::pruning::{self, PruningError, Resolve};
 use crate::site::Site;
 use crate::sys::clock;
+use inside::InsideError;
 
 /// Why the image store could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +32,15 @@ pub enum ImagesError {
     /// The store.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// Which jobs run is not known, so nothing can be removed.
+    /// Something is not removed.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Pruning(#[from] PruningError),
+    /// Nobody has said that it may be removed.
+    #[error(transparent)]
+    Unconfirmed(#[from] ConfirmationError),
+    /// An image cannot be looked into.
+    #[error(transparent)]
+    Inside(#[from] InsideError),
     /// The store has none of the host.
     #[error("the image store has no generation of {0}")]
     None(HostName),
@@ -38,8 +51,15 @@ impl ImagesError {
     #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::None(_) | Self::Catalog(CatalogError::Unknown { .. }) => 2,
-            Self::Catalog(_) | Self::Journal(_) => 1,
+            Self::None(_)
+            | Self::Unconfirmed(_)
+            | Self::Catalog(CatalogError::Unknown { .. })
+            | Self::Pruning(PruningError::Catalog(CatalogError::Unknown { .. })) => 2,
+            Self::Pruning(PruningError::Lock(_) | PruningError::InUse { .. }) => {
+                FailureKind::Busy.exit_status()
+            }
+            Self::Inside(error) if error.is_usage() => 2,
+            Self::Catalog(_) | Self::Pruning(_) | Self::Inside(_) => FailureKind::Failed.exit_status(),
         }
     }
 }
@@ -68,7 +88,19 @@ pub fn run(site: &Site, asked: &Images, output: &mut Output) -> Result<u8, Image
         Images::Show { host, generation } => show(&catalog, host, generation.as_ref(), output),
         Images::Verify { host, generation } => verify(&catalog, host, generation.as_ref(), output),
         Images::Prune(arguments) => prune(site, &catalog, arguments, output),
+        Images::Rm(arguments) => remove(site, &catalog, arguments, output),
+        Images::Mount(arguments) => inside::mount(site, &catalog, arguments, output),
+        Images::Unmount { folder } => inside::unmount(site, folder, output),
+        Images::Export(arguments) => inside::export(&catalog, arguments, output),
     }
+}
+
+/// Removes what a crash has left of mounts; yields how many there were.
+///
+/// # Errors
+/// When something cannot be removed.
+pub(super) fn recover(site: &Site, output: &mut Output) -> Result<usize, ImagesError> {
+    inside::recover(site, output)
 }
 
 fn list(catalog: &Catalog, hosts: &[HostName], output: &mut Output) -> Result<u8, ImagesError> {
@@ -132,11 +164,35 @@ fn show(
         return Ok(0);
     }
     output.line(&format!("  made from {} by job {}", manifest.mac, manifest.job));
+    manifest.disks.iter().enumerate().for_each(|(index, disk)| tell_disk(index, disk, output));
     for piece in &manifest.pieces {
         output.line(&format!("  {}  {:>13}  {}", piece.sha256, piece.size, piece.path.escape_debug()));
     }
     tell_damage(one.check.as_ref(), output);
     Ok(0)
+}
+
+/// What is kept of a disk: it, its partitions, and what their file systems use.
+fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
+    let DiskFacts { path, model, serial, size, .. } = &disk.disk;
+    let names: Vec<&str> = [model, serial].into_iter().flatten().map(String::as_str).collect();
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    let (size, stored) = (bytes(*size), bytes(disk.stored));
+    output.line(&format!("  disk {index}: {size}, {stored} in the store; it was {path}{names}"));
+    for partition in &disk.table.partitions {
+        let kind = partition.file_system.as_deref().unwrap_or("nothing that is known");
+        let label = partition.label.as_deref().or(partition.name.as_deref());
+        let label = label.map(|label| format!(" \"{}\"", label.escape_debug())).unwrap_or_default();
+        let used = disk.file_systems.iter().find(|one| one.partition == Some(partition.number));
+        let used = used.map(|one| format!(", {} used", bytes(one.used))).unwrap_or_default();
+        let (number, length) = (partition.number, bytes(partition.length));
+        output.line(&format!("    {number:>2}  {kind}{label}, {length}{used}"));
+    }
+    if !disk.bad_ranges.is_empty() {
+        let lost = disk.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
+        output.line(&format!("    {} could not be read and are zeros", bytes(lost)));
+    }
+    disk.notes.iter().for_each(|note| output.line(&format!("    {}", note.escape_debug())));
 }
 
 /// The one that was named, or the newest.
@@ -180,16 +236,56 @@ fn prune(
     arguments: &PruneArgs,
     output: &mut Output,
 ) -> Result<u8, ImagesError> {
+    let resolve = if arguments.dry_run { Resolve::OnlySay } else { Resolve::Remove };
     for host in chosen(catalog, &arguments.hosts)? {
-        let settings = site.ghostrc.for_host(&host);
-        let policy = Policy { generations: settings.generations, keep: settings.keep };
-        let plan = catalog.plan(&host, policy, &in_use(site, catalog, &host)?, clock::now())?;
-        if !arguments.dry_run {
-            catalog.carry_out(&plan)?;
-        }
+        let plan = pruning::prune(site, catalog, &host, resolve)?;
         tell_plan(&plan, arguments.dry_run, output);
     }
     Ok(0)
+}
+
+/// What was removed, for programs.
+#[derive(Serialize)]
+struct Removed<'a> {
+    host: &'a HostName,
+    generation: &'a Generation,
+    removed: bool,
+}
+
+fn remove(
+    site: &Site,
+    catalog: &Catalog,
+    arguments: &RemoveArgs,
+    output: &mut Output,
+) -> Result<u8, ImagesError> {
+    let RemoveArgs { host, generation, yes, dry_run } = arguments;
+    let resolve = if *dry_run { Resolve::OnlySay } else { Resolve::Remove };
+    let what = what_it_is(catalog, host, generation)?;
+    if !yes && !dry_run {
+        confirmation::ask_about_removal(host, &format!("{generation}, {what} of {host},"))?;
+    }
+    pruning::remove(site, catalog, host, generation, resolve)?;
+    match output.form() {
+        Form::Json => output.json(&Removed { host, generation, removed: !dry_run }),
+        Form::Plain if *dry_run => output.line(&format!("{host}: would remove {generation}, {what}")),
+        Form::Plain => output.line(&format!("{host}: removed {generation}, {what}")),
+    }
+    Ok(0)
+}
+
+/// What a generation is to its host, so that a person knows what goes.
+fn what_it_is(
+    catalog: &Catalog,
+    host: &HostName,
+    generation: &Generation,
+) -> Result<&'static str, CatalogError> {
+    let one = catalog.show(host, generation.clone())?;
+    let good = catalog.list_host(host)?.iter().filter(|one| one.is_good()).count();
+    Ok(match (one.is_good(), good) {
+        (true, 1) => "the last good generation",
+        (true, _) => "a good generation",
+        (false, _) => "a damaged generation",
+    })
 }
 
 /// A plan, for programs.
@@ -212,20 +308,4 @@ fn tell_plan(plan: &Plan, dry_run: bool, output: &mut Output) {
     let names: Vec<&str> = generations.iter().map(Generation::as_str).collect();
     let names = if names.is_empty() { "no generation".to_owned() } else { names.join(", ") };
     output.line(&format!("{host}: {done} {names} ({} MiB) and {leftovers} leftovers", bytes >> 20));
-}
-
-/// What running jobs need. The journal does not say which generation a job reads, so all of its host count.
-fn in_use(site: &Site, catalog: &Catalog, host: &HostName) -> Result<InUse, ImagesError> {
-    let mut in_use = InUse::default();
-    for entry in journal::entries(&site.ghostrc.state_folder)? {
-        let Some(begun) = journal::look(&entry)?.map(|state| state.begun) else { continue };
-        if begun.host != *host {
-            continue;
-        }
-        if matches!(begun.mode, Mode::Verify | Mode::Restore) {
-            in_use.generations.extend(catalog.list_host(host)?.into_iter().map(|one| one.generation));
-        }
-        in_use.jobs.insert(begun.job);
-    }
-    Ok(in_use)
 }

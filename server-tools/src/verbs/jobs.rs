@@ -6,14 +6,17 @@ use std::path::PathBuf;
 
 use ghost_contract::dhcp::{HostTable, UsableHost};
 use ghost_contract::ghostrc::Settings;
-use ghost_contract::order::AtEnd;
-use ghost_contract::{Generation, HostName, Mode, Nonce};
+use ghost_contract::order::{AtEnd, Imager};
+use ghost_contract::{Generation, HostName, Mode, Nonce, layout};
 
+use crate::catalog::listing::Listed;
+use crate::catalog::manifest::Manifest;
 use crate::catalog::{Catalog, CatalogError};
 use crate::cli::JobArgs;
-use crate::doctor::State;
-use crate::doctor::gather::at_hand;
+use crate::doctor::gather::gather;
 use crate::doctor::judge::judge;
+use crate::doctor::{Check, State};
+use crate::job::imager::{self, Unsuitable, Wishes};
 use crate::job::journal::Begun;
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, FailureKind, Job, Limits, Note, Plan};
@@ -61,6 +64,14 @@ pub enum JobsError {
         /// The name.
         asked_for: Generation,
     },
+    /// The imager cannot do it.
+    #[error("{host}: {source}")]
+    Unsuitable {
+        /// Whose job it is.
+        host: HostName,
+        /// What it cannot do.
+        source: Unsuitable,
+    },
     /// Two of the hosts may not be on together.
     #[error("{0} and {1} share an IP address and so a tree: only one of them can have a job")]
     SharedAddress(String, String),
@@ -77,10 +88,30 @@ impl JobsError {
             }
             Self::Machine(_) => FailureKind::Configuration.exit_status(),
             Self::Random(_) | Self::Id(_) => 70,
-            Self::SharedAddress(..) | Self::NoGeneration(_) | Self::NoSuchGeneration { .. } => 2,
+            Self::Unsuitable { .. }
+            | Self::SharedAddress(..)
+            | Self::NoGeneration(_)
+            | Self::NoSuchGeneration { .. } => 2,
             Self::Catalog(_) => FailureKind::Failed.exit_status(),
         }
     }
+}
+
+/// What is asked for besides mode and hosts.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Which generation; the newest if none is named.
+    pub generation: Option<Generation>,
+    /// What goes before the settings.
+    pub wishes: Wishes,
+}
+
+/// One host's job, before anything is touched.
+struct Intent {
+    host: UsableHost,
+    settings: Settings,
+    generation: Option<Generation>,
+    imager: Option<Imager>,
 }
 
 /// Runs one job for each host; the number is the worst exit status.
@@ -91,7 +122,7 @@ pub fn run(
     site: &Site,
     mode: Mode,
     arguments: &JobArgs,
-    generation: Option<&Generation>,
+    asked: &Asked,
     output: &mut Output,
 ) -> Result<u8, JobsError> {
     let table = site.host_table()?;
@@ -108,24 +139,17 @@ pub fn run(
         output.note(&host.name, &Note::Warning { text });
     }
     let catalog = Catalog::new(&site.ghostrc.store_folder);
-    let generations = hosts
-        .iter()
-        .map(|host| wanted_generation(&catalog, mode, &host.name, generation))
-        .collect::<Result<Vec<_>, _>>()?;
-    let bad = judge(&at_hand(site)).into_iter().filter(|finding| finding.state == State::Bad);
-    let bad: Vec<String> = bad.map(|finding| finding.to_string()).collect();
-    if !bad.is_empty() {
-        return Err(JobsError::NotReady(bad.join("\n")));
-    }
+    let intents = hosts.into_iter().map(|host| intent(site, &catalog, mode, host, asked));
+    let intents = intents.collect::<Result<Vec<_>, _>>()?;
+    require_readiness(site, mode, &table, &arguments.hosts)?;
     if arguments.dry_run {
-        return Ok(say_what_would_be_done(site, mode, hosts.iter().zip(&generations), output));
+        return Ok(say_what_would_be_done(mode, &intents, output));
     }
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
-    for (host, generation) in hosts.iter().zip(generations) {
-        let settings = site.ghostrc.for_host(&host.name);
-        let plan = plan(mode, host, &settings, arguments)?;
-        prepared.push((work(site, &table, host, &plan, &settings, generation)?, settings));
+    for intent in intents {
+        let plan = plan(mode, &intent, arguments)?;
+        prepared.push((work(site, &table, &intent, &plan)?, intent.settings));
         jobs.push(Job::new(plan));
     }
     let mut machine = Linux::new(site, output)?;
@@ -136,17 +160,54 @@ pub fn run(
     Ok(jobs.iter().filter_map(Job::ending).map(job::Ending::exit_status).max().unwrap_or_default())
 }
 
-fn say_what_would_be_done<'a>(
+/// What `doctor` looks at, once for all jobs that begin together.
+fn require_readiness(
     site: &Site,
     mode: Mode,
-    hosts: impl Iterator<Item = (&'a UsableHost, &'a Option<Generation>)>,
-    output: &mut Output,
-) -> u8 {
-    for (host, generation) in hosts {
+    table: &HostTable,
+    hosts: &[HostName],
+) -> Result<(), JobsError> {
+    let findings = judge(&gather(site, Ok(table), hosts));
+    let matters = |check| match check {
+        // Whoever opens the sockets knows which right is missing.
+        Check::Wake => false,
+        // Nothing else looks into an image on this side.
+        Check::Programs => mode == Mode::Backup,
+        _ => true,
+    };
+    let bad = findings.iter().filter(|finding| finding.state == State::Bad && matters(finding.check));
+    let bad: Vec<String> = bad.map(ToString::to_string).collect();
+    if bad.is_empty() { Ok(()) } else { Err(JobsError::NotReady(bad.join("\n"))) }
+}
+
+/// What is to be done about this host, with what does it.
+fn intent(
+    site: &Site,
+    catalog: &Catalog,
+    mode: Mode,
+    host: UsableHost,
+    asked: &Asked,
+) -> Result<Intent, JobsError> {
+    let mut settings = site.ghostrc.for_host(&host.name);
+    asked.wishes.apply(&mut settings);
+    let listed = wanted_generation(catalog, mode, &host.name, asked.generation.as_ref())?;
+    // What a damaged manifest cannot tell is left to the settings.
+    let manifest = listed.as_ref().and_then(|listed| listed.manifest.as_ref().ok());
+    let source = manifest.map(Manifest::source);
+    let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();
+    let imager = imager::choose(mode, &settings, &asked.wishes, has_template_floppy, source)
+        .map_err(|source| JobsError::Unsuitable { host: host.name.clone(), source })?;
+    let generation = listed.map(|listed| listed.generation);
+    Ok(Intent { host, settings, generation, imager })
+}
+
+fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) -> u8 {
+    for Intent { host, settings, generation, imager } in intents {
         let of = generation.as_ref().map(|generation| format!(" of {generation}")).unwrap_or_default();
-        let settings = site.ghostrc.for_host(&host.name);
+        let with = imager.as_ref().map(|imager| format!(" with {}", imager.name()));
+        let with = with.unwrap_or_default();
         output.line(&format!(
-            "{}: would offer \"{}\" instead of \"{}\" in {}, wake {} and have it do a {mode}{of}; nothing was changed",
+            "{}: would offer \"{}\" instead of \"{}\" in {}, wake {} and have it do a {mode}{of}{with}; nothing was changed",
             host.name,
             settings.boot_file,
             String::from_utf8_lossy(&host.filename),
@@ -157,7 +218,8 @@ fn say_what_would_be_done<'a>(
     0
 }
 
-fn plan(mode: Mode, host: &UsableHost, settings: &Settings, arguments: &JobArgs) -> Result<Plan, JobsError> {
+fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> Result<Plan, JobsError> {
+    let Intent { host, settings, .. } = intent;
     let random = random::bytes().map_err(JobsError::Random)?;
     Ok(Plan {
         id: job::id(clock::now(), random)?,
@@ -171,20 +233,15 @@ fn plan(mode: Mode, host: &UsableHost, settings: &Settings, arguments: &JobArgs)
     })
 }
 
-fn work(
-    site: &Site,
-    table: &HostTable,
-    host: &UsableHost,
-    plan: &Plan,
-    settings: &Settings,
-    generation: Option<Generation>,
-) -> Result<Work, JobsError> {
+fn work(site: &Site, table: &HostTable, intent: &Intent, plan: &Plan) -> Result<Work, JobsError> {
+    let Intent { host, settings, generation, imager } = intent;
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().map_err(JobsError::Random)?);
     let particulars = Particulars {
         store: site.image_store()?,
         nonce: nonce.clone(),
-        generation,
+        generation: generation.clone(),
+        imager: imager.clone(),
         authorized_keys: authorized_keys(settings)?,
     };
     let host_table = table.files().find(|(path, _)| *path == host.file).map(|(_, bytes)| bytes.to_owned());
@@ -198,6 +255,7 @@ fn work(
             pid: std::process::id(),
             at: now,
             nonce,
+            generation: generation.clone(),
         },
         order: Some(order(plan, settings, particulars, now)),
         host_table: host_table.unwrap_or_default(),
@@ -216,7 +274,7 @@ fn wanted_generation(
     mode: Mode,
     host: &HostName,
     asked_for: Option<&Generation>,
-) -> Result<Option<Generation>, JobsError> {
+) -> Result<Option<Listed>, JobsError> {
     if !matches!(mode, Mode::Verify | Mode::Restore) {
         return Ok(None);
     }
@@ -230,7 +288,7 @@ fn wanted_generation(
             .rfind(|one| mode == Mode::Verify || one.is_good())
             .ok_or_else(|| JobsError::NoGeneration(host.clone())),
     };
-    found.map(|one| Some(one.generation))
+    found.map(Some)
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.

@@ -1,5 +1,6 @@
 //! What each verb does. Here everything comes together, and nothing is decided that a job decides.
 
+pub mod bootdisk;
 pub mod cancel;
 mod confirmation;
 pub mod dhcp;
@@ -7,19 +8,22 @@ pub mod doctor;
 pub mod hosts;
 pub mod images;
 pub mod jobs;
+pub mod screen;
 pub mod status;
 pub mod wake;
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, GenerationArgs, JobArgs, RestoreArgs, Verb};
+use crate::cli::{Cli, JobArgs, Verb};
 use crate::job::FailureKind;
 use crate::job::journal::JournalError;
 use crate::manual::{self, ManualError};
 use crate::output::{Detail, Form, Output};
 use crate::recovery::{self, Recovered};
 use crate::site::{Site, SiteError};
-use ghost_contract::{Generation, Mode};
+use ghost_contract::Mode;
+
+use self::jobs::Asked;
 
 /// Why a verb was not done.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +46,9 @@ pub enum VerbError {
     /// `status`.
     #[error(transparent)]
     Status(#[from] status::StatusError),
+    /// `screen`.
+    #[error(transparent)]
+    Screen(#[from] screen::ScreenError),
     /// `cancel`.
     #[error(transparent)]
     Cancel(#[from] cancel::CancelError),
@@ -51,6 +58,9 @@ pub enum VerbError {
     /// The image store.
     #[error(transparent)]
     Images(#[from] images::ImagesError),
+    /// `bootdisk`.
+    #[error(transparent)]
+    Bootdisk(#[from] bootdisk::BootdiskVerbError),
     /// The manual.
     #[error(transparent)]
     Manual(#[from] ManualError),
@@ -67,9 +77,11 @@ impl VerbError {
             Self::Unconfirmed(_) => 2,
             Self::Wake(error) => error.exit_status(),
             Self::Status(error) => error.exit_status(),
+            Self::Screen(error) => error.exit_status(),
             Self::Cancel(error) => error.exit_status(),
             Self::Dhcp(error) => error.exit_status(),
             Self::Images(error) => error.exit_status(),
+            Self::Bootdisk(error) => error.exit_status(),
             Self::Manual(_) => FailureKind::Failed.exit_status(),
         }
     }
@@ -92,34 +104,47 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
         site.ghostrc.warnings.iter().for_each(|warning| output.line(&format!("warning: {warning}")));
     }
     match &cli.verb {
-        Verb::Test(arguments) => job(&site, Mode::Test, arguments, None, &mut output),
-        Verb::Backup(arguments) => job(&site, Mode::Backup, arguments, None, &mut output),
-        Verb::Ghost(arguments) => job(&site, Mode::Ghost, arguments, None, &mut output),
-        Verb::Verify(GenerationArgs { job: arguments, generation }) => {
-            job(&site, Mode::Verify, arguments, generation.as_ref(), &mut output)
-        }
-        Verb::Restore(RestoreArgs { generation: GenerationArgs { job: arguments, generation }, yes }) => {
-            if !yes && !arguments.dry_run {
-                confirmation::ask_for_names(&arguments.hosts)?;
+        Verb::Test(arguments) => job(&site, Mode::Test, arguments, &Asked::default(), &mut output),
+        Verb::Backup(backup) => job(&site, Mode::Backup, &backup.job, &backup.asked(), &mut output),
+        Verb::Ghost(arguments) => job(&site, Mode::Ghost, arguments, &Asked::default(), &mut output),
+        Verb::Verify(verify) => job(&site, Mode::Verify, &verify.job, &verify.asked(), &mut output),
+        Verb::Restore(restore) => {
+            let (arguments, asked) = (&restore.generation.job, restore.asked());
+            if !restore.yes && !arguments.dry_run {
+                confirmation::ask_for_names(&site, &arguments.hosts, asked.wishes.disk.as_ref())?;
             }
-            job(&site, Mode::Restore, arguments, generation.as_ref(), &mut output)
+            job(&site, Mode::Restore, arguments, &asked, &mut output)
         }
         Verb::Wake(arguments) => Ok(wake::run(&site, arguments, &mut output)?),
         Verb::Hosts => Ok(hosts::run(&site, &mut output)?),
         Verb::Status(arguments) => Ok(status::run(&site, arguments, &mut output)?),
-        Verb::Cancel { host } => Ok(cancel::run(&site, host, &mut output)?),
+        Verb::Screen(arguments) => Ok(screen::run(&site, arguments, &mut output)?),
+        Verb::Cancel { host, dry_run } => Ok(cancel::run(&site, host, *dry_run, &mut output)?),
         Verb::Dhcp(verb) => {
             recover(&site, &mut output)?;
             Ok(dhcp::run(&site, verb, &mut output)?)
         }
-        Verb::Recover => {
+        Verb::Recover { dry_run: true } => {
+            let left = recovery::left(&site)?;
+            left.iter().for_each(|one| match form {
+                Form::Json => output.json(one),
+                Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
+            });
+            if left.is_empty() && form == Form::Plain {
+                output.line("no job was left by a crash");
+            }
+            Ok(0)
+        }
+        Verb::Recover { dry_run: false } => {
             let recovered = recover(&site, &mut output)?;
-            if recovered.is_empty() && form == Form::Plain {
+            let mounts = images::recover(&site, &mut output)?;
+            if recovered.is_empty() && mounts == 0 && form == Form::Plain {
                 output.line("no job was left by a crash");
             }
             Ok(u8::from(!recovered.iter().all(Recovered::is_over)))
         }
         Verb::Images(asked) => Ok(images::run(&site, asked, &mut output)?),
+        Verb::Bootdisk(arguments) => Ok(bootdisk::run(&site, arguments, &mut output)?),
         Verb::Doctor { hosts } => Ok(doctor::run(&site, hosts, &mut output)),
         // Done above: it needs no settings.
         Verb::GenerateManual { .. } => Ok(0),
@@ -131,13 +156,13 @@ fn job(
     site: &Site,
     mode: Mode,
     arguments: &JobArgs,
-    generation: Option<&Generation>,
+    asked: &Asked,
     output: &mut Output,
 ) -> Result<u8, VerbError> {
     if !arguments.dry_run {
         recover(site, output)?;
     }
-    Ok(jobs::run(site, mode, arguments, generation, output)?)
+    Ok(jobs::run(site, mode, arguments, asked, output)?)
 }
 
 fn recover(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, VerbError> {

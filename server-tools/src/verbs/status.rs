@@ -1,5 +1,6 @@
 //! `ghostctl status`: what is running, and how the last jobs ended.
 
+use ghost_contract::image::Progress;
 use ghost_contract::report;
 use ghost_contract::{HostName, JobId, Mode, UnixTime};
 use serde::Serialize;
@@ -47,6 +48,8 @@ struct Running {
     pid: u32,
     /// Whether its ghostctl lives.
     owned: bool,
+    /// How far the imager says it is.
+    progress: Option<Progress>,
     /// Bytes through the network and the disk since the imager's start.
     moved: Option<u64>,
     /// Bytes a second between the last two readings.
@@ -87,13 +90,17 @@ fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u
 
 fn described(site: &Site, state: &State, owned: bool) -> Running {
     let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
-    let report = tree.whole_report().unwrap_or_default();
-    let readings = Readings::of(report::read(&report).entries.iter().filter_map(Sample::of));
+    let report = report::read(&tree.whole_report().unwrap_or_default());
+    let readings = Readings::of(report.entries.iter().filter_map(Sample::of));
     let (host, mode) = (&state.begun.host, state.begun.mode);
     let order = tree.order().ok().flatten().filter(|order| order.job == state.begun.job);
     let generation = order.and_then(|order| order.generation);
     let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, mode, generation.as_ref());
     let phase = state.phases.last().map(|(phase, _)| *phase);
+    let said_progress = report.entries.iter().rev().find_map(|entry| match &entry.event {
+        report::Event::Progressed(progress) => Some(progress),
+        _ => None,
+    });
     let at_work = readings.filter(|_| phase == Some(Phase::Imaging));
     Running {
         host: host.clone(),
@@ -103,6 +110,7 @@ fn described(site: &Site, state: &State, owned: bool) -> Running {
         since: state.phases.last().map_or(state.begun.at, |(_, at)| *at),
         pid: state.begun.pid,
         owned,
+        progress: said_progress.filter(|_| phase == Some(Phase::Imaging)).cloned(),
         moved: readings.map(|readings| readings.moved()),
         rate: at_work.and_then(|readings| readings.rate()),
         left: at_work.and_then(|readings| readings.left(mode, expected())),
@@ -117,7 +125,10 @@ fn words(one: &Running) -> String {
     if let Some(moved) = one.moved {
         words.push_str(&format!(", {} moved", bytes(moved)));
     }
-    let pace = pace::words(one.rate, one.left);
+    let pace = match &one.progress {
+        Some(progress) => pace::progress(progress),
+        None => pace::words(one.rate, one.left),
+    };
     if !pace.is_empty() {
         words.push_str(&format!(", {pace}"));
     }

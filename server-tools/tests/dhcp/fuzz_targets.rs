@@ -12,8 +12,15 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 3] =
-    [("lexer", targets::lexer), ("editor", targets::editor), ("ghostrc", targets::ghostrc)];
+const TARGETS: [(&str, Target); 7] = [
+    ("lexer", targets::lexer),
+    ("editor", targets::editor),
+    ("ghostrc", targets::ghostrc),
+    ("report", targets::report),
+    ("order", targets::order),
+    ("manifest", targets::manifest),
+    ("disk", targets::disk),
+];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);

@@ -1,4 +1,5 @@
 //! A boot server in a temporary folder: everything that ghostrc names, and a DHCP service that counts restarts.
+//! It has a network of its own.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Prepares a network name space of the process's own, in which 192.168.7.0/25 leads nowhere, and becomes ghostctl.
-const IN_ITS_OWN_NETWORK: &str = "ip link add br0 type veth peer name switch && ip link set switch up && ip addr add 192.168.7.1/25 dev br0 && \
-    ip link set br0 up && exec \"$@\"";
+use super::network::Network;
 
 pub(crate) struct BootServer {
+    network: Network,
     folder: tempfile::TempDir,
 }
 
 impl BootServer {
     /// One with this many hosts, `pc2` at 192.168.7.2 and so on, and an odd one that always boots from the network.
     pub(crate) fn with_hosts(count: u8) -> Self {
-        let server = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["base/etc", "base/var/lib", "store", "dhcp"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Self { network: Network::new(folder.path()), folder };
+        for folder in ["base/etc", "base/var/lib", "store", "dhcp", "tftp"] {
             fs::create_dir_all(server.path(folder)).unwrap();
         }
         let hosts: String = (2..2 + count).map(host).collect();
@@ -29,6 +30,8 @@ impl BootServer {
         );
         fs::write(server.configuration(), configuration).unwrap();
         fs::write(server.path("base/etc/hostname"), "client\n").unwrap();
+        fs::write(server.path("tftp/pxelinux.0"), "boots").unwrap();
+        fs::write(server.path("exports"), server.folder.path().to_str().unwrap()).unwrap();
         let service = format!(
             "#!/bin/sh\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\n",
             server.folder.path().display()
@@ -36,8 +39,8 @@ impl BootServer {
         fs::write(server.path("service"), service).unwrap();
         fs::set_permissions(server.path("service"), fs::Permissions::from_mode(0o755)).unwrap();
         let ghostrc = format!(
-            "#!/bin/bash\nPXEADDR=192.168.7.1\nPXEBASE={0}/base\nGHSTBASE={0}/store\nGHSTNFS=$PXEADDR:{0}/store\n\
-             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nUP_DEADLINE=10\n",
+            "#!/bin/bash\nPXEADDR=192.168.7.1\nPXEBASE={0}/base\nGHSTBASE={0}/store\nGHSTNFS=$PXEADDR:{0}/store\nIMAGER=dosbox-x\n\
+             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nTFTPBASE={0}/tftp\nUP_DEADLINE=10\n",
             server.folder.path().display()
         );
         fs::write(server.path("ghostrc"), ghostrc).unwrap();
@@ -72,21 +75,20 @@ impl BootServer {
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new("unshare");
-        if !rustix::process::geteuid().is_root() {
-            command.arg("--map-root-user");
-        }
-        command.args([
-            "--net",
-            "sh",
-            "-c",
-            IN_ITS_OWN_NETWORK,
-            "sh",
-            env!("CARGO_BIN_EXE_ghostctl"),
-            "--config",
-        ]);
+        let mut command = self.network.command(env!("CARGO_BIN_EXE_ghostctl"));
+        command.arg("--config");
         command.arg(self.path("ghostrc")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Lets a setting be another one.
+    pub(crate) fn set(&self, key: &str, value: &str) {
+        let settings = fs::read_to_string(self.path("ghostrc")).unwrap();
+        fs::write(self.path("ghostrc"), format!("{settings}{key}={value}\n")).unwrap();
+    }
+
+    pub(crate) const fn network(&self) -> &Network {
+        &self.network
     }
 
     pub(crate) fn start(&self, words: &[&str]) -> Child {

@@ -18,6 +18,10 @@ use super::boot_server::BootServer;
 pub(crate) enum Behaviour {
     /// Its job, and then it goes off.
     Succeeds,
+    /// Its job, with an image of so many bytes.
+    SucceedsWith(u64),
+    /// Its job, with screenshots: one of its own, and one when it is asked for it.
+    ShowsItsScreen,
     /// Its job, without an image.
     #[cfg(feature = "crash-points")]
     Fails,
@@ -31,6 +35,16 @@ pub(crate) struct Client {
 impl Client {
     /// The client at 192.168.7.`number`, which is off until it is offered the boot file.
     pub(crate) fn off(server: &BootServer, number: u8, behaviour: Behaviour) -> Self {
+        Self::waiting(server, number, behaviour, Box::new(|| true))
+    }
+
+    /// As [`Self::off`], and it does not come up before something is so.
+    pub(crate) fn waiting(
+        server: &BootServer,
+        number: u8,
+        behaviour: Behaviour,
+        may_come_up: Box<dyn Fn() -> bool + Send>,
+    ) -> Self {
         let gone = Arc::new(AtomicBool::new(false));
         let life = Life {
             base: server.path("base"),
@@ -38,6 +52,7 @@ impl Client {
             configuration: server.configuration(),
             restarts: server.path("restarts"),
             number,
+            may_come_up,
             gone: Arc::clone(&gone),
         };
         Self { gone, thread: Some(std::thread::spawn(move || life.live(behaviour))) }
@@ -59,6 +74,7 @@ struct Life {
     configuration: PathBuf,
     restarts: PathBuf,
     number: u8,
+    may_come_up: Box<dyn Fn() -> bool + Send>,
     gone: Arc<AtomicBool>,
 }
 
@@ -69,7 +85,7 @@ impl Life {
             configured.contains(&format!("filename \"pxelinux.0\"; # pc{}\n", self.number))
         };
         let restarts_before = self.restarts();
-        let can_boot = || is_offered() && self.restarts() > restarts_before;
+        let can_boot = || is_offered() && self.restarts() > restarts_before && (self.may_come_up)();
         let Some(order) = self.wait(|| self.order().filter(|_| can_boot())) else { return };
         self.say(Event::Up {
             version: "0".to_owned(),
@@ -80,11 +96,29 @@ impl Life {
         });
         let Some(()) = self.wait(|| (!is_offered()).then_some(())) else { return };
         self.say(Event::OrderClaimed { job: order.job.clone(), mode: order.mode });
-        if order.mode == Mode::Backup && behaviour == Behaviour::Succeeds {
-            let _ended_by_a_crash = fs::write(
-                self.store.join(layout::staging(&order.host, &order.job)).join("image.gho"),
-                "image",
-            );
+        let staging = self.store.join(layout::staging(&order.host, &order.job));
+        if behaviour == Behaviour::ShowsItsScreen {
+            let screens = staging.join(layout::SCREENS);
+            fs::create_dir(&screens).unwrap();
+            let save = |name: &str, text: &str| {
+                fs::write(screens.join(format!("{name}.txt")), text).unwrap();
+                fs::write(screens.join(format!("{name}.png")), format!("PNG of {text}")).unwrap();
+            };
+            save("0001-interval", "Ghost is at work\n");
+            let asked =
+                || fs::read(self.etc().join(layout::SCREEN_REQUEST)).ok().filter(|word| !word.is_empty());
+            let Some(_word) = self.wait(asked) else { return };
+            save("0002-asked", "Ghost is at 42 %\n");
+        }
+        let size = match behaviour {
+            Behaviour::Succeeds | Behaviour::ShowsItsScreen => 5,
+            Behaviour::SucceedsWith(size) => size,
+            #[cfg(feature = "crash-points")]
+            Behaviour::Fails => 0,
+        };
+        if order.mode == Mode::Backup && size > 0 {
+            let image = staging.join("image.gho");
+            let _ended_by_a_crash = fs::File::create(image).and_then(|file| file.set_len(size));
         }
         self.say(Event::Ended { outcome: Outcome::Succeeded });
         self.say(Event::PoweringOff { reboot: false });
@@ -95,8 +129,11 @@ impl Life {
     }
 
     fn order(&self) -> Option<Order> {
-        let path = self.base.join(format!("192.168.7.{}etc", self.number)).join(layout::ORDER);
-        Order::parse(&fs::read(path).ok()?).ok()
+        Order::parse(&fs::read(self.etc().join(layout::ORDER)).ok()?).ok()
+    }
+
+    fn etc(&self) -> PathBuf {
+        self.base.join(format!("192.168.7.{}etc", self.number))
     }
 
     fn say(&self, event: Event) {

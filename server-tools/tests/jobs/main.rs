@@ -5,13 +5,23 @@
 #[cfg(test)]
 mod boot_server;
 #[cfg(test)]
+mod bootdisk;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 #[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
+mod inside;
+#[cfg(test)]
 mod meeting;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod readiness;
 #[cfg(test)]
 mod verbs;

@@ -100,13 +100,26 @@ fn an_entry_that_somebody_else_changes_meanwhile_is_left_alone_and_the_job_ends(
 }
 
 #[test]
-fn a_boot_server_that_is_not_ready_begins_nothing_and_says_how_to_mend_it() {
-    let server = BootServer::with_hosts(2);
-    let before = server.configured();
-    std::fs::remove_dir_all(server.path("base/var")).unwrap();
+fn a_client_behind_a_gateway_that_is_on_already_is_left_alone() {
+    let server = BootServer::with_hosts(1);
+    let configuration = String::from_utf8(server.configured()).unwrap().replace("7.2;\n", "9.2;\n");
+    std::fs::write(server.configuration(), &configuration).unwrap();
+    let _client = server.network().with_a_client_behind_a_gateway();
     let output = server.run(&["test", "pc2"]);
-    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
-    assert!(said(&output).contains("mend:"), "{}", said(&output));
-    is_untouched(&server, &before);
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
+    assert!(said(&output).contains("the client is on already"), "{}", said(&output));
+    is_untouched(&server, configuration.as_bytes());
     assert_eq!(server.restarts(), 0);
+}
+
+#[test]
+fn a_client_behind_a_gateway_that_is_off_is_woken() {
+    let server = BootServer::with_hosts(1);
+    let configuration = String::from_utf8(server.configured()).unwrap().replace("7.2;\n", "9.3;\n");
+    std::fs::write(server.configuration(), &configuration).unwrap();
+    let _other_client = server.network().with_a_client_behind_a_gateway();
+    let output = server.run(&["test", "pc2"]);
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
+    assert!(said(&output).contains("nothing was seen of it on the network"), "{}", said(&output));
+    assert_eq!(server.restarts(), 2);
 }

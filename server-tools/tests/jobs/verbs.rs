@@ -68,6 +68,36 @@ fn a_backup_is_listed_shown_and_can_be_restored_only_when_asked_for() {
 }
 
 #[test]
+fn the_screen_is_shown_on_request_while_a_job_runs_and_the_newest_one_after_it() {
+    let server = BootServer::with_hosts(1);
+    let nobody = server.run(&["screen", "pc2"]);
+    assert_eq!(
+        (nobody.status.code(), said(&nobody)),
+        (Some(2), "ghostctl: pc2 has had no job yet\n".to_owned())
+    );
+    let client = Client::off(&server, 2, Behaviour::ShowsItsScreen);
+    let running = server.start(&["backup", "pc2"]);
+    wait_until("there is a screenshot", || server.run(&["screen", "pc2"]).status.success());
+    let newest = server.run(&["screen", "pc2"]);
+    assert!(said(&newest).contains("0001-interval.png\nGhost is at work\n"), "{}", said(&newest));
+    let follower = server.start(&["screen", "--follow", "pc2"]);
+    let now = server.run(&["screen", "--now", "--json", "pc2"]);
+    assert!(said(&now).contains("\"name\":\"0002-asked\""), "{}", said(&now));
+    assert!(said(&now).contains("\"text\":\"Ghost is at 42 %\\n\""), "{}", said(&now));
+    assert_eq!(running.wait_with_output().unwrap().status.code(), Some(0));
+    drop(client);
+
+    let followed = follower.wait_with_output().unwrap();
+    assert_eq!(followed.status.code(), Some(0), "{}", said(&followed));
+    assert!(said(&followed).ends_with("Ghost is at 42 %\n"), "{}", said(&followed));
+    let last = server.run(&["screen", "--png", "-", "pc2"]);
+    assert_eq!(said(&last), "PNG of Ghost is at 42 %\n");
+    let too_late = server.run(&["screen", "--now", "pc2"]);
+    assert_eq!(too_late.status.code(), Some(2));
+    assert!(said(&too_late).contains("no job that runs"), "{}", said(&too_late));
+}
+
+#[test]
 fn packets_go_to_hosts_and_to_any_address() {
     let server = BootServer::with_hosts(1);
     let output = server.run(&["wake", "pc2", "00:0a:eb:12:34:5f"]);
@@ -76,4 +106,60 @@ fn packets_go_to_hosts_and_to_any_address() {
         "pc2: magic packets for 02:00:00:00:00:02 sent out of br0\n\
          00:0a:eb:12:34:5f: magic packets for 00:0a:eb:12:34:5f sent out of br0\n"
     );
+}
+
+#[test]
+fn what_the_imager_cannot_do_is_refused_before_anything_is_touched() {
+    let server = BootServer::with_hosts(1);
+    server.set("IMAGER", "partclone");
+    let before = server.configured();
+    for (words, reason) in [
+        (vec!["ghost", "pc2"], "pc2: mode ghost starts Norton Ghost for a person"),
+        (vec!["backup", "--disk", "sda", "pc2"], "'sda' chooses no disk"),
+        (vec!["backup", "--disk", "first", "--all-disks", "pc2"], "cannot be used with"),
+    ] {
+        let output = server.run(&words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{words:?}: {}", said(&output));
+    }
+    server.set("IMAGER", "dosemu");
+    let output = server.run(&["backup", "--rescue", "pc2"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(
+        said(&output).contains("--rescue is for the imager partclone, and this job's is dosemu"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(server.configured(), before);
+    let would = server.run(&["backup", "--dry-run", "--all-disks", "pc2"]);
+    assert_eq!(would.status.code(), Some(2), "{}", said(&would));
+    server.set("IMAGER", "partclone");
+    let would = server.run(&["backup", "--dry-run", "--all-disks", "--rescue", "pc2"]);
+    assert!(
+        said(&would).contains("have it do a backup with partclone; nothing was changed"),
+        "{}",
+        said(&would)
+    );
+}
+
+#[test]
+fn what_a_stop_and_a_recovery_would_do_is_said_and_nothing_is_done() {
+    let server = BootServer::with_hosts(1);
+    let before = server.configured();
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    let would = server.run(&["cancel", "--dry-run", "pc2"]);
+    assert_eq!(would.status.code(), Some(0), "{}", said(&would));
+    assert!(said(&would).contains("nothing was changed"), "{}", said(&would));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&running), rustix::process::Signal::KILL)
+        .unwrap();
+    let killed = running.wait_with_output().unwrap();
+    assert_eq!(killed.status.code(), None, "it went on until then: {}", said(&killed));
+    let would = server.run(&["recover", "--dry-run"]);
+    assert!(said(&would).contains("would revert the DHCP entry"), "{}", said(&would));
+    assert_ne!(server.configured(), before, "nothing was done");
+    assert_eq!(server.journal().len(), 1);
+    assert_eq!(server.run(&["recover"]).status.code(), Some(0));
+    assert_eq!(server.configured(), before);
+    assert_eq!(said(&server.run(&["recover", "--dry-run"])), "no job was left by a crash\n");
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
@@ -21,6 +22,8 @@ pub(super) fn end(folder: &LabFolder) -> Result<(), SupervisorError> {
     let mut last = None;
     let removed = wait::until("the lab's processes to let its folder go", REMOVAL, || {
         end_all_processes();
+        // An image store of its own file system; most labs have none.
+        let _not_mounted = umount2(&folder.image_store(), MntFlags::MNT_DETACH);
         match fs::remove_dir_all(folder.path()) {
             Ok(()) => Some(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(()),

@@ -70,6 +70,9 @@ pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> Result<Made, Makin
     tell_process(folder).map_err(system("say which process holds the lab"))?;
     make_mounts()?;
     servers::prepare(config, folder)?;
+    if let Some(mebibytes) = config.store_mebibytes {
+        limit_store(&folder.image_store(), mebibytes)?;
+    }
     network::make(&config.pcs)?;
     for pc in &config.pcs {
         let folder = folder.pc(&pc.name);
@@ -91,6 +94,13 @@ pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> Result<Made, Makin
 fn tell_process(folder: &LabFolder) -> io::Result<()> {
     let process = fs::read_link("/proc/self")?;
     fs::write(folder.join("pid"), format!("{}\n", process.display()))
+}
+
+/// Gives the image store a file system of its own. It is seen in the lab only.
+fn limit_store(path: &Path, mebibytes: u32) -> Result<(), MakingError> {
+    let size = format!("size={mebibytes}m");
+    mount(Some("store"), path, Some("tmpfs"), MsFlags::empty(), Some(size.as_str()))
+        .map_err(|source| MakingError::Mount { path: path.to_owned(), source })
 }
 
 /// Mounts of the lab's own: none of them is seen outside, and none of them stays.

@@ -2,47 +2,58 @@
 //!
 //! What is decided here is only which part of [`crate::sys`] and of [`crate::imager`] comes next.
 
+mod capture;
 mod planning;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evdev::KeyCode;
-use ghost_contract::{Mode, report::Outcome};
+use ghost_contract::Mode;
+use ghost_contract::report::{Entry, Outcome};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::failure::Failure;
+use crate::imager::dos::{IMAGES, LOG, MARKS};
 use crate::imager::evidence::Evidence;
-use crate::imager::{CAPTURES, Emulator, IMAGES, LOG, Launch, MARKS, Terminal, dosbox_x};
+use crate::imager::{Judgement, Launch, Program, Terminal, dosbox_x, dosemu, partclone};
 use crate::job::Job;
-use crate::screen::Screen;
+use crate::screen::album::Album;
 use crate::sys::child::{Children, Departure};
 use crate::sys::keyboard::Keyboard;
 use crate::sys::terminal::Modes;
 use crate::sys::{counters, file, imager, modules, terminal, vga};
-use crate::task::{Farewell, Finding};
+use crate::task::{Farewell, Finding, Glance};
 
-/// How long dosbox-x may take to write a picture.
-const PICTURE_LIMIT: Duration = Duration::from_secs(6);
 /// How long the imager may take to end.
 const END_LIMIT: Duration = Duration::from_secs(4);
 /// So many lines of what DOS programs have written stand for the screen.
 const SCREEN_LINES: usize = 25;
 
+/// So many events wait for the page of screenshots to be written.
+const MOST_HEARD: usize = 1000;
+
 /// The imager that was made ready last.
 #[derive(Clone, Default)]
-pub(super) struct Bench(Arc<Mutex<Option<Arc<Ready>>>>);
+pub(super) struct Bench {
+    ready: Arc<Mutex<Option<Arc<Ready>>>>,
+    /// What was reported since the last screenshot.
+    heard: Arc<Mutex<VecDeque<Entry>>>,
+}
 
 /// An imager that can be started, or was.
 struct Ready {
     mode: Mode,
-    emulator: Emulator,
+    program: Program,
     launch: Launch,
-    disk: String,
+    disks: Vec<String>,
     screens: PathBuf,
-    keyboard: Mutex<Keyboard>,
+    album: Mutex<Album>,
+    /// What its questions are answered with, if it asks any.
+    keyboard: Option<Mutex<Keyboard>>,
     session: Mutex<Option<Pid>>,
     /// The modes of the terminal that it has, as they were before.
     modes: Option<Modes>,
@@ -54,6 +65,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Ready {
+    fn keyboard(&self) -> Result<MutexGuard<'_, Keyboard>, Failure> {
+        self.keyboard.as_ref().map(locked).ok_or_else(|| Failure::new("this imager has no keyboard"))
+    }
+
     fn end(&self, farewell: Farewell) -> Result<(), Failure> {
         let Some(session) = *locked(&self.session) else { return Ok(()) };
         let signal = match farewell {
@@ -66,20 +81,33 @@ impl Ready {
 
 impl Bench {
     fn ready(&self) -> Result<Arc<Ready>, Failure> {
-        locked(&self.0).clone().ok_or_else(|| Failure::new("no imager has been made ready"))
+        locked(&self.ready).clone().ok_or_else(|| Failure::new("no imager has been made ready"))
+    }
+
+    /// Takes note of what is reported, for the page of screenshots. Never waits.
+    pub(super) fn hear(&self, entry: Entry) {
+        let mut heard = locked(&self.heard);
+        if heard.len() == MOST_HEARD {
+            heard.pop_front();
+        }
+        heard.push_back(entry);
     }
 
     /// Loads drivers, finds the disk, makes folders and files, and plugs the keyboard in.
     pub(super) fn prepare(&self, job: &Job, children: &Children) -> Result<Finding, Failure> {
         modules::load(children, &["sd_mod", "uinput", "evdev"])?;
-        modules::load_if_useful(children, vga::MODULE)?;
-        let disk = planning::find_disk(children)?;
-        imager::make_folders()?;
-        let screens = planning::bind_images(job)?;
+        modules::load_if_useful(children, &[vga::MODULE])?;
+        let disks = planning::find_disks(job, children)?;
+        let program = Program::of(job.imager());
+        imager::make_folders(program.folders())?;
+        let screens = planning::bind_images(job, program.images())?;
         file::make_folder(&screens)?;
-        let (emulator, launch) = planning::plan(job, &disk)?;
+        let launch = planning::plan(job, &disks)?;
         imager::write_files(&launch)?;
-        let keyboard = Mutex::new(Keyboard::plug_in()?);
+        let keyboard = match program {
+            Program::Dosemu | Program::DosboxX => Some(Mutex::new(Keyboard::plug_in()?)),
+            Program::Partclone => None,
+        };
         let name = launch.program.display().to_string();
         let command = format!("{name} {}", launch.arguments.join(" "));
         let modes = match launch.terminal {
@@ -87,10 +115,13 @@ impl Bench {
             Terminal::None => None,
         };
         let session = Mutex::new(None);
-        let disk = disk.name;
-        let ready = Ready { mode: job.mode, emulator, launch, disk, screens, keyboard, session, modes };
-        *locked(&self.0) = Some(Arc::new(ready));
-        Ok(Finding::ImagerReady { imager: name, command })
+        let disks: Vec<String> = disks.into_iter().map(|disk| disk.name).collect();
+        let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone() };
+        let album = Mutex::new(Album::new(title(job)));
+        let ready =
+            Ready { mode: job.mode, program, launch, disks, screens, album, keyboard, session, modes };
+        *locked(&self.ready) = Some(Arc::new(ready));
+        Ok(finding)
     }
 
     /// Starts it.
@@ -105,47 +136,20 @@ impl Bench {
         Ok(Finding::Done)
     }
 
-    /// Reads counters and screen.
-    pub(super) fn look(&self, interface: &str) -> Result<Finding, Failure> {
+    /// Reads counters, screen and progress.
+    pub(super) fn look(&self, interface: &str, glance: Glance) -> Result<Finding, Failure> {
         let ready = self.ready()?;
-        let counters = counters::read(&ready.disk, interface)?;
-        let text = match ready.emulator {
-            Emulator::DosboxX => dos_screen()?,
-            Emulator::Dosemu => Some(terminal::screen()?.text()),
+        let counters = counters::read(&ready.disks, interface)?;
+        let progress = match ready.program {
+            Program::DosboxX | Program::Dosemu => None,
+            Program::Partclone => partclone::progress(file::read(Path::new(partclone::PROGRESS))?.as_deref()),
         };
-        Ok(Finding::Seen { counters, text })
+        Ok(Finding::Seen { counters, text: capture::text(&ready, glance)?, progress })
     }
 
     /// Types.
     pub(super) fn type_keys(&self, keys: &[KeyCode]) -> Result<Finding, Failure> {
-        locked(&self.ready()?.keyboard).type_keys(keys)?;
-        Ok(Finding::Done)
-    }
-
-    /// Saves what is on the screen: the imager's own picture, or else what the monitor shows.
-    pub(super) fn capture(&self, name: String) -> Result<Finding, Failure> {
-        let ready = self.ready()?;
-        let (screen, text, source) = match own_picture(&ready)? {
-            Some(picture) => (Screen::Png(picture), dos_screen()?, "dosbox-x"),
-            None => {
-                let (screen, source) = monitor()?;
-                let text = screen.text();
-                (screen, text, source)
-            }
-        };
-        file::write(&ready.screens.join(format!("{name}.png")), &screen.png()?)?;
-        if let Some(text) = text {
-            file::write(&ready.screens.join(format!("{name}.txt")), text.as_bytes())?;
-        }
-        Ok(Finding::Captured { name, source: source.to_owned() })
-    }
-
-    /// Removes a screenshot.
-    pub(super) fn remove(&self, name: &str) -> Result<Finding, Failure> {
-        let ready = self.ready()?;
-        for ending in ["png", "txt"] {
-            file::remove(&ready.screens.join(format!("{name}.{ending}")))?;
-        }
+        self.ready()?.keyboard()?.type_keys(keys)?;
         Ok(Finding::Done)
     }
 
@@ -165,45 +169,44 @@ impl Bench {
         ready.end(Farewell::Force)?;
         if ready.mode == Mode::Ghost {
             // What a person did there is for that person to judge.
-            return Ok(Finding::Judged(Outcome::Succeeded));
+            return Ok(Finding::Judged(Judgement::of(Outcome::Succeeded)));
         }
-        let marks = imager::files(Path::new(MARKS))?;
-        let evidence = Evidence {
-            error_text: imager::error_text(&marks)?,
-            marks,
-            images: imager::files(Path::new(IMAGES))?,
-            complaint: ready.emulator.complaint(&log()?),
-        };
-        Ok(Finding::Judged(evidence.judge(ready.mode)))
+        Ok(Finding::Judged(match ready.program {
+            Program::Dosemu => dos_evidence(dosemu::complaint)?.judge(ready.mode),
+            Program::DosboxX => dos_evidence(dosbox_x::complaint)?.judge(ready.mode),
+            Program::Partclone => partclone_evidence(ready.disks.len())?.judge(ready.mode),
+        }))
     }
 }
 
-/// What a person at the machine sees, and where that was read: the VGA itself, graphics included, or the cells of
-/// the console.
-fn monitor() -> Result<(Screen, &'static str), Failure> {
-    match vga::picture()? {
-        Some(picture) => Ok((Screen::Picture(picture), vga::DEVICE)),
-        None => Ok((Screen::Text(terminal::screen()?), terminal::CELLS)),
+/// What the page of screenshots is about.
+fn title(job: &Job) -> String {
+    match &job.order {
+        Some(order) => format!("{}: {} {}", order.host, job.mode, order.job),
+        None => format!("{} without an order", job.mode),
     }
 }
 
-/// The picture that the imager makes of its own screen, if it does and still runs.
-fn own_picture(ready: &Ready) -> Result<Option<Vec<u8>>, Failure> {
-    let runs = locked(&ready.session).is_some_and(imager::is_there);
-    if !runs || ready.emulator != Emulator::DosboxX {
-        return Ok(None);
-    }
-    let folder = Path::new(CAPTURES);
-    let before = imager::files(folder)?;
-    locked(&ready.keyboard).press(&dosbox_x::PICTURE_KEYS)?;
-    match imager::wait_for_new_file(folder, &before, PICTURE_LIMIT)? {
-        Some(path) => {
-            let picture = file::bytes(&path)?;
-            file::remove(&path)?;
-            Ok(Some(picture))
-        }
-        None => Ok(None),
-    }
+/// What a DOS program and its emulator have left; the emulator's log is asked for what it complains of.
+fn dos_evidence(complaint: fn(&str) -> Option<String>) -> Result<Evidence, Failure> {
+    let marks = imager::files(Path::new(MARKS))?;
+    Ok(Evidence {
+        error_text: imager::error_text(&marks)?,
+        marks,
+        images: imager::files(Path::new(IMAGES))?,
+        free: imager::free_space(Path::new(IMAGES))?,
+        complaint: complaint(&log()?),
+    })
+}
+
+/// What `ghost-imager` has left of a job on so many disks.
+fn partclone_evidence(disks: usize) -> Result<partclone::Evidence, Failure> {
+    let descriptions = (0..).take(disks).map(|index| file::read(&partclone::description(index)));
+    Ok(partclone::Evidence {
+        result: file::read(Path::new(partclone::RESULT))?,
+        progress: file::read(Path::new(partclone::PROGRESS))?,
+        descriptions: descriptions.collect::<Result<_, _>>()?,
+    })
 }
 
 fn log() -> Result<String, Failure> {

@@ -12,6 +12,7 @@ use super::imaging::Bench;
 use crate::failure::Failure;
 use crate::sys::child::{Children, Departure};
 use crate::sys::report_file::ReportFile;
+use crate::sys::watchdog::Watchdogs;
 use crate::sys::{ethtool, file, mount, network, order_file, power, shell, store};
 use crate::task::{Finding, Surroundings, Task};
 
@@ -21,6 +22,7 @@ pub(super) struct Workplace {
     pub(super) children: Arc<Children>,
     pub(super) report: ReportFile,
     pub(super) bench: Bench,
+    pub(super) watchdogs: Watchdogs,
 }
 
 /// Does a task; `child_ended` is told how the child ended that it starts, if it starts one that matters. A
@@ -40,7 +42,7 @@ fn attempt(
     workplace: &Workplace,
     child_ended: impl FnOnce(Departure) + Send + 'static,
 ) -> Result<Finding, Failure> {
-    let Workplace { children, report, bench } = workplace;
+    let Workplace { children, report, bench, watchdogs } = workplace;
     match task {
         Task::Mount(wanted) => mount::mount_unless_mounted(&wanted)?,
         Task::Bind { from, onto } => mount::bind(&from, &onto)?,
@@ -56,6 +58,7 @@ fn attempt(
         Task::SetHostName(name) => nix::unistd::sethostname(name.as_str())?,
         Task::RaiseLoopback => network::raise_loopback()?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
+        Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
         Task::ReadOrder => return Ok(order_file::read(Path::new("/etc"))?),
         Task::Claim(job) => return Ok(order_file::claim(Path::new("/var"), &job)?),
@@ -68,7 +71,7 @@ fn attempt(
         Task::StartShell => shell::start_on_screen(children)?,
         Task::PrepareImager(job) => return bench.prepare(&job, children),
         Task::StartImager => return bench.start(children, child_ended),
-        Task::LookAtImager { interface } => return bench.look(&interface),
+        Task::LookAtImager { interface, glance } => return bench.look(&interface, glance),
         Task::Type(keys) => return bench.type_keys(&keys),
         Task::Capture { name } => return bench.capture(name),
         Task::RemoveScreenshot { name } => return bench.remove(&name),

@@ -5,7 +5,7 @@ pub(super) const HEADER_LENGTH: usize = 1024;
 /// Bytes of a plane, and of the window after the planes.
 pub(super) const PLANE_LENGTH: usize = 65536;
 /// Planes of a VGA.
-const PLANES: usize = 4;
+pub(super) const PLANES: usize = 4;
 /// Bytes of a snapshot.
 pub(super) const LENGTH: usize = HEADER_LENGTH + (PLANES + 1) * PLANE_LENGTH;
 /// How it begins.
@@ -21,6 +21,7 @@ pub(super) mod offset {
     pub(in super::super) const FLAGS: usize = 32;
     pub(in super::super) const WINDOW_LENGTH: usize = 40;
     pub(in super::super) const MODE: usize = 44;
+    pub(in super::super) const MISC_OUTPUT: usize = 45;
     pub(in super::super) const DAC_MASK: usize = 53;
     pub(in super::super) const SEQUENCER: usize = 56;
     pub(in super::super) const CRTC: usize = 64;

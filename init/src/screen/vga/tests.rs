@@ -20,6 +20,11 @@ fn snapshot(name: &str) -> Vec<u8> {
     fixture(&format!("{name}.snapshot"))
 }
 
+/// What a recorded snapshot shows.
+pub(in super::super) fn recorded(name: &str) -> Picture {
+    decode(&snapshot(name)).unwrap()
+}
+
 /// Width and components of a picture as QEMU writes it: binary PPM of one header line each for kind, size, maximum.
 fn photograph(name: &str) -> (usize, Vec<u8>) {
     let file = fixture(&format!("{name}.ppm"));
@@ -208,6 +213,72 @@ fn what_is_no_snapshot_is_refused() {
     assert_eq!(with(offset::MODE, 9), Err(SnapshotError::Mode(9)));
 }
 
+/// Registers and memory of a recorded snapshot, as they would be read one by one.
+fn read_one_by_one(bytes: &[u8]) -> (Registers, Memory) {
+    fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+        bytes[at..at + N].try_into().unwrap()
+    }
+    let registers = Registers {
+        misc_output: bytes[offset::MISC_OUTPUT],
+        sequencer: field(bytes, offset::SEQUENCER),
+        crtc: field(bytes, offset::CRTC),
+        graphics: field(bytes, offset::GRAPHICS),
+        attribute: field(bytes, offset::ATTRIBUTE),
+        dac: field(bytes, offset::DAC),
+        dac_mask: bytes[offset::DAC_MASK],
+    };
+    let part = |index: usize| {
+        let start = snapshot::HEADER_LENGTH + index * snapshot::PLANE_LENGTH;
+        bytes[start..start + snapshot::PLANE_LENGTH].to_vec()
+    };
+    let mut window = part(4);
+    window.truncate(registers.window().length);
+    (registers, Memory { planes: [part(0), part(1), part(2), part(3)], window })
+}
+
+const SCENES: [&str; 16] = [
+    "mode-04",
+    "mode-06",
+    "mode-0d",
+    "mode-0e",
+    "mode-0f",
+    "mode-10",
+    "mode-11",
+    "mode-12",
+    "mode-12-split",
+    "mode-13",
+    "mode-x",
+    "text-40x25",
+    "text-80x25",
+    "text-80x50",
+    "text-mono",
+    "text-two-fonts",
+];
+
+#[test]
+fn registers_that_were_read_from_user_space_mean_the_same() {
+    for name in SCENES {
+        let recorded = snapshot(name);
+        let (registers, memory) = read_one_by_one(&recorded);
+        assert_eq!(decode(&registers.snapshot(&memory)).unwrap(), decode(&recorded).unwrap(), "{name}");
+        let length = &recorded[offset::WINDOW_LENGTH..offset::WINDOW_LENGTH + 4];
+        assert_eq!(length, u32::try_from(memory.window.len()).unwrap().to_le_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn a_text_screen_needs_no_planes_but_the_one_of_its_font() {
+    for name in SCENES.iter().filter(|name| name.starts_with("text-")) {
+        let recorded = snapshot(name);
+        let (registers, mut memory) = read_one_by_one(&recorded);
+        assert!(registers.is_text(), "{name}");
+        let [characters, attributes] = text_planes(&memory.window);
+        let [_, _, font, unused] = memory.planes;
+        memory.planes = [characters, attributes, font, unused];
+        assert_eq!(decode(&registers.snapshot(&memory)).unwrap(), decode(&recorded).unwrap(), "{name}");
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
@@ -231,13 +302,9 @@ proptest::proptest! {
 fn the_format_is_the_kernel_modules() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("layout");
-    let fields = ["version", "flags", "window_length", "mode", "dac_mask"].into_iter().chain([
-        "sequencer",
-        "crtc",
-        "graphics",
-        "attribute",
-        "dac",
-    ]);
+    let fields = ["version", "flags", "window_length", "mode", "misc_output", "dac_mask"]
+        .into_iter()
+        .chain(["sequencer", "crtc", "graphics", "attribute", "dac"]);
     let prints: String =
         fields.map(|field| format!("P(offsetof(struct ghostvga_header, {field}))")).collect();
     let source = format!(
@@ -269,6 +336,7 @@ fn the_format_is_the_kernel_modules() {
         offset::FLAGS,
         offset::WINDOW_LENGTH,
         offset::MODE,
+        offset::MISC_OUTPUT,
         offset::DAC_MASK,
         offset::SEQUENCER,
         offset::CRTC,

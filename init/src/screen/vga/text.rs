@@ -50,6 +50,15 @@ fn cursor(snapshot: &Snapshot<'_>) -> Option<usize> {
     is_on.then(|| usize::from(snapshot.crtc[0x0E]) << 8 | usize::from(snapshot.crtc[0x0F]))
 }
 
+/// Where in plane 2 the fonts are of characters whose attribute has bit 3 clear and set, by the sequencer's character map
+/// select register.
+pub(super) const fn fonts(select: u8) -> [usize; 2] {
+    const fn font(block: u8, upper: u8) -> usize {
+        ((block & 3) as usize) << 14 | ((upper & 1) as usize) << 13
+    }
+    [font(select, select >> 4), font(select >> 2, select >> 5)]
+}
+
 /// What all characters have in common.
 struct Look<'a> {
     snapshot: &'a Snapshot<'a>,
@@ -66,13 +75,11 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn of(snapshot: &'a Snapshot<'a>, screen: &'a Display) -> Self {
-        let select = usize::from(snapshot.sequencer[3]);
-        let font = |block: usize, upper: usize| (block & 3) << 14 | (upper & 1) << 13;
         let attribute_mode = snapshot.attribute[0x10];
         Self {
             snapshot,
             screen,
-            fonts: [font(select, select >> 4), font(select >> 2, select >> 5)],
+            fonts: fonts(snapshot.sequencer[3]),
             bright_background: attribute_mode & 0x08 == 0,
             lines_reach_ninth_dot: attribute_mode & 0x04 != 0,
             cursor: cursor(snapshot),

@@ -1,6 +1,7 @@
 //! Jobs with an imager, replayed on a machine of the mind.
 
 use ghost_contract::Mode;
+use ghost_contract::image::TargetDisk;
 use ghost_contract::order::{AtEnd, OnDeadline, Prompt, PromptTrigger};
 
 use super::*;
@@ -65,7 +66,7 @@ fn an_imager_that_ends_well_is_a_job_that_succeeded() {
 fn what_the_imager_has_done_is_judged_and_not_how_it_ended() {
     let mut machine = backup(|_| {});
     let failed = Outcome::Failed { reason: "no image was written".to_owned() };
-    machine.judgement = failed.clone();
+    machine.judgement = Judgement::of(failed.clone());
     assert_eq!(outcome(&replay(machine)), failed);
 }
 
@@ -105,6 +106,31 @@ fn a_question_is_answered_once_with_the_screen_before_and_after() {
     let because = "the screen shows 'Mark'".to_owned();
     let keys = vec!["TAB".to_owned(), "ENTER".to_owned()];
     assert!(machine.reported().contains(&&Report::KeysTyped { keys, because }));
+}
+
+#[test]
+fn while_a_prompt_waits_and_nothing_is_written_the_picture_is_looked_at_now_and_then() {
+    let glances = |machine: &Fake| -> Vec<Glance> {
+        let glance = |task: &&Task| match task {
+            Task::LookAtImager { glance, .. } => Some(*glance),
+            _ => None,
+        };
+        machine.tasks().iter().filter_map(glance).collect()
+    };
+    let mut silent = backup(|order| order.prompts = vec![mark(OnDeadline::Ignore)]);
+    silent.imager_lasts = 60;
+    let seen = glances(&replay(silent));
+    let close = |seen: &[Glance]| seen.iter().filter(|glance| **glance == Glance::Close).count();
+    assert!((4..=6).contains(&close(&seen[..30])), "every 5 of 30 s: {seen:?}");
+    assert_eq!(close(&seen[35..]), 0, "the prompt is over");
+
+    let mut writes = backup(|order| order.prompts = vec![mark(OnDeadline::Ignore)]);
+    writes.imager_lasts = 25;
+    writes.screens = (0..25).map(|line| format!("{line}")).collect();
+    assert_eq!(close(&glances(&replay(writes))), 0);
+    let mut without = backup(|_| {});
+    without.imager_lasts = 60;
+    assert_eq!(close(&glances(&replay(without))), 0);
 }
 
 #[test]
@@ -158,10 +184,142 @@ fn a_stop_file_ends_the_imager_with_a_last_picture() {
 }
 
 #[test]
+fn screenshots_that_hang_are_counted_and_hold_nothing_up() {
+    let mut machine = backup(|order| order.watch.screenshot_every = Duration::from_secs(20));
+    (machine.captures_hang, machine.imager_lasts) = (true, 20);
+    let machine = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    let missed = |event: &&Report| match event {
+        Report::ScreenshotFailed { missed, .. } => Some(*missed),
+        _ => None,
+    };
+    let counts: Vec<u32> = machine.reported().iter().filter_map(missed).collect();
+    assert!(counts.len() > 3, "{counts:?}");
+    assert_eq!(counts, (1..=u32::try_from(counts.len()).unwrap()).collect::<Vec<_>>());
+    let looks = machine.tasks().iter().filter(|task| matches!(task, Task::LookAtImager { .. })).count();
+    assert_eq!(looks, 20);
+}
+
+#[test]
+fn a_person_who_asks_sees_the_screen_once_a_request() {
+    let mut machine = backup(|_| {});
+    machine.screen_request = Some((Duration::from_secs(60), "first".to_owned()));
+    machine.imager_lasts = 20;
+    assert_eq!(screenshots(&replay(machine)), ["interval", "asked", "interval", "end"]);
+}
+
+#[test]
+fn why_a_source_was_passed_over_is_reported_with_the_first_screenshot() {
+    let machine = replay(backup(|_| {}));
+    let told = |event: &&Report| match event {
+        Report::ScreenshotTaken { passed_over, .. } => Some(passed_over.len()),
+        _ => None,
+    };
+    let told: Vec<usize> = machine.reported().iter().filter_map(told).collect();
+    assert_eq!(told[0], 1);
+    assert!(told[1..].iter().all(|reasons| *reasons == 0), "{told:?}");
+}
+
+#[test]
 fn only_the_first_and_the_latest_pictures_stay() {
     let mut machine = backup(|order| order.watch.screenshots_kept = 2);
     machine.imager_lasts = 200;
     let machine = replay(machine);
     assert_eq!(screenshots(&machine), ["interval", "interval", "interval", "end"]);
     assert!(machine.tasks().iter().any(|task| matches!(task, Task::RemoveScreenshot { .. })));
+}
+
+fn restore(change: impl FnOnce(&mut Fake)) -> Fake {
+    let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
+    change(&mut machine);
+    replay(machine)
+}
+
+fn incomplete(machine: &Fake) -> bool {
+    machine.reported().contains(&&Report::DiskIncomplete { disks: vec!["sda".to_owned()] })
+}
+
+fn failed(target: Option<TargetDisk>) -> Judgement {
+    Judgement { target, ..Judgement::of(Outcome::Failed { reason: "no luck".to_owned() }) }
+}
+
+#[test]
+fn a_restore_that_failed_says_what_that_means_for_the_disk() {
+    for target in [None, Some(TargetDisk::Incomplete)] {
+        let machine = restore(|machine| machine.judgement = failed(target));
+        assert!(incomplete(&machine));
+        let Outcome::Failed { reason } = outcome(&machine) else { panic!() };
+        assert!(reason.starts_with("no luck; the disk is incomplete, or may be"), "{reason}");
+    }
+    let refused = restore(|machine| machine.judgement = failed(Some(TargetDisk::Untouched)));
+    assert!(!incomplete(&refused));
+    assert_eq!(outcome(&refused), Outcome::Failed { reason: "no luck".to_owned() });
+    assert!(!incomplete(&restore(|_| {})), "one that succeeded");
+}
+
+#[test]
+fn a_restore_that_was_ended_from_outside_is_asked_how_far_it_came() {
+    let stopped = |judgement: Judgement| {
+        restore(|machine| {
+            machine.judgement = judgement;
+            (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));
+        })
+    };
+    let writing = stopped(failed(Some(TargetDisk::Incomplete)));
+    assert!(matches!(outcome(&writing), Outcome::Cancelled { .. }));
+    assert!(incomplete(&writing));
+    assert!(!incomplete(&stopped(failed(Some(TargetDisk::Untouched)))), "it was still checking the image");
+    let stalled = restore(|machine| {
+        machine.judgement = failed(Some(TargetDisk::Incomplete));
+        (machine.disk_rate, machine.imager_lasts) = (0, usize::MAX);
+    });
+    assert_eq!(outcome(&stalled), Outcome::Stalled);
+    assert!(incomplete(&stalled));
+}
+
+#[test]
+fn of_a_backup_no_disk_is_incomplete() {
+    let mut machine = backup(|_| {});
+    machine.judgement = failed(None);
+    let machine = replay(machine);
+    assert!(!incomplete(&machine));
+    assert_eq!(outcome(&machine), Outcome::Failed { reason: "no luck".to_owned() });
+}
+
+#[test]
+fn how_far_it_is_is_reported_now_and_then_and_whenever_it_does_something_else() {
+    let at = |phase, done| Progress {
+        phase,
+        disk: 0,
+        disks: 1,
+        region: 1,
+        regions: 3,
+        subject: "partition 1".to_owned(),
+        done,
+        total: 100,
+        rate: 1,
+        eta: None,
+    };
+    let mut machine = backup(|_| {});
+    machine.imager_lasts = 8;
+    machine.progress = vec![at(Phase::Surveying, 0), at(Phase::Reading, 1)];
+    machine.progress.extend((2..9).map(|done| at(Phase::Reading, done)));
+    let machine = replay(machine);
+    let progressed = |event: &&Report| match event {
+        Report::Progressed(progress) => Some((progress.phase, progress.done)),
+        _ => None,
+    };
+    let told: Vec<_> = machine.reported().iter().filter_map(progressed).collect();
+    assert_eq!(told[..2], [(Phase::Surveying, 0), (Phase::Reading, 1)], "a change of phase is told at once");
+    assert!(told.len() > 2 && told.len() < 8, "the others at the pace of the counters: {told:?}");
+}
+
+#[test]
+fn what_the_imager_remarks_is_reported() {
+    let mut machine = backup(|_| {});
+    machine.judgement.remarks = vec!["partition 2 is saved raw: BitLocker".to_owned()];
+    let machine = replay(machine);
+    let remark = "partition 2 is saved raw: BitLocker".to_owned();
+    assert!(machine.reported().contains(&&Report::ImagerRemarked { remark }));
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
 }

@@ -21,6 +21,11 @@ fn export(key: &'static str, path: &str) -> Export {
     }
 }
 
+fn program(name: &'static str, is_needed: bool) -> Program {
+    let found = Ok(format!("/usr/bin/{name}").into());
+    Program { name, package: "package", purpose: "does it", is_needed, found }
+}
+
 /// The set-up of the HOWTO, in order.
 fn facts() -> Facts {
     Facts {
@@ -52,6 +57,7 @@ fn facts() -> Facts {
             space: Ok(space(50 * GIB)),
             largest_generation: Some(10 * GIB),
         },
+        programs: vec![program("zstd", true), program("qemu-img", false)],
         state_folder: writable("/var/lib/ghost4linux"),
         may_send_frames: Ok(()),
     }
@@ -77,14 +83,14 @@ fn found(spoil: &dyn Fn(&mut Facts)) -> Vec<(Check, State)> {
 fn the_howtos_set_up_is_good() {
     let findings = judge(&facts());
     assert_eq!(worst(&findings), State::Good);
-    assert_eq!(findings.len(), 14, "{findings:#?}");
+    assert_eq!(findings.len(), 15, "{findings:#?}");
 }
 
 #[test]
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 27] = [
+    let table: [(Spoil, Check, State); 29] = [
         (|f| f.doubts.push("PXEADR".to_owned()), Check::Settings, Warning),
         (|f| f.dhcp.accepted = no(), Check::DhcpConfiguration, Bad),
         (|f| f.dhcp.folder.tried = no(), Check::DhcpFolder, Bad),
@@ -109,6 +115,8 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.store.space = Err("no such file".to_owned()), Check::Room, Bad),
         (|f| f.store.space = Ok(space(5 * GIB)), Check::Room, Warning),
         (|f| f.store.space = Ok(DiskSpace { has_inodes: false, ..space(GIB) }), Check::Room, Bad),
+        (|f| f.programs[0].found = Err("it is in no folder of PATH".to_owned()), Check::Programs, Bad),
+        (|f| f.programs[1].found = Err("it is in no folder of PATH".to_owned()), Check::Programs, Warning),
         (|f| f.state_folder.tried = no(), Check::StateFolder, Bad),
         (|f| f.may_send_frames = no(), Check::Wake, Bad),
         (|f| f.hosts.as_mut().unwrap()[0].interface = Err("no route".to_owned()), Check::Wake, Bad),

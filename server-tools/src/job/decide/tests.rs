@@ -82,6 +82,7 @@ fn a_backup_from_the_first_packet_to_the_last() {
             Step::OfferOwn,
             Step::FinishGeneration,
             Step::Withdraw,
+            Step::Prune,
             Step::Record,
             Step::Close
         ]
@@ -221,6 +222,16 @@ fn whichever_step_fails_the_entry_is_reverted_or_the_journal_stays() {
 }
 
 #[test]
+fn older_generations_are_removed_only_after_a_new_one_is_good() {
+    let unfinished = Fake { failing: vec![Step::FinishGeneration], ..good(Mode::Backup) };
+    let (_, fake) = run(unfinished, plan(Mode::Backup));
+    assert!(!fake.steps().contains(&Step::Prune), "{:?}", fake.steps());
+    let (job, _) = run(Fake { failing: vec![Step::Prune], ..good(Mode::Backup) }, plan(Mode::Backup));
+    assert!(job.ending().unwrap().is_success(), "the backup is good although nothing could be removed");
+    assert_eq!(job.troubles().len(), 1);
+}
+
+#[test]
 fn a_dhcp_server_that_does_not_come_back_is_restarted_with_the_bytes_put_back() {
     let (job, fake) = run(Fake { failing: vec![Step::OfferBoot], ..good(Mode::Test) }, plan(Mode::Test));
     assert_eq!(job.ending().unwrap().exit_status(), 78);
@@ -232,4 +243,70 @@ fn a_revert_that_fails_is_tried_again_at_the_end_and_the_client_works_on() {
     let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Test) }, plan(Mode::Test));
     assert_eq!(fake.steps().iter().filter(|step| **step == Step::Revert).count(), 2);
     assert_eq!(job.troubles().len(), 2);
+}
+
+/// A restore whose client says this and then either ends or falls silent.
+fn restore(says_last: Vec<Reported>) -> (Job, Fake) {
+    let mut fake = good(Mode::Restore);
+    fake.life.truncate(2);
+    fake.life.extend(says_last.into_iter().map(|event| (after(90), says(event))));
+    run(fake, plan(Mode::Restore))
+}
+
+#[test]
+fn a_restore_that_did_not_come_to_its_end_leaves_a_disk_that_must_not_be_used() {
+    let failed = || Reported::Ended { outcome: Outcome::Failed { reason: "no luck".to_owned() } };
+    let gone = || Reported::PoweringOff { reboot: false };
+    let incomplete = || Reported::DiskIncomplete { disks: vec!["sda".to_owned()] };
+    let told_here = Action::Tell(Note::DiskAtStake);
+    for (what, said, in_record, told) in [
+        ("it falls silent", vec![], true, 1),
+        ("it goes off without a word", vec![gone()], true, 1),
+        ("it says itself that the disk is incomplete", vec![failed(), incomplete(), gone()], true, 0),
+        ("it fails before it has written anything", vec![failed(), gone()], false, 0),
+        ("it succeeds", vec![Reported::Ended { outcome: Outcome::Succeeded }, gone()], false, 0),
+    ] {
+        let (job, fake) = restore(said);
+        let kept = job.troubles().iter().any(|trouble| trouble.reason == AT_STAKE);
+        assert_eq!((kept, fake.count(&told_here)), (in_record, told), "{what}");
+    }
+    let mut never_claimed = good(Mode::Restore);
+    never_claimed.life.truncate(1);
+    let (job, _) = run(never_claimed, plan(Mode::Restore));
+    assert!(job.troubles().is_empty(), "a client that never had its order: {:?}", job.troubles());
+    let mut silent_backup = good(Mode::Backup);
+    silent_backup.life.truncate(2);
+    let (job, _) = run(silent_backup, plan(Mode::Backup));
+    assert!(job.troubles().is_empty(), "a backup does not write to the disk: {:?}", job.troubles());
+}
+
+#[test]
+fn people_are_told_when_the_imager_does_something_else() {
+    use ghost_contract::image::Phase as Doing;
+    let at = |phase, region, done| {
+        let subject = "x".to_owned();
+        let progress = Progress {
+            phase,
+            disk: 0,
+            disks: 1,
+            region,
+            regions: 2,
+            subject,
+            done,
+            total: 9,
+            rate: 1,
+            eta: None,
+        };
+        Reported::Progressed(progress)
+    };
+    let said = vec![
+        at(Doing::Checking, 1, 1),
+        at(Doing::Checking, 1, 5),
+        at(Doing::Writing, 1, 1),
+        at(Doing::Writing, 2, 2),
+    ];
+    let (job, fake) = restore(said);
+    let told = |action: &&Action| matches!(action, Action::Tell(Note::Doing { .. }));
+    assert_eq!(fake.performed.iter().filter(told).count(), 3);
+    assert_eq!(job.seen().progress.as_ref().map(|progress| progress.done), Some(2));
 }

@@ -12,6 +12,7 @@ fn begun(job: &str) -> Begun {
         pid: 4711,
         at: UnixTime::from_millis(1_769_178_301_000),
         nonce: Nonce::new([7; 16]),
+        generation: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use super::BootdiskError;
-use super::volume::Volume;
+use super::volume::{Files, Volume};
 
 /// How deep folders may be nested. MS-DOS itself reads paths of at most 66 characters.
 const DEEPEST: usize = 16;
@@ -33,11 +33,14 @@ pub fn read(image: Vec<u8>, path: &str) -> Result<Vec<u8>, BootdiskError> {
 /// # Errors
 /// When the image cannot be read, or has a name that would lead out of the folder it is put into.
 pub fn extract(image: Vec<u8>) -> Result<Vec<BootFile>, BootdiskError> {
-    Volume::open(image)?.look(|files| {
-        let mut found = Vec::new();
-        collect(&files.root_dir(), "", 0, &mut found)?;
-        Ok(found)
-    })
+    Volume::open(image)?.look(read_all)
+}
+
+/// All files of a volume that is open.
+pub(super) fn read_all(files: &Files<'_>) -> Result<Vec<BootFile>, BootdiskError> {
+    let mut found = Vec::new();
+    collect(&files.root_dir(), "", 0, &mut found)?;
+    Ok(found)
 }
 
 type Folder<'a, 'image> = fatfs::Dir<'a, std::io::Cursor<&'image mut [u8]>>;

@@ -7,12 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KIB: usize = 1024;
+pub(super) const KIB: usize = 1024;
 const TEMPLATE: &[u8] = b"@ECHO OFF\r\nECHO BackUpName\r\nGHOST.EXE BackUpCommand\r\nEXITEMU\r\n";
 const DUMP: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx";
 
 /// An empty FAT volume of that size.
-fn formatted(size: usize) -> Vec<u8> {
+pub(super) fn formatted(size: usize) -> Vec<u8> {
     let mut image = vec![0; size];
     let options = FormatVolumeOptions::new().bytes_per_cluster(512);
     fatfs::format_volume(Cursor::new(&mut image[..]), options).unwrap();
@@ -24,7 +24,7 @@ fn refusal(image: Vec<u8>, command: &str) -> BootdiskError {
     fill(image, command).map(drop).unwrap_err()
 }
 
-fn put(image: &mut [u8], path: &str, content: &[u8]) {
+pub(super) fn put(image: &mut [u8], path: &str, content: &[u8]) {
     let files = FileSystem::new(Cursor::new(image), FsOptions::new()).unwrap();
     if let Some((folder, _)) = path.rsplit_once('/') {
         files.root_dir().create_dir(folder).unwrap();

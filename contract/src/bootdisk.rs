@@ -3,20 +3,27 @@
 //! Bytes in, bytes out. An image is a floppy of any size, or a small disk with a partition table, with a FAT
 //! file system. Does not know where images are kept, what mounts are, or what the DOS program is.
 //!
+//! The boot server composes a template ([`compose`]), and the client fills it in ([`fill`]): what must be on it is what
+//! they agree on.
+//!
 //! DOS never sees a dynamic name (HOWTO, V1.1): the job's folder is bound to a fixed place, so what goes
 //! into AUTOEXEC.BAT is the same for every client and every job, but for the command.
 
+mod compose;
 mod extract;
 mod volume;
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
-use crate::bootdisk::volume::Volume;
+use volume::Volume;
 
+pub use compose::{AUTOEXEC_BAT, Template, compose};
 pub use extract::{BootFile, extract, read};
 
 /// What DOS runs at its start, in the root folder of the floppy.
 pub const AUTOEXEC: &str = "AUTOEXEC.BAT";
+/// The imaging program, in the root folder of the floppy.
+pub const GHOST: &str = "GHOST.EXE";
 /// Stands in the template's AUTOEXEC.BAT for the name under which images are kept.
 pub const NAME_PLACEHOLDER: &str = "BackUpName";
 /// Stands in the template's AUTOEXEC.BAT for the command line of the imaging program.
@@ -92,6 +99,34 @@ pub enum BootdiskError {
         line: usize,
         /// Its length in characters.
         length: usize,
+    },
+    /// No DOS boots from it.
+    #[error("the image cannot be booted: it has no file {missing}")]
+    NotBootable {
+        /// What a DOS would need.
+        missing: &'static str,
+    },
+    /// A file's name is none that DOS could read.
+    #[error(
+        "{name:?} cannot be the name of a file in DOS: eight characters, a dot and three more are the most, without blanks"
+    )]
+    NoDosName {
+        /// The name.
+        name: String,
+    },
+    /// Two files would have the same name.
+    #[error("there are two files {name}: in DOS, capitals and small letters are the same")]
+    Twice {
+        /// The name in DOS.
+        name: String,
+    },
+    /// There is no room for the files.
+    #[error("the files need {needed} bytes, and the image has {free}, those that they replace counted in")]
+    NoRoom {
+        /// Bytes that they need, in whole clusters.
+        needed: u64,
+        /// Bytes that there are.
+        free: u64,
     },
     /// There is no room for the longer AUTOEXEC.BAT.
     #[error("the boot floppy image is full: AUTOEXEC.BAT needs {needed} more bytes, {free} are free")]

@@ -1,0 +1,321 @@
+//! The image of one disk, as the imager `partclone` writes it: what `disk.json` says.
+//!
+//! A generation has one folder a disk ([`crate::layout::disk`]); in it are the pieces, this description, a dump
+//! of the partition table for people (`table.sfdisk`) and the checksums of all of them (`SHA256SUMS`, for
+//! `sha256sum --check`). The description is written by `ghost-imager` only, after the last piece.
+//!
+//! A disk is cut into regions that follow one another from its first byte to its last. Each says what it holds,
+//! so that writing them back in any order gives the same disk:
+//!
+//! ```text
+//! ├ raw: table, boot code ┼ partclone: NTFS ┼ raw: behind NTFS ┼ raw: swap header ┼ unused ┼ raw: GPT's copy ┤
+//! 0                                                                                              disk.size
+//! ```
+//! Does not know files or devices: bytes and values.
+
+use serde::{Deserialize, Serialize};
+
+use crate::UnixTime;
+use crate::checksum::Sha256;
+
+pub mod progress;
+pub mod settings;
+mod sound;
+
+pub use progress::{Ending, Phase, Progress, TargetDisk};
+pub use settings::{DirtyNtfs, LargerDisk, OnReadError, PartcloneSettings, RestoreCheck};
+pub use sound::Unsound;
+
+/// The version of the format that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// What is kept of one disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskImage {
+    /// The version of the format, [`VERSION`] when written.
+    pub version: u32,
+    /// The disk that it was made from.
+    pub disk: DiskFacts,
+    /// How it is divided.
+    pub table: Table,
+    /// All of it, in order, without a gap.
+    pub regions: Vec<Region>,
+    /// How every stream is compressed.
+    pub compression: Compression,
+    /// What could not be read, and is filled with anything in the image; only with the order's rescue. Positions on
+    /// the disk.
+    pub bad_ranges: Vec<Range>,
+    /// What the administrator should know, in words: a file system that was saved raw, and why.
+    pub notes: Vec<String>,
+    /// The programs that made it.
+    pub tools: Vec<Tool>,
+    /// When the first byte was read, by the client's clock.
+    pub started: UnixTime,
+    /// When the last piece was on the store.
+    pub ended: UnixTime,
+}
+
+/// What is known of a disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskFacts {
+    /// Where it was, `/dev/sda`.
+    pub path: String,
+    /// What its maker calls it.
+    pub model: Option<String>,
+    /// Its serial number.
+    pub serial: Option<String>,
+    /// Bytes.
+    pub size: u64,
+    /// The unit in which its table counts, bytes: 512 or 4096.
+    pub logical_sector: u32,
+    /// The unit in which it writes, bytes.
+    pub physical_sector: u32,
+}
+
+/// The partition table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Of which kind.
+    pub kind: TableKind,
+    /// The disk's identifier in it: a GUID, or `0x` and eight digits.
+    pub id: Option<String>,
+    /// Its partitions, in the order of their places on the disk; an extended one before those within it.
+    pub partitions: Vec<Partition>,
+}
+
+/// Kinds of partition tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableKind {
+    /// UEFI's, with a copy at the end of the disk; a hybrid MBR is part of it.
+    Gpt,
+    /// The master boot record's.
+    Dos,
+    /// There is none, or one of a kind that is not understood: the disk is one region.
+    None,
+}
+
+/// An entry of the partition table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    /// Its number in the table, from 1.
+    pub number: u32,
+    /// Its first byte.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// The type: a GUID in a GPT, hexadecimal digits in a dos table.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its name in a GPT.
+    pub name: Option<String>,
+    /// Its UUID in the table.
+    pub uuid: Option<String>,
+    /// What is in it, as blkid calls it: `ntfs`, `ext4`, `crypto_LUKS`, …
+    pub file_system: Option<String>,
+    /// The file system's label.
+    pub label: Option<String>,
+}
+
+/// A stretch of the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Region {
+    /// Its first byte on the disk.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// The number of the partition that it belongs to; none outside of all partitions.
+    pub partition: Option<u32>,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a region holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Content {
+    /// The used blocks of a file system, as `partclone` writes them.
+    Partclone {
+        /// Of which kind.
+        file_system: FileSystem,
+        /// The program, `partclone.ntfs`.
+        tool: String,
+        /// Its version, as its image says.
+        version: String,
+        /// What the file system uses, bytes.
+        used: u64,
+        /// What the file system spans, bytes; the region is as long, rounded up to a sector.
+        total: u64,
+        /// Where it is kept.
+        stream: Stream,
+    },
+    /// Every byte.
+    Raw {
+        /// Why all of it.
+        reason: RawReason,
+        /// Where it is kept.
+        stream: Stream,
+    },
+    /// Nothing is kept, and a restore leaves there what it finds.
+    Unused {
+        /// Why nothing.
+        reason: UnusedReason,
+    },
+}
+
+/// The file systems of which only used blocks are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileSystem {
+    /// Windows'.
+    Ntfs,
+    /// FAT12, FAT16 and FAT32, the EFI system partition's.
+    Fat,
+    /// That of large memory cards.
+    Exfat,
+    /// ext2, ext3, ext4.
+    Ext,
+    /// Btrfs, on one device.
+    Btrfs,
+    /// XFS.
+    Xfs,
+}
+
+/// Why every byte of a region is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum RawReason {
+    /// The partition table, boot code, and what else stands beside partitions.
+    BesidePartitions,
+    /// What stands in a partition behind the end of its file system, such as NTFS's second boot sector.
+    BehindFileSystem,
+    /// The header of a swap area: its label and UUID.
+    SwapHeader,
+    /// Nothing that is known, or without a tool for it.
+    NoTool {
+        /// What blkid calls it, if it knows.
+        found: Option<String>,
+    },
+    /// LUKS, BitLocker and their like: which blocks are used cannot be seen.
+    Encrypted {
+        /// What blkid calls it.
+        found: String,
+    },
+    /// The file system was not closed, so that what it says of used blocks cannot be believed.
+    NotClean {
+        /// What it says of itself.
+        state: String,
+    },
+    /// partclone does not take it.
+    ToolRefused {
+        /// What it said.
+        said: String,
+    },
+    /// The disk has no partition table, or one that is not understood.
+    NoTable {
+        /// What blkid calls it, if it knows.
+        found: Option<String>,
+    },
+}
+
+/// Why nothing of a region is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnusedReason {
+    /// No partition has it.
+    Unallocated,
+    /// A swap area, behind its header.
+    Swap,
+}
+
+/// A compressed stream, cut into pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Bytes before compression.
+    pub length: u64,
+    /// Its pieces in order; one after the other they are what the compressor wrote.
+    pub pieces: Vec<Piece>,
+}
+
+/// A file of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Its name in the folder of the image.
+    pub file: String,
+    /// Bytes.
+    pub size: u64,
+    /// Of its content.
+    pub sha256: Sha256,
+}
+
+/// How streams are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "lowercase")]
+pub enum Compression {
+    /// Zstandard (RFC 8878).
+    Zstd {
+        /// As `zstd -LEVEL`.
+        level: u8,
+    },
+}
+
+/// A stretch of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// The first.
+    pub start: u64,
+    /// How many.
+    pub length: u64,
+}
+
+/// A program, and which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `zstd`.
+    pub name: String,
+    /// As it says.
+    pub version: String,
+}
+
+impl Region {
+    /// The first byte behind it.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.start.saturating_add(self.length)
+    }
+
+    /// What is kept of it, if anything.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&Stream> {
+        match &self.content {
+            Content::Partclone { stream, .. } | Content::Raw { stream, .. } => Some(stream),
+            Content::Unused { .. } => None,
+        }
+    }
+}
+
+impl Stream {
+    /// The sizes of all pieces together, bytes.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.size).fold(0, u64::saturating_add)
+    }
+}
+
+impl DiskImage {
+    /// Everything that is kept, in the order of the regions.
+    pub fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.regions.iter().filter_map(Region::stream)
+    }
+
+    /// The file's content.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;

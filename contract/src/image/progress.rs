@@ -1,0 +1,100 @@
+//! What `ghost-imager` says while it works, and at its end. Two JSON files, each replaced by rename, so that a
+//! reader sees a whole one; both are written by `ghost-imager` only.
+
+use serde::{Deserialize, Serialize};
+
+/// How far it is. Written every second or two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What it does.
+    pub phase: Phase,
+    /// Which disk of how many: its index, from 0 …
+    pub disk: u32,
+    /// … and how many there are.
+    pub disks: u32,
+    /// Which region of the disk, from 1; 0 before the first.
+    pub region: u32,
+    /// How many regions have content.
+    pub regions: u32,
+    /// The region in words: `partition 2: ntfs "Windows"`.
+    pub subject: String,
+    /// Bytes of this phase that are done, before compression.
+    pub done: u64,
+    /// Bytes of this phase.
+    pub total: u64,
+    /// Bytes a second, lately.
+    pub rate: u64,
+    /// Whole seconds until the phase is done; none as long as nobody can tell.
+    pub eta: Option<u64>,
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Looking at the disk: its table and what its partitions hold.
+    Surveying,
+    /// Reading the image, to compare it with its checksums.
+    Checking,
+    /// Reading the disk.
+    Reading,
+    /// Writing the disk. From here on it is incomplete, until the end.
+    Writing,
+    /// Giving a larger disk's room to the last partition.
+    Resizing,
+}
+
+/// How it ended. Written last: without it, it did not end by itself, and was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ending", rename_all = "snake_case")]
+pub enum Ending {
+    /// Everything that was asked for.
+    Done {
+        /// Bytes of disk, over all disks.
+        disk_bytes: u64,
+        /// Bytes of the image's pieces, over all disks.
+        image_bytes: u64,
+        /// What the administrator should know, in words.
+        notes: Vec<String>,
+    },
+    /// It could not.
+    Failed {
+        /// The error and its causes.
+        reason: String,
+        /// What this means for the disk.
+        target: TargetDisk,
+    },
+}
+
+/// What has become of the disk of a job that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetDisk {
+    /// Not one byte of it was written.
+    Untouched,
+    /// A restore had begun: it must not be used before another restore has succeeded.
+    Incomplete,
+}
+
+impl Phase {
+    /// What a disk is whose job ends in this phase without an [`Ending`].
+    #[must_use]
+    pub const fn target_disk(self) -> TargetDisk {
+        match self {
+            Self::Surveying | Self::Checking | Self::Reading => TargetDisk::Untouched,
+            Self::Writing | Self::Resizing => TargetDisk::Incomplete,
+        }
+    }
+
+    /// The word for it on screens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Surveying => "surveying",
+            Self::Checking => "checking",
+            Self::Reading => "reading",
+            Self::Writing => "writing",
+            Self::Resizing => "resizing",
+        }
+    }
+}

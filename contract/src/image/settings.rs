@@ -1,0 +1,98 @@
+//! The settings of the imager `partclone` in an order.
+
+use serde::{Deserialize, Serialize};
+
+/// What an order may say of how it is done; what is left out has its default. Which disk is not among it: that is the
+/// order's own business, whatever the imager ([`crate::DiskChoice`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartcloneSettings {
+    /// The level of zstd, 1 to 19.
+    pub compression_level: u8,
+    /// The largest piece, bytes. The default is one that any file system takes.
+    pub piece_size: u64,
+    /// Backup: what is done when the disk cannot be read somewhere.
+    pub on_read_error: OnReadError,
+    /// Backup: what is done with an NTFS that was not closed.
+    pub dirty_ntfs: DirtyNtfs,
+    /// Restore: what is done with the room that a larger disk has.
+    pub larger_disk: LargerDisk,
+    /// Restore: what is checked before the first byte is written.
+    pub restore_check: RestoreCheck,
+}
+
+/// What is done when a disk cannot be read somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReadError {
+    /// The job fails, and says where.
+    #[default]
+    Fail,
+    /// The job goes on; zeros stand there in the image, which lists the place.
+    Rescue,
+}
+
+/// What is done with an NTFS that Windows has not closed: hibernated, fast start, switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirtyNtfs {
+    /// The job fails before anything is saved.
+    #[default]
+    Refuse,
+    /// Every byte of it is saved, since what it says of used blocks cannot be believed.
+    Raw,
+}
+
+impl DirtyNtfs {
+    /// The choice of this word: `refuse` or `raw`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "refuse" => Some(Self::Refuse),
+            "raw" => Some(Self::Raw),
+            _ => None,
+        }
+    }
+}
+
+/// What is done with the room that a larger disk has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LargerDisk {
+    /// It is left unallocated.
+    #[default]
+    Leave,
+    /// The last partition gets it, and its file system with it.
+    Grow,
+}
+
+/// What is checked before a restore writes its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestoreCheck {
+    /// Every byte of every piece.
+    #[default]
+    Everything,
+    /// The description and the sizes only; the checksums are compared while the disk is being written.
+    Skip,
+}
+
+impl PartcloneSettings {
+    /// 1 GiB: FAT takes files below 4 GiB, old NFS servers and clients below 2 GiB.
+    pub const PIECE_SIZE: u64 = 1 << 30;
+    /// zstd's own default.
+    pub const COMPRESSION_LEVEL: u8 = 3;
+}
+
+impl Default for PartcloneSettings {
+    fn default() -> Self {
+        Self {
+            compression_level: Self::COMPRESSION_LEVEL,
+            piece_size: Self::PIECE_SIZE,
+            on_read_error: OnReadError::default(),
+            dirty_ntfs: DirtyNtfs::default(),
+            larger_disk: LargerDisk::default(),
+            restore_check: RestoreCheck::default(),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! How fast `ghost-imager` saves, checks and restores a disk, against the same tools typed by hand, in the same run
+//! and on the same file system.
+//!
+//! The disk is a plain file: a GPT with one ext4, three eighths of it mixed files (programs and texts of this
+//! machine, and bytes that do not compress). `SIZE=4096` sets its size in MiB; 1024 is the default. By hand it is
+//! `dd | zstd` of the whole disk and `partclone | zstd` of the partition, at the same level, with a sync at the end
+//! as ours has. The check reads the pieces' checksums, against `sha256sum --check` of the same files. Memory is the
+//! proportional set size of our process and all that it started, sampled every 20 ms; what a loop device or the
+//! page cache has is not in it.
+//!
+//! Prints tables; asserts nothing. Medians. Needs root (loop devices) and what `tests/host-packages` lists.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+const RUNS: usize = 3;
+const MIB: u64 = 1 << 20;
+const IMAGER: &str = env!("CARGO_BIN_EXE_ghost-imager");
+/// Where mixed files of this machine are.
+const FILES: [&str; 3] = ["/usr/lib", "/usr/share", "/usr/bin"];
+
+fn main() -> Outcome {
+    let megabytes: u64 = std::env::var("SIZE").ok().and_then(|size| size.parse().ok()).unwrap_or(1024);
+    let folder = tempfile::tempdir_in(".")?;
+    let place = Place { folder: folder.path().to_owned(), size: megabytes * MIB };
+    let held = place.make_disk()?;
+    println!("a disk of {megabytes} MiB with {} MiB of files", held / MIB);
+    place.measure(held)
+}
+
+/// Where everything is.
+struct Place {
+    folder: PathBuf,
+    size: u64,
+}
+
+/// What one way takes.
+#[derive(Default)]
+struct Way {
+    times: Vec<Duration>,
+    stored: u64,
+    memory: u64,
+}
+
+impl Place {
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn partition(&self) -> u64 {
+        self.size - 2 * MIB
+    }
+
+    /// The disk, and how many bytes of files are in it.
+    fn make_disk(&self) -> Outcome<u64> {
+        let tree = self.folder.join("tree");
+        fs::create_dir(&tree)?;
+        let held = fill(&tree, self.size * 3 / 8)?;
+        let (disk, part) = (self.path("disk"), self.path("part"));
+        fs::File::create(&disk)?.set_len(self.size)?;
+        fs::File::create(&part)?.set_len(self.partition())?;
+        run(Command::new("mke2fs").args(["-q", "-F", "-t", "ext4", "-d", &self.path("tree"), &part]))?;
+        let mut sfdisk = Command::new("sfdisk").args(["-q", &disk]).stdin(Stdio::piped()).spawn()?;
+        let script = format!("label: gpt\nstart=2048, size={}\n", (self.partition() - MIB) / 512);
+        sfdisk.stdin.take().ok_or("no script")?.write_all(script.as_bytes())?;
+        sfdisk.wait()?;
+        // The file system is as long as its partition.
+        run(Command::new("resize2fs")
+            .args(["-f", &part, &format!("{}K", (self.partition() - MIB) / 1024)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()))?;
+        let (from, to) = (format!("if={part}"), format!("of={disk}"));
+        run(Command::new("dd").args([&from, &to, "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"]))?;
+        fs::remove_file(&part)?;
+        fs::remove_dir_all(&tree)?;
+        Ok(held)
+    }
+
+    /// A shell's pipeline; `$part` is a loop device of the partition of this file.
+    fn by_hand(&self, script: &str, of: &str) -> Outcome<Duration> {
+        let made = Command::new("losetup")
+            .args(["--find", "--show", "--offset", &MIB.to_string(), "--sizelimit"])
+            .args([&(self.partition() - MIB).to_string(), &self.path(of)])
+            .output()?;
+        let part = String::from_utf8(made.stdout)?.trim().to_owned();
+        let start = Instant::now();
+        let script = format!("set -euo pipefail; cd {}; {script}", self.folder.display());
+        let worked = run(Command::new("bash").args(["-c", &script]).env("part", &part));
+        let took = start.elapsed();
+        run(Command::new("losetup").args(["--detach", &part]))?;
+        worked.map(|()| took)
+    }
+
+    fn ours(&self, verb: &str, settings: &str, way: &mut Way) -> Outcome {
+        fs::write(self.path("settings"), settings)?;
+        let mut command = Command::new(IMAGER);
+        command.args([verb, "--image", &self.path("image"), "--settings", &self.path("settings")]);
+        if verb != "check" {
+            command.args(["--disk", &self.path(if verb == "backup" { "disk" } else { "target" })]);
+        }
+        let start = Instant::now();
+        let mut child = command.stdout(Stdio::null()).spawn()?;
+        let memory = peak(&mut child)?;
+        way.times.push(start.elapsed());
+        way.memory = way.memory.max(memory);
+        Ok(())
+    }
+
+    fn target(&self) -> Outcome {
+        let target = self.path("target");
+        let _none_yet = fs::remove_file(&target);
+        fs::File::create(&target)?.set_len(self.size)?;
+        run(&mut Command::new("sync"))
+    }
+
+    fn measure(&self, held: u64) -> Outcome {
+        let new = Way::default;
+        let (mut backup, mut dd, mut partclone) = (new(), new(), new());
+        let (mut restore, mut dd_back, mut partclone_back) = (new(), new(), new());
+        let (mut check, mut sums, mut inside) = (new(), new(), new());
+        // In turn, so that what else the machine does falls on all of them.
+        for _ in 0..RUNS {
+            let _none_yet = fs::remove_dir_all(self.path("image"));
+            run(&mut Command::new("sync"))?;
+            self.ours("backup", "{}", &mut backup)?;
+            backup.stored = stored(&self.folder.join("image/disk0"))?;
+            let save = "dd if=disk bs=1M status=none | zstd -q -T0 -3 -f -o dd.zst; sync -f dd.zst";
+            dd.times.push(self.by_hand(save, "disk")?);
+            dd.stored = fs::metadata(self.path("dd.zst"))?.len();
+            let save = "partclone.extfs -q -L /dev/null -c -s $part -o - 2>/dev/null | zstd -q -T0 -3 -f -o pc.zst; sync -f pc.zst";
+            partclone.times.push(self.by_hand(save, "disk")?);
+            partclone.stored = fs::metadata(self.path("pc.zst"))?.len();
+
+            self.target()?;
+            self.ours("restore", "{\"restore_check\": \"skip\"}", &mut restore)?;
+            self.target()?;
+            let load = "zstd -q -dc dd.zst | dd of=target bs=1M conv=notrunc iflag=fullblock status=none; sync -f target";
+            dd_back.times.push(self.by_hand(load, "target")?);
+            self.target()?;
+            let load = "zstd -q -dc pc.zst | partclone.restore -q -L /dev/null -s - -O $part >/dev/null 2>&1; sync -f target";
+            partclone_back.times.push(self.by_hand(load, "target")?);
+
+            let start = Instant::now();
+            let image = self.folder.join("image/disk0");
+            let board = ghost_imaging::board::Board::default();
+            ghost_imaging::check::check(&image, ghost_imaging::check::Depth::Checksums, &board)?;
+            check.times.push(start.elapsed());
+            let start = Instant::now();
+            run(Command::new("sha256sum").args(["--quiet", "--check", "SHA256SUMS"]).current_dir(&image))?;
+            sums.times.push(start.elapsed());
+            self.ours("check", "{}", &mut inside)?;
+        }
+        println!("\nsave");
+        table(&[("ghost-imager", &backup), ("partclone | zstd", &partclone), ("dd | zstd", &dd)], held);
+        println!("\nrestore, with the check before it skipped");
+        table(
+            &[("ghost-imager", &restore), ("zstd | partclone", &partclone_back), ("zstd | dd", &dd_back)],
+            held,
+        );
+        println!("\ncheck");
+        table(&[("checksums", &check), ("sha256sum", &sums), ("inside too", &inside)], held);
+        Ok(())
+    }
+}
+
+/// One way a row; `x` are the first one's throughput and size as multiples of this row's.
+fn table(ways: &[(&str, &Way)], held: u64) {
+    println!(
+        "{:>17} {:>8} {:>8} {:>13} {:>10} {:>7} {:>11}",
+        "", "s", "MB/s", "x throughput", "MiB", "x size", "memory MiB"
+    );
+    let ours = ways.first().map(|(_, way)| (median(&way.times), way.stored)).unwrap_or_default();
+    for (name, way) in ways {
+        let time = median(&way.times).as_secs_f64();
+        let [mega, stored, own, memory] = [held / 1_000_000, way.stored, ours.1, way.memory].map(float);
+        let mebi = float(MIB);
+        let size = if stored > 0.0 { format!("{:.3}", own / stored) } else { String::new() };
+        println!(
+            "{name:>17} {time:>8.2} {:>8.0} {:>13.2} {:>10.1} {size:>7} {:>11.0}",
+            mega / time,
+            time / ours.0.as_secs_f64(),
+            stored / mebi,
+            memory / mebi
+        );
+    }
+}
+
+/// As exactly as a table needs it.
+fn float(number: u64) -> f64 {
+    u32::try_from(number / 1024).map_or(f64::MAX, f64::from) * 1024.0
+        + f64::from(u16::try_from(number % 1024).unwrap_or(0))
+}
+
+/// Fills a folder with so many bytes: two thirds files of this machine, one third noise.
+fn fill(tree: &Path, bytes: u64) -> Outcome<u64> {
+    let (mut held, mut left) = (0, FILES.map(PathBuf::from).to_vec());
+    while let (Some(path), true) = (left.pop(), held < bytes * 2 / 3) {
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        if metadata.is_dir() {
+            left.extend(fs::read_dir(&path)?.flatten().map(|entry| entry.path()));
+        } else if metadata.is_file() && metadata.len() < 64 * MIB {
+            fs::copy(&path, tree.join(format!("file-{held}")))?;
+            held += metadata.len().max(1);
+        }
+    }
+    let noise = fs::File::create(tree.join("noise"))?;
+    let mut random = fs::File::open("/dev/urandom")?;
+    io::copy(&mut io::Read::take(&mut random, bytes - held.min(bytes)), &mut &noise)?;
+    noise.write_at(b"n", 0)?;
+    Ok(bytes)
+}
+
+/// The pieces of an image, bytes.
+fn stored(image: &Path) -> Outcome<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(image)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
+/// Waits for its end; the most memory that it and all it started had together, bytes.
+fn peak(child: &mut Child) -> Outcome<u64> {
+    let mut most = 0;
+    loop {
+        most = most.max(memory(child.id()));
+        if let Some(status) = child.try_wait()? {
+            return if status.success() { Ok(most) } else { Err(format!("ghost-imager: {status}").into()) };
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Of a process and all below it; those that end meanwhile have none.
+fn memory(process: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+    let own = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let below: u64 = children
+        .map(|ids| ids.split_whitespace().filter_map(|id| id.parse().ok()).map(memory).sum::<u64>())
+        .sum();
+    own.unwrap_or(0) * 1024 + below
+}
+
+fn run(command: &mut Command) -> Outcome {
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

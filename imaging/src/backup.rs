@@ -1,0 +1,284 @@
+//! Backing a disk up: look at it, plan, save region after region, describe. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ghost_contract::image::{
+    Compression, Content, DiskFacts, DiskImage, FileSystem, OnReadError, PartcloneSettings, Phase, Range,
+    Region, Table, TableKind, Tool, VERSION,
+};
+
+use crate::board::Board;
+use crate::folder::{self, FolderError};
+use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
+use crate::stream::pieces::Syncing;
+use crate::stream::reader::Reader;
+use crate::stream::save::{self, Method, SaveError, Saved};
+use crate::survey::{self, Looked, Open, SurveyError};
+use crate::sys::clock;
+use crate::sys::disk::{self, DiskError, ReadOnly};
+use crate::sys::node::{Access, Node};
+use crate::sys::program::{self, LOOKING};
+use crate::tool::{partclone, sfdisk, zstd};
+
+/// The maps of used blocks that waiting partclones may have together, bytes: those of 2 TiB in blocks of 4 KiB.
+const MAPS: u64 = 64 << 20;
+
+/// Why a disk was not backed up.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The plan refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It cannot be opened or is in use.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// It cannot be looked at.
+    #[error("{path} cannot be looked at")]
+    Survey {
+        /// The disk.
+        path: String,
+        #[source]
+        /// Why not.
+        source: SurveyError,
+    },
+    /// A region was not saved.
+    #[error("{subject} was not saved")]
+    Save {
+        /// The region.
+        subject: String,
+        #[source]
+        /// Why not.
+        source: SaveError,
+    },
+    /// The folder of the image.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The disk cannot be read.
+    #[error("cannot open {}", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+}
+
+/// Backs this disk up to this folder, which must be empty or not there.
+///
+/// # Errors
+/// When anything at all went wrong; what is in the folder is no image then.
+pub fn backup(
+    disk: &Path,
+    folder: &Path,
+    settings: &PartcloneSettings,
+    board: &Board,
+) -> Result<DiskImage, BackupError> {
+    plan::check_settings(settings)?;
+    let started = clock::now();
+    board.phase(Phase::Surveying, 0, 0);
+    disk::assert_unused(disk)?;
+    let _nobody_writes = ReadOnly::make(disk)?;
+    let facts = disk::facts(disk)?;
+    if facts.size == 0 {
+        return Err(Refusal::Empty(facts.path).into());
+    }
+    let survey = |source| BackupError::Survey { path: facts.path.clone(), source };
+    let mut notes = Vec::new();
+    let (mut table, dump) = match survey::table(disk) {
+        Err(error) if plan::rescues(settings) => {
+            notes.push(format!(
+                "the partition table cannot be read, every byte of the disk is saved: {}",
+                crate::chain(&error)
+            ));
+            (sfdisk::none(), Vec::new())
+        }
+        read => read.map_err(survey)?,
+    };
+    survey::describe(&mut table, disk).map_err(survey)?;
+    let stretches = plan::stretches(&facts, &table);
+    if table.kind != TableKind::None && stretches.iter().any(|stretch| stretch.owner == Owner::Disk) {
+        notes.push("the partition table contradicts itself: every byte of the disk is saved".to_owned());
+        table = sfdisk::none();
+    }
+    let (planned, open) = plan_regions(&facts, stretches, settings)?;
+    folder::make(folder)?;
+    let total = planned.iter().map(Planned::expected_length).sum();
+    let saved = planned.iter().filter(|region| !matches!(region.how, How::Unused(_)));
+    board.phase(Phase::Reading, saved.count(), total);
+
+    let opened = File::open(disk).map_err(|error| BackupError::Open(disk.to_owned(), error))?;
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let method = Method {
+        folder,
+        level: settings.compression_level,
+        threads: zstd::threads(settings.compression_level, processors),
+        piece_size: settings.piece_size,
+        on_read_error: settings.on_read_error,
+    };
+    let mut saver =
+        Saver { open, syncing: Vec::new(), disk: &opened, facts: &facts, table: &table, method, board };
+    let (mut regions, mut bad_ranges) = (Vec::with_capacity(planned.len()), Vec::new());
+    for (index, region) in planned.iter().enumerate() {
+        let content = saver.save(index, region, &mut bad_ranges)?;
+        regions.push(Region {
+            start: region.start,
+            length: region.length,
+            partition: region.partition,
+            content,
+        });
+    }
+    for (subject, syncing) in &mut saver.syncing {
+        let synced = syncing.wait().map_err(SaveError::from);
+        synced.map_err(|source| BackupError::Save { subject: subject.clone(), source })?;
+    }
+    notes.extend(planned.iter().filter_map(Planned::note));
+    if !bad_ranges.is_empty() {
+        let bytes: u64 = bad_ranges.iter().map(|range| range.length).sum();
+        notes.push(format!("{bytes} bytes in {} places of the disk could not be read", bad_ranges.len()));
+    }
+    let compression = Compression::Zstd { level: settings.compression_level };
+    let image = DiskImage {
+        version: VERSION,
+        tools: tools(&regions),
+        disk: facts,
+        table,
+        regions,
+        compression,
+        bad_ranges,
+        notes,
+        started,
+        ended: clock::now(),
+    };
+    folder::finish(folder, &image, &dump)?;
+    Ok(image)
+}
+
+fn plan_regions(
+    facts: &DiskFacts,
+    stretches: Vec<Stretch>,
+    settings: &PartcloneSettings,
+) -> Result<(Vec<Planned>, BTreeMap<u64, Open>), BackupError> {
+    let (mut planned, mut all, mut maps) = (Vec::new(), BTreeMap::new(), 0_u64);
+    for stretch in stretches {
+        let looked = survey::look(facts, stretch);
+        let Looked { holding, open } =
+            looked.map_err(|source| BackupError::Survey { path: facts.path.clone(), source })?;
+        let regions = plan::regions(facts, stretch, holding.as_ref(), settings)?;
+        if let (Some(open), Some(How::Partclone(_, head))) = (open, regions.first().map(|region| &region.how))
+        {
+            maps = maps.saturating_add(head.map());
+            // What waits keeps its map of used blocks in memory.
+            if maps <= MAPS {
+                all.insert(stretch.start, open);
+            }
+        }
+        planned.extend(regions);
+    }
+    Ok((planned, all))
+}
+
+/// Saves regions of one disk.
+struct Saver<'a> {
+    /// The file systems that partclone reads already, by their first bytes.
+    open: BTreeMap<u64, Open>,
+    /// The last pieces of regions, on their way to the disk, with the regions in words.
+    syncing: Vec<(String, Syncing)>,
+    disk: &'a File,
+    facts: &'a DiskFacts,
+    table: &'a Table,
+    method: Method<'a>,
+    board: &'a Board,
+}
+
+impl Saver<'_> {
+    fn save(&mut self, index: usize, region: &Planned, bad: &mut Vec<Range>) -> Result<Content, BackupError> {
+        let reason = match &region.how {
+            How::Unused(reason) => return Ok(Content::Unused { reason: *reason }),
+            How::Partclone(file_system, head) => {
+                return self.file_system(index, region, *file_system, head, bad);
+            }
+            How::Raw(reason) => reason.clone(),
+        };
+        let subject = self.subject(region);
+        self.board.region(subject.clone());
+        let stretch = Range { start: region.start, length: region.length };
+        let saved = save::raw(self.method, &region.file_name(index), self.disk, stretch, self.board);
+        let save = |source| BackupError::Save { subject: subject.clone(), source };
+        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
+        bad.extend(unreadable);
+        self.syncing.push((subject, syncing));
+        Ok(Content::Raw { reason, stream })
+    }
+
+    fn file_system(
+        &mut self,
+        index: usize,
+        region: &Planned,
+        file_system: FileSystem,
+        head: &partclone::Head,
+        bad: &mut Vec<Range>,
+    ) -> Result<Content, BackupError> {
+        let subject = self.subject(region);
+        self.board.region(subject.clone());
+        let save = |source| BackupError::Save { subject: subject.clone(), source };
+        let Open { reader, node } = match self.open.remove(&region.start) {
+            Some(open) => open,
+            None => self.open(region, file_system).map_err(save)?,
+        };
+        let name = region.file_name(index);
+        let from = (node.path(), reader);
+        let saved = save::file_system(self.method, &name, from, (file_system, head), self.board);
+        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
+        self.syncing.push((subject, syncing));
+        bad.extend(
+            unreadable.iter().map(|range| Range { start: region.start + range.start, length: range.length }),
+        );
+        Ok(Content::Partclone {
+            file_system,
+            tool: partclone::program(file_system).to_owned(),
+            version: head.version.clone(),
+            used: head.used,
+            total: head.total,
+            stream,
+        })
+    }
+
+    fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open, SaveError> {
+        let (start, length) = self.place(region);
+        let path = Path::new(&self.facts.path);
+        let node = Node::of(path, start, length, self.facts.logical_sector, Access::Read)?;
+        let started = Reader::start(file_system, node.path(), OnReadError::Fail)?;
+        Ok(Open { reader: started.map_err(SaveError::NoHead)?, node })
+    }
+
+    /// The partition that a file system is in, which may be longer than the file system.
+    fn place(&self, region: &Planned) -> (u64, u64) {
+        let number = region.partition;
+        let partition = self.table.partitions.iter().find(|partition| Some(partition.number) == number);
+        partition.map_or((0, self.facts.size), |partition| (partition.start, partition.length))
+    }
+
+    fn subject(&self, region: &Planned) -> String {
+        crate::subject(self.table, region.partition)
+    }
+}
+
+/// The programs that made it, with their versions.
+fn tools(regions: &[Region]) -> Vec<Tool> {
+    let mut tools: Vec<Tool> = Vec::new();
+    for region in regions {
+        if let Content::Partclone { tool, version, .. } = &region.content
+            && !tools.iter().any(|known| known.name == *tool)
+        {
+            tools.push(Tool { name: tool.clone(), version: version.clone() });
+        }
+    }
+    for name in ["zstd", "sfdisk", "blkid"] {
+        // A tool that did its work and does not tell its version is no reason to lose an image.
+        if let Ok(said) = program::must(Command::new(name).arg("--version"), LOOKING) {
+            let version = String::from_utf8_lossy(&said).trim().to_owned();
+            tools.push(Tool { name: name.to_owned(), version });
+        }
+    }
+    tools.push(Tool { name: "ghost-imager".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() });
+    tools
+}

@@ -1,0 +1,84 @@
+//! Checking an image: is it whole, and does its inside hold together? Needs no disk.
+
+use std::path::Path;
+use std::process::Command;
+
+use ghost_contract::image::{Content, DiskImage, Phase};
+
+use crate::board::Board;
+use crate::folder::{self, FolderError};
+use crate::stream::pieces::{self, PieceError};
+use crate::stream::unpack::{self, UnpackError};
+
+/// How far a check goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The description, and that every piece is there with its size.
+    Sizes,
+    /// Also the checksum of every piece.
+    Checksums,
+    /// Also what is in the pieces: zstd's own checksums, partclone's, and the lengths.
+    Inside,
+}
+
+/// What is wrong with an image.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Its description.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A piece.
+    #[error(transparent)]
+    Piece(#[from] PieceError),
+    /// What is in the pieces.
+    #[error("{subject} (region {region}) does not hold together")]
+    Inside {
+        /// Which region in words …
+        subject: String,
+        /// … and its index, from 0.
+        region: usize,
+        /// What is wrong.
+        #[source]
+        source: UnpackError,
+    },
+}
+
+/// Checks the image of a disk in this folder; what it says of itself is given back.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(folder: &Path, depth: Depth, board: &Board) -> Result<DiskImage, CheckError> {
+    let image = folder::description(folder)?;
+    let stored = image.streams().map(ghost_contract::image::Stream::stored).sum();
+    board.phase(Phase::Checking, image.streams().count(), stored);
+    for stream in image.streams() {
+        pieces::check_sizes(folder, stream)?;
+    }
+    for (index, region) in image.regions.iter().enumerate() {
+        let Some(stream) = region.stream() else { continue };
+        let subject = crate::subject(&image.table, region.partition);
+        board.region(subject.clone());
+        match depth {
+            Depth::Sizes => {}
+            Depth::Checksums => pieces::read(folder, stream, board, |_| Ok(()))?,
+            Depth::Inside => inside(folder, &region.content, board).map_err(|error| match error {
+                UnpackError::Piece(error) => CheckError::Piece(error),
+                source => CheckError::Inside { subject, region: index, source },
+            })?,
+        }
+    }
+    Ok(image)
+}
+
+fn inside(folder: &Path, content: &Content, board: &Board) -> Result<(), UnpackError> {
+    match content {
+        Content::Partclone { total, used, stream, .. } => {
+            let mut command = Command::new("partclone.chkimg");
+            command.args(["-L", "/dev/null", "-s", "-"]);
+            let nobody = Board::default();
+            unpack::unpack(folder, stream, board, unpack::to_partclone(command, (*total, *used), &nobody))
+        }
+        Content::Raw { stream, .. } => unpack::unpack(folder, stream, board, unpack::to_nobody),
+        Content::Unused { .. } => Ok(()),
+    }
+}

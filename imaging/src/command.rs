@@ -1,0 +1,210 @@
+//! One run of `ghost-imager`: the work in one thread, what is told of it in another, the ending last.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ghost_contract::image::{DiskImage, Ending, PartcloneSettings, Progress, Stream, TargetDisk};
+use ghost_contract::layout;
+
+use crate::backup::{self, BackupError};
+use crate::board::{Board, Pace};
+use crate::check::{self, CheckError, Depth};
+use crate::cli::Verb;
+use crate::restore::{self, RestoreError};
+use crate::screen;
+use crate::sys::file;
+
+/// How often it is told how far it is.
+const TELL: Duration = Duration::from_secs(1);
+/// How often in a log.
+const LOG: Duration = Duration::from_secs(30);
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The settings cannot be read.
+    #[error("cannot read {}", .0.display())]
+    Settings(PathBuf, #[source] io::Error),
+    /// They are no settings.
+    #[error("{} has no settings that can be understood", .0.display())]
+    Syntax(PathBuf, #[source] serde_json::Error),
+    /// There is no image.
+    #[error("{} has no image of a disk: there is no disk0 in it", .0.display())]
+    NoImage(PathBuf),
+    /// It has more images than disks were named, or fewer.
+    #[error("{} has images of {images} disks, and {disks} were named", .path.display())]
+    Count {
+        /// The folder.
+        path: PathBuf,
+        /// How many are in it.
+        images: usize,
+        /// How many were named.
+        disks: usize,
+    },
+    /// A backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A check.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// A restore.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+struct Done {
+    disk_bytes: u64,
+    image_bytes: u64,
+    notes: Vec<String>,
+}
+
+/// Does it, tells of it, and writes how it ended.
+///
+/// # Errors
+/// When the ending cannot be written.
+pub fn run(verb: &Verb) -> io::Result<Ending> {
+    let files = verb.files();
+    let board = Board::default();
+    if let Some(result) = &files.result
+        && let Err(error) = fs::remove_file(result)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let ended = thread::scope(|scope| {
+        let (end, ends) = mpsc::channel::<()>();
+        let board = &board;
+        scope.spawn(move || tell(board, &ends, verb.as_str(), files.progress.as_deref()));
+        let ended = work(verb, board);
+        drop(end);
+        ended
+    });
+    let ending = match ended {
+        Ok(done) => {
+            let Done { disk_bytes, image_bytes, notes } = done;
+            Ending::Done { disk_bytes, image_bytes, notes }
+        }
+        Err(error) => Ending::Failed { reason: crate::chain(&error), target: target(verb, &board) },
+    };
+    if let Some(result) = &files.result {
+        let json = serde_json::to_vec_pretty(&ending).map_err(io::Error::other)?;
+        file::replace(result, &json)?;
+    }
+    Ok(ending)
+}
+
+fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
+    let settings = settings(verb.files().settings.as_deref())?;
+    let folder = &verb.files().image;
+    let mut done = Done::default();
+    match verb {
+        Verb::Backup(with) => {
+            for (index, disk) in (0_u32..).zip(&with.disks) {
+                board.disk(index, u32::try_from(with.disks.len()).unwrap_or(u32::MAX));
+                let image = backup::backup(disk, &folder.join(layout::disk(index)), &settings, board)?;
+                done.add(&image, &image.notes);
+            }
+        }
+        Verb::Check(_) => {
+            let images = images(folder)?;
+            for (index, path) in (0_u32..).zip(&images) {
+                board.disk(index, u32::try_from(images.len()).unwrap_or(u32::MAX));
+                done.add(&check::check(path, Depth::Inside, board)?, &[]);
+            }
+        }
+        Verb::Restore(with) => {
+            let images = images(folder)?;
+            if images.len() != with.disks.len() {
+                let (path, images, disks) = (folder.clone(), images.len(), with.disks.len());
+                return Err(RunError::Count { path, images, disks });
+            }
+            let disks = u32::try_from(images.len()).unwrap_or(u32::MAX);
+            // Not one disk is written before everything is known to be good.
+            let mut ready = Vec::new();
+            for (index, (path, disk)) in (0_u32..).zip(images.iter().zip(&with.disks)) {
+                board.disk(index, disks);
+                ready.push(restore::prepare(path, disk, &settings, board)?);
+            }
+            for (index, ready) in (0_u32..).zip(ready) {
+                board.disk(index, disks);
+                let restored = restore::write(ready, board)?;
+                done.add(&restored.image, &restored.notes);
+            }
+        }
+    }
+    Ok(done)
+}
+
+impl Done {
+    fn add(&mut self, image: &DiskImage, notes: &[String]) {
+        self.disk_bytes += image.disk.size;
+        self.image_bytes += image.streams().map(Stream::stored).sum::<u64>();
+        self.notes.extend_from_slice(notes);
+    }
+}
+
+fn settings(path: Option<&Path>) -> Result<PartcloneSettings, RunError> {
+    let Some(path) = path else { return Ok(PartcloneSettings::default()) };
+    let bytes = fs::read(path).map_err(|error| RunError::Settings(path.to_owned(), error))?;
+    serde_json::from_slice(&bytes).map_err(|error| RunError::Syntax(path.to_owned(), error))
+}
+
+/// The folders of the images below this one: disk0, disk1, … as far as they go.
+fn images(folder: &Path) -> Result<Vec<PathBuf>, RunError> {
+    let folders = (0..).map(|index| folder.join(layout::disk(index)));
+    let images: Vec<PathBuf> = folders.take_while(|folder| folder.is_dir()).collect();
+    if images.is_empty() { Err(RunError::NoImage(folder.to_owned())) } else { Ok(images) }
+}
+
+/// What has become of the disk when the work broke off here.
+fn target(verb: &Verb, board: &Board) -> TargetDisk {
+    match verb {
+        Verb::Restore(_) => board.current_phase().map_or(TargetDisk::Untouched, |phase| phase.target_disk()),
+        Verb::Backup(_) | Verb::Check(_) => TargetDisk::Untouched,
+    }
+}
+
+/// Tells every second how far it is, until the work drops its end of the channel.
+fn tell(board: &Board, ends: &Receiver<()>, title: &str, progress_file: Option<&Path>) {
+    let (start, mut pace) = (Instant::now(), Pace::default());
+    let large = io::stdout().is_terminal();
+    let mut logged: Option<Duration> = None;
+    if large {
+        print(b"\x1b[2J");
+    }
+    loop {
+        let ended = ends.recv_timeout(TELL) != Err(RecvTimeoutError::Timeout);
+        let now = start.elapsed();
+        if let Some(progress) = board.read(&mut pace, now) {
+            if large {
+                print(screen::large(&progress, title).as_bytes());
+            } else if ended || logged.is_none_or(|at| now.saturating_sub(at) >= LOG) {
+                logged = Some(now);
+                print(format!("{}\n", screen::line(&progress)).as_bytes());
+            }
+            publish(progress_file, &progress);
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+fn publish(path: Option<&Path>, progress: &Progress) {
+    if let (Some(path), Ok(json)) = (path, serde_json::to_vec(progress)) {
+        // Nobody's backup fails since nobody can be told how far it is.
+        let _untold = file::publish(path, &json);
+    }
+}
+
+fn print(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    // A terminal that is gone is no reason to stop.
+    let _unseen = out.write_all(bytes).and_then(|()| out.flush());
+}

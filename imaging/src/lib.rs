@@ -1,0 +1,55 @@
+//! Backs up, checks and restores one disk to and from a folder of an image store.
+//!
+//! ```text
+//!             survey ──▶ plan ──▶ per region: disk ─▶ partclone ─▶ zstd ─▶ SHA-256 ─▶ pieces      backup
+//! pieces ─▶ SHA-256 ─▶ zstd ─▶ partclone.chkimg                                                   check
+//! pieces ─▶ SHA-256 ─▶ zstd ─▶ partclone.restore ─▶ disk      (only what `plan::restore` allows)  restore
+//! ```
+//!
+//! What is to be read and written is decided by pure functions in [`plan`]; [`backup`], [`check`] and
+//! [`restore`] carry it out. The work itself is done by Debian's tools (sfdisk, sgdisk, blkid, partclone, zstd,
+//! ntfsresize, resize2fs, …), which are started in [`sys`].
+//!
+//! `ghost-imager` does this on a client, as a child of PID 1; `ghostctl` uses [`check`] and [`restore::export`]
+//! on the boot server. Both work with plain image files too.
+
+pub mod backup;
+pub mod board;
+pub mod check;
+pub mod cli;
+pub mod command;
+pub mod folder;
+pub mod plan;
+pub mod restore;
+pub mod screen;
+pub mod stream;
+pub mod survey;
+pub mod sys;
+pub mod tool;
+
+use ghost_contract::image::Table;
+
+/// A region in words: `partition 2: ntfs "Windows"`.
+fn subject(table: &Table, partition: Option<u32>) -> String {
+    let Some(number) = partition else { return "beside the partitions".to_owned() };
+    let Some(partition) = table.partitions.iter().find(|partition| partition.number == number) else {
+        return format!("partition {number}");
+    };
+    let kind = partition.file_system.as_deref().map(|kind| format!(": {kind}")).unwrap_or_default();
+    let label = partition.label.as_deref().or(partition.name.as_deref());
+    let label = label.map(|label| format!(" \"{label}\"")).unwrap_or_default();
+    format!("partition {number}{kind}{label}")
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += ": ";
+        text += &inner.to_string();
+        cause = inner.source();
+    }
+    text
+}

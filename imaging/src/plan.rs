@@ -1,0 +1,5 @@
+//! What is to be read, and what may be written. Pure: facts in, a plan or a refusal out; nothing here opens
+//! a file or starts a program.
+
+pub mod backup;
+pub mod restore;

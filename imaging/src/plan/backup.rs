@@ -1,0 +1,338 @@
+//! A disk's table and what was found in its partitions → the regions that are to be saved.
+//!
+//! ```text
+//! table ──stretches──▶ one a gap, one a partition ──(survey looks at each)──▶ regions ──▶ planned regions
+//! ```
+
+use ghost_contract::image::{
+    DirtyNtfs, DiskFacts, FileSystem, OnReadError, PartcloneSettings, RawReason, Table, TableKind,
+    UnusedReason,
+};
+
+use crate::tool::blkid::Found;
+use crate::tool::partclone::{self, Head};
+use crate::tool::sfdisk::is_extended;
+
+/// As much of each end of a stretch that nobody owns is saved: boot code, a boot loader's second stage, both
+/// copies of a GPT, the head of a table within an extended partition. Partitions begin there since Windows Vista.
+pub const EDGE: u64 = 1 << 20;
+/// Behind a file system everything up to this is saved, bytes; of more only the edges.
+const BEHIND: u64 = 64 << 20;
+/// A swap area's header is one page (Linux, `union swap_header`), and the largest page has this many bytes.
+pub const SWAP_HEADER: u64 = 64 << 10;
+
+/// A stretch of the disk before it is known what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its first byte.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose a stretch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The partition with this number.
+    Partition(u32),
+    /// Nobody's, outside of all partitions.
+    Nobody,
+    /// No partition's, within an extended partition: links of its chain of tables may be anywhere in it.
+    Extended,
+    /// The disk as a whole: it has no table.
+    Disk,
+}
+
+/// What a look at a stretch has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// A file system of which partclone saves the used blocks.
+    FileSystem(FileSystem, Head),
+    /// A file system that was not closed, and in which state it is.
+    NotClean(FileSystem, String),
+    /// A file system that partclone does not take, and what it says.
+    Refused(FileSystem, String),
+    /// Anything else, as blkid calls it.
+    Other(Found),
+}
+
+/// A region as it will be saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Its first byte.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// The partition that it belongs to.
+    pub partition: Option<u32>,
+    /// How it is saved.
+    pub how: How,
+}
+
+/// How a region is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// Its used blocks. The head is what partclone said when it was looked at.
+    Partclone(FileSystem, Head),
+    /// Every byte.
+    Raw(RawReason),
+    /// Not at all.
+    Unused(UnusedReason),
+}
+
+/// Why a disk is not backed up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The order does not want what such an NTFS can be saved as.
+    #[error(
+        "partition {partition} is an NTFS that Windows has not closed ({state}): shut Windows down without fast start \
+         (shutdown /s /f /t 0), or order dirty_ntfs=raw to save every byte of it"
+    )]
+    DirtyNtfs {
+        /// Its number; 0 for a disk without a table.
+        partition: u32,
+        /// What it says of itself.
+        state: String,
+    },
+    /// A setting is out of its range.
+    #[error("compression level {0}: 1 to 19 are possible")]
+    Level(u8),
+    /// A setting is out of its range.
+    #[error("pieces of {0} bytes: at least 1048576 are needed, so that no image has too many of them")]
+    PieceSize(u64),
+    /// A device that is none.
+    #[error("{0} is empty")]
+    Empty(String),
+}
+
+/// Checks what can be checked before the disk is looked at.
+///
+/// # Errors
+/// The first setting that cannot be.
+pub fn check_settings(settings: &PartcloneSettings) -> Result<(), Refusal> {
+    if !(1..=19).contains(&settings.compression_level) {
+        return Err(Refusal::Level(settings.compression_level));
+    }
+    if settings.piece_size < 1 << 20 {
+        return Err(Refusal::PieceSize(settings.piece_size));
+    }
+    Ok(())
+}
+
+/// The disk from its first byte to its last, cut where its table says. A table with partitions that overlap or
+/// reach beyond the disk is not believed: the disk is one stretch then.
+#[must_use]
+pub fn stretches(disk: &DiskFacts, table: &Table) -> Vec<Stretch> {
+    cut(disk, table).unwrap_or_else(|| vec![Stretch { start: 0, length: disk.size, owner: Owner::Disk }])
+}
+
+fn cut(disk: &DiskFacts, table: &Table) -> Option<Vec<Stretch>> {
+    if table.kind == TableKind::None {
+        return None;
+    }
+    let (containers, partitions): (Vec<_>, Vec<_>) =
+        table.partitions.iter().partition(|partition| is_extended(table.kind, partition));
+    // The edges of gaps: those of partitions, and those of extended ones.
+    let mut stretches = Vec::new();
+    let mut at = 0;
+    let gap = |stretches: &mut Vec<Stretch>, from: u64, to: u64| {
+        let mut edges: Vec<u64> =
+            containers.iter().flat_map(|c| [c.start, c.start.saturating_add(c.length)]).collect();
+        edges.retain(|&edge| from < edge && edge < to);
+        edges.push(to);
+        edges.sort_unstable();
+        edges.dedup();
+        let mut start = from;
+        for end in edges.into_iter().filter(|&end| end > from) {
+            let within =
+                containers.iter().any(|c| c.start <= start && end <= c.start.saturating_add(c.length));
+            let owner = if within { Owner::Extended } else { Owner::Nobody };
+            stretches.push(Stretch { start, length: end - start, owner });
+            start = end;
+        }
+    };
+    for partition in partitions {
+        let end = partition.start.checked_add(partition.length)?;
+        if partition.start < at || end > disk.size {
+            return None;
+        }
+        gap(&mut stretches, at, partition.start);
+        let owner = Owner::Partition(partition.number);
+        stretches.push(Stretch { start: partition.start, length: partition.length, owner });
+        at = end;
+    }
+    gap(&mut stretches, at, disk.size);
+    Some(stretches)
+}
+
+/// How a stretch is saved that has shown this.
+///
+/// # Errors
+/// When the order refuses it.
+pub fn regions(
+    disk: &DiskFacts,
+    stretch: Stretch,
+    holding: Option<&Holding>,
+    settings: &PartcloneSettings,
+) -> Result<Vec<Planned>, Refusal> {
+    let whole = |reason| Ok(vec![planned(stretch, stretch.start, stretch.length, How::Raw(reason))]);
+    let Some(holding) = holding else {
+        return Ok(match stretch.owner {
+            Owner::Nobody => {
+                edges(stretch, stretch.start, RawReason::BesidePartitions, UnusedReason::Unallocated)
+            }
+            _ => vec![planned(stretch, stretch.start, stretch.length, How::Raw(RawReason::BesidePartitions))],
+        });
+    };
+    match holding {
+        Holding::FileSystem(file_system, head) => {
+            let sector = u64::from(disk.logical_sector);
+            let span = head.total.div_ceil(sector).saturating_mul(sector);
+            if span > stretch.length {
+                let said =
+                    format!("the file system spans {} bytes, its place has {}", head.total, stretch.length);
+                return whole(RawReason::ToolRefused { said });
+            }
+            let how = How::Partclone(*file_system, head.clone());
+            let mut regions = vec![planned(stretch, stretch.start, span, how)];
+            regions.extend(behind(stretch, stretch.start + span));
+            Ok(regions)
+        }
+        Holding::NotClean(FileSystem::Ntfs, state) if settings.dirty_ntfs == DirtyNtfs::Refuse => {
+            let partition = stretch.partition().unwrap_or_default();
+            Err(Refusal::DirtyNtfs { partition, state: state.clone() })
+        }
+        Holding::NotClean(_, state) => whole(RawReason::NotClean { state: state.clone() }),
+        Holding::Refused(_, said) => whole(RawReason::ToolRefused { said: said.clone() }),
+        Holding::Other(found) => match found.kind.as_deref() {
+            Some("swap") if stretch.length > SWAP_HEADER && stretch.owner != Owner::Disk => Ok(vec![
+                planned(stretch, stretch.start, SWAP_HEADER, How::Raw(RawReason::SwapHeader)),
+                planned(
+                    stretch,
+                    stretch.start + SWAP_HEADER,
+                    stretch.length - SWAP_HEADER,
+                    How::Unused(UnusedReason::Swap),
+                ),
+            ]),
+            Some(kind) if found.usage.as_deref() == Some("crypto") || kind == "BitLocker" => {
+                whole(RawReason::Encrypted { found: kind.to_owned() })
+            }
+            kind if stretch.owner == Owner::Disk => {
+                let found = kind.map(str::to_owned).or_else(|| found.table.clone());
+                whole(RawReason::NoTable { found })
+            }
+            kind => whole(RawReason::NoTool { found: kind.map(str::to_owned) }),
+        },
+    }
+}
+
+impl Stretch {
+    /// The partition whose it is.
+    #[must_use]
+    pub const fn partition(&self) -> Option<u32> {
+        match self.owner {
+            Owner::Partition(number) => Some(number),
+            Owner::Nobody | Owner::Extended | Owner::Disk => None,
+        }
+    }
+
+    const fn end(&self) -> u64 {
+        self.start.saturating_add(self.length)
+    }
+}
+
+/// What stands behind a file system's end.
+fn behind(stretch: Stretch, from: u64) -> Vec<Planned> {
+    match stretch.end() - from {
+        0 => Vec::new(),
+        1..=BEHIND => {
+            vec![planned(stretch, from, stretch.end() - from, How::Raw(RawReason::BehindFileSystem))]
+        }
+        _ => edges(stretch, from, RawReason::BehindFileSystem, UnusedReason::Unallocated),
+    }
+}
+
+/// Both ends of the rest of a stretch, and between them nothing.
+fn edges(stretch: Stretch, from: u64, reason: RawReason, unused: UnusedReason) -> Vec<Planned> {
+    let length = stretch.end() - from;
+    if length <= 2 * EDGE {
+        return vec![planned(stretch, from, length, How::Raw(reason))];
+    }
+    vec![
+        planned(stretch, from, EDGE, How::Raw(reason.clone())),
+        planned(stretch, from + EDGE, length - 2 * EDGE, How::Unused(unused)),
+        planned(stretch, stretch.end() - EDGE, EDGE, How::Raw(reason)),
+    ]
+}
+
+const fn planned(stretch: Stretch, start: u64, length: u64, how: How) -> Planned {
+    Planned { start, length, partition: stretch.partition(), how }
+}
+
+impl Planned {
+    /// About how many bytes will be read for it.
+    #[must_use]
+    pub fn expected_length(&self) -> u64 {
+        match &self.how {
+            How::Partclone(_, head) => head.expected_length(),
+            How::Raw(_) => self.length,
+            How::Unused(_) => 0,
+        }
+    }
+
+    /// What the administrator should know of it, if anything.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let place =
+            self.partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+        match &self.how {
+            How::Raw(RawReason::NotClean { state }) => {
+                Some(format!("{place} is saved with every byte: {state}"))
+            }
+            How::Raw(RawReason::Encrypted { found }) => {
+                Some(format!("{place} is encrypted ({found}) and saved with every byte"))
+            }
+            How::Raw(RawReason::ToolRefused { said }) => {
+                Some(format!("{place} is saved with every byte: {said}"))
+            }
+            How::Raw(RawReason::NoTool { found }) => {
+                let found = found.as_deref().unwrap_or("nothing that is known");
+                Some(format!("{place} holds {found} and is saved with every byte"))
+            }
+            How::Raw(RawReason::SwapHeader) => Some(format!("{place} is swap: only its header is saved")),
+            How::Raw(RawReason::NoTable { found }) => {
+                let found = found.as_deref().map_or(String::new(), |found| format!(" but {found}"));
+                Some(format!(
+                    "the disk has no partition table that is understood{found}: every byte is saved"
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// Its name in names of files, such as `p2-ntfs.partclone`.
+    #[must_use]
+    pub fn file_name(&self, index: usize) -> String {
+        let place = self.partition.map_or_else(String::new, |number| format!("-p{number}"));
+        let content = match &self.how {
+            How::Partclone(file_system, _) => format!("{}.partclone", partclone::word(*file_system)),
+            How::Raw(RawReason::BesidePartitions) => "beside.raw".to_owned(),
+            How::Raw(RawReason::BehindFileSystem) => "behind.raw".to_owned(),
+            How::Raw(RawReason::SwapHeader) => "swap-header.raw".to_owned(),
+            How::Raw(_) => "all.raw".to_owned(),
+            How::Unused(_) => "unused".to_owned(),
+        };
+        format!("{index:03}{place}-{content}.zst")
+    }
+}
+
+/// Whether partclone and the raw reader go on at an error.
+#[must_use]
+pub const fn rescues(settings: &PartcloneSettings) -> bool {
+    matches!(settings.on_read_error, OnReadError::Rescue)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! What is written to which disk, and to which nothing is?
+
+use ghost_contract::UnixTime;
+use ghost_contract::image::{Compression, Stream, Table, UnusedReason, VERSION};
+use proptest::prelude::*;
+
+use super::*;
+
+const MIB: u64 = 1 << 20;
+const ALL: [FileSystem; 4] = [FileSystem::Ntfs, FileSystem::Ext, FileSystem::Btrfs, FileSystem::Xfs];
+
+fn facts(size: u64, serial: Option<&str>) -> DiskFacts {
+    let (path, serial) = ("/dev/sda".to_owned(), serial.map(str::to_owned));
+    DiskFacts { path, model: None, serial, size, logical_sector: 512, physical_sector: 512 }
+}
+
+fn partition(number: u32, start: u64, length: u64, kind: &str) -> Partition {
+    let (start, length, kind) = (start * MIB, length * MIB, kind.to_owned());
+    Partition { number, start, length, kind, name: None, uuid: None, file_system: None, label: None }
+}
+
+fn raw(reason: RawReason, length: u64) -> Content {
+    Content::Raw { reason, stream: Stream { length, pieces: vec![] } }
+}
+
+fn saved(file_system: FileSystem, total: u64) -> Content {
+    let stream = Stream { length: MIB, pieces: vec![] };
+    Content::Partclone { file_system, tool: String::new(), version: String::new(), used: MIB, total, stream }
+}
+
+/// 100 MiB: the table, a partition of 20 MiB, one of 60 with this in it, 19 MiB that nobody has.
+fn image(kind: TableKind, last: FileSystem) -> DiskImage {
+    let region = |start: u64, length: u64, partition, content| Region {
+        start: start * MIB,
+        length: length * MIB,
+        partition,
+        content,
+    };
+    let beside = || raw(RawReason::BesidePartitions, MIB);
+    DiskImage {
+        version: VERSION,
+        disk: facts(100 * MIB, Some("OLD")),
+        table: Table {
+            kind,
+            id: None,
+            partitions: vec![partition(1, 1, 20, "7"), partition(2, 21, 60, "83")],
+        },
+        regions: vec![
+            region(0, 1, None, beside()),
+            region(1, 20, Some(1), saved(FileSystem::Ntfs, 20 * MIB)),
+            region(21, 60, Some(2), saved(last, 60 * MIB)),
+            region(81, 1, None, beside()),
+            region(82, 17, None, Content::Unused { reason: UnusedReason::Unallocated }),
+            region(99, 1, None, beside()),
+        ],
+        compression: Compression::Zstd { level: 3 },
+        bad_ranges: vec![],
+        notes: vec![],
+        tools: vec![],
+        started: UnixTime::from_millis(0),
+        ended: UnixTime::from_millis(0),
+    }
+}
+
+fn planned(image: &DiskImage, target: &DiskFacts, larger_disk: LargerDisk) -> Result<Plan, Refusal> {
+    let settings = PartcloneSettings { larger_disk, ..PartcloneSettings::default() };
+    plan(image, target, &[], &ALL, &settings)
+}
+
+#[test]
+fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
+    for kind in [TableKind::Gpt, TableKind::Dos] {
+        let plan = planned(&image(kind, FileSystem::Ext), &facts(100 * MIB, None), LargerDisk::Grow).unwrap();
+        assert_eq!(
+            plan,
+            Plan { regions: vec![1, 2, 5, 3, 0], table: TableStep::Keep, grow: None, notes: vec![] }
+        );
+    }
+}
+
+#[test]
+fn to_a_larger_disk_a_gpt_s_copy_is_made_at_its_end() {
+    let plan =
+        planned(&image(TableKind::Gpt, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
+    assert_eq!((plan.regions, plan.table, plan.grow), (vec![1, 2, 0], TableStep::MoveCopy, None));
+    assert!(plan.notes[0].contains("104857600 bytes more"), "{:?}", plan.notes);
+    let plan =
+        planned(&image(TableKind::Dos, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
+    assert_eq!((plan.regions, plan.table), (vec![1, 2, 5, 3, 0], TableStep::Keep));
+}
+
+#[test]
+fn the_last_partition_grows_if_the_order_says_so_and_its_file_system_can() {
+    for file_system in ALL {
+        let image = image(TableKind::Gpt, file_system);
+        let plan = planned(&image, &facts(300 * MIB, None), LargerDisk::Grow).unwrap();
+        assert_eq!(plan.grow, Some(Grow { partition: 2, start: 21 * MIB, file_system }));
+        assert!(plan.notes.is_empty());
+    }
+    for file_system in [FileSystem::Fat, FileSystem::Exfat] {
+        let image = image(TableKind::Gpt, file_system);
+        let plan = planned(&image, &facts(200 * MIB, None), LargerDisk::Grow).unwrap();
+        assert_eq!(plan.grow, None);
+        assert!(plan.notes[0].ends_with("FAT and exFAT cannot be grown"), "{:?}", plan.notes);
+    }
+}
+
+#[test]
+fn what_cannot_grow_is_left_and_said() {
+    let left = |image: &DiskImage, size: u64, growable: &[FileSystem]| {
+        let settings = PartcloneSettings { larger_disk: LargerDisk::Grow, ..PartcloneSettings::default() };
+        let plan = plan(image, &facts(size, None), &[], growable, &settings).unwrap();
+        assert_eq!(plan.grow, None);
+        plan.notes[0].rsplit(": ").next().unwrap().to_owned()
+    };
+    let mut logical = image(TableKind::Dos, FileSystem::Ext);
+    logical.table.partitions =
+        vec![partition(1, 1, 20, "7"), partition(2, 21, 79, "5"), partition(5, 22, 59, "83")];
+    assert_eq!(left(&logical, 200 * MIB, &ALL), "the last partition is within an extended one");
+    let dos = image(TableKind::Dos, FileSystem::Ext);
+    assert_eq!(left(&dos, 3 << 40, &ALL), "a dos partition table does not reach the end of this disk");
+    let no_tool = left(&dos, 200 * MIB, &[FileSystem::Ntfs]);
+    assert_eq!(no_tool, "the tools that grow its file system are not installed");
+    let btrfs = image(TableKind::Gpt, FileSystem::Btrfs);
+    assert_eq!(left(&btrfs, 200 * MIB, &ALL), "a btrfs is not resized to less than 256 MiB");
+    let mut unknown = dos;
+    unknown.regions[2].content = raw(RawReason::NoTool { found: None }, 60 * MIB);
+    assert_eq!(left(&unknown, 200 * MIB, &ALL), "the last partition holds no file system that can be grown");
+}
+
+#[test]
+fn a_smaller_disk_is_taken_as_long_as_all_partitions_fit() {
+    let gpt = image(TableKind::Gpt, FileSystem::Ext);
+    let least = 81 * MIB + 33 * 512;
+    let plan = planned(&gpt, &facts(least, None), LargerDisk::Leave).unwrap();
+    assert_eq!((plan.regions, plan.table), (vec![1, 2, 0], TableStep::MoveCopy));
+    let refusal = planned(&gpt, &facts(least - 512, None), LargerDisk::Leave).unwrap_err();
+    assert!(matches!(refusal, Refusal::TooSmall { needs, .. } if needs == least));
+
+    let dos = image(TableKind::Dos, FileSystem::Ext);
+    let plan = planned(&dos, &facts(81 * MIB, None), LargerDisk::Leave).unwrap();
+    assert_eq!(plan.regions, [1, 2, 0]);
+    assert!(plan.notes[0].contains("19922944 bytes smaller"), "{:?}", plan.notes);
+    let refusal = planned(&dos, &facts(81 * MIB - 512, None), LargerDisk::Leave).unwrap_err();
+    let said = refusal.to_string();
+    for number in ["84934144", "84934656", "104857600", "partition 2 ends there"] {
+        assert!(said.contains(number), "{said}");
+    }
+}
+
+#[test]
+fn a_disk_without_a_table_needs_what_it_holds() {
+    let mut none = image(TableKind::None, FileSystem::Ext);
+    none.table.partitions.clear();
+    none.regions = vec![Region {
+        start: 0,
+        length: 100 * MIB,
+        partition: None,
+        content: raw(RawReason::NoTable { found: None }, 100 * MIB),
+    }];
+    assert_eq!(planned(&none, &facts(100 * MIB, None), LargerDisk::Leave).unwrap().regions, [0]);
+    assert!(planned(&none, &facts(100 * MIB - 512, None), LargerDisk::Leave).is_err());
+}
+
+#[test]
+fn sectors_of_another_size_are_refused() {
+    let target = DiskFacts { logical_sector: 4096, ..facts(100 * MIB, None) };
+    let refusal = planned(&image(TableKind::Gpt, FileSystem::Ext), &target, LargerDisk::Leave).unwrap_err();
+    assert!(matches!(refusal, Refusal::Sector { has: 4096, wants: 512, .. }));
+}
+
+#[test]
+fn it_is_the_disk_that_was_meant() {
+    let image = image(TableKind::Gpt, FileSystem::Ext);
+    let onto = |serial, others: &[(&str, &str)]| {
+        let others: Vec<_> = others
+            .iter()
+            .map(|(path, serial)| OtherDisk { path: (*path).to_owned(), serial: (*serial).to_owned() })
+            .collect();
+        plan(&image, &facts(100 * MIB, serial), &others, &ALL, &PartcloneSettings::default())
+    };
+    assert!(onto(Some("OLD"), &[("/dev/sdb", "X")]).is_ok());
+    // A replacement, whatever else is there.
+    assert!(onto(Some("NEW"), &[("/dev/sdb", "X")]).is_ok());
+    assert!(onto(None, &[]).is_ok());
+    // The original is there, and is not the one.
+    let refusal = onto(Some("NEW"), &[("/dev/sdb", "OLD")]).unwrap_err();
+    let said =
+        "the image was made from the disk with serial number OLD, which is /dev/sdb here and not /dev/sda";
+    assert_eq!(refusal.to_string(), said);
+    assert!(onto(None, &[("/dev/sdb", "OLD")]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_disk_nothing_is_written_beyond_it(sectors in 1_u64..500_000, kind in 0..2, grow in any::<bool>()) {
+        let image = image(if kind == 0 { TableKind::Gpt } else { TableKind::Dos }, FileSystem::Ext);
+        let larger = if grow { LargerDisk::Grow } else { LargerDisk::Leave };
+        if let Ok(plan) = planned(&image, &facts(sectors * 512, None), larger) {
+            let regions: Vec<_> = plan.regions.iter().map(|&index| &image.regions[index]).collect();
+            prop_assert!(regions.iter().all(|region| region.end() <= sectors * 512));
+            // Every partition is written whole, and the master boot record last.
+            for number in [1, 2] {
+                prop_assert!(regions.iter().any(|region| region.partition == Some(number)));
+            }
+            prop_assert_eq!(regions.last().map(|region| region.start), Some(0));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Writing an image back: plan, check everything, then write what the plan says. Decides nothing.
+//!
+//! ```text
+//! describe ─▶ plan ─▶ check ──▶ no table ─▶ regions ─▶ table ─▶ read back ─▶ grow
+//!    nothing is written so far │ the disk is incomplete until the end
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ghost_contract::image::{
+    Content, DiskFacts, DiskImage, PartcloneSettings, Phase, RawReason, Region, RestoreCheck, Stream, Table,
+};
+
+use crate::board::Board;
+use crate::check::{self, CheckError, Depth};
+use crate::folder::{self, FolderError};
+use crate::plan::backup::EDGE;
+use crate::plan::restore::{self as plan, OtherDisk, Refusal, TableStep};
+use crate::stream::unpack::{self, UnpackError, Zeros};
+use crate::survey::{self, SurveyError};
+use crate::sys::disk::{self, DiskError};
+use crate::sys::program::{self, LOOKING, ProgramError};
+
+mod grow;
+
+pub use grow::GrowError;
+
+/// Why an image was not written back. What this means for the disk says the phase on the board.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The plan refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The description.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The image is damaged.
+    #[error("the image is damaged, and nothing was written")]
+    Damaged(#[source] CheckError),
+    /// A region was not written.
+    #[error("{subject} was not written")]
+    Write {
+        /// The region.
+        subject: String,
+        /// Why not.
+        #[source]
+        source: UnpackError,
+    },
+    /// What the region was written to.
+    #[error("cannot write {}", .0.display())]
+    Target(PathBuf, #[source] io::Error),
+    /// The table's copy cannot be moved.
+    #[error("the copy of the partition table cannot be moved to the disk's end")]
+    MoveCopy(#[source] ProgramError),
+    /// The table cannot be read back.
+    #[error("the partition table cannot be read back")]
+    ReadBack(#[source] SurveyError),
+    /// It is another.
+    #[error("the partition table on the disk is not the image's: partition {0} differs")]
+    OtherTable(u32),
+    /// The last partition did not grow.
+    #[error("the last partition cannot be given the disk's room")]
+    Grow(#[from] GrowError),
+    /// The image has no such partition.
+    #[error("the image has no partition {0}")]
+    NoPartition(u32),
+}
+
+/// An image that was written back.
+#[derive(Debug)]
+pub struct Restored {
+    /// Which.
+    pub image: DiskImage,
+    /// What the administrator should know, in words.
+    pub notes: Vec<String>,
+}
+
+/// A disk that may be written, and the image for it: nothing has been written so far.
+#[derive(Debug)]
+pub struct Ready {
+    folder: PathBuf,
+    disk: PathBuf,
+    opened: File,
+    target: DiskFacts,
+    image: DiskImage,
+    plan: plan::Plan,
+    notes: Vec<String>,
+}
+
+/// Finds out whether the image in this folder may be written to this disk, and checks it.
+///
+/// # Errors
+/// When it may not, or is damaged.
+pub fn prepare(
+    folder: &Path,
+    disk: &Path,
+    settings: &PartcloneSettings,
+    board: &Board,
+) -> Result<Ready, RestoreError> {
+    board.phase(Phase::Surveying, 0, 0);
+    let image = folder::description(folder)?;
+    disk::assert_unused(disk)?;
+    let target = disk::facts(disk)?;
+    let others: Vec<OtherDisk> =
+        disk::others(disk).into_iter().map(|(path, serial)| OtherDisk { path, serial }).collect();
+    let plan = plan::plan(&image, &target, &others, &grow::growable(), settings)?;
+    let mut notes = plan.notes.clone();
+    let depth = match settings.restore_check {
+        RestoreCheck::Everything => Depth::Checksums,
+        RestoreCheck::Skip => {
+            notes.push("the image was not checked before the disk was written, as ordered".to_owned());
+            Depth::Sizes
+        }
+    };
+    check::check(folder, depth, board).map_err(RestoreError::Damaged)?;
+    let opened = disk::open_to_write(disk)?;
+    let (folder, disk) = (folder.to_owned(), disk.to_owned());
+    Ok(Ready { folder, disk, opened, target, image, plan, notes })
+}
+
+/// Writes an image to its disk.
+///
+/// # Errors
+/// When anything at all went wrong: the disk is incomplete then.
+pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
+    let Ready { folder, disk, opened, target, image, plan, mut notes } = ready;
+    let (folder, disk) = (folder.as_path(), disk.as_path());
+    let written: Vec<&Region> = plan.regions.iter().filter_map(|&index| image.regions.get(index)).collect();
+    let total = written.iter().filter_map(|region| region.stream()).map(|stream| stream.length).sum();
+    board.phase(Phase::Writing, written.len(), total);
+    wipe_table(&opened, target.size).map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    let writer = Writer { folder, image: &image, path: disk, file: &opened, base: 0, zeros: Zeros::Write };
+    for region in &written {
+        writer.write(region, board)?;
+    }
+    opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    if plan.table == TableStep::MoveCopy {
+        program::must(Command::new("sgdisk").arg("-e").arg(disk), LOOKING).map_err(RestoreError::MoveCopy)?;
+    }
+    // For what comes after us on this machine; a kernel that refuses sees the table at the next boot.
+    if let Err(error) = disk::reread_table(disk) {
+        notes.push(format!("the kernel has not read the new partition table: {}", crate::chain(&error)));
+    }
+    writer.read_back(&written, plan.table)?;
+    compare_table(&image.table, disk)?;
+    if let Some(growing) = &plan.grow {
+        board.phase(Phase::Resizing, 1, 0);
+        board.region(crate::subject(&image.table, Some(growing.partition)));
+        notes.push(grow::grow(disk, &target, growing)?);
+    }
+    opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    Ok(Restored { image, notes })
+}
+
+/// Writes the image in this folder to a new file, as a disk of the same size with holes where nothing is.
+///
+/// # Errors
+/// When the image is damaged or the file cannot be written; it is incomplete then.
+pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage, RestoreError> {
+    let image = folder::description(folder)?;
+    let regions: Vec<&Region> = image.regions.iter().collect();
+    export_regions(folder, &image, target, &regions, (0, image.disk.size), board)?;
+    Ok(image)
+}
+
+/// Writes one partition of the image in this folder to a new file, with holes where nothing is.
+///
+/// # Errors
+/// When there is none with this number, the image is damaged or the file cannot be written.
+pub fn export_partition(
+    folder: &Path,
+    number: u32,
+    target: &Path,
+    board: &Board,
+) -> Result<(), RestoreError> {
+    let image = folder::description(folder)?;
+    let found = image.table.partitions.iter().find(|partition| partition.number == number);
+    let partition = found.ok_or(RestoreError::NoPartition(number))?;
+    let regions: Vec<&Region> =
+        image.regions.iter().filter(|region| region.partition == Some(number)).collect();
+    export_regions(folder, &image, target, &regions, (partition.start, partition.length), board)
+}
+
+fn export_regions(
+    folder: &Path,
+    image: &DiskImage,
+    target: &Path,
+    regions: &[&Region],
+    (start, length): (u64, u64),
+    board: &Board,
+) -> Result<(), RestoreError> {
+    let target_error = |error| RestoreError::Target(target.to_owned(), error);
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).open(target).map_err(target_error)?;
+    file.set_len(length).map_err(target_error)?;
+    let streams = || regions.iter().filter_map(|region| region.stream());
+    board.phase(Phase::Writing, streams().count(), streams().map(|stream: &Stream| stream.length).sum());
+    let writer = Writer { folder, image, path: target, file: &file, base: start, zeros: Zeros::LeaveOut };
+    for region in regions {
+        writer.write(region, board)?;
+    }
+    file.sync_all().map_err(target_error)
+}
+
+/// A disk that is being written must not look like one that can be used: neither copy of its table stays.
+fn wipe_table(disk: &File, size: u64) -> io::Result<()> {
+    let edge = EDGE.min(size);
+    let zeros = vec![0; usize::try_from(edge).unwrap_or_default()];
+    disk.write_all_at(&zeros, 0)?;
+    disk.write_all_at(&zeros, size - edge)?;
+    disk.sync_all()
+}
+
+/// Whether the tools read from the disk what they read when it was backed up.
+fn compare_table(expected: &Table, disk: &Path) -> Result<(), RestoreError> {
+    let (found, _) = survey::table(disk).map_err(RestoreError::ReadBack)?;
+    let same = |number: u32| {
+        let entry = |table: &Table| {
+            let found = table.partitions.iter().find(|partition| partition.number == number)?;
+            Some((found.start, found.length, found.kind.clone(), found.name.clone(), found.uuid.clone()))
+        };
+        entry(expected) == entry(&found)
+    };
+    let numbers = expected.partitions.iter().chain(&found.partitions).map(|partition| partition.number);
+    match numbers.into_iter().find(|&number| !same(number)) {
+        Some(number) => Err(RestoreError::OtherTable(number)),
+        None => Ok(()),
+    }
+}
+
+/// Writes regions to a disk or file of which `base` is the first byte.
+struct Writer<'a> {
+    folder: &'a Path,
+    image: &'a DiskImage,
+    path: &'a Path,
+    file: &'a File,
+    base: u64,
+    zeros: Zeros,
+}
+
+impl Writer<'_> {
+    fn write(&self, region: &Region, board: &Board) -> Result<(), RestoreError> {
+        let subject = crate::subject(&self.image.table, region.partition);
+        let Some(stream) = region.stream() else { return Ok(()) };
+        board.region(subject.clone());
+        let (nobody, start) = (Board::default(), region.start.saturating_sub(self.base));
+        let written = match &region.content {
+            Content::Partclone { total, used, .. } => {
+                let mut command = Command::new("partclone.restore");
+                command
+                    .args(["-q", "-L", "/dev/null", "-s", "-", "-E", &start.to_string(), "-O"])
+                    .arg(self.path);
+                unpack::unpack(
+                    self.folder,
+                    stream,
+                    &nobody,
+                    unpack::to_partclone(command, (*total, *used), board),
+                )
+            }
+            _ => {
+                let place = (start, region.length);
+                unpack::unpack(
+                    self.folder,
+                    stream,
+                    &nobody,
+                    unpack::to_disk(self.file, place, self.zeros, board),
+                )
+            }
+        };
+        written.map_err(|source| RestoreError::Write { subject, source })
+    }
+
+    /// Compares what stands beside the partitions with the image, from the disk and not from memory.
+    fn read_back(&self, written: &[&Region], table: TableStep) -> Result<(), RestoreError> {
+        disk::forget(self.file);
+        for region in written {
+            let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
+                continue;
+            };
+            // Moving the copy has changed the header of the table, and the size in the protective MBR.
+            if table == TableStep::MoveCopy && region.start == 0 {
+                continue;
+            }
+            let compared = unpack::compare(self.file, (region.start, region.length));
+            let subject = crate::subject(&self.image.table, region.partition);
+            unpack::unpack(self.folder, stream, &Board::default(), compared)
+                .map_err(|source| RestoreError::Write { subject, source })?;
+        }
+        Ok(())
+    }
+}

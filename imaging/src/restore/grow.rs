@@ -1,0 +1,138 @@
+//! Giving a larger disk's room to the last partition and its file system.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ghost_contract::image::{DiskFacts, FileSystem};
+
+use crate::plan::restore::Grow;
+use crate::survey::{self, SurveyError};
+use crate::sys::disk;
+use crate::sys::node::{Access, Node, NodeError};
+use crate::sys::program::{self, LOOKING, ProgramError, RESIZING, Running};
+
+/// `e2fsck` has mended what it should (e2fsck(8), "EXIT CODE"), which is no failure.
+const MENDED: i32 = 1;
+
+/// Why the last partition did not grow.
+#[derive(Debug, thiserror::Error)]
+pub enum GrowError {
+    /// A tool has failed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The table cannot be read after it was changed.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// The partition has no node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// It is not there any more.
+    #[error("partition {0} is not in the table any more")]
+    Gone(u32),
+    /// The table's tool does not take its script.
+    #[error("sfdisk does not take its script")]
+    Script(#[source] io::Error),
+    /// A place to mount it.
+    #[error("cannot make {}", .0.display())]
+    MountPoint(PathBuf, #[source] io::Error),
+}
+
+/// The file systems for which this machine has the tools.
+pub(super) fn growable() -> Vec<FileSystem> {
+    let tools = [
+        (FileSystem::Ntfs, "ntfsresize"),
+        (FileSystem::Ext, "resize2fs"),
+        (FileSystem::Btrfs, "btrfs"),
+        (FileSystem::Xfs, "xfs_growfs"),
+    ];
+    tools
+        .into_iter()
+        .filter(|(_, tool)| program::is_installed(tool))
+        .map(|(file_system, _)| file_system)
+        .collect()
+}
+
+/// Grows it; what was done in words.
+///
+/// # Errors
+/// When a tool fails: the partition may be larger than its file system then.
+pub(super) fn grow(disk: &Path, facts: &DiskFacts, growing: &Grow) -> Result<String, GrowError> {
+    grow_partition(disk, growing.partition)?;
+    // The kernel may refuse; then the file system is reached by a loop device.
+    let _seen_at_next_boot = disk::reread_table(disk);
+    let (table, _) = survey::table(disk)?;
+    let grown = table.partitions.iter().find(|partition| partition.number == growing.partition);
+    let grown = grown.ok_or(GrowError::Gone(growing.partition))?;
+    let node = Node::of(disk, grown.start, grown.length, facts.logical_sector, Access::Write)?;
+    grow_file_system(node.path(), growing.file_system)?;
+    let later = match growing.file_system {
+        FileSystem::Ntfs => "; Windows will check it when it starts",
+        _ => "",
+    };
+    Ok(format!(
+        "partition {} has grown to {} bytes, and its file system with it{later}",
+        grown.number, grown.length
+    ))
+}
+
+fn grow_partition(disk: &Path, number: u32) -> Result<(), GrowError> {
+    let mut command = Command::new("sfdisk");
+    command.args(["--no-reread", "--force", "--quiet", "-N", &number.to_string()]).arg(disk);
+    let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()))?;
+    if let Some(mut script) = running.child().stdin.take() {
+        // The start as it is, the size as large as it can be (sfdisk(8), "INPUT FORMATS").
+        script.write_all(b", +\n").map_err(GrowError::Script)?;
+    }
+    Ok(running.succeed(LOOKING)?)
+}
+
+fn grow_file_system(node: &Path, file_system: FileSystem) -> Result<(), GrowError> {
+    match file_system {
+        FileSystem::Ntfs => {
+            let mut command = Command::new("ntfsresize");
+            must(command.args(["--force", "--no-progress-bar"]).arg(node))
+        }
+        FileSystem::Ext => {
+            let check = program::run(Command::new("e2fsck").args(["-f", "-p"]).arg(node), RESIZING)?;
+            if !check.status.success() && check.status.code() != Some(MENDED) {
+                let said = String::from_utf8_lossy(&check.output);
+                let said = format!("{}; {}", program::last_lines(&said), check.errors);
+                let failed =
+                    ProgramError::Failed { program: "e2fsck".to_owned(), status: check.status, said };
+                return Err(failed.into());
+            }
+            must(Command::new("resize2fs").arg(node))
+        }
+        FileSystem::Btrfs => mounted(node, "btrfs", |place| {
+            must(Command::new("btrfs").args(["filesystem", "resize", "max"]).arg(place))
+        }),
+        FileSystem::Xfs => mounted(node, "xfs", |place| must(Command::new("xfs_growfs").arg(place))),
+        // The plan does not grow them.
+        FileSystem::Fat | FileSystem::Exfat => Ok(()),
+    }
+}
+
+fn must(command: &mut Command) -> Result<(), GrowError> {
+    program::must(command, RESIZING)?;
+    Ok(())
+}
+
+/// Some file systems grow while they are mounted, and only then.
+fn mounted(
+    node: &Path,
+    kind: &str,
+    work: impl FnOnce(&Path) -> Result<(), GrowError>,
+) -> Result<(), GrowError> {
+    let place = std::env::temp_dir().join(format!("ghost-imager-{}", std::process::id()));
+    fs::create_dir(&place).map_err(|error| GrowError::MountPoint(place.clone(), error))?;
+    let mount = program::must(Command::new("mount").args(["-t", kind]).arg(node).arg(&place), LOOKING);
+    let worked = mount.map_err(GrowError::from).and_then(|_| {
+        let worked = work(&place);
+        let unmounted = program::must(Command::new("umount").arg(&place), LOOKING);
+        worked.and(unmounted.map(|_| ()).map_err(GrowError::from))
+    });
+    let removed = fs::remove_dir(&place).map_err(|error| GrowError::MountPoint(place, error));
+    worked.and(removed)
+}

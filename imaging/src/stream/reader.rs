@@ -1,0 +1,89 @@
+//! partclone reading a file system: it has looked at it, its image's head is here, and the rest waits in its pipe
+//! until it is taken. So a disk is surveyed and saved by the same processes, and looked at only once.
+
+use std::path::Path;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ghost_contract::image::{FileSystem, OnReadError, Range};
+
+use super::raw;
+use crate::sys::program::{self, Begun, LOOKING, ProgramError, Running};
+use crate::tool::partclone::{self, HEAD, Head, HeadError};
+
+/// A file system that is being read. Ended when dropped.
+#[derive(Debug)]
+pub struct Reader {
+    begun: Begun<HEAD>,
+    bad: Arc<Mutex<Vec<Range>>>,
+}
+
+/// What is left of one while it is taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// The process.
+    pub running: Running,
+    /// Its image, behind the head.
+    pub output: ChildStdout,
+    /// The head.
+    pub head: [u8; HEAD],
+    bad: Arc<Mutex<Vec<Range>>>,
+}
+
+impl Reader {
+    /// Starts reading this node, and waits for the head; why there is none in partclone's words.
+    ///
+    /// # Errors
+    /// When partclone cannot be started or does not say anything for too long.
+    pub fn start(
+        file_system: FileSystem,
+        node: &Path,
+        on_error: OnReadError,
+    ) -> Result<Result<Self, String>, ProgramError> {
+        let bad = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&bad);
+        let hear = move |line: &str| {
+            if let Some(start) = partclone::unreadable(line) {
+                let range = Range { start, length: partclone::UNREADABLE };
+                raw::note(&mut noted.lock().unwrap_or_else(PoisonError::into_inner), range);
+            }
+        };
+        let begun = program::beginning(&mut command(file_system, node, on_error), LOOKING, hear)?;
+        Ok(begun.map(|begun| Self { begun, bad }))
+    }
+
+    /// What its image's head says.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn head(&self) -> Result<Head, HeadError> {
+        Head::parse(&self.begun.bytes)
+    }
+
+    /// For whoever takes the image.
+    #[must_use]
+    pub fn take(self) -> Taken {
+        let Begun { running, output, bytes } = self.begun;
+        Taken { running, output, head: bytes, bad: self.bad }
+    }
+}
+
+impl Taken {
+    /// What could not be read so far, in bytes from the file system's start.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<Range> {
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The program that writes the image of this node to its standard output.
+#[must_use]
+pub fn command(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Command {
+    let mut command = Command::new(partclone::program(file_system));
+    command.args(["-q", "-L", "/dev/null", "-c", "-o", "-", "-s"]).arg(node);
+    if on_error == OnReadError::Rescue {
+        command.arg("-R");
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}

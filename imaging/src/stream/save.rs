@@ -1,0 +1,271 @@
+//! A region of the disk, through the compressor, into pieces.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ghost_contract::image::{FileSystem, OnReadError, Range, Stream};
+
+use super::pieces::{self, PieceError, Pieces, Syncing};
+use super::raw::{self, RawError};
+use super::reader::{self, Reader};
+use crate::board::Board;
+use crate::sys::disk::{DiskError, NoReadAhead};
+use crate::sys::node::NodeError;
+use crate::sys::pipe;
+use crate::sys::program::{LOOKING, ProgramError, Running, last_lines};
+use crate::tool::partclone::{self, HEAD, Head, HeadError};
+
+/// How long a tool may take to end once its pipes are closed.
+const ENDING: Duration = Duration::from_secs(60);
+/// Taken from the compressor at a time.
+const BUFFER: usize = 256 << 10;
+
+/// Why a region was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// A tool cannot be started, or says that it has failed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The image store does not take it.
+    #[error(transparent)]
+    Piece(#[from] PieceError),
+    /// The partition has no node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Its node cannot be prepared.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The disk does not give it.
+    #[error(transparent)]
+    Raw(#[from] RawError),
+    /// partclone writes something that is not its image.
+    #[error("what partclone writes cannot be understood")]
+    Head(#[from] HeadError),
+    /// It does not write its image's head any more.
+    #[error("partclone does not read the file system any more: {0}")]
+    NoHead(String),
+    /// A pipe is broken.
+    #[error("the pipe to the compressor is broken")]
+    Pipe(#[source] io::Error),
+    /// The file system is another than when it was looked at.
+    #[error("the file system has changed while the disk was read: somebody else writes to it")]
+    Changed,
+    /// partclone says that it has done its work, and has not.
+    #[error("partclone's image has {found} bytes, the used blocks alone have {least}")]
+    Short {
+        /// What it wrote.
+        found: u64,
+        /// What it must have at least.
+        least: u64,
+    },
+    /// A place of the file system cannot be read.
+    #[error("the disk cannot be read at byte {position} of it; with rescue the job would go on there")]
+    Unreadable {
+        /// Where, in bytes from the file system's start.
+        position: u64,
+    },
+    /// partclone has met a place that cannot be read, and does not say which.
+    #[error("the disk cannot be read everywhere, and partclone does not say where")]
+    Unsaid,
+    /// A thread of ours.
+    #[error("a thread has a bug")]
+    Bug,
+}
+
+/// How every stream of an image is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Method<'a> {
+    /// Where to.
+    pub folder: &'a Path,
+    /// The level of zstd.
+    pub level: u8,
+    /// Its threads.
+    pub threads: u64,
+    /// The largest piece, bytes.
+    pub piece_size: u64,
+    /// What is done when the disk cannot be read somewhere.
+    pub on_read_error: OnReadError,
+}
+
+/// A region that was saved.
+#[derive(Debug)]
+pub struct Saved {
+    /// Its stream.
+    pub stream: Stream,
+    /// What could not be read: of a file system in bytes from its start, else on the disk.
+    pub bad: Vec<Range>,
+    /// Its last piece; without it on the disk there is no image.
+    pub syncing: Syncing,
+}
+
+/// Saves a file system's used blocks from its node.
+///
+/// The first attempt ends where partclone cannot read. With a rescue a second one goes on there; without, it is
+/// only asked for the place.
+///
+/// # Errors
+/// When a tool fails, or the store does not take it.
+pub fn file_system(
+    method: Method<'_>,
+    name: &str,
+    (node, reader): (&Path, Reader),
+    (file_system, expected): (FileSystem, &Head),
+    board: &Board,
+) -> Result<Saved, SaveError> {
+    let before = board.done();
+    let saved = match (attempt(method, name, reader, expected, board), method.on_read_error) {
+        (Ok(saved), _) => saved,
+        (Err(SaveError::Unsaid), OnReadError::Fail) => return Err(locate(file_system, node)?),
+        (Err(SaveError::Unsaid), OnReadError::Rescue) => {
+            board.set(before);
+            pieces::remove(method.folder, name)?;
+            let _exactly = NoReadAhead::make(node)?;
+            let rescuer =
+                Reader::start(file_system, node, OnReadError::Rescue)?.map_err(SaveError::NoHead)?;
+            let saved = attempt(method, name, rescuer, expected, board)?;
+            if saved.bad.is_empty() {
+                return Err(SaveError::Unsaid);
+            }
+            saved
+        }
+        (Err(error), _) => return Err(error),
+    };
+    board.set(before.saturating_add(expected.expected_length()));
+    Ok(saved)
+}
+
+/// The error that names the first place that cannot be read.
+fn locate(file_system: FileSystem, node: &Path) -> Result<SaveError, SaveError> {
+    let _exactly = NoReadAhead::make(node)?;
+    let mut command = reader::command(file_system, node, OnReadError::Rescue);
+    let (sender, places) = mpsc::channel();
+    let hear = move |line: &str| {
+        if let Some(place) = partclone::unreadable(line) {
+            // Only the first is waited for.
+            let _further = sender.send(place);
+        }
+    };
+    let mut running = Running::start_heard(&mut command, hear)?;
+    let mut image = running.child().stdout.take().ok_or(SaveError::Bug)?;
+    let reading = thread::spawn(move || io::copy(&mut image, &mut io::sink()));
+    let place = places.recv_timeout(LOOKING);
+    drop(running);
+    // It ends with its process; what it has read is of no interest.
+    let _ended = reading.join();
+    Ok(place.map_or(SaveError::Unsaid, |position| SaveError::Unreadable { position }))
+}
+
+fn attempt(
+    method: Method<'_>,
+    name: &str,
+    reader: Reader,
+    expected: &Head,
+    board: &Board,
+) -> Result<Saved, SaveError> {
+    let found = reader.head()?;
+    if found != *expected {
+        return Err(SaveError::Changed);
+    }
+    let mut taken = reader.take();
+    let (stream, syncing) = compressed(method, name, |to| relay(&taken.head, &taken.output, to, board))?;
+    // One that breaks off looks like one that has come to its end, except for this.
+    let (status, said) = taken.running.end(ENDING)?;
+    if !status.success() && partclone::met_bad_sectors(&said) {
+        return Err(SaveError::Unsaid);
+    }
+    if !status.success() {
+        let program = taken.running.program().to_owned();
+        return Err(ProgramError::Failed { program, status, said: last_lines(&said) }.into());
+    }
+    // The map and the used blocks at least, whatever its status says.
+    let least = expected.expected_length();
+    if stream.length < least {
+        return Err(SaveError::Short { found: stream.length, least });
+    }
+    Ok(Saved { stream, bad: taken.unreadable(), syncing })
+}
+
+/// Passes the head on, and the rest unseen.
+fn relay(head: &[u8; HEAD], from: &ChildStdout, mut to: ChildStdin, board: &Board) -> Result<u64, SaveError> {
+    to.write_all(head).map_err(SaveError::Pipe)?;
+    pipe::widen(from);
+    let mut length = HEAD as u64;
+    board.add(length);
+    loop {
+        match pipe::relay(from, &to).map_err(SaveError::Pipe)? {
+            0 => return Ok(length),
+            moved => {
+                length += moved as u64;
+                board.add(moved as u64);
+            }
+        }
+    }
+}
+
+/// Saves every byte of a stretch.
+///
+/// # Errors
+/// When the disk does not give it, or the store does not take it.
+pub fn raw(
+    method: Method<'_>,
+    name: &str,
+    disk: &File,
+    stretch: Range,
+    board: &Board,
+) -> Result<Saved, SaveError> {
+    let mut bad = Vec::new();
+    let (stream, syncing) = compressed(method, name, |to| {
+        bad = raw::read(disk, stretch, method.on_read_error, board, to)?;
+        Ok(stretch.length)
+    })?;
+    Ok(Saved { stream, bad, syncing })
+}
+
+/// Runs the compressor between a feeder, which has a thread, and the pieces. The feeder says how many bytes
+/// it has fed.
+fn compressed(
+    method: Method<'_>,
+    name: &str,
+    feed: impl FnOnce(ChildStdin) -> Result<u64, SaveError> + Send,
+) -> Result<(Stream, Syncing), SaveError> {
+    let mut command = Command::new("zstd");
+    command.args(["-q", "-c", &format!("-T{}", method.threads), &format!("-{}", method.level)]);
+    let mut zstd = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+    let to = zstd.child().stdin.take().ok_or(SaveError::Bug)?;
+    let from = zstd.child().stdout.take().ok_or(SaveError::Bug)?;
+    pipe::widen(&to);
+    pipe::widen(&from);
+    let mut pieces = Pieces::new(method.folder, name.to_owned(), method.piece_size);
+    let (fed, drained) = thread::scope(|scope| {
+        let feeder = scope.spawn(|| feed(to));
+        let drained = drain(from, &mut pieces);
+        if drained.is_err() {
+            // Its input breaks then, and with it the feeder.
+            let _gone = zstd.child().kill();
+        }
+        (feeder.join().unwrap_or(Err(SaveError::Bug)), drained)
+    });
+    // What the store refuses, or the compressor does, is the cause of a broken pipe, not the other way round.
+    drained?;
+    zstd.succeed(ENDING)?;
+    let length = fed?;
+    let (pieces, syncing) = pieces.finish()?;
+    Ok((Stream { length, pieces }, syncing))
+}
+
+fn drain(mut from: ChildStdout, pieces: &mut Pieces) -> Result<(), SaveError> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => pieces.write(buffer.get(..length).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(SaveError::Pipe(error)),
+        }
+    }
+}

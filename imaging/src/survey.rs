@@ -1,0 +1,237 @@
+//! Looking at a disk before it is backed up: its table, and what each stretch holds. Changes nothing.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Table};
+
+use crate::plan::backup::{Holding, Owner, Stretch};
+use crate::stream::reader::Reader;
+use crate::sys::node::{Access, Node, NodeError};
+use crate::sys::program::{self, LOOKING, ProgramError, Said};
+use crate::tool::blkid::{self, Found};
+use crate::tool::partclone;
+use crate::tool::sfdisk::{self, SfdiskError};
+use crate::tool::{superblock, xfs};
+
+/// blkid found nothing (blkid(8), "EXIT STATUS").
+const BLKID_NOTHING: i32 = 2;
+/// blkid found two things at once (blkid(8)).
+const BLKID_AMBIVALENT: i32 = 8;
+/// What `ntfs-3g.probe` says of an NTFS that can be used (ntfs-3g.probe(8)).
+const PROBE_CLEAN: i32 = 0;
+/// … that Windows has hibernated on, also by fast start.
+const PROBE_HIBERNATED: i32 = 14;
+/// … that was not unmounted.
+const PROBE_UNCLEAN: i32 = 15;
+/// As much of an XFS's log is read at a time.
+const LOG_PART: usize = 1 << 20;
+/// The flag of a volume that has to be checked, in `$Volume` (ntfs-3g, layout.h: `VOLUME_IS_DIRTY`).
+const VOLUME_IS_DIRTY: u32 = 1;
+
+/// Why a disk cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// A tool cannot be started or has failed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Its table cannot be understood.
+    #[error(transparent)]
+    Table(#[from] SfdiskError),
+    /// A partition has no node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The disk cannot be read.
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+}
+
+/// The disk's table, and the same as a dump for people and for `sfdisk`.
+///
+/// # Errors
+/// When a tool fails. That there is no table is none.
+pub fn table(disk: &Path) -> Result<(Table, Vec<u8>), SurveyError> {
+    // A file system on the whole disk has bytes that could be taken for a table.
+    if blkid(disk, 0, None)?.usage.as_deref() == Some("filesystem") {
+        return Ok((sfdisk::none(), Vec::new()));
+    }
+    let json = program::run(Command::new("sfdisk").arg("--json").arg(disk), LOOKING)?;
+    if !json.status.success() {
+        return no_table(disk, &json);
+    }
+    let table = sfdisk::parse(&json.output, &disk.display().to_string())?;
+    let dump = program::must(Command::new("sfdisk").arg("--dump").arg(disk), LOOKING)?;
+    Ok((table, dump))
+}
+
+/// That there is none is no failure; anything else is.
+fn no_table(disk: &Path, said: &Said) -> Result<(Table, Vec<u8>), SurveyError> {
+    if said.errors.contains("does not contain a recognized partition table") {
+        return Ok((sfdisk::none(), Vec::new()));
+    }
+    let program = format!("sfdisk --json {}", disk.display());
+    Err(ProgramError::Failed { program, status: said.status, said: said.errors.clone() }.into())
+}
+
+/// What a look has shown, and who reads it already.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What the stretch holds; nothing where no file system can be.
+    pub holding: Option<Holding>,
+    /// partclone, if it takes what is there.
+    pub open: Option<Open>,
+}
+
+/// A file system that is being read, and its node.
+#[derive(Debug)]
+pub struct Open {
+    /// partclone.
+    pub reader: Reader,
+    /// What it reads.
+    pub node: Node,
+}
+
+/// What this stretch holds.
+///
+/// # Errors
+/// When a tool fails or the disk cannot be read.
+pub fn look(disk: &DiskFacts, stretch: Stretch) -> Result<Looked, SurveyError> {
+    if matches!(stretch.owner, Owner::Nobody | Owner::Extended) {
+        return Ok(Looked::default());
+    }
+    let only = |holding| Ok(Looked { holding: Some(holding), open: None });
+    let path = Path::new(&disk.path);
+    let found = blkid(path, stretch.start, Some(stretch.length))?;
+    let Some(file_system) = found.kind.as_deref().and_then(partclone::file_system) else {
+        return only(Holding::Other(found));
+    };
+    let node = Node::of(path, stretch.start, stretch.length, disk.logical_sector, Access::Read)?;
+    let state = match file_system {
+        FileSystem::Ntfs => ntfs_state(node.path())?,
+        FileSystem::Xfs => xfs_state(path, stretch)?,
+        _ => superblock::state(file_system, &bytes(path, stretch.start, beginning(stretch))?),
+    };
+    if let Some(state) = state {
+        return only(Holding::NotClean(file_system, state));
+    }
+    // A rescue begins with the second attempt.
+    let reader = match Reader::start(file_system, node.path(), OnReadError::Fail)? {
+        Ok(reader) => reader,
+        Err(said) => return only(Holding::Refused(file_system, said)),
+    };
+    match reader.head() {
+        Ok(head) => {
+            let holding = Some(Holding::FileSystem(file_system, head));
+            Ok(Looked { holding, open: Some(Open { reader, node }) })
+        }
+        Err(error) => only(Holding::Refused(file_system, error.to_string())),
+    }
+}
+
+/// Adds to the table what is in its partitions, for people.
+///
+/// # Errors
+/// When blkid fails.
+pub fn describe(table: &mut Table, disk: &Path) -> Result<(), SurveyError> {
+    for partition in &mut table.partitions {
+        let Partition { start, length, .. } = *partition;
+        let found = blkid(disk, start, Some(length))?;
+        partition.file_system = found.kind;
+        partition.label = found.label;
+    }
+    Ok(())
+}
+
+/// What blkid finds in a stretch, which it reads itself and not from its cache.
+fn blkid(disk: &Path, start: u64, length: Option<u64>) -> Result<Found, SurveyError> {
+    let mut command = Command::new("blkid");
+    command.args(["-p", "-o", "export", "-O", &start.to_string()]);
+    if let Some(length) = length {
+        command.args(["-S", &length.to_string()]);
+    }
+    let said = program::run(command.arg(disk), LOOKING)?;
+    match said.status.code() {
+        Some(0) => Ok(blkid::parse(&String::from_utf8_lossy(&said.output))),
+        Some(BLKID_NOTHING | BLKID_AMBIVALENT) => Ok(Found::default()),
+        _ => {
+            let program = format!("blkid {}", disk.display());
+            Err(ProgramError::Failed { program, status: said.status, said: said.errors }.into())
+        }
+    }
+}
+
+/// In words what an NTFS is besides closed.
+fn ntfs_state(node: &Path) -> Result<Option<String>, SurveyError> {
+    let probe = program::run(Command::new("ntfs-3g.probe").arg("--readwrite").arg(node), LOOKING)?;
+    match probe.status.code() {
+        Some(PROBE_CLEAN) => {}
+        Some(PROBE_HIBERNATED) => {
+            return Ok(Some("Windows is hibernated, or has used its fast start".to_owned()));
+        }
+        Some(PROBE_UNCLEAN) => return Ok(Some("it was not unmounted".to_owned())),
+        _ => return Ok(Some(format!("ntfs-3g.probe says: {}", probe.errors))),
+    }
+    let said = program::must(Command::new("ntfsinfo").arg("-m").arg(node), LOOKING)?;
+    let dirty =
+        volume_flags(&String::from_utf8_lossy(&said)).is_none_or(|flags| flags & VOLUME_IS_DIRTY != 0);
+    Ok(dirty.then(|| "it is marked to be checked by chkdsk".to_owned()))
+}
+
+/// The line `Volume Flags: 0x0001` of `ntfsinfo --mft`, which may have the flags' names behind it.
+fn volume_flags(said: &str) -> Option<u32> {
+    let line = said.lines().find_map(|line| line.trim().strip_prefix("Volume Flags:"))?;
+    let digits = line.split_whitespace().next()?.strip_prefix("0x")?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+/// In words what an XFS is besides closed.
+fn xfs_state(disk: &Path, stretch: Stretch) -> Result<Option<String>, SurveyError> {
+    let Some(log) = xfs::log(&bytes(disk, stretch.start, xfs::SUPERBLOCK)?) else {
+        return Ok(Some("its log is on another device".to_owned()));
+    };
+    if log.end > stretch.length {
+        return Ok(Some("its log is beyond the partition".to_owned()));
+    }
+    let (mut last, mut at) = (None, log.start);
+    while at < log.end {
+        let length = usize::try_from(log.end - at).unwrap_or(LOG_PART).min(LOG_PART);
+        last =
+            xfs::Last::with(last, &bytes(disk, stretch.start + at, length)?, (at - log.start) / xfs::BLOCK);
+        at += length as u64;
+    }
+    let unmounted = match last {
+        Some(last) => {
+            let block = last.first_operation((log.end - log.start) / xfs::BLOCK);
+            last.is_unmount(&bytes(disk, stretch.start + log.start + block * xfs::BLOCK, xfs::SUPERBLOCK)?)
+        }
+        None => false,
+    };
+    Ok((!unmounted).then(|| "its log has to be replayed: it was not unmounted".to_owned()))
+}
+
+/// As much of a stretch's beginning as superblocks are in.
+fn beginning(stretch: Stretch) -> usize {
+    usize::try_from(stretch.length).unwrap_or(usize::MAX).min(superblock::NEEDED)
+}
+
+fn bytes(disk: &Path, at: u64, length: usize) -> Result<Vec<u8>, SurveyError> {
+    let mut bytes = vec![0; length];
+    let read = File::open(disk).and_then(|disk| disk.read_exact_at(&mut bytes, at));
+    read.map_err(|error| SurveyError::Read(disk.to_owned(), error))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_of_a_volume_are_read() {
+        assert_eq!(volume_flags("\tVolume State: 91\n\tVolume Flags: 0x0000\n"), Some(0));
+        assert_eq!(volume_flags("\tVolume Flags: 0x0001 DIRTY\n"), Some(1));
+        assert_eq!(volume_flags("something else"), None);
+    }
+}

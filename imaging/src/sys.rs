@@ -1,0 +1,8 @@
+//! Effects, one a file. Nothing here decides.
+
+pub mod clock;
+pub mod disk;
+pub mod file;
+pub mod node;
+pub mod pipe;
+pub mod program;

@@ -1,0 +1,223 @@
+//! A disk: a block device, or a plain file that holds one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ghost_contract::image::DiskFacts;
+use rustix::fs::{Advice, Mode, OFlags, fadvise, major, minor, open};
+use rustix::io::Errno;
+
+use super::program::{self, LOOKING, ProgramError};
+
+/// The sector of a plain file, which has none of its own.
+const FILE_SECTOR: u32 = 512;
+
+/// What cannot be done with a disk.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// It cannot be looked at.
+    #[error("cannot look at {}", .0.display())]
+    Look(PathBuf, #[source] io::Error),
+    /// It is mounted, or part of something that runs.
+    #[error("{} is in use: a file system on it is mounted, or another device is built on it", .0.display())]
+    InUse(PathBuf),
+    /// It cannot be opened.
+    #[error("cannot open {}", .0.display())]
+    Open(PathBuf, #[source] io::Error),
+    /// A tool refuses.
+    #[error("{}", .0.display())]
+    Tool(PathBuf, #[source] ProgramError),
+}
+
+/// Whether this is a block device.
+///
+/// # Errors
+/// When there is nothing, or something else than a device or a file.
+pub fn is_block_device(path: &Path) -> Result<bool, DiskError> {
+    let kind = fs::metadata(path).map_err(|error| DiskError::Look(path.to_owned(), error))?.file_type();
+    if kind.is_block_device() || kind.is_file() {
+        return Ok(kind.is_block_device());
+    }
+    Err(DiskError::Look(path.to_owned(), io::Error::other("it is neither a block device nor a file")))
+}
+
+/// What is known of this disk.
+///
+/// # Errors
+/// When it cannot be opened or its size not be seen.
+pub fn facts(path: &Path) -> Result<DiskFacts, DiskError> {
+    let look = |error| DiskError::Look(path.to_owned(), error);
+    let mut file = File::open(path).map_err(|error| DiskError::Open(path.to_owned(), error))?;
+    let size = file.seek(SeekFrom::End(0)).map_err(look)?;
+    let folder = if is_block_device(path)? { Some(sys_folder(path)?) } else { None };
+    let sector = |name: &str| folder.as_deref().and_then(|folder| number(&folder.join("queue").join(name)));
+    Ok(DiskFacts {
+        path: path.display().to_string(),
+        model: folder.as_deref().and_then(|folder| text(&folder.join("device/model"))),
+        serial: folder.as_deref().and_then(serial),
+        size,
+        logical_sector: sector("logical_block_size").unwrap_or(FILE_SECTOR),
+        physical_sector: sector("physical_block_size").unwrap_or(FILE_SECTOR),
+    })
+}
+
+/// The folder of a block device in sysfs.
+pub(super) fn sys_folder(path: &Path) -> Result<PathBuf, DiskError> {
+    let look = |error| DiskError::Look(path.to_owned(), error);
+    let device = fs::metadata(path).map_err(look)?.rdev();
+    let link = format!("/sys/dev/block/{}:{}", major(device), minor(device));
+    fs::canonicalize(link).map_err(look)
+}
+
+/// The disks of this machine besides this one that are built in and tell their serial number: path and number.
+#[must_use]
+pub fn others(than: &Path) -> Vec<(String, String)> {
+    let own = sys_folder(than).ok();
+    let entries = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let folders = entries.filter_map(|entry| fs::canonicalize(entry.path()).ok());
+    let built_in = folders.filter(|folder| {
+        let parts = || folder.iter().filter_map(|part| part.to_str());
+        !parts().any(|part| part == "virtual" || part.starts_with("usb")) && own.as_ref() != Some(folder)
+    });
+    let named = built_in.filter_map(|folder| {
+        let name = folder.file_name()?.to_str()?;
+        Some((format!("/dev/{name}"), serial(&folder)?))
+    });
+    named.collect()
+}
+
+/// NVMe and eMMC have it below `device`, virtio beside; SCSI and SATA in the vital product data, page 80h
+/// (SPC-4, 7.8.15: four bytes of head, then text).
+fn serial(folder: &Path) -> Option<String> {
+    let page = || {
+        let bytes = fs::read(folder.join("device/vpd_pg80")).ok()?;
+        let text = String::from_utf8_lossy(bytes.get(4..)?).trim_matches(['\0', ' ']).to_owned();
+        (!text.is_empty()).then_some(text)
+    };
+    text(&folder.join("device/serial")).or_else(|| text(&folder.join("serial"))).or_else(page)
+}
+
+fn text(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn number<N: std::str::FromStr>(path: &Path) -> Option<N> {
+    text(path)?.parse().ok()
+}
+
+/// Makes sure that nobody uses this disk: the kernel refuses an exclusive opening then.
+///
+/// # Errors
+/// When somebody does.
+pub fn assert_unused(path: &Path) -> Result<(), DiskError> {
+    if !is_block_device(path)? {
+        return Ok(());
+    }
+    match open(path, OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(_unused) => Ok(()),
+        Err(Errno::BUSY) => Err(DiskError::InUse(path.to_owned())),
+        Err(error) => Err(DiskError::Open(path.to_owned(), error.into())),
+    }
+}
+
+/// Opens it for writing; a file is neither made nor cut.
+///
+/// # Errors
+/// Those of opening.
+pub fn open_to_write(path: &Path) -> Result<File, DiskError> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map_err(|error| DiskError::Open(path.to_owned(), error))
+}
+
+/// A block device that the kernel lets nobody write to, as long as this lives. A file stays as it is.
+#[derive(Debug)]
+pub struct ReadOnly(Option<PathBuf>);
+
+impl ReadOnly {
+    /// Makes it so, its partitions included.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn make(disk: &Path) -> Result<Self, DiskError> {
+        let tool = |error| DiskError::Tool(disk.to_owned(), error);
+        if !is_block_device(disk)? {
+            return Ok(Self(None));
+        }
+        let already = program::must(&mut blockdev("--getro", disk), LOOKING).map_err(tool)?;
+        if already.starts_with(b"1") {
+            return Ok(Self(None));
+        }
+        program::must(&mut blockdev("--setro", disk), LOOKING).map_err(tool)?;
+        Ok(Self(Some(disk.to_owned())))
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        if let Some(disk) = &self.0 {
+            // A disk that stays read-only is safe; the next boot ends it.
+            let _stays = program::must(&mut blockdev("--setrw", disk), LOOKING);
+        }
+    }
+}
+
+/// A block device of which the kernel reads no more at a time than it is asked for, as long as this lives: a
+/// place that cannot be read takes what is read together with it along. A file stays as it is.
+#[derive(Debug)]
+pub struct NoReadAhead(Option<(PathBuf, String)>);
+
+impl NoReadAhead {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn make(device: &Path) -> Result<Self, DiskError> {
+        let tool = |error| DiskError::Tool(device.to_owned(), error);
+        if !is_block_device(device)? {
+            return Ok(Self(None));
+        }
+        let before = program::must(&mut blockdev("--getra", device), LOOKING).map_err(tool)?;
+        program::must(blockdev("--setra", Path::new("0")).arg(device), LOOKING).map_err(tool)?;
+        // What has failed together stays together as long as the page cache remembers it.
+        program::must(&mut blockdev("--flushbufs", device), LOOKING).map_err(tool)?;
+        Ok(Self(Some((device.to_owned(), String::from_utf8_lossy(&before).trim().to_owned()))))
+    }
+}
+
+impl Drop for NoReadAhead {
+    fn drop(&mut self) {
+        if let Some((device, before)) = &self.0 {
+            // Without it everything is only slower.
+            let _slower = program::must(blockdev("--setra", Path::new(before)).arg(device), LOOKING);
+        }
+    }
+}
+
+/// Has the kernel read the partition table again.
+///
+/// # Errors
+/// When it refuses, as it does while a partition is in use.
+pub fn reread_table(disk: &Path) -> Result<(), DiskError> {
+    if !is_block_device(disk)? {
+        return Ok(());
+    }
+    let read = program::must(&mut blockdev("--rereadpt", disk), LOOKING);
+    read.map(|_| ()).map_err(|error| DiskError::Tool(disk.to_owned(), error))
+}
+
+fn blockdev(verb: &str, disk: &Path) -> Command {
+    let mut command = Command::new("blockdev");
+    command.arg(verb).arg(disk);
+    command
+}
+
+/// Drops what the page cache holds of a file, so that it is read from its disk. It must be synced before.
+pub fn forget(file: &File) {
+    // Only advice: if it is not taken, the reader sees the same bytes, from memory.
+    let _as_it_is = fadvise(file, 0, None, Advice::DontNeed);
+}

@@ -1,0 +1,42 @@
+//! What the tools say, as values. Pure: their output in, our words out.
+
+pub mod blkid;
+pub mod partclone;
+pub mod sfdisk;
+pub mod superblock;
+pub mod xfs;
+pub mod zstd;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ghost_contract::image::FileSystem;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_of_a_damaged_disk_break_no_parser(bytes in proptest::collection::vec(any::<u8>(), 0..1200), magic in 0..3) {
+            let beginning: &[u8] = match magic {
+                0 => b"XFSB",
+                1 => b"partclone-image\0",
+                _ => b"\xFE\xED\xBA\xBE",
+            };
+            let bytes = [beginning, &bytes].concat();
+            let text = String::from_utf8_lossy(&bytes);
+            let _table = sfdisk::parse(&bytes, "a");
+            let _found = blkid::parse(&text);
+            let _place = partclone::unreadable(&text);
+            if let Some(log) = xfs::log(&bytes) {
+                prop_assert!(log.start < log.end);
+            }
+            let last = xfs::Last::with(None, &bytes, 0);
+            let _unmounted = last.map(|last| (last.first_operation(7), last.is_unmount(&bytes)));
+            for file_system in [FileSystem::Ext, FileSystem::Btrfs, FileSystem::Exfat] {
+                let _state = superblock::state(file_system, &bytes);
+            }
+            if let Some(Ok(head)) = bytes.first_chunk().map(partclone::Head::parse) {
+                prop_assert!(head.used <= head.total);
+            }
+        }
+    }
+}

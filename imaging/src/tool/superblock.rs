@@ -1,0 +1,72 @@
+//! Whether a file system was closed, read from its superblock. If it was not, what it says of used blocks may
+//! be behind its journal, and saving only those would lose some.
+
+use ghost_contract::image::FileSystem;
+
+/// As many bytes of the file system's beginning as [`state`] looks at.
+pub const NEEDED: usize = (64 << 10) + 4096;
+
+/// ext's superblock (Linux, Documentation/filesystems/ext4/super.rst).
+const EXT: usize = 1024;
+const EXT_INCOMPATIBLE: usize = EXT + 0x60;
+const EXT_NEEDS_RECOVERY: u32 = 0x4;
+/// Btrfs's superblock and in it the tree of what was synced since the last commit (fs/btrfs, `btrfs_super_block`).
+const BTRFS: usize = 64 << 10;
+const BTRFS_LOG_ROOT: usize = BTRFS + 0x60;
+/// The flags of an exFAT volume (Microsoft's specification, 3.1.13), of which one says that it is dirty.
+const EXFAT_FLAGS: usize = 106;
+const EXFAT_DIRTY: u8 = 2;
+
+/// In words what it is besides closed; none if it is closed, or cannot be told from here.
+#[must_use]
+pub fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String> {
+    match file_system {
+        FileSystem::Ext => {
+            let features = beginning.get(EXT_INCOMPATIBLE..EXT_INCOMPATIBLE + 4)?;
+            let features = u32::from_le_bytes(features.try_into().ok()?);
+            let open = features & EXT_NEEDS_RECOVERY != 0;
+            open.then(|| "its journal needs recovery: it was not unmounted".to_owned())
+        }
+        FileSystem::Btrfs => {
+            let root = beginning.get(BTRFS_LOG_ROOT..BTRFS_LOG_ROOT + 8)?;
+            let open = root.iter().any(|&byte| byte != 0);
+            open.then(|| "it has a log to replay: it was not unmounted".to_owned())
+        }
+        FileSystem::Exfat => {
+            let open = beginning.get(EXFAT_FLAGS)? & EXFAT_DIRTY != 0;
+            open.then(|| "it is marked dirty: it was not unmounted".to_owned())
+        }
+        // FAT has no journal, and its table is what it says. The others have looks of their own.
+        FileSystem::Ntfs | FileSystem::Fat | FileSystem::Xfs => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_needs_recovery_is_seen() {
+        let mut ext = vec![0; NEEDED];
+        ext[EXT_INCOMPATIBLE] = 0x42;
+        assert_eq!(state(FileSystem::Ext, &ext), None);
+        ext[EXT_INCOMPATIBLE] = 0x46;
+        assert!(state(FileSystem::Ext, &ext).unwrap().contains("needs recovery"));
+    }
+
+    #[test]
+    fn a_dirty_exfat_is_seen() {
+        let mut exfat = vec![0; NEEDED];
+        assert_eq!(state(FileSystem::Exfat, &exfat), None);
+        exfat[EXFAT_FLAGS] = 2;
+        assert!(state(FileSystem::Exfat, &exfat).unwrap().contains("dirty"));
+    }
+
+    #[test]
+    fn a_log_to_replay_is_seen() {
+        let mut btrfs = vec![0; NEEDED];
+        assert_eq!(state(FileSystem::Btrfs, &btrfs), None);
+        btrfs[BTRFS_LOG_ROOT + 2] = 1;
+        assert!(state(FileSystem::Btrfs, &btrfs).unwrap().contains("replay"));
+    }
+}

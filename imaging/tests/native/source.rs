@@ -1,0 +1,242 @@
+//! Disks that are not as they should be when they are saved.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ghost_contract::image::{Content, Range, RawReason};
+
+use crate::disk::{self, MIB, noise, peek, poke, run};
+use crate::imager::{command, description, done, failed};
+
+/// Why the first partition is saved with every byte.
+fn reason(image: &Path) -> RawReason {
+    let image = description(image);
+    let region = image.regions.iter().find(|region| region.partition == Some(1)).unwrap();
+    match &region.content {
+        Content::Raw { reason, .. } => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A disk with one partition, which holds this.
+fn with(folder: &Path, file_system: &Path, size: u64) -> PathBuf {
+    let disk = folder.join("disk");
+    disk::blank(&disk, size + 2 * MIB);
+    disk::partition(&disk, &format!("label: gpt\nsize={}M\n", size / MIB));
+    disk::put(&disk, file_system, MIB);
+    disk
+}
+
+#[test]
+fn a_hibernated_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
+    let folder = tempfile::tempdir().unwrap();
+    let ntfs = disk::file_system(folder.path(), "ntfs", 40 * MIB);
+    let hibernation = folder.path().join("hiberfil");
+    // A session that can be resumed begins so (ntfs-3g, `ntfs_volume_check_hiberfile`).
+    fs::write(&hibernation, [b"hibr".to_vec(), vec![0; 8192]].concat()).unwrap();
+    run("ntfscp", &["-q", ntfs.to_str().unwrap(), hibernation.to_str().unwrap(), "hiberfil.sys"]);
+    let disk = with(folder.path(), &ntfs, 40 * MIB);
+    let before = peek(&disk, 0, 42 * MIB);
+    let image = folder.path().join("image");
+    let (said, _) = failed("backup", &image, Some(&disk), "{}");
+    assert!(
+        said.contains("partition 1") && said.contains("hibernated") && said.contains("dirty_ntfs=raw"),
+        "{said}"
+    );
+    assert!(!image.join("disk0").exists());
+    done("backup", &image, Some(&disk), "{\"dirty_ntfs\": \"raw\"}");
+    assert!(matches!(reason(&image), RawReason::NotClean { .. }));
+    assert!(peek(&disk, 0, 42 * MIB) == before, "the disk was written");
+    let target = folder.path().join("target");
+    fs::write(&target, noise(3, 42 * MIB)).unwrap();
+    done("restore", &image, Some(&target), "{}");
+    assert!(fs::read(target).unwrap() == before);
+}
+
+#[test]
+fn an_ext4_with_a_journal_to_replay_is_saved_with_every_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let ext = disk::file_system(folder.path(), "ext4", 40 * MIB);
+    let disk = with(folder.path(), &ext, 40 * MIB);
+    // The feature "needs_recovery", as while it is mounted.
+    let at = MIB + 1024 + 0x60;
+    let features = peek(&disk, at, 1)[0];
+    poke(&disk, at, &[features | 4]);
+    let image = folder.path().join("image");
+    let notes = done("backup", &image, Some(&disk), "{}");
+    assert!(
+        notes[0].contains("partition 1 is saved with every byte: its journal needs recovery"),
+        "{notes:?}"
+    );
+    assert!(matches!(reason(&image), RawReason::NotClean { .. }));
+}
+
+/// A copy of a file system of this kind, taken while it was mounted and had been written to.
+fn mounted_copy(folder: &Path, kind: &str, size: u64) -> PathBuf {
+    let (file_system, place) = (disk::file_system(folder, kind, size), folder.join("mounted"));
+    fs::create_dir(&place).unwrap();
+    run("mount", &["-o", "loop", file_system.to_str().unwrap(), place.to_str().unwrap()]);
+    let copy = folder.join("copy");
+    let copied = std::panic::catch_unwind(|| {
+        for number in 0..50 {
+            fs::write(place.join(format!("file-{number}")), noise(number, 5000)).unwrap();
+        }
+        run("sync", &["--file-system", place.to_str().unwrap()]);
+        // What is synced alone goes to the log, until the next commit.
+        let mut file = File::options().append(true).open(place.join("file-1")).unwrap();
+        file.write_all(b"more").unwrap();
+        file.sync_all().unwrap();
+        run("cp", &[file_system.to_str().unwrap(), copy.to_str().unwrap()]);
+    });
+    run("umount", &[place.to_str().unwrap()]);
+    copied.unwrap();
+    copy
+}
+
+#[test]
+fn an_xfs_and_a_btrfs_with_a_log_to_replay_are_saved_with_every_byte() {
+    for (kind, size) in [("xfs", 310 * MIB), ("btrfs", 120 * MIB)] {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = mounted_copy(folder.path(), kind, size);
+        let disk = with(folder.path(), &copy, size);
+        let image = folder.path().join("image");
+        done("backup", &image, Some(&disk), "{}");
+        let reason = reason(&image);
+        assert!(
+            matches!(&reason, RawReason::NotClean { state } if state.contains("replay")),
+            "{kind}: {reason:?}"
+        );
+    }
+}
+
+/// A disk that cannot be read in one place: it is a file in a btrfs, whose block there does not have its checksum.
+struct Failing {
+    place: PathBuf,
+    disk: PathBuf,
+}
+
+impl Failing {
+    fn at(folder: &Path, disk: &Path, bad: u64) -> Self {
+        let (host, place) = (folder.join("host"), folder.join("failing"));
+        fs::create_dir(&place).unwrap();
+        disk::blank(&host, 256 * MIB);
+        run("mkfs.btrfs", &["-q", host.to_str().unwrap()]);
+        let mount = || run("mount", &["-o", "loop", host.to_str().unwrap(), place.to_str().unwrap()]);
+        mount();
+        run("cp", &["--sparse=always", disk.to_str().unwrap(), place.join("disk").to_str().unwrap()]);
+        run("umount", &[place.to_str().unwrap()]);
+        let wanted = peek(disk, bad, 4096);
+        let bytes = fs::read(&host).unwrap();
+        let block = bytes.chunks(4096).position(|block| block == wanted).unwrap();
+        poke(&host, block as u64 * 4096, b"other");
+        mount();
+        Self { disk: place.join("disk"), place }
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        run("umount", &[self.place.to_str().unwrap()]);
+    }
+}
+
+/// The place of a byte of the file, and 4096 bytes around it that are nowhere else.
+fn place_of_noise(disk: &Path) -> u64 {
+    let (bytes, wanted) = (fs::read(disk).unwrap(), noise(7, 2 * MIB));
+    let block = wanted.chunks(4096).nth(100).unwrap();
+    bytes.chunks(4096).position(|found| found == block).unwrap() as u64 * 4096
+}
+
+#[test]
+fn where_a_disk_cannot_be_read_is_said_and_a_rescue_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let ext = disk::file_system(folder.path(), "ext4", 40 * MIB);
+    let disk = with(folder.path(), &ext, 40 * MIB);
+    let bad = place_of_noise(&disk);
+    let failing = Failing::at(folder.path(), &disk, bad);
+    let image = folder.path().join("image");
+    let (said, _) = failed("backup", &image, Some(&failing.disk), "{}");
+    // The kernel loses as much around the place as it reads at once.
+    let around = |start: u64| (bad - 64 * 1024..=bad).contains(&start);
+    let place = said.split("at byte ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(said.contains("partition 1") && around(place.parse::<u64>().unwrap() + MIB), "{said}, {bad}");
+    assert!(!image.join("disk0/disk.json").exists());
+
+    let rescued = folder.path().join("rescued");
+    let notes = done("backup", &rescued, Some(&failing.disk), "{\"on_read_error\": \"rescue\"}");
+    assert!(notes[0].contains("1 places of the disk could not be read"), "{notes:?}");
+    let ranges = description(&rescued).bad_ranges;
+    let [Range { start, length }] = ranges[..] else { panic!("{ranges:?}") };
+    assert!(around(start) && (bad + 4096..bad + 64 * 1024).contains(&(start + length)), "{ranges:?}, {bad}");
+    done("check", &rescued, None, "{}");
+    let target = folder.path().join("target");
+    disk::blank(&target, 42 * MIB);
+    done("restore", &rescued, Some(&target), "{}");
+    let is = |from: u64, length: u64| peek(&target, from, length) == peek(&disk, from, length);
+    assert!(is(start - 4096, 4096) && is(start + length, 4096) && !is(bad, 4096));
+}
+
+#[test]
+fn a_raw_region_that_cannot_be_read_is_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = folder.path().join("unknown");
+    fs::write(&unknown, noise(7, 8 * MIB)).unwrap();
+    let disk = with(folder.path(), &unknown, 8 * MIB);
+    let bad = MIB + 100 * 4096;
+    let failing = Failing::at(folder.path(), &disk, bad);
+    let image = folder.path().join("image");
+    let (said, _) = failed("backup", &image, Some(&failing.disk), "{}");
+    assert!(said.contains(&format!("the disk cannot be read at byte {bad}")), "{said}");
+    let rescued = folder.path().join("rescued");
+    done("backup", &rescued, Some(&failing.disk), "{\"on_read_error\": \"rescue\"}");
+    assert_eq!(description(&rescued).bad_ranges, [Range { start: bad, length: 4096 }]);
+}
+
+/// The reason of a backup whose tool of this name is a script instead; `$real` is the tool.
+fn with_tool(folder: &Path, tool: &str, script: &str) -> String {
+    let disk = disk::small(folder);
+    let (tools, image) = (folder.join("tools"), folder.join("image"));
+    fs::create_dir(&tools).unwrap();
+    let real = run("sh", &["-c", &format!("command -v {tool}")]);
+    let path = tools.join(tool);
+    fs::write(&path, format!("#!/bin/bash\nreal={}\n{script}\n", real.trim())).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let start = Instant::now();
+    let status = command("backup", &image, Some(&disk), "{}").env("PATH", paths).status().unwrap();
+    assert!(!status.success() && !image.join("disk0/disk.json").exists());
+    assert!(start.elapsed() < Duration::from_secs(50), "it waited for something that does not come");
+    fs::read_to_string(image.with_extension("result")).unwrap()
+}
+
+#[test]
+fn a_compressor_that_fails_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "head -c 300000 >/dev/null; echo no memory left >&2; exit 1";
+    let said = with_tool(folder.path(), "zstd", script);
+    assert!(said.contains("zstd failed (exit status: 1): no memory left"), "{said}");
+}
+
+#[test]
+fn a_partclone_that_breaks_off_is_noticed_whatever_its_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = with_tool(folder.path(), "partclone.extfs", "$real \"$@\" | head -c 1000000; exit 3");
+    assert!(said.contains("partclone.extfs failed (exit status: 3)"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let said = with_tool(folder.path(), "partclone.extfs", "$real \"$@\" | head -c 1000000; exit 0");
+    assert!(said.contains("partclone's image has 1000000 bytes, the used blocks alone have"), "{said}");
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (folder.path().join("disk"), folder.path().join("image"));
+    disk::blank(&disk, MIB);
+    let (said, _) = failed("backup", &image, Some(&disk), "{\"compression_level\": 30}");
+    assert!(said.contains("1 to 19"), "{said}");
+    let (said, _) = failed("backup", &image, Some(&disk), "{\"rescue\"");
+    assert!(said.contains("no settings that can be understood"), "{said}");
+}

@@ -1,0 +1,156 @@
+//! How is it started, and what is believed of what it leaves?
+
+use ghost_contract::UnixTime;
+use ghost_contract::checksum::Sha256;
+use ghost_contract::image::{
+    Compression, Content, DiskFacts, Piece, RawReason, Region, Stream, Table, TableKind, VERSION,
+};
+
+use super::*;
+
+fn arguments(mode: Mode, disks: &[&str]) -> String {
+    let disks: Vec<PathBuf> = disks.iter().map(PathBuf::from).collect();
+    prepare(mode, &disks, &PartcloneSettings::default()).unwrap().arguments.join(" ")
+}
+
+#[test]
+fn it_is_told_what_to_do_with_which_disks() {
+    const FILES: &str = "--image /run/ghost/imager/images --settings /run/ghost/imager/settings.json \
+                         --progress /run/ghost/imager/progress.json --result /run/ghost/imager/result.json";
+    assert_eq!(arguments(Mode::Backup, &["/dev/sda"]), format!("backup {FILES} --disk /dev/sda"));
+    assert_eq!(
+        arguments(Mode::Restore, &["/dev/nvme0n1", "/dev/vda"]),
+        format!("restore {FILES} --disk /dev/nvme0n1 --disk /dev/vda")
+    );
+    assert_eq!(arguments(Mode::Verify, &[]), format!("check {FILES}"));
+}
+
+#[test]
+fn it_runs_on_the_first_terminal_with_the_settings_of_the_order() {
+    let settings = PartcloneSettings { compression_level: 7, ..PartcloneSettings::default() };
+    let launch = prepare(Mode::Backup, &[PathBuf::from("/dev/sda")], &settings).unwrap();
+    assert_eq!(
+        (launch.terminal, launch.program.as_path()),
+        (Terminal::FirstVt, Path::new("/sbin/ghost-imager"))
+    );
+    let written: PartcloneSettings = serde_json::from_slice(&launch.files[0].content).unwrap();
+    assert_eq!((launch.files[0].path.as_path(), written), (Path::new(SETTINGS), settings));
+}
+
+#[test]
+fn there_is_nothing_in_it_for_a_person_to_use() {
+    let error = prepare(Mode::Ghost, &[], &PartcloneSettings::default()).unwrap_err();
+    assert!(error.to_string().contains("IMAGER=dosemu"), "{error}");
+}
+
+fn image() -> Vec<u8> {
+    let pieces = vec![Piece { file: "00.raw.zst.000".to_owned(), size: 1, sha256: Sha256::new([0; 32]) }];
+    let content =
+        Content::Raw { reason: RawReason::NoTable { found: None }, stream: Stream { length: 512, pieces } };
+    let (path, model, serial) = ("/dev/sda".to_owned(), None, None);
+    let image = DiskImage {
+        version: VERSION,
+        disk: DiskFacts { path, model, serial, size: 512, logical_sector: 512, physical_sector: 512 },
+        table: Table { kind: TableKind::None, id: None, partitions: vec![] },
+        regions: vec![Region { start: 0, length: 512, partition: None, content }],
+        compression: Compression::Zstd { level: 3 },
+        bad_ranges: vec![],
+        notes: vec![],
+        tools: vec![],
+        started: UnixTime::from_millis(1),
+        ended: UnixTime::from_millis(2),
+    };
+    image.to_json().unwrap().into_bytes()
+}
+
+fn done(notes: &[&str]) -> Option<Vec<u8>> {
+    let notes = notes.iter().map(|note| (*note).to_owned()).collect();
+    Some(serde_json::to_vec(&Ending::Done { disk_bytes: 512, image_bytes: 1, notes }).unwrap())
+}
+
+fn at(phase: Phase) -> Option<Vec<u8>> {
+    let progress = Progress {
+        phase,
+        disk: 0,
+        disks: 1,
+        region: 1,
+        regions: 2,
+        subject: "partition 1".to_owned(),
+        done: 1,
+        total: 2,
+        rate: 1,
+        eta: Some(1),
+    };
+    Some(serde_json::to_vec(&progress).unwrap())
+}
+
+fn failure(evidence: &Evidence, mode: Mode) -> (String, Option<TargetDisk>) {
+    let Judgement { outcome, target, .. } = evidence.judge(mode);
+    let Outcome::Failed { reason } = outcome else { panic!("{outcome:?}") };
+    (reason, target)
+}
+
+#[test]
+fn a_job_has_succeeded_when_the_result_says_so_and_a_backup_left_its_images() {
+    let descriptions = vec![Some(image()), Some(image())];
+    let evidence = Evidence { result: done(&["partition 2 is saved raw"]), descriptions, progress: None };
+    let judgement = evidence.judge(Mode::Backup);
+    assert_eq!(judgement.outcome, Outcome::Succeeded);
+    assert_eq!(judgement.remarks, ["partition 2 is saved raw"]);
+    for mode in [Mode::Verify, Mode::Restore] {
+        let evidence = Evidence { result: done(&[]), ..Evidence::default() };
+        assert_eq!(evidence.judge(mode).outcome, Outcome::Succeeded);
+    }
+}
+
+#[test]
+fn a_backup_without_a_whole_image_of_every_disk_is_a_failure() {
+    let with = |description| Evidence {
+        result: done(&[]),
+        descriptions: vec![Some(image()), description],
+        progress: None,
+    };
+    let missing = failure(&with(None), Mode::Backup).0;
+    assert_eq!(missing, "the imager says that all went well, and disk1 has no disk.json");
+    let torn = failure(&with(Some(image().split_off(1))), Mode::Backup).0;
+    assert!(torn.starts_with("the imager says that all went well, and disk1 cannot be used: "), "{torn}");
+}
+
+#[test]
+fn its_own_words_are_the_reason() {
+    let reason = "cannot read /dev/sda at byte 4096".to_owned();
+    for target in [TargetDisk::Untouched, TargetDisk::Incomplete] {
+        let ending = Ending::Failed { reason: reason.clone(), target };
+        let evidence = Evidence { result: Some(serde_json::to_vec(&ending).unwrap()), ..Evidence::default() };
+        assert_eq!(failure(&evidence, Mode::Restore), (reason.clone(), Some(target)));
+    }
+}
+
+#[test]
+fn without_a_result_it_did_not_come_to_its_end() {
+    for (progress, expected, target) in [
+        (None, "surveying", None),
+        (at(Phase::Checking), "checking", None),
+        (at(Phase::Writing), "writing", Some(TargetDisk::Incomplete)),
+        (at(Phase::Resizing), "resizing", Some(TargetDisk::Incomplete)),
+    ] {
+        let evidence = Evidence { progress, ..Evidence::default() };
+        let reason = format!("the imager ended while it was {expected}, without a result");
+        assert_eq!(failure(&evidence, Mode::Restore), (reason, target));
+    }
+    let torn = Evidence {
+        result: Some(b"{\"ending\":".to_vec()),
+        progress: at(Phase::Writing),
+        ..Evidence::default()
+    };
+    let (reason, target) = failure(&torn, Mode::Restore);
+    assert!(reason.starts_with("the imager's result cannot be read: "), "{reason}");
+    assert_eq!(target, Some(TargetDisk::Incomplete));
+}
+
+#[test]
+fn how_far_it_is_is_known_as_soon_as_it_says_so() {
+    assert_eq!(progress(None), None);
+    assert_eq!(progress(Some(b"")), None);
+    assert_eq!(progress(at(Phase::Reading).as_deref()).unwrap().phase, Phase::Reading);
+}

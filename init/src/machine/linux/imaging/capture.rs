@@ -1,0 +1,139 @@
+//! Screenshots of an imager: its own picture where it draws on no monitor, else what the monitor shows.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
+use std::sync::TryLockError;
+use std::time::Duration;
+
+use super::{Bench, Ready, dos_screen, locked};
+use crate::failure::Failure;
+use crate::imager::dos::CAPTURES;
+use crate::imager::{Program, dosbox_x};
+use crate::machine::linux::monitor;
+use crate::screen::Screen;
+use crate::screen::album::Frame;
+use crate::sys::{clock, file, imager, screens};
+use crate::task::{Finding, Glance};
+
+/// How long dosbox-x may take to write a picture.
+const PICTURE_LIMIT: Duration = Duration::from_secs(6);
+/// The name of its own picture as a source.
+const OWN_PICTURE: &str = "dosbox-x";
+
+/// The endings of the files of a screenshot.
+const ENDINGS: [&str; 3] = ["png", "txt", "ansi"];
+
+/// A screen that is to be kept.
+struct Shot {
+    screen: Screen,
+    /// What was written, for a screen on which nothing can be read.
+    written: Option<String>,
+    source: &'static str,
+    /// Which sources could not say, and why.
+    passed_over: Vec<String>,
+}
+
+impl Bench {
+    /// Saves what is on the screen. One at a time: where one hangs, no other hangs behind it.
+    pub(in super::super) fn capture(&self, name: String) -> Result<Finding, Failure> {
+        let ready = self.ready()?;
+        let mut album = match ready.album.try_lock() {
+            Ok(album) => album,
+            Err(TryLockError::Poisoned(album)) => album.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new("the screenshot before is still being taken"));
+            }
+        };
+        let Shot { screen, written, source, passed_over } = shot(&ready)?;
+        let picture = screen.png()?;
+        let characters = screen.characters();
+        let coloured = characters.as_ref().map(|characters| characters.coloured());
+        let frame = Frame {
+            name: name.clone(),
+            at: clock::uptime(),
+            source: source.to_owned(),
+            text: characters.map(|characters| characters.text()).or(written),
+            fingerprint: fingerprint(&picture),
+        };
+        let files = [
+            Some(&picture[..]),
+            frame.text.as_deref().map(str::as_bytes),
+            coloured.as_deref().map(str::as_bytes),
+        ];
+        for (ending, content) in ENDINGS.into_iter().zip(files) {
+            let path = |name: &str| ready.screens.join(format!("{name}.{ending}"));
+            let alike = album.like(frame.fingerprint).map(path);
+            content.map_or(Ok(()), |content| screens::save(&path(&name), content, alike))?;
+        }
+        locked(&self.heard).drain(..).for_each(|entry| album.hear(&entry));
+        album.add(frame);
+        screens::make_latest(&ready.screens, &ready.screens.join(format!("{name}.png")))?;
+        screens::write_page(&ready.screens, &album.page())?;
+        Ok(Finding::Captured { name, source: source.to_owned(), passed_over })
+    }
+
+    /// Removes a screenshot.
+    pub(in super::super) fn remove(&self, name: &str) -> Result<Finding, Failure> {
+        let ready = self.ready()?;
+        for ending in ENDINGS {
+            file::remove(&ready.screens.join(format!("{name}.{ending}")))?;
+        }
+        if let Ok(mut album) = ready.album.try_lock() {
+            album.remove(name);
+        }
+        Ok(Finding::Done)
+    }
+}
+
+fn fingerprint(picture: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    picture.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What can be read on the imager's screen. The cells of the console are the least trouble, where it has them.
+pub(super) fn text(ready: &Ready, glance: Glance) -> Result<Option<String>, Failure> {
+    match (ready.program, glance) {
+        (Program::Partclone, _) => Ok(None),
+        (Program::Dosemu, _) => Ok(monitor::look_for_text()?.screen.text()),
+        (Program::DosboxX, Glance::Quick) => dos_screen(),
+        (Program::DosboxX, Glance::Close) => {
+            let drawn = own_picture(ready)?.and_then(|picture| Screen::Png(picture).text());
+            let texts: Vec<String> = dos_screen()?.into_iter().chain(drawn).collect();
+            Ok((!texts.is_empty()).then(|| texts.join("\n")))
+        }
+    }
+}
+
+fn shot(ready: &Ready) -> Result<Shot, Failure> {
+    if let Some(picture) = own_picture(ready)? {
+        let screen = Screen::Png(picture);
+        return Ok(Shot { screen, written: dos_screen()?, source: OWN_PICTURE, passed_over: Vec::new() });
+    }
+    let found = monitor::look()?;
+    Ok(Shot {
+        screen: found.screen,
+        written: None,
+        source: found.source.as_str(),
+        passed_over: found.passed_over.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// The picture that the imager makes of its own screen, if it does and still runs.
+fn own_picture(ready: &Ready) -> Result<Option<Vec<u8>>, Failure> {
+    let runs = locked(&ready.session).is_some_and(imager::is_there);
+    if !runs || ready.program != Program::DosboxX {
+        return Ok(None);
+    }
+    let folder = Path::new(CAPTURES);
+    let before = imager::files(folder)?;
+    ready.keyboard()?.press(&dosbox_x::PICTURE_KEYS)?;
+    match imager::wait_for_new_file(folder, &before, PICTURE_LIMIT)? {
+        Some(path) => {
+            let picture = file::bytes(&path)?;
+            file::remove(&path)?;
+            Ok(Some(picture))
+        }
+        None => Ok(None),
+    }
+}

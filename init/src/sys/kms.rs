@@ -1,0 +1,324 @@
+//! What a display driver of the kernel (DRM) scans out: the frame buffer of the first CRT controller that shows one.
+#![allow(unsafe_code, reason = "ioctl(2) of DRM takes pointers, and a buffer is read through a mapping")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+use super::ioctl::{self, size};
+use crate::screen::Screen;
+use crate::screen::frame_buffer::{self, Channel, FrameBufferError, Layout, Pixels};
+
+/// The folder of the devices, which is also the source's name.
+pub const DEVICES: &str = "/dev/dri";
+/// So many CRT controllers are looked at; no card has more.
+const CRTCS: usize = 32;
+/// A buffer that is not tiled (drm/drm_fourcc.h).
+const LINEAR: u64 = 0;
+/// Names of pixel formats, as drm/drm_fourcc.h makes numbers of them: of 32 bits, blue lowest, and of 32, red lowest.
+const XRGB8888: u32 = u32::from_le_bytes(*b"XR24");
+const ARGB8888: u32 = u32::from_le_bytes(*b"AR24");
+const XBGR8888: u32 = u32::from_le_bytes(*b"XB24");
+const ABGR8888: u32 = u32::from_le_bytes(*b"AB24");
+const RGB888: u32 = u32::from_le_bytes(*b"RG24");
+const RGB565: u32 = u32::from_le_bytes(*b"RG16");
+const XRGB1555: u32 = u32::from_le_bytes(*b"XR15");
+
+/// Why there is nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum KmsError {
+    /// No card has a driver.
+    #[error("there is no card in {DEVICES}")]
+    NoCard,
+    /// A card shows nothing.
+    #[error("{} displays nothing", .0.display())]
+    Dark(PathBuf),
+    /// The device.
+    #[error("cannot open {path}")]
+    Open {
+        /// Which card.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A request.
+    #[error("cannot {what}")]
+    Ask {
+        /// What was to be done.
+        what: &'static str,
+        /// Why it was not.
+        source: Errno,
+    },
+    /// It is tiled, compressed, or of a format that is not known here.
+    #[error("the buffer on the screen has the format {format:#010x}, modifier {modifier:#x}")]
+    Format {
+        /// The number of drm/drm_fourcc.h.
+        format: u32,
+        /// How it is tiled.
+        modifier: u64,
+    },
+    /// What was read.
+    #[error(transparent)]
+    Picture(#[from] FrameBufferError),
+}
+
+/// `struct drm_mode_card_res`.
+#[repr(C)]
+#[derive(Default)]
+struct Resources {
+    frame_buffers: u64,
+    crtcs: u64,
+    connectors: u64,
+    encoders: u64,
+    frame_buffer_count: u32,
+    crtc_count: u32,
+    connector_count: u32,
+    encoder_count: u32,
+    sizes: [u32; 4],
+}
+
+/// `struct drm_mode_crtc`, the mode as the words that it consists of.
+#[repr(C)]
+#[derive(Default)]
+struct Crtc {
+    connectors: u64,
+    connector_count: u32,
+    id: u32,
+    frame_buffer: u32,
+    x: u32,
+    y: u32,
+    gamma_size: u32,
+    mode_valid: u32,
+    mode: Mode,
+}
+
+/// `struct drm_mode_modeinfo`.
+#[repr(C)]
+#[derive(Default)]
+struct Mode {
+    clock: u32,
+    width: u16,
+    horizontal: [u16; 4],
+    height: u16,
+    vertical: [u16; 4],
+    refresh: u32,
+    flags: [u32; 2],
+    name: [u32; 8],
+}
+
+/// `struct drm_mode_fb_cmd2`.
+#[repr(C)]
+#[derive(Default)]
+struct FrameBuffer {
+    id: u32,
+    width: u32,
+    height: u32,
+    format: u32,
+    flags: u32,
+    handles: [u32; 4],
+    pitches: [u32; 4],
+    offsets: [u32; 4],
+    modifiers: [u64; 4],
+}
+
+/// `struct drm_mode_map_dumb`.
+#[repr(C)]
+#[derive(Default)]
+struct MapDumb {
+    handle: u32,
+    pad: u32,
+    offset: u64,
+}
+
+/// `struct drm_gem_close`.
+#[repr(C)]
+struct Close {
+    handle: u32,
+    pad: u32,
+}
+
+/// Requests of drm/drm.h.
+mod request {
+    use nix::libc::Ioctl;
+
+    nix::ioctl_none!(drop_master, b'd', 0x1F);
+    pub(super) const GEM_CLOSE: Ioctl = nix::request_code_write!(b'd', 0x09, size_of::<super::Close>());
+    pub(super) const GETRESOURCES: Ioctl =
+        nix::request_code_readwrite!(b'd', 0xA0, size_of::<super::Resources>());
+    pub(super) const GETCRTC: Ioctl = nix::request_code_readwrite!(b'd', 0xA1, size_of::<super::Crtc>());
+    pub(super) const MAP_DUMB: Ioctl = nix::request_code_readwrite!(b'd', 0xB3, size_of::<super::MapDumb>());
+    pub(super) const GETFB2: Ioctl =
+        nix::request_code_readwrite!(b'd', 0xCE, size_of::<super::FrameBuffer>());
+}
+
+/// What the first card that displays something displays.
+///
+/// # Errors
+/// When there is none, or its buffer cannot be read.
+pub fn screen() -> Result<Screen, KmsError> {
+    let mut dark = None;
+    for path in cards() {
+        match Card::open(&path)?.screen() {
+            Err(KmsError::NoCard) => dark = Some(path),
+            other => return other,
+        }
+    }
+    Err(dark.map_or(KmsError::NoCard, KmsError::Dark))
+}
+
+fn cards() -> Vec<PathBuf> {
+    let is_card =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("card"));
+    let entries = fs::read_dir(Path::new(DEVICES)).into_iter().flatten().flatten();
+    let mut cards: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_card).collect();
+    cards.sort();
+    cards
+}
+
+struct Card(File);
+
+impl Card {
+    fn open(path: &Path) -> Result<Self, KmsError> {
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let file = opened.map_err(|source| KmsError::Open { path: path.to_owned(), source })?;
+        // Who opens a card first is its master, and the console could not draw any more.
+        // SAFETY: the descriptor is open, and the request takes nothing.
+        let _was_none = unsafe { request::drop_master(file.as_raw_fd()) };
+        Ok(Self(file))
+    }
+
+    fn screen(&self) -> Result<Screen, KmsError> {
+        let crtc = self.lit_crtc()?.ok_or(KmsError::NoCard)?;
+        let mut buffer = FrameBuffer { id: crtc.frame_buffer, ..FrameBuffer::default() };
+        // SAFETY: the request reads and fills a struct drm_mode_fb_cmd2, which this is.
+        unsafe { self.ask(request::GETFB2, &raw mut buffer, "get the buffer that is displayed") }?;
+        let handle = Handle { card: self, number: buffer.handles[0] };
+        let layout = layout(&crtc, &buffer)?;
+        let start = size(buffer.offsets[0])
+            + size(crtc.y) * layout.pitch
+            + size(crtc.x) * (layout.pitch / size(buffer.width).max(1)).min(4);
+        let length = frame_buffer::length(&layout)?;
+        let bytes = handle.bytes(start, length)?;
+        Ok(frame_buffer::decode(&layout, &bytes)?)
+    }
+
+    /// The first CRT controller that shows something.
+    fn lit_crtc(&self) -> Result<Option<Crtc>, KmsError> {
+        let mut ids = [0_u32; CRTCS];
+        let mut resources = Resources { crtcs: ids.as_mut_ptr() as u64, ..Resources::default() };
+        resources.crtc_count = u32::try_from(CRTCS).unwrap_or(u32::MAX);
+        // SAFETY: the request reads and fills a struct drm_mode_card_res, which this is, and writes at most as many
+        // numbers as it says, for which there is room.
+        unsafe { self.ask(request::GETRESOURCES, &raw mut resources, "list what the card has") }?;
+        for id in ids.into_iter().take(size(resources.crtc_count)) {
+            let mut crtc = Crtc { id, ..Crtc::default() };
+            // SAFETY: the request reads and fills a struct drm_mode_crtc, which this is; it has no connectors to fill.
+            unsafe { self.ask(request::GETCRTC, &raw mut crtc, "ask for what is displayed") }?;
+            if crtc.mode_valid != 0 && crtc.frame_buffer != 0 {
+                return Ok(Some(crtc));
+            }
+        }
+        Ok(None)
+    }
+
+    /// # Safety
+    /// The request must take a pointer to what `with` points to.
+    unsafe fn ask<T>(&self, request: libc::Ioctl, with: *mut T, what: &'static str) -> Result<(), KmsError> {
+        // SAFETY: the caller has seen to the pointer.
+        unsafe { ioctl::ask(&self.0, request, with) }.map_err(|source| KmsError::Ask { what, source })
+    }
+}
+
+/// A buffer of the card, as long as it is held.
+struct Handle<'a> {
+    card: &'a Card,
+    number: u32,
+}
+
+impl Handle<'_> {
+    fn bytes(&self, start: usize, length: usize) -> Result<Vec<u8>, KmsError> {
+        let mut place = MapDumb { handle: self.number, ..MapDumb::default() };
+        // SAFETY: the request reads and fills a struct drm_mode_map_dumb, which this is.
+        unsafe { self.card.ask(request::MAP_DUMB, &raw mut place, "map the buffer that is displayed") }?;
+        let fails = |source| KmsError::Ask { what: "map the buffer that is displayed", source };
+        let whole = NonZeroUsize::new(start + length).ok_or(fails(Errno::EINVAL))?;
+        let offset = place.offset.try_into().map_err(|_| fails(Errno::EOVERFLOW))?;
+        // SAFETY: the kernel chooses a place where nothing else is, and refuses more than the buffer has.
+        let mapping =
+            unsafe { mmap(None, whole, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &self.card.0, offset) };
+        let mapping = mapping.map_err(fails)?;
+        let byte = |index: usize| {
+            // SAFETY: the index is inside the mapping, which lives until after this loop; others may write there.
+            unsafe { mapping.cast::<u8>().as_ptr().add(index).read_volatile() }
+        };
+        let bytes = (start..start + length).map(byte).collect();
+        // SAFETY: it was mapped with this length, and nobody has a reference into it.
+        unsafe { munmap(mapping, whole.get()) }.map_err(fails)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Handle<'_> {
+    fn drop(&mut self) {
+        let mut close = Close { handle: self.number, pad: 0 };
+        // SAFETY: the request reads a struct drm_gem_close, which this is. Closing the card would do the same.
+        let _closed_with_the_card =
+            unsafe { self.card.ask(request::GEM_CLOSE, &raw mut close, "let go of the buffer") };
+    }
+}
+
+fn layout(crtc: &Crtc, buffer: &FrameBuffer) -> Result<Layout, KmsError> {
+    let usual = |bits| Pixels::usual(bits);
+    let red_lowest = || {
+        let channels = [0, 8, 16].map(|offset| Channel { offset, length: 8 });
+        Some(Pixels::Packed { bytes: 4, channels })
+    };
+    let pixels = match buffer.format {
+        XRGB8888 | ARGB8888 => usual(32),
+        XBGR8888 | ABGR8888 => red_lowest(),
+        RGB888 => usual(24),
+        RGB565 => usual(16),
+        XRGB1555 => usual(15),
+        _ => None,
+    };
+    let modifier = buffer.modifiers[0];
+    let pixels =
+        pixels.filter(|_| modifier == LINEAR).ok_or(KmsError::Format { format: buffer.format, modifier })?;
+    // What is displayed is a part of the buffer as large as the mode.
+    Ok(Layout {
+        width: usize::from(crtc.mode.width).min(size(buffer.width)),
+        height: usize::from(crtc.mode.height).min(size(buffer.height)),
+        pitch: size(buffer.pitches[0]),
+        pixels,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structures_are_as_long_as_the_kernels() {
+        assert_eq!((size_of::<Resources>(), size_of::<Crtc>(), size_of::<Mode>()), (64, 104, 68));
+        assert_eq!((size_of::<FrameBuffer>(), size_of::<MapDumb>(), size_of::<Close>()), (104, 16, 8));
+    }
+
+    #[test]
+    fn the_part_that_is_displayed_is_read_and_tiles_are_refused() {
+        let mut crtc = Crtc::default();
+        (crtc.mode.width, crtc.mode.height) = (1280, 800);
+        let mut buffer =
+            FrameBuffer { width: 1280, height: 1600, format: XRGB8888, ..FrameBuffer::default() };
+        buffer.pitches[0] = 5120;
+        let found = layout(&crtc, &buffer).unwrap();
+        assert_eq!((found.width, found.height, found.pitch), (1280, 800, 5120));
+        buffer.modifiers[0] = 1 << 56;
+        assert!(matches!(layout(&crtc, &buffer), Err(KmsError::Format { .. })));
+    }
+}

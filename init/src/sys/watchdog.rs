@@ -1,0 +1,257 @@
+//! The kernel's watchdogs: what resets a machine whose kernel hangs. Petting and disarming never wait.
+//!
+//! A device is opened once and never closed, so the magic character that allows a close is not needed: it is
+//! stopped by request.
+#![allow(unsafe_code, reason = "ioctl(2) of watchdogs takes pointers")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::child::Children;
+use super::modules::{self, ModulesError};
+use crate::watchdog::{Kind, LEAST_PATIENCE, PATIENCE, WhenLeaving};
+
+/// Where devices are, and how those of watchdogs are called, with a number behind it.
+const DEVICES: &str = "/dev";
+const NAME: &str = "watchdog";
+/// The kernel's own watchdog, and drivers of what PCs have for one. These look for their own hardware only; those
+/// that would try I/O ports at random are not here. Nothing else asks for them, so they are loaded by name.
+const DRIVERS: [&str; 7] =
+    ["softdog", "lpc_ich", "i2c_i801", "iTCO_wdt", "sp5100_tco", "wdat_wdt", "i6300esb"];
+
+/// `WDIOF_…` of linux/watchdog.h in front, and the driver's name for it.
+#[repr(C)]
+#[derive(Default)]
+struct WatchdogInfo {
+    options: u32,
+    firmware_version: u32,
+    identity: [u8; 32],
+}
+
+nix::ioctl_read!(
+    /// Who it is (linux/watchdog.h).
+    wdioc_getsupport,
+    b'W',
+    0,
+    WatchdogInfo
+);
+nix::ioctl_read!(
+    /// Start or stop it. The number says read, and the kernel reads from the pointer.
+    wdioc_setoptions,
+    b'W',
+    4,
+    libc::c_int
+);
+nix::ioctl_readwrite!(
+    /// Have it wait so many seconds; gives back how many it took.
+    wdioc_settimeout,
+    b'W',
+    6,
+    libc::c_int
+);
+nix::ioctl_read!(
+    /// How many seconds it waits.
+    wdioc_gettimeout,
+    b'W',
+    7,
+    libc::c_int
+);
+/// Stop it (linux/watchdog.h).
+const WDIOS_DISABLECARD: libc::c_int = 1;
+
+/// Why a watchdog does not watch.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchdogError {
+    /// Its driver.
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
+    /// The list of devices.
+    #[error("cannot list {DEVICES}")]
+    List(#[source] io::Error),
+    /// There is none, not even the kernel's own.
+    #[error("the kernel has no watchdog")]
+    None,
+    /// It cannot be opened.
+    #[error("cannot open {path}")]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It does not answer.
+    #[error("{path} does not say what it is and how long it waits")]
+    Unknown {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Errno,
+    },
+    /// It would reset a machine that is only busy.
+    #[error("{name} waits for {seconds} s at most, which is too short")]
+    Impatient {
+        /// Which.
+        name: String,
+        /// How long it waits.
+        seconds: u64,
+    },
+}
+
+/// One that runs.
+#[derive(Debug)]
+struct Watchdog {
+    device: File,
+    kind: Kind,
+}
+
+/// All watchdogs of this machine; none before [`Watchdogs::start`].
+#[derive(Debug, Clone, Default)]
+pub struct Watchdogs(Arc<Kennel>);
+
+#[derive(Debug, Default)]
+struct Kennel {
+    all: OnceLock<Vec<Watchdog>>,
+    released: AtomicBool,
+}
+
+impl Watchdogs {
+    /// Loads drivers and starts all watchdogs that there are; gives their names. From now on they want to be petted.
+    ///
+    /// # Errors
+    /// When there is none, or one of them cannot be used; the others run all the same.
+    pub fn start(&self, children: &Children) -> Result<Vec<String>, WatchdogError> {
+        // Drivers ask to be stopped when the machine is left; when that happens is decided here.
+        modules::load_with(children, "watchdog", "stop_on_reboot=0")?;
+        modules::load_if_useful(children, &DRIVERS)?;
+        let (mut started, mut names, mut trouble) = (Vec::new(), Vec::new(), None);
+        for path in devices(Path::new(DEVICES))? {
+            match begin(&path) {
+                Ok((watchdog, name)) => {
+                    started.push(watchdog);
+                    names.push(name);
+                }
+                Err(error) => trouble = Some(error),
+            }
+        }
+        // Nobody starts them twice: it is a line of the boot table.
+        let _ = self.0.all.set(started);
+        match trouble {
+            Some(error) => Err(error),
+            None if names.is_empty() => Err(WatchdogError::None),
+            None => Ok(names),
+        }
+    }
+
+    /// Keeps them from resetting the machine for another while, unless it is being left.
+    pub fn pet(&self) {
+        if self.0.released.load(Ordering::Acquire) {
+            return;
+        }
+        for watchdog in self.all() {
+            // One that cannot be petted resets the machine, and nobody can do anything about it.
+            let _ = (&watchdog.device).write_all(b"\0");
+        }
+    }
+
+    /// Readies them for the machine to be left, at once. They are not petted any more.
+    pub fn release(&self) {
+        self.0.released.store(true, Ordering::Release);
+        for watchdog in self.all() {
+            if watchdog.kind.when_leaving() == WhenLeaving::Disarm {
+                let mut stop = WDIOS_DISABLECARD;
+                // SAFETY: the descriptor is open, and the kernel reads one int from where the pointer shows.
+                // One that cannot be stopped must not keep the machine on.
+                let _ = unsafe { wdioc_setoptions(watchdog.device.as_raw_fd(), &raw mut stop) };
+            }
+        }
+    }
+}
+
+impl Watchdogs {
+    fn all(&self) -> impl Iterator<Item = &Watchdog> {
+        self.0.all.get().into_iter().flatten()
+    }
+}
+
+/// The devices of all watchdogs.
+fn devices(folder: &Path) -> Result<Vec<PathBuf>, WatchdogError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(WatchdogError::List)? {
+        let entry = entry.map_err(WatchdogError::List)?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
+        // The one without a number is the first one once more.
+        if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Opens a watchdog, which starts it, and makes it as patient as it can be.
+fn begin(path: &Path) -> Result<(Watchdog, String), WatchdogError> {
+    let open = OpenOptions::new().write(true).open(path);
+    let device = open.map_err(|source| WatchdogError::Open { path: path.to_owned(), source })?;
+    let unknown = |source| WatchdogError::Unknown { path: path.to_owned(), source };
+    let mut info = WatchdogInfo::default();
+    // SAFETY: the descriptor is open, and the structure is the one that linux/watchdog.h has for this request.
+    unsafe { wdioc_getsupport(device.as_raw_fd(), &raw mut info) }.map_err(unknown)?;
+    let mut seconds = libc::c_int::try_from(PATIENCE.as_secs()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the descriptor is open, and the pointer is to an int. Refused, it keeps the time that it has.
+    let _ = unsafe { wdioc_settimeout(device.as_raw_fd(), &raw mut seconds) };
+    // SAFETY: the descriptor is open, and the kernel writes one int to where the pointer shows.
+    unsafe { wdioc_gettimeout(device.as_raw_fd(), &raw mut seconds) }.map_err(unknown)?;
+    let (name, seconds) = (identity(&info), u64::try_from(seconds).unwrap_or(0));
+    let watchdog = Watchdog { device, kind: Kind::of(&name) };
+    if Duration::from_secs(seconds) < LEAST_PATIENCE {
+        let mut stop = WDIOS_DISABLECARD;
+        // SAFETY: as above. If it cannot be stopped, that it is too impatient is what is to be told.
+        let _ = unsafe { wdioc_setoptions(watchdog.device.as_raw_fd(), &raw mut stop) };
+        return Err(WatchdogError::Impatient { name, seconds });
+    }
+    Ok((watchdog, format!("{name} ({seconds} s)")))
+}
+
+/// The driver's name for it: bytes up to the first zero.
+fn identity(info: &WatchdogInfo) -> String {
+    let length = info.identity.iter().position(|byte| *byte == 0).unwrap_or(info.identity.len());
+    String::from_utf8_lossy(&info.identity[..length]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_watchdog_is_found_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["watchdog", "watchdog1", "watchdog0", "watchdogs", "tty1"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let expected = ["watchdog0", "watchdog1"].map(|name| folder.path().join(name));
+        assert_eq!(devices(folder.path()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_watchdog_is_told_of_by_its_path() {
+        let error = begin(Path::new("/dev/null")).map(drop).unwrap_err();
+        assert!(matches!(&error, WatchdogError::Unknown { path, .. } if path == Path::new("/dev/null")));
+    }
+
+    #[test]
+    fn a_name_ends_at_its_zero() {
+        let mut info = WatchdogInfo::default();
+        info.identity[..9].copy_from_slice(b"iTCO_wdt\0");
+        assert_eq!(identity(&info), "iTCO_wdt");
+        info.identity = [b'x'; 32];
+        assert_eq!(identity(&info).len(), 32);
+    }
+}

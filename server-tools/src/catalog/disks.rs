@@ -1,0 +1,220 @@
+//! What the imager partclone says of the disks that it has saved, held against what is really there.
+//!
+//! Pure: descriptions and the pieces that were read back come in. The client calculates its checksums before a byte
+//! leaves it, so what differs here was changed on the way or in the store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ghost_contract::checksum::Sha256;
+use ghost_contract::image::{
+    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, Table, Tool, Unsound,
+};
+use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
+use serde::{Deserialize, Serialize};
+
+use super::manifest::Piece;
+
+/// What a manifest says of one disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskSummary {
+    /// The folder of its image, below the generation's.
+    pub folder: String,
+    /// The disk.
+    pub disk: DiskFacts,
+    /// Its partition table.
+    pub table: Table,
+    /// The file systems of which only used blocks are kept.
+    pub file_systems: Vec<FileSystemSummary>,
+    /// Bytes of the disk that are kept.
+    pub kept: u64,
+    /// The sizes of all its pieces together, bytes.
+    pub stored: u64,
+    /// What could not be read and is zeros in the image.
+    pub bad_ranges: Vec<Range>,
+    /// What the administrator should know.
+    pub notes: Vec<String>,
+    /// The programs that made it.
+    pub tools: Vec<Tool>,
+    /// How long it took, milliseconds.
+    pub took: u64,
+}
+
+/// A file system of which only used blocks are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSystemSummary {
+    /// The partition that it is in; none on a disk without a table.
+    pub partition: Option<u32>,
+    /// Of which kind.
+    pub file_system: FileSystem,
+    /// What it uses, bytes.
+    pub used: u64,
+    /// What it spans, bytes.
+    pub total: u64,
+    /// What that takes in the store, bytes.
+    pub stored: u64,
+}
+
+/// What is wrong with the image of a disk.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskFault {
+    /// There is none.
+    #[error("there is no image of a disk")]
+    NoDisk,
+    /// A file that every image has is not there.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// The description cannot be believed.
+    #[error("{0} cannot be believed")]
+    Unsound(String, #[source] Unsound),
+    /// A line of the list of checksums has none.
+    #[error("'{line}' in {path} is no checksum and name")]
+    Line {
+        /// The list.
+        path: String,
+        /// The line.
+        line: String,
+    },
+    /// A piece is longer or shorter than the client says.
+    #[error("{path} has {found} bytes, and the client wrote {written}")]
+    Size {
+        /// The piece.
+        path: String,
+        /// What the client says, bytes.
+        written: u64,
+        /// What was read back, bytes.
+        found: u64,
+    },
+    /// A file is not what the client says.
+    #[error("{0} is not what the client wrote: its checksum differs")]
+    Checksum(String),
+}
+
+/// The files of one disk's image that say what it consists of.
+#[derive(Debug)]
+pub struct Described {
+    /// Its folder.
+    pub folder: String,
+    /// What `disk.json` holds.
+    pub description: Vec<u8>,
+    /// What `SHA256SUMS` holds.
+    pub checksums: Vec<u8>,
+}
+
+/// The folders of images among these pieces, `disk0` and those that follow it.
+///
+/// # Errors
+/// When there is none.
+pub fn folders(pieces: &[Piece]) -> Result<Vec<String>, DiskFault> {
+    let is_there = |folder: &String| pieces.iter().any(|piece| below(piece, folder).is_some());
+    let folders: Vec<String> = (0..).map(layout::disk).take_while(is_there).collect();
+    if folders.is_empty() { Err(DiskFault::NoDisk) } else { Ok(folders) }
+}
+
+fn below<'a>(piece: &'a Piece, folder: &str) -> Option<&'a str> {
+    piece.path.strip_prefix(folder)?.strip_prefix('/')
+}
+
+/// What a manifest says of a disk whose image is as the client wrote it.
+///
+/// # Errors
+/// The first thing that is not.
+pub fn summary(described: &Described, pieces: &[Piece]) -> Result<DiskSummary, DiskFault> {
+    let Described { folder, description, checksums } = described;
+    let path = |name: &str| format!("{folder}/{name}");
+    let there: BTreeMap<&str, &Piece> =
+        pieces.iter().filter_map(|piece| Some((below(piece, folder)?, piece))).collect();
+    let image = DiskImage::parse(description).map_err(|error| DiskFault::Unsound(path(DISK_IMAGE), error))?;
+    for Written { file, size, sha256 } in image.streams().flat_map(|stream| &stream.pieces) {
+        let found = there.get(file.as_str()).ok_or_else(|| DiskFault::Missing(path(file)))?;
+        if found.size != *size {
+            return Err(DiskFault::Size { path: path(file), written: *size, found: found.size });
+        }
+        if found.sha256 != *sha256 {
+            return Err(DiskFault::Checksum(path(file)));
+        }
+    }
+    let listed = listed(&path(CHECKSUMS), checksums)?;
+    for (file, sha256) in &listed {
+        let found = there.get(file.as_str()).ok_or_else(|| DiskFault::Missing(path(file)))?;
+        if found.sha256 != *sha256 {
+            return Err(DiskFault::Checksum(path(file)));
+        }
+    }
+    // A restore believes neither of them without its checksum.
+    for file in [DISK_IMAGE, TABLE_DUMP] {
+        if !listed.contains_key(file) {
+            return Err(DiskFault::Missing(format!("the checksum of {}", path(file))));
+        }
+    }
+    Ok(summarised(folder.clone(), image))
+}
+
+/// The lines of a list that `sha256sum --check` reads.
+fn listed(path: &str, text: &[u8]) -> Result<BTreeMap<String, Sha256>, DiskFault> {
+    let text = String::from_utf8_lossy(text);
+    let entry = |line: &str| {
+        let (sum, name) = line.split_once("  ")?;
+        Some((name.to_owned(), Sha256::try_from(sum.to_owned()).ok()?))
+    };
+    let wrong = |line: &str| DiskFault::Line { path: path.to_owned(), line: line.to_owned() };
+    text.lines().map(|line| entry(line).ok_or_else(|| wrong(line))).collect()
+}
+
+fn summarised(folder: String, image: DiskImage) -> DiskSummary {
+    let file_systems = image.regions.iter().filter_map(|region| match &region.content {
+        Content::Partclone { file_system, used, total, stream, .. } => Some(FileSystemSummary {
+            partition: region.partition,
+            file_system: *file_system,
+            used: *used,
+            total: *total,
+            stored: stream.stored(),
+        }),
+        Content::Raw { .. } | Content::Unused { .. } => None,
+    });
+    let sum =
+        |of: fn(&ghost_contract::image::Stream) -> u64| image.streams().map(of).fold(0, u64::saturating_add);
+    let took = u64::try_from(image.ended.since(image.started).as_millis()).unwrap_or(u64::MAX);
+    DiskSummary {
+        folder,
+        file_systems: file_systems.collect(),
+        kept: sum(|stream| stream.length),
+        stored: sum(ghost_contract::image::Stream::stored),
+        took,
+        disk: image.disk,
+        table: image.table,
+        bad_ranges: image.bad_ranges,
+        notes: image.notes,
+        tools: image.tools,
+    }
+}
+
+/// How fast a generation was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// How long the imaging took, milliseconds.
+    pub took: u64,
+    /// Bytes of disks that are kept, a second; none where only the imaging program knows how many there are.
+    pub disk_rate: Option<u64>,
+    /// Bytes that were written to the store, a second.
+    pub store_rate: u64,
+}
+
+impl Pace {
+    /// That of images of so many bytes, by the imager's own time where it tells it.
+    #[must_use]
+    pub fn of(disks: &[DiskSummary], bytes: u64, job: Duration) -> Self {
+        let job = u64::try_from(job.as_millis()).unwrap_or(u64::MAX);
+        let own = disks.iter().map(|disk| disk.took).fold(0, u64::saturating_add);
+        let took = if disks.is_empty() { job } else { own };
+        let kept = disks.iter().map(|disk| disk.kept).fold(0, u64::saturating_add);
+        let rate = |bytes: u64| {
+            let rate = (u128::from(bytes) * 1000).checked_div(u128::from(took)).unwrap_or(0);
+            u64::try_from(rate).unwrap_or(u64::MAX)
+        };
+        Self { took, disk_rate: (!disks.is_empty()).then(|| rate(kept)), store_rate: rate(bytes) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The images of disks in a generation, as the imager partclone leaves them: one folder a disk, which says of itself what
+//! is in it. What Ghost leaves has no such folder, and only Ghost knows its inside.
+//!
+//! Knows which folders there are and that their content holds together; how that is found out is `ghost_imaging`'s.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::image::{DiskImage, Piece};
+use ghost_contract::{Generation, HostName, layout};
+use ghost_imaging::board::Board;
+use ghost_imaging::check::{self, CheckError, Depth};
+use ghost_imaging::folder::{self, FolderError};
+
+use super::pieces::{self, Content, Found};
+use super::{Catalog, CatalogError};
+use crate::sys::folder::{Entry, Folder, Kind, settle};
+
+/// The image of one disk of a generation.
+#[derive(Debug)]
+pub struct Disk {
+    /// Its index, from 0.
+    pub index: u32,
+    /// Where it is.
+    pub folder: PathBuf,
+    /// What it says of itself, or why that cannot be believed.
+    pub image: Result<DiskImage, FolderError>,
+}
+
+/// All files of a generation, and the disks whose images do not hold together.
+#[derive(Debug)]
+pub struct ReadBack {
+    /// Every file with its size and checksum.
+    pub found: Vec<Found>,
+    /// Folders of disks, and what is wrong with their images.
+    pub broken: Vec<(String, Box<CheckError>)>,
+}
+
+impl Catalog {
+    /// The images of disks in a generation, by index; none if only the program that made it knows its inside.
+    ///
+    /// # Errors
+    /// When there is no such generation.
+    pub fn disks(&self, host: &HostName, generation: &Generation) -> Result<Vec<Disk>, CatalogError> {
+        let below = self.generation_folder(host, generation)?;
+        let path = self.store.join(layout::generation(host, generation));
+        let is_there = |index: &u32| below.folder(layout::disk(*index)).is_ok();
+        let disk = |index| {
+            let folder = path.join(layout::disk(index));
+            Disk { index, image: folder::description(&folder), folder }
+        };
+        Ok((0..).take_while(is_there).map(disk).collect())
+    }
+}
+
+/// Reads everything in a folder from the disk, and every byte once: the images of disks with a look at their inside, all
+/// else, and images that do not hold together, for their checksums alone.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
+    let names = pieces::names(folder)?;
+    let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
+    for disk in disks(&names) {
+        let own = || names.iter().filter(|entry| entry.path.starts_with(&disk));
+        // What is no file is told below, and not followed.
+        if own().any(|entry| entry.kind != Kind::File) {
+            continue;
+        }
+        for entry in own() {
+            // What cannot be opened is told below.
+            let _unsettled = folder.file(&entry.path).and_then(|file| settle(&file));
+        }
+        match check::check(&path.join(&disk), Depth::Inside, &Board::default()) {
+            Ok(image) => known.extend(contents(&disk, &image)),
+            Err(error) => broken.push((disk, Box::new(error))),
+        }
+    }
+    let found = names.into_iter().map(|entry| match known.remove(&entry.path) {
+        Some(content) => Found { path: entry.path, content: Ok(content) },
+        None => pieces::read_back(folder, entry),
+    });
+    Ok(ReadBack { found: found.collect(), broken })
+}
+
+/// The folders of disks' images among these files.
+fn disks(names: &[Entry]) -> Vec<String> {
+    let is_there = |disk: &String| names.iter().any(|entry| entry.path.starts_with(disk));
+    (0..).map(layout::disk).take_while(is_there).collect()
+}
+
+/// The pieces of an image that was found whole: each has the size and the checksum that the description says.
+fn contents(disk: &str, image: &DiskImage) -> Vec<(PathBuf, Content)> {
+    let pieces = image.streams().flat_map(|stream| &stream.pieces);
+    let content = |piece: &Piece| Content { size: piece.size, sha256: piece.sha256 };
+    pieces.map(|piece| (Path::new(disk).join(&piece.file), content(piece))).collect()
+}

@@ -1,0 +1,132 @@
+//! `ghostctl images`: verbs and flags about generations.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use ghost_contract::{Generation, HostName};
+
+/// What to do with the image store.
+#[derive(Debug, Subcommand)]
+pub enum Images {
+    /// List generations: when, how large, whether they were good when last read
+    #[command(after_help = "Examples:\n  ghostctl images list\n  ghostctl images list --json john")]
+    List {
+        /// Only these clients'
+        #[arg(value_name = "HOST")]
+        hosts: Vec<HostName>,
+    },
+    /// Show what a generation consists of
+    #[command(
+        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john 20260123-142501-4f3a"
+    )]
+    Show {
+        /// The client
+        host: HostName,
+        /// The generation; the newest if none is named
+        generation: Option<Generation>,
+    },
+    /// Read a generation again as a whole and compare it with its manifest; no client is needed
+    #[command(
+        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged."
+    )]
+    Verify {
+        /// The client
+        host: HostName,
+        /// The generation; the newest if none is named
+        generation: Option<Generation>,
+    },
+    /// Remove the generations that GENERATIONS and KEEP_DAYS in ghostrc(5) do not ask for, and what failed jobs left
+    #[command(
+        after_help = "Examples:\n  ghostctl images prune --dry-run\n  ghostctl images prune john\n\nThe last good generation is never removed, nor one that a running job reads."
+    )]
+    Prune(PruneArgs),
+    /// Remove one generation, whatever the settings ask for
+    #[command(
+        after_help = "Examples:\n  ghostctl images rm --dry-run john 20260123-142501-4f3a\n  ghostctl images rm john 20260123-142501-4f3a\n\nAsks for the host's name to be typed, unless --yes is given. One that a running job reads is not removed."
+    )]
+    Rm(RemoveArgs),
+    /// Look into a partition of a generation: it is restored to a cache file and mounted, for reading only
+    #[command(
+        after_help = "Examples:\n  ghostctl images mount john /mnt\n  ghostctl images mount --generation 20260123-142501-4f3a --partition 2 john /mnt\n\nThe generation is not changed. Images that Norton Ghost made cannot be looked into."
+    )]
+    Mount(MountArgs),
+    /// Unmount what `images mount` has mounted, and remove its cache file
+    #[command(after_help = "Examples:\n  ghostctl images unmount /mnt")]
+    Unmount {
+        /// Where it is mounted
+        folder: PathBuf,
+    },
+    /// Write a disk of a generation to a disk image that a virtual machine can boot
+    #[command(
+        after_help = "Examples:\n  ghostctl images export --format qcow2 john /var/lib/libvirt/images/john.qcow2\n  ghostctl images export --generation 20260123-142501-4f3a --format raw john john.img\n\nImages that Norton Ghost made cannot be exported."
+    )]
+    Export(ExportArgs),
+}
+
+/// Which disk of which generation.
+#[derive(Debug, Clone, Args)]
+pub struct DiskImageArgs {
+    /// The client
+    pub host: HostName,
+    /// Which generation, by its name in `ghostctl images list`; the newest good one if none is named
+    #[arg(long, value_name = "GENERATION")]
+    pub generation: Option<Generation>,
+    /// Which of its disks, from 0
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub disk_number: u32,
+}
+
+/// Flags of `images mount`.
+#[derive(Debug, Clone, Args)]
+pub struct MountArgs {
+    /// Which disk.
+    #[command(flatten)]
+    pub image: DiskImageArgs,
+    /// Which partition, by its number; needed if several can be mounted
+    #[arg(long, value_name = "NUMBER")]
+    pub partition: Option<u32>,
+    /// Where the cache file goes; it needs room for what the partition's files take
+    #[arg(long, value_name = "FOLDER", default_value = crate::mounting::CACHE)]
+    pub cache: PathBuf,
+    /// Where to mount it
+    pub folder: PathBuf,
+}
+
+/// Flags of `images export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Which disk.
+    #[command(flatten)]
+    pub image: DiskImageArgs,
+    /// Of which kind the file is
+    #[arg(long, value_enum)]
+    pub format: crate::exporting::Format,
+    /// The file, which must not be there yet
+    pub file: PathBuf,
+}
+
+/// Flags of `images rm`.
+#[derive(Debug, Clone, Args)]
+pub struct RemoveArgs {
+    /// The client
+    pub host: HostName,
+    /// The generation, by its name in `ghostctl images list`
+    pub generation: Generation,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Flags of `images prune`.
+#[derive(Debug, Clone, Args)]
+pub struct PruneArgs {
+    /// Only these clients'
+    #[arg(value_name = "HOST")]
+    pub hosts: Vec<HostName>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

@@ -1,0 +1,257 @@
+//! Which imager does a job, and how: from the settings, what was asked for on the command line, and the generation.
+//!
+//! Pure. Does not know what is in the store or in the base root: it is told.
+
+use ghost_contract::ghostrc::{ImagerName, Settings};
+use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck};
+use ghost_contract::order::{DosProgram, Imager};
+use ghost_contract::{DiskChoice, Mode};
+
+/// What was asked for on the command line, for this job only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `--disk`, `--all-disks`.
+    pub disk: Option<DiskChoice>,
+    /// `--rescue`.
+    pub on_read_error: Option<OnReadError>,
+    /// `--dirty-ntfs`.
+    pub dirty_ntfs: Option<DirtyNtfs>,
+    /// `--grow`.
+    pub larger_disk: Option<LargerDisk>,
+    /// `--skip-check`.
+    pub restore_check: Option<RestoreCheck>,
+}
+
+/// Why a job cannot be done as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unsuitable {
+    /// A flag that only partclone understands.
+    #[error("{flag} is for the imager partclone, and this job's is {imager}")]
+    Flag {
+        /// The flag.
+        flag: &'static str,
+        /// The imager.
+        imager: ImagerName,
+    },
+    /// Nobody could use it.
+    #[error(
+        "mode ghost starts Norton Ghost for a person at the client's screen, and the imager is partclone, which has nothing to be used there: set IMAGER=dosemu, or take mode test for a shell"
+    )]
+    NothingToUse,
+    /// One disk is chosen and there are images of several, or the other way round.
+    #[error("{}", disks_do_not_fit(*.images))]
+    Disks {
+        /// How many disks the generation has images of.
+        images: usize,
+    },
+    /// A DOS program sees one disk.
+    #[error("{0} works on one disk: choose one with --disk or DISK")]
+    OneDiskOnly(ImagerName),
+}
+
+fn disks_do_not_fit(images: usize) -> String {
+    if images == 1 {
+        "the generation has the image of one disk: choose the one it is for with --disk or DISK".to_owned()
+    } else {
+        format!("the generation has the images of {images} disks: give --all-disks, or set DISK=all")
+    }
+}
+
+/// The generation that a job reads, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// What made it.
+    pub imager: &'a Imager,
+    /// How many disks it has images of; none if that is not known.
+    pub disks: Option<usize>,
+}
+
+impl Wishes {
+    /// Puts them over the settings of a host.
+    pub fn apply(&self, settings: &mut Settings) {
+        let partclone = &mut settings.partclone;
+        put(&mut settings.disk, self.disk.as_ref());
+        put(&mut partclone.on_read_error, self.on_read_error.as_ref());
+        put(&mut partclone.dirty_ntfs, self.dirty_ntfs.as_ref());
+        put(&mut partclone.larger_disk, self.larger_disk.as_ref());
+        put(&mut partclone.restore_check, self.restore_check.as_ref());
+    }
+
+    /// The first flag that only partclone understands.
+    fn only_for_partclone(&self) -> Option<&'static str> {
+        let flags = [
+            (self.on_read_error.is_some(), "--rescue"),
+            (self.dirty_ntfs.is_some(), "--dirty-ntfs"),
+            (self.larger_disk.is_some(), "--grow"),
+            (self.restore_check.is_some(), "--skip-check"),
+        ];
+        flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}
+
+fn put<T: Clone>(setting: &mut T, wish: Option<&T>) {
+    if let Some(wish) = wish {
+        setting.clone_from(wish);
+    }
+}
+
+/// The imager of a job, with its settings; none in mode `test`. `settings` have the wishes in them.
+///
+/// # Errors
+/// When it cannot do what is asked for.
+pub fn choose(
+    mode: Mode,
+    settings: &Settings,
+    wishes: &Wishes,
+    has_template_floppy: bool,
+    source: Option<Source<'_>>,
+) -> Result<Option<Imager>, Unsuitable> {
+    if mode == Mode::Test {
+        return Ok(None);
+    }
+    let configured = settings.imager.unwrap_or_else(|| ImagerName::without_a_setting(has_template_floppy));
+    let name = source.map_or(configured, |source| that_reads(source.imager, configured));
+    match (name, wishes.only_for_partclone()) {
+        (ImagerName::Partclone, _) if mode == Mode::Ghost => return Err(Unsuitable::NothingToUse),
+        (ImagerName::Partclone, _) | (_, None) => {}
+        (imager, Some(flag)) => return Err(Unsuitable::Flag { flag, imager }),
+    }
+    if name != ImagerName::Partclone && settings.disk == DiskChoice::All {
+        return Err(Unsuitable::OneDiskOnly(name));
+    }
+    if let (Mode::Restore, Some(images)) = (mode, source.and_then(|source| source.disks)) {
+        if (images > 1) != (settings.disk == DiskChoice::All) {
+            return Err(Unsuitable::Disks { images });
+        }
+    }
+    let program = || DosProgram { command: settings.command(mode).to_owned() };
+    Ok(Some(match name {
+        ImagerName::Partclone => Imager::Partclone(settings.partclone.clone()),
+        ImagerName::DosboxX => Imager::DosboxX(program()),
+        ImagerName::Dosemu => Imager::Dosemu(program()),
+    }))
+}
+
+/// The imager that can read what this one has made. Both emulators run the same program: there the administrator's
+/// choice counts.
+fn that_reads(made_by: &Imager, configured: ImagerName) -> ImagerName {
+    match (made_by, configured) {
+        (Imager::Partclone(_), _) => ImagerName::Partclone,
+        (Imager::Dosemu(_) | Imager::DosboxX(_), ImagerName::Dosemu | ImagerName::DosboxX) => configured,
+        (Imager::Dosemu(_), ImagerName::Partclone) => ImagerName::Dosemu,
+        (Imager::DosboxX(_), ImagerName::Partclone) => ImagerName::DosboxX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ghost_contract::image::PartcloneSettings;
+
+    fn with(imager: Option<ImagerName>, disk: &str) -> Settings {
+        Settings { imager, disk: disk.parse().unwrap(), ..Settings::default() }
+    }
+
+    fn dos() -> DosProgram {
+        DosProgram { command: String::new() }
+    }
+
+    /// The name of the imager that is chosen, or why none is.
+    fn chosen(
+        mode: Mode,
+        settings: &Settings,
+        has_floppy: bool,
+        source: Option<Source<'_>>,
+    ) -> Result<&'static str, Unsuitable> {
+        let imager = choose(mode, settings, &Wishes::default(), has_floppy, source)?;
+        Ok(match imager {
+            None => "none",
+            Some(Imager::Partclone(_)) => "partclone",
+            Some(Imager::Dosemu(_)) => "dosemu",
+            Some(Imager::DosboxX(_)) => "dosbox-x",
+        })
+    }
+
+    #[test]
+    fn without_a_setting_it_is_what_there_is() {
+        let unset = with(None, "first");
+        assert_eq!(chosen(Mode::Backup, &unset, false, None), Ok("partclone"));
+        assert_eq!(chosen(Mode::Backup, &unset, true, None), Ok("dosbox-x"), "a HOWTO's ghostrc goes on");
+        let set = with(Some(ImagerName::Partclone), "first");
+        assert_eq!(chosen(Mode::Backup, &set, true, None), Ok("partclone"));
+        assert_eq!(chosen(Mode::Test, &unset, false, None), Ok("none"));
+    }
+
+    #[test]
+    fn a_generation_is_read_by_what_made_it() {
+        let partclone = Imager::Partclone(PartcloneSettings::default());
+        let (dosemu, dosbox_x) = (Imager::Dosemu(dos()), Imager::DosboxX(dos()));
+        let cases = [
+            (&partclone, Some(ImagerName::Dosemu), "partclone"),
+            (&dosemu, Some(ImagerName::Partclone), "dosemu"),
+            (&dosbox_x, Some(ImagerName::Partclone), "dosbox-x"),
+            (&dosbox_x, None, "dosbox-x"),
+            (&dosbox_x, Some(ImagerName::Dosemu), "dosemu"),
+        ];
+        for (imager, configured, expected) in cases {
+            let source = Some(Source { imager, disks: None });
+            for mode in [Mode::Verify, Mode::Restore] {
+                let chosen = chosen(mode, &with(configured, "first"), false, source);
+                assert_eq!(chosen, Ok(expected), "{imager:?} {configured:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_before_anything_is_touched() {
+        let partclone = with(Some(ImagerName::Partclone), "first");
+        assert_eq!(chosen(Mode::Ghost, &partclone, false, None), Err(Unsuitable::NothingToUse));
+        let all = with(Some(ImagerName::Dosemu), "all");
+        assert_eq!(chosen(Mode::Backup, &all, false, None), Err(Unsuitable::OneDiskOnly(ImagerName::Dosemu)));
+        let rescue = Wishes { on_read_error: Some(OnReadError::Rescue), ..Wishes::default() };
+        let dosbox_x = with(Some(ImagerName::DosboxX), "first");
+        let refused = choose(Mode::Backup, &dosbox_x, &rescue, false, None);
+        assert_eq!(refused, Err(Unsuitable::Flag { flag: "--rescue", imager: ImagerName::DosboxX }));
+    }
+
+    #[test]
+    fn images_of_several_disks_are_not_written_to_one() {
+        let imager = Imager::Partclone(PartcloneSettings::default());
+        let restore = |disk: &str, disks| {
+            let settings = with(Some(ImagerName::Partclone), disk);
+            chosen(Mode::Restore, &settings, false, Some(Source { imager: &imager, disks }))
+        };
+        assert_eq!(restore("first", Some(2)), Err(Unsuitable::Disks { images: 2 }));
+        assert_eq!(restore("all", Some(1)), Err(Unsuitable::Disks { images: 1 }));
+        assert_eq!(restore("all", Some(2)), Ok("partclone"));
+        assert_eq!(restore("size:500G", Some(1)), Ok("partclone"));
+        assert_eq!(restore("first", None), Ok("partclone"), "the imager itself looks again");
+    }
+
+    #[test]
+    fn wishes_go_before_settings() {
+        let mut settings = with(Some(ImagerName::Partclone), "first");
+        settings.partclone.compression_level = 9;
+        let wishes = Wishes {
+            disk: Some(DiskChoice::All),
+            on_read_error: Some(OnReadError::Rescue),
+            dirty_ntfs: Some(DirtyNtfs::Raw),
+            larger_disk: Some(LargerDisk::Grow),
+            restore_check: Some(RestoreCheck::Skip),
+        };
+        wishes.apply(&mut settings);
+        assert_eq!(settings.disk, DiskChoice::All);
+        let expected = PartcloneSettings {
+            compression_level: 9,
+            on_read_error: OnReadError::Rescue,
+            dirty_ntfs: DirtyNtfs::Raw,
+            larger_disk: LargerDisk::Grow,
+            restore_check: RestoreCheck::Skip,
+            ..PartcloneSettings::default()
+        };
+        assert_eq!(settings.partclone, expected);
+        let before = settings.clone();
+        Wishes::default().apply(&mut settings);
+        assert_eq!(settings, before);
+    }
+}

@@ -1,0 +1,131 @@
+//! Steps that take as long as disks do are done on threads of their own, so that the loop goes on serving other hosts.
+//!
+//! There are as many threads as processors, whatever the number of hosts: what more ask for waits for its turn. Does not
+//! know what is done.
+
+use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// Something that takes long, with a result.
+pub type Task<T> = Box<dyn FnOnce() -> T + Send>;
+/// A task, or its result, with the place in the list of the job that it is for.
+type Of<T> = (usize, T);
+type Tasks<T> = Receiver<Of<Task<T>>>;
+
+/// The threads, and how what they have done gets back to the loop.
+#[derive(Debug)]
+pub struct Lengthy<T> {
+    /// What the threads take; none before the first task.
+    tasks: Option<Sender<Of<Task<T>>>>,
+    finished: Sender<Of<T>>,
+    results: Receiver<Of<T>>,
+    /// Becomes readable when there is a result.
+    bell: UnixStream,
+    rope: Arc<UnixStream>,
+}
+
+impl<T: Send + 'static> Lengthy<T> {
+    /// Without any thread yet.
+    ///
+    /// # Errors
+    /// When the kernel has no descriptors left.
+    pub fn new() -> io::Result<Self> {
+        let (bell, rope) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        rope.set_nonblocking(true)?;
+        let (finished, results) = channel();
+        Ok(Self { tasks: None, finished, results, bell, rope: Arc::new(rope) })
+    }
+
+    /// Has a task done for the job at this place in the list.
+    pub fn begin(&mut self, index: usize, task: Task<T>) {
+        let threads = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        if self.tasks.is_none() {
+            let (tasks, taken) = channel();
+            let taken = Arc::new(Mutex::new(taken));
+            (0..threads()).for_each(|_| self.start(Arc::clone(&taken)));
+            self.tasks = Some(tasks);
+        }
+        if let Some(tasks) = &self.tasks {
+            // The threads end when the sender is dropped, and not before.
+            let _taken = tasks.send((index, task));
+        }
+    }
+
+    fn start(&self, tasks: Arc<Mutex<Tasks<T>>>) {
+        let (finished, rope) = (self.finished.clone(), Arc::clone(&self.rope));
+        thread::spawn(move || {
+            loop {
+                let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((index, task)) = next else { return };
+                if finished.send((index, task())).is_err() {
+                    return;
+                }
+                // If it is full, the bell rings already.
+                let _rings = (&*rope).write(&[1]);
+            }
+        });
+    }
+
+    /// What has been done since the last call.
+    pub fn take(&self) -> Vec<Of<T>> {
+        let mut rung = [0; 64];
+        while matches!((&self.bell).read(&mut rung), Ok(1..)) {}
+        self.results.try_iter().collect()
+    }
+
+    /// What to poll.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn the_bell_rings_when_something_is_done_and_not_before() {
+        let mut lengthy = Lengthy::new().unwrap();
+        let gate = Arc::new(Barrier::new(2));
+        let opened = Arc::clone(&gate);
+        lengthy.begin(
+            7,
+            Box::new(move || {
+                opened.wait();
+                42
+            }),
+        );
+        assert_eq!(lengthy.take(), []);
+        gate.wait();
+        wait_for_the_bell(&lengthy);
+        assert_eq!(lengthy.take(), [(7, 42)]);
+        assert_eq!(lengthy.take(), []);
+    }
+
+    #[test]
+    fn more_tasks_than_threads_are_all_done() {
+        let mut lengthy = Lengthy::new().unwrap();
+        (0..100).for_each(|index| lengthy.begin(index, Box::new(move || index * 2)));
+        let mut done = Vec::new();
+        while done.len() < 100 {
+            wait_for_the_bell(&lengthy);
+            done.extend(lengthy.take());
+        }
+        done.sort_unstable();
+        assert!(done.iter().all(|(index, result)| *result == index * 2));
+    }
+
+    fn wait_for_the_bell<T: Send + 'static>(lengthy: &Lengthy<T>) {
+        let mut polled =
+            [rustix::event::PollFd::from_borrowed_fd(lengthy.as_fd(), rustix::event::PollFlags::IN)];
+        let minute = rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut polled, Some(&minute)).unwrap(), 1);
+    }
+}

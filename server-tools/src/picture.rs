@@ -1,0 +1,218 @@
+//! A picture for a terminal that can show one: as sixels (DEC STD 070, chapter 9) or in kitty's graphics protocol
+//! (<https://sw.kovidgoyal.net/kitty/graphics-protocol/>).
+//!
+//! Does not know which terminal there is.
+
+use std::fmt::Write as _;
+use std::io::Cursor;
+
+use base64::Engine as _;
+
+/// How a terminal takes pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Graphics {
+    /// kitty's own protocol, which others have taken over.
+    Kitty,
+    /// Sixels.
+    Sixel,
+}
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// It is no PNG.
+    #[error("the screenshot cannot be read as PNG")]
+    Decode(#[from] png::DecodingError),
+}
+
+/// Bytes of a picture in one sequence of kitty's protocol, which sets this limit.
+const CHUNK: usize = 4096;
+/// Lines of dots in one row of sixels.
+const BAND: usize = 6;
+
+/// What makes the terminal show the picture, and goes to the next line.
+///
+/// # Errors
+/// When it is no PNG and must be taken apart.
+pub fn sequence(png: &[u8], graphics: Graphics) -> Result<String, PictureError> {
+    Ok(match graphics {
+        Graphics::Kitty => kitty(png),
+        Graphics::Sixel => sixel(&Dots::of(png)?),
+    })
+}
+
+/// The file as it is, in pieces.
+fn kitty(png: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(png);
+    let mut sequence = String::with_capacity(encoded.len() + encoded.len() / 100);
+    let count = encoded.len().div_ceil(CHUNK);
+    for index in 0..count {
+        let chunk = &encoded[index * CHUNK..encoded.len().min((index + 1) * CHUNK)];
+        // Transmit and show (a=T) a PNG (f=100), and want no answer (q=2).
+        let first = if index == 0 { "a=T,f=100,q=2," } else { "" };
+        let more = u8::from(index + 1 < count);
+        // Writing into a string cannot fail.
+        let _ = write!(sequence, "\x1b_G{first}m={more};{chunk}\x1b\\");
+    }
+    sequence.push('\n');
+    sequence
+}
+
+/// The dots of a picture, as numbers of colours.
+struct Dots {
+    width: usize,
+    colours: Vec<[u8; 3]>,
+    dots: Vec<u8>,
+}
+
+impl Dots {
+    fn of(file: &[u8]) -> Result<Self, PictureError> {
+        let mut decoder = png::Decoder::new(Cursor::new(file));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info()?;
+        let length = reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?;
+        let mut samples = vec![0; length];
+        let frame = reader.next_frame(&mut samples)?;
+        samples.truncate(frame.buffer_size());
+        let colour = |samples: &[u8]| match samples {
+            [red, green, blue, ..] => [*red, *green, *blue],
+            [grey, ..] => [*grey; 3],
+            [] => [0; 3],
+        };
+        let pixels = samples.chunks_exact(frame.color_type.samples()).map(colour);
+        Ok(Self::numbered(usize::try_from(frame.width).unwrap_or(usize::MAX), pixels))
+    }
+
+    /// Terminals have 256 colours for sixels: if there are more, the nearest of a cube of 6x6x6 are taken.
+    fn numbered(width: usize, pixels: impl Iterator<Item = [u8; 3]> + Clone) -> Self {
+        let coarse = |colour: [u8; 3]| colour.map(|component| component / 43 * 51);
+        let mut colours: Vec<[u8; 3]> = Vec::new();
+        let mut dots = Vec::new();
+        for exact in [true, false] {
+            (colours, dots) = (Vec::new(), Vec::new());
+            for pixel in pixels.clone() {
+                let colour = if exact { pixel } else { coarse(pixel) };
+                let known = colours.iter().position(|known| *known == colour);
+                let number = known.unwrap_or_else(|| {
+                    colours.push(colour);
+                    colours.len() - 1
+                });
+                let Ok(number) = u8::try_from(number) else { break };
+                dots.push(number);
+            }
+            if colours.len() <= 256 {
+                break;
+            }
+        }
+        Self { width, colours, dots }
+    }
+}
+
+fn sixel(picture: &Dots) -> String {
+    let Dots { width, colours, dots } = picture;
+    let height = dots.len().checked_div(*width).unwrap_or(0);
+    // Dots as wide as they are high, and all of the background drawn.
+    let mut sequence = format!("\x1bPq\"1;1;{width};{height}");
+    for (number, colour) in colours.iter().enumerate() {
+        let [red, green, blue] = colour.map(|component| u32::from(component) * 100 / 255);
+        let _ = write!(sequence, "#{number};2;{red};{green};{blue}");
+    }
+    for band in dots.chunks(width * BAND).filter(|_| *width > 0) {
+        for number in (0..=u8::MAX).take(colours.len()) {
+            let column = |x: usize| {
+                let is_set = |y: usize| band.get(y * width + x) == Some(&number);
+                (0..BAND).fold(0, |bits, y| bits | u8::from(is_set(y)) << y)
+            };
+            let columns: Vec<u8> = (0..*width).map(column).collect();
+            if columns.iter().any(|bits| *bits != 0) {
+                let _ = write!(sequence, "#{number}");
+                repeated(&columns, &mut sequence);
+                sequence.push('$');
+            }
+        }
+        sequence.push('-');
+    }
+    sequence.push_str("\x1b\\\n");
+    sequence
+}
+
+/// Columns of six dots, the same ones in a row as a number and one.
+fn repeated(columns: &[u8], sequence: &mut String) {
+    for same in columns.chunk_by(|one, other| one == other) {
+        let character = char::from(b'?' + same[0]);
+        if same.len() > 3 {
+            let _ = write!(sequence, "!{}{character}", same.len());
+        } else {
+            sequence.extend(std::iter::repeat_n(character, same.len()));
+        }
+    }
+}
+
+/// Whether a terminal takes sixels, by its answer to the question for its attributes: `CSI ? 64 ; 4 ; … c`, where 4 stands
+/// for them (xterm's ctlseqs, Primary DA).
+#[must_use]
+pub fn answers_sixel(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let attributes = text.split("\x1b[?").nth(1).and_then(|rest| rest.split('c').next());
+    attributes.is_some_and(|attributes| attributes.split(';').skip(1).any(|attribute| attribute == "4"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(width: u32, height: u32, colours: &[u8], dots: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width, height);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(colours);
+        encoder.write_header().unwrap().write_image_data(dots).unwrap();
+        file
+    }
+
+    #[test]
+    fn sixels_are_bands_of_six_lines_a_colour_at_a_time() {
+        let mut dots = vec![0; 5 * 7];
+        dots[5 * 6 + 4] = 1;
+        let picture = png(5, 7, &[0, 0, 0, 255, 255, 255], &dots);
+        assert_eq!(
+            sequence(&picture, Graphics::Sixel).unwrap(),
+            "\x1bPq\"1;1;5;7#0;2;0;0;0#1;2;100;100;100#0!5~$-#0!4@?$#1!4?@$-\x1b\\\n"
+        );
+    }
+
+    #[test]
+    fn many_colours_become_few() {
+        let pixels = (0..1000_u32).map(|number| {
+            let [.., middle, low] = number.wrapping_mul(2_654_435_761).to_be_bytes();
+            [middle, low, low ^ middle]
+        });
+        let picture = Dots::numbered(100, pixels);
+        assert_eq!((picture.dots.len(), picture.colours.len() <= 216), (1000, true));
+    }
+
+    #[test]
+    fn kitty_gets_the_file_in_pieces() {
+        let sequence = sequence(&[7; 4000], Graphics::Kitty).unwrap();
+        let pieces: Vec<&str> = sequence.split("\x1b\\").collect();
+        assert_eq!(pieces.len(), 3);
+        assert!(pieces[0].starts_with("\x1b_Ga=T,f=100,q=2,m=1;BwcH"), "{}", &pieces[0][..40]);
+        assert!(pieces[1].starts_with("\x1b_Gm=0;"), "{}", pieces[1]);
+        assert_eq!(pieces[2], "\n");
+    }
+
+    #[test]
+    fn a_terminal_says_whether_it_takes_sixels() {
+        for (answer, expected) in [
+            (&b"\x1b[?64;1;2;4;6c"[..], true),
+            (b"\x1b[?62;4c", true),
+            (b"\x1b[?4;6c", false),
+            (b"\x1b[?64;1;14c", false),
+            (b"", false),
+            (b"q", false),
+        ] {
+            assert_eq!(answers_sixel(answer), expected, "{}", String::from_utf8_lossy(answer));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Takes generations out of the image store while jobs run, and never one that a job reads.
+//!
+//! ```text
+//! a job that reads:  lock shared ─▶ is the generation there? ─▶ it is in the journal ─▶ unlock
+//! a removal:         lock alone  ─▶ what does the journal say? ─▶ remove ─▶ unlock
+//! ```
+//! One lock for each host, which the kernel releases when its holder dies. The journal's entry outlives a job that
+//! crashed, as its client may still read.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ghost_contract::{Generation, HostName, Mode};
+
+use crate::catalog::removal::{InUse, Plan};
+use crate::catalog::retention::Policy;
+use crate::catalog::{Catalog, CatalogError};
+use crate::job::journal::{self, JournalError};
+use crate::site::Site;
+use crate::sys::clock;
+use crate::sys::lock::{Lock, LockError, Sharing};
+
+/// The folder of the locks, below the state folder.
+const FOLDER: &str = "images";
+
+/// Why something is not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum PruningError {
+    /// Another removal, or a job that begins, is at it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Which jobs run is not known.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A job reads it.
+    #[error("a job for {host} reads {generation} now; 'ghostctl status {host}' shows it")]
+    InUse {
+        /// Whose it is.
+        host: HostName,
+        /// Which one.
+        generation: Generation,
+    },
+}
+
+/// Whether anything is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolve {
+    /// It is.
+    Remove,
+    /// It is only said what would be.
+    OnlySay,
+}
+
+/// While this is held nothing of the host's is removed: for a job that is about to say in the journal what it reads.
+///
+/// # Errors
+/// When a removal takes longer than this.
+pub fn keep_removals_out(state_folder: &Path, host: &HostName, timeout: Duration) -> Result<Lock, LockError> {
+    Lock::take_quietly(&lock(state_folder, host), Sharing::Shared, timeout)
+}
+
+/// Removes what the host's settings do not ask for; says what that was.
+///
+/// # Errors
+/// When it is not known what is needed, or something cannot be removed: a later call goes on.
+pub fn prune(
+    site: &Site,
+    catalog: &Catalog,
+    host: &HostName,
+    resolve: Resolve,
+) -> Result<Plan, PruningError> {
+    let _alone = alone(site, host)?;
+    let settings = site.ghostrc.for_host(host);
+    let policy = Policy { generations: settings.generations, keep: settings.keep };
+    let plan = catalog.plan(host, policy, &in_use(site, catalog, host)?, clock::now())?;
+    if resolve == Resolve::Remove {
+        catalog.carry_out(&plan)?;
+    }
+    Ok(plan)
+}
+
+/// Removes one generation, whatever the settings ask for.
+///
+/// # Errors
+/// When a job reads it, it is not there, or cannot be removed.
+pub fn remove(
+    site: &Site,
+    catalog: &Catalog,
+    host: &HostName,
+    generation: &Generation,
+    resolve: Resolve,
+) -> Result<(), PruningError> {
+    let _alone = alone(site, host)?;
+    catalog.show(host, generation.clone())?;
+    if in_use(site, catalog, host)?.generations.contains(generation) {
+        return Err(PruningError::InUse { host: host.clone(), generation: generation.clone() });
+    }
+    match resolve {
+        Resolve::Remove => Ok(catalog.remove(host, generation)?),
+        Resolve::OnlySay => Ok(()),
+    }
+}
+
+fn alone(site: &Site, host: &HostName) -> Result<Lock, LockError> {
+    Lock::take_quietly(&lock(&site.ghostrc.state_folder, host), Sharing::Alone, site.lock_timeout)
+}
+
+fn lock(state_folder: &Path, host: &HostName) -> PathBuf {
+    state_folder.join(FOLDER).join(format!("{host}.lock"))
+}
+
+/// What jobs need, as the journal says. An entry that names no generation was written by an earlier version: then all of
+/// its host count.
+fn in_use(site: &Site, catalog: &Catalog, host: &HostName) -> Result<InUse, PruningError> {
+    let mut in_use = InUse::default();
+    for entry in journal::entries(&site.ghostrc.state_folder)? {
+        let Some(begun) = journal::look(&entry)?.map(|state| state.begun) else { continue };
+        if begun.host != *host {
+            continue;
+        }
+        match begun.generation {
+            Some(generation) => in_use.generations.extend([generation]),
+            None if matches!(begun.mode, Mode::Verify | Mode::Restore) => {
+                in_use.generations.extend(catalog.list_host(host)?.into_iter().map(|one| one.generation));
+            }
+            None => {}
+        }
+        in_use.jobs.insert(begun.job);
+    }
+    Ok(in_use)
+}

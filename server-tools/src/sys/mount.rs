@@ -1,0 +1,139 @@
+//! Mounting a file that holds a file system, read-only, and unmounting. Nothing in it is run, no device in it opened, no
+//! owner in it believed for more than looking.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What holds for every mount.
+const OPTIONS: &str = "ro,nodev,nosuid,noexec";
+
+/// A program that mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The kernel, over a loop device that goes when it is unmounted.
+    Kernel {
+        /// The file system's name there.
+        kind: &'static str,
+        /// What it needs so that it writes nothing, such as a journal, and takes what was not closed.
+        options: &'static str,
+    },
+    /// A program in user space, which takes the file itself.
+    Fuse(&'static str),
+}
+
+/// Why something is not mounted or unmounted.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The program is not there.
+    #[error("cannot start {0}")]
+    Start(String, #[source] io::Error),
+    /// It says no.
+    #[error("{program} refuses: {said}")]
+    Refused {
+        /// Its name.
+        program: String,
+        /// What it said.
+        said: String,
+    },
+    /// The kernel does not say what is mounted.
+    #[error("cannot read the list of mounts")]
+    List(#[source] io::Error),
+}
+
+/// Mounts the file system in a file.
+///
+/// # Errors
+/// When the program is missing, or refuses.
+pub fn mount(way: Way, file: &Path, folder: &Path) -> Result<(), MountError> {
+    let mut command = match way {
+        Way::Kernel { kind, options } => {
+            let mut command = Command::new("mount");
+            command.args(["-t", kind, "-o", &format!("{OPTIONS},loop{options}"), "--"]);
+            command
+        }
+        Way::Fuse(program) => {
+            let mut command = Command::new(program);
+            command.args(["-o", OPTIONS]);
+            command
+        }
+    };
+    run(command.arg(file).arg(folder))
+}
+
+/// Unmounts what is mounted there.
+///
+/// # Errors
+/// When somebody uses it.
+pub fn unmount(folder: &Path) -> Result<(), MountError> {
+    run(Command::new("umount").arg("--").arg(folder))
+}
+
+/// Whether something is mounted there.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn is_mounted(folder: &Path) -> Result<bool, MountError> {
+    let mounts = fs::read("/proc/self/mountinfo").map_err(MountError::List)?;
+    Ok(mount_points(&mounts).any(|point| point == folder))
+}
+
+/// The fifth word of each line, in which blanks and their like are octal (proc(5)).
+fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let lines = mounts.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| Some(unescaped(line.split(|byte| *byte == b' ').nth(4)?)))
+}
+
+fn unescaped(mut word: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(word.len());
+    while let Some((first, rest)) = word.split_first() {
+        let octal =
+            rest.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                word = &rest[3..];
+            }
+            None => {
+                bytes.push(*first);
+                word = rest;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
+}
+
+fn run(command: &mut Command) -> Result<(), MountError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let ended = command.env("LC_ALL", "C").output();
+    let Output { status, stdout, stderr } =
+        ended.map_err(|error| MountError::Start(program.clone(), error))?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(if stderr.is_empty() { &stdout } else { &stderr }).trim().to_owned();
+    Err(MountError::Refused { program, said })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn mount_points_with_blanks_are_found() {
+        let mounts =
+            b"36 35 98:0 / /mnt/a\\040b\\134c rw - ext4 /dev/loop0 rw\n37 35 0:1 / /proc rw - proc proc rw\n";
+        let found: Vec<PathBuf> = mount_points(mounts).collect();
+        assert_eq!(found, [Path::new("/mnt/a b\\c"), Path::new("/proc")]);
+        assert_eq!(found[0].as_os_str().as_bytes(), b"/mnt/a b\\c");
+    }
+
+    #[test]
+    fn the_root_is_mounted_and_a_new_folder_is_not() {
+        assert!(is_mounted(Path::new("/")).unwrap());
+        assert!(!is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+    }
+}

@@ -1,0 +1,52 @@
+//! The terminal that a person sits at: what it says it can do.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+/// How long a terminal may take to answer. One that does not know the question never does.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// The question for the terminal's attributes (Primary DA).
+const QUESTION: &[u8] = b"\x1b[c";
+
+/// The terminal's answer to the question for its attributes; empty if it gives none or nobody sits there.
+#[must_use]
+pub fn attributes() -> Vec<u8> {
+    if !io::stdout().is_terminal() {
+        return Vec::new();
+    }
+    // A terminal that cannot be asked has answered nothing: then there are just no pictures.
+    let opened = OpenOptions::new().read(true).write(true).open("/dev/tty");
+    opened.and_then(|terminal| ask(&terminal)).unwrap_or_default()
+}
+
+/// Asks without showing the answer; the modes are put back.
+fn ask(terminal: &File) -> io::Result<Vec<u8>> {
+    let before = tcgetattr(terminal)?;
+    let mut quiet = before.clone();
+    quiet.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+    tcsetattr(terminal, OptionalActions::Now, &quiet)?;
+    let answer = answer(terminal);
+    tcsetattr(terminal, OptionalActions::Flush, &before)?;
+    answer
+}
+
+fn answer(mut terminal: &File) -> io::Result<Vec<u8>> {
+    terminal.write_all(QUESTION)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"c") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut polled = [PollFd::new(&terminal, PollFlags::IN)];
+        if left.is_zero() || poll(&mut polled, left.try_into().ok().as_ref())? == 0 {
+            break;
+        }
+        let mut some = [0; 64];
+        let read = terminal.read(&mut some)?;
+        answer.extend_from_slice(&some[..read]);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,350 @@
+//! `ghostctl screen`: what a client's monitor shows, or showed last.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ghost_contract::{HostName, JobId, Mode, layout};
+use serde::Serialize;
+
+use crate::catalog::Catalog;
+use crate::cli::{Pictures, ScreenArgs};
+use crate::job::FailureKind;
+use crate::job::journal::{self, Entry, JournalError};
+use crate::job::record::{self, RecordError};
+use crate::output::{Form, Output};
+use crate::picture::{self, Graphics, PictureError};
+use crate::site::Site;
+use crate::sys::folder::Folder;
+use crate::sys::{clock, terminal};
+use crate::tree::{Tree, TreeError};
+
+/// How long a client may take to answer a request: it looks every few seconds, and a picture may take ten.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// Between two looks for a new screenshot.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// No file of a screenshot is larger.
+const LARGEST: u64 = 64 << 20;
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The records.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The host has never had a job.
+    #[error("{0} has had no job yet")]
+    NoJob(HostName),
+    /// What was asked for needs a job that runs.
+    #[error("{0} has no job that runs: nobody can look at its screen now")]
+    NotRunning(HostName),
+    /// A mode without an imager.
+    #[error("the job of {host} is a {mode}, which takes no screenshots")]
+    NoScreens {
+        /// The host.
+        host: HostName,
+        /// What it does.
+        mode: Mode,
+    },
+    /// None was taken yet, or none is left.
+    #[error("there is no screenshot of the job {job} of {host}")]
+    None {
+        /// The host.
+        host: HostName,
+        /// Its job.
+        job: JobId,
+    },
+    /// The client does not answer.
+    #[error("{0} has not answered with a screenshot in time")]
+    NoAnswer(HostName),
+    /// The client's tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The screenshots.
+    #[error("cannot read the screenshots in {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The file that was asked for.
+    #[error("cannot write {}", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+    /// A picture for the terminal.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+}
+
+impl ScreenError {
+    /// The exit status.
+    #[must_use]
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::NoAnswer(_) => FailureKind::Busy.exit_status(),
+            Self::NoJob(_) | Self::NotRunning(_) | Self::NoScreens { .. } => 2,
+            _ => FailureKind::Failed.exit_status(),
+        }
+    }
+}
+
+/// A host's job, running or over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Subject {
+    host: HostName,
+    job: JobId,
+    mode: Mode,
+    tree: Tree,
+    runs: bool,
+}
+
+/// A screenshot, for programs.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    host: &'a HostName,
+    job: &'a JobId,
+    name: &'a str,
+    picture: PathBuf,
+    text: Option<String>,
+    page: PathBuf,
+}
+
+/// Shows it.
+///
+/// # Errors
+/// When there is no screenshot, or the client does not answer.
+pub fn run(site: &Site, arguments: &ScreenArgs, output: &mut Output) -> Result<u8, ScreenError> {
+    let subject = find(site, &arguments.host)?;
+    let before = subject.newest(site)?;
+    let name = if arguments.now { Some(ask(site, &subject, before.as_deref())?) } else { before };
+    match &name {
+        Some(name) => show(site, &subject, name, arguments, output)?,
+        None if arguments.follow && subject.runs => {}
+        None => return Err(ScreenError::None { host: subject.host, job: subject.job }),
+    }
+    if arguments.follow {
+        follow(site, &subject, name, arguments, output)?;
+    }
+    Ok(0)
+}
+
+/// Each new one, until the job is over.
+fn follow(
+    site: &Site,
+    subject: &Subject,
+    mut shown: Option<String>,
+    arguments: &ScreenArgs,
+    output: &mut Output,
+) -> Result<(), ScreenError> {
+    loop {
+        let is_over = running(site, &subject.host)?.is_none_or(|now| now.job != subject.job);
+        let newest = subject.newest(site)?;
+        if let Some(name) = newest.filter(|name| shown.as_ref() != Some(name)) {
+            show(site, subject, &name, arguments, output)?;
+            shown = Some(name);
+        }
+        if is_over {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Has the client take one now; gives its name.
+fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> Result<String, ScreenError> {
+    if !subject.runs {
+        return Err(ScreenError::NotRunning(subject.host.clone()));
+    }
+    if subject.mode == Mode::Test {
+        return Err(ScreenError::NoScreens { host: subject.host.clone(), mode: subject.mode });
+    }
+    subject.tree.ask_for_screen(&clock::now().as_millis().to_string())?;
+    let deadline = clock::uptime() + PATIENCE;
+    while clock::uptime() < deadline {
+        let is_new = |name: &String| is_answer(name) && before.is_none_or(|before| before < name.as_str());
+        if let Some(name) = subject.names(site)?.into_iter().rev().find(is_new) {
+            return Ok(name);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Err(ScreenError::NoAnswer(subject.host.clone()))
+}
+
+fn is_answer(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(_, what_for)| what_for == layout::ASKED_SCREEN)
+}
+
+/// The host's job that runs, or else its last one.
+fn find(site: &Site, host: &HostName) -> Result<Subject, ScreenError> {
+    if let Some(subject) = running(site, host)? {
+        return Ok(subject);
+    }
+    let records = record::all(&site.ghostrc.state_folder)?;
+    let last = records.into_iter().rfind(|record| record.host == *host);
+    let last = last.ok_or_else(|| ScreenError::NoJob(host.clone()))?;
+    let tree = Tree::of(&site.ghostrc.base_root, last.ip);
+    Ok(Subject { host: last.host, job: last.job, mode: last.mode, tree, runs: false })
+}
+
+fn running(site: &Site, host: &HostName) -> Result<Option<Subject>, ScreenError> {
+    for path in journal::entries(&site.ghostrc.state_folder)? {
+        let state = match Entry::take_over(&path) {
+            Ok(Some(orphan)) => orphan.state(),
+            Ok(None) => None,
+            Err(JournalError::Busy(state)) => *state,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(begun) = state.map(|state| state.begun).filter(|begun| begun.host == *host) {
+            let tree = Tree::of(&site.ghostrc.base_root, begun.ip);
+            return Ok(Some(Subject {
+                host: begun.host,
+                job: begun.job,
+                mode: begun.mode,
+                tree,
+                runs: true,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+impl Subject {
+    /// The folder of its screenshots, if it has taken any.
+    fn folder(&self, site: &Site) -> Result<Option<(PathBuf, Folder)>, ScreenError> {
+        let found = if self.mode == Mode::Backup {
+            Catalog::new(&site.ghostrc.store_folder).screens(&self.host, &self.job)
+        } else {
+            self.tree.screens()
+        };
+        found.map_err(|error| ScreenError::Read(self.tree.var(), error))
+    }
+
+    /// The names of its screenshots without ending, the oldest first.
+    fn names(&self, site: &Site) -> Result<Vec<String>, ScreenError> {
+        let Some((path, folder)) = self.folder(site)? else { return Ok(Vec::new()) };
+        let entries = folder.entries().map_err(|error| ScreenError::Read(path, error))?;
+        let files = entries.iter().filter_map(|entry| entry.path.to_str()?.strip_suffix(".png"));
+        let mut names: Vec<String> = files.filter(|name| is_numbered(name)).map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn newest(&self, site: &Site) -> Result<Option<String>, ScreenError> {
+        Ok(self.names(site)?.pop())
+    }
+}
+
+/// `0001-interval`, which is a moment's, and not `latest`.
+fn is_numbered(name: &str) -> bool {
+    name.split_once('-')
+        .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn show(
+    site: &Site,
+    subject: &Subject,
+    name: &str,
+    arguments: &ScreenArgs,
+    output: &mut Output,
+) -> Result<(), ScreenError> {
+    let Subject { host, job, .. } = subject;
+    let (path, folder) =
+        subject.folder(site)?.ok_or_else(|| ScreenError::None { host: host.clone(), job: job.clone() })?;
+    let read = |ending: &str| match folder.read(format!("{name}.{ending}"), LARGEST) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).map_err(|error| ScreenError::Read(path.clone(), error)),
+    };
+    let text = |ending: &str| Ok(read(ending)?.map(|text| String::from_utf8_lossy(&text).into_owned()));
+    let picture = path.join(format!("{name}.png"));
+    if let Some(file) = &arguments.png {
+        return write_png(file, &read("png")?.unwrap_or_default());
+    }
+    if output.form() == Form::Json {
+        let page = path.join(layout::SCREENS_PAGE);
+        output.json(&Shown { host, job, name, picture, text: text("txt")?, page });
+        return Ok(());
+    }
+    output.line(&format!("{host}: {job}, screenshot {name}: {}", picture.display()));
+    if let Some(graphics) = graphics(arguments.picture) {
+        output.line(picture::sequence(&read("png")?.unwrap_or_default(), graphics)?.trim_end());
+        return Ok(());
+    }
+    let coloured = if io::stdout().is_terminal() { text("ansi")? } else { None };
+    let shown: Result<_, ScreenError> = coloured.map_or_else(|| text("txt"), |text| Ok(Some(text)));
+    match shown? {
+        Some(shown) => output.line(harmless(&shown).trim_end()),
+        None => output.line("(there is nothing to read on it; see the picture)"),
+    }
+    Ok(())
+}
+
+/// A client's text without what could make a terminal do more than show it: of all control characters only line ends and
+/// colours (`ESC [ numbers m`) are left.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let colours = rest.strip_prefix("\x1b[").and_then(|after| {
+            let end = after.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+            after[end..].starts_with('m').then_some(end + "\x1b[m".len())
+        });
+        let length = colours.unwrap_or(character.len_utf8());
+        if colours.is_some() || character == '\n' || !character.is_control() {
+            shown.push_str(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    shown
+}
+
+/// How pictures are shown here, if they are.
+fn graphics(wanted: Pictures) -> Option<Graphics> {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    match wanted {
+        Pictures::Never => None,
+        Pictures::Kitty => Some(Graphics::Kitty),
+        Pictures::Sixel => Some(Graphics::Sixel),
+        Pictures::Auto if !io::stdout().is_terminal() => None,
+        Pictures::Auto if speaks_kitty(&variable("TERM"), &variable("TERM_PROGRAM")) => Some(Graphics::Kitty),
+        Pictures::Auto => picture::answers_sixel(&terminal::attributes()).then_some(Graphics::Sixel),
+    }
+}
+
+/// Terminals that have kitty's protocol and say who they are.
+fn speaks_kitty(term: &str, program: &str) -> bool {
+    term.contains("kitty") || term.contains("ghostty") || matches!(program, "WezTerm" | "ghostty")
+}
+
+fn write_png(file: &Path, picture: &[u8]) -> Result<(), ScreenError> {
+    let written = if file == Path::new("-") {
+        io::stdout().lock().write_all(picture)
+    } else {
+        fs::write(file, picture)
+    };
+    written.map_err(|error| ScreenError::Write(file.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn screenshots_are_told_from_other_files_and_answers_from_other_screenshots() {
+        assert!(is_numbered("0001-interval") && is_numbered("12345-asked"));
+        assert!(!is_numbered("latest") && !is_numbered("-x") && !is_numbered("a1-x"));
+        assert!(is_answer("0007-asked") && !is_answer("0007-interval"));
+    }
+
+    #[test]
+    fn a_client_cannot_command_the_terminal() {
+        let colours = "\x1b[93;44mGhost\x1b[0m é\n";
+        assert_eq!(harmless(colours), colours);
+        assert_eq!(harmless("a\x1b]0;title\x07b\x1b[2Jc\x1b[\u{9b}31md\r\x1b"), "a]0;titleb[2Jc[31md");
+        assert_eq!(harmless("\x1b[12"), "[12");
+    }
+
+    #[test]
+    fn terminals_with_kittys_protocol_are_known() {
+        assert!(speaks_kitty("xterm-kitty", "") && speaks_kitty("xterm-256color", "WezTerm"));
+        assert!(!speaks_kitty("xterm-256color", "") && !speaks_kitty("linux", "tmux"));
+    }
+}

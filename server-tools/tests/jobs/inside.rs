@@ -1,0 +1,336 @@
+//! Generations with real images of a disk: is damage found and named, and can one look into them?
+//!
+//! The disk is a file with an ext4 and an NTFS partition, which is backed up by the imager itself.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ghost_contract::image::PartcloneSettings;
+use ghost_contract::order::Imager;
+use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
+use ghost_imaging::board::Board;
+use ghostctl::catalog::{Catalog, Facts};
+
+use super::boot_server::{BootServer, said};
+
+const MEBIBYTE: u64 = 1 << 20;
+/// Where the two partitions begin and how long they are, in mebibytes.
+const EXT4: (u64, u64) = (1, 24);
+const NTFS: (u64, u64) = (25, 12);
+const DISK: u64 = 40;
+const GENERATION: &str = "20260123-142501-4f3a";
+
+/// A boot server whose store has a generation of pc2.
+struct Store {
+    server: BootServer,
+    disk: PathBuf,
+}
+
+impl Store {
+    fn new() -> Self {
+        let server = BootServer::with_hosts(1);
+        let disk = server.path("disk.img");
+        make_disk(&disk);
+        let catalog = Catalog::new(server.path("store"));
+        let (host, job): (_, JobId) = ("pc2".parse().unwrap(), GENERATION.parse().unwrap());
+        let staging = catalog.stage(&host, &job).unwrap();
+        let settings = PartcloneSettings { piece_size: MEBIBYTE, ..PartcloneSettings::default() };
+        ghost_imaging::backup::backup(&disk, &staging.join("disk0"), &settings, &Board::default()).unwrap();
+        let facts = Facts {
+            mac: MacAddress::new([2, 0, 0, 0, 0, 2]),
+            mode: Mode::Backup,
+            imager: Imager::Partclone(settings),
+            started: UnixTime::from_millis(1_000),
+            ended: UnixTime::from_millis(2_000),
+            checked: UnixTime::from_millis(3_000),
+        };
+        catalog.finish(&host, &job, &facts).unwrap();
+        Self { server, disk }
+    }
+
+    fn images(&self, words: &[&str]) -> std::process::Output {
+        self.server.run(&[&["images"], words].concat())
+    }
+
+    /// What `images verify` says, and its exit status.
+    fn verified(&self) -> (Option<i32>, String) {
+        let output = self.images(&["verify", "pc2"]);
+        (output.status.code(), said(&output))
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.server.path("store/pc2").join(GENERATION).join("disk0")
+    }
+
+    /// A piece in the middle of the image of the ext4, by its name.
+    fn piece(&self) -> String {
+        let mut names: Vec<String> = fs::read_dir(self.folder())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.contains("ext"))
+            .collect();
+        names.sort();
+        names.swap_remove(names.len() / 2)
+    }
+
+    fn mount_point(&self) -> PathBuf {
+        let folder = self.server.path("mnt");
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// Nothing is left of a mount: no cache file, no record, and nothing is mounted.
+    #[track_caller]
+    fn assert_nothing_is_mounted(&self) {
+        for folder in ["cache", "state/mounts"] {
+            let left: Vec<_> = fs::read_dir(self.server.path(folder)).into_iter().flatten().collect();
+            assert!(left.is_empty(), "{folder}: {left:?}");
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains(self.mount_point().to_str().unwrap()), "{mounts}");
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", said(&output));
+}
+
+fn make_disk(disk: &Path) {
+    File::create(disk).unwrap().set_len(DISK * MEBIBYTE).unwrap();
+    let script = format!(
+        "label: dos\nlabel-id: 0x4f3a4f3a\n{}MiB,{}MiB,83\n{}MiB,{}MiB,7\n",
+        EXT4.0, EXT4.1, NTFS.0, NTFS.1
+    );
+    let path = disk.to_str().unwrap();
+    run("sh", &["-c", "printf '%b' \"$1\" | sfdisk --quiet \"$2\"", "sh", &script, path]);
+    let files = disk.with_file_name("files");
+    fs::create_dir_all(files.join("home/john")).unwrap();
+    fs::write(files.join("home/john/letter"), "Dear Jane").unwrap();
+    // Not compressible, so that there are several pieces.
+    let mut noise = vec![0; 3_000_000];
+    File::open("/dev/urandom").unwrap().read_exact(&mut noise).unwrap();
+    fs::write(files.join("noise"), noise).unwrap();
+    let filled = |kib: (u64, u64)| disk.with_file_name(format!("part{}", kib.0));
+    for (place, kind) in [(EXT4, "ext4"), (NTFS, "ntfs")] {
+        let part = filled(place);
+        File::create(&part).unwrap().set_len(place.1 * MEBIBYTE).unwrap();
+        let part = part.to_str().unwrap();
+        match kind {
+            "ext4" => run("mkfs.ext4", &["-q", "-F", "-L", "root", "-d", files.to_str().unwrap(), part]),
+            _ => run(
+                "mkfs.ntfs",
+                &["-q", "-F", "-f", "-L", "Windows", "-p", "2048", "-H", "16", "-S", "63", part],
+            ),
+        }
+        let mut target = File::options().write(true).open(disk).unwrap();
+        target.seek(SeekFrom::Start(place.0 * MEBIBYTE)).unwrap();
+        target.write_all(&fs::read(part).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_whole_generation_is_whole() {
+    let store = Store::new();
+    let (status, words) = store.verified();
+    assert_eq!((status, words.contains("is whole")), (Some(0), true), "{words}");
+    let shown = said(&store.images(&["show", "pc2"]));
+    for wanted in ["disk 0: 40.0 MiB", "1  ext4 \"root\"", "2  ntfs \"Windows\""] {
+        assert!(shown.contains(wanted), "{wanted}: {shown}");
+    }
+}
+
+#[test]
+fn one_flipped_bit_is_found_and_its_piece_named() {
+    let store = Store::new();
+    let piece = store.piece();
+    let file = File::options().read(true).write(true).open(store.folder().join(&piece)).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 1_000).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x10], 1_000).unwrap();
+    let (status, words) = store.verified();
+    assert_eq!(status, Some(1), "{words}");
+    assert!(words.contains(&format!("\"disk0/{piece}\" is not what was written")), "{words}");
+    let listed = said(&store.images(&["list", "--json"]));
+    assert!(listed.contains("\"state\":\"damaged\"") && listed.contains(&piece), "{listed}");
+    let mounted = store.images(&["mount", "--partition", "1", "pc2", store.mount_point().to_str().unwrap()]);
+    assert_ne!(mounted.status.code(), Some(0), "what is damaged is no file system: {}", said(&mounted));
+}
+
+#[test]
+fn a_truncated_and_a_missing_piece_are_found_and_named() {
+    let store = Store::new();
+    let piece = store.folder().join(store.piece());
+    File::options().write(true).open(&piece).unwrap().set_len(9).unwrap();
+    let (status, words) = store.verified();
+    assert_eq!((status, words.contains("has 9 bytes and should have")), (Some(1), true), "{words}");
+    fs::remove_file(&piece).unwrap();
+    let (status, words) = store.verified();
+    assert_eq!((status, words.contains("is missing")), (Some(1), true), "{words}");
+}
+
+#[test]
+fn an_image_whose_checksums_are_right_and_whose_inside_is_not_is_damaged_too() {
+    let store = Store::new();
+    // As if the imager had written rubbish and vouched for it: description, checksums and manifest all agree.
+    let piece = store.piece();
+    let path = store.folder().join(&piece);
+    let mut bytes = fs::read(&path).unwrap();
+    let before = sha256(&path);
+    bytes[1_000..1_064].fill(0);
+    fs::write(&path, bytes).unwrap();
+    vouch(&store.folder().join("disk.json"), &before, &sha256(&path));
+    vouch(&store.folder().join("SHA256SUMS"), &before, &sha256(&path));
+    let described = sha256(&store.folder().join("disk.json"));
+    let sums = fs::read_to_string(store.folder().join("SHA256SUMS")).unwrap();
+    let old = sums.lines().find_map(|line| line.strip_suffix("  disk.json")).unwrap().to_owned();
+    vouch(&store.folder().join("SHA256SUMS"), &old, &described);
+    let manifest = store.folder().with_file_name("manifest.json");
+    let listed = sha256(&store.folder().join("SHA256SUMS"));
+    vouch(&manifest, &before, &sha256(&path));
+    vouch(&manifest, &old, &described);
+    vouch(&manifest, &sha256_in(&manifest, "disk0/SHA256SUMS"), &listed);
+    let (status, words) = store.verified();
+    assert_eq!((status, words.contains("\"disk0\" does not hold together")), (Some(1), true), "{words}");
+}
+
+fn sha256(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+fn sha256_in(manifest: &Path, piece: &str) -> String {
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+    let pieces = manifest["pieces"].as_array().unwrap();
+    let found = pieces.iter().find(|found| found["path"] == piece).unwrap();
+    found["sha256"].as_str().unwrap().to_owned()
+}
+
+fn vouch(file: &Path, before: &str, after: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(before), "{}", file.display());
+    fs::write(file, text.replace(before, after)).unwrap();
+}
+
+#[test]
+fn a_mounted_partition_shows_the_very_files_and_unmounting_leaves_nothing() {
+    let store = Store::new();
+    let (folder, cache) = (store.mount_point(), store.server.path("cache"));
+    let (at, cache) = (folder.to_str().unwrap(), cache.to_str().unwrap());
+    let several = store.images(&["mount", "--cache", cache, "pc2", at]);
+    assert_eq!(several.status.code(), Some(2), "{}", said(&several));
+    assert!(said(&several).contains("1 (ext4 \"root\"), 2 (ntfs \"Windows\")"), "{}", said(&several));
+    let mounted = store.images(&["mount", "--cache", cache, "--partition", "1", "pc2", at]);
+    assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
+    let files = store.server.path("files");
+    for file in ["home/john/letter", "noise"] {
+        assert_eq!(fs::read(folder.join(file)).unwrap(), fs::read(files.join(file)).unwrap(), "{file}");
+    }
+    assert!(fs::write(folder.join("home/john/letter"), "x").is_err(), "it is for reading only");
+    let twice = store.images(&["mount", "--cache", cache, "--partition", "2", "pc2", at]);
+    assert_eq!(twice.status.code(), Some(2), "{}", said(&twice));
+    assert_eq!(store.server.run(&["recover"]).status.code(), Some(0));
+    assert!(folder.join("noise").exists(), "recovery leaves alone what is in use");
+    let unmounted = store.images(&["unmount", at]);
+    assert_eq!(unmounted.status.code(), Some(0), "{}", said(&unmounted));
+    store.assert_nothing_is_mounted();
+    assert_eq!(store.images(&["unmount", at]).status.code(), Some(2));
+    let mounted = store.images(&["mount", "--cache", cache, "--partition", "2", "pc2", at]);
+    assert_eq!(mounted.status.code(), Some(0), "NTFS: {}", said(&mounted));
+    let unmounted = store.images(&["unmount", at]);
+    assert_eq!(unmounted.status.code(), Some(0), "{}", said(&unmounted));
+    store.assert_nothing_is_mounted();
+    assert_eq!(store.verified().0, Some(0), "the generation is as it was");
+}
+
+#[test]
+fn what_a_restart_of_the_machine_leaves_of_a_mount_is_removed_by_recover() {
+    let store = Store::new();
+    let (folder, cache) = (store.mount_point(), store.server.path("cache"));
+    let (at, cache) = (folder.to_str().unwrap(), cache.to_str().unwrap());
+    let mounted = store.images(&["mount", "--cache", cache, "--partition", "1", "pc2", at]);
+    assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
+    run("umount", &[at]);
+    let recovered = store.server.run(&["recover"]);
+    assert!(said(&recovered).contains("its cache file was removed"), "{}", said(&recovered));
+    store.assert_nothing_is_mounted();
+}
+
+#[test]
+fn an_exported_disk_is_the_disk_in_both_formats() {
+    let store = Store::new();
+    for format in ["raw", "qcow2"] {
+        let file = store.server.path(&format!("exported.{format}"));
+        let words = ["export", "--format", format, "pc2", file.to_str().unwrap()];
+        let exported = store.images(&words);
+        assert_eq!(exported.status.code(), Some(0), "{}", said(&exported));
+        assert_eq!(store.images(&words).status.code(), Some(2), "nothing is overwritten");
+        let raw = if format == "raw" { file.clone() } else { store.server.path("converted") };
+        if format == "qcow2" {
+            run("qemu-img", &["check", "-q", file.to_str().unwrap()]);
+            let to = raw.to_str().unwrap();
+            run("qemu-img", &["convert", "-f", "qcow2", "-O", "raw", file.to_str().unwrap(), to]);
+        }
+        let metadata = fs::metadata(&raw).unwrap();
+        assert_eq!(metadata.len(), DISK * MEBIBYTE);
+        assert!(metadata.blocks() * 512 < metadata.len() / 2, "it has holes");
+        assert_same_disk(&store.disk, &raw);
+    }
+    let left: Vec<_> = fs::read_dir(store.server.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(".exported"))
+        .collect();
+    assert_eq!(left, [""; 0]);
+}
+
+/// Byte for byte before the first partition, between them and behind the last; file by file in the ext4.
+fn assert_same_disk(ours: &Path, theirs: &Path) {
+    let (ours, theirs) = (File::open(ours).unwrap(), File::open(theirs).unwrap());
+    let end = NTFS.0 + NTFS.1;
+    for (start, length) in [(0, EXT4.0), (end, DISK - end)] {
+        let read = |file: &File| {
+            let mut bytes = vec![0; usize::try_from(length * MEBIBYTE).unwrap()];
+            file.read_exact_at(&mut bytes, start * MEBIBYTE).unwrap();
+            bytes
+        };
+        assert!(read(&ours) == read(&theirs), "{start} MiB");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut bytes = vec![0; usize::try_from(EXT4.1 * MEBIBYTE).unwrap()];
+    theirs.read_exact_at(&mut bytes, EXT4.0 * MEBIBYTE).unwrap();
+    fs::write(file.path(), bytes).unwrap();
+    run("e2fsck", &["-n", "-f", file.path().to_str().unwrap()]);
+}
+
+#[test]
+fn what_ghost_made_is_whole_and_opaque() {
+    let store = Store::new();
+    let (host, job): (_, JobId) = ("pc2".parse().unwrap(), "20260124-142501-4f3a".parse().unwrap());
+    let catalog = Catalog::new(store.server.path("store"));
+    fs::write(catalog.stage(&host, &job).unwrap().join("image.gho"), "Ghost's").unwrap();
+    let program = ghost_contract::order::DosProgram { command: "ghost.exe".to_owned() };
+    let facts = Facts {
+        mac: MacAddress::new([2, 0, 0, 0, 0, 2]),
+        mode: Mode::Backup,
+        imager: Imager::DosboxX(program),
+        started: UnixTime::from_millis(1_000),
+        ended: UnixTime::from_millis(4_000),
+        checked: UnixTime::from_millis(5_000),
+    };
+    catalog.finish(&host, &job, &facts).unwrap();
+    assert_eq!(store.verified().0, Some(0));
+    let at = store.mount_point();
+    let file = store.server.path("exported");
+    for words in [
+        &["mount", "pc2", at.to_str().unwrap()][..],
+        &["export", "--format", "raw", "pc2", file.to_str().unwrap()],
+    ] {
+        let refused = store.images(words);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert!(said(&refused).contains("was made by Norton Ghost, run by DOSBox-X"), "{}", said(&refused));
+    }
+}
