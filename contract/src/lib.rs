@@ -19,6 +19,8 @@ pub mod mode;
 pub mod order;
 pub mod place;
 pub mod report;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
 pub mod time;
 
 pub use disk::DiskChoice;

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use ghost_contract::order::{AtEnd, Deadlines, TestSettings, VERSION, Watch};
-use ghost_contract::{Mode, Nonce, Order, UnixTime};
+use ghost_contract::{Mode, sample};
 use ghostctl::tree::{Contents, Tree};
 
 const RUNS: usize = 9;
@@ -30,7 +29,7 @@ fn main() -> Outcome {
     fs::create_dir(&base)?;
     println!("etc and var: {}", base_root(&base)?);
 
-    let order = order()?;
+    let order = sample::order(Mode::Test);
     let contents = Contents { order: &order, host_table: b"host john { }\n" };
     let tree = Tree::of(&base, [192, 168, 7, 2].into());
     let (mut first, mut again, mut copy, mut synced) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -103,36 +102,6 @@ fn generate(base: &Path) -> Outcome {
         }
     }
     Ok(())
-}
-
-fn order() -> Outcome<Order> {
-    let second = Duration::from_secs(1);
-    Ok(Order {
-        version: VERSION,
-        job: "bench".parse()?,
-        host: "john".parse()?,
-        mac: "00:0a:eb:12:34:5f".parse()?,
-        mode: Mode::Test,
-        issued: UnixTime::from_millis(0),
-        expires: UnixTime::from_millis(1),
-        store: None,
-        nonce: Nonce::new([7; 16]),
-        imager: None,
-        disk: ghost_contract::DiskChoice::First,
-        generation: None,
-        prompts: Vec::new(),
-        watch: Watch {
-            minimum_rate: 0,
-            window: second,
-            grace: second,
-            sample_every: second,
-            screenshot_every: second,
-            screenshots_kept: 0,
-        },
-        deadlines: Deadlines { job: second, ending: second },
-        test: TestSettings { sleep: second, authorized_keys: Vec::new() },
-        at_end: AtEnd::PowerOff,
-    })
 }
 
 /// What a folder holds, itself included.

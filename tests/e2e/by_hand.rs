@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ghost_contract::order::{AtEnd, Deadlines, TestSettings, VERSION, Watch};
-use ghost_contract::{Mode, Nonce, Order, UnixTime, layout};
+use ghost_contract::order::TestSettings;
+use ghost_contract::{Mode, Order, UnixTime, layout, sample};
 use ghost_lab::Lab;
 use ghost_lab::config::PcConfig;
 
@@ -23,32 +23,18 @@ pub(crate) fn now() -> UnixTime {
 
 /// An order for mode `test` that this PC would obey.
 pub(crate) fn good_order(pc: &PcConfig, job: &str) -> Order {
-    let minute = Duration::from_secs(60);
+    let sleep = Duration::from_secs(1);
     Order {
-        version: VERSION,
         job: job.parse().unwrap(),
         host: pc.name.clone(),
         mac: pc.mac,
-        mode: Mode::Test,
         issued: now(),
         expires: now().plus(HOUR),
         store: None,
-        nonce: Nonce::new([7; 16]),
         imager: None,
-        disk: ghost_contract::DiskChoice::First,
         generation: None,
-        prompts: Vec::new(),
-        watch: Watch {
-            minimum_rate: 1024,
-            window: minute,
-            grace: minute,
-            sample_every: minute,
-            screenshot_every: minute,
-            screenshots_kept: 1,
-        },
-        deadlines: Deadlines { job: HOUR, ending: minute },
-        test: TestSettings { sleep: Duration::from_secs(1), authorized_keys: Vec::new() },
-        at_end: AtEnd::PowerOff,
+        test: TestSettings { sleep, authorized_keys: Vec::new() },
+        ..sample::order(Mode::Test)
     }
 }
 

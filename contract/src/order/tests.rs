@@ -1,39 +1,16 @@
 //! Given an order and a client, is it obeyed?
 
 use super::*;
+use crate::sample;
 
 fn order(mode: Mode) -> Order {
-    Order {
-        version: VERSION,
-        job: "20260123-142501-4f3a".parse().unwrap(),
-        host: "john".parse().unwrap(),
-        mac: MacAddress::new([0, 10, 235, 1, 2, 3]),
-        mode,
-        issued: UnixTime::from_millis(1_000_000),
-        expires: UnixTime::from_millis(2_000_000),
-        store: Some(ImageStore { server: [192, 168, 7, 1].into(), path: "/backup".into() }),
-        nonce: Nonce::new([7; 16]),
-        imager: Some(Imager::DosboxX(DosProgram { command: "ghost.exe -fx".to_owned() })),
-        disk: DiskChoice::First,
-        generation: Some("20260101-000000-aaaa".parse().unwrap()),
-        prompts: vec![Prompt {
-            when: PromptTrigger::Text("Mark".to_owned()),
-            keys: vec!["TAB".to_owned(), "ENTER".to_owned()],
-            deadline: Duration::from_secs(60),
-            on_deadline: OnDeadline::Ignore,
-        }],
-        watch: Watch {
-            minimum_rate: 1024,
-            window: Duration::from_secs(300),
-            grace: Duration::from_secs(120),
-            sample_every: Duration::from_secs(5),
-            screenshot_every: Duration::from_secs(60),
-            screenshots_kept: 10,
-        },
-        deadlines: Deadlines { job: Duration::from_secs(7200), ending: Duration::from_secs(60) },
-        test: TestSettings { sleep: Duration::from_secs(3600), authorized_keys: vec![] },
-        at_end: AtEnd::PowerOff,
-    }
+    let mark = Prompt {
+        when: PromptTrigger::Text("Mark".to_owned()),
+        keys: vec!["TAB".to_owned(), "ENTER".to_owned()],
+        deadline: Duration::from_secs(60),
+        on_deadline: OnDeadline::Ignore,
+    };
+    Order { prompts: vec![mark], ..sample::order(mode) }
 }
 
 fn john() -> ClientFacts {

@@ -1,10 +1,8 @@
 //! Given a base root, what does a client's tree look like?
 
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
-use ghost_contract::order::{AtEnd, Deadlines, TestSettings, VERSION, Watch};
-use ghost_contract::{Mode, Nonce, UnixTime};
+use ghost_contract::{Mode, sample};
 
 use super::*;
 
@@ -44,33 +42,7 @@ fn base_root() -> tempfile::TempDir {
 }
 
 fn order(job: &str) -> Order {
-    let second = Duration::from_secs(1);
-    Order {
-        version: VERSION,
-        job: job.parse().unwrap(),
-        host: "john".parse().unwrap(),
-        mac: "00:0a:eb:12:34:5f".parse().unwrap(),
-        mode: Mode::Test,
-        issued: UnixTime::from_millis(0),
-        expires: UnixTime::from_millis(1),
-        store: Some(store()),
-        nonce: Nonce::new([7; 16]),
-        imager: None,
-        disk: ghost_contract::DiskChoice::First,
-        generation: None,
-        prompts: Vec::new(),
-        watch: Watch {
-            minimum_rate: 0,
-            window: second,
-            grace: second,
-            sample_every: second,
-            screenshot_every: second,
-            screenshots_kept: 0,
-        },
-        deadlines: Deadlines { job: second, ending: second },
-        test: TestSettings { sleep: second, authorized_keys: Vec::new() },
-        at_end: AtEnd::PowerOff,
-    }
+    Order { job: job.parse().unwrap(), ..sample::order(Mode::Test) }
 }
 
 #[test]
