@@ -22,6 +22,7 @@ use crate::sys::clock;
 use crate::sys::disk::{self, DiskError, ReadOnly};
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING};
+use crate::tool::blkid::Found;
 use crate::tool::{partclone, sfdisk, zstd};
 
 /// The maps of used blocks that waiting partclones may have together, bytes: those of 2 TiB in blocks of 4 KiB.
@@ -93,13 +94,13 @@ pub fn backup(
         }
         read => read.map_err(survey)?,
     };
-    survey::describe(&mut table, disk).map_err(survey)?;
+    let found = survey::describe(&mut table, disk).map_err(survey)?;
     let stretches = plan::stretches(&facts, &table);
     if table.kind != TableKind::None && stretches.iter().any(|stretch| stretch.owner == Owner::Disk) {
         notes.push("the partition table contradicts itself: every byte of the disk is saved".to_owned());
         table = sfdisk::none();
     }
-    let (planned, open) = plan_regions(&facts, stretches, settings)?;
+    let (planned, open) = plan_regions(&facts, stretches, found, settings)?;
     folder::make(folder)?;
     let total = planned.iter().map(Planned::expected_length).sum();
     let saved = planned.iter().filter(|region| !matches!(region.how, How::Unused(_)));
@@ -155,11 +156,13 @@ pub fn backup(
 fn plan_regions(
     facts: &DiskFacts,
     stretches: Vec<Stretch>,
+    mut found: BTreeMap<u32, Found>,
     settings: &PartcloneSettings,
 ) -> Result<(Vec<Planned>, BTreeMap<u64, Open>), BackupError> {
     let (mut planned, mut all, mut maps) = (Vec::new(), BTreeMap::new(), 0_u64);
     for stretch in stretches {
-        let looked = survey::look(facts, stretch);
+        let looked =
+            survey::look(facts, stretch, stretch.partition().and_then(|number| found.remove(&number)));
         let Looked { holding, open } =
             looked.map_err(|source| BackupError::Survey { path: facts.path.clone(), source })?;
         let regions = plan::regions(facts, stretch, holding.as_ref(), settings)?;

@@ -1,5 +1,6 @@
 //! Looking at a disk before it is backed up: its table, and what each stretch holds. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -94,17 +95,20 @@ pub struct Open {
     pub node: Node,
 }
 
-/// What this stretch holds.
+/// What this stretch holds, in which [`describe`] may have found something already.
 ///
 /// # Errors
 /// When a tool fails or the disk cannot be read.
-pub fn look(disk: &DiskFacts, stretch: Stretch) -> Result<Looked, SurveyError> {
+pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<Looked, SurveyError> {
     if matches!(stretch.owner, Owner::Nobody | Owner::Extended) {
         return Ok(Looked::default());
     }
     let only = |holding| Ok(Looked { holding: Some(holding), open: None });
     let path = Path::new(&disk.path);
-    let found = blkid(path, stretch.start, Some(stretch.length))?;
+    let found = match found {
+        Some(found) => found,
+        None => blkid(path, stretch.start, Some(stretch.length))?,
+    };
     let Some(file_system) = found.kind.as_deref().and_then(partclone::file_system) else {
         return only(Holding::Other(found));
     };
@@ -131,18 +135,20 @@ pub fn look(disk: &DiskFacts, stretch: Stretch) -> Result<Looked, SurveyError> {
     }
 }
 
-/// Adds to the table what is in its partitions, for people.
+/// Adds to the table what is in its partitions, for people; the same with the partitions' numbers is given back.
 ///
 /// # Errors
 /// When blkid fails.
-pub fn describe(table: &mut Table, disk: &Path) -> Result<(), SurveyError> {
+pub fn describe(table: &mut Table, disk: &Path) -> Result<BTreeMap<u32, Found>, SurveyError> {
+    let mut all = BTreeMap::new();
     for partition in &mut table.partitions {
-        let Partition { start, length, .. } = *partition;
+        let Partition { number, start, length, .. } = *partition;
         let found = blkid(disk, start, Some(length))?;
-        partition.file_system = found.kind;
-        partition.label = found.label;
+        partition.file_system.clone_from(&found.kind);
+        partition.label.clone_from(&found.label);
+        all.insert(number, found);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// What blkid finds in a stretch, which it reads itself and not from its cache.

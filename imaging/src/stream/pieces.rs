@@ -14,6 +14,9 @@ use crate::sys::{disk, file};
 
 /// Read and hashed at a time: what fits the processor's cache.
 const BUFFER: usize = 256 << 10;
+/// So many bytes of a piece go to the disk together, while the next ones are compressed: so the end has little left
+/// to wait for, and never more than twice this is in the memory only.
+const STRETCH: u64 = 64 << 20;
 
 /// What is wrong with a piece.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +58,14 @@ pub struct Pieces {
     folder: PathBuf,
     name: String,
     largest: u64,
+    stretch: u64,
     finished: Vec<Piece>,
     current: Option<Current>,
-    /// The piece before the current one.
+    /// What was written before.
     syncing: Syncing,
 }
 
-/// A piece on its way to the store's disk, while others are written.
+/// What was written last, on its way to the store's disk while more is written.
 #[derive(Debug, Default)]
 pub struct Syncing(Option<(PathBuf, JoinHandle<io::Result<()>>)>);
 
@@ -70,6 +74,8 @@ struct Current {
     file: File,
     path: PathBuf,
     size: u64,
+    /// As much of it is on the disk, or on its way there.
+    sent: u64,
     hash: sha2::Sha256,
 }
 
@@ -82,6 +88,7 @@ impl Pieces {
             folder,
             name,
             largest: largest.max(1),
+            stretch: STRETCH,
             finished: Vec::new(),
             current: None,
             syncing: Syncing::default(),
@@ -107,14 +114,17 @@ impl Pieces {
             bytes = later;
             if current.size == self.largest {
                 self.close(current)?;
-            } else {
-                self.current = Some(current);
+                continue;
             }
+            if current.size - current.sent >= self.stretch {
+                self.send(&mut current)?;
+            }
+            self.current = Some(current);
         }
         Ok(())
     }
 
-    /// The end of the stream; every piece is on the disk but the last one, which is on its way.
+    /// The end of the stream; all of it is on the disk but the last stretch, which is on its way.
     ///
     /// # Errors
     /// When one is not.
@@ -129,27 +139,42 @@ impl Pieces {
         let path = self.folder.join(piece_name(&self.name, self.finished.len()));
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = made.map_err(|error| PieceError::Write(path.clone(), error))?;
-        Ok(Current { file, path, size: 0, hash: sha2::Sha256::new() })
+        Ok(Current { file, path, size: 0, sent: 0, hash: sha2::Sha256::new() })
     }
 
-    /// A piece is whole; it goes to the disk while the next one is written.
+    /// What a piece has so far goes to the disk while more is written.
+    fn send(&mut self, current: &mut Current) -> Result<(), PieceError> {
+        self.syncing.wait()?;
+        let file = current.file.try_clone();
+        let file = file.map_err(|error| PieceError::Write(current.path.clone(), error))?;
+        current.sent = current.size;
+        self.syncing = Syncing::start(file, current.path.clone(), current.size);
+        Ok(())
+    }
+
+    /// A piece is whole; its end goes to the disk while the next one is written.
     fn close(&mut self, current: Current) -> Result<(), PieceError> {
         self.syncing.wait()?;
-        let Current { file, path, size, hash } = current;
+        let Current { file, path, size, hash, .. } = current;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.finished.push(Piece { file: name, size, sha256: Sha256::new(hash.finalize().into()) });
-        let sync = std::thread::spawn(move || {
-            file.sync_all()?;
-            // The client's memory is for the next pieces.
-            disk::forget(&file);
-            Ok(())
-        });
-        self.syncing = Syncing(Some((path, sync)));
+        self.syncing = Syncing::start(file, path, size);
         Ok(())
     }
 }
 
 impl Syncing {
+    /// This file, which has so many bytes.
+    fn start(file: File, path: PathBuf, size: u64) -> Self {
+        let sync = std::thread::spawn(move || {
+            file.sync_all()?;
+            // The client's memory is for what comes next.
+            disk::forget_beginning(&file, size);
+            Ok(())
+        });
+        Self(Some((path, sync)))
+    }
+
     /// Waits until it is there.
     ///
     /// # Errors
@@ -239,79 +264,4 @@ pub fn read(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(folder: &Path) -> Stream {
-        let mut pieces = Pieces::new(folder, "a.zst".to_owned(), 4);
-        pieces.write(b"abc").unwrap();
-        pieces.write(b"defghij").unwrap();
-        let (pieces, mut syncing) = pieces.finish().unwrap();
-        syncing.wait().unwrap();
-        Stream { length: 10, pieces }
-    }
-
-    fn read_back(folder: &Path, stream: &Stream) -> Result<Vec<u8>, PieceError> {
-        let mut bytes = Vec::new();
-        read(folder, stream, &Board::default(), |part| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        })?;
-        Ok(bytes)
-    }
-
-    #[test]
-    fn a_stream_is_cut_and_put_together_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let stream = written(folder.path());
-        let names: Vec<_> = stream.pieces.iter().map(|piece| (piece.file.as_str(), piece.size)).collect();
-        assert_eq!(names, [("a.zst.000", 4), ("a.zst.001", 4), ("a.zst.002", 2)]);
-        assert_eq!(read_back(folder.path(), &stream).unwrap(), b"abcdefghij");
-    }
-
-    #[test]
-    fn a_stream_that_ends_with_a_piece_has_no_empty_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut pieces = Pieces::new(folder.path(), "a".to_owned(), 4);
-        pieces.write(b"abcdefgh").unwrap();
-        assert_eq!(pieces.finish().unwrap().0.len(), 2);
-    }
-
-    #[test]
-    fn a_piece_that_is_not_as_it_was_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let stream = written(folder.path());
-        let second = folder.path().join("a.zst.001");
-        fs::write(&second, "efgx").unwrap();
-        assert!(
-            matches!(read_back(folder.path(), &stream), Err(PieceError::Checksum { path, .. }) if path == second)
-        );
-        fs::write(&second, "efg").unwrap();
-        let error = check_sizes(folder.path(), &stream).unwrap_err();
-        assert!(matches!(error, PieceError::Size { found: 3, expected: 4, .. }), "{error}");
-        fs::remove_file(&second).unwrap();
-        assert!(
-            matches!(check_sizes(folder.path(), &stream), Err(PieceError::Read(path, _)) if path == second)
-        );
-    }
-
-    #[test]
-    fn a_damaged_piece_is_named_though_the_taker_breaks_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let stream = written(folder.path());
-        fs::write(folder.path().join("a.zst.000"), "abcx").unwrap();
-        let broken = |_: &[u8]| Err(io::ErrorKind::BrokenPipe.into());
-        let error = read(folder.path(), &stream, &Board::default(), broken).unwrap_err();
-        assert!(matches!(error, PieceError::Checksum { .. }), "{error}");
-    }
-
-    #[test]
-    fn a_link_is_not_followed() {
-        let folder = tempfile::tempdir().unwrap();
-        let stream = written(folder.path());
-        let first = folder.path().join("a.zst.000");
-        fs::rename(&first, folder.path().join("elsewhere")).unwrap();
-        std::os::unix::fs::symlink("elsewhere", &first).unwrap();
-        assert!(matches!(check_sizes(folder.path(), &stream), Err(PieceError::Read(..))));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -220,4 +221,12 @@ fn blockdev(verb: &str, disk: &Path) -> Command {
 pub fn forget(file: &File) {
     // Only advice: if it is not taken, the reader sees the same bytes, from memory.
     let _as_it_is = fadvise(file, 0, None, Advice::DontNeed);
+}
+
+/// The same for its first bytes, so many, while somebody writes behind them.
+pub fn forget_beginning(file: &File, length: u64) {
+    // None would be all of it.
+    if let Some(length) = NonZeroU64::new(length) {
+        let _as_it_is = fadvise(file, 0, Some(length), Advice::DontNeed);
+    }
 }
