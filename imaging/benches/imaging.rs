@@ -4,9 +4,10 @@
 //! The disk is a plain file: a GPT with one ext4, three eighths of it mixed files (programs and texts of this
 //! machine, and bytes that do not compress). `SIZE=4096` sets its size in MiB; 1024 is the default. By hand it is
 //! `dd | zstd` of the whole disk and `partclone | zstd` of the partition, at the same level, with a sync at the end
-//! as ours has. The check reads the pieces' checksums, against `sha256sum --check` of the same files. Memory is the
-//! proportional set size of our process and all that it started, sampled every 20 ms; what a loop device or the
-//! page cache has is not in it.
+//! as ours has. The check reads the pieces' checksums, against `sha256sum --check` of the same files. Processor time is
+//! that of the way and of all that it started; it says more than the time on a machine that does something else too.
+//! Memory is the proportional set size of our process and all that it started, sampled every 20 ms; what a loop
+//! device or the page cache has is not in either.
 //!
 //! Prints tables; asserts nothing. Medians. Needs root (loop devices) and what `tests/host-packages` lists.
 
@@ -16,6 +17,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use ghost_imaging::check::{self, Depth};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -44,8 +47,20 @@ struct Place {
 #[derive(Default)]
 struct Way {
     times: Vec<Duration>,
+    /// Of the processors.
+    work: Vec<Duration>,
     stored: u64,
     memory: u64,
+}
+
+impl Way {
+    fn measure<T>(&mut self, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        let (start, before) = (Instant::now(), processor_time()?);
+        let done = work()?;
+        self.times.push(start.elapsed());
+        self.work.push(processor_time()? - before);
+        Ok(done)
+    }
 }
 
 impl Place {
@@ -83,18 +98,16 @@ impl Place {
     }
 
     /// A shell's pipeline; `$part` is a loop device of the partition of this file.
-    fn by_hand(&self, script: &str, of: &str) -> Outcome<Duration> {
+    fn by_hand(&self, script: &str, of: &str, way: &mut Way) -> Outcome {
         let made = Command::new("losetup")
             .args(["--find", "--show", "--offset", &MIB.to_string(), "--sizelimit"])
             .args([&(self.partition() - MIB).to_string(), &self.path(of)])
             .output()?;
         let part = String::from_utf8(made.stdout)?.trim().to_owned();
-        let start = Instant::now();
         let script = format!("set -euo pipefail; cd {}; {script}", self.folder.display());
-        let worked = run(Command::new("bash").args(["-c", &script]).env("part", &part));
-        let took = start.elapsed();
+        let worked = way.measure(|| run(Command::new("bash").args(["-c", &script]).env("part", &part)));
         run(Command::new("losetup").args(["--detach", &part]))?;
-        worked.map(|()| took)
+        worked
     }
 
     fn ours(&self, verb: &str, settings: &str, way: &mut Way) -> Outcome {
@@ -104,10 +117,7 @@ impl Place {
         if verb != "check" {
             command.args(["--disk", &self.path(if verb == "backup" { "disk" } else { "target" })]);
         }
-        let start = Instant::now();
-        let mut child = command.stdout(Stdio::null()).spawn()?;
-        let memory = peak(&mut child)?;
-        way.times.push(start.elapsed());
+        let memory = way.measure(|| peak(&mut command.stdout(Stdio::null()).spawn()?))?;
         way.memory = way.memory.max(memory);
         Ok(())
     }
@@ -123,7 +133,7 @@ impl Place {
         let new = Way::default;
         let (mut backup, mut dd, mut partclone) = (new(), new(), new());
         let (mut restore, mut dd_back, mut partclone_back) = (new(), new(), new());
-        let (mut check, mut sums, mut inside) = (new(), new(), new());
+        let (mut sums_of_ours, mut sums, mut inside) = (new(), new(), new());
         // In turn, so that what else the machine does falls on all of them.
         for _ in 0..RUNS {
             let _none_yet = fs::remove_dir_all(self.path("image"));
@@ -131,29 +141,27 @@ impl Place {
             self.ours("backup", "{}", &mut backup)?;
             backup.stored = stored(&self.folder.join("image/disk0"))?;
             let save = "dd if=disk bs=1M status=none | zstd -q -T0 -3 -f -o dd.zst; sync -f dd.zst";
-            dd.times.push(self.by_hand(save, "disk")?);
+            self.by_hand(save, "disk", &mut dd)?;
             dd.stored = fs::metadata(self.path("dd.zst"))?.len();
             let save = "partclone.extfs -q -L /dev/null -c -s $part -o - 2>/dev/null | zstd -q -T0 -3 -f -o pc.zst; sync -f pc.zst";
-            partclone.times.push(self.by_hand(save, "disk")?);
+            self.by_hand(save, "disk", &mut partclone)?;
             partclone.stored = fs::metadata(self.path("pc.zst"))?.len();
 
             self.target()?;
             self.ours("restore", "{\"restore_check\": \"skip\"}", &mut restore)?;
             self.target()?;
             let load = "zstd -q -dc dd.zst | dd of=target bs=1M conv=notrunc iflag=fullblock status=none; sync -f target";
-            dd_back.times.push(self.by_hand(load, "target")?);
+            self.by_hand(load, "target", &mut dd_back)?;
             self.target()?;
             let load = "zstd -q -dc pc.zst | partclone.restore -q -L /dev/null -s - -O $part >/dev/null 2>&1; sync -f target";
-            partclone_back.times.push(self.by_hand(load, "target")?);
+            self.by_hand(load, "target", &mut partclone_back)?;
 
-            let start = Instant::now();
             let image = self.folder.join("image/disk0");
             let board = ghost_imaging::board::Board::default();
-            ghost_imaging::check::check(&image, ghost_imaging::check::Depth::Checksums, &board)?;
-            check.times.push(start.elapsed());
-            let start = Instant::now();
-            run(Command::new("sha256sum").args(["--quiet", "--check", "SHA256SUMS"]).current_dir(&image))?;
-            sums.times.push(start.elapsed());
+            sums_of_ours.measure(|| Ok(check::check(&image, Depth::Checksums, &board)?))?;
+            let mut sha256sum = Command::new("sha256sum");
+            sha256sum.args(["--quiet", "--check", "SHA256SUMS"]).current_dir(&image);
+            sums.measure(|| run(&mut sha256sum))?;
             self.ours("check", "{}", &mut inside)?;
         }
         println!("\nsave");
@@ -164,27 +172,30 @@ impl Place {
             held,
         );
         println!("\ncheck");
-        table(&[("checksums", &check), ("sha256sum", &sums), ("inside too", &inside)], held);
+        table(&[("checksums", &sums_of_ours), ("sha256sum", &sums), ("inside too", &inside)], held);
         Ok(())
     }
 }
 
-/// One way a row; `x` are the first one's throughput and size as multiples of this row's.
+/// One way a row; `x` are the first one's throughput, size, and work done with a second of the processors, as multiples
+/// of this row's.
 fn table(ways: &[(&str, &Way)], held: u64) {
     println!(
-        "{:>17} {:>8} {:>8} {:>13} {:>10} {:>7} {:>11}",
-        "", "s", "MB/s", "x throughput", "MiB", "x size", "memory MiB"
+        "{:>17} {:>8} {:>8} {:>13} {:>11} {:>6} {:>10} {:>7} {:>11}",
+        "", "s", "MB/s", "x throughput", "processor s", "x", "MiB", "x size", "memory MiB"
     );
-    let ours = ways.first().map(|(_, way)| (median(&way.times), way.stored)).unwrap_or_default();
+    let seconds = |times: &[Duration]| median(times).as_secs_f64();
+    let Some((_, ours)) = ways.first() else { return };
     for (name, way) in ways {
-        let time = median(&way.times).as_secs_f64();
-        let [mega, stored, own, memory] = [held / 1_000_000, way.stored, ours.1, way.memory].map(float);
+        let (time, work) = (seconds(&way.times), seconds(&way.work));
+        let [mega, stored, own, memory] = [held / 1_000_000, way.stored, ours.stored, way.memory].map(float);
         let mebi = float(MIB);
         let size = if stored > 0.0 { format!("{:.3}", own / stored) } else { String::new() };
         println!(
-            "{name:>17} {time:>8.2} {:>8.0} {:>13.2} {:>10.1} {size:>7} {:>11.0}",
+            "{name:>17} {time:>8.2} {:>8.0} {:>13.2} {work:>11.2} {:>6.2} {:>10.1} {size:>7} {:>11.0}",
             mega / time,
-            time / ours.0.as_secs_f64(),
+            time / seconds(&ours.times),
+            work / seconds(&ours.work),
             stored / mebi,
             memory / mebi
         );
@@ -235,6 +246,16 @@ fn peak(child: &mut Child) -> Outcome<u64> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Of this process, and of all below it that have ended and were waited for.
+fn processor_time() -> Outcome<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // utime, stime, cutime and cstime are fields 14 to 17; the name, which may have spaces, ends field 2 (proc(5)).
+    let (_, behind_name) = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?;
+    let fields = behind_name.split_whitespace().skip(11).take(4);
+    let ticks = fields.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }
 
 /// Of a process and all below it; those that end meanwhile have none.
