@@ -25,7 +25,7 @@ pub mod retention;
 pub mod screens;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 
@@ -192,10 +192,10 @@ impl Catalog {
         }
     }
 
-    /// Reads every piece of a generation again, and leaves a record of what was found in its folder.
+    /// Reads every piece of a generation again. What was found is to be kept with [`Self::keep`].
     ///
     /// # Errors
-    /// When there is no such generation, or the record cannot be written. Damage is no error.
+    /// When there is no such generation, or its folder cannot be listed. Damage is no error.
     pub fn verify(
         &self,
         host: &HostName,
@@ -203,22 +203,28 @@ impl Catalog {
         now: UnixTime,
     ) -> Result<Check, CatalogError> {
         let path = self.store.join(layout::generation(host, generation));
-        let fails =
-            |verb| move |path: &Path, source| CatalogError::Io { verb, path: path.to_owned(), source };
         let folder = self.generation_folder(host, generation)?;
         let damage = match self.manifest(&folder, host, generation) {
             Ok(manifest) => {
-                let read = inside::read_back(&folder, &path).map_err(|error| fails("list")(&path, error))?;
-                check::compare(&manifest, &read)
+                let unlisted = |source| CatalogError::Io { verb: "list", path: path.clone(), source };
+                check::compare(&manifest, &inside::read_back(&folder, &path).map_err(unlisted)?)
             }
             Err(error) => vec![Damage::Manifest { reason: chain(&error) }],
         };
-        let check = Check { at: now, damage };
-        let json = serde_json::to_vec_pretty(&check).map_err(io::Error::other);
+        Ok(Check { at: now, damage })
+    }
+
+    /// Leaves a record of what was found in the generation's folder, where lists and retention look for it.
+    ///
+    /// # Errors
+    /// When it cannot be written. The record before it is then still there.
+    pub fn keep(&self, host: &HostName, generation: &Generation, check: &Check) -> Result<(), CatalogError> {
+        let path = || self.store.join(layout::generation(host, generation)).join(CHECK);
+        let folder = self.generation_folder(host, generation)?;
+        let json = serde_json::to_vec_pretty(check).map_err(io::Error::other);
         json.and_then(|json| folder.replace(CHECK, &json))
             .and_then(|()| folder.sync())
-            .map_err(|error| fails("write")(&path.join(CHECK), error))?;
-        Ok(check)
+            .map_err(|source| CatalogError::Io { verb: "write", path: path(), source })
     }
 
     fn open(&self) -> Result<Folder, CatalogError> {

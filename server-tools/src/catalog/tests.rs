@@ -76,6 +76,7 @@ impl Store {
 
     fn damage(&self) -> Vec<String> {
         let check = self.catalog.verify(&john(), &generation("job1"), NOW).unwrap();
+        self.catalog.keep(&john(), &generation("job1"), &check).unwrap();
         check.damage.iter().map(ToString::to_string).collect()
     }
 

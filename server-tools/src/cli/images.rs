@@ -27,7 +27,7 @@ pub enum Images {
     },
     /// Read a generation again as a whole and compare it with its manifest; no client is needed
     #[command(
-        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged."
+        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged, 75 if it is whole and the store has no room for a record of that."
     )]
     Verify {
         /// The client

@@ -41,6 +41,15 @@ pub enum ImagesError {
     /// An image cannot be looked into.
     #[error(transparent)]
     Inside(#[from] InsideError),
+    /// It is known how a generation is, and that is written nowhere.
+    #[error("the verdict cannot be kept, so lists and retention go on by the one before")]
+    Unkept {
+        /// Whether every piece of it is what it was.
+        is_whole: bool,
+        /// Why not.
+        #[source]
+        source: CatalogError,
+    },
     /// The store has none of the host.
     #[error("the image store has no generation of {0}")]
     None(HostName),
@@ -59,7 +68,11 @@ impl ImagesError {
                 FailureKind::Busy.exit_status()
             }
             Self::Inside(error) if error.is_usage() => 2,
-            Self::Catalog(_) | Self::Pruning(_) | Self::Inside(_) => FailureKind::Failed.exit_status(),
+            // Who asks for the status only is not to take it for damage.
+            Self::Unkept { is_whole: true, .. } => FailureKind::Busy.exit_status(),
+            Self::Unkept { .. } | Self::Catalog(_) | Self::Pruning(_) | Self::Inside(_) => {
+                FailureKind::Failed.exit_status()
+            }
         }
     }
 }
@@ -221,7 +234,9 @@ fn verify(
         output.line(&format!("{host}: {generation} is damaged"));
         tell_damage(Some(&check), output);
     }
-    Ok(u8::from(!check.damage.is_empty()))
+    let is_whole = check.damage.is_empty();
+    let kept = catalog.keep(host, &generation, &check);
+    kept.map(|()| u8::from(!is_whole)).map_err(|source| ImagesError::Unkept { is_whole, source })
 }
 
 fn tell_damage(check: Option<&Check>, output: &mut Output) {

@@ -76,6 +76,13 @@ impl Store {
         names.swap_remove(names.len() / 2)
     }
 
+    fn flip_a_bit(&self, piece: &str) {
+        let file = File::options().read(true).write(true).open(self.folder().join(piece)).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, 1_000).unwrap();
+        file.write_all_at(&[byte[0] ^ 0x10], 1_000).unwrap();
+    }
+
     fn mount_point(&self) -> PathBuf {
         let folder = self.server.path("mnt");
         fs::create_dir_all(&folder).unwrap();
@@ -147,10 +154,7 @@ fn a_whole_generation_is_whole() {
 fn one_flipped_bit_is_found_and_its_piece_named() {
     let store = Store::new();
     let piece = store.piece();
-    let file = File::options().read(true).write(true).open(store.folder().join(&piece)).unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, 1_000).unwrap();
-    file.write_all_at(&[byte[0] ^ 0x10], 1_000).unwrap();
+    store.flip_a_bit(&piece);
     let (status, words) = store.verified();
     assert_eq!(status, Some(1), "{words}");
     assert!(words.contains(&format!("\"disk0/{piece}\" is not what was written")), "{words}");
@@ -170,6 +174,51 @@ fn a_truncated_and_a_missing_piece_are_found_and_named() {
     fs::remove_file(&piece).unwrap();
     let (status, words) = store.verified();
     assert_eq!((status, words.contains("is missing")), (Some(1), true), "{words}");
+}
+
+/// A file system of its own for an image store, in which there is no room left.
+struct Full(PathBuf);
+
+impl Full {
+    fn make(store: &Path) -> Self {
+        let (kept, path) = (store.with_file_name("kept"), store.to_str().unwrap());
+        fs::rename(store, &kept).unwrap();
+        fs::create_dir(store).unwrap();
+        run("mount", &["-t", "tmpfs", "-o", "size=32m", "tmpfs", path]);
+        let full = Self(store.to_owned());
+        run("cp", &["-a", &format!("{}/.", kept.display()), path]);
+        let mut filler = File::create(store.join("filler")).unwrap();
+        let error = std::io::copy(&mut std::io::repeat(7), &mut filler).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        full
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        run("umount", &[self.0.to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn a_verdict_is_told_although_there_is_no_room_for_it() {
+    let store = Store::new();
+    let full = Full::make(&store.server.path("store"));
+    let said_so = "the verdict cannot be kept";
+    let (status, words) = store.verified();
+    assert_eq!((status, words.contains("is whole")), (Some(75), true), "{words}");
+    assert!(words.contains(said_so) && words.contains("No space left on device"), "{words}");
+    let piece = store.piece();
+    store.flip_a_bit(&piece);
+    let (status, words) = store.verified();
+    assert_eq!(status, Some(1), "what is damaged is never taken for anything else: {words}");
+    assert!(words.contains(&format!("\"disk0/{piece}\" is not what was written")), "{words}");
+    assert!(words.contains(said_so), "{words}");
+    fs::remove_file(full.0.join("filler")).unwrap();
+    let (status, words) = store.verified();
+    assert_eq!((status, words.contains(said_so)), (Some(1), false), "{words}");
+    store.flip_a_bit(&piece);
+    assert_eq!(store.verified().0, Some(0), "it is whole again, and that is written down");
 }
 
 #[test]
