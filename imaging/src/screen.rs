@@ -1,26 +1,60 @@
 //! What a person sees who looks at the client's screen from across a room. Pure: progress in, text out.
 
-use ghost_contract::image::Progress;
+use ghost_contract::image::{Phase, Progress};
 
-/// Five rows of the digits and the percent sign, three cells wide (the percent sign five).
-const DIGITS: [[&str; 5]; 10] = [
-    ["███", "█ █", "█ █", "█ █", "███"],
-    ["  █", "  █", "  █", "  █", "  █"],
-    ["███", "  █", "███", "█  ", "███"],
-    ["███", "  █", "███", "  █", "███"],
-    ["█ █", "█ █", "███", "  █", "  █"],
-    ["███", "█  ", "███", "  █", "███"],
-    ["███", "█  ", "███", "█ █", "███"],
-    ["███", "  █", "  █", "  █", "  █"],
-    ["███", "█ █", "███", "█ █", "███"],
-    ["███", "█ █", "███", "  █", "███"],
-];
-const PERCENT: [&str; 5] = ["█   █", "   █ ", "  █  ", " █   ", "█   █"];
-/// Each cell is drawn so wide and so high: 80x25 is the smallest screen.
+/// The rows of a large character.
+const ROWS: usize = 5;
+/// Each cell of it is drawn so wide, or less where a word would not fit, and so high: 80x25 is the smallest screen.
 const WIDE: usize = 3;
 const HIGH: usize = 2;
-/// The bar's width, characters.
-const BAR: u64 = 76;
+/// The bar's width, characters; nothing large is wider.
+const BAR: usize = 76;
+
+/// A character in cells, three wide where that is enough to know it: the digits, and the letters of the phases.
+const fn glyph(character: char) -> Option<[&'static str; ROWS]> {
+    Some(match character {
+        '0' => ["███", "█ █", "█ █", "█ █", "███"],
+        '1' => ["  █", "  █", "  █", "  █", "  █"],
+        '2' => ["███", "  █", "███", "█  ", "███"],
+        '3' => ["███", "  █", "███", "  █", "███"],
+        '4' => ["█ █", "█ █", "███", "  █", "  █"],
+        '5' => ["███", "█  ", "███", "  █", "███"],
+        '6' => ["███", "█  ", "███", "█ █", "███"],
+        '7' => ["███", "  █", "  █", "  █", "  █"],
+        '8' => ["███", "█ █", "███", "█ █", "███"],
+        '9' => ["███", "█ █", "███", "  █", "███"],
+        '%' => ["█   █", "   █ ", "  █  ", " █   ", "█   █"],
+        'A' => ["███", "█ █", "███", "█ █", "█ █"],
+        'C' => ["███", "█  ", "█  ", "█  ", "███"],
+        'D' => ["██ ", "█ █", "█ █", "█ █", "██ "],
+        'E' => ["███", "█  ", "██ ", "█  ", "███"],
+        'G' => ["███", "█  ", "█ █", "█ █", "███"],
+        'H' => ["█ █", "█ █", "███", "█ █", "█ █"],
+        'I' => ["███", " █ ", " █ ", " █ ", "███"],
+        'K' => ["█ █", "█ █", "██ ", "█ █", "█ █"],
+        'N' => ["█  █", "██ █", "█ ██", "█  █", "█  █"],
+        'R' => ["██ ", "█ █", "██ ", "█ █", "█ █"],
+        'S' => ["███", "█  ", "███", "  █", "███"],
+        'T' => ["███", " █ ", " █ ", " █ ", " █ "],
+        'U' => ["█ █", "█ █", "█ █", "█ █", "███"],
+        'V' => ["█ █", "█ █", "█ █", "█ █", " █ "],
+        'W' => ["█   █", "█   █", "█ █ █", "█ █ █", " █ █ "],
+        'Y' => ["█ █", "█ █", " █ ", " █ ", " █ "],
+        'Z' => ["███", "  █", " █ ", "█  ", "███"],
+        _ => return None,
+    })
+}
+
+/// What is being done, in words, for a phase of which nobody knows yet how much there is to do.
+const fn what(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Surveying => "looking at the disk, and what is on it",
+        Phase::Checking => "reading the image",
+        Phase::Reading => "reading the disk",
+        Phase::Writing => "writing the disk",
+        Phase::Resizing => "giving the last partition the room of the larger disk",
+    }
+}
 
 /// How much is done, in hundredths; 100 only when all is.
 #[must_use]
@@ -40,30 +74,44 @@ pub fn large(progress: &Progress, title: &str) -> String {
     line(&format!("  {title}: {}{}", progress.phase.as_str(), disk(progress)));
     line("");
     let percent = percent(progress);
-    let digits: Vec<usize> = percent.to_string().bytes().map(|byte| usize::from(byte - b'0')).collect();
-    for row in 0..5 {
-        let cells = digits.iter().filter_map(|&digit| DIGITS.get(digit)?.get(row).copied());
-        let cells = cells.chain(PERCENT.get(row).copied()).collect::<Vec<_>>().join(" ");
-        let drawn: String = cells.chars().map(|cell| cell.to_string().repeat(WIDE)).collect();
+    let word = match progress.total {
+        0 => progress.phase.as_str().to_uppercase(),
+        _ => format!("{percent}%"),
+    };
+    for row in drawn(&word) {
         for _ in 0..HIGH {
-            line(&format!("  {drawn}"));
+            line(&format!("  {row}"));
         }
     }
     line("");
-    let full = (BAR * percent / 100).min(BAR);
-    let count = |cells: u64| usize::try_from(cells).unwrap_or(0);
-    line(&format!("  {}{}", "█".repeat(count(full)), "░".repeat(count(BAR - full))));
-    line("");
-    line(&format!("  {}", amounts(progress)));
-    line(&format!("  {}", region(progress)));
+    if progress.total > 0 {
+        let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
+        line(&format!("  {}{}", "█".repeat(full), "░".repeat(BAR.saturating_sub(full))));
+        line("");
+    }
+    for known in known(progress) {
+        line(&format!("  {known}"));
+    }
     screen + "\x1b[J"
+}
+
+/// A word in large characters, row by row, as wide as there is room.
+fn drawn(word: &str) -> [String; ROWS] {
+    let glyphs: Vec<[&str; ROWS]> = word.chars().filter_map(glyph).collect();
+    let row =
+        |row: usize| glyphs.iter().filter_map(|glyph| glyph.get(row).copied()).collect::<Vec<_>>().join(" ");
+    let rows: [String; ROWS] = std::array::from_fn(row);
+    let cells = rows.iter().map(|row| row.chars().count()).max().unwrap_or(1).max(1);
+    let wide = (BAR / cells).clamp(1, WIDE);
+    rows.map(|row| row.chars().map(|cell| cell.to_string().repeat(wide)).collect())
 }
 
 /// One line, for a log.
 #[must_use]
 pub fn line(progress: &Progress) -> String {
-    let region = region(progress);
-    format!("{} {}%: {}; {region}", progress.phase.as_str(), percent(progress), amounts(progress))
+    let percent = if progress.total > 0 { format!(" {}%", percent(progress)) } else { String::new() };
+    let known: Vec<String> = known(progress).collect();
+    format!("{}{percent}: {}", progress.phase.as_str(), known.join("; "))
 }
 
 fn disk(progress: &Progress) -> String {
@@ -74,11 +122,11 @@ fn disk(progress: &Progress) -> String {
     }
 }
 
-fn region(progress: &Progress) -> String {
-    if progress.region == 0 {
-        return "looking at it".to_owned();
-    }
-    format!("{} of {}: {}", progress.region, progress.regions, progress.subject)
+/// What there is to say besides how much of it is done: how many bytes, and of what.
+fn known(progress: &Progress) -> impl Iterator<Item = String> {
+    let amounts = if progress.total > 0 { amounts(progress) } else { what(progress.phase).to_owned() };
+    let region = || format!("{} of {}: {}", progress.region, progress.regions, progress.subject);
+    [Some(amounts), (progress.region > 0).then(region)].into_iter().flatten()
 }
 
 fn amounts(progress: &Progress) -> String {
@@ -134,18 +182,41 @@ mod tests {
         );
     }
 
+    #[track_caller]
+    fn assert_fits(screen: &str) {
+        let lines: Vec<&str> = screen.split("\r\n").collect();
+        assert!(lines.len() <= 24, "{} lines", lines.len());
+        for line in lines {
+            let shown = line.replace("\x1b[K", "").replace("\x1b[H", "").replace("\x1b[J", "");
+            assert!(shown.chars().count() <= 79, "{} columns", shown.chars().count());
+        }
+    }
+
     #[test]
     fn the_digits_fit_the_smallest_screen() {
         for done in [0, 1, 42, 99, 100] {
             let screen = large(&progress(done, 100), "backup");
-            let lines: Vec<&str> = screen.split("\r\n").collect();
-            assert!(lines.len() <= 24, "{} lines", lines.len());
-            for line in lines {
-                let shown = line.replace("\x1b[K", "").replace("\x1b[H", "").replace("\x1b[J", "");
-                assert!(shown.chars().count() <= 79, "{} columns", shown.chars().count());
-            }
+            assert_fits(&screen);
         }
         assert!(large(&progress(1, 100), "backup").contains("         ███ "));
+    }
+
+    #[test]
+    fn while_nobody_knows_how_much_there_is_to_do_it_says_what_is_being_done() {
+        let phases = [Phase::Surveying, Phase::Checking, Phase::Reading, Phase::Writing, Phase::Resizing];
+        for phase in phases {
+            let unknown = Progress { phase, region: 0, eta: None, ..progress(0, 0) };
+            let screen = large(&unknown, "backup");
+            let letters = phase.as_str().to_uppercase();
+            assert_eq!(letters.chars().find(|&letter| glyph(letter).is_none()), None, "{phase:?}");
+            assert!(drawn(&letters).iter().all(|row| screen.contains(row)), "{screen}");
+            assert!(screen.contains(what(phase)) && !screen.contains("0 bytes"), "{screen}");
+            assert!(!screen.contains('░'), "{screen}");
+            assert_fits(&screen);
+            assert_eq!(line(&unknown), format!("{}: {}", phase.as_str(), what(phase)));
+        }
+        let growing = Progress { phase: Phase::Resizing, region: 1, regions: 1, ..progress(0, 0) };
+        assert!(line(&growing).ends_with("; 1 of 1: partition 1: ntfs \"Windows\""), "{}", line(&growing));
     }
 
     #[test]
