@@ -180,7 +180,8 @@ fn ntfs_state(node: &Path) -> Result<Option<String>, SurveyError> {
         Some(PROBE_UNCLEAN) => return Ok(Some("it was not unmounted".to_owned())),
         _ => return Ok(Some(format!("ntfs-3g.probe says: {}", probe.errors))),
     }
-    let said = program::must(Command::new("ntfsinfo").arg("-m").arg(node), LOOKING)?;
+    // Without --force it says nothing of a volume that is marked, which is what it is asked for.
+    let said = program::must(Command::new("ntfsinfo").args(["--force", "--mft"]).arg(node), LOOKING)?;
     let dirty =
         volume_flags(&String::from_utf8_lossy(&said)).is_none_or(|flags| flags & VOLUME_IS_DIRTY != 0);
     Ok(dirty.then(|| "it is marked to be checked by chkdsk".to_owned()))

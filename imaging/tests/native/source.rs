@@ -30,20 +30,15 @@ fn with(folder: &Path, file_system: &Path, size: u64) -> PathBuf {
     disk
 }
 
-#[test]
-fn a_hibernated_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
+/// An NTFS that was not closed is refused with these words, or saved with every byte if that is ordered.
+fn is_not_closed(ntfs: &Path, words: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let ntfs = disk::file_system(folder.path(), "ntfs", 40 * MIB);
-    let hibernation = folder.path().join("hiberfil");
-    // A session that can be resumed begins so (ntfs-3g, `ntfs_volume_check_hiberfile`).
-    fs::write(&hibernation, [b"hibr".to_vec(), vec![0; 8192]].concat()).unwrap();
-    run("ntfscp", &["-q", ntfs.to_str().unwrap(), hibernation.to_str().unwrap(), "hiberfil.sys"]);
-    let disk = with(folder.path(), &ntfs, 40 * MIB);
+    let disk = with(folder.path(), ntfs, 40 * MIB);
     let before = peek(&disk, 0, 42 * MIB);
     let image = folder.path().join("image");
     let (said, _) = failed("backup", &image, Some(&disk), "{}");
     assert!(
-        said.contains("partition 1") && said.contains("hibernated") && said.contains("dirty_ntfs=raw"),
+        said.contains("partition 1") && said.contains(words) && said.contains("dirty_ntfs=raw"),
         "{said}"
     );
     assert!(!image.join("disk0").exists());
@@ -54,6 +49,26 @@ fn a_hibernated_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
     fs::write(&target, noise(3, 42 * MIB)).unwrap();
     done("restore", &image, Some(&target), "{}");
     assert!(fs::read(target).unwrap() == before);
+}
+
+#[test]
+fn a_hibernated_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
+    let folder = tempfile::tempdir().unwrap();
+    let ntfs = disk::file_system(folder.path(), "ntfs", 40 * MIB);
+    let hibernation = folder.path().join("hiberfil");
+    // A session that can be resumed begins so (ntfs-3g, `ntfs_volume_check_hiberfile`).
+    fs::write(&hibernation, [b"hibr".to_vec(), vec![0; 8192]].concat()).unwrap();
+    run("ntfscp", &["-q", ntfs.to_str().unwrap(), hibernation.to_str().unwrap(), "hiberfil.sys"]);
+    is_not_closed(&ntfs, "hibernated");
+}
+
+#[test]
+fn an_ntfs_that_chkdsk_is_to_look_at_is_refused_or_saved_with_every_byte_as_ordered() {
+    let folder = tempfile::tempdir().unwrap();
+    let ntfs = disk::file_system(folder.path(), "ntfs", 40 * MIB);
+    // It empties the journal and sets the flag, so that Windows checks what it has repaired (ntfsfix(8)).
+    run("ntfsfix", &[ntfs.to_str().unwrap()]);
+    is_not_closed(&ntfs, "marked to be checked by chkdsk");
 }
 
 #[test]
