@@ -10,6 +10,7 @@ use super::disks::{self, Described, DiskFault, DiskSummary, Pace};
 use super::manifest::{self, Manifest, Piece};
 use super::pieces::{self, Content, Found, Unread};
 use super::{Catalog, CatalogError, incoming, inside};
+use crate::sys::crash;
 use crate::sys::folder::Folder;
 
 /// No description of a disk and no list of its checksums is larger.
@@ -54,7 +55,10 @@ impl Catalog {
     /// # Errors
     /// When anything is not as it should be. The folder then stays where it is, and there is no generation.
     pub fn finish(&self, host: &HostName, job: &JobId, facts: &Facts) -> Result<Manifest, CatalogError> {
-        self.finish_stepwise(host, job, facts, &mut |_step| Ok(()))
+        self.finish_stepwise(host, job, facts, &mut |step| {
+            crash::point(&format!("finish-{step:?}"));
+            Ok(())
+        })
     }
 
     pub(super) fn finish_stepwise(

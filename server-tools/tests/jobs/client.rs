@@ -12,6 +12,8 @@ use ghost_contract::report::{Entry, Event, Outcome};
 use ghost_contract::{Mode, Order, UnixTime, layout};
 
 use super::boot_server::BootServer;
+#[cfg(feature = "crash-points")]
+use super::saved_disk::SavedDisk;
 
 /// What it does once it is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub(crate) enum Behaviour {
     /// Its job, without an image.
     #[cfg(feature = "crash-points")]
     Fails,
+    /// Its job, with the image of a disk that the imager partclone has made.
+    #[cfg(feature = "crash-points")]
+    SavesADisk,
 }
 
 pub(crate) struct Client {
@@ -115,6 +120,11 @@ impl Life {
             Behaviour::SucceedsWith(size) => size,
             #[cfg(feature = "crash-points")]
             Behaviour::Fails => 0,
+            #[cfg(feature = "crash-points")]
+            Behaviour::SavesADisk => {
+                SavedDisk::get().save_to(&staging);
+                0
+            }
         };
         if order.mode == Mode::Backup && size > 0 {
             let image = staging.join("image.gho");

@@ -8,13 +8,27 @@ use ghostctl::job::Step;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
+use super::saved_disk::SavedDisk;
 
 /// How many runs at once; they mostly wait.
 const AT_ONCE: usize = 12;
 
+/// A generation of pc2 that is there before the job that is killed.
+const OLD: &str = "20260123-142501-4f3a";
+
+/// A boot server for a client that behaves so.
+fn server_for(behaviour: Behaviour) -> BootServer {
+    let server = BootServer::with_hosts(2);
+    if behaviour == Behaviour::SavesADisk {
+        server.set("IMAGER", "partclone");
+        SavedDisk::get().put_generation(&server, OLD);
+    }
+    server
+}
+
 /// The places that a whole job passes, each with its count.
 fn places(words: &[&str], behaviour: Behaviour) -> Vec<String> {
-    let server = BootServer::with_hosts(2);
+    let server = server_for(behaviour);
     let _client = Client::off(&server, 2, behaviour);
     let log = server.path("places");
     let output = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).output().unwrap();
@@ -28,16 +42,22 @@ fn places(words: &[&str], behaviour: Behaviour) -> Vec<String> {
     counted.collect()
 }
 
-/// Kills a job there and looks at what `recover` makes of it; the message says what is wrong.
-fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), String> {
-    let server = BootServer::with_hosts(2);
-    let before = server.configured();
-    let client = Client::off(&server, 2, behaviour);
+/// Kills a job there; what is wrong if it was not killed.
+fn kill_at(server: &BootServer, place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), String> {
+    let client = Client::off(server, 2, behaviour);
     let output = server.command(words).env("GHOSTCTL_CRASH_AT", place).output().unwrap();
     drop(client);
-    if output.status.code().is_some() {
-        return Err(format!("{place}: was not killed: {}", said(&output)));
+    match output.status.code() {
+        None => Ok(()),
+        Some(_) => Err(format!("{place}: was not killed: {}", said(&output))),
     }
+}
+
+/// Kills a job there and looks at what `recover` makes of it; the message says what is wrong.
+fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), String> {
+    let server = server_for(behaviour);
+    let before = server.configured();
+    kill_at(&server, place, words, behaviour)?;
     let recovered = server.run(&["recover"]);
     let mut wrong = Vec::new();
     if recovered.status.code() != Some(0) {
@@ -60,12 +80,56 @@ fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), St
     }) {
         wrong.push("a staging folder is left".to_owned());
     }
+    if behaviour == Behaviour::SavesADisk {
+        wrong.extend(wrong_with_generations(&server, &said(&recovered), place));
+    }
     if wrong.is_empty() { Ok(()) } else { Err(format!("{place}: {}", wrong.join("; "))) }
+}
+
+/// The old generation and the new one must both be whole, and restore the disk.
+fn wrong_with_generations(server: &BootServer, recovered: &str, place: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !recovered.contains("was left by a crash") {
+        wrong.push(format!("recover does not say what it did: {recovered}"));
+    }
+    let is_finished = recovered.contains("finish the generation");
+    if is_finished == place.starts_with("after-") {
+        wrong.push(format!("what recover says of the generation is not so: {recovered}"));
+    }
+    let generations = generations(server);
+    if generations.len() != 2 || !generations.contains(&OLD.to_owned()) {
+        wrong.push(format!("the generations are {generations:?}"));
+    }
+    for generation in &generations {
+        let verified = server.run(&["images", "verify", "pc2", generation]);
+        if verified.status.code() != Some(0) {
+            wrong.push(format!("{generation}: {}", said(&verified)));
+        }
+        let file = server.path(&format!("{generation}.raw"));
+        let words = ["images", "export", "--format", "raw", "--generation", generation, "pc2"];
+        let exported = server.command(words).arg(&file).output().unwrap();
+        if exported.status.code() != Some(0) || !SavedDisk::get().is(&file) {
+            wrong.push(format!("{generation} does not restore the disk: {}", said(&exported)));
+        }
+    }
+    wrong
+}
+
+/// What `images list` shows of pc2.
+fn generations(server: &BootServer) -> Vec<String> {
+    let listed = server.run(&["images", "list", "pc2"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    listed.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect()
 }
 
 fn killed_everywhere(words: &[&str], behaviour: Behaviour) -> Vec<String> {
     let places = places(words, behaviour);
-    let left = Mutex::new(places.clone());
+    killed_at_each(&places, words, behaviour);
+    places
+}
+
+fn killed_at_each(places: &[String], words: &[&str], behaviour: Behaviour) {
+    let left = Mutex::new(places.to_vec());
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -80,7 +144,6 @@ fn killed_everywhere(words: &[&str], behaviour: Behaviour) -> Vec<String> {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {} places:\n{}", wrong.len(), places.len(), wrong.join("\n"));
-    places
 }
 
 #[test]
@@ -94,6 +157,38 @@ fn whatever_step_it_is_killed_at_nothing_is_left() {
         .filter(|step| *step != Step::AskToStop)
         .collect();
     assert_eq!(missed, Vec::<Step>::new(), "no run has passed these steps");
+}
+
+#[test]
+fn killed_while_it_makes_a_generation_of_a_disk_it_loses_none_and_finishes_later() {
+    let _kept = SavedDisk::get();
+    let mut places = places(&["backup", "pc2"], Behaviour::SavesADisk);
+    // What comes before and after is the same for all imagers.
+    places.retain(|place| place.starts_with("finish-") || place.contains("-FinishGeneration:"));
+    assert_eq!(places.len(), 7, "{places:?}");
+    killed_at_each(&places, &["backup", "pc2"], Behaviour::SavesADisk);
+}
+
+#[test]
+fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
+    let _kept = SavedDisk::get();
+    for place in ["finish-WriteManifest", "finish-Rename"] {
+        let server = server_for(Behaviour::SavesADisk);
+        kill_at(&server, place, &["backup", "pc2"], Behaviour::SavesADisk).unwrap();
+        let listed: Vec<_> =
+            fs::read_dir(server.path("store/pc2")).unwrap().map(|entry| entry.unwrap()).collect();
+        let staging =
+            listed.iter().find(|entry| entry.file_name().to_string_lossy().starts_with(".incoming"));
+        let piece = staging.unwrap().path().join("disk0/001-p1-ext.partclone.zst.001");
+        fs::File::options().write(true).open(&piece).unwrap().set_len(1_000).unwrap();
+        let recovered = said(&server.run(&["recover"]));
+        assert!(recovered.contains("could not finish the generation"), "{place}: {recovered}");
+        assert!(recovered.contains("001-p1-ext.partclone.zst.001 has 1000 bytes"), "{place}: {recovered}");
+        assert!(recovered.contains("set the unfinished generation aside"), "{place}: {recovered}");
+        assert_eq!(generations(&server), [OLD], "{place}");
+        let verified = server.run(&["images", "verify", "pc2", OLD]);
+        assert_eq!(verified.status.code(), Some(0), "{place}: {}", said(&verified));
+    }
 }
 
 #[test]

@@ -1,53 +1,30 @@
 //! Generations with real images of a disk: is damage found and named, and can one look into them?
-//!
-//! The disk is a file with an ext4 and an NTFS partition, which is backed up by the imager itself.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-use ghost_contract::image::PartcloneSettings;
 use ghost_contract::order::Imager;
 use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
-use ghost_imaging::board::Board;
 use ghostctl::catalog::{Catalog, Facts};
 
 use super::boot_server::{BootServer, said};
+use super::saved_disk::{MEBIBYTE, SIZE, SavedDisk, run};
 
-const MEBIBYTE: u64 = 1 << 20;
-/// Where the two partitions begin and how long they are, in mebibytes.
-const EXT4: (u64, u64) = (1, 24);
-const NTFS: (u64, u64) = (25, 12);
-const DISK: u64 = 40;
 const GENERATION: &str = "20260123-142501-4f3a";
 
 /// A boot server whose store has a generation of pc2.
 struct Store {
     server: BootServer,
-    disk: PathBuf,
+    disk: Arc<SavedDisk>,
 }
 
 impl Store {
     fn new() -> Self {
-        let server = BootServer::with_hosts(1);
-        let disk = server.path("disk.img");
-        make_disk(&disk);
-        let catalog = Catalog::new(server.path("store"));
-        let (host, job): (_, JobId) = ("pc2".parse().unwrap(), GENERATION.parse().unwrap());
-        let staging = catalog.stage(&host, &job).unwrap();
-        let settings = PartcloneSettings { piece_size: MEBIBYTE, ..PartcloneSettings::default() };
-        ghost_imaging::backup::backup(&disk, &staging.join("disk0"), &settings, &Board::default()).unwrap();
-        let facts = Facts {
-            mac: MacAddress::new([2, 0, 0, 0, 0, 2]),
-            mode: Mode::Backup,
-            imager: Imager::Partclone(settings),
-            started: UnixTime::from_millis(1_000),
-            ended: UnixTime::from_millis(2_000),
-            checked: UnixTime::from_millis(3_000),
-        };
-        catalog.finish(&host, &job, &facts).unwrap();
+        let (server, disk) = (BootServer::with_hosts(1), SavedDisk::get());
+        disk.put_generation(&server, GENERATION);
         Self { server, disk }
     }
 
@@ -57,7 +34,7 @@ impl Store {
 
     /// What `images verify` says, and its exit status.
     fn verified(&self) -> (Option<i32>, String) {
-        let output = self.images(&["verify", "pc2"]);
+        let output = self.images(&["verify", "pc2", GENERATION]);
         (output.status.code(), said(&output))
     }
 
@@ -101,44 +78,6 @@ impl Store {
     }
 }
 
-fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {}", said(&output));
-}
-
-fn make_disk(disk: &Path) {
-    File::create(disk).unwrap().set_len(DISK * MEBIBYTE).unwrap();
-    let script = format!(
-        "label: dos\nlabel-id: 0x4f3a4f3a\n{}MiB,{}MiB,83\n{}MiB,{}MiB,7\n",
-        EXT4.0, EXT4.1, NTFS.0, NTFS.1
-    );
-    let path = disk.to_str().unwrap();
-    run("sh", &["-c", "printf '%b' \"$1\" | sfdisk --quiet \"$2\"", "sh", &script, path]);
-    let files = disk.with_file_name("files");
-    fs::create_dir_all(files.join("home/john")).unwrap();
-    fs::write(files.join("home/john/letter"), "Dear Jane").unwrap();
-    // Not compressible, so that there are several pieces.
-    let mut noise = vec![0; 3_000_000];
-    File::open("/dev/urandom").unwrap().read_exact(&mut noise).unwrap();
-    fs::write(files.join("noise"), noise).unwrap();
-    let filled = |kib: (u64, u64)| disk.with_file_name(format!("part{}", kib.0));
-    for (place, kind) in [(EXT4, "ext4"), (NTFS, "ntfs")] {
-        let part = filled(place);
-        File::create(&part).unwrap().set_len(place.1 * MEBIBYTE).unwrap();
-        let part = part.to_str().unwrap();
-        match kind {
-            "ext4" => run("mkfs.ext4", &["-q", "-F", "-L", "root", "-d", files.to_str().unwrap(), part]),
-            _ => run(
-                "mkfs.ntfs",
-                &["-q", "-F", "-f", "-L", "Windows", "-p", "2048", "-H", "16", "-S", "63", part],
-            ),
-        }
-        let mut target = File::options().write(true).open(disk).unwrap();
-        target.seek(SeekFrom::Start(place.0 * MEBIBYTE)).unwrap();
-        target.write_all(&fs::read(part).unwrap()).unwrap();
-    }
-}
-
 #[test]
 fn a_whole_generation_is_whole() {
     let store = Store::new();
@@ -174,6 +113,36 @@ fn a_truncated_and_a_missing_piece_are_found_and_named() {
     fs::remove_file(&piece).unwrap();
     let (status, words) = store.verified();
     assert_eq!((status, words.contains("is missing")), (Some(1), true), "{words}");
+}
+
+#[test]
+fn a_manifest_or_a_description_that_is_not_as_it_was_is_found_and_nothing_is_restored_from_it() {
+    let store = Store::new();
+    let piece = format!("disk0/{}", store.piece());
+    let manifest = store.folder().with_file_name("manifest.json");
+    let description = store.folder().join("disk.json");
+    let wrong_sum =
+        |text: &str| text.replace(&sha256(&store.folder().with_file_name(&piece)), &"0".repeat(64));
+    let other_size = |text: &str| text.replacen("\"size\": 41943040", "\"size\": 41943552", 1);
+    let cut = |text: &str| text[..text.len() / 2].to_owned();
+    let cases: [(&Path, &dyn Fn(&str) -> String, String); 3] = [
+        (&manifest, &wrong_sum, format!("\"{piece}\" is not what was written")),
+        (&description, &other_size, "\"disk0/disk.json\" is not what was written".to_owned()),
+        (&manifest, &cut, "manifest.json is of no use".to_owned()),
+    ];
+    for (path, change, wanted) in cases {
+        let whole = fs::read_to_string(path).unwrap();
+        let changed = change(&whole);
+        assert_ne!(changed, whole, "{wanted}");
+        fs::write(path, changed).unwrap();
+        let (status, words) = store.verified();
+        assert_eq!((status, words.contains(&wanted)), (Some(1), true), "{wanted}: {words}");
+        let restored = store.server.run(&["restore", "--yes", "pc2"]);
+        assert_eq!(restored.status.code(), Some(2), "{wanted}: {}", said(&restored));
+        assert!(said(&restored).contains("no good generation"), "{wanted}: {}", said(&restored));
+        fs::write(path, whole).unwrap();
+        assert_eq!(store.verified().0, Some(0), "{wanted}");
+    }
 }
 
 /// A file system of its own for an image store, in which there is no room left.
@@ -274,7 +243,7 @@ fn a_mounted_partition_shows_the_very_files_and_unmounting_leaves_nothing() {
     assert!(said(&several).contains("1 (ext4 \"root\"), 2 (ntfs \"Windows\")"), "{}", said(&several));
     let mounted = store.images(&["mount", "--cache", cache, "--partition", "1", "pc2", at]);
     assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
-    let files = store.server.path("files");
+    let files = store.disk.files();
     for file in ["home/john/letter", "noise"] {
         assert_eq!(fs::read(folder.join(file)).unwrap(), fs::read(files.join(file)).unwrap(), "{file}");
     }
@@ -324,9 +293,9 @@ fn an_exported_disk_is_the_disk_in_both_formats() {
             run("qemu-img", &["convert", "-f", "qcow2", "-O", "raw", file.to_str().unwrap(), to]);
         }
         let metadata = fs::metadata(&raw).unwrap();
-        assert_eq!(metadata.len(), DISK * MEBIBYTE);
+        assert_eq!(metadata.len(), SIZE * MEBIBYTE);
         assert!(metadata.blocks() * 512 < metadata.len() / 2, "it has holes");
-        assert_same_disk(&store.disk, &raw);
+        assert!(store.disk.is(&raw), "{format}");
     }
     let left: Vec<_> = fs::read_dir(store.server.path(""))
         .unwrap()
@@ -334,25 +303,6 @@ fn an_exported_disk_is_the_disk_in_both_formats() {
         .filter(|name| name.starts_with(".exported"))
         .collect();
     assert_eq!(left, [""; 0]);
-}
-
-/// Byte for byte before the first partition, between them and behind the last; file by file in the ext4.
-fn assert_same_disk(ours: &Path, theirs: &Path) {
-    let (ours, theirs) = (File::open(ours).unwrap(), File::open(theirs).unwrap());
-    let end = NTFS.0 + NTFS.1;
-    for (start, length) in [(0, EXT4.0), (end, DISK - end)] {
-        let read = |file: &File| {
-            let mut bytes = vec![0; usize::try_from(length * MEBIBYTE).unwrap()];
-            file.read_exact_at(&mut bytes, start * MEBIBYTE).unwrap();
-            bytes
-        };
-        assert!(read(&ours) == read(&theirs), "{start} MiB");
-    }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let mut bytes = vec![0; usize::try_from(EXT4.1 * MEBIBYTE).unwrap()];
-    theirs.read_exact_at(&mut bytes, EXT4.0 * MEBIBYTE).unwrap();
-    fs::write(file.path(), bytes).unwrap();
-    run("e2fsck", &["-n", "-f", file.path().to_str().unwrap()]);
 }
 
 #[test]

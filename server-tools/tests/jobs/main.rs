@@ -24,4 +24,6 @@ mod outcomes;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
+mod saved_disk;
+#[cfg(test)]
 mod verbs;
