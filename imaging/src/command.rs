@@ -13,7 +13,7 @@ use ghost_contract::layout;
 use crate::backup::{self, BackupError};
 use crate::board::{Board, Pace};
 use crate::check::{self, CheckError, Depth};
-use crate::cli::Verb;
+use crate::cli::{Verb, WithDisks};
 use crate::restore::{self, RestoreError};
 use crate::screen;
 use crate::sys::file;
@@ -44,6 +44,15 @@ pub enum RunError {
         images: usize,
         /// How many were named.
         disks: usize,
+    },
+    /// One of several disks.
+    #[error("{}", .disk.display())]
+    OneOf {
+        /// Which one.
+        disk: PathBuf,
+        /// What went wrong with it.
+        #[source]
+        source: Box<Self>,
     },
     /// A backup.
     #[error(transparent)]
@@ -107,15 +116,16 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
         Verb::Backup(with) => {
             for (index, disk) in (0_u32..).zip(&with.disks) {
                 board.disk(index, u32::try_from(with.disks.len()).unwrap_or(u32::MAX));
-                let image = backup::backup(disk, &folder.join(layout::disk(index)), &settings, board)?;
-                done.add(&image, &image.notes);
+                let saved = backup::backup(disk, &folder.join(layout::disk(index)), &settings, board);
+                let image = saved.map_err(|error| with.error_of(disk, error.into()))?;
+                done.add(&image, with.notes_of(disk, &image.notes));
             }
         }
         Verb::Check(_) => {
             let images = images(folder)?;
             for (index, path) in (0_u32..).zip(&images) {
                 board.disk(index, u32::try_from(images.len()).unwrap_or(u32::MAX));
-                done.add(&check::check(path, Depth::Inside, board)?, &[]);
+                done.add(&check::check(path, Depth::Inside, board)?, Vec::new());
             }
         }
         Verb::Restore(with) => {
@@ -129,12 +139,14 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
             let mut ready = Vec::new();
             for (index, (path, disk)) in (0_u32..).zip(images.iter().zip(&with.disks)) {
                 board.disk(index, disks);
-                ready.push(restore::prepare(path, disk, &settings, board)?);
+                let prepared = restore::prepare(path, disk, &settings, board);
+                ready.push(prepared.map_err(|error| with.error_of(disk, error.into()))?);
             }
-            for (index, ready) in (0_u32..).zip(ready) {
+            for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {
                 board.disk(index, disks);
-                let restored = restore::write(ready, board)?;
-                done.add(&restored.image, &restored.notes);
+                let written = restore::write(ready, board);
+                let restored = written.map_err(|error| with.error_of(disk, error.into()))?;
+                done.add(&restored.image, with.notes_of(disk, &restored.notes));
             }
         }
     }
@@ -142,10 +154,25 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
 }
 
 impl Done {
-    fn add(&mut self, image: &DiskImage, notes: &[String]) {
+    fn add(&mut self, image: &DiskImage, notes: Vec<String>) {
         self.disk_bytes += image.disk.size;
         self.image_bytes += image.streams().map(Stream::stored).sum::<u64>();
-        self.notes.extend_from_slice(notes);
+        self.notes.extend(notes);
+    }
+}
+
+/// Where there are several disks it is said which one is meant.
+impl WithDisks {
+    fn error_of(&self, disk: &Path, error: RunError) -> RunError {
+        if self.disks.len() < 2 {
+            return error;
+        }
+        RunError::OneOf { disk: disk.to_owned(), source: Box::new(error) }
+    }
+
+    fn notes_of(&self, disk: &Path, notes: &[String]) -> Vec<String> {
+        let named = |note: &String| format!("{}: {note}", disk.display());
+        if self.disks.len() < 2 { notes.to_vec() } else { notes.iter().map(named).collect() }
     }
 }
 

@@ -27,11 +27,14 @@ pub mod survey;
 pub mod sys;
 pub mod tool;
 
-use ghost_contract::image::Table;
+use ghost_contract::image::{Table, TableKind};
 
 /// A region in words: `partition 2: ntfs "Windows"`.
 fn subject(table: &Table, partition: Option<u32>) -> String {
-    let Some(number) = partition else { return "beside the partitions".to_owned() };
+    let Some(number) = partition else {
+        let is_all = table.kind == TableKind::None;
+        return if is_all { "the whole disk" } else { "beside the partitions" }.to_owned();
+    };
     let Some(partition) = table.partitions.iter().find(|partition| partition.number == number) else {
         return format!("partition {number}");
     };

@@ -82,17 +82,23 @@ pub enum How {
     Unused(UnusedReason),
 }
 
+/// Where something is, in words.
+fn place(partition: Option<u32>) -> String {
+    partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"))
+}
+
 /// Why a disk is not backed up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The order does not want what such an NTFS can be saved as.
     #[error(
-        "partition {partition} is an NTFS that Windows has not closed ({state}): shut Windows down without fast start \
-         (shutdown /s /f /t 0), or order dirty_ntfs=raw to save every byte of it"
+        "{} is an NTFS that Windows has not closed ({state}): shut Windows down without fast start \
+         (shutdown /s /f /t 0), or order dirty_ntfs=raw to save every byte of it",
+        place(*.partition)
     )]
     DirtyNtfs {
-        /// Its number; 0 for a disk without a table.
-        partition: u32,
+        /// Its number; none on a disk without a table.
+        partition: Option<u32>,
         /// What it says of itself.
         state: String,
     },
@@ -201,8 +207,7 @@ pub fn regions(
             Ok(regions)
         }
         Holding::NotClean(FileSystem::Ntfs, state) if settings.dirty_ntfs == DirtyNtfs::Refuse => {
-            let partition = stretch.partition().unwrap_or_default();
-            Err(Refusal::DirtyNtfs { partition, state: state.clone() })
+            Err(Refusal::DirtyNtfs { partition: stretch.partition(), state: state.clone() })
         }
         Holding::NotClean(_, state) => whole(RawReason::NotClean { state: state.clone() }),
         Holding::Refused(_, said) => whole(RawReason::ToolRefused { said: said.clone() }),
@@ -285,8 +290,7 @@ impl Planned {
     /// What the administrator should know of it, if anything.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        let place =
-            self.partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+        let place = place(self.partition);
         match &self.how {
             How::Raw(RawReason::NotClean { state }) => {
                 Some(format!("{place} is saved with every byte: {state}"))

@@ -89,6 +89,27 @@ fn an_ext4_with_a_journal_to_replay_is_saved_with_every_byte() {
     assert!(matches!(reason(&image), RawReason::NotClean { .. }));
 }
 
+#[test]
+fn of_two_disks_it_is_said_which_one_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let ntfs = disk::file_system(folder.path(), "ntfs", 20 * MIB);
+    run("ntfsfix", &[ntfs.to_str().unwrap()]);
+    let clean = disk::file_system(folder.path(), "vfat", 40 * MIB);
+    let backup = |image: &str, settings: &str| {
+        let image = folder.path().join(image);
+        let status =
+            command("backup", &image, Some(&clean), settings).arg("--disk").arg(&ntfs).status().unwrap();
+        (status.success(), fs::read_to_string(image.with_extension("result")).unwrap())
+    };
+    let (done, said) = backup("refused", "{}");
+    assert!(!done && said.contains(&format!("\"{}: the disk is an NTFS", ntfs.display())), "{said}");
+    let (done, said) = backup("raw", "{\"dirty_ntfs\": \"raw\"}");
+    assert!(
+        done && said.contains(&format!("\"{}: the disk is saved with every byte", ntfs.display())),
+        "{said}"
+    );
+}
+
 /// A copy of a file system of this kind, taken while it was mounted and had been written to.
 fn mounted_copy(folder: &Path, kind: &str, size: u64) -> PathBuf {
     let (file_system, place) = (disk::file_system(folder, kind, size), folder.join("mounted"));

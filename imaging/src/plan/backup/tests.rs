@@ -157,7 +157,7 @@ fn a_dirty_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
         regions(&disk(GIB), PARTITION, Some(&dirty), &settings)
     };
     let refusal = plan(DirtyNtfs::Refuse).unwrap_err();
-    assert_eq!(refusal, Refusal::DirtyNtfs { partition: 1, state: "hibernated".to_owned() });
+    assert_eq!(refusal, Refusal::DirtyNtfs { partition: Some(1), state: "hibernated".to_owned() });
     assert!(matches!(plan(DirtyNtfs::Raw).unwrap()[0].how, How::Raw(RawReason::NotClean { .. })));
 }
 
