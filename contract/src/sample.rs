@@ -1,5 +1,4 @@
-//! An order for the tests of all crates: john's, issued at 1000 s and expiring at 2000 s of the server's clock. A test
-//! changes what it is about.
+//! An order and the description of a disk's image, for the tests of all crates. A test changes what it is about.
 //!
 //! Behind the feature `sample`, which only dev-dependencies name.
 
@@ -7,14 +6,21 @@
 
 use std::time::Duration;
 
-use crate::order::{AtEnd, Deadlines, DosProgram, ImageStore, Imager, Order, TestSettings, VERSION, Watch};
+use crate::checksum::Sha256;
+use crate::image::{
+    self, Compression, Content, DiskFacts, DiskImage, FileSystem, Partition, Piece, RawReason, Region,
+    Stream, Table, TableKind, UnusedReason,
+};
+use crate::order::{self, AtEnd, Deadlines, DosProgram, ImageStore, Imager, Order, TestSettings, Watch};
 use crate::{DiskChoice, Mode, Nonce, UnixTime};
 
-/// John's order in this mode, with an image store.
+const MIB: u64 = 1 << 20;
+
+/// John's order in this mode, with an image store, issued at 1000 s and expiring at 2000 s of the server's clock.
 #[must_use]
 pub fn order(mode: Mode) -> Order {
     Order {
-        version: VERSION,
+        version: order::VERSION,
         job: "20260123-142501-4f3a".parse().unwrap(),
         host: "john".parse().unwrap(),
         mac: "00:0a:eb:01:02:03".parse().unwrap(),
@@ -41,5 +47,68 @@ pub fn order(mode: Mode) -> Order {
             authorized_keys: vec!["ssh-ed25519 A".to_owned()],
         },
         at_end: AtEnd::PowerOff,
+    }
+}
+
+/// A stream of so many bytes in one piece of nine, whose checksum is this byte again and again.
+#[must_use]
+pub fn stream(file: &str, sum: u8, length: u64) -> Stream {
+    Stream { length, pieces: vec![Piece { file: file.to_owned(), size: 9, sha256: Sha256::new([sum; 32]) }] }
+}
+
+/// A disk of 10 MiB: table, an NTFS with its second boot sector, the end.
+#[must_use]
+pub fn disk_image() -> DiskImage {
+    let ntfs = Content::Partclone {
+        file_system: FileSystem::Ntfs,
+        tool: "partclone.ntfs".to_owned(),
+        version: "0.3.36".to_owned(),
+        used: MIB,
+        total: 8 * MIB - 512,
+        stream: stream("01-ntfs.partclone.zst.000", 1, MIB + 100),
+    };
+    let raw = |reason, file, sum, length| Content::Raw { reason, stream: stream(file, sum, length) };
+    let region = |start, length, partition, content| Region { start, length, partition, content };
+    DiskImage {
+        version: image::VERSION,
+        disk: DiskFacts {
+            path: "/dev/sda".to_owned(),
+            model: Some("QEMU HARDDISK".to_owned()),
+            serial: Some("S1".to_owned()),
+            size: 10 * MIB,
+            logical_sector: 512,
+            physical_sector: 4096,
+        },
+        table: Table {
+            kind: TableKind::Dos,
+            id: Some("0x12345678".to_owned()),
+            partitions: vec![Partition {
+                number: 1,
+                start: MIB,
+                length: 8 * MIB,
+                kind: "7".to_owned(),
+                name: None,
+                uuid: None,
+                file_system: Some("ntfs".to_owned()),
+                label: None,
+            }],
+        },
+        regions: vec![
+            region(0, MIB, None, raw(RawReason::BesidePartitions, "00-beside.raw.zst.000", 0, MIB)),
+            region(MIB, 8 * MIB - 512, Some(1), ntfs),
+            region(
+                9 * MIB - 512,
+                512,
+                Some(1),
+                raw(RawReason::BehindFileSystem, "02-behind.raw.zst.000", 2, 512),
+            ),
+            region(9 * MIB, MIB, None, Content::Unused { reason: UnusedReason::Unallocated }),
+        ],
+        compression: Compression::Zstd { level: 3 },
+        bad_ranges: vec![],
+        notes: vec!["a note".to_owned()],
+        tools: vec![],
+        started: UnixTime::from_millis(1_000),
+        ended: UnixTime::from_millis(3_000),
     }
 }

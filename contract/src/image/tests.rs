@@ -1,79 +1,20 @@
 //! Which descriptions are believed?
 
 use super::*;
+use crate::sample::{disk_image, stream};
 
 const MIB: u64 = 1 << 20;
 
-fn stream(name: &str, length: u64) -> Stream {
-    Stream { length, pieces: vec![Piece { file: name.to_owned(), size: 9, sha256: Sha256::new([7; 32]) }] }
-}
-
-/// A disk of 10 MiB: table, an NTFS with its second boot sector, the end.
-fn image() -> DiskImage {
-    let ntfs = Content::Partclone {
-        file_system: FileSystem::Ntfs,
-        tool: "partclone.ntfs".to_owned(),
-        version: "0.3.36".to_owned(),
-        used: MIB,
-        total: 8 * MIB - 512,
-        stream: stream("01-ntfs.partclone.zst.000", MIB + 100),
-    };
-    let raw = |reason, name, length| Content::Raw { reason, stream: stream(name, length) };
-    let region = |start, length, partition, content| Region { start, length, partition, content };
-    DiskImage {
-        version: VERSION,
-        disk: DiskFacts {
-            path: "/dev/sda".to_owned(),
-            model: None,
-            serial: Some("S1".to_owned()),
-            size: 10 * MIB,
-            logical_sector: 512,
-            physical_sector: 4096,
-        },
-        table: Table {
-            kind: TableKind::Dos,
-            id: Some("0x12345678".to_owned()),
-            partitions: vec![Partition {
-                number: 1,
-                start: MIB,
-                length: 8 * MIB,
-                kind: "7".to_owned(),
-                name: None,
-                uuid: None,
-                file_system: Some("ntfs".to_owned()),
-                label: None,
-            }],
-        },
-        regions: vec![
-            region(0, MIB, None, raw(RawReason::BesidePartitions, "00-beside.raw.zst.000", MIB)),
-            region(MIB, 8 * MIB - 512, Some(1), ntfs),
-            region(
-                9 * MIB - 512,
-                512,
-                Some(1),
-                raw(RawReason::BehindFileSystem, "02-behind.raw.zst.000", 512),
-            ),
-            region(9 * MIB, MIB, None, Content::Unused { reason: UnusedReason::Unallocated }),
-        ],
-        compression: Compression::Zstd { level: 3 },
-        bad_ranges: vec![],
-        notes: vec![],
-        tools: vec![],
-        started: UnixTime::from_millis(1),
-        ended: UnixTime::from_millis(2),
-    }
-}
-
 fn refusal(change: impl FnOnce(&mut DiskImage)) -> String {
-    let mut image = image();
+    let mut image = disk_image();
     change(&mut image);
     DiskImage::parse(image.to_json().unwrap().as_bytes()).unwrap_err().to_string()
 }
 
 #[test]
 fn a_description_survives_the_file() {
-    let written = image().to_json().unwrap();
-    assert_eq!(DiskImage::parse(written.as_bytes()).unwrap(), image());
+    let written = disk_image().to_json().unwrap();
+    assert_eq!(DiskImage::parse(written.as_bytes()).unwrap(), disk_image());
 }
 
 #[test]
@@ -121,7 +62,8 @@ fn a_piece_is_a_file_of_this_folder_and_no_other_s() {
     let named = |name: &str| {
         let name = name.to_owned();
         refusal(move |i| {
-            i.regions[0].content = Content::Raw { reason: RawReason::SwapHeader, stream: stream(&name, MIB) }
+            i.regions[0].content =
+                Content::Raw { reason: RawReason::SwapHeader, stream: stream(&name, 0, MIB) }
         })
     };
     for name in ["../disk1/a", "/etc/passwd", "", ".hidden", "a b", "02-behind.raw.zst.000"] {

@@ -1,10 +1,6 @@
 //! How is it started, and what is believed of what it leaves?
 
-use ghost_contract::UnixTime;
-use ghost_contract::checksum::Sha256;
-use ghost_contract::image::{
-    Compression, Content, DiskFacts, Piece, RawReason, Region, Stream, Table, TableKind, VERSION,
-};
+use ghost_contract::sample::disk_image;
 
 use super::*;
 
@@ -44,23 +40,7 @@ fn there_is_nothing_in_it_for_a_person_to_use() {
 }
 
 fn image() -> Vec<u8> {
-    let pieces = vec![Piece { file: "00.raw.zst.000".to_owned(), size: 1, sha256: Sha256::new([0; 32]) }];
-    let content =
-        Content::Raw { reason: RawReason::NoTable { found: None }, stream: Stream { length: 512, pieces } };
-    let (path, model, serial) = ("/dev/sda".to_owned(), None, None);
-    let image = DiskImage {
-        version: VERSION,
-        disk: DiskFacts { path, model, serial, size: 512, logical_sector: 512, physical_sector: 512 },
-        table: Table { kind: TableKind::None, id: None, partitions: vec![] },
-        regions: vec![Region { start: 0, length: 512, partition: None, content }],
-        compression: Compression::Zstd { level: 3 },
-        bad_ranges: vec![],
-        notes: vec![],
-        tools: vec![],
-        started: UnixTime::from_millis(1),
-        ended: UnixTime::from_millis(2),
-    };
-    image.to_json().unwrap().into_bytes()
+    disk_image().to_json().unwrap().into_bytes()
 }
 
 fn done(notes: &[&str]) -> Option<Vec<u8>> {
