@@ -3,144 +3,151 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use ghost_contract::image::{Phase, Progress, TargetDisk};
+use ghost_contract::image::{Content, DiskImage, Phase, Progress, TargetDisk};
 
 use crate::disk::{self, MIB, noise, run};
 use crate::imager::{command, description, done, failed};
 
-/// A whole image in a folder of its own, made once and then copied.
-fn image(folder: &Path) -> PathBuf {
-    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let made = MADE.get_or_init(|| {
+/// A copy of an image that is whole, in a folder of its own.
+struct Sample {
+    folder: tempfile::TempDir,
+    image: PathBuf,
+    _made: Arc<tempfile::TempDir>,
+}
+
+impl Sample {
+    /// The image itself is made once for all tests that run at the same time.
+    fn new() -> Self {
+        static MADE: Mutex<Weak<tempfile::TempDir>> = Mutex::new(Weak::new());
+        let mut known = MADE.lock().unwrap();
+        let made = known.upgrade().unwrap_or_else(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let disk = disk::small(folder.path());
+            done("backup", &folder.path().join("image"), Some(&disk), "{\"piece_size\": 1048576}");
+            Arc::new(folder)
+        });
+        *known = Arc::downgrade(&made);
+        drop(known);
         let folder = tempfile::tempdir().unwrap();
-        let disk = disk::small(folder.path());
-        done("backup", &folder.path().join("image"), Some(&disk), "{\"piece_size\": 1048576}");
-        folder
-    });
-    let copy = folder.join("image");
-    run("cp", &["-a", made.path().join("image").to_str().unwrap(), copy.to_str().unwrap()]);
-    copy
+        let image = folder.path().join("image");
+        run("cp", &["-a", made.path().join("image").to_str().unwrap(), image.to_str().unwrap()]);
+        Self { folder, image, _made: made }
+    }
+
+    /// The path of a piece of the ext4.
+    fn piece(&self, number: usize) -> PathBuf {
+        let name = format!("001-p1-ext.partclone.zst.{number:03}");
+        let path = self.image.join("disk0").join(name);
+        assert!(path.is_file(), "{}", path.display());
+        path
+    }
+
+    /// A disk with something on it.
+    fn target(&self) -> PathBuf {
+        let target = self.folder.path().join("target");
+        fs::write(&target, noise(4, 64 * MIB)).unwrap();
+        target
+    }
+
+    /// What `check` says of it, and `restore` too; the disk must be as it was.
+    #[track_caller]
+    fn is_refused(&self, words: &[&str]) {
+        let (said, _) = failed("check", &self.image, None, "{}");
+        let target = self.target();
+        let before = fs::read(&target).unwrap();
+        let (reason, disk) = failed("restore", &self.image, Some(&target), "{}");
+        assert_eq!(disk, TargetDisk::Untouched, "{reason}");
+        assert!(fs::read(&target).unwrap() == before, "the disk was written: {reason}");
+        for words in words {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+
+    /// Whoever changes the description and its checksum too.
+    fn rewrite(&self, change: impl FnOnce(&mut DiskImage)) {
+        let mut described = description(&self.image);
+        change(&mut described);
+        let folder = self.image.join("disk0");
+        fs::write(folder.join("disk.json"), described.to_json().unwrap()).unwrap();
+        let sums = format!("cd {} && sha256sum -- disk.json table.sfdisk > SHA256SUMS", folder.display());
+        run("sh", &["-c", &sums]);
+    }
 }
 
-/// The path of a piece of the ext4.
-fn piece(image: &Path, number: usize) -> PathBuf {
-    let name = format!("001-p1-ext.partclone.zst.{number:03}");
-    let path = image.join("disk0").join(name);
-    assert!(path.is_file(), "{}", path.display());
-    path
-}
-
-/// What `check` and `restore` say of it; the disk must be as it was.
-fn refused(folder: &Path, image: &Path) -> String {
-    let (said, _) = failed("check", image, None, "{}");
-    let target = folder.join("target");
-    let before = noise(4, 64 * MIB);
-    fs::write(&target, &before).unwrap();
-    let (reason, disk) = failed("restore", image, Some(&target), "{}");
-    assert_eq!(disk, TargetDisk::Untouched, "{reason}");
-    assert!(fs::read(&target).unwrap() == before, "the disk was written: {reason}");
-    said
+/// Changes one bit; called again, the file is as it was.
+fn flip_a_bit(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[1000] ^= 4;
+    fs::write(path, bytes).unwrap();
 }
 
 #[test]
 fn one_flipped_bit() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let path = piece(&image, 1);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[1000] ^= 4;
-    fs::write(&path, bytes).unwrap();
-    let said = refused(folder.path(), &image);
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("damaged"), "{said}");
+    let sample = Sample::new();
+    let piece = sample.piece(1);
+    flip_a_bit(&piece);
+    sample.is_refused(&[piece.to_str().unwrap(), "damaged"]);
 }
 
 #[test]
 fn a_truncated_piece() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let path = piece(&image, 0);
-    fs::File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
-    let said = refused(folder.path(), &image);
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("1000 bytes, not 1048576"), "{said}");
+    let sample = Sample::new();
+    let piece = sample.piece(0);
+    fs::File::options().write(true).open(&piece).unwrap().set_len(1000).unwrap();
+    sample.is_refused(&[piece.to_str().unwrap(), "1000 bytes, not 1048576"]);
 }
 
 #[test]
 fn a_missing_piece() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let path = piece(&image, 1);
-    fs::remove_file(&path).unwrap();
-    let said = refused(folder.path(), &image);
-    assert!(said.contains(&format!("cannot read {}", path.display())), "{said}");
+    let sample = Sample::new();
+    let piece = sample.piece(1);
+    fs::remove_file(&piece).unwrap();
+    sample.is_refused(&[&format!("cannot read {}", piece.display())]);
 }
 
 #[test]
 fn a_description_that_is_not_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let path = image.join("disk0/disk.json");
+    let sample = Sample::new();
+    let path = sample.image.join("disk0/disk.json");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("67108864", "67109376")).unwrap();
-    let said = refused(folder.path(), &image);
-    assert!(said.contains("disk.json is not as it was written"), "{said}");
+    sample.is_refused(&["disk.json is not as it was written"]);
     fs::remove_file(&path).unwrap();
-    let said = refused(folder.path(), &image);
-    assert!(said.contains("cannot read") && said.contains("disk.json"), "{said}");
-}
-
-/// Whoever changes it and its checksum too.
-fn rewrite(image: &Path, change: impl FnOnce(&mut ghost_contract::image::DiskImage)) {
-    let mut described = description(image);
-    change(&mut described);
-    fs::write(image.join("disk0/disk.json"), described.to_json().unwrap()).unwrap();
-    let folder = image.join("disk0");
-    let sums = format!("cd {} && sha256sum -- disk.json table.sfdisk > SHA256SUMS", folder.display());
-    run("sh", &["-c", &sums]);
+    sample.is_refused(&["cannot read", "disk.json"]);
 }
 
 #[test]
 fn a_description_that_contradicts_itself_or_its_pieces() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    rewrite(&image, |image| image.regions[0].length += 512);
-    let said = refused(folder.path(), &image);
-    assert!(said.contains("what is kept of it"), "{said}");
+    let sample = Sample::new();
+    sample.rewrite(|image| image.regions[0].length += 512);
+    sample.is_refused(&["what is kept of it"]);
 
-    let other = tempfile::tempdir().unwrap();
-    let image = self::image(other.path());
-    rewrite(&image, |image| {
-        let ghost_contract::image::Content::Partclone { used, .. } = &mut image.regions[1].content else {
-            panic!()
-        };
+    let sample = Sample::new();
+    sample.rewrite(|image| {
+        let Content::Partclone { used, .. } = &mut image.regions[1].content else { panic!() };
         *used += 4096;
     });
-    let (said, _) = failed("check", &image, None, "{}");
+    let (said, _) = failed("check", &sample.image, None, "{}");
     assert!(said.contains("does not hold together"), "{said}");
 }
 
 #[test]
 fn with_the_check_skipped_the_damage_is_noticed_while_the_disk_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let path = piece(&image, 1);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[1000] ^= 4;
-    fs::write(&path, bytes).unwrap();
-    let target = folder.path().join("target");
-    fs::write(&target, noise(4, 64 * MIB)).unwrap();
-    let (reason, disk) = failed("restore", &image, Some(&target), "{\"restore_check\": \"skip\"}");
+    let sample = Sample::new();
+    let (piece, target) = (sample.piece(1), sample.target());
+    flip_a_bit(&piece);
+    let skip = "{\"restore_check\": \"skip\"}";
+    let (reason, disk) = failed("restore", &sample.image, Some(&target), skip);
     assert_eq!(disk, TargetDisk::Incomplete);
-    assert!(reason.contains(path.to_str().unwrap()), "{reason}");
+    assert!(reason.contains(piece.to_str().unwrap()), "{reason}");
     // It does not look like a disk that can be used.
     assert!(disk::peek(&target, 0, MIB).iter().all(|&byte| byte == 0));
     // A second restore makes it whole.
-    bytes = fs::read(&path).unwrap();
-    bytes[1000] ^= 4;
-    fs::write(&path, bytes).unwrap();
-    let notes = done("restore", &image, Some(&target), "{\"restore_check\": \"skip\"}");
+    flip_a_bit(&piece);
+    let notes = done("restore", &sample.image, Some(&target), skip);
     assert_eq!(notes, ["the image was not checked before the disk was written, as ordered"]);
     run("sgdisk", &["-v", target.to_str().unwrap()]);
 }
@@ -168,12 +175,11 @@ fn a_full_store() {
 
 #[test]
 fn an_image_never_overwrites_another() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let disk = disk::small(folder.path());
-    let (reason, _) = failed("backup", &image, Some(&disk), "{}");
+    let sample = Sample::new();
+    let disk = disk::small(sample.folder.path());
+    let (reason, _) = failed("backup", &sample.image, Some(&disk), "{}");
     assert!(reason.contains("is not empty"), "{reason}");
-    done("check", &image, None, "{}");
+    done("check", &sample.image, None, "{}");
 }
 
 /// Starts it and kills it once it is in this phase.
@@ -208,33 +214,27 @@ fn killed_in_the_middle_of_a_backup_there_is_neither_an_image_nor_a_result() {
 
 #[test]
 fn killed_in_the_middle_of_a_restore_the_disk_has_no_table() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let target = folder.path().join("target");
-    fs::write(&target, noise(4, 64 * MIB)).unwrap();
-    let progress = killed_while(Phase::Writing, "restore", &image, &target);
+    let sample = Sample::new();
+    let target = sample.target();
+    let progress = killed_while(Phase::Writing, "restore", &sample.image, &target);
     assert_eq!(progress.phase.target_disk(), TargetDisk::Incomplete);
-    assert!(!image.with_extension("result").exists());
+    assert!(!sample.image.with_extension("result").exists());
     assert!(disk::peek(&target, 0, MIB).iter().all(|&byte| byte == 0));
-    done("restore", &image, Some(&target), "{}");
+    done("restore", &sample.image, Some(&target), "{}");
 }
 
 #[test]
 fn of_two_disks_neither_is_written_when_the_image_of_the_second_is_damaged() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = image(folder.path());
-    let path = |below: &str| image.join(below).to_str().unwrap().to_owned();
+    let sample = Sample::new();
+    let path = |below: &str| sample.image.join(below).to_str().unwrap().to_owned();
     run("cp", &["-a", &path("disk0"), &path("disk1")]);
-    let damaged = image.join("disk1").join(piece(&image, 1).file_name().unwrap());
-    let mut bytes = fs::read(&damaged).unwrap();
-    bytes[1000] ^= 4;
-    fs::write(&damaged, bytes).unwrap();
-    let before = noise(4, 64 * MIB);
-    let targets = ["first", "second"].map(|name| folder.path().join(name));
-    targets.iter().for_each(|target| fs::write(target, &before).unwrap());
-    let mut restore = command("restore", &image, Some(&targets[0]), "{}");
-    assert!(!restore.arg("--disk").arg(&targets[1]).status().unwrap().success());
-    for target in &targets {
+    flip_a_bit(&sample.image.join("disk1").join(sample.piece(1).file_name().unwrap()));
+    let (first, second) = (sample.target(), sample.folder.path().join("second"));
+    fs::copy(&first, &second).unwrap();
+    let before = fs::read(&first).unwrap();
+    let mut restore = command("restore", &sample.image, Some(&first), "{}");
+    assert!(!restore.arg("--disk").arg(&second).status().unwrap().success());
+    for target in [&first, &second] {
         assert!(fs::read(target).unwrap() == before, "{} was written", target.display());
     }
 }
