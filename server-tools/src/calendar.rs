@@ -3,41 +3,28 @@
 use ghost_contract::UnixTime;
 use time::OffsetDateTime;
 
-fn utc(time: UnixTime) -> OffsetDateTime {
+/// Year, month, day, hour, minute and second.
+fn parts(time: UnixTime) -> [u32; 6] {
     let seconds = i64::try_from(time.as_millis() / 1_000).unwrap_or(i64::MAX);
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, clock) = (u32::try_from(at.year()).unwrap_or_default(), at.time());
+    let rest = [u8::from(at.month()), at.day(), clock.hour(), clock.minute(), clock.second()];
+    let [month, day, hour, minute, second] = rest.map(u32::from);
+    [year, month, day, hour, minute, second]
 }
 
 /// `20260123-142501`.
 #[must_use]
 pub fn compact(time: UnixTime) -> String {
-    let at = utc(time);
-    let (date, clock) = (at.date(), at.time());
-    format!(
-        "{:04}{:02}{:02}-{:02}{:02}{:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    )
+    let [year, month, day, hour, minute, second] = parts(time);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }
 
 /// `2026-01-23 14:25:01 UTC`.
 #[must_use]
 pub fn for_people(time: UnixTime) -> String {
-    let at = utc(time);
-    let (date, clock) = (at.date(), at.time());
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    )
+    let [year, month, day, hour, minute, second] = parts(time);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 #[cfg(test)]

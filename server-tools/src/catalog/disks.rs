@@ -4,6 +4,7 @@
 //! leaves it, so what differs here was changed on the way or in the store.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use ghost_contract::checksum::Sha256;
@@ -101,18 +102,15 @@ pub struct Described {
     pub checksums: Vec<u8>,
 }
 
-/// The folders of images among these pieces, `disk0` and those that follow it.
-///
-/// # Errors
-/// When there is none.
-pub fn folders(pieces: &[Piece]) -> Result<Vec<String>, DiskFault> {
-    let is_there = |folder: &String| pieces.iter().any(|piece| below(piece, folder).is_some());
-    let folders: Vec<String> = (0..).map(layout::disk).take_while(is_there).collect();
-    if folders.is_empty() { Err(DiskFault::NoDisk) } else { Ok(folders) }
+/// The folders of images among files with these paths, `disk0` and those that follow it.
+pub fn folders<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> Vec<String> {
+    let is_there = |folder: &String| paths.clone().any(|path| below(path, folder).is_some());
+    (0..).map(layout::disk).take_while(is_there).collect()
 }
 
-fn below<'a>(piece: &'a Piece, folder: &str) -> Option<&'a str> {
-    piece.path.strip_prefix(folder)?.strip_prefix('/')
+/// What a file in this folder is called there.
+fn below<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
+    path.strip_prefix(folder).ok().filter(|name| !name.as_os_str().is_empty())
 }
 
 /// What a manifest says of a disk whose image is as the client wrote it.
@@ -122,8 +120,10 @@ fn below<'a>(piece: &'a Piece, folder: &str) -> Option<&'a str> {
 pub fn summary(described: &Described, pieces: &[Piece]) -> Result<DiskSummary, DiskFault> {
     let Described { folder, description, checksums } = described;
     let path = |name: &str| format!("{folder}/{name}");
-    let there: BTreeMap<&str, &Piece> =
-        pieces.iter().filter_map(|piece| Some((below(piece, folder)?, piece))).collect();
+    let there: BTreeMap<&str, &Piece> = pieces
+        .iter()
+        .filter_map(|piece| Some((below(Path::new(&piece.path), folder)?.to_str()?, piece)))
+        .collect();
     let image = DiskImage::parse(description).map_err(|error| DiskFault::Unsound(path(DISK_IMAGE), error))?;
     for Written { file, size, sha256 } in image.streams().flat_map(|stream| &stream.pieces) {
         let found = there.get(file.as_str()).ok_or_else(|| DiskFault::Missing(path(file)))?;

@@ -142,7 +142,10 @@ fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> Result<Vec<DiskS
             source,
         })
     };
-    let folders = disks::folders(pieces).map_err(fault)?;
+    let folders = disks::folders(pieces.iter().map(|piece| Path::new(&piece.path)));
+    if folders.is_empty() {
+        return Err(fault(DiskFault::NoDisk));
+    }
     let summaries = folders.into_iter().map(|folder| {
         let description = read(&folder, layout::DISK_IMAGE)?;
         let checksums = read(&folder, layout::CHECKSUMS)?;

@@ -14,8 +14,8 @@ use ghost_imaging::check::{self, CheckError, Depth};
 use ghost_imaging::folder::{self, FolderError};
 
 use super::pieces::{self, Content, Found};
-use super::{Catalog, CatalogError};
-use crate::sys::folder::{Entry, Folder, Kind, settle};
+use super::{Catalog, CatalogError, disks};
+use crate::sys::folder::{Folder, Kind, settle};
 
 /// The image of one disk of a generation.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Catalog {
 pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
     let names = pieces::names(folder)?;
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
-    for disk in disks(&names) {
+    for disk in disks::folders(names.iter().map(|entry| entry.path.as_path())) {
         let own = || names.iter().filter(|entry| entry.path.starts_with(&disk));
         // What is no file is told below, and not followed.
         if own().any(|entry| entry.kind != Kind::File) {
@@ -82,12 +82,6 @@ pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
         None => pieces::read_back(folder, entry),
     });
     Ok(ReadBack { found: found.collect(), broken })
-}
-
-/// The folders of disks' images among these files.
-fn disks(names: &[Entry]) -> Vec<String> {
-    let is_there = |disk: &String| names.iter().any(|entry| entry.path.starts_with(disk));
-    (0..).map(layout::disk).take_while(is_there).collect()
 }
 
 /// The pieces of an image that was found whole: each has the size and the checksum that the description says.
