@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ghostrc::ImagerName;
-use crate::image::PartcloneSettings;
+use crate::image::{PartcloneSettings, SmallerDisk};
 use crate::time::seconds;
 use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 
@@ -222,6 +222,14 @@ impl Order {
             return Err(OrderError::Version { found: version });
         }
         serde_json::from_slice(bytes).map_err(OrderError::Syntax)
+    }
+
+    /// Whether the client may need room in its staging folder to write a generation back.
+    #[must_use]
+    pub fn needs_scratch(&self) -> bool {
+        let shrinks = |settings: &PartcloneSettings| settings.smaller_disk == SmallerDisk::Shrink;
+        self.mode == Mode::Restore
+            && matches!(&self.imager, Some(Imager::Partclone(settings)) if shrinks(settings))
     }
 
     /// The file's content.

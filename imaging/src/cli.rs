@@ -21,7 +21,7 @@ pub enum Verb {
     /// Check what is in a folder against itself.
     Check(Files),
     /// Write what is in a folder back to disks, disk0 to the first one that is named. THEIR CONTENT IS LOST.
-    Restore(WithDisks),
+    Restore(ToRestore),
 }
 
 /// The files of every verb.
@@ -52,6 +52,17 @@ pub struct WithDisks {
     pub disks: Vec<PathBuf>,
 }
 
+/// With the disks, and room.
+#[derive(Debug, Args)]
+pub struct ToRestore {
+    /// The disks.
+    #[command(flatten)]
+    pub with: WithDisks,
+    /// A folder with room for what the last partition holds, in which it is shrunk for a smaller disk.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+}
+
 impl Verb {
     /// The word for it.
     #[must_use]
@@ -67,8 +78,9 @@ impl Verb {
     #[must_use]
     pub const fn files(&self) -> &Files {
         match self {
-            Self::Backup(with) | Self::Restore(with) => &with.files,
+            Self::Backup(with) => &with.files,
             Self::Check(files) => files,
+            Self::Restore(restore) => &restore.with.files,
         }
     }
 }

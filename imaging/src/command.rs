@@ -13,7 +13,7 @@ use ghost_contract::layout;
 use crate::backup::{self, BackupError};
 use crate::board::{Board, Pace};
 use crate::check::{self, CheckError, Depth};
-use crate::cli::{Verb, WithDisks};
+use crate::cli::{ToRestore, Verb, WithDisks};
 use crate::restore::{self, RestoreError};
 use crate::screen;
 use crate::sys::file;
@@ -128,7 +128,7 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
                 done.add(&check::check(path, Depth::Inside, board)?, Vec::new());
             }
         }
-        Verb::Restore(with) => {
+        Verb::Restore(ToRestore { with, scratch }) => {
             let images = images(folder)?;
             if images.len() != with.disks.len() {
                 let (path, images, disks) = (folder.clone(), images.len(), with.disks.len());
@@ -139,7 +139,7 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
             let mut ready = Vec::new();
             for (index, (path, disk)) in (0_u32..).zip(images.iter().zip(&with.disks)) {
                 board.disk(index, disks);
-                let prepared = restore::prepare(path, disk, &settings, board);
+                let prepared = restore::prepare(path, disk, &settings, scratch.as_deref(), board);
                 ready.push(prepared.map_err(|error| with.error_of(disk, error.into()))?);
             }
             for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {

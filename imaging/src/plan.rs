@@ -2,4 +2,7 @@
 //! a file or starts a program.
 
 pub mod backup;
+pub mod grow;
 pub mod restore;
+pub mod shrink;
+pub mod table;

@@ -1,8 +1,8 @@
 //! Writing an image back: plan, check everything, then write what the plan says. Decides nothing.
 //!
 //! ```text
-//! describe ─▶ plan ─▶ check ──▶ no table ─▶ regions ─▶ table ─▶ read back ─▶ grow
-//!    nothing is written so far │ the disk is incomplete until the end
+//! describe ─▶ plan ─▶ check ─▶ shrink ──▶ no table ─▶ regions ─▶ table ─▶ read back ─▶ grow
+//!         nothing is written so far     │ the disk is incomplete until the end
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -12,22 +12,29 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, PartcloneSettings, Phase, RawReason, Region, RestoreCheck, Stream, Table,
+    DiskFacts, DiskImage, PartcloneSettings, Phase, Region, RestoreCheck, Stream, Table,
 };
 
 use crate::board::Board;
 use crate::check::{self, CheckError, Depth};
 use crate::folder::{self, FolderError};
 use crate::plan::backup::EDGE;
-use crate::plan::restore::{self as plan, OtherDisk, Refusal, TableStep};
-use crate::stream::unpack::{self, UnpackError, Zeros};
+use crate::plan::restore::{self as plan, Last, OtherDisk, Refusal, TableStep};
+use crate::stream::unpack::{UnpackError, Zeros};
 use crate::survey::{self, SurveyError};
 use crate::sys::disk::{self, DiskError};
 use crate::sys::program::{self, LOOKING, ProgramError};
 
 mod grow;
+mod resize;
+mod shrink;
+mod writer;
 
 pub use grow::GrowError;
+pub use resize::ResizeError;
+pub use shrink::ShrinkError;
+use shrink::Shrunk;
+use writer::Writer;
 
 /// Why an image was not written back. What this means for the disk says the phase on the board.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +75,9 @@ pub enum RestoreError {
     /// The last partition did not grow.
     #[error("the last partition cannot be given the disk's room")]
     Grow(#[from] GrowError),
+    /// The last partition was not shrunk.
+    #[error("the last partition cannot be shrunk for this disk")]
+    Shrink(#[from] ShrinkError),
     /// The image has no such partition.
     #[error("the image has no partition {0}")]
     NoPartition(u32),
@@ -91,17 +101,20 @@ pub struct Ready {
     target: DiskFacts,
     image: DiskImage,
     plan: plan::Plan,
+    shrunk: Option<Shrunk>,
     notes: Vec<String>,
 }
 
-/// Finds out whether the image in this folder may be written to this disk, and checks it.
+/// Finds out whether the image in this folder may be written to this disk, and checks it. In the folder `scratch` is
+/// room for a file system that has to be shrunk.
 ///
 /// # Errors
-/// When it may not, or is damaged.
+/// When it may not, is damaged, or does not fit.
 pub fn prepare(
     folder: &Path,
     disk: &Path,
     settings: &PartcloneSettings,
+    scratch: Option<&Path>,
     board: &Board,
 ) -> Result<Ready, RestoreError> {
     board.phase(Phase::Surveying, 0, 0);
@@ -110,7 +123,7 @@ pub fn prepare(
     let target = disk::facts(disk)?;
     let others: Vec<OtherDisk> =
         disk::others(disk).into_iter().map(|(path, serial)| OtherDisk { path, serial }).collect();
-    let plan = plan::plan(&image, &target, &others, &grow::growable(), settings)?;
+    let plan = plan::plan(&image, &target, &others, &grow::resizable(), settings)?;
     let mut notes = plan.notes.clone();
     let depth = match settings.restore_check {
         RestoreCheck::Everything => Depth::Checksums,
@@ -121,8 +134,15 @@ pub fn prepare(
     };
     check::check(folder, depth, board).map_err(RestoreError::Damaged)?;
     let opened = disk::open_to_write(disk)?;
+    let shrunk = match &plan.last {
+        Last::Shrink(shrink) => {
+            let task = shrink::Task { folder, image: &image, target: &target, shrink };
+            Some(shrink::prepare(task, scratch, board)?)
+        }
+        Last::Same | Last::Grow(_) => None,
+    };
     let (folder, disk) = (folder.to_owned(), disk.to_owned());
-    Ok(Ready { folder, disk, opened, target, image, plan, notes })
+    Ok(Ready { folder, disk, opened, target, image, plan, shrunk, notes })
 }
 
 /// Writes an image to its disk.
@@ -130,17 +150,26 @@ pub fn prepare(
 /// # Errors
 /// When anything at all went wrong: the disk is incomplete then.
 pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
-    let Ready { folder, disk, opened, target, image, plan, mut notes } = ready;
+    let Ready { folder, disk, opened, target, image, plan, shrunk, mut notes } = ready;
     let (folder, disk) = (folder.as_path(), disk.as_path());
     let written: Vec<&Region> = plan.regions.iter().filter_map(|&index| image.regions.get(index)).collect();
-    let total = written.iter().filter_map(|region| region.stream()).map(|stream| stream.length).sum();
-    board.phase(Phase::Writing, written.len(), total);
+    let streams = written.iter().filter_map(|region| region.stream()).map(|stream| stream.length);
+    let total = streams.chain(shrunk.as_ref().map(Shrunk::expected_length)).sum();
+    board.phase(Phase::Writing, written.len() + usize::from(shrunk.is_some()), total);
     wipe_table(&opened, target.size).map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
     let writer = Writer { folder, image: &image, path: disk, file: &opened, base: 0, zeros: Zeros::Write };
     for region in &written {
         writer.write(region, board)?;
     }
+    if let Some(shrunk) = &shrunk {
+        board.region(shrunk.subject(&image));
+        shrunk.write(disk, &opened, board)?;
+    }
     opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    if let Some(shrunk) = &shrunk {
+        shrunk.check(disk, &opened, &target)?;
+        shrunk.write_table(&opened)?;
+    }
     if plan.table == TableStep::MoveCopy {
         program::must(Command::new("sgdisk").arg("-e").arg(disk), LOOKING).map_err(RestoreError::MoveCopy)?;
     }
@@ -149,8 +178,11 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
         notes.push(format!("the kernel has not read the new partition table: {}", crate::chain(&error)));
     }
     writer.read_back(&written, plan.table)?;
-    compare_table(&image.table, disk)?;
-    if let Some(growing) = &plan.grow {
+    compare_table(&shrunk.as_ref().map_or_else(|| image.table.clone(), |shrunk| shrunk.table(&image)), disk)?;
+    if let Some(shrunk) = shrunk {
+        notes.extend(shrunk.end());
+    }
+    if let Last::Grow(growing) = &plan.last {
         board.phase(Phase::Resizing, 1, 0);
         board.region(crate::subject(&image.table, Some(growing.partition)));
         notes.push(grow::grow(disk, &target, growing)?);
@@ -232,67 +264,5 @@ fn compare_table(expected: &Table, disk: &Path) -> Result<(), RestoreError> {
     match numbers.into_iter().find(|&number| !same(number)) {
         Some(number) => Err(RestoreError::OtherTable(number)),
         None => Ok(()),
-    }
-}
-
-/// Writes regions to a disk or file of which `base` is the first byte.
-struct Writer<'a> {
-    folder: &'a Path,
-    image: &'a DiskImage,
-    path: &'a Path,
-    file: &'a File,
-    base: u64,
-    zeros: Zeros,
-}
-
-impl Writer<'_> {
-    fn write(&self, region: &Region, board: &Board) -> Result<(), RestoreError> {
-        let subject = crate::subject(&self.image.table, region.partition);
-        let Some(stream) = region.stream() else { return Ok(()) };
-        board.region(subject.clone());
-        let (nobody, start) = (Board::default(), region.start.saturating_sub(self.base));
-        let written = match &region.content {
-            Content::Partclone { total, used, .. } => {
-                let mut command = Command::new("partclone.restore");
-                command
-                    .args(["-q", "-L", "/dev/null", "-s", "-", "-E", &start.to_string(), "-O"])
-                    .arg(self.path);
-                unpack::unpack(
-                    self.folder,
-                    stream,
-                    &nobody,
-                    unpack::to_partclone(command, (*total, *used), board),
-                )
-            }
-            _ => {
-                let place = (start, region.length);
-                unpack::unpack(
-                    self.folder,
-                    stream,
-                    &nobody,
-                    unpack::to_disk(self.file, place, self.zeros, board),
-                )
-            }
-        };
-        written.map_err(|source| RestoreError::Write { subject, source })
-    }
-
-    /// Compares what stands beside the partitions with the image, from the disk and not from memory.
-    fn read_back(&self, written: &[&Region], table: TableStep) -> Result<(), RestoreError> {
-        disk::forget(self.file);
-        for region in written {
-            let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
-                continue;
-            };
-            // Moving the copy has changed the header of the table, and the size in the protective MBR.
-            if table == TableStep::MoveCopy && region.start == 0 {
-                continue;
-            }
-            let compared = unpack::compare(self.file, (region.start, region.length));
-            let subject = crate::subject(&self.image.table, region.partition);
-            unpack::unpack(self.folder, stream, &Board::default(), compared)
-                .map_err(|source| RestoreError::Write { subject, source })?;
-        }
-        Ok(())
     }
 }

@@ -51,6 +51,7 @@ const fn what(phase: Phase) -> &'static str {
         Phase::Surveying => "looking at the disk, and what is on it",
         Phase::Checking => "reading the image",
         Phase::Reading => "reading the disk",
+        Phase::Shrinking => "making the last file system smaller, beside the disk",
         Phase::Writing => "writing the disk",
         Phase::Resizing => "giving the last partition the room of the larger disk",
     }
@@ -203,7 +204,14 @@ mod tests {
 
     #[test]
     fn while_nobody_knows_how_much_there_is_to_do_it_says_what_is_being_done() {
-        let phases = [Phase::Surveying, Phase::Checking, Phase::Reading, Phase::Writing, Phase::Resizing];
+        let phases = [
+            Phase::Surveying,
+            Phase::Checking,
+            Phase::Reading,
+            Phase::Shrinking,
+            Phase::Writing,
+            Phase::Resizing,
+        ];
         for phase in phases {
             let unknown = Progress { phase, region: 0, eta: None, ..progress(0, 0) };
             let screen = large(&unknown, "backup");

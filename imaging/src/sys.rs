@@ -6,3 +6,4 @@ pub mod file;
 pub mod node;
 pub mod pipe;
 pub mod program;
+pub mod scratch;

@@ -2,6 +2,7 @@
 
 pub mod blkid;
 pub mod partclone;
+pub mod resizing;
 pub mod sfdisk;
 pub mod superblock;
 pub mod xfs;
@@ -26,6 +27,8 @@ mod tests {
             let _table = sfdisk::parse(&bytes, "a");
             let _found = blkid::parse(&text);
             let _place = partclone::unreadable(&text);
+            let _minimum = (resizing::ntfs_minimum(&text), resizing::ext_minimum(&text));
+            let _block = superblock::ext_block(&bytes);
             if let Some(log) = xfs::log(&bytes) {
                 prop_assert!(log.start < log.end);
             }

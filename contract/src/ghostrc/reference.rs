@@ -44,7 +44,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
 }
 
 /// All keys.
-pub const KEYS: [Key; 34] = [
+pub const KEYS: [Key; 35] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -134,6 +134,12 @@ pub const KEYS: [Key; 34] = [
         "yes|no",
         "no",
         "Whether a restore by partclone onto a larger disk gives the room to the last partition and its file system",
+    ),
+    host(
+        "SHRINK",
+        "yes|no",
+        "no",
+        "Whether a restore by partclone onto a disk that is too small shrinks the last partition and its file system, if that is an NTFS or ext2/3/4 whose files fit; it is done in the image store, which needs room for what the file system uses",
     ),
     host(
         "BACKUPCOMMAND",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use crate::Mode;
 use crate::disk::{self, DiskChoice};
-use crate::image::{DirtyNtfs, LargerDisk, OnReadError, PartcloneSettings};
+use crate::image::{DirtyNtfs, LargerDisk, OnReadError, PartcloneSettings, SmallerDisk};
 
 /// What holds for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,8 @@ pub struct Settings {
     pub disk: DiskChoice,
     /// The imaging program (`IMAGER`); none leaves it to what there is: see [`ImagerName::without_a_setting`].
     pub imager: Option<ImagerName>,
-    /// How the imager `partclone` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GROW`).
+    /// How the imager `partclone` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GROW`,
+    /// `SHRINK`).
     pub partclone: PartcloneSettings,
     /// The DOS program's command line in mode `backup` (`BACKUPCOMMAND`).
     pub backup_command: String,
@@ -133,7 +134,7 @@ const TIME: &str = "a time: whole seconds, or a number with s, m, h or d, as in 
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 24] = [
+    pub(super) const KEYS: [&'static str; 25] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -155,6 +156,7 @@ impl Settings {
         "RESCUE",
         "DIRTY_NTFS",
         "GROW",
+        "SHRINK",
         "BACKUPCOMMAND",
         "RESTORECOMMAND",
         "VERIFYCOMMAND",
@@ -203,6 +205,9 @@ impl Settings {
                 self.partclone.dirty_ntfs = DirtyNtfs::parse(value).ok_or("refuse or raw")?;
             }
             "GROW" => self.partclone.larger_disk = choice(value, LargerDisk::Leave, LargerDisk::Grow)?,
+            "SHRINK" => {
+                self.partclone.smaller_disk = choice(value, SmallerDisk::Refuse, SmallerDisk::Shrink)?;
+            }
             "BACKUPCOMMAND" => value.clone_into(&mut self.backup_command),
             "RESTORECOMMAND" => value.clone_into(&mut self.restore_command),
             "VERIFYCOMMAND" => value.clone_into(&mut self.verify_command),

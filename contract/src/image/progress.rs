@@ -38,6 +38,8 @@ pub enum Phase {
     Checking,
     /// Reading the disk.
     Reading,
+    /// Making a file system smaller for a smaller disk, beside the disk.
+    Shrinking,
     /// Writing the disk. From here on it is incomplete, until the end.
     Writing,
     /// Giving a larger disk's room to the last partition.
@@ -81,7 +83,7 @@ impl Phase {
     #[must_use]
     pub const fn target_disk(self) -> TargetDisk {
         match self {
-            Self::Surveying | Self::Checking | Self::Reading => TargetDisk::Untouched,
+            Self::Surveying | Self::Checking | Self::Reading | Self::Shrinking => TargetDisk::Untouched,
             Self::Writing | Self::Resizing => TargetDisk::Incomplete,
         }
     }
@@ -93,6 +95,7 @@ impl Phase {
             Self::Surveying => "surveying",
             Self::Checking => "checking",
             Self::Reading => "reading",
+            Self::Shrinking => "shrinking",
             Self::Writing => "writing",
             Self::Resizing => "resizing",
         }

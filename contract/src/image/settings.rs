@@ -17,6 +17,8 @@ pub struct PartcloneSettings {
     pub dirty_ntfs: DirtyNtfs,
     /// Restore: what is done with the room that a larger disk has.
     pub larger_disk: LargerDisk,
+    /// Restore: what is done when the disk is smaller than the partitions need.
+    pub smaller_disk: SmallerDisk,
     /// Restore: what is checked before the first byte is written.
     pub restore_check: RestoreCheck,
 }
@@ -66,6 +68,17 @@ pub enum LargerDisk {
     Grow,
 }
 
+/// What is done when a disk is smaller than the partitions of an image need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmallerDisk {
+    /// It is refused, with the numbers.
+    #[default]
+    Refuse,
+    /// The last partition gets what room there is, and its file system is shrunk to it, if its files fit.
+    Shrink,
+}
+
 /// What is checked before a restore writes its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +105,7 @@ impl Default for PartcloneSettings {
             on_read_error: OnReadError::default(),
             dirty_ntfs: DirtyNtfs::default(),
             larger_disk: LargerDisk::default(),
+            smaller_disk: SmallerDisk::default(),
             restore_check: RestoreCheck::default(),
         }
     }

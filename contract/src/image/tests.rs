@@ -81,6 +81,7 @@ fn settings_that_are_left_out_have_their_defaults() {
 #[test]
 fn a_disk_is_incomplete_once_it_is_being_written() {
     assert_eq!(Phase::Checking.target_disk(), TargetDisk::Untouched);
+    assert_eq!(Phase::Shrinking.target_disk(), TargetDisk::Untouched);
     assert_eq!(Phase::Writing.target_disk(), TargetDisk::Incomplete);
     assert_eq!(Phase::Resizing.target_disk(), TargetDisk::Incomplete);
 }

@@ -31,6 +31,17 @@ fn an_order_survives_the_file() {
 }
 
 #[test]
+fn only_a_restore_that_may_shrink_needs_room_in_the_store() {
+    let with = |mode, imager| Order { imager: Some(imager), ..order(mode) }.needs_scratch();
+    let settings = |smaller_disk| PartcloneSettings { smaller_disk, ..PartcloneSettings::default() };
+    let shrinks = || Imager::Partclone(settings(SmallerDisk::Shrink));
+    assert!(with(Mode::Restore, shrinks()));
+    assert!(!with(Mode::Verify, shrinks()));
+    assert!(!with(Mode::Restore, Imager::Partclone(settings(SmallerDisk::Refuse))));
+    assert!(!order(Mode::Restore).needs_scratch());
+}
+
+#[test]
 fn another_version_is_told_apart_from_rubbish() {
     let newer = br#"{"version": 2, "job": {"of": "another shape"}}"#;
     assert!(matches!(Order::parse(newer), Err(OrderError::Version { found: 2 })));

@@ -2,18 +2,16 @@
 //! does what a [`Plan`] from here says, and nothing else.
 
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, LargerDisk, PartcloneSettings, Partition, RawReason, Region,
+    Content, DiskFacts, DiskImage, FileSystem, PartcloneSettings, Partition, RawReason, Region, SmallerDisk,
     TableKind,
 };
 
+use super::grow::{Grow, room};
+use super::shrink::{Shrink, Unshrinkable, shrink};
 use crate::tool::sfdisk::is_extended;
 
 /// The entries of a GPT take at least so many bytes (UEFI 2.10, 5.3.1), and its header one sector.
 const GPT_ENTRIES: u64 = 16 << 10;
-/// Linux refuses to resize a btrfs to less, with room for the table's copy (fs/btrfs/ioctl.c, `btrfs_ioctl_resize`).
-const BTRFS_RESIZES: u64 = 258 << 20;
-/// A dos table counts sectors with 32 bits.
-const DOS_SECTORS: u64 = u32::MAX as u64;
 
 /// Another disk of the machine, whose serial number is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +25,13 @@ pub struct OtherDisk {
 /// What is written where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The indexes of the regions that are written, in the order in which they are: the table comes last, so
-    /// that a disk that is not whole has none.
+    /// The indexes of the regions that are written as they are, in the order in which they are: the table comes last,
+    /// so that a disk that is not whole has none.
     pub regions: Vec<usize>,
     /// What is done with the table once it stands there.
     pub table: TableStep,
-    /// The last partition gets the room that there is.
-    pub grow: Option<Grow>,
+    /// What becomes of the last partition.
+    pub last: Last,
     /// What the administrator should know, in words.
     pub notes: Vec<String>,
 }
@@ -47,15 +45,16 @@ pub enum TableStep {
     MoveCopy,
 }
 
-/// How the last partition grows.
+/// What becomes of the last partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grow {
-    /// Its number.
-    pub partition: u32,
-    /// Its first byte.
-    pub start: u64,
-    /// What is in it.
-    pub file_system: FileSystem,
+pub enum Last {
+    /// It is what it was.
+    Same,
+    /// It gets the room that there is, once it stands there.
+    Grow(Grow),
+    /// It is shrunk beside the disk before anything is written. It and the table are written last, and not among
+    /// the regions.
+    Shrink(Shrink),
 }
 
 /// Why nothing is written.
@@ -88,7 +87,7 @@ pub enum Refusal {
     /// It does not fit.
     #[error(
         "{path} has {has} bytes, and the image needs {needs} ({what}); it was made from a disk of {was} bytes, of which \
-         its file systems use {used}. Shrink the last partition on the original and back it up again, or take a larger disk"
+         its file systems use {used}. {way}"
     )]
     TooSmall {
         /// The disk.
@@ -103,10 +102,27 @@ pub enum Refusal {
         was: u64,
         /// What the image holds.
         used: u64,
+        /// What can be done about it.
+        way: Box<Way>,
     },
 }
 
-/// What is to be done to this disk. `growable` are the file systems for which this machine has the tools.
+/// What can be done about a disk that is too small.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Way {
+    /// What nobody has ordered.
+    #[error(
+        "ghostctl restore --shrink (smaller_disk: shrink) would try to shrink partition {} from {} to {} bytes, of which \
+         {} are used; else take a larger disk",
+        .0.partition, .0.was, .0.length, .0.used
+    )]
+    Shrink(Shrink),
+    /// Nothing.
+    #[error("The last partition cannot be shrunk: {0}. Take a larger disk")]
+    LargerDisk(Unshrinkable),
+}
+
+/// What is to be done to this disk. `resizable` are the file systems for which this machine has the tools.
 ///
 /// # Errors
 /// Why it must not be touched.
@@ -114,7 +130,7 @@ pub fn plan(
     image: &DiskImage,
     target: &DiskFacts,
     others: &[OtherDisk],
-    growable: &[FileSystem],
+    resizable: &[FileSystem],
     settings: &PartcloneSettings,
 ) -> Result<Plan, Refusal> {
     let path = || target.path.clone();
@@ -129,20 +145,26 @@ pub fn plan(
     }
     let needs = needed(image);
     if target.size < needs.bytes {
-        return Err(Refusal::TooSmall {
+        let too_small = |way| Refusal::TooSmall {
             path: path(),
             has: target.size,
             needs: needs.bytes,
             what: needs.what,
             was: image.disk.size,
             used: used(image),
-        });
+            way: Box::new(way),
+        };
+        return match (shrink(image, target, resizable), settings.smaller_disk) {
+            (Ok(shrink), SmallerDisk::Shrink) => Ok(shrunk(image, target, shrink)),
+            (Ok(shrink), SmallerDisk::Refuse) => Err(too_small(Way::Shrink(shrink))),
+            (Err(why), _) => Err(too_small(Way::LargerDisk(why))),
+        };
     }
     let mut notes = Vec::new();
-    let grow = if target.size > image.disk.size {
-        room(image, target, (growable, settings.larger_disk), &mut notes)
+    let last = if target.size > image.disk.size {
+        room(image, target, (resizable, settings.larger_disk), &mut notes).map_or(Last::Same, Last::Grow)
     } else {
-        None
+        Last::Same
     };
     if target.size < image.disk.size {
         let less = image.disk.size - target.size;
@@ -154,7 +176,14 @@ pub fn plan(
     let same_size = target.size == image.disk.size;
     let move_copy = image.table.kind == TableKind::Gpt && !same_size;
     let table = if move_copy { TableStep::MoveCopy } else { TableStep::Keep };
-    Ok(Plan { regions: order(image, target, table), table, grow, notes })
+    Ok(Plan { regions: order(image, target, table), table, last, notes })
+}
+
+/// The plan that shrinks the last partition. Its table is made anew, with its copy.
+fn shrunk(image: &DiskImage, target: &DiskFacts, shrink: Shrink) -> Plan {
+    let mut regions = order(image, target, TableStep::MoveCopy);
+    regions.retain(|&index| image.regions.get(index).is_some_and(|region| !shrink.replaces(region)));
+    Plan { regions, table: TableStep::Keep, last: Last::Shrink(shrink), notes: Vec::new() }
 }
 
 /// The regions that are written: not a GPT's copy that will stand elsewhere, nor what is beyond the disk, both of
@@ -186,13 +215,17 @@ struct Needed {
     what: String,
 }
 
+/// What the copy of a GPT takes at the end of such a disk, bytes.
+pub(super) fn copy_of_gpt(disk: &DiskFacts) -> u64 {
+    let sector = u64::from(disk.logical_sector);
+    GPT_ENTRIES.div_ceil(sector).saturating_add(1).saturating_mul(sector)
+}
+
 fn needed(image: &DiskImage) -> Needed {
-    let sector = u64::from(image.disk.logical_sector);
     match (image.table.kind, last_partition(image)) {
         (TableKind::Gpt, Some(last)) => {
             let end = last.start.saturating_add(last.length);
-            let copy = GPT_ENTRIES.div_ceil(sector).saturating_add(1).saturating_mul(sector);
-            let bytes = end.saturating_add(copy).min(image.disk.size);
+            let bytes = end.saturating_add(copy_of_gpt(&image.disk)).min(image.disk.size);
             Needed {
                 bytes,
                 what: format!("partition {} ends at {end}, the table's copy follows", last.number),
@@ -225,58 +258,11 @@ fn used(image: &DiskImage) -> u64 {
 }
 
 /// The partition that ends last.
-fn last_partition(image: &DiskImage) -> Option<&Partition> {
+pub(super) fn last_partition(image: &DiskImage) -> Option<&Partition> {
     image.table.partitions.iter().max_by_key(|partition| {
         (partition.start.saturating_add(partition.length), !is_extended(image.table.kind, partition))
     })
 }
 
-/// Whether the last partition gets a larger disk's room; if not, why not is noted.
-fn room(
-    image: &DiskImage,
-    target: &DiskFacts,
-    (growable, order): (&[FileSystem], LargerDisk),
-    notes: &mut Vec<String>,
-) -> Option<Grow> {
-    let more = target.size - image.disk.size;
-    let mut leave = |why: &str| {
-        notes.push(format!(
-            "{} has {more} bytes more than the disk of the image, left unallocated: {why}",
-            target.path
-        ));
-        None
-    };
-    if order == LargerDisk::Leave {
-        return leave("the order does not say that the last partition shall grow");
-    }
-    let Some(last) = last_partition(image) else { return leave("there is no partition") };
-    let within =
-        image.table.partitions.iter().any(|other| {
-            is_extended(image.table.kind, other) && other.start <= last.start && last.number > 4
-        });
-    if within || is_extended(image.table.kind, last) {
-        return leave("the last partition is within an extended one");
-    }
-    let sectors = target.size / u64::from(target.logical_sector);
-    if image.table.kind == TableKind::Dos && sectors > DOS_SECTORS {
-        return leave("a dos partition table does not reach the end of this disk");
-    }
-    let content = image.regions.iter().find_map(|region| match &region.content {
-        Content::Partclone { file_system, .. } if region.partition == Some(last.number) => Some(*file_system),
-        _ => None,
-    });
-    match content {
-        Some(FileSystem::Fat | FileSystem::Exfat) => leave("FAT and exFAT cannot be grown"),
-        None => leave("the last partition holds no file system that can be grown"),
-        Some(other) if !growable.contains(&other) => {
-            leave("the tools that grow its file system are not installed")
-        }
-        Some(FileSystem::Btrfs) if target.size.saturating_sub(last.start) < BTRFS_RESIZES => {
-            leave("a btrfs is not resized to less than 256 MiB")
-        }
-        Some(file_system) => Some(Grow { partition: last.number, start: last.start, file_system }),
-    }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

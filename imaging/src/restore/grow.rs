@@ -7,14 +7,12 @@ use std::process::{Command, Stdio};
 
 use ghost_contract::image::{DiskFacts, FileSystem};
 
-use crate::plan::restore::Grow;
+use super::resize;
+use crate::plan::grow::Grow;
 use crate::survey::{self, SurveyError};
 use crate::sys::disk;
 use crate::sys::node::{Access, Node, NodeError};
 use crate::sys::program::{self, LOOKING, ProgramError, RESIZING, Running};
-
-/// `e2fsck` has mended what it should (e2fsck(8), "EXIT CODE"), which is no failure.
-const MENDED: i32 = 1;
 
 /// Why the last partition did not grow.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +37,8 @@ pub enum GrowError {
     MountPoint(PathBuf, #[source] io::Error),
 }
 
-/// The file systems for which this machine has the tools.
-pub(super) fn growable() -> Vec<FileSystem> {
+/// The file systems for which this machine has the tools; NTFS and ext are shrunk by the same.
+pub(super) fn resizable() -> Vec<FileSystem> {
     let tools = [
         (FileSystem::Ntfs, "ntfsresize"),
         (FileSystem::Ext, "resize2fs"),
@@ -95,14 +93,7 @@ fn grow_file_system(node: &Path, file_system: FileSystem) -> Result<(), GrowErro
             must(command.args(["--force", "--no-progress-bar"]).arg(node))
         }
         FileSystem::Ext => {
-            let check = program::run(Command::new("e2fsck").args(["-f", "-p"]).arg(node), RESIZING)?;
-            if !check.status.success() && check.status.code() != Some(MENDED) {
-                let said = String::from_utf8_lossy(&check.output);
-                let said = format!("{}; {}", program::last_lines(&said), check.errors);
-                let failed =
-                    ProgramError::Failed { program: "e2fsck".to_owned(), status: check.status, said };
-                return Err(failed.into());
-            }
+            resize::mend_ext(node)?;
             must(Command::new("resize2fs").arg(node))
         }
         FileSystem::Btrfs => mounted(node, "btrfs", |place| {

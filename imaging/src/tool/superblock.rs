@@ -8,8 +8,11 @@ pub const NEEDED: usize = (64 << 10) + 4096;
 
 /// ext's superblock (Linux, Documentation/filesystems/ext4/super.rst).
 const EXT: usize = 1024;
+const EXT_LOG_BLOCK: usize = EXT + 0x18;
 const EXT_INCOMPATIBLE: usize = EXT + 0x60;
 const EXT_NEEDS_RECOVERY: u32 = 0x4;
+/// Where an NTFS's boot sector has the size of its sectors (ntfs-3g, layout.h: `BIOS_PARAMETER_BLOCK`).
+const NTFS_SECTOR: usize = 11;
 /// Btrfs's superblock and in it the tree of what was synced since the last commit (fs/btrfs, `btrfs_super_block`).
 const BTRFS: usize = 64 << 10;
 const BTRFS_LOG_ROOT: usize = BTRFS + 0x60;
@@ -41,9 +44,42 @@ pub fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String> {
     }
 }
 
+/// The size of an ext's blocks, bytes; none if this cannot be the beginning of one.
+#[must_use]
+pub fn ext_block(beginning: &[u8]) -> Option<u64> {
+    let log = beginning.get(EXT_LOG_BLOCK..EXT_LOG_BLOCK + 4)?;
+    // mke2fs(8): 1 KiB to 64 KiB.
+    let log = Some(u32::from_le_bytes(log.try_into().ok()?)).filter(|log| *log <= 6)?;
+    Some(1024 << log)
+}
+
+/// The size of the sectors that an NTFS counts, bytes.
+#[must_use]
+pub fn ntfs_sector(beginning: &[u8]) -> usize {
+    let said = beginning.get(NTFS_SECTOR..NTFS_SECTOR + 2).and_then(|field| field.try_into().ok());
+    said.map(u16::from_le_bytes).filter(|sector| matches!(sector, 1024 | 2048 | 4096)).unwrap_or(512).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_sectors_is_read() {
+        let mut ntfs = vec![0; NEEDED];
+        assert_eq!(ntfs_sector(&ntfs), 512);
+        ntfs[NTFS_SECTOR + 1] = 0x10;
+        assert_eq!(ntfs_sector(&ntfs), 4096);
+    }
+
+    #[test]
+    fn the_size_of_blocks_is_read() {
+        let mut ext = vec![0; NEEDED];
+        ext[EXT_LOG_BLOCK] = 2;
+        assert_eq!(ext_block(&ext), Some(4096));
+        ext[EXT_LOG_BLOCK + 3] = 1;
+        assert_eq!(ext_block(&ext), None);
+    }
 
     #[test]
     fn a_journal_that_needs_recovery_is_seen() {

@@ -10,4 +10,5 @@ mod disk;
 mod fitting;
 mod imager;
 mod round_trip;
+mod shrinking;
 mod source;

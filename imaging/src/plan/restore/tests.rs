@@ -1,35 +1,36 @@
 //! What is written to which disk, and to which nothing is?
 
 use ghost_contract::UnixTime;
-use ghost_contract::image::{Compression, Stream, Table, UnusedReason, VERSION};
+use ghost_contract::image::{Compression, LargerDisk, Stream, Table, UnusedReason, VERSION};
 use proptest::prelude::*;
 
 use super::*;
 
-const MIB: u64 = 1 << 20;
-const ALL: [FileSystem; 4] = [FileSystem::Ntfs, FileSystem::Ext, FileSystem::Btrfs, FileSystem::Xfs];
+pub(in crate::plan) const MIB: u64 = 1 << 20;
+pub(in crate::plan) const ALL: [FileSystem; 4] =
+    [FileSystem::Ntfs, FileSystem::Ext, FileSystem::Btrfs, FileSystem::Xfs];
 
-fn facts(size: u64, serial: Option<&str>) -> DiskFacts {
+pub(in crate::plan) fn facts(size: u64, serial: Option<&str>) -> DiskFacts {
     let (path, serial) = ("/dev/sda".to_owned(), serial.map(str::to_owned));
     DiskFacts { path, model: None, serial, size, logical_sector: 512, physical_sector: 512 }
 }
 
-fn partition(number: u32, start: u64, length: u64, kind: &str) -> Partition {
+pub(in crate::plan) fn partition(number: u32, start: u64, length: u64, kind: &str) -> Partition {
     let (start, length, kind) = (start * MIB, length * MIB, kind.to_owned());
     Partition { number, start, length, kind, name: None, uuid: None, file_system: None, label: None }
 }
 
-fn raw(reason: RawReason, length: u64) -> Content {
+pub(in crate::plan) fn raw(reason: RawReason, length: u64) -> Content {
     Content::Raw { reason, stream: Stream { length, pieces: vec![] } }
 }
 
-fn saved(file_system: FileSystem, total: u64) -> Content {
+pub(in crate::plan) fn saved(file_system: FileSystem, total: u64) -> Content {
     let stream = Stream { length: MIB, pieces: vec![] };
     Content::Partclone { file_system, tool: String::new(), version: String::new(), used: MIB, total, stream }
 }
 
 /// 100 MiB: the table, a partition of 20 MiB, one of 60 with this in it, 19 MiB that nobody has.
-fn image(kind: TableKind, last: FileSystem) -> DiskImage {
+pub(in crate::plan) fn image(kind: TableKind, last: FileSystem) -> DiskImage {
     let region = |start: u64, length: u64, partition, content| Region {
         start: start * MIB,
         length: length * MIB,
@@ -73,7 +74,7 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
         let plan = planned(&image(kind, FileSystem::Ext), &facts(100 * MIB, None), LargerDisk::Grow).unwrap();
         assert_eq!(
             plan,
-            Plan { regions: vec![1, 2, 5, 3, 0], table: TableStep::Keep, grow: None, notes: vec![] }
+            Plan { regions: vec![1, 2, 5, 3, 0], table: TableStep::Keep, last: Last::Same, notes: vec![] }
         );
     }
 }
@@ -82,7 +83,7 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
 fn to_a_larger_disk_a_gpt_s_copy_is_made_at_its_end() {
     let plan =
         planned(&image(TableKind::Gpt, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
-    assert_eq!((plan.regions, plan.table, plan.grow), (vec![1, 2, 0], TableStep::MoveCopy, None));
+    assert_eq!((plan.regions, plan.table, plan.last), (vec![1, 2, 0], TableStep::MoveCopy, Last::Same));
     assert!(plan.notes[0].contains("104857600 bytes more"), "{:?}", plan.notes);
     let plan =
         planned(&image(TableKind::Dos, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
@@ -94,13 +95,13 @@ fn the_last_partition_grows_if_the_order_says_so_and_its_file_system_can() {
     for file_system in ALL {
         let image = image(TableKind::Gpt, file_system);
         let plan = planned(&image, &facts(300 * MIB, None), LargerDisk::Grow).unwrap();
-        assert_eq!(plan.grow, Some(Grow { partition: 2, start: 21 * MIB, file_system }));
+        assert_eq!(plan.last, Last::Grow(Grow { partition: 2, start: 21 * MIB, file_system }));
         assert!(plan.notes.is_empty());
     }
     for file_system in [FileSystem::Fat, FileSystem::Exfat] {
         let image = image(TableKind::Gpt, file_system);
         let plan = planned(&image, &facts(200 * MIB, None), LargerDisk::Grow).unwrap();
-        assert_eq!(plan.grow, None);
+        assert_eq!(plan.last, Last::Same);
         assert!(plan.notes[0].ends_with("FAT and exFAT cannot be grown"), "{:?}", plan.notes);
     }
 }
@@ -110,7 +111,7 @@ fn what_cannot_grow_is_left_and_said() {
     let left = |image: &DiskImage, size: u64, growable: &[FileSystem]| {
         let settings = PartcloneSettings { larger_disk: LargerDisk::Grow, ..PartcloneSettings::default() };
         let plan = plan(image, &facts(size, None), &[], growable, &settings).unwrap();
-        assert_eq!(plan.grow, None);
+        assert_eq!(plan.last, Last::Same);
         plan.notes[0].rsplit(": ").next().unwrap().to_owned()
     };
     let mut logical = image(TableKind::Dos, FileSystem::Ext);
@@ -146,6 +147,45 @@ fn a_smaller_disk_is_taken_as_long_as_all_partitions_fit() {
     for number in ["84934144", "84934656", "104857600", "partition 2 ends there"] {
         assert!(said.contains(number), "{said}");
     }
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
+    let onto = |image: &DiskImage, size: u64, smaller_disk| {
+        let settings = PartcloneSettings { smaller_disk, ..PartcloneSettings::default() };
+        plan(image, &facts(size, None), &[], &ALL, &settings)
+    };
+    let gpt = image(TableKind::Gpt, FileSystem::Ext);
+    let plan = onto(&gpt, 60 * MIB, SmallerDisk::Shrink).unwrap();
+    let shrink = Shrink {
+        partition: 2,
+        start: 21 * MIB,
+        was: 60 * MIB,
+        length: 38 * MIB,
+        file_system: FileSystem::Ext,
+        used: MIB,
+    };
+    // Neither the table nor what is in the partition are written as they are.
+    let expected =
+        Plan { regions: vec![1], table: TableStep::Keep, last: Last::Shrink(shrink), notes: vec![] };
+    assert_eq!(plan, expected);
+
+    let said = onto(&gpt, 60 * MIB, SmallerDisk::Refuse).unwrap_err().to_string();
+    for part in
+        ["has 62914560 bytes", "needs 84951552", "--shrink", "partition 2 from 62914560 to 39845888 bytes"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said =
+        onto(&image(TableKind::Gpt, FileSystem::Xfs), 60 * MIB, SmallerDisk::Shrink).unwrap_err().to_string();
+    for part in
+        ["has 62914560 bytes", "needs 84951552", "cannot be shrunk: partition 2 holds XFS", "a larger disk"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // What fits is never shrunk.
+    let plan = onto(&gpt, 82 * MIB, SmallerDisk::Shrink).unwrap();
+    assert_eq!((plan.last, plan.regions), (Last::Same, vec![1, 2, 0]));
 }
 
 #[test]
@@ -193,12 +233,19 @@ fn it_is_the_disk_that_was_meant() {
 
 proptest! {
     #[test]
-    fn whatever_the_disk_nothing_is_written_beyond_it(sectors in 1_u64..500_000, kind in 0..2, grow in any::<bool>()) {
+    fn whatever_the_disk_nothing_is_written_beyond_it(sectors in 1_u64..500_000, kind in 0..2, resize in any::<bool>()) {
         let image = image(if kind == 0 { TableKind::Gpt } else { TableKind::Dos }, FileSystem::Ext);
-        let larger = if grow { LargerDisk::Grow } else { LargerDisk::Leave };
-        if let Ok(plan) = planned(&image, &facts(sectors * 512, None), larger) {
+        let (larger_disk, smaller_disk) =
+            if resize { (LargerDisk::Grow, SmallerDisk::Shrink) } else { Default::default() };
+        let settings = PartcloneSettings { larger_disk, smaller_disk, ..PartcloneSettings::default() };
+        if let Ok(plan) = plan(&image, &facts(sectors * 512, None), &[], &ALL, &settings) {
             let regions: Vec<_> = plan.regions.iter().map(|&index| &image.regions[index]).collect();
             prop_assert!(regions.iter().all(|region| region.end() <= sectors * 512));
+            if let Last::Shrink(shrink) = &plan.last {
+                prop_assert!(shrink.start + shrink.length <= sectors * 512 && shrink.length < shrink.was);
+                prop_assert!(regions.iter().all(|region| region.end() <= shrink.start && region.start > 0));
+                return Ok(());
+            }
             // Every partition is written whole, and the master boot record last.
             for number in [1, 2] {
                 prop_assert!(regions.iter().any(|region| region.partition == Some(number)));

@@ -1,0 +1,283 @@
+//! Shrinking the last partition's file system beside the disk, before anything is written to it.
+//!
+//! ```text
+//! image ─▶ scratch file in the image store ─▶ its least ─▶ shrunk ─▶ checked ║ used blocks ─▶ disk ─▶ table
+//!                        nothing is written to the disk so far               ║ in one pipe
+//! ```
+//! partclone.restore wants a target as large as the file system was, and no other room is as large as that. From the
+//! scratch file the file system goes through partclone again: NFS before 4.2 does not say where a file has holes, so
+//! that a copy would read all of its free space over the network.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command};
+
+use ghost_contract::image::{
+    Content, DiskFacts, DiskImage, FileSystem, OnReadError, Phase, RawReason, Region, Stream, Table,
+};
+
+use super::RestoreError;
+use super::resize::{self, ResizeError};
+use super::writer::{self, Writer};
+use crate::board::Board;
+use crate::plan::shrink::{NoRoom, Shrink, TooFull};
+use crate::plan::table::{self, Shortened, TableError};
+use crate::stream::reader;
+use crate::stream::unpack::{self, UnpackError, Zeros};
+use crate::sys::disk;
+use crate::sys::node::{Access, Node, NodeError};
+use crate::sys::program::{self, LOOKING, ProgramError, Running};
+use crate::sys::scratch::{self, Scratch};
+use crate::tool::partclone::{HEAD, Head, HeadError};
+use crate::tool::superblock;
+
+/// Zeros are written so many at a time.
+const ZEROS: u64 = 1 << 20;
+/// partclone ends once its pipes are closed.
+const ENDING: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Why the last partition was not shrunk.
+#[derive(Debug, thiserror::Error)]
+pub enum ShrinkError {
+    /// There is no room for it on the store.
+    #[error("no folder was given for the scratch file in which a file system is shrunk (--scratch)")]
+    NoFolder,
+    /// It is known only now that it is too full.
+    #[error(transparent)]
+    TooFull(#[from] TooFull),
+    /// The store is too full.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// The table cannot be changed.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The table cannot be read from the image.
+    #[error("the partition table cannot be read from the image")]
+    ReadTable(#[source] UnpackError),
+    /// The scratch file.
+    #[error("cannot use {} as a scratch file", .0.display())]
+    Scratch(PathBuf, #[source] io::Error),
+    /// The store does not take it.
+    #[error("the scratch file cannot be written")]
+    Restore(#[source] Box<RestoreError>),
+    /// A tool does not look at it, shrink or check it.
+    #[error("the file system in the scratch file was not shrunk")]
+    Resize(#[source] ResizeError),
+    /// What was shrunk cannot be read.
+    #[error("the file system that was shrunk cannot be read: {0}")]
+    Unreadable(String),
+    /// partclone cannot be started, or fails.
+    #[error("the file system that was shrunk cannot be read")]
+    Program(#[from] ProgramError),
+    /// partclone writes something that is not its image.
+    #[error("what partclone writes cannot be understood")]
+    Head(#[from] HeadError),
+    /// The tool has not done what it says.
+    #[error("the file system spans {spans} bytes after it was shrunk, and its partition has {length}")]
+    TooLarge {
+        /// What it spans.
+        spans: u64,
+        /// What it should.
+        length: u64,
+    },
+    /// It was not written to the disk.
+    #[error("the file system that was shrunk was not written")]
+    Write(#[source] UnpackError),
+    /// The disk.
+    #[error("the disk cannot be written")]
+    Disk(#[source] io::Error),
+    /// Something else is on the disk.
+    #[error("the disk gives back another partition table than was written")]
+    OtherTable,
+    /// The partition has no node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// It was written, and is not sound there.
+    #[error("the file system that was shrunk is not sound on the disk")]
+    Unsound(#[source] ResizeError),
+}
+
+/// What is shrunk, and for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) image: &'a DiskImage,
+    pub(super) target: &'a DiskFacts,
+    pub(super) shrink: &'a Shrink,
+}
+
+/// A file system that is as small as the disk needs it, and the table for it.
+#[derive(Debug)]
+pub(super) struct Shrunk {
+    shrink: Shrink,
+    scratch: Scratch,
+    head: Head,
+    table: Shortened,
+}
+
+/// Shrinks it in a scratch file in this folder.
+pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> Result<Shrunk, ShrinkError> {
+    let Task { folder, image, target, shrink } = task;
+    let own: Vec<&Region> =
+        image.regions.iter().filter(|region| region.partition == Some(shrink.partition)).collect();
+    let streams = || own.iter().filter_map(|region| region.stream());
+    board.phase(Phase::Shrinking, streams().count(), streams().map(|stream| stream.length).sum());
+
+    let table = table::shorten(beginning(folder, image)?, image, target, shrink)?;
+    let room = scratch.ok_or(ShrinkError::NoFolder)?;
+    let path = room.join(folder.file_name().unwrap_or_default()).with_extension("scratch");
+    let fails = |error| ShrinkError::Scratch(path.clone(), error);
+    shrink.check_room(scratch::free_space(room).map_err(fails)?)?;
+    let scratch = Scratch::make(&path, shrink.was).map_err(fails)?;
+    let base = shrink.start;
+    let writer = Writer { folder, image, path: &path, file: scratch.file(), base, zeros: Zeros::LeaveOut };
+    for region in own {
+        writer.write(region, board).map_err(|error| ShrinkError::Restore(Box::new(error)))?;
+    }
+
+    let minimum = resize::minimum(shrink.file_system, &path).map_err(ShrinkError::Resize)?;
+    shrink.check_minimum(minimum)?;
+    resize::shrink(shrink.file_system, &path, shrink.length).map_err(ShrinkError::Resize)?;
+    // The tools look for a partition's end at the file's.
+    scratch.file().set_len(shrink.length).map_err(fails)?;
+    resize::check(shrink.file_system, &path).map_err(ShrinkError::Resize)?;
+    let head = head(shrink.file_system, &path)?;
+    if head.total > shrink.length {
+        return Err(ShrinkError::TooLarge { spans: head.total, length: shrink.length });
+    }
+    Ok(Shrunk { shrink: shrink.clone(), scratch, head, table })
+}
+
+/// What stands in front of the first partition.
+fn beginning(folder: &Path, image: &DiskImage) -> Result<Vec<u8>, ShrinkError> {
+    let (length, stream) = first_stream(image).ok_or(TableError::Partial)?;
+    let mut bytes = Vec::new();
+    let take = |from: ChildStdout| {
+        // One more than there should be, so that too many are noticed.
+        let read = from.take(length.saturating_add(1)).read_to_end(&mut bytes);
+        read.map(|read| read as u64).map_err(UnpackError::Pipe)
+    };
+    unpack::unpack(folder, stream, &Board::default(), take).map_err(ShrinkError::ReadTable)?;
+    Ok(bytes)
+}
+
+fn first_stream(image: &DiskImage) -> Option<(u64, &Stream)> {
+    let first = image.regions.first()?;
+    match &first.content {
+        Content::Raw { reason: RawReason::BesidePartitions, stream } => Some((first.length, stream)),
+        _ => None,
+    }
+}
+
+/// What partclone says of a file system that was shrunk: it must take it before the disk is written.
+fn head(file_system: FileSystem, file: &Path) -> Result<Head, ShrinkError> {
+    let begun = program::beginning::<HEAD>(&mut partclone(file_system, file), LOOKING, |_| {})?;
+    Ok(Head::parse(&begun.map_err(ShrinkError::Unreadable)?.bytes)?)
+}
+
+fn partclone(file_system: FileSystem, file: &Path) -> Command {
+    let mut command = reader::command(file_system, file, OnReadError::Fail);
+    if file_system == FileSystem::Ntfs {
+        // ntfsresize has Windows check it at its next start, which for partclone is a reason not to take it.
+        command.arg("--ignore_fschk");
+    }
+    command
+}
+
+impl Shrunk {
+    /// What is shrunk, in words.
+    pub(super) fn subject(&self, image: &DiskImage) -> String {
+        crate::subject(&image.table, Some(self.shrink.partition))
+    }
+
+    /// About how many bytes will be written.
+    pub(super) fn expected_length(&self) -> u64 {
+        self.head.expected_length()
+    }
+
+    /// Writes the file system to its partition.
+    pub(super) fn write(&self, disk: &Path, file: &File, board: &Board) -> Result<(), ShrinkError> {
+        let Shrink { start, length, file_system, .. } = self.shrink;
+        let mut reading = Running::start(&mut partclone(file_system, self.scratch.path()))?;
+        let from = reading.child().stdout.take().ok_or(ShrinkError::Write(UnpackError::Bug))?;
+        let expected = (self.head.total, self.head.used);
+        let written = unpack::to_partclone(writer::partclone(disk, start), expected, board)(from);
+        match (reading.succeed(ENDING), written) {
+            (Ok(()), written) => written.map_err(ShrinkError::Write)?,
+            // It was ended since nobody took what it read.
+            (Err(ProgramError::Failed { status, .. }), Err(error)) if status.code().is_none() => {
+                return Err(ShrinkError::Write(error));
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        self.write_end(file, start.saturating_add(self.head.total), start.saturating_add(length))
+    }
+
+    /// Nothing stands behind the file system but an NTFS's second boot sector, in the last sector of the partition.
+    fn write_end(&self, disk: &File, from: u64, to: u64) -> Result<(), ShrinkError> {
+        let zeros = vec![0; usize::try_from(ZEROS).unwrap_or_default()];
+        let mut at = from;
+        while at < to {
+            let part = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
+            disk.write_all_at(zeros.get(..part).unwrap_or_default(), at).map_err(ShrinkError::Disk)?;
+            at += part as u64;
+        }
+        if self.shrink.file_system == FileSystem::Ntfs {
+            let mut boot = vec![0; superblock::NEEDED];
+            let read = self.scratch.file().read_exact_at(&mut boot, 0);
+            read.map_err(|error| ShrinkError::Scratch(self.scratch.path().to_owned(), error))?;
+            boot.truncate(superblock::ntfs_sector(&boot));
+            disk.write_all_at(&boot, to - boot.len() as u64).map_err(ShrinkError::Disk)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the file system where it stands now.
+    pub(super) fn check(&self, disk: &Path, file: &File, target: &DiskFacts) -> Result<(), ShrinkError> {
+        disk::forget(file);
+        let Shrink { start, length, file_system, .. } = self.shrink;
+        let node = Node::of(disk, start, length, target.logical_sector, Access::Read)?;
+        resize::check(file_system, node.path()).map_err(ShrinkError::Unsound)
+    }
+
+    /// Writes the table and reads it back: with it the disk is whole.
+    pub(super) fn write_table(&self, disk: &File) -> Result<(), ShrinkError> {
+        // The copy first, what makes the disk one that can be used last.
+        let copy = self.table.copy.iter().map(|(at, bytes)| (*at, bytes.as_slice()));
+        let parts: Vec<(u64, &[u8])> = copy.chain([(0, self.table.beginning.as_slice())]).collect();
+        for &(at, bytes) in &parts {
+            disk.write_all_at(bytes, at).and_then(|()| disk.sync_all()).map_err(ShrinkError::Disk)?;
+        }
+        disk::forget(disk);
+        for (at, bytes) in parts {
+            let mut there = vec![0; bytes.len()];
+            disk.read_exact_at(&mut there, at).map_err(ShrinkError::Disk)?;
+            if there != bytes {
+                return Err(ShrinkError::OtherTable);
+            }
+        }
+        Ok(())
+    }
+
+    /// The table that the disk has now.
+    pub(super) fn table(&self, image: &DiskImage) -> Table {
+        self.shrink.table(&image.table)
+    }
+
+    /// Removes the scratch file; what was done, in words.
+    pub(super) fn end(self) -> Vec<String> {
+        let Shrink { partition, was, length, file_system, .. } = self.shrink;
+        let later =
+            if file_system == FileSystem::Ntfs { "; Windows will check it when it starts" } else { "" };
+        let mut notes = vec![format!(
+            "partition {partition} was shrunk from {was} to {length} bytes, and its file system with it{later}"
+        )];
+        let path = self.scratch.path().to_owned();
+        if let Err(error) = self.scratch.remove() {
+            notes.push(format!("the scratch file {} cannot be removed: {error}", path.display()));
+        }
+        notes
+    }
+}

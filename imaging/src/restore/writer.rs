@@ -1,0 +1,73 @@
+//! Writing regions of an image to a disk or a file, and reading back what stands beside the partitions.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use ghost_contract::image::{Content, DiskImage, RawReason, Region, Stream};
+
+use super::RestoreError;
+use crate::board::Board;
+use crate::plan::restore::TableStep;
+use crate::stream::unpack::{self, UnpackError, Zeros};
+use crate::sys::disk;
+
+/// Writes regions to a disk or file of which `base` is the first byte.
+pub(super) struct Writer<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) image: &'a DiskImage,
+    pub(super) path: &'a Path,
+    pub(super) file: &'a File,
+    pub(super) base: u64,
+    pub(super) zeros: Zeros,
+}
+
+impl Writer<'_> {
+    /// Writes a region.
+    pub(super) fn write(&self, region: &Region, board: &Board) -> Result<(), RestoreError> {
+        let subject = crate::subject(&self.image.table, region.partition);
+        let Some(stream) = region.stream() else { return Ok(()) };
+        board.region(subject.clone());
+        self.unpack(region, stream, board).map_err(|source| RestoreError::Write { subject, source })
+    }
+
+    fn unpack(&self, region: &Region, stream: &Stream, board: &Board) -> Result<(), UnpackError> {
+        let (nobody, start) = (Board::default(), region.start.saturating_sub(self.base));
+        match &region.content {
+            Content::Partclone { total, used, .. } => {
+                let take = unpack::to_partclone(partclone(self.path, start), (*total, *used), board);
+                unpack::unpack(self.folder, stream, &nobody, take)
+            }
+            _ => {
+                let take = unpack::to_disk(self.file, (start, region.length), self.zeros, board);
+                unpack::unpack(self.folder, stream, &nobody, take)
+            }
+        }
+    }
+
+    /// Compares what stands beside the partitions with the image, from the disk and not from memory.
+    pub(super) fn read_back(&self, written: &[&Region], table: TableStep) -> Result<(), RestoreError> {
+        disk::forget(self.file);
+        for region in written {
+            let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
+                continue;
+            };
+            // Moving the copy has changed the header of the table, and the size in the protective MBR.
+            if table == TableStep::MoveCopy && region.start == 0 {
+                continue;
+            }
+            let compared = unpack::compare(self.file, (region.start, region.length));
+            let subject = crate::subject(&self.image.table, region.partition);
+            unpack::unpack(self.folder, stream, &Board::default(), compared)
+                .map_err(|source| RestoreError::Write { subject, source })?;
+        }
+        Ok(())
+    }
+}
+
+/// The program that writes an image to this place of a disk or file.
+pub(super) fn partclone(target: &Path, at: u64) -> Command {
+    let mut command = Command::new("partclone.restore");
+    command.args(["-q", "-L", "/dev/null", "-s", "-", "-E", &at.to_string(), "-O"]).arg(target);
+    command
+}

@@ -1,0 +1,412 @@
+//! Onto a disk on which the partitions do not fit, with the last one shrunk.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ghost_contract::image::{Ending, TargetDisk};
+
+use crate::disk::{self, Loop, MIB, noise, peek, run};
+use crate::imager::{command, done};
+
+const SHRINK: &str = "{\"smaller_disk\": \"shrink\"}";
+
+/// A disk that is backed up, an image of it, and a folder for scratch files.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn of(make: impl FnOnce(&Path) -> PathBuf) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = make(folder.path());
+        done("backup", &folder.path().join("image"), Some(&disk), "{}");
+        fs::create_dir(folder.path().join("scratch")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A disk of this size with something on it.
+    fn target(&self, size: u64) -> PathBuf {
+        fs::write(self.path("target"), noise(8, size)).unwrap();
+        self.path("target")
+    }
+
+    fn command(&self, target: &Path, scratch: Option<&Path>) -> Command {
+        let mut command = command("restore", &self.path("image"), Some(target), SHRINK);
+        command.args(scratch.iter().flat_map(|folder| [OsStr::new("--scratch"), folder.as_os_str()]));
+        command
+    }
+
+    fn end(&self, mut command: Command) -> Ending {
+        let status = command.status().unwrap();
+        let ending = self.ending();
+        assert_eq!(status.success(), matches!(ending, Ending::Done { .. }), "{status}, {ending:?}");
+        assert_eq!(fs::read_dir(self.path("scratch")).unwrap().count(), 0, "a scratch file is left");
+        ending
+    }
+
+    fn ending(&self) -> Ending {
+        serde_json::from_slice(&fs::read(self.path("image.result")).unwrap()).unwrap()
+    }
+
+    fn done(&self, target: &Path) -> Vec<String> {
+        match self.end(self.command(target, Some(&self.path("scratch")))) {
+            Ending::Done { notes, .. } => notes,
+            Ending::Failed { reason, .. } => panic!("{reason}"),
+        }
+    }
+
+    /// Why it fails, after which the disk must be what it was.
+    fn refused(&self, target: &Path, scratch: Option<&Path>) -> String {
+        let before = fs::read(target).unwrap();
+        let Ending::Failed { reason, target: became } = self.end(self.command(target, scratch)) else {
+            panic!("it was done")
+        };
+        assert_eq!(became, TargetDisk::Untouched, "{reason}");
+        assert!(fs::read(target).unwrap() == before, "the disk was written: {reason}");
+        reason
+    }
+}
+
+/// As sfdisk dumps it, without the names of the disk and its nodes.
+fn table(disk: &Path) -> String {
+    run("sfdisk", &["--verify", disk.to_str().unwrap()]);
+    run("sfdisk", &["--dump", disk.to_str().unwrap()]).replace(disk.to_str().unwrap(), "DISK")
+}
+
+/// Makes files that are not where one file system alone would put them: what is written late lies behind what was
+/// written first, which is gone.
+fn fill(place: &Path, seed: u64, largest: u64) {
+    fs::write(place.join("gone"), noise(seed, largest)).unwrap();
+    run("sync", &[]);
+    for number in 0..12_u64 {
+        let folder = place.join(format!("folder {}", number % 3));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(format!("file-{number}"));
+        fs::write(&file, noise(seed + number, 50_000 * number + 1)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600 + u32::try_from(number % 8).unwrap()))
+            .unwrap();
+        std::os::unix::fs::chown(&file, Some(1000 + u32::try_from(number).unwrap()), Some(7)).unwrap();
+        run("touch", &["-d", &format!("@{}", 1_600_000_000 + number * 86_400), file.to_str().unwrap()]);
+    }
+    std::os::unix::fs::symlink("folder 1/file-1", place.join("link")).unwrap();
+    fs::remove_file(place.join("gone")).unwrap();
+}
+
+/// Name, mode, owner, group, time and content of every file.
+fn files(place: &Path) -> Vec<(PathBuf, u32, u32, u32, i64, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut folders = vec![place.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+            let (path, meta) = (entry.path(), entry.path().symlink_metadata().unwrap());
+            let content = match (meta.is_dir(), meta.is_symlink()) {
+                (true, _) => Vec::new(),
+                (_, true) => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
+                _ => fs::read(&path).unwrap(),
+            };
+            if meta.is_dir() {
+                folders.push(path.clone());
+            }
+            let name = path.strip_prefix(place).unwrap().to_owned();
+            all.push((name, meta.mode(), meta.uid(), meta.gid(), meta.mtime(), content));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// What is found in the ext4 at this place of a disk.
+fn with_ext<T>(disk: &Path, (start, length): (u64, u64), scratch: &Path, look: impl FnOnce(&Path) -> T) -> T {
+    let part = scratch.join("mounted.fs");
+    fs::write(&part, peek(disk, start, length)).unwrap();
+    run("e2fsck", &["-f", "-n", part.to_str().unwrap()]);
+    mounted(&part, scratch, look)
+}
+
+fn mounted<T>(file_system: &Path, scratch: &Path, work: impl FnOnce(&Path) -> T) -> T {
+    let place = scratch.join("place");
+    fs::create_dir_all(&place).unwrap();
+    let device = Loop::of(file_system, "512");
+    run("mount", &[device.0.to_str().unwrap(), place.to_str().unwrap()]);
+    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&place)));
+    run("umount", &[place.to_str().unwrap()]);
+    worked.unwrap()
+}
+
+/// Where the root is on the disk of [`linux`], in the image.
+const ROOT: (u64, u64) = (41 * MIB, 158 * MIB);
+const LINUX: u64 = 200 * MIB;
+
+/// A Linux machine's disk: EFI system partition and an ext4 to the end, with files all over it.
+fn linux(folder: &Path) -> PathBuf {
+    let disk = folder.join("linux.disk");
+    disk::blank(&disk, LINUX);
+    disk::partition(
+        &disk,
+        "label: gpt\nsize=40M, type=U, name=\"EFI system\", attrs=RequiredPartition\n\
+        size=158M, type=L, name=root, attrs=\"LegacyBIOSBootable GUID:60\"\n",
+    );
+    disk::poke(&disk, 0, &noise(1, 440));
+    disk::poke(&disk, 60 * 512, &noise(2, 50_000));
+    disk::put(&disk, &disk::file_system(folder, "vfat", 40 * MIB), MIB);
+    let root = folder.join("root.fs");
+    disk::blank(&root, ROOT.1);
+    run("mke2fs", &["-q", "-F", "-t", "ext4", "-L", "root", root.to_str().unwrap()]);
+    mounted(&root, folder, |place| fill(place, 20, 70 * MIB));
+    disk::put(&disk, &root, ROOT.0);
+    disk
+}
+
+#[test]
+fn an_ext4_behind_an_efi_partition() {
+    let bench = Bench::of(linux);
+    let original = bench.path("linux.disk");
+    let target = bench.target(100 * MIB);
+    let notes = bench.done(&target);
+    let length = 100 * MIB - MIB - ROOT.0;
+    assert_eq!(
+        notes,
+        [format!("partition 2 was shrunk from {} to {length} bytes, and its file system with it", ROOT.1)]
+    );
+    let expected = table(&original).replace("last-lba: 409566", "last-lba: 204766").replace(
+        &format!("size= {:>11}, type=0FC", ROOT.1 / 512),
+        &format!("size= {:>11}, type=0FC", length / 512),
+    );
+    assert_ne!(expected, table(&original));
+    assert_eq!(table(&target), expected, "identifiers, names, attributes, places");
+    let said = run("sgdisk", &["-v", target.to_str().unwrap()]);
+    assert!(said.contains("No problems found"), "{said}");
+    for (at, length, what) in [(0, 440, "boot code"), (60 * 512, 50_000, "the gap"), (MIB, 40 * MIB, "FAT")] {
+        if what != "FAT" {
+            assert!(peek(&target, at, length) == peek(&original, at, length), "{what}");
+        }
+    }
+    let noise_in = |disk: &Path| disk::noise_in(disk, "vfat", MIB, 40 * MIB, bench.folder.path());
+    assert!(noise_in(&target) == noise_in(&original));
+    let before = with_ext(&original, ROOT, bench.folder.path(), files);
+    assert!(before.len() > 15);
+    let after = with_ext(&target, (ROOT.0, length), bench.folder.path(), files);
+    assert_eq!(after.len(), before.len());
+    for (after, before) in after.iter().zip(&before) {
+        assert!(after == before, "{}", before.0.display());
+    }
+    // The disk is as good a source as the first one.
+    done("backup", &bench.path("again"), Some(&target), "{}");
+}
+
+/// Where the NTFS of [`windows`] is, and the size of the disk.
+const C: (u64, u64) = (21 * MIB, 99 * MIB);
+const WINDOWS: u64 = 121 * MIB;
+
+/// A BIOS machine's disk: a small NTFS and a large one behind it, with files at its front and at its end.
+fn windows(folder: &Path) -> PathBuf {
+    let disk = folder.join("windows.disk");
+    disk::blank(&disk, WINDOWS);
+    disk::partition(
+        &disk,
+        "label: dos\nlabel-id: 0xCAFE0001\nstart=2048, size=20M, type=7, bootable\nsize=99M, type=7\n",
+    );
+    disk::poke(&disk, 0, &noise(3, 440));
+    disk::put(&disk, &disk::file_system(folder, "ntfs", 20 * MIB), MIB);
+    let large = folder.join("c.fs");
+    disk::blank(&large, C.1);
+    let name = large.to_str().unwrap();
+    // As Windows formats it: the partition's first sector and the geometry are in the boot sector.
+    run("mkntfs", &["-Q", "-F", "-q", "-L", "Windows", "-p", "43008", "-H", "255", "-S", "63", name]);
+    for (file, size) in [("A.BIN", 10), ("GONE.BIN", 60), ("B.BIN", 9)] {
+        let from = folder.join(file);
+        fs::write(&from, noise(size, size * MIB)).unwrap();
+        run("ntfscp", &["-q", "-t", name, from.to_str().unwrap(), file]);
+    }
+    // The second file is the first but one behind the file system's own 64 (ntfstruncate(8) wants its number).
+    run("ntfstruncate", &[name, "65", "0"]);
+    disk::put(&disk, &large, C.0);
+    disk
+}
+
+/// The content of a file in an NTFS at this place.
+fn ntfs_file(disk: &Path, (start, length): (u64, u64), scratch: &Path, name: &str) -> Vec<u8> {
+    let part = scratch.join("c.part");
+    fs::write(&part, peek(disk, start, length)).unwrap();
+    let output = Command::new("ntfscat").arg("--force").arg(&part).arg(name).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Times, owner, rights and size of a file in the NTFS that [`ntfs_file`] has looked at, but not where it is.
+fn ntfs_facts(disk: &Path, (start, length): (u64, u64), scratch: &Path, name: &str) -> String {
+    let part = scratch.join("c.part");
+    fs::write(&part, peek(disk, start, length)).unwrap();
+    let said = run("ntfsinfo", &["-f", "-F", name, part.to_str().unwrap()]);
+    let facts = ["Time:", "SID:", "ACE:", "File attributes:", "Data Size:", "Filename:"];
+    said.lines().filter(|line| facts.iter().any(|fact| line.contains(fact))).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_ntfs_in_a_dos_table() {
+    let bench = Bench::of(windows);
+    let original = bench.path("windows.disk");
+    let target = bench.target(60 * MIB + 512);
+    let notes = bench.done(&target);
+    let length = 39 * MIB;
+    assert_eq!(
+        notes,
+        [format!(
+            "partition 2 was shrunk from {} to {length} bytes, and its file system with it; Windows will check it when it \
+             starts",
+            C.1
+        )]
+    );
+    let size = |bytes: u64| format!("{:>11}", bytes / 512);
+    let expected = table(&original).replace(&size(C.1), &size(length));
+    assert_ne!(expected, table(&original));
+    assert_eq!(table(&target), expected);
+    // Boot code and everything else in front of the first partition; only the entry's size and its end by cylinder,
+    // head and sector are others.
+    let (was, is) = (peek(&original, 0, MIB), peek(&target, 0, MIB));
+    let changed: Vec<usize> = (0..was.len()).filter(|&at| was[at] != is[at]).collect();
+    assert!(changed.iter().all(|at| matches!(at, 467..=469 | 474..=477)), "{changed:?}");
+
+    let part = bench.path("part");
+    fs::write(&part, peek(&target, C.0, length)).unwrap();
+    let said = run("ntfsresize", &["--info", "--force", "--no-progress-bar", part.to_str().unwrap()]);
+    assert!(said.contains("Current volume size: 4089"), "{said}");
+    run("ntfsfix", &["-n", part.to_str().unwrap()]);
+    let boot = peek(&target, C.0, 512);
+    assert_eq!(peek(&target, C.0 + length - 512, 512), boot, "the second boot sector");
+    let (mut was, mut is) = (peek(&original, C.0, 512), boot);
+    for sector in [&mut was, &mut is] {
+        // The volume's length, and where the copy of the first files' records is, which stood in its middle.
+        sector[40..48].fill(0);
+        sector[56..64].fill(0);
+    }
+    assert!(was == is, "where the partition starts, in the boot sector, is what Windows boots by");
+    for (file, size) in [("A.BIN", 10), ("B.BIN", 9)] {
+        let content = ntfs_file(&target, (C.0, length), bench.folder.path(), file);
+        assert!(content == noise(size, size * MIB), "{file}");
+        let was = ntfs_facts(&original, C, bench.folder.path(), file);
+        assert!(was.contains("File Altered Time:") && was.contains("Owner SID:"), "{was}");
+        assert_eq!(ntfs_facts(&target, (C.0, length), bench.folder.path(), file), was);
+    }
+    let small = disk::noise_in(&target, "ntfs", MIB, 20 * MIB, bench.folder.path());
+    assert!(small == noise(7, 2 * MIB), "what stands in front of it");
+}
+
+#[test]
+fn on_a_block_device_the_partition_is_checked_where_it_stands() {
+    let bench = Bench::of(windows);
+    let file = bench.target(60 * MIB);
+    let target = Loop::of(&file, "512");
+    let notes = bench.done(&target.0);
+    assert!(notes.iter().any(|note| note.starts_with("partition 2 was shrunk")), "{notes:?}");
+    assert!(ntfs_file(&file, (C.0, 39 * MIB), bench.folder.path(), "B.BIN") == noise(9, 9 * MIB));
+}
+
+#[test]
+fn without_the_order_it_is_refused_with_the_way_to_do_it() {
+    let bench = Bench::of(windows);
+    let target = bench.target(60 * MIB);
+    let (reason, became) = crate::imager::failed("restore", &bench.path("image"), Some(&target), "{}");
+    assert_eq!(became, TargetDisk::Untouched);
+    for part in
+        ["has 62914560 bytes", "needs 125829120", "--shrink", "partition 2 from 103809024 to 40894464 bytes"]
+    {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused_with_the_numbers() {
+    let bench = Bench::of(windows);
+    // What is used alone is too much.
+    let said = bench.refused(&bench.target(38 * MIB), Some(&bench.path("scratch")));
+    assert!(said.contains("partition 2 would have 17825792 bytes, and its file system uses "), "{said}");
+}
+
+#[test]
+fn what_only_the_file_system_s_tool_knows_is_refused_too() {
+    let bench = Bench::of(linux);
+    // The used blocks of a few small files fit, the tables of inodes between them do not.
+    let smallest = 60 * MIB;
+    let said = bench.refused(&bench.target(smallest), Some(&bench.path("scratch")));
+    assert!(said.contains("can be shrunk to ") && said.contains("18874368 are left for it"), "{said}");
+}
+
+/// A folder for scratch files with so much room.
+fn with_store<T>(bench: &Bench, size: &str, work: impl FnOnce(&Path) -> T) -> T {
+    let store = bench.path("store");
+    fs::create_dir(&store).unwrap();
+    let place = store.to_str().unwrap();
+    run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", place]);
+    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&store)));
+    run("umount", &[place]);
+    worked.unwrap()
+}
+
+#[test]
+fn no_room_for_a_scratch_file() {
+    let bench = Bench::of(windows);
+    let target = bench.target(60 * MIB);
+    let said = bench.refused(&target, None);
+    assert!(said.contains("--scratch"), "{said}");
+    let said = with_store(&bench, "8m", |store| {
+        let said = bench.refused(&target, Some(store));
+        assert_eq!(fs::read_dir(store).unwrap().count(), 0);
+        said
+    });
+    assert!(said.contains("the image store has 8388608 bytes free, and "), "{said}");
+}
+
+#[test]
+fn a_store_that_fills_up_meanwhile_leaves_the_disk_alone() {
+    let bench = Bench::of(windows);
+    let target = bench.target(60 * MIB);
+    let (before, filling) = (fs::read(&target).unwrap(), noise(1, 64 * MIB));
+    let ended = with_store(&bench, "64m", |store| {
+        let mut child = bench.command(&target, Some(store)).spawn().unwrap();
+        let scratch = store.join("disk0.scratch");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !scratch.exists() {
+            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it was never made");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Somebody else has a backup written.
+        let filled = fs::write(store.join("else"), &filling);
+        assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+        child.wait().unwrap();
+        assert!(!scratch.exists(), "a scratch file is left");
+        bench.ending()
+    });
+    let Ending::Failed { reason, target: became } = ended else { panic!("it was done") };
+    assert_eq!(became, TargetDisk::Untouched, "{reason}");
+    assert!(reason.contains("the scratch file cannot be written"), "{reason}");
+    assert!(fs::read(&target).unwrap() == before);
+}
+
+#[test]
+fn a_failure_in_the_middle_leaves_no_scratch_file_and_no_table() {
+    let bench = Bench::of(windows);
+    let target = bench.target(60 * MIB);
+    // What stands in front is damaged, which is not looked for beforehand: it fails once the other is shrunk.
+    let piece = bench.path("image/disk0/001-p1-ntfs.partclone.zst.000");
+    let mut bytes = fs::read(&piece).unwrap();
+    bytes[1000] ^= 4;
+    fs::write(&piece, bytes).unwrap();
+    let command = bench.command(&target, Some(&bench.path("scratch")));
+    let unchecked = "{\"smaller_disk\": \"shrink\", \"restore_check\": \"skip\"}";
+    fs::write(bench.path("image.settings"), unchecked).unwrap();
+    let Ending::Failed { reason, target: became } = bench.end(command) else { panic!("it was done") };
+    assert_eq!(became, TargetDisk::Incomplete);
+    assert!(reason.contains(piece.to_str().unwrap()), "{reason}");
+    for at in [0, 59 * MIB] {
+        assert!(peek(&target, at, MIB).iter().all(|&byte| byte == 0));
+    }
+}
