@@ -45,7 +45,7 @@ impl Program {
     pub const fn folders(self) -> &'static [&'static str] {
         match self {
             Self::Dosemu | Self::DosboxX => &dos::FOLDERS,
-            Self::Partclone => &[partclone::IMAGES],
+            Self::Partclone => &[partclone::IMAGES, partclone::SCRATCH],
         }
     }
 

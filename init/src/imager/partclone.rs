@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ghost_contract::image::{DiskImage, Ending, PartcloneSettings, Phase, Progress, TargetDisk};
+use ghost_contract::image::{DiskImage, Ending, PartcloneSettings, Phase, Progress, SmallerDisk, TargetDisk};
 use ghost_contract::report::Outcome;
 use ghost_contract::{Mode, layout};
 
@@ -16,6 +16,8 @@ use super::{Judgement, Launch, LaunchFile, Terminal};
 pub const PROGRAM: &str = "/sbin/ghost-imager";
 /// The job's staging folder, or a finished generation, is bound here.
 pub const IMAGES: &str = "/run/ghost/imager/images";
+/// The job's staging folder is bound here where a restore may need room for a scratch file.
+pub const SCRATCH: &str = "/run/ghost/imager/scratch";
 /// What the order says of how it is done.
 const SETTINGS: &str = "/run/ghost/imager/settings.json";
 /// How far it is; replaced by it every second or two.
@@ -52,12 +54,14 @@ pub fn prepare(
         Mode::Test | Mode::Ghost => return Err(PartcloneError::NothingToUse),
     };
     let fixed = [verb, "--image", IMAGES, "--settings", SETTINGS, "--progress", PROGRESS, "--result", RESULT];
+    let shrinks = mode == Mode::Restore && settings.smaller_disk == SmallerDisk::Shrink;
+    let room: &[&str] = if shrinks { &["--scratch", SCRATCH] } else { &[] };
     let named = disks.iter().flat_map(|disk| ["--disk".to_owned(), disk.to_string_lossy().into_owned()]);
     let settings = LaunchFile { path: PathBuf::from(SETTINGS), content: serde_json::to_vec(settings)? };
     Ok(Launch {
         files: vec![settings],
         program: PathBuf::from(PROGRAM),
-        arguments: fixed.map(str::to_owned).into_iter().chain(named).collect(),
+        arguments: fixed.iter().chain(room).map(|word| (*word).to_owned()).chain(named).collect(),
         environment: vec![("HOME", "/run/ghost/imager"), ("TERM", "linux"), ("LC_ALL", "C.UTF-8")],
         terminal: Terminal::FirstVt,
     })

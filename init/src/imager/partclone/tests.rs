@@ -22,6 +22,15 @@ fn it_is_told_what_to_do_with_which_disks() {
 }
 
 #[test]
+fn a_restore_that_may_shrink_is_told_where_there_is_room() {
+    let settings = PartcloneSettings { smaller_disk: SmallerDisk::Shrink, ..PartcloneSettings::default() };
+    let arguments =
+        |mode| prepare(mode, &[PathBuf::from("/dev/sda")], &settings).unwrap().arguments.join(" ");
+    assert!(arguments(Mode::Restore).ends_with(" --scratch /run/ghost/imager/scratch --disk /dev/sda"));
+    assert!(!arguments(Mode::Verify).contains("--scratch"));
+}
+
+#[test]
 fn it_runs_on_the_first_terminal_with_the_settings_of_the_order() {
     let settings = PartcloneSettings { compression_level: 7, ..PartcloneSettings::default() };
     let launch = prepare(Mode::Backup, &[PathBuf::from("/dev/sda")], &settings).unwrap();
@@ -113,6 +122,7 @@ fn without_a_result_it_did_not_come_to_its_end() {
         (at(Phase::Checking), "checking", None),
         (at(Phase::Writing), "writing", Some(TargetDisk::Incomplete)),
         (at(Phase::Resizing), "resizing", Some(TargetDisk::Incomplete)),
+        (at(Phase::Shrinking), "shrinking", None),
     ] {
         let evidence = Evidence { progress, ..Evidence::default() };
         let reason = format!("the imager ended while it was {expected}, without a result");

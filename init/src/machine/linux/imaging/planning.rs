@@ -60,7 +60,21 @@ pub(super) fn bind_images(job: &Job, images: &Path) -> Result<PathBuf, Failure> 
         return Ok(images.join(layout::SCREENS));
     }
     mount::protect(images)?;
+    bind_scratch(job)?;
     Ok(Path::new("/var").join(layout::OWN_SCREENS))
+}
+
+/// Makes the job's own folder in the store seen at its fixed place, if a restore may need room there: the generation
+/// is not written to by anybody.
+fn bind_scratch(job: &Job) -> Result<(), Failure> {
+    match &job.order {
+        Some(order) if job.mode == Mode::Restore && order.needs_scratch() => {
+            let folder = layout::staging(&order.host, &order.job);
+            mount::bind(&Path::new(layout::STORE_MOUNT_POINT).join(folder), Path::new(partclone::SCRATCH))?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the images of a job are, below the image store.
