@@ -119,7 +119,7 @@ impl Catalog {
         Self { store: store.into() }
     }
 
-    /// Makes the folder that a job's client writes to.
+    /// Makes the folder that a job's client writes to: its image, or what a restore needs room for.
     ///
     /// # Errors
     /// When it is there already, or cannot be made.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck};
+use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::{DiskChoice, Generation, HostName, MacAddress};
 
 pub use self::images::{DiskImageArgs, ExportArgs, Images, MountArgs, PruneArgs, RemoveArgs};
@@ -70,7 +70,8 @@ pub enum Verb {
     /// Write a generation back to a client's disk, the first unless another is chosen; all that is on it is lost
     #[command(after_help = "Examples:\n  ghostctl restore john\n  \
         ghostctl restore --yes --generation 20260123-142501-4f3a john\n  \
-        ghostctl restore --disk /dev/nvme0n1 --grow john\n\n\
+        ghostctl restore --disk /dev/nvme0n1 --grow john\n  \
+        ghostctl restore --shrink john\n\n\
         Asks for the host's name to be typed, unless --yes is given. Without --generation the newest good one is \
         written back.")]
     Restore(RestoreArgs),
@@ -313,6 +314,10 @@ pub struct RestoreArgs {
     /// Give the room of a larger disk to the last partition and its file system
     #[arg(long)]
     pub grow: bool,
+    /// On a disk that is too small shrink the last partition and its file system, if that is an NTFS or ext2/3/4 and its
+    /// files fit
+    #[arg(long)]
+    pub shrink: bool,
     /// Do not read the image as a whole before the first byte is written: what is damaged in it is found only when the
     /// disk is half written
     #[arg(long)]
@@ -357,6 +362,7 @@ impl RestoreArgs {
         let wishes = Wishes {
             disk: self.disk.choice(),
             larger_disk: self.grow.then_some(LargerDisk::Grow),
+            smaller_disk: self.shrink.then_some(SmallerDisk::Shrink),
             restore_check: self.skip_check.then_some(RestoreCheck::Skip),
             ..Wishes::default()
         };

@@ -85,6 +85,27 @@ impl Catalog {
         self.remove_named(host, &format!("{prefix}{}", leftover.job), leftover.job.as_str())
     }
 
+    /// Removes a job's staging folder with all that is in it. Called again, or without one, it does nothing.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove_staging(&self, host: &HostName, job: &JobId) -> Result<(), CatalogError> {
+        // An interrupted removal has it under its other name already.
+        let names = [super::incoming(job), format!("{REMOVING}{job}")];
+        let folder = match self.host_folder(host) {
+            Err(CatalogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        for name in names {
+            let path = self.store.join(host.as_str()).join(&name);
+            let is_there = folder.has(&name);
+            if is_there.map_err(|source| CatalogError::Io { verb: "look at", path, source })? {
+                self.remove_named(host, &name, job.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
     fn remove_named(&self, host: &HostName, name: &str, job: &str) -> Result<(), CatalogError> {
         let path = self.store.join(host.as_str()).join(name);
         let fails = |source| CatalogError::Io { verb: "remove", path: path.clone(), source };

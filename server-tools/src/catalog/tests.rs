@@ -310,6 +310,23 @@ fn of_a_job_that_wrote_nothing_nothing_stays() {
 }
 
 #[test]
+fn what_a_restore_needed_room_for_goes_with_its_folder() {
+    let store = Store::new();
+    let remove = || store.catalog.remove_staging(&john(), &job("job1"));
+    remove().unwrap();
+    store.stage("job1");
+    store.stage("job2");
+    remove().unwrap();
+    assert_eq!(store.names(), [".incoming-job2"]);
+    remove().unwrap();
+    // A removal that was interrupted behind its first step.
+    store.stage("job1");
+    fs::rename(store.path(".incoming-job1"), store.path(".removing-job1")).unwrap();
+    remove().unwrap();
+    assert_eq!(store.names(), [".incoming-job2"]);
+}
+
+#[test]
 fn a_nonce_is_there_until_it_is_removed() {
     let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
     let file = store.folder.path().join(layout::nonce(&nonce));

@@ -103,6 +103,7 @@ impl Job {
             | Step::FinishGeneration
             | Step::Prune
             | Step::SetAside
+            | Step::RemoveScratch
             | Step::Withdraw
             | Step::Record
             | Step::Close => Vec::new(),
@@ -365,6 +366,10 @@ impl Job {
         if did(Step::MakeTree) || failed(Step::MakeTree) {
             if self.plan.mode == Mode::Backup {
                 steps.push(if ending.is_success() { Step::FinishGeneration } else { Step::SetAside });
+            }
+            // A client that still works on it has been given up: its disk is told of as one that must not be used.
+            if self.plan.mode == Mode::Restore {
+                steps.push(Step::RemoveScratch);
             }
             steps.push(Step::Withdraw);
             if self.plan.mode == Mode::Backup && ending.is_success() {

@@ -3,7 +3,7 @@
 //! Pure. Does not know what is in the store or in the base root: it is told.
 
 use ghost_contract::ghostrc::{ImagerName, Settings};
-use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck};
+use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::order::{DosProgram, Imager};
 use ghost_contract::{DiskChoice, Mode};
 
@@ -18,6 +18,8 @@ pub struct Wishes {
     pub dirty_ntfs: Option<DirtyNtfs>,
     /// `--grow`.
     pub larger_disk: Option<LargerDisk>,
+    /// `--shrink`.
+    pub smaller_disk: Option<SmallerDisk>,
     /// `--skip-check`.
     pub restore_check: Option<RestoreCheck>,
 }
@@ -74,6 +76,7 @@ impl Wishes {
         put(&mut partclone.on_read_error, self.on_read_error.as_ref());
         put(&mut partclone.dirty_ntfs, self.dirty_ntfs.as_ref());
         put(&mut partclone.larger_disk, self.larger_disk.as_ref());
+        put(&mut partclone.smaller_disk, self.smaller_disk.as_ref());
         put(&mut partclone.restore_check, self.restore_check.as_ref());
     }
 
@@ -83,6 +86,7 @@ impl Wishes {
             (self.on_read_error.is_some(), "--rescue"),
             (self.dirty_ntfs.is_some(), "--dirty-ntfs"),
             (self.larger_disk.is_some(), "--grow"),
+            (self.smaller_disk.is_some(), "--shrink"),
             (self.restore_check.is_some(), "--skip-check"),
         ];
         flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
@@ -237,6 +241,7 @@ mod tests {
             on_read_error: Some(OnReadError::Rescue),
             dirty_ntfs: Some(DirtyNtfs::Raw),
             larger_disk: Some(LargerDisk::Grow),
+            smaller_disk: Some(SmallerDisk::Shrink),
             restore_check: Some(RestoreCheck::Skip),
         };
         wishes.apply(&mut settings);
@@ -246,6 +251,7 @@ mod tests {
             on_read_error: OnReadError::Rescue,
             dirty_ntfs: DirtyNtfs::Raw,
             larger_disk: LargerDisk::Grow,
+            smaller_disk: SmallerDisk::Shrink,
             restore_check: RestoreCheck::Skip,
             ..PartcloneSettings::default()
         };

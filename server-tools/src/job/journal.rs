@@ -213,6 +213,9 @@ impl State {
                 let succeeded = client == ClientState::Succeeded;
                 steps.push(if succeeded { Step::FinishGeneration } else { Step::SetAside });
             }
+            if self.begun.mode == ghost_contract::Mode::Restore && !did(Step::RemoveScratch) {
+                steps.push(Step::RemoveScratch);
+            }
             if !did(Step::Withdraw) {
                 steps.push(Step::Withdraw);
             }

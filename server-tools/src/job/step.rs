@@ -26,6 +26,8 @@ pub enum Step {
     Prune,
     /// What was written of the generation is kept apart.
     SetAside,
+    /// What a restore had room for in the image store is removed, if it had any.
+    RemoveScratch,
     /// Order and nonce are made void.
     Withdraw,
     /// What became of the job is written down.
@@ -36,7 +38,7 @@ pub enum Step {
 
 impl Step {
     /// All of them. [`Step::position`] makes the compiler ask for a new one here.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Claim,
         Self::MakeTree,
         Self::Swap,
@@ -47,6 +49,7 @@ impl Step {
         Self::FinishGeneration,
         Self::Prune,
         Self::SetAside,
+        Self::RemoveScratch,
         Self::Withdraw,
         Self::Record,
         Self::Close,
@@ -66,9 +69,10 @@ impl Step {
             Self::FinishGeneration => 7,
             Self::Prune => 8,
             Self::SetAside => 9,
-            Self::Withdraw => 10,
-            Self::Record => 11,
-            Self::Close => 12,
+            Self::RemoveScratch => 10,
+            Self::Withdraw => 11,
+            Self::Record => 12,
+            Self::Close => 13,
         }
     }
 
@@ -92,6 +96,7 @@ impl Step {
             Self::FinishGeneration => "finish the generation",
             Self::Prune => "remove older generations",
             Self::SetAside => "set the unfinished generation aside",
+            Self::RemoveScratch => "remove the restore's scratch files",
             Self::Withdraw => "withdraw the order",
             Self::Record => "record the job",
             Self::Close => "close the journal's entry",

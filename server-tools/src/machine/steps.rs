@@ -235,6 +235,7 @@ impl Steps<'_> {
             Step::OfferOwn => self.restart(work, Gathering::REVERTS)?,
             Step::AskToStop => self.tree(work).ask_to_stop()?,
             Step::SetAside => work.image = self.catalog.set_aside(&begun.host, &begun.job)?,
+            Step::RemoveScratch => self.catalog.remove_staging(&begun.host, &begun.job)?,
             Step::Withdraw => {
                 self.tree(work).withdraw(&begun.job)?;
                 self.catalog.remove_nonce(&begun.nonce)?;
@@ -258,7 +259,7 @@ impl Steps<'_> {
     fn make_tree(&self, work: &Work) -> Result<(), StepError> {
         let Begun { job, host, mode, nonce, .. } = &work.begun;
         self.catalog.write_nonce(nonce)?;
-        if *mode == Mode::Backup {
+        if *mode == Mode::Backup || work.order.as_ref().is_some_and(Order::needs_scratch) {
             self.catalog.stage(host, job)?;
         }
         match &work.order {

@@ -130,6 +130,10 @@ impl Life {
             let image = staging.join("image.gho");
             let _ended_by_a_crash = fs::File::create(image).and_then(|file| file.set_len(size));
         }
+        if order.needs_scratch() {
+            // As an imager that was ended does.
+            let _ended_by_a_crash = fs::write(staging.join("disk0.scratch"), "half a file system");
+        }
         self.say(Event::Ended { outcome: Outcome::Succeeded });
         self.say(Event::PoweringOff { reboot: false });
     }

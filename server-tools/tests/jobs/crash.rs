@@ -8,6 +8,7 @@ use ghostctl::job::Step;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
+use super::images::partclone_generation;
 use super::saved_disk::SavedDisk;
 
 /// How many runs at once; they mostly wait.
@@ -15,20 +16,25 @@ const AT_ONCE: usize = 12;
 
 /// A generation of pc2 that is there before the job that is killed.
 const OLD: &str = "20260123-142501-4f3a";
+/// A restore that may shrink what it restores.
+const RESTORE: [&str; 4] = ["restore", "--yes", "--shrink", "pc2"];
 
-/// A boot server for a client that behaves so.
-fn server_for(behaviour: Behaviour) -> BootServer {
+/// A boot server for a client that behaves so, at which this can be asked for: for a restore there is a generation.
+fn server_for(words: &[&str], behaviour: Behaviour) -> BootServer {
     let server = BootServer::with_hosts(2);
     if behaviour == Behaviour::SavesADisk {
         server.set("IMAGER", "partclone");
         SavedDisk::get().put_generation(&server, OLD);
+    }
+    if words == RESTORE {
+        partclone_generation(&server);
     }
     server
 }
 
 /// The places that a whole job passes, each with its count.
 fn places(words: &[&str], behaviour: Behaviour) -> Vec<String> {
-    let server = server_for(behaviour);
+    let server = server_for(words, behaviour);
     let _client = Client::off(&server, 2, behaviour);
     let log = server.path("places");
     let output = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).output().unwrap();
@@ -55,7 +61,7 @@ fn kill_at(server: &BootServer, place: &str, words: &[&str], behaviour: Behaviou
 
 /// Kills a job there and looks at what `recover` makes of it; the message says what is wrong.
 fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), String> {
-    let server = server_for(behaviour);
+    let server = server_for(words, behaviour);
     let before = server.configured();
     kill_at(&server, place, words, behaviour)?;
     let recovered = server.run(&["recover"]);
@@ -76,7 +82,8 @@ fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), St
         wrong.push("an order is left".to_owned());
     }
     if fs::read_dir(server.path("store/pc2")).is_ok_and(|mut listed| {
-        listed.any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".incoming"))
+        let is_left = |name: &str| name.starts_with(".incoming") || name.starts_with(".removing");
+        listed.any(|entry| is_left(&entry.unwrap().file_name().to_string_lossy()))
     }) {
         wrong.push("a staging folder is left".to_owned());
     }
@@ -150,6 +157,7 @@ fn killed_at_each(places: &[String], words: &[&str], behaviour: Behaviour) {
 fn whatever_step_it_is_killed_at_nothing_is_left() {
     let mut passed = killed_everywhere(&["backup", "pc2"], Behaviour::Succeeds);
     passed.extend(killed_everywhere(&["backup", "pc2"], Behaviour::Fails));
+    passed.extend(killed_everywhere(&RESTORE, Behaviour::Succeeds));
     let missed: Vec<Step> = Step::ALL
         .into_iter()
         .filter(|step| !passed.contains(&format!("before-{step:?}:1")))
@@ -173,8 +181,9 @@ fn killed_while_it_makes_a_generation_of_a_disk_it_loses_none_and_finishes_later
 fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
     let _kept = SavedDisk::get();
     for place in ["finish-WriteManifest", "finish-Rename"] {
-        let server = server_for(Behaviour::SavesADisk);
-        kill_at(&server, place, &["backup", "pc2"], Behaviour::SavesADisk).unwrap();
+        let words = ["backup", "pc2"];
+        let server = server_for(&words, Behaviour::SavesADisk);
+        kill_at(&server, place, &words, Behaviour::SavesADisk).unwrap();
         let listed: Vec<_> =
             fs::read_dir(server.path("store/pc2")).unwrap().map(|entry| entry.unwrap()).collect();
         let staging =

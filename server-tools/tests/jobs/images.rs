@@ -19,6 +19,35 @@ fn backed_up(server: &BootServer) -> String {
     generations(server).into_iter().find(|name| !before.contains(name)).unwrap()
 }
 
+/// A generation of pc2 that says that partclone has made it.
+pub(crate) fn partclone_generation(server: &BootServer) -> String {
+    let name = backed_up(server);
+    let path = server.path("store/pc2").join(&name).join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["imager"] = serde_json::json!({ "name": "partclone" });
+    fs::write(path, manifest.to_string()).unwrap();
+    name
+}
+
+#[test]
+fn a_restore_that_may_shrink_has_room_in_the_store_and_leaves_nothing_there() {
+    let server = BootServer::with_hosts(1);
+    let name = partclone_generation(&server);
+    for (flag, has_room) in [("--shrink", true), ("--grow", false)] {
+        let client = Client::off(&server, 2, Behaviour::Succeeds);
+        let mut running = server.start(&["restore", "--yes", flag, "pc2"]);
+        let mut seen = false;
+        while running.try_wait().unwrap().is_none() {
+            seen |= generations(&server).iter().any(|name| name.starts_with(".incoming-"));
+        }
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        drop(client);
+        assert_eq!(seen, has_room, "{flag}");
+        assert_eq!(generations(&server), std::slice::from_ref(&name), "{flag}");
+    }
+}
+
 /// What is in pc2's folder of the store.
 fn generations(server: &BootServer) -> Vec<String> {
     let listed = fs::read_dir(server.path("store/pc2")).into_iter().flatten();

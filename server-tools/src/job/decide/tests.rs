@@ -245,6 +245,29 @@ fn a_revert_that_fails_is_tried_again_at_the_end_and_the_client_works_on() {
     assert_eq!(job.troubles().len(), 2);
 }
 
+#[test]
+fn however_a_restore_ends_its_scratch_files_are_removed() {
+    let ends = |fake: &Fake| {
+        fake.steps().ends_with(&[Step::RemoveScratch, Step::Withdraw, Step::Record, Step::Close])
+    };
+    let (job, fake) = run(good(Mode::Restore), plan(Mode::Restore));
+    assert!(job.ending().unwrap().is_success() && ends(&fake), "{:?}", fake.steps());
+    for seconds in [0, 60, 61, 90] {
+        let mut fake = good(Mode::Restore);
+        fake.life.retain(|(at, _)| *at <= after(seconds));
+        let (job, fake) = run(fake, plan(Mode::Restore));
+        assert!(!job.ending().unwrap().is_success() && ends(&fake), "{seconds} s: {:?}", fake.steps());
+    }
+    let failing = Fake { failing: vec![Step::RemoveScratch], ..good(Mode::Restore) };
+    let (job, fake) = run(failing, plan(Mode::Restore));
+    assert!(job.ending().unwrap().is_success() && fake.steps().contains(&Step::Close), "the disk is whole");
+    assert_eq!(job.troubles().len(), 1, "and what is left is told");
+    for mode in [Mode::Backup, Mode::Verify, Mode::Test] {
+        let (_, fake) = run(good(mode), plan(mode));
+        assert!(!fake.steps().contains(&Step::RemoveScratch), "{mode}");
+    }
+}
+
 /// A restore whose client says this and then either ends or falls silent.
 fn restore(says_last: Vec<Reported>) -> (Job, Fake) {
     let mut fake = good(Mode::Restore);

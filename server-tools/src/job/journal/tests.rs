@@ -88,6 +88,20 @@ fn what_may_have_happened_is_undone() {
 }
 
 #[test]
+fn what_a_restore_had_room_for_is_removed_unless_its_client_still_works() {
+    let restore = Begun { mode: ghost_contract::Mode::Restore, ..begun("a") };
+    let mut lines = vec![Line::Begun(restore), Line::Intends { step: Step::MakeTree, at: at() }];
+    let left = |lines: &[Line], client| State::of(lines).unwrap().left_over(client);
+    let expected = [Step::RemoveScratch, Step::Withdraw, Step::Record, Step::Close];
+    for client in [ClientState::Gone, ClientState::Succeeded] {
+        assert_eq!(left(&lines, client), expected);
+    }
+    assert_eq!(left(&lines, ClientState::AtWork), []);
+    lines.push(Line::Did { step: Step::RemoveScratch, at: at() });
+    assert_eq!(left(&lines, ClientState::Gone), expected[1..]);
+}
+
+#[test]
 fn bytes_that_are_no_text_are_kept_as_they_are() {
     for bytes in [&b"\"nobackup\""[..], b"\"\xe4\xff\""] {
         let text = serde_json::to_string(&Original::new(bytes)).unwrap();
