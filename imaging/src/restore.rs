@@ -167,7 +167,7 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
     }
     opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
     if let Some(shrunk) = &shrunk {
-        shrunk.check(disk, &opened, &target)?;
+        shrunk.check(&opened, &target)?;
         shrunk.write_table(&opened)?;
     }
     if plan.table == TableStep::MoveCopy {

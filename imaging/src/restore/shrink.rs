@@ -130,6 +130,8 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
     let path = room.join(folder.file_name().unwrap_or_default()).with_extension("scratch");
     let fails = |error| ShrinkError::Scratch(path.clone(), error);
     shrink.check_room(scratch::free_space(room).map_err(fails)?)?;
+    // It will be checked where it stands before the disk has a table: that this can be done is known beforehand.
+    drop(place(shrink, target)?);
     let scratch = Scratch::make(&path, shrink.was).map_err(fails)?;
     let base = shrink.start;
     let writer = Writer { folder, image, path: &path, file: scratch.file(), base, zeros: Zeros::LeaveOut };
@@ -186,6 +188,12 @@ fn partclone(file_system: FileSystem, file: &Path) -> Command {
     command
 }
 
+/// Where the partition will be.
+fn place(shrink: &Shrink, target: &DiskFacts) -> Result<Node, NodeError> {
+    let disk = Path::new(&target.path);
+    Node::of(disk, shrink.start, shrink.length, target.logical_sector, Access::Read)
+}
+
 impl Shrunk {
     /// What is shrunk, in words.
     pub(super) fn subject(&self, image: &DiskImage) -> String {
@@ -235,11 +243,10 @@ impl Shrunk {
     }
 
     /// Looks at the file system where it stands now.
-    pub(super) fn check(&self, disk: &Path, file: &File, target: &DiskFacts) -> Result<(), ShrinkError> {
+    pub(super) fn check(&self, file: &File, target: &DiskFacts) -> Result<(), ShrinkError> {
         disk::forget(file);
-        let Shrink { start, length, file_system, .. } = self.shrink;
-        let node = Node::of(disk, start, length, target.logical_sector, Access::Read)?;
-        resize::check(file_system, node.path()).map_err(ShrinkError::Unsound)
+        let node = place(&self.shrink, target)?;
+        resize::check(self.shrink.file_system, node.path()).map_err(ShrinkError::Unsound)
     }
 
     /// Writes the table and reads it back: with it the disk is whole.

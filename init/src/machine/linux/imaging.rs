@@ -99,6 +99,10 @@ impl Bench {
         modules::load_if_useful(children, &[vga::MODULE])?;
         let disks = planning::find_disks(job, children)?;
         let program = Program::of(job.imager());
+        if program == Program::Partclone {
+            // By it the tools reach a stretch of a disk where the kernel knows of no partition.
+            modules::load_if_useful(children, &["loop"])?;
+        }
         imager::make_folders(program.folders())?;
         let screens = planning::bind_images(job, program.images())?;
         file::make_folder(&screens)?;
