@@ -65,7 +65,7 @@ pub enum JobsError {
         asked_for: Generation,
     },
     /// The imager cannot do it.
-    #[error("{host}: {source}")]
+    #[error("{host}")]
     Unsuitable {
         /// Whose job it is.
         host: HostName,
