@@ -30,7 +30,8 @@ pub enum OnReadError {
     /// The job fails, and says where.
     #[default]
     Fail,
-    /// The job goes on; zeros stand there in the image, which lists the place.
+    /// The job goes on. In the image, which lists the place, zeros stand there, or what partclone puts into a file
+    /// system: `BADSECTOR`.
     Rescue,
 }
 

@@ -213,6 +213,7 @@ fn where_a_disk_cannot_be_read_is_said_and_a_rescue_goes_on() {
     done("restore", &rescued, Some(&target), "{}");
     let is = |from: u64, length: u64| peek(&target, from, length) == peek(&disk, from, length);
     assert!(is(start - 4096, 4096) && is(start + length, 4096) && !is(bad, 4096));
+    assert!(peek(&target, start, 9) == b"BADSECTOR", "what partclone leaves there");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub struct DiskSummary {
     pub kept: u64,
     /// The sizes of all its pieces together, bytes.
     pub stored: u64,
-    /// What could not be read and is zeros in the image.
+    /// What could not be read, and is not in the image.
     pub bad_ranges: Vec<Range>,
     /// What the administrator should know.
     pub notes: Vec<String>,

@@ -203,7 +203,7 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
     }
     if !disk.bad_ranges.is_empty() {
         let lost = disk.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
-        output.line(&format!("    {} could not be read and are zeros", bytes(lost)));
+        output.line(&format!("    {} could not be read: zeros or 'BADSECTOR' stand there", bytes(lost)));
     }
     disk.notes.iter().for_each(|note| output.line(&format!("    {}", note.escape_debug())));
 }
