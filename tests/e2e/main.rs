@@ -17,6 +17,7 @@ mod john;
 mod lab_itself;
 mod never_up;
 mod partclone;
+mod partclone_disks;
 mod partclone_linux;
 mod partclone_troubles;
 mod refusals;

@@ -12,7 +12,7 @@ use crate::stage::{BOOT, OFF, SOON, Stage};
 
 /// From the death of the NFS server until the PC is off: what is left of the grace, the stall window, the time
 /// limits of all tasks that wait for the server, and the ending.
-const DEAD_SERVER: Duration = Duration::from_secs(600);
+pub(crate) const DEAD_SERVER: Duration = Duration::from_secs(600);
 /// The emulator in the clients' base root.
 const EMULATOR: &str = "usr/bin/dosbox-x";
 
@@ -25,7 +25,7 @@ fn wait_for_image(stage: &Stage) {
     });
 }
 
-fn assert_no_generation(stage: &Stage) {
+pub(crate) fn assert_no_generation(stage: &Stage) {
     let names = stored(stage);
     assert!(names.iter().all(|name| name.starts_with('.')), "{names:?}");
 }

@@ -42,10 +42,27 @@ pub enum DiskBus {
     /// To the chipset's own controller: `sda`.
     #[default]
     Ide,
+    /// To an AHCI controller of its own, of which there can be one: the next `sd` that is free.
+    Sata,
     /// As a paravirtual device: `vda`.
     Virtio,
     /// As a solid-state disk on PCI Express: `nvme0n1`.
     Nvme,
+    /// As a stick in a USB port: the next `sd` that is free.
+    Usb,
+}
+
+/// A disk besides a PC's first one. Its file is made by whoever wants it, before the PC is switched on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherDisk {
+    /// What it is called; its file is `NAME.raw` in the PC's folder.
+    pub name: String,
+    /// How it is connected.
+    pub bus: DiskBus,
+    /// Size of its sectors in bytes; IDE and SATA take no others than 512.
+    pub sector: u32,
+    /// A place that cannot be read: the byte, at the beginning of 512.
+    pub unreadable: Option<u64>,
 }
 
 /// One PC.
@@ -65,6 +82,9 @@ pub struct PcConfig {
     /// How its disk is connected.
     #[serde(default)]
     pub disk_bus: DiskBus,
+    /// What disks it has besides.
+    #[serde(default)]
+    pub other_disks: Vec<OtherDisk>,
 }
 
 /// One lab.
@@ -120,6 +140,14 @@ impl fmt::Display for Nic {
     }
 }
 
+impl OtherDisk {
+    /// Its file, below the PC's folder.
+    #[must_use]
+    pub fn file(&self) -> String {
+        format!("{}.raw", self.name)
+    }
+}
+
 impl PcConfig {
     /// What its disk's boot sector says.
     #[must_use]
@@ -166,7 +194,7 @@ fn howto_pcs() -> Vec<PcConfig> {
         let name = name.parse().ok()?;
         let ip = Ipv4Addr::new(192, 168, 7, last);
         let (mac, nic, disk_bus) = (MacAddress::new(mac), Nic::Rtl8139, DiskBus::Ide);
-        Some(PcConfig { name, mac, ip, nic, disk_bus, more: Vec::new() })
+        Some(PcConfig { name, mac, ip, nic, disk_bus, other_disks: Vec::new(), more: Vec::new() })
     })
     .collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::accelerator::Accelerator;
-use crate::config::{DiskBus, PcConfig, repository};
+use crate::config::{DiskBus, OtherDisk, PcConfig, repository};
 use crate::shell::{ShellError, run};
 
 /// Size of a PC's disk.
@@ -42,22 +42,43 @@ pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<Stri
          -qmp unix:{MONITOR},server=on,wait=off \
          -netdev tap,id=wire,ifname={tap},script=no,downscript=no \
          -device {nic},netdev=wire,mac={mac},bootindex=1 \
-         -drive file={DISK},format=raw,if=none,id=disk -device {disk},drive=disk,bootindex=2",
+         -drive file={DISK},format=raw,if=none,id=disk {disk},drive=disk,bootindex=2",
         name = pc.name,
         accel = accelerator.as_str(),
         nic = pc.nic,
         disk = device(pc.disk_bus),
         mac = pc.mac,
     );
-    words.split(' ').map(str::to_owned).chain(pc.more.iter().cloned()).collect()
+    let others = pc.other_disks.iter().map(other_disk).collect::<Vec<_>>().join(" ");
+    let own = words.split(' ').chain(others.split_whitespace()).map(str::to_owned);
+    own.chain(pc.more.iter().cloned()).collect()
 }
 
-/// QEMU's words for a disk; an NVMe disk must have a serial number.
+/// QEMU's words for a disk that is never booted.
+fn other_disk(disk: &OtherDisk) -> String {
+    let OtherDisk { name, bus, sector, unreadable } = disk;
+    let file = match unreadable {
+        None => format!("file={}", disk.file()),
+        // The sector of this rule is one of 512 bytes, whatever the disk's are. It can be written, as real ones can.
+        Some(byte) => format!(
+            "file.driver=blkdebug,file.image.driver=file,file.image.filename={},\
+             file.inject-error.0.event=read_aio,file.inject-error.0.iotype=read,file.inject-error.0.sector={}",
+            disk.file(),
+            byte / 512
+        ),
+    };
+    let sectors = format!("logical_block_size={sector},physical_block_size={sector}");
+    format!("-drive {file},format=raw,if=none,id={name} {},drive={name},{sectors}", device(*bus))
+}
+
+/// QEMU's words for a disk, with its controller where the chipset has none; an NVMe disk must have a serial number.
 const fn device(bus: DiskBus) -> &'static str {
     match bus {
-        DiskBus::Ide => "ide-hd",
-        DiskBus::Virtio => "virtio-blk-pci",
-        DiskBus::Nvme => "nvme,serial=LAB-NVME-1",
+        DiskBus::Ide => "-device ide-hd",
+        DiskBus::Sata => "-device ahci,id=sata -device ide-hd,bus=sata.0",
+        DiskBus::Virtio => "-device virtio-blk-pci",
+        DiskBus::Nvme => "-device nvme,serial=LAB-NVME-1",
+        DiskBus::Usb => "-device qemu-xhci -device usb-storage",
     }
 }
 
@@ -102,6 +123,30 @@ mod tests {
     #[test]
     fn no_argument_is_empty() {
         assert!(!arguments(&john(), "tap0", Accelerator::Kvm).contains(&String::new()));
+    }
+
+    #[test]
+    fn other_disks_are_not_booted_and_one_that_fails_does_so_at_its_byte() {
+        let mut john = john();
+        let disk =
+            |name: &str, bus, unreadable| OtherDisk { name: name.to_owned(), bus, sector: 4096, unreadable };
+        john.other_disks =
+            vec![disk("second", DiskBus::Virtio, Some(8192)), disk("stick", DiskBus::Usb, None)];
+        let line = arguments(&john, "tap0", Accelerator::Tcg).join(" ");
+        assert_eq!(line.matches("bootindex").count(), 2, "{line}");
+        assert!(
+            line.contains(
+                "filename=second.raw,file.inject-error.0.event=read_aio,file.inject-error.0.iotype=read,"
+            ),
+            "{line}"
+        );
+        assert!(line.contains("inject-error.0.sector=16,format=raw,if=none,id=second"), "{line}");
+        assert!(
+            line.contains(
+                "-drive file=stick.raw,format=raw,if=none,id=stick -device qemu-xhci -device usb-storage,"
+            ),
+            "{line}"
+        );
     }
 
     #[test]
