@@ -11,6 +11,7 @@ mod cancelled;
 mod cards;
 mod dhcp_server;
 mod dosemu;
+mod exported;
 mod full_store;
 mod interrupted;
 mod john;

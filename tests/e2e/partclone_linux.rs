@@ -4,11 +4,12 @@
 use std::fs;
 use std::time::Duration;
 
-use ghost_lab::config::DiskBus;
+use ghost_lab::config::{DiskBus, OtherDisk};
 use ghost_lab::lab::Pc;
 use ghost_lab::stand_in;
 
 use crate::backup::job;
+use crate::exported;
 use crate::partclone::wipe;
 use crate::stage::{OWN_DISK, Stage};
 
@@ -23,18 +24,22 @@ const LINUX: Duration = Duration::from_secs(300);
 /// What the small Linux says when all its files are what they were.
 const WHOLE: &str = "LINUX-OWN-DISK BOOTED, all files whole";
 
-fn stage(name: &str, disk_bus: DiskBus) -> Stage {
-    let stage = Stage::with(name, |config| config.pcs[0].disk_bus = disk_bus);
+fn stage(name: &str, disk_bus: DiskBus, other_disks: Vec<OtherDisk>) -> Stage {
+    let stage = Stage::with(name, |config| {
+        config.pcs[0].disk_bus = disk_bus;
+        config.pcs[0].other_disks = other_disks;
+        exported::add_virtual_machine(config);
+    });
     stand_in::fill_disk_with_linux(&stage, &stage.pc("john").unwrap(), SIZE).unwrap();
     stage
 }
 
-/// Boots john's own disk, and gives what it said.
-fn boot(john: &Pc<'_>) -> String {
-    john.switch_on().unwrap();
-    john.wait_console(WHOLE, OWN_DISK + LINUX).unwrap();
-    john.wait_off(LINUX).unwrap();
-    john.console().unwrap()
+/// Boots a PC's own disk, and gives what it said.
+pub(crate) fn boot(pc: &Pc<'_>) -> String {
+    pc.switch_on().unwrap();
+    pc.wait_console(WHOLE, OWN_DISK + LINUX).unwrap();
+    pc.wait_off(LINUX).unwrap();
+    pc.console().unwrap()
 }
 
 /// What the small Linux says of the size of its file system, KiB.
@@ -45,7 +50,7 @@ fn room(console: &str) -> u32 {
 
 #[test]
 fn a_linux_that_was_restored_onto_a_smaller_and_a_larger_disk_boots_and_has_the_room() {
-    let stage = stage("linux-disk", DiskBus::Virtio);
+    let stage = stage("linux-disk", DiskBus::Virtio, Vec::new());
     let john = stage.pc("john").unwrap();
     let (status, said) = job(&stage, &john, &["backup", "john"]);
     assert_eq!(status, 0, "{said}");
@@ -76,17 +81,23 @@ fn a_linux_that_was_restored_onto_a_smaller_and_a_larger_disk_boots_and_has_the_
 }
 
 #[test]
-fn an_nvme_disk_is_found_by_its_serial_number_and_restored_to_the_byte() {
-    let stage = stage("nvme-disk", DiskBus::Nvme);
+fn an_nvme_disk_is_found_by_its_serial_number_exported_and_restored_to_the_byte_and_to_no_other() {
+    let other = OtherDisk { name: "other".to_owned(), bus: DiskBus::Sata, sector: 512, unreadable: None };
+    let stage = stage("nvme-disk", DiskBus::Nvme, vec![other]);
     let john = stage.pc("john").unwrap();
     let disk = john.disk_sha256().unwrap();
+    let other = stand_in::disk(&stage, &john).with_file_name("other.raw");
+    fs::write(&other, vec![0xE5; usize::try_from(LARGER << 20).unwrap()]).unwrap();
     let (status, said) = job(&stage, &john, &["backup", "--disk", "serial:LAB-NVME-1", "john"]);
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("--disk /dev/nvme0n1"), "{said}");
+    exported::assert_is_the_disk_and_boots(&stage, &john);
     wipe(&stage, &john, SIZE, 0);
-    let (status, said) = job(&stage, &john, &["restore", "--yes", "--disk", "serial:OTHER", "john"]);
+    let (status, said) = job(&stage, &john, &["restore", "--yes", "--disk", "/dev/sda", "john"]);
     assert_eq!(status, 1, "{said}");
-    assert!(said.contains("this machine has no disk serial:OTHER"), "{said}");
+    let meant = "from the disk with serial number LAB-NVME-1, which is /dev/nvme0n1 here and not /dev/sda";
+    assert!(said.contains(meant), "{said}");
+    assert!(fs::read(&other).unwrap().iter().all(|byte| *byte == 0xE5), "the other disk was written");
     let (status, said) = job(&stage, &john, &["restore", "--yes", "--disk", "size:100M", "john"]);
     assert_eq!(status, 0, "{said}");
     assert_eq!(
