@@ -15,17 +15,17 @@ use crate::stage::{BOOT, SOON, Stage};
 
 /// What an imager may take for a disk, on an emulated PC on a busy machine.
 pub(crate) const IMAGING: Duration = Duration::from_secs(1800);
-/// Size of the disk in MiB. An emulator of DOS in an emulated PC reads no more than a few MiB a second.
-pub(crate) const SIZE: u32 = 64;
-/// The size of a disk that costs no such time.
-pub(crate) const LARGE: u32 = 256;
+/// Size of the disk in MiB where every byte has to come back, unless the variable `SIZE` says otherwise.
+pub(crate) const SIZE: u32 = 256;
+/// The same where it is the end of the job that matters.
+pub(crate) const SMALL: u32 = 64;
 /// Every sector, so that every byte can be compared: Ghost 2003 leaves out what files do not use, unless told otherwise.
 const ALL_SECTORS: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -ir -auto -sure -fx";
 
 /// A lab whose base root has the template floppy with the stand-in, and in which john has a disk with files. The imager
 /// is dosbox-x unless the settings say otherwise.
 pub(crate) fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
-    stage_with(name, settings, SIZE, |_| {})
+    stage_with(name, settings, SMALL, |_| {})
 }
 
 /// The same, with a disk of so many MiB and something else changed.

@@ -77,19 +77,19 @@ fn first_screenshot(report: &[Event]) -> (String, Vec<String>) {
 
 #[test]
 fn dosemu_1_4_on_the_virtual_terminal_backs_up_and_restores() {
-    backs_up_and_restores("dosemu", "1.4", backup::LARGE, "STAND-IN for DOSEmu 1.4");
+    backs_up_and_restores("dosemu", "1.4", backup::SIZE, "STAND-IN for DOSEmu 1.4");
 }
 
 #[test]
 fn dosemu2_on_the_virtual_terminal_backs_up_and_restores() {
-    backs_up_and_restores("dosemu2", "2", backup::SIZE, "STAND-IN for dosemu2");
+    backs_up_and_restores("dosemu2", "2", backup::SMALL, "STAND-IN for dosemu2");
 }
 
 #[test]
 fn a_flag_alone_starts_the_imager_for_a_person_at_the_screen() {
     let stage = Stage::with("ghost-flag", |config| config.kernel_flags = vec!["ghost.mode=ghost".to_owned()]);
     let john = stage.pc("john").unwrap();
-    stand_in::set_up(&stage, &john, backup::SIZE).unwrap();
+    stand_in::set_up(&stage, &john, backup::SMALL).unwrap();
     install(&stage, "1.4");
     let disk = john.disk_sha256().unwrap();
     by_hand::swap(&stage, john.config());

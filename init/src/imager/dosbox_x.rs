@@ -23,6 +23,17 @@ pub const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
 const UNIT: u64 = 1024;
 /// What precedes a line of the DOS screen in the log.
 const CONSOLE_LINE: &str = "DOS CON: ";
+/// Instructions in a millisecond of the emulated PC: a fast PC of the years of Ghost 2003 (in dosbox-x's own list a Pentium
+/// III of 866 MHz has 407,000).
+///
+/// `cycles=max` is a trap for a program that moves data. With it dosbox-x sets the number by the time that a millisecond
+/// of the emulated PC took, and puts everything down to the processor: timers and frames, which on a slow machine take a
+/// millisecond by themselves, and a single read or write that takes 15 ms, for which it cuts the number to a third.
+/// Smaller numbers do not make those shorter, so the emulated PC ends up doing little but tick: 0.2 to 1.4 MB/s where
+/// a fixed number gives 5. With that a machine that cannot keep up does what it can, and only the emulated clock goes
+/// slow. How slow is what speaks against a larger number: a picture is written at the end of an emulated frame, 14 ms of
+/// that clock.
+const CYCLES: u32 = 500_000;
 /// A program that only ends with errorlevel 255 (`mov ax, 4CFFh`, `int 21h`). It is called first, since a
 /// command that cannot be started at all leaves the errorlevel as it was.
 const NOT_RUN: LaunchProgram = LaunchProgram { name: "NOTRUN.COM", code: &[0xB8, 0xFF, 0x4C, 0xCD, 0x21] };
@@ -108,7 +119,7 @@ fn configuration(commission: &Commission<'_>) -> Result<String, DosError> {
          startbanner=false\n\
          captures={CAPTURES}\n\
          [cpu]\n\
-         cycles=max\n\
+         cycles=fixed {CYCLES}\n\
          apmbios=true\n\
          [mixer]\n\
          nosound=true\n\
