@@ -5,7 +5,8 @@
 #   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) bench.
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) bench
+# bench-lab (SIZE=512 for a quick try).
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -44,7 +45,7 @@ PACKAGE_LISTS := scripts/host-packages rootfs/host-packages kmod/host-packages t
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e bench install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e bench bench-lab install clean
 
 demo: deps rootfs lab
 	$(LAB) demo
@@ -95,6 +96,14 @@ e2e: kmod lab
 # Prints tables and judges nothing: docs/benches.md.
 bench:
 	cargo bench --locked -p ghostctl -p ghost-init -p ghost-imaging
+
+# A base root of its own, beside the usual one: with Clonezilla, which is measured against.
+bench-lab: BENCH_ROOTFS := target/rootfs-bench
+bench-lab: init lab
+	EXTRA_PACKAGES=clonezilla rootfs/build $(BENCH_ROOTFS)
+	rootfs/install-init $(CLIENT_PROGRAMS) $(BENCH_ROOTFS)
+	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
+	    cargo bench --locked -p ghost-lab --features e2e --bench imaging_lab
 
 install:
 	cargo build --locked --release -p ghostctl

@@ -1,21 +1,19 @@
 //! How fast `ghost-imager` saves, checks and restores a disk, against the same tools typed by hand, in the same run
 //! and on the same file system.
 //!
-//! The disk is a plain file: a GPT with one ext4, three eighths of it mixed files (programs and texts of this
-//! machine, and bytes that do not compress). `SIZE=4096` sets its size in MiB; 1024 is the default. By hand it is
-//! `dd | zstd` of the whole disk and `partclone | zstd` of the partition, at the same level, with a sync at the end
-//! as ours has. The check reads the pieces' checksums, against `sha256sum --check` of the same files. Processor time is
+//! The disk is a plain file, made by `tests/disk/make-mixed-disk`: a GPT with one ext4, three eighths of it mixed files
+//! (programs and texts of this machine, and bytes that do not compress). `SIZE=4096` sets its size in MiB; 1024 is the
+//! default. By hand it is `dd | zstd` of the whole disk and `partclone | zstd` of the partition, at the same level, with
+//! a sync at the end as ours has. The check reads the pieces' checksums, against `sha256sum --check` of the same files. Processor time is
 //! that of the way and of all that it started; it says more than the time on a machine that does something else too.
-//! Memory is the proportional set size of our process and all that it started, sampled every 20 ms; what a loop
-//! device or the page cache has is not in either.
+//! Memory is the proportional set size of our process and all that it started, sampled every 20 ms in a run of its own,
+//! since looking takes time; what a loop device or the page cache has is not in either.
 //!
 //! Prints tables; asserts nothing. Medians. Needs root (loop devices) and what `tests/host-packages` lists.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ghost_imaging::check::{self, Depth};
@@ -25,14 +23,14 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 const RUNS: usize = 3;
 const MIB: u64 = 1 << 20;
 const IMAGER: &str = env!("CARGO_BIN_EXE_ghost-imager");
-/// Where mixed files of this machine are.
-const FILES: [&str; 3] = ["/usr/lib", "/usr/share", "/usr/bin"];
+const MAKE_DISK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/disk/make-mixed-disk");
 
 fn main() -> Outcome {
     let megabytes: u64 = std::env::var("SIZE").ok().and_then(|size| size.parse().ok()).unwrap_or(1024);
     let folder = tempfile::tempdir_in(".")?;
     let place = Place { folder: folder.path().to_owned(), size: megabytes * MIB };
-    let held = place.make_disk()?;
+    place.make_disk()?;
+    let held = place.size * 3 / 8;
     println!("a disk of {megabytes} MiB with {} MiB of files", held / MIB);
     place.measure(held)
 }
@@ -68,40 +66,15 @@ impl Place {
         self.folder.join(name).display().to_string()
     }
 
-    fn partition(&self) -> u64 {
-        self.size - 2 * MIB
-    }
-
-    /// The disk, and how many bytes of files are in it.
-    fn make_disk(&self) -> Outcome<u64> {
-        let tree = self.folder.join("tree");
-        fs::create_dir(&tree)?;
-        let held = fill(&tree, self.size * 3 / 8)?;
-        let (disk, part) = (self.path("disk"), self.path("part"));
-        fs::File::create(&disk)?.set_len(self.size)?;
-        fs::File::create(&part)?.set_len(self.partition())?;
-        run(Command::new("mke2fs").args(["-q", "-F", "-t", "ext4", "-d", &self.path("tree"), &part]))?;
-        let mut sfdisk = Command::new("sfdisk").args(["-q", &disk]).stdin(Stdio::piped()).spawn()?;
-        let script = format!("label: gpt\nstart=2048, size={}\n", (self.partition() - MIB) / 512);
-        sfdisk.stdin.take().ok_or("no script")?.write_all(script.as_bytes())?;
-        sfdisk.wait()?;
-        // The file system is as long as its partition.
-        run(Command::new("resize2fs")
-            .args(["-f", &part, &format!("{}K", (self.partition() - MIB) / 1024)])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null()))?;
-        let (from, to) = (format!("if={part}"), format!("of={disk}"));
-        run(Command::new("dd").args([&from, &to, "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"]))?;
-        fs::remove_file(&part)?;
-        fs::remove_dir_all(&tree)?;
-        Ok(held)
+    fn make_disk(&self) -> Outcome {
+        run(Command::new(MAKE_DISK).args([&self.path("disk"), &(self.size / MIB).to_string()]))
     }
 
     /// A shell's pipeline; `$part` is a loop device of the partition of this file.
     fn by_hand(&self, script: &str, of: &str, way: &mut Way) -> Outcome {
         let made = Command::new("losetup")
             .args(["--find", "--show", "--offset", &MIB.to_string(), "--sizelimit"])
-            .args([&(self.partition() - MIB).to_string(), &self.path(of)])
+            .args([&(self.size - 2 * MIB).to_string(), &self.path(of)])
             .output()?;
         let part = String::from_utf8(made.stdout)?.trim().to_owned();
         let script = format!("set -euo pipefail; cd {}; {script}", self.folder.display());
@@ -110,16 +83,24 @@ impl Place {
         worked
     }
 
-    fn ours(&self, verb: &str, settings: &str, way: &mut Way) -> Outcome {
-        fs::write(self.path("settings"), settings)?;
+    fn ours(&self, verb: &str) -> Outcome<Command> {
+        fs::write(self.path("settings"), "{\"restore_check\": \"skip\"}")?;
         let mut command = Command::new(IMAGER);
         command.args([verb, "--image", &self.path("image"), "--settings", &self.path("settings")]);
         if verb != "check" {
             command.args(["--disk", &self.path(if verb == "backup" { "disk" } else { "target" })]);
         }
-        let memory = way.measure(|| peak(&mut command.stdout(Stdio::null()).spawn()?))?;
-        way.memory = way.memory.max(memory);
-        Ok(())
+        command.stdout(Stdio::null());
+        Ok(command)
+    }
+
+    /// None is overwritten while it is measured.
+    fn no_images(&self) -> Outcome {
+        let _none_yet = fs::remove_dir_all(self.path("image"));
+        for by_hand in ["dd.zst", "pc.zst"] {
+            let _none_yet = fs::remove_file(self.path(by_hand));
+        }
+        run(&mut Command::new("sync"))
     }
 
     fn target(&self) -> Outcome {
@@ -134,21 +115,27 @@ impl Place {
         let (mut backup, mut dd, mut partclone) = (new(), new(), new());
         let (mut restore, mut dd_back, mut partclone_back) = (new(), new(), new());
         let (mut sums_of_ours, mut sums, mut inside) = (new(), new(), new());
+        self.no_images()?;
+        self.target()?;
+        backup.memory = peak(self.ours("backup")?)?;
+        restore.memory = peak(self.ours("restore")?)?;
+        inside.memory = peak(self.ours("check")?)?;
         // In turn, so that what else the machine does falls on all of them.
         for _ in 0..RUNS {
-            let _none_yet = fs::remove_dir_all(self.path("image"));
-            run(&mut Command::new("sync"))?;
-            self.ours("backup", "{}", &mut backup)?;
+            self.no_images()?;
+            let mut ours = self.ours("backup")?;
+            backup.measure(|| run(&mut ours))?;
             backup.stored = stored(&self.folder.join("image/disk0"))?;
-            let save = "dd if=disk bs=1M status=none | zstd -q -T0 -3 -f -o dd.zst; sync -f dd.zst";
+            let save = "dd if=disk bs=1M status=none | zstd -q -T0 -3 -o dd.zst; sync -f dd.zst";
             self.by_hand(save, "disk", &mut dd)?;
             dd.stored = fs::metadata(self.path("dd.zst"))?.len();
-            let save = "partclone.extfs -q -L /dev/null -c -s $part -o - 2>/dev/null | zstd -q -T0 -3 -f -o pc.zst; sync -f pc.zst";
+            let save = "partclone.extfs -q -L /dev/null -c -s $part -o - 2>/dev/null | zstd -q -T0 -3 -o pc.zst; sync -f pc.zst";
             self.by_hand(save, "disk", &mut partclone)?;
             partclone.stored = fs::metadata(self.path("pc.zst"))?.len();
 
             self.target()?;
-            self.ours("restore", "{\"restore_check\": \"skip\"}", &mut restore)?;
+            let mut ours = self.ours("restore")?;
+            restore.measure(|| run(&mut ours))?;
             self.target()?;
             let load = "zstd -q -dc dd.zst | dd of=target bs=1M conv=notrunc iflag=fullblock status=none; sync -f target";
             self.by_hand(load, "target", &mut dd_back)?;
@@ -162,7 +149,8 @@ impl Place {
             let mut sha256sum = Command::new("sha256sum");
             sha256sum.args(["--quiet", "--check", "SHA256SUMS"]).current_dir(&image);
             sums.measure(|| run(&mut sha256sum))?;
-            self.ours("check", "{}", &mut inside)?;
+            let mut ours = self.ours("check")?;
+            inside.measure(|| run(&mut ours))?;
         }
         println!("\nsave");
         table(&[("ghost-imager", &backup), ("partclone | zstd", &partclone), ("dd | zstd", &dd)], held);
@@ -208,25 +196,6 @@ fn float(number: u64) -> f64 {
         + f64::from(u16::try_from(number % 1024).unwrap_or(0))
 }
 
-/// Fills a folder with so many bytes: two thirds files of this machine, one third noise.
-fn fill(tree: &Path, bytes: u64) -> Outcome<u64> {
-    let (mut held, mut left) = (0, FILES.map(PathBuf::from).to_vec());
-    while let (Some(path), true) = (left.pop(), held < bytes * 2 / 3) {
-        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-        if metadata.is_dir() {
-            left.extend(fs::read_dir(&path)?.flatten().map(|entry| entry.path()));
-        } else if metadata.is_file() && metadata.len() < 64 * MIB {
-            fs::copy(&path, tree.join(format!("file-{held}")))?;
-            held += metadata.len().max(1);
-        }
-    }
-    let noise = fs::File::create(tree.join("noise"))?;
-    let mut random = fs::File::open("/dev/urandom")?;
-    io::copy(&mut io::Read::take(&mut random, bytes - held.min(bytes)), &mut &noise)?;
-    noise.write_at(b"n", 0)?;
-    Ok(bytes)
-}
-
 /// The pieces of an image, bytes.
 fn stored(image: &Path) -> Outcome<u64> {
     let mut bytes = 0;
@@ -236,9 +205,9 @@ fn stored(image: &Path) -> Outcome<u64> {
     Ok(bytes)
 }
 
-/// Waits for its end; the most memory that it and all it started had together, bytes.
-fn peak(child: &mut Child) -> Outcome<u64> {
-    let mut most = 0;
+/// Runs it to its end; the most memory that it and all it started had together, bytes.
+fn peak(mut command: Command) -> Outcome<u64> {
+    let (mut child, mut most) = (command.spawn()?, 0);
     loop {
         most = most.max(memory(child.id()));
         if let Some(status) = child.try_wait()? {
