@@ -54,7 +54,12 @@ pub(crate) fn destroy(stage: &Stage, pc: &Pc<'_>) {
 
 /// The names in john's folder of the image store.
 pub(crate) fn stored(stage: &Stage) -> Vec<String> {
-    let entries = fs::read_dir(stage.folder().image_store().join("john")).unwrap();
+    stored_of(stage, "john")
+}
+
+/// The names in this PC's folder of the image store.
+pub(crate) fn stored_of(stage: &Stage, name: &str) -> Vec<String> {
+    let entries = fs::read_dir(stage.folder().image_store().join(name)).unwrap();
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();

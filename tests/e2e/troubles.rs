@@ -4,21 +4,28 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use ghost_contract::image::Phase;
 use ghost_contract::report::{Event, Outcome};
+use ghost_lab::stand_in;
 
-use crate::backup::{self, job, stored};
+use crate::backup::{self, job, stored, stored_of};
 use crate::by_hand;
 use crate::stage::{BOOT, OFF, SOON, Stage};
 
 /// From the death of the NFS server until the PC is off: what is left of the grace, the stall window, the time
-/// limits of all tasks that wait for the server, and the ending.
-pub(crate) const DEAD_SERVER: Duration = Duration::from_secs(600);
+/// limits of all tasks that wait for the server, and the ending. Less than the last resort of a PID 1 that hangs takes.
+const DEAD_SERVER: Duration = Duration::from_secs(360);
+/// So many bytes a second of a disk that is still being read when a report says that it is, and when another PC has
+/// come as far: all of it takes minutes.
+const SLOW: u64 = 256 << 10;
 /// The emulator in the clients' base root.
 const EMULATOR: &str = "usr/bin/dosbox-x";
 
-/// A lab in which john has a disk that is still being read when a report says that it is, ten seconds later.
+/// A lab in which john has a disk with files, and all disks are slow.
 fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
-    backup::stage_with(name, settings, backup::SIZE, |_| {})
+    backup::stage_with(name, settings, backup::SMALL, |config| {
+        config.pcs.iter_mut().for_each(|pc| pc.disk_rate = Some(SLOW));
+    })
 }
 
 /// Waits until john writes an image.
@@ -51,17 +58,30 @@ fn a_power_cut_in_the_middle_leaves_no_generation() {
 }
 
 #[test]
-fn a_dead_nfs_server_does_not_keep_the_pc_on() {
-    let stage = stage("dead-server", &[("STALL_WINDOW", "20")]);
-    let john = stage.pc("john").unwrap();
-    let disk = john.disk_sha256().unwrap();
-    let _ghostctl = stage.ghostctl(&["backup", "john"]).unwrap();
+fn a_dead_nfs_server_keeps_no_pc_on_whatever_its_imager() {
+    let stage = stage("dead-server", &[("STALL_WINDOW", "20"), ("IMAGER_joe", "partclone")]);
+    let [john, joe] = ["john", "joe"].map(|name| stage.pc(name).unwrap());
+    stand_in::fill_disk(&stage, &joe, backup::SMALL).unwrap();
+    let disks = [john, joe].map(|pc| pc.disk_sha256().unwrap());
+    let _ghostctl = stage.ghostctl(&["backup", "john", "joe"]).unwrap();
     wait_for_image(&stage);
+    stage.wait_report(&joe, "a disk that is read", BOOT, |event| match event {
+        Event::Progressed(progress) if progress.phase == Phase::Reading => Some(()),
+        _ => None,
+    });
+    for pc in [john, joe] {
+        let report = stage.report(pc.config().ip);
+        assert!(!report.iter().any(|event| matches!(event, Event::ImagerExited { .. })), "{report:#?}");
+    }
     let kill = stage.run(&["pkill", "-KILL", "ganesha"]).unwrap();
     assert_eq!(kill.wait(SOON).unwrap(), 0, "{}", kill.text());
-    john.wait_off(DEAD_SERVER).unwrap();
+    for (pc, disk) in [john, joe].into_iter().zip(disks) {
+        pc.wait_off(DEAD_SERVER).unwrap();
+        assert_eq!(pc.disk_sha256().unwrap(), disk);
+    }
     assert_no_generation(&stage);
-    assert_eq!(john.disk_sha256().unwrap(), disk);
+    let joes = stored_of(&stage, "joe");
+    assert!(joes.iter().all(|name| name.starts_with('.')), "{joes:?}");
 }
 
 #[test]

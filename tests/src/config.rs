@@ -82,6 +82,9 @@ pub struct PcConfig {
     /// How its disk is connected.
     #[serde(default)]
     pub disk_bus: DiskBus,
+    /// How fast its disk can be read, bytes a second, so that a job lasts; as fast as it goes, if nothing is said.
+    #[serde(default)]
+    pub disk_rate: Option<u64>,
     /// What disks it has besides.
     #[serde(default)]
     pub other_disks: Vec<OtherDisk>,
@@ -194,7 +197,8 @@ fn howto_pcs() -> Vec<PcConfig> {
         let name = name.parse().ok()?;
         let ip = Ipv4Addr::new(192, 168, 7, last);
         let (mac, nic, disk_bus) = (MacAddress::new(mac), Nic::Rtl8139, DiskBus::Ide);
-        Some(PcConfig { name, mac, ip, nic, disk_bus, other_disks: Vec::new(), more: Vec::new() })
+        let (disk_rate, other_disks, more) = (None, Vec::new(), Vec::new());
+        Some(PcConfig { name, mac, ip, nic, disk_bus, disk_rate, other_disks, more })
     })
     .collect()
 }

@@ -42,10 +42,11 @@ pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<Stri
          -qmp unix:{MONITOR},server=on,wait=off \
          -netdev tap,id=wire,ifname={tap},script=no,downscript=no \
          -device {nic},netdev=wire,mac={mac},bootindex=1 \
-         -drive file={DISK},format=raw,if=none,id=disk {disk},drive=disk,bootindex=2",
+         -drive file={DISK},format=raw,if=none,id=disk{rate} {disk},drive=disk,bootindex=2",
         name = pc.name,
         accel = accelerator.as_str(),
         nic = pc.nic,
+        rate = pc.disk_rate.map(|rate| format!(",throttling.bps-read={rate}")).unwrap_or_default(),
         disk = device(pc.disk_bus),
         mac = pc.mac,
     );
@@ -118,6 +119,13 @@ mod tests {
         assert!(line.contains("-device rtl8139,netdev=wire,mac=00:e0:7d:c9:1a:2b,bootindex=1"), "{line}");
         assert!(line.contains("-device ide-hd,drive=disk,bootindex=2"), "{line}");
         assert!(line.contains("-accel tcg "), "{line}");
+    }
+
+    #[test]
+    fn a_disk_is_as_slow_as_it_is_told_to_be() {
+        let slow = PcConfig { disk_rate: Some(1024), ..john() };
+        let line = arguments(&slow, "tap0", Accelerator::Tcg).join(" ");
+        assert!(line.contains("id=disk,throttling.bps-read=1024 -device ide-hd,drive=disk"), "{line}");
     }
 
     #[test]
