@@ -93,7 +93,7 @@ pub enum Refusal {
     /// The order does not want what such an NTFS can be saved as.
     #[error(
         "{} is an NTFS that Windows has not closed ({state}): shut Windows down without fast start \
-         (shutdown /s /f /t 0), or order dirty_ntfs=raw to save every byte of it",
+         (shutdown /s /f /t 0), or save every byte of it with ghostctl backup --dirty-ntfs raw (dirty_ntfs=raw)",
         place(*.partition)
     )]
     DirtyNtfs {

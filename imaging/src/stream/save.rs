@@ -64,7 +64,7 @@ pub enum SaveError {
         least: u64,
     },
     /// A place of the file system cannot be read.
-    #[error("the disk cannot be read at byte {position} of it; with rescue the job would go on there")]
+    #[error("the disk cannot be read at byte {position} of it; ghostctl backup --rescue goes on there")]
     Unreadable {
         /// Where, in bytes from the file system's start.
         position: u64,
