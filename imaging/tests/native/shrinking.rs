@@ -411,7 +411,8 @@ fn no_way_to_check_it_where_it_will_stand() {
 fn a_store_that_fills_up_meanwhile_leaves_the_disk_alone() {
     let bench = Bench::of(windows);
     let target = bench.target(60 * MIB);
-    let (before, filling) = (fs::read(&target).unwrap(), noise(1, 64 * MIB));
+    // More than the store holds, so that there is no room for all of it whatever the imager does.
+    let (before, filling) = (fs::read(&target).unwrap(), noise(1, 66 * MIB));
     let ended = with_store(&bench, "64m", |store| {
         let mut child = bench.command(&target, Some(store)).spawn().unwrap();
         let scratch = store.join("disk0.scratch");
@@ -420,9 +421,12 @@ fn a_store_that_fills_up_meanwhile_leaves_the_disk_alone() {
             assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it was never made");
             std::thread::sleep(Duration::from_millis(1));
         }
-        // Somebody else has a backup written.
+        // Somebody else has a backup written, while the imager, which fills the file, gets no processor.
+        let imager = child.id().to_string();
+        run("kill", &["-STOP", &imager]);
         let filled = fs::write(store.join("else"), &filling);
         assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+        run("kill", &["-CONT", &imager]);
         child.wait().unwrap();
         assert!(!scratch.exists(), "a scratch file is left");
         bench.ending()
