@@ -14,6 +14,8 @@ use crate::stage::{OWN_DISK, SOON, Stage};
 
 /// Size of the disk in MiB.
 const SIZE: u32 = 64;
+/// So many bytes a second of it: each partition is read for longer than lies between two reports of progress.
+const RATE: u64 = 2 << 20;
 
 /// The largest file of the image of the first disk: a piece of a partition.
 pub(crate) fn largest_piece(generation: &Path) -> PathBuf {
@@ -44,7 +46,7 @@ pub(crate) fn flip_a_bit(path: &Path) {
 
 #[test]
 fn a_disk_with_ntfs_and_fat_is_backed_up_checked_destroyed_and_restored() {
-    let stage = Stage::new("partclone");
+    let stage = Stage::with("partclone", |config| config.pcs[0].disk_rate = Some(RATE));
     let john = stage.pc("john").unwrap();
     stand_in::fill_disk(&stage, &john, SIZE).unwrap();
     let disk = john.disk_sha256().unwrap();

@@ -15,8 +15,10 @@ use crate::backup::{job, stored};
 use crate::partclone::{only_generation, wipe};
 use crate::stage::{BOOT, SOON, Stage};
 
-/// Size of the disk in MiB: large enough to be caught while it is written.
-const SIZE: u32 = 128;
+/// Size of the disk in MiB.
+const SIZE: u32 = 64;
+/// So many bytes a second of it: slow enough to be caught while it is read or written.
+const RATE: u64 = 2 << 20;
 /// An image store that has room enough to begin with and not for the image, MiB.
 const FULL: u32 = 72;
 /// Size of a disk without a table, full of what cannot be compressed, MiB.
@@ -39,7 +41,7 @@ fn give_up(ghostctl: &Running) {
 
 #[test]
 fn a_power_cut_in_a_backup_or_a_restore_loses_nothing_that_was_good() {
-    let stage = Stage::new("cut-partclone");
+    let stage = Stage::with("cut-partclone", |config| config.pcs[0].disk_rate = Some(RATE));
     let john = stage.pc("john").unwrap();
     stand_in::fill_disk(&stage, &john, SIZE).unwrap();
     let disk = john.disk_sha256().unwrap();

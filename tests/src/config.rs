@@ -82,7 +82,8 @@ pub struct PcConfig {
     /// How its disk is connected.
     #[serde(default)]
     pub disk_bus: DiskBus,
-    /// How fast its disk can be read, bytes a second, so that a job lasts; as fast as it goes, if nothing is said.
+    /// How fast its disk can be read and written, bytes a second, so that a job lasts; as fast as it goes, if nothing is
+    /// said.
     #[serde(default)]
     pub disk_rate: Option<u64>,
     /// What disks it has besides.

@@ -46,7 +46,7 @@ pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<Stri
         name = pc.name,
         accel = accelerator.as_str(),
         nic = pc.nic,
-        rate = pc.disk_rate.map(|rate| format!(",throttling.bps-read={rate}")).unwrap_or_default(),
+        rate = pc.disk_rate.map(|rate| format!(",throttling.bps-total={rate}")).unwrap_or_default(),
         disk = device(pc.disk_bus),
         mac = pc.mac,
     );
@@ -125,7 +125,7 @@ mod tests {
     fn a_disk_is_as_slow_as_it_is_told_to_be() {
         let slow = PcConfig { disk_rate: Some(1024), ..john() };
         let line = arguments(&slow, "tap0", Accelerator::Tcg).join(" ");
-        assert!(line.contains("id=disk,throttling.bps-read=1024 -device ide-hd,drive=disk"), "{line}");
+        assert!(line.contains("id=disk,throttling.bps-total=1024 -device ide-hd,drive=disk"), "{line}");
     }
 
     #[test]
