@@ -148,7 +148,16 @@ pub fn to_partclone(
         }
         drop(to);
         program.succeed(ENDING)?;
-        relayed.map(|()| length)
+        match relayed {
+            // It may be gone before the other end is closed, and what is relayed then is nothing at all.
+            Err(UnpackError::Pipe(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                match from.read(&mut [0]).map_err(UnpackError::Pipe)? {
+                    0 => Ok(length),
+                    _ => Err(UnpackError::Pipe(error)),
+                }
+            }
+            relayed => relayed.map(|()| length),
+        }
     }
 }
 

@@ -206,6 +206,24 @@ fn an_ext4_behind_an_efi_partition() {
 const C: (u64, u64) = (21 * MIB, 99 * MIB);
 const WINDOWS: u64 = 121 * MIB;
 
+/// What reads the shrunk file system may take its time to end, and what writes it is gone by then.
+#[test]
+fn a_pipe_that_is_closed_long_after_its_last_byte() {
+    let bench = Bench::of(linux);
+    let target = bench.target(100 * MIB);
+    let tools = bench.path("tools");
+    fs::create_dir(&tools).unwrap();
+    let tool = tools.join("partclone.extfs");
+    let real = run("sh", &["-c", "command -v partclone.extfs"]);
+    // partclone.restore ends some two seconds after the last byte.
+    fs::write(&tool, format!("#!/bin/sh\n{} \"$@\" && sleep 5\n", real.trim())).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = bench.command(&target, Some(&bench.path("scratch")));
+    command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+    let ending = bench.end(command);
+    assert!(matches!(ending, Ending::Done { .. }), "{ending:?}");
+}
+
 /// A BIOS machine's disk: a small NTFS and a large one behind it, with files at its front and at its end.
 fn windows(folder: &Path) -> PathBuf {
     let disk = folder.join("windows.disk");
