@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -158,6 +158,17 @@ pub(crate) fn small(folder: &Path) -> PathBuf {
     partition(&disk, "label: gpt\nsize=40M, type=L\n");
     put(&disk, &file_system(folder, "ext4", 40 * MIB), MIB);
     disk
+}
+
+/// Puts a script in the place of a tool, `$real` in it; what PATH has to be for that.
+pub(crate) fn instead_of(tool: &str, script: &str, folder: &Path) -> String {
+    let tools = folder.join("tools");
+    fs::create_dir(&tools).unwrap();
+    let real = run("sh", &["-c", &format!("command -v {tool}")]);
+    let path = tools.join(tool);
+    fs::write(&path, format!("#!/bin/bash\nreal={}\n{script}\n", real.trim())).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", tools.display(), std::env::var("PATH").unwrap())
 }
 
 /// A loop device; gone when dropped.

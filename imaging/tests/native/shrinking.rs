@@ -211,15 +211,10 @@ const WINDOWS: u64 = 121 * MIB;
 fn a_pipe_that_is_closed_long_after_its_last_byte() {
     let bench = Bench::of(linux);
     let target = bench.target(100 * MIB);
-    let tools = bench.path("tools");
-    fs::create_dir(&tools).unwrap();
-    let tool = tools.join("partclone.extfs");
-    let real = run("sh", &["-c", "command -v partclone.extfs"]);
     // partclone.restore ends some two seconds after the last byte.
-    fs::write(&tool, format!("#!/bin/sh\n{} \"$@\" && sleep 5\n", real.trim())).unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = disk::instead_of("partclone.extfs", "$real \"$@\" && sleep 5", &bench.path("."));
     let mut command = bench.command(&target, Some(&bench.path("scratch")));
-    command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+    command.env("PATH", paths);
     let ending = bench.end(command);
     assert!(matches!(ending, Ending::Done { .. }), "{ending:?}");
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -235,13 +234,8 @@ fn a_raw_region_that_cannot_be_read_is_no_other() {
 /// The reason of a backup whose tool of this name is a script instead; `$real` is the tool.
 fn with_tool(folder: &Path, tool: &str, script: &str) -> String {
     let disk = disk::small(folder);
-    let (tools, image) = (folder.join("tools"), folder.join("image"));
-    fs::create_dir(&tools).unwrap();
-    let real = run("sh", &["-c", &format!("command -v {tool}")]);
-    let path = tools.join(tool);
-    fs::write(&path, format!("#!/bin/bash\nreal={}\n{script}\n", real.trim())).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let paths = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let image = folder.join("image");
+    let paths = disk::instead_of(tool, script, folder);
     let start = Instant::now();
     let status = command("backup", &image, Some(&disk), "{}").env("PATH", paths).status().unwrap();
     assert!(!status.success() && !image.join("disk0/disk.json").exists());
