@@ -14,6 +14,7 @@ use ghost_contract::image::{
 use crate::board::Board;
 use crate::folder::{self, FolderError};
 use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
+use crate::stream::compressor;
 use crate::stream::pieces::Syncing;
 use crate::stream::reader::Reader;
 use crate::stream::save::{self, Method, SaveError, Saved};
@@ -23,7 +24,7 @@ use crate::sys::disk::{self, DiskError, ReadOnly};
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING};
 use crate::tool::blkid::Found;
-use crate::tool::{partclone, sfdisk, zstd};
+use crate::tool::{partclone, sfdisk};
 
 /// The maps of used blocks that waiting partclones may have together, bytes: those of 2 TiB in blocks of 4 KiB.
 const MAPS: u64 = 64 << 20;
@@ -111,7 +112,7 @@ pub fn backup(
     let method = Method {
         folder,
         level: settings.compression_level,
-        threads: zstd::threads(settings.compression_level, processors),
+        threads: compressor::threads(settings.compression_level, processors),
         piece_size: settings.piece_size,
         on_read_error: settings.on_read_error,
     };
@@ -275,7 +276,8 @@ fn tools(regions: &[Region]) -> Vec<Tool> {
             tools.push(Tool { name: tool.clone(), version: version.clone() });
         }
     }
-    for name in ["zstd", "sfdisk", "blkid"] {
+    tools.push(Tool { name: "libzstd".to_owned(), version: zstd::zstd_safe::version_string().to_owned() });
+    for name in ["sfdisk", "blkid"] {
         // A tool that did its work and does not tell its version is no reason to lose an image.
         if let Ok(said) = program::must(Command::new(name).arg("--version"), LOOKING) {
             let version = String::from_utf8_lossy(&said).trim().to_owned();

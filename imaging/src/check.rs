@@ -9,6 +9,7 @@ use crate::board::Board;
 use crate::folder::{self, FolderError};
 use crate::stream::pieces::{self, PieceError};
 use crate::stream::unpack::{self, UnpackError};
+use crate::tool::partclone;
 
 /// How far a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,7 @@ fn inside(folder: &Path, content: &Content, board: &Board) -> Result<(), UnpackE
     match content {
         Content::Partclone { total, used, stream, .. } => {
             let mut command = Command::new("partclone.chkimg");
-            command.args(["-L", "/dev/null", "-s", "-"]);
+            command.args(partclone::BRIEF).args(["-s", "-"]);
             let nobody = Board::default();
             unpack::unpack(folder, stream, board, unpack::to_partclone(command, (*total, *used), &nobody))
         }

@@ -6,7 +6,6 @@ pub mod resizing;
 pub mod sfdisk;
 pub mod superblock;
 pub mod xfs;
-pub mod zstd;
 
 #[cfg(test)]
 mod tests {

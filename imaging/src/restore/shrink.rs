@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command};
+use std::process::Command;
 
 use ghost_contract::image::{
     Content, DiskFacts, DiskImage, FileSystem, OnReadError, Phase, RawReason, Region, Stream, Table,
@@ -25,7 +25,7 @@ use crate::board::Board;
 use crate::plan::shrink::{NoRoom, Shrink, TooFull};
 use crate::plan::table::{self, Shortened, TableError};
 use crate::stream::reader;
-use crate::stream::unpack::{self, UnpackError, Zeros};
+use crate::stream::unpack::{self, UnpackError, Unpacked, Zeros};
 use crate::sys::disk;
 use crate::sys::node::{Access, Node, NodeError};
 use crate::sys::program::{self, LOOKING, ProgramError, Running};
@@ -156,10 +156,10 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
 fn beginning(folder: &Path, image: &DiskImage) -> Result<Vec<u8>, ShrinkError> {
     let (length, stream) = first_stream(image).ok_or(TableError::Partial)?;
     let mut bytes = Vec::new();
-    let take = |from: ChildStdout| {
+    let take = |from: Unpacked| {
         // One more than there should be, so that too many are noticed.
         let read = from.take(length.saturating_add(1)).read_to_end(&mut bytes);
-        read.map(|read| read as u64).map_err(UnpackError::Pipe)
+        read.map(|read| read as u64).map_err(UnpackError::Decompress)
     };
     unpack::unpack(folder, stream, &Board::default(), take).map_err(ShrinkError::ReadTable)?;
     Ok(bytes)

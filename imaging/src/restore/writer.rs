@@ -11,6 +11,7 @@ use crate::board::Board;
 use crate::plan::restore::TableStep;
 use crate::stream::unpack::{self, UnpackError, Zeros};
 use crate::sys::disk;
+use crate::tool::partclone::BRIEF;
 
 /// Writes regions to a disk or file of which `base` is the first byte.
 pub(super) struct Writer<'a> {
@@ -68,6 +69,6 @@ impl Writer<'_> {
 /// The program that writes an image to this place of a disk or file.
 pub(super) fn partclone(target: &Path, at: u64) -> Command {
     let mut command = Command::new("partclone.restore");
-    command.args(["-q", "-L", "/dev/null", "-s", "-", "-E", &at.to_string(), "-O"]).arg(target);
+    command.args(BRIEF).args(["-q", "-s", "-", "-E", &at.to_string(), "-O"]).arg(target);
     command
 }

@@ -76,11 +76,12 @@ impl Taken {
     }
 }
 
-/// The program that writes the image of this node to its standard output.
+/// The program that writes the image of this node, without checksums of its blocks, to its standard output.
 #[must_use]
 pub fn command(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Command {
     let mut command = Command::new(partclone::program(file_system));
-    command.args(["-q", "-L", "/dev/null", "-c", "-o", "-", "-s"]).arg(node);
+    // Without checksums, which it computes slowly: they are put in on the way.
+    command.args(partclone::BRIEF).args(["-q", "-a", "0", "-c", "-o", "-", "-s"]).arg(node);
     if on_error == OnReadError::Rescue {
         command.arg("-R");
     }

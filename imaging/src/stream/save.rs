@@ -1,15 +1,16 @@
 //! A region of the disk, through the compressor, into pieces.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use ghost_contract::image::{FileSystem, OnReadError, Range, Stream};
 
+use super::compressor::{self, Compressor};
+use super::handover::{Taker, handover};
 use super::pieces::{self, PieceError, Pieces, Syncing};
 use super::raw::{self, RawError};
 use super::reader::{self, Reader};
@@ -18,11 +19,12 @@ use crate::sys::disk::{DiskError, NoReadAhead};
 use crate::sys::node::NodeError;
 use crate::sys::pipe;
 use crate::sys::program::{LOOKING, ProgramError, Running, last_lines};
-use crate::tool::partclone::{self, HEAD, Head, HeadError};
+use crate::tool::partclone::checksums::{Adding, PassError};
+use crate::tool::partclone::{self, Head, HeadError};
 
 /// How long a tool may take to end once its pipes are closed.
 const ENDING: Duration = Duration::from_secs(60);
-/// Taken from the compressor at a time.
+/// Taken from partclone at a time: what fits the processor's cache.
 const BUFFER: usize = 256 << 10;
 
 /// Why a region was not saved.
@@ -49,20 +51,18 @@ pub enum SaveError {
     /// It does not write its image's head any more.
     #[error("partclone does not read the file system any more: {0}")]
     NoHead(String),
+    /// What partclone writes is not its image.
+    #[error("partclone's image cannot be passed on")]
+    Pass(#[from] PassError),
     /// A pipe is broken.
-    #[error("the pipe to the compressor is broken")]
+    #[error("the pipe from partclone is broken")]
     Pipe(#[source] io::Error),
+    /// The compressor.
+    #[error("zstd cannot compress it")]
+    Compress(#[source] io::Error),
     /// The file system is another than when it was looked at.
     #[error("the file system has changed while the disk was read: somebody else writes to it")]
     Changed,
-    /// partclone says that it has done its work, and has not.
-    #[error("partclone's image has {found} bytes, the used blocks alone have {least}")]
-    Short {
-        /// What it wrote.
-        found: u64,
-        /// What it must have at least.
-        least: u64,
-    },
     /// A place of the file system cannot be read.
     #[error("the disk cannot be read at byte {position} of it; ghostctl backup --rescue goes on there")]
     Unreadable {
@@ -172,7 +172,10 @@ fn attempt(
         return Err(SaveError::Changed);
     }
     let mut taken = reader.take();
-    let (stream, syncing) = compressed(method, name, |to| relay(&taken.head, &taken.output, to, board))?;
+    let (mut adding, head) = Adding::new(&taken.head)?;
+    pipe::widen(&taken.output);
+    let feed = |to: &mut Compressor| relay(&head, &mut adding, &mut taken.output, to, board);
+    let (stream, syncing) = compressed(method, name, feed)?;
     // One that breaks off looks like one that has come to its end, except for this.
     let (status, said) = taken.running.end(ENDING)?;
     if !status.success() && partclone::met_bad_sectors(&said) {
@@ -182,28 +185,32 @@ fn attempt(
         let program = taken.running.program().to_owned();
         return Err(ProgramError::Failed { program, status, said: last_lines(&said) }.into());
     }
-    // The map and the used blocks at least, whatever its status says.
-    let least = expected.expected_length();
-    if stream.length < least {
-        return Err(SaveError::Short { found: stream.length, least });
-    }
+    // All blocks that its own map tells of, whatever its status says.
+    adding.end()?;
     Ok(Saved { stream, bad: taken.unreadable(), syncing })
 }
 
-/// Passes the head on, and the rest unseen.
-fn relay(head: &[u8; HEAD], from: &ChildStdout, mut to: ChildStdin, board: &Board) -> Result<u64, SaveError> {
-    to.write_all(head).map_err(SaveError::Pipe)?;
-    pipe::widen(from);
-    let mut length = HEAD as u64;
+/// Passes the head on, and the rest with checksums; how long all of it is.
+fn relay(
+    head: &[u8],
+    adding: &mut Adding,
+    from: &mut impl Read,
+    to: &mut Compressor,
+    board: &Board,
+) -> Result<u64, SaveError> {
+    to.write_all(head).map_err(SaveError::Compress)?;
+    let (mut buffer, mut length) = (vec![0; BUFFER], head.len() as u64);
     board.add(length);
     loop {
-        match pipe::relay(from, &to).map_err(SaveError::Pipe)? {
-            0 => return Ok(length),
-            moved => {
-                length += moved as u64;
-                board.add(moved as u64);
-            }
-        }
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(length),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(SaveError::Pipe(error)),
+        };
+        let passed = adding.pass(buffer.get(..read).unwrap_or_default(), to)?;
+        length += passed;
+        board.add(passed);
     }
 }
 
@@ -231,41 +238,37 @@ pub fn raw(
 fn compressed(
     method: Method<'_>,
     name: &str,
-    feed: impl FnOnce(ChildStdin) -> Result<u64, SaveError> + Send,
+    feed: impl FnOnce(&mut Compressor) -> Result<u64, SaveError> + Send,
 ) -> Result<(Stream, Syncing), SaveError> {
-    let mut command = Command::new("zstd");
-    command.args(["-q", "-c", &format!("-T{}", method.threads), &format!("-{}", method.level)]);
-    let mut zstd = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-    let to = zstd.child().stdin.take().ok_or(SaveError::Bug)?;
-    let from = zstd.child().stdout.take().ok_or(SaveError::Bug)?;
-    pipe::widen(&to);
-    pipe::widen(&from);
     let mut pieces = Pieces::new(method.folder, name.to_owned(), method.piece_size);
+    let (giver, taker) = handover();
+    let compressor = compressor::compressor(giver, method.level, method.threads);
+    let mut compressor = compressor.map_err(SaveError::Compress)?;
     let (fed, drained) = thread::scope(|scope| {
-        let feeder = scope.spawn(|| feed(to));
-        let drained = drain(from, &mut pieces);
-        if drained.is_err() {
-            // Its input breaks then, and with it the feeder.
-            let _gone = zstd.child().kill();
-        }
+        let feeder = scope.spawn(move || {
+            let fed = feed(&mut compressor)?;
+            let ended = compressor.finish().and_then(|mut giver| giver.flush());
+            ended.map(|()| fed).map_err(SaveError::Compress)
+        });
+        // When the store takes no more, the feeder finds the taker gone.
+        let drained = drain(taker, &mut pieces);
         (feeder.join().unwrap_or(Err(SaveError::Bug)), drained)
     });
-    // What the store refuses, or the compressor does, is the cause of a broken pipe, not the other way round.
+    // What the store refuses is the cause of what the feeder complains of, not the other way round.
     drained?;
-    zstd.succeed(ENDING)?;
     let length = fed?;
     let (pieces, syncing) = pieces.finish()?;
     Ok((Stream { length, pieces }, syncing))
 }
 
-fn drain(mut from: ChildStdout, pieces: &mut Pieces) -> Result<(), SaveError> {
-    let mut buffer = vec![0; BUFFER];
+fn drain(mut from: Taker, pieces: &mut Pieces) -> Result<(), SaveError> {
     loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => pieces.write(buffer.get(..length).unwrap_or_default())?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(SaveError::Pipe(error)),
+        let bytes = from.fill_buf().map_err(SaveError::Compress)?;
+        let length = bytes.len();
+        if length == 0 {
+            return Ok(());
         }
+        pieces.write(bytes)?;
+        from.consume(length);
     }
 }

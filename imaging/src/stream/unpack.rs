@@ -4,22 +4,27 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use ghost_contract::image::Stream;
 
+use super::handover::{Taker, handover};
 use super::pieces::{self, PieceError};
 use crate::board::Board;
 use crate::sys::pipe;
 use crate::sys::program::{ProgramError, Running};
+use crate::tool::partclone::checksums::{PassError, Removing};
 use crate::tool::partclone::{HEAD, Head, HeadError};
 
 /// How long a tool may take to end once its pipes are closed; partclone syncs the disk then.
 const ENDING: Duration = Duration::from_secs(3600);
 /// Taken from the decompressor at a time.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
+
+/// What comes out of the pieces.
+pub type Unpacked = zstd::Decoder<'static, Taker>;
 
 /// Why a region did not come out of its pieces.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +75,12 @@ pub enum UnpackError {
         #[source]
         source: io::Error,
     },
-    /// A pipe is broken.
-    #[error("the pipe between two programs is broken")]
-    Pipe(#[source] io::Error),
+    /// What comes out of the pieces is no image of partclone, or a damaged one.
+    #[error("the pieces hold no whole image of partclone")]
+    Pass(#[from] PassError),
+    /// What is in the pieces is not what zstd wrote.
+    #[error("the pieces cannot be decompressed")]
+    Decompress(#[source] io::Error),
     /// A thread of ours.
     #[error("a thread has a bug")]
     Bug,
@@ -81,92 +89,85 @@ pub enum UnpackError {
 /// Decompresses a stream for a taker, which has this thread and says how many bytes it took.
 ///
 /// # Errors
-/// When a piece is damaged, the decompressor or the taker fails, or the length is another.
+/// When a piece is damaged, it cannot be decompressed, the taker fails, or the length is another.
 pub fn unpack(
     folder: &Path,
     stream: &Stream,
     stored: &Board,
-    take: impl FnOnce(ChildStdout) -> Result<u64, UnpackError>,
+    take: impl FnOnce(Unpacked) -> Result<u64, UnpackError>,
 ) -> Result<(), UnpackError> {
-    let mut command = Command::new("zstd");
-    let mut zstd =
-        Running::start(command.args(["-q", "-d", "-c"]).stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-    let mut to = zstd.child().stdin.take().ok_or(UnpackError::Bug)?;
-    let from = zstd.child().stdout.take().ok_or(UnpackError::Bug)?;
-    pipe::widen(&to);
-    pipe::widen(&from);
+    let (mut to, from) = handover();
+    let unpacked = zstd::Decoder::with_buffer(from).map_err(UnpackError::Decompress)?;
     let (fed, taken) = thread::scope(|scope| {
-        let feeder = scope.spawn(move || pieces::read(folder, stream, stored, |bytes| to.write_all(bytes)));
-        let taken = take(from);
-        if taken.is_err() {
-            // Its input breaks then, and with it the feeder.
-            let _gone = zstd.child().kill();
-        }
+        let feeder = scope.spawn(move || {
+            pieces::read(folder, stream, stored, |bytes| to.write_all(bytes))?;
+            // Nobody takes it any more: the taker has its reason.
+            let _untaken = to.flush();
+            Ok(())
+        });
+        // When the taker is through or gives up, the feeder finds it gone.
+        let taken = take(unpacked);
         (feeder.join(), taken)
     });
     match fed.map_err(|_| UnpackError::Bug)? {
-        // The taker's own reason, or the decompressor's, is the cause of a broken pipe.
+        // The taker's own reason is the cause.
         Ok(()) | Err(PieceError::HandOn(..)) => {}
         Err(error) => return Err(error.into()),
     }
     let found = taken?;
-    zstd.succeed(ENDING)?;
     if found == stream.length { Ok(()) } else { Err(UnpackError::Length { found, expected: stream.length }) }
 }
 
-/// Takes an image of partclone: one of its programs, whose image is its standard input.
+/// Takes an image of partclone: one of its programs, whose image is its standard input. Its checksums of blocks are
+/// compared here, and the program gets the image without them.
 ///
 /// # Errors
-/// When the head is not the one that is expected, or the program fails.
-pub fn to_partclone(
+/// When the head is not the one that is expected, a checksum is another, or the program fails.
+pub fn to_partclone<R: Read>(
     mut command: Command,
     (total, used): (u64, u64),
     unpacked: &Board,
-) -> impl FnOnce(ChildStdout) -> Result<u64, UnpackError> {
+) -> impl FnOnce(R) -> Result<u64, UnpackError> {
     move |mut from| {
         let mut head = [0; HEAD];
-        from.read_exact(&mut head).map_err(UnpackError::Pipe)?;
+        from.read_exact(&mut head).map_err(UnpackError::Decompress)?;
         let found = Head::parse(&head)?;
         if (found.total, found.used) != (total, used) {
             return Err(UnpackError::Another { found: found.total, expected: total });
         }
+        let (mut removing, without) = Removing::new(&head)?;
         let mut program = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()))?;
         let mut to = program.child().stdin.take().ok_or(UnpackError::Bug)?;
         pipe::widen(&to);
-        let mut length = HEAD as u64;
-        unpacked.add(length);
-        let mut relayed = to.write_all(&head).map_err(UnpackError::Pipe);
-        while relayed.is_ok() {
-            match pipe::relay(&from, &to) {
-                Ok(0) => break,
-                Ok(moved) => {
-                    length += moved as u64;
-                    unpacked.add(moved as u64);
-                }
-                Err(error) => relayed = Err(UnpackError::Pipe(error)),
-            }
-        }
+        unpacked.add(HEAD as u64);
+        let pass = || {
+            to.write_all(&without).map_err(PassError::HandOn)?;
+            let passed = for_each_part(from, u64::MAX, |bytes, _| {
+                removing.pass(bytes, &mut to)?;
+                unpacked.add(bytes.len() as u64);
+                Ok(())
+            })?;
+            removing.end()?;
+            Ok(passed)
+        };
+        let passed = pass();
         drop(to);
-        program.succeed(ENDING)?;
-        match relayed {
-            // It may be gone before the other end is closed, and what is relayed then is nothing at all.
-            Err(UnpackError::Pipe(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                match from.read(&mut [0]).map_err(UnpackError::Pipe)? {
-                    0 => Ok(length),
-                    _ => Err(UnpackError::Pipe(error)),
-                }
-            }
-            relayed => relayed.map(|()| length),
+        let ended = program.succeed(ENDING);
+        match passed {
+            // That it takes no more has its reason there.
+            Ok(_) | Err(UnpackError::Pass(PassError::HandOn(_))) => ended?,
+            Err(_) => {}
         }
+        Ok(HEAD as u64 + passed?)
     }
 }
 
 /// Takes every byte and only counts them.
 ///
 /// # Errors
-/// When the pipe cannot be read.
-pub fn to_nobody(mut from: ChildStdout) -> Result<u64, UnpackError> {
-    io::copy(&mut from, &mut io::sink()).map_err(UnpackError::Pipe)
+/// When it cannot be decompressed.
+pub fn to_nobody(from: Unpacked) -> Result<u64, UnpackError> {
+    for_each_part(from, u64::MAX, |_, _| Ok(()))
 }
 
 /// What is done with zeros.
@@ -187,7 +188,7 @@ pub fn to_disk<'a>(
     (start, length): (u64, u64),
     zeros: Zeros,
     unpacked: &'a Board,
-) -> impl FnOnce(ChildStdout) -> Result<u64, UnpackError> + 'a {
+) -> impl FnOnce(Unpacked) -> Result<u64, UnpackError> + 'a {
     move |from| {
         for_each_part(from, length, |bytes, at| {
             let position = start + at;
@@ -208,7 +209,7 @@ pub fn to_disk<'a>(
 pub fn compare<'a>(
     disk: &'a File,
     (start, length): (u64, u64),
-) -> impl FnOnce(ChildStdout) -> Result<u64, UnpackError> + 'a {
+) -> impl FnOnce(Unpacked) -> Result<u64, UnpackError> + 'a {
     move |from| {
         let mut there = vec![0; BUFFER];
         for_each_part(from, length, |bytes, at| {
@@ -222,7 +223,7 @@ pub fn compare<'a>(
 }
 
 fn for_each_part(
-    mut from: ChildStdout,
+    mut from: impl Read,
     length: u64,
     mut each: impl FnMut(&[u8], u64) -> Result<(), UnpackError>,
 ) -> Result<u64, UnpackError> {
@@ -232,7 +233,7 @@ fn for_each_part(
             Ok(0) => return Ok(at),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(UnpackError::Pipe(error)),
+            Err(error) => return Err(UnpackError::Decompress(error)),
         };
         if at + read as u64 > length {
             return Err(UnpackError::Length { found: at + read as u64, expected: length });

@@ -5,11 +5,29 @@
 
 use ghost_contract::image::FileSystem;
 
+pub mod checksums;
+
 /// The length of an image's head, bytes.
 pub const HEAD: usize = 110;
 
 const MAGIC: &[u8] = b"partclone-image\0";
 const FORMAT: &[u8] = b"0002";
+
+/// For all of its programs: no log, and it is looked every second whether they are through, not every other one: so long they
+/// may stay when all is done.
+pub const BRIEF: [&str; 4] = ["-L", "/dev/null", "-f", "1"];
+
+/// Where its fields are that tell of checksums: which kind, how long one is, how many blocks it is of, whether each begins
+/// anew, and the head's own.
+const MODE: usize = 96;
+const LENGTH: usize = 98;
+const BLOCKS: usize = 100;
+const ANEW: usize = 104;
+const OWN: usize = 106;
+/// Kinds of checksums (`CSM_NONE`, `CSM_CRC32`), and how long the latter are.
+const NONE: u64 = 0;
+const CRC32: u64 = 32;
+const CRC32_LENGTH: usize = 4;
 
 /// What an image's head says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +42,20 @@ pub struct Head {
     pub total: u64,
     /// What the used blocks span, bytes.
     pub used: u64,
+    /// How these are checked.
+    pub checksums: Checksums,
+}
+
+/// How the used blocks of an image are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksums {
+    /// Not at all.
+    None,
+    /// By the CRC-32 of so many at a time.
+    Crc32 {
+        /// One at least.
+        blocks: u32,
+    },
 }
 
 /// Why bytes are not the head of an image.
@@ -38,6 +70,12 @@ pub enum HeadError {
     /// Numbers that cannot be.
     #[error("its head has impossible sizes")]
     Sizes,
+    /// It is not as it was written.
+    #[error("its head is damaged")]
+    Damaged,
+    /// Others than partclone writes, or than were asked for.
+    #[error("its head tells of another kind of checksums")]
+    Checksums,
 }
 
 impl Head {
@@ -64,7 +102,16 @@ impl Head {
         let (blocks, used, block) = (number(60, 8), number(76, 8), number(84, 4));
         let total = blocks.checked_mul(block).filter(|&total| total > 0).ok_or(HeadError::Sizes)?;
         let used = used.checked_mul(block).filter(|&used| used <= total).ok_or(HeadError::Sizes)?;
-        Ok(Self { version: text(16, 30), file_system: text(36, 52), block, total, used })
+        if number(OWN, CRC32_LENGTH) != u64::from(own_checksum(bytes)) {
+            return Err(HeadError::Damaged);
+        }
+        let blocks = u32::try_from(number(BLOCKS, 4)).unwrap_or_default();
+        let checksums = match (number(MODE, 2), number(LENGTH, 2), blocks, number(ANEW, 1)) {
+            (NONE, ..) => Checksums::None,
+            (CRC32, 4, 1.., 1) => Checksums::Crc32 { blocks },
+            _ => return Err(HeadError::Checksums),
+        };
+        Ok(Self { version: text(16, 30), file_system: text(36, 52), block, total, used, checksums })
     }
 
     /// About how long the image is, bytes: the map of used blocks, and these with their checksums.
@@ -78,6 +125,36 @@ impl Head {
     pub fn map(&self) -> u64 {
         self.total / self.block.max(1) / 8
     }
+}
+
+/// The same head with these checksums of used blocks.
+fn with(head: &[u8; HEAD], checksums: Checksums) -> [u8; HEAD] {
+    let (mode, length, blocks) = match checksums {
+        Checksums::None => (NONE, 0, 0),
+        Checksums::Crc32 { blocks } => (CRC32, CRC32_LENGTH as u64, blocks),
+    };
+    let mut head = *head;
+    put(&mut head, MODE, &mode.to_le_bytes()[..2]);
+    put(&mut head, LENGTH, &length.to_le_bytes()[..2]);
+    put(&mut head, BLOCKS, &blocks.to_le_bytes());
+    let own = own_checksum(&head);
+    put(&mut head, OWN, &own.to_le_bytes());
+    head
+}
+
+fn put(head: &mut [u8; HEAD], at: usize, field: &[u8]) {
+    head.iter_mut().skip(at).zip(field).for_each(|(byte, new)| *byte = *new);
+}
+
+/// What a head's checksum must be: that of all before it.
+fn own_checksum(head: &[u8; HEAD]) -> u32 {
+    crc32(crc32fast::Hasher::new(), &head[..OWN])
+}
+
+/// partclone's CRC-32: that of IEEE 802.3 without the inversion at its end (`src/checksum.c`).
+fn crc32(mut hash: crc32fast::Hasher, bytes: &[u8]) -> u32 {
+    hash.update(bytes);
+    !hash.finalize()
 }
 
 /// The file system that blkid calls so, if partclone has a program for it.
@@ -141,38 +218,35 @@ pub fn unreadable(line: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Of an ext4 of 40 MiB with blocks of 1 KiB, by partclone 0.3.23.
-    pub(crate) const EXT: [u8; HEAD] = {
-        let mut head = [0; HEAD];
-        let fields: [(usize, &[u8]); 9] = [
-            (0, MAGIC),
-            (16, b"0.3.23"),
-            (30, FORMAT),
-            (34, &[0xde, 0xc0]),
-            (36, b"EXTFS"),
-            (52, &[0, 0, 0x80, 2]),
-            (60, &[0, 0xa0]),
-            (76, &[0x1f, 0x1d]),
-            (84, &[0, 4]),
-        ];
-        let mut field = 0;
-        while field < fields.len() {
-            let (at, bytes) = fields[field];
-            let mut byte = 0;
-            while byte < bytes.len() {
-                head[at + byte] = bytes[byte];
-                byte += 1;
-            }
-            field += 1;
-        }
+    /// Of an ext4 of 64 MiB with blocks of 1 KiB, by `partclone.extfs -a 1` 0.3.23.
+    pub(super) const EXT: &[u8; HEAD] = b"partclone-image\x000.3.23\0\0\0\0\0\0\0\x000002\xde\xc0\
+        EXTFS\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\x01\0\0\0\0\0\x70\x26\0\0\0\0\0\0\x70\x26\0\0\0\0\0\0\
+        \0\x04\0\0\x12\0\0\0\x02\0\x40\0\x20\0\x04\0\0\x04\0\0\x01\x01\xae\xfe\xc0\xa2";
+
+    /// The head with this byte changed and its checksum right again.
+    fn changed(at: usize, byte: u8) -> [u8; HEAD] {
+        let mut head = *EXT;
+        head[at] = byte;
+        let own = own_checksum(&head);
+        put(&mut head, OWN, &own.to_le_bytes());
         head
-    };
+    }
 
     #[test]
     fn a_head_says_what_is_used() {
-        let head = Head::parse(&EXT).unwrap();
+        let head = Head::parse(EXT).unwrap();
         assert_eq!((head.version.as_str(), head.file_system.as_str()), ("0.3.23", "EXTFS"));
-        assert_eq!((head.block, head.total, head.used), (1024, 40 << 20, 7455 * 1024));
+        assert_eq!((head.block, head.total, head.used), (1024, 64 << 20, 9840 * 1024));
+        assert_eq!(head.checksums, Checksums::Crc32 { blocks: 1024 });
+    }
+
+    #[test]
+    fn a_head_without_checksums_is_that_of_an_image_without() {
+        let without = with(EXT, Checksums::None);
+        assert_eq!(Head::parse(&without).unwrap().checksums, Checksums::None);
+        // As partclone.extfs -a 0 writes it.
+        assert_eq!(&without[MODE..], b"\0\0\0\0\0\0\0\0\x01\x01\x44\x55\x57\x9c");
+        assert_eq!(with(&without, Checksums::Crc32 { blocks: 1024 }), *EXT);
     }
 
     #[test]
@@ -185,11 +259,12 @@ mod tests {
     #[test]
     fn other_bytes_are_no_head() {
         assert_eq!(Head::parse(&[0; HEAD]), Err(HeadError::Magic));
-        let mut head = EXT;
-        head[33] = b'1';
-        assert_eq!(Head::parse(&head), Err(HeadError::Format("0001".to_owned())));
-        let mut head = EXT;
-        head[83] = 1;
-        assert_eq!(Head::parse(&head), Err(HeadError::Sizes));
+        assert_eq!(Head::parse(&changed(33, b'1')), Err(HeadError::Format("0001".to_owned())));
+        assert_eq!(Head::parse(&changed(83, 1)), Err(HeadError::Sizes));
+        assert_eq!(Head::parse(&changed(MODE, 64)), Err(HeadError::Checksums));
+        assert_eq!(Head::parse(&changed(BLOCKS + 1, 0)), Err(HeadError::Checksums));
+        let mut head = *EXT;
+        head[16] = b'1';
+        assert_eq!(Head::parse(&head), Err(HeadError::Damaged));
     }
 }

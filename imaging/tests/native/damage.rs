@@ -135,6 +135,33 @@ fn a_description_that_contradicts_itself_or_its_pieces() {
 }
 
 #[test]
+fn what_was_damaged_before_it_was_compressed_is_noticed_by_partclone_s_checksums() {
+    let sample = Sample::new();
+    let (folder, first) = (sample.image.join("disk0"), sample.piece(0));
+    let unpacked = sample.folder.path().join("unpacked");
+    let shell = |script: String| drop(run("bash", &["-euo", "pipefail", "-c", &script]));
+    let pieces = format!("{}/001-p1-ext.partclone.zst.*", folder.display());
+    shell(format!("cat {pieces} | zstd -qdc > {}; rm {pieces}", unpacked.display()));
+    let middle = fs::metadata(&unpacked).unwrap().len() / 2;
+    let byte = disk::peek(&unpacked, middle, 1)[0];
+    disk::poke(&unpacked, middle, &[byte ^ 1]);
+    shell(format!("zstd -qc {} > {}", unpacked.display(), first.display()));
+    sample.rewrite(|image| {
+        let Content::Partclone { stream, .. } = &mut image.regions[1].content else { panic!() };
+        stream.pieces.truncate(1);
+        stream.pieces[0].size = fs::metadata(&first).unwrap().len();
+        let sum = run("sha256sum", &[first.to_str().unwrap()]);
+        stream.pieces[0].sha256 = sum[..64].to_owned().try_into().unwrap();
+    });
+    let damaged = "partclone's checksum of the used blocks";
+    let (said, _) = failed("check", &sample.image, None, "{}");
+    assert!(said.contains("partition 1") && said.contains(damaged), "{said}");
+    let (said, disk) = failed("restore", &sample.image, Some(&sample.target()), "{}");
+    assert!(said.contains(damaged), "{said}");
+    assert_eq!(disk, TargetDisk::Incomplete);
+}
+
+#[test]
 fn with_the_check_skipped_the_damage_is_noticed_while_the_disk_is_written() {
     let sample = Sample::new();
     let (piece, target) = (sample.piece(1), sample.target());

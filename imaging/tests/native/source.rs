@@ -244,21 +244,13 @@ fn with_tool(folder: &Path, tool: &str, script: &str) -> String {
 }
 
 #[test]
-fn a_compressor_that_fails_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let script = "head -c 300000 >/dev/null; echo no memory left >&2; exit 1";
-    let said = with_tool(folder.path(), "zstd", script);
-    assert!(said.contains("zstd failed (exit status: 1): no memory left"), "{said}");
-}
-
-#[test]
 fn a_partclone_that_breaks_off_is_noticed_whatever_its_status() {
     let folder = tempfile::tempdir().unwrap();
     let said = with_tool(folder.path(), "partclone.extfs", "$real \"$@\" | head -c 1000000; exit 3");
     assert!(said.contains("partclone.extfs failed (exit status: 3)"), "{said}");
     let folder = tempfile::tempdir().unwrap();
     let said = with_tool(folder.path(), "partclone.extfs", "$real \"$@\" | head -c 1000000; exit 0");
-    assert!(said.contains("partclone's image has 1000000 bytes, the used blocks alone have"), "{said}");
+    assert!(said.contains("partclone's image ends too early, at least"), "{said}");
 }
 
 #[test]

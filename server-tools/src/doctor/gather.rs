@@ -127,8 +127,7 @@ fn may_send_frames(hosts: &[Host]) -> Tried<()> {
 
 /// The name, the package and the purpose of each program that ghostctl runs on images, and whether a backup by partclone
 /// fails without it.
-const PROGRAMS: [(&str, &str, &str, bool); 5] = [
-    ("zstd", "zstd", "unpacks the images of partclone, to check them", true),
+const PROGRAMS: [(&str, &str, &str, bool); 4] = [
     ("partclone.chkimg", "partclone", "checks the images of partclone after a backup", true),
     ("partclone.restore", "partclone", "is what 'ghostctl images mount' and 'export' restore with", true),
     ("qemu-img", "qemu-utils", "is what 'ghostctl images export --format qcow2' converts with", false),

@@ -27,7 +27,14 @@ fn cuts(disk: &DiskFacts, table: &Table) -> Vec<(u64, u64, Owner)> {
 }
 
 fn head(total: u64) -> Head {
-    Head { version: String::new(), file_system: String::new(), block: 512, total, used: 512 }
+    Head {
+        version: String::new(),
+        file_system: String::new(),
+        block: 512,
+        total,
+        used: 512,
+        checksums: crate::tool::partclone::Checksums::None,
+    }
 }
 
 fn planned_of(stretch: Stretch, holding: Option<&Holding>) -> Vec<(u64, u64, How)> {

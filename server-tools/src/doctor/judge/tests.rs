@@ -57,7 +57,7 @@ fn facts() -> Facts {
             space: Ok(space(50 * GIB)),
             largest_generation: Some(10 * GIB),
         },
-        programs: vec![program("zstd", true), program("qemu-img", false)],
+        programs: vec![program("partclone.chkimg", true), program("qemu-img", false)],
         state_folder: writable("/var/lib/ghost4linux"),
         may_send_frames: Ok(()),
     }

@@ -1,4 +1,11 @@
-//! How many threads the compressor may have: all processors, as long as the memory suffices.
+//! The compressor, and how many threads it may have: all processors, as long as the memory suffices.
+
+use std::io;
+
+use super::handover::Giver;
+
+/// libzstd, which hands on what it has compressed.
+pub type Compressor = zstd::Encoder<'static, Giver>;
 
 /// What the compressor may use. The client has no swap, and with partclone, the pipes and ourselves everything
 /// stays below 256 MiB.
@@ -22,6 +29,20 @@ const fn memory_of_a_thread(level: u8) -> u64 {
 #[must_use]
 pub fn threads(level: u8, processors: u64) -> u64 {
     processors.min(MEMORY / memory_of_a_thread(level)).max(1)
+}
+
+/// One that compresses as `zstd -T… -LEVEL` does, with zstd's own checksum of the content. With one thread it is the caller's,
+/// with more so many beside it.
+///
+/// # Errors
+/// When there is no memory, or no such level.
+pub fn compressor(to: Giver, level: u8, threads: u64) -> io::Result<Compressor> {
+    let mut compressor = zstd::Encoder::new(to, i32::from(level))?;
+    compressor.include_checksum(true)?;
+    if threads > 1 {
+        compressor.multithread(u32::try_from(threads).unwrap_or(u32::MAX))?;
+    }
+    Ok(compressor)
 }
 
 #[cfg(test)]
