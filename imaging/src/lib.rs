@@ -1,13 +1,13 @@
 //! Backs up, checks and restores one disk to and from a folder of an image store.
 //!
 //! ```text
-//!             survey ──▶ plan ──▶ per region: disk ─▶ partclone ─▶ zstd ─▶ SHA-256 ─▶ pieces      backup
+//! survey ─▶ plan ─▶ per region: disk ─▶ partclone ─▶ zstd ─▶ SHA-256 ─▶ pieces                    backup
 //! pieces ─▶ SHA-256 ─▶ zstd ─▶ partclone.chkimg                                                   check
 //! pieces ─▶ SHA-256 ─▶ zstd ─▶ partclone.restore ─▶ disk      (only what `plan::restore` allows)  restore
 //! ```
 //!
 //! What is to be read and written is decided by pure functions in [`plan`]; [`backup`], [`check`] and
-//! [`restore`] carry it out. The work itself is done by Debian's tools (sfdisk, sgdisk, blkid, partclone, zstd,
+//! [`restore`] carry it out. The work itself is done by libzstd and by Debian's tools (sfdisk, sgdisk, blkid, partclone,
 //! ntfsresize, resize2fs, …), which are started in [`sys`].
 //!
 //! `ghost-imager` does this on a client, as a child of PID 1; `ghostctl` uses [`check`] and [`restore::export`]
