@@ -202,10 +202,6 @@ fn an_ext4_behind_an_efi_partition() {
     done("backup", &bench.path("again"), Some(&target), "{}");
 }
 
-/// Where the NTFS of [`windows`] is, and the size of the disk.
-const C: (u64, u64) = (21 * MIB, 99 * MIB);
-const WINDOWS: u64 = 121 * MIB;
-
 /// What reads the shrunk file system may take its time to end, and what writes it is gone by then.
 #[test]
 fn a_pipe_that_is_closed_long_after_its_last_byte() {
@@ -218,6 +214,10 @@ fn a_pipe_that_is_closed_long_after_its_last_byte() {
     let ending = bench.end(command);
     assert!(matches!(ending, Ending::Done { .. }), "{ending:?}");
 }
+
+/// Where the NTFS of [`windows`] is, and the size of the disk.
+const C: (u64, u64) = (21 * MIB, 99 * MIB);
+const WINDOWS: u64 = 121 * MIB;
 
 /// A BIOS machine's disk: a small NTFS and a large one behind it, with files at its front and at its end.
 fn windows(folder: &Path) -> PathBuf {
