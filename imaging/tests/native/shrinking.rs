@@ -1,145 +1,14 @@
 //! Onto a disk on which the partitions do not fit, with the last one shrunk.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ghost_contract::image::{Ending, TargetDisk};
 
+use crate::bench::{Bench, files, fill, mounted, ntfs_facts, ntfs_file, table, used_ntfs, with_ext};
 use crate::disk::{self, Loop, MIB, noise, peek, run};
-use crate::imager::{command, done};
-
-const SHRINK: &str = "{\"smaller_disk\": \"shrink\"}";
-
-/// A disk that is backed up, an image of it, and a folder for scratch files.
-struct Bench {
-    folder: tempfile::TempDir,
-}
-
-impl Bench {
-    fn of(make: impl FnOnce(&Path) -> PathBuf) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = make(folder.path());
-        done("backup", &folder.path().join("image"), Some(&disk), "{}");
-        fs::create_dir(folder.path().join("scratch")).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A disk of this size with something on it.
-    fn target(&self, size: u64) -> PathBuf {
-        fs::write(self.path("target"), noise(8, size)).unwrap();
-        self.path("target")
-    }
-
-    fn command(&self, target: &Path, scratch: Option<&Path>) -> Command {
-        let mut command = command("restore", &self.path("image"), Some(target), SHRINK);
-        command.args(scratch.iter().flat_map(|folder| [OsStr::new("--scratch"), folder.as_os_str()]));
-        command
-    }
-
-    fn end(&self, mut command: Command) -> Ending {
-        let status = command.status().unwrap();
-        let ending = self.ending();
-        assert_eq!(status.success(), matches!(ending, Ending::Done { .. }), "{status}, {ending:?}");
-        assert_eq!(fs::read_dir(self.path("scratch")).unwrap().count(), 0, "a scratch file is left");
-        ending
-    }
-
-    fn ending(&self) -> Ending {
-        serde_json::from_slice(&fs::read(self.path("image.result")).unwrap()).unwrap()
-    }
-
-    fn done(&self, target: &Path) -> Vec<String> {
-        match self.end(self.command(target, Some(&self.path("scratch")))) {
-            Ending::Done { notes, .. } => notes,
-            Ending::Failed { reason, .. } => panic!("{reason}"),
-        }
-    }
-
-    /// Why it fails, after which the disk must be what it was.
-    fn refused(&self, target: &Path, scratch: Option<&Path>) -> String {
-        let before = fs::read(target).unwrap();
-        let Ending::Failed { reason, target: became } = self.end(self.command(target, scratch)) else {
-            panic!("it was done")
-        };
-        assert_eq!(became, TargetDisk::Untouched, "{reason}");
-        assert!(fs::read(target).unwrap() == before, "the disk was written: {reason}");
-        reason
-    }
-}
-
-/// As sfdisk dumps it, without the names of the disk and its nodes.
-fn table(disk: &Path) -> String {
-    run("sfdisk", &["--verify", disk.to_str().unwrap()]);
-    run("sfdisk", &["--dump", disk.to_str().unwrap()]).replace(disk.to_str().unwrap(), "DISK")
-}
-
-/// Makes files that are not where one file system alone would put them: what is written late lies behind what was
-/// written first, which is gone.
-fn fill(place: &Path, seed: u64, largest: u64) {
-    fs::write(place.join("gone"), noise(seed, largest)).unwrap();
-    run("sync", &[]);
-    for number in 0..12_u64 {
-        let folder = place.join(format!("folder {}", number % 3));
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join(format!("file-{number}"));
-        fs::write(&file, noise(seed + number, 50_000 * number + 1)).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600 + u32::try_from(number % 8).unwrap()))
-            .unwrap();
-        std::os::unix::fs::chown(&file, Some(1000 + u32::try_from(number).unwrap()), Some(7)).unwrap();
-        run("touch", &["-d", &format!("@{}", 1_600_000_000 + number * 86_400), file.to_str().unwrap()]);
-    }
-    std::os::unix::fs::symlink("folder 1/file-1", place.join("link")).unwrap();
-    fs::remove_file(place.join("gone")).unwrap();
-}
-
-/// Name, mode, owner, group, time and content of every file.
-fn files(place: &Path) -> Vec<(PathBuf, u32, u32, u32, i64, Vec<u8>)> {
-    let mut all = Vec::new();
-    let mut folders = vec![place.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
-            let (path, meta) = (entry.path(), entry.path().symlink_metadata().unwrap());
-            let content = match (meta.is_dir(), meta.is_symlink()) {
-                (true, _) => Vec::new(),
-                (_, true) => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
-                _ => fs::read(&path).unwrap(),
-            };
-            if meta.is_dir() {
-                folders.push(path.clone());
-            }
-            let name = path.strip_prefix(place).unwrap().to_owned();
-            all.push((name, meta.mode(), meta.uid(), meta.gid(), meta.mtime(), content));
-        }
-    }
-    all.sort();
-    all
-}
-
-/// What is found in the ext4 at this place of a disk.
-fn with_ext<T>(disk: &Path, (start, length): (u64, u64), scratch: &Path, look: impl FnOnce(&Path) -> T) -> T {
-    let part = scratch.join("mounted.fs");
-    fs::write(&part, peek(disk, start, length)).unwrap();
-    run("e2fsck", &["-f", "-n", part.to_str().unwrap()]);
-    mounted(&part, scratch, look)
-}
-
-fn mounted<T>(file_system: &Path, scratch: &Path, work: impl FnOnce(&Path) -> T) -> T {
-    let place = scratch.join("place");
-    fs::create_dir_all(&place).unwrap();
-    let device = Loop::of(file_system, "512");
-    run("mount", &[device.0.to_str().unwrap(), place.to_str().unwrap()]);
-    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&place)));
-    run("umount", &[place.to_str().unwrap()]);
-    worked.unwrap()
-}
+use crate::imager::done;
 
 /// Where the root is on the disk of [`linux`], in the image.
 const ROOT: (u64, u64) = (41 * MIB, 158 * MIB);
@@ -219,7 +88,7 @@ fn a_pipe_that_is_closed_long_after_its_last_byte() {
 const C: (u64, u64) = (21 * MIB, 99 * MIB);
 const WINDOWS: u64 = 121 * MIB;
 
-/// A BIOS machine's disk: a small NTFS and a large one behind it, with files at its front and at its end.
+/// A BIOS machine's disk: a small NTFS and a large one behind it.
 fn windows(folder: &Path) -> PathBuf {
     let disk = folder.join("windows.disk");
     disk::blank(&disk, WINDOWS);
@@ -229,38 +98,9 @@ fn windows(folder: &Path) -> PathBuf {
     );
     disk::poke(&disk, 0, &noise(3, 440));
     disk::put(&disk, &disk::file_system(folder, "ntfs", 20 * MIB), MIB);
-    let large = folder.join("c.fs");
-    disk::blank(&large, C.1);
-    let name = large.to_str().unwrap();
-    // As Windows formats it: the partition's first sector and the geometry are in the boot sector.
-    run("mkntfs", &["-Q", "-F", "-q", "-L", "Windows", "-p", "43008", "-H", "255", "-S", "63", name]);
-    for (file, size) in [("A.BIN", 10), ("GONE.BIN", 60), ("B.BIN", 9)] {
-        let from = folder.join(file);
-        fs::write(&from, noise(size, size * MIB)).unwrap();
-        run("ntfscp", &["-q", "-t", name, from.to_str().unwrap(), file]);
-    }
-    // The second file is the first but one behind the file system's own 64 (ntfstruncate(8) wants its number).
-    run("ntfstruncate", &[name, "65", "0"]);
+    let large = used_ntfs(folder, C.1, C.0 / 512);
     disk::put(&disk, &large, C.0);
     disk
-}
-
-/// The content of a file in an NTFS at this place.
-fn ntfs_file(disk: &Path, (start, length): (u64, u64), scratch: &Path, name: &str) -> Vec<u8> {
-    let part = scratch.join("c.part");
-    fs::write(&part, peek(disk, start, length)).unwrap();
-    let output = Command::new("ntfscat").arg("--force").arg(&part).arg(name).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
-}
-
-/// Times, owner, rights and size of a file in the NTFS that [`ntfs_file`] has looked at, but not where it is.
-fn ntfs_facts(disk: &Path, (start, length): (u64, u64), scratch: &Path, name: &str) -> String {
-    let part = scratch.join("c.part");
-    fs::write(&part, peek(disk, start, length)).unwrap();
-    let said = run("ntfsinfo", &["-f", "-F", name, part.to_str().unwrap()]);
-    let facts = ["Time:", "SID:", "ACE:", "File attributes:", "Data Size:", "Filename:"];
-    said.lines().filter(|line| facts.iter().any(|fact| line.contains(fact))).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
