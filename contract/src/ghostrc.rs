@@ -56,7 +56,7 @@
 //! | `RESCUE` | partclone: `yes` goes on where a disk cannot be read | `no` |
 //! | `DIRTY_NTFS` | partclone: `refuse` an NTFS that was not closed, or save it `raw` | `refuse` |
 //! | `GROW` | partclone: `yes` gives a larger disk's room to the last partition | `no` |
-//! | `SHRINK` | partclone: `yes` shrinks the last partition for a smaller disk, if its files fit | `no` |
+//! | `SHRINK` | partclone: `yes` shrinks a partition for a smaller disk, if its files fit | `no` |
 //! | `BACKUPCOMMAND` `RESTORECOMMAND` `VERIFYCOMMAND` | the DOS program's command line, without its name | Ghost 2003's switches |
 //!
 //! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the

@@ -58,7 +58,7 @@ pub struct ToRestore {
     /// The disks.
     #[command(flatten)]
     pub with: WithDisks,
-    /// A folder with room for what the last partition holds, in which it is shrunk for a smaller disk.
+    /// A folder with room for what a partition holds that is shrunk in it for a smaller disk.
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 }

@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod grow;
+pub mod moves;
 pub mod restore;
 pub mod shrink;
 pub mod table;

@@ -19,18 +19,20 @@ use crate::board::Board;
 use crate::check::{self, CheckError, Depth};
 use crate::folder::{self, FolderError};
 use crate::plan::backup::EDGE;
-use crate::plan::restore::{self as plan, Last, OtherDisk, Refusal, TableStep};
+use crate::plan::restore::{self as plan, Fit, OtherDisk, Refusal, TableStep};
 use crate::stream::unpack::{UnpackError, Zeros};
 use crate::survey::{self, SurveyError};
 use crate::sys::disk::{self, DiskError};
 use crate::sys::program::{self, LOOKING, ProgramError};
 
 mod grow;
+mod moved;
 mod resize;
 mod shrink;
 mod writer;
 
 pub use grow::GrowError;
+pub use moved::MoveError;
 pub use resize::ResizeError;
 pub use shrink::ShrinkError;
 use shrink::Shrunk;
@@ -75,9 +77,12 @@ pub enum RestoreError {
     /// The last partition did not grow.
     #[error("the last partition cannot be given the disk's room")]
     Grow(#[from] GrowError),
-    /// The last partition was not shrunk.
-    #[error("the last partition cannot be shrunk for this disk")]
+    /// A partition was not shrunk.
+    #[error("the image cannot be shrunk for this disk")]
     Shrink(#[from] ShrinkError),
+    /// A partition was moved, and does not know.
+    #[error(transparent)]
+    Move(#[from] MoveError),
     /// The image has no such partition.
     #[error("the image has no partition {0}")]
     NoPartition(u32),
@@ -134,12 +139,12 @@ pub fn prepare(
     };
     check::check(folder, depth, board).map_err(RestoreError::Damaged)?;
     let opened = disk::open_to_write(disk)?;
-    let shrunk = match &plan.last {
-        Last::Shrink(shrink) => {
+    let shrunk = match &plan.fit {
+        Fit::Shrink(shrink) => {
             let task = shrink::Task { folder, image: &image, target: &target, shrink };
             Some(shrink::prepare(task, scratch, board)?)
         }
-        Last::Same | Last::Grow(_) => None,
+        Fit::Same | Fit::Grow(_) => None,
     };
     let (folder, disk) = (folder.to_owned(), disk.to_owned());
     Ok(Ready { folder, disk, opened, target, image, plan, shrunk, notes })
@@ -157,13 +162,17 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
     let total = streams.chain(shrunk.as_ref().map(Shrunk::expected_length)).sum();
     board.phase(Phase::Writing, written.len() + usize::from(shrunk.is_some()), total);
     wipe_table(&opened, target.size).map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
-    let writer = Writer { folder, image: &image, path: disk, file: &opened, base: 0, zeros: Zeros::Write };
+    let writer = |region| {
+        let base = plan.nearer(region);
+        Writer { folder, image: &image, path: disk, file: &opened, base, zeros: Zeros::Write }
+    };
     for region in &written {
-        writer.write(region, board)?;
+        writer(region).write(region, board)?;
     }
     if let Some(shrunk) = &shrunk {
         board.region(shrunk.subject(&image));
         shrunk.write(disk, &opened, board)?;
+        moved::set_boot_sectors(&opened, shrunk.moves(), target.logical_sector)?;
     }
     opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
     if let Some(shrunk) = &shrunk {
@@ -177,12 +186,14 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
     if let Err(error) = disk::reread_table(disk) {
         notes.push(format!("the kernel has not read the new partition table: {}", crate::chain(&error)));
     }
-    writer.read_back(&written, plan.table)?;
+    for region in &written {
+        writer(region).read_back(region, plan.table)?;
+    }
     compare_table(&shrunk.as_ref().map_or_else(|| image.table.clone(), |shrunk| shrunk.table(&image)), disk)?;
     if let Some(shrunk) = shrunk {
         notes.extend(shrunk.end());
     }
-    if let Last::Grow(growing) = &plan.last {
+    if let Fit::Grow(growing) = &plan.fit {
         board.phase(Phase::Resizing, 1, 0);
         board.region(crate::subject(&image.table, Some(growing.partition)));
         notes.push(grow::grow(disk, &target, growing)?);

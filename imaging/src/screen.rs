@@ -51,7 +51,7 @@ const fn what(phase: Phase) -> &'static str {
         Phase::Surveying => "looking at the disk, and what is on it",
         Phase::Checking => "reading the image",
         Phase::Reading => "reading the disk",
-        Phase::Shrinking => "making the last file system smaller, beside the disk",
+        Phase::Shrinking => "making a file system smaller, beside the disk",
         Phase::Writing => "writing the disk",
         Phase::Resizing => "giving the last partition the room of the larger disk",
     }

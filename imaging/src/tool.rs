@@ -1,6 +1,7 @@
 //! What the tools say, as values. Pure: their output in, our words out.
 
 pub mod blkid;
+pub mod boot_sector;
 pub mod partclone;
 pub mod resizing;
 pub mod sfdisk;
@@ -28,6 +29,11 @@ mod tests {
             let _place = partclone::unreadable(&text);
             let _minimum = (resizing::ntfs_minimum(&text), resizing::ext_minimum(&text));
             let _block = superblock::ext_block(&bytes);
+            for file_system in [FileSystem::Ntfs, FileSystem::Fat] {
+                let _hidden = boot_sector::hidden(file_system, &bytes);
+                let copies = boot_sector::copies(file_system, &bytes, 1 << 20);
+                prop_assert!(copies.iter().all(|at| (1..=(1 << 20) - 512).contains(at)));
+            }
             if let Some(log) = xfs::log(&bytes) {
                 prop_assert!(log.start < log.end);
             }

@@ -314,8 +314,8 @@ pub struct RestoreArgs {
     /// Give the room of a larger disk to the last partition and its file system
     #[arg(long)]
     pub grow: bool,
-    /// On a disk that is too small shrink the last partition and its file system, if that is an NTFS or ext2/3/4 and its
-    /// files fit
+    /// On a disk that is too small shrink a partition and its file system, if that is an NTFS or ext2/3/4 and its files
+    /// fit, and move those behind it
     #[arg(long)]
     pub shrink: bool,
     /// Do not read the image as a whole before the first byte is written: what is damaged in it is found only when the

@@ -139,7 +139,7 @@ pub const KEYS: [Key; 35] = [
         "SHRINK",
         "yes|no",
         "no",
-        "Whether a restore by partclone onto a disk that is too small shrinks the last partition and its file system, if that is an NTFS or ext2/3/4 whose files fit; it is done in the image store, which needs room for what the file system uses",
+        "Whether a restore by partclone onto a disk that is too small shrinks a partition and its file system, if that is an NTFS or ext2/3/4 whose files fit, and moves those behind it: the last one if that is enough, else the one that has the most to give; it is done in the image store, which needs room for what the file system uses",
     ),
     host(
         "BACKUPCOMMAND",

@@ -76,7 +76,8 @@ pub enum SmallerDisk {
     /// It is refused, with the numbers.
     #[default]
     Refuse,
-    /// The last partition gets what room there is, and its file system is shrunk to it, if its files fit.
+    /// The last partition, or else the one that has the most to give, gets what room there is, and its file system is
+    /// shrunk to it, if its files fit. What stands behind it is moved.
     Shrink,
 }
 

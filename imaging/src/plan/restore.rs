@@ -7,7 +7,7 @@ use ghost_contract::image::{
 };
 
 use super::grow::{Grow, room};
-use super::shrink::{Shrink, Unshrinkable, shrink};
+use super::shrink::{NoneShrinks, Shrink, shrink};
 use crate::tool::sfdisk::is_extended;
 
 /// The entries of a GPT take at least so many bytes (UEFI 2.10, 5.3.1), and its header one sector.
@@ -30,8 +30,8 @@ pub struct Plan {
     pub regions: Vec<usize>,
     /// What is done with the table once it stands there.
     pub table: TableStep,
-    /// What becomes of the last partition.
-    pub last: Last,
+    /// How it is made to fit a disk of another size.
+    pub fit: Fit,
     /// What the administrator should know, in words.
     pub notes: Vec<String>,
 }
@@ -45,15 +45,15 @@ pub enum TableStep {
     MoveCopy,
 }
 
-/// What becomes of the last partition.
+/// How an image is made to fit a disk of another size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Last {
-    /// It is what it was.
+pub enum Fit {
+    /// Every partition is what it was.
     Same,
-    /// It gets the room that there is, once it stands there.
+    /// The last partition gets the room that there is, once it stands there.
     Grow(Grow),
-    /// It is shrunk beside the disk before anything is written. It and the table are written last, and not among
-    /// the regions.
+    /// A partition is shrunk beside the disk before anything is written. It and the table are written last, and not
+    /// among the regions; those behind it are written at another place.
     Shrink(Shrink),
 }
 
@@ -113,13 +113,36 @@ pub enum Way {
     /// What nobody has ordered.
     #[error(
         "ghostctl restore --shrink (smaller_disk: shrink) would try to shrink partition {} from {} to {} bytes, of which \
-         {} are used; else take a larger disk",
-        .0.partition, .0.was, .0.length, .0.used
+         {} are used{}; else take a larger disk",
+        .0.partition, .0.was, .0.length, .0.used, and_move(.0)
     )]
     Shrink(Shrink),
     /// Nothing.
-    #[error("The last partition cannot be shrunk: {0}. Take a larger disk")]
-    LargerDisk(Unshrinkable),
+    #[error("No partition can be shrunk for it: {0}. Take a larger disk")]
+    LargerDisk(NoneShrinks),
+}
+
+fn and_move(shrink: &Shrink) -> String {
+    match shrink.moves.partitions.len() {
+        0 => String::new(),
+        count => {
+            format!(
+                ", and move the {count} behind it {} bytes nearer to the beginning",
+                shrink.moves.distance
+            )
+        }
+    }
+}
+
+impl Plan {
+    /// How much nearer to the beginning of the disk this region is written than it was, bytes.
+    #[must_use]
+    pub const fn nearer(&self, region: &Region) -> u64 {
+        match &self.fit {
+            Fit::Shrink(shrink) => shrink.nearer(region),
+            Fit::Same | Fit::Grow(_) => 0,
+        }
+    }
 }
 
 /// What is to be done to this disk. `resizable` are the file systems for which this machine has the tools.
@@ -161,10 +184,10 @@ pub fn plan(
         };
     }
     let mut notes = Vec::new();
-    let last = if target.size > image.disk.size {
-        room(image, target, (resizable, settings.larger_disk), &mut notes).map_or(Last::Same, Last::Grow)
+    let fit = if target.size > image.disk.size {
+        room(image, target, (resizable, settings.larger_disk), &mut notes).map_or(Fit::Same, Fit::Grow)
     } else {
-        Last::Same
+        Fit::Same
     };
     if target.size < image.disk.size {
         let less = image.disk.size - target.size;
@@ -176,26 +199,32 @@ pub fn plan(
     let same_size = target.size == image.disk.size;
     let move_copy = image.table.kind == TableKind::Gpt && !same_size;
     let table = if move_copy { TableStep::MoveCopy } else { TableStep::Keep };
-    Ok(Plan { regions: order(image, target, table), table, last, notes })
+    Ok(Plan { regions: order(image, target, table, |_| 0), table, fit, notes })
 }
 
-/// The plan that shrinks the last partition. Its table is made anew, with its copy.
+/// The plan that shrinks a partition. The table is made anew, with its copy.
 fn shrunk(image: &DiskImage, target: &DiskFacts, shrink: Shrink) -> Plan {
-    let mut regions = order(image, target, TableStep::MoveCopy);
+    let mut regions = order(image, target, TableStep::MoveCopy, |region| shrink.nearer(region));
     regions.retain(|&index| image.regions.get(index).is_some_and(|region| !shrink.replaces(region)));
-    Plan { regions, table: TableStep::Keep, last: Last::Shrink(shrink), notes: Vec::new() }
+    Plan { regions, table: TableStep::Keep, fit: Fit::Shrink(shrink), notes: Vec::new() }
 }
 
 /// The regions that are written: not a GPT's copy that will stand elsewhere, nor what is beyond the disk, both of
-/// which are beside the partitions. The table is last.
-fn order(image: &DiskImage, target: &DiskFacts, table: TableStep) -> Vec<usize> {
+/// which are beside the partitions. The table is last. Some are written so many bytes nearer to the beginning.
+fn order(
+    image: &DiskImage,
+    target: &DiskFacts,
+    table: TableStep,
+    nearer: impl Fn(&Region) -> u64,
+) -> Vec<usize> {
     let end = last_partition(image).map(|last| last.start.saturating_add(last.length));
     let is_copy =
         |region: &Region| table == TableStep::MoveCopy && end.is_some_and(|end| region.start >= end);
     let mut regions: Vec<usize> = (0..)
         .zip(&image.regions)
         .filter_map(|(index, region)| {
-            let written = region.stream().is_some() && region.end() <= target.size && !is_copy(region);
+            let end = region.end().saturating_sub(nearer(region));
+            let written = region.stream().is_some() && end <= target.size && !is_copy(region);
             written.then_some(index)
         })
         .collect();

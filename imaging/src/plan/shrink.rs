@@ -1,19 +1,26 @@
-//! A disk on which the image's partitions do not fit → how far its last one would have to be shrunk, or why it
-//! cannot be.
+//! A disk on which the image's partitions do not fit → which one would have to be shrunk and how far, or why none can
+//! be.
 //!
 //! ```text
 //! image + disk ──▶ Shrink ──(scratch file)──▶ the least that the file system can be ──▶ fits, or the numbers
 //! ```
 
+use std::cmp::Reverse;
+
 use ghost_contract::image::{
     Content, DiskFacts, DiskImage, FileSystem, Partition, RawReason, Region, Table, TableKind,
 };
 
+use super::moves::{Moves, end_of};
 use super::restore::{copy_of_gpt, last_partition};
 use crate::tool::sfdisk::is_extended;
 
-/// Partitions end there since Windows Vista, and so does one that is shrunk.
-const ALIGNMENT: u64 = 1 << 20;
+mod refusal;
+
+pub use refusal::{NoRoom, NoneShrinks, TooFull, Unshrinkable};
+
+/// Partitions begin and end there since Windows Vista. So does a last one that is shrunk, and what is moved stays so.
+pub(super) const ALIGNMENT: u64 = 1 << 20;
 /// A shrunk file system keeps at least this part of itself free: one that is full to the last block serves nobody.
 const FREE_PART: u64 = 20;
 /// What is left behind a file system by rounding: NTFS's largest cluster. More is somebody's.
@@ -23,7 +30,7 @@ const INODE_TABLES: u64 = 16;
 /// What a tool writes besides what it moves.
 const SLACK: u64 = 4 << 20;
 
-/// How the last partition is shrunk.
+/// How a partition is shrunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shrink {
     /// Its number.
@@ -38,157 +45,134 @@ pub struct Shrink {
     pub file_system: FileSystem,
     /// What that uses, bytes.
     pub used: u64,
+    /// What stands behind it and is moved.
+    pub moves: Moves,
 }
 
-/// Why the last partition cannot be shrunk.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unshrinkable {
-    /// There is none.
-    #[error("there is no partition")]
-    NoPartition,
-    /// A chain of tables would have to be changed.
-    #[error("partition {0} is within an extended one, or is one itself")]
-    Extended(u32),
-    /// It would be gone.
-    #[error("partition {partition} begins at byte {start}, and only {end} can be used")]
-    Beyond {
-        /// Its number.
-        partition: u32,
-        /// Its first byte.
-        start: u64,
-        /// Where a partition could end at the latest.
-        end: u64,
-    },
-    /// It was saved with every byte.
-    #[error("partition {0} holds no file system of which only the used blocks were saved")]
-    NoFileSystem(u32),
-    /// No tool does it, or none that works on a file.
-    #[error("partition {partition} holds {}, and only NTFS and ext2/3/4 are shrunk", name(*.file_system))]
-    Kind {
-        /// Its number.
-        partition: u32,
-        /// What is in it.
-        file_system: FileSystem,
-    },
-    /// No tool on this machine.
-    #[error("the tools that shrink its file system are not installed")]
-    NoTool,
-    /// The image has holes.
-    #[error("partition {0} could not be read everywhere when it was backed up")]
-    BadRanges(u32),
-    /// Somebody keeps something at the partition's end.
-    #[error("partition {partition} has {length} bytes behind its file system, which may be anything")]
-    Behind {
-        /// Its number.
-        partition: u32,
-        /// How much.
-        length: u64,
-    },
-    /// The files do not fit.
-    #[error(
-        "partition {partition} would have {length} bytes, and its file system uses {used} and needs at least {needs}"
-    )]
-    Full {
-        /// Its number.
-        partition: u32,
-        /// What it would have.
-        length: u64,
-        /// What its file system uses.
-        used: u64,
-        /// The least that this needs.
-        needs: u64,
-    },
-}
-
-/// A file system that cannot be made as small as is needed, once it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the file system of partition {partition} can be shrunk to {minimum} bytes and should have {needs} so that some of it \
-     stays free, and {length} are left for it on this disk: take a larger one"
-)]
-pub struct TooFull {
+/// Where a partition was and will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
     /// Its number.
     pub partition: u32,
-    /// The least that the file system's tool says.
-    pub minimum: u64,
-    /// The least that is done.
-    pub needs: u64,
-    /// What there is.
-    pub length: u64,
+    /// Its first byte and its length in the image …
+    pub was: (u64, u64),
+    /// … and on the disk.
+    pub is: (u64, u64),
 }
 
-/// No room for a scratch file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the image store has {free} bytes free, and {needs} are needed to shrink a file system that uses {used}"
-)]
-pub struct NoRoom {
-    /// What is free.
-    pub free: u64,
-    /// What is needed.
-    pub needs: u64,
-    /// What the file system uses.
-    pub used: u64,
-}
-
-/// How the last partition of this image can be shrunk for this disk. `shrinkable` are the file systems for which
-/// this machine has the tools.
+/// How this image is made to fit this disk: by the last partition, if it has enough to give, since then nothing else
+/// changes; else by the one that has the most. `shrinkable` are the file systems for which this machine has the tools.
 ///
 /// # Errors
-/// Why it cannot.
+/// Why neither can.
 pub fn shrink(
     image: &DiskImage,
     target: &DiskFacts,
     shrinkable: &[FileSystem],
+) -> Result<Shrink, NoneShrinks> {
+    let last = last_partition(image).ok_or_else(|| NoneShrinks(vec![Unshrinkable::NoPartition]))?;
+    let of = |partition| shrink_one(image, target, shrinkable, partition);
+    let mut reasons = match of(last) {
+        Ok(shrink) => return Ok(shrink),
+        Err(why) => vec![why],
+    };
+    let others = image.table.partitions.iter().filter(|partition| partition.number != last.number);
+    let mut others: Vec<(u64, &Partition)> =
+        others.filter_map(|partition| Some((spare(image, partition)?, partition))).collect();
+    // Of two with as much to give the one behind, so that less is moved.
+    others.sort_by_key(|(spare, partition)| Reverse((*spare, partition.start)));
+    for (index, (_, partition)) in others.into_iter().enumerate() {
+        match of(partition) {
+            Ok(shrink) => return Ok(shrink),
+            Err(why) if index == 0 => reasons.push(why),
+            Err(_) => {}
+        }
+    }
+    Err(NoneShrinks(reasons))
+}
+
+/// How much shorter a partition could be, bytes, as far as is known from what its file system uses; none if that is of
+/// a kind that is not shrunk.
+fn spare(image: &DiskImage, partition: &Partition) -> Option<u64> {
+    let (file_system, used, total) = saved(image, partition)?;
+    let shrinks = matches!(file_system, FileSystem::Ntfs | FileSystem::Ext);
+    shrinks.then(|| partition.length.saturating_sub(least(file_system, used, total)))
+}
+
+fn shrink_one(
+    image: &DiskImage,
+    target: &DiskFacts,
+    shrinkable: &[FileSystem],
+    shrunk: &Partition,
 ) -> Result<Shrink, Unshrinkable> {
-    let last = last_partition(image).ok_or(Unshrinkable::NoPartition)?;
-    let partition = last.number;
+    let partition = shrunk.number;
     let within = |other: &Partition| {
-        is_extended(image.table.kind, other)
-            && other.start <= last.start
-            && last.start < other.start.saturating_add(other.length)
+        is_extended(image.table.kind, other) && other.start <= shrunk.start && shrunk.start < end_of(other)
     };
     if image.table.partitions.iter().any(within) {
         return Err(Unshrinkable::Extended(partition));
     }
-    let end = usable_end(image, target);
-    if end <= last.start {
-        return Err(Unshrinkable::Beyond { partition, start: last.start, end });
-    }
-    let own = |region: &&Region| region.partition == Some(partition);
-    let saved = image.regions.iter().filter(own).find_map(|region| match &region.content {
-        Content::Partclone { file_system, used, total, .. } => Some((*file_system, *used, *total)),
-        _ => None,
-    });
-    let Some((file_system, used, total)) = saved else { return Err(Unshrinkable::NoFileSystem(partition)) };
+    let (length, moves) = fit(image, target, shrunk)?;
+    let saved = saved(image, shrunk).ok_or(Unshrinkable::NoFileSystem(partition))?;
+    let (file_system, used, total) = saved;
     if !matches!(file_system, FileSystem::Ntfs | FileSystem::Ext) {
         return Err(Unshrinkable::Kind { partition, file_system });
     }
     if !shrinkable.contains(&file_system) {
         return Err(Unshrinkable::NoTool);
     }
-    let last_end = last.start.saturating_add(last.length);
-    let is_bad = |start: u64, length: u64| start < last_end && last.start < start.saturating_add(length);
+    let is_bad =
+        |start: u64, length: u64| start < end_of(shrunk) && shrunk.start < start.saturating_add(length);
     if image.bad_ranges.iter().any(|range| is_bad(range.start, range.length)) {
         return Err(Unshrinkable::BadRanges(partition));
     }
-    let behind = last.length.saturating_sub(total);
+    let behind = shrunk.length.saturating_sub(total);
     if behind > ROUNDING {
         return Err(Unshrinkable::Behind { partition, length: behind });
     }
-    let length = end - last.start;
-    let tables = if file_system == FileSystem::Ext { total / INODE_TABLES } else { 0 };
-    let needs = with_free_part(used.saturating_sub(tables));
+    let needs = least(file_system, used, total);
     if needs > length {
         return Err(Unshrinkable::Full { partition, length, used, needs });
     }
-    Ok(Shrink { partition, start: last.start, was: last.length, length, file_system, used })
+    Ok(Shrink { partition, start: shrunk.start, was: shrunk.length, length, file_system, used, moves })
 }
 
-/// Where the last partition can end on this disk at the latest.
-fn usable_end(image: &DiskImage, target: &DiskFacts) -> u64 {
+/// How long this partition can be on this disk, and what is moved for that.
+fn fit(image: &DiskImage, target: &DiskFacts, shrunk: &Partition) -> Result<(u64, Moves), Unshrinkable> {
+    let (partition, start) = (shrunk.number, shrunk.start);
     let copy = if image.table.kind == TableKind::Gpt { copy_of_gpt(&image.disk) } else { 0 };
-    target.size.saturating_sub(copy) / ALIGNMENT * ALIGNMENT
+    let usable = target.size.saturating_sub(copy);
+    if last_partition(image).is_some_and(|last| last.number == partition) {
+        let end = usable / ALIGNMENT * ALIGNMENT;
+        return match end.checked_sub(start) {
+            None | Some(0) => Err(Unshrinkable::Beyond { partition, start, end }),
+            Some(length) => Ok((length, Moves::default())),
+        };
+    }
+    let moves = Moves::behind(image, shrunk, usable);
+    let moves = moves.map_err(|why| Unshrinkable::Immovable { partition, why })?;
+    match shrunk.length.checked_sub(moves.distance) {
+        None | Some(0) => {
+            let (length, distance) = (shrunk.length, moves.distance);
+            Err(Unshrinkable::Short { partition, length, distance })
+        }
+        Some(length) => Ok((length, moves)),
+    }
+}
+
+/// What is saved of its file system: of which kind it is, what that uses, and what it spans.
+fn saved(image: &DiskImage, partition: &Partition) -> Option<(FileSystem, u64, u64)> {
+    let own = |region: &&Region| region.partition == Some(partition.number);
+    image.regions.iter().filter(own).find_map(|region| match &region.content {
+        Content::Partclone { file_system, used, total, .. } => Some((*file_system, *used, *total)),
+        _ => None,
+    })
+}
+
+/// The least that a file system can be that uses so much of what it spans, as far as is known.
+fn least(file_system: FileSystem, used: u64, total: u64) -> u64 {
+    let tables = if file_system == FileSystem::Ext { total / INODE_TABLES } else { 0 };
+    with_free_part(used.saturating_sub(tables))
 }
 
 fn with_free_part(bytes: u64) -> u64 {
@@ -229,25 +213,34 @@ impl Shrink {
         region.partition == Some(self.partition) || (is_table && region.start == 0)
     }
 
-    /// The table with the partition as long as it will be.
+    /// How much nearer to the beginning of the disk this region is written, bytes.
+    #[must_use]
+    pub const fn nearer(&self, region: &Region) -> u64 {
+        if region.start >= self.start.saturating_add(self.was) { self.moves.distance } else { 0 }
+    }
+
+    /// The partitions that are others in the table, in the order of their places.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        let (was, is) = ((self.start, self.was), (self.start, self.length));
+        let moved = self.moves.partitions.iter().map(|moved| Change {
+            partition: moved.partition,
+            was: (moved.from, moved.length),
+            is: (moved.to, moved.length),
+        });
+        std::iter::once(Change { partition: self.partition, was, is }).chain(moved).collect()
+    }
+
+    /// The table with the partitions where they will be.
     #[must_use]
     pub fn table(&self, table: &Table) -> Table {
         let mut table = table.clone();
-        for partition in table.partitions.iter_mut().filter(|partition| partition.number == self.partition) {
-            partition.length = self.length;
+        for change in self.changes() {
+            for partition in table.partitions.iter_mut().filter(|found| found.number == change.partition) {
+                (partition.start, partition.length) = change.is;
+            }
         }
         table
-    }
-}
-
-const fn name(file_system: FileSystem) -> &'static str {
-    match file_system {
-        FileSystem::Ntfs => "NTFS",
-        FileSystem::Fat => "FAT",
-        FileSystem::Exfat => "exFAT",
-        FileSystem::Ext => "ext2/3/4",
-        FileSystem::Btrfs => "Btrfs",
-        FileSystem::Xfs => "XFS",
     }
 }
 

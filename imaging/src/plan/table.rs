@@ -1,25 +1,15 @@
-//! The bytes of a partition table → the same for a smaller disk with its last partition ending earlier.
+//! The bytes of a partition table → the same for a smaller disk, with one partition ending earlier and those behind it
+//! standing nearer to the beginning.
 //!
 //! Nothing else in them changes, so that boot code, identifiers, names, attributes and a hybrid master boot record
 //! are what they were. A GPT is as UEFI 2.10, 5.3, has it; the master boot record as its 5.2.
 
 use ghost_contract::image::{DiskFacts, DiskImage, TableKind};
 
-use super::shrink::Shrink;
+use super::shrink::{Change, Shrink};
+use mbr::{ALL_SECTORS, MBR_KIND, PROTECTIVE, mbr_entry, place_of, set_mbr_place};
 
-/// The entries of the master boot record, and what is where in one.
-const MBR_ENTRIES: usize = 446;
-const MBR_ENTRY: usize = 16;
-const MBR_KIND: usize = 4;
-const MBR_LAST_CHS: usize = 5;
-const MBR_START: usize = 8;
-const MBR_LENGTH: usize = 12;
-/// That of the entry that protects a GPT.
-const PROTECTIVE: u64 = 0xEE;
-/// A place that cylinders, heads and sectors do not reach.
-const FAR_CHS: [u8; 3] = [0xFE, 0xFF, 0xFF];
-/// Heads and sectors a track that disks have been taken to have.
-const GEOMETRIES: [(u64, u64); 6] = [(255, 63), (240, 63), (128, 63), (64, 63), (64, 32), (16, 63)];
+mod mbr;
 
 /// What is where in the header of a GPT.
 const GPT_SIGNATURE: &[u8] = b"EFI PART";
@@ -55,6 +45,11 @@ pub enum TableError {
     /// It is too large.
     #[error("the copy of the partition table does not fit behind partition {0}")]
     Copy(u32),
+    /// What it repeats of the GPT is not the whole of a partition.
+    #[error(
+        "entry {0} of the master boot record reaches over partitions that would be moved, and it is none of them"
+    )]
+    Hybrid(u32),
     /// There is none.
     #[error("the disk has no partition table that can be changed")]
     None,
@@ -80,67 +75,79 @@ pub fn shorten(
     shrink: &Shrink,
 ) -> Result<Shortened, TableError> {
     let sector = u64::from(image.disk.logical_sector);
-    let change = Change {
-        number: shrink.partition,
+    let in_sectors = |(start, length): (u64, u64)| (start / sector, length / sector);
+    let changes = shrink.changes().into_iter().map(|Change { partition, was, is }| Change {
+        partition,
+        was: in_sectors(was),
+        is: in_sectors(is),
+    });
+    let fitting = Fitting {
         sector,
-        start: shrink.start / sector,
-        was: shrink.was / sector,
-        length: shrink.length / sector,
         disk_was: image.disk.size / sector,
         disk: target.size / sector,
+        changes: changes.collect(),
     };
     let copy = match image.table.kind {
         TableKind::Dos => {
-            change.dos(&mut beginning)?;
+            fitting.dos(&mut beginning)?;
             None
         }
-        TableKind::Gpt => Some(change.gpt(&mut beginning)?),
+        TableKind::Gpt => Some(fitting.gpt(&mut beginning)?),
         TableKind::None => return Err(TableError::None),
     };
     Ok(Shortened { beginning, copy })
 }
 
 /// What changes, in sectors.
-struct Change {
-    number: u32,
+struct Fitting {
     sector: u64,
-    start: u64,
-    was: u64,
-    length: u64,
     disk_was: u64,
     disk: u64,
+    /// The partition that is shrunk, and those behind it in their order.
+    changes: Vec<Change>,
 }
 
-impl Change {
+impl Fitting {
     fn dos(&self, beginning: &mut [u8]) -> Result<(), TableError> {
-        let entry = (1..=4).find(|number| *number == self.number).ok_or(TableError::Entry(self.number))?;
-        let entry = mbr_entry(beginning, entry - 1)?;
-        if self.is_mirrored(entry) {
-            set_mbr_length(entry, self.length)
-        } else {
-            Err(TableError::Entry(self.number))
+        for change in &self.changes {
+            let missing = TableError::Entry(change.partition);
+            let index = (0..4).find(|index| index + 1 == change.partition).ok_or(missing.clone())?;
+            let entry = mbr_entry(beginning, index)?;
+            if place_of(entry) != change.was {
+                return Err(missing);
+            }
+            set_mbr_place(entry, change.is)?;
         }
+        Ok(())
     }
 
-    fn is_mirrored(&self, entry: &[u8]) -> bool {
-        get(entry, (MBR_START, 4)) == Some(self.start) && get(entry, (MBR_LENGTH, 4)) == Some(self.was)
+    /// The master boot record in front of a GPT: what it protects, and what it repeats if it is a hybrid one.
+    fn hybrid(&self, beginning: &mut [u8]) -> Result<(), TableError> {
+        let is_moving = self.changes.len() > 1;
+        let end = |(start, length): (u64, u64)| start.saturating_add(length);
+        let from = self.changes.first().map_or(0, |shrunk| end(shrunk.is));
+        let to = self.changes.last().map_or(0, |last| end(last.was));
+        for index in 0..4 {
+            let entry = mbr_entry(beginning, index)?;
+            let kind = get(entry, (MBR_KIND, 1)).unwrap_or_default();
+            let was = place_of(entry);
+            let protects_all = kind == PROTECTIVE && was.0 <= 1 && (end(was) >= to || was.1 == ALL_SECTORS);
+            if kind == PROTECTIVE && end(was) == self.disk_was && (protects_all || !is_moving) {
+                set_mbr_place(entry, (was.0, self.disk.saturating_sub(was.0)))?;
+            } else if let Some(change) =
+                self.changes.iter().find(|change| change.was == was && !matches!(kind, 0 | PROTECTIVE))
+            {
+                set_mbr_place(entry, change.is)?;
+            } else if is_moving && kind != 0 && !protects_all && end(was) > from {
+                return Err(TableError::Hybrid(index + 1));
+            }
+        }
+        Ok(())
     }
 
     /// The GPT and the master boot record in front of it; its copy, and where it is.
     fn gpt(&self, beginning: &mut [u8]) -> Result<(u64, Vec<u8>), TableError> {
-        for number in 0..4 {
-            let entry = mbr_entry(beginning, number)?;
-            let kind = get(entry, (MBR_KIND, 1)).unwrap_or_default();
-            let (start, length) = (
-                get(entry, (MBR_START, 4)).unwrap_or_default(),
-                get(entry, (MBR_LENGTH, 4)).unwrap_or_default(),
-            );
-            if kind == PROTECTIVE && start.saturating_add(length) == self.disk_was {
-                set_mbr_length(entry, self.disk.saturating_sub(start))?;
-            } else if kind != 0 && kind != PROTECTIVE && self.is_mirrored(entry) {
-                set_mbr_length(entry, self.length)?;
-            }
-        }
+        self.hybrid(beginning)?;
         let header_at = usize::try_from(self.sector).map_err(|_| TableError::Partial)?;
         let header = part(beginning, header_at, self.sector)?;
         let read = |field| get(header, field).ok_or(TableError::Partial);
@@ -159,17 +166,20 @@ impl Change {
             return Err(TableError::Checksum);
         }
 
-        let index = u64::from(self.number).checked_sub(1).filter(|index| *index < entries);
-        let index = index.ok_or(TableError::Entry(self.number))?;
-        let entry_at = place(index.saturating_mul(entry_size))?;
         let array_bytes = part_mut(beginning, array_at, array)?;
-        let entry = part_mut(array_bytes, entry_at, entry_size)?;
-        let last = self.start.saturating_add(self.was).checked_sub(1);
-        if (get(entry, FIRST_SECTOR), get(entry, LAST_SECTOR)) != (Some(self.start), last) {
-            return Err(TableError::Entry(self.number));
+        let mut last = (0, 0);
+        for Change { partition, was, is } in &self.changes {
+            let index = u64::from(*partition).checked_sub(1).filter(|index| *index < entries);
+            let index = index.ok_or(TableError::Entry(*partition))?;
+            let entry = part_mut(array_bytes, place(index.saturating_mul(entry_size))?, entry_size)?;
+            let last_of = |(start, length): (u64, u64)| start.saturating_add(length).saturating_sub(1);
+            if (get(entry, FIRST_SECTOR), get(entry, LAST_SECTOR)) != (Some(was.0), Some(last_of(*was))) {
+                return Err(TableError::Entry(*partition));
+            }
+            put(entry, FIRST_SECTOR, is.0)?;
+            put(entry, LAST_SECTOR, last_of(*is))?;
+            last = last.max((last_of(*is), *partition));
         }
-        let last = self.start.saturating_add(self.length).saturating_sub(1);
-        put(entry, LAST_SECTOR, last)?;
         let array_bytes = array_bytes.to_vec();
 
         // The copy of the header is the last sector, that of the entries stands in front of it.
@@ -177,8 +187,8 @@ impl Change {
         let header_sector = self.disk.saturating_sub(1);
         let array_sector = header_sector.saturating_sub(array_sectors);
         let last_usable = array_sector.saturating_sub(1);
-        if last > last_usable {
-            return Err(TableError::Copy(self.number));
+        if last.0 > last_usable {
+            return Err(TableError::Copy(last.1));
         }
         let header = part_mut(beginning, header_at, self.sector)?;
         put(header, OTHER_SECTOR, header_sector)?;
@@ -195,34 +205,6 @@ impl Change {
         bytes.resize(place(array_sectors.saturating_mul(self.sector))?, 0);
         bytes.extend(copy);
         Ok((array_sector.saturating_mul(self.sector), bytes))
-    }
-}
-
-fn mbr_entry(beginning: &mut [u8], index: u32) -> Result<&mut [u8], TableError> {
-    let at = MBR_ENTRIES + MBR_ENTRY * place(u64::from(index))?;
-    part_mut(beginning, at, MBR_ENTRY as u64)
-}
-
-/// Sets the length of an entry, and its end in cylinders, heads and sectors as the table's maker counted them.
-fn set_mbr_length(entry: &mut [u8], length: u64) -> Result<(), TableError> {
-    let start = get(entry, (MBR_START, 4)).ok_or(TableError::Partial)?;
-    let was = get(entry, (MBR_LENGTH, 4)).ok_or(TableError::Partial)?;
-    let last = |length: u64| start.saturating_add(length).saturating_sub(1);
-    let field = part_mut(entry, MBR_LAST_CHS, 3)?;
-    let geometry = GEOMETRIES.into_iter().find(|geometry| chs(last(was), *geometry) == *field);
-    field.copy_from_slice(&geometry.map_or(FAR_CHS, |geometry| chs(last(length), geometry)));
-    put(entry, (MBR_LENGTH, 4), length)
-}
-
-/// A sector's place as the master boot record has it.
-fn chs(sector: u64, (heads, sectors): (u64, u64)) -> [u8; 3] {
-    let (track, number) = (sector / sectors, sector % sectors + 1);
-    let (cylinder, head) = (track / heads, track % heads);
-    let byte = |value: u64| u8::try_from(value & 0xFF).unwrap_or_default();
-    if cylinder > 1023 {
-        FAR_CHS
-    } else {
-        [byte(head), byte(number | (cylinder >> 2 & 0xC0)), byte(cylinder)]
     }
 }
 

@@ -1,4 +1,4 @@
-//! Shrinking the last partition's file system beside the disk, before anything is written to it.
+//! Shrinking a partition's file system beside the disk, before anything is written to it.
 //!
 //! ```text
 //! image ─▶ scratch file in the image store ─▶ its least ─▶ shrunk ─▶ checked ║ used blocks ─▶ disk ─▶ table
@@ -22,6 +22,7 @@ use super::RestoreError;
 use super::resize::{self, ResizeError};
 use super::writer::{self, Writer};
 use crate::board::Board;
+use crate::plan::moves::Moves;
 use crate::plan::shrink::{NoRoom, Shrink, TooFull};
 use crate::plan::table::{self, Shortened, TableError};
 use crate::stream::reader;
@@ -38,7 +39,7 @@ const ZEROS: u64 = 1 << 20;
 /// partclone ends once its pipes are closed.
 const ENDING: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Why the last partition was not shrunk.
+/// Why a partition was not shrunk.
 #[derive(Debug, thiserror::Error)]
 pub enum ShrinkError {
     /// There is no room for it on the store.
@@ -200,6 +201,11 @@ impl Shrunk {
         crate::subject(&image.table, Some(self.shrink.partition))
     }
 
+    /// What is moved since it is shrunk.
+    pub(super) const fn moves(&self) -> &Moves {
+        &self.shrink.moves
+    }
+
     /// About how many bytes will be written.
     pub(super) fn expected_length(&self) -> u64 {
         self.head.expected_length()
@@ -281,6 +287,7 @@ impl Shrunk {
         let mut notes = vec![format!(
             "partition {partition} was shrunk from {was} to {length} bytes, and its file system with it{later}"
         )];
+        notes.extend(self.shrink.moves.notes());
         let path = self.scratch.path().to_owned();
         if let Err(error) = self.scratch.remove() {
             notes.push(format!("the scratch file {} cannot be removed: {error}", path.display()));

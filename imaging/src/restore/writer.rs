@@ -47,22 +47,19 @@ impl Writer<'_> {
     }
 
     /// Compares what stands beside the partitions with the image, from the disk and not from memory.
-    pub(super) fn read_back(&self, written: &[&Region], table: TableStep) -> Result<(), RestoreError> {
-        disk::forget(self.file);
-        for region in written {
-            let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
-                continue;
-            };
-            // Moving the copy has changed the header of the table, and the size in the protective MBR.
-            if table == TableStep::MoveCopy && region.start == 0 {
-                continue;
-            }
-            let compared = unpack::compare(self.file, (region.start, region.length));
-            let subject = crate::subject(&self.image.table, region.partition);
-            unpack::unpack(self.folder, stream, &Board::default(), compared)
-                .map_err(|source| RestoreError::Write { subject, source })?;
+    pub(super) fn read_back(&self, region: &Region, table: TableStep) -> Result<(), RestoreError> {
+        let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
+            return Ok(());
+        };
+        // Moving the copy has changed the header of the table, and the size in the protective MBR.
+        if table == TableStep::MoveCopy && region.start == 0 {
+            return Ok(());
         }
-        Ok(())
+        disk::forget(self.file);
+        let compared = unpack::compare(self.file, (region.start.saturating_sub(self.base), region.length));
+        let subject = crate::subject(&self.image.table, region.partition);
+        unpack::unpack(self.folder, stream, &Board::default(), compared)
+            .map_err(|source| RestoreError::Write { subject, source })
     }
 }
 

@@ -4,6 +4,7 @@ use ghost_contract::UnixTime;
 use ghost_contract::image::{Compression, LargerDisk, Stream, Table, UnusedReason, VERSION};
 use proptest::prelude::*;
 
+use super::super::moves::Moves;
 use super::*;
 
 pub(in crate::plan) const MIB: u64 = 1 << 20;
@@ -74,7 +75,7 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
         let plan = planned(&image(kind, FileSystem::Ext), &facts(100 * MIB, None), LargerDisk::Grow).unwrap();
         assert_eq!(
             plan,
-            Plan { regions: vec![1, 2, 5, 3, 0], table: TableStep::Keep, last: Last::Same, notes: vec![] }
+            Plan { regions: vec![1, 2, 5, 3, 0], table: TableStep::Keep, fit: Fit::Same, notes: vec![] }
         );
     }
 }
@@ -83,7 +84,7 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
 fn to_a_larger_disk_a_gpt_s_copy_is_made_at_its_end() {
     let plan =
         planned(&image(TableKind::Gpt, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
-    assert_eq!((plan.regions, plan.table, plan.last), (vec![1, 2, 0], TableStep::MoveCopy, Last::Same));
+    assert_eq!((plan.regions, plan.table, plan.fit), (vec![1, 2, 0], TableStep::MoveCopy, Fit::Same));
     assert!(plan.notes[0].contains("104857600 bytes more"), "{:?}", plan.notes);
     let plan =
         planned(&image(TableKind::Dos, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
@@ -95,13 +96,13 @@ fn the_last_partition_grows_if_the_order_says_so_and_its_file_system_can() {
     for file_system in ALL {
         let image = image(TableKind::Gpt, file_system);
         let plan = planned(&image, &facts(300 * MIB, None), LargerDisk::Grow).unwrap();
-        assert_eq!(plan.last, Last::Grow(Grow { partition: 2, start: 21 * MIB, file_system }));
+        assert_eq!(plan.fit, Fit::Grow(Grow { partition: 2, start: 21 * MIB, file_system }));
         assert!(plan.notes.is_empty());
     }
     for file_system in [FileSystem::Fat, FileSystem::Exfat] {
         let image = image(TableKind::Gpt, file_system);
         let plan = planned(&image, &facts(200 * MIB, None), LargerDisk::Grow).unwrap();
-        assert_eq!(plan.last, Last::Same);
+        assert_eq!(plan.fit, Fit::Same);
         assert!(plan.notes[0].ends_with("FAT and exFAT cannot be grown"), "{:?}", plan.notes);
     }
 }
@@ -111,7 +112,7 @@ fn what_cannot_grow_is_left_and_said() {
     let left = |image: &DiskImage, size: u64, growable: &[FileSystem]| {
         let settings = PartcloneSettings { larger_disk: LargerDisk::Grow, ..PartcloneSettings::default() };
         let plan = plan(image, &facts(size, None), &[], growable, &settings).unwrap();
-        assert_eq!(plan.last, Last::Same);
+        assert_eq!(plan.fit, Fit::Same);
         plan.notes[0].rsplit(": ").next().unwrap().to_owned()
     };
     let mut logical = image(TableKind::Dos, FileSystem::Ext);
@@ -164,10 +165,10 @@ fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
         length: 38 * MIB,
         file_system: FileSystem::Ext,
         used: MIB,
+        moves: Moves::default(),
     };
     // Neither the table nor what is in the partition are written as they are.
-    let expected =
-        Plan { regions: vec![1], table: TableStep::Keep, last: Last::Shrink(shrink), notes: vec![] };
+    let expected = Plan { regions: vec![1], table: TableStep::Keep, fit: Fit::Shrink(shrink), notes: vec![] };
     assert_eq!(plan, expected);
 
     let said = onto(&gpt, 60 * MIB, SmallerDisk::Refuse).unwrap_err().to_string();
@@ -178,14 +179,18 @@ fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
     }
     let said =
         onto(&image(TableKind::Gpt, FileSystem::Xfs), 60 * MIB, SmallerDisk::Shrink).unwrap_err().to_string();
-    for part in
-        ["has 62914560 bytes", "needs 84951552", "cannot be shrunk: partition 2 holds XFS", "a larger disk"]
-    {
+    for part in [
+        "has 62914560 bytes",
+        "needs 84951552",
+        "for it: partition 2 holds XFS",
+        "; partition 1 has 20971520 bytes, and 23068672 are missing",
+        "a larger disk",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     // What fits is never shrunk.
     let plan = onto(&gpt, 82 * MIB, SmallerDisk::Shrink).unwrap();
-    assert_eq!((plan.last, plan.regions), (Last::Same, vec![1, 2, 0]));
+    assert_eq!((plan.fit, plan.regions), (Fit::Same, vec![1, 2, 0]));
 }
 
 #[test]
@@ -241,7 +246,7 @@ proptest! {
         if let Ok(plan) = plan(&image, &facts(sectors * 512, None), &[], &ALL, &settings) {
             let regions: Vec<_> = plan.regions.iter().map(|&index| &image.regions[index]).collect();
             prop_assert!(regions.iter().all(|region| region.end() <= sectors * 512));
-            if let Last::Shrink(shrink) = &plan.last {
+            if let Fit::Shrink(shrink) = &plan.fit {
                 prop_assert!(shrink.start + shrink.length <= sectors * 512 && shrink.length < shrink.was);
                 prop_assert!(regions.iter().all(|region| region.end() <= shrink.start && region.start > 0));
                 return Ok(());

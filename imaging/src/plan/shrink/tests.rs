@@ -5,7 +5,7 @@ use ghost_contract::image::Range;
 use super::super::restore::tests::{ALL, MIB, facts, image, partition, raw, saved};
 use super::*;
 
-fn onto(image: &DiskImage, size: u64) -> Result<Shrink, Unshrinkable> {
+fn onto(image: &DiskImage, size: u64) -> Result<Shrink, NoneShrinks> {
     shrink(image, &facts(size, None), &ALL)
 }
 
@@ -15,8 +15,9 @@ fn uses(image: &mut DiskImage, bytes: u64) {
     }
 }
 
+/// What is in the way of the last partition.
 fn why(image: &DiskImage, size: u64) -> String {
-    onto(image, size).unwrap_err().to_string()
+    onto(image, size).unwrap_err().0[0].to_string()
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn what_cannot_be_shrunk_is_said() {
         assert_eq!(why(&image(TableKind::Gpt, file_system), 60 * MIB), said);
     }
     let tools = shrink(&dos(), &facts(60 * MIB, None), &[FileSystem::Ext]).unwrap_err();
-    assert_eq!(tools.to_string(), "the tools that shrink its file system are not installed");
+    assert_eq!(tools.0[0].to_string(), "the tools that shrink its file system are not installed");
 
     let mut every_byte = dos();
     every_byte.regions[2].content = raw(RawReason::NotClean { state: String::new() }, 60 * MIB);
@@ -109,7 +110,7 @@ fn what_cannot_be_shrunk_is_said() {
 fn a_scratch_file_needs_what_is_used_and_what_is_moved() {
     let shrink = |used, was, length| {
         let (partition, start, file_system) = (1, 0, FileSystem::Ntfs);
-        Shrink { partition, start, was, length, file_system, used }
+        Shrink { partition, start, was, length, file_system, used, moves: Moves::default() }
     };
     // All that is used may lie in what is cut off, or all that is cut off may be used.
     assert_eq!(shrink(10 * MIB, 100 * MIB, 50 * MIB).scratch(), 24 * MIB);

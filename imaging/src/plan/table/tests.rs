@@ -3,8 +3,10 @@
 use ghost_contract::image::FileSystem;
 use proptest::prelude::*;
 
+use super::super::moves::{Move, Moves};
 use super::super::restore::tests::{ALL, MIB, facts, image};
 use super::super::shrink::shrink;
+use super::mbr::{FAR_CHS, GEOMETRIES, MBR_ENTRIES, MBR_ENTRY, chs};
 use super::*;
 
 /// Of the image of the plan's tests: 100 MiB, the second partition of 60 MiB at 21 MiB.
@@ -187,6 +189,107 @@ fn more_entries_than_fit_behind_the_partition_are_refused() {
     }
 }
 
+/// The first partition half as long, and the second one so much nearer, on 72 MiB.
+fn moved(kind: TableKind, bytes: Vec<u8>) -> Result<Shortened, TableError> {
+    let (image, target) = (image(kind, FileSystem::Ntfs), facts(72 * MIB, None));
+    let second = Move { partition: 2, from: 21 * MIB, to: 11 * MIB, length: 60 * MIB, boot: None };
+    let moves = Moves { distance: 10 * MIB, partitions: vec![second] };
+    let shrink = shrink(&image, &target, &ALL).unwrap();
+    let first = Shrink { partition: 1, start: MIB, was: 20 * MIB, length: 10 * MIB, moves, ..shrink };
+    shorten(bytes, &image, &target, &first)
+}
+
+/// In sectors of 512 bytes.
+const fn mib(count: u64) -> u64 {
+    count * MIB / 512
+}
+
+#[test]
+fn in_a_gpt_a_moved_partition_is_another_only_in_where_it_is() {
+    let Shortened { beginning, copy } = moved(TableKind::Gpt, gpt()).unwrap();
+    let allowed = |at: usize| {
+        let header = at.wrapping_sub(512);
+        // As for one that is shrunk, and both places of the second entry.
+        matches!(at, 451..=453 | 458..=461 | 1064..=1071 | 1184..=1199)
+            || matches!(header, 16..=19 | 32..=39 | 48..=55 | 88..=91)
+    };
+    let changed = changes(&gpt(), &beginning);
+    assert!(changed.iter().all(|&at| allowed(at)), "{changed:?}");
+    let entry = |index: usize| (number(&beginning, 1056 + index, 8), number(&beginning, 1064 + index, 8));
+    assert_eq!((entry(0), entry(128)), ((mib(1), mib(11) - 1), (mib(11), mib(71) - 1)));
+    assert_eq!(signed(beginning.clone()), beginning, "its checksums");
+    let (at, copy) = copy.unwrap();
+    assert_eq!((at, &copy[..32 * 512]), ((mib(72) - 33) * 512, &beginning[1024..34 * 512]));
+    let mut other = gpt();
+    other[1024 + 128 + 32] ^= 1;
+    assert_eq!(moved(TableKind::Gpt, signed(other)), Err(TableError::Entry(2)));
+}
+
+#[test]
+fn a_hybrid_master_boot_record_is_right_or_refused_when_partitions_move() {
+    let far = [0xFE, 0xFF, 0xFF];
+    let with = |entries: &[(u8, u64, u64)]| {
+        let mut bytes = gpt();
+        bytes[446..510].fill(0);
+        for (index, (kind, start, length)) in entries.iter().enumerate() {
+            mbr(&mut bytes, index, *kind, (*start, *length), far);
+        }
+        moved(TableKind::Gpt, bytes).map(|table| {
+            let field = |index: usize, at: usize| number(&table.beginning, 446 + 16 * index + at, 4);
+            (0..entries.len()).map(|index| (field(index, 8), field(index, 12))).collect::<Vec<_>>()
+        })
+    };
+    // What it repeats is where it is now; what it protects in front is what it was.
+    let (efi, second) = ((0xEE, 1, 2047), (0x07, START, LENGTH));
+    assert_eq!(with(&[efi, second]), Ok(vec![(1, 2047), (mib(11), LENGTH)]));
+    let first = (0x07, mib(1), mib(20));
+    assert_eq!(with(&[efi, first, second]), Ok(vec![(1, 2047), (mib(1), mib(10)), (mib(11), LENGTH)]));
+    // The usual one, whatever it takes the disk's size to be.
+    assert_eq!(with(&[(0xEE, 1, DISK - 1)]), Ok(vec![(1, mib(72) - 1)]));
+    for length in [u64::from(u32::MAX), mib(90)] {
+        assert_eq!(with(&[(0xEE, 1, length)]), Ok(vec![(1, length)]));
+    }
+    // What stands for a part of it, or for what is behind it.
+    assert_eq!(with(&[(0xEE, 1, START - 1), second]), Err(TableError::Hybrid(1)));
+    assert_eq!(with(&[efi, (0x07, START, LENGTH - 1)]), Err(TableError::Hybrid(2)));
+    let rest = (0xEE, START + LENGTH, DISK - START - LENGTH);
+    assert_eq!(with(&[efi, second, rest]), Err(TableError::Hybrid(3)));
+}
+
+#[test]
+fn in_a_dos_table_a_moved_partition_begins_and_ends_elsewhere_in_every_way_of_counting() {
+    let table = |geometry, entry: usize| {
+        let mut bytes: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
+        for (index, place) in [(0, (mib(1), mib(20))), (entry, (START, LENGTH))] {
+            mbr(&mut bytes, index, 0x07, place, chs(place.0 + place.1 - 1, geometry));
+            write(&mut bytes, 447 + 16 * index, &chs(place.0, geometry));
+        }
+        bytes
+    };
+    for (geometry, is_known) in
+        GEOMETRIES.into_iter().map(|geometry| (geometry, true)).chain([((77, 33), false)])
+    {
+        let was = table(geometry, 1);
+        let Shortened { beginning, copy } = moved(TableKind::Dos, was.clone()).unwrap();
+        assert_eq!(copy, None);
+        let changed = changes(&was, &beginning);
+        let allowed = |at: &usize| matches!(at, 451..=453 | 458..=461 | 463..=465 | 467..=477);
+        assert!(changed.iter().all(allowed), "{changed:?}");
+        assert_eq!((number(&beginning, 470, 4), number(&beginning, 474, 4)), (mib(11), LENGTH));
+        let place = |sector| if is_known { chs(sector, geometry) } else { FAR_CHS };
+        assert_eq!(
+            (&beginning[463..466], &beginning[467..470]),
+            (&place(mib(11))[..], &place(mib(71) - 1)[..])
+        );
+    }
+    // Where the beginning is counted otherwise than the end, neither is believed.
+    let mut mixed = table((255, 63), 1);
+    write(&mut mixed, 463, &chs(START, (16, 63)));
+    let beginning = moved(TableKind::Dos, mixed).unwrap().beginning;
+    assert_eq!((&beginning[463..466], &beginning[467..470]), (&FAR_CHS[..], &FAR_CHS[..]));
+    assert_eq!(moved(TableKind::Dos, table((255, 63), 2)), Err(TableError::Entry(2)));
+}
+
 proptest! {
     #[test]
     fn no_table_s_bytes_break_it(
@@ -194,7 +297,8 @@ proptest! {
     ) {
         let mut bytes = gpt();
         write(&mut bytes, 512 + 8, &header);
-        let _damaged = shortened(TableKind::Gpt, bytes);
+        let _damaged = shortened(TableKind::Gpt, bytes.clone());
+        let _with_more = moved(TableKind::Gpt, bytes);
         let _noise = shortened(if kind == 0 { TableKind::Gpt } else { TableKind::Dos }, noise);
     }
 }
