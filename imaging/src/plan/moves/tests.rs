@@ -178,6 +178,11 @@ fn what_does_not_fit_or_cannot_be_moved_is_said() {
                 bytes, and its file system uses 31457280 and needs at least 33030144";
     assert_eq!(why(&image, 82 * MIB), said);
 
+    // Of an ext nobody knows how little it needs, but not that it needs nothing.
+    let ext = disk(TableKind::Dos, &[Fs(FileSystem::Ext, mib(16)), Swap(mib(10))], MIB);
+    assert!(why(&ext, 11 * MIB).ends_with("partition 1 has 16777216 bytes, and 16777216 are missing"));
+    assert_eq!(shrunk(&onto(&ext, 12 * MIB)).length, MIB);
+
     let behind = |kind: &str| {
         let mut image = image.clone();
         image.table.partitions[3].kind = kind.to_owned();
@@ -197,6 +202,9 @@ fn what_does_not_fit_or_cannot_be_moved_is_said() {
     logical.table.partitions.insert(2, container);
     assert!(why(&logical, 110 * MIB).ends_with("partition 4 is within an extended one, or is one itself"));
 
+    let mut twice = image.clone();
+    twice.table.partitions[0].length += 512;
+    assert!(why(&twice, 110 * MIB).ends_with("and partition 1 overlaps it"));
     let mut twice = image.clone();
     twice.table.partitions[2].start -= 200 * 512;
     assert!(why(&twice, 110 * MIB).ends_with("and partition 3 overlaps it"));

@@ -257,6 +257,19 @@ fn a_hybrid_master_boot_record_is_right_or_refused_when_partitions_move() {
 }
 
 #[test]
+fn what_protects_a_disk_of_more_than_an_entry_can_say_protects_all_of_it() {
+    let change = |partition, was, is| Change { partition, was, is };
+    let (was, is) = (5 << 30, 1 << 30);
+    let changes = vec![change(1, (2048, was), (2048, is)), change(2, (2048 + was, 2048), (2048 + is, 2048))];
+    let fitting = Fitting { sector: 512, disk_was: 6 << 30, disk: 2 << 30, changes };
+    let mut bytes = vec![0; 512];
+    for (length, expected) in [(u64::from(u32::MAX), Ok(())), (1 << 31, Err(TableError::Hybrid(1)))] {
+        mbr(&mut bytes, 0, 0xEE, (1, length), FAR_CHS);
+        assert_eq!(fitting.hybrid(&mut bytes), expected, "{length}");
+    }
+}
+
+#[test]
 fn in_a_dos_table_a_moved_partition_begins_and_ends_elsewhere_in_every_way_of_counting() {
     let table = |geometry, entry: usize| {
         let mut bytes: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
