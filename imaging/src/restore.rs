@@ -128,7 +128,7 @@ pub fn prepare(
     let target = disk::facts(disk)?;
     let others: Vec<OtherDisk> =
         disk::others(disk).into_iter().map(|(path, serial)| OtherDisk { path, serial }).collect();
-    let plan = plan::plan(&image, &target, &others, &grow::resizable(), settings)?;
+    let mut plan = plan::plan(&image, &target, &others, &grow::resizable(), settings)?;
     let mut notes = plan.notes.clone();
     let depth = match settings.restore_check {
         RestoreCheck::Everything => Depth::Checksums,
@@ -139,12 +139,17 @@ pub fn prepare(
     };
     check::check(folder, depth, board).map_err(RestoreError::Damaged)?;
     let opened = disk::open_to_write(disk)?;
-    let shrunk = match &plan.fit {
-        Fit::Shrink(shrink) => {
-            let task = shrink::Task { folder, image: &image, target: &target, shrink };
-            Some(shrink::prepare(task, scratch, board)?)
+    let shrunk = loop {
+        let Fit::Shrink(shrink) = &plan.fit else { break None };
+        let task = shrink::Task { folder, image: &image, target: &target, shrink };
+        match (shrink::prepare(task, scratch, board), plan.otherwise.take()) {
+            (Ok(shrunk), _) => break Some(shrunk),
+            (Err(ShrinkError::TooFull(full)), Some(other)) => {
+                notes.push(full.note());
+                plan = *other;
+            }
+            (Err(error), _) => return Err(error.into()),
         }
-        Fit::Same | Fit::Grow(_) => None,
     };
     let (folder, disk) = (folder.to_owned(), disk.to_owned());
     Ok(Ready { folder, disk, opened, target, image, plan, shrunk, notes })

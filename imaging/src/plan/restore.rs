@@ -32,6 +32,8 @@ pub struct Plan {
     pub table: TableStep,
     /// How it is made to fit a disk of another size.
     pub fit: Fit,
+    /// What is done instead if a file system turns out to be too full to be shrunk as this plan says.
+    pub otherwise: Option<Box<Plan>>,
     /// What the administrator should know, in words.
     pub notes: Vec<String>,
 }
@@ -178,8 +180,11 @@ pub fn plan(
             way: Box::new(way),
         };
         return match (shrink(image, target, resizable), settings.smaller_disk) {
-            (Ok(shrink), SmallerDisk::Shrink) => Ok(shrunk(image, target, shrink)),
-            (Ok(shrink), SmallerDisk::Refuse) => Err(too_small(Way::Shrink(shrink))),
+            (Ok((first, second)), SmallerDisk::Shrink) => {
+                let otherwise = second.map(|second| Box::new(shrunk(image, target, second)));
+                Ok(Plan { otherwise, ..shrunk(image, target, first) })
+            }
+            (Ok((first, _)), SmallerDisk::Refuse) => Err(too_small(Way::Shrink(first))),
             (Err(why), _) => Err(too_small(Way::LargerDisk(why))),
         };
     }
@@ -199,14 +204,14 @@ pub fn plan(
     let same_size = target.size == image.disk.size;
     let move_copy = image.table.kind == TableKind::Gpt && !same_size;
     let table = if move_copy { TableStep::MoveCopy } else { TableStep::Keep };
-    Ok(Plan { regions: order(image, target, table, |_| 0), table, fit, notes })
+    Ok(Plan { regions: order(image, target, table, |_| 0), table, fit, otherwise: None, notes })
 }
 
 /// The plan that shrinks a partition. The table is made anew, with its copy.
 fn shrunk(image: &DiskImage, target: &DiskFacts, shrink: Shrink) -> Plan {
     let mut regions = order(image, target, TableStep::MoveCopy, |region| shrink.nearer(region));
     regions.retain(|&index| image.regions.get(index).is_some_and(|region| !shrink.replaces(region)));
-    Plan { regions, table: TableStep::Keep, fit: Fit::Shrink(shrink), notes: Vec::new() }
+    Plan { regions, table: TableStep::Keep, fit: Fit::Shrink(shrink), otherwise: None, notes: Vec::new() }
 }
 
 /// The regions that are written: not a GPT's copy that will stand elsewhere, nor what is beyond the disk, both of

@@ -61,7 +61,8 @@ pub struct Change {
 }
 
 /// How this image is made to fit this disk: by the last partition, if it has enough to give, since then nothing else
-/// changes; else by the one that has the most. `shrinkable` are the file systems for which this machine has the tools.
+/// changes; by the one that has the most otherwise, and also when the first one's tool says that it needs more than what
+/// is used. `shrinkable` are the file systems for which this machine has the tools.
 ///
 /// # Errors
 /// Why neither can.
@@ -69,26 +70,21 @@ pub fn shrink(
     image: &DiskImage,
     target: &DiskFacts,
     shrinkable: &[FileSystem],
-) -> Result<Shrink, NoneShrinks> {
+) -> Result<(Shrink, Option<Shrink>), NoneShrinks> {
     let last = last_partition(image).ok_or_else(|| NoneShrinks(vec![Unshrinkable::NoPartition]))?;
     let of = |partition| shrink_one(image, target, shrinkable, partition);
-    let mut reasons = match of(last) {
-        Ok(shrink) => return Ok(shrink),
-        Err(why) => vec![why],
-    };
     let others = image.table.partitions.iter().filter(|partition| partition.number != last.number);
     let mut others: Vec<(u64, &Partition)> =
         others.filter_map(|partition| Some((spare(image, partition)?, partition))).collect();
     // Of two with as much to give the one behind, so that less is moved.
     others.sort_by_key(|(spare, partition)| Reverse((*spare, partition.start)));
-    for (index, (_, partition)) in others.into_iter().enumerate() {
-        match of(partition) {
-            Ok(shrink) => return Ok(shrink),
-            Err(why) if index == 0 => reasons.push(why),
-            Err(_) => {}
-        }
+    let mut others = others.into_iter().map(|(_, partition)| of(partition)).peekable();
+    let most = others.peek().and_then(|most| most.clone().err());
+    match (of(last), others.find_map(Result::ok)) {
+        (Ok(first), second) => Ok((first, second)),
+        (Err(_), Some(first)) => Ok((first, None)),
+        (Err(why), None) => Err(NoneShrinks(std::iter::once(why).chain(most).collect())),
     }
-    Err(NoneShrinks(reasons))
 }
 
 /// How much shorter a partition could be, bytes, as far as is known from what its file system uses; none if that is of

@@ -117,6 +117,46 @@ pub(crate) fn noise_in(disk: &Path, kind: &str, at: u64, length: u64, scratch: &
     fs::read(copy).unwrap()
 }
 
+/// An empty file for a file system, and one for it to hold.
+pub(crate) fn blank_and_file(folder: &Path, size: u64) -> (String, String) {
+    let (file_system, file) = (folder.join("behind.fs"), folder.join("NOISE.BIN"));
+    fs::write(&file, noise(7, 2 * MIB)).unwrap();
+    blank(&file_system, size);
+    (file_system.to_str().unwrap().to_owned(), file.to_str().unwrap().to_owned())
+}
+
+/// An NTFS with a file in it whose boot sector says where its partition begins, in sectors of this size.
+pub(crate) fn ntfs_at(folder: &Path, (start, size): (u64, u64), sector: u64) -> PathBuf {
+    let (name, file) = blank_and_file(folder, size);
+    let (sectors, sector) = ((start / sector).to_string(), sector.to_string());
+    run("mkntfs", &["-Q", "-F", "-q", "-s", &sector, "-p", &sectors, "-H", "255", "-S", "63", &name]);
+    run("ntfscp", &["-q", &name, &file, "NOISE.BIN"]);
+    name.into()
+}
+
+/// The same with a FAT, of 16 or 32 bits.
+pub(crate) fn fat_at(folder: &Path, (start, size): (u64, u64), bits: &str) -> PathBuf {
+    let (name, file) = blank_and_file(folder, size);
+    run("mkfs.vfat", &["-F", bits, "-h", &(start / 512).to_string(), &name]);
+    run("mcopy", &["-i", &name, &file, "::NOISE.BIN"]);
+    name.into()
+}
+
+/// A partition is sound, by the tool that knows its file system, and its file is what it was.
+pub(crate) fn is_sound(target: &Path, kind: &str, (start, length): (u64, u64), scratch: &Path) {
+    assert!(noise_in(target, kind, start, length, scratch) == noise(7, 2 * MIB), "{kind}");
+    let part = scratch.join("part");
+    let name = part.to_str().unwrap();
+    match kind {
+        "ntfs" => {
+            run("ntfsresize", &["--info", "--force", "--no-progress-bar", name]);
+            run("ntfsfix", &["-n", name]);
+        }
+        "vfat" => drop(run("fsck.fat", &["-n", name])),
+        _ => drop(run("e2fsck", &["-f", "-n", name])),
+    }
+}
+
 /// Where things are on the disk of [`gpt`].
 pub(crate) const FAT: (u64, u64) = (MIB, 40 * MIB);
 pub(crate) const NTFS: (u64, u64) = (41 * MIB, 60 * MIB);

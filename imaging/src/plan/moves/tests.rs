@@ -152,7 +152,12 @@ fn the_last_one_is_shrunk_alone_if_it_has_enough() {
         (shrunk(&plan).partition, shrunk(&plan).moves.distance / MIB, plan.regions)
     };
     assert_eq!(of(&image, 135), (3, 0, vec![1, 2, 3, 4]));
+    // If it needs more than what is used, another is.
+    let otherwise = *onto(&image, 135 * MIB).otherwise.unwrap();
+    assert_eq!((shrunk(&otherwise).partition, otherwise.regions), (1, vec![3, 4, 5, 6]));
+    assert_eq!(otherwise.otherwise, None);
     assert_eq!(of(&image, 131), (1, 40, vec![3, 4, 5, 6]));
+    assert_eq!(onto(&image, 131 * MIB).otherwise, None);
     // Then the one with the most to give, whatever its size.
     if let Content::Partclone { used, .. } = &mut image.regions[1].content {
         *used = 80 * MIB;
@@ -258,44 +263,46 @@ proptest! {
         let image = disk(kind, &pieces, rest * 512);
         let target = facts(image.disk.size.saturating_sub(less * 512), None);
         let Ok(plan) = shrinking(&image, target.size) else { return Ok(()) };
-        let Fit::Shrink(shrink) = &plan.fit else { return Ok(()) };
-        let usable = target.size - if is_gpt { 33 * 512 } else { 0 };
-        let table = shrink.table(&image.table);
-        prop_assert_eq!(table.partitions.len(), image.table.partitions.len());
-        let mut at = MIB;
-        for (is, was) in table.partitions.iter().zip(&image.table.partitions) {
-            prop_assert!(is.start >= at, "{:?}", table);
-            at = end_of(is);
-            let length = if is.number == shrink.partition { shrink.length } else { was.length };
-            let start = was.start - if was.start > shrink.start { shrink.moves.distance } else { 0 };
-            prop_assert_eq!(is, &Partition { start, length, ..was.clone() });
-        }
-        prop_assert!(at <= usable, "{} {}", at, usable);
-        prop_assert_eq!(shrink.moves.distance % MIB, 0);
-        prop_assert!(0 < shrink.length && shrink.length < shrink.was);
-        // No more than is needed: what is behind could not stand a MiB further on.
-        prop_assert!(at + MIB > usable);
-        let changes: Vec<u32> = shrink.changes().iter().map(|change: &Change| change.partition).collect();
-        let behind = image.table.partitions.iter().filter(|partition| partition.start >= shrink.start);
-        prop_assert_eq!(changes, behind.map(|partition| partition.number).collect::<Vec<_>>());
-
-        // Every region of a moved partition is written within it, and everything in front is where it was.
-        for region in plan.regions.iter().map(|&index| &image.regions[index]) {
-            let (start, end) = (region.start - plan.nearer(region), region.end() - plan.nearer(region));
-            prop_assert!(end <= usable && start >= MIB);
-            prop_assert!(end <= shrink.start || start >= shrink.start + shrink.length);
-            if let Some(number) = region.partition {
-                let own = table.partitions.iter().find(|partition| partition.number == number).unwrap();
-                prop_assert!(own.start <= start && end <= end_of(own));
+        for plan in std::iter::once(&plan).chain(plan.otherwise.as_deref()) {
+            let Fit::Shrink(shrink) = &plan.fit else { return Ok(()) };
+            let usable = target.size - if is_gpt { 33 * 512 } else { 0 };
+            let table = shrink.table(&image.table);
+            prop_assert_eq!(table.partitions.len(), image.table.partitions.len());
+            let mut at = MIB;
+            for (is, was) in table.partitions.iter().zip(&image.table.partitions) {
+                prop_assert!(is.start >= at, "{:?}", table);
+                at = end_of(is);
+                let length = if is.number == shrink.partition { shrink.length } else { was.length };
+                let start = was.start - if was.start > shrink.start { shrink.moves.distance } else { 0 };
+                prop_assert_eq!(is, &Partition { start, length, ..was.clone() });
             }
-        }
-        let whole = |number: u32| {
-            let streams = |region: &&Region| region.partition == Some(number) && region.stream().is_some();
-            let written = plan.regions.iter().map(|&index| &image.regions[index]);
-            written.filter(streams).count() == image.regions.iter().filter(streams).count()
-        };
-        for partition in table.partitions.iter().filter(|partition| partition.number != shrink.partition) {
-            prop_assert!(whole(partition.number));
+            prop_assert!(at <= usable, "{} {}", at, usable);
+            prop_assert_eq!(shrink.moves.distance % MIB, 0);
+            prop_assert!(0 < shrink.length && shrink.length < shrink.was);
+            // No more than is needed: what is behind could not stand a MiB further on.
+            prop_assert!(at + MIB > usable);
+            let changes: Vec<u32> = shrink.changes().iter().map(|change: &Change| change.partition).collect();
+            let behind = image.table.partitions.iter().filter(|partition| partition.start >= shrink.start);
+            prop_assert_eq!(changes, behind.map(|partition| partition.number).collect::<Vec<_>>());
+
+            // Every region of a moved partition is written within it, and everything in front is where it was.
+            for region in plan.regions.iter().map(|&index| &image.regions[index]) {
+                let (start, end) = (region.start - plan.nearer(region), region.end() - plan.nearer(region));
+                prop_assert!(end <= usable && start >= MIB);
+                prop_assert!(end <= shrink.start || start >= shrink.start + shrink.length);
+                if let Some(number) = region.partition {
+                    let own = table.partitions.iter().find(|partition| partition.number == number).unwrap();
+                    prop_assert!(own.start <= start && end <= end_of(own));
+                }
+            }
+            let whole = |number: u32| {
+                let streams = |region: &&Region| region.partition == Some(number) && region.stream().is_some();
+                let written = plan.regions.iter().map(|&index| &image.regions[index]);
+                written.filter(streams).count() == image.regions.iter().filter(streams).count()
+            };
+            for partition in table.partitions.iter().filter(|partition| partition.number != shrink.partition) {
+                prop_assert!(whole(partition.number));
+            }
         }
     }
 }

@@ -75,7 +75,13 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
         let plan = planned(&image(kind, FileSystem::Ext), &facts(100 * MIB, None), LargerDisk::Grow).unwrap();
         assert_eq!(
             plan,
-            Plan { regions: vec![1, 2, 5, 3, 0], table: TableStep::Keep, fit: Fit::Same, notes: vec![] }
+            Plan {
+                regions: vec![1, 2, 5, 3, 0],
+                table: TableStep::Keep,
+                fit: Fit::Same,
+                otherwise: None,
+                notes: vec![]
+            }
         );
     }
 }
@@ -168,7 +174,13 @@ fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
         moves: Moves::default(),
     };
     // Neither the table nor what is in the partition are written as they are.
-    let expected = Plan { regions: vec![1], table: TableStep::Keep, fit: Fit::Shrink(shrink), notes: vec![] };
+    let expected = Plan {
+        regions: vec![1],
+        table: TableStep::Keep,
+        fit: Fit::Shrink(shrink),
+        otherwise: None,
+        notes: vec![],
+    };
     assert_eq!(plan, expected);
 
     let said = onto(&gpt, 60 * MIB, SmallerDisk::Refuse).unwrap_err().to_string();

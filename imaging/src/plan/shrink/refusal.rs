@@ -105,6 +105,17 @@ pub struct TooFull {
     pub length: u64,
 }
 
+impl TooFull {
+    /// Why another one was shrunk, in words.
+    #[must_use]
+    pub fn note(&self) -> String {
+        format!(
+            "partition {} was not shrunk: its file system should have {} bytes, and {} would have been left for it",
+            self.partition, self.needs, self.length
+        )
+    }
+}
+
 /// No room for a scratch file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -6,7 +6,7 @@ use super::super::restore::tests::{ALL, MIB, facts, image, partition, raw, saved
 use super::*;
 
 fn onto(image: &DiskImage, size: u64) -> Result<Shrink, NoneShrinks> {
-    shrink(image, &facts(size, None), &ALL)
+    shrink(image, &facts(size, None), &ALL).map(|(shrink, _)| shrink)
 }
 
 fn uses(image: &mut DiskImage, bytes: u64) {

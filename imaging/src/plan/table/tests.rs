@@ -70,7 +70,7 @@ fn with_checksums(mut bytes: Vec<u8>, entries: usize) -> Vec<u8> {
 
 fn shortened(kind: TableKind, bytes: Vec<u8>) -> Result<Shortened, TableError> {
     let (image, target) = (image(kind, FileSystem::Ntfs), facts(60 * MIB, None));
-    let shrink = Shrink { length: SHORTER * 512, ..shrink(&image, &target, &ALL).unwrap() };
+    let shrink = Shrink { length: SHORTER * 512, ..shrink(&image, &target, &ALL).unwrap().0 };
     shorten(bytes, &image, &target, &shrink)
 }
 
@@ -179,7 +179,7 @@ fn a_table_that_is_not_what_the_description_says_is_not_changed() {
 #[test]
 fn more_entries_than_fit_behind_the_partition_are_refused() {
     let (image, target) = (image(TableKind::Gpt, FileSystem::Ntfs), facts(60 * MIB + 33 * 512, None));
-    let shrink = shrink(&image, &target, &ALL).unwrap();
+    let (shrink, _) = shrink(&image, &target, &ALL).unwrap();
     for (entries, expected) in [(128_u32, Ok(())), (132, Err(TableError::Copy(2)))] {
         let mut bytes = gpt();
         bytes[34 * 512..35 * 512].fill(0);
@@ -194,7 +194,7 @@ fn moved(kind: TableKind, bytes: Vec<u8>) -> Result<Shortened, TableError> {
     let (image, target) = (image(kind, FileSystem::Ntfs), facts(72 * MIB, None));
     let second = Move { partition: 2, from: 21 * MIB, to: 11 * MIB, length: 60 * MIB, boot: None };
     let moves = Moves { distance: 10 * MIB, partitions: vec![second] };
-    let shrink = shrink(&image, &target, &ALL).unwrap();
+    let (shrink, _) = shrink(&image, &target, &ALL).unwrap();
     let first = Shrink { partition: 1, start: MIB, was: 20 * MIB, length: 10 * MIB, moves, ..shrink };
     shorten(bytes, &image, &target, &first)
 }
