@@ -49,7 +49,7 @@ pub struct DiskImage {
     pub notes: Vec<String>,
     /// The programs that made it.
     pub tools: Vec<Tool>,
-    /// When the first byte was read, by the client's clock.
+    /// When the first byte was saved, by the client's clock: behind the look at it, and the disks before it.
     pub started: UnixTime,
     /// When the last piece was on the store.
     pub ended: UnixTime,

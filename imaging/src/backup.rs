@@ -1,4 +1,4 @@
-//! Backing a disk up: look at it, plan, save region after region, describe. Decides nothing.
+//! Backing a disk up: look at it and plan; then save region after region, and describe. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,6 +14,7 @@ use ghost_contract::image::{
 use crate::board::Board;
 use crate::folder::{self, FolderError};
 use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
+use crate::plan::maps::Maps;
 use crate::stream::compressor;
 use crate::stream::pieces::Syncing;
 use crate::stream::reader::Reader;
@@ -25,9 +26,6 @@ use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING};
 use crate::tool::blkid::Found;
 use crate::tool::{partclone, sfdisk};
-
-/// The maps of used blocks that waiting partclones may have together, bytes: those of 2 TiB in blocks of 4 KiB.
-const MAPS: u64 = 64 << 20;
 
 /// Why a disk was not backed up.
 #[derive(Debug, thiserror::Error)]
@@ -64,21 +62,39 @@ pub enum BackupError {
     Open(PathBuf, #[source] io::Error),
 }
 
-/// Backs this disk up to this folder, which must be empty or not there.
+/// A disk that can be saved: it is known how, and nothing has been saved so far.
+#[derive(Debug)]
+pub struct Ready {
+    folder: PathBuf,
+    settings: PartcloneSettings,
+    opened: File,
+    facts: DiskFacts,
+    table: Table,
+    dump: Vec<u8>,
+    planned: Vec<Planned>,
+    /// The file systems that partclone reads already, by their first bytes.
+    open: BTreeMap<u64, Open>,
+    notes: Vec<String>,
+    /// Ends last, after all that reads.
+    nobody_writes: ReadOnly,
+}
+
+/// Finds out whether and how this disk can be saved to this folder, which must be empty or not there. What waits
+/// until it is saved takes its memory from `maps`.
 ///
 /// # Errors
-/// When anything at all went wrong; what is in the folder is no image then.
-pub fn backup(
-    disk: &Path,
+/// When it cannot, or may not.
+pub fn prepare(
     folder: &Path,
+    disk: &Path,
     settings: &PartcloneSettings,
+    maps: &mut Maps,
     board: &Board,
-) -> Result<DiskImage, BackupError> {
+) -> Result<Ready, BackupError> {
     plan::check_settings(settings)?;
-    let started = clock::now();
     board.phase(Phase::Surveying, 0, 0);
     disk::assert_unused(disk)?;
-    let _nobody_writes = ReadOnly::make(disk)?;
+    let nobody_writes = ReadOnly::make(disk)?;
     let facts = disk::facts(disk)?;
     if facts.size == 0 {
         return Err(Refusal::Empty(facts.path).into());
@@ -101,16 +117,38 @@ pub fn backup(
         notes.push("the partition table contradicts itself: every byte of the disk is saved".to_owned());
         table = sfdisk::none();
     }
-    let (planned, open) = plan_regions(&facts, stretches, found, settings)?;
+    let (planned, open) = plan_regions(&facts, stretches, found, settings, maps)?;
+    let opened = File::open(disk).map_err(|error| BackupError::Open(disk.to_owned(), error))?;
     folder::make(folder)?;
+    let (folder, settings) = (folder.to_owned(), settings.clone());
+    Ok(Ready { folder, settings, opened, facts, table, dump, planned, open, notes, nobody_writes })
+}
+
+/// Saves a disk to its folder.
+///
+/// # Errors
+/// When anything at all went wrong; what is in the folder is no image then.
+pub fn save(ready: Ready, board: &Board) -> Result<DiskImage, BackupError> {
+    let Ready {
+        nobody_writes: _until_the_end,
+        folder,
+        settings,
+        opened,
+        facts,
+        table,
+        dump,
+        planned,
+        open,
+        mut notes,
+    } = ready;
+    let started = clock::now();
     let total = planned.iter().map(Planned::expected_length).sum();
     let saved = planned.iter().filter(|region| !matches!(region.how, How::Unused(_)));
     board.phase(Phase::Reading, saved.count(), total);
 
-    let opened = File::open(disk).map_err(|error| BackupError::Open(disk.to_owned(), error))?;
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let method = Method {
-        folder,
+        folder: &folder,
         level: settings.compression_level,
         threads: compressor::threads(settings.compression_level, processors),
         piece_size: settings.piece_size,
@@ -150,7 +188,7 @@ pub fn backup(
         started,
         ended: clock::now(),
     };
-    folder::finish(folder, &image, &dump)?;
+    folder::finish(&folder, &image, &dump)?;
     Ok(image)
 }
 
@@ -159,8 +197,9 @@ fn plan_regions(
     stretches: Vec<Stretch>,
     mut found: BTreeMap<u32, Found>,
     settings: &PartcloneSettings,
+    maps: &mut Maps,
 ) -> Result<(Vec<Planned>, BTreeMap<u64, Open>), BackupError> {
-    let (mut planned, mut all, mut maps) = (Vec::new(), BTreeMap::new(), 0_u64);
+    let (mut planned, mut all) = (Vec::new(), BTreeMap::new());
     for stretch in stretches {
         let looked =
             survey::look(facts, stretch, stretch.partition().and_then(|number| found.remove(&number)));
@@ -168,12 +207,9 @@ fn plan_regions(
             looked.map_err(|source| BackupError::Survey { path: facts.path.clone(), source })?;
         let regions = plan::regions(facts, stretch, holding.as_ref(), settings)?;
         if let (Some(open), Some(How::Partclone(_, head))) = (open, regions.first().map(|region| &region.how))
+            && maps.take(head.map())
         {
-            maps = maps.saturating_add(head.map());
-            // What waits keeps its map of used blocks in memory.
-            if maps <= MAPS {
-                all.insert(stretch.start, open);
-            }
+            all.insert(stretch.start, open);
         }
         planned.extend(regions);
     }

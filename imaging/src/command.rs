@@ -14,6 +14,7 @@ use crate::backup::{self, BackupError};
 use crate::board::{Board, Pace};
 use crate::check::{self, CheckError, Depth};
 use crate::cli::{ToRestore, Verb, WithDisks};
+use crate::plan::maps::Maps;
 use crate::restore::{self, RestoreError};
 use crate::screen;
 use crate::sys::file;
@@ -114,9 +115,18 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
     let mut done = Done::default();
     match verb {
         Verb::Backup(with) => {
+            let disks = u32::try_from(with.disks.len()).unwrap_or(u32::MAX);
+            // Not one disk is saved before it is known that all can be: that would be time for nothing.
+            let (mut ready, mut maps) = (Vec::new(), Maps::default());
             for (index, disk) in (0_u32..).zip(&with.disks) {
-                board.disk(index, u32::try_from(with.disks.len()).unwrap_or(u32::MAX));
-                let saved = backup::backup(disk, &folder.join(layout::disk(index)), &settings, board);
+                board.disk(index, disks);
+                let folder = folder.join(layout::disk(index));
+                let prepared = backup::prepare(&folder, disk, &settings, &mut maps, board);
+                ready.push(prepared.map_err(|error| with.error_of(disk, error.into()))?);
+            }
+            for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {
+                board.disk(index, disks);
+                let saved = backup::save(ready, board);
                 let image = saved.map_err(|error| with.error_of(disk, error.into()))?;
                 done.add(&image, with.notes_of(disk, &image.notes));
             }

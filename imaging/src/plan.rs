@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod grow;
+pub mod maps;
 pub mod moves;
 pub mod restore;
 pub mod shrink;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ghost_contract::image::{Content, Range, RawReason};
+use ghost_contract::image::{Content, Phase, Progress, Range, RawReason};
 
 use crate::disk::{self, MIB, noise, peek, poke, run};
 use crate::imager::{command, description, done, failed};
@@ -89,7 +89,7 @@ fn an_ext4_with_a_journal_to_replay_is_saved_with_every_byte() {
 }
 
 #[test]
-fn of_two_disks_it_is_said_which_one_is_meant() {
+fn of_two_disks_it_is_said_which_one_is_meant_and_none_is_saved_before_both_can_be() {
     let folder = tempfile::tempdir().unwrap();
     let ntfs = disk::file_system(folder.path(), "ntfs", 20 * MIB);
     run("ntfsfix", &[ntfs.to_str().unwrap()]);
@@ -102,6 +102,11 @@ fn of_two_disks_it_is_said_which_one_is_meant() {
     };
     let (done, said) = backup("refused", "{}");
     assert!(!done && said.contains(&format!("\"{}: the disk is an NTFS", ntfs.display())), "{said}");
+    let left: Vec<_> = fs::read_dir(folder.path().join("refused/disk0")).into_iter().flatten().collect();
+    assert!(left.is_empty(), "the first disk was saved, and the second one is refused: {left:?}");
+    let progress = fs::read(folder.path().join("refused.progress")).unwrap();
+    let Progress { phase, disk, disks, .. } = serde_json::from_slice(&progress).unwrap();
+    assert_eq!((phase, disk, disks), (Phase::Surveying, 1, 2));
     let (done, said) = backup("raw", "{\"dirty_ntfs\": \"raw\"}");
     assert!(
         done && said.contains(&format!("\"{}: the disk is saved with every byte", ntfs.display())),

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, Weak};
 use ghost_contract::image::PartcloneSettings;
 use ghost_contract::order::Imager;
 use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
+use ghost_imaging::backup;
 use ghost_imaging::board::Board;
+use ghost_imaging::plan::maps::Maps;
 use ghostctl::catalog::{Catalog, Facts};
 
 use super::boot_server::{BootServer, said};
@@ -44,7 +46,9 @@ impl SavedDisk {
         make_disk(&disk.path("disk.img"), &disk.files());
         let settings = Self::settings();
         let image = disk.path("disk0");
-        ghost_imaging::backup::backup(&disk.path("disk.img"), &image, &settings, &Board::default()).unwrap();
+        let (board, mut maps) = (Board::default(), Maps::default());
+        let ready = backup::prepare(&image, &disk.path("disk.img"), &settings, &mut maps, &board).unwrap();
+        backup::save(ready, &board).unwrap();
         disk
     }
 
