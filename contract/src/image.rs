@@ -206,9 +206,9 @@ pub enum RawReason {
         /// What it says of itself.
         state: String,
     },
-    /// partclone does not take it.
+    /// partclone does not take it, or not as it should.
     ToolRefused {
-        /// What it said.
+        /// What it said, or what is known of it.
         said: String,
     },
     /// The disk has no partition table, or one that is not understood.

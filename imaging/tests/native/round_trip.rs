@@ -141,6 +141,17 @@ fn every_file_system_that_partclone_knows_and_one_that_it_does_not() {
 }
 
 #[test]
+fn a_fat12_of_which_partclone_misses_the_half_is_saved_with_every_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = disk::file_system(folder.path(), "vfat", 4 * MIB);
+    survives(folder.path(), &disk, "{}");
+    let target = folder.path().join("target");
+    assert!(noise_in(&target, "vfat", 0, 4 * MIB, folder.path()) == noise(7, 2 * MIB), "it lost a part");
+    let image = description(&folder.path().join("first"));
+    assert!(image.notes[0].contains("every byte: partclone misses files"), "{:?}", image.notes);
+}
+
+#[test]
 fn sectors_of_4096_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (file, other) = (folder.path().join("4k"), folder.path().join("4k-target"));
