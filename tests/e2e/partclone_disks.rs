@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::layout;
+use ghost_contract::report::Event;
 use ghost_lab::config::{DiskBus, OtherDisk};
 use ghost_lab::{shell, stand_in};
 
@@ -76,6 +77,9 @@ fn all_built_in_disks_are_saved_and_restored_and_what_cannot_be_read_only_by_ord
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("partition 1") && said.contains("it is marked to be checked by chkdsk"), "{said}");
     assert_no_generation(&stage);
+    let report = stage.report(john.config().ip);
+    let sampled = |event: &Event| matches!(event, Event::Sampled { disk_read, .. } if *disk_read > 0);
+    assert!(report.iter().any(sampled), "what has moved is reported of the shortest job: {report:#?}");
 
     let (status, said) = job(&stage, &john, &["backup", "--all-disks", "--dirty-ntfs", "raw", "john"]);
     assert_eq!(status, 1, "{said}");

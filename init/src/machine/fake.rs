@@ -57,7 +57,7 @@ pub struct Fake {
     pub captures_hang: bool,
     /// The server's request to see the screen, and since when it is there.
     pub screen_request: Option<(Duration, String)>,
-    /// After how many looks at it the imager ends.
+    /// After how many looks at it, besides the one when it begins, the imager ends.
     pub imager_lasts: usize,
     /// Bytes that the imager reads between two looks at it.
     pub disk_rate: u64,
@@ -131,7 +131,7 @@ impl Fake {
                 let finding = self.find(task);
                 self.due.push_back(Event::Finished(Ok(finding)));
                 self.looks += usize::from(matches!(task, Task::LookAtImager { .. }));
-                if matches!(task, Task::LookAtImager { .. }) && self.looks >= self.imager_lasts {
+                if matches!(task, Task::LookAtImager { .. }) && self.looks > self.imager_lasts {
                     self.due.push_back(Event::ImagerEnded { how: "ran out".to_owned() });
                 }
                 if matches!(task, Task::StartSleep(_)) {
@@ -177,8 +177,8 @@ impl Fake {
             },
             Task::LookAtImager { .. } => Finding::Seen {
                 counters: self.counters(),
-                text: self.screens.get(self.looks).cloned(),
-                progress: self.progress.get(self.looks).cloned(),
+                text: self.seen(&self.screens),
+                progress: self.seen(&self.progress),
             },
             Task::Capture { name } => Finding::Captured {
                 name: name.clone(),
@@ -188,6 +188,11 @@ impl Fake {
             Task::JudgeImager => Finding::Judged(self.judgement.clone()),
             _ => Finding::Done,
         }
+    }
+
+    /// The first look, when the imager begins, shows nothing.
+    fn seen<T: Clone>(&self, all: &[T]) -> Option<T> {
+        self.looks.checked_sub(1).and_then(|look| all.get(look)).cloned()
     }
 
     fn counters(&self) -> Counters {

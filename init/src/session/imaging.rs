@@ -1,7 +1,7 @@
 //! The modes that run an imager: it is made ready, started, watched, answered, and judged when it has ended.
 //!
 //! ```text
-//! PreparingImager ─▶ LookingOnceMore ─▶ StartingImager ─▶ Imaging: look, look, …, it has ended ─▶ judge ─▶ Ending
+//! PreparingImager ─▶ LookingOnceMore ─▶ StartingImager ─▶ Imaging: look, look, …, it has ended ─▶ look ─▶ judge ─▶ Ending
 //!                                         │ stalled, or a prompt that must come did not
 //!                                         └─▶ screenshot ─▶ asked, then forced to end ─▶ Ending
 //! ```
@@ -36,7 +36,7 @@ const LOOK_FOR_PROMPTS: Duration = Duration::from_secs(1);
 /// How long what was written may be the same before the picture is looked at for a prompt that a program has drawn, and how
 /// long until it is looked at again.
 const LOOK_CLOSELY: Duration = Duration::from_secs(5);
-/// How often what has moved is reported: enough to show a rate.
+/// How often what has moved is reported, besides once when the imager has ended: enough to show a rate.
 const REPORT_SAMPLES: Duration = Duration::from_secs(10);
 /// What a line of the report, or a look for the stop file, may move over the network: 3 KB were seen.
 const SMALL_TRAFFIC: u64 = 8 << 10;
@@ -56,11 +56,19 @@ const WITHOUT_ORDER: Watch = Watch {
 /// Something that is done about a running imager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
+    /// What the counters say when it begins.
+    FirstLook,
     Look(Glance),
+    /// … and when it has ended.
+    LastLook,
     LookForStop,
     Capture(&'static str, Occasion),
     Remove(String),
-    Type { keys: Vec<KeyCode>, names: Vec<String>, because: String },
+    Type {
+        keys: Vec<KeyCode>,
+        names: Vec<String>,
+        because: String,
+    },
     End(Farewell),
     Judge,
 }
@@ -71,7 +79,7 @@ impl Step {
         match self {
             Self::Capture(..) => SCREENSHOT_TRAFFIC,
             Self::LookForStop | Self::Remove(_) | Self::Type { .. } => SMALL_TRAFFIC,
-            Self::Look(_) | Self::End(_) | Self::Judge => 0,
+            Self::FirstLook | Self::Look(_) | Self::LastLook | Self::End(_) | Self::Judge => 0,
         }
     }
 }
@@ -157,15 +165,18 @@ impl Imaging {
         }
     }
 
+    fn watch(&mut self, counters: Counters) -> &mut StallWatch {
+        self.watch.get_or_insert_with(|| StallWatch::new(self.job.mode, &self.settings, counters))
+    }
+
     /// What follows from a look at the counters, the screen and the imager's progress.
     fn judge(&mut self, counters: Counters, text: Option<&str>, progress: Option<Progress>, turn: &mut Turn) {
         self.last_seen = turn.now;
         let elapsed = turn.now.saturating_sub(self.started);
-        let watch =
-            self.watch.get_or_insert_with(|| StallWatch::new(self.job.mode, &self.settings, counters));
         let own = self.own_traffic.saturating_add(self.own_traffic_before);
         self.own_traffic_before = std::mem::take(&mut self.own_traffic);
-        let verdict = watch.observe(Sample { at: elapsed, counters }, own);
+        let watch = self.watch(counters);
+        let (verdict, moved) = (watch.observe(Sample { at: elapsed, counters }, own), watch.moved());
         let is_due = turn.now >= self.next_report;
         if let Some(progress) = progress.filter(|progress| is_due || self.phase != Some(progress.phase)) {
             self.phase = Some(progress.phase);
@@ -173,10 +184,7 @@ impl Imaging {
             turn.report(Report::Progressed(progress));
         }
         if is_due {
-            self.next_report = turn.now.saturating_add(REPORT_SAMPLES);
-            let Counters { disk_read, disk_written, received, sent } = watch.moved();
-            self.own_traffic += SMALL_TRAFFIC;
-            turn.report(Report::Sampled { disk_read, disk_written, received, sent });
+            self.report_sample(moved, turn);
         }
         if let Verdict::Stalled { idle } = verdict {
             turn.report(Report::Stalled { idle });
@@ -196,6 +204,24 @@ impl Imaging {
         }
     }
 
+    /// What has moved is reported once more when the imager has ended, however short a time it ran.
+    fn conclude(&mut self, counters: Counters, turn: &mut Turn) {
+        let at = turn.now.saturating_sub(self.started);
+        // Without a look at its beginning nobody knows.
+        let Some(watch) = &mut self.watch else { return };
+        // One that has ended does not stall.
+        let _verdict = watch.observe(Sample { at, counters }, 0);
+        let moved = watch.moved();
+        self.report_sample(moved, turn);
+    }
+
+    fn report_sample(&mut self, moved: Counters, turn: &mut Turn) {
+        self.next_report = turn.now.saturating_add(REPORT_SAMPLES);
+        self.own_traffic += SMALL_TRAFFIC;
+        let Counters { disk_read, disk_written, received, sent } = moved;
+        turn.report(Report::Sampled { disk_read, disk_written, received, sent });
+    }
+
     /// Nobody can tell a stalled imager from one that cannot be looked at.
     fn judge_blindly(&mut self, failure: &Failure, turn: &mut Turn) {
         let blind = turn.now.saturating_sub(self.last_seen);
@@ -211,10 +237,15 @@ impl Imaging {
         self.queue = [Step::Capture(why, Occasion::Event)].into_iter().chain(ends).collect();
     }
 
+    fn look(&self, glance: Glance) -> Task {
+        Task::LookAtImager { interface: self.interface.clone(), glance }
+    }
+
     fn task(&mut self, step: &Step) -> Task {
         self.own_traffic = self.own_traffic.saturating_add(step.own_traffic());
         match step {
-            Step::Look(glance) => Task::LookAtImager { interface: self.interface.clone(), glance: *glance },
+            Step::FirstLook | Step::LastLook => self.look(Glance::Quick),
+            Step::Look(glance) => self.look(*glance),
             Step::LookForStop => Task::LookForStop,
             Step::Capture(what_for, _) => self.capture(what_for),
             Step::Remove(name) => Task::RemoveScreenshot { name: name.clone() },
@@ -293,7 +324,8 @@ impl Session {
     ) -> Stage {
         match result {
             Ok(_) => {
-                let imaging = self.imaging(job, prompts, turn);
+                let mut imaging = self.imaging(job, prompts, turn);
+                imaging.queue.push_back(Step::FirstLook);
                 self.go_on_imaging(imaging, turn)
             }
             Err(failure) => self.fail(format!("the imager cannot be started: {failure}"), turn),
@@ -338,6 +370,7 @@ impl Session {
         turn.report(Report::ImagerExited { how });
         imaging.queue.clear();
         if imaging.outcome.is_none() {
+            imaging.queue.push_back(Step::LastLook);
             // What it has started may live on, and its terminal is to be put right.
             imaging.queue.push_back(Step::End(Farewell::Force));
             imaging.queue.push_back(Step::Judge);
@@ -356,6 +389,10 @@ impl Session {
                 imaging.note_text(glance, text.as_ref(), turn.now);
                 imaging.judge(counters, text.as_deref(), progress, turn);
             }
+            (Some(Step::FirstLook), Ok(Finding::Seen { counters, .. })) => {
+                imaging.watch(counters);
+            }
+            (Some(Step::LastLook), Ok(Finding::Seen { counters, .. })) => imaging.conclude(counters, turn),
             (Some(Step::Look(_)), Err(failure)) => imaging.judge_blindly(&failure, turn),
             (Some(Step::LookForStop), result) => {
                 if let Ok(Finding::ScreenAsked(request)) = &result {

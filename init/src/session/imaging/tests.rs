@@ -197,7 +197,7 @@ fn screenshots_that_hang_are_counted_and_hold_nothing_up() {
     assert!(counts.len() > 3, "{counts:?}");
     assert_eq!(counts, (1..=u32::try_from(counts.len()).unwrap()).collect::<Vec<_>>());
     let looks = machine.tasks().iter().filter(|task| matches!(task, Task::LookAtImager { .. })).count();
-    assert_eq!(looks, 20);
+    assert_eq!(looks, 22, "those when it begins and has ended among them");
 }
 
 #[test]
@@ -312,6 +312,20 @@ fn how_far_it_is_is_reported_now_and_then_and_whenever_it_does_something_else() 
     let told: Vec<_> = machine.reported().iter().filter_map(progressed).collect();
     assert_eq!(told[..2], [(Phase::Surveying, 0), (Phase::Reading, 1)], "a change of phase is told at once");
     assert!(told.len() > 2 && told.len() < 8, "the others at the pace of the counters: {told:?}");
+}
+
+#[test]
+fn what_an_imager_has_moved_is_reported_however_soon_it_ends() {
+    let mut machine = backup(|_| {});
+    machine.imager_lasts = 0;
+    let read = machine.disk_rate;
+    let machine = replay(machine);
+    let sampled = |event: &&Report| match event {
+        Report::Sampled { disk_read, .. } => Some(*disk_read),
+        _ => None,
+    };
+    let samples: Vec<u64> = machine.reported().iter().filter_map(sampled).collect();
+    assert_eq!(samples, [read]);
 }
 
 #[test]
