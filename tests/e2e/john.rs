@@ -8,6 +8,7 @@ use ghost_contract::report::{Event, Outcome};
 use ghost_lab::magic::Kind;
 use ghost_lab::wait;
 
+use crate::mounted;
 use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, files_called, swapped};
 
 const JOHN: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
@@ -65,6 +66,8 @@ fn john_is_woken_netbooted_tested_and_powered_off() {
         "in john's own tree, and in no other"
     );
     assert_eq!(fs::read_to_string(own_var).unwrap(), "seen\n");
+
+    mounted::assert_fat_and_exfat_can_be_looked_into(&stage, &john);
 
     // What ssh makes of it does not count: the machine may go off before the command has answered.
     let _kill = stage.ssh(JOHN, "pkill -x sleep").unwrap();

@@ -16,6 +16,7 @@ mod full_store;
 mod interrupted;
 mod john;
 mod lab_itself;
+mod mounted;
 mod never_up;
 mod partclone;
 mod partclone_disks;

@@ -162,14 +162,19 @@ impl Lab {
         name_space::spawn_in_those_of(self.process, command).map_err(LabError::Start)
     }
 
-    /// Starts `ghostctl` with the lab's settings. It is the one beside the program `lab`, or what `GHOSTCTL` names.
+    /// The `ghostctl` beside the program `lab`, or what `GHOSTCTL` names.
+    #[must_use]
+    pub fn ghostctl_program(&self) -> PathBuf {
+        std::env::var_os("GHOSTCTL").map_or_else(|| self.program.with_file_name("ghostctl"), PathBuf::from)
+    }
+
+    /// Starts [`Self::ghostctl_program`] with the lab's settings.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn ghostctl(&self, arguments: &[&str]) -> Result<Running, LabError> {
-        let program = std::env::var_os("GHOSTCTL")
-            .map_or_else(|| self.program.with_file_name("ghostctl"), PathBuf::from);
-        let mut words = vec![program.into_os_string(), "--config".into(), self.folder.ghostrc().into()];
+        let mut words =
+            vec![self.ghostctl_program().into_os_string(), "--config".into(), self.folder.ghostrc().into()];
         words.extend(arguments.iter().map(Into::into));
         self.run(&words)
     }
