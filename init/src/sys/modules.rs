@@ -86,15 +86,30 @@ fn aliases(buses: &Path) -> Result<Vec<String>, ModulesError> {
     let mut aliases = Vec::new();
     for bus in entries(buses)? {
         for device in entries(&bus.join("devices"))? {
-            match fs::read_to_string(device.join("modalias")) {
-                Ok(alias) => aliases.push(alias.trim().to_owned()),
-                // Not every device has one, and a device may go while one looks.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(ModulesError::Devices { path: device, source }),
-            }
+            let alias = if bus.ends_with("mmc") { of_memory_card(&device) } else { of_device(&device) };
+            aliases.extend(alias.map_err(|source| ModulesError::Devices { path: device, source })?);
         }
     }
     Ok(aliases)
+}
+
+fn of_device(device: &Path) -> io::Result<Option<String>> {
+    let alias = if_there(fs::read_to_string(device.join("modalias")))?;
+    Ok(alias.map(|alias| alias.trim().to_owned()))
+}
+
+/// A memory card, or an eMMC, has no such file: only what udev is told says it (Linux, `drivers/mmc/core/bus.c`).
+fn of_memory_card(device: &Path) -> io::Result<Option<String>> {
+    let told = if_there(fs::read_to_string(device.join("uevent")))?.unwrap_or_default();
+    Ok(told.lines().find_map(|line| line.strip_prefix("MODALIAS=")).map(str::to_owned))
+}
+
+/// Not every device has one, and a device may go while one looks.
+fn if_there(read: io::Result<String>) -> io::Result<Option<String>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ModulesError> {
@@ -128,8 +143,11 @@ mod tests {
             fs::write(device.join("modalias"), alias).unwrap();
         }
         fs::create_dir_all(buses.path().join("usb/devices/without")).unwrap();
+        let card = buses.path().join("mmc/devices/mmc0:4567");
+        fs::create_dir_all(&card).unwrap();
+        fs::write(card.join("uevent"), "MMC_TYPE=SD\nMMC_NAME=QEMU!\nMODALIAS=mmc:block\n").unwrap();
         let mut found = aliases(buses.path()).unwrap();
         found.sort();
-        assert_eq!(found, ["pci:x", "usb:y"]);
+        assert_eq!(found, ["mmc:block", "pci:x", "usb:y"]);
     }
 }
