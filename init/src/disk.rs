@@ -2,7 +2,7 @@
 //!
 //! The rule for the first: of the disks that are built in, the first in the order of their places in the machine
 //! (PCI address, then port, then unit), which is the order in which firmwares number them unless somebody has
-//! changed it. Never one on USB or in a removable drive, never one that is not a disk at all (a loop, a RAM
+//! changed it. Never one on USB, in a removable drive or in a slot for memory cards, never one that is not a disk at all (a loop, a RAM
 //! disk, an optical drive, a mapped or an array device). Somebody who names a disk, or its serial number, may mean
 //! one that is not built in. No disk is an error, more than one where one is meant is another, and nothing is guessed.
 //!
@@ -30,6 +30,9 @@ pub struct BlockDevice {
     pub place: PathBuf,
     /// Whether its drive says that media can be taken out.
     pub removable: bool,
+    /// What one on the bus of memory cards says that it is: `MMC` is soldered (eMMC), `SD` is a card in a slot, which
+    /// the kernel does not call removable (Linux, `drivers/mmc/core/block.c`).
+    pub memory_card: Option<String>,
     /// Its size in bytes; 0 is a drive without a medium.
     pub size: u64,
     /// The serial number that it says it has.
@@ -128,7 +131,8 @@ impl BlockDevice {
 
     fn is_built_in(&self) -> bool {
         let on_usb = self.parts().any(|part| part.starts_with("usb"));
-        self.is_disk() && !on_usb && !self.removable
+        let in_slot = self.memory_card.as_deref().is_some_and(|kind| kind != "MMC");
+        self.is_disk() && !on_usb && !in_slot && !self.removable
     }
 
     fn is_disk(&self) -> bool {
@@ -173,7 +177,7 @@ mod tests {
     fn device(place: &str) -> BlockDevice {
         let place = PathBuf::from(place);
         let name = place.file_name().unwrap().to_str().unwrap().to_owned();
-        BlockDevice { name, place, removable: false, size: 1 << 30, serial: None }
+        BlockDevice { name, place, removable: false, memory_card: None, size: 1 << 30, serial: None }
     }
 
     /// The names of the chosen ones, or why there are none.
@@ -225,15 +229,22 @@ mod tests {
         cards.removable = true;
         let mut empty = device("/sys/devices/pci0000:00/0000:00:01.0/ata2/block/sdy");
         empty.size = 0;
+        let mut card = device("/sys/devices/pci0000:00/0000:00:01.0/mmc_host/mmc1/mmc1:4567/block/mmcblk1");
+        card.memory_card = Some("SD".to_owned());
+        let mut soldered =
+            device("/sys/devices/pci0000:00/0000:00:02.0/mmc_host/mmc0/mmc0:0001/block/mmcblk0");
+        soldered.memory_card = Some("MMC".to_owned());
         let devices = [
             cards,
             empty,
+            card.clone(),
             device("/sys/devices/virtual/block/loop0"),
             device("/sys/devices/pci0000:00/0000:00:01.1/ata1/block/sr0"),
-            device("/sys/devices/pci0000:00/0000:00:02.0/mmc_host/mmc0/block/mmcblk0boot0"),
-            device("/sys/devices/pci0000:00/0000:00:02.0/mmc_host/mmc0/block/mmcblk0"),
+            device("/sys/devices/pci0000:00/0000:00:02.0/mmc_host/mmc0/mmc0:0001/block/mmcblk0boot0"),
+            soldered,
         ];
         assert_eq!(chosen(&devices, "all"), "mmcblk0");
+        assert_eq!(chosen(&[card], "/dev/mmcblk1"), "mmcblk1");
         assert_eq!(first_of(&[]), "this machine has no built-in disk; what it has: nothing");
     }
 

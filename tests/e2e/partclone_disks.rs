@@ -1,4 +1,5 @@
-//! A PC with two disks and a USB stick: both disks are saved and written back, and the stick is left alone. What Windows
+//! A PC with two disks, a USB stick and a memory card: both disks are saved and written back, stick and card are left alone, and
+//! the card is saved alone if that is ordered. What Windows
 //! has not closed, and what cannot be read, is an error with its reason, and saved only if that is ordered.
 
 use std::fs::{self, File};
@@ -61,16 +62,19 @@ fn all_built_in_disks_are_saved_and_restored_and_what_cannot_be_read_only_by_ord
         config.pcs[0].other_disks = vec![
             other("second", DiskBus::Virtio, SECTOR, Some(UNREADABLE as u64)),
             other("stick", DiskBus::Usb, 512, None),
+            other("card", DiskBus::SdCard, 512, None),
         ];
     });
     let john = stage.pc("john").unwrap();
     stand_in::fill_disk(&stage, &john, FIRST).unwrap();
     let first = stand_in::disk(&stage, &john);
     mark_dirty(&first, FIRST);
-    let [second, stick] = ["second.raw", "stick.raw"].map(|name| first.with_file_name(name));
+    let [second, stick, card] =
+        ["second.raw", "stick.raw", "card.raw"].map(|name| first.with_file_name(name));
     fill_second(&second);
     fs::write(&stick, vec![0xA5; 8 << 20]).unwrap();
-    let disks: Vec<Vec<u8>> = [&first, &second, &stick].map(|path| fs::read(path).unwrap()).into();
+    fs::write(&card, vec![0x5A; 8 << 20]).unwrap();
+    let disks: Vec<Vec<u8>> = [&first, &second, &stick, &card].map(|path| fs::read(path).unwrap()).into();
     assert_ne!(disks[1][UNREADABLE..UNREADABLE + SECTOR], [0; SECTOR]);
 
     let (status, said) = job(&stage, &john, &["backup", "--all-disks", "john"]);
@@ -91,10 +95,10 @@ fn all_built_in_disks_are_saved_and_restored_and_what_cannot_be_read_only_by_ord
     let asked = ["backup", "--all-disks", "--dirty-ntfs", "raw", "--rescue", "john"];
     let (status, said) = job(&stage, &john, &asked);
     assert_eq!(status, 0, "{said}");
-    assert!(said.contains("--disk /dev/sda --disk /dev/vda"), "{said}");
+    assert!(said.contains("--disk /dev/sda --disk /dev/vda") && !said.contains("mmcblk0"), "{said}");
     assert!(said.contains("/dev/vda: 4096 bytes in 1 places of the disk could not be read"), "{said}");
     let lost = assert_manifest_lists_what_is_lost(&stage);
-    for (path, before) in [&first, &second, &stick].into_iter().zip(&disks) {
+    for (path, before) in [&first, &second, &stick, &card].into_iter().zip(&disks) {
         assert!(fs::read(path).unwrap() == *before, "a backup has written to {}", path.display());
     }
 
@@ -111,6 +115,12 @@ fn all_built_in_disks_are_saved_and_restored_and_what_cannot_be_read_only_by_ord
     rescued[lost.clone()].copy_from_slice(&disks[1][lost]);
     assert!(rescued == disks[1], "the second disk is not what could be read of it");
     assert!(fs::read(&stick).unwrap() == disks[2], "the stick was written to");
+    assert!(fs::read(&card).unwrap() == disks[3], "the card was written to");
+
+    // It was there all the time.
+    let (status, said) = job(&stage, &john, &["backup", "--disk", "/dev/mmcblk0", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("--disk /dev/mmcblk0"), "{said}");
 }
 
 /// Where the second disk could not be read, as the manifest of the only generation says.

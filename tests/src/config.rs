@@ -50,6 +50,8 @@ pub enum DiskBus {
     Nvme,
     /// As a stick in a USB port: the next `sd` that is free.
     Usb,
+    /// As an SD card in a slot of the machine: `mmcblk0`. Its size must be a power of two.
+    SdCard,
 }
 
 /// A disk besides a PC's first one. Its file is made by whoever wants it, before the PC is switched on.
@@ -59,7 +61,7 @@ pub struct OtherDisk {
     pub name: String,
     /// How it is connected.
     pub bus: DiskBus,
-    /// Size of its sectors in bytes; IDE and SATA take no others than 512.
+    /// Size of its sectors in bytes; IDE, SATA and SD cards have no others than 512.
     pub sector: u32,
     /// A place that cannot be read: the byte, at the beginning of 512.
     pub unreadable: Option<u64>,

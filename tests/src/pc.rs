@@ -68,8 +68,11 @@ fn other_disk(disk: &OtherDisk) -> String {
             byte / 512
         ),
     };
-    let sectors = format!("logical_block_size={sector},physical_block_size={sector}");
-    format!("-drive {file},format=raw,if=none,id={name} {},drive={name},{sectors}", device(*bus))
+    let sectors = match bus {
+        DiskBus::SdCard => String::new(),
+        _ => format!(",logical_block_size={sector},physical_block_size={sector}"),
+    };
+    format!("-drive {file},format=raw,if=none,id={name} {},drive={name}{sectors}", device(*bus))
 }
 
 /// QEMU's words for a disk, with its controller where the chipset has none; an NVMe disk must have a serial number.
@@ -80,6 +83,7 @@ const fn device(bus: DiskBus) -> &'static str {
         DiskBus::Virtio => "-device virtio-blk-pci",
         DiskBus::Nvme => "-device nvme,serial=LAB-NVME-1",
         DiskBus::Usb => "-device qemu-xhci -device usb-storage",
+        DiskBus::SdCard => "-device sdhci-pci -device sd-card",
     }
 }
 

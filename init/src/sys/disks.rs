@@ -61,8 +61,14 @@ fn device(place: PathBuf) -> Result<BlockDevice, DisksError> {
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let removable = number(&place.join("removable"))? != 0;
     let size = number(&place.join("size"))?.saturating_mul(SECTOR);
-    let serial = serial(&place);
-    Ok(BlockDevice { name, place, removable, size, serial })
+    let (memory_card, serial) = (memory_card(&name, &place), serial(&place));
+    Ok(BlockDevice { name, place, removable, memory_card, size, serial })
+}
+
+/// What a device on the bus of memory cards says that it is; others have numbers there.
+fn memory_card(name: &str, place: &Path) -> Option<String> {
+    let kind = fs::read_to_string(place.join("device/type")).ok().filter(|_| name.starts_with("mmcblk"))?;
+    Some(kind.trim().to_owned())
 }
 
 /// The serial number that a disk says it has: of virtio, of NVMe and eMMC, or of SCSI and ATA, whose page 80h of the
@@ -113,7 +119,22 @@ mod tests {
         let devices = below(&sys.path().join("block")).unwrap();
         let place = fs::canonicalize(sys.path().join("devices/pci0/block/sda")).unwrap();
         let name = "sda".to_owned();
-        assert_eq!(devices, [BlockDevice { name, place, removable: false, size: 1 << 20, serial: None }]);
+        assert_eq!(
+            devices,
+            [BlockDevice { name, place, removable: false, memory_card: None, size: 1 << 20, serial: None }]
+        );
+    }
+
+    #[test]
+    fn a_memory_card_says_of_which_kind_it_is_and_a_scsi_disk_s_number_is_another_matter() {
+        for (name, kind, expected) in
+            [("mmcblk0", "SD\n", Some("SD")), ("mmcblk1", "MMC\n", Some("MMC")), ("sda", "0\n", None)]
+        {
+            let sys = sys(&[&format!("pci0/block/{name}")]);
+            fs::write(sys.path().join(format!("devices/pci0/block/{name}/device/type")), kind).unwrap();
+            let devices = below(&sys.path().join("block")).unwrap();
+            assert_eq!(devices[0].memory_card.as_deref(), expected);
+        }
     }
 
     #[test]
