@@ -78,21 +78,30 @@ pub(crate) fn file_system(folder: &Path, kind: &str, size: u64) -> PathBuf {
             run("mcopy", &["-i", name, file, "::NOISE.BIN"]);
         }
         "ext4" => {
-            let tree = folder.join("tree");
-            fs::create_dir_all(&tree).unwrap();
-            fs::copy(file, tree.join("NOISE.BIN")).unwrap();
-            run(
-                "mke2fs",
-                &["-q", "-F", "-t", "ext4", "-b", "4096", "-L", "root", "-d", tree.to_str().unwrap(), name],
-            );
+            let options = ["-q", "-F", "-t", "ext4", "-b", "4096", "-L", "root", "-d"];
+            run("mke2fs", &[&options[..], &[&tree(folder, file), name]].concat());
         }
         "swap" => drop(run("mkswap", &["-q", "-L", "swap", name])),
         "exfat" => drop(run("mkfs.exfat", &[name])),
-        "btrfs" => drop(run("mkfs.btrfs", &["-q", name])),
-        "xfs" => drop(run("mkfs.xfs", &["-q", "-f", name])),
+        "btrfs" => drop(run("mkfs.btrfs", &["-q", "--rootdir", &tree(folder, file), name])),
+        "xfs" => {
+            // mkfs.xfs(8), "prototype": nothing to boot, no matter how large, the root, a file in it, the end.
+            let prototype = folder.join("prototype");
+            let lines = format!("/dev/null\n0 0\nd--755 0 0\nNOISE.BIN ---644 0 0 {file}\n$\n");
+            fs::write(&prototype, lines).unwrap();
+            run("mkfs.xfs", &["-q", "-f", "-p", prototype.to_str().unwrap(), name]);
+        }
         other => panic!("no {other} here"),
     }
     path
+}
+
+/// A folder with this file, to make a file system of.
+fn tree(folder: &Path, file: &str) -> String {
+    let tree = folder.join("tree");
+    fs::create_dir_all(&tree).unwrap();
+    fs::copy(file, tree.join("NOISE.BIN")).unwrap();
+    tree.to_str().unwrap().to_owned()
 }
 
 /// The `NOISE.BIN` in a partition of a disk, by tools that know its file system.
@@ -111,6 +120,19 @@ pub(crate) fn noise_in(disk: &Path, kind: &str, at: u64, length: u64, scratch: &
         "ext4" => {
             run("e2fsck", &["-f", "-n", name]);
             run("debugfs", &["-R", &format!("dump NOISE.BIN {to}"), name]);
+        }
+        "btrfs" => {
+            run("btrfs", &["check", "--check-data-csum", name]);
+            fs::create_dir(&copy).unwrap();
+            run("btrfs", &["restore", name, to]);
+            return fs::read(copy.join("NOISE.BIN")).unwrap();
+        }
+        "xfs" => {
+            run("xfs_repair", &["-n", "-f", name]);
+            // There is no program that reads a file of it without the kernel; in a new one it is in one piece.
+            let (part, beginning) = (fs::read(part).unwrap(), noise(7, 4096));
+            let place = part.chunks(4096).position(|block| block == beginning).unwrap() * 4096;
+            return part.get(place..place + (2 << 20)).unwrap().to_vec();
         }
         other => panic!("no {other} here"),
     }
