@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::image::{
-    Compression, Content, DiskFacts, DiskImage, FileSystem, OnReadError, PartcloneSettings, Phase, Range,
-    Region, Table, TableKind, Tool, VERSION,
+    Compression, Content, DiskFacts, DiskImage, PartcloneSettings, Phase, Region, Table, TableKind, Tool,
+    VERSION,
 };
 
 use crate::board::Board;
@@ -16,16 +16,17 @@ use crate::folder::{self, FolderError};
 use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
 use crate::plan::maps::Maps;
 use crate::stream::compressor;
-use crate::stream::pieces::Syncing;
-use crate::stream::reader::Reader;
-use crate::stream::save::{self, Method, SaveError, Saved};
+use crate::stream::save::{Method, SaveError};
 use crate::survey::{self, Looked, Open, SurveyError};
 use crate::sys::clock;
 use crate::sys::disk::{self, DiskError, ReadOnly};
-use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING};
 use crate::tool::blkid::Found;
-use crate::tool::{partclone, sfdisk};
+use crate::tool::sfdisk;
+
+mod saver;
+
+use saver::Saver;
 
 /// Why a disk was not backed up.
 #[derive(Debug, thiserror::Error)]
@@ -166,10 +167,7 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage, BackupError> {
             content,
         });
     }
-    for (subject, syncing) in &mut saver.syncing {
-        let synced = syncing.wait().map_err(SaveError::from);
-        synced.map_err(|source| BackupError::Save { subject: subject.clone(), source })?;
-    }
+    saver.end()?;
     notes.extend(planned.iter().filter_map(Planned::note));
     if !bad_ranges.is_empty() {
         let bytes: u64 = bad_ranges.iter().map(|range| range.length).sum();
@@ -214,92 +212,6 @@ fn plan_regions(
         planned.extend(regions);
     }
     Ok((planned, all))
-}
-
-/// Saves regions of one disk.
-struct Saver<'a> {
-    /// The file systems that partclone reads already, by their first bytes.
-    open: BTreeMap<u64, Open>,
-    /// The last pieces of regions, on their way to the disk, with the regions in words.
-    syncing: Vec<(String, Syncing)>,
-    disk: &'a File,
-    facts: &'a DiskFacts,
-    table: &'a Table,
-    method: Method<'a>,
-    board: &'a Board,
-}
-
-impl Saver<'_> {
-    fn save(&mut self, index: usize, region: &Planned, bad: &mut Vec<Range>) -> Result<Content, BackupError> {
-        let reason = match &region.how {
-            How::Unused(reason) => return Ok(Content::Unused { reason: *reason }),
-            How::Partclone(file_system, head) => {
-                return self.file_system(index, region, *file_system, head, bad);
-            }
-            How::Raw(reason) => reason.clone(),
-        };
-        let subject = self.subject(region);
-        self.board.region(subject.clone());
-        let stretch = Range { start: region.start, length: region.length };
-        let saved = save::raw(self.method, &region.file_name(index), self.disk, stretch, self.board);
-        let save = |source| BackupError::Save { subject: subject.clone(), source };
-        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
-        bad.extend(unreadable);
-        self.syncing.push((subject, syncing));
-        Ok(Content::Raw { reason, stream })
-    }
-
-    fn file_system(
-        &mut self,
-        index: usize,
-        region: &Planned,
-        file_system: FileSystem,
-        head: &partclone::Head,
-        bad: &mut Vec<Range>,
-    ) -> Result<Content, BackupError> {
-        let subject = self.subject(region);
-        self.board.region(subject.clone());
-        let save = |source| BackupError::Save { subject: subject.clone(), source };
-        let Open { reader, node } = match self.open.remove(&region.start) {
-            Some(open) => open,
-            None => self.open(region, file_system).map_err(save)?,
-        };
-        let name = region.file_name(index);
-        let from = (node.path(), reader);
-        let saved = save::file_system(self.method, &name, from, (file_system, head), self.board);
-        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
-        self.syncing.push((subject, syncing));
-        bad.extend(
-            unreadable.iter().map(|range| Range { start: region.start + range.start, length: range.length }),
-        );
-        Ok(Content::Partclone {
-            file_system,
-            tool: partclone::program(file_system).to_owned(),
-            version: head.version.clone(),
-            used: head.used,
-            total: head.total,
-            stream,
-        })
-    }
-
-    fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open, SaveError> {
-        let (start, length) = self.place(region);
-        let path = Path::new(&self.facts.path);
-        let node = Node::of(path, start, length, self.facts.logical_sector, Access::Read)?;
-        let started = Reader::start(file_system, node.path(), OnReadError::Fail)?;
-        Ok(Open { reader: started.map_err(SaveError::NoHead)?, node })
-    }
-
-    /// The partition that a file system is in, which may be longer than the file system.
-    fn place(&self, region: &Planned) -> (u64, u64) {
-        let number = region.partition;
-        let partition = self.table.partitions.iter().find(|partition| Some(partition.number) == number);
-        partition.map_or((0, self.facts.size), |partition| (partition.start, partition.length))
-    }
-
-    fn subject(&self, region: &Planned) -> String {
-        crate::subject(self.table, region.partition)
-    }
 }
 
 /// The programs that made it, with their versions.

@@ -1,0 +1,118 @@
+//! Saving the regions of a disk, one after the other; what the store has not yet of one gets there while the next is read.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use ghost_contract::image::{Content, DiskFacts, FileSystem, OnReadError, Range, Table};
+
+use super::BackupError;
+use crate::board::Board;
+use crate::plan::backup::{How, Planned};
+use crate::stream::pieces::Syncing;
+use crate::stream::reader::Reader;
+use crate::stream::save::{self, Method, SaveError, Saved};
+use crate::survey::Open;
+use crate::sys::node::{Access, Node};
+use crate::tool::partclone;
+
+/// Saves regions of one disk.
+pub(super) struct Saver<'a> {
+    /// The file systems that partclone reads already, by their first bytes.
+    pub(super) open: BTreeMap<u64, Open>,
+    /// The last pieces of regions, on their way to the disk, with the regions in words.
+    pub(super) syncing: Vec<(String, Syncing)>,
+    pub(super) disk: &'a File,
+    pub(super) facts: &'a DiskFacts,
+    pub(super) table: &'a Table,
+    pub(super) method: Method<'a>,
+    pub(super) board: &'a Board,
+}
+
+impl Saver<'_> {
+    /// Saves one, and says what is kept of it; what cannot be read is added to `bad`.
+    pub(super) fn save(
+        &mut self,
+        index: usize,
+        region: &Planned,
+        bad: &mut Vec<Range>,
+    ) -> Result<Content, BackupError> {
+        let reason = match &region.how {
+            How::Unused(reason) => return Ok(Content::Unused { reason: *reason }),
+            How::Partclone(file_system, head) => {
+                return self.file_system(index, region, *file_system, head, bad);
+            }
+            How::Raw(reason) => reason.clone(),
+        };
+        let subject = self.subject(region);
+        self.board.region(subject.clone());
+        let stretch = Range { start: region.start, length: region.length };
+        let saved = save::raw(self.method, &region.file_name(index), self.disk, stretch, self.board);
+        let save = |source| BackupError::Save { subject: subject.clone(), source };
+        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
+        bad.extend(unreadable);
+        self.syncing.push((subject, syncing));
+        Ok(Content::Raw { reason, stream })
+    }
+
+    /// Waits until all of it is on the disk.
+    pub(super) fn end(&mut self) -> Result<(), BackupError> {
+        for (subject, syncing) in &mut self.syncing {
+            let synced = syncing.wait().map_err(SaveError::from);
+            synced.map_err(|source| BackupError::Save { subject: subject.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    fn file_system(
+        &mut self,
+        index: usize,
+        region: &Planned,
+        file_system: FileSystem,
+        head: &partclone::Head,
+        bad: &mut Vec<Range>,
+    ) -> Result<Content, BackupError> {
+        let subject = self.subject(region);
+        self.board.region(subject.clone());
+        let save = |source| BackupError::Save { subject: subject.clone(), source };
+        let Open { reader, node } = match self.open.remove(&region.start) {
+            Some(open) => open,
+            None => self.open(region, file_system).map_err(save)?,
+        };
+        let name = region.file_name(index);
+        let from = (node.path(), reader);
+        let saved = save::file_system(self.method, &name, from, (file_system, head), self.board);
+        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
+        self.syncing.push((subject, syncing));
+        bad.extend(
+            unreadable.iter().map(|range| Range { start: region.start + range.start, length: range.length }),
+        );
+        Ok(Content::Partclone {
+            file_system,
+            tool: partclone::program(file_system).to_owned(),
+            version: head.version.clone(),
+            used: head.used,
+            total: head.total,
+            stream,
+        })
+    }
+
+    fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open, SaveError> {
+        let (start, length) = self.place(region);
+        let path = Path::new(&self.facts.path);
+        let node = Node::of(path, start, length, self.facts.logical_sector, Access::Read)?;
+        let started = Reader::start(file_system, node.path(), OnReadError::Fail)?;
+        Ok(Open { reader: started.map_err(SaveError::NoHead)?, node })
+    }
+
+    /// The partition that a file system is in, which may be longer than the file system.
+    fn place(&self, region: &Planned) -> (u64, u64) {
+        let number = region.partition;
+        let partition = self.table.partitions.iter().find(|partition| Some(partition.number) == number);
+        partition.map_or((0, self.facts.size), |partition| (partition.start, partition.length))
+    }
+
+    fn subject(&self, region: &Planned) -> String {
+        crate::subject(self.table, region.partition)
+    }
+}
