@@ -2,10 +2,11 @@
 //! same tools typed by hand, and by Clonezilla's `ocs-sr`, all in one boot, in turn, at the same level of compression.
 //!
 //! `make bench-lab` builds the base root that this needs, with Clonezilla in it, beside the usual one. `SIZE=512` sets
-//! the size of the disk in MiB (4096), `RUNS=1` how often all of it is done (three times), but for Clonezilla's part, which
-//! takes as long as all others together and comes once, in the first run. The disk is made by
-//! `tests/disk/make-mixed-disk`; `tests/benches/way` runs on the client and says what a way took there. Processor time
-//! is that of the whole PC, the emulation included, as the boot server's kernel counts it.
+//! the size of the disk in MiB (4096), `RUNS=1` how often all of it is done (three times), but for Clonezilla's part,
+//! which takes as long as all others together and comes once, in the first run; `WAYS=2` leaves out all but the first
+//! two of the ways. The disk is made by `tests/disk/make-mixed-disk`; `tests/benches/way` runs on the client and says
+//! what a way took there. Processor time is that of the whole PC, the emulation included, as the boot server's kernel
+//! counts it.
 //!
 //! Prints tables; asserts nothing. Medians. Needs root and what `tests/host-packages` lists.
 
@@ -89,9 +90,13 @@ fn ways() -> [Way; 4] {
     ]
 }
 
+/// What a variable of the environment says.
+fn number_of(key: &str) -> Option<u32> {
+    std::env::var(key).ok()?.parse().ok()
+}
+
 fn main() -> Outcome {
-    let number = |key: &str| std::env::var(key).ok().and_then(|value| value.parse::<u32>().ok());
-    let (megabytes, runs) = (number("SIZE").unwrap_or(4096), number("RUNS").unwrap_or(3));
+    let (megabytes, runs) = (number_of("SIZE").unwrap_or(4096), number_of("RUNS").unwrap_or(3));
     let mut config = LabConfig::new("bench".parse()?);
     for (key, value) in [("SLEEP", "2d"), ("JOB_DEADLINE", "3d")] {
         config.ghostrc.insert(key.to_owned(), value.to_owned());
@@ -128,7 +133,8 @@ fn measure(lab: &Lab, megabytes: u32, runs: u32) -> Outcome {
     }
     let held = u64::from(megabytes) * MIB * 3 / 8;
     println!("a disk of {megabytes} MiB with {} MiB of files; runs: {runs}", held / MIB);
-    let mut ways = ways();
+    let most = usize::try_from(number_of("WAYS").unwrap_or(u32::MAX))?;
+    let mut ways: Vec<Way> = ways().into_iter().take(most.max(1)).collect();
     // In turn, so that what else the boot server does falls on all of them, and another one first every time.
     for number in 0..runs {
         let comes = |way: &&mut Way| number == 0 || way.name != CLONEZILLA;
