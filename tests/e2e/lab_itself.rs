@@ -32,7 +32,9 @@ impl Labs {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(LAB_PROGRAM);
+        // Who started the tests in the background may have had Ctrl-C ignored by all that they start.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", LAB_PROGRAM]);
         let rootfs =
             |variable, below| std::env::var_os(variable).unwrap_or(target_folder().join(below).into());
         command
@@ -127,7 +129,7 @@ fn owner(labs: &Labs, arguments: &[&str]) -> Child {
 
 fn end(mut owner: Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(owner.id()).unwrap()), signal).unwrap();
-    owner.wait().unwrap();
+    wait::until("the owner to end", GONE, || owner.try_wait().unwrap()).unwrap();
 }
 
 #[test]
