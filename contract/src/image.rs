@@ -277,6 +277,14 @@ pub struct Tool {
     pub version: String,
 }
 
+impl Partition {
+    /// The first byte behind it.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.start.saturating_add(self.length)
+    }
+}
+
 impl Region {
     /// The first byte behind it.
     #[must_use]

@@ -110,9 +110,7 @@ impl DiskImage {
             }
             if let Some(number) = region.partition {
                 let within = self.table.partitions.iter().any(|partition| {
-                    partition.number == number
-                        && partition.start <= start
-                        && region.end() <= partition.start.saturating_add(partition.length)
+                    partition.number == number && partition.start <= start && region.end() <= partition.end()
                 });
                 if !within {
                     return Err(Unsound::Partition { region: index, partition: number });

@@ -148,16 +148,14 @@ fn cut(disk: &DiskFacts, table: &Table) -> Option<Vec<Stretch>> {
     let mut stretches = Vec::new();
     let mut at = 0;
     let gap = |stretches: &mut Vec<Stretch>, from: u64, to: u64| {
-        let mut edges: Vec<u64> =
-            containers.iter().flat_map(|c| [c.start, c.start.saturating_add(c.length)]).collect();
+        let mut edges: Vec<u64> = containers.iter().flat_map(|c| [c.start, c.end()]).collect();
         edges.retain(|&edge| from < edge && edge < to);
         edges.push(to);
         edges.sort_unstable();
         edges.dedup();
         let mut start = from;
         for end in edges.into_iter().filter(|&end| end > from) {
-            let within =
-                containers.iter().any(|c| c.start <= start && end <= c.start.saturating_add(c.length));
+            let within = containers.iter().any(|c| c.start <= start && end <= c.end());
             let owner = if within { Owner::Extended } else { Owner::Nobody };
             stretches.push(Stretch { start, length: end - start, owner });
             start = end;

@@ -55,7 +55,7 @@ impl Moves {
     /// Why something cannot be.
     pub fn behind(image: &DiskImage, shrunk: &Partition, usable: u64) -> Result<Self, Immovable> {
         let behind: Vec<&Partition> = others_behind(image, shrunk)?;
-        let end = behind.iter().map(|partition| end_of(partition)).max().unwrap_or(0);
+        let end = behind.iter().map(|partition| partition.end()).max().unwrap_or(0);
         let distance = end.saturating_sub(usable).div_ceil(ALIGNMENT).saturating_mul(ALIGNMENT);
         let moved = |partition: &Partition| Move {
             partition: partition.number,
@@ -78,15 +78,15 @@ impl Moves {
 }
 
 fn others_behind<'a>(image: &'a DiskImage, shrunk: &Partition) -> Result<Vec<&'a Partition>, Immovable> {
-    let (kind, shrunk_end) = (image.table.kind, end_of(shrunk));
+    let (kind, shrunk_end) = (image.table.kind, shrunk.end());
     let mut behind = Vec::new();
     for other in image.table.partitions.iter().filter(|other| other.number != shrunk.number) {
         let number = other.number;
-        if end_of(other) <= shrunk.start {
+        if other.end() <= shrunk.start {
             continue;
         }
         let is_within = |outer: &Partition| {
-            is_extended(kind, outer) && outer.start <= other.start && other.start < end_of(outer)
+            is_extended(kind, outer) && outer.start <= other.start && other.start < outer.end()
         };
         if image.table.partitions.iter().any(is_within) {
             return Err(Immovable::Extended(number));
@@ -100,7 +100,7 @@ fn others_behind<'a>(image: &'a DiskImage, shrunk: &Partition) -> Result<Vec<&'a
         behind.push(other);
     }
     behind.sort_by_key(|partition| partition.start);
-    let overlaps = |pair: &&[&Partition]| matches!(pair, [a, b] if end_of(a) > b.start);
+    let overlaps = |pair: &&[&Partition]| matches!(pair, [a, b] if a.end() > b.start);
     match behind.windows(2).find(overlaps) {
         Some([_, second]) => Err(Immovable::Overlaps(second.number)),
         _ => Ok(behind),
@@ -121,11 +121,6 @@ fn boot(image: &DiskImage, partition: &Partition) -> Option<FileSystem> {
     };
     let is_told = |file_system: &FileSystem| matches!(file_system, FileSystem::Ntfs | FileSystem::Fat);
     saved.into_iter().next().or_else(found).filter(is_told)
-}
-
-/// The byte behind a partition.
-pub(super) const fn end_of(partition: &Partition) -> u64 {
-    partition.start.saturating_add(partition.length)
 }
 
 #[cfg(test)]

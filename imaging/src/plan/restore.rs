@@ -222,7 +222,7 @@ fn order(
     table: TableStep,
     nearer: impl Fn(&Region) -> u64,
 ) -> Vec<usize> {
-    let end = last_partition(image).map(|last| last.start.saturating_add(last.length));
+    let end = last_partition(image).map(Partition::end);
     let is_copy =
         |region: &Region| table == TableStep::MoveCopy && end.is_some_and(|end| region.start >= end);
     let mut regions: Vec<usize> = (0..)
@@ -258,7 +258,7 @@ pub(super) fn copy_of_gpt(disk: &DiskFacts) -> u64 {
 fn needed(image: &DiskImage) -> Needed {
     match (image.table.kind, last_partition(image)) {
         (TableKind::Gpt, Some(last)) => {
-            let end = last.start.saturating_add(last.length);
+            let end = last.end();
             let bytes = end.saturating_add(copy_of_gpt(&image.disk)).min(image.disk.size);
             Needed {
                 bytes,
@@ -266,7 +266,7 @@ fn needed(image: &DiskImage) -> Needed {
             }
         }
         (TableKind::Dos, Some(last)) => {
-            let bytes = last.start.saturating_add(last.length);
+            let bytes = last.end();
             Needed { bytes, what: format!("partition {} ends there", last.number) }
         }
         (TableKind::Gpt | TableKind::Dos, None) => {
@@ -293,9 +293,11 @@ fn used(image: &DiskImage) -> u64 {
 
 /// The partition that ends last.
 pub(super) fn last_partition(image: &DiskImage) -> Option<&Partition> {
-    image.table.partitions.iter().max_by_key(|partition| {
-        (partition.start.saturating_add(partition.length), !is_extended(image.table.kind, partition))
-    })
+    image
+        .table
+        .partitions
+        .iter()
+        .max_by_key(|partition| (partition.end(), !is_extended(image.table.kind, partition)))
 }
 
 #[cfg(test)]

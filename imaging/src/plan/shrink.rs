@@ -11,7 +11,7 @@ use ghost_contract::image::{
     Content, DiskFacts, DiskImage, FileSystem, Partition, RawReason, Region, Table, TableKind,
 };
 
-use super::moves::{Moves, end_of};
+use super::moves::Moves;
 use super::restore::{copy_of_gpt, last_partition};
 use crate::tool::sfdisk::is_extended;
 
@@ -103,7 +103,7 @@ fn shrink_one(
 ) -> Result<Shrink, Unshrinkable> {
     let partition = shrunk.number;
     let within = |other: &Partition| {
-        is_extended(image.table.kind, other) && other.start <= shrunk.start && shrunk.start < end_of(other)
+        is_extended(image.table.kind, other) && other.start <= shrunk.start && shrunk.start < other.end()
     };
     if image.table.partitions.iter().any(within) {
         return Err(Unshrinkable::Extended(partition));
@@ -118,7 +118,7 @@ fn shrink_one(
         return Err(Unshrinkable::NoTool);
     }
     let is_bad =
-        |start: u64, length: u64| start < end_of(shrunk) && shrunk.start < start.saturating_add(length);
+        |start: u64, length: u64| start < shrunk.end() && shrunk.start < start.saturating_add(length);
     if image.bad_ranges.iter().any(|range| is_bad(range.start, range.length)) {
         return Err(Unshrinkable::BadRanges(partition));
     }

@@ -271,7 +271,7 @@ proptest! {
             let mut at = MIB;
             for (is, was) in table.partitions.iter().zip(&image.table.partitions) {
                 prop_assert!(is.start >= at, "{:?}", table);
-                at = end_of(is);
+                at = is.end();
                 let length = if is.number == shrink.partition { shrink.length } else { was.length };
                 let start = was.start - if was.start > shrink.start { shrink.moves.distance } else { 0 };
                 prop_assert_eq!(is, &Partition { start, length, ..was.clone() });
@@ -292,7 +292,7 @@ proptest! {
                 prop_assert!(end <= shrink.start || start >= shrink.start + shrink.length);
                 if let Some(number) = region.partition {
                     let own = table.partitions.iter().find(|partition| partition.number == number).unwrap();
-                    prop_assert!(own.start <= start && end <= end_of(own));
+                    prop_assert!(own.start <= start && end <= own.end());
                 }
             }
             let whole = |number: u32| {
