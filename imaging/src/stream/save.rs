@@ -185,7 +185,7 @@ fn attempt(
         let program = taken.running.program().to_owned();
         return Err(ProgramError::Failed { program, status, said: last_lines(&said) }.into());
     }
-    // All blocks that its own map tells of, whatever its status says.
+    // All blocks that its own map and head tell of, whatever its status says.
     adding.end()?;
     Ok(Saved { stream, bad: taken.unreadable(), syncing })
 }

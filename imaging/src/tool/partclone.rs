@@ -148,12 +148,13 @@ fn put(head: &mut [u8; HEAD], at: usize, field: &[u8]) {
 
 /// What a head's checksum must be: that of all before it.
 fn own_checksum(head: &[u8; HEAD]) -> u32 {
-    crc32(crc32fast::Hasher::new(), &head[..OWN])
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(&head[..OWN]);
+    crc32(hash)
 }
 
-/// partclone's CRC-32: that of IEEE 802.3 without the inversion at its end (`src/checksum.c`).
-fn crc32(mut hash: crc32fast::Hasher, bytes: &[u8]) -> u32 {
-    hash.update(bytes);
+/// partclone's CRC-32 of what was hashed: that of IEEE 802.3 without the inversion at its end (`src/checksum.c`).
+fn crc32(hash: crc32fast::Hasher) -> u32 {
     !hash.finalize()
 }
 

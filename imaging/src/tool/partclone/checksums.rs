@@ -110,7 +110,7 @@ impl Body {
             return Ok(Some(Next::Blocks(blocks, None)));
         }
         self.grouped = 0;
-        let checksum = super::crc32(std::mem::take(&mut self.hash), &[]);
+        let checksum = super::crc32(std::mem::take(&mut self.hash));
         Ok(Some(Next::Blocks(blocks, Some(checksum.to_le_bytes()))))
     }
 
@@ -123,7 +123,11 @@ impl Body {
 
 /// Puts checksums into an image without them.
 #[derive(Debug)]
-pub struct Adding(Body);
+pub struct Adding {
+    body: Body,
+    /// What the used blocks span at least, bytes.
+    used: u64,
+}
 
 impl Adding {
     /// For the image with this head; the head of what comes out.
@@ -136,7 +140,8 @@ impl Adding {
             return Err(HeadError::Checksums);
         }
         let blocks = u32::try_from(GROUP / head.block).unwrap_or(u32::MAX).max(1);
-        Ok((Self(Body::new(&head, blocks)), super::with(bytes, Checksums::Crc32 { blocks })))
+        let adding = Self { body: Body::new(&head, blocks), used: head.used };
+        Ok((adding, super::with(bytes, Checksums::Crc32 { blocks })))
     }
 
     /// Passes bytes on; how many have come out.
@@ -145,7 +150,7 @@ impl Adding {
     /// When there are too many, or the taker does not take them.
     pub fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<u64, PassError> {
         let mut given = bytes.len();
-        while let Some(next) = self.0.next(&mut bytes)? {
+        while let Some(next) = self.body.next(&mut bytes)? {
             let (Next::Map(part) | Next::Blocks(part, _)) = next;
             to.write_all(part).map_err(PassError::HandOn)?;
             if let Next::Blocks(_, Some(checksum)) = next {
@@ -156,12 +161,16 @@ impl Adding {
         Ok(given as u64)
     }
 
-    /// Whether all has passed.
+    /// Whether all has passed, by the map and by the head.
     ///
     /// # Errors
     /// When something is missing.
     pub fn end(&self) -> Result<(), PassError> {
-        self.0.end(0)
+        self.body.end(0)?;
+        match self.used.saturating_sub(self.body.passed) {
+            0 => Ok(()),
+            missing => Err(PassError::Missing(missing)),
+        }
     }
 }
 

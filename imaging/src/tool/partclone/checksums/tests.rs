@@ -95,6 +95,17 @@ fn an_image_that_ends_early_or_goes_on_is_noticed() {
 }
 
 #[test]
+fn a_map_that_tells_of_fewer_blocks_than_the_head_is_noticed() {
+    let without = image(1500, |block| block < 1000);
+    let (head, body) = without.split_first_chunk::<HEAD>().unwrap();
+    let mut head = *head;
+    super::super::put(&mut head, 76, &1001_u64.to_le_bytes());
+    let head = super::super::with(&head, Checksums::None);
+    let error = added(&[&head[..], body].concat(), 4096).unwrap_err();
+    assert!(matches!(error, PassError::Missing(1024)), "{error}");
+}
+
+#[test]
 fn an_image_without_checksums_passes_as_it_is() {
     let without = image(1500, |block| block % 3 == 0);
     assert!(removed(&without, 5000).unwrap() == without);
