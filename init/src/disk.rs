@@ -2,9 +2,10 @@
 //!
 //! The rule for the first: of the disks that are built in, the first in the order of their places in the machine
 //! (PCI address, then port, then unit), which is the order in which firmwares number them unless somebody has
-//! changed it. Never one on USB, in a removable drive or in a slot for memory cards, never one that is not a disk at all (a loop, a RAM
-//! disk, an optical drive, a mapped or an array device). Somebody who names a disk, or its serial number, may mean
-//! one that is not built in. No disk is an error, more than one where one is meant is another, and nothing is guessed.
+//! changed it. Never one on USB, in a removable drive or in a slot for memory cards, never one that is not a disk at
+//! all (a loop, a RAM disk, an optical drive, a mapped or an array device). Somebody who names a disk, or its serial
+//! number, may mean one that is not built in. No disk is an error, more than one where one is meant is another, and
+//! nothing is guessed.
 //!
 //! Does not look at the machine: [`crate::sys::disks`] does.
 

@@ -1,6 +1,6 @@
-//! A PC with two disks, a USB stick and a memory card: both disks are saved and written back, stick and card are left alone, and
-//! the card is saved alone if that is ordered. What Windows
-//! has not closed, and what cannot be read, is an error with its reason, and saved only if that is ordered.
+//! A PC with two disks, a USB stick and a memory card: both disks are saved and written back, stick and card are left
+//! alone, and the card is saved if it is named. What Windows has not closed, and what cannot be read, is an error with
+//! its reason, and saved only if that is ordered.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

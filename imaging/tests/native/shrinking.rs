@@ -76,7 +76,7 @@ fn an_ext4_behind_an_efi_partition() {
 fn a_pipe_that_is_closed_long_after_its_last_byte() {
     let bench = Bench::of(linux);
     let target = bench.target(100 * MIB);
-    // partclone.restore ends some two seconds after the last byte.
+    // partclone.restore ends within a second or two of the last byte.
     let paths = disk::instead_of("partclone.extfs", "$real \"$@\" && sleep 5", &bench.path("."));
     let mut command = bench.command(&target, Some(&bench.path("scratch")));
     command.env("PATH", paths);
