@@ -8,7 +8,6 @@ use std::process::Command;
 
 use ghost_lab::config::repository;
 
-/// As in README.md.
 const OWN_IMAGER: [&str; 3] = ["IMAGER=dosemu", "OVERLAY=/own/overlay", "FLOPPY=/own/floppy.img"];
 /// A rule that shows what every recipe finds in its environment.
 const SHOW_ENVIRONMENT: &str = "--eval=environment: ; @env";

@@ -4,6 +4,9 @@
 //! touches the environment: bytes and values in, values out. Each file that is described here has exactly
 //! one writer; the module that describes it says which.
 
+// Both sides build on what is here, so each item says its unit, shape or source.
+#![deny(missing_docs)]
+
 pub mod bootdisk;
 pub mod checksum;
 pub mod dhcp;

@@ -35,17 +35,14 @@ fn main() -> Outcome {
     place.measure(held)
 }
 
-/// Where everything is.
 struct Place {
     folder: PathBuf,
     size: u64,
 }
 
-/// What one way takes.
 #[derive(Default)]
 struct Way {
     times: Vec<Duration>,
-    /// Of the processors.
     work: Vec<Duration>,
     stored: u64,
     memory: u64,

@@ -31,7 +31,6 @@ use saver::Saver;
 /// Why a disk was not backed up.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The plan refuses it.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// It cannot be opened or is in use.
@@ -40,19 +39,15 @@ pub enum BackupError {
     /// It cannot be looked at.
     #[error("{path} cannot be looked at")]
     Survey {
-        /// The disk.
         path: String,
         #[source]
-        /// Why not.
         source: SurveyError,
     },
     /// A region was not saved.
     #[error("{subject} was not saved")]
     Save {
-        /// The region.
         subject: String,
         #[source]
-        /// Why not.
         source: SaveError,
     },
     /// The folder of the image.
@@ -82,9 +77,6 @@ pub struct Ready {
 
 /// Finds out whether and how this disk can be saved to this folder, which must be empty or not there. What waits
 /// until it is saved takes its memory from `maps`.
-///
-/// # Errors
-/// When it cannot, or may not.
 pub fn prepare(
     folder: &Path,
     disk: &Path,
@@ -126,9 +118,6 @@ pub fn prepare(
 }
 
 /// Saves a disk to its folder.
-///
-/// # Errors
-/// When anything at all went wrong; what is in the folder is no image then.
 pub fn save(ready: Ready, board: &Board) -> Result<DiskImage, BackupError> {
     let Ready {
         nobody_writes: _until_the_end,

@@ -11,7 +11,6 @@ use ghost_contract::image::{Phase, Progress};
 /// Over this time the rate is taken.
 const LATELY: Duration = Duration::from_secs(10);
 
-/// How far it is.
 #[derive(Debug, Default)]
 pub struct Board {
     /// Bytes of the phase that are done.
@@ -46,7 +45,6 @@ impl Board {
         });
     }
 
-    /// The next region begins.
     pub fn region(&self, subject: String) {
         self.change(|stand| {
             stand.region.0 += 1;
@@ -69,7 +67,6 @@ impl Board {
         self.done.store(bytes, Ordering::Relaxed);
     }
 
-    /// The phase that runs.
     pub fn current_phase(&self) -> Option<Phase> {
         self.stand.lock().unwrap_or_else(PoisonError::into_inner).phase
     }

@@ -25,10 +25,8 @@ pub enum Depth {
 /// What is wrong with an image.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// Its description.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A piece.
     #[error(transparent)]
     Piece(#[from] PieceError),
     /// What is in the pieces.
@@ -38,16 +36,12 @@ pub enum CheckError {
         subject: String,
         /// … and its index, from 0.
         region: usize,
-        /// What is wrong.
         #[source]
         source: UnpackError,
     },
 }
 
 /// Checks the image of a disk in this folder; what it says of itself is given back.
-///
-/// # Errors
-/// The first thing that is wrong.
 pub fn check(folder: &Path, depth: Depth, board: &Board) -> Result<DiskImage, CheckError> {
     let image = folder::description(folder)?;
     let stored = image.streams().map(ghost_contract::image::Stream::stored).sum();

@@ -65,7 +65,6 @@ pub struct ToRestore {
 
 impl Verb {
     /// The word for it.
-    #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Backup(_) => "backup",
@@ -75,7 +74,6 @@ impl Verb {
     }
 
     /// Its files.
-    #[must_use]
     pub const fn files(&self) -> &Files {
         match self {
             Self::Backup(with) => &with.files,

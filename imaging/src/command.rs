@@ -30,43 +30,33 @@ pub enum RunError {
     /// The settings cannot be read.
     #[error("cannot read {}", .0.display())]
     Settings(PathBuf, #[source] io::Error),
-    /// They are no settings.
     #[error("{} has no settings that can be understood", .0.display())]
     Syntax(PathBuf, #[source] serde_json::Error),
-    /// There is no image.
     #[error("{} has no image of a disk: there is no disk0 in it", .0.display())]
     NoImage(PathBuf),
     /// It has more images than disks were named, or fewer.
     #[error("{} has images of {images} disks, and {disks} were named", .path.display())]
     Count {
-        /// The folder.
         path: PathBuf,
         /// How many are in it.
         images: usize,
-        /// How many were named.
         disks: usize,
     },
-    /// One of several disks.
     #[error("{}", .disk.display())]
     OneOf {
-        /// Which one.
         disk: PathBuf,
         /// What went wrong with it.
         #[source]
         source: Box<Self>,
     },
-    /// A backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// A check.
     #[error(transparent)]
     Check(#[from] CheckError),
-    /// A restore.
     #[error(transparent)]
     Restore(#[from] RestoreError),
 }
 
-/// What was done.
 #[derive(Debug, Default)]
 struct Done {
     disk_bytes: u64,
@@ -75,9 +65,6 @@ struct Done {
 }
 
 /// Does it, tells of it, and writes how it ended.
-///
-/// # Errors
-/// When the ending cannot be written.
 pub fn run(verb: &Verb) -> io::Result<Ending> {
     let files = verb.files();
     let board = Board::default();

@@ -32,27 +32,18 @@ pub enum FolderError {
     Checksum(PathBuf),
     /// The list of checksums does not name a file, or names it with something else.
     #[error("{} has no checksum of {file}", .path.display())]
-    Unlisted {
-        /// The list.
-        path: PathBuf,
-        /// The file.
-        file: &'static str,
-    },
+    Unlisted { path: PathBuf, file: &'static str },
     /// A line of it has no checksum.
     #[error("{} cannot be believed", .0.display())]
     Line(PathBuf, #[source] NotASha256),
     /// A description that cannot be written.
     #[error("the description cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-    /// There is something already.
     #[error("{} is not empty: an image never overwrites another", .0.display())]
     NotEmpty(PathBuf),
 }
 
 /// Makes the folder of an image, which must be empty if it is there.
-///
-/// # Errors
-/// When it cannot be made, or is not empty.
 pub fn make(folder: &Path) -> Result<(), FolderError> {
     fs::create_dir_all(folder).map_err(|error| FolderError::Write(folder.to_owned(), error))?;
     let mut entries = fs::read_dir(folder).map_err(|error| FolderError::Read(folder.to_owned(), error))?;
@@ -60,9 +51,6 @@ pub fn make(folder: &Path) -> Result<(), FolderError> {
 }
 
 /// Writes the description, the table and the list of checksums; with them an image is whole.
-///
-/// # Errors
-/// When a file cannot be written.
 pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<(), FolderError> {
     let description = image.to_json().map_err(FolderError::Json)?;
     let mut sums = String::new();
@@ -81,9 +69,6 @@ pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<(), Fold
 }
 
 /// The description in this folder, as it was written.
-///
-/// # Errors
-/// When there is none, it is not as it was written, or contradicts itself.
 pub fn description(folder: &Path) -> Result<DiskImage, FolderError> {
     let (path, sums) = (folder.join(DISK_IMAGE), folder.join(CHECKSUMS));
     let bytes = read(&path)?;
@@ -114,7 +99,6 @@ fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
     read().map_err(|error| FolderError::Read(path.to_owned(), error))
 }
 
-/// As `sha256sum` writes it.
 fn line(sum: Sha256, file: &str) -> String {
     format!("{sum}  {file}\n")
 }

@@ -45,7 +45,6 @@ fn subject(table: &Table, partition: Option<u32>) -> String {
 }
 
 /// An error and its causes in one line.
-#[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -41,24 +41,18 @@ use writer::Writer;
 /// Why an image was not written back. What this means for the disk says the phase on the board.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The plan refuses it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The description.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The image is damaged.
     #[error("the image is damaged, and nothing was written")]
     Damaged(#[source] CheckError),
     /// A region was not written.
     #[error("{subject} was not written")]
     Write {
-        /// The region.
         subject: String,
-        /// Why not.
         #[source]
         source: UnpackError,
     },
@@ -71,7 +65,6 @@ pub enum RestoreError {
     /// The table cannot be read back.
     #[error("the partition table cannot be read back")]
     ReadBack(#[source] SurveyError),
-    /// It is another.
     #[error("the partition table on the disk is not the image's: partition {0} differs")]
     OtherTable(u32),
     /// The last partition did not grow.
@@ -91,7 +84,6 @@ pub enum RestoreError {
 /// An image that was written back.
 #[derive(Debug)]
 pub struct Restored {
-    /// Which.
     pub image: DiskImage,
     /// What the administrator should know, in words.
     pub notes: Vec<String>,
@@ -112,9 +104,6 @@ pub struct Ready {
 
 /// Finds out whether the image in this folder may be written to this disk, and checks it. In the folder `scratch` is
 /// room for a file system that has to be shrunk.
-///
-/// # Errors
-/// When it may not, is damaged, or does not fit.
 pub fn prepare(
     folder: &Path,
     disk: &Path,
@@ -156,9 +145,6 @@ pub fn prepare(
 }
 
 /// Writes an image to its disk.
-///
-/// # Errors
-/// When anything at all went wrong: the disk is incomplete then.
 pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
     let Ready { folder, disk, opened, target, image, plan, shrunk, mut notes } = ready;
     let (folder, disk) = (folder.as_path(), disk.as_path());
@@ -208,9 +194,6 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
 }
 
 /// Writes the image in this folder to a new file, as a disk of the same size with holes where nothing is.
-///
-/// # Errors
-/// When the image is damaged or the file cannot be written; it is incomplete then.
 pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage, RestoreError> {
     let image = folder::description(folder)?;
     let regions: Vec<&Region> = image.regions.iter().collect();
@@ -219,9 +202,6 @@ pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage, 
 }
 
 /// Writes one partition of the image in this folder to a new file, with holes where nothing is.
-///
-/// # Errors
-/// When there is none with this number, the image is damaged or the file cannot be written.
 pub fn export_partition(
     folder: &Path,
     number: u32,

@@ -58,14 +58,12 @@ const fn what(phase: Phase) -> &'static str {
 }
 
 /// How much is done, in hundredths; 100 only when all is.
-#[must_use]
 pub fn percent(progress: &Progress) -> u64 {
     let part = u128::from(progress.done) * 100;
     part.checked_div(u128::from(progress.total)).and_then(|part| u64::try_from(part).ok()).unwrap_or(0)
 }
 
 /// The whole screen for a terminal, from its upper left corner.
-#[must_use]
 pub fn large(progress: &Progress, title: &str) -> String {
     let mut screen = String::from("\x1b[H");
     let mut line = |text: &str| {
@@ -108,7 +106,6 @@ fn drawn(word: &str) -> [String; ROWS] {
 }
 
 /// One line, for a log.
-#[must_use]
 pub fn line(progress: &Progress) -> String {
     let percent = if progress.total > 0 { format!(" {}%", percent(progress)) } else { String::new() };
     let known: Vec<String> = known(progress).collect();
@@ -142,7 +139,6 @@ fn clock(seconds: u64) -> String {
 }
 
 /// Bytes for people, with one decimal.
-#[must_use]
 pub fn size(bytes: u64) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
     let mut tenths = u128::from(bytes) * 10;

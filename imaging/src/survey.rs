@@ -51,9 +51,6 @@ pub enum SurveyError {
 }
 
 /// The disk's table, and the same as a dump for people and for `sfdisk`.
-///
-/// # Errors
-/// When a tool fails. That there is no table is none.
 pub fn table(disk: &Path) -> Result<(Table, Vec<u8>), SurveyError> {
     // A file system on the whole disk has bytes that could be taken for a table.
     if blkid(disk, 0, None)?.usage.as_deref() == Some("filesystem") {
@@ -89,16 +86,11 @@ pub struct Looked {
 /// A file system that is being read, and its node.
 #[derive(Debug)]
 pub struct Open {
-    /// partclone.
     pub reader: Reader,
-    /// What it reads.
     pub node: Node,
 }
 
 /// What this stretch holds, in which [`describe`] may have found something already.
-///
-/// # Errors
-/// When a tool fails or the disk cannot be read.
 pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<Looked, SurveyError> {
     if matches!(stretch.owner, Owner::Nobody | Owner::Extended) {
         return Ok(Looked::default());
@@ -136,9 +128,6 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
 }
 
 /// Adds to the table what is in its partitions, for people; the same with the partitions' numbers is given back.
-///
-/// # Errors
-/// When blkid fails.
 pub fn describe(table: &mut Table, disk: &Path) -> Result<BTreeMap<u32, Found>, SurveyError> {
     let mut all = BTreeMap::new();
     for partition in &mut table.partitions {

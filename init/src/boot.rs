@@ -24,7 +24,6 @@ pub enum OnFailure {
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootStep {
-    /// What is done.
     pub task: Task,
     /// What it means when that fails.
     pub on_failure: OnFailure,
@@ -32,20 +31,17 @@ pub struct BootStep {
 
 impl BootStep {
     /// A step without which nothing can go on.
-    #[must_use]
     pub const fn needed(task: Task) -> Self {
         Self { task, on_failure: OnFailure::Abort }
     }
 
     /// A step that the job may do without.
-    #[must_use]
     pub const fn wanted(task: Task) -> Self {
         Self { task, on_failure: OnFailure::CarryOn }
     }
 }
 
 /// What is done before anything is known. An initramfs may have mounted these already.
-#[must_use]
 pub fn first_steps() -> Vec<BootStep> {
     let no_programs = vec![MountFlag::NoSuid, MountFlag::NoExec, MountFlag::NoDev];
     let kernel = |kind: &str, target: &str, flags: Vec<MountFlag>, options: &str| {
@@ -68,7 +64,6 @@ pub fn first_steps() -> Vec<BootStep> {
 
 /// What is done once the options and the interface are known. `ReadFstab` and `ReadHostTable` bring steps of
 /// their own, which are done before the next line.
-#[must_use]
 pub fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<BootStep> {
     let mut steps = vec![
         BootStep::wanted(Task::MakeRootWritable),

@@ -25,17 +25,14 @@ pub enum RequestedMode {
 /// Whether something that is off by default was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Switch {
-    /// It was not.
     #[default]
     Off,
-    /// It was.
     On,
 }
 
 /// What the kernel command line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootOptions {
-    /// `ghost.mode`
     pub mode: RequestedMode,
     /// `ghost.delay`, given in seconds.
     pub delay: Duration,
@@ -45,7 +42,6 @@ pub struct BootOptions {
     pub debug: Switch,
     /// `BOOTIF`: the address of the interface that the boot loader used (pxelinux, `IPAPPEND 2`).
     pub boot_interface: Option<MacAddress>,
-    /// The server in `nfsroot=SERVER:PATH`.
     pub nfs_server: Option<Ipv4Addr>,
     /// `ghost.` flags that nobody knows, or whose value cannot be read, as they stand there.
     pub unknown: Vec<String>,
@@ -67,7 +63,6 @@ impl Default for BootOptions {
 
 impl BootOptions {
     /// Reads a kernel command line. Of a flag that stands there twice the last one counts, as in the kernel.
-    #[must_use]
     pub fn parse(line: &str) -> Self {
         let mut options = Self::default();
         for word in line.split_ascii_whitespace() {
@@ -98,7 +93,6 @@ fn requested_mode(word: &str) -> RequestedMode {
     word.parse().map_or_else(|_| RequestedMode::Unreadable(word.to_owned()), RequestedMode::Mode)
 }
 
-/// `nfsroot=[SERVER:]PATH[,OPTIONS]` (Linux, Documentation/admin-guide/nfs/nfsroot.rst).
 fn nfs_server(root: &str) -> Option<Ipv4Addr> {
     root.split_once(':').and_then(|(server, _path)| server.parse().ok())
 }

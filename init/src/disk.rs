@@ -25,7 +25,6 @@ const SIZE_TOLERANCE: u64 = 20;
 /// A block device as the kernel shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockDevice {
-    /// Its name, `sda`.
     pub name: String,
     /// Where it is in the tree of devices, `/sys/devices/pci0000:00/…/block/sda`.
     pub place: PathBuf,
@@ -48,16 +47,10 @@ pub enum NoDisk {
     NotBuiltIn(String),
     /// There is none like that.
     #[error("this machine has no disk {choice}; what it has: {there}")]
-    NotThere {
-        /// What was asked for.
-        choice: DiskChoice,
-        /// What there is.
-        there: String,
-    },
+    NotThere { choice: DiskChoice, there: String },
     /// There are several like that.
     #[error("{choice} is more than one disk of this machine: {fitting}")]
     Several {
-        /// What was asked for.
         choice: DiskChoice,
         /// Those that it could be.
         fitting: String,
@@ -65,9 +58,6 @@ pub enum NoDisk {
 }
 
 /// The disks that are meant, in the order of their places; at least one.
-///
-/// # Errors
-/// When none is, or several are where one is meant, with what there is.
 pub fn choose<'a>(devices: &'a [BlockDevice], choice: &DiskChoice) -> Result<Vec<&'a BlockDevice>, NoDisk> {
     let mut fitting: Vec<&BlockDevice> = devices.iter().filter(|device| device.fits(choice)).collect();
     fitting.sort_by(|a, b| by_place(&a.place, &b.place));
@@ -98,7 +88,6 @@ pub struct Settling {
 
 impl Settling {
     /// Begins to wait for these.
-    #[must_use]
     pub const fn new(choice: DiskChoice) -> Self {
         Self { choice, candidates: None }
     }

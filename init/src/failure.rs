@@ -11,13 +11,11 @@ pub struct Failure(String);
 
 impl Failure {
     /// The failure of which only the words are known.
-    #[must_use]
     pub fn new(words: impl Into<String>) -> Self {
         Self(words.into())
     }
 
     /// The failure of a task whose time limit has passed.
-    #[must_use]
     pub fn too_late() -> Self {
         Self::new("it took too long and was given up")
     }

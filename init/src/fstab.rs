@@ -17,30 +17,21 @@ const FOR_MOUNT_ONLY: [&str; 14] = [
 /// A flag of mount(2), by the name that fstab has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MountFlag {
-    /// `ro`
     ReadOnly,
-    /// `nosuid`
     NoSuid,
-    /// `nodev`
     NoDev,
-    /// `noexec`
     NoExec,
-    /// `noatime`
     NoAtime,
-    /// `sync`
     Synchronous,
 }
 
-/// One call of mount(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// What is mounted; for file systems without a device, any word.
     pub source: String,
-    /// Where.
     pub target: PathBuf,
     /// The type of the file system.
     pub kind: String,
-    /// Flags.
     pub flags: Vec<MountFlag>,
     /// Options for the file system, joined by commas.
     pub options: String,
@@ -51,10 +42,7 @@ pub struct Mount {
 pub enum FstabError {
     /// A line has fewer than three fields.
     #[error("line {line} of fstab has no type of file system")]
-    Fields {
-        /// Counted from 1.
-        line: usize,
-    },
+    Fields { line: usize },
     /// The NFS server is not a numeric address, and there is no resolver.
     #[error("'{0}' does not begin with the numeric address of an NFS server and a colon")]
     NfsSource(String),
@@ -62,7 +50,6 @@ pub enum FstabError {
 
 /// The mounts that fstab asks for at boot, in its order, without the root itself; a line that cannot be
 /// obeyed stands among them as its error.
-#[must_use]
 pub fn mounts(text: &str) -> Vec<Result<Mount, FstabError>> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     lines
@@ -91,9 +78,6 @@ fn mount(line: usize, text: &str) -> Result<Option<Mount>, FstabError> {
 }
 
 /// The mount of an NFS export on a folder.
-///
-/// # Errors
-/// When the source does not begin with a numeric address.
 pub fn nfs(source: &str, target: PathBuf, options: &str) -> Result<Mount, FstabError> {
     let bad = || FstabError::NfsSource(source.to_owned());
     let (host, _path) = source.split_once(":/").ok_or_else(bad)?;

@@ -7,25 +7,18 @@ use ghost_contract::{HostName, MacAddress};
 /// Why a hardware address leads to no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// No host has it.
     #[error("the DHCP configuration has no host with the address {0}")]
     Unknown(MacAddress),
-    /// Several hosts have it.
     #[error("the DHCP configuration gives {mac} to both {first} and {second}")]
     Ambiguous {
-        /// The address.
         mac: MacAddress,
         /// The first host that has it.
         first: HostName,
-        /// The second one.
         second: HostName,
     },
 }
 
 /// The name of the client that has this address.
-///
-/// # Errors
-/// When no host or more than one has it.
 pub fn name_of(mac: MacAddress, hosts: &[(HostName, MacAddress)]) -> Result<HostName, IdentityError> {
     let mut named = hosts.iter().filter(|(_, other)| *other == mac).map(|(name, _)| name);
     let first = named.next().ok_or(IdentityError::Unknown(mac))?;

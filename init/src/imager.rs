@@ -25,13 +25,11 @@ pub enum Program {
     Dosemu,
     /// A DOS program under dosbox-x.
     DosboxX,
-    /// `ghost-imager`.
     Partclone,
 }
 
 impl Program {
     /// The one that an order asks for. Without an order it is DOSEmu, for a person at the screen.
-    #[must_use]
     pub const fn of(imager: Option<&Imager>) -> Self {
         match imager {
             Some(Imager::Partclone(_)) => Self::Partclone,
@@ -41,7 +39,6 @@ impl Program {
     }
 
     /// The folders that it needs, in memory: nothing of them outlives the job.
-    #[must_use]
     pub const fn folders(self) -> &'static [&'static str] {
         match self {
             Self::Dosemu | Self::DosboxX => &dos::FOLDERS,
@@ -50,7 +47,6 @@ impl Program {
     }
 
     /// Where it finds images or puts them: the job's staging folder, or a finished generation, is bound here.
-    #[must_use]
     pub fn images(self) -> &'static Path {
         Path::new(match self {
             Self::Dosemu | Self::DosboxX => dos::IMAGES,
@@ -62,7 +58,6 @@ impl Program {
 /// What is made of an imager that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// How the job ended.
     pub outcome: Outcome,
     /// What has become of the disks of a restore that did not succeed; none if the imager cannot tell.
     pub target: Option<TargetDisk>,
@@ -72,7 +67,6 @@ pub struct Judgement {
 
 impl Judgement {
     /// Of an imager that says no more than how the job ended.
-    #[must_use]
     pub const fn of(outcome: Outcome) -> Self {
         Self { outcome, target: None, remarks: Vec::new() }
     }
@@ -83,9 +77,7 @@ impl Judgement {
 pub struct Launch {
     /// Files to be written before, with the folders that they are in.
     pub files: Vec<LaunchFile>,
-    /// The program.
     pub program: PathBuf,
-    /// Its arguments.
     pub arguments: Vec<String>,
     /// Its environment, all of it.
     pub environment: Vec<(&'static str, &'static str)>,
@@ -98,7 +90,6 @@ pub struct Launch {
 pub struct LaunchFile {
     /// Where it is to be.
     pub path: PathBuf,
-    /// What is in it.
     pub content: Vec<u8>,
 }
 

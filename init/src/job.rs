@@ -16,7 +16,6 @@ const DEFAULT_SLEEP: Duration = Duration::from_secs(3600);
 /// What this client is going to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The mode.
     pub mode: Mode,
     /// The order; a mode that touches no disk by itself needs none.
     pub order: Option<Order>,
@@ -33,7 +32,6 @@ pub struct Client {
     pub now: Option<UnixTime>,
 }
 
-/// Why nothing is done.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// `ghost.mode` is a word that is no mode.
@@ -61,9 +59,6 @@ pub enum JobError {
 
 impl Job {
     /// The job for this client.
-    ///
-    /// # Errors
-    /// The reason why nothing may be done.
     pub fn find(bytes: Option<&[u8]>, requested: &RequestedMode, client: Client) -> Result<Self, JobError> {
         let requested_mode = match requested {
             RequestedMode::None => None,
@@ -87,19 +82,16 @@ impl Job {
     }
 
     /// The imager that the order asks for.
-    #[must_use]
     pub fn imager(&self) -> Option<&Imager> {
         self.order.as_ref().and_then(|order| order.imager.as_ref())
     }
 
     /// The disks that it is about.
-    #[must_use]
     pub fn disk(&self) -> DiskChoice {
         self.order.as_ref().map_or(DiskChoice::First, |order| order.disk.clone())
     }
 
     /// How mode `test` is done.
-    #[must_use]
     pub fn test_settings(&self) -> TestSettings {
         let by_default = || TestSettings { sleep: DEFAULT_SLEEP, authorized_keys: Vec::new() };
         self.order.as_ref().map_or_else(by_default, |order| order.test.clone())

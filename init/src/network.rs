@@ -13,16 +13,13 @@ pub struct Interface {
     pub name: String,
     /// Its hardware address; a loopback has none.
     pub mac: Option<MacAddress>,
-    /// Its IPv4 addresses.
     pub addresses: Vec<Ipv4Addr>,
 }
 
-/// An IPv4 route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The interface that leads there.
     pub interface: String,
-    /// The network.
     pub destination: Ipv4Addr,
     /// Its mask; 0.0.0.0 for the default route.
     pub mask: Ipv4Addr,
@@ -33,9 +30,7 @@ pub struct Route {
 pub struct BootInterface {
     /// The kernel's name for it.
     pub name: String,
-    /// Its hardware address.
     pub mac: MacAddress,
-    /// Its first IPv4 address.
     pub ip: Ipv4Addr,
 }
 
@@ -54,9 +49,6 @@ pub enum NetworkError {
 }
 
 /// The interface whose address the boot loader gave, else the one with the route to the boot server.
-///
-/// # Errors
-/// When there is none, or when it has no address.
 pub fn boot_interface(
     bootif: Option<MacAddress>,
     server: Option<Ipv4Addr>,

@@ -39,7 +39,6 @@ pub enum PromptError {
 pub enum PromptAction {
     /// Type these keys, one after the other.
     Type {
-        /// The keys.
         keys: Vec<KeyCode>,
         /// Their names as in the order, for the report.
         names: Vec<String>,
@@ -67,22 +66,17 @@ struct Waiting {
 
 impl Prompts {
     /// All prompts of an order, checked before anything is started.
-    ///
-    /// # Errors
-    /// For a key that does not exist, and for a text that would match anything.
     pub fn new(prompts: &[Prompt]) -> Result<Self, PromptError> {
         let waiting = prompts.iter().map(Waiting::new).collect::<Result<_, _>>()?;
         Ok(Self { waiting })
     }
 
     /// Whether there is still something to wait for, so that the screen needs to be read.
-    #[must_use]
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Whether it matters what stands on the screen.
-    #[must_use]
     pub fn wait_for_text(&self) -> bool {
         self.waiting.iter().any(|waiting| matches!(waiting.prompt.when, PromptTrigger::Text(_)))
     }

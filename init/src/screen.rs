@@ -24,10 +24,8 @@ use std::borrow::Cow;
 
 pub use picture::PictureError;
 
-/// One screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Screen {
-    /// Characters.
     Text(TextScreen),
     /// Dots, as a monitor has them.
     Picture(Picture),
@@ -70,9 +68,7 @@ pub struct TextScreen {
 /// One character on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {
-    /// The character.
     pub character: char,
-    /// Its colours.
     pub attribute: Attribute,
 }
 
@@ -84,15 +80,12 @@ pub struct Attribute(pub u8);
 /// Where the cursor stands, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// From the left.
     pub column: usize,
-    /// From the top.
     pub row: usize,
 }
 
 impl Attribute {
     /// The number of the colour of the character, 0 to 15.
-    #[must_use]
     pub const fn foreground(self) -> u8 {
         self.0 & 0x0F
     }
@@ -105,7 +98,6 @@ impl Attribute {
     }
 
     /// The number of the colour behind it, 0 to 7.
-    #[must_use]
     pub const fn background(self) -> u8 {
         self.0 >> 4 & 0x07
     }
@@ -113,20 +105,17 @@ impl Attribute {
 
 impl TextScreen {
     /// A screen of that many columns; what does not fill a last row is left out.
-    #[must_use]
     pub fn new(columns: usize, mut cells: Vec<Cell>, cursor: Option<Cursor>) -> Self {
         let rows = cells.len().checked_div(columns).unwrap_or(0);
         cells.truncate(rows * columns);
         Self { columns, cells, cursor }
     }
 
-    /// From top to bottom.
     pub fn rows(&self) -> impl Iterator<Item = &[Cell]> {
         self.cells.chunks_exact(self.columns.max(1))
     }
 
     /// What can be read, without spaces at the ends of lines and without empty lines at the end.
-    #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(self.cells.len());
         for row in self.rows() {
@@ -142,7 +131,6 @@ impl TextScreen {
 
 impl TextScreen {
     /// What can be read, in its colours, for a terminal: each row ends with the usual ones (ECMA-48, SGR).
-    #[must_use]
     pub fn coloured(&self) -> String {
         let mut text = String::new();
         for row in self.rows() {
@@ -164,9 +152,6 @@ impl TextScreen {
 
 impl Screen {
     /// The picture, as a PNG file's content.
-    ///
-    /// # Errors
-    /// When there is nothing to draw or it cannot be written as PNG.
     pub fn png(&self) -> Result<Vec<u8>, PictureError> {
         match self {
             Self::Text(screen) => picture::draw(screen),
@@ -177,13 +162,11 @@ impl Screen {
     }
 
     /// The text, if the source has any or it can be read from the dots.
-    #[must_use]
     pub fn text(&self) -> Option<String> {
         self.characters().map(|screen| screen.text())
     }
 
     /// The same, with its colours.
-    #[must_use]
     pub fn characters(&self) -> Option<Cow<'_, TextScreen>> {
         match self {
             Self::Text(screen) => Some(Cow::Borrowed(screen)),

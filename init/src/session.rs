@@ -45,7 +45,6 @@ use self::waiting::Wait;
 /// server that answers now and then may stretch that.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
-/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// PID 1 runs. The first event, once.
@@ -58,15 +57,9 @@ pub enum Event {
         how: String,
     },
     /// The imager and all that it has started are gone.
-    ImagerEnded {
-        /// As of [`Event::SleepEnded`].
-        how: String,
-    },
+    ImagerEnded { how: String },
     /// Somebody wants the machine to go off: at the machine, or at the server by [`Finding::StopAsked`].
-    StopRequested {
-        /// Who.
-        by: String,
-    },
+    StopRequested { by: String },
     /// The time that [`Session::deadline`] gave has come.
     DeadlinePassed,
 }
@@ -87,10 +80,12 @@ pub enum Action {
 /// Where the session is, with what that stage needs to know.
 #[derive(Debug)]
 enum Stage {
-    /// Nothing has happened yet.
     New,
     /// A line of the boot table is being done.
-    Booting { current: BootStep, left: VecDeque<BootStep> },
+    Booting {
+        current: BootStep,
+        left: VecDeque<BootStep>,
+    },
     /// The order is being read.
     ReadingOrder,
     /// A person can see what is going to happen.
@@ -103,7 +98,6 @@ enum Stage {
     StartingShellServer(Job),
     /// The `sleep` is being started; the shell server's port is known.
     StartingSleep(Job, Option<u16>),
-    /// Until the `sleep` ends.
     Testing(Wait),
     /// The imager is being made ready.
     PreparingImager(Job, Prompts),
@@ -175,7 +169,6 @@ impl Default for Session {
 
 impl Session {
     /// A session that waits for [`Event::Started`].
-    #[must_use]
     pub fn new() -> Self {
         Self {
             stage: Stage::New,
@@ -193,7 +186,6 @@ impl Session {
     }
 
     /// When [`Event::DeadlinePassed`] is due, as time since the kernel's start.
-    #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline.min(self.overall)
     }

@@ -32,12 +32,10 @@ pub struct Counters {
     pub sent: u64,
 }
 
-/// One reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// When, since the imager's start.
     pub at: Duration,
-    /// What the counters said.
     pub counters: Counters,
 }
 
@@ -52,10 +50,7 @@ pub enum Verdict {
         since: Duration,
     },
     /// Nothing has moved for the whole window.
-    Stalled {
-        /// For how long.
-        idle: Duration,
-    },
+    Stalled { idle: Duration },
 }
 
 /// The watch over one imager.
@@ -92,7 +87,6 @@ impl Needs {
 
 impl StallWatch {
     /// A watch that begins with the reading made when the imager was started.
-    #[must_use]
     pub fn new(mode: Mode, watch: &Watch, start: Counters) -> Self {
         Self {
             needs: Needs::of(mode),
@@ -124,7 +118,6 @@ impl StallWatch {
     }
 
     /// What has moved since the imager's start, across wraps and resets.
-    #[must_use]
     pub const fn moved(&self) -> Counters {
         self.moved
     }

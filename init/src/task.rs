@@ -22,9 +22,7 @@ use crate::stall::Counters;
 /// How the processes that are still there are told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Farewell {
-    /// SIGTERM.
     Ask,
-    /// SIGKILL.
     Force,
 }
 
@@ -37,16 +35,13 @@ pub enum Glance {
     Close,
 }
 
-/// Something that takes time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Mount a file system, unless something is mounted there already.
     Mount(Mount),
     /// Bind a folder on another.
     Bind {
-        /// What is seen …
         from: PathBuf,
-        /// … here.
         onto: PathBuf,
     },
     /// Make the root's file system writable, if the boot loader had it mounted read-only.
@@ -57,9 +52,7 @@ pub enum Task {
     OpenReport,
     /// Read the kernel command line, interfaces and routes.
     LookAround,
-    /// Read `/etc/fstab`.
     ReadFstab,
-    /// Read the host table.
     ReadHostTable,
     /// Set the kernel's host name.
     SetHostName(HostName),
@@ -67,14 +60,11 @@ pub enum Task {
     RaiseLoopback,
     /// Switch Wake-on-LAN on, and read it back.
     Arm {
-        /// The interface.
         interface: String,
     },
     /// Wait until all that was reported has reached the server.
     FlushReport,
-    /// Start the kernel's watchdogs.
     StartWatchdogs,
-    /// Read the order.
     ReadOrder,
     /// Claim the order of this job.
     Claim(JobId),
@@ -99,19 +89,16 @@ pub enum Task {
     LookAtImager {
         /// The interface whose traffic counts.
         interface: String,
-        /// How closely.
         glance: Glance,
     },
     /// Type these keys on the virtual keyboard, one after the other.
     Type(Vec<KeyCode>),
     /// Save what is on the screen.
     Capture {
-        /// Its name without ending.
         name: String,
     },
     /// Remove a screenshot that is not to be kept.
     RemoveScreenshot {
-        /// Its name without ending.
         name: String,
     },
     /// End the imager and all that it has started.
@@ -120,22 +107,18 @@ pub enum Task {
     JudgeImager,
     /// End all processes but this one, and wait until they are gone.
     EndProcesses(Farewell),
-    /// Unmount the image store.
     CloseStore,
     /// Write everything that is cached to where it belongs.
     Sync,
 }
 
-/// What came of arming.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WakeOnLan {
     /// It is on: read back as these letters, as ethtool writes them.
     Armed(String),
-    /// It is not.
     NotArmed {
         /// What stood in the way.
         reason: NotArmed,
-        /// The error in words.
         detail: String,
     },
 }
@@ -143,13 +126,10 @@ pub enum WakeOnLan {
 /// What could be seen of the machine at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
-    /// The kernel command line.
     pub command_line: String,
     /// The kernel's release, as `uname -r` says it.
     pub kernel: String,
-    /// All network interfaces.
     pub interfaces: Vec<Interface>,
-    /// All IPv4 routes.
     pub routes: Vec<Route>,
 }
 
@@ -158,17 +138,12 @@ pub struct Surroundings {
 pub enum Finding {
     /// Nothing but that it is done.
     Done,
-    /// Of [`Task::LookAround`].
     Surroundings(Surroundings),
     /// Of [`Task::OpenReport`]: what is reported is written from now on.
     ReportOpened,
-    /// Of [`Task::ReadFstab`]: its text.
     Fstab(String),
-    /// Of [`Task::ReadHostTable`].
     Hosts(Vec<(HostName, MacAddress)>),
-    /// Of [`Task::Arm`].
     WakeOnLan(WakeOnLan),
-    /// Of [`Task::StartWatchdogs`]: their names.
     Watchdogs(Vec<String>),
     /// Of [`Task::FlushReport`]: the time of the last writing, by the server's clock; none if nothing has ever
     /// been written.
@@ -185,16 +160,13 @@ pub enum Finding {
     ScreenAsked(String),
     /// Of [`Task::StartShellServer`]: it listens on this TCP port.
     ShellServer(u16),
-    /// Of [`Task::PrepareImager`].
     ImagerReady {
         /// Its name, and what is known of its version.
         imager: String,
-        /// Its command line.
         command: String,
         /// The disks that it works on, `sda`.
         disks: Vec<String>,
     },
-    /// Of [`Task::LookAtImager`].
     Seen {
         /// What the kernel has counted.
         counters: Counters,
@@ -203,23 +175,19 @@ pub enum Finding {
         /// How far the imager says it is, if it does.
         progress: Option<Progress>,
     },
-    /// Of [`Task::Capture`].
     Captured {
-        /// Its name without ending.
         name: String,
         /// Where it was read from.
         source: String,
         /// Which sources were asked before, and why they could not say.
         passed_over: Vec<String>,
     },
-    /// Of [`Task::JudgeImager`].
     Judged(Judgement),
 }
 
 impl Task {
     /// How long the session waits for it. Measured on a slow emulated machine, local work takes below one
     /// second and work on the server's files a few; what has not come after this will not come.
-    #[must_use]
     pub const fn limit(&self) -> Duration {
         Duration::from_secs(match self {
             Self::EndProcesses(Farewell::Force) => 3,

@@ -36,14 +36,12 @@ pub enum Kind {
 
 impl Kind {
     /// By the name that its driver gives it; softdog is the only one that has no hardware.
-    #[must_use]
     pub fn of(identity: &str) -> Self {
         if identity == "Software Watchdog" { Self::Software } else { Self::Hardware }
     }
 
     /// What becomes of it when the machine is left. Hardware may outlive the power, and a reset of a machine that
     /// is off may switch it on; a timer of the kernel cannot, and so it watches over the way out too.
-    #[must_use]
     pub const fn when_leaving(self) -> WhenLeaving {
         match self {
             Self::Software => WhenLeaving::KeepRunning,
@@ -64,9 +62,7 @@ pub enum WhenLeaving {
 /// What is to be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
-    /// Nothing.
     Wait,
-    /// Pet the watchdogs.
     Pet,
     /// Power off: the loop has stopped.
     PowerOff,
@@ -81,7 +77,6 @@ pub struct Vigil {
 
 impl Vigil {
     /// A watch that begins now, with a loop that is alive.
-    #[must_use]
     pub const fn new(now: Duration) -> Self {
         Self { last_sign: now, last_pet: None }
     }

@@ -13,15 +13,12 @@ fn parts(time: UnixTime) -> [u32; 6] {
     [year, month, day, hour, minute, second]
 }
 
-/// `20260123-142501`.
-#[must_use]
 pub fn compact(time: UnixTime) -> String {
     let [year, month, day, hour, minute, second] = parts(time);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }
 
 /// `2026-01-23 14:25:01 UTC`.
-#[must_use]
 pub fn for_people(time: UnixTime) -> String {
     let [year, month, day, hour, minute, second] = parts(time);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")

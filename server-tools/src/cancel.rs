@@ -9,15 +9,10 @@ use std::path::{Path, PathBuf};
 use ghost_contract::JobId;
 
 /// Where requests are, below the state folder.
-#[must_use]
 pub fn folder(state_folder: &Path) -> PathBuf {
     state_folder.join("cancel")
 }
 
-/// Asks for a stop.
-///
-/// # Errors
-/// When the state folder cannot be written.
 pub fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {
     let folder = folder(state_folder);
     fs::create_dir_all(&folder)?;
@@ -25,7 +20,6 @@ pub fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {
 }
 
 /// Whether somebody has asked for a stop of this job; the request is then taken.
-#[must_use]
 pub fn take(state_folder: &Path, job: &JobId) -> bool {
     fs::remove_file(folder(state_folder).join(job.as_str())).is_ok()
 }

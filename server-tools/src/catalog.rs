@@ -56,12 +56,10 @@ pub struct Catalog {
 /// Why something in the store cannot be done or is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The kernel refused.
     #[error("cannot {verb} {}", .path.display())]
     Io {
         /// What was to be done.
         verb: &'static str,
-        /// To what.
         path: PathBuf,
         /// The kernel's reason; ELOOP for a symbolic link.
         #[source]
@@ -76,7 +74,6 @@ pub enum CatalogError {
     /// Only screens and records were written.
     #[error("there is no image in {}", .0.display())]
     NoImage(PathBuf),
-    /// An image without content.
     #[error("the image {} is empty", .0.display())]
     EmptyImage(PathBuf),
     /// The image of a disk is not as the client wrote it.
@@ -90,19 +87,13 @@ pub enum CatalogError {
     Taken(PathBuf),
     /// There is no such generation.
     #[error("{host} has no generation {generation}")]
-    Unknown {
-        /// Whose it would be.
-        host: HostName,
-        /// What was asked for.
-        generation: Generation,
-    },
+    Unknown { host: HostName, generation: Generation },
     /// What should say what a generation consists of does not.
     #[error("{} is of no use", .0.display())]
     Manifest(PathBuf, #[source] ManifestError),
     /// The rename could not be made safe, and could not be taken back either.
     #[error("{} is in place, but its folder cannot be written to disk ({sync}), nor could it be taken back", .path.display())]
     Unsafe {
-        /// The generation.
         path: PathBuf,
         /// Why it is not safe.
         sync: io::Error,
@@ -114,15 +105,11 @@ pub enum CatalogError {
 
 impl Catalog {
     /// The catalog of this store. Nothing is read yet.
-    #[must_use]
     pub fn new(store: impl Into<PathBuf>) -> Self {
         Self { store: store.into() }
     }
 
     /// Makes the folder that a job's client writes to: its image, or what a restore needs room for.
-    ///
-    /// # Errors
-    /// When it is there already, or cannot be made.
     pub fn stage(&self, host: &HostName, job: &JobId) -> Result<PathBuf, CatalogError> {
         let path = self.store.join(layout::staging(host, job));
         let fails = |source: io::Error| match source.kind() {
@@ -140,9 +127,6 @@ impl Catalog {
     /// Gives the folder of a failed job a name that says so. Called again it does nothing.
     ///
     /// Returns where it is now; nothing if the client had not written anything.
-    ///
-    /// # Errors
-    /// When it cannot be renamed.
     pub fn set_aside(&self, host: &HostName, job: &JobId) -> Result<Option<PathBuf>, CatalogError> {
         let path = self.store.join(layout::staging(host, job));
         let fails = |source| CatalogError::Io { verb: "set aside", path: path.clone(), source };
@@ -166,9 +150,6 @@ impl Catalog {
     }
 
     /// Puts the nonce into the store, by which a client knows that it has mounted the right one.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn write_nonce(&self, nonce: &Nonce) -> Result<(), CatalogError> {
         let path = self.store.join(layout::nonce(nonce));
         let fails = |source| CatalogError::Io { verb: "write", path: path.clone(), source };
@@ -179,9 +160,6 @@ impl Catalog {
     }
 
     /// Takes the nonce away again, if it is there.
-    ///
-    /// # Errors
-    /// When it is there and cannot be removed.
     pub fn remove_nonce(&self, nonce: &Nonce) -> Result<(), CatalogError> {
         let path = self.store.join(layout::nonce(nonce));
         let removed =
@@ -193,9 +171,6 @@ impl Catalog {
     }
 
     /// Reads every piece of a generation again. What was found is to be kept with [`Self::keep`].
-    ///
-    /// # Errors
-    /// When there is no such generation, or its folder cannot be listed. Damage is no error.
     pub fn verify(
         &self,
         host: &HostName,
@@ -215,9 +190,6 @@ impl Catalog {
     }
 
     /// Leaves a record of what was found in the generation's folder, where lists and retention look for it.
-    ///
-    /// # Errors
-    /// When it cannot be written. The record before it is then still there.
     pub fn keep(&self, host: &HostName, generation: &Generation, check: &Check) -> Result<(), CatalogError> {
         let path = || self.store.join(layout::generation(host, generation)).join(CHECK);
         let folder = self.generation_folder(host, generation)?;

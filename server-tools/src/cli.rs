@@ -335,7 +335,6 @@ impl DiskArgs {
 
 impl BackupArgs {
     /// What goes before the settings.
-    #[must_use]
     pub fn asked(&self) -> Asked {
         let wishes = Wishes {
             disk: self.disk.choice(),
@@ -349,7 +348,6 @@ impl BackupArgs {
 
 impl GenerationArgs {
     /// Which generation is read.
-    #[must_use]
     pub fn asked(&self) -> Asked {
         Asked { generation: self.generation.clone(), wishes: Wishes::default() }
     }
@@ -357,7 +355,6 @@ impl GenerationArgs {
 
 impl RestoreArgs {
     /// Which generation is read, and what goes before the settings.
-    #[must_use]
     pub fn asked(&self) -> Asked {
         let wishes = Wishes {
             disk: self.disk.choice(),

@@ -35,14 +35,7 @@ pub enum SwapError {
     NotUsable(#[from] HostProblem),
     /// The host is offered the boot file without us, so that it is not ours to put back.
     #[error("{place}: host {host} is offered the boot file '{boot_file}' already; that is not ours to change\n{}", place.excerpt())]
-    AlreadyBootFile {
-        /// The host.
-        host: String,
-        /// The boot file.
-        boot_file: String,
-        /// Where it is offered.
-        place: Box<Place>,
-    },
+    AlreadyBootFile { host: String, boot_file: String, place: Box<Place> },
 }
 
 /// What a revert comes to.
@@ -67,23 +60,11 @@ pub enum Gone {
     SeveralHosts(String),
     /// Somebody has given the host another file.
     #[error("{place}: host {host} is offered '{value}' now\n{}", place.excerpt())]
-    OtherValue {
-        /// The host.
-        host: String,
-        /// What it is offered.
-        value: String,
-        /// Where.
-        place: Box<Place>,
-    },
+    OtherValue { host: String, value: String, place: Box<Place> },
     /// The host has no single `filename` of its own any more.
     #[error(transparent)]
     NoValue(HostProblem),
     /// The file is broken at the host or above it, so that nothing there can be trusted.
     #[error("{place}: {fault}\n{}", place.excerpt())]
-    Unreadable {
-        /// Where it is broken.
-        place: Box<Place>,
-        /// How.
-        fault: SyntaxFault,
-    },
+    Unreadable { place: Box<Place>, fault: SyntaxFault },
 }

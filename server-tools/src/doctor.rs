@@ -15,11 +15,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
-    /// `/etc/ghostrc` itself.
     Settings,
     /// The DHCP configuration can be read, and the server accepts it.
     DhcpConfiguration,
@@ -74,20 +72,16 @@ impl fmt::Display for Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
     Good,
     /// Jobs can run, but somebody should look at it.
     Warning,
-    /// Jobs would fail.
     Bad,
 }
 
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
     pub check: Check,
-    /// How it stands.
     pub state: State,
     /// What was found there, in a sentence.
     pub found: String,
@@ -123,7 +117,6 @@ impl fmt::Display for Finding {
 }
 
 /// The worst of them; good if there are none.
-#[must_use]
 pub fn worst(findings: &[Finding]) -> State {
     findings.iter().map(|finding| finding.state).max().unwrap_or(State::Good)
 }

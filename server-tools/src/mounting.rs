@@ -34,36 +34,27 @@ pub const CACHE: &str = "/var/cache/ghost4linux";
 /// What is mounted, and what has to go when it is unmounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounted {
-    /// Whose generation.
     pub host: HostName,
-    /// Which one.
     pub generation: Generation,
-    /// Which of its disks.
     pub disk: u32,
     /// Which partition; none on a disk without a table.
     pub partition: Option<u32>,
-    /// As blkid calls it.
     pub file_system: String,
-    /// Where.
     pub folder: PathBuf,
     /// The file that was restored.
     pub file: PathBuf,
-    /// Since when.
     pub at: UnixTime,
 }
 
 /// Why a partition cannot be looked into.
 #[derive(Debug, thiserror::Error)]
 pub enum MountingError {
-    /// No such partition.
     #[error("there is no partition {asked_for} on this disk; it has {there}")]
     NoPartition {
-        /// Its number.
         asked_for: u32,
         /// Those that there are, in words.
         there: String,
     },
-    /// Several could be meant.
     #[error("say with --partition which one: {0}")]
     WhichPartition(String),
     /// None of them can be looked into.
@@ -71,16 +62,10 @@ pub enum MountingError {
     NoFileSystem(String),
     /// This one cannot be looked into.
     #[error("partition {number} holds {found}, which cannot be mounted")]
-    NotMountable {
-        /// Which one.
-        number: u32,
-        /// What is in it.
-        found: String,
-    },
+    NotMountable { number: u32, found: String },
     /// It is no folder that one can mount at.
     #[error("cannot mount at {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
-    /// Something is there.
     #[error("something is mounted at {} already", .0.display())]
     Taken(PathBuf),
     /// Nothing of ours is there.
@@ -92,13 +77,10 @@ pub enum MountingError {
     /// The file system was not restored.
     #[error("cannot restore the partition to {}", .path.display())]
     Restore {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: Box<RestoreError>,
     },
-    /// Mounting or unmounting.
     #[error(transparent)]
     Mount(#[from] MountError),
     /// A record, or the file.
@@ -106,9 +88,7 @@ pub enum MountingError {
     Io {
         /// What was to be done.
         verb: &'static str,
-        /// To what.
         path: PathBuf,
-        /// The kernel's reason.
         #[source]
         source: io::Error,
     },
@@ -119,14 +99,10 @@ pub enum MountingError {
 pub struct Choice {
     /// Its partition; none if it is the whole disk.
     pub partition: Option<u32>,
-    /// As blkid calls it.
     pub file_system: String,
 }
 
 /// Which file system is meant: the one of this partition, or the only one there is.
-///
-/// # Errors
-/// When that is none, or several. Nothing is guessed.
 pub fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> Result<Choice, MountingError> {
     let partitions = &table.partitions;
     let choice = |of: &Partition| {
@@ -160,7 +136,6 @@ fn whole_disk(regions: &[Region]) -> Option<Choice> {
     })
 }
 
-/// As blkid calls it.
 const fn name(file_system: FileSystem) -> &'static str {
     match file_system {
         FileSystem::Ntfs => "ntfs",
@@ -197,29 +172,21 @@ fn ways(file_system: &str) -> &'static [Way] {
     }
 }
 
-/// What is asked for.
 #[derive(Debug)]
 pub struct Wanted<'a> {
-    /// Whose generation.
     pub host: &'a HostName,
-    /// Which one.
     pub generation: &'a Generation,
     /// Which of its disks …
     pub disk: u32,
     /// … and where that disk's image is.
     pub image: &'a Path,
-    /// Which file system.
     pub choice: &'a Choice,
-    /// Where to mount it.
     pub folder: &'a Path,
     /// Where the file goes that it is restored to.
     pub cache: &'a Path,
 }
 
 /// Restores and mounts a file system. If anything fails, nothing of it is left.
-///
-/// # Errors
-/// When the folder is taken, the image is damaged, there is no room, or nothing can mount it.
 pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> Result<Mounted, MountingError> {
     let folder =
         wanted.folder.canonicalize().map_err(|error| MountingError::Folder(wanted.folder.into(), error))?;
@@ -275,9 +242,6 @@ fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> Result<(), MountingError> {
 }
 
 /// Unmounts what was mounted there, and removes what belongs to it.
-///
-/// # Errors
-/// When nothing of ours is there, or somebody uses it.
 pub fn unmount(state: &Path, folder: &Path) -> Result<Mounted, MountingError> {
     let named = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let found = records(state)?.into_iter().find(|(_, one)| one.folder == named);
@@ -290,9 +254,6 @@ pub fn unmount(state: &Path, folder: &Path) -> Result<Mounted, MountingError> {
 }
 
 /// Removes what a crash or a restart of the machine left of mounts. What is still mounted stays.
-///
-/// # Errors
-/// When the records cannot be read, or something cannot be removed.
 pub fn recover(state: &Path) -> Result<Vec<Mounted>, MountingError> {
     let mut removed = Vec::new();
     for (record, mounted) in records(state)? {

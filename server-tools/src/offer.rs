@@ -26,13 +26,10 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// Why an offer was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OfferError {
-    /// Another `ghostctl` edits.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The configuration.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The host's entry.
     #[error(transparent)]
     Host(#[from] SwapError),
     /// A file of it cannot be read.
@@ -47,7 +44,6 @@ pub enum OfferError {
     /// The intent cannot be written down.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The restart's ticket.
     #[error(transparent)]
     Ticket(#[from] RestartError),
 }
@@ -57,7 +53,6 @@ pub enum OfferError {
 pub enum Reverted {
     /// The original bytes are back.
     Restored,
-    /// They were there already.
     NothingToDo,
     /// Somebody else has changed the host's entry since; it was left alone.
     LeftAlone(Gone),
@@ -86,9 +81,6 @@ impl<'a> Offers<'a> {
 
     /// Makes the host's entry offer its boot file. `intend` is told what is about to be changed, and must write
     /// it down before it returns.
-    ///
-    /// # Errors
-    /// At the first thing that goes wrong; unless it is the very last step, nothing is changed then.
     pub fn swap(
         &mut self,
         name: &HostName,
@@ -111,9 +103,6 @@ impl<'a> Offers<'a> {
 
     /// Puts the original bytes of a host's value back, and changes nothing else. There is a ticket in any case:
     /// the server may not have taken up yet that the bytes are back.
-    ///
-    /// # Errors
-    /// When the file cannot be read or replaced.
     pub fn revert(&mut self, name: &HostName, swap: &Swap) -> Result<(Reverted, Ticket), OfferError> {
         let announced = self.restarts.announce()?;
         let _editing = self.lock()?;
@@ -145,9 +134,6 @@ impl<'a> Offers<'a> {
 }
 
 /// Has the DHCP server's own checker read a file.
-///
-/// # Errors
-/// With what it says against it.
 pub fn check(site: &Site, file: &Path) -> Result<(), ServiceError> {
     let command = &site.ghostrc.dhcp_check;
     let mut words = vec![command.program().to_owned()];
@@ -156,7 +142,6 @@ pub fn check(site: &Site, file: &Path) -> Result<(), ServiceError> {
 }
 
 /// The lock that everybody takes who edits this configuration: a sibling, since the file itself is replaced.
-#[must_use]
 pub fn lock_path(configuration: &Path) -> PathBuf {
     let mut name = configuration.file_name().unwrap_or_default().to_owned();
     name.push(".ghostctl-lock");

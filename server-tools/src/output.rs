@@ -14,25 +14,20 @@ use crate::job::{Note, Sample};
 use crate::sys::clock;
 use live::LiveLines;
 
-/// How things are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Lines for people.
     Plain,
     /// One JSON object a line.
     Json,
 }
 
-/// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// What matters.
     Usual,
     /// Every reading of the client's counters as well.
     Everything,
 }
 
-/// Tells things.
 #[derive(Debug)]
 pub struct Output {
     form: Form,
@@ -50,14 +45,11 @@ struct JsonNote<'a> {
 
 impl Output {
     /// Tells in this form; on a terminal, with live lines.
-    #[must_use]
     pub fn new(form: Form, detail: Detail) -> Self {
         let live = (form == Form::Plain && io::stdout().is_terminal()).then(LiveLines::default);
         Self { form, detail, live }
     }
 
-    /// The form.
-    #[must_use]
     pub const fn form(&self) -> Form {
         self.form
     }

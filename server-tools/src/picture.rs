@@ -13,14 +13,12 @@ use base64::Engine as _;
 pub enum Graphics {
     /// kitty's own protocol, which others have taken over.
     Kitty,
-    /// Sixels.
     Sixel,
 }
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
-    /// It is no PNG.
     #[error("the screenshot cannot be read as PNG")]
     Decode(#[from] png::DecodingError),
 }
@@ -31,9 +29,6 @@ const CHUNK: usize = 4096;
 const BAND: usize = 6;
 
 /// What makes the terminal show the picture, and goes to the next line.
-///
-/// # Errors
-/// When it is no PNG and must be taken apart.
 pub fn sequence(png: &[u8], graphics: Graphics) -> Result<String, PictureError> {
     Ok(match graphics {
         Graphics::Kitty => kitty(png),
@@ -150,7 +145,6 @@ fn repeated(columns: &[u8], sequence: &mut String) {
 
 /// Whether a terminal takes sixels, by its answer to the question for its attributes: `CSI ? 64 ; 4 ; … c`, where 4 stands
 /// for them (xterm's ctlseqs, Primary DA).
-#[must_use]
 pub fn answers_sixel(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let attributes = text.split("\x1b[?").nth(1).and_then(|rest| rest.split('c').next());

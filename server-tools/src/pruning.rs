@@ -32,40 +32,25 @@ pub enum PruningError {
     /// Which jobs run is not known.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The store.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// A job reads it.
     #[error("a job for {host} reads {generation} now; 'ghostctl status {host}' shows it")]
-    InUse {
-        /// Whose it is.
-        host: HostName,
-        /// Which one.
-        generation: Generation,
-    },
+    InUse { host: HostName, generation: Generation },
 }
 
-/// Whether anything is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolve {
-    /// It is.
     Remove,
     /// It is only said what would be.
     OnlySay,
 }
 
 /// While this is held nothing of the host's is removed: for a job that is about to say in the journal what it reads.
-///
-/// # Errors
-/// When a removal takes longer than this.
 pub fn keep_removals_out(state_folder: &Path, host: &HostName, timeout: Duration) -> Result<Lock, LockError> {
     Lock::take_quietly(&lock(state_folder, host), Sharing::Shared, timeout)
 }
 
 /// Removes what the host's settings do not ask for; says what that was.
-///
-/// # Errors
-/// When it is not known what is needed, or something cannot be removed: a later call goes on.
 pub fn prune(
     site: &Site,
     catalog: &Catalog,
@@ -83,9 +68,6 @@ pub fn prune(
 }
 
 /// Removes one generation, whatever the settings ask for.
-///
-/// # Errors
-/// When a job reads it, it is not there, or cannot be removed.
 pub fn remove(
     site: &Site,
     catalog: &Catalog,

@@ -24,9 +24,7 @@ const LISTENING: Duration = Duration::from_millis(1_500);
 /// What became of one job that a crash had left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Recovered {
-    /// The client.
     pub host: HostName,
-    /// The job.
     pub job: JobId,
     /// The steps that were done.
     pub done: Vec<Step>,
@@ -40,7 +38,6 @@ pub struct Recovered {
 
 impl Recovered {
     /// Whether nothing of the job is left.
-    #[must_use]
     pub fn is_over(&self) -> bool {
         self.done.contains(&Step::Close)
     }
@@ -56,8 +53,6 @@ impl Recovered {
         }
     }
 
-    /// What people are told.
-    #[must_use]
     pub fn words(&self) -> String {
         let done: Vec<&str> = self.done.iter().map(|step| step.as_str()).collect();
         let failed = self
@@ -77,9 +72,6 @@ impl Recovered {
 }
 
 /// Recovers every job that has no living owner.
-///
-/// # Errors
-/// When the journal cannot be read. What goes wrong with a job is told in its result.
 pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recovered>, JournalError> {
     let mut recovered = Vec::new();
     for path in journal::entries(&site.ghostrc.state_folder)? {
@@ -99,17 +91,13 @@ pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recover
 /// A job that a crash has left, and what would be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Left {
-    /// The client.
     pub host: HostName,
-    /// The job.
     pub job: JobId,
     /// The steps that would be done.
     pub steps: Vec<Step>,
 }
 
 impl Left {
-    /// What people are told.
-    #[must_use]
     pub fn words(&self) -> String {
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
         format!("job {} was left by a crash; would {}; nothing was changed", self.job, steps.join(", "))
@@ -117,9 +105,6 @@ impl Left {
 }
 
 /// Every job that has no living owner, and what is left to do.
-///
-/// # Errors
-/// When the journal cannot be read.
 pub fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     let mut left = Vec::new();
     for path in journal::entries(&site.ghostrc.state_folder)? {

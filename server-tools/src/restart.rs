@@ -46,16 +46,12 @@ impl Gathering {
 /// Why the DHCP server did not take up its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum RestartError {
-    /// The command.
     #[error("the DHCP server was not restarted")]
     Service(#[source] ServiceError),
-    /// The lock.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A ticket.
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// A ticket.
     #[error("cannot write {}", .0.display())]
     Write(PathBuf, #[source] io::Error),
 }
@@ -73,24 +69,17 @@ pub struct Restarts {
 
 impl Restarts {
     /// Those below this state folder.
-    #[must_use]
     pub fn new(state_folder: &Path, lock_timeout: Duration) -> Self {
         Self { folder: state_folder.join("restart"), lock_timeout }
     }
 
     /// Says that an edit is about to be made, until the result is dropped.
-    ///
-    /// # Errors
-    /// When the lock file cannot be made.
     pub fn announce(&self) -> Result<Lock, RestartError> {
         // A restart that gathers holds it alone for an instant only.
         Ok(Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Shared, self.lock_timeout)?)
     }
 
     /// The ticket of an edit that was just made, by the holder of the edit lock.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn draw(&self) -> Result<Ticket, RestartError> {
         // After a power cut one number may be older than the other.
         let ticket = Ticket(self.number("newest")?.max(self.number("served")?) + 1);
@@ -99,9 +88,6 @@ impl Restarts {
     }
 
     /// Restarts the DHCP server, unless that has been done since this edit.
-    ///
-    /// # Errors
-    /// When the command fails, or the lock cannot be had in time.
     pub fn serve(
         &self,
         ticket: Ticket,

@@ -19,7 +19,6 @@ pub enum SiteError {
     /// A file cannot be read.
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// The settings are wrong.
     #[error("the settings are not usable")]
     Ghostrc(#[from] GhostrcError),
     /// None of the places has a DHCP configuration.
@@ -39,7 +38,6 @@ pub enum SiteError {
 /// The boot server's settings and the paths that follow from them.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// The settings.
     pub ghostrc: Ghostrc,
     /// The DHCP server's configuration, the file that includes all others.
     pub dhcp_configuration: PathBuf,
@@ -48,10 +46,6 @@ pub struct Site {
 }
 
 impl Site {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// When they cannot be read, are wrong, or name no DHCP configuration that is there.
     pub fn open(ghostrc: &Path, lock_timeout: Duration) -> Result<Self, SiteError> {
         let bytes = fs::read(ghostrc).map_err(|error| SiteError::Read(ghostrc.to_owned(), error))?;
         let ghostrc = Ghostrc::parse(ghostrc, &bytes)?;
@@ -63,9 +57,6 @@ impl Site {
     }
 
     /// Reads the DHCP configuration with all that it includes.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or is not what dhcpd would accept.
     pub fn host_table(&self) -> Result<HostTable, SiteError> {
         let path = &self.dhcp_configuration;
         let bytes = fs::read(path).map_err(|error| SiteError::Read(path.clone(), error))?;
@@ -75,17 +66,11 @@ impl Site {
     }
 
     /// The host with all that a job needs, and the file that it is declared in.
-    ///
-    /// # Errors
-    /// When its entry lacks something, or offers the boot file already.
     pub fn host(&self, table: &HostTable, name: &HostName) -> Result<UsableHost, SiteError> {
         Ok(isc::swap(table, name, &self.ghostrc.for_host(name).boot_file)?.host)
     }
 
     /// The image store as the clients see it, with a numeric address.
-    ///
-    /// # Errors
-    /// When its server has none.
     pub fn image_store(&self) -> Result<ImageStore, SiteError> {
         let export = &self.ghostrc.store_export;
         let server = match export.address() {

@@ -31,13 +31,11 @@ const LEFT_OUT: [&str; 8] = [
 ];
 /// How much of a report is kept, bytes.
 const REPORT_KEPT: u64 = 64 << 20;
-/// No order is larger.
 const LARGEST_ORDER: u64 = 1 << 20;
 
 /// Why a tree was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
-    /// Copying.
     #[error("cannot make the tree {}", .0.display())]
     Copy(PathBuf, #[source] CopyError),
     /// Renaming it in, or removing the old one.
@@ -46,12 +44,10 @@ pub enum TreeError {
     /// Bringing it to the disk.
     #[error("cannot write what is new in {} to the disk", .0.display())]
     Sync(PathBuf, #[source] io::Error),
-    /// Something in it.
     #[error("cannot {verb} {}", .path.display())]
     Inside {
         /// What was to be done.
         verb: &'static str,
-        /// To what.
         path: PathBuf,
         /// The kernel's reason; ELOOP for a symbolic link that a client planted.
         source: io::Error,
@@ -59,7 +55,6 @@ pub enum TreeError {
     /// The order cannot be written as JSON.
     #[error("cannot write the order")]
     Order(#[source] serde_json::Error),
-    /// The base root's fstab.
     #[error("cannot read {}", .0.display())]
     Fstab(PathBuf, #[source] io::Error),
 }
@@ -74,7 +69,6 @@ pub struct Tree {
 /// What a job writes into a new tree.
 #[derive(Debug)]
 pub struct Contents<'a> {
-    /// The order.
     pub order: &'a Order,
     /// The DHCP configuration file that has the client's entry.
     pub host_table: &'a [u8],
@@ -82,34 +76,24 @@ pub struct Contents<'a> {
 
 impl Tree {
     /// The tree of the client with this address.
-    #[must_use]
     pub fn of(base_root: &Path, ip: Ipv4Addr) -> Self {
         Self { base_root: base_root.to_owned(), ip }
     }
 
-    /// Its `/etc`.
-    #[must_use]
     pub fn etc(&self) -> PathBuf {
         self.base_root.join(layout::tree_etc(self.ip))
     }
 
-    /// Its `/var`.
-    #[must_use]
     pub fn var(&self) -> PathBuf {
         self.base_root.join(layout::tree_var(self.ip))
     }
 
     /// The folder that the report will be in.
-    #[must_use]
     pub fn report_folder(&self) -> PathBuf {
         self.var().join("ghost")
     }
 
     /// Makes it anew for a job.
-    ///
-    /// # Errors
-    /// At the first thing that cannot be made; an old tree then stays as it was. Only when the kernel refuses to
-    /// rename the new `/etc` is its `/var` new already.
     pub fn make(&self, contents: &Contents<'_>) -> Result<(), TreeError> {
         let new_var = self.new_var()?;
         let new_etc = self.new_etc(contents)?;
@@ -120,9 +104,6 @@ impl Tree {
     }
 
     /// What the client has written of its report from `offset` on, at most `limit` bytes; nothing if there is none.
-    ///
-    /// # Errors
-    /// When the report is something else than a file.
     pub fn report(&self, offset: u64, limit: u64) -> Result<Vec<u8>, TreeError> {
         let mut bytes = Vec::new();
         let read = self.inside(&layout::tree_var(self.ip)).and_then(|var| {
@@ -139,17 +120,11 @@ impl Tree {
     }
 
     /// The whole report, for the record; empty if there is none.
-    ///
-    /// # Errors
-    /// When it is something else than a file.
     pub fn whole_report(&self) -> Result<Vec<u8>, TreeError> {
         self.report(0, REPORT_KEPT)
     }
 
     /// The order that lies in it; none if there is none that can be read.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
     pub fn order(&self) -> Result<Option<Order>, TreeError> {
         let read =
             self.inside(&layout::tree_etc(self.ip)).and_then(|etc| etc.read(layout::ORDER, LARGEST_ORDER));
@@ -161,9 +136,6 @@ impl Tree {
     }
 
     /// Makes the order void, if it is this job's or nobody can tell whose it is.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
     pub fn withdraw(&self, job: &JobId) -> Result<(), TreeError> {
         let removed = self.inside(&layout::tree_etc(self.ip)).and_then(|etc| {
             let bytes = etc.read(layout::ORDER, LARGEST_ORDER)?;
@@ -180,9 +152,6 @@ impl Tree {
     }
 
     /// Asks the client to stop. One that does not look there is ended by its own deadlines.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn ask_to_stop(&self) -> Result<(), TreeError> {
         let etc = self.inside(&layout::tree_etc(self.ip));
         let (folder, name) = folder_and_name(layout::STOP);
@@ -191,9 +160,6 @@ impl Tree {
     }
 
     /// Asks the client to take a screenshot; the word must not have been used before.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn ask_for_screen(&self, word: &str) -> Result<(), TreeError> {
         let etc = self.inside(&layout::tree_etc(self.ip));
         let (folder, name) = folder_and_name(layout::SCREEN_REQUEST);
@@ -202,9 +168,6 @@ impl Tree {
     }
 
     /// The folder of screenshots of a job that writes no generation; nothing if it has taken none.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub fn screens(&self) -> io::Result<Option<(PathBuf, Folder)>> {
         match self.inside(&layout::tree_var(self.ip)).and_then(|var| var.folder(layout::OWN_SCREENS)) {
             Ok(folder) => Ok(Some((self.var().join(layout::OWN_SCREENS), folder))),
@@ -315,7 +278,6 @@ fn remove(folder: &Path) -> Result<(), TreeError> {
 }
 
 /// The base root's fstab with the image store in it, and nothing else at its place (fstab(5)).
-#[must_use]
 pub fn fstab(base: &str, store: &ImageStore) -> String {
     let other = |line: &&str| {
         let words: Vec<&str> = line.split_whitespace().collect();

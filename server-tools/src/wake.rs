@@ -19,15 +19,8 @@ const PORT: u16 = 9;
 /// Why a packet was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum WakeError {
-    /// The frame.
     #[error("cannot send an Ethernet frame on {interface}{}", missing_capability(.source))]
-    Frame {
-        /// The interface's name.
-        interface: String,
-        /// The kernel's reason.
-        source: io::Error,
-    },
-    /// The datagram.
+    Frame { interface: String, source: io::Error },
     #[error("cannot send UDP to the broadcast address {0}")]
     Datagram(Ipv4Addr, #[source] io::Error),
 }
@@ -41,7 +34,6 @@ fn missing_capability(error: &io::Error) -> &'static str {
 }
 
 /// Six bytes of ones, sixteen times the address, and the SecureOn password of four or six bytes if there is one.
-#[must_use]
 pub fn magic(mac: MacAddress, password: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = vec![0xff; 6];
     for _ in 0..16 {
@@ -53,7 +45,6 @@ pub fn magic(mac: MacAddress, password: Option<&[u8]>) -> Vec<u8> {
 
 /// The whole frame that carries it. Addressed to everybody: a switch may have forgotten the port of a machine
 /// that has been off for a while.
-#[must_use]
 pub fn frame(from: MacAddress, mac: MacAddress, password: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = vec![0xff; 6];
     bytes.extend(from.bytes());
@@ -72,9 +63,6 @@ pub struct Waker {
 
 impl Waker {
     /// Opens what is needed once for any number of packets.
-    ///
-    /// # Errors
-    /// Without `CAP_NET_RAW`.
     pub fn open(interface: &Interface) -> Result<Self, WakeError> {
         let frame_error = |source| WakeError::Frame { interface: interface.name.clone(), source };
         let datagram_error = |error| WakeError::Datagram(interface.broadcast, error);
@@ -84,10 +72,6 @@ impl Waker {
         Ok(Self { interface: interface.clone(), frames, datagrams })
     }
 
-    /// Sends both packets once.
-    ///
-    /// # Errors
-    /// At the first that cannot be sent.
     pub fn wake(&self, mac: MacAddress, password: Option<&[u8]>) -> Result<(), WakeError> {
         self.frames
             .send(&frame(self.interface.mac, mac, password))

@@ -36,7 +36,6 @@ const OCS: &str = "ocs-sr -l en_US.UTF-8 -nogui -batch -p true -or /backup";
 /// One way to do it.
 struct Way {
     name: &'static str,
-    /// In the image store.
     stored_in: &'static str,
     save: String,
     saved: Taken,

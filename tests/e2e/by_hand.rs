@@ -12,10 +12,8 @@ use ghost_lab::config::PcConfig;
 
 use crate::stage::{SOON, swapped};
 
-/// An hour.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Now.
 pub(crate) fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     UnixTime::from_millis(u64::try_from(since.as_millis()).unwrap())

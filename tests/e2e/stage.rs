@@ -26,7 +26,6 @@ const ROOM: Duration = Duration::from_secs(7200);
 /// How many labs are up at the same time, unless `LAB_PARALLEL` says otherwise.
 const PARALLEL: u32 = 2;
 
-/// The program `lab`.
 pub(crate) const LAB_PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
 
 /// A lab for one scenario, and its place among those that are up at the same time.

@@ -11,12 +11,9 @@ use std::time::Duration;
 
 use crate::wait;
 
-/// How guests are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accelerator {
-    /// By the processor.
     Kvm,
-    /// By QEMU's emulation.
     Tcg,
 }
 
@@ -28,8 +25,6 @@ const TRIAL: Duration = Duration::from_secs(25);
 const KERNEL_GOT_THERE: &str = "VFS: Unable to mount root fs";
 
 impl Accelerator {
-    /// QEMU's name for it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
@@ -40,9 +35,6 @@ impl Accelerator {
 
 /// Which one works here: what `LAB_ACCEL` says, or what `cache` says about this boot of the host, or else what
 /// a trial with `kernel` shows. `scratch` is an existing folder for the trial's console.
-///
-/// # Errors
-/// When the trial cannot be made or its result not be kept.
 pub fn choose(cache: &Path, kernel: &Path, scratch: &Path) -> io::Result<Accelerator> {
     match std::env::var("LAB_ACCEL").as_deref() {
         Ok("kvm") => return Ok(Accelerator::Kvm),

@@ -59,7 +59,6 @@ pub enum DiskBus {
 pub struct OtherDisk {
     /// What it is called; its file is `NAME.raw` in the PC's folder.
     pub name: String,
-    /// How it is connected.
     pub bus: DiskBus,
     /// Size of its sectors in bytes; IDE, SATA and SD cards have no others than 512.
     pub sector: u32,
@@ -67,16 +66,13 @@ pub struct OtherDisk {
     pub unreadable: Option<u64>,
 }
 
-/// One PC.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PcConfig {
     /// What it is called in the lab and in dhcpd.conf.
     pub name: HostName,
-    /// Its card's address.
     pub mac: MacAddress,
     /// Its address on the network, by dhcpd.conf.
     pub ip: Ipv4Addr,
-    /// Its card's model.
     pub nic: Nic,
     /// What else QEMU is to know of it: more arguments.
     #[serde(default)]
@@ -93,7 +89,6 @@ pub struct PcConfig {
     pub other_disks: Vec<OtherDisk>,
 }
 
-/// One lab.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LabConfig {
     /// What it is called; also its folder's name.
@@ -113,13 +108,11 @@ pub struct LabConfig {
     /// How large the image store is, in MiB; as large as the disk that it is on, if nothing is said.
     #[serde(default)]
     pub store_mebibytes: Option<u32>,
-    /// The PCs, all off.
     pub pcs: Vec<PcConfig>,
 }
 
 impl Nic {
     /// QEMU's name for it, which is also ours.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rtl8139 => "rtl8139",
@@ -148,7 +141,6 @@ impl fmt::Display for Nic {
 
 impl OtherDisk {
     /// Its file, below the PC's folder.
-    #[must_use]
     pub fn file(&self) -> String {
         format!("{}.raw", self.name)
     }
@@ -156,7 +148,6 @@ impl OtherDisk {
 
 impl PcConfig {
     /// What its disk's boot sector says.
-    #[must_use]
     pub fn own_disk_message(&self) -> String {
         format!("{}-OWN-DISK BOOTED", self.name.as_str().to_uppercase())
     }
@@ -168,7 +159,6 @@ impl LabConfig {
     ///
     /// # Panics
     /// Never: the PCs' names are names.
-    #[must_use]
     pub fn new(name: HostName) -> Self {
         let target = target_folder();
         let from_environment =
@@ -207,13 +197,11 @@ fn howto_pcs() -> Vec<PcConfig> {
 }
 
 /// The repository that this program was built from.
-#[must_use]
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
 }
 
 /// Where everything that is built or running is kept.
-#[must_use]
 pub fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }

@@ -18,23 +18,19 @@ pub const SOCKET: &str = "control";
 /// How long the other side may take for one line.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Press the power button of a PC that is off.
     SwitchOn(HostName),
-    /// Take its power away.
     CutPower(HostName),
     /// Put another card into a PC that is off; its address stays.
     Insert(HostName, Nic),
     /// Say how all PCs are.
     Status,
-    /// End the lab.
     Down,
 }
 
-/// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -44,14 +40,10 @@ pub enum Reply {
     Refused(String),
 }
 
-/// How one PC is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PcStatus {
-    /// Which.
     pub name: HostName,
-    /// Whether it is on.
     pub on: bool,
-    /// Its card.
     pub nic: Nic,
     /// How often it was switched on, by the button or by a packet.
     pub boots: u32,
@@ -62,7 +54,6 @@ pub struct PcStatus {
 /// A magic packet for a PC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wake {
-    /// How it came.
     pub kind: Kind,
     /// Whether the PC was off and is on by it.
     pub switched_on: bool,
@@ -73,21 +64,12 @@ pub struct Wake {
 pub enum ControlError {
     /// Nobody listens, or the talk broke off.
     #[error("cannot talk to the lab in {}", .folder.display())]
-    Talk {
-        /// Which lab.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It said no.
+    Talk { folder: PathBuf, source: io::Error },
     #[error("the lab refused: {0}")]
     Refused(String),
 }
 
 /// Asks the supervisor of the lab in this folder.
-///
-/// # Errors
-/// When it cannot be asked, or refuses.
 pub fn ask(folder: &Path, request: &Request) -> Result<Vec<PcStatus>, ControlError> {
     let talk = |source| ControlError::Talk { folder: folder.to_owned(), source };
     match exchange(folder, request).map_err(talk)? {
@@ -108,9 +90,6 @@ fn exchange(folder: &Path, request: &Request) -> io::Result<Reply> {
 
 /// Connects to a socket in a folder, however long the folder's path is: `sun_path` (unix(7)) holds 108 bytes,
 /// the way through /proc needs few of them.
-///
-/// # Errors
-/// When nobody listens.
 pub fn connect(folder: &Path, name: &str) -> io::Result<UnixStream> {
     let open = File::open(folder)?;
     let stream = UnixStream::connect(format!("/proc/self/fd/{}/{name}", open.as_raw_fd()))?;

@@ -35,31 +35,24 @@ const READY: &str = "root can log in by ssh";
 /// The lines of the console that tell the story; the others are left out.
 const STORY: [&str; 4] = ["PXELINUX", "ghost-init", "OWN-DISK", "panic"];
 
-/// Why the demonstration failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The lab.
     #[error(transparent)]
     Lab(#[from] LabError),
-    /// A program in it.
     #[error(transparent)]
     Running(#[from] crate::running::RunningError),
-    /// What the backup needs.
     #[error(transparent)]
     StandIn(#[from] crate::stand_in::StandInError),
     /// The disk that is wiped.
     #[error("cannot wipe {}", .0.display())]
     Disk(PathBuf, #[source] std::io::Error),
-    /// The image store.
     #[error("cannot look into {}", .0.display())]
     Store(PathBuf, #[source] std::io::Error),
-    /// `IMAGER` in the environment.
     #[error("IMAGER is '{0}', which cannot be shown; partclone and dosbox-x can")]
     Imager(String),
     /// Something is not as it must be.
     #[error("{0}")]
     Wrong(&'static str),
-    /// The picture's folder.
     #[error("cannot make {}", .0.display())]
     Picture(PathBuf, #[source] std::io::Error),
     /// The name of the lab.
@@ -71,9 +64,6 @@ pub enum DemoError {
 }
 
 /// Shows the job. `program` is the program `lab`.
-///
-/// # Errors
-/// When anything in it is not as it must be; what the lab leaves is then kept.
 pub fn run(program: &Path) -> Result<(), DemoError> {
     if !nix::unistd::geteuid().is_root() {
         return Err(DemoError::NotRoot(Errno::EPERM));

@@ -24,27 +24,14 @@ pub enum FolderError {
     /// It belongs to a lab that is up.
     #[error("the lab in {} is up", .0.display())]
     Held(PathBuf),
-    /// There is none.
     #[error("there is no lab in {}", .0.display())]
     Missing(PathBuf),
     /// Something in it cannot be read, written or locked.
     #[error("cannot {what} {}", .path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { what: &'static str, path: PathBuf, source: io::Error },
     /// A file of the lab's own does not hold what it should.
     #[error("{} is not what a lab writes: {why}", .path.display())]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    Content { path: PathBuf, why: String },
 }
 
 /// Turns an error of the system into one that says where.
@@ -54,94 +41,72 @@ pub(crate) fn at<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -
 
 impl LabFolder {
     /// The folder of the lab of this name below `labs`.
-    #[must_use]
     pub fn new(labs: &Path, name: &HostName) -> Self {
         Self(labs.join(name.as_str()))
     }
 
     /// The folder that is already there, as the supervisor is told.
-    #[must_use]
     pub const fn existing(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Something in it.
-    #[must_use]
     pub fn join(&self, below: impl AsRef<Path>) -> PathBuf {
         self.0.join(below)
     }
 
     /// The clients' base root, exported over NFS.
-    #[must_use]
     pub fn base_root(&self) -> PathBuf {
         self.join("root")
     }
 
     /// The image store, exported over NFS.
-    #[must_use]
     pub fn image_store(&self) -> PathBuf {
         self.join("backup")
     }
 
     /// What the TFTP server offers.
-    #[must_use]
     pub fn tftp(&self) -> PathBuf {
         self.join("tftpboot")
     }
 
-    /// The DHCP server's configuration.
-    #[must_use]
     pub fn dhcpd_conf(&self) -> PathBuf {
         self.join("etc/dhcpd.conf")
     }
 
     /// The script that starts and stops the DHCP server.
-    #[must_use]
     pub fn dhcpd_service(&self) -> PathBuf {
         self.join("dhcpd-service")
     }
 
-    /// The administrator's settings.
-    #[must_use]
     pub fn ghostrc(&self) -> PathBuf {
         self.join("etc/ghostrc")
     }
 
     /// The secret half of the key that opens the clients' shell servers.
-    #[must_use]
     pub fn ssh_key(&self) -> PathBuf {
         self.join("ssh/id")
     }
 
-    /// What the servers say.
-    #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.join("log")
     }
 
     /// The supervisor's log, which is the lab's lock.
-    #[must_use]
     pub fn supervisor_log(&self) -> PathBuf {
         self.join("supervisor.log")
     }
 
     /// One PC's disk, console and sockets.
-    #[must_use]
     pub fn pc(&self, name: &HostName) -> PathBuf {
         self.join("pc").join(name.as_str())
     }
 
     /// Begins a lab here: the folder with its configuration, and its lock, to be given to the supervisor.
     /// A stale lab of the same name is removed.
-    ///
-    /// # Errors
-    /// When a lab of this name is up, or the folder cannot be made.
     pub fn claim(&self, config: &LabConfig) -> Result<File, FolderError> {
         fs::create_dir_all(&config.labs).map_err(at("make", &config.labs))?;
         let _above = lock_folder(&config.labs)?;
@@ -156,9 +121,6 @@ impl LabFolder {
     }
 
     /// The configuration that the lab was begun with.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub fn config(&self) -> Result<LabConfig, FolderError> {
         let path = self.join("lab.json");
         let text = fs::read_to_string(&path).map_err(at("read", &path))?;
@@ -166,9 +128,6 @@ impl LabFolder {
     }
 
     /// The supervisor's process, as seen from outside of the lab.
-    ///
-    /// # Errors
-    /// When there is no lab here, or it has not written it yet.
     pub fn supervisor(&self) -> Result<rustix::process::Pid, FolderError> {
         let path = self.join("pid");
         let text = fs::read_to_string(&path).map_err(at("read", &path))?;
@@ -177,9 +136,6 @@ impl LabFolder {
     }
 
     /// Whether somebody holds the lab.
-    ///
-    /// # Errors
-    /// When its lock cannot be looked at.
     pub fn is_up(&self) -> Result<bool, FolderError> {
         if !self.supervisor_log().exists() {
             return Ok(false);
@@ -188,9 +144,6 @@ impl LabFolder {
     }
 
     /// Removes what a lab that is not up has left.
-    ///
-    /// # Errors
-    /// When the lab is up, or something cannot be removed.
     pub fn remove_stale(&self) -> Result<(), FolderError> {
         let Some(labs) = self.0.parent() else { return Err(FolderError::Missing(self.0.clone())) };
         let _above = lock_folder(labs)?;
@@ -219,9 +172,6 @@ impl LabFolder {
 }
 
 /// All labs below this folder, up or stale.
-///
-/// # Errors
-/// When the folder cannot be read.
 pub fn all(labs: &Path) -> Result<Vec<LabFolder>, FolderError> {
     if !labs.exists() {
         return Ok(Vec::new());

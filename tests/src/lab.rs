@@ -52,9 +52,6 @@ struct Ownership {
 impl Lab {
     /// Brings a lab up. It ends when the result is dropped, or this process ends, in whatever way. `program` is
     /// the program `lab`.
-    ///
-    /// # Errors
-    /// When a lab of this name is up, or it cannot be made.
     pub fn up(config: LabConfig, program: &Path) -> Result<Self, LabError> {
         let folder = LabFolder::new(&config.labs, &config.name);
         let log = folder.claim(&config)?;
@@ -76,9 +73,6 @@ impl Lab {
     }
 
     /// A lab that somebody else brought up.
-    ///
-    /// # Errors
-    /// When there is none of this name.
     pub fn of_name(labs: &Path, name: &HostName, program: &Path) -> Result<Self, LabError> {
         let folder = LabFolder::new(labs, name);
         if !folder.is_up()? {
@@ -89,39 +83,24 @@ impl Lab {
     }
 
     /// Lets the lab live on without this process.
-    ///
-    /// # Errors
-    /// When its supervisor cannot be told.
     pub fn detach(mut self) -> Result<(), LabError> {
         let Some(mut ownership) = self.ownership.take() else { return Ok(()) };
         ownership.line.write_all(&[DETACH]).map_err(LabError::Start)
     }
 
-    /// Its folder.
-    #[must_use]
     pub const fn folder(&self) -> &LabFolder {
         &self.folder
     }
 
-    /// What it consists of.
-    #[must_use]
     pub const fn config(&self) -> &LabConfig {
         &self.config
     }
 
-    /// One of its PCs.
-    ///
-    /// # Errors
-    /// When there is none of this name.
     pub fn pc(&self, name: &str) -> Result<Pc<'_>, LabError> {
         let found = self.config.pcs.iter().find(|pc| pc.name.as_str() == name);
         found.map(|pc| Pc::new(self, pc)).ok_or_else(|| LabError::NoSuchPc(name.to_owned()))
     }
 
-    /// How all PCs are.
-    ///
-    /// # Errors
-    /// When the supervisor does not answer.
     pub fn status(&self) -> Result<Vec<PcStatus>, LabError> {
         self.ask(&Request::Status)
     }
@@ -131,9 +110,6 @@ impl Lab {
     }
 
     /// Starts a program in the lab, on the boot server.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn run<Word: AsRef<std::ffi::OsStr>>(&self, words: &[Word]) -> Result<Running, LabError> {
         let (program, arguments) = words.split_first().ok_or_else(|| {
             LabError::Start(io::Error::new(io::ErrorKind::InvalidInput, "no program is named"))
@@ -155,23 +131,16 @@ impl Lab {
     }
 
     /// Starts `command` in the lab, on the boot server, with the terminal that this program has.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn spawn(&self, command: &mut Command) -> Result<Child, LabError> {
         name_space::spawn_in_those_of(self.process, command).map_err(LabError::Start)
     }
 
     /// The `ghostctl` beside the program `lab`, or what `GHOSTCTL` names.
-    #[must_use]
     pub fn ghostctl_program(&self) -> PathBuf {
         std::env::var_os("GHOSTCTL").map_or_else(|| self.program.with_file_name("ghostctl"), PathBuf::from)
     }
 
     /// Starts [`Self::ghostctl_program`] with the lab's settings.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn ghostctl(&self, arguments: &[&str]) -> Result<Running, LabError> {
         let mut words =
             vec![self.ghostctl_program().into_os_string(), "--config".into(), self.folder.ghostrc().into()];
@@ -180,9 +149,6 @@ impl Lab {
     }
 
     /// Starts a command on the machine with this address, as the administrator would: with ssh and his key.
-    ///
-    /// # Errors
-    /// When ssh cannot be started.
     pub fn ssh(&self, ip: Ipv4Addr, command: &str) -> Result<Running, LabError> {
         let key = self.folder.ssh_key().display().to_string();
         let machine = format!("root@{ip}");
@@ -194,26 +160,17 @@ impl Lab {
     }
 
     /// Sends a frame from the boot server's interface, byte for byte.
-    ///
-    /// # Errors
-    /// When it cannot be sent.
     pub fn send_frame(&self, frame: &[u8]) -> Result<(), LabError> {
         let send = || PacketSocket::open(BRIDGE)?.send(frame);
         name_space::in_network_of(self.process, send).map_err(LabError::Frame)
     }
 
     /// The DHCP configuration as it is now.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub fn dhcpd_conf(&self) -> Result<Vec<u8>, LabError> {
         self.read(&self.folder.dhcpd_conf())
     }
 
     /// What the DHCP server's service script was asked to do so far, one word for each time.
-    ///
-    /// # Errors
-    /// When its log cannot be read.
     pub fn dhcpd_service_calls(&self) -> Result<Vec<String>, LabError> {
         let log = self.read(&self.folder.logs().join("dhcpd-service.log"))?;
         Ok(String::from_utf8_lossy(&log).lines().map(str::to_owned).collect())
@@ -224,9 +181,6 @@ impl Lab {
     }
 
     /// Ends the lab and waits until nothing is left of it.
-    ///
-    /// # Errors
-    /// When something is.
     pub fn down(mut self) -> Result<(), LabError> {
         match self.ownership.take() {
             Some(ownership) => ending::end_owned(&self.folder, ownership),

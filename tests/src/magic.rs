@@ -40,12 +40,10 @@ pub enum Kind {
 pub struct MagicPacket {
     /// The card that it wakes.
     pub target: MacAddress,
-    /// How it came.
     pub kind: Kind,
 }
 
 /// The magic packet in this Ethernet frame, if it is one.
-#[must_use]
 pub fn parse(frame: &[u8]) -> Option<MagicPacket> {
     let ethertype = u16::from_be_bytes(frame.get(12..ETHERNET_HEADER)?.try_into().ok()?);
     let payload = &frame[ETHERNET_HEADER..];

@@ -13,15 +13,10 @@ pub const BRIDGE: &str = "br0";
 
 /// The tap that a PC is plugged into. `position` is the PC's place in the lab's list: an interface's name has
 /// 15 characters at most (IFNAMSIZ), a PC's may have more.
-#[must_use]
 pub fn tap(position: usize) -> String {
     format!("tap{position}")
 }
 
-/// Makes bridge and taps.
-///
-/// # Errors
-/// The first command of ip(8) that fails.
 pub fn make(pcs: &[PcConfig]) -> Result<(), ShellError> {
     ip("link set lo up")?;
     ip(&format!("link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"))?;

@@ -23,17 +23,14 @@ pub const MONITOR: &str = "qmp";
 /// Why a disk could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// The assembler.
     #[error("cannot assemble the boot sector")]
     Assemble(#[from] ShellError),
-    /// The file.
     #[error("cannot write the disk")]
     Write(#[from] io::Error),
 }
 
 /// QEMU's arguments for this PC: a BIOS PC whose firmware tries the network first and the disk second. The
 /// paths are relative to the PC's folder; powering off ends the process.
-#[must_use]
 pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<String> {
     let words = format!(
         "-name {name} -nodefaults -no-user-config -machine pc -accel {accel} -m {MEMORY} -smp 1 \
@@ -89,9 +86,6 @@ const fn device(bus: DiskBus) -> &'static str {
 
 /// Makes the PC's disk: a boot sector that says that the PC booted its own disk, and behind it bytes that differ
 /// from sector to sector, so that a write anywhere shows.
-///
-/// # Errors
-/// When the assembler fails or the disk is full.
 pub fn make_disk(pc: &PcConfig, folder: &Path) -> Result<(), DiskError> {
     let disk = folder.join(DISK);
     run(Command::new("nasm")

@@ -15,14 +15,8 @@ pub enum QmpError {
     /// The PC is off, or the talk broke off.
     #[error("cannot talk to the PC's monitor")]
     Talk(#[from] io::Error),
-    /// It said no.
     #[error("the PC's monitor refused {command}: {answer}")]
-    Refused {
-        /// What.
-        command: String,
-        /// With which words.
-        answer: String,
-    },
+    Refused { command: String, answer: String },
 }
 
 /// An open monitor. It talks to one at a time.
@@ -31,9 +25,6 @@ pub struct Monitor(BufReader<UnixStream>);
 
 impl Monitor {
     /// Opens the monitor of the PC in this folder.
-    ///
-    /// # Errors
-    /// When the PC is off.
     pub fn open(folder: &Path) -> Result<Self, QmpError> {
         let mut monitor = Self(BufReader::new(connect(folder, MONITOR)?));
         let _greeting = monitor.read()?;
@@ -42,25 +33,16 @@ impl Monitor {
     }
 
     /// Saves a picture of the screen as PNG.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn screendump(&mut self, path: &Path) -> Result<(), QmpError> {
         self.command("screendump", &json!({ "filename": path, "format": "png" }))
     }
 
     /// Presses the power button of a PC that is on.
-    ///
-    /// # Errors
-    /// When the monitor does not take it.
     pub fn power_button(&mut self) -> Result<(), QmpError> {
         self.command("system_powerdown", &json!({}))
     }
 
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).
-    ///
-    /// # Errors
-    /// When the monitor does not take them.
     pub fn press_keys(&mut self, keys: &[&str]) -> Result<(), QmpError> {
         let keys: Vec<Value> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
         self.command("send-key", &json!({ "keys": keys }))

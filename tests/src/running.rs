@@ -38,52 +38,19 @@ struct Said {
 pub enum RunningError {
     /// It could not be started.
     #[error("cannot run {name}")]
-    Start {
-        /// Which program.
-        name: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Not in time.
+    Start { name: String, source: io::Error },
     #[error("{name} said so far:\n{said}")]
-    Late {
-        /// Which program.
-        name: String,
-        /// All its lines.
-        said: String,
-        /// What was waited for.
-        source: TimedOut,
-    },
-    /// It ended first.
+    Late { name: String, said: String, source: TimedOut },
     #[error("{name} ended ({status}) without saying '{wanted}'; it said:\n{said}")]
-    Ended {
-        /// Which program.
-        name: String,
-        /// How.
-        status: ExitStatus,
-        /// What was waited for.
-        wanted: String,
-        /// All its lines.
-        said: String,
-    },
+    Ended { name: String, status: ExitStatus, wanted: String, said: String },
     /// It could not be sent a signal.
     #[error("cannot send {signal} to {name}")]
-    Signal {
-        /// Which program.
-        name: String,
-        /// Which signal.
-        signal: Signal,
-        /// Why not.
-        source: Errno,
-    },
+    Signal { name: String, signal: Signal, source: Errno },
 }
 
 impl Running {
     /// Starts `command` by `start`, with what it says coming here, line by line, from both of its outputs, and
     /// going to the end of `transcript`, too.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn start(
         mut command: Command,
         transcript: File,
@@ -104,22 +71,16 @@ impl Running {
         Ok(Self { name, pid: Pid::from_raw(pid), said, waiter })
     }
 
-    /// All lines so far.
-    #[must_use]
     pub fn lines(&self) -> Vec<String> {
         lock(&self.said).lines.clone()
     }
 
     /// All that it has said so far.
-    #[must_use]
     pub fn text(&self) -> String {
         self.lines().join("\n")
     }
 
     /// Waits for a line that holds `text`.
-    ///
-    /// # Errors
-    /// When it does not come by the deadline, or the program ends first.
     pub fn wait_line(&self, text: &str, deadline: Duration) -> Result<String, RunningError> {
         let found = wait::until(&format!("a line with '{text}'"), deadline, || {
             // First how it is and then what it said, so that no last words are missed.
@@ -141,19 +102,12 @@ impl Running {
 
     /// Waits for its end, and gives its exit code; 128 and the signal's number if a signal ended it, as a shell
     /// would say it.
-    ///
-    /// # Errors
-    /// When it has not ended by the deadline.
     pub fn wait(&self, deadline: Duration) -> Result<i32, RunningError> {
         let what = format!("the end of {}", self.name);
         let status = wait::until(&what, deadline, || self.ended()).map_err(|source| self.late(source))?;
         Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
     }
 
-    /// Sends it a signal.
-    ///
-    /// # Errors
-    /// When it has ended.
     pub fn signal(&self, signal: Signal) -> Result<(), RunningError> {
         let failed = |source| RunningError::Signal { name: self.name.clone(), signal, source };
         match lock(&self.said).status {
@@ -162,8 +116,6 @@ impl Running {
         }
     }
 
-    /// Whether it has ended.
-    #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ended().is_some()
     }

@@ -21,7 +21,6 @@ use crate::wait::{self, TimedOut};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(30);
-/// Where Debian puts dhcpd.
 const DHCPD: &str = "/usr/sbin/dhcpd";
 /// Ports: sunrpc (RFC 1833), nfs (RFC 7530), mountd as in ganesha.conf, tftp (RFC 1350).
 const PORTMAPPER: u16 = 111;
@@ -35,45 +34,27 @@ pub enum ServerError {
     /// What a lab is made of has not been built.
     #[error("there is no {}; build it with `make rootfs`, or say with {variable} where it is", .path.display())]
     NotBuilt {
-        /// What is missing.
         path: PathBuf,
         /// The environment variable that names another.
         variable: &'static str,
     },
-    /// A file.
     #[error("cannot write {}", .path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A program.
+    Write { path: PathBuf, source: io::Error },
     #[error("cannot prepare the servers")]
     Program(#[from] ShellError),
-    /// A server's program.
     #[error("cannot start {program}")]
-    Start {
-        /// Which.
-        program: &'static str,
-        /// Why.
-        source: io::Error,
-    },
+    Start { program: &'static str, source: io::Error },
     /// A server that does not answer.
     #[error("a server does not answer; its log is in {}", .logs.display())]
     NoAnswer {
         /// Where it may say why.
         logs: PathBuf,
-        /// What was waited for.
         source: TimedOut,
     },
 }
 
 /// Makes everything that the servers read: copies of base root and netboot files, their configurations, and the
 /// administrator's settings and key.
-///
-/// # Errors
-/// When something has not been built, or cannot be copied or written.
 pub fn prepare(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError> {
     for (path, variable) in [(&config.base_root, "LAB_BASE_ROOT"), (&config.netboot, "LAB_NETBOOT")] {
         if !path.exists() {
@@ -136,9 +117,6 @@ fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
 }
 
 /// Starts all servers, inside, and waits until each answers.
-///
-/// # Errors
-/// When one cannot be started or does not answer.
 pub fn start(folder: &LabFolder) -> Result<HashMap<Pid, &'static str>, ServerError> {
     let no_answer = |source| ServerError::NoAnswer { logs: folder.logs(), source };
     let portmapper = daemon(folder, "rpcbind", &["-f"])?;
@@ -202,13 +180,11 @@ fn lists_port(list: &str, port: u16) -> bool {
 }
 
 /// The kernel that the netboot files boot.
-#[must_use]
 pub fn kernel(config: &LabConfig) -> PathBuf {
     config.netboot.join("vmlinuz")
 }
 
 /// Where the answer to "does KVM work here" is kept.
-#[must_use]
 pub fn accelerator_cache(config: &LabConfig) -> PathBuf {
     let above = config.labs.parent().unwrap_or(repository());
     above.join("lab-accelerator")

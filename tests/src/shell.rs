@@ -8,18 +8,10 @@ use std::process::{Command, Output};
 pub enum ShellError {
     /// It could not be started.
     #[error("cannot run {program}")]
-    Start {
-        /// Which.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It failed.
+    Start { program: String, source: io::Error },
     #[error("{program} failed ({status}): {said}")]
     Failed {
-        /// Which, with its arguments.
         program: String,
-        /// How it ended.
         status: std::process::ExitStatus,
         /// What it said about it.
         said: String,
@@ -27,9 +19,6 @@ pub enum ShellError {
 }
 
 /// Runs `command` and gives what it wrote to its standard output.
-///
-/// # Errors
-/// When it cannot be started or ends with anything but success.
 pub fn run(command: &mut Command) -> Result<String, ShellError> {
     let output = output(command)?;
     if output.status.success() {

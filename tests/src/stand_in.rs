@@ -31,21 +31,16 @@ pub enum StandInError {
 }
 
 /// Where the template floppy of this lab is.
-#[must_use]
 pub fn template(lab: &Lab) -> PathBuf {
     lab.folder().base_root().join(layout::TEMPLATE_FLOPPY)
 }
 
 /// Where a PC's disk is.
-#[must_use]
 pub fn disk(lab: &Lab, pc: &Pc<'_>) -> PathBuf {
     lab.folder().pc(&pc.config().name).join(DISK)
 }
 
 /// Puts the stand-in on the template floppy, and files on the disk of a PC that is off.
-///
-/// # Errors
-/// When one of the programs in `tests/host-packages` is missing or fails.
 pub fn set_up(lab: &Lab, pc: &Pc<'_>, mebibytes: u32) -> Result<(), StandInError> {
     let template = template(lab);
     if let Some(folder) = template.parent() {
@@ -57,9 +52,6 @@ pub fn set_up(lab: &Lab, pc: &Pc<'_>, mebibytes: u32) -> Result<(), StandInError
 
 /// Gives a PC that is off a disk with an NTFS and a FAT32 partition full of files. The boot code that says whose disk
 /// it is stays.
-///
-/// # Errors
-/// As [`set_up`].
 pub fn fill_disk(lab: &Lab, pc: &Pc<'_>, mebibytes: u32) -> Result<(), StandInError> {
     let disk = disk(lab, pc);
     let cannot = |error| StandInError::BootCode(disk.clone(), error);
@@ -72,9 +64,6 @@ pub fn fill_disk(lab: &Lab, pc: &Pc<'_>, mebibytes: u32) -> Result<(), StandInEr
 }
 
 /// Gives a PC that is off a disk from which a small Linux boots, with a GPT, an EFI system partition and an ext4.
-///
-/// # Errors
-/// As [`set_up`].
 pub fn fill_disk_with_linux(lab: &Lab, pc: &Pc<'_>, mebibytes: u32) -> Result<(), StandInError> {
     let mut make_disk = Command::new(repository().join("tests/disk/make-linux-disk"));
     let rootfs = target_folder().join("rootfs");

@@ -44,31 +44,18 @@ pub enum SupervisorError {
     /// It was started by something else than a lab.
     #[error("this process is not the first of its name space: only a lab starts it")]
     NotFirst,
-    /// Its folder.
     #[error("cannot use the lab's folder")]
     Folder(#[from] FolderError),
     /// It could not be made.
     #[error("cannot make the lab")]
     Making(#[from] MakingError),
-    /// Its owner.
     #[error("cannot watch for the lab's end")]
     Owner(#[from] OwnerError),
     /// A thing of the system.
     #[error("cannot {what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A PC.
+    System { what: &'static str, source: io::Error },
     #[error("cannot start {pc}")]
-    Start {
-        /// Which.
-        pc: HostName,
-        /// Why not.
-        source: io::Error,
-    },
+    Start { pc: HostName, source: io::Error },
     /// Something keeps the folder from being removed.
     #[error("cannot remove the lab's folder")]
     Removal(#[from] TimedOut),
@@ -79,9 +66,6 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> SupervisorError {
 }
 
 /// Makes the lab in this folder, runs it until its owner goes or it is told to end, and removes it.
-///
-/// # Errors
-/// When it could not be made, run or removed. It is ended and removed all the same, as far as that goes.
 pub fn run(folder: &LabFolder, owner: UnixStream) -> Result<(), SupervisorError> {
     // The end of a lab is a SIGKILL to all processes that this one sees.
     if getpid() != Pid::from_raw(1) {

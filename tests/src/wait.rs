@@ -11,16 +11,11 @@ const PACE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("waited {} s in vain for {what}", .waited.as_secs())]
 pub struct TimedOut {
-    /// What was waited for.
     pub what: String,
-    /// How long.
     pub waited: Duration,
 }
 
 /// Waits until `condition` gives a value, looking at it every 50 ms.
-///
-/// # Errors
-/// When it has given none by the deadline, stretched by [`slow`].
 pub fn until<T>(
     what: &str,
     deadline: Duration,
@@ -40,7 +35,6 @@ pub fn until<T>(
 }
 
 /// A duration that was measured on two emulated cores, stretched by `LAB_SLOW` (a number, 1 if not set).
-#[must_use]
 pub fn slow(duration: Duration) -> Duration {
     let factor = std::env::var("LAB_SLOW").ok().and_then(|text| text.parse::<u32>().ok()).unwrap_or(1);
     duration.saturating_mul(factor.max(1))

@@ -28,15 +28,12 @@ const FAT12: &str = "FAT12";
 /// A stretch of the disk before it is known what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
-    /// Its first byte.
     pub start: u64,
     /// Bytes.
     pub length: u64,
-    /// Whose it is.
     pub owner: Owner,
 }
 
-/// Whose a stretch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// The partition with this number.
@@ -65,13 +62,11 @@ pub enum Holding {
 /// A region as it will be saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
-    /// Its first byte.
     pub start: u64,
     /// Bytes.
     pub length: u64,
     /// The partition that it belongs to.
     pub partition: Option<u32>,
-    /// How it is saved.
     pub how: How,
 }
 
@@ -80,9 +75,7 @@ pub struct Planned {
 pub enum How {
     /// Its used blocks. The head is what partclone said when it was looked at.
     Partclone(FileSystem, Head),
-    /// Every byte.
     Raw(RawReason),
-    /// Not at all.
     Unused(UnusedReason),
 }
 
@@ -118,9 +111,6 @@ pub enum Refusal {
 }
 
 /// Checks what can be checked before the disk is looked at.
-///
-/// # Errors
-/// The first setting that cannot be.
 pub fn check_settings(settings: &PartcloneSettings) -> Result<(), Refusal> {
     if !(1..=19).contains(&settings.compression_level) {
         return Err(Refusal::Level(settings.compression_level));
@@ -133,7 +123,6 @@ pub fn check_settings(settings: &PartcloneSettings) -> Result<(), Refusal> {
 
 /// The disk from its first byte to its last, cut where its table says. A table with partitions that overlap or
 /// reach beyond the disk is not believed: the disk is one stretch then.
-#[must_use]
 pub fn stretches(disk: &DiskFacts, table: &Table) -> Vec<Stretch> {
     cut(disk, table).unwrap_or_else(|| vec![Stretch { start: 0, length: disk.size, owner: Owner::Disk }])
 }
@@ -176,9 +165,6 @@ fn cut(disk: &DiskFacts, table: &Table) -> Option<Vec<Stretch>> {
 }
 
 /// How a stretch is saved that has shown this.
-///
-/// # Errors
-/// When the order refuses it.
 pub fn regions(
     disk: &DiskFacts,
     stretch: Stretch,
@@ -240,7 +226,6 @@ pub fn regions(
 
 impl Stretch {
     /// The partition whose it is.
-    #[must_use]
     pub const fn partition(&self) -> Option<u32> {
         match self.owner {
             Owner::Partition(number) => Some(number),
@@ -283,7 +268,6 @@ const fn planned(stretch: Stretch, start: u64, length: u64, how: How) -> Planned
 
 impl Planned {
     /// About how many bytes will be read for it.
-    #[must_use]
     pub fn expected_length(&self) -> u64 {
         match &self.how {
             How::Partclone(_, head) => head.expected_length(),
@@ -293,7 +277,6 @@ impl Planned {
     }
 
     /// What the administrator should know of it, if anything.
-    #[must_use]
     pub fn note(&self) -> Option<String> {
         let place = place(self.partition);
         match &self.how {
@@ -322,7 +305,6 @@ impl Planned {
     }
 
     /// Its name in names of files, such as `p2-ntfs.partclone`.
-    #[must_use]
     pub fn file_name(&self, index: usize) -> String {
         let place = self.partition.map_or_else(String::new, |number| format!("-p{number}"));
         let content = match &self.how {
@@ -338,7 +320,6 @@ impl Planned {
 }
 
 /// Whether partclone and the raw reader go on at an error.
-#[must_use]
 pub const fn rescues(settings: &PartcloneSettings) -> bool {
     matches!(settings.on_read_error, OnReadError::Rescue)
 }

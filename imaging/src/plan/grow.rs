@@ -13,11 +13,8 @@ const DOS_SECTORS: u64 = u32::MAX as u64;
 /// How the last partition grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grow {
-    /// Its number.
     pub partition: u32,
-    /// Its first byte.
     pub start: u64,
-    /// What is in it.
     pub file_system: FileSystem,
 }
 

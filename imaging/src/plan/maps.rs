@@ -17,7 +17,6 @@ impl Default for Maps {
 
 impl Maps {
     /// Whether there is room for one more, of so many bytes; it has the room then.
-    #[must_use]
     pub const fn take(&mut self, bytes: u64) -> bool {
         let Some(left) = self.left.checked_sub(bytes) else { return false };
         self.left = left;

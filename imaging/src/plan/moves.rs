@@ -10,7 +10,6 @@ use crate::tool::sfdisk::is_extended;
 /// first stage, in the disk's first sector, has its place as a number.
 const BIOS_BOOT: &str = "21686148-6449-6E6F-744E-656564454649";
 
-/// What is moved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moves {
     /// How far, bytes.
@@ -22,7 +21,6 @@ pub struct Moves {
 /// A partition that is moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    /// Its number.
     pub partition: u32,
     /// Its first byte in the image …
     pub from: u64,
@@ -50,9 +48,6 @@ pub enum Immovable {
 
 impl Moves {
     /// What has to be moved for the last partition to end at this byte at the latest, if this one ends earlier.
-    ///
-    /// # Errors
-    /// Why something cannot be.
     pub fn behind(image: &DiskImage, shrunk: &Partition, usable: u64) -> Result<Self, Immovable> {
         let behind: Vec<&Partition> = others_behind(image, shrunk)?;
         let end = behind.iter().map(|partition| partition.end()).max().unwrap_or(0);
@@ -68,7 +63,6 @@ impl Moves {
     }
 
     /// What was done, in words.
-    #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let note = |moved: &Move| {
             format!("partition {} was moved from byte {} to byte {}", moved.partition, moved.from, moved.to)

@@ -16,13 +16,10 @@ const GPT_ENTRIES: u64 = 16 << 10;
 /// Another disk of the machine, whose serial number is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherDisk {
-    /// `/dev/sdb`.
     pub path: String,
-    /// Its serial number.
     pub serial: String,
 }
 
-/// What is written where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The indexes of the regions that are written as they are, in the order in which they are: the table comes last,
@@ -59,7 +56,6 @@ pub enum Fit {
     Shrink(Shrink),
 }
 
-/// Why nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Places in the table would mean others.
@@ -67,11 +63,9 @@ pub enum Refusal {
         "{path} has sectors of {has} bytes, the image those of {wants}: its partition table cannot be used there"
     )]
     Sector {
-        /// The disk.
         path: String,
         /// Its sectors.
         has: u32,
-        /// The image's.
         wants: u32,
     },
     /// The disk that the image was made from is another one in this machine.
@@ -79,30 +73,23 @@ pub enum Refusal {
         "the image was made from the disk with serial number {serial}, which is {meant} here and not {path}"
     )]
     AnotherDisk {
-        /// The image's.
         serial: String,
         /// The disk that has it.
         meant: String,
         /// The disk that was chosen.
         path: String,
     },
-    /// It does not fit.
     #[error(
         "{path} has {has} bytes, and the image needs {needs} ({what}); it was made from a disk of {was} bytes, of which \
          its file systems use {used}. {way}"
     )]
     TooSmall {
-        /// The disk.
         path: String,
-        /// Its size.
         has: u64,
-        /// What is needed.
         needs: u64,
-        /// What ends there.
         what: String,
         /// The size of the disk that it was made from.
         was: u64,
-        /// What the image holds.
         used: u64,
         /// What can be done about it.
         way: Box<Way>,
@@ -112,14 +99,12 @@ pub enum Refusal {
 /// What can be done about a disk that is too small.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Way {
-    /// What nobody has ordered.
     #[error(
         "ghostctl restore --shrink (smaller_disk: shrink) would try to shrink partition {} from {} to {} bytes, of which \
          {} are used{}; else take a larger disk",
         .0.partition, .0.was, .0.length, .0.used, and_move(.0)
     )]
     Shrink(Shrink),
-    /// Nothing.
     #[error("No partition can be shrunk for it: {0}. Take a larger disk")]
     LargerDisk(NoneShrinks),
 }
@@ -138,7 +123,6 @@ fn and_move(shrink: &Shrink) -> String {
 
 impl Plan {
     /// How much nearer to the beginning of the disk this region is written than it was, bytes.
-    #[must_use]
     pub const fn nearer(&self, region: &Region) -> u64 {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.nearer(region),
@@ -148,9 +132,6 @@ impl Plan {
 }
 
 /// What is to be done to this disk. `resizable` are the file systems for which this machine has the tools.
-///
-/// # Errors
-/// Why it must not be touched.
 pub fn plan(
     image: &DiskImage,
     target: &DiskFacts,

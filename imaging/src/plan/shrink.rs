@@ -33,15 +33,12 @@ const SLACK: u64 = 4 << 20;
 /// How a partition is shrunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shrink {
-    /// Its number.
     pub partition: u32,
-    /// Its first byte.
     pub start: u64,
     /// Its length in the image, bytes …
     pub was: u64,
     /// … and on the disk.
     pub length: u64,
-    /// What is in it.
     pub file_system: FileSystem,
     /// What that uses, bytes.
     pub used: u64,
@@ -52,7 +49,6 @@ pub struct Shrink {
 /// Where a partition was and will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// Its number.
     pub partition: u32,
     /// Its first byte and its length in the image …
     pub was: (u64, u64),
@@ -63,9 +59,6 @@ pub struct Change {
 /// How this image is made to fit this disk: by the last partition, if it has enough to give, since then nothing else
 /// changes; by the one that has the most otherwise, and also when the first one's tool says that it needs more than what
 /// is used. `shrinkable` are the file systems for which this machine has the tools.
-///
-/// # Errors
-/// Why neither can.
 pub fn shrink(
     image: &DiskImage,
     target: &DiskFacts,
@@ -178,45 +171,35 @@ fn with_free_part(bytes: u64) -> u64 {
 impl Shrink {
     /// How much room a scratch file needs in which it is done, bytes: what is used, and again what is moved to the
     /// front, which is neither more than what is used nor than what is cut off.
-    #[must_use]
     pub fn scratch(&self) -> u64 {
         let moved = self.used.min(self.was.saturating_sub(self.length));
         self.used.saturating_add(moved).saturating_add(SLACK)
     }
 
     /// Whether there is room for it.
-    ///
-    /// # Errors
-    /// With the numbers, when there is not.
     pub fn check_room(&self, free: u64) -> Result<(), NoRoom> {
         let needs = self.scratch();
         if needs <= free { Ok(()) } else { Err(NoRoom { free, needs, used: self.used }) }
     }
 
     /// Whether a file system fits that can be shrunk to so many bytes at least.
-    ///
-    /// # Errors
-    /// With the numbers, when it does not.
     pub fn check_minimum(&self, minimum: u64) -> Result<(), TooFull> {
         let (partition, length, needs) = (self.partition, self.length, with_free_part(minimum));
         if needs <= length { Ok(()) } else { Err(TooFull { partition, minimum, needs, length }) }
     }
 
     /// The regions of the image that are written otherwise: the table, and what is in the partition.
-    #[must_use]
     pub fn replaces(&self, region: &Region) -> bool {
         let is_table = matches!(region.content, Content::Raw { reason: RawReason::BesidePartitions, .. });
         region.partition == Some(self.partition) || (is_table && region.start == 0)
     }
 
     /// How much nearer to the beginning of the disk this region is written, bytes.
-    #[must_use]
     pub const fn nearer(&self, region: &Region) -> u64 {
         if region.start >= self.start.saturating_add(self.was) { self.moves.distance } else { 0 }
     }
 
     /// The partitions that are others in the table, in the order of their places.
-    #[must_use]
     pub fn changes(&self) -> Vec<Change> {
         let (was, is) = ((self.start, self.was), (self.start, self.length));
         let moved = self.moves.partitions.iter().map(|moved| Change {
@@ -228,7 +211,6 @@ impl Shrink {
     }
 
     /// The table with the partitions where they will be.
-    #[must_use]
     pub fn table(&self, table: &Table) -> Table {
         let mut table = table.clone();
         for change in self.changes() {

@@ -42,7 +42,6 @@ pub enum TableError {
         "the checksum of the partition table in the image is wrong: it was damaged when the disk was backed up"
     )]
     Checksum,
-    /// It is too large.
     #[error("the copy of the partition table does not fit behind partition {0}")]
     Copy(u32),
     /// What it repeats of the GPT is not the whole of a partition.
@@ -50,7 +49,6 @@ pub enum TableError {
         "entry {0} of the master boot record reaches over partitions that would be moved, and it is none of them"
     )]
     Hybrid(u32),
-    /// There is none.
     #[error("the disk has no partition table that can be changed")]
     None,
 }
@@ -65,9 +63,6 @@ pub struct Shortened {
 }
 
 /// The table for this disk, from what stands at the beginning of the image's.
-///
-/// # Errors
-/// When it is not what the description says.
 pub fn shorten(
     mut beginning: Vec<u8>,
     image: &DiskImage,

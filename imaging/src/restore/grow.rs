@@ -17,7 +17,6 @@ use crate::sys::program::{self, LOOKING, ProgramError, RESIZING, Running};
 /// Why the last partition did not grow.
 #[derive(Debug, thiserror::Error)]
 pub enum GrowError {
-    /// A tool has failed.
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// The table cannot be read after it was changed.
@@ -53,9 +52,6 @@ pub(super) fn resizable() -> Vec<FileSystem> {
 }
 
 /// Grows it; what was done in words.
-///
-/// # Errors
-/// When a tool fails: the partition may be larger than its file system then.
 pub(super) fn grow(disk: &Path, facts: &DiskFacts, growing: &Grow) -> Result<String, GrowError> {
     grow_partition(disk, growing.partition)?;
     // The kernel may refuse; then the file system is reached by a loop device.

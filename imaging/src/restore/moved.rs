@@ -15,7 +15,6 @@ use crate::tool::boot_sector::{self, HIDDEN, LENGTH};
 /// Why a partition does not know where it is.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// The disk.
     #[error("the boot sector of partition {0}, which was moved, cannot be set")]
     Disk(u32, #[source] io::Error),
     /// Something else is on the disk.
@@ -38,7 +37,6 @@ pub(super) fn set_boot_sectors(disk: &File, moves: &Moves, sector: u32) -> Resul
     Ok(())
 }
 
-/// Where it was changed.
 fn set(disk: &File, moved: &Move, sector: u32) -> io::Result<Vec<u64>> {
     let (Some(file_system), Some(is)) = (moved.boot, place(moved.to, sector)) else {
         return Ok(Vec::new());

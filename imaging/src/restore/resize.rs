@@ -17,10 +17,8 @@ const MENDED: i32 = 1;
 /// Why a file system was not shrunk.
 #[derive(Debug, thiserror::Error)]
 pub enum ResizeError {
-    /// A tool has failed.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// It cannot be read.
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// A tool says something else than it always has.

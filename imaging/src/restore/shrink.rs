@@ -57,7 +57,6 @@ pub enum ShrinkError {
     /// The table cannot be read from the image.
     #[error("the partition table cannot be read from the image")]
     ReadTable(#[source] UnpackError),
-    /// The scratch file.
     #[error("cannot use {} as a scratch file", .0.display())]
     Scratch(PathBuf, #[source] io::Error),
     /// The store does not take it.
@@ -77,16 +76,10 @@ pub enum ShrinkError {
     Head(#[from] HeadError),
     /// The tool has not done what it says.
     #[error("the file system spans {spans} bytes after it was shrunk, and its partition has {length}")]
-    TooLarge {
-        /// What it spans.
-        spans: u64,
-        /// What it should.
-        length: u64,
-    },
+    TooLarge { spans: u64, length: u64 },
     /// It was not written to the disk.
     #[error("the file system that was shrunk was not written")]
     Write(#[source] UnpackError),
-    /// The disk.
     #[error("the disk cannot be written")]
     Disk(#[source] io::Error),
     /// Something else is on the disk.

@@ -24,7 +24,6 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes a region.
     pub(super) fn write(&self, region: &Region, board: &Board) -> Result<(), RestoreError> {
         let subject = crate::subject(&self.image.table, region.partition);
         let Some(stream) = region.stream() else { return Ok(()) };

@@ -26,16 +26,12 @@ const fn memory_of_a_thread(level: u8) -> u64 {
 }
 
 /// The number of threads for this level on a machine with so many processors; 1 at least.
-#[must_use]
 pub fn threads(level: u8, processors: u64) -> u64 {
     processors.min(MEMORY / memory_of_a_thread(level)).max(1)
 }
 
 /// One that compresses as `zstd -T… -LEVEL` does, with zstd's own checksum of the content. With one thread it is the caller's,
 /// with more so many beside it.
-///
-/// # Errors
-/// When there is no memory, or no such level.
 pub fn compressor(to: Giver, level: u8, threads: u64) -> io::Result<Compressor> {
     let mut compressor = zstd::Encoder::new(to, i32::from(level))?;
     compressor.include_checksum(true)?;

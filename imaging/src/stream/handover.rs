@@ -28,8 +28,6 @@ pub struct Taker {
     read: usize,
 }
 
-/// Both sides.
-#[must_use]
 pub fn handover() -> (Giver, Taker) {
     let (full, to_read) = mpsc::sync_channel(BUFFERS);
     let (empty, to_fill) = mpsc::channel();

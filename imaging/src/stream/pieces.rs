@@ -27,26 +27,10 @@ pub enum PieceError {
     /// It is not there, or cannot be read.
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// It has another size.
     #[error("{} has {found} bytes, not {expected}: it is damaged", .path.display())]
-    Size {
-        /// Which.
-        path: PathBuf,
-        /// Its size.
-        found: u64,
-        /// That of the description.
-        expected: u64,
-    },
-    /// It has another content.
+    Size { path: PathBuf, found: u64, expected: u64 },
     #[error("{} is damaged: its checksum is {found}, not {expected}", .path.display())]
-    Checksum {
-        /// Which.
-        path: PathBuf,
-        /// Of what is there.
-        found: Sha256,
-        /// That of the description.
-        expected: Sha256,
-    },
+    Checksum { path: PathBuf, found: Sha256, expected: Sha256 },
     /// Whoever takes the bytes does not take them.
     #[error("cannot hand on {}", .0.display())]
     HandOn(PathBuf, #[source] io::Error),
@@ -61,7 +45,6 @@ pub struct Pieces {
     stretch: u64,
     finished: Vec<Piece>,
     current: Option<Current>,
-    /// What was written before.
     syncing: Syncing,
 }
 
@@ -81,7 +64,6 @@ struct Current {
 
 impl Pieces {
     /// For a stream with this name, no piece larger than so many bytes.
-    #[must_use]
     pub fn new(folder: &Path, name: String, largest: u64) -> Self {
         let folder = folder.to_owned();
         Self {
@@ -95,10 +77,6 @@ impl Pieces {
         }
     }
 
-    /// Appends to the stream.
-    ///
-    /// # Errors
-    /// When a piece cannot be made or written.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), PieceError> {
         while !bytes.is_empty() {
             let mut current = match self.current.take() {
@@ -125,9 +103,6 @@ impl Pieces {
     }
 
     /// The end of the stream; all of it is on the disk but the last stretch, which is on its way.
-    ///
-    /// # Errors
-    /// When one is not.
     pub fn finish(mut self) -> Result<(Vec<Piece>, Syncing), PieceError> {
         if let Some(current) = self.current.take() {
             self.close(current)?;
@@ -176,9 +151,6 @@ impl Syncing {
     }
 
     /// Waits until it is there.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
     pub fn wait(&mut self) -> Result<(), PieceError> {
         let Some((path, sync)) = self.0.take() else { return Ok(()) };
         let synced =
@@ -188,9 +160,6 @@ impl Syncing {
 }
 
 /// Removes the pieces of a stream that was given up.
-///
-/// # Errors
-/// When one cannot be removed.
 pub fn remove(folder: &Path, name: &str) -> Result<(), PieceError> {
     for number in 0.. {
         let path = folder.join(piece_name(name, number));
@@ -208,9 +177,6 @@ fn piece_name(stream: &str, number: usize) -> String {
 }
 
 /// Whether every piece of a stream is there with its size.
-///
-/// # Errors
-/// The first that is not.
 pub fn check_sizes(folder: &Path, stream: &Stream) -> Result<(), PieceError> {
     stream.pieces.iter().try_for_each(|piece| open(folder, piece).map(|_| ()))
 }
@@ -226,9 +192,6 @@ fn open(folder: &Path, piece: &Piece) -> Result<File, PieceError> {
 ///
 /// When the taker breaks off, the piece that is being read is read to its end, so that a damaged piece is
 /// named and not the complaint that it brought about.
-///
-/// # Errors
-/// The first piece that is not as it was written, or that the taker does not take.
 pub fn read(
     folder: &Path,
     stream: &Stream,

@@ -8,7 +8,6 @@ use ghost_contract::image::{OnReadError, Range};
 
 use crate::board::Board;
 
-/// Read at a time.
 const BUFFER: usize = 1 << 20;
 /// Where that fails, so much at a time: no disk has larger sectors.
 const FINE: u64 = 4096;
@@ -19,10 +18,8 @@ pub enum RawError {
     /// The disk does not give it.
     #[error("the disk cannot be read at byte {position}")]
     Read {
-        /// Where.
         position: u64,
         #[source]
-        /// What the kernel says.
         source: io::Error,
     },
     /// It is shorter than it was.
@@ -35,10 +32,6 @@ pub enum RawError {
 
 /// Something that can be read at a position; a disk that is going to fail in tests.
 pub trait Source {
-    /// As `pread` does.
-    ///
-    /// # Errors
-    /// Those of the disk.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
 }
 
@@ -50,9 +43,6 @@ impl Source for File {
 
 /// Reads this stretch and hands it on; zeros stand where it cannot be read, if the order says so. Where that
 /// was is given back.
-///
-/// # Errors
-/// When it cannot be read or handed on.
 pub fn read(
     disk: &impl Source,
     stretch: Range,

@@ -21,20 +21,15 @@ pub struct Reader {
 /// What is left of one while it is taken.
 #[derive(Debug)]
 pub struct Taken {
-    /// The process.
     pub running: Running,
     /// Its image, behind the head.
     pub output: ChildStdout,
-    /// The head.
     pub head: [u8; HEAD],
     bad: Arc<Mutex<Vec<Range>>>,
 }
 
 impl Reader {
     /// Starts reading this node, and waits for the head; why there is none in partclone's words.
-    ///
-    /// # Errors
-    /// When partclone cannot be started or does not say anything for too long.
     pub fn start(
         file_system: FileSystem,
         node: &Path,
@@ -53,15 +48,11 @@ impl Reader {
     }
 
     /// What its image's head says.
-    ///
-    /// # Errors
-    /// When it is none.
     pub fn head(&self) -> Result<Head, HeadError> {
         Head::parse(&self.begun.bytes)
     }
 
     /// For whoever takes the image.
-    #[must_use]
     pub fn take(self) -> Taken {
         let Begun { running, output, bytes } = self.begun;
         Taken { running, output, head: bytes, bad: self.bad }
@@ -70,14 +61,12 @@ impl Reader {
 
 impl Taken {
     /// What could not be read so far, in bytes from the file system's start.
-    #[must_use]
     pub fn unreadable(&self) -> Vec<Range> {
         self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// The program that writes the image of this node, without checksums of its blocks, to its standard output.
-#[must_use]
 pub fn command(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Command {
     let mut command = Command::new(partclone::program(file_system));
     // Without checksums, which it computes slowly: they are put in on the way.

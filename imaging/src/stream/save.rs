@@ -54,10 +54,8 @@ pub enum SaveError {
     /// What partclone writes is not its image.
     #[error("partclone's image cannot be passed on")]
     Pass(#[from] PassError),
-    /// A pipe is broken.
     #[error("the pipe from partclone is broken")]
     Pipe(#[source] io::Error),
-    /// The compressor.
     #[error("zstd cannot compress it")]
     Compress(#[source] io::Error),
     /// The file system is another than when it was looked at.
@@ -72,7 +70,6 @@ pub enum SaveError {
     /// partclone has met a place that cannot be read, and does not say which.
     #[error("the disk cannot be read everywhere, and partclone does not say where")]
     Unsaid,
-    /// A thread of ours.
     #[error("a thread has a bug")]
     Bug,
 }
@@ -80,11 +77,8 @@ pub enum SaveError {
 /// How every stream of an image is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Method<'a> {
-    /// Where to.
     pub folder: &'a Path,
-    /// The level of zstd.
     pub level: u8,
-    /// Its threads.
     pub threads: u64,
     /// The largest piece, bytes.
     pub piece_size: u64,
@@ -95,7 +89,6 @@ pub struct Method<'a> {
 /// A region that was saved.
 #[derive(Debug)]
 pub struct Saved {
-    /// Its stream.
     pub stream: Stream,
     /// What could not be read: of a file system in bytes from its start, else on the disk.
     pub bad: Vec<Range>,
@@ -107,9 +100,6 @@ pub struct Saved {
 ///
 /// The first attempt ends where partclone cannot read. With a rescue a second one goes on there; without, it is
 /// only asked for the place.
-///
-/// # Errors
-/// When a tool fails, or the store does not take it.
 pub fn file_system(
     method: Method<'_>,
     name: &str,
@@ -215,9 +205,6 @@ fn relay(
 }
 
 /// Saves every byte of a stretch.
-///
-/// # Errors
-/// When the disk does not give it, or the store does not take it.
 pub fn raw(
     method: Method<'_>,
     name: &str,

@@ -40,26 +40,14 @@ pub enum UnpackError {
     Head(#[from] HeadError),
     /// It is another file system, or another image of it.
     #[error("the pieces hold a file system of {found} bytes, the description says {expected}")]
-    Another {
-        /// What is in them.
-        found: u64,
-        /// What should be.
-        expected: u64,
-    },
+    Another { found: u64, expected: u64 },
     /// There is more or less of it.
     #[error("the pieces hold {found} bytes, the description says {expected}")]
-    Length {
-        /// What is in them.
-        found: u64,
-        /// What should be.
-        expected: u64,
-    },
+    Length { found: u64, expected: u64 },
     /// The disk does not take it.
     #[error("the disk cannot be written at byte {position}")]
     Write {
-        /// Where.
         position: u64,
-        /// What the kernel says.
         #[source]
         source: io::Error,
     },
@@ -69,9 +57,7 @@ pub enum UnpackError {
     /// It was written, and cannot be read.
     #[error("what was written near byte {position} cannot be read back")]
     ReadBackFailed {
-        /// Where.
         position: u64,
-        /// What the kernel says.
         #[source]
         source: io::Error,
     },
@@ -81,15 +67,11 @@ pub enum UnpackError {
     /// What is in the pieces is not what zstd wrote.
     #[error("the pieces cannot be decompressed")]
     Decompress(#[source] io::Error),
-    /// A thread of ours.
     #[error("a thread has a bug")]
     Bug,
 }
 
 /// Decompresses a stream for a taker, which has this thread and says how many bytes it took.
-///
-/// # Errors
-/// When a piece is damaged, it cannot be decompressed, the taker fails, or the length is another.
 pub fn unpack(
     folder: &Path,
     stream: &Stream,
@@ -120,9 +102,6 @@ pub fn unpack(
 
 /// Takes an image of partclone: one of its programs, whose image is its standard input. Its checksums of blocks are
 /// compared here, and the program gets the image without them.
-///
-/// # Errors
-/// When the head is not the one that is expected, a checksum is another, or the program fails.
 pub fn to_partclone<R: Read>(
     mut command: Command,
     (total, used): (u64, u64),
@@ -163,9 +142,6 @@ pub fn to_partclone<R: Read>(
 }
 
 /// Takes every byte and only counts them.
-///
-/// # Errors
-/// When it cannot be decompressed.
 pub fn to_nobody(from: Unpacked) -> Result<u64, UnpackError> {
     for_each_part(from, u64::MAX, |_, _| Ok(()))
 }
@@ -173,16 +149,12 @@ pub fn to_nobody(from: Unpacked) -> Result<u64, UnpackError> {
 /// What is done with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zeros {
-    /// They are written.
     Write,
     /// The target has nothing but zeros yet, and they can be left out.
     LeaveOut,
 }
 
 /// Takes every byte to its place on a disk, never beyond the region.
-///
-/// # Errors
-/// When the disk does not take them, or there are more than the region has.
 pub fn to_disk<'a>(
     disk: &'a File,
     (start, length): (u64, u64),
@@ -203,9 +175,6 @@ pub fn to_disk<'a>(
 }
 
 /// Takes every byte and compares it with what stands on the disk.
-///
-/// # Errors
-/// When something else stands there.
 pub fn compare<'a>(
     disk: &'a File,
     (start, length): (u64, u64),

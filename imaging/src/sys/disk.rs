@@ -25,18 +25,13 @@ pub enum DiskError {
     /// It is mounted, or part of something that runs.
     #[error("{} is in use: a file system on it is mounted, or another device is built on it", .0.display())]
     InUse(PathBuf),
-    /// It cannot be opened.
     #[error("cannot open {}", .0.display())]
     Open(PathBuf, #[source] io::Error),
-    /// A tool refuses.
     #[error("{}", .0.display())]
     Tool(PathBuf, #[source] ProgramError),
 }
 
 /// Whether this is a block device.
-///
-/// # Errors
-/// When there is nothing, or something else than a device or a file.
 pub fn is_block_device(path: &Path) -> Result<bool, DiskError> {
     let kind = fs::metadata(path).map_err(|error| DiskError::Look(path.to_owned(), error))?.file_type();
     if kind.is_block_device() || kind.is_file() {
@@ -46,9 +41,6 @@ pub fn is_block_device(path: &Path) -> Result<bool, DiskError> {
 }
 
 /// What is known of this disk.
-///
-/// # Errors
-/// When it cannot be opened or its size not be seen.
 pub fn facts(path: &Path) -> Result<DiskFacts, DiskError> {
     let look = |error| DiskError::Look(path.to_owned(), error);
     let mut file = File::open(path).map_err(|error| DiskError::Open(path.to_owned(), error))?;
@@ -74,7 +66,6 @@ pub(super) fn sys_folder(path: &Path) -> Result<PathBuf, DiskError> {
 }
 
 /// The disks of this machine besides this one that are built in and tell their serial number: path and number.
-#[must_use]
 pub fn others(than: &Path) -> Vec<(String, String)> {
     let own = sys_folder(than).ok();
     let entries = fs::read_dir("/sys/block").into_iter().flatten().flatten();
@@ -112,9 +103,6 @@ fn number<N: std::str::FromStr>(path: &Path) -> Option<N> {
 }
 
 /// Makes sure that nobody uses this disk: the kernel refuses an exclusive opening then.
-///
-/// # Errors
-/// When somebody does.
 pub fn assert_unused(path: &Path) -> Result<(), DiskError> {
     if !is_block_device(path)? {
         return Ok(());
@@ -127,9 +115,6 @@ pub fn assert_unused(path: &Path) -> Result<(), DiskError> {
 }
 
 /// Opens it for writing; a file is neither made nor cut.
-///
-/// # Errors
-/// Those of opening.
 pub fn open_to_write(path: &Path) -> Result<File, DiskError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
     opened.map_err(|error| DiskError::Open(path.to_owned(), error))
@@ -141,9 +126,6 @@ pub struct ReadOnly(Option<PathBuf>);
 
 impl ReadOnly {
     /// Makes it so, its partitions included.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
     pub fn make(disk: &Path) -> Result<Self, DiskError> {
         let tool = |error| DiskError::Tool(disk.to_owned(), error);
         if !is_block_device(disk)? {
@@ -173,10 +155,6 @@ impl Drop for ReadOnly {
 pub struct NoReadAhead(Option<(PathBuf, String)>);
 
 impl NoReadAhead {
-    /// Makes it so.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
     pub fn make(device: &Path) -> Result<Self, DiskError> {
         let tool = |error| DiskError::Tool(device.to_owned(), error);
         if !is_block_device(device)? {
@@ -200,9 +178,6 @@ impl Drop for NoReadAhead {
 }
 
 /// Has the kernel read the partition table again.
-///
-/// # Errors
-/// When it refuses, as it does while a partition is in use.
 pub fn reread_table(disk: &Path) -> Result<(), DiskError> {
     if !is_block_device(disk)? {
         return Ok(());

@@ -7,9 +7,6 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, open};
 
 /// Replaces or makes a file in one piece, on the disk when it is done.
-///
-/// # Errors
-/// At the first call that fails; the old file is whole then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -21,9 +18,6 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Replaces a file in one piece for those who read it now; it need not be there after a power cut.
-///
-/// # Errors
-/// At the first call that fails.
 pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -32,18 +26,12 @@ pub fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes a folder's entries to its disk.
-///
-/// # Errors
-/// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
 }
 
 /// Opens a file for reading, unless its last part is a link: a link of a client's is never followed.
-///
-/// # Errors
-/// Those of opening, and what is not a plain file.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     // Without O_NONBLOCK a named pipe would keep us waiting.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

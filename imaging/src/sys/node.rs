@@ -20,7 +20,6 @@ pub enum NodeError {
     /// The disk cannot be looked at.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// No loop device.
     #[error("cannot make a loop device")]
     Loop(#[source] ProgramError),
     /// There is one, and it cannot be opened.
@@ -31,9 +30,7 @@ pub enum NodeError {
 /// What may be done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing.
     Read,
-    /// Anything.
     Write,
 }
 
@@ -47,9 +44,6 @@ pub struct Node {
 
 impl Node {
     /// This stretch of this disk, in bytes.
-    ///
-    /// # Errors
-    /// When there is no node and none can be made.
     pub fn of(disk: &Path, start: u64, length: u64, sector: u32, access: Access) -> Result<Self, NodeError> {
         if start == 0 && disk::facts(disk)?.size == length {
             return Ok(Self { path: disk.to_owned(), _user: None });
@@ -62,8 +56,6 @@ impl Node {
         loop_device(disk, start, length, sector, access)
     }
 
-    /// Its path.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }

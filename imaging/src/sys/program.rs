@@ -26,24 +26,15 @@ pub enum ProgramError {
     /// Its end cannot be waited for.
     #[error("cannot wait for {0}")]
     Wait(String, #[source] io::Error),
-    /// It has failed.
     #[error("{program} failed ({status}){}", after_colon(.said))]
     Failed {
-        /// Its name.
         program: String,
-        /// How it ended.
         status: ExitStatus,
         /// The last lines that it said.
         said: String,
     },
-    /// It was ended.
     #[error("{program} was ended since it took longer than {} s", .after.as_secs())]
-    TooLong {
-        /// Its name.
-        program: String,
-        /// Its deadline.
-        after: Duration,
-    },
+    TooLong { program: String, after: Duration },
 }
 
 fn after_colon(text: &str) -> String {
@@ -53,11 +44,9 @@ fn after_colon(text: &str) -> String {
 /// What a tool has said that has ended.
 #[derive(Debug)]
 pub struct Said {
-    /// On its standard output.
     pub output: Vec<u8>,
     /// The last lines on its standard error.
     pub errors: String,
-    /// How it ended.
     pub status: ExitStatus,
 }
 
@@ -71,17 +60,11 @@ pub struct Running {
 
 impl Running {
     /// Starts it with its standard error to us; the other two are the caller's to set.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn start(command: &mut Command) -> Result<Self, ProgramError> {
         Self::start_heard(command, |_| {})
     }
 
     /// The same, with somebody who hears every line of its standard error.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn start_heard(
         command: &mut Command,
         listener: impl FnMut(&str) + Send + 'static,
@@ -98,16 +81,11 @@ impl Running {
         &mut self.child
     }
 
-    /// Its name.
-    #[must_use]
     pub fn program(&self) -> &str {
         &self.program
     }
 
     /// Waits for its end, however it ends. Its pipes must be at their end.
-    ///
-    /// # Errors
-    /// When it cannot be waited for, or does not end within this time.
     pub fn end(&mut self, deadline: Duration) -> Result<(ExitStatus, String), ProgramError> {
         let start = Instant::now();
         let status = loop {
@@ -125,9 +103,6 @@ impl Running {
     }
 
     /// Waits until it has done its work.
-    ///
-    /// # Errors
-    /// Also when it says that it has failed.
     pub fn succeed(mut self, deadline: Duration) -> Result<(), ProgramError> {
         let (status, said) = self.end(deadline)?;
         if status.success() {
@@ -146,16 +121,12 @@ impl Drop for Running {
 }
 
 /// Whether a tool of this name is there.
-#[must_use]
 pub fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Runs a tool to its end, and takes up what it says.
-///
-/// # Errors
-/// When it cannot be started or does not end in time; that it fails is the caller's to judge.
 pub fn run(command: &mut Command, deadline: Duration) -> Result<Said, ProgramError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
@@ -178,9 +149,6 @@ pub fn run(command: &mut Command, deadline: Duration) -> Result<Said, ProgramErr
 }
 
 /// Runs a tool that must succeed.
-///
-/// # Errors
-/// Also when it says that it has failed.
 pub fn must(command: &mut Command, deadline: Duration) -> Result<Vec<u8>, ProgramError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let said = run(command, deadline)?;
@@ -193,7 +161,6 @@ pub fn must(command: &mut Command, deadline: Duration) -> Result<Vec<u8>, Progra
 /// A tool that runs and has written its first bytes.
 #[derive(Debug)]
 pub struct Begun<const N: usize> {
-    /// It; ended when dropped.
     pub running: Running,
     /// The rest of what it writes.
     pub output: ChildStdout,
@@ -203,9 +170,6 @@ pub struct Begun<const N: usize> {
 
 /// Starts a tool whose standard output is a pipe and waits for its first bytes; gives its last words if it ends
 /// before them.
-///
-/// # Errors
-/// When it cannot be started or says nothing in time.
 pub fn beginning<const N: usize>(
     command: &mut Command,
     deadline: Duration,
@@ -245,7 +209,6 @@ fn tail(errors: impl Read, mut listener: impl FnMut(&str)) -> String {
 }
 
 /// The last lines, in one, without progress lines that overwrite themselves.
-#[must_use]
 pub fn last_lines(said: &str) -> String {
     let lines = said.lines().map(|line| line.rsplit('\r').next().unwrap_or_default().trim());
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("Elapsed:")).collect();

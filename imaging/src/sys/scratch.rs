@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 
-/// Such a file.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -16,9 +15,6 @@ pub struct Scratch {
 
 impl Scratch {
     /// Makes it, with so many bytes of nothing.
-    ///
-    /// # Errors
-    /// Also when there is something of this name.
     pub fn make(path: &Path, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         let scratch = Self { path: path.to_owned(), file, removed: false };
@@ -26,22 +22,14 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// It, opened.
-    #[must_use]
     pub const fn file(&self) -> &File {
         &self.file
     }
 
-    /// Removes it.
-    ///
-    /// # Errors
-    /// When it stays.
     pub fn remove(mut self) -> io::Result<()> {
         self.removed = true;
         fs::remove_file(&self.path)
@@ -58,9 +46,6 @@ impl Drop for Scratch {
 }
 
 /// What is free for files in this folder, bytes.
-///
-/// # Errors
-/// When its file system does not say.
 pub fn free_space(folder: &Path) -> io::Result<u64> {
     let said = statvfs(folder)?;
     Ok(said.f_bavail.saturating_mul(said.f_frsize))

@@ -1,20 +1,16 @@
 //! What `blkid -p -o export` says of a stretch of a disk.
 
-/// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
     /// `ntfs`, `ext4`, `swap`, `crypto_LUKS`, …; none if nothing is known.
     pub kind: Option<String>,
-    /// `filesystem`, `raid`, `crypto`, `other`.
     pub usage: Option<String>,
-    /// The file system's label.
     pub label: Option<String>,
     /// The kind of partition table, `gpt`, `dos`, …
     pub table: Option<String>,
 }
 
 /// Reads its output; nothing found is an empty one.
-#[must_use]
 pub fn parse(output: &str) -> Found {
     let value = |key: &str| {
         let lines = output.lines().filter_map(|line| line.split_once('='));

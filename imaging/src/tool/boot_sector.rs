@@ -23,7 +23,6 @@ const FAT_LENGTH: (usize, usize) = (22, 2);
 const FAT32_COPY: (usize, usize) = (50, 2);
 
 /// How many sectors it says are in front of the partition; none if this is no boot sector of such a file system.
-#[must_use]
 pub fn hidden(file_system: FileSystem, sector: &[u8]) -> Option<u32> {
     let is = |at: usize, bytes: &[u8]| sector.get(at..at + bytes.len()) == Some(bytes);
     let is_own = match file_system {
@@ -36,7 +35,6 @@ pub fn hidden(file_system: FileSystem, sector: &[u8]) -> Option<u32> {
 }
 
 /// Where its copies may be in a partition of this length, bytes from its beginning. What is there may be anything.
-#[must_use]
 pub fn copies(file_system: FileSystem, sector: &[u8], length: u64) -> Vec<u64> {
     let mut places = match file_system {
         FileSystem::Ntfs => {

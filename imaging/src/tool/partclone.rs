@@ -42,18 +42,15 @@ pub struct Head {
     pub total: u64,
     /// What the used blocks span, bytes.
     pub used: u64,
-    /// How these are checked.
     pub checksums: Checksums,
 }
 
 /// How the used blocks of an image are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksums {
-    /// Not at all.
     None,
     /// By the CRC-32 of so many at a time.
     Crc32 {
-        /// One at least.
         blocks: u32,
     },
 }
@@ -67,7 +64,6 @@ pub enum HeadError {
     /// An image of another format.
     #[error("it is an image of partclone's format '{0}', not 0002")]
     Format(String),
-    /// Numbers that cannot be.
     #[error("its head has impossible sizes")]
     Sizes,
     /// It is not as it was written.
@@ -79,10 +75,6 @@ pub enum HeadError {
 }
 
 impl Head {
-    /// Reads a head.
-    ///
-    /// # Errors
-    /// When it is none.
     pub fn parse(bytes: &[u8; HEAD]) -> Result<Self, HeadError> {
         let text = |from: usize, to: usize| {
             let field = bytes.get(from..to).unwrap_or_default();
@@ -115,13 +107,11 @@ impl Head {
     }
 
     /// About how long the image is, bytes: the map of used blocks, and these with their checksums.
-    #[must_use]
     pub fn expected_length(&self) -> u64 {
         self.used.saturating_add(self.map()).saturating_add(HEAD as u64)
     }
 
     /// How long the map of used blocks is, bytes.
-    #[must_use]
     pub fn map(&self) -> u64 {
         self.total / self.block.max(1) / 8
     }
@@ -159,7 +149,6 @@ fn crc32(hash: crc32fast::Hasher) -> u32 {
 }
 
 /// The file system that blkid calls so, if partclone has a program for it.
-#[must_use]
 pub fn file_system(blkid: &str) -> Option<FileSystem> {
     match blkid {
         "ntfs" => Some(FileSystem::Ntfs),
@@ -173,7 +162,6 @@ pub fn file_system(blkid: &str) -> Option<FileSystem> {
 }
 
 /// The program that saves it.
-#[must_use]
 pub const fn program(file_system: FileSystem) -> &'static str {
     match file_system {
         FileSystem::Ntfs => "partclone.ntfs",
@@ -186,7 +174,6 @@ pub const fn program(file_system: FileSystem) -> &'static str {
 }
 
 /// The word for it in names of files.
-#[must_use]
 pub const fn word(file_system: FileSystem) -> &'static str {
     match file_system {
         FileSystem::Ntfs => "ntfs",
@@ -202,14 +189,12 @@ pub const fn word(file_system: FileSystem) -> &'static str {
 pub const UNREADABLE: u64 = 512;
 
 /// Whether partclone says, of all it said, that it has met a place that cannot be read.
-#[must_use]
 pub fn met_bad_sectors(said: &str) -> bool {
     said.contains("bad sectors")
 }
 
 /// The place that this line of what it says with `-R` is about, in bytes from the file system's start:
 /// `WARNING: Can't read sector at 20971520, lost data.`
-#[must_use]
 pub fn unreadable(line: &str) -> Option<u64> {
     let (_, behind) = line.split_once("Can't read sector at ")?;
     behind.split_once(',')?.0.parse().ok()

@@ -2,13 +2,11 @@
 
 /// The least that an NTFS can be shrunk to, bytes, from what `ntfsresize --info` says. It says nothing of it when
 /// there is nothing that could be cut off.
-#[must_use]
 pub fn ntfs_minimum(said: &str) -> Option<u64> {
     number_after(said, "You might resize at ").or_else(|| number_after(said, "Current volume size: "))
 }
 
 /// The least that an ext can be shrunk to, in its blocks, from what `resize2fs -P` says.
-#[must_use]
 pub fn ext_minimum(said: &str) -> Option<u64> {
     number_after(said, "Estimated minimum size of the filesystem: ")
 }
@@ -22,7 +20,6 @@ fn number_after(said: &str, words: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// By ntfsresize 2022.10.3.
     const INFO: &str = "Current volume size: 62910976 bytes (63 MB)\nCurrent device size: 62914560 bytes (63 MB)\n\
         Checking filesystem consistency ...\nSpace in use       : 24 MB (37.5%)\n\
         You might resize at 23584768 bytes or 24 MB (freeing 39 MB).\n";

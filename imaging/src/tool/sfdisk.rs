@@ -52,9 +52,6 @@ struct Entry {
 const EXTENDED: [&str; 3] = ["5", "f", "85"];
 
 /// Reads its output for the disk of this name.
-///
-/// # Errors
-/// When it is not of its form. A table of a kind that is not understood is one of kind `None`.
 pub fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
     let Output { partitiontable: described } = serde_json::from_slice(json).map_err(SfdiskError::Syntax)?;
     let kind = match described.label.as_str() {
@@ -71,14 +68,11 @@ pub fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
     Ok(Table { kind, id: described.id, partitions })
 }
 
-/// No table.
-#[must_use]
 pub const fn none() -> Table {
     Table { kind: TableKind::None, id: None, partitions: Vec::new() }
 }
 
 /// Whether it holds other partitions.
-#[must_use]
 pub fn is_extended(table: TableKind, partition: &Partition) -> bool {
     table == TableKind::Dos
         && EXTENDED.contains(&partition.kind.to_ascii_lowercase().trim_start_matches("0x"))

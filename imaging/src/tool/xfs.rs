@@ -21,7 +21,6 @@ const UNMOUNT: u64 = 0x20;
 const FLAGS: usize = 9;
 
 /// The log's place in the file system, bytes; none if it is on another device, or this is no XFS.
-#[must_use]
 pub fn log(superblock: &[u8]) -> Option<Range<u64>> {
     let field = |at, length| number(superblock, at, length);
     if !superblock.starts_with(MAGIC) {
@@ -51,7 +50,6 @@ pub struct Last {
 
 impl Last {
     /// The last record after these blocks too, which begin with block `from` of the log.
-    #[must_use]
     pub fn with(last: Option<Self>, blocks: &[u8], from: u64) -> Option<Self> {
         let size = usize::try_from(BLOCK).unwrap_or(SUPERBLOCK);
         let found =
@@ -69,13 +67,11 @@ impl Last {
     }
 
     /// The block with its first operation, of a log with so many.
-    #[must_use]
     pub fn first_operation(&self, blocks: u64) -> u64 {
         (self.block + self.header).checked_rem(blocks).unwrap_or(0)
     }
 
     /// Whether it is the unmount's, by the block with its first operation.
-    #[must_use]
     pub fn is_unmount(&self, operation: &[u8]) -> bool {
         self.operations == 1 && number(operation, FLAGS, 1).is_some_and(|flags| flags & UNMOUNT != 0)
     }

@@ -22,7 +22,6 @@ pub const PROGRAM: &str = "/run/ghost/dos/c";
 pub const HOME: &str = "/run/ghost/dos/home";
 /// Where the emulator puts pictures of its screen.
 pub const CAPTURES: &str = "/run/ghost/dos/captures";
-/// The emulator's log.
 pub const LOG: &str = "/run/ghost/dos/log";
 
 /// Those of them that must be there before an emulator is started.
@@ -31,9 +30,7 @@ pub const FOLDERS: [&str; 5] = [MARKS, PROGRAM, IMAGES, HOME, CAPTURES];
 /// What a job asks of a DOS program.
 #[derive(Debug, Clone, Copy)]
 pub struct Commission<'a> {
-    /// What is done.
     pub mode: Mode,
-    /// The DOS program's switches.
     pub command: &'a str,
     /// The disk that it is done to, `/dev/sda`.
     pub disk: &'a Path,
@@ -50,7 +47,6 @@ pub enum DosError {
     /// The template is of a size that the emulator cannot boot from.
     #[error("{emulator} boots from floppies of {wanted} bytes only, and the template has {found}")]
     FloppySize {
-        /// Which emulator.
         emulator: &'static str,
         /// Bytes that it should have.
         wanted: usize,

@@ -53,9 +53,6 @@ struct LaunchProgram {
 }
 
 /// How dosbox-x is started for a job, with the files of the boot floppy.
-///
-/// # Errors
-/// When the floppy has no GHOST.EXE, or something cannot stand in a configuration or a batch file.
 pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Launch, DosError> {
     if commission.mode == Mode::Ghost {
         return Err(DosError::NoScreen);
@@ -136,14 +133,12 @@ fn configuration(commission: &Commission<'_>) -> Result<String, DosError> {
 
 /// What programs have written on the DOS screen so far, from the log: whole lines only. The log leaves out
 /// carriage returns, so what a program writes over and over in one line stands side by side.
-#[must_use]
 pub fn screen_text(log: &str) -> String {
     let lines = log.lines().filter_map(|line| line.strip_prefix(CONSOLE_LINE));
     lines.map(|line| line.replace(CLEAR_SCREEN, "") + "\n").collect()
 }
 
 /// What the log complains of: the last line that says that something cannot be had.
-#[must_use]
 pub fn complaint(log: &str) -> Option<String> {
     let complains = |line: &&str| COMPLAINTS.iter().any(|words| line.contains(words));
     let line = log.lines().rev().find(complains)?;

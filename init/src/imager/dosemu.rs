@@ -32,17 +32,11 @@ pub const PROGRAMS: [&str; 5] = [
 /// Which of the two programs is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// DOSEmu 1.4.
     Dosemu1,
-    /// dosemu2.
     Dosemu2,
 }
 
 impl Flavour {
-    /// Looks into a program.
-    ///
-    /// # Errors
-    /// When it is neither of them.
     pub fn of(path: &Path, program: &[u8]) -> Result<Self, DosError> {
         let has =
             |text: &str| program.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
@@ -59,16 +53,11 @@ impl Flavour {
 /// The program that was found.
 #[derive(Debug, Clone, Copy)]
 pub struct Installed<'a> {
-    /// Where it is.
     pub path: &'a Path,
-    /// Which one it is.
     pub flavour: Flavour,
 }
 
 /// How it is started for a job, with the administrator's template floppy.
-///
-/// # Errors
-/// When the template cannot be filled in or booted, or a path cannot stand in the configuration.
 pub fn prepare(
     commission: &Commission<'_>,
     installed: Installed<'_>,
@@ -124,7 +113,6 @@ fn dosemu2(disk: &str) -> String {
 }
 
 /// What the log complains of: its last error.
-#[must_use]
 pub fn complaint(log: &str) -> Option<String> {
     let line = log.lines().rev().find(|line| line.trim_start().starts_with(ERROR))?;
     Some(line.trim_start().trim_start_matches(ERROR).trim().to_owned())

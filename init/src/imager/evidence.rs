@@ -39,11 +39,9 @@ pub struct FoundFile {
 /// What an imager left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// The files on M:.
     pub marks: Vec<FoundFile>,
     /// What is in the error file, if there is one.
     pub error_text: Option<String>,
-    /// The files on Z:.
     pub images: Vec<FoundFile>,
     /// Bytes that are free there.
     pub free: u64,
@@ -53,7 +51,6 @@ pub struct Evidence {
 
 impl Evidence {
     /// How the job ended. What a DOS program that was called has done to the disk, nobody can tell.
-    #[must_use]
     pub fn judge(&self, mode: Mode) -> Judgement {
         let reason = self.fault().or_else(|| self.image_fault(mode));
         let outcome = reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason });

@@ -39,9 +39,6 @@ pub enum PartcloneError {
 }
 
 /// How it is started for a job on these disks, `/dev/sda`. A check needs none.
-///
-/// # Errors
-/// When the mode is one in which it has nothing to do.
 pub fn prepare(
     mode: Mode,
     disks: &[PathBuf],
@@ -69,18 +66,15 @@ pub fn prepare(
 
 /// How far it says it is, by its file. While it has said nothing yet, or nothing that can be understood, nothing is
 /// known.
-#[must_use]
 pub fn progress(file: Option<&[u8]>) -> Option<Progress> {
     serde_json::from_slice(file?).ok()
 }
 
 /// Where the description of a disk's image is.
-#[must_use]
 pub fn description(index: u32) -> PathBuf {
     Path::new(IMAGES).join(layout::disk(index)).join(layout::DISK_IMAGE)
 }
 
-/// What it left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// How it ended, by its file.
@@ -93,7 +87,6 @@ pub struct Evidence {
 
 impl Evidence {
     /// How the job ended, what became of the disks, and what else there is to know.
-    #[must_use]
     pub fn judge(&self, mode: Mode) -> Judgement {
         let last_phase = progress(self.progress.as_deref()).map_or(Phase::Surveying, |last| last.phase);
         // Its last word on how far it was is a second old: it may have begun to write since.

@@ -20,9 +20,7 @@ use crate::task::{Finding, Surroundings, Task, WakeOnLan};
 /// What goes wrong with a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// It fails.
     Fails,
-    /// It never ends.
     Hangs,
     /// It never ends, nor does any after it: the server has died.
     ServerDies,
@@ -43,7 +41,6 @@ pub struct Fake {
     due: VecDeque<Event>,
     /// Which of the tasks that are started, counted from 0, gets into which trouble.
     trouble: Option<(usize, Trouble)>,
-    /// The kernel command line.
     pub command_line: String,
     /// The order in its tree.
     pub order: Option<Vec<u8>>,
@@ -53,7 +50,6 @@ pub struct Fake {
     pub stop_file_since: Option<Duration>,
     /// Whether every look for the stop file hangs.
     pub stop_looks_hang: bool,
-    /// Whether every screenshot hangs.
     pub captures_hang: bool,
     /// The server's request to see the screen, and since when it is there.
     pub screen_request: Option<(Duration, String)>,

@@ -21,9 +21,6 @@ pub(super) struct LastResort {
 
 impl LastResort {
     /// Begins to wait for signs of life.
-    ///
-    /// # Errors
-    /// When there can be no thread.
     pub(super) fn start(watchdogs: Watchdogs) -> Result<Self, Failure> {
         let (signs_of_life, seen) = mpsc::channel();
         let mut vigil = Vigil::new(clock::uptime());
@@ -43,7 +40,6 @@ impl LastResort {
         Ok(Self { signs_of_life })
     }
 
-    /// The loop turns.
     pub(super) fn alive(&self) {
         // The other side ends by powering the machine off.
         let _ = self.signs_of_life.send(());

@@ -67,10 +67,6 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// Takes the machine over.
-    ///
-    /// # Errors
-    /// When signals cannot be watched or a thread cannot be started; then nobody would hear of anything.
     pub fn take_over(watchdogs: Watchdogs) -> Result<Self, Failure> {
         let last_resort = LastResort::start(watchdogs.clone())?;
         let (sender, queue) = mpsc::channel();

@@ -18,7 +18,6 @@ use crate::session::{Action, Event, Session};
 pub struct Occurrence {
     /// Time since the kernel's start.
     pub at: Duration,
-    /// What happened.
     pub event: Event,
 }
 

@@ -33,10 +33,8 @@ pub struct Album {
     outcome: Option<Outcome>,
 }
 
-/// One screenshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Its name without ending.
     pub name: String,
     /// When it was taken, as time since the kernel's start.
     pub at: Duration,
@@ -66,8 +64,6 @@ enum Kind {
 }
 
 impl Album {
-    /// An empty one.
-    #[must_use]
     pub fn new(title: String) -> Self {
         Self { title, ..Self::default() }
     }
@@ -101,7 +97,6 @@ impl Album {
         }
     }
 
-    /// Adds a screenshot.
     pub fn add(&mut self, frame: Frame) {
         if let Some(rate) = self.rate.take() {
             self.tell(frame.at, Kind::Rate, format!("{} moved a second", bytes(rate)));
@@ -109,7 +104,6 @@ impl Album {
         self.frames.push(frame);
     }
 
-    /// Takes one out.
     pub fn remove(&mut self, name: &str) {
         self.frames.retain(|frame| frame.name != name);
     }
@@ -123,8 +117,6 @@ impl Album {
             .map(|frame| frame.name.as_str())
     }
 
-    /// The page.
-    #[must_use]
     pub fn page(&self) -> String {
         page::write(self)
     }

@@ -14,7 +14,6 @@ const HIGH: &str = concat!(
 );
 
 /// The character whose glyph a PC's own font has for this byte.
-#[must_use]
 pub fn character(byte: u8) -> char {
     let index = usize::from(byte);
     match byte {

@@ -3,14 +3,12 @@
 
 use super::frame_buffer::{Layout, Pixels};
 
-/// Where they begin.
 pub const OFFSET: usize = 0x500;
 /// How many are looked at.
 pub const COUNT: usize = 10;
 /// The lowest and highest number that the first one can have: versions of the interface.
 const VERSIONS: std::ops::RangeInclusive<u16> = 0xB0C0..=0xB0CF;
 
-/// Indexes (QEMU, hw/display/vga_int.h).
 mod index {
     pub(super) const WIDTH: usize = 1;
     pub(super) const HEIGHT: usize = 2;
@@ -31,7 +29,6 @@ pub struct Mode {
 }
 
 /// The mode that the registers tell of; none while the card is a VGA.
-#[must_use]
 pub fn mode(registers: &[u16; COUNT], colours: impl FnOnce() -> Vec<[u8; 3]>) -> Option<Mode> {
     let is_displayed = VERSIONS.contains(&registers[0]) && registers[index::ENABLE] & 1 == 1;
     if !is_displayed {

@@ -20,7 +20,6 @@ pub enum Pixels {
     Packed {
         /// Bytes of a pixel: 2, 3 or 4.
         bytes: usize,
-        /// Red, green, blue.
         channels: [Channel; 3],
     },
 }
@@ -28,9 +27,7 @@ pub enum Pixels {
 /// Where a component is in a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Channel {
-    /// The lowest bit.
     pub offset: u32,
-    /// How many bits.
     pub length: u32,
 }
 
@@ -39,11 +36,9 @@ pub struct Channel {
 pub struct Layout {
     /// Dots of a line.
     pub width: usize,
-    /// Lines.
     pub height: usize,
     /// Bytes from one line to the next.
     pub pitch: usize,
-    /// What a pixel means.
     pub pixels: Pixels,
 }
 
@@ -55,7 +50,6 @@ pub enum FrameBufferError {
     Size {
         /// Dots of a line.
         width: usize,
-        /// Lines.
         height: usize,
         /// Bytes from one line to the next.
         pitch: usize,
@@ -72,7 +66,6 @@ pub enum FrameBufferError {
 
 impl Pixels {
     /// Pixels of 15, 16, 24 or 32 bits as PCs have them: blue lowest, then green, then red.
-    #[must_use]
     pub const fn usual(bits: u32) -> Option<Self> {
         let (bytes, lengths) = match bits {
             15 => (2, [5, 5, 5]),
@@ -124,9 +117,6 @@ impl Channel {
 }
 
 /// How many bytes such a frame buffer has, from the first dot on.
-///
-/// # Errors
-/// When no screen has that size.
 pub fn length(layout: &Layout) -> Result<usize, FrameBufferError> {
     let Layout { width, height, pitch, .. } = *layout;
     let fits = (1..=LARGEST_SIDE).contains(&width)
@@ -139,9 +129,6 @@ pub fn length(layout: &Layout) -> Result<usize, FrameBufferError> {
 }
 
 /// The picture: with a palette if it has no more colours than fit into one, as consoles do.
-///
-/// # Errors
-/// When the bytes are not such a frame buffer.
 pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Screen, FrameBufferError> {
     let expected = length(layout)?;
     if bytes.len() < expected {

@@ -52,7 +52,6 @@ fn rows(glyph: &[u8]) -> Rows {
 struct Grid {
     /// Dots of a cell: 8 or 9.
     width: usize,
-    /// Lines of a cell.
     height: usize,
     /// How often each dot, and each line, is repeated.
     scale: [usize; 2],
@@ -69,7 +68,6 @@ impl Grid {
     }
 }
 
-/// What a cell shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Drawn {
     /// The character, if it is one.
@@ -80,7 +78,6 @@ struct Drawn {
 }
 
 /// What can be read in a picture; nothing if there is hardly a letter.
-#[must_use]
 pub fn read(picture: &Picture) -> Option<TextScreen> {
     let readings = Grid::all().filter_map(|grid| {
         let (columns, cells) = cells(picture, grid)?;

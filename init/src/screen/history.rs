@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 /// Why a screenshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
-    /// It was time.
     Interval,
     /// Something happened: a key, a stall, the end. There are few of these.
     Event,
@@ -24,14 +23,12 @@ pub struct History {
 
 impl History {
     /// Keeps that many of the latest; the very last one is kept in any case.
-    #[must_use]
     pub fn new(kept: u32) -> Self {
         let kept = usize::try_from(kept).unwrap_or(usize::MAX).max(1);
         Self { kept, has_first: false, latest: VecDeque::new() }
     }
 
     /// Takes note of a new screenshot; gives the one that is to be removed now, if any.
-    #[must_use]
     pub fn add(&mut self, name: String, occasion: Occasion) -> Option<String> {
         let is_first = !std::mem::replace(&mut self.has_first, true);
         if is_first || occasion == Occasion::Event {

@@ -19,24 +19,16 @@ const BYTES_PER_CELL: usize = font::WIDTH / 2;
 pub enum PictureError {
     /// The screen is of no size, or larger than a PNG can be.
     #[error("a screen of {columns}x{rows} characters cannot be drawn")]
-    Size {
-        /// Its columns.
-        columns: usize,
-        /// Its rows.
-        rows: usize,
-    },
+    Size { columns: usize, rows: usize },
     /// The picture is of no size, too large, or not a rectangle.
     #[error("{dots} dots in lines of {width} are no picture")]
     Dots {
         /// Dots of a line.
         width: usize,
-        /// All of them.
         dots: usize,
     },
-    /// It is no PNG.
     #[error("the picture cannot be read as PNG")]
     Decode(#[source] png::DecodingError),
-    /// The encoder failed.
     #[error("the picture cannot be written as PNG")]
     Encode(#[source] png::EncodingError),
 }

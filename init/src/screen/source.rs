@@ -32,8 +32,6 @@ impl Source {
     pub const ALL: [Self; 5] =
         [Self::Ghostvga, Self::VideoMemory, Self::Console, Self::Kms, Self::FrameBuffer];
 
-    /// Its name in reports.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ghostvga => "/dev/ghostvga",
@@ -54,9 +52,7 @@ impl fmt::Display for Source {
 /// A source that could not say what the monitor shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Which.
     pub source: Source,
-    /// Why.
     pub reason: Failure,
 }
 
@@ -71,9 +67,7 @@ impl fmt::Display for PassedOver {
 pub struct Found<T> {
     /// What stands on the screen.
     pub screen: T,
-    /// Who said so.
     pub source: Source,
-    /// Who was asked before.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -87,9 +81,6 @@ fn reasons(passed_over: &[PassedOver]) -> String {
 }
 
 /// Asks one source after the other.
-///
-/// # Errors
-/// When all have failed.
 pub fn first<T>(
     sources: &[Source],
     mut look: impl FnMut(Source) -> Result<T, Failure>,
@@ -112,7 +103,6 @@ pub struct SourceNews {
 
 impl SourceNews {
     /// Of the sources that were passed over, those that are worth telling: all if anything is new, else none.
-    #[must_use]
     pub fn news(&mut self, source: &str, passed_over: Vec<String>) -> Vec<String> {
         let now = Some((source.to_owned(), passed_over.clone()));
         if self.told == now {

@@ -27,9 +27,6 @@ use super::Picture;
 use snapshot::{Mode, Snapshot};
 
 /// The picture, with its text in a text mode.
-///
-/// # Errors
-/// When the bytes are not a whole snapshot of the format that is known here.
 pub fn decode(bytes: &[u8]) -> Result<Picture, SnapshotError> {
     let snapshot = Snapshot::read(bytes)?;
     let screen = display::Display::of(&snapshot);

@@ -27,9 +27,6 @@ pub enum VtError {
 
 /// The screen of a terminal from `vcsa` and, where the kernel has it, `vcsu`. Without the latter, glyphs are
 /// taken to be in code page 437, which is right for the font of the BIOS.
-///
-/// # Errors
-/// When `vcsa` is shorter than it says.
 pub fn decode(vcsa: &[u8], vcsu: Option<&[u8]>) -> Result<TextScreen, VtError> {
     let (header, rest) = vcsa.split_at_checked(HEADER).ok_or(VtError::Empty)?;
     let [rows, columns, column, row] = [0, 1, 2, 3].map(|index| usize::from(header[index]));

@@ -84,7 +84,6 @@ impl Step {
     }
 }
 
-/// An imager that runs.
 #[derive(Debug)]
 pub(super) struct Imaging {
     job: Job,
@@ -139,7 +138,6 @@ impl Imaging {
         }
     }
 
-    /// The next screenshot.
     pub(super) fn capture(&mut self, what_for: &str) -> Task {
         self.screens.capture(what_for)
     }

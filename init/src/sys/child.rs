@@ -16,12 +16,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
     /// By itself, with this status.
     Exited(i32),
-    /// By a signal.
     Killed(Signal),
 }
 
@@ -40,31 +38,20 @@ impl fmt::Display for Departure {
 pub enum ChildError {
     /// It could not be started.
     #[error("cannot start {program}")]
-    Start {
-        /// Which program.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
+    Start { program: String, source: io::Error },
     /// The kernel gave it a number that is no process's.
     #[error("{0} is not the number of a process")]
     Number(u32),
     /// It ran longer than it may, and was killed.
     #[error("{program} took longer than {} s", .limit.as_secs())]
     TooLong {
-        /// Which program.
         program: String,
         /// How long it might run.
         limit: Duration,
     },
     /// It ended otherwise than with status 0.
     #[error("{program} {departure}")]
-    Failed {
-        /// Which program.
-        program: String,
-        /// How it ended.
-        departure: Departure,
-    },
+    Failed { program: String, departure: Departure },
 }
 
 /// Where programs are looked for: the kernel gives PID 1 no path.
@@ -73,12 +60,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// What is told of the end of a child.
 type Watcher = Box<dyn FnOnce(Departure) + Send>;
 
-/// What [`Children::reap`] left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
     /// There is no process but this one.
     None,
-    /// There are others.
     Some,
 }
 
@@ -96,9 +81,6 @@ impl Children {
     }
 
     /// Starts a program; `at_end` is told how it ended.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub fn spawn(
         &self,
         command: &mut Command,
@@ -115,9 +97,6 @@ impl Children {
     }
 
     /// Runs a program to its end, which must be a good one.
-    ///
-    /// # Errors
-    /// When it cannot be started, takes longer than `limit`, or ends otherwise than with status 0.
     pub fn run(&self, command: &mut Command, limit: Duration) -> Result<(), ChildError> {
         let program = name_of(command);
         let (tell, told) = mpsc::channel();

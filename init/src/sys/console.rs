@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-/// Where terminals are.
 const DEVICES: &str = "/dev";
 /// The kernel's console, and the screen that a person at the machine sees.
 const TERMINALS: [&str; 2] = ["console", "tty1"];

@@ -13,26 +13,13 @@ const SECTOR: u64 = 512;
 pub enum CountersError {
     /// A list of the kernel's.
     #[error("cannot read {list}")]
-    Read {
-        /// Which.
-        list: &'static str,
-        /// Why.
-        source: ProcError,
-    },
+    Read { list: &'static str, source: ProcError },
     /// A device that is not in it.
     #[error("{list} has no line for {device}")]
-    NoSuchDevice {
-        /// Which list.
-        list: &'static str,
-        /// Which device.
-        device: String,
-    },
+    NoSuchDevice { list: &'static str, device: String },
 }
 
 /// What has gone through these disks and this interface since the kernel's start.
-///
-/// # Errors
-/// When one of them is not there.
 pub fn read(disks: &[String], interface: &str) -> Result<Counters, CountersError> {
     let missing = |list, device: &str| CountersError::NoSuchDevice { list, device: device.to_owned() };
     let list = "/proc/diskstats";

@@ -18,9 +18,6 @@ pub struct DisksError {
 }
 
 /// All block devices, partitions not among them.
-///
-/// # Errors
-/// When the kernel's list cannot be read.
 pub fn all() -> Result<Vec<BlockDevice>, DisksError> {
     below(Path::new("/sys/block"))
 }

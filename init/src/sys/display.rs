@@ -23,20 +23,11 @@ pub enum DisplayError {
     /// The kernel's console is elsewhere: on a frame buffer that firmware or boot loader left, or nowhere.
     #[error("the kernel's console is not on the VGA")]
     ConsoleElsewhere,
-    /// The kernel's lists.
     #[error("cannot read {path}")]
-    List {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    List { path: PathBuf, source: io::Error },
 }
 
 /// The VGA whose memory the monitor shows, as a folder of sysfs: the rules are those of the kernel module (`kmod/`).
-///
-/// # Errors
-/// When there is none, or the monitor shows something else.
 pub fn vga() -> Result<PathBuf, DisplayError> {
     displayed(Path::new(PCI_DEVICES), Path::new(CONSOLES))
 }

@@ -12,15 +12,12 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::task::WakeOnLan;
 
-/// `ETHTOOL_GWOL` and `ETHTOOL_SWOL` (linux/ethtool.h).
 const GET_WAKE_ON_LAN: u32 = 0x0000_0005;
 const SET_WAKE_ON_LAN: u32 = 0x0000_0006;
-/// `WAKE_MAGIC` (linux/ethtool.h).
 const MAGIC: u32 = 1 << 5;
 /// The letters of ethtool(8) for the bits of `wolopts`, from the lowest.
 const LETTERS: [char; 8] = ['p', 'u', 'm', 'b', 'a', 'g', 's', 'f'];
 
-/// `struct ethtool_wolinfo` (linux/ethtool.h).
 #[repr(C)]
 #[derive(Debug, Default)]
 struct WolInfo {
@@ -42,9 +39,6 @@ pub enum EthtoolError {
 }
 
 /// Switches the magic packet on and reads it back.
-///
-/// # Errors
-/// When nothing can be said of the interface at all.
 pub fn arm(interface: &str) -> Result<WakeOnLan, EthtoolError> {
     let name = interface_name(interface)?;
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)

@@ -6,44 +6,18 @@ use std::path::{Path, PathBuf};
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// Reading failed.
     #[error("cannot read {path}")]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Writing failed.
+    Read { path: PathBuf, source: io::Error },
     #[error("cannot write {path}")]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Removing failed.
+    Write { path: PathBuf, source: io::Error },
     #[error("cannot remove {path}")]
-    Remove {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Remove { path: PathBuf, source: io::Error },
     /// A folder could not be made.
     #[error("cannot make the folder {path}")]
-    Folder {
-        /// Which folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Folder { path: PathBuf, source: io::Error },
 }
 
 /// The bytes of a file; none if there is no such file.
-///
-/// # Errors
-/// When it is there and cannot be read.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     match bytes(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -53,41 +27,25 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 }
 
 /// The bytes of a file that must be there.
-///
-/// # Errors
-/// When it cannot be read.
 pub fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
 }
 
 /// The text of a file; what is not UTF-8 in it is replaced.
-///
-/// # Errors
-/// When it cannot be read.
 pub fn text(path: &Path) -> Result<String, FileError> {
     bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Writes a file anew.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileError> {
     std::fs::write(path, content).map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
 /// Makes a folder and those above it, unless they are there.
-///
-/// # Errors
-/// When that is not possible.
 pub fn make_folder(path: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(path).map_err(|source| FileError::Folder { path: path.to_owned(), source })
 }
 
 /// Removes a file; one that is not there is no error.
-///
-/// # Errors
-/// When it is there and cannot be removed.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {

@@ -14,7 +14,6 @@ use crate::screen::frame_buffer::{self, Channel, FrameBufferError, Layout, Pixel
 
 /// The device, which is also its name as a source.
 pub const DEVICE: &str = "/dev/fb0";
-/// Requests of linux/fb.h.
 const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
 const FBIOGETCMAP: libc::Ioctl = 0x4604;
@@ -24,7 +23,6 @@ const TRUE_COLOUR: u32 = 2;
 const PSEUDO_COLOUR: u32 = 3;
 const DIRECT_COLOUR: u32 = 4;
 
-/// Why there is nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameBufferDeviceError {
     /// There is no such device.
@@ -35,23 +33,14 @@ pub enum FrameBufferDeviceError {
     Ask(#[source] Errno),
     /// Planes, or text: nothing that is drawn today.
     #[error("the frame buffer has pixels of {bits} bits, type {kind}, visual {visual}")]
-    Kind {
-        /// Bits of a pixel.
-        bits: u32,
-        /// `FB_TYPE_*`.
-        kind: u32,
-        /// `FB_VISUAL_*`.
-        visual: u32,
-    },
+    Kind { bits: u32, kind: u32, visual: u32 },
     /// Its dots.
     #[error("cannot read {DEVICE}")]
     Read(#[source] io::Error),
-    /// What was read.
     #[error(transparent)]
     Picture(#[from] FrameBufferError),
 }
 
-/// `struct fb_bitfield`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Bits {
@@ -60,7 +49,6 @@ struct Bits {
     msb_right: u32,
 }
 
-/// `struct fb_var_screeninfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Variable {
@@ -79,7 +67,6 @@ struct Variable {
     rest: [u32; 20],
 }
 
-/// `struct fb_fix_screeninfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Fixed {
@@ -98,7 +85,6 @@ struct Fixed {
     reserved: [u16; 2],
 }
 
-/// `struct fb_cmap`.
 #[repr(C)]
 struct Colours {
     start: u32,
@@ -109,10 +95,6 @@ struct Colours {
     transparent: *mut u16,
 }
 
-/// What it shows.
-///
-/// # Errors
-/// When there is none, or it is of a kind that is not known here.
 pub fn screen() -> Result<Screen, FrameBufferDeviceError> {
     let device = File::open(DEVICE).map_err(FrameBufferDeviceError::Open)?;
     let mut variable = Variable::default();

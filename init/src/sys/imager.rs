@@ -27,56 +27,31 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What went wrong with the imager's files or processes.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagerFilesError {
-    /// A file.
     #[error(transparent)]
     File(#[from] FileError),
     /// A folder that cannot be listed.
     #[error("cannot list {path}")]
-    List {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    List { path: PathBuf, source: io::Error },
     /// A file system that does not say how much room it has.
     #[error("cannot ask how much room there is in {path}")]
-    Space {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: rustix::io::Errno,
-    },
+    Space { path: PathBuf, source: rustix::io::Errno },
     /// What it has for a screen, or for its output.
     #[error("cannot open {path}")]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The program.
+    Open { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Program(#[from] ChildError),
-    /// The list of processes.
     #[error("cannot list the processes")]
     Processes(#[source] ProcError),
-    /// It lives on.
     #[error("it is still there after {} s", .0.as_secs())]
     StillThere(Duration),
 }
 
 /// Makes the imager's folders, with nothing of an earlier one in them.
-///
-/// # Errors
-/// When one cannot be made.
 pub fn make_folders(folders: &[&str]) -> Result<(), ImagerFilesError> {
     folders.iter().try_for_each(|path| Ok(file::make_folder(Path::new(path))?))
 }
 
 /// Writes the files that it needs.
-///
-/// # Errors
-/// When one cannot be written.
 pub fn write_files(launch: &Launch) -> Result<(), ImagerFilesError> {
     for wanted in &launch.files {
         wanted.path.parent().map_or(Ok(()), file::make_folder)?;
@@ -86,9 +61,6 @@ pub fn write_files(launch: &Launch) -> Result<(), ImagerFilesError> {
 }
 
 /// Starts it in a session of its own; `at_end` is told how it ended. Gives the session's number.
-///
-/// # Errors
-/// When its terminal cannot be opened or it cannot be started.
 pub fn start(
     launch: &Launch,
     children: &Children,
@@ -120,9 +92,6 @@ fn cannot_open(path: impl AsRef<Path>, source: io::Error) -> ImagerFilesError {
 }
 
 /// Signals every process of a session, and waits until none is left, but not longer than this.
-///
-/// # Errors
-/// When some are still there, or the processes cannot be listed.
 pub fn end_session(session: Pid, signal: Signal, limit: Duration) -> Result<(), ImagerFilesError> {
     let started = Instant::now();
     for member in members(session)? {
@@ -142,7 +111,6 @@ pub fn end_session(session: Pid, signal: Signal, limit: Duration) -> Result<(), 
 }
 
 /// Whether a process is there.
-#[must_use]
 pub fn is_there(process: Pid) -> bool {
     kill(process, None).is_ok()
 }
@@ -157,9 +125,6 @@ fn members(session: Pid) -> Result<Vec<Pid>, ImagerFilesError> {
 }
 
 /// The files of a folder.
-///
-/// # Errors
-/// When it cannot be listed.
 pub fn files(folder: &Path) -> Result<Vec<FoundFile>, ImagerFilesError> {
     let cannot = |source| ImagerFilesError::List { path: folder.to_owned(), source };
     let mut found = Vec::new();
@@ -172,9 +137,6 @@ pub fn files(folder: &Path) -> Result<Vec<FoundFile>, ImagerFilesError> {
 }
 
 /// Bytes that are free in the file system of a folder.
-///
-/// # Errors
-/// When its server does not say.
 pub fn free_space(folder: &Path) -> Result<u64, ImagerFilesError> {
     let cannot = |source| ImagerFilesError::Space { path: folder.to_owned(), source };
     let space = rustix::fs::statvfs(folder).map_err(cannot)?;
@@ -182,9 +144,6 @@ pub fn free_space(folder: &Path) -> Result<u64, ImagerFilesError> {
 }
 
 /// What the program says went wrong, if it says so.
-///
-/// # Errors
-/// When its error file is there and cannot be read.
 pub fn error_text(marks: &[FoundFile]) -> Result<Option<String>, ImagerFilesError> {
     let Some(found) = marks.iter().find(|file| file.name.eq_ignore_ascii_case(ERROR_FILE)) else {
         return Ok(None);
@@ -193,9 +152,6 @@ pub fn error_text(marks: &[FoundFile]) -> Result<Option<String>, ImagerFilesErro
 }
 
 /// Waits until a folder has a file that is not in `before`, and the file does not grow any more.
-///
-/// # Errors
-/// When the folder cannot be listed.
 pub fn wait_for_new_file(
     folder: &Path,
     before: &[FoundFile],

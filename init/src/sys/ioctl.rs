@@ -8,9 +8,6 @@ use nix::libc;
 
 /// Asks the device.
 ///
-/// # Errors
-/// The kernel's reason.
-///
 /// # Safety
 /// The request must take a pointer to what `with` points to, and whatever that points to in turn.
 pub(super) unsafe fn ask<T>(device: &impl AsRawFd, request: libc::Ioctl, with: *mut T) -> Result<(), Errno> {

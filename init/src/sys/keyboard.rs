@@ -27,12 +27,7 @@ pub enum KeyboardError {
     Make(#[source] io::Error),
     /// A key was not taken.
     #[error("cannot type {key:?}")]
-    Type {
-        /// Which key.
-        key: KeyCode,
-        /// Why.
-        source: io::Error,
-    },
+    Type { key: KeyCode, source: io::Error },
 }
 
 /// A keyboard that is there as long as this is.
@@ -42,10 +37,6 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
-    /// Plugs it in.
-    ///
-    /// # Errors
-    /// When the kernel has no uinput.
     pub fn plug_in() -> Result<Self, KeyboardError> {
         let keys: AttributeSet<KeyCode> = (1..=LAST_KEY).map(KeyCode::new).collect();
         VirtualDevice::builder()
@@ -56,17 +47,11 @@ impl Keyboard {
     }
 
     /// Types these keys, one after the other.
-    ///
-    /// # Errors
-    /// At the first that is not taken.
     pub fn type_keys(&mut self, keys: &[KeyCode]) -> Result<(), KeyboardError> {
         keys.iter().try_for_each(|key| self.press(&[*key]))
     }
 
     /// Presses keys together: down in this order, up in the opposite one.
-    ///
-    /// # Errors
-    /// At the first that is not taken.
     pub fn press(&mut self, chord: &[KeyCode]) -> Result<(), KeyboardError> {
         std::thread::sleep(NOTICED.saturating_sub(self.made.elapsed()));
         chord.iter().try_for_each(|key| self.emit(*key, 1))?;

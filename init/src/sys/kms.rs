@@ -30,45 +30,28 @@ const RGB888: u32 = u32::from_le_bytes(*b"RG24");
 const RGB565: u32 = u32::from_le_bytes(*b"RG16");
 const XRGB1555: u32 = u32::from_le_bytes(*b"XR15");
 
-/// Why there is nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum KmsError {
     /// No card has a driver.
     #[error("there is no card in {DEVICES}")]
     NoCard,
-    /// A card shows nothing.
     #[error("{} displays nothing", .0.display())]
     Dark(PathBuf),
-    /// The device.
     #[error("cannot open {path}")]
-    Open {
-        /// Which card.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A request.
+    Open { path: PathBuf, source: io::Error },
     #[error("cannot {what}")]
     Ask {
         /// What was to be done.
         what: &'static str,
-        /// Why it was not.
         source: Errno,
     },
     /// It is tiled, compressed, or of a format that is not known here.
     #[error("the buffer on the screen has the format {format:#010x}, modifier {modifier:#x}")]
-    Format {
-        /// The number of drm/drm_fourcc.h.
-        format: u32,
-        /// How it is tiled.
-        modifier: u64,
-    },
-    /// What was read.
+    Format { format: u32, modifier: u64 },
     #[error(transparent)]
     Picture(#[from] FrameBufferError),
 }
 
-/// `struct drm_mode_card_res`.
 #[repr(C)]
 #[derive(Default)]
 struct Resources {
@@ -98,7 +81,6 @@ struct Crtc {
     mode: Mode,
 }
 
-/// `struct drm_mode_modeinfo`.
 #[repr(C)]
 #[derive(Default)]
 struct Mode {
@@ -112,7 +94,6 @@ struct Mode {
     name: [u32; 8],
 }
 
-/// `struct drm_mode_fb_cmd2`.
 #[repr(C)]
 #[derive(Default)]
 struct FrameBuffer {
@@ -127,7 +108,6 @@ struct FrameBuffer {
     modifiers: [u64; 4],
 }
 
-/// `struct drm_mode_map_dumb`.
 #[repr(C)]
 #[derive(Default)]
 struct MapDumb {
@@ -136,14 +116,12 @@ struct MapDumb {
     offset: u64,
 }
 
-/// `struct drm_gem_close`.
 #[repr(C)]
 struct Close {
     handle: u32,
     pad: u32,
 }
 
-/// Requests of drm/drm.h.
 mod request {
     use nix::libc::Ioctl;
 
@@ -158,9 +136,6 @@ mod request {
 }
 
 /// What the first card that displays something displays.
-///
-/// # Errors
-/// When there is none, or its buffer cannot be read.
 pub fn screen() -> Result<Screen, KmsError> {
     let mut dark = None;
     for path in cards() {

@@ -33,28 +33,19 @@ const PORT_DAC_VALUE: usize = PORTS + 9;
 pub enum LinearError {
     /// The kernel keeps it to itself (lockdown).
     #[error("cannot map {path}")]
-    Map {
-        /// Which window.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Map { path: PathBuf, source: io::Error },
     /// What the registers say of it.
     #[error(transparent)]
     Layout(#[from] FrameBufferError),
 }
 
 /// Whether a VESA mode is displayed, so that planes tell nothing. Nobody knows where the kernel does not let one look.
-#[must_use]
 pub fn is_displayed(vga: &Path) -> bool {
     is_known(vga)
         && Window::map(vga, REGISTERS, REGISTERS_LENGTH).is_ok_and(|registers| mode(&registers).is_some())
 }
 
 /// What the VGA in that folder of sysfs displays in a VESA mode; nothing if it has none, or nobody can tell.
-///
-/// # Errors
-/// When it has one and it cannot be read.
 pub fn screen(vga: &Path) -> Result<Option<Screen>, LinearError> {
     if !is_known(vga) {
         return Ok(None);

@@ -17,39 +17,24 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// What went wrong with modules.
 #[derive(Debug, thiserror::Error)]
 pub enum ModulesError {
-    /// modprobe.
     #[error(transparent)]
     Program(#[from] ChildError),
     /// The kernel's list of devices.
     #[error("cannot read {path}")]
-    Devices {
-        /// Which part of it.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Devices { path: PathBuf, source: io::Error },
 }
 
 /// Loads these modules by name, and what they need.
-///
-/// # Errors
-/// When one is missing or refused.
 pub fn load(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
     Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
 }
 
 /// Loads one module with a parameter of its own, `NAME=VALUE`.
-///
-/// # Errors
-/// When it is missing or refused.
 pub fn load_with(children: &Children, name: &str, parameter: &str) -> Result<(), ModulesError> {
     Ok(children.run(modprobe().args([name, parameter]), LIMIT)?)
 }
 
 /// Loads modules that the job can do without.
-///
-/// # Errors
-/// When modprobe cannot be run. A module that is not there, or has nothing to do here, is no error.
 pub fn load_if_useful(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
     match children.run(modprobe().args(["-a", "-q"]).args(names), LIMIT) {
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
@@ -59,9 +44,6 @@ pub fn load_if_useful(children: &Children, names: &[&str]) -> Result<(), Modules
 
 /// Loads what the devices that are there ask for, the display's driver excepted: it would take the text
 /// console away, and with it the screenshots.
-///
-/// # Errors
-/// When the devices cannot be listed or modprobe cannot be run. A device without a driver is no error.
 pub fn load_for_devices(children: &Children) -> Result<(), ModulesError> {
     let wanted: BTreeSet<String> =
         aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias)).collect();

@@ -13,28 +13,20 @@ use crate::fstab::{Mount, MountFlag};
 /// What could not be mounted, or unmounted.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
-    /// A file system.
     #[error("cannot mount {kind} from {origin} with '{options}' on {target}")]
     Mount {
-        /// Its type.
         kind: String,
-        /// Where it is.
         origin: String,
-        /// Its options.
         options: String,
         /// Where it should be seen.
         target: PathBuf,
-        /// Why.
         source: Errno,
     },
-    /// A folder on another.
     #[error("cannot bind {from} on {onto}")]
     Bind {
         /// What should be seen …
         from: PathBuf,
-        /// … here.
         onto: PathBuf,
-        /// Why.
         source: Errno,
     },
     /// This client has no tree.
@@ -42,28 +34,12 @@ pub enum MountError {
     NoTree(PathBuf),
     /// A mount whose flags cannot be changed.
     #[error("cannot remount {path}")]
-    Remount {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: Errno,
-    },
+    Remount { path: PathBuf, source: Errno },
     /// A folder on which something may be mounted.
     #[error("cannot look at {path}")]
-    Look {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Unmounting.
+    Look { path: PathBuf, source: io::Error },
     #[error("cannot unmount {path}")]
-    Unmount {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: Errno,
-    },
+    Unmount { path: PathBuf, source: Errno },
 }
 
 const fn flag(flag: MountFlag) -> MsFlags {
@@ -78,9 +54,6 @@ const fn flag(flag: MountFlag) -> MsFlags {
 }
 
 /// Whether a file system of its own is mounted on this folder.
-///
-/// # Errors
-/// When it cannot be looked at.
 pub fn is_mounted(path: &Path) -> Result<bool, MountError> {
     let look = |path: &Path| {
         std::fs::metadata(path).map_err(|source| MountError::Look { path: path.to_owned(), source })
@@ -89,9 +62,6 @@ pub fn is_mounted(path: &Path) -> Result<bool, MountError> {
 }
 
 /// Mounts a file system, unless one is mounted there already.
-///
-/// # Errors
-/// When the kernel refuses, or the folder is missing.
 pub fn mount_unless_mounted(wanted: &Mount) -> Result<(), MountError> {
     if is_mounted(&wanted.target)? {
         return Ok(());
@@ -110,9 +80,6 @@ pub fn mount_unless_mounted(wanted: &Mount) -> Result<(), MountError> {
 }
 
 /// Makes a client's own folder seen at a fixed place.
-///
-/// # Errors
-/// When the folder is missing, or the kernel refuses.
 pub fn bind(from: &Path, onto: &Path) -> Result<(), MountError> {
     if !from.is_dir() {
         return Err(MountError::NoTree(from.to_owned()));
@@ -126,9 +93,6 @@ pub fn bind(from: &Path, onto: &Path) -> Result<(), MountError> {
 }
 
 /// Makes the root's file system writable, if it is not.
-///
-/// # Errors
-/// When the kernel refuses.
 pub fn make_root_writable() -> Result<(), MountError> {
     let root = Path::new("/");
     let state = statvfs(root).map_err(|source| cannot_remount(root, source))?;
@@ -139,9 +103,6 @@ pub fn make_root_writable() -> Result<(), MountError> {
 }
 
 /// Makes a mount read-only by itself: what is bound from the same file system elsewhere stays writable.
-///
-/// # Errors
-/// When the kernel refuses.
 pub fn protect(path: &Path) -> Result<(), MountError> {
     remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
 }
@@ -156,9 +117,6 @@ fn cannot_remount(path: &Path, source: Errno) -> MountError {
 }
 
 /// Unmounts what is mounted on this folder, if anything is.
-///
-/// # Errors
-/// When it is in use, or the kernel refuses otherwise.
 pub fn unmount(path: &Path) -> Result<(), MountError> {
     match umount2(path, MntFlags::empty()) {
         // EINVAL: nothing is mounted there (umount(2)).

@@ -16,21 +16,15 @@ use crate::network::{Interface, Route};
 /// What could not be asked or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The interfaces.
     #[error("cannot list the network interfaces")]
     Interfaces(#[source] Errno),
-    /// The routes.
     #[error("cannot list the routes")]
     Routes(#[source] ProcError),
-    /// The loopback.
     #[error("cannot bring up lo")]
     Loopback(#[source] Errno),
 }
 
 /// All interfaces with their addresses.
-///
-/// # Errors
-/// When the kernel does not say.
 pub fn interfaces() -> Result<Vec<Interface>, NetworkError> {
     let mut found: BTreeMap<String, Interface> = BTreeMap::new();
     for entry in getifaddrs().map_err(NetworkError::Interfaces)? {
@@ -48,10 +42,6 @@ pub fn interfaces() -> Result<Vec<Interface>, NetworkError> {
     Ok(found.into_values().collect())
 }
 
-/// All IPv4 routes.
-///
-/// # Errors
-/// When `/proc/net/route` cannot be read.
 pub fn routes() -> Result<Vec<Route>, NetworkError> {
     let entries = procfs::net::route().map_err(NetworkError::Routes)?;
     let route = |entry: procfs::net::RouteEntry| Route {
@@ -63,9 +53,6 @@ pub fn routes() -> Result<Vec<Route>, NetworkError> {
 }
 
 /// Brings `lo` up; the kernel gives it its address then.
-///
-/// # Errors
-/// When the kernel refuses.
 pub fn raise_loopback() -> Result<(), NetworkError> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
         .map_err(NetworkError::Loopback)?;

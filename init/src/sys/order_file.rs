@@ -10,18 +10,12 @@ use super::file::{self, FileError};
 use crate::task::Finding;
 
 /// The order below this `/etc`; none if there is no such file.
-///
-/// # Errors
-/// When it is there and cannot be read.
 pub fn read(etc: &Path) -> Result<Finding, FileError> {
     file::read(&etc.join(layout::ORDER)).map(Finding::Order)
 }
 
 /// Claims the order of a job below this `/var`: whoever creates the file, and only that one, obeys. NFS version 3 and later
 /// create exclusively (RFC 1813, 3.3.8).
-///
-/// # Errors
-/// When nobody knows who has it.
 pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
     file::make_folder(&var.join(layout::CLAIMS))?;
     let path = var.join(layout::claim(job));
@@ -40,9 +34,6 @@ pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
 /// That there is no such file is remembered by an NFS client for up to 30 s (nfs(5), `acdirmin`). To open the
 /// folder makes it ask the server whether the folder has changed (nfs(5), close-to-open cache consistency; Linux
 /// does so for folders, `nfs_lookup_verify_inode` in fs/nfs/dir.c), and then it forgets what it remembered.
-///
-/// # Errors
-/// When the folder cannot be opened or asked.
 pub fn look_for_stop(etc: &Path) -> Result<Finding, FileError> {
     let path = etc.join(layout::STOP);
     let folder = path.parent().unwrap_or(etc);

@@ -5,10 +5,8 @@ use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 
-/// What the kernel refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PowerError {
-    /// Not locked in memory.
     #[error("cannot lock the program in memory")]
     Lock(#[source] Errno),
     /// Ctrl-Alt-Del would still reset the machine.
@@ -20,17 +18,11 @@ pub enum PowerError {
 }
 
 /// Keeps the whole program in memory, so that it outlives the server that its file is on.
-///
-/// # Errors
-/// When the kernel refuses.
 pub fn lock_in_memory() -> Result<(), PowerError> {
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).map_err(PowerError::Lock)
 }
 
 /// Makes Ctrl-Alt-Del a SIGINT to PID 1 (reboot(2), `LINUX_REBOOT_CMD_CAD_OFF`).
-///
-/// # Errors
-/// When the kernel refuses.
 pub fn take_over_ctrl_alt_del() -> Result<(), PowerError> {
     set_cad_enabled(false).map_err(PowerError::CtrlAltDel)
 }

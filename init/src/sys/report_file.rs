@@ -24,7 +24,6 @@ pub enum ReportError {
     /// A line could not be written.
     #[error("cannot append to the report")]
     Append(#[source] io::Error),
-    /// Nobody writes any more.
     #[error("the writer of the report is gone")]
     NoWriter,
 }
@@ -43,9 +42,6 @@ pub struct ReportFile {
 
 impl ReportFile {
     /// Starts the thread that writes; the file is not touched yet.
-    ///
-    /// # Errors
-    /// When there can be no thread.
     pub fn start() -> Result<Self, ReportError> {
         let (requests, queue) = mpsc::channel();
         let path = Path::new("/var").join(layout::REPORT);
@@ -57,9 +53,6 @@ impl ReportFile {
     }
 
     /// Opens the file and writes what has been kept.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub fn open(&self) -> Result<(), ReportError> {
         self.ask(Request::Open)
     }
@@ -71,9 +64,6 @@ impl ReportFile {
     }
 
     /// Waits until all lines are on the server; gives its time of the last one.
-    ///
-    /// # Errors
-    /// When a line since the last flush could not be written.
     pub fn flush(&self) -> Result<Option<UnixTime>, ReportError> {
         self.ask(Request::Flush)
     }

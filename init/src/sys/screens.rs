@@ -13,9 +13,6 @@ use super::file::{self, FileError};
 const COMPARED: usize = 3;
 
 /// Writes one file of a screenshot, or gives the name to an older file with the same content.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -> Result<(), FileError> {
     for older in alike.take(COMPARED) {
         let is_same = file::read(&older).is_ok_and(|old| old.as_deref() == Some(content));
@@ -28,9 +25,6 @@ pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -
 }
 
 /// Lets this picture be the latest one.
-///
-/// # Errors
-/// When it cannot be put in place.
 pub fn make_latest(folder: &Path, picture: &Path) -> Result<(), FileError> {
     let beside = beside(folder, LATEST_SCREEN);
     file::remove(&beside)?;
@@ -42,10 +36,6 @@ pub fn make_latest(folder: &Path, picture: &Path) -> Result<(), FileError> {
     file::remove(&beside)
 }
 
-/// Writes the page anew.
-///
-/// # Errors
-/// When it cannot be written or put in place.
 pub fn write_page(folder: &Path, page: &str) -> Result<(), FileError> {
     let beside = beside(folder, SCREENS_PAGE);
     file::write(&beside, page)?;

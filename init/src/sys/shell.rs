@@ -30,27 +30,20 @@ const SHELL_TERMINAL: &str = "/dev/tty2";
 /// Why nobody can log in.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
-    /// A program.
     #[error(transparent)]
     Program(#[from] ChildError),
-    /// A file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The server ended.
     #[error("dropbear {0}")]
     Ended(Departure),
     /// The server does not listen.
     #[error("dropbear does not listen on port {PORT} after {} s", LISTEN_LIMIT.as_secs())]
     Deaf,
-    /// The screen.
     #[error("cannot open {SHELL_TERMINAL}")]
     Terminal(#[source] io::Error),
 }
 
 /// Starts the shell server; gives the port that it listens on.
-///
-/// # Errors
-/// When it does not listen.
 pub fn start_server(children: &Children, authorized_keys: &[String]) -> Result<u16, ShellError> {
     if !Path::new(HOST_KEY).exists() {
         let mut make_key = Command::new("dropbearkey");
@@ -94,9 +87,6 @@ fn wait_until_it_listens(ended: &mpsc::Receiver<Departure>) -> Result<u16, Shell
 }
 
 /// Starts the child that is literally `sleep SECONDS`.
-///
-/// # Errors
-/// When it cannot be started.
 pub fn start_sleep(
     children: &Children,
     duration: Duration,
@@ -109,9 +99,6 @@ pub fn start_sleep(
 }
 
 /// Starts a root shell on tty2, in a session of its own.
-///
-/// # Errors
-/// When the screen is not there or the shell cannot be started.
 pub fn start_on_screen(children: &Children) -> Result<(), ShellError> {
     let terminal: File =
         OpenOptions::new().read(true).write(true).open(SHELL_TERMINAL).map_err(ShellError::Terminal)?;

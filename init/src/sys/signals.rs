@@ -15,9 +15,6 @@ const WATCHED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, 
 pub struct SignalsError(#[source] io::Error);
 
 /// Gives each of them to `tell`, from a thread of its own.
-///
-/// # Errors
-/// When the kernel refuses.
 pub fn watch(tell: impl Fn(Signal) + Send + 'static) -> Result<(), SignalsError> {
     let mut signals = Signals::new(WATCHED.map(|signal| signal as i32)).map_err(SignalsError)?;
     let forward = move || signals.forever().filter_map(|signal| Signal::try_from(signal).ok()).for_each(tell);

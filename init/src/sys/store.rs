@@ -14,18 +14,13 @@ pub enum StoreError {
     /// Its address cannot be mounted.
     #[error(transparent)]
     Address(#[from] FstabError),
-    /// It is not mounted.
     #[error(transparent)]
     Mount(#[from] MountError),
-    /// It is another place.
     #[error("{0} has not got the order's nonce: GHSTNFS and GHSTBASE in ghostrc are not the same place")]
     OtherPlace(String),
 }
 
 /// Mounts the store unless something is mounted there, and looks for the nonce.
-///
-/// # Errors
-/// When it cannot be mounted, or has no such nonce.
 pub fn open(store: &ImageStore, nonce: &Nonce) -> Result<(), StoreError> {
     let place = Path::new(layout::STORE_MOUNT_POINT);
     let source = format!("{}:{}", store.server, store.path.display());
@@ -36,10 +31,6 @@ pub fn open(store: &ImageStore, nonce: &Nonce) -> Result<(), StoreError> {
     Err(StoreError::OtherPlace(source))
 }
 
-/// Unmounts the store.
-///
-/// # Errors
-/// When it is in use.
 pub fn close() -> Result<(), MountError> {
     mount::unmount(Path::new(layout::STORE_MOUNT_POINT))
 }

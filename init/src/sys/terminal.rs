@@ -15,12 +15,10 @@ use super::ioctl;
 use crate::screen::TextScreen;
 use crate::screen::vt::{self, VtError};
 
-/// Glyphs and attributes (vcs(4)).
 pub const CELLS: &str = "/dev/vcsa1";
 /// Unicode characters; kernels before 4.19 do not have it.
 const UNICODE: &str = "/dev/vcsu1";
 
-/// The terminal itself.
 pub const FIRST_VT: &str = "/dev/tty1";
 /// Requests of linux/kd.h and linux/vt.h, which the C library does not have: get and set the modes of the keyboard
 /// and of the display, and bring a terminal to the front.
@@ -29,38 +27,30 @@ const KDSKBMODE: libc::Ioctl = 0x4B45;
 const KDSETMODE: libc::Ioctl = 0x4B3A;
 const KDGETMODE: libc::Ioctl = 0x4B3B;
 const VT_ACTIVATE: libc::Ioctl = 0x5606;
-/// Characters and not graphics.
 const KD_TEXT: libc::c_int = 0;
 
 /// What is wrong with the terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum TerminalError {
-    /// The device.
     #[error(transparent)]
     File(#[from] FileError),
     /// The terminal cannot be opened.
     #[error("cannot open {FIRST_VT}")]
     Open(#[source] io::Error),
-    /// One of its modes.
     #[error("cannot {what} of {FIRST_VT}")]
     Mode {
         /// What was to be done.
         what: &'static str,
-        /// Why it was not.
         source: Errno,
     },
     /// A program draws there, and the cells are those of before.
     #[error("a program draws on {FIRST_VT} by itself")]
     Drawn,
-    /// What it gave.
     #[error(transparent)]
     Screen(#[from] VtError),
 }
 
 /// What stands on the first virtual terminal.
-///
-/// # Errors
-/// When the kernel has no such device, or gives no screen, or a program has told it that it draws itself.
 pub fn screen() -> Result<TextScreen, TerminalError> {
     let terminal = open()?;
     if get(&terminal, KDGETMODE).map_err(|source| refused("read the display's mode", source))? != KD_TEXT {
@@ -78,9 +68,6 @@ pub struct Modes {
 }
 
 /// The modes as they are now.
-///
-/// # Errors
-/// When they cannot be read.
 pub fn modes() -> Result<Modes, TerminalError> {
     let terminal = open()?;
     let line = tcgetattr(&terminal).map_err(|source| refused("read the line's mode", source))?;
@@ -90,9 +77,6 @@ pub fn modes() -> Result<Modes, TerminalError> {
 
 /// Puts the modes back, throws away what was typed, and shows the terminal. A program that was killed while
 /// it had the keyboard raw leaves it so. Every part is tried.
-///
-/// # Errors
-/// The first part that failed.
 pub fn put_back(modes: &Modes) -> Result<(), TerminalError> {
     let terminal = open()?;
     let line = tcsetattr(&terminal, SetArg::TCSANOW, &Termios::from(modes.line));

@@ -12,7 +12,6 @@ use crate::screen::vga::{self, SnapshotError};
 
 /// The module's device, which is also its name as a source.
 pub const DEVICE: &str = "/dev/ghostvga";
-/// The module.
 pub const MODULE: &str = "ghostvga";
 
 /// Why there is no picture.
@@ -25,15 +24,10 @@ pub enum VgaError {
     /// The planes are there and the monitor shows something else.
     #[error("a VESA mode is displayed, which has no planes")]
     Vesa,
-    /// What it gave.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
 
-/// What the monitor shows.
-///
-/// # Errors
-/// When the module does not say, or gives what cannot be understood.
 pub fn picture() -> Result<Picture, VgaError> {
     let bytes = std::fs::read(DEVICE).map_err(VgaError::Read)?;
     if display::vga().is_ok_and(|vga| linear::is_displayed(&vga)) {

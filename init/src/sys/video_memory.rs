@@ -41,7 +41,6 @@ mod port {
     pub(super) const STATUS_ABOVE_CRTC: u16 = 6;
 }
 
-/// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoMemoryError {
     /// The VGA's memory is not what is displayed.
@@ -49,29 +48,11 @@ pub enum VideoMemoryError {
     Display(#[from] DisplayError),
     /// The kernel keeps the device to itself (lockdown), or was built without it.
     #[error("cannot open {path}")]
-    Open {
-        /// Which.
-        path: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A port.
+    Open { path: &'static str, source: io::Error },
     #[error("cannot use the port {port:#x}")]
-    Port {
-        /// Which.
-        port: u16,
-        /// Why.
-        source: io::Error,
-    },
-    /// Video memory.
+    Port { port: u16, source: io::Error },
     #[error("cannot read video memory at {address:#x}")]
-    Memory {
-        /// Its physical address.
-        address: usize,
-        /// Why.
-        source: io::Error,
-    },
-    /// What was read.
+    Memory { address: usize, source: io::Error },
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     /// The linear frame buffer of a VESA mode.
@@ -79,10 +60,6 @@ pub enum VideoMemoryError {
     Linear(#[from] linear::LinearError),
 }
 
-/// What the monitor shows.
-///
-/// # Errors
-/// When there is no VGA, it is not what is displayed, or the kernel does not let anybody look.
 pub fn screen() -> Result<Screen, VideoMemoryError> {
     let vga = display::vga()?;
     if let Some(screen) = linear::screen(&vga)? {

@@ -35,13 +35,7 @@ struct WatchdogInfo {
     identity: [u8; 32],
 }
 
-nix::ioctl_read!(
-    /// Who it is (linux/watchdog.h).
-    wdioc_getsupport,
-    b'W',
-    0,
-    WatchdogInfo
-);
+nix::ioctl_read!(wdioc_getsupport, b'W', 0, WatchdogInfo);
 nix::ioctl_read!(
     /// Start or stop it. The number says read, and the kernel reads from the pointer.
     wdioc_setoptions,
@@ -63,48 +57,27 @@ nix::ioctl_read!(
     7,
     libc::c_int
 );
-/// Stop it (linux/watchdog.h).
 const WDIOS_DISABLECARD: libc::c_int = 1;
 
 /// Why a watchdog does not watch.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchdogError {
-    /// Its driver.
     #[error(transparent)]
     Modules(#[from] ModulesError),
-    /// The list of devices.
     #[error("cannot list {DEVICES}")]
     List(#[source] io::Error),
     /// There is none, not even the kernel's own.
     #[error("the kernel has no watchdog")]
     None,
-    /// It cannot be opened.
     #[error("cannot open {path}")]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It does not answer.
+    Open { path: PathBuf, source: io::Error },
     #[error("{path} does not say what it is and how long it waits")]
-    Unknown {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: Errno,
-    },
+    Unknown { path: PathBuf, source: Errno },
     /// It would reset a machine that is only busy.
     #[error("{name} waits for {seconds} s at most, which is too short")]
-    Impatient {
-        /// Which.
-        name: String,
-        /// How long it waits.
-        seconds: u64,
-    },
+    Impatient { name: String, seconds: u64 },
 }
 
-/// One that runs.
 #[derive(Debug)]
 struct Watchdog {
     device: File,
@@ -123,9 +96,6 @@ struct Kennel {
 
 impl Watchdogs {
     /// Loads drivers and starts all watchdogs that there are; gives their names. From now on they want to be petted.
-    ///
-    /// # Errors
-    /// When there is none, or one of them cannot be used; the others run all the same.
     pub fn start(&self, children: &Children) -> Result<Vec<String>, WatchdogError> {
         // Drivers ask to be stopped when the machine is left; when that happens is decided here.
         modules::load_with(children, "watchdog", "stop_on_reboot=0")?;

@@ -16,10 +16,8 @@ use crate::job::ending::chain;
 /// The record of the last check, in a generation's folder. Written by the server only.
 pub const CHECK: &str = "check.json";
 
-/// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// When it was made.
     pub at: UnixTime,
     /// What is wrong; nothing if all is good.
     pub damage: Vec<Damage>,
@@ -29,60 +27,33 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "damage", rename_all = "snake_case")]
 pub enum Damage {
-    /// A piece is gone.
     #[error("{path:?} is missing")]
-    Missing {
-        /// The piece.
-        path: String,
-    },
+    Missing { path: String },
     /// A piece is too short or too long.
     #[error("{path:?} has {found} bytes and should have {expected}")]
-    Size {
-        /// The piece.
-        path: String,
-        /// By the manifest.
-        expected: u64,
-        /// On the disk.
-        found: u64,
-    },
+    Size { path: String, expected: u64, found: u64 },
     /// A piece has the right length and other bytes.
     #[error("{path:?} is not what was written: its checksum differs")]
-    Checksum {
-        /// The piece.
-        path: String,
-    },
+    Checksum { path: String },
     /// A piece is there and cannot be read.
     #[error("{path:?} cannot be read: {reason}")]
-    Unreadable {
-        /// The piece.
-        path: String,
-        /// The kernel's reason.
-        reason: String,
-    },
+    Unreadable { path: String, reason: String },
     /// Something is there that the manifest does not know.
     #[error("{path:?} does not belong to it")]
-    Unexpected {
-        /// What it is.
-        path: String,
-    },
+    Unexpected { path: String },
     /// Every file is as it was written, and yet the image of a disk cannot be restored.
     #[error("{path:?} does not hold together: {reason}")]
     Inside {
         /// The folder of the disk's image.
         path: String,
-        /// What is wrong.
         reason: String,
     },
     /// There is no telling what should be there.
     #[error("{reason}")]
-    Manifest {
-        /// Why not.
-        reason: String,
-    },
+    Manifest { reason: String },
 }
 
 /// What is wrong, in the order of the paths. That an image does not hold together is told where none of its files says why.
-#[must_use]
 pub fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack) -> Vec<Damage> {
     let mut there: BTreeMap<&Path, &Found> = found.iter().map(|one| (one.path.as_path(), one)).collect();
     let mut damage: BTreeMap<PathBuf, Damage> = BTreeMap::new();

@@ -21,9 +21,7 @@ use super::manifest::Piece;
 pub struct DiskSummary {
     /// The folder of its image, below the generation's.
     pub folder: String,
-    /// The disk.
     pub disk: DiskFacts,
-    /// Its partition table.
     pub table: Table,
     /// The file systems of which only used blocks are kept.
     pub file_systems: Vec<FileSystemSummary>,
@@ -46,7 +44,6 @@ pub struct DiskSummary {
 pub struct FileSystemSummary {
     /// The partition that it is in; none on a disk without a table.
     pub partition: Option<u32>,
-    /// Of which kind.
     pub file_system: FileSystem,
     /// What it uses, bytes.
     pub used: u64,
@@ -59,7 +56,6 @@ pub struct FileSystemSummary {
 /// What is wrong with the image of a disk.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskFault {
-    /// There is none.
     #[error("there is no image of a disk")]
     NoDisk,
     /// A file that every image has is not there.
@@ -70,16 +66,10 @@ pub enum DiskFault {
     Unsound(String, #[source] Unsound),
     /// A line of the list of checksums has none.
     #[error("'{line}' in {path} is no checksum and name")]
-    Line {
-        /// The list.
-        path: String,
-        /// The line.
-        line: String,
-    },
+    Line { path: String, line: String },
     /// A piece is longer or shorter than the client says.
     #[error("{path} has {found} bytes, and the client wrote {written}")]
     Size {
-        /// The piece.
         path: String,
         /// What the client says, bytes.
         written: u64,
@@ -94,11 +84,8 @@ pub enum DiskFault {
 /// The files of one disk's image that say what it consists of.
 #[derive(Debug)]
 pub struct Described {
-    /// Its folder.
     pub folder: String,
-    /// What `disk.json` holds.
     pub description: Vec<u8>,
-    /// What `SHA256SUMS` holds.
     pub checksums: Vec<u8>,
 }
 
@@ -114,9 +101,6 @@ fn below<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
 }
 
 /// What a manifest says of a disk whose image is as the client wrote it.
-///
-/// # Errors
-/// The first thing that is not.
 pub fn summary(described: &Described, pieces: &[Piece]) -> Result<DiskSummary, DiskFault> {
     let Described { folder, description, checksums } = described;
     let path = |name: &str| format!("{folder}/{name}");
@@ -202,7 +186,6 @@ pub struct Pace {
 
 impl Pace {
     /// That of images of so many bytes, by the imager's own time where it tells it.
-    #[must_use]
     pub fn of(disks: &[DiskSummary], bytes: u64, job: Duration) -> Self {
         let job = u64::try_from(job.as_millis()).unwrap_or(u64::MAX);
         let own = disks.iter().map(|disk| disk.took).fold(0, u64::saturating_add);

@@ -8,7 +8,6 @@ use crate::job::pace::Expected;
 impl Catalog {
     /// How much a job of this mode will read or write, as far as that is known: it is only told to people, and
     /// so a store that cannot be read is no error here.
-    #[must_use]
     pub fn expected(&self, host: &HostName, mode: Mode, generation: Option<&Generation>) -> Option<Expected> {
         match mode {
             Mode::Verify | Mode::Restore => {

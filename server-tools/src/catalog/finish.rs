@@ -19,15 +19,11 @@ const LARGEST_DESCRIPTION: u64 = 16 << 20;
 /// What a manifest says besides what is found on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// The client's hardware address.
     pub mac: MacAddress,
-    /// What the job did.
     pub mode: Mode,
     /// The imaging program and its settings.
     pub imager: Imager,
-    /// When the imaging began.
     pub started: UnixTime,
-    /// When it ended.
     pub ended: UnixTime,
     /// Now, when everything is read back.
     pub checked: UnixTime,
@@ -43,7 +39,6 @@ pub(super) enum Step {
     SyncHost,
 }
 
-/// Asked before each step.
 type Before<'a> = &'a mut dyn FnMut(Step) -> io::Result<()>;
 
 impl Catalog {
@@ -51,9 +46,6 @@ impl Catalog {
     /// after the check is not checked. Reads every byte, so it takes as long as the disks do.
     ///
     /// Called again after a crash it goes on; a generation that is already there is left as it is.
-    ///
-    /// # Errors
-    /// When anything is not as it should be. The folder then stays where it is, and there is no generation.
     pub fn finish(&self, host: &HostName, job: &JobId, facts: &Facts) -> Result<Manifest, CatalogError> {
         self.finish_stepwise(host, job, facts, &mut |step| {
             crash::point(&format!("finish-{step:?}"));

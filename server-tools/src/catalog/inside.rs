@@ -20,9 +20,7 @@ use crate::sys::folder::{Folder, Kind, settle};
 /// The image of one disk of a generation.
 #[derive(Debug)]
 pub struct Disk {
-    /// Its index, from 0.
     pub index: u32,
-    /// Where it is.
     pub folder: PathBuf,
     /// What it says of itself, or why that cannot be believed.
     pub image: Result<DiskImage, FolderError>,
@@ -39,9 +37,6 @@ pub struct ReadBack {
 
 impl Catalog {
     /// The images of disks in a generation, by index; none if only the program that made it knows its inside.
-    ///
-    /// # Errors
-    /// When there is no such generation.
     pub fn disks(&self, host: &HostName, generation: &Generation) -> Result<Vec<Disk>, CatalogError> {
         let below = self.generation_folder(host, generation)?;
         let path = self.store.join(layout::generation(host, generation));
@@ -56,9 +51,6 @@ impl Catalog {
 
 /// Reads everything in a folder from the disk, and every byte once: the images of disks with a look at their inside, all
 /// else, and images that do not hold together, for their checksums alone.
-///
-/// # Errors
-/// When a folder cannot be listed.
 pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
     let names = pieces::names(folder)?;
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());

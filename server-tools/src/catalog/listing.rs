@@ -16,9 +16,7 @@ const LARGEST_CHECK: u64 = 16 << 20;
 /// A generation as the catalog shows it.
 #[derive(Debug)]
 pub struct Listed {
-    /// Whose it is.
     pub host: HostName,
-    /// Its name.
     pub generation: Generation,
     /// What it consists of, or why that is not known.
     pub manifest: Result<Manifest, CatalogError>,
@@ -28,14 +26,12 @@ pub struct Listed {
 
 impl Listed {
     /// Whether it was good when it was last looked at.
-    #[must_use]
     pub fn is_good(&self) -> bool {
         self.manifest.is_ok() && self.check.as_ref().is_none_or(|check| check.damage.is_empty())
     }
 
     /// What retention has to know of it. Nothing if its manifest is of no use: what is not known to be a generation
     /// is for a person to remove.
-    #[must_use]
     pub fn candidate(&self) -> Option<Candidate> {
         let made = self.manifest.as_ref().ok()?.ended;
         Some(Candidate { generation: self.generation.clone(), made, good: self.is_good() })
@@ -44,9 +40,6 @@ impl Listed {
 
 impl Catalog {
     /// The hosts that have a folder in the store, by name.
-    ///
-    /// # Errors
-    /// When the store cannot be listed.
     pub fn hosts(&self) -> Result<Vec<HostName>, CatalogError> {
         let entries = self.open()?.entries();
         let entries = entries.map_err(|source| self.unlisted(self.store.clone(), source))?;
@@ -54,9 +47,6 @@ impl Catalog {
     }
 
     /// All generations of all hosts.
-    ///
-    /// # Errors
-    /// When a folder cannot be listed.
     pub fn list(&self) -> Result<Vec<Listed>, CatalogError> {
         let mut all = Vec::new();
         for host in self.hosts()? {
@@ -66,9 +56,6 @@ impl Catalog {
     }
 
     /// The generations of a host, the oldest first; none if the store does not know it.
-    ///
-    /// # Errors
-    /// When its folder cannot be listed.
     pub fn list_host(&self, host: &HostName) -> Result<Vec<Listed>, CatalogError> {
         let Some((_, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
         folders(&entries)
@@ -77,10 +64,6 @@ impl Catalog {
             .collect()
     }
 
-    /// One generation.
-    ///
-    /// # Errors
-    /// When there is no such generation.
     pub fn show(&self, host: &HostName, generation: Generation) -> Result<Listed, CatalogError> {
         let folder = self.generation_folder(host, &generation)?;
         let manifest = self.manifest(&folder, host, &generation);
@@ -91,9 +74,6 @@ impl Catalog {
     }
 
     /// What is in a host's folder and is no generation.
-    ///
-    /// # Errors
-    /// When its folder cannot be listed.
     pub fn leftovers(&self, host: &HostName) -> Result<Vec<Leftover>, CatalogError> {
         let Some((folder, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
         let mut leftovers = Vec::new();

@@ -28,13 +28,10 @@ pub struct Manifest {
     pub mac: MacAddress,
     /// The job that made it.
     pub job: JobId,
-    /// What that job did.
     pub mode: Mode,
     /// The imaging program and its settings.
     pub imager: Imager,
-    /// When the imaging began.
     pub started: UnixTime,
-    /// When it ended.
     pub ended: UnixTime,
     /// When the server read everything back.
     pub checked: UnixTime,
@@ -46,18 +43,15 @@ pub struct Manifest {
     pub pace: Pace,
     /// The sizes of all pieces together, bytes.
     pub bytes: u64,
-    /// All files, by path.
     pub pieces: Vec<Piece>,
 }
 
 /// One file of a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
-    /// Below the generation's folder.
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// Of its content.
     pub sha256: Sha256,
 }
 
@@ -75,12 +69,7 @@ pub enum ManifestError {
     },
     /// It is whole, but belongs to something else.
     #[error("the manifest is of {host}'s generation {job}")]
-    Another {
-        /// Whose it is.
-        host: HostName,
-        /// Which one.
-        job: JobId,
-    },
+    Another { host: HostName, job: JobId },
 }
 
 /// Only what every version of the format has.
@@ -91,9 +80,6 @@ struct AnyVersion {
 
 impl Manifest {
     /// Reads the manifest of this host's generation. Fields that are not known are passed over.
-    ///
-    /// # Errors
-    /// When it is no JSON, of another version, lacks something, or belongs to another generation.
     pub fn parse(bytes: &[u8], host: &HostName, generation: &Generation) -> Result<Self, ManifestError> {
         let AnyVersion { version } = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
         if version != u64::from(VERSION) {
@@ -107,15 +93,10 @@ impl Manifest {
     }
 
     /// What a job that reads this generation has to know of it.
-    #[must_use]
     pub fn source(&self) -> Source<'_> {
         Source { imager: &self.imager, disks: (!self.disks.is_empty()).then_some(self.disks.len()) }
     }
 
-    /// The file's content.
-    ///
-    /// # Errors
-    /// When a value cannot be written as JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }

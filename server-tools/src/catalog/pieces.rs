@@ -22,7 +22,6 @@ pub const REPORT: &str = "report.jsonl";
 /// A file and what became of reading it.
 #[derive(Debug)]
 pub struct Found {
-    /// Below the generation's folder.
     pub path: PathBuf,
     /// Its content, or why there is none.
     pub content: Result<Content, Unread>,
@@ -33,7 +32,6 @@ pub struct Found {
 pub struct Content {
     /// Bytes.
     pub size: u64,
-    /// Of all of them.
     pub sha256: Sha256,
 }
 
@@ -42,22 +40,16 @@ pub struct Content {
 pub enum Unread {
     /// It is a symbolic link, a device, a pipe or a socket.
     Stranger,
-    /// The kernel's reason.
     Io(io::Error),
 }
 
 /// All files in a folder and below it, without those that the server itself writes there.
-///
-/// # Errors
-/// When a folder cannot be listed.
 pub fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
     let mut entries = folder.tree()?;
     entries.retain(|entry| !is_ours(&entry.path));
     Ok(entries)
 }
 
-/// Reads one of them.
-#[must_use]
 pub fn read_back(folder: &Folder, entry: Entry) -> Found {
     let content = match entry.kind {
         Kind::File => folder.file(&entry.path).and_then(content).map_err(Unread::Io),
@@ -67,13 +59,11 @@ pub fn read_back(folder: &Folder, entry: Entry) -> Found {
 }
 
 /// Whether this is what the job was about, and not a picture or a record of it.
-#[must_use]
 pub fn is_image(piece: &Piece) -> bool {
     piece.path != REPORT && !Path::new(&piece.path).starts_with(SCREENS)
 }
 
 /// Whether this has the name that images have unless the administrator chose another: `image.gho`, `IMAGE.001`.
-#[must_use]
 pub fn is_called_image(piece: &Piece) -> bool {
     let stem = piece.path.split_once('.').map_or(piece.path.as_str(), |(stem, _ending)| stem);
     stem.eq_ignore_ascii_case("image")

@@ -8,7 +8,6 @@ use ghost_contract::{Generation, HostName, JobId, UnixTime};
 use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, abandoned, superfluous};
 use super::{Catalog, CatalogError, FAILED, INCOMING, REMOVING};
 
-/// What running jobs need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InUse {
     /// Jobs whose clients may still write.
@@ -20,11 +19,9 @@ pub struct InUse {
 /// What is to be removed of one host's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Whose it is.
     pub host: HostName,
     /// Generations that the policy does not ask for.
     pub generations: BTreeSet<Generation>,
-    /// What jobs left behind.
     pub leftovers: Vec<Leftover>,
     /// What the generations take, bytes; leftovers are not measured.
     pub bytes: u64,
@@ -32,9 +29,6 @@ pub struct Plan {
 
 impl Catalog {
     /// What is not needed any more. Whoever carries it out sees to it that no job starts in between.
-    ///
-    /// # Errors
-    /// When the host's folder cannot be listed.
     pub fn plan(
         &self,
         host: &HostName,
@@ -53,10 +47,6 @@ impl Catalog {
         Ok(Plan { host: host.clone(), generations, leftovers, bytes })
     }
 
-    /// Removes what was planned.
-    ///
-    /// # Errors
-    /// At the first thing that cannot be removed; a later call goes on.
     pub fn carry_out(&self, plan: &Plan) -> Result<(), CatalogError> {
         for leftover in &plan.leftovers {
             self.remove_leftover(&plan.host, leftover)?;
@@ -65,17 +55,11 @@ impl Catalog {
     }
 
     /// Removes a generation. From its first step on it is not listed any more.
-    ///
-    /// # Errors
-    /// When it is not there or cannot be removed.
     pub fn remove(&self, host: &HostName, generation: &Generation) -> Result<(), CatalogError> {
         self.remove_named(host, generation.as_str(), generation.as_str())
     }
 
     /// Removes what a job left behind.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
     pub fn remove_leftover(&self, host: &HostName, leftover: &Leftover) -> Result<(), CatalogError> {
         let prefix = match leftover.kind {
             LeftoverKind::Incoming => INCOMING,
@@ -86,9 +70,6 @@ impl Catalog {
     }
 
     /// Removes a job's staging folder with all that is in it. Called again, or without one, it does nothing.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
     pub fn remove_staging(&self, host: &HostName, job: &JobId) -> Result<(), CatalogError> {
         // An interrupted removal has it under its other name already.
         let names = [super::incoming(job), format!("{REMOVING}{job}")];

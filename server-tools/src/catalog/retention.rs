@@ -23,9 +23,7 @@ pub struct Policy {
 /// One generation of a host, as far as retention cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its name.
     pub generation: Generation,
-    /// When it was made.
     pub made: UnixTime,
     /// Whether the last check found nothing wrong.
     pub good: bool,
@@ -34,7 +32,6 @@ pub struct Candidate {
 /// What is in the store and is no generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// What it is.
     pub kind: LeftoverKind,
     /// The job that it was made for; for a half removed generation, the one that had made it.
     pub job: JobId,
@@ -49,7 +46,6 @@ pub enum LeftoverKind {
     Incoming,
     /// A failed job's, set aside.
     Failed,
-    /// A removal was interrupted.
     Removing,
 }
 
@@ -57,7 +53,6 @@ pub enum LeftoverKind {
 ///
 /// One goes when as many good ones as the policy wants are newer, and it is old enough, and nobody reads it. As at least one
 /// is wanted, the last good one always stays; and so does a damaged one that has no good successor.
-#[must_use]
 pub fn superfluous(
     candidates: &[Candidate],
     policy: Policy,
@@ -81,7 +76,6 @@ pub fn superfluous(
 }
 
 /// Which leftovers to remove: what an interrupted removal left at once, all else once it is old and its job is over.
-#[must_use]
 pub fn abandoned<'a>(
     leftovers: &'a [Leftover],
     kept: Duration,

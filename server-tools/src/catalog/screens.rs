@@ -11,9 +11,6 @@ use crate::sys::folder::Folder;
 impl Catalog {
     /// The folder of a job's screenshots, whether the job runs, has failed or has become a generation; nothing if it has
     /// taken none.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
     pub fn screens(&self, host: &HostName, job: &JobId) -> io::Result<Option<(PathBuf, Folder)>> {
         for name in [incoming(job), format!("{FAILED}{job}"), job.as_str().to_owned()] {
             let below = PathBuf::from(host.as_str()).join(name).join(layout::SCREENS);

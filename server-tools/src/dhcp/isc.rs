@@ -13,9 +13,6 @@ use ghost_contract::{HostName, Place};
 use super::{Gone, Revert, Swap, SwapError};
 
 /// Lets a host be offered `boot_file`.
-///
-/// # Errors
-/// When the host is not usable, or is offered that file already.
 pub fn swap(table: &HostTable, host: &HostName, boot_file: &str) -> Result<Swap, SwapError> {
     let host = table.usable(host)?;
     let bytes = table.contents(&host.file).unwrap_or_default();
@@ -33,7 +30,6 @@ pub fn swap(table: &HostTable, host: &HostName, boot_file: &str) -> Result<Swap,
 
 /// Puts a host's own value back into the file that it was swapped in, as that file is `now`. The file may have
 /// been edited since: what it is named in `file` matters for complaints only, and what it includes not at all.
-#[must_use]
 pub fn revert(file: &Path, now: &[u8], host: &HostName, boot_file: &str, previous: &[u8]) -> Revert {
     let table = HostTable::of_one_file(file, now.to_vec());
     let value = match sole_value(&table, host) {

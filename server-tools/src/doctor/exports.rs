@@ -19,10 +19,8 @@ const PORTMAPPER_PORT: u16 = 111;
 const GET_PORT: u32 = 3;
 /// The protocol number that the portmapper knows TCP by.
 const TCP: u32 = 6;
-/// RFC 1813 appendix I.
 const MOUNT: Program = Program { number: 100_005, version: 3 };
 const LIST_EXPORTS: u32 = 5;
-/// RFC 1813.
 const NFS: Program = Program { number: 100_003, version: 3 };
 
 /// Why a server's exports are not known.
@@ -31,16 +29,13 @@ pub enum ExportsError {
     /// A service did not answer.
     #[error("{service} does not answer")]
     Call {
-        /// Which one.
         service: &'static str,
-        /// Why not.
         #[source]
         source: RpcError,
     },
     /// The portmapper knows no port for it.
     #[error("{server} runs no {service}: its portmapper knows no port for it")]
     NoPort {
-        /// The server.
         server: IpAddr,
         /// The service that is missing.
         service: &'static str,
@@ -51,24 +46,17 @@ pub enum ExportsError {
 }
 
 /// Whether NFS version 3 answers over TCP.
-///
-/// # Errors
-/// When it, or the portmapper, does not.
 pub fn nfs_answers(server: IpAddr) -> Result<(), ExportsError> {
     let port = port_of((server, PORTMAPPER_PORT).into(), NFS, "NFS version 3")?;
     call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).map_err(during("NFS version 3"))
 }
 
 /// The folders that a server exports.
-///
-/// # Errors
-/// When mountd, or the portmapper, does not answer.
 pub fn exported(server: IpAddr) -> Result<Vec<PathBuf>, ExportsError> {
     exported_by((server, PORTMAPPER_PORT).into())
 }
 
 /// Whether a client may mount `path` when `exported` is exported: it or a folder above it is.
-#[must_use]
 pub fn covers(exported: &[PathBuf], path: &Path) -> bool {
     exported.iter().any(|export| path.starts_with(export))
 }

@@ -13,17 +13,14 @@ pub type Tried<T> = Result<T, String>;
 pub struct Facts {
     /// Lines of the settings that look like mistakes.
     pub doubts: Vec<String>,
-    /// The DHCP server.
     pub dhcp: Dhcp,
     /// The hosts that can have jobs, or why nobody knows.
     pub hosts: Tried<Vec<Host>>,
     /// The files that hosts are offered for a job.
     pub boot_files: Vec<BootFile>,
-    /// The base root.
     pub base_root: BaseRoot,
     /// What clients mount: the base root, and the image store.
     pub exports: Vec<Export>,
-    /// The image store.
     pub store: Store,
     /// The programs that ghostctl runs on images.
     pub programs: Vec<Program>,
@@ -36,7 +33,6 @@ pub struct Facts {
 /// A folder, and whether it can be written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writable {
-    /// The folder.
     pub folder: PathBuf,
     /// What became of a file that was made there.
     pub tried: Tried<()>,
@@ -45,11 +41,9 @@ pub struct Writable {
 /// What is known of the DHCP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dhcp {
-    /// Its configuration.
     pub configuration: PathBuf,
     /// What its own checker says of it.
     pub accepted: Tried<()>,
-    /// The checker's command line.
     pub checker: String,
     /// The folder in which the edited file is written before it takes the old one's place.
     pub folder: Writable,
@@ -62,9 +56,7 @@ pub struct Dhcp {
 /// A host of the DHCP configuration that can have jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// Its name.
     pub name: String,
-    /// Its address.
     pub ip: Ipv4Addr,
     /// The interface that magic packets to it would leave by.
     pub interface: Tried<String>,
@@ -73,15 +65,12 @@ pub struct Host {
 /// A program that ghostctl runs on images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// Its name.
     pub name: &'static str,
     /// The Debian package that it comes in.
     pub package: &'static str,
-    /// What it is for.
     pub purpose: &'static str,
     /// Whether a backup fails without it.
     pub is_needed: bool,
-    /// Where it is.
     pub found: Tried<PathBuf>,
 }
 
@@ -90,7 +79,6 @@ pub struct Program {
 pub struct BootFile {
     /// Its name, as the DHCP server says it.
     pub name: String,
-    /// Where it should be.
     pub path: PathBuf,
     /// Its first block on the disk.
     pub on_disk: Tried<Vec<u8>>,
@@ -105,7 +93,6 @@ pub struct BaseRoot {
     pub folder: Writable,
     /// The folders that trees are made from and that are not there.
     pub missing: Vec<&'static str>,
-    /// Its file system.
     pub space: Tried<DiskSpace>,
 }
 
@@ -129,9 +116,7 @@ pub struct Export {
 pub struct Store {
     /// Whether the boot server can write to it.
     pub folder: Writable,
-    /// Whether `GHSTBASE` is `GHSTNFS`.
     pub same_place: SamePlace,
-    /// Its file system.
     pub space: Tried<DiskSpace>,
     /// The size of the largest good generation, bytes.
     pub largest_generation: Option<u64>,
@@ -147,7 +132,6 @@ pub enum SamePlace {
     Different,
     /// The export is this machine's, but the path is none of its own: a pseudo path, or a mistake.
     NotHere,
-    /// Another machine exports it.
     Elsewhere,
     /// It could not be looked at.
     Unknown(String),

@@ -33,7 +33,6 @@ const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 /// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named. What is asked
 /// over the network is asked at once, and once for all hosts: so it takes as long as the slowest answer, and no
 /// longer for a thousand hosts than for one.
-#[must_use]
 pub fn gather(site: &Site, table: Tried<&HostTable>, named: &[HostName]) -> Facts {
     let ghostrc = &site.ghostrc;
     let hosts = table.and_then(|table| hosts(site, table, named));

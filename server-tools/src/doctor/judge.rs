@@ -13,7 +13,6 @@ use crate::sys::disk_space::DiskSpace;
 const NEARLY_FULL: u64 = 64 << 20;
 
 /// All findings, in the order in which a job would need the things.
-#[must_use]
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = settings(&facts.doubts);
     findings.extend(dhcp(&facts.dhcp));

@@ -37,7 +37,6 @@ impl Job {
     }
 
     /// When this job next wants to hear [`Event::TimePassed`], if nothing happens before.
-    #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         match self.phase {
             Phase::Probing | Phase::Woken | Phase::Reverted | Phase::Imaging | Phase::GoingOff => {

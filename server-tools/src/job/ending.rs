@@ -12,11 +12,9 @@ use super::Step;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// Something did not work.
     Failed,
     /// Somebody else is at it, or it took too long: trying again may help.
     Busy,
-    /// Not permitted.
     Permission,
     /// The configuration, or the DHCP server's service, must be mended.
     Configuration,
@@ -24,7 +22,6 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// The exit status (sysexits.h: 75 `EX_TEMPFAIL`, 77 `EX_NOPERM`, 78 `EX_CONFIG`).
-    #[must_use]
     pub const fn exit_status(self) -> u8 {
         match self {
             Self::Failed => 1,
@@ -46,14 +43,12 @@ pub struct Failure {
 
 impl Failure {
     /// An error and all its causes in one line.
-    #[must_use]
     pub fn new(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         Self { kind, reason: chain(error) }
     }
 }
 
 /// An error and all its causes in one line.
-#[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
@@ -64,58 +59,35 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ending", rename_all = "snake_case")]
 pub enum Ending {
     /// The client did its work, and this is what it says of it.
     Done {
-        /// The client's word.
         #[serde(flatten)]
         outcome: Outcome,
     },
     /// The client refused the order.
-    Refused {
-        /// Why.
-        reason: String,
-    },
+    Refused { reason: String },
     /// The client was on before the job began.
     AlreadyOn,
     /// Another machine has the client's address.
-    AddressTaken {
-        /// That machine.
-        by: MacAddress,
-    },
+    AddressTaken { by: MacAddress },
     /// The client was never heard of.
-    NeverUp {
-        /// What was seen instead.
-        last_seen: String,
-    },
+    NeverUp { last_seen: String },
     /// The client was up, and then neither spoke nor answered.
     Lost {
         /// How long it was silent, seconds.
         silent: u64,
     },
     /// The client did not say an outcome, or took too long over it.
-    Overdue {
-        /// What was waited for.
-        waiting_for: String,
-    },
+    Overdue { waiting_for: String },
     /// The outcome is known, but the machine is still on.
-    StillOn {
-        /// What it said.
-        outcome: Option<Outcome>,
-    },
+    StillOn { outcome: Option<Outcome> },
     /// A step could not be done.
-    StepFailed {
-        /// The step.
-        step: Step,
-        /// Why.
-        failure: Failure,
-    },
+    StepFailed { step: Step, failure: Failure },
     /// Somebody stopped it here on the boot server.
     Stopped {
-        /// Who, or how.
         by: String,
         /// Whether the client had its order already.
         client_runs: bool,
@@ -124,13 +96,10 @@ pub enum Ending {
 
 impl Ending {
     /// Whether the job did what it was to do.
-    #[must_use]
     pub const fn is_success(&self) -> bool {
         matches!(self, Self::Done { outcome: Outcome::Succeeded })
     }
 
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Done { outcome: Outcome::Succeeded } => 0,
@@ -175,7 +144,6 @@ impl fmt::Display for Ending {
 }
 
 /// The client's word on the outcome, for people.
-#[must_use]
 pub fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Succeeded => "succeeded".to_owned(),

@@ -10,17 +10,11 @@ use ghost_contract::{DiskChoice, Mode};
 /// What was asked for on the command line, for this job only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// `--disk`, `--all-disks`.
     pub disk: Option<DiskChoice>,
-    /// `--rescue`.
     pub on_read_error: Option<OnReadError>,
-    /// `--dirty-ntfs`.
     pub dirty_ntfs: Option<DirtyNtfs>,
-    /// `--grow`.
     pub larger_disk: Option<LargerDisk>,
-    /// `--shrink`.
     pub smaller_disk: Option<SmallerDisk>,
-    /// `--skip-check`.
     pub restore_check: Option<RestoreCheck>,
 }
 
@@ -29,13 +23,7 @@ pub struct Wishes {
 pub enum Unsuitable {
     /// A flag that only partclone understands.
     #[error("{flag} is for the imager partclone, and this job's is {imager}")]
-    Flag {
-        /// The flag.
-        flag: &'static str,
-        /// The imager.
-        imager: ImagerName,
-    },
-    /// Nobody could use it.
+    Flag { flag: &'static str, imager: ImagerName },
     #[error(
         "mode ghost starts Norton Ghost for a person at the client's screen, and the imager is partclone, which has nothing to be used there: set IMAGER=dosemu, or take mode test for a shell"
     )]
@@ -62,7 +50,6 @@ fn disks_do_not_fit(images: usize) -> String {
 /// The generation that a job reads, as far as it matters here.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// What made it.
     pub imager: &'a Imager,
     /// How many disks it has images of; none if that is not known.
     pub disks: Option<usize>,
@@ -100,9 +87,6 @@ fn put<T: Clone>(setting: &mut T, wish: Option<&T>) {
 }
 
 /// The imager of a job, with its settings; none in mode `test`. `settings` have the wishes in them.
-///
-/// # Errors
-/// When it cannot do what is asked for.
 pub fn choose(
     mode: Mode,
     settings: &Settings,

@@ -33,19 +33,12 @@ const FOLDER: &str = "journal";
 /// The first line of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// The job.
     pub job: JobId,
-    /// The client.
     pub host: HostName,
-    /// Its hardware address.
     pub mac: MacAddress,
-    /// Its address.
     pub ip: Ipv4Addr,
-    /// What is done.
     pub mode: ghost_contract::Mode,
-    /// The owner.
     pub pid: u32,
-    /// When it began.
     pub at: UnixTime,
     /// The secret that proves the image store.
     pub nonce: Nonce,
@@ -69,7 +62,6 @@ pub struct Swap {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Original {
-    /// As they are.
     Text(String),
     /// Each byte as a number.
     Bytes(Vec<u8>),
@@ -77,14 +69,12 @@ pub enum Original {
 
 impl Original {
     /// Keeps these bytes.
-    #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         std::str::from_utf8(bytes)
             .map_or_else(|_| Self::Bytes(bytes.to_owned()), |text| Self::Text(text.to_owned()))
     }
 
     /// The bytes.
-    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -93,33 +83,24 @@ impl Original {
     }
 }
 
-/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Line {
-    /// The entry's first.
     Begun(Begun),
     /// A step is about to be done.
     Intends {
-        /// The step.
         step: Step,
-        /// When.
         at: UnixTime,
     },
     /// What the step `swap` is about to change.
     Swaps(Swap),
-    /// A step was done.
     Did {
-        /// The step.
         step: Step,
-        /// When.
         at: UnixTime,
     },
     /// The job has come to a phase.
     Phase {
-        /// The phase.
         phase: Phase,
-        /// When.
         at: UnixTime,
     },
 }
@@ -130,10 +111,8 @@ pub enum JournalError {
     /// The folder or the file.
     #[error("cannot open the journal's entry {}", .0.display())]
     Open(PathBuf, #[source] io::Error),
-    /// A line.
     #[error("cannot write the journal's entry {}", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// The lines.
     #[error("cannot read the journal's entry {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// A living owner has it.
@@ -158,7 +137,6 @@ fn busy(owner: &Option<State>) -> String {
 /// What an entry's lines say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// The first line.
     pub begun: Begun,
     /// When the job came to which phase.
     pub phases: Vec<(Phase, UnixTime)>,
@@ -172,7 +150,6 @@ pub struct State {
 
 impl State {
     /// What these lines say; none if not even the first one is whole: then nothing was done.
-    #[must_use]
     pub fn of(lines: &[Line]) -> Option<Self> {
         let Some((Line::Begun(begun), rest)) = lines.split_first() else { return None };
         let mut state = Self {
@@ -196,7 +173,6 @@ impl State {
 
     /// What is left to do so that nothing of the job remains outside it. A step that was intended may have
     /// happened; undoing what did not happen changes nothing.
-    #[must_use]
     pub fn left_over(&self, client: ClientState) -> Vec<Step> {
         let did = |step| self.done.contains(&step);
         let mut steps = Vec::new();
@@ -235,7 +211,6 @@ pub enum ClientState {
     AtWork,
     /// It said that it succeeded, and powered off.
     Succeeded,
-    /// Anything else.
     Gone,
 }
 
@@ -250,9 +225,6 @@ pub struct Entry {
 impl Entry {
     /// Claims the client for a job that begins. The entry appears whole and locked, so that nobody who looks for
     /// orphans takes it for one.
-    ///
-    /// # Errors
-    /// When a job for the same address runs, or one has crashed, or the disk is full.
     pub fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
         let path = path(state_folder, begun.ip);
         let folder = path.parent().unwrap_or(Path::new("/"));
@@ -278,9 +250,6 @@ impl Entry {
     }
 
     /// Takes over an entry whose owner is dead; none if it has gone.
-    ///
-    /// # Errors
-    /// When the owner lives, or the entry cannot be read.
     pub fn take_over(path: &Path) -> Result<Option<Self>, JournalError> {
         let open_error = |error| JournalError::Open(path.to_owned(), error);
         let mut file = match OpenOptions::new().read(true).write(true).open(path) {
@@ -299,25 +268,17 @@ impl Entry {
         Ok(is_there.then(|| Self { file, path: path.to_owned(), lines }))
     }
 
-    /// What its lines say.
-    #[must_use]
     pub fn state(&self) -> Option<State> {
         State::of(&self.lines)
     }
 
     /// Appends a line, and to the disk.
-    ///
-    /// # Errors
-    /// When the disk is full; what stands there half is passed over by readers.
     pub fn append(&mut self, line: Line) -> Result<(), JournalError> {
         self.remark(line)?;
         self.file.sync_data().map_err(|error| JournalError::Write(self.path.clone(), error))
     }
 
     /// Appends a line that a power cut may take: nothing is undone by it.
-    ///
-    /// # Errors
-    /// When the disk is full.
     pub fn remark(&mut self, line: Line) -> Result<(), JournalError> {
         let error = |error| JournalError::Write(self.path.clone(), error);
         let mut text = serde_json::to_string(&line).map_err(|json| error(json.into()))?;
@@ -329,9 +290,6 @@ impl Entry {
     }
 
     /// The job is over and nothing of it is left: the entry goes.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
     pub fn close(self) -> Result<(), JournalError> {
         fs::remove_file(&self.path).map_err(|error| JournalError::Write(self.path, error))
     }
@@ -347,16 +305,11 @@ fn in_the_way(path: &Path) -> JournalError {
     }
 }
 
-/// Where the entries are.
-#[must_use]
 pub fn folder(state_folder: &Path) -> PathBuf {
     state_folder.join(FOLDER)
 }
 
 /// The files of all entries, whoever owns them.
-///
-/// # Errors
-/// When the folder cannot be read.
 pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
     let folder = folder(state_folder);
     let error = |error| JournalError::Open(folder.clone(), error);
@@ -377,9 +330,6 @@ pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
 }
 
 /// What an entry says, without owning it; none if it has gone or says nothing yet.
-///
-/// # Errors
-/// When it cannot be read.
 pub fn look(path: &Path) -> Result<Option<State>, JournalError> {
     let error = |error| JournalError::Read(path.to_owned(), error);
     match File::open(path) {

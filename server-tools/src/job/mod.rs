@@ -36,15 +36,10 @@ pub use step::Step;
 /// What is to be done, and to whom. Does not change while the job runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The job's name.
     pub id: JobId,
-    /// The client.
     pub host: HostName,
-    /// Its hardware address.
     pub mac: MacAddress,
-    /// Its address.
     pub ip: Ipv4Addr,
-    /// What is done.
     pub mode: Mode,
     /// How long each phase may take.
     pub limits: Limits,
@@ -86,7 +81,6 @@ pub struct Limits {
 
 impl Limits {
     /// The fixed ones, and those that the administrator sets.
-    #[must_use]
     pub const fn new(up: Duration, job: Duration, off: Duration) -> Self {
         Self {
             probing: Duration::from_millis(1_500),
@@ -101,7 +95,6 @@ impl Limits {
     }
 }
 
-/// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -119,19 +112,16 @@ pub enum Phase {
     Up,
     /// It is reverted; the client has not claimed the order yet.
     Reverted,
-    /// The client works.
     Imaging,
     /// The client has written its last line.
     GoingOff,
     /// What was done is undone, kept and recorded.
     Finishing,
-    /// Over.
     Closed,
 }
 
 impl Phase {
     /// The word for it on screens.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Probing => "probing",
@@ -149,12 +139,9 @@ impl Phase {
     }
 }
 
-/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The job may begin.
     Begun,
-    /// A step was done.
     StepDone(Step),
     /// A step could not be done.
     StepFailed(Step, Failure),
@@ -168,20 +155,16 @@ pub enum Event {
     Muttered(String),
     /// Somebody wants the job to stop.
     StopAsked(String),
-    /// Time has passed.
     TimePassed,
 }
 
-/// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Do this, and tell what became of it.
     Do(Step),
-    /// Send a magic packet.
     Wake,
     /// Ask who has the client's address.
     Probe,
-    /// Tell people.
     Tell(Note),
 }
 
@@ -198,9 +181,7 @@ pub struct Seen {
     pub up: bool,
     /// When it last wrote a line, by the loop's clock.
     pub spoke: Option<Duration>,
-    /// It claimed its order.
     pub claimed: bool,
-    /// It refused its order.
     pub refused: Option<String>,
     /// What it says the outcome is.
     pub outcome: Option<report::Outcome>,
@@ -219,19 +200,14 @@ pub struct Seen {
 pub struct Sample {
     /// Milliseconds since the client's start.
     pub uptime: u64,
-    /// Read from the disk.
     pub disk_read: u64,
-    /// Written to the disk.
     pub disk_written: u64,
-    /// Received.
     pub received: u64,
-    /// Sent.
     pub sent: u64,
 }
 
 impl Sample {
     /// The reading that a line of the report tells, if it tells one.
-    #[must_use]
     pub const fn of(entry: &report::Entry) -> Option<Self> {
         match entry.event {
             report::Event::Sampled { disk_read, disk_written, received, sent } => {
@@ -242,7 +218,6 @@ impl Sample {
     }
 }
 
-/// A job that runs.
 #[derive(Debug, Clone)]
 pub struct Job {
     plan: Plan,
@@ -260,7 +235,6 @@ pub struct Job {
 
 impl Job {
     /// A job that has not begun.
-    #[must_use]
     pub fn new(plan: Plan) -> Self {
         Self {
             plan,
@@ -276,46 +250,34 @@ impl Job {
     }
 
     /// What is to be done.
-    #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Where it stands.
-    #[must_use]
     pub const fn phase(&self) -> Phase {
         self.phase
     }
 
     /// What has been seen of the client.
-    #[must_use]
     pub const fn seen(&self) -> &Seen {
         &self.seen
     }
 
     /// How it ended; none while it runs.
-    #[must_use]
     pub const fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
     }
 
-    /// What went wrong besides.
-    #[must_use]
     pub fn troubles(&self) -> &[Failure] {
         &self.troubles
     }
 
-    /// Whether it is over.
-    #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
 }
 
 /// The name of a job that begins now: the time in UTC and four random digits.
-///
-/// # Errors
-/// Never for a time that a calendar has.
 pub fn id(now: UnixTime, random: [u8; 2]) -> Result<JobId, ghost_contract::job::JobError> {
     let [high, low] = random;
     format!("{}-{high:02x}{low:02x}", crate::calendar::compact(now)).parse()

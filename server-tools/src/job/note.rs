@@ -10,13 +10,11 @@ use serde::Serialize;
 use super::ending::words;
 use super::{Ending, Failure, Phase, Step, pace};
 
-/// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
     /// The job has come to this phase.
     Phase {
-        /// The phase.
         phase: Phase,
     },
     /// The first magic packet is sent.
@@ -25,47 +23,35 @@ pub enum Note {
     Answers,
     /// Another machine has the client's address.
     Stranger {
-        /// That machine.
         mac: MacAddress,
     },
     /// Another machine runs from the client's tree.
     OtherUp {
-        /// That machine.
         mac: MacAddress,
     },
-    /// The client wrote this.
     Reported {
-        /// Its event.
         #[serde(flatten)]
         event: Reported,
     },
     /// The imager does something else now.
     Doing {
-        /// How far it is.
         progress: Progress,
     },
     /// Nobody knows how far a restore came whose client has told no outcome.
     DiskAtStake,
     /// The client wrote what nobody understands.
     Muttered {
-        /// The line.
         line: String,
     },
     /// A clean-up step could not be done.
     Trouble {
-        /// The step.
         step: Step,
-        /// Why.
         failure: Failure,
     },
-    /// Something worth a look.
     Warning {
-        /// What.
         text: String,
     },
-    /// How it ended.
     Ended {
-        /// How.
         #[serde(flatten)]
         ending: Ending,
     },
@@ -96,7 +82,6 @@ impl fmt::Display for Note {
 
 impl Note {
     /// Whether it is one of many of its kind, which only those want who want everything.
-    #[must_use]
     pub const fn is_reading(&self) -> bool {
         matches!(self, Self::Reported { event: Reported::Sampled { .. } | Reported::Progressed(_) })
     }
@@ -174,7 +159,6 @@ fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// A number of bytes for people, in powers of 1024.
-#[must_use]
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;

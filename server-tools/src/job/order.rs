@@ -26,20 +26,17 @@ const ENDING: Duration = Duration::from_secs(120);
 /// What comes from outside the settings.
 #[derive(Debug, Clone)]
 pub struct Particulars {
-    /// Where images are kept.
     pub store: ImageStore,
     /// The secret that proves it.
     pub nonce: Nonce,
     /// What is checked or written back.
     pub generation: Option<Generation>,
-    /// What does the imaging.
     pub imager: Option<Imager>,
     /// Who may log in in mode `test`.
     pub authorized_keys: Vec<String>,
 }
 
 /// The order of a job that begins now.
-#[must_use]
 pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: UnixTime) -> Order {
     Order {
         version: VERSION,

@@ -36,14 +36,10 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Only one so far.
-    #[must_use]
     pub const fn begin(sample: Sample) -> Self {
         Self { first: sample, before: sample, last: sample }
     }
 
-    /// With one more.
-    #[must_use]
     pub const fn and(self, sample: Sample) -> Self {
         Self { first: self.first, before: self.last, last: sample }
     }
@@ -56,13 +52,11 @@ impl Readings {
     }
 
     /// Bytes through the network or the disk since the imager's start, whichever saw more.
-    #[must_use]
     pub fn moved(&self) -> u64 {
         moved(&self.last)
     }
 
     /// Bytes a second between the last two readings.
-    #[must_use]
     pub fn rate(&self) -> Option<u64> {
         let more = moved(&self.last).saturating_sub(moved(&self.before));
         per_second(more, self.last.uptime.saturating_sub(self.before.uptime))
@@ -70,7 +64,6 @@ impl Readings {
 
     /// How long it takes yet, by the mean pace since the first reading, which one slow moment does not upset.
     /// Not known before a second reading, while nothing moves, and once as much as was expected has moved.
-    #[must_use]
     pub fn left(&self, mode: Mode, expected: Option<Expected>) -> Option<Left> {
         let (total, left): (u64, fn(u64) -> Left) = match expected? {
             Expected::Exactly(total) => (total, Left::Exactly),
@@ -101,7 +94,6 @@ fn per_second(bytes: u64, milliseconds: u64) -> Option<u64> {
 }
 
 /// For people: rate and time left, as far as they are known.
-#[must_use]
 pub fn words(rate: Option<u64>, left: Option<Left>) -> String {
     let rate = rate.map(|rate| format!("{}/s", super::note::bytes(rate)));
     let left = left.map(|left| match left {
@@ -112,7 +104,6 @@ pub fn words(rate: Option<u64>, left: Option<Left>) -> String {
 }
 
 /// What an imager does that says it: `reading partition 1: ntfs "WINDOWS"`.
-#[must_use]
 pub fn doing(progress: &Progress) -> String {
     let disk = if progress.disks > 1 { format!(" disk{}", progress.disk) } else { String::new() };
     let subject = if progress.subject.is_empty() { String::new() } else { format!(" {}", progress.subject) };
@@ -120,7 +111,6 @@ pub fn doing(progress: &Progress) -> String {
 }
 
 /// What it does and how far it is: with percent, rate and the time that is left, as far as they are known.
-#[must_use]
 pub fn progress(progress: &Progress) -> String {
     let percent = (u128::from(progress.done) * 100).checked_div(u128::from(progress.total));
     let percent = percent.map(|percent| format!("{percent} %"));

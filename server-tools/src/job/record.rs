@@ -21,50 +21,35 @@ const REPORT: &str = "report.jsonl";
 /// What is kept of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The job.
     pub job: JobId,
-    /// The client.
     pub host: HostName,
-    /// Its hardware address.
     pub mac: MacAddress,
-    /// Its address.
     pub ip: Ipv4Addr,
-    /// What was done.
     pub mode: Mode,
-    /// When it began.
     pub began: UnixTime,
-    /// When it was over.
     pub ended: UnixTime,
     /// When it came to which phase.
     pub phases: Vec<(Phase, UnixTime)>,
     /// How it ended; none if a crash ended it.
     pub ending: Option<Ending>,
-    /// What went wrong besides.
     pub troubles: Vec<Failure>,
     /// The last reading of the client's counters.
     pub sample: Option<Sample>,
-    /// Where the image is.
     pub image: Option<PathBuf>,
 }
 
 /// Why records cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The folder.
     #[error("cannot make or read the folder {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
-    /// A file.
     #[error(transparent)]
     Write(#[from] AtomicError),
-    /// The content.
     #[error("the record {} cannot be read or written", .0.display())]
     Content(PathBuf, #[source] serde_json::Error),
 }
 
 /// Keeps a record and the report that belongs to it.
-///
-/// # Errors
-/// When the state folder cannot be written.
 pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
     let folder = state_folder.join(FOLDER).join(record.job.as_str());
     fs::create_dir_all(&folder).map_err(|error| RecordError::Folder(folder.clone(), error))?;
@@ -78,9 +63,6 @@ pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), R
 }
 
 /// All records, the oldest first.
-///
-/// # Errors
-/// When the folder cannot be read; a job's folder without a record is passed over.
 pub fn all(state_folder: &Path) -> Result<Vec<Record>, RecordError> {
     let folder = state_folder.join(FOLDER);
     let folder_error = |error| RecordError::Folder(folder.clone(), error);

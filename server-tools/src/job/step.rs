@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -55,8 +54,6 @@ impl Step {
         Self::Close,
     ];
 
-    /// The place in [`Step::ALL`].
-    #[must_use]
     pub const fn position(self) -> usize {
         match self {
             Self::Claim => 0,
@@ -77,13 +74,11 @@ impl Step {
     }
 
     /// Whether it takes as long as disks do, so that nobody may have to wait for it.
-    #[must_use]
     pub const fn is_lengthy(self) -> bool {
         matches!(self, Self::FinishGeneration | Self::Prune)
     }
 
     /// What people are told that is being done.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claim => "claim the host",

@@ -12,7 +12,6 @@ use crate::job::{Action, Event, Failure, FailureKind, Job, Phase, Step};
 /// What is replayed, and what came of it.
 #[derive(Debug, Default)]
 pub struct Fake {
-    /// The time.
     pub now: Duration,
     /// What happens so long after the first magic packet.
     pub life: VecDeque<(Duration, Event)>,

@@ -30,10 +30,6 @@ pub struct Lengthy<T> {
 }
 
 impl<T: Send + 'static> Lengthy<T> {
-    /// Without any thread yet.
-    ///
-    /// # Errors
-    /// When the kernel has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let (bell, rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
@@ -79,7 +75,6 @@ impl<T: Send + 'static> Lengthy<T> {
         self.results.try_iter().collect()
     }
 
-    /// What to poll.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }

@@ -35,16 +35,13 @@ const READ_AT_ONCE: u64 = 1 << 20;
 /// Why the boot server cannot run jobs.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
-    /// Signals or watches.
     #[error("cannot watch for signals and reports")]
     Watch(#[source] std::io::Error),
     /// The way to a client.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
-    /// Its packets.
     #[error(transparent)]
     Wake(#[from] WakeError),
-    /// Its questions.
     #[error("cannot ask on {0} who is on: the capability CAP_NET_RAW is missing, run as root")]
     Ask(String, #[source] std::io::Error),
 }
@@ -62,14 +59,12 @@ struct Wire {
 pub struct Client {
     /// What its steps work with.
     pub work: Work,
-    /// Its settings.
     pub settings: Settings,
     tree: Tree,
     wire: usize,
     offset: u64,
 }
 
-/// The boot server.
 pub struct Linux<'a> {
     site: &'a Site,
     catalog: Catalog,
@@ -88,9 +83,6 @@ pub struct Linux<'a> {
 
 impl<'a> Linux<'a> {
     /// Takes over the signals, and nothing else yet.
-    ///
-    /// # Errors
-    /// When they cannot be taken over.
     pub fn new(site: &'a Site, output: &'a mut Output) -> Result<Self, MachineError> {
         let watch = Watch::new().map_err(MachineError::Watch)?;
         let cancels = cancel::folder(&site.ghostrc.state_folder);
@@ -112,9 +104,6 @@ impl<'a> Linux<'a> {
     }
 
     /// Adds the client of the next job in the list.
-    ///
-    /// # Errors
-    /// When no interface leads to it, or packets cannot be sent there.
     pub fn add(&mut self, work: Work, settings: Settings) -> Result<(), MachineError> {
         let interface = match &settings.interface {
             Some(name) => Interface::named(name)?,

@@ -14,7 +14,6 @@ use crate::job::{Action, Event, Job};
 
 /// What performs the actions of jobs and tells what happens to them.
 pub trait Machine {
-    /// The loop's clock.
     fn now(&self) -> Duration;
     /// Performs an action of the job at this place in the list; the event is what became of it.
     fn perform(&mut self, index: usize, job: &Job, action: Action) -> Option<Event>;

@@ -30,7 +30,6 @@ use crate::tree::{Contents, Tree, TreeError};
 /// What the steps of one job work with.
 #[derive(Debug)]
 pub struct Work {
-    /// Who and what.
     pub begun: Begun,
     /// What the client is asked; none in a recovery.
     pub order: Option<Order>,
@@ -40,11 +39,9 @@ pub struct Work {
     pub journal: Option<Entry>,
     /// The swap, once it is intended.
     pub swap: Option<Swap>,
-    /// The last edit's ticket.
     pub ticket: Option<Ticket>,
     /// When the job came to which phase.
     pub phases: Vec<(Phase, UnixTime)>,
-    /// Where the image is.
     pub image: Option<PathBuf>,
     /// What people should be told.
     pub remarks: Vec<String>,
@@ -85,7 +82,6 @@ pub struct Done {
 
 impl Done {
     /// The step that it belongs to.
-    #[must_use]
     pub const fn step(&self) -> Step {
         self.step
     }
@@ -136,17 +132,12 @@ fn is_permission(error: &StepError) -> bool {
 /// Performs steps at one boot server.
 #[derive(Debug, Clone, Copy)]
 pub struct Steps<'a> {
-    /// The boot server.
     pub site: &'a Site,
-    /// The image store.
     pub catalog: &'a Catalog,
 }
 
 impl Steps<'_> {
     /// Performs one step; `job` is the job itself if it lives. `waiting` is told who holds a lock that is needed.
-    ///
-    /// # Errors
-    /// With the kind of obstacle and the reason.
     pub fn perform(
         &self,
         step: Step,
@@ -165,9 +156,6 @@ impl Steps<'_> {
     }
 
     /// Says in the journal that a lengthy step is intended, and yields what is to be done.
-    ///
-    /// # Errors
-    /// With the kind of obstacle and the reason.
     pub fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
         intend(step, work)
@@ -177,9 +165,6 @@ impl Steps<'_> {
     }
 
     /// Says in the journal what became of a lengthy step.
-    ///
-    /// # Errors
-    /// With the kind of obstacle and the reason.
     pub fn end(&self, work: &mut Work, done: Done) -> Result<(), Failure> {
         let Done { step, result } = done;
         let ended = result.and_then(|yielded| {

@@ -19,7 +19,6 @@ pub(super) struct LiveLines {
     lines: HashMap<HostName, (ProgressBar, LiveLine)>,
 }
 
-/// What one line tells.
 #[derive(Debug)]
 struct LiveLine {
     host: HostName,
@@ -33,7 +32,6 @@ struct LiveLine {
 }
 
 impl LiveLines {
-    /// Adds a line.
     pub(super) fn add(&mut self, host: &HostName, mode: Mode, expected: Option<Expected>) {
         // A line that is cut off at the terminal's edge stays one line.
         let style =

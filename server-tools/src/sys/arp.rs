@@ -23,12 +23,10 @@ const FRAME_LENGTH: usize = 42;
 /// How often a question is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
-/// A machine that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// The address that was asked for.
     pub ip: Ipv4Addr,
-    /// Who has it.
     pub mac: MacAddress,
 }
 
@@ -41,19 +39,12 @@ pub struct Arp {
 }
 
 impl Arp {
-    /// Starts to listen.
-    ///
-    /// # Errors
-    /// Without `CAP_NET_RAW`.
     pub fn open(interface: &Interface) -> io::Result<Self> {
         let socket = PacketSocket::open(interface.index, ETHERTYPE)?;
         Ok(Self { socket, interface: interface.clone() })
     }
 
     /// Asks everybody who has this address.
-    ///
-    /// # Errors
-    /// When the question cannot be sent.
     pub fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
         self.socket.send(&request(self.interface.mac, self.interface.ip, ip))
     }
@@ -78,9 +69,6 @@ impl Arp {
     }
 
     /// The next machine that has said its address; none if nobody has spoken.
-    ///
-    /// # Errors
-    /// When the interface has gone away.
     pub fn answer(&self) -> io::Result<Option<Answer>> {
         let mut buffer = [0; 256];
         while let Some(frame) = self.socket.receive(&mut buffer)? {

@@ -20,7 +20,6 @@ pub enum Effect {
     Write,
     /// Owner and group are set.
     Own,
-    /// The mode is set.
     Mode,
     /// The bytes reach the disk.
     Sync,
@@ -39,9 +38,6 @@ impl Effect {
 /// Asked before each system call.
 pub trait Effects {
     /// May refuse with the error that the call shall have.
-    ///
-    /// # Errors
-    /// Whatever a test wants the call to fail with.
     fn before(&mut self, effect: Effect) -> io::Result<()>;
 }
 
@@ -83,9 +79,6 @@ pub struct Beside {
 
 impl Beside {
     /// Writes the bytes beside `target`, with its owner and mode, or root's and 0644 if there is none yet.
-    ///
-    /// # Errors
-    /// At the first call that fails; nothing is left behind.
     pub fn write(target: &Path, bytes: &[u8], effects: &mut dyn Effects) -> Result<Self, AtomicError> {
         // Through a symbolic link the file that it leads to is replaced, not the link.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
@@ -102,15 +95,10 @@ impl Beside {
     }
 
     /// The file beside, for a checker to read.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts it in place.
-    ///
-    /// # Errors
-    /// When it cannot take the place, or the folder cannot be synced.
     pub fn replace(mut self, effects: &mut dyn Effects) -> Result<(), AtomicError> {
         effects
             .before(Effect::Rename)
@@ -156,9 +144,6 @@ impl Drop for Beside {
 }
 
 /// Replaces or makes a file without a check in between.
-///
-/// # Errors
-/// At the first call that fails.
 pub fn replace(target: &Path, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), AtomicError> {
     Beside::write(target, bytes, effects)?.replace(effects)
 }

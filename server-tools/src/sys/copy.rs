@@ -22,9 +22,6 @@ pub struct CopyError {
 
 /// Copies `from` to `to`, which must not be there yet. What `leave_out` says of a path below `from` stays away;
 /// folders that it leaves out are made empty, since programs expect them.
-///
-/// # Errors
-/// At the first entry that cannot be copied; what was copied before stays.
 pub fn folder(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> Result<(), CopyError> {
     let mut copy = Copy { root: from, leave_out, links: HashMap::new() };
     copy.entry(from, to)
@@ -157,9 +154,6 @@ fn extended_attributes(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Puts a whole folder where another may be, in one step where the file system can, and gives back where the
 /// other is now.
-///
-/// # Errors
-/// When it cannot be renamed.
 pub fn put_in_place(new: &Path, place: &Path) -> io::Result<Option<PathBuf>> {
     use rustix::fs::{RenameFlags, renameat_with};
     match renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE) {

@@ -15,9 +15,6 @@ pub struct DiskSpace {
 }
 
 /// The room on the file system that holds this path.
-///
-/// # Errors
-/// When it is not there.
 pub fn of(path: &Path) -> io::Result<DiskSpace> {
     let found = rustix::fs::statvfs(path)?;
     Ok(DiskSpace {

@@ -24,16 +24,13 @@ const DEPTH: usize = 16;
 /// What the name of a file begins with that is to replace another.
 pub const BESIDE: &str = ".new-";
 
-/// An open folder.
 #[derive(Debug)]
 pub struct Folder(OwnedFd);
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file.
     File,
-    /// A folder.
     Folder,
     /// A symbolic link, device, pipe or socket.
     Other,
@@ -44,31 +41,20 @@ pub enum Kind {
 pub struct Entry {
     /// The path below the folder that was listed.
     pub path: PathBuf,
-    /// What it stands for.
     pub kind: Kind,
 }
 
 impl Folder {
     /// Opens a folder that the administrator named: symbolic links on the way are followed.
-    ///
-    /// # Errors
-    /// When it is not there, or is no folder.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(rustix::fs::open(path, FOLDER, Mode::empty())?))
     }
 
-    /// Opens a folder below.
-    ///
-    /// # Errors
-    /// When it is not there or is no folder, `ELOOP` for a symbolic link on the way, `EXDEV` for a way out.
     pub fn folder(&self, path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self(openat2(&self.0, path.as_ref(), FOLDER, Mode::empty(), RESOLVE)?))
     }
 
     /// Makes a folder with this mode, whatever the umask.
-    ///
-    /// # Errors
-    /// `EEXIST` when the name is taken.
     pub fn make_folder(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<()> {
         let mode = Mode::from_raw_mode(mode);
         mkdirat(&self.0, name.as_ref(), mode)?;
@@ -76,9 +62,6 @@ impl Folder {
     }
 
     /// Opens a regular file below for reading; never waits for the other end of a pipe.
-    ///
-    /// # Errors
-    /// As [`Self::folder`], and when it is no regular file.
     pub fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?;
@@ -89,9 +72,6 @@ impl Folder {
     }
 
     /// The bytes of a regular file below.
-    ///
-    /// # Errors
-    /// As [`Self::file`], and when there are more than `limit`.
     pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.file(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -100,18 +80,12 @@ impl Folder {
     }
 
     /// Makes a file that only root can read, for writing.
-    ///
-    /// # Errors
-    /// `EEXIST` when the name is taken, by whatever.
     pub fn create(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(File::from(openat2(&self.0, name.as_ref(), flags, Mode::RUSR | Mode::WUSR, RESOLVE)?))
     }
 
     /// What is in it, by name, without what is in its folders.
-    ///
-    /// # Errors
-    /// When it cannot be listed.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for found in Dir::read_from(&self.0)? {
@@ -127,9 +101,6 @@ impl Folder {
     }
 
     /// What is in it and in its folders, the folders themselves not; by name.
-    ///
-    /// # Errors
-    /// When something cannot be listed, or folders are nested too deeply.
     pub fn tree(&self) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();
         self.walk(Path::new(""), DEPTH, &mut |entry| found.push(entry))?;
@@ -137,9 +108,6 @@ impl Folder {
     }
 
     /// Whether something has this name, a dangling link too.
-    ///
-    /// # Errors
-    /// When the kernel cannot say.
     pub fn has(&self, name: impl AsRef<OsStr>) -> io::Result<bool> {
         match statat(&self.0, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
@@ -149,36 +117,24 @@ impl Folder {
     }
 
     /// When something was last made, renamed or removed in it, by the file system's clock.
-    ///
-    /// # Errors
-    /// When the kernel cannot say.
     pub fn changed(&self) -> io::Result<UnixTime> {
         let seconds = u64::try_from(fstat(&self.0)?.st_mtime).unwrap_or_default();
         Ok(UnixTime::from_millis(seconds.saturating_mul(1_000)))
     }
 
     /// Gives something in it another name. A folder never takes the place of one that is not empty (rename(2)).
-    ///
-    /// # Errors
-    /// `ENOTEMPTY`, `EEXIST` or `ENOTDIR` when the name is taken.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(renameat(&self.0, from.as_ref(), &self.0, to.as_ref())?)
     }
 
     /// Writes a file of ours anew, in one piece: whoever opens it sees the old bytes or the new ones. The name is
     /// safe after a power cut once the folder is synced.
-    ///
-    /// # Errors
-    /// When it cannot be written, or a folder has the name; what was there before stays.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.replace_once(name, bytes, File::sync_all)
     }
 
     /// As [`Self::replace`] in a folder that nobody uses yet: the bytes are safe after a power cut once
     /// [`Self::sync_file_system`] has returned.
-    ///
-    /// # Errors
-    /// As [`Self::replace`].
     pub fn replace_unsynced(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.replace_once(name, bytes, |_| Ok(()))
     }
@@ -201,42 +157,27 @@ impl Folder {
     }
 
     /// Removes a file, or whatever else is no folder.
-    ///
-    /// # Errors
-    /// `ENOENT` when it is not there.
     pub fn remove_file(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(unlinkat(&self.0, name.as_ref(), AtFlags::empty())?)
     }
 
     /// Removes a folder with all that is in it. Links in it are removed and not followed.
-    ///
-    /// # Errors
-    /// At the first thing that cannot be removed; the rest stays.
     pub fn remove_folder(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         self.remove_nested(name.as_ref(), DEPTH)
     }
 
     /// Returns once all names in it are on the disk.
-    ///
-    /// # Errors
-    /// When they are not.
     pub fn sync(&self) -> io::Result<()> {
         Ok(fsync(&self.0)?)
     }
 
     /// Returns once everything written to its file system so far is on the disk, by whomever. For very many files
     /// that is one wait, where syncing each would be as many.
-    ///
-    /// # Errors
-    /// When something is not.
     pub fn sync_file_system(&self) -> io::Result<()> {
         Ok(syncfs(&self.0)?)
     }
 
     /// Returns once the names in all folders below are on the disk, and its own.
-    ///
-    /// # Errors
-    /// At the first that is not.
     pub fn sync_tree(&self) -> io::Result<()> {
         self.sync_nested(DEPTH)
     }
@@ -295,9 +236,6 @@ impl Folder {
 
 /// Writes a file's bytes to the disk and forgets them in memory, so that reading them again shows what the disk
 /// kept and not what was written.
-///
-/// # Errors
-/// When they cannot be written; a kernel that does not forget is no error.
 pub fn settle(file: &File) -> io::Result<()> {
     file.sync_all()?;
     match fadvise(file, 0, None, Advice::DontNeed) {

@@ -33,10 +33,6 @@ pub struct Icmp {
 }
 
 impl Icmp {
-    /// Starts to listen.
-    ///
-    /// # Errors
-    /// Without `CAP_NET_RAW`.
     pub fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(ipproto::ICMP))?;
@@ -44,9 +40,6 @@ impl Icmp {
     }
 
     /// Asks this address for an echo.
-    ///
-    /// # Errors
-    /// When no route leads there.
     pub fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
         sendto(&self.socket, &echo(self.identifier), SendFlags::empty(), &SocketAddr::from((ip, 0)))?;
         Ok(())
@@ -71,9 +64,6 @@ impl Icmp {
     }
 
     /// The next address that has answered; none if nobody has.
-    ///
-    /// # Errors
-    /// When the kernel does not give packets.
     pub fn answer(&self) -> io::Result<Option<Ipv4Addr>> {
         let mut buffer = [0; 256];
         loop {

@@ -10,15 +10,12 @@ use nix::net::if_::if_nametoindex;
 /// An interface that routes to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name, `eth0`.
     pub name: String,
     /// The kernel's number for it.
     pub index: u32,
-    /// Its hardware address.
     pub mac: MacAddress,
     /// Its address, from which the client is spoken to.
     pub ip: Ipv4Addr,
-    /// Its network mask.
     pub netmask: Ipv4Addr,
     /// Where everybody on its network listens.
     pub broadcast: Ipv4Addr,
@@ -27,7 +24,6 @@ pub struct Interface {
 /// Why there is no such interface.
 #[derive(Debug, thiserror::Error)]
 pub enum InterfaceError {
-    /// No route.
     #[error("no route leads to {0}")]
     Route(Ipv4Addr, #[source] io::Error),
     /// The kernel's list of interfaces cannot be had.
@@ -43,9 +39,6 @@ pub enum InterfaceError {
 
 impl Interface {
     /// The interface that packets to `client` leave by.
-    ///
-    /// # Errors
-    /// When there is no route, or it is no Ethernet interface.
     pub fn towards(client: Ipv4Addr) -> Result<Self, InterfaceError> {
         let ip = source_address(client).map_err(|error| InterfaceError::Route(client, error))?;
         let all = list()?;
@@ -54,9 +47,6 @@ impl Interface {
     }
 
     /// The interface of this name.
-    ///
-    /// # Errors
-    /// When there is none, or it has no IPv4 address.
     pub fn named(name: &str) -> Result<Self, InterfaceError> {
         let all = list()?;
         let of_name = |entry: &&InterfaceAddress| {
@@ -67,9 +57,6 @@ impl Interface {
     }
 
     /// The interface that has this address itself.
-    ///
-    /// # Errors
-    /// When none has it.
     pub fn with_address(ip: Ipv4Addr) -> Result<Self, InterfaceError> {
         let all = list()?;
         let own = all.iter().find(|entry| ipv4(entry.address.as_ref()) == Some(ip));
@@ -92,7 +79,6 @@ impl Interface {
     }
 
     /// Whether this address is on the interface's own network, so that ARP reaches it.
-    #[must_use]
     pub fn is_neighbour(&self, other: Ipv4Addr) -> bool {
         let mask = u32::from(self.netmask);
         u32::from(self.ip) & mask == u32::from(other) & mask

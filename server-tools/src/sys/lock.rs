@@ -22,17 +22,14 @@ pub enum LockError {
     /// The lock file cannot be made or opened.
     #[error("cannot open the lock file {}", .0.display())]
     Open(PathBuf, #[source] io::Error),
-    /// The kernel refused.
     #[error("cannot lock {}", .0.display())]
     Lock(PathBuf, #[source] io::Error),
     /// Somebody else had it all the time.
     #[error("{} is held by {holder} and was not free within {} s", .path.display(), .waited.as_secs())]
     Busy {
-        /// The lock file.
         path: PathBuf,
         /// What the holder wrote of itself.
         holder: String,
-        /// How long was waited.
         waited: Duration,
     },
 }
@@ -47,18 +44,13 @@ pub struct Lock {
 /// Whether others may hold it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Nobody else.
     Alone,
-    /// Others who share it.
     Shared,
 }
 
 impl Lock {
     /// Takes the lock and leaves `purpose` and the process id in the file for those who wait. `waiting` is called
     /// once, with the holder's words, when it is not free at once.
-    ///
-    /// # Errors
-    /// When it cannot be had in time, or not at all.
     pub fn take(
         path: &Path,
         purpose: &str,
@@ -74,9 +66,6 @@ impl Lock {
     }
 
     /// Takes the lock, saying nothing about the holder.
-    ///
-    /// # Errors
-    /// When it cannot be had in time, or not at all.
     pub fn take_quietly(path: &Path, sharing: Sharing, timeout: Duration) -> Result<Self, LockError> {
         let file = open(path)?;
         wait_for(&file, path, sharing, timeout, &mut |_| ())?;
@@ -85,9 +74,6 @@ impl Lock {
 }
 
 /// Locks an open file if nobody else has it. False: somebody has.
-///
-/// # Errors
-/// When the kernel refuses for another reason.
 pub fn try_alone(file: &File) -> io::Result<bool> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),

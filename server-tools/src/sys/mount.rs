@@ -10,7 +10,6 @@ use std::process::{Command, Output};
 /// What holds for every mount.
 const OPTIONS: &str = "ro,nodev,nosuid,noexec";
 
-/// A program that mounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// The kernel, over a loop device that goes when it is unmounted.
@@ -30,23 +29,14 @@ pub enum MountError {
     /// The program is not there.
     #[error("cannot start {0}")]
     Start(String, #[source] io::Error),
-    /// It says no.
     #[error("{program} refuses: {said}")]
-    Refused {
-        /// Its name.
-        program: String,
-        /// What it said.
-        said: String,
-    },
+    Refused { program: String, said: String },
     /// The kernel does not say what is mounted.
     #[error("cannot read the list of mounts")]
     List(#[source] io::Error),
 }
 
 /// Mounts the file system in a file.
-///
-/// # Errors
-/// When the program is missing, or refuses.
 pub fn mount(way: Way, file: &Path, folder: &Path) -> Result<(), MountError> {
     let mut command = match way {
         Way::Kernel { kind, options } => {
@@ -64,17 +54,11 @@ pub fn mount(way: Way, file: &Path, folder: &Path) -> Result<(), MountError> {
 }
 
 /// Unmounts what is mounted there.
-///
-/// # Errors
-/// When somebody uses it.
 pub fn unmount(folder: &Path) -> Result<(), MountError> {
     run(Command::new("umount").arg("--").arg(folder))
 }
 
 /// Whether something is mounted there.
-///
-/// # Errors
-/// When the kernel does not say.
 pub fn is_mounted(folder: &Path) -> Result<bool, MountError> {
     let mounts = fs::read("/proc/self/mountinfo").map_err(MountError::List)?;
     Ok(mount_points(&mounts).any(|point| point == folder))

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, UdpSocket};
 
 /// Only an own address can be bound to (bind(2), `EADDRNOTAVAIL`). Nothing is sent.
-#[must_use]
 pub fn is_own(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }

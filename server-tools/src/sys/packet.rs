@@ -15,9 +15,6 @@ pub struct PacketSocket {
 
 impl PacketSocket {
     /// Opens it for frames of this EtherType on the interface with this number.
-    ///
-    /// # Errors
-    /// Without the capability, or when there is no such interface.
     pub fn open(interface: u32, ethertype: u16) -> io::Result<Self> {
         let protocol = std::num::NonZeroU32::new(u32::from(ethertype.to_be())).map(Protocol::from_raw);
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -27,18 +24,12 @@ impl PacketSocket {
     }
 
     /// Sends one frame, from its destination address on.
-    ///
-    /// # Errors
-    /// When the interface is down or its queue full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         rustix::net::send(&self.socket, frame, SendFlags::empty())?;
         Ok(())
     }
 
     /// A frame that has arrived; none if none has.
-    ///
-    /// # Errors
-    /// When the interface has gone away.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
         match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
             Ok((_, length)) => Ok(Some(&buffer[..length.min(buffer.len())])),

@@ -6,9 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The program's file; a name without a slash is looked for in `path`, folders between colons.
-///
-/// # Errors
-/// When there is none, or it is there and cannot be executed.
 pub fn find(program: &str, path: &OsStr) -> io::Result<PathBuf> {
     if program.contains('/') {
         let file = PathBuf::from(program);

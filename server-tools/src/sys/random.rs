@@ -3,9 +3,6 @@
 use std::io;
 
 /// So many random bytes.
-///
-/// # Errors
-/// When the kernel has none to give.
 pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     let mut filled = 0;

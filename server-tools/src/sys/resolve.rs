@@ -6,9 +6,6 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// An address of this name, an IPv4 one if there is.
-///
-/// # Errors
-/// When there is none, or the resolver does not answer in time.
 pub fn address_of(name: &str, deadline: Duration) -> io::Result<IpAddr> {
     let (answer, waiting) = mpsc::channel();
     let name = name.to_owned();

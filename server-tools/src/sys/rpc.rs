@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 pub struct Program {
     /// Its number, as in /etc/rpc.
     pub number: u32,
-    /// Its version.
     pub version: u32,
 }
 
@@ -36,21 +35,13 @@ pub enum RpcError {
     Io(SocketAddr, #[source] io::Error),
     /// The server knows the program, or RPC, otherwise.
     #[error("{at} does not serve program {} version {}", .program.number, .program.version)]
-    NotServed {
-        /// Who was called.
-        at: SocketAddr,
-        /// What.
-        program: Program,
-    },
+    NotServed { at: SocketAddr, program: Program },
     /// What came is no reply.
     #[error("{0} does not answer as an RPC server does")]
     Garbage(SocketAddr),
 }
 
 /// Calls a procedure. The arguments are unsigned numbers, which is all that we ever ask with.
-///
-/// # Errors
-/// When there is no result within the deadline.
 pub fn call(
     at: SocketAddr,
     program: Program,
@@ -126,14 +117,12 @@ fn request(program: Program, procedure: u32, arguments: &[u32]) -> Vec<u8> {
 }
 
 /// The first number of some XDR, and the rest.
-#[must_use]
 pub fn number(xdr: &[u8]) -> Option<(u32, &[u8])> {
     let (word, rest) = xdr.split_first_chunk()?;
     Some((u32::from_be_bytes(*word), rest))
 }
 
 /// The first string of some XDR, and the rest: a length, the bytes, and zeros up to a multiple of four.
-#[must_use]
 pub fn string(xdr: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = number(xdr)?;
     let length = usize::try_from(length).ok()?;

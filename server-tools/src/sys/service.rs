@@ -24,24 +24,10 @@ pub enum ServiceError {
     Start(String, #[source] io::Error),
     /// It ran and said that it failed.
     #[error("'{command}' failed ({status}){}", said(.words))]
-    Failed {
-        /// What was run.
-        command: String,
-        /// How it ended.
-        status: ExitStatus,
-        /// What it wrote.
-        words: String,
-    },
+    Failed { command: String, status: ExitStatus, words: String },
     /// It did not end and was killed.
     #[error("'{command}' did not end within {} s and was killed{}", .deadline.as_secs(), said(.words))]
-    Deadline {
-        /// What was run.
-        command: String,
-        /// How long it had.
-        deadline: Duration,
-        /// What it wrote.
-        words: String,
-    },
+    Deadline { command: String, deadline: Duration, words: String },
     /// It runs, but cannot be watched.
     #[error("cannot wait for '{0}'")]
     Wait(String, #[source] io::Error),
@@ -53,9 +39,6 @@ fn said(words: &str) -> String {
 
 /// Runs the words as a command and waits for it. What it leaves in the background, as service scripts do, is not
 /// waited for.
-///
-/// # Errors
-/// When it cannot start, fails, or does not end in time.
 pub fn run(words: &[String], deadline: Duration) -> Result<String, ServiceError> {
     let line = words.join(" ");
     let start_error = |error| ServiceError::Start(line.clone(), error);

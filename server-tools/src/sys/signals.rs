@@ -17,9 +17,6 @@ pub struct Stops {
 
 impl Stops {
     /// From now on these signals no longer end the program, but are told here.
-    ///
-    /// # Errors
-    /// When the signals cannot be taken over.
     pub fn watch() -> io::Result<Self> {
         let mut pipes = Vec::new();
         for (signal, name) in STOPS {
@@ -31,7 +28,6 @@ impl Stops {
         Ok(Self { pipes })
     }
 
-    /// What to poll.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.pipes.iter().map(|(pipe, _)| pipe.as_fd())
     }

@@ -13,7 +13,6 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const QUESTION: &[u8] = b"\x1b[c";
 
 /// The terminal's answer to the question for its attributes; empty if it gives none or nobody sits there.
-#[must_use]
 pub fn attributes() -> Vec<u8> {
     if !io::stdout().is_terminal() {
         return Vec::new();

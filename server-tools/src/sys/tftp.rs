@@ -20,31 +20,17 @@ const ENOUGH: [u8; 5] = [0, 5, 0, 0, 0];
 /// Why the beginning of a file did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum TftpError {
-    /// Nobody answered.
     #[error("no answer from {at} within {} s", .deadline.as_secs())]
-    Silence {
-        /// Who was asked.
-        at: SocketAddr,
-        /// For how long.
-        deadline: Duration,
-    },
+    Silence { at: SocketAddr, deadline: Duration },
     /// The server will not give it.
     #[error("the TFTP server at {at} refuses: {message}")]
-    Refused {
-        /// Who was asked.
-        at: SocketAddr,
-        /// Its words.
-        message: String,
-    },
+    Refused { at: SocketAddr, message: String },
     /// The network would not have it.
     #[error("cannot ask the TFTP server at {0}")]
     Io(SocketAddr, #[source] io::Error),
 }
 
 /// The first block of a file: 512 bytes, or all if there are fewer.
-///
-/// # Errors
-/// When the server refuses, or says nothing within the deadline.
 pub fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> Result<Vec<u8>, TftpError> {
     ask(at, file, deadline).map_err(|error| TftpError::Io(at, error))?
 }

@@ -19,18 +19,11 @@ pub struct Watch {
 pub type Watched = WatchDescriptor;
 
 impl Watch {
-    /// Watches nothing yet.
-    ///
-    /// # Errors
-    /// When the kernel has no more watches to give.
     pub fn new() -> io::Result<Self> {
         Ok(Self { inotify: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)? })
     }
 
     /// Watches the files of a folder as well.
-    ///
-    /// # Errors
-    /// When it is not there, or the kernel has no more watches to give.
     pub fn add(&self, folder: &Path) -> io::Result<Watched> {
         let flags = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CREATE
@@ -40,9 +33,6 @@ impl Watch {
     }
 
     /// The folders in which something was written since the last call.
-    ///
-    /// # Errors
-    /// When the kernel cannot say.
     pub fn take(&self) -> io::Result<Vec<Watched>> {
         match self.inotify.read_events() {
             Ok(events) => Ok(events.into_iter().map(|event| event.wd).collect()),

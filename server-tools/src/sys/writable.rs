@@ -6,9 +6,6 @@ use std::io;
 use std::path::Path;
 
 /// Makes a file in the folder and takes it away again.
-///
-/// # Errors
-/// When that is not possible.
 pub fn probe(folder: &Path) -> io::Result<()> {
     let file = folder.join(format!(".ghostctl-probe-{}", std::process::id()));
     File::options().write(true).create_new(true).open(&file)?;

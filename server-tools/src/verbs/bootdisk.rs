@@ -23,36 +23,21 @@ const LARGEST: u64 = 64 << 20;
 pub enum BootdiskVerbError {
     /// The image or the folder.
     #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A name that is not even text.
     #[error("{} cannot be the name of a file in DOS", .0.display())]
     Name(PathBuf),
     /// What was to be put together.
     #[error("no template can be made of {} and {}", image.display(), folder.display())]
-    Compose {
-        /// The bootable image.
-        image: PathBuf,
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        source: BootdiskError,
-    },
-    /// There is one.
+    Compose { image: PathBuf, folder: PathBuf, source: BootdiskError },
     #[error("{} is there already: --replace puts the new one in its place", .0.display())]
     Exists(PathBuf),
-    /// It cannot be written.
     #[error(transparent)]
     Write(#[from] AtomicError),
 }
 
 impl BootdiskVerbError {
     /// The exit status: what was given is wrong, or it did not work.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Name(_) | Self::Compose { .. } | Self::Exists(_) => 2,
@@ -61,7 +46,6 @@ impl BootdiskVerbError {
     }
 }
 
-/// A template, for programs.
 #[derive(Serialize)]
 struct Made<'a> {
     path: &'a Path,
@@ -73,9 +57,6 @@ struct Made<'a> {
 }
 
 /// Does what was asked for; the number is the exit status.
-///
-/// # Errors
-/// When the image or the folder cannot be used, or the template cannot be written.
 pub fn run(site: &Site, arguments: &BootdiskArgs, output: &mut Output) -> Result<u8, BootdiskVerbError> {
     let by_default = || site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY);
     let path = arguments.output.clone().unwrap_or_else(by_default);

@@ -23,26 +23,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Why a job was not stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
-    /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// Nothing runs.
     #[error("{0} has no job")]
     NoJob(HostName),
     /// What runs has lost its ghostctl.
     #[error("the ghostctl of the job of {0} is gone; run 'ghostctl recover'")]
     Orphaned(HostName),
-    /// The request.
     #[error("cannot ask for the stop")]
     Ask(#[source] io::Error),
-    /// It goes on.
     #[error("the job of {0} was asked to stop and has not ended yet")]
     Deadline(HostName),
 }
 
 impl CancelError {
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Deadline(_) => FailureKind::Busy.exit_status(),
@@ -51,10 +45,6 @@ impl CancelError {
     }
 }
 
-/// Stops it.
-///
-/// # Errors
-/// When there is no job, or it does not end.
 pub fn run(site: &Site, host: &HostName, dry_run: bool, output: &mut Output) -> Result<u8, CancelError> {
     let state_folder = &site.ghostrc.state_folder;
     let running = find(site, host)?.ok_or_else(|| CancelError::NoJob(host.clone()))?;

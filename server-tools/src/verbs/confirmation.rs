@@ -7,7 +7,6 @@ use ghost_contract::{DiskChoice, HostName};
 use crate::job::note::bytes;
 use crate::site::Site;
 
-/// Why nothing is overwritten.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmationError {
     /// There is nobody to ask.
@@ -20,23 +19,13 @@ pub enum ConfirmationError {
         "a generation would be lost, and nobody is here to confirm it: give --yes, or run it at a terminal"
     )]
     NobodyToAskAboutRemoval,
-    /// Something else was typed.
     #[error("'{typed}' is not '{host}': nothing was done")]
-    OtherName {
-        /// What was typed.
-        typed: String,
-        /// The host's name.
-        host: HostName,
-    },
-    /// The terminal.
+    OtherName { typed: String, host: HostName },
     #[error("cannot ask for confirmation")]
     Terminal(#[source] io::Error),
 }
 
 /// Has the name of each host typed. The disk is the one of its settings, unless another was asked for.
-///
-/// # Errors
-/// At the first that is not typed.
 pub(super) fn ask_for_names(
     site: &Site,
     hosts: &[HostName],
@@ -63,9 +52,6 @@ fn ask(
 }
 
 /// Has the name of a host typed before something of its generations is removed, which `what` says.
-///
-/// # Errors
-/// When something else is typed, or nobody is there.
 pub(super) fn ask_about_removal(host: &HostName, what: &str) -> Result<(), ConfirmationError> {
     if !io::stdin().is_terminal() {
         return Err(ConfirmationError::NobodyToAskAboutRemoval);

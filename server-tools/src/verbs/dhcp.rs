@@ -22,10 +22,8 @@ use crate::sys::atomic::{self, Real};
 /// Why an entry was not changed by hand.
 #[derive(Debug, thiserror::Error)]
 pub enum DhcpVerbError {
-    /// The configuration.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The edit.
     #[error(transparent)]
     Offer(#[from] OfferError),
     /// The restart; the previous bytes are back.
@@ -52,8 +50,6 @@ pub enum DhcpVerbError {
 }
 
 impl DhcpVerbError {
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::NotSwapped(_) | Self::Kept(..) => FailureKind::Failed.exit_status(),
@@ -63,10 +59,6 @@ impl DhcpVerbError {
     }
 }
 
-/// Does it.
-///
-/// # Errors
-/// When the entry cannot be changed; then it is as it was.
 pub fn run(site: &Site, verb: &DhcpVerb, output: &mut Output) -> Result<u8, DhcpVerbError> {
     match verb {
         DhcpVerb::Swap(arguments) => swap(site, arguments, output),

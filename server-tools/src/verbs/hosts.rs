@@ -29,10 +29,6 @@ struct Row {
     problem: Option<String>,
 }
 
-/// Lists them.
-///
-/// # Errors
-/// When the DHCP configuration cannot be read.
 pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
     let table = site.host_table()?;
     let catalog = Catalog::new(&site.ghostrc.store_folder);

@@ -29,10 +29,8 @@ use inside::InsideError;
 /// Why the image store could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
-    /// The store.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// Something is not removed.
     #[error(transparent)]
     Pruning(#[from] PruningError),
     /// Nobody has said that it may be removed.
@@ -46,7 +44,6 @@ pub enum ImagesError {
     Unkept {
         /// Whether every piece of it is what it was.
         is_whole: bool,
-        /// Why not.
         #[source]
         source: CatalogError,
     },
@@ -57,7 +54,6 @@ pub enum ImagesError {
 
 impl ImagesError {
     /// The exit status: what was asked for is not there, or the store did not work.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::None(_)
@@ -91,9 +87,6 @@ struct Line<'a> {
 }
 
 /// Does what was asked for; the number is the exit status.
-///
-/// # Errors
-/// When the store cannot be read, or what was asked for is not there.
 pub fn run(site: &Site, asked: &Images, output: &mut Output) -> Result<u8, ImagesError> {
     let catalog = Catalog::new(&site.ghostrc.store_folder);
     match asked {
@@ -109,9 +102,6 @@ pub fn run(site: &Site, asked: &Images, output: &mut Output) -> Result<u8, Image
 }
 
 /// Removes what a crash has left of mounts; yields how many there were.
-///
-/// # Errors
-/// When something cannot be removed.
 pub(super) fn recover(site: &Site, output: &mut Output) -> Result<usize, ImagesError> {
     inside::recover(site, output)
 }
@@ -303,7 +293,6 @@ fn what_it_is(
     })
 }
 
-/// A plan, for programs.
 #[derive(Serialize)]
 struct Pruned<'a> {
     host: &'a HostName,

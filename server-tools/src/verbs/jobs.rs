@@ -27,10 +27,8 @@ use crate::output::Output;
 use crate::site::{Site, SiteError};
 use crate::sys::{clock, random};
 
-/// Why no job began.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
-    /// The configuration.
     #[error(transparent)]
     Site(#[from] SiteError),
     /// Something that every job needs.
@@ -50,7 +48,6 @@ pub enum JobsError {
     /// The calendar has no such date.
     #[error("cannot make the job's name")]
     Id(#[from] ghost_contract::job::JobError),
-    /// The image store.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// There is nothing to check or to write back.
@@ -58,28 +55,16 @@ pub enum JobsError {
     NoGeneration(HostName),
     /// There is none of that name.
     #[error("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")]
-    NoSuchGeneration {
-        /// The host.
-        host: HostName,
-        /// The name.
-        asked_for: Generation,
-    },
+    NoSuchGeneration { host: HostName, asked_for: Generation },
     /// The imager cannot do it.
     #[error("{host}")]
-    Unsuitable {
-        /// Whose job it is.
-        host: HostName,
-        /// What it cannot do.
-        source: Unsuitable,
-    },
+    Unsuitable { host: HostName, source: Unsuitable },
     /// Two of the hosts may not be on together.
     #[error("{0} and {1} share an IP address and so a tree: only one of them can have a job")]
     SharedAddress(String, String),
 }
 
 impl JobsError {
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Site(_) | Self::Read(..) | Self::NotReady(_) => FailureKind::Configuration.exit_status(),
@@ -115,9 +100,6 @@ struct Intent {
 }
 
 /// Runs one job for each host; the number is the worst exit status.
-///
-/// # Errors
-/// When a host is not usable, or there is no way to it: then nothing has been touched.
 pub fn run(
     site: &Site,
     mode: Mode,

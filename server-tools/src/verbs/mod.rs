@@ -68,7 +68,6 @@ pub enum VerbError {
 
 impl VerbError {
     /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Site(_) => FailureKind::Configuration.exit_status(),

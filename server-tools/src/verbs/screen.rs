@@ -30,10 +30,8 @@ const LARGEST: u64 = 64 << 20;
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ScreenError {
-    /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The records.
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The host has never had a job.
@@ -44,27 +42,15 @@ pub enum ScreenError {
     NotRunning(HostName),
     /// A mode without an imager.
     #[error("the job of {host} is a {mode}, which takes no screenshots")]
-    NoScreens {
-        /// The host.
-        host: HostName,
-        /// What it does.
-        mode: Mode,
-    },
+    NoScreens { host: HostName, mode: Mode },
     /// None was taken yet, or none is left.
     #[error("there is no screenshot of the job {job} of {host}")]
-    None {
-        /// The host.
-        host: HostName,
-        /// Its job.
-        job: JobId,
-    },
+    None { host: HostName, job: JobId },
     /// The client does not answer.
     #[error("{0} has not answered with a screenshot in time")]
     NoAnswer(HostName),
-    /// The client's tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// The screenshots.
     #[error("cannot read the screenshots in {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// The file that was asked for.
@@ -76,8 +62,6 @@ pub enum ScreenError {
 }
 
 impl ScreenError {
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::NoAnswer(_) => FailureKind::Busy.exit_status(),
@@ -97,7 +81,6 @@ struct Subject {
     runs: bool,
 }
 
-/// A screenshot, for programs.
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
     host: &'a HostName,
@@ -108,10 +91,6 @@ struct Shown<'a> {
     page: PathBuf,
 }
 
-/// Shows it.
-///
-/// # Errors
-/// When there is no screenshot, or the client does not answer.
 pub fn run(site: &Site, arguments: &ScreenArgs, output: &mut Output) -> Result<u8, ScreenError> {
     let subject = find(site, &arguments.host)?;
     let before = subject.newest(site)?;

@@ -21,17 +21,13 @@ use crate::tree::Tree;
 /// Why the status is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
-    /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The records.
     #[error(transparent)]
     Record(#[from] RecordError),
 }
 
 impl StatusError {
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         FailureKind::Failed.exit_status()
     }
@@ -46,7 +42,6 @@ struct Running {
     phase: Option<Phase>,
     since: UnixTime,
     pid: u32,
-    /// Whether its ghostctl lives.
     owned: bool,
     /// How far the imager says it is.
     progress: Option<Progress>,
@@ -58,10 +53,6 @@ struct Running {
     left: Option<Left>,
 }
 
-/// Shows it.
-///
-/// # Errors
-/// When journal or records cannot be read.
 pub fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
     if arguments.last { last(site, arguments, output) } else { running(site, arguments, output) }
 }

@@ -20,20 +20,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Why somebody was not woken.
 #[derive(Debug, thiserror::Error)]
 pub enum WakeVerbError {
-    /// The configuration.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The way there.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
-    /// The packets.
     #[error(transparent)]
     Wake(#[from] WakeError),
 }
 
 impl WakeVerbError {
-    /// The exit status.
-    #[must_use]
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::Site(_) | Self::Interface(_) => FailureKind::Configuration.exit_status(),
@@ -50,10 +45,6 @@ struct Target {
     password: Option<Vec<u8>>,
 }
 
-/// Wakes them all.
-///
-/// # Errors
-/// When somebody is not known or cannot be reached: then nobody was sent anything.
 pub fn run(site: &Site, arguments: &WakeArgs, output: &mut Output) -> Result<u8, WakeVerbError> {
     let targets: Vec<Target> =
         arguments.sleepers.iter().map(|sleeper| target(site, sleeper)).collect::<Result<_, _>>()?;

@@ -11,7 +11,6 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::configurations::configuration;
 
-/// What both accept.
 const GOOD: [&[u8]; 25] = [
     b"",
     b"# only a comment",
@@ -40,7 +39,6 @@ const GOOD: [&[u8]; 25] = [
     b"subnet 10.0.0.0 netmask 255.0.0.0 { pool { range 10.0.0.1 10.0.0.2; host a {} } }",
 ];
 
-/// What neither accepts.
 const BAD: [&[u8]; 25] = [
     b"host a { filename \"unterminated; }",
     b"host a { filename \"x\" }",

@@ -13,9 +13,6 @@ use crate::wait::{self, TimedOut};
 const DOWN: Duration = Duration::from_secs(180);
 
 /// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
-///
-/// # Errors
-/// When it does not end, or something of it cannot be removed.
 pub fn end(folder: &LabFolder) -> Result<(), LabError> {
     if folder.is_up()? {
         let supervisor = folder.supervisor()?;
@@ -31,9 +28,6 @@ pub fn end(folder: &LabFolder) -> Result<(), LabError> {
 }
 
 /// Ends all labs below this folder.
-///
-/// # Errors
-/// The first that does not end; the others have been ended all the same.
 pub fn end_all(labs: &Path) -> Result<(), LabError> {
     let ended: Vec<_> = folder::all(labs)?.iter().map(end).collect();
     ended.into_iter().collect()

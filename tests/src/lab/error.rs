@@ -15,7 +15,6 @@ use crate::wait::TimedOut;
 /// Why something with a lab went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// Its folder.
     #[error("cannot use the lab's folder")]
     Folder(#[from] FolderError),
     /// Its supervisor could not be started.
@@ -24,48 +23,35 @@ pub enum LabError {
     /// Its supervisor could not make it.
     #[error("the lab does not come up: {why}\nits logs are in {}", .logs.display())]
     NotUp {
-        /// What the supervisor says.
         why: String,
         /// Where its logs are kept.
         logs: PathBuf,
     },
-    /// Its supervisor.
     #[error("cannot ask the lab")]
     Control(#[from] ControlError),
     /// It did not happen in time.
     #[error("it did not happen in time")]
     Late(#[from] TimedOut),
-    /// A program in it.
     #[error("a program in the lab went wrong")]
     Running(#[from] RunningError),
     /// A frame on its network.
     #[error("cannot send a frame")]
     Frame(#[source] io::Error),
-    /// A PC of it.
     #[error("there is no PC {0} in the lab")]
     NoSuchPc(String),
-    /// A PC's disk.
     #[error("cannot use a PC's disk")]
     Disk(#[from] DiskError),
-    /// A PC's monitor.
     #[error("cannot use a PC's monitor")]
     Monitor(#[from] QmpError),
     /// A PC went off before it said what was waited for.
     #[error("{pc} went off without '{wanted}' on its console; the last lines were:\n{last}")]
     OffTooEarly {
-        /// Which PC.
         pc: HostName,
-        /// What was waited for.
         wanted: String,
         /// The end of its console.
         last: String,
     },
     /// A file of the lab.
     #[error("cannot use {}", .path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
 }

@@ -14,9 +14,6 @@ const PC_LOGS: [&str; 2] = ["console.log", "qemu.log"];
 
 /// Keeps logs, configurations, consoles and reports, and a picture of the screen of each PC that is on, below
 /// `lab-failures` beside the labs. What was kept of an earlier failure of this lab is replaced.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn keep_failure(lab: &Lab) -> Result<PathBuf, LabError> {
     let kept = keep_logs(lab.folder())?;
     for pc in lab.status()?.into_iter().filter(|pc| pc.on) {

@@ -31,16 +31,10 @@ impl<'lab> Pc<'lab> {
         Self { lab, config }
     }
 
-    /// Its name and addresses.
-    #[must_use]
     pub const fn config(&self) -> &'lab PcConfig {
         self.config
     }
 
-    /// How it is.
-    ///
-    /// # Errors
-    /// When the supervisor does not answer.
     pub fn status(&self) -> Result<PcStatus, LabError> {
         let mut all = self.lab.status()?.into_iter();
         let own = all.find(|pc| pc.name == self.config.name);
@@ -48,76 +42,48 @@ impl<'lab> Pc<'lab> {
     }
 
     /// Presses its power button while it is off.
-    ///
-    /// # Errors
-    /// When it is on.
     pub fn switch_on(&self) -> Result<(), LabError> {
         self.lab.ask(&Request::SwitchOn(self.config.name.clone())).map(drop)
     }
 
     /// Presses its power button while it is on: what runs on it is asked to power off.
-    ///
-    /// # Errors
-    /// When it is off.
     pub fn press_power_button(&self) -> Result<(), LabError> {
         Ok(self.monitor()?.power_button()?)
     }
 
     /// Presses keys together on its keyboard, by QEMU's names for them.
-    ///
-    /// # Errors
-    /// When it is off.
     pub fn press_keys(&self, keys: &[&str]) -> Result<(), LabError> {
         Ok(self.monitor()?.press_keys(keys)?)
     }
 
     /// Takes its power away, and waits until it is off.
-    ///
-    /// # Errors
-    /// When it does not go off.
     pub fn cut_power(&self) -> Result<(), LabError> {
         self.lab.ask(&Request::CutPower(self.config.name.clone()))?;
         self.wait_off(CUT)
     }
 
     /// Puts this card into it; the address stays.
-    ///
-    /// # Errors
-    /// When it is on.
     pub fn insert(&self, nic: Nic) -> Result<(), LabError> {
         self.lab.ask(&Request::Insert(self.config.name.clone(), nic)).map(drop)
     }
 
-    /// Whether it is off.
-    ///
-    /// # Errors
-    /// When the supervisor does not answer.
     pub fn is_off(&self) -> Result<bool, LabError> {
         Ok(!self.status()?.on)
     }
 
     /// Waits until it is off.
-    ///
-    /// # Errors
-    /// When it is still on at the deadline.
     pub fn wait_off(&self, deadline: Duration) -> Result<(), LabError> {
         let what = format!("{} to be off", self.config.name);
         wait::until(&what, deadline, || self.is_off().map(|off| off.then_some(())).transpose())?
     }
 
     /// Waits until it is on.
-    ///
-    /// # Errors
-    /// When it is still off at the deadline.
     pub fn wait_on(&self, deadline: Duration) -> Result<(), LabError> {
         let what = format!("{} to be on", self.config.name);
         wait::until(&what, deadline, || self.is_off().map(|off| (!off).then_some(())).transpose())?
     }
 
     /// What it wrote to its serial line since it was last switched on, with what switched it on as first line.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
     pub fn console(&self) -> Result<String, LabError> {
         let whole = self.whole_console()?;
         let begin = whole.rfind(SWITCHED_ON).unwrap_or(0);
@@ -125,9 +91,6 @@ impl<'lab> Pc<'lab> {
     }
 
     /// What it wrote to its serial line since the lab is up; nothing if it has not been on.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
     pub fn whole_console(&self) -> Result<String, LabError> {
         let path = self.folder().join(CONSOLE);
         match fs::read(&path) {
@@ -138,9 +101,6 @@ impl<'lab> Pc<'lab> {
     }
 
     /// Waits until its serial line has shown `text` since it was last switched on.
-    ///
-    /// # Errors
-    /// When that has not come by the deadline, or the PC went off without it.
     pub fn wait_console(&self, text: &str, deadline: Duration) -> Result<(), LabError> {
         let what = format!("'{text}' on the console of {}", self.config.name);
         wait::until(&what, deadline, || self.look_for(text).transpose())?
@@ -162,18 +122,12 @@ impl<'lab> Pc<'lab> {
     }
 
     /// The checksum of its disk.
-    ///
-    /// # Errors
-    /// When the disk cannot be read.
     pub fn disk_sha256(&self) -> Result<[u8; 32], LabError> {
         let path = self.folder().join(DISK);
         checksum(&path).map_err(|source| LabError::Disk(DiskError::Write(source)))
     }
 
     /// Saves a picture of its screen as PNG.
-    ///
-    /// # Errors
-    /// When it is off, or the picture cannot be written.
     pub fn screendump(&self, path: &Path) -> Result<(), LabError> {
         Ok(self.monitor()?.screendump(path)?)
     }

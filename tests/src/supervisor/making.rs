@@ -34,30 +34,16 @@ pub(super) struct Made {
 pub enum MakingError {
     /// The name space of mounts.
     #[error("cannot mount {}", .path.display())]
-    Mount {
-        /// Where.
-        path: PathBuf,
-        /// Why not.
-        source: Errno,
-    },
+    Mount { path: PathBuf, source: Errno },
     /// Something in the lab's folder.
     #[error("cannot {what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The servers.
+    System { what: &'static str, source: io::Error },
     #[error("the servers do not run")]
     Servers(#[from] ServerError),
-    /// The network.
     #[error("cannot make the network")]
     Network(#[from] ShellError),
-    /// A PC's disk.
     #[error("cannot make a PC")]
     Disk(#[from] DiskError),
-    /// A bug.
     #[error("the thread that makes the lab panicked")]
     Panicked,
 }

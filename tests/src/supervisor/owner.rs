@@ -23,7 +23,6 @@ pub const READY: u8 = b'!';
 /// What went wrong with owner or signals.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnerError {
-    /// The signals.
     #[error("cannot watch for signals")]
     Signals(#[source] io::Error),
     /// The socket to the owner.
@@ -48,7 +47,6 @@ impl Life {
         Ok(Self { owner: Some(owner), signals, terminated })
     }
 
-    /// What to wait for.
     pub(super) fn sources(&self) -> Vec<PollFd<'_>> {
         let streams = self.owner.iter().chain(std::iter::once(&self.signals));
         streams.map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN)).collect()

@@ -16,45 +16,36 @@ use crate::config::{Nic, PcConfig};
 use crate::control::{PcStatus, Reply, Request, Wake};
 use crate::magic::{Kind, MagicPacket};
 
-/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A magic packet was on the bridge.
     PacketSeen(MagicPacket),
     /// A PC's process has ended.
     PcEnded(HostName),
-    /// Somebody asked for something.
     Requested(Request),
 }
 
-/// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start the PC's process with this card.
     Start {
-        /// Which PC.
         pc: HostName,
-        /// Its card.
         nic: Nic,
         /// What switched it on, for its console log.
         because: &'static str,
     },
     /// End the PC's process at once.
     Kill(HostName),
-    /// Answer the request.
     Answer(Reply),
-    /// End the lab.
     End,
 }
 
-/// Whether a PC runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Power {
     Off,
     On,
 }
 
-/// One PC.
 #[derive(Debug, Clone)]
 struct Pc {
     mac: MacAddress,
@@ -69,15 +60,12 @@ struct Pc {
 pub struct Switchboard(BTreeMap<HostName, Pc>);
 
 impl Switchboard {
-    /// These PCs, all off.
-    #[must_use]
     pub fn new(pcs: &[PcConfig]) -> Self {
         let off = |pc: &PcConfig| Pc { mac: pc.mac, nic: pc.nic, power: Power::Off, boots: 0, wakes: vec![] };
         Self(pcs.iter().map(|pc| (pc.name.clone(), off(pc))).collect())
     }
 
     /// What is to be done about it.
-    #[must_use]
     pub fn decide(&mut self, event: Event) -> Vec<Action> {
         match event {
             Event::PacketSeen(packet) => self.packet(packet),
@@ -142,8 +130,6 @@ impl Switchboard {
         if pc.power == Power::On { Err(format!("{name} is on")) } else { Ok(pc) }
     }
 
-    /// How all PCs are.
-    #[must_use]
     pub fn status(&self) -> Vec<PcStatus> {
         let status = |(name, pc): (&HostName, &Pc)| PcStatus {
             name: name.clone(),

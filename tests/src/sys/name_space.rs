@@ -15,9 +15,6 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// Starts `command` as the first process of new name spaces for processes, mounts and the network, and in a
 /// session of its own, so that a Ctrl-C for us is none for it.
-///
-/// # Errors
-/// Those of the system; EPERM without root.
 pub fn spawn_in_new(command: &mut Command) -> io::Result<Child> {
     let prepare = || -> io::Result<()> {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
@@ -35,9 +32,6 @@ pub fn spawn_in_new(command: &mut Command) -> io::Result<Child> {
 
 /// Starts `command` in the name spaces of a process. It begins in the folder `/`: a folder of outside means
 /// nothing there.
-///
-/// # Errors
-/// Those of the system; ESRCH if the process is gone, EPERM without root.
 pub fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Child> {
     let process: OwnedFd = pidfd_open(process, PidfdFlags::empty())?;
     let children = process.try_clone()?;
@@ -55,9 +49,6 @@ pub fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Chil
 }
 
 /// Runs `work` where the network is that of a process.
-///
-/// # Errors
-/// Those of the system and of `work`.
 pub fn in_network_of<T: Send>(process: Pid, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     let process = pidfd_open(process, PidfdFlags::empty())?;
     in_thread(|| {

@@ -14,9 +14,6 @@ pub struct PacketSocket(OwnedFd);
 impl PacketSocket {
     /// Listens on this interface. The kernel hands over only Wake-on-LAN and UDP frames, so that the traffic
     /// of the clients' disks never makes one get lost.
-    ///
-    /// # Errors
-    /// When there is no such interface, or no permission.
     pub fn open(interface: &str) -> io::Result<Self> {
         let index = nix::net::if_::if_nametoindex(interface)?;
         // SAFETY: socket(2) takes no pointers. Protocol 0 receives nothing until bound.
@@ -63,18 +60,12 @@ impl PacketSocket {
     }
 
     /// The next frame that is there, cut to the buffer's size; waits for one if there is none.
-    ///
-    /// # Errors
-    /// Those of recv(2).
     pub fn receive<'buffer>(&self, buffer: &'buffer mut [u8]) -> io::Result<&'buffer [u8]> {
         let length = nix::sys::socket::recv(self.0.as_raw_fd(), buffer, nix::sys::socket::MsgFlags::empty())?;
         Ok(&buffer[..length])
     }
 
     /// Sends a whole frame, Ethernet header included.
-    ///
-    /// # Errors
-    /// Those of send(2).
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         nix::sys::socket::send(self.0.as_raw_fd(), frame, nix::sys::socket::MsgFlags::empty())?;
         Ok(())

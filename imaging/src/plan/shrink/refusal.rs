@@ -7,18 +7,14 @@ use crate::plan::moves::Immovable;
 /// Why a partition cannot be shrunk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unshrinkable {
-    /// There is none.
     #[error("there is no partition")]
     NoPartition,
     /// A chain of tables would have to be changed.
     #[error("partition {0} is within an extended one, or is one itself")]
     Extended(u32),
-    /// It would be gone.
     #[error("partition {partition} begins at byte {start}, and only {end} can be used")]
     Beyond {
-        /// Its number.
         partition: u32,
-        /// Its first byte.
         start: u64,
         /// Where a partition could end at the latest.
         end: u64,
@@ -26,9 +22,7 @@ pub enum Unshrinkable {
     /// It would be gone, too.
     #[error("partition {partition} has {length} bytes, and {distance} are missing")]
     Short {
-        /// Its number.
         partition: u32,
-        /// Its length.
         length: u64,
         /// How far those behind it have to be moved.
         distance: u64,
@@ -38,42 +32,24 @@ pub enum Unshrinkable {
     NoFileSystem(u32),
     /// No tool does it, or none that works on a file.
     #[error("partition {partition} holds {}, and only NTFS and ext2/3/4 are shrunk", name(*.file_system))]
-    Kind {
-        /// Its number.
-        partition: u32,
-        /// What is in it.
-        file_system: FileSystem,
-    },
+    Kind { partition: u32, file_system: FileSystem },
     /// It is not the last one.
     #[error("partition {partition} has others behind it that would have to be moved, and {why}")]
-    Immovable {
-        /// Its number.
-        partition: u32,
-        /// Why they cannot be.
-        why: Immovable,
-    },
+    Immovable { partition: u32, why: Immovable },
     /// No tool on this machine.
     #[error("the tools that shrink its file system are not installed")]
     NoTool,
-    /// The image has holes.
     #[error("partition {0} could not be read everywhere when it was backed up")]
     BadRanges(u32),
     /// Somebody keeps something at the partition's end.
     #[error("partition {partition} has {length} bytes behind its file system, which may be anything")]
-    Behind {
-        /// Its number.
-        partition: u32,
-        /// How much.
-        length: u64,
-    },
+    Behind { partition: u32, length: u64 },
     /// The files do not fit.
     #[error(
         "partition {partition} would have {length} bytes, and its file system uses {used} and needs at least {needs}"
     )]
     Full {
-        /// Its number.
         partition: u32,
-        /// What it would have.
         length: u64,
         /// What its file system uses.
         used: u64,
@@ -95,19 +71,16 @@ pub struct NoneShrinks(pub Vec<Unshrinkable>);
      stays free, and {length} are left for it on this disk: take a larger one"
 )]
 pub struct TooFull {
-    /// Its number.
     pub partition: u32,
     /// The least that the file system's tool says.
     pub minimum: u64,
     /// The least that is done.
     pub needs: u64,
-    /// What there is.
     pub length: u64,
 }
 
 impl TooFull {
     /// Why another one was shrunk, in words.
-    #[must_use]
     pub fn note(&self) -> String {
         format!(
             "partition {} was not shrunk: its file system should have {} bytes, and {} would have been left for it",
@@ -122,9 +95,7 @@ impl TooFull {
     "the image store has {free} bytes free, and {needs} are needed to shrink a file system that uses {used}"
 )]
 pub struct NoRoom {
-    /// What is free.
     pub free: u64,
-    /// What is needed.
     pub needs: u64,
     /// What the file system uses.
     pub used: u64,

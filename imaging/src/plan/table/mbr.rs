@@ -25,7 +25,6 @@ pub(super) fn mbr_entry(beginning: &mut [u8], index: u32) -> Result<&mut [u8], T
     part_mut(beginning, at, MBR_ENTRY as u64)
 }
 
-/// First sector and length.
 pub(super) fn place_of(entry: &[u8]) -> (u64, u64) {
     let field = |at| get(entry, (at, 4)).unwrap_or_default();
     (field(MBR_START), field(MBR_LENGTH))

@@ -22,7 +22,6 @@ const GROUP: u64 = 1 << 20;
 /// Why bytes do not pass.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
-    /// They are not all.
     #[error("partclone's image ends too early, at least {0} bytes are missing")]
     Missing(u64),
     /// Something follows the last used block.
@@ -131,9 +130,6 @@ pub struct Adding {
 
 impl Adding {
     /// For the image with this head; the head of what comes out.
-    ///
-    /// # Errors
-    /// When it is not the head of an image without checksums.
     pub fn new(bytes: &[u8; HEAD]) -> Result<(Self, [u8; HEAD]), HeadError> {
         let head = Head::parse(bytes)?;
         if head.checksums != Checksums::None {
@@ -145,9 +141,6 @@ impl Adding {
     }
 
     /// Passes bytes on; how many have come out.
-    ///
-    /// # Errors
-    /// When there are too many, or the taker does not take them.
     pub fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<u64, PassError> {
         let mut given = bytes.len();
         while let Some(next) = self.body.next(&mut bytes)? {
@@ -162,9 +155,6 @@ impl Adding {
     }
 
     /// Whether all has passed, by the map and by the head.
-    ///
-    /// # Errors
-    /// When something is missing.
     pub fn end(&self) -> Result<(), PassError> {
         self.body.end(0)?;
         match self.used.saturating_sub(self.body.passed) {
@@ -187,9 +177,6 @@ pub struct Removing {
 
 impl Removing {
     /// For the image with this head; the head of what comes out.
-    ///
-    /// # Errors
-    /// When it is not the head of an image.
     pub fn new(bytes: &[u8; HEAD]) -> Result<(Self, [u8; HEAD]), HeadError> {
         let head = Head::parse(bytes)?;
         let checksums = head.checksums;
@@ -200,9 +187,6 @@ impl Removing {
     }
 
     /// Passes bytes on.
-    ///
-    /// # Errors
-    /// When a checksum is another, there are too many bytes, or the taker does not take them.
     pub fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<(), PassError> {
         loop {
             let (found, later) = bytes.split_at(self.to_compare.min(bytes.len()));
@@ -222,10 +206,6 @@ impl Removing {
         }
     }
 
-    /// Whether all has passed.
-    ///
-    /// # Errors
-    /// When something is missing.
     pub fn end(&self) -> Result<(), PassError> {
         self.body.end(self.to_compare)
     }

@@ -128,7 +128,6 @@ impl Bench {
         Ok(finding)
     }
 
-    /// Starts it.
     pub(super) fn start(
         &self,
         children: &Children,
@@ -151,7 +150,6 @@ impl Bench {
         Ok(Finding::Seen { counters, text: capture::text(&ready, glance)?, progress })
     }
 
-    /// Types.
     pub(super) fn type_keys(&self, keys: &[KeyCode]) -> Result<Finding, Failure> {
         self.ready()?.keyboard()?.type_keys(keys)?;
         Ok(Finding::Done)

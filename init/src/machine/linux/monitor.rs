@@ -5,28 +5,17 @@ use crate::screen::Screen;
 use crate::screen::source::{Found, NoSource, Source, first};
 use crate::sys::{frame_buffer, kms, terminal, vga, video_memory};
 
-/// What the monitor shows.
-///
-/// # Errors
-/// When no source can say.
 pub fn look() -> Result<Found<Screen>, NoSource> {
     first(&Source::ALL, look_at)
 }
 
 /// The same for somebody who wants to read and needs no colours: the console's cells first, where it is in text mode.
-///
-/// # Errors
-/// When no source can say.
 pub fn look_for_text() -> Result<Found<Screen>, NoSource> {
     let others = Source::ALL.into_iter().filter(|source| *source != Source::Console);
     let sources: Vec<Source> = [Source::Console].into_iter().chain(others).collect();
     first(&sources, look_at)
 }
 
-/// What this source says.
-///
-/// # Errors
-/// When it cannot say.
 pub fn look_at(source: Source) -> Result<Screen, Failure> {
     Ok(match source {
         Source::Ghostvga => Screen::Picture(vga::picture()?),

@@ -7,7 +7,6 @@ use ghost_contract::report::Outcome;
 
 use super::{Album, Frame, Happening, Kind};
 
-/// Before the title.
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">

@@ -14,7 +14,6 @@ pub(super) enum Wiring {
     Rotated,
     /// The lowest bits are 0.
     Shifted,
-    /// No gaps.
     Packed,
 }
 

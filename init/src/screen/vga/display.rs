@@ -68,12 +68,10 @@ impl Display {
         self.columns * self.dots_per_column * if self.double_width { 2 } else { 1 }
     }
 
-    /// Rows of characters.
     pub(super) const fn rows(&self) -> usize {
         self.height / self.line_repeats() / self.character_height
     }
 
-    /// From top to bottom.
     pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
         (0..self.height).map(|line| match line.checked_sub(self.split + 1) {
             None => self.line(self.start, line / self.line_repeats() + self.preset_row, self.panning[0]),

@@ -21,7 +21,6 @@ pub(super) fn draw(snapshot: &Snapshot<'_>, screen: &Display, mode: Mode) -> Vec
     dots
 }
 
-/// A bit a plane.
 fn planar(planes: [u8; 4]) -> [u8; 8] {
     [7, 6, 5, 4, 3, 2, 1, 0].map(|bit| {
         let of = |plane: usize| (planes[plane] >> bit & 1) << plane;

@@ -4,29 +4,21 @@
 use super::snapshot::{HEADER_LENGTH, MAGIC, Mode, PLANE_LENGTH, PLANES, VERSION, offset};
 use super::text;
 
-/// What all registers hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registers {
-    /// Miscellaneous output.
     pub misc_output: u8,
-    /// Sequencer.
     pub sequencer: [u8; 5],
-    /// CRT controller.
     pub crtc: [u8; 25],
-    /// Graphics controller.
     pub graphics: [u8; 9],
-    /// Attribute controller.
     pub attribute: [u8; 21],
     /// Red, green and blue of 256 colours.
     pub dac: [u8; 768],
-    /// The DAC's mask.
     pub dac_mask: u8,
 }
 
 /// Where programs see video memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Its physical address.
     pub address: usize,
     /// Bytes of it in which planes alternate; 0 where a program sees one plane at a time.
     pub length: usize,
@@ -37,7 +29,6 @@ pub struct Window {
 pub struct Memory {
     /// The planes, each of [`Memory::PLANE`] bytes or empty if it was not read.
     pub planes: [Vec<u8>; PLANES],
-    /// What programs see.
     pub window: Vec<u8>,
 }
 
@@ -62,20 +53,16 @@ impl Registers {
         }
     }
 
-    /// Whether characters are displayed.
-    #[must_use]
     pub const fn is_text(&self) -> bool {
         matches!(self.mode(), Mode::Text)
     }
 
     /// Where in plane 2 the fonts are that a text mode uses, each of [`Memory::FONT`] bytes.
-    #[must_use]
     pub const fn fonts(&self) -> [usize; 2] {
         text::fonts(self.sequencer[3])
     }
 
     /// Where programs see video memory.
-    #[must_use]
     pub const fn window(&self) -> Window {
         let (address, length) = match self.graphics[6] >> 2 & 3 {
             // Of 128 KiB, as much as a plane has.
@@ -89,7 +76,6 @@ impl Registers {
     }
 
     /// A snapshot in the kernel module's format.
-    #[must_use]
     pub fn snapshot(&self, memory: &Memory) -> Vec<u8> {
         let mut bytes = self.header(memory.window.len());
         for part in memory.planes.iter().chain([&memory.window]) {
@@ -125,7 +111,6 @@ impl Registers {
 
 /// Planes 0 and 1 of a text mode, from what programs see of them: even places have characters, odd ones attributes. So
 /// no register needs to be changed while a console may be writing.
-#[must_use]
 pub fn text_planes(window: &[u8]) -> [Vec<u8>; 2] {
     [0, 1].map(|odd| {
         let mut plane = vec![0; PLANE_LENGTH];

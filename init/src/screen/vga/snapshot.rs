@@ -4,11 +4,9 @@
 pub(super) const HEADER_LENGTH: usize = 1024;
 /// Bytes of a plane, and of the window after the planes.
 pub(super) const PLANE_LENGTH: usize = 65536;
-/// Planes of a VGA.
 pub(super) const PLANES: usize = 4;
 /// Bytes of a snapshot.
 pub(super) const LENGTH: usize = HEADER_LENGTH + (PLANES + 1) * PLANE_LENGTH;
-/// How it begins.
 pub(super) const MAGIC: &[u8; 8] = b"GHOSTVGA";
 /// The version of the format.
 pub(super) const VERSION: u16 = 1;
@@ -39,7 +37,6 @@ pub enum SnapshotError {
     /// The kernel module is newer or older than this program.
     #[error("the snapshot has format {0}, and only format {VERSION} is known")]
     Version(u16),
-    /// It is cut off.
     #[error("the snapshot has {found} of {LENGTH} bytes")]
     Truncated {
         /// Bytes that there are.
@@ -53,9 +50,7 @@ pub enum SnapshotError {
 /// What the registers make of the planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Characters, attributes, font.
     Text,
-    /// A bit a plane.
     Planar,
     /// Two bits a pixel, as on a CGA.
     Interleaved,
@@ -93,8 +88,6 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// # Errors
-    /// When the bytes are not a whole snapshot of this format.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, SnapshotError> {
         if !bytes.starts_with(MAGIC) {
             return Err(SnapshotError::Magic);

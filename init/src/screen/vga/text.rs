@@ -10,7 +10,6 @@ const GLYPH_STRIDE: usize = 32;
 /// B0h).
 const LINE_DRAWING: std::ops::RangeInclusive<u8> = 0xC0..=0xDF;
 
-/// What can be read.
 pub(super) fn read(snapshot: &Snapshot<'_>, screen: &Display) -> TextScreen {
     let rows = 0..screen.rows();
     let cells = rows.clone().flat_map(|row| {

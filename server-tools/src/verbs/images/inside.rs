@@ -24,33 +24,17 @@ use crate::sys::clock;
 /// Why an image cannot be looked into.
 #[derive(Debug, thiserror::Error)]
 pub enum InsideError {
-    /// Ghost's own.
     #[error(
         "{generation} was made by Norton Ghost, run by {imager}, and only Ghost knows what is in it: restore it to a client, or back the client up with partclone"
     )]
-    Opaque {
-        /// Which one.
-        generation: Generation,
-        /// What ran Ghost.
-        imager: &'static str,
-    },
-    /// There are fewer disks.
+    Opaque { generation: Generation, imager: &'static str },
     #[error("{generation} has {there} disks, counted from 0, and none with the number {asked_for}")]
-    NoDisk {
-        /// Which one.
-        generation: Generation,
-        /// How many there are.
-        there: usize,
-        /// The number.
-        asked_for: u32,
-    },
+    NoDisk { generation: Generation, there: usize, asked_for: u32 },
     /// The image says nothing of itself.
     #[error("the image is damaged; 'ghostctl images verify' says how")]
     Damaged(#[source] FolderError),
-    /// Mounting.
     #[error(transparent)]
     Mounting(#[from] MountingError),
-    /// Exporting.
     #[error(transparent)]
     Exporting(#[from] ExportingError),
 }

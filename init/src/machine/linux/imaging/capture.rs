@@ -72,7 +72,6 @@ impl Bench {
         Ok(Finding::Captured { name, source: source.to_owned(), passed_over })
     }
 
-    /// Removes a screenshot.
     pub(in super::super) fn remove(&self, name: &str) -> Result<Finding, Failure> {
         let ready = self.ready()?;
         for ending in ENDINGS {
