@@ -31,7 +31,7 @@ pub enum DiskChoice {
 pub struct DiskChoiceError(String);
 
 /// What a choice has to look like.
-pub(crate) const WANTED: &str = "first, all, /dev/NAME, serial:NUMBER or size:500G";
+pub const WANTED: &str = "first, all, /dev/NAME, serial:NUMBER or size:500G";
 
 /// What may stand behind a size. Two letters come before one, of which they are an end.
 const UNITS: [(&str, u64); 8] = [
@@ -73,8 +73,9 @@ fn serial(text: &str) -> Option<String> {
     (!number.is_empty() && number.chars().all(|c| !c.is_control())).then(|| number.to_owned())
 }
 
-/// A number of bytes, with a unit or without.
-pub(crate) fn bytes(text: &str) -> Option<u64> {
+/// A number of bytes, with a unit or without: `650M`, `2Gi`, `4096`. None for 0 and for what is no such number.
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
     let with_unit = |(unit, factor): &(&str, u64)| Some((text.strip_suffix(unit)?, *factor));
     let (number, factor) = UNITS.iter().find_map(with_unit).unwrap_or((text, 1));
     let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());

@@ -17,8 +17,8 @@ pub const STOP: &str = "ghost/stop";
 /// Made anew by the server with a word that it has not used before when a person wants to see the screen now, below a
 /// client's `/etc`. The client answers with a screenshot.
 pub const SCREEN_REQUEST: &str = "ghost/screen-request";
-/// The copy of the DHCP configuration from which a client learns its name, below its `/etc`.
-pub const HOST_TABLE: &str = "ghost/dhcpd.conf";
+/// The host table from which a client learns its name, below its `/etc` ([`crate::ethers`]).
+pub const HOST_TABLE: &str = "ethers";
 /// The report, below a client's `/var`.
 pub const REPORT: &str = "ghost/report.jsonl";
 /// The folder in which an order is claimed, below a client's `/var`.

@@ -9,18 +9,17 @@
 
 pub mod bootdisk;
 pub mod checksum;
-pub mod dhcp;
 pub mod disk;
+pub mod ethers;
 pub mod generation;
-pub mod ghostrc;
 pub mod host;
 pub mod image;
+pub mod imager;
 pub mod job;
 pub mod layout;
 pub mod mac;
 pub mod mode;
 pub mod order;
-pub mod place;
 pub mod report;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
@@ -28,11 +27,10 @@ pub mod time;
 
 pub use disk::DiskChoice;
 pub use generation::Generation;
-pub use ghostrc::Ghostrc;
 pub use host::HostName;
+pub use imager::ImagerName;
 pub use job::{JobId, Nonce};
 pub use mac::MacAddress;
 pub use mode::Mode;
 pub use order::Order;
-pub use place::Place;
 pub use time::UnixTime;

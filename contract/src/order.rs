@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ghostrc::ImagerName;
 use crate::image::{PartcloneSettings, SmallerDisk};
+use crate::imager::ImagerName;
 use crate::time::seconds;
 use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 

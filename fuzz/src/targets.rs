@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
-use ghost_contract::dhcp::lexer::Lexer;
-use ghost_contract::dhcp::{HostTable, Tree};
 use ghost_contract::image::DiskImage;
-use ghost_contract::{Generation, Ghostrc, HostName, Order, report};
+use ghost_contract::{Generation, HostName, Order, report};
 use ghostctl::catalog::manifest::Manifest;
+use ghostctl::dhcp::isc::lexer::Lexer;
+use ghostctl::dhcp::isc::{HostTable, Tree};
 use ghostctl::dhcp::{Revert, isc};
+use ghostctl::ghostrc::Ghostrc;
 
 /// The boot file of the swaps.
 const BOOT: &str = "pxelinux.0";

@@ -7,9 +7,9 @@ use ghost_contract::{HostName, MacAddress};
 /// Why a hardware address leads to no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    #[error("the DHCP configuration has no host with the address {0}")]
+    #[error("the host table has no client with the address {0}")]
     Unknown(MacAddress),
-    #[error("the DHCP configuration gives {mac} to both {first} and {second}")]
+    #[error("the host table gives {mac} to both {first} and {second}")]
     Ambiguous {
         mac: MacAddress,
         /// The first host that has it.

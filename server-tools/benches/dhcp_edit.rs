@@ -17,7 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ghost_contract::HostName;
-use ghost_contract::dhcp::HostTable;
+use ghostctl::dhcp::isc::HostTable;
 use ghostctl::dhcp::{Revert, Swap, isc};
 
 const BOOT: &str = "pxelinux.0";

@@ -15,11 +15,14 @@
 pub mod check;
 pub mod disks;
 pub mod expectation;
+pub mod exporting;
 pub mod finish;
 pub mod inside;
 pub mod listing;
 pub mod manifest;
+pub mod mounting;
 pub mod pieces;
+pub mod pruning;
 pub mod removal;
 pub mod retention;
 pub mod screens;

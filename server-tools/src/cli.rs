@@ -40,7 +40,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Everywhere {
     /// The boot server's settings, see ghostrc(5)
-    #[arg(long, global = true, value_name = "FILE", default_value = ghost_contract::ghostrc::PATH)]
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::ghostrc::PATH)]
     pub config: PathBuf,
     /// Write one JSON object a line
     #[arg(long, global = true)]

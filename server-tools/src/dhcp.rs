@@ -2,7 +2,7 @@
 //!
 //! One file for each DHCP server; ISC dhcpd so far. What they share is small and stands here: both edits are
 //! pure, text in and text out, and their results are the same for any server. Finding a host is
-//! [`HostTable::usable`](ghost_contract::dhcp::HostTable::usable); taking effect is the command of `DHCPD` in
+//! [`HostTable::usable`](crate::dhcp::isc::HostTable::usable); taking effect is the command of `DHCPD` in
 //! `/etc/ghostrc`. A second server brings a second module with `swap` and `revert` of the same shape, and only
 //! then a trait over both has something to abstract from.
 //!
@@ -11,10 +11,12 @@
 //!                                                     └─ somebody else changed it: left alone, and said
 //! ```
 
-use ghost_contract::Place;
-use ghost_contract::dhcp::{HostProblem, SyntaxFault, UsableHost};
+use crate::dhcp::isc::{HostProblem, SyntaxFault, UsableHost};
+use crate::place::Place;
 
 pub mod isc;
+pub mod offer;
+pub mod restart;
 
 /// A configuration file with one host swapped.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::ghostrc::reference::{KEYS, Key, Scope};
 use clap::Command;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
-use ghost_contract::ghostrc::reference::{KEYS, Key, Scope};
 
 /// Programs for the administrator (man-pages(7)).
 const PROGRAMS: &str = "8";
@@ -75,7 +75,7 @@ fn ghostrc() -> Roff {
     let mut page = Roff::new();
     page.control("TH", ["ghostrc", FORMATS, "", "", "Ghost4Linux"]);
     section(&mut page, "NAME", &["ghostrc - settings of the boot server of Ghost4Linux"]);
-    section(&mut page, "SYNOPSIS", &[ghost_contract::ghostrc::PATH]);
+    section(&mut page, "SYNOPSIS", &[crate::ghostrc::PATH]);
     section(
         &mut page,
         "DESCRIPTION",

@@ -3,6 +3,7 @@
 //! On a terminal every job has a live line as well, below what is told.
 
 mod live;
+pub mod picture;
 
 use std::io::{self, IsTerminal, Write};
 

@@ -9,10 +9,10 @@ use ghost_contract::{HostName, JobId, Order, report};
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::job::journal::{self, ClientState, Entry, JournalError, State};
 use crate::job::{Failure, Step};
-use crate::machine::steps::{Steps, Work};
+use crate::runner::steps::{Steps, Work};
 use crate::site::Site;
+use crate::state::journal::{self, ClientState, Entry, JournalError, State};
 use crate::sys::arp::Arp;
 use crate::sys::icmp::Icmp;
 use crate::sys::interface::Interface;
@@ -129,7 +129,7 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
     let mut work = Work {
         begun: state.begun.clone(),
         order: order_left(&tree, &state),
-        host_table: Vec::new(),
+        host_table: "".into(),
         journal: Some(entry),
         swap: state.swap.clone(),
         ticket: None,

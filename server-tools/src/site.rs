@@ -6,9 +6,9 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::dhcp::isc::{HostTable, ReadError, UsableHost};
+use crate::ghostrc::{Ghostrc, GhostrcError};
 use ghost_contract::HostName;
-use ghost_contract::dhcp::{HostTable, ReadError, UsableHost};
-use ghost_contract::ghostrc::{Ghostrc, GhostrcError};
 use ghost_contract::order::ImageStore;
 
 use crate::dhcp::{SwapError, isc};

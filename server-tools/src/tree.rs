@@ -70,8 +70,8 @@ pub struct Tree {
 #[derive(Debug)]
 pub struct Contents<'a> {
     pub order: &'a Order,
-    /// The DHCP configuration file that has the client's entry.
-    pub host_table: &'a [u8],
+    /// All clients, as [`ghost_contract::ethers`] writes them.
+    pub host_table: &'a str,
 }
 
 impl Tree {
@@ -210,7 +210,7 @@ impl Tree {
             make_folders(&etc, folder_and_name(layout::ORDER).0)?;
             let files = [
                 ("fstab", fstab.as_bytes()),
-                (layout::HOST_TABLE, contents.host_table),
+                (layout::HOST_TABLE, contents.host_table.as_bytes()),
                 (layout::ORDER, order.as_bytes()),
             ];
             files.into_iter().try_for_each(|(path, bytes)| {

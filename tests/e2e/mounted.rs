@@ -100,10 +100,10 @@ fn copy_kit(stage: &Stage, john: &Pc<'_>) {
     let store = layout::STORE_MOUNT_POINT;
     let settings = format!(
         "PXEADDR=192.168.7.1\nPXEBASE=/\nGHSTBASE={store}\nGHSTNFS=$PXEADDR:{store}\nDHCPD=/bin/true\n\
-         ETHERWAKE=ether-wake\nDHCPDCONF=/etc/{}\nSTATEDIR={STATE}\n",
-        layout::HOST_TABLE
+         ETHERWAKE=ether-wake\nDHCPDCONF={KIT}/dhcpd.conf\nSTATEDIR={STATE}\n"
     );
     fs::write(folder.join("ghostrc"), settings).unwrap();
+    fs::copy(stage.folder().dhcpd_conf(), folder.join("dhcpd.conf")).unwrap();
 }
 
 /// What a command on the client says, which ends with this status.

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ghost_contract::ghostrc::ImagerName;
+use ghost_contract::ImagerName;
 use ghost_contract::layout;
 use nix::errno::Errno;
 

@@ -86,7 +86,7 @@ pub struct MountArgs {
     #[arg(long, value_name = "NUMBER")]
     pub partition: Option<u32>,
     /// Where the cache file goes; it needs room for what the partition's files take
-    #[arg(long, value_name = "FOLDER", default_value = crate::mounting::CACHE)]
+    #[arg(long, value_name = "FOLDER", default_value = crate::catalog::mounting::CACHE)]
     pub cache: PathBuf,
     /// Where to mount it
     pub folder: PathBuf,
@@ -100,7 +100,7 @@ pub struct ExportArgs {
     pub image: DiskImageArgs,
     /// Of which kind the file is
     #[arg(long, value_enum)]
-    pub format: crate::exporting::Format,
+    pub format: crate::catalog::exporting::Format,
     /// The file, which must not be there yet
     pub file: PathBuf,
 }

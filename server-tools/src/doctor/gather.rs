@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::ScopedJoinHandle;
 
-use ghost_contract::dhcp::{HostTable, UsableHost};
-use ghost_contract::ghostrc::{ImagerName, Settings};
+use crate::dhcp::isc::{HostTable, UsableHost};
+use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
@@ -19,8 +19,8 @@ use super::facts::{
     BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
 };
 use crate::catalog::Catalog;
+use crate::dhcp::offer;
 use crate::job::ending::chain;
-use crate::offer;
 use crate::site::Site;
 use crate::sys::interface::{Interface, InterfaceError};
 use crate::sys::packet::PacketSocket;

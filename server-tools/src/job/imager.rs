@@ -2,7 +2,7 @@
 //!
 //! Pure. Does not know what is in the store or in the base root: it is told.
 
-use ghost_contract::ghostrc::{ImagerName, Settings};
+use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::order::{DosProgram, Imager};
 use ghost_contract::{DiskChoice, Mode};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ghost_contract::ghostrc::Settings;
+use crate::ghostrc::Settings;
 use ghost_contract::order::{
     Deadlines, ImageStore, Imager, OnDeadline, Prompt, PromptTrigger, TestSettings, VERSION, Watch,
 };

@@ -51,10 +51,10 @@ fn a_tree_is_fresh_for_every_job_and_nothing_is_left_beside_it() {
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
     for job in ["first", "second"] {
         let order = order(job);
-        tree.make(&Contents { order: &order, host_table: b"host john { }" }).unwrap();
+        tree.make(&Contents { order: &order, host_table: "00:e0:7d:c9:1a:2b john\n" }).unwrap();
         assert_eq!(tree.order().unwrap(), Some(order));
         assert_eq!(fs::read(tree.etc().join("hostname")).unwrap(), b"client\n");
-        assert_eq!(fs::read(tree.etc().join(layout::HOST_TABLE)).unwrap(), b"host john { }");
+        assert_eq!(fs::read(tree.etc().join(layout::HOST_TABLE)).unwrap(), b"00:e0:7d:c9:1a:2b john\n");
         assert_eq!(fs::read_dir(tree.var().join(layout::CLAIMS)).unwrap().count(), 0);
         assert_eq!(fs::read_dir(tree.var().join("lib/apt/lists")).unwrap().count(), 0);
         fs::write(tree.var().join(layout::CLAIMS).join(job), "").unwrap();
@@ -67,10 +67,10 @@ fn a_tree_that_cannot_be_made_leaves_the_old_one_alone() {
     let base = base_root();
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
     let (first, second) = (order("first"), order("second"));
-    tree.make(&Contents { order: &first, host_table: b"" }).unwrap();
+    tree.make(&Contents { order: &first, host_table: "" }).unwrap();
     fs::write(tree.var().join(layout::REPORT), "theirs").unwrap();
     fs::create_dir(base.path().join("etc/fstab")).unwrap();
-    assert!(tree.make(&Contents { order: &second, host_table: b"" }).is_err());
+    assert!(tree.make(&Contents { order: &second, host_table: "" }).is_err());
     assert_eq!(tree.order().unwrap(), Some(first));
     assert_eq!(tree.whole_report().unwrap(), b"theirs");
 }

@@ -7,11 +7,11 @@ use ghost_contract::{HostName, JobId};
 use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 
-use crate::cancel;
 use crate::job::FailureKind;
-use crate::job::journal::{self, Entry, JournalError, State};
 use crate::output::{Form, Output};
 use crate::site::Site;
+use crate::state::cancel;
+use crate::state::journal::{self, Entry, JournalError, State};
 use crate::sys::clock;
 use crate::sys::watch::Watch;
 

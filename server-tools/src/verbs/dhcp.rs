@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use ghost_contract::HostName;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
+use crate::dhcp::offer::{OfferError, Offers, Reverted};
+use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::job::FailureKind;
 use crate::job::ending::chain;
-use crate::job::journal::{JournalError, Swap};
-use crate::offer::{OfferError, Offers, Reverted};
 use crate::output::Output;
-use crate::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::site::{Site, SiteError};
+use crate::state::journal::{JournalError, Swap};
 use crate::sys::atomic::{self, Real};
 
 /// Why an entry was not changed by hand.

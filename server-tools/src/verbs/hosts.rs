@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use ghost_contract::dhcp::HostTable;
+use crate::dhcp::isc::HostTable;
 use ghost_contract::{Generation, HostName, MacAddress};
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
     Ok(0)
 }
 
-fn row(table: &HostTable, catalog: &Catalog, host: &ghost_contract::dhcp::Host) -> Row {
+fn row(table: &HostTable, catalog: &Catalog, host: &crate::dhcp::isc::Host) -> Row {
     let name: Option<HostName> = host.name.parse().ok();
     let problem = match &name {
         Some(name) => table.usable(name).err().map(|problem| problem.flaw.to_string()),

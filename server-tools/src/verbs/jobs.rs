@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ghost_contract::dhcp::{HostTable, UsableHost};
-use ghost_contract::ghostrc::Settings;
+use crate::dhcp::isc::{HostTable, UsableHost};
+use crate::ghostrc::Settings;
 use ghost_contract::order::{AtEnd, Imager};
-use ghost_contract::{Generation, HostName, Mode, Nonce, layout};
+use ghost_contract::{Generation, HostName, Mode, Nonce, ethers, layout};
 
 use crate::catalog::listing::Listed;
 use crate::catalog::manifest::Manifest;
@@ -17,14 +18,14 @@ use crate::doctor::gather::gather;
 use crate::doctor::judge::judge;
 use crate::doctor::{Check, State};
 use crate::job::imager::{self, Unsuitable, Wishes};
-use crate::job::journal::Begun;
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, FailureKind, Job, Limits, Note, Plan};
-use crate::machine::drive;
-use crate::machine::linux::{Linux, MachineError};
-use crate::machine::steps::Work;
 use crate::output::Output;
+use crate::runner::drive;
+use crate::runner::linux::{Linux, MachineError};
+use crate::runner::steps::Work;
 use crate::site::{Site, SiteError};
+use crate::state::journal::Begun;
 use crate::sys::{clock, random};
 
 #[derive(Debug, thiserror::Error)]
@@ -127,11 +128,13 @@ pub fn run(
     if arguments.dry_run {
         return Ok(say_what_would_be_done(mode, &intents, output));
     }
+    let clients: Vec<_> = table.clients().collect();
+    let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
     for intent in intents {
         let plan = plan(mode, &intent, arguments)?;
-        prepared.push((work(site, &table, &intent, &plan)?, intent.settings));
+        prepared.push((work(site, Arc::clone(&host_table), &intent, &plan)?, intent.settings));
         jobs.push(Job::new(plan));
     }
     let mut machine = Linux::new(site, output)?;
@@ -215,8 +218,8 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> Result<Plan, JobsEr
     })
 }
 
-fn work(site: &Site, table: &HostTable, intent: &Intent, plan: &Plan) -> Result<Work, JobsError> {
-    let Intent { host, settings, generation, imager } = intent;
+fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> Result<Work, JobsError> {
+    let Intent { settings, generation, imager, .. } = intent;
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().map_err(JobsError::Random)?);
     let particulars = Particulars {
@@ -226,7 +229,6 @@ fn work(site: &Site, table: &HostTable, intent: &Intent, plan: &Plan) -> Result<
         imager: imager.clone(),
         authorized_keys: authorized_keys(settings)?,
     };
-    let host_table = table.files().find(|(path, _)| *path == host.file).map(|(_, bytes)| bytes.to_owned());
     Ok(Work {
         begun: Begun {
             job: plan.id.clone(),
@@ -240,7 +242,7 @@ fn work(site: &Site, table: &HostTable, intent: &Intent, plan: &Plan) -> Result<
             generation: generation.clone(),
         },
         order: Some(order(plan, settings, particulars, now)),
-        host_table: host_table.unwrap_or_default(),
+        host_table,
         journal: None,
         swap: None,
         ticket: None,

@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::calendar;
 use crate::catalog::Catalog;
 use crate::cli::StatusArgs;
-use crate::job::journal::{self, Entry, JournalError, State};
 use crate::job::note::bytes;
 use crate::job::pace::{self, Left, Readings};
-use crate::job::record::{self, Record, RecordError};
 use crate::job::{FailureKind, Phase, Sample};
 use crate::output::{Form, Output};
 use crate::site::Site;
+use crate::state::journal::{self, Entry, JournalError, State};
+use crate::state::record::{self, Record, RecordError};
 use crate::sys::clock;
 use crate::tree::Tree;
 

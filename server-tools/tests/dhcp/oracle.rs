@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ghost_contract::HostName;
-use ghost_contract::dhcp::HostTable;
 use ghostctl::dhcp::isc;
+use ghostctl::dhcp::isc::HostTable;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -78,7 +78,7 @@ fn dhcpd_accepts(folder: &Path, bytes: &[u8]) -> bool {
 }
 
 /// Reads with included files of the folder, as dhcpd does from its working folder.
-fn read(folder: &Path, bytes: &[u8]) -> Result<HostTable, ghost_contract::dhcp::ReadError> {
+fn read(folder: &Path, bytes: &[u8]) -> Result<HostTable, ghostctl::dhcp::isc::ReadError> {
     HostTable::read(Path::new("dhcpd.conf"), bytes.to_vec(), &mut |path| std::fs::read(folder.join(path)))
 }
 

@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 
 use ghost_contract::HostName;
-use ghost_contract::dhcp::lexer::Lexer;
-use ghost_contract::dhcp::{HostTable, Tree};
+use ghostctl::dhcp::isc::lexer::Lexer;
+use ghostctl::dhcp::isc::{HostTable, Tree};
 use ghostctl::dhcp::{Revert, Swap, isc};
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ fn entries(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let tree = Tree::parse(bytes);
     let hosts = tree.statements.iter().filter(|s| bytes[s.start..].to_ascii_lowercase().starts_with(b"host"));
     hosts
-        .map(|s| (ghost_contract::dhcp::tree::host_name(bytes, s).unwrap(), bytes[s.start..s.end].to_vec()))
+        .map(|s| (ghostctl::dhcp::isc::tree::host_name(bytes, s).unwrap(), bytes[s.start..s.end].to_vec()))
         .collect()
 }
 

@@ -114,7 +114,7 @@ fn between_the_look_at_a_generation_and_the_journal_nothing_is_removed() {
     // As a job does that is just about to begin.
     let host = "pc2".parse().unwrap();
     let state = server.path("state");
-    let beginning = ghostctl::pruning::keep_removals_out(&state, &host, Duration::ZERO).unwrap();
+    let beginning = ghostctl::catalog::pruning::keep_removals_out(&state, &host, Duration::ZERO).unwrap();
     let removed = server.run(&["--lock-timeout", "0", "images", "rm", "--yes", "pc2", &old]);
     assert_eq!(removed.status.code(), Some(75), "{}", said(&removed));
     let pruned = server.run(&["--lock-timeout", "0", "images", "prune"]);
@@ -149,7 +149,8 @@ fn while_one_host_waits_for_its_disks_another_is_served() {
     let journal = |number: u8| server.path(&format!("state/journal/192.168.7.{number}.jsonl"));
     // Until this is released the removal after pc2's backup waits.
     let host = "pc2".parse().unwrap();
-    let held = ghostctl::pruning::keep_removals_out(&server.path("state"), &host, Duration::ZERO).unwrap();
+    let held =
+        ghostctl::catalog::pruning::keep_removals_out(&server.path("state"), &host, Duration::ZERO).unwrap();
     let pruning = journal(2);
     let is_pruning = move || fs::read_to_string(&pruning).is_ok_and(|lines| lines.contains("\"prune\""));
     let _first = Client::off(&server, 2, Behaviour::Succeeds);

@@ -4,8 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
-use ghost_contract::dhcp::HostTable;
-use ghost_contract::layout;
+use ghost_contract::{ethers, layout};
 use nix::sys::utsname::uname;
 
 use super::imaging::Bench;
@@ -96,6 +95,5 @@ fn look_around() -> Result<Finding, Failure> {
 
 fn read_host_table() -> Result<Finding, Failure> {
     let path = Path::new("/etc").join(layout::HOST_TABLE);
-    let table = HostTable::of_one_file(&path, file::bytes(&path)?);
-    Ok(Finding::Hosts(table.clients().collect()))
+    Ok(Finding::Hosts(ethers::read(&file::bytes(&path)?)))
 }

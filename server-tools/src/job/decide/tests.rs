@@ -7,8 +7,8 @@ use ghost_contract::report::{Event as Reported, Outcome};
 
 use super::*;
 use crate::job::{Limits, Plan};
-use crate::machine::drive;
-use crate::machine::fake::{Fake, says};
+use crate::runner::drive;
+use crate::runner::fake::{Fake, says};
 
 const JOHN: MacAddress = MacAddress::new([0, 10, 235, 1, 2, 3]);
 const OTHER: MacAddress = MacAddress::new([0, 10, 235, 9, 9, 9]);

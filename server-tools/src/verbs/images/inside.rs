@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use super::ImagesError;
 use crate::catalog::Catalog;
+use crate::catalog::exporting::{self, ExportingError, Format};
 use crate::catalog::inside::Disk;
 use crate::catalog::listing::Listed;
+use crate::catalog::mounting::{self, Mounted, MountingError, Wanted};
 use crate::cli::{DiskImageArgs, ExportArgs, MountArgs};
-use crate::exporting::{self, ExportingError, Format};
 use crate::job::note::bytes;
-use crate::mounting::{self, Mounted, MountingError, Wanted};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;

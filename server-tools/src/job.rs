@@ -14,11 +14,9 @@
 pub mod decide;
 pub mod ending;
 pub mod imager;
-pub mod journal;
 pub mod note;
 pub mod order;
 pub mod pace;
-pub mod record;
 pub mod step;
 
 use std::net::Ipv4Addr;

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use super::lexer::unquote;
 use super::table::{Host, HostTable, address, mac_address, range, speaks_of_filename};
 use super::tree::{Keyword, Statement, Tree, sole_text};
-use crate::{HostName, MacAddress, Place};
+use crate::place::Place;
+use ghost_contract::{HostName, MacAddress};
 
 /// A host that a job can be done for.
 #[derive(Debug, Clone, PartialEq, Eq)]

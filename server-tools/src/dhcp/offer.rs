@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use ghost_contract::HostName;
 
+use crate::dhcp::restart::{RestartError, Restarts, Ticket};
 use crate::dhcp::{self, Gone, Revert, SwapError, isc};
-use crate::job::journal::{JournalError, Original, Swap};
-use crate::restart::{RestartError, Restarts, Ticket};
 use crate::site::{Site, SiteError};
+use crate::state::journal::{JournalError, Original, Swap};
 use crate::sys::atomic::{AtomicError, Beside, Effects};
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::service::{self, ServiceError};

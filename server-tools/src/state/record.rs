@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, Failure, Phase, Sample};
+use crate::job::{Ending, Failure, Phase, Sample};
 use crate::sys::atomic::{self, AtomicError, Real};
 
 /// The folder of records, below the state folder.

@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ghost_contract::ghostrc::CommandLine;
+use crate::ghostrc::CommandLine;
 
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};

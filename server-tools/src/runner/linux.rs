@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use ghost_contract::ghostrc::Settings;
+use crate::ghostrc::Settings;
 use ghost_contract::report::{self, Event as Reported};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
 use super::lengthy::Lengthy;
 use super::steps::{Done, Steps, Work};
-use crate::cancel;
 use crate::catalog::Catalog;
-use crate::job::journal::Line;
 use crate::job::{Action, Event, Failure, FailureKind, Job, Note, Phase, Step};
 use crate::output::Output;
 use crate::site::Site;
+use crate::state::cancel;
+use crate::state::journal::Line;
 use crate::sys::arp::Arp;
 use crate::sys::clock;
 use crate::sys::icmp::Icmp;

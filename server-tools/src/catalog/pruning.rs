@@ -15,8 +15,8 @@ use ghost_contract::{Generation, HostName, Mode};
 use crate::catalog::removal::{InUse, Plan};
 use crate::catalog::retention::Policy;
 use crate::catalog::{Catalog, CatalogError};
-use crate::job::journal::{self, JournalError};
 use crate::site::Site;
+use crate::state::journal::{self, JournalError};
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
 

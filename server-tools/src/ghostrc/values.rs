@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::MacAddress;
+use ghost_contract::MacAddress;
 
 /// A program and its arguments. No shell is between it and the system: words are split at blanks.
 #[derive(Debug, Clone, PartialEq, Eq)]

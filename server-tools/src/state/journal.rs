@@ -24,7 +24,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Step};
+use crate::job::{Phase, Step};
 use crate::sys::lock::try_alone;
 
 /// The folder of the journal, below the state folder.

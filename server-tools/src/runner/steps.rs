@@ -8,19 +8,20 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ghost_contract::{Generation, Mode, Order, UnixTime, layout};
 
+use crate::catalog::pruning::{self, PruningError, Resolve, keep_removals_out};
 use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, CatalogError, Facts};
+use crate::dhcp::offer::{OfferError, Offers, Reverted};
+use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::job::ending::chain;
-use crate::job::journal::{Begun, Entry, JournalError, Line, Swap};
-use crate::job::record::{self, Record, RecordError};
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
-use crate::offer::{OfferError, Offers, Reverted};
-use crate::pruning::{self, PruningError, Resolve, keep_removals_out};
-use crate::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::site::Site;
+use crate::state::journal::{Begun, Entry, JournalError, Line, Swap};
+use crate::state::record::{self, Record, RecordError};
 use crate::sys::atomic::Real;
 use crate::sys::clock;
 use crate::sys::crash;
@@ -33,8 +34,8 @@ pub struct Work {
     pub begun: Begun,
     /// What the client is asked; none in a recovery.
     pub order: Option<Order>,
-    /// The DHCP configuration file that has the client's entry.
-    pub host_table: Vec<u8>,
+    /// All clients, as [`ghost_contract::ethers`] writes them. The jobs of a run share it.
+    pub host_table: Arc<str>,
     /// The journal's entry, once it is claimed.
     pub journal: Option<Entry>,
     /// The swap, once it is intended.

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use super::lexer::{Lexer, Token, TokenKind, unquote};
 use super::tree::{Keyword, Statement, SyntaxFault, Tree, host_name, sole_text};
-use crate::{HostName, MacAddress, Place};
+use crate::place::Place;
+use ghost_contract::{HostName, MacAddress};
 
 /// How many files one configuration may have. A guard against files that include each other ever more often.
 const MOST_FILES: usize = 1_000;

@@ -49,7 +49,7 @@
 //! | `STALL_RATE` | below this many bytes a second nothing moves | `1024` |
 //! | `GENERATIONS` | how many generations are kept, at least 1 | all |
 //! | `KEEP_DAYS` | generations younger than this are kept in any case | `0` |
-//! | `DISK` | which disk: `first`, `/dev/NAME`, `serial:NUMBER`, `size:500G`, `all`; see [`crate::DiskChoice`] | `first` |
+//! | `DISK` | which disk: `first`, `/dev/NAME`, `serial:NUMBER`, `size:500G`, `all`; see [`ghost_contract::DiskChoice`] | `first` |
 //! | `IMAGER` | `partclone`, `dosbox-x` or `dosemu` | `dosbox-x` where the base root has the template floppy, else `partclone` |
 //! | `COMPRESSION` | partclone: zstd's level, 1 to 19 | `3` |
 //! | `PIECE_SIZE` | partclone: the largest file of an image | `1Gi` |
@@ -73,11 +73,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-pub use settings::{ImagerName, Settings};
+pub use ghost_contract::ImagerName;
+pub use settings::Settings;
 pub use values::{CommandLine, Export, SecureOn};
 
-use crate::HostName;
 use crate::place::Place;
+use ghost_contract::HostName;
 use shell::Assignment;
 
 /// Where the file is, unless the administrator names another.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::Mode;
+use ghost_contract::Mode;
 
 const HOWTO: &str = include_str!("howto.ghostrc");
 

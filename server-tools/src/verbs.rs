@@ -16,11 +16,11 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, JobArgs, Verb};
 use crate::job::FailureKind;
-use crate::job::journal::JournalError;
 use crate::manual::{self, ManualError};
 use crate::output::{Detail, Form, Output};
 use crate::recovery::{self, Recovered};
 use crate::site::{Site, SiteError};
+use crate::state::journal::JournalError;
 use ghost_contract::Mode;
 
 use self::jobs::Asked;
