@@ -4,7 +4,7 @@
 //! `make bench-lab` builds the base root that this needs, with Clonezilla in it, beside the usual one. `SIZE=512` sets
 //! the size of the disk in MiB (4096), `RUNS=1` how often all of it is done (three times), but for Clonezilla's part,
 //! which takes as long as all others together and comes once, in the first run; `WAYS=2` leaves out all but the first
-//! two of the ways. The disk is made by `tests/disk/make-mixed-disk`; `tests/benches/way` runs on the client and says
+//! two of the ways. The disk is made by `tests/disk/make-mixed-disk`; `tests/lab/benches/way` runs on the client and says
 //! what a way took there. Processor time is that of the whole PC, the emulation included, as the boot server's kernel
 //! counts it.
 //!
@@ -114,7 +114,7 @@ fn measure(lab: &Lab, megabytes: u32, runs: u32) -> Outcome {
     let make_disk = repository().join("tests/disk/make-mixed-disk");
     shell::run(Command::new(make_disk).arg(stand_in::disk(lab, &john)).arg(megabytes.to_string()))?;
     let root = lab.folder().base_root();
-    fs::copy(repository().join("tests/benches/way"), root.join(WAY_PROGRAM))?;
+    fs::copy(repository().join("tests/lab/benches/way"), root.join(WAY_PROGRAM))?;
     fs::write(root.join("root/settings"), "{\"restore_check\": \"skip\"}")?;
 
     let job = lab.ghostctl(&["test", "john"])?;

@@ -92,7 +92,7 @@ pub fn make_disk(pc: &PcConfig, folder: &Path) -> Result<(), DiskError> {
         .args(["-f", "bin", "-o"])
         .arg(&disk)
         .arg(format!("-DMESSAGE='{}'", pc.own_disk_message()))
-        .arg(repository().join("tests/boot-sector/own-disk.asm")))?;
+        .arg(repository().join("tests/disk/own-disk.asm")))?;
     let mut file = File::options().write(true).open(&disk)?;
     let boot_sector = fs::metadata(&disk)?.len();
     file.seek(SeekFrom::Start(boot_sector))?;

@@ -198,7 +198,8 @@ fn howto_pcs() -> Vec<PcConfig> {
 
 /// The repository that this program was built from.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
+    let this_crate = Path::new(env!("CARGO_MANIFEST_DIR"));
+    this_crate.ancestors().nth(2).unwrap_or(Path::new("/"))
 }
 
 /// Where everything that is built or running is kept.
@@ -209,6 +210,12 @@ pub fn target_folder() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_repository_is_where_its_workspace_is() {
+        assert!(repository().join("Cargo.lock").is_file(), "{}", repository().display());
+        assert!(repository().join("tests/e2e/main.rs").is_file());
+    }
 
     #[test]
     fn every_pc_stands_in_the_sample_with_its_addresses() {
