@@ -10,6 +10,7 @@ use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, Sm
 use ghost_contract::{DiskChoice, Generation, HostName, MacAddress};
 
 pub use self::images::{DiskImageArgs, ExportArgs, Images, MountArgs, PruneArgs, RemoveArgs};
+use crate::exit::Exit;
 use crate::job::imager::Wishes;
 use crate::verbs::jobs::Asked;
 
@@ -19,14 +20,7 @@ use crate::verbs::jobs::Asked;
 /// as the client is up, and ends when the machine is off. Whatever happens, the DHCP configuration ends as it began.
 #[derive(Debug, Parser)]
 #[command(name = "ghostctl", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit status:\n  \
-    0   done\n  \
-    1   the job ran and failed\n  \
-    2   wrong usage\n  \
-    70  a bug in ghostctl\n  \
-    75  busy or timed out: try again\n  \
-    77  not permitted\n  \
-    78  the configuration or the DHCP service must be mended")]
+#[command(after_help = Exit::table())]
 pub struct Cli {
     /// Flags that every verb takes.
     #[command(flatten)]

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod cli;
 pub mod dhcp;
 pub mod doctor;
+pub mod exit;
 pub mod ghostrc;
 pub mod job;
 pub mod manual;

@@ -70,8 +70,8 @@ impl VerbError {
     /// The exit status.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Site(_) => FailureKind::Configuration.exit_status(),
-            Self::Journal(_) => FailureKind::Failed.exit_status(),
+            Self::Site(_) => FailureKind::Configuration.exit().status(),
+            Self::Journal(_) => FailureKind::Failed.exit().status(),
             Self::Jobs(error) => error.exit_status(),
             Self::Unconfirmed(_) => 2,
             Self::Wake(error) => error.exit_status(),
@@ -81,7 +81,7 @@ impl VerbError {
             Self::Dhcp(error) => error.exit_status(),
             Self::Images(error) => error.exit_status(),
             Self::Bootdisk(error) => error.exit_status(),
-            Self::Manual(_) => FailureKind::Failed.exit_status(),
+            Self::Manual(_) => FailureKind::Failed.exit().status(),
         }
     }
 }

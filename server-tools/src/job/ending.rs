@@ -7,6 +7,7 @@ use ghost_contract::report::Outcome;
 use serde::{Deserialize, Serialize};
 
 use super::Step;
+use crate::exit::Exit;
 
 /// What kind of obstacle it was; it decides the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +22,23 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// The exit status (sysexits.h: 75 `EX_TEMPFAIL`, 77 `EX_NOPERM`, 78 `EX_CONFIG`).
-    pub const fn exit_status(self) -> u8 {
+    /// What it ends the program with.
+    pub const fn exit(self) -> Exit {
         match self {
-            Self::Failed => 1,
-            Self::Busy => 75,
-            Self::Permission => 77,
-            Self::Configuration => 78,
+            Self::Failed => Exit::Failed,
+            Self::Busy => Exit::Busy,
+            Self::Permission => Exit::NotPermitted,
+            Self::Configuration => Exit::Configuration,
+        }
+    }
+
+    /// The obstacle that an error with this exit status is to a job.
+    pub const fn of(exit: Exit) -> Self {
+        match exit {
+            Exit::Done | Exit::Failed | Exit::Usage | Exit::Bug => Self::Failed,
+            Exit::Busy => Self::Busy,
+            Exit::NotPermitted => Self::Permission,
+            Exit::Configuration => Self::Configuration,
         }
     }
 }
@@ -45,6 +56,11 @@ impl Failure {
     /// An error and all its causes in one line.
     pub fn new(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         Self { kind, reason: chain(error) }
+    }
+
+    /// An error with all its causes, and the kind that [`Exit::of`] sees in it.
+    pub fn from_error(error: &anyhow::Error) -> Self {
+        Self { kind: FailureKind::of(Exit::of(error)), reason: format!("{error:#}") }
     }
 }
 
@@ -100,16 +116,18 @@ impl Ending {
         matches!(self, Self::Done { outcome: Outcome::Succeeded })
     }
 
-    pub const fn exit_status(&self) -> u8 {
+    pub const fn exit(&self) -> Exit {
         match self {
-            Self::Done { outcome: Outcome::Succeeded } => 0,
-            Self::StepFailed { failure, .. } => failure.kind.exit_status(),
-            Self::AlreadyOn | Self::AddressTaken { .. } | Self::NeverUp { .. } | Self::Overdue { .. } => 75,
+            Self::Done { outcome: Outcome::Succeeded } => Exit::Done,
+            Self::StepFailed { failure, .. } => failure.kind.exit(),
+            Self::AlreadyOn | Self::AddressTaken { .. } | Self::NeverUp { .. } | Self::Overdue { .. } => {
+                Exit::Busy
+            }
             Self::Done { .. }
             | Self::Refused { .. }
             | Self::Lost { .. }
             | Self::StillOn { .. }
-            | Self::Stopped { .. } => 1,
+            | Self::Stopped { .. } => Exit::Failed,
         }
     }
 }

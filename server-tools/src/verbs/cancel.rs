@@ -39,8 +39,8 @@ pub enum CancelError {
 impl CancelError {
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Deadline(_) => FailureKind::Busy.exit_status(),
-            _ => FailureKind::Failed.exit_status(),
+            Self::Deadline(_) => FailureKind::Busy.exit().status(),
+            _ => FailureKind::Failed.exit().status(),
         }
     }
 }

@@ -52,9 +52,9 @@ pub enum DhcpVerbError {
 impl DhcpVerbError {
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::NotSwapped(_) | Self::Kept(..) => FailureKind::Failed.exit_status(),
-            Self::Offer(OfferError::Lock(_)) => FailureKind::Busy.exit_status(),
-            _ => FailureKind::Configuration.exit_status(),
+            Self::NotSwapped(_) | Self::Kept(..) => FailureKind::Failed.exit().status(),
+            Self::Offer(OfferError::Lock(_)) => FailureKind::Busy.exit().status(),
+            _ => FailureKind::Configuration.exit().status(),
         }
     }
 }

@@ -21,6 +21,6 @@ pub fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> u8 {
     }
     match worst(&findings) {
         State::Good | State::Warning => 0,
-        State::Bad => FailureKind::Configuration.exit_status(),
+        State::Bad => FailureKind::Configuration.exit().status(),
     }
 }

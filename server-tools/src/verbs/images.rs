@@ -61,13 +61,13 @@ impl ImagesError {
             | Self::Catalog(CatalogError::Unknown { .. })
             | Self::Pruning(PruningError::Catalog(CatalogError::Unknown { .. })) => 2,
             Self::Pruning(PruningError::Lock(_) | PruningError::InUse { .. }) => {
-                FailureKind::Busy.exit_status()
+                FailureKind::Busy.exit().status()
             }
             Self::Inside(error) if error.is_usage() => 2,
             // Who asks for the status only is not to take it for damage.
-            Self::Unkept { is_whole: true, .. } => FailureKind::Busy.exit_status(),
+            Self::Unkept { is_whole: true, .. } => FailureKind::Busy.exit().status(),
             Self::Unkept { .. } | Self::Catalog(_) | Self::Pruning(_) | Self::Inside(_) => {
-                FailureKind::Failed.exit_status()
+                FailureKind::Failed.exit().status()
             }
         }
     }

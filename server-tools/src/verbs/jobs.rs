@@ -68,17 +68,17 @@ pub enum JobsError {
 impl JobsError {
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Site(_) | Self::Read(..) | Self::NotReady(_) => FailureKind::Configuration.exit_status(),
+            Self::Site(_) | Self::Read(..) | Self::NotReady(_) => FailureKind::Configuration.exit().status(),
             Self::Machine(MachineError::Ask(..) | MachineError::Wake(_)) => {
-                FailureKind::Permission.exit_status()
+                FailureKind::Permission.exit().status()
             }
-            Self::Machine(_) => FailureKind::Configuration.exit_status(),
+            Self::Machine(_) => FailureKind::Configuration.exit().status(),
             Self::Random(_) | Self::Id(_) => 70,
             Self::Unsuitable { .. }
             | Self::SharedAddress(..)
             | Self::NoGeneration(_)
             | Self::NoSuchGeneration { .. } => 2,
-            Self::Catalog(_) => FailureKind::Failed.exit_status(),
+            Self::Catalog(_) => FailureKind::Failed.exit().status(),
         }
     }
 }
@@ -142,7 +142,7 @@ pub fn run(
         machine.add(work, settings)?;
     }
     drive(&mut jobs, &mut machine);
-    Ok(jobs.iter().filter_map(Job::ending).map(job::Ending::exit_status).max().unwrap_or_default())
+    Ok(jobs.iter().filter_map(Job::ending).map(|ending| ending.exit().status()).max().unwrap_or_default())
 }
 
 /// What `doctor` looks at, once for all jobs that begin together.

@@ -64,9 +64,9 @@ pub enum ScreenError {
 impl ScreenError {
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::NoAnswer(_) => FailureKind::Busy.exit_status(),
+            Self::NoAnswer(_) => FailureKind::Busy.exit().status(),
             Self::NoJob(_) | Self::NotRunning(_) | Self::NoScreens { .. } => 2,
-            _ => FailureKind::Failed.exit_status(),
+            _ => FailureKind::Failed.exit().status(),
         }
     }
 }

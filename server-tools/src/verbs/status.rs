@@ -29,7 +29,7 @@ pub enum StatusError {
 
 impl StatusError {
     pub const fn exit_status(&self) -> u8 {
-        FailureKind::Failed.exit_status()
+        FailureKind::Failed.exit().status()
     }
 }
 

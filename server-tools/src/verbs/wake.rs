@@ -31,8 +31,8 @@ pub enum WakeVerbError {
 impl WakeVerbError {
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Site(_) | Self::Interface(_) => FailureKind::Configuration.exit_status(),
-            Self::Wake(_) => FailureKind::Permission.exit_status(),
+            Self::Site(_) | Self::Interface(_) => FailureKind::Configuration.exit().status(),
+            Self::Wake(_) => FailureKind::Permission.exit().status(),
         }
     }
 }

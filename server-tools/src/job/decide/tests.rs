@@ -110,7 +110,7 @@ fn a_machine_that_stays_on_is_told_after_the_deadline() {
     fake.on = Some((JOHN, after(30), after(100_000)));
     let (job, _) = run(fake, plan(Mode::Test));
     assert_eq!(job.ending(), Some(&Ending::StillOn { outcome: Some(Outcome::Succeeded) }));
-    assert_eq!(job.ending().unwrap().exit_status(), 1);
+    assert_eq!(job.ending().unwrap().exit().status(), 1);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_client_that_never_comes_up_is_reverted_at_the_deadline() {
     let Some(Ending::NeverUp { last_seen }) = job.ending() else { panic!("{:?}", job.ending()) };
     assert!(last_seen.contains("60 magic packets"), "{last_seen}");
     assert!(!fake.is_swapped());
-    assert_eq!(job.ending().unwrap().exit_status(), 75);
+    assert_eq!(job.ending().unwrap().exit().status(), 75);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn older_generations_are_removed_only_after_a_new_one_is_good() {
 #[test]
 fn a_dhcp_server_that_does_not_come_back_is_restarted_with_the_bytes_put_back() {
     let (job, fake) = run(Fake { failing: vec![Step::OfferBoot], ..good(Mode::Test) }, plan(Mode::Test));
-    assert_eq!(job.ending().unwrap().exit_status(), 78);
+    assert_eq!(job.ending().unwrap().exit().status(), 78);
     assert_eq!(fake.steps()[3..6], [Step::OfferBoot, Step::Revert, Step::OfferOwn]);
 }
 
