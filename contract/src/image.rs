@@ -1,4 +1,4 @@
-//! The image of one disk, as the imager `partclone` writes it: what `disk.json` says.
+//! The image of one disk, as the Linux imager writes it: what `disk.json` says.
 //!
 //! A generation has one folder a disk ([`crate::layout::disk`]); in it are the pieces, this description, a dump
 //! of the partition table for people (`table.sfdisk`) and the checksums of all of them (`SHA256SUMS`, for
@@ -23,7 +23,7 @@ pub mod settings;
 mod sound;
 
 pub use progress::{Ending, Phase, Progress, TargetDisk};
-pub use settings::{DirtyNtfs, LargerDisk, OnReadError, PartcloneSettings, RestoreCheck, SmallerDisk};
+pub use settings::{DirtyNtfs, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
 pub use sound::Unsound;
 
 /// The version of the format that this program writes and reads.

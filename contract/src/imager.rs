@@ -1,39 +1,100 @@
-//! The imagers by name, as settings, orders and reports call them.
+//! The imagers that exist: what orders and manifests say of one, and the word by which settings and people call it.
+//!
+//! Adding an imager starts here, with a variant of [`Imager`] and its word in [`ImagerName`].
 
 use std::fmt;
 
-/// An imaging program by name.
+use serde::{Deserialize, Serialize};
+
+use crate::image::{LinuxSettings, SmallerDisk};
+
+/// The Linux imager was called after one of its tools once. Settings, orders and manifests of that time still say so.
+const FORMER_NAME_OF_LINUX: &str = "partclone";
+
+/// Which imaging program is run, with the settings that only it understands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Imager {
+    /// DOSEmu 1.4 or dosemu2, whichever is installed, with a DOS program on a boot floppy.
+    Dosemu(DosProgram),
+    /// dosbox-x, headless, with a DOS program from the boot floppy.
+    DosboxX(DosProgram),
+    /// `ghost-imager`, with the tools that are in the base root.
+    #[serde(alias = "partclone")]
+    Linux(LinuxSettings),
+}
+
+/// How a DOS imaging program is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DosProgram {
+    /// The command line that goes into AUTOEXEC.BAT as `BackUpCommand`; empty in mode `ghost`.
+    pub command: String,
+}
+
+impl Imager {
+    /// The word for it, as in `/etc/ghostrc`.
+    #[must_use]
+    pub const fn name(&self) -> ImagerName {
+        match self {
+            Self::Dosemu(_) => ImagerName::Dosemu,
+            Self::DosboxX(_) => ImagerName::DosboxX,
+            Self::Linux(_) => ImagerName::Linux,
+        }
+    }
+
+    /// Whether a restore may need room for a scratch file in the image store.
+    #[must_use]
+    pub fn needs_scratch(&self) -> bool {
+        matches!(self, Self::Linux(settings) if settings.smaller_disk == SmallerDisk::Shrink)
+    }
+}
+
+/// An imager by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImagerName {
-    /// Linux's own.
-    Partclone,
-    /// dosbox-x.
+    /// [`Imager::Linux`]
+    Linux,
+    /// [`Imager::DosboxX`]
     DosboxX,
-    /// DOSEmu 1.4 or dosemu2.
+    /// [`Imager::Dosemu`]
     Dosemu,
 }
 
 impl ImagerName {
+    const ALL: [Self; 3] = [Self::Linux, Self::DosboxX, Self::Dosemu];
+
     /// The imager of an administrator who has not set one. Whoever has put the HOWTO's template floppy into the base
-    /// root has Ghost, and wants to go on with it; everybody else has nothing but partclone.
+    /// root has Ghost, and wants to go on with it; everybody else has nothing but the Linux imager.
     #[must_use]
     pub const fn without_a_setting(has_template_floppy: bool) -> Self {
-        if has_template_floppy { Self::DosboxX } else { Self::Partclone }
+        if has_template_floppy { Self::DosboxX } else { Self::Linux }
     }
 
     /// The imager of this word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Partclone, Self::DosboxX, Self::Dosemu].into_iter().find(|imager| imager.as_str() == text)
+        let word = if text == FORMER_NAME_OF_LINUX { Self::Linux.as_str() } else { text };
+        Self::ALL.into_iter().find(|imager| imager.as_str() == word)
     }
 
     /// The word for it in `/etc/ghostrc`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Partclone => "partclone",
+            Self::Linux => "linux",
             Self::DosboxX => "dosbox-x",
             Self::Dosemu => "dosemu",
+        }
+    }
+
+    /// The DOS emulator in which it runs Norton Ghost, by its proper name. `None`: it is no DOS program, and every image
+    /// that it makes describes its disk.
+    #[must_use]
+    pub const fn emulator(self) -> Option<&'static str> {
+        match self {
+            Self::Linux => None,
+            Self::DosboxX => Some("DOSBox-X"),
+            Self::Dosemu => Some("DOSEmu"),
         }
     }
 }
@@ -41,5 +102,36 @@ impl ImagerName {
 impl fmt::Display for ImagerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_imager_is_known_by_its_word() {
+        for imager in ImagerName::ALL {
+            assert_eq!(ImagerName::parse(imager.as_str()), Some(imager));
+        }
+        assert_eq!(ImagerName::parse("ghost"), None);
+    }
+
+    #[test]
+    fn orders_and_manifests_use_the_words_of_the_settings() {
+        let program = || DosProgram { command: String::new() };
+        let linux = Imager::Linux(LinuxSettings::default());
+        for imager in [Imager::Dosemu(program()), Imager::DosboxX(program()), linux] {
+            let written = serde_json::to_value(&imager).unwrap();
+            assert_eq!(written["name"], imager.name().as_str());
+        }
+    }
+
+    #[test]
+    fn the_former_name_of_the_linux_imager_is_still_understood() {
+        assert_eq!(ImagerName::parse("partclone"), Some(ImagerName::Linux));
+        let old = r#"{"name": "partclone", "compression_level": 9}"#;
+        let expected = Imager::Linux(LinuxSettings { compression_level: 9, ..LinuxSettings::default() });
+        assert_eq!(serde_json::from_str::<Imager>(old).unwrap(), expected);
     }
 }

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::{PartcloneSettings, SmallerDisk};
-use crate::imager::ImagerName;
+pub use crate::imager::{DosProgram, Imager};
 use crate::time::seconds;
 use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 
@@ -68,37 +67,6 @@ pub struct ImageStore {
     pub server: IpAddr,
     /// The exported folder, absolute.
     pub path: PathBuf,
-}
-
-/// Which imaging program is run, with the settings that only it understands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum Imager {
-    /// DOSEmu 1.4 or dosemu2, whichever is installed, with a DOS program on a boot floppy.
-    Dosemu(DosProgram),
-    /// dosbox-x, headless, with a DOS program from the boot floppy.
-    DosboxX(DosProgram),
-    /// Linux's own: `ghost-imager`, with the tools that are in the base root.
-    Partclone(PartcloneSettings),
-}
-
-impl Imager {
-    /// The word for it, as in `/etc/ghostrc`.
-    #[must_use]
-    pub const fn name(&self) -> ImagerName {
-        match self {
-            Self::Dosemu(_) => ImagerName::Dosemu,
-            Self::DosboxX(_) => ImagerName::DosboxX,
-            Self::Partclone(_) => ImagerName::Partclone,
-        }
-    }
-}
-
-/// How a DOS imaging program is called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DosProgram {
-    /// The command line that goes into AUTOEXEC.BAT as `BackUpCommand`; empty in mode `ghost`.
-    pub command: String,
 }
 
 /// Keys to type once, when something is on the screen or after a time.
@@ -227,9 +195,7 @@ impl Order {
     /// Whether the client may need room in its staging folder to write a generation back.
     #[must_use]
     pub fn needs_scratch(&self) -> bool {
-        let shrinks = |settings: &PartcloneSettings| settings.smaller_disk == SmallerDisk::Shrink;
-        self.mode == Mode::Restore
-            && matches!(&self.imager, Some(Imager::Partclone(settings)) if shrinks(settings))
+        self.mode == Mode::Restore && self.imager.as_ref().is_some_and(Imager::needs_scratch)
     }
 
     /// The file's content.

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::image::{
-    Compression, Content, DiskFacts, DiskImage, PartcloneSettings, Phase, Region, Table, TableKind, Tool,
-    VERSION,
+    Compression, Content, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, TableKind, Tool, VERSION,
 };
 
 use crate::board::Board;
@@ -62,7 +61,7 @@ pub enum BackupError {
 #[derive(Debug)]
 pub struct Ready {
     folder: PathBuf,
-    settings: PartcloneSettings,
+    settings: LinuxSettings,
     opened: File,
     facts: DiskFacts,
     table: Table,
@@ -80,7 +79,7 @@ pub struct Ready {
 pub fn prepare(
     folder: &Path,
     disk: &Path,
-    settings: &PartcloneSettings,
+    settings: &LinuxSettings,
     maps: &mut Maps,
     board: &Board,
 ) -> Result<Ready, BackupError> {
@@ -183,7 +182,7 @@ fn plan_regions(
     facts: &DiskFacts,
     stretches: Vec<Stretch>,
     mut found: BTreeMap<u32, Found>,
-    settings: &PartcloneSettings,
+    settings: &LinuxSettings,
     maps: &mut Maps,
 ) -> Result<(Vec<Planned>, BTreeMap<u64, Open>), BackupError> {
     let (mut planned, mut all) = (Vec::new(), BTreeMap::new());

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ghost_contract::image::{DiskImage, Ending, PartcloneSettings, Progress, Stream, TargetDisk};
+use ghost_contract::image::{DiskImage, Ending, LinuxSettings, Progress, Stream, TargetDisk};
 use ghost_contract::layout;
 
 use crate::backup::{self, BackupError};
@@ -173,8 +173,8 @@ impl WithDisks {
     }
 }
 
-fn settings(path: Option<&Path>) -> Result<PartcloneSettings, RunError> {
-    let Some(path) = path else { return Ok(PartcloneSettings::default()) };
+fn settings(path: Option<&Path>) -> Result<LinuxSettings, RunError> {
+    let Some(path) = path else { return Ok(LinuxSettings::default()) };
     let bytes = fs::read(path).map_err(|error| RunError::Settings(path.to_owned(), error))?;
     serde_json::from_slice(&bytes).map_err(|error| RunError::Syntax(path.to_owned(), error))
 }

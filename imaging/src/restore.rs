@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::image::{
-    DiskFacts, DiskImage, PartcloneSettings, Phase, Region, RestoreCheck, Stream, Table,
+    DiskFacts, DiskImage, LinuxSettings, Phase, Region, RestoreCheck, Stream, Table,
 };
 
 use crate::board::Board;
@@ -107,7 +107,7 @@ pub struct Ready {
 pub fn prepare(
     folder: &Path,
     disk: &Path,
-    settings: &PartcloneSettings,
+    settings: &LinuxSettings,
     scratch: Option<&Path>,
     board: &Board,
 ) -> Result<Ready, RestoreError> {

@@ -110,6 +110,11 @@ impl Settling {
 }
 
 impl BlockDevice {
+    /// Its special file.
+    pub fn device(&self) -> PathBuf {
+        Path::new("/dev").join(&self.name)
+    }
+
     fn fits(&self, choice: &DiskChoice) -> bool {
         match choice {
             DiskChoice::First | DiskChoice::All => self.is_built_in(),

@@ -1,8 +1,8 @@
 //! An error that has been put into words, with all its causes, to be shown and reported.
 //!
-//! Does not know what failed: each module's own error enum says that.
+//! Errors are `anyhow` on their way up, each cause with what was being done. They become a `Failure` where an event or a
+//! line for a person is made of them: here, and nowhere else, a chain of causes becomes words.
 
-use std::error::Error;
 use std::fmt;
 
 /// An error and its causes in one line, as in `cannot read /etc/fstab: no such file`.
@@ -15,22 +15,20 @@ impl Failure {
         Self(words.into())
     }
 
+    /// The failure that an error is, of whatever type.
+    pub fn of(error: impl Into<anyhow::Error>) -> Self {
+        error.into().into()
+    }
+
     /// The failure of a task whose time limit has passed.
     pub fn too_late() -> Self {
         Self::new("it took too long and was given up")
     }
 }
 
-impl<E: Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let mut words = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            words.push_str(": ");
-            words.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self(words)
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self(format!("{error:#}"))
     }
 }
 
@@ -44,16 +42,9 @@ impl fmt::Display for Failure {
 mod tests {
     use super::*;
 
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot read {path}")]
-    struct Unreadable {
-        path: &'static str,
-        source: std::fmt::Error,
-    }
-
     #[test]
     fn the_whole_chain_stands_in_one_line() {
-        let failure = Failure::from(Unreadable { path: "/etc/fstab", source: std::fmt::Error });
-        assert_eq!(failure.to_string(), format!("cannot read /etc/fstab: {}", std::fmt::Error));
+        let error = anyhow::Error::from(std::fmt::Error).context("cannot read /etc/fstab");
+        assert_eq!(Failure::from(error).to_string(), format!("cannot read /etc/fstab: {}", std::fmt::Error));
     }
 }

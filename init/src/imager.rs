@@ -4,55 +4,124 @@
 //! order + disk + what is installed ──prepare──▶ Launch ──(machine)──▶ files, log ──judge──▶ outcome
 //! ```
 //!
-//! Everything is a value here: nothing is written, started or looked at. Does not know the session.
+//! One imager is one file that implements [`Imager`], and a line in [`of`]. An imager asks for files by [`Files`] and
+//! answers with values: it writes, starts and ends nothing. Does not know the session.
 
 pub mod dos;
 pub mod dosbox_x;
 pub mod dosemu;
 pub mod evidence;
-pub mod partclone;
+pub mod linux;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use ghost_contract::image::TargetDisk;
-use ghost_contract::order::Imager;
+use evdev::KeyCode;
+use ghost_contract::Mode;
+use ghost_contract::image::{Progress, TargetDisk};
+use ghost_contract::order;
 use ghost_contract::report::Outcome;
 
-/// Which program does the imaging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    /// A DOS program under DOSEmu 1.4 or dosemu2.
-    Dosemu,
-    /// A DOS program under dosbox-x.
-    DosboxX,
-    Partclone,
+use self::evidence::FoundFile;
+use crate::disk::BlockDevice;
+use crate::fstab::Mount;
+
+/// The imager that an order asks for. Without an order it is DOSEmu, for a person at the screen.
+pub fn of(ordered: Option<&order::Imager>) -> Box<dyn Imager> {
+    match ordered {
+        Some(order::Imager::Linux(settings)) => Box::new(linux::Linux { settings: settings.clone() }),
+        Some(order::Imager::DosboxX(program)) => {
+            Box::new(dosbox_x::DosboxX { command: program.command.clone() })
+        }
+        Some(order::Imager::Dosemu(program)) => Box::new(dosemu::Dosemu { command: program.command.clone() }),
+        None => Box::new(dosemu::Dosemu { command: String::new() }),
+    }
 }
 
-impl Program {
-    /// The one that an order asks for. Without an order it is DOSEmu, for a person at the screen.
-    pub const fn of(imager: Option<&Imager>) -> Self {
-        match imager {
-            Some(Imager::Partclone(_)) => Self::Partclone,
-            Some(Imager::DosboxX(_)) => Self::DosboxX,
-            Some(Imager::Dosemu(_)) | None => Self::Dosemu,
-        }
+/// An imaging program with its part of the order.
+pub trait Imager: Send + Sync {
+    /// What must be there before [`Imager::prepare`] is asked.
+    fn needs(&self) -> Needs;
+
+    /// Whether a job in this mode works on a disk at all.
+    fn works_on_a_disk(&self, _mode: Mode) -> bool {
+        true
     }
 
-    /// The folders that it needs, in memory: nothing of them outlives the job.
-    pub const fn folders(self) -> &'static [&'static str] {
-        match self {
-            Self::Dosemu | Self::DosboxX => &dos::FOLDERS,
-            Self::Partclone => &[partclone::IMAGES, partclone::SCRATCH],
-        }
+    /// How it is started on these disks; none if [`Imager::works_on_a_disk`] says so.
+    fn prepare(&self, mode: Mode, disks: &[BlockDevice], files: &dyn Files) -> anyhow::Result<Launch>;
+
+    /// How its screen is seen.
+    fn display(&self) -> Display;
+
+    /// What its programs have written on the screen, if its files say so.
+    fn written(&self, _files: &dyn Files) -> anyhow::Result<Option<String>> {
+        Ok(None)
     }
 
+    /// How far it says it is.
+    fn progress(&self, _files: &dyn Files) -> anyhow::Result<Option<Progress>> {
+        Ok(None)
+    }
+
+    /// How long it may take to end after it was asked to. What is left then is killed.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(4)
+    }
+
+    /// What became of the job and of so many disks, by what it has left. Asked once it has ended.
+    fn judge(&self, mode: Mode, disks: usize, files: &dyn Files) -> anyhow::Result<Judgement>;
+}
+
+/// What an imager needs of the machine, whatever the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    /// Drivers that are loaded if the kernel has them.
+    pub useful_drivers: &'static [&'static str],
+    /// Folders in memory: nothing of them outlives the job.
+    pub folders: &'static [&'static str],
     /// Where it finds images or puts them: the job's staging folder, or a finished generation, is bound here.
-    pub fn images(self) -> &'static Path {
-        Path::new(match self {
-            Self::Dosemu | Self::DosboxX => dos::IMAGES,
-            Self::Partclone => partclone::IMAGES,
-        })
-    }
+    pub images: &'static str,
+    /// Where the job's staging folder is bound if a restore may need room in the store.
+    pub scratch: Option<&'static str>,
+    pub input: Input,
+}
+
+/// How an imager's questions are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// It asks none.
+    Nothing,
+    /// By a virtual keyboard, which must be there before the imager starts.
+    Keyboard,
+}
+
+/// How an imager's screen is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Display {
+    /// On the client's own monitor, for a person only: it asks no questions, so that its text need not be read.
+    Monitor,
+    /// On the client's own monitor, with questions that have to be read.
+    MonitorWithQuestions,
+    /// On no monitor: it puts a picture into this folder when these keys are pressed together.
+    OwnPictures {
+        /// Whom the pictures are by, in the report.
+        by: &'static str,
+        folder: &'static str,
+        keys: &'static [KeyCode],
+    },
+}
+
+/// The files that an imager may look at.
+pub trait Files {
+    /// A file's content, if the file is there.
+    fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>>;
+
+    /// The files in a folder.
+    fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>>;
+
+    /// Bytes that are free in the file system of a folder.
+    fn free_space(&self, folder: &Path) -> anyhow::Result<u64>;
 }
 
 /// What is made of an imager that has ended.
@@ -75,6 +144,8 @@ impl Judgement {
 /// All that is needed to start an imager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
+    /// File systems to be mounted before, unless something is mounted there.
+    pub mounts: Vec<Mount>,
     /// Files to be written before, with the folders that they are in.
     pub files: Vec<LaunchFile>,
     pub program: PathBuf,

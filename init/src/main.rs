@@ -60,12 +60,12 @@ fn as_pid_one() -> ExitCode {
             // A second bug must not keep the machine on.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| machine.last_words(words)));
         }
-        Err(failure) => Console::default().say(&failure.to_string()),
+        Err(error) => Console::default().say(&Failure::of(error).to_string()),
     }
     loop {
         watchdogs.release();
         let still_on = power::leave(AtEnd::PowerOff);
-        Console::default().say(&Failure::from(still_on).to_string());
+        Console::default().say(&Failure::of(still_on).to_string());
         std::thread::park_timeout(ASK_AGAIN);
     }
 }

@@ -159,6 +159,12 @@ impl Turn {
     fn report(&mut self, event: report::Event) {
         self.actions.push(Action::Report(event));
     }
+
+    /// Tells of a step that failed, and that the job goes on without it.
+    fn carry_on(&mut self, step: String, failure: &Failure) {
+        self.say(format!("cannot {step}: {failure}; going on without it"));
+        self.report(report::Event::StepFailed { step, reason: failure.to_string(), carried_on: true });
+    }
 }
 
 impl Default for Session {

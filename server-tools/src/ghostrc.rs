@@ -50,13 +50,13 @@
 //! | `GENERATIONS` | how many generations are kept, at least 1 | all |
 //! | `KEEP_DAYS` | generations younger than this are kept in any case | `0` |
 //! | `DISK` | which disk: `first`, `/dev/NAME`, `serial:NUMBER`, `size:500G`, `all`; see [`ghost_contract::DiskChoice`] | `first` |
-//! | `IMAGER` | `partclone`, `dosbox-x` or `dosemu` | `dosbox-x` where the base root has the template floppy, else `partclone` |
-//! | `COMPRESSION` | partclone: zstd's level, 1 to 19 | `3` |
-//! | `PIECE_SIZE` | partclone: the largest file of an image | `1Gi` |
-//! | `RESCUE` | partclone: `yes` goes on where a disk cannot be read | `no` |
-//! | `DIRTY_NTFS` | partclone: `refuse` an NTFS that was not closed, or save it `raw` | `refuse` |
-//! | `GROW` | partclone: `yes` gives a larger disk's room to the last partition | `no` |
-//! | `SHRINK` | partclone: `yes` shrinks a partition for a smaller disk, if its files fit | `no` |
+//! | `IMAGER` | `linux`, `dosbox-x` or `dosemu` | `dosbox-x` where the base root has the template floppy, else `linux` |
+//! | `COMPRESSION` | linux: zstd's level, 1 to 19 | `3` |
+//! | `PIECE_SIZE` | linux: the largest file of an image | `1Gi` |
+//! | `RESCUE` | linux: `yes` goes on where a disk cannot be read | `no` |
+//! | `DIRTY_NTFS` | linux: `refuse` an NTFS that was not closed, or save it `raw` | `refuse` |
+//! | `GROW` | linux: `yes` gives a larger disk's room to the last partition | `no` |
+//! | `SHRINK` | linux: `yes` shrinks a partition for a smaller disk, if its files fit | `no` |
 //! | `BACKUPCOMMAND` `RESTORECOMMAND` `VERIFYCOMMAND` | the DOS program's command line, without its name | Ghost 2003's switches |
 //!
 //! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the

@@ -5,7 +5,7 @@ use std::fs;
 use ghost_lab::lab::Pc;
 use ghost_lab::{LabConfig, stand_in};
 
-use crate::partclone_linux::boot;
+use crate::linux_systems::boot;
 use crate::stage::{SOON, Stage};
 
 /// The disk of the virtual machine, in its folder. It is there once a scenario has exported it.

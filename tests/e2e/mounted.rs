@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use ghost_contract::image::{FileSystem, PartcloneSettings};
+use ghost_contract::image::{FileSystem, LinuxSettings};
 use ghost_contract::order::Imager;
 use ghost_contract::{HostName, JobId, Mode, layout};
 use ghost_lab::config::repository;
@@ -78,7 +78,7 @@ fn make_generation(stage: &Stage, john: &Pc<'_>, host: &HostName) {
     let started = now();
     said(stage, john, &format!("ghost-imager backup --image {} --disk {DISK}", staging.display()), 0);
     let (mac, mode, ended) = (john.config().mac, Mode::Backup, now());
-    let imager = Imager::Partclone(PartcloneSettings::default());
+    let imager = Imager::Linux(LinuxSettings::default());
     let facts = Facts { mac, mode, imager, started, ended, checked: ended };
     let manifest = catalog.finish(host, &job, &facts).unwrap();
     let saved: Vec<FileSystem> = manifest.disks[0].file_systems.iter().map(|one| one.file_system).collect();

@@ -59,7 +59,7 @@ fn a_power_cut_in_the_middle_leaves_no_generation() {
 
 #[test]
 fn a_dead_nfs_server_keeps_no_pc_on_whatever_its_imager() {
-    let stage = stage("dead-server", &[("STALL_WINDOW", "20"), ("IMAGER_joe", "partclone")]);
+    let stage = stage("dead-server", &[("STALL_WINDOW", "20"), ("IMAGER_joe", "linux")]);
     let [john, joe] = ["john", "joe"].map(|name| stage.pc(name).unwrap());
     stand_in::fill_disk(&stage, &joe, backup::SMALL).unwrap();
     let disks = [john, joe].map(|pc| pc.disk_sha256().unwrap());

@@ -1,4 +1,4 @@
-//! The settings of the imager `partclone` in an order.
+//! The settings of the Linux imager in an order.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// order's own business, whatever the imager ([`crate::DiskChoice`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct PartcloneSettings {
+pub struct LinuxSettings {
     /// The level of zstd, 1 to 19.
     pub compression_level: u8,
     /// The largest piece, bytes. The default is one that any file system takes.
@@ -92,14 +92,14 @@ pub enum RestoreCheck {
     Skip,
 }
 
-impl PartcloneSettings {
+impl LinuxSettings {
     /// 1 GiB: FAT takes files below 4 GiB, old NFS servers and clients below 2 GiB.
     pub const PIECE_SIZE: u64 = 1 << 30;
     /// zstd's own default.
     pub const COMPRESSION_LEVEL: u8 = 3;
 }
 
-impl Default for PartcloneSettings {
+impl Default for LinuxSettings {
     fn default() -> Self {
         Self {
             compression_level: Self::COMPRESSION_LEVEL,

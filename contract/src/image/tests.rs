@@ -73,8 +73,8 @@ fn a_piece_is_a_file_of_this_folder_and_no_other_s() {
 
 #[test]
 fn settings_that_are_left_out_have_their_defaults() {
-    let settings: PartcloneSettings = serde_json::from_str("{\"dirty_ntfs\": \"raw\"}").unwrap();
-    assert_eq!(settings, PartcloneSettings { dirty_ntfs: DirtyNtfs::Raw, ..PartcloneSettings::default() });
+    let settings: LinuxSettings = serde_json::from_str("{\"dirty_ntfs\": \"raw\"}").unwrap();
+    assert_eq!(settings, LinuxSettings { dirty_ntfs: DirtyNtfs::Raw, ..LinuxSettings::default() });
     assert!(settings.piece_size < 1 << 31);
 }
 

@@ -1,6 +1,7 @@
 //! Given an order and a client, is it obeyed?
 
 use super::*;
+use crate::image::{LinuxSettings, SmallerDisk};
 use crate::sample;
 
 fn order(mode: Mode) -> Order {
@@ -33,11 +34,11 @@ fn an_order_survives_the_file() {
 #[test]
 fn only_a_restore_that_may_shrink_needs_room_in_the_store() {
     let with = |mode, imager| Order { imager: Some(imager), ..order(mode) }.needs_scratch();
-    let settings = |smaller_disk| PartcloneSettings { smaller_disk, ..PartcloneSettings::default() };
-    let shrinks = || Imager::Partclone(settings(SmallerDisk::Shrink));
+    let settings = |smaller_disk| LinuxSettings { smaller_disk, ..LinuxSettings::default() };
+    let shrinks = || Imager::Linux(settings(SmallerDisk::Shrink));
     assert!(with(Mode::Restore, shrinks()));
     assert!(!with(Mode::Verify, shrinks()));
-    assert!(!with(Mode::Restore, Imager::Partclone(settings(SmallerDisk::Refuse))));
+    assert!(!with(Mode::Restore, Imager::Linux(settings(SmallerDisk::Refuse))));
     assert!(!order(Mode::Restore).needs_scratch());
 }
 

@@ -5,8 +5,7 @@
 //! ```
 
 use ghost_contract::image::{
-    DirtyNtfs, DiskFacts, FileSystem, OnReadError, PartcloneSettings, RawReason, Table, TableKind,
-    UnusedReason,
+    DirtyNtfs, DiskFacts, FileSystem, LinuxSettings, OnReadError, RawReason, Table, TableKind, UnusedReason,
 };
 
 use crate::tool::blkid::Found;
@@ -111,7 +110,7 @@ pub enum Refusal {
 }
 
 /// Checks what can be checked before the disk is looked at.
-pub fn check_settings(settings: &PartcloneSettings) -> Result<(), Refusal> {
+pub fn check_settings(settings: &LinuxSettings) -> Result<(), Refusal> {
     if !(1..=19).contains(&settings.compression_level) {
         return Err(Refusal::Level(settings.compression_level));
     }
@@ -169,7 +168,7 @@ pub fn regions(
     disk: &DiskFacts,
     stretch: Stretch,
     holding: Option<&Holding>,
-    settings: &PartcloneSettings,
+    settings: &LinuxSettings,
 ) -> Result<Vec<Planned>, Refusal> {
     let whole = |reason| Ok(vec![planned(stretch, stretch.start, stretch.length, How::Raw(reason))]);
     let Some(holding) = holding else {
@@ -320,7 +319,7 @@ impl Planned {
 }
 
 /// Whether partclone and the raw reader go on at an error.
-pub const fn rescues(settings: &PartcloneSettings) -> bool {
+pub const fn rescues(settings: &LinuxSettings) -> bool {
     matches!(settings.on_read_error, OnReadError::Rescue)
 }
 

@@ -2,7 +2,7 @@
 //! does what a [`Plan`] from here says, and nothing else.
 
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, PartcloneSettings, Partition, RawReason, Region, SmallerDisk,
+    Content, DiskFacts, DiskImage, FileSystem, LinuxSettings, Partition, RawReason, Region, SmallerDisk,
     TableKind,
 };
 
@@ -137,7 +137,7 @@ pub fn plan(
     target: &DiskFacts,
     others: &[OtherDisk],
     resizable: &[FileSystem],
-    settings: &PartcloneSettings,
+    settings: &LinuxSettings,
 ) -> Result<Plan, Refusal> {
     let path = || target.path.clone();
     if target.logical_sector != image.disk.logical_sector {

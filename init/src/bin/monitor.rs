@@ -7,7 +7,6 @@
 
 use std::process::ExitCode;
 
-use ghost_init::failure::Failure;
 use ghost_init::machine::linux::monitor;
 use ghost_init::screen::Screen;
 use ghost_init::screen::source::{Found, Source};
@@ -15,14 +14,14 @@ use ghost_init::screen::source::{Found, Source};
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            println!("failed: {failure}");
+        Err(error) => {
+            println!("failed: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asked = Source::ALL.into_iter().find(|source| arguments.iter().any(|word| word == source.as_str()));
     let found = match asked {

@@ -7,8 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ghost_contract::Mode;
-use ghost_contract::bootdisk::BootdiskError;
+use anyhow::{Context as _, bail};
+use ghost_contract::{Mode, layout};
+
+use super::evidence::{ERROR_FILE, Evidence, FoundFile};
+use super::{Files, Input, Judgement, Needs};
+use crate::disk::BlockDevice;
 
 /// The folder of everything that belongs to the imager, in memory: nothing of it outlives the job.
 pub const FOLDER: &str = "/run/ghost/dos";
@@ -24,8 +28,14 @@ pub const HOME: &str = "/run/ghost/dos/home";
 pub const CAPTURES: &str = "/run/ghost/dos/captures";
 pub const LOG: &str = "/run/ghost/dos/log";
 
-/// Those of them that must be there before an emulator is started.
-pub const FOLDERS: [&str; 5] = [MARKS, PROGRAM, IMAGES, HOME, CAPTURES];
+/// What every emulator needs.
+pub(super) const NEEDS: Needs = Needs {
+    useful_drivers: &[],
+    folders: &[MARKS, PROGRAM, IMAGES, HOME, CAPTURES],
+    images: IMAGES,
+    scratch: None,
+    input: Input::Keyboard,
+};
 
 /// What a job asks of a DOS program.
 #[derive(Debug, Clone, Copy)]
@@ -38,43 +48,58 @@ pub struct Commission<'a> {
     pub disk_size: u64,
 }
 
-/// Why an emulator cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum DosError {
-    /// The floppy, or what it is to be filled with.
-    #[error(transparent)]
-    Bootdisk(#[from] BootdiskError),
-    /// The template is of a size that the emulator cannot boot from.
-    #[error("{emulator} boots from floppies of {wanted} bytes only, and the template has {found}")]
-    FloppySize {
-        emulator: &'static str,
-        /// Bytes that it should have.
-        wanted: usize,
-        /// Bytes that it has.
-        found: usize,
-    },
-    /// The emulator would leave out the disk's last sector.
-    #[error(
-        "dosbox-x counts a disk in whole KiB, and this one has {0} bytes: its last sector would be lost; use dosemu"
-    )]
-    OddDisk(u64),
-    /// A path that cannot stand in the emulator's configuration.
-    #[error("the path {0:?} cannot be written into the emulator's configuration")]
-    Path(PathBuf),
-    /// The emulator shows nothing on the client's own screen.
-    #[error("mode ghost needs a person at the client's screen, and dosbox-x shows nothing there; use dosemu")]
-    NoScreen,
-    /// The program is none of those that are known.
-    #[error("{0:?} is neither DOSEmu 1.4 nor dosemu2")]
-    UnknownDosemu(PathBuf),
+/// The only disk of a job with a DOS program.
+pub(super) fn one_disk(disks: &[BlockDevice]) -> anyhow::Result<&BlockDevice> {
+    match disks {
+        [disk] => Ok(disk),
+        _ => bail!("a DOS program works on one disk, and the order is for all of several"),
+    }
+}
+
+/// The administrator's boot floppy, with the program on it.
+pub(super) fn template(files: &dyn Files) -> anyhow::Result<Vec<u8>> {
+    let path = Path::new("/").join(layout::TEMPLATE_FLOPPY);
+    files.read(&path)?.with_context(|| format!("there is no boot floppy {}", path.display()))
+}
+
+/// What the emulator has said so far.
+pub(super) fn log(files: &dyn Files) -> anyhow::Result<String> {
+    let bytes = files.read(Path::new(LOG))?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What a DOS program and its emulator have left; `complaint` finds in the emulator's log what it complains of.
+pub(super) fn judge(
+    mode: Mode,
+    files: &dyn Files,
+    complaint: fn(&str) -> Option<String>,
+) -> anyhow::Result<Judgement> {
+    let marks = files.list(Path::new(MARKS))?;
+    let evidence = Evidence {
+        error_text: error_text(&marks, files)?,
+        marks,
+        images: files.list(Path::new(IMAGES))?,
+        free: files.free_space(Path::new(IMAGES))?,
+        complaint: complaint(&log(files)?),
+    };
+    Ok(evidence.judge(mode))
+}
+
+/// What the program says went wrong, if it says so.
+fn error_text(marks: &[FoundFile], files: &dyn Files) -> anyhow::Result<Option<String>> {
+    let Some(found) = marks.iter().find(|file| file.name.eq_ignore_ascii_case(ERROR_FILE)) else {
+        return Ok(None);
+    };
+    let bytes = files.read(&Path::new(MARKS).join(&found.name))?.unwrap_or_default();
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// A path as text that needs no quoting anywhere.
-pub(super) fn plain(path: &Path) -> Result<&str, DosError> {
+pub(super) fn plain(path: &Path) -> anyhow::Result<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_');
     path.to_str()
         .filter(|text| text.starts_with('/') && text.bytes().all(is_plain))
-        .ok_or_else(|| DosError::Path(path.to_owned()))
+        .with_context(|| format!("the path {path:?} cannot be written into the emulator's configuration"))
 }
 
 /// The path of a file in the imager's own folder.

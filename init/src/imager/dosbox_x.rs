@@ -9,16 +9,18 @@
 
 use std::path::PathBuf;
 
+use anyhow::{bail, ensure};
 use evdev::KeyCode;
 use ghost_contract::Mode;
-
-use super::dos::{CAPTURES, Commission, DosError, HOME, IMAGES, LOG, MARKS, PROGRAM, inside, plain};
-use super::{Launch, LaunchFile, Terminal};
-use crate::imager::evidence::{DONE, FAILED, STARTED};
 use ghost_contract::bootdisk::{self, BootFile, BootdiskError, GHOST};
 
+use super::dos::{self, CAPTURES, Commission, HOME, IMAGES, LOG, MARKS, PROGRAM, inside, plain};
+use super::evidence::{DONE, FAILED, STARTED};
+use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
+use crate::disk::BlockDevice;
+
 /// What these keys do when they are pressed together: dosbox-x writes a picture into [`CAPTURES`].
-pub const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
+const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
 /// A disk's size is taken down to whole units of so many bytes, seen with version 2025.02.01.
 const UNIT: u64 = 1024;
 /// What precedes a line of the DOS screen in the log.
@@ -52,16 +54,56 @@ struct LaunchProgram {
     code: &'static [u8],
 }
 
+/// So many lines of what DOS programs have written stand for the screen.
+const SCREEN_LINES: usize = 25;
+
+/// A job's DOS program.
+pub(super) struct DosboxX {
+    pub(super) command: String,
+}
+
+impl Imager for DosboxX {
+    fn needs(&self) -> Needs {
+        dos::NEEDS
+    }
+
+    fn prepare(&self, mode: Mode, disks: &[BlockDevice], files: &dyn Files) -> anyhow::Result<Launch> {
+        let disk = dos::one_disk(disks)?;
+        let commission =
+            Commission { mode, command: &self.command, disk: &disk.device(), disk_size: disk.size };
+        launch(&commission, bootdisk::extract(dos::template(files)?)?)
+    }
+
+    fn display(&self) -> Display {
+        Display::OwnPictures { by: "dosbox-x", folder: CAPTURES, keys: &PICTURE_KEYS }
+    }
+
+    fn written(&self, files: &dyn Files) -> anyhow::Result<Option<String>> {
+        let text = screen_text(&dos::log(files)?);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.split_at(lines.len().saturating_sub(SCREEN_LINES)).1;
+        Ok((!last.is_empty()).then(|| last.join("\n")))
+    }
+
+    fn judge(&self, mode: Mode, _disks: usize, files: &dyn Files) -> anyhow::Result<Judgement> {
+        dos::judge(mode, files, complaint)
+    }
+}
+
 /// How dosbox-x is started for a job, with the files of the boot floppy.
-pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Launch, DosError> {
+fn launch(commission: &Commission<'_>, floppy: Vec<BootFile>) -> anyhow::Result<Launch> {
     if commission.mode == Mode::Ghost {
-        return Err(DosError::NoScreen);
+        bail!(
+            "mode ghost needs a person at the client's screen, and dosbox-x shows nothing there; use dosemu"
+        );
     }
-    if commission.mode != Mode::Verify && commission.disk_size % UNIT != 0 {
-        return Err(DosError::OddDisk(commission.disk_size));
-    }
+    let size = commission.disk_size;
+    ensure!(
+        commission.mode == Mode::Verify || size % UNIT == 0,
+        "dosbox-x counts a disk in whole KiB, and this one has {size} bytes: its last sector would be lost; use dosemu"
+    );
     if !floppy.iter().any(|file| file.path == GHOST) {
-        return Err(BootdiskError::Missing { name: GHOST.to_owned() }.into());
+        bail!(BootdiskError::Missing { name: GHOST.to_owned() });
     }
     let program = floppy
         .into_iter()
@@ -72,6 +114,7 @@ pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Lau
     let configuration = LaunchFile { path: inside("dosbox.conf"), content: settings.into_bytes() };
     let arguments = ["-conf", "/run/ghost/dos/dosbox.conf", "-fastlaunch", "-nomenu"];
     Ok(Launch {
+        mounts: Vec::new(),
         files: program.chain([not_run, configuration]).collect(),
         program: PathBuf::from("dosbox-x"),
         arguments: arguments.map(str::to_owned).to_vec(),
@@ -82,7 +125,7 @@ pub fn prepare(commission: &Commission<'_>, floppy: Vec<BootFile>) -> Result<Lau
 
 /// The configuration file. Without `quit warning=false` SIGTERM does not end it; with the rate limits, a disk
 /// takes sixteen times as long; `mount -z` frees the letter Z.
-fn configuration(commission: &Commission<'_>) -> Result<String, DosError> {
+fn configuration(commission: &Commission<'_>) -> anyhow::Result<String> {
     bootdisk::check_command(commission.command)?;
     let disk = plain(commission.disk)?;
     let batch = format!(
@@ -133,13 +176,13 @@ fn configuration(commission: &Commission<'_>) -> Result<String, DosError> {
 
 /// What programs have written on the DOS screen so far, from the log: whole lines only. The log leaves out
 /// carriage returns, so what a program writes over and over in one line stands side by side.
-pub fn screen_text(log: &str) -> String {
+fn screen_text(log: &str) -> String {
     let lines = log.lines().filter_map(|line| line.strip_prefix(CONSOLE_LINE));
     lines.map(|line| line.replace(CLEAR_SCREEN, "") + "\n").collect()
 }
 
 /// What the log complains of: the last line that says that something cannot be had.
-pub fn complaint(log: &str) -> Option<String> {
+fn complaint(log: &str) -> Option<String> {
     let complains = |line: &&str| COMPLAINTS.iter().any(|words| line.contains(words));
     let line = log.lines().rev().find(complains)?;
     Some(line.strip_prefix(CONSOLE_LINE).unwrap_or(line).trim().to_owned())
@@ -165,7 +208,7 @@ mod tests {
 
     #[test]
     fn it_is_started_headless_with_its_own_configuration() {
-        let launch = prepare(&commission(Mode::Backup), floppy()).unwrap();
+        let launch = launch(&commission(Mode::Backup), floppy()).unwrap();
         assert_eq!(launch.program, Path::new("dosbox-x"));
         assert_eq!(launch.arguments, ["-conf", "/run/ghost/dos/dosbox.conf", "-fastlaunch", "-nomenu"]);
         assert_eq!(launch.terminal, Terminal::None);
@@ -175,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_the_one_that_was_measured() {
-        let launch = prepare(&commission(Mode::Backup), floppy()).unwrap();
+        let launch = launch(&commission(Mode::Backup), floppy()).unwrap();
         let configuration = launch.files.last().unwrap();
         assert_eq!(configuration.path, Path::new("/run/ghost/dos/dosbox.conf"));
         assert_eq!(String::from_utf8_lossy(&configuration.content), include_str!("dosbox_x/backup.conf"));
@@ -183,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_files_of_the_floppy_are_on_c() {
-        let launch = prepare(&commission(Mode::Backup), floppy()).unwrap();
+        let launch = launch(&commission(Mode::Backup), floppy()).unwrap();
         let paths: Vec<_> = launch.files.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(
             paths[..3],
@@ -195,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_floppy_without_the_program_is_refused() {
-        let error = prepare(&commission(Mode::Backup), floppy().split_off(2)).unwrap_err();
+        let error = launch(&commission(Mode::Backup), floppy().split_off(2)).unwrap_err();
         assert_eq!(error.to_string(), "the boot floppy image has no file GHOST.EXE");
     }
 
@@ -203,29 +246,33 @@ mod tests {
     fn a_disk_whose_last_sector_would_be_lost_is_neither_read_nor_written() {
         let odd = |mode| Commission { disk_size: (1 << 30) + 512, ..commission(mode) };
         for mode in [Mode::Backup, Mode::Restore] {
-            let error = prepare(&odd(mode), floppy()).unwrap_err();
-            assert!(matches!(error, DosError::OddDisk(1_073_742_336)), "{error}");
+            let error = launch(&odd(mode), floppy()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "dosbox-x counts a disk in whole KiB, and this one has 1073742336 bytes: its last sector would be lost; \
+                 use dosemu"
+            );
         }
-        assert!(prepare(&odd(Mode::Verify), floppy()).is_ok());
+        assert!(launch(&odd(Mode::Verify), floppy()).is_ok());
     }
 
     #[test]
     fn a_person_would_see_nothing() {
-        let error = prepare(&commission(Mode::Ghost), floppy()).unwrap_err();
-        assert!(matches!(error, DosError::NoScreen));
+        let error = launch(&commission(Mode::Ghost), floppy()).unwrap_err();
+        assert!(error.to_string().ends_with("dosbox-x shows nothing there; use dosemu"), "{error}");
     }
 
     #[test]
     fn what_would_break_the_batch_file_is_refused() {
         let long = "x".repeat(200);
         for command in ["-fx\nformat c:", long.as_str()] {
-            let error = prepare(&Commission { command, ..commission(Mode::Backup) }, floppy()).unwrap_err();
-            assert!(matches!(error, DosError::Bootdisk(_)), "{error}");
+            let error = launch(&Commission { command, ..commission(Mode::Backup) }, floppy()).unwrap_err();
+            assert!(error.is::<BootdiskError>(), "{error}");
         }
         for disk in ["/dev/sda -t floppy", "sda", "/dev/\u{e4}"] {
             let disk = Path::new(disk);
-            let error = prepare(&Commission { disk, ..commission(Mode::Backup) }, floppy()).unwrap_err();
-            assert!(matches!(error, DosError::Path(_)), "{error}");
+            let error = launch(&Commission { disk, ..commission(Mode::Backup) }, floppy()).unwrap_err();
+            assert!(error.to_string().starts_with("the path "), "{error}");
         }
     }
 

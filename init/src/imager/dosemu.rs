@@ -9,11 +9,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ghost_contract::Mode;
+use anyhow::{bail, ensure};
+use ghost_contract::{Mode, bootdisk};
 
-use super::dos::{Commission, DosError, HOME, IMAGES, LOG, MARKS, inside, plain};
-use super::{Launch, LaunchFile, Terminal};
-use ghost_contract::bootdisk;
+use super::dos::{self, Commission, HOME, IMAGES, LOG, MARKS, inside, plain};
+use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
+use crate::disk::BlockDevice;
+use crate::fstab::{Mount, MountFlag};
 
 /// The floppy that 1.4 can boot from; with one of 720 KiB it hangs.
 const BOOTABLE_SIZE: usize = 1440 * 1024;
@@ -21,7 +23,7 @@ const BOOTABLE_SIZE: usize = 1440 * 1024;
 const ERROR: &str = "ERROR:";
 /// Where the programs are, in the order in which they are looked for. The scripts `dosemu` that call them ask
 /// questions and are not used.
-pub const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 5] = [
     "/usr/bin/dosemu.bin",
     "/usr/local/bin/dosemu.bin",
     "/usr/libexec/dosemu2/dosemu2.bin",
@@ -31,13 +33,13 @@ pub const PROGRAMS: [&str; 5] = [
 
 /// Which of the two programs is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flavour {
+enum Flavour {
     Dosemu1,
     Dosemu2,
 }
 
 impl Flavour {
-    pub fn of(path: &Path, program: &[u8]) -> Result<Self, DosError> {
+    fn of(path: &Path, program: &[u8]) -> anyhow::Result<Self> {
         let has =
             |text: &str| program.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
         if has("dosemu2") {
@@ -46,27 +48,64 @@ impl Flavour {
         if has("dosemu") {
             return Ok(Self::Dosemu1);
         }
-        Err(DosError::UnknownDosemu(path.to_owned()))
+        bail!("{path:?} is neither DOSEmu 1.4 nor dosemu2")
     }
 }
 
 /// The program that was found.
 #[derive(Debug, Clone, Copy)]
-pub struct Installed<'a> {
-    pub path: &'a Path,
-    pub flavour: Flavour,
+struct Installed<'a> {
+    path: &'a Path,
+    flavour: Flavour,
+}
+
+fn installed(files: &dyn Files) -> anyhow::Result<Installed<'static>> {
+    for path in PROGRAMS.map(Path::new) {
+        if let Some(program) = files.read(path)? {
+            return Ok(Installed { path, flavour: Flavour::of(path, &program)? });
+        }
+    }
+    bail!("DOSEmu is not installed: there is none of {}", PROGRAMS.join(", "))
+}
+
+/// A job's DOS program; without a command for a person.
+pub(super) struct Dosemu {
+    pub(super) command: String,
+}
+
+impl Imager for Dosemu {
+    fn needs(&self) -> Needs {
+        dos::NEEDS
+    }
+
+    fn prepare(&self, mode: Mode, disks: &[BlockDevice], files: &dyn Files) -> anyhow::Result<Launch> {
+        let disk = dos::one_disk(disks)?;
+        let template = dos::template(files)?;
+        let commission =
+            Commission { mode, command: &self.command, disk: &disk.device(), disk_size: disk.size };
+        launch(&commission, installed(files)?, template)
+    }
+
+    fn display(&self) -> Display {
+        Display::MonitorWithQuestions
+    }
+
+    fn judge(&self, mode: Mode, _disks: usize, files: &dyn Files) -> anyhow::Result<Judgement> {
+        dos::judge(mode, files, complaint)
+    }
 }
 
 /// How it is started for a job, with the administrator's template floppy.
-pub fn prepare(
+fn launch(
     commission: &Commission<'_>,
     installed: Installed<'_>,
     template: Vec<u8>,
-) -> Result<Launch, DosError> {
+) -> anyhow::Result<Launch> {
     let found = template.len();
-    if installed.flavour == Flavour::Dosemu1 && found != BOOTABLE_SIZE {
-        return Err(DosError::FloppySize { emulator: "DOSEmu 1.4", wanted: BOOTABLE_SIZE, found });
-    }
+    ensure!(
+        installed.flavour == Flavour::Dosemu2 || found == BOOTABLE_SIZE,
+        "DOSEmu 1.4 boots from floppies of {BOOTABLE_SIZE} bytes only, and the template has {found}"
+    );
     // A person at the screen calls the program by hand, or finds it started without switches.
     let command = if commission.mode == Mode::Ghost { "" } else { commission.command };
     let floppy = LaunchFile { path: inside("ghost.img"), content: bootdisk::fill(template, command)? };
@@ -78,13 +117,29 @@ pub fn prepare(
     // Without it, 1.4 waits for Enter before anything else.
     let disclaimer = LaunchFile { path: PathBuf::from(HOME).join(".dosemu/disclaimer"), content: Vec::new() };
     let arguments = ["-o", LOG, options[0], options[1], "/run/ghost/dos/dosemurc"];
+    let mounts = match installed.flavour {
+        Flavour::Dosemu1 => Vec::new(),
+        Flavour::Dosemu2 => vec![shared_memory()],
+    };
     Ok(Launch {
+        mounts,
         files: vec![floppy, configuration, disclaimer],
         program: installed.path.to_owned(),
         arguments: arguments.map(str::to_owned).to_vec(),
         environment: vec![("HOME", HOME), ("TERM", "linux")],
         terminal: Terminal::FirstVt,
     })
+}
+
+/// dosemu2 keeps the memory of its DOS there.
+fn shared_memory() -> Mount {
+    Mount {
+        source: "tmpfs".to_owned(),
+        target: PathBuf::from("/dev/shm"),
+        kind: "tmpfs".to_owned(),
+        flags: vec![MountFlag::NoSuid, MountFlag::NoDev],
+        options: "mode=1777".to_owned(),
+    }
 }
 
 fn dosemu1(disk: &str) -> String {
@@ -113,7 +168,7 @@ fn dosemu2(disk: &str) -> String {
 }
 
 /// What the log complains of: its last error.
-pub fn complaint(log: &str) -> Option<String> {
+fn complaint(log: &str) -> Option<String> {
     let line = log.lines().rev().find(|line| line.trim_start().starts_with(ERROR))?;
     Some(line.trim_start().trim_start_matches(ERROR).trim().to_owned())
 }
@@ -145,7 +200,7 @@ mod tests {
     fn launch(flavour: Flavour, mode: Mode) -> Launch {
         let commission = Commission { mode, command: CHECK, disk: Path::new("/dev/sda"), disk_size: 1 << 30 };
         let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour };
-        prepare(&commission, installed, template(BOOTABLE_SIZE)).unwrap()
+        super::launch(&commission, installed, template(BOOTABLE_SIZE)).unwrap()
     }
 
     fn text<'a>(launch: &'a Launch, path: &str) -> &'a str {
@@ -223,7 +278,7 @@ $_mouse_dev = ""
             disk_size: 1 << 30,
         };
         let path = Path::new("/usr/bin/dosemu.bin");
-        let prepare = |flavour, size| prepare(&commission, Installed { path, flavour }, template(size));
+        let prepare = |flavour, size| super::launch(&commission, Installed { path, flavour }, template(size));
         assert_eq!(
             prepare(Flavour::Dosemu1, 720 * 1024).unwrap_err().to_string(),
             "DOSEmu 1.4 boots from floppies of 1474560 bytes only, and the template has 737280"
@@ -243,8 +298,8 @@ $_mouse_dev = ""
         let mut blank = template(BOOTABLE_SIZE);
         let at = blank.windows(13).position(|part| part == b"BackUpCommand").unwrap();
         blank[at] = b'b';
-        let error = prepare(&commission, installed, blank);
-        assert!(matches!(error, Err(DosError::Bootdisk(BootdiskError::Placeholder { .. }))));
+        let error = super::launch(&commission, installed, blank).unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(BootdiskError::Placeholder { .. })));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) struct LastResort {
 
 impl LastResort {
     /// Begins to wait for signs of life.
-    pub(super) fn start(watchdogs: Watchdogs) -> Result<Self, Failure> {
+    pub(super) fn start(watchdogs: Watchdogs) -> anyhow::Result<Self> {
         let (signs_of_life, seen) = mpsc::channel();
         let mut vigil = Vigil::new(clock::uptime());
         let watch = move || loop {
@@ -49,5 +49,5 @@ impl LastResort {
 fn leave_at_once(watchdogs: &Watchdogs) {
     watchdogs.release();
     let still_on = power::leave(AtEnd::PowerOff);
-    Console::default().say(&Failure::from(still_on).to_string());
+    Console::default().say(&Failure::of(still_on).to_string());
 }

@@ -67,7 +67,7 @@ pub struct Linux {
 }
 
 impl Linux {
-    pub fn take_over(watchdogs: Watchdogs) -> Result<Self, Failure> {
+    pub fn take_over(watchdogs: Watchdogs) -> anyhow::Result<Self> {
         let last_resort = LastResort::start(watchdogs.clone())?;
         let (sender, queue) = mpsc::channel();
         let tell = sender.clone();
@@ -92,7 +92,7 @@ impl Linux {
         };
         machine.console.say(concat!("version ", env!("CARGO_PKG_VERSION")));
         for result in [power::lock_in_memory(), power::take_over_ctrl_alt_del()] {
-            result.unwrap_or_else(|error| machine.console.say(&Failure::from(error).to_string()));
+            result.unwrap_or_else(|error| machine.console.say(&Failure::of(error).to_string()));
         }
         Ok(machine)
     }
@@ -118,7 +118,7 @@ impl Linux {
         let entry = Entry { at: clock::own_time(), uptime, event };
         match entry.to_line() {
             Ok(line) => self.workplace.report.append(line),
-            Err(error) => self.console.say(&Failure::from(error).to_string()),
+            Err(error) => self.console.say(&Failure::of(error).to_string()),
         }
         self.workplace.bench.hear(entry);
     }
@@ -144,7 +144,7 @@ impl Linux {
         };
         let thread = std::thread::Builder::new().name(format!("task {number}")).stack_size(STACK);
         if let Err(error) = thread.spawn(work) {
-            self.due.push_back(Event::Finished(Err(error.into())));
+            self.due.push_back(Event::Finished(Err(Failure::of(error))));
         }
     }
 
@@ -161,7 +161,7 @@ impl Linux {
                 let alone = self.reap();
                 self.due.extend(alone);
             }
-            Err(error) => self.due.push_back(Event::Finished(Err(error.into()))),
+            Err(error) => self.due.push_back(Event::Finished(Err(Failure::of(error)))),
         }
     }
 
@@ -224,7 +224,7 @@ impl Machine for Linux {
             Action::Leave(how) => {
                 self.workplace.watchdogs.release();
                 let still_on = power::leave(how);
-                self.console.say(&Failure::from(still_on).to_string());
+                self.console.say(&Failure::of(still_on).to_string());
             }
         }
     }

@@ -83,13 +83,13 @@ fn reasons(passed_over: &[PassedOver]) -> String {
 /// Asks one source after the other.
 pub fn first<T>(
     sources: &[Source],
-    mut look: impl FnMut(Source) -> Result<T, Failure>,
+    mut look: impl FnMut(Source) -> anyhow::Result<T>,
 ) -> Result<Found<T>, NoSource> {
     let mut passed_over = Vec::new();
     for source in sources {
         match look(*source) {
             Ok(screen) => return Ok(Found { screen, source: *source, passed_over }),
-            Err(reason) => passed_over.push(PassedOver { source: *source, reason }),
+            Err(error) => passed_over.push(PassedOver { source: *source, reason: error.into() }),
         }
     }
     Err(NoSource(passed_over))
@@ -115,6 +115,8 @@ impl SourceNews {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
 
     #[test]
@@ -127,7 +129,7 @@ mod tests {
             ("a program that draws on a frame buffer", 4, "/dev/fb0"),
         ] {
             let refuses = |source: Source| Source::ALL[..refusing].contains(&source);
-            let look = |source| if refuses(source) { Err(Failure::new("no")) } else { Ok(source) };
+            let look = |source| if refuses(source) { Err(anyhow!("no")) } else { Ok(source) };
             let found = first(&Source::ALL, look).unwrap();
             assert_eq!((found.source.as_str(), found.screen), (expected, found.source), "{what}");
             let asked: Vec<_> = found.passed_over.iter().map(|passed| passed.source).collect();
@@ -140,7 +142,7 @@ mod tests {
         let mut asked = Vec::new();
         let found = first(&Source::ALL, |source| {
             asked.push(source);
-            if source == Source::Console { Ok(()) } else { Err(Failure::new("not here")) }
+            if source == Source::Console { Ok(()) } else { Err(anyhow!("not here")) }
         });
         assert!(found.is_ok());
         assert_eq!(asked, [Source::Ghostvga, Source::VideoMemory, Source::Console]);
@@ -148,10 +150,8 @@ mod tests {
 
     #[test]
     fn when_nobody_knows_all_reasons_are_told() {
-        let error = first(&[Source::Console, Source::Kms], |source| {
-            Err::<(), _>(Failure::new(format!("no {source}")))
-        })
-        .unwrap_err();
+        let error = first(&[Source::Console, Source::Kms], |source| Err::<(), _>(anyhow!("no {source}")))
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "nothing says what the screen shows (/dev/vcsa1: no /dev/vcsa1; /dev/dri: no /dev/dri)"

@@ -19,7 +19,6 @@ use ghost_contract::layout::ASKED_SCREEN;
 use ghost_contract::order::{Order, Watch};
 use ghost_contract::report::{Event as Report, Outcome};
 
-use super::preparing::carry_on;
 use super::screens::Screens;
 use super::waiting::StopLooks;
 use super::{Event, Session, Stage, Turn};
@@ -263,7 +262,7 @@ impl Session {
                 self.start(Task::PrepareImager(Box::new(job.clone())), turn);
                 Stage::PreparingImager(job, prompts)
             }
-            Err(error) => self.fail(Failure::from(error).to_string(), turn),
+            Err(error) => self.fail(Failure::of(error).to_string(), turn),
         }
     }
 
@@ -298,7 +297,7 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         if let Err(failure) = result {
-            carry_on(Task::LookForStop.to_string(), &failure, turn);
+            turn.carry_on(Task::LookForStop.to_string(), &failure);
         }
         self.start_imager(job, prompts, launch, turn)
     }
@@ -417,7 +416,7 @@ impl Session {
                 let reason = format!("nobody knows what the imager has done: {failure}");
                 imaging.outcome = Some(Outcome::Failed { reason });
             }
-            (Some(step), Err(failure)) => carry_on(imaging.task(&step).to_string(), &failure, turn),
+            (Some(step), Err(failure)) => turn.carry_on(imaging.task(&step).to_string(), &failure),
             (_, _) => {}
         }
         self.go_on_imaging(imaging, turn)

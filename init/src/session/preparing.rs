@@ -43,7 +43,7 @@ impl Session {
                 self.boot(left, turn)
             }
             (Err(failure), OnFailure::CarryOn) => {
-                carry_on(step.task.to_string(), &failure, turn);
+                turn.carry_on(step.task.to_string(), &failure);
                 self.boot(left, turn)
             }
             (Err(failure), OnFailure::Abort) => self.fail(format!("cannot {}: {failure}", step.task), turn),
@@ -80,7 +80,8 @@ impl Session {
         self.options = BootOptions::parse(&seen.command_line);
         self.kernel = seen.kernel;
         let (bootif, server) = (self.options.boot_interface, self.options.nfs_server);
-        let interface = network::boot_interface(bootif, server, &seen.interfaces, &seen.routes)?;
+        let interface =
+            network::boot_interface(bootif, server, &seen.interfaces, &seen.routes).map_err(Failure::of)?;
         let steps = boot::steps(&self.options, &interface);
         self.interface = Some(interface);
         Ok(steps)
@@ -109,7 +110,7 @@ impl Session {
         turn: &mut Turn,
     ) -> Result<Vec<BootStep>, Failure> {
         let Some(interface) = &self.interface else { return Ok(Vec::new()) };
-        let host = identity::name_of(interface.mac, hosts)?;
+        let host = identity::name_of(interface.mac, hosts).map_err(Failure::of)?;
         turn.report(Report::Identified { host: host.clone() });
         self.host = Some(host.clone());
         Ok(vec![BootStep::wanted(Task::SetHostName(host))])
@@ -142,7 +143,7 @@ impl Session {
         let client = Client { mac: interface.mac, host: self.host.clone(), now: self.server_time };
         match Job::find(bytes.as_deref(), &self.options.mode, client) {
             Ok(job) => self.delay(job, turn),
-            Err(error) => self.refuse(Failure::from(error).to_string(), turn),
+            Err(error) => self.refuse(Failure::of(error).to_string(), turn),
         }
     }
 
@@ -205,7 +206,7 @@ impl Session {
         if job.mode.needs_image_store() {
             return self.fail(format!("cannot open the image store: {failure}"), turn);
         }
-        carry_on("open the image store".to_owned(), &failure, turn);
+        turn.carry_on("open the image store".to_owned(), &failure);
         self.begin(job, turn)
     }
 
@@ -223,14 +224,8 @@ fn mount_steps(text: &str, turn: &mut Turn) -> Vec<BootStep> {
     for mount in fstab::mounts(text) {
         match mount {
             Ok(mount) => steps.push(BootStep::wanted(Task::Mount(mount))),
-            Err(error) => carry_on("read /etc/fstab".to_owned(), &error.into(), turn),
+            Err(error) => turn.carry_on("read /etc/fstab".to_owned(), &Failure::of(error)),
         }
     }
     steps
-}
-
-/// Tells of a step that failed, and that the job goes on without it.
-pub(super) fn carry_on(step: String, failure: &Failure, turn: &mut Turn) {
-    turn.say(format!("cannot {step}: {failure}; going on without it"));
-    turn.report(Report::StepFailed { step, reason: failure.to_string(), carried_on: true });
 }

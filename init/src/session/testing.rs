@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ghost_contract::report::{Event as Report, Outcome};
 
-use super::preparing::carry_on;
 use super::waiting::Wait;
 use super::{Event, Session, Stage, Turn};
 use crate::failure::Failure;
@@ -31,7 +30,7 @@ impl Session {
             Ok(Finding::ShellServer(port)) => Some(port),
             Ok(_) => None,
             Err(failure) => {
-                carry_on("start the shell server".to_owned(), &failure, turn);
+                turn.carry_on("start the shell server".to_owned(), &failure);
                 None
             }
         };

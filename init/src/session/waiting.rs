@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use super::preparing::carry_on;
 use super::{Event, Session, Turn};
 use crate::failure::Failure;
 use crate::job::Job;
@@ -49,7 +48,7 @@ impl StopLooks {
             Ok(_) => self.pause = EVERY,
             Err(failure) => {
                 if self.pause == EVERY {
-                    carry_on(Task::LookForStop.to_string(), &failure, turn);
+                    turn.carry_on(Task::LookForStop.to_string(), &failure);
                 }
                 self.pause = self.pause.saturating_mul(2);
             }

@@ -15,9 +15,9 @@ use procfs::ProcError;
 use super::child::{ChildError, Children, Departure};
 use super::file::{self, FileError};
 use super::terminal::FIRST_VT;
-use crate::imager::dos::{FOLDER, MARKS};
-use crate::imager::evidence::{ERROR_FILE, FoundFile};
-use crate::imager::{Launch, Terminal};
+use crate::imager::dos::FOLDER;
+use crate::imager::evidence::FoundFile;
+use crate::imager::{Files, Launch, Terminal};
 
 /// What the imager writes to its standard output and error output.
 const OUTPUT: &str = "output";
@@ -137,18 +137,27 @@ pub fn files(folder: &Path) -> Result<Vec<FoundFile>, ImagerFilesError> {
 }
 
 /// Bytes that are free in the file system of a folder.
-pub fn free_space(folder: &Path) -> Result<u64, ImagerFilesError> {
+fn free_space(folder: &Path) -> Result<u64, ImagerFilesError> {
     let cannot = |source| ImagerFilesError::Space { path: folder.to_owned(), source };
     let space = rustix::fs::statvfs(folder).map_err(cannot)?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
-/// What the program says went wrong, if it says so.
-pub fn error_text(marks: &[FoundFile]) -> Result<Option<String>, ImagerFilesError> {
-    let Some(found) = marks.iter().find(|file| file.name.eq_ignore_ascii_case(ERROR_FILE)) else {
-        return Ok(None);
-    };
-    Ok(Some(file::text(&Path::new(MARKS).join(&found.name))?))
+/// The files of this machine.
+pub struct MachineFiles;
+
+impl Files for MachineFiles {
+    fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+        Ok(file::read(path)?)
+    }
+
+    fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+        Ok(files(folder)?)
+    }
+
+    fn free_space(&self, folder: &Path) -> anyhow::Result<u64> {
+        Ok(free_space(folder)?)
+    }
 }
 
 /// Waits until a folder has a file that is not in `before`, and the file does not grow any more.

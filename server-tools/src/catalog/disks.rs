@@ -1,4 +1,4 @@
-//! What the imager partclone says of the disks that it has saved, held against what is really there.
+//! What the Linux imager says of the disks that it has saved, held against what is really there.
 //!
 //! Pure: descriptions and the pieces that were read back come in. The client calculates its checksums before a byte
 //! leaves it, so what differs here was changed on the way or in the store.

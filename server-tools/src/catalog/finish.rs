@@ -76,9 +76,9 @@ impl Catalog {
         let staging = folder.folder(incoming(job)).map_err(|error| fails("open", &staged, error))?;
         before(Step::ReadBack).map_err(|error| fails("read back", &staged, error))?;
         let pieces = read_all(&staging, &staged)?;
-        let disks = match &facts.imager {
-            Imager::Partclone(_) => disks_of(&staging, &staged, &pieces)?,
-            Imager::Dosemu(_) | Imager::DosboxX(_) => Vec::new(),
+        let disks = match facts.imager.name().emulator() {
+            None => disks_of(&staging, &staged, &pieces)?,
+            Some(_) => Vec::new(),
         };
         let manifest = describe(host, job, facts, disks, pieces);
         before(Step::WriteManifest)

@@ -1,4 +1,4 @@
-//! The images of disks in a generation, as the imager partclone leaves them: one folder a disk, which says of itself what
+//! The images of disks in a generation, as the Linux imager leaves them: one folder a disk, which says of itself what
 //! is in it. What Ghost leaves has no such folder, and only Ghost knows its inside.
 //!
 //! Knows which folders there are and that their content holds together; how that is found out is `ghost_imaging`'s.

@@ -124,8 +124,8 @@ fn may_send_frames(hosts: &[Host]) -> Tried<()> {
     words(PacketSocket::open(interface.index, wake::ETHERTYPE)).map(drop)
 }
 
-/// The name, the package and the purpose of each program that ghostctl runs on images, and whether a backup by partclone
-/// fails without it.
+/// The name, the package and the purpose of each program that ghostctl runs on images, and whether a backup by the Linux
+/// imager fails without it.
 const PROGRAMS: [(&str, &str, &str, bool); 4] = [
     ("partclone.chkimg", "partclone", "checks the images of partclone after a backup", true),
     ("partclone.restore", "partclone", "is what 'ghostctl images mount' and 'export' restore with", true),
@@ -137,14 +137,14 @@ fn programs(site: &Site, hosts: &[Host]) -> Vec<Program> {
     let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();
     let unset = ImagerName::without_a_setting(has_template_floppy);
     let of_host = |host: &Host| Some(site.ghostrc.for_host(&host.name.parse().ok()?).imager);
-    let uses_partclone =
-        hosts.iter().filter_map(of_host).any(|imager| imager.unwrap_or(unset) == ImagerName::Partclone);
+    let uses_linux =
+        hosts.iter().filter_map(of_host).any(|imager| imager.unwrap_or(unset) == ImagerName::Linux);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let describe = |(name, package, purpose, is_needed)| Program {
         name,
         package,
         purpose,
-        is_needed: is_needed && uses_partclone,
+        is_needed: is_needed && uses_linux,
         found: words(program::find(name, &path)),
     };
     PROGRAMS.map(describe).into()

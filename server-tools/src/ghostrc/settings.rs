@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use ghost_contract::disk::{self, DiskChoice};
-use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, PartcloneSettings, SmallerDisk};
+use ghost_contract::image::{DirtyNtfs, LargerDisk, LinuxSettings, OnReadError, SmallerDisk};
 use ghost_contract::{ImagerName, Mode};
 
 /// What holds for one host.
@@ -44,9 +44,9 @@ pub struct Settings {
     pub disk: DiskChoice,
     /// The imaging program (`IMAGER`); none leaves it to what there is: see [`ImagerName::without_a_setting`].
     pub imager: Option<ImagerName>,
-    /// How the imager `partclone` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GROW`,
+    /// How the imager `linux` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GROW`,
     /// `SHRINK`).
-    pub partclone: PartcloneSettings,
+    pub linux: LinuxSettings,
     /// The DOS program's command line in mode `backup` (`BACKUPCOMMAND`).
     pub backup_command: String,
     /// Its command line in mode `restore` (`RESTORECOMMAND`).
@@ -75,7 +75,7 @@ impl Default for Settings {
             keep: Duration::ZERO,
             disk: DiskChoice::First,
             imager: None,
-            partclone: PartcloneSettings::default(),
+            linux: LinuxSettings::default(),
             backup_command: r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx"
                 .to_owned(),
             restore_command: r"-clone,mode=load,src=z:\image.gho,dst=1 -sure -fx".to_owned(),
@@ -153,17 +153,17 @@ impl Settings {
             "DISK" => self.disk = value.parse().map_err(|_| disk::WANTED)?,
             "IMAGER" => {
                 self.imager =
-                    Some(ImagerName::parse(value).ok_or("an imager: partclone, dosbox-x and dosemu are")?)
+                    Some(ImagerName::parse(value).ok_or("an imager: linux, dosbox-x and dosemu are")?)
             }
-            "COMPRESSION" => self.partclone.compression_level = level(value)?,
-            "PIECE_SIZE" => self.partclone.piece_size = piece_size(value)?,
-            "RESCUE" => self.partclone.on_read_error = choice(value, OnReadError::Fail, OnReadError::Rescue)?,
+            "COMPRESSION" => self.linux.compression_level = level(value)?,
+            "PIECE_SIZE" => self.linux.piece_size = piece_size(value)?,
+            "RESCUE" => self.linux.on_read_error = choice(value, OnReadError::Fail, OnReadError::Rescue)?,
             "DIRTY_NTFS" => {
-                self.partclone.dirty_ntfs = DirtyNtfs::parse(value).ok_or("refuse or raw")?;
+                self.linux.dirty_ntfs = DirtyNtfs::parse(value).ok_or("refuse or raw")?;
             }
-            "GROW" => self.partclone.larger_disk = choice(value, LargerDisk::Leave, LargerDisk::Grow)?,
+            "GROW" => self.linux.larger_disk = choice(value, LargerDisk::Leave, LargerDisk::Grow)?,
             "SHRINK" => {
-                self.partclone.smaller_disk = choice(value, SmallerDisk::Refuse, SmallerDisk::Shrink)?;
+                self.linux.smaller_disk = choice(value, SmallerDisk::Refuse, SmallerDisk::Shrink)?;
             }
             "BACKUPCOMMAND" => value.clone_into(&mut self.backup_command),
             "RESTORECOMMAND" => value.clone_into(&mut self.restore_command),

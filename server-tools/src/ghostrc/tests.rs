@@ -211,6 +211,15 @@ fn a_host_can_have_settings_for_itself() {
 }
 
 #[test]
+fn the_former_word_for_the_linux_imager_is_understood() {
+    for word in ["linux", "partclone"] {
+        let ghostrc = with(&format!("IMAGER={word}"));
+        assert_eq!(ghostrc.settings().imager, Some(ImagerName::Linux), "{word}");
+        assert_eq!(ghostrc.warnings, []);
+    }
+}
+
+#[test]
 fn what_the_wake_program_was_given_is_heeded() {
     let ghostrc = with("ETHERWAKE='/usr/sbin/ether-wake -ieth2 -p 1.2.3.4'");
     assert_eq!(ghostrc.settings().interface.as_deref(), Some("eth2"));

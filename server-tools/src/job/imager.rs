@@ -21,11 +21,11 @@ pub struct Wishes {
 /// Why a job cannot be done as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsuitable {
-    /// A flag that only partclone understands.
-    #[error("{flag} is for the imager partclone, and this job's is {imager}")]
+    /// A flag that only the Linux imager understands.
+    #[error("{flag} is for the imager linux, and this job's is {imager}")]
     Flag { flag: &'static str, imager: ImagerName },
     #[error(
-        "mode ghost starts Norton Ghost for a person at the client's screen, and the imager is partclone, which has nothing to be used there: set IMAGER=dosemu, or take mode test for a shell"
+        "mode ghost starts Norton Ghost for a person at the client's screen, and the imager is linux, which has nothing to be used there: set IMAGER=dosemu, or take mode test for a shell"
     )]
     NothingToUse,
     /// One disk is chosen and there are images of several, or the other way round.
@@ -58,17 +58,17 @@ pub struct Source<'a> {
 impl Wishes {
     /// Puts them over the settings of a host.
     pub fn apply(&self, settings: &mut Settings) {
-        let partclone = &mut settings.partclone;
+        let linux = &mut settings.linux;
         put(&mut settings.disk, self.disk.as_ref());
-        put(&mut partclone.on_read_error, self.on_read_error.as_ref());
-        put(&mut partclone.dirty_ntfs, self.dirty_ntfs.as_ref());
-        put(&mut partclone.larger_disk, self.larger_disk.as_ref());
-        put(&mut partclone.smaller_disk, self.smaller_disk.as_ref());
-        put(&mut partclone.restore_check, self.restore_check.as_ref());
+        put(&mut linux.on_read_error, self.on_read_error.as_ref());
+        put(&mut linux.dirty_ntfs, self.dirty_ntfs.as_ref());
+        put(&mut linux.larger_disk, self.larger_disk.as_ref());
+        put(&mut linux.smaller_disk, self.smaller_disk.as_ref());
+        put(&mut linux.restore_check, self.restore_check.as_ref());
     }
 
-    /// The first flag that only partclone understands.
-    fn only_for_partclone(&self) -> Option<&'static str> {
+    /// The first flag that only the Linux imager understands.
+    fn only_for_linux(&self) -> Option<&'static str> {
         let flags = [
             (self.on_read_error.is_some(), "--rescue"),
             (self.dirty_ntfs.is_some(), "--dirty-ntfs"),
@@ -98,13 +98,13 @@ pub fn choose(
         return Ok(None);
     }
     let configured = settings.imager.unwrap_or_else(|| ImagerName::without_a_setting(has_template_floppy));
-    let name = source.map_or(configured, |source| that_reads(source.imager, configured));
-    match (name, wishes.only_for_partclone()) {
-        (ImagerName::Partclone, _) if mode == Mode::Ghost => return Err(Unsuitable::NothingToUse),
-        (ImagerName::Partclone, _) | (_, None) => {}
+    let name = source.map_or(configured, |source| that_reads(source.imager.name(), configured));
+    match (name, wishes.only_for_linux()) {
+        (ImagerName::Linux, _) if mode == Mode::Ghost => return Err(Unsuitable::NothingToUse),
+        (ImagerName::Linux, _) | (_, None) => {}
         (imager, Some(flag)) => return Err(Unsuitable::Flag { flag, imager }),
     }
-    if name != ImagerName::Partclone && settings.disk == DiskChoice::All {
+    if name != ImagerName::Linux && settings.disk == DiskChoice::All {
         return Err(Unsuitable::OneDiskOnly(name));
     }
     if let (Mode::Restore, Some(images)) = (mode, source.and_then(|source| source.disks)) {
@@ -114,27 +114,25 @@ pub fn choose(
     }
     let program = || DosProgram { command: settings.command(mode).to_owned() };
     Ok(Some(match name {
-        ImagerName::Partclone => Imager::Partclone(settings.partclone.clone()),
+        ImagerName::Linux => Imager::Linux(settings.linux.clone()),
         ImagerName::DosboxX => Imager::DosboxX(program()),
         ImagerName::Dosemu => Imager::Dosemu(program()),
     }))
 }
 
-/// The imager that can read what this one has made. Both emulators run the same program: there the administrator's
+/// The imager that can read what this one has made. All emulators run the same program: among them the administrator's
 /// choice counts.
-fn that_reads(made_by: &Imager, configured: ImagerName) -> ImagerName {
-    match (made_by, configured) {
-        (Imager::Partclone(_), _) => ImagerName::Partclone,
-        (Imager::Dosemu(_) | Imager::DosboxX(_), ImagerName::Dosemu | ImagerName::DosboxX) => configured,
-        (Imager::Dosemu(_), ImagerName::Partclone) => ImagerName::Dosemu,
-        (Imager::DosboxX(_), ImagerName::Partclone) => ImagerName::DosboxX,
+const fn that_reads(made_by: ImagerName, configured: ImagerName) -> ImagerName {
+    match (made_by.emulator(), configured.emulator()) {
+        (Some(_), Some(_)) => configured,
+        _ => made_by,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ghost_contract::image::PartcloneSettings;
+    use ghost_contract::image::LinuxSettings;
 
     fn with(imager: Option<ImagerName>, disk: &str) -> Settings {
         Settings { imager, disk: disk.parse().unwrap(), ..Settings::default() }
@@ -154,7 +152,7 @@ mod tests {
         let imager = choose(mode, settings, &Wishes::default(), has_floppy, source)?;
         Ok(match imager {
             None => "none",
-            Some(Imager::Partclone(_)) => "partclone",
+            Some(Imager::Linux(_)) => "linux",
             Some(Imager::Dosemu(_)) => "dosemu",
             Some(Imager::DosboxX(_)) => "dosbox-x",
         })
@@ -163,21 +161,21 @@ mod tests {
     #[test]
     fn without_a_setting_it_is_what_there_is() {
         let unset = with(None, "first");
-        assert_eq!(chosen(Mode::Backup, &unset, false, None), Ok("partclone"));
+        assert_eq!(chosen(Mode::Backup, &unset, false, None), Ok("linux"));
         assert_eq!(chosen(Mode::Backup, &unset, true, None), Ok("dosbox-x"), "a HOWTO's ghostrc goes on");
-        let set = with(Some(ImagerName::Partclone), "first");
-        assert_eq!(chosen(Mode::Backup, &set, true, None), Ok("partclone"));
+        let set = with(Some(ImagerName::Linux), "first");
+        assert_eq!(chosen(Mode::Backup, &set, true, None), Ok("linux"));
         assert_eq!(chosen(Mode::Test, &unset, false, None), Ok("none"));
     }
 
     #[test]
     fn a_generation_is_read_by_what_made_it() {
-        let partclone = Imager::Partclone(PartcloneSettings::default());
+        let linux = Imager::Linux(LinuxSettings::default());
         let (dosemu, dosbox_x) = (Imager::Dosemu(dos()), Imager::DosboxX(dos()));
         let cases = [
-            (&partclone, Some(ImagerName::Dosemu), "partclone"),
-            (&dosemu, Some(ImagerName::Partclone), "dosemu"),
-            (&dosbox_x, Some(ImagerName::Partclone), "dosbox-x"),
+            (&linux, Some(ImagerName::Dosemu), "linux"),
+            (&dosemu, Some(ImagerName::Linux), "dosemu"),
+            (&dosbox_x, Some(ImagerName::Linux), "dosbox-x"),
             (&dosbox_x, None, "dosbox-x"),
             (&dosbox_x, Some(ImagerName::Dosemu), "dosemu"),
         ];
@@ -192,8 +190,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_is_refused_before_anything_is_touched() {
-        let partclone = with(Some(ImagerName::Partclone), "first");
-        assert_eq!(chosen(Mode::Ghost, &partclone, false, None), Err(Unsuitable::NothingToUse));
+        let linux = with(Some(ImagerName::Linux), "first");
+        assert_eq!(chosen(Mode::Ghost, &linux, false, None), Err(Unsuitable::NothingToUse));
         let all = with(Some(ImagerName::Dosemu), "all");
         assert_eq!(chosen(Mode::Backup, &all, false, None), Err(Unsuitable::OneDiskOnly(ImagerName::Dosemu)));
         let rescue = Wishes { on_read_error: Some(OnReadError::Rescue), ..Wishes::default() };
@@ -204,22 +202,22 @@ mod tests {
 
     #[test]
     fn images_of_several_disks_are_not_written_to_one() {
-        let imager = Imager::Partclone(PartcloneSettings::default());
+        let imager = Imager::Linux(LinuxSettings::default());
         let restore = |disk: &str, disks| {
-            let settings = with(Some(ImagerName::Partclone), disk);
+            let settings = with(Some(ImagerName::Linux), disk);
             chosen(Mode::Restore, &settings, false, Some(Source { imager: &imager, disks }))
         };
         assert_eq!(restore("first", Some(2)), Err(Unsuitable::Disks { images: 2 }));
         assert_eq!(restore("all", Some(1)), Err(Unsuitable::Disks { images: 1 }));
-        assert_eq!(restore("all", Some(2)), Ok("partclone"));
-        assert_eq!(restore("size:500G", Some(1)), Ok("partclone"));
-        assert_eq!(restore("first", None), Ok("partclone"), "the imager itself looks again");
+        assert_eq!(restore("all", Some(2)), Ok("linux"));
+        assert_eq!(restore("size:500G", Some(1)), Ok("linux"));
+        assert_eq!(restore("first", None), Ok("linux"), "the imager itself looks again");
     }
 
     #[test]
     fn wishes_go_before_settings() {
-        let mut settings = with(Some(ImagerName::Partclone), "first");
-        settings.partclone.compression_level = 9;
+        let mut settings = with(Some(ImagerName::Linux), "first");
+        settings.linux.compression_level = 9;
         let wishes = Wishes {
             disk: Some(DiskChoice::All),
             on_read_error: Some(OnReadError::Rescue),
@@ -230,16 +228,16 @@ mod tests {
         };
         wishes.apply(&mut settings);
         assert_eq!(settings.disk, DiskChoice::All);
-        let expected = PartcloneSettings {
+        let expected = LinuxSettings {
             compression_level: 9,
             on_read_error: OnReadError::Rescue,
             dirty_ntfs: DirtyNtfs::Raw,
             larger_disk: LargerDisk::Grow,
             smaller_disk: SmallerDisk::Shrink,
             restore_check: RestoreCheck::Skip,
-            ..PartcloneSettings::default()
+            ..LinuxSettings::default()
         };
-        assert_eq!(settings.partclone, expected);
+        assert_eq!(settings.linux, expected);
         let before = settings.clone();
         Wishes::default().apply(&mut settings);
         assert_eq!(settings, before);

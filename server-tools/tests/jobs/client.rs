@@ -27,7 +27,7 @@ pub(crate) enum Behaviour {
     /// Its job, without an image.
     #[cfg(feature = "crash-points")]
     Fails,
-    /// Its job, with the image of a disk that the imager partclone has made.
+    /// Its job, with the image of a disk that the Linux imager has made.
     #[cfg(feature = "crash-points")]
     SavesADisk,
 }

@@ -8,7 +8,7 @@ use ghostctl::job::Step;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
-use super::images::partclone_generation;
+use super::images::linux_generation;
 use super::saved_disk::SavedDisk;
 
 /// How many runs at once; they mostly wait.
@@ -23,11 +23,11 @@ const RESTORE: [&str; 4] = ["restore", "--yes", "--shrink", "pc2"];
 fn server_for(words: &[&str], behaviour: Behaviour) -> BootServer {
     let server = BootServer::with_hosts(2);
     if behaviour == Behaviour::SavesADisk {
-        server.set("IMAGER", "partclone");
+        server.set("IMAGER", "linux");
         SavedDisk::get().put_generation(&server, OLD);
     }
     if words == RESTORE {
-        partclone_generation(&server);
+        linux_generation(&server);
     }
     server
 }

@@ -19,12 +19,12 @@ fn backed_up(server: &BootServer) -> String {
     generations(server).into_iter().find(|name| !before.contains(name)).unwrap()
 }
 
-/// A generation of pc2 that says that partclone has made it.
-pub(crate) fn partclone_generation(server: &BootServer) -> String {
+/// A generation of pc2 that says that the Linux imager has made it.
+pub(crate) fn linux_generation(server: &BootServer) -> String {
     let name = backed_up(server);
     let path = server.path("store/pc2").join(&name).join("manifest.json");
     let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    manifest["imager"] = serde_json::json!({ "name": "partclone" });
+    manifest["imager"] = serde_json::json!({ "name": "linux" });
     fs::write(path, manifest.to_string()).unwrap();
     name
 }
@@ -32,7 +32,7 @@ pub(crate) fn partclone_generation(server: &BootServer) -> String {
 #[test]
 fn a_restore_that_may_shrink_has_room_in_the_store_and_leaves_nothing_there() {
     let server = BootServer::with_hosts(1);
-    let name = partclone_generation(&server);
+    let name = linux_generation(&server);
     for (flag, has_room) in [("--shrink", true), ("--grow", false)] {
         let client = Client::off(&server, 2, Behaviour::Succeeds);
         let mut running = server.start(&["restore", "--yes", flag, "pc2"]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 
-use ghost_contract::image::PartcloneSettings;
+use ghost_contract::image::LinuxSettings;
 use ghost_contract::order::Imager;
 use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
 use ghost_imaging::backup;
@@ -62,8 +62,8 @@ impl SavedDisk {
     }
 
     /// How the image was made: in several pieces.
-    pub(crate) fn settings() -> PartcloneSettings {
-        PartcloneSettings { piece_size: MEBIBYTE, ..PartcloneSettings::default() }
+    pub(crate) fn settings() -> LinuxSettings {
+        LinuxSettings { piece_size: MEBIBYTE, ..LinuxSettings::default() }
     }
 
     /// Puts the image into a folder, as a client writes it.
@@ -79,7 +79,7 @@ impl SavedDisk {
         let facts = Facts {
             mac: MacAddress::new([2, 0, 0, 0, 0, 2]),
             mode: Mode::Backup,
-            imager: Imager::Partclone(Self::settings()),
+            imager: Imager::Linux(Self::settings()),
             started: UnixTime::from_millis(1_000),
             ended: UnixTime::from_millis(2_000),
             checked: UnixTime::from_millis(3_000),

@@ -111,7 +111,7 @@ fn packets_go_to_hosts_and_to_any_address() {
 #[test]
 fn what_the_imager_cannot_do_is_refused_before_anything_is_touched() {
     let server = BootServer::with_hosts(1);
-    server.set("IMAGER", "partclone");
+    server.set("IMAGER", "linux");
     let before = server.configured();
     for (words, reason) in [
         (vec!["ghost", "pc2"], "pc2: mode ghost starts Norton Ghost for a person"),
@@ -126,20 +126,16 @@ fn what_the_imager_cannot_do_is_refused_before_anything_is_touched() {
     let output = server.run(&["backup", "--rescue", "pc2"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(
-        said(&output).contains("--rescue is for the imager partclone, and this job's is dosemu"),
+        said(&output).contains("--rescue is for the imager linux, and this job's is dosemu"),
         "{}",
         said(&output)
     );
     assert_eq!(server.configured(), before);
     let would = server.run(&["backup", "--dry-run", "--all-disks", "pc2"]);
     assert_eq!(would.status.code(), Some(2), "{}", said(&would));
-    server.set("IMAGER", "partclone");
+    server.set("IMAGER", "linux");
     let would = server.run(&["backup", "--dry-run", "--all-disks", "--rescue", "pc2"]);
-    assert!(
-        said(&would).contains("have it do a backup with partclone; nothing was changed"),
-        "{}",
-        said(&would)
-    );
+    assert!(said(&would).contains("have it do a backup with linux; nothing was changed"), "{}", said(&would));
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub enum DemoError {
     Disk(PathBuf, #[source] std::io::Error),
     #[error("cannot look into {}", .0.display())]
     Store(PathBuf, #[source] std::io::Error),
-    #[error("IMAGER is '{0}', which cannot be shown; partclone and dosbox-x can")]
+    #[error("IMAGER is '{0}', which cannot be shown; linux and dosbox-x can")]
     Imager(String),
     /// Something is not as it must be.
     #[error("{0}")]
@@ -129,7 +129,7 @@ fn show_test(lab: &Lab) -> Result<(), DemoError> {
 
 /// The imager that is shown.
 fn imager() -> Result<ImagerName, DemoError> {
-    let Ok(named) = std::env::var("IMAGER") else { return Ok(ImagerName::Partclone) };
+    let Ok(named) = std::env::var("IMAGER") else { return Ok(ImagerName::Linux) };
     // DOSEmu is not in Debian, so there is nothing to show it with.
     let shown = ImagerName::parse(&named).filter(|imager| *imager != ImagerName::Dosemu);
     shown.ok_or(DemoError::Imager(named))
@@ -137,12 +137,12 @@ fn imager() -> Result<ImagerName, DemoError> {
 
 fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<(), DemoError> {
     let john = lab.pc(PC)?;
-    let how = match imager {
-        ImagerName::Partclone => {
+    let how = match imager.emulator() {
+        None => {
             stand_in::fill_disk(lab, &john, DISK_SIZE)?;
-            "Linux's own imager, partclone".to_owned()
+            "the Linux imager".to_owned()
         }
-        ImagerName::DosboxX | ImagerName::Dosemu => {
+        Some(_) => {
             stand_in::set_up(lab, &john, DISK_SIZE)?;
             format!("a stand-in for GHOST.EXE under {imager}")
         }

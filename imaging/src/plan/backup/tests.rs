@@ -38,7 +38,7 @@ fn head(total: u64) -> Head {
 }
 
 fn planned_of(stretch: Stretch, holding: Option<&Holding>) -> Vec<(u64, u64, How)> {
-    let regions = regions(&disk(GIB), stretch, holding, &PartcloneSettings::default()).unwrap();
+    let regions = regions(&disk(GIB), stretch, holding, &LinuxSettings::default()).unwrap();
     regions.into_iter().map(|region| (region.start, region.length, region.how)).collect()
 }
 
@@ -172,7 +172,7 @@ fn what_is_not_understood_is_saved_with_every_byte() {
 fn a_dirty_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
     let dirty = Holding::NotClean(FileSystem::Ntfs, "hibernated".to_owned());
     let plan = |dirty_ntfs| {
-        let settings = PartcloneSettings { dirty_ntfs, ..PartcloneSettings::default() };
+        let settings = LinuxSettings { dirty_ntfs, ..LinuxSettings::default() };
         regions(&disk(GIB), PARTITION, Some(&dirty), &settings)
     };
     let refusal = plan(DirtyNtfs::Refuse).unwrap_err();
@@ -182,18 +182,18 @@ fn a_dirty_ntfs_is_refused_or_saved_with_every_byte_as_ordered() {
 
 #[test]
 fn settings_out_of_range_are_refused() {
-    let settings = PartcloneSettings::default();
+    let settings = LinuxSettings::default();
     assert_eq!(check_settings(&settings), Ok(()));
-    let level = PartcloneSettings { compression_level: 20, ..settings.clone() };
+    let level = LinuxSettings { compression_level: 20, ..settings.clone() };
     assert_eq!(check_settings(&level), Err(Refusal::Level(20)));
-    let pieces = PartcloneSettings { piece_size: 1000, ..settings };
+    let pieces = LinuxSettings { piece_size: 1000, ..settings };
     assert_eq!(check_settings(&pieces), Err(Refusal::PieceSize(1000)));
 }
 
 #[test]
 fn files_say_what_is_in_them() {
     let ntfs = Holding::FileSystem(FileSystem::Ntfs, head(99 * MIB));
-    let regions = regions(&disk(GIB), PARTITION, Some(&ntfs), &PartcloneSettings::default()).unwrap();
+    let regions = regions(&disk(GIB), PARTITION, Some(&ntfs), &LinuxSettings::default()).unwrap();
     let names: Vec<_> = (7..).zip(&regions).map(|(index, region)| region.file_name(index)).collect();
     assert_eq!(names, ["007-p1-ntfs.partclone.zst", "008-p1-behind.raw.zst"]);
 }
@@ -226,7 +226,7 @@ proptest! {
                 (2, _) => Some(Holding::Refused(FileSystem::Xfs, "no".to_owned())),
                 _ => Some(Holding::FileSystem(FileSystem::Ext, head(stretch.length * 2))),
             };
-            for region in regions(&disk, stretch, holding.as_ref(), &PartcloneSettings::default()).unwrap() {
+            for region in regions(&disk, stretch, holding.as_ref(), &LinuxSettings::default()).unwrap() {
                 prop_assert_eq!(region.start, at);
                 prop_assert!(region.length > 0);
                 at += region.length;

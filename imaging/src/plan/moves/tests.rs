@@ -1,8 +1,6 @@
 //! What is moved when a partition is shrunk that has others behind it, where to, and what cannot be?
 
-use ghost_contract::image::{
-    PartcloneSettings, Range, RawReason, Region, SmallerDisk, TableKind, UnusedReason,
-};
+use ghost_contract::image::{LinuxSettings, Range, RawReason, Region, SmallerDisk, TableKind, UnusedReason};
 use proptest::prelude::*;
 
 use super::super::restore::tests::{ALL, MIB, facts, image, partition, raw, saved};
@@ -84,7 +82,7 @@ fn windows(kind: TableKind) -> DiskImage {
 }
 
 fn shrinking(image: &DiskImage, size: u64) -> Result<Plan, Refusal> {
-    let settings = PartcloneSettings { smaller_disk: SmallerDisk::Shrink, ..PartcloneSettings::default() };
+    let settings = LinuxSettings { smaller_disk: SmallerDisk::Shrink, ..LinuxSettings::default() };
     plan(image, &facts(size, None), &[], &ALL, &settings)
 }
 
@@ -168,7 +166,7 @@ fn the_last_one_is_shrunk_alone_if_it_has_enough() {
 
 #[test]
 fn without_the_order_it_is_said_what_would_be_moved() {
-    let settings = PartcloneSettings::default();
+    let settings = LinuxSettings::default();
     let image = windows(TableKind::Gpt);
     let said = plan(&image, &facts(110 * MIB, None), &[], &ALL, &settings).unwrap_err().to_string();
     let way = "shrink partition 2 from 104806400 to 60766208 bytes, of which 31457280 are used, and move the 2 behind it \

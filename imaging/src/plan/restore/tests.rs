@@ -65,7 +65,7 @@ pub(in crate::plan) fn image(kind: TableKind, last: FileSystem) -> DiskImage {
 }
 
 fn planned(image: &DiskImage, target: &DiskFacts, larger_disk: LargerDisk) -> Result<Plan, Refusal> {
-    let settings = PartcloneSettings { larger_disk, ..PartcloneSettings::default() };
+    let settings = LinuxSettings { larger_disk, ..LinuxSettings::default() };
     plan(image, target, &[], &ALL, &settings)
 }
 
@@ -116,7 +116,7 @@ fn the_last_partition_grows_if_the_order_says_so_and_its_file_system_can() {
 #[test]
 fn what_cannot_grow_is_left_and_said() {
     let left = |image: &DiskImage, size: u64, growable: &[FileSystem]| {
-        let settings = PartcloneSettings { larger_disk: LargerDisk::Grow, ..PartcloneSettings::default() };
+        let settings = LinuxSettings { larger_disk: LargerDisk::Grow, ..LinuxSettings::default() };
         let plan = plan(image, &facts(size, None), &[], growable, &settings).unwrap();
         assert_eq!(plan.fit, Fit::Same);
         plan.notes[0].rsplit(": ").next().unwrap().to_owned()
@@ -159,7 +159,7 @@ fn a_smaller_disk_is_taken_as_long_as_all_partitions_fit() {
 #[test]
 fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
     let onto = |image: &DiskImage, size: u64, smaller_disk| {
-        let settings = PartcloneSettings { smaller_disk, ..PartcloneSettings::default() };
+        let settings = LinuxSettings { smaller_disk, ..LinuxSettings::default() };
         plan(image, &facts(size, None), &[], &ALL, &settings)
     };
     let gpt = image(TableKind::Gpt, FileSystem::Ext);
@@ -234,7 +234,7 @@ fn it_is_the_disk_that_was_meant() {
             .iter()
             .map(|(path, serial)| OtherDisk { path: (*path).to_owned(), serial: (*serial).to_owned() })
             .collect();
-        plan(&image, &facts(100 * MIB, serial), &others, &ALL, &PartcloneSettings::default())
+        plan(&image, &facts(100 * MIB, serial), &others, &ALL, &LinuxSettings::default())
     };
     assert!(onto(Some("OLD"), &[("/dev/sdb", "X")]).is_ok());
     // A replacement, whatever else is there.
@@ -254,7 +254,7 @@ proptest! {
         let image = image(if kind == 0 { TableKind::Gpt } else { TableKind::Dos }, FileSystem::Ext);
         let (larger_disk, smaller_disk) =
             if resize { (LargerDisk::Grow, SmallerDisk::Shrink) } else { Default::default() };
-        let settings = PartcloneSettings { larger_disk, smaller_disk, ..PartcloneSettings::default() };
+        let settings = LinuxSettings { larger_disk, smaller_disk, ..LinuxSettings::default() };
         if let Ok(plan) = plan(&image, &facts(sectors * 512, None), &[], &ALL, &settings) {
             let regions: Vec<_> = plan.regions.iter().map(|&index| &image.regions[index]).collect();
             prop_assert!(regions.iter().all(|region| region.end() <= sectors * 512));

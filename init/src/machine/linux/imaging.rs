@@ -6,33 +6,29 @@ mod capture;
 mod planning;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use evdev::KeyCode;
 use ghost_contract::Mode;
 use ghost_contract::report::{Entry, Outcome};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::failure::Failure;
-use crate::imager::dos::{IMAGES, LOG, MARKS};
-use crate::imager::evidence::Evidence;
-use crate::imager::{Judgement, Launch, Program, Terminal, dosbox_x, dosemu, partclone};
+use crate::imager::{self, Imager, Input, Judgement, Launch, Terminal};
 use crate::job::Job;
 use crate::screen::album::Album;
 use crate::sys::child::{Children, Departure};
+use crate::sys::imager::{self as processes, MachineFiles};
 use crate::sys::keyboard::Keyboard;
 use crate::sys::terminal::Modes;
-use crate::sys::{counters, file, imager, modules, terminal, vga};
+use crate::sys::{counters, file, modules, terminal, vga};
 use crate::task::{Farewell, Finding, Glance};
 
-/// How long the imager may take to end.
-const END_LIMIT: Duration = Duration::from_secs(4);
-/// So many lines of what DOS programs have written stand for the screen.
-const SCREEN_LINES: usize = 25;
-
+/// How long an imager that was killed may take to be gone.
+const KILL_LIMIT: Duration = Duration::from_secs(4);
 /// So many events wait for the page of screenshots to be written.
 const MOST_HEARD: usize = 1000;
 
@@ -47,7 +43,7 @@ pub(super) struct Bench {
 /// An imager that can be started, or was.
 struct Ready {
     mode: Mode,
-    program: Program,
+    imager: Box<dyn Imager>,
     launch: Launch,
     disks: Vec<String>,
     screens: PathBuf,
@@ -65,23 +61,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Ready {
-    fn keyboard(&self) -> Result<MutexGuard<'_, Keyboard>, Failure> {
-        self.keyboard.as_ref().map(locked).ok_or_else(|| Failure::new("this imager has no keyboard"))
+    fn keyboard(&self) -> anyhow::Result<MutexGuard<'_, Keyboard>> {
+        self.keyboard.as_ref().map(locked).context("this imager has no keyboard")
     }
 
-    fn end(&self, farewell: Farewell) -> Result<(), Failure> {
+    fn end(&self, farewell: Farewell) -> anyhow::Result<()> {
         let Some(session) = *locked(&self.session) else { return Ok(()) };
-        let signal = match farewell {
-            Farewell::Ask => Signal::SIGTERM,
-            Farewell::Force => Signal::SIGKILL,
+        let (signal, limit) = match farewell {
+            Farewell::Ask => (Signal::SIGTERM, self.imager.patience()),
+            Farewell::Force => (Signal::SIGKILL, KILL_LIMIT),
         };
-        Ok(imager::end_session(session, signal, END_LIMIT)?)
+        Ok(processes::end_session(session, signal, limit)?)
     }
 }
 
 impl Bench {
-    fn ready(&self) -> Result<Arc<Ready>, Failure> {
-        locked(&self.ready).clone().ok_or_else(|| Failure::new("no imager has been made ready"))
+    fn ready(&self) -> anyhow::Result<Arc<Ready>> {
+        locked(&self.ready).clone().context("no imager has been made ready")
     }
 
     /// Takes note of what is reported, for the page of screenshots. Never waits.
@@ -94,23 +90,25 @@ impl Bench {
     }
 
     /// Loads drivers, finds the disk, makes folders and files, and plugs the keyboard in.
-    pub(super) fn prepare(&self, job: &Job, children: &Children) -> Result<Finding, Failure> {
+    pub(super) fn prepare(&self, job: &Job, children: &Children) -> anyhow::Result<Finding> {
         modules::load(children, &["sd_mod", "uinput", "evdev"])?;
         modules::load_if_useful(children, &[vga::MODULE])?;
-        let disks = planning::find_disks(job, children)?;
-        let program = Program::of(job.imager());
-        if program == Program::Partclone {
-            // By it the tools reach a stretch of a disk where the kernel knows of no partition.
-            modules::load_if_useful(children, &["loop"])?;
-        }
-        imager::make_folders(program.folders())?;
-        let screens = planning::bind_images(job, program.images())?;
+        let imager = imager::of(job.imager());
+        let disks = match imager.works_on_a_disk(job.mode) {
+            true => planning::find_disks(job.disk(), children)?,
+            false => Vec::new(),
+        };
+        let needs = imager.needs();
+        modules::load_if_useful(children, needs.useful_drivers)?;
+        processes::make_folders(needs.folders)?;
+        let screens = planning::bind_images(job, &needs)?;
         file::make_folder(&screens)?;
-        let launch = planning::plan(job, &disks)?;
-        imager::write_files(&launch)?;
-        let keyboard = match program {
-            Program::Dosemu | Program::DosboxX => Some(Mutex::new(Keyboard::plug_in()?)),
-            Program::Partclone => None,
+        let launch = imager.prepare(job.mode, &disks, &MachineFiles)?;
+        launch.mounts.iter().try_for_each(planning::mount)?;
+        processes::write_files(&launch)?;
+        let keyboard = match needs.input {
+            Input::Keyboard => Some(Mutex::new(Keyboard::plug_in()?)),
+            Input::Nothing => None,
         };
         let name = launch.program.display().to_string();
         let command = format!("{name} {}", launch.arguments.join(" "));
@@ -122,8 +120,7 @@ impl Bench {
         let disks: Vec<String> = disks.into_iter().map(|disk| disk.name).collect();
         let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone() };
         let album = Mutex::new(Album::new(title(job)));
-        let ready =
-            Ready { mode: job.mode, program, launch, disks, screens, album, keyboard, session, modes };
+        let ready = Ready { mode: job.mode, imager, launch, disks, screens, album, keyboard, session, modes };
         *locked(&self.ready) = Some(Arc::new(ready));
         Ok(finding)
     }
@@ -132,32 +129,29 @@ impl Bench {
         &self,
         children: &Children,
         at_end: impl FnOnce(Departure) + Send + 'static,
-    ) -> Result<Finding, Failure> {
+    ) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
-        let session = imager::start(&ready.launch, children, at_end)?;
+        let session = processes::start(&ready.launch, children, at_end)?;
         *locked(&ready.session) = Some(session);
         Ok(Finding::Done)
     }
 
     /// Reads counters, screen and progress.
-    pub(super) fn look(&self, interface: &str, glance: Glance) -> Result<Finding, Failure> {
+    pub(super) fn look(&self, interface: &str, glance: Glance) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let counters = counters::read(&ready.disks, interface)?;
-        let progress = match ready.program {
-            Program::DosboxX | Program::Dosemu => None,
-            Program::Partclone => partclone::progress(file::read(Path::new(partclone::PROGRESS))?.as_deref()),
-        };
+        let progress = ready.imager.progress(&MachineFiles)?;
         Ok(Finding::Seen { counters, text: capture::text(&ready, glance)?, progress })
     }
 
-    pub(super) fn type_keys(&self, keys: &[KeyCode]) -> Result<Finding, Failure> {
+    pub(super) fn type_keys(&self, keys: &[KeyCode]) -> anyhow::Result<Finding> {
         self.ready()?.keyboard()?.type_keys(keys)?;
         Ok(Finding::Done)
     }
 
     /// Ends it and all that it has started, and puts the terminal right that it had: a person at the machine
     /// must be able to type and read, whatever became of the imager.
-    pub(super) fn end(&self, farewell: Farewell) -> Result<Finding, Failure> {
+    pub(super) fn end(&self, farewell: Farewell) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let ended = ready.end(farewell);
         ready.modes.as_ref().map_or(Ok(()), terminal::put_back)?;
@@ -166,18 +160,14 @@ impl Bench {
     }
 
     /// Finds out what it has done.
-    pub(super) fn judge(&self) -> Result<Finding, Failure> {
+    pub(super) fn judge(&self) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         ready.end(Farewell::Force)?;
         if ready.mode == Mode::Ghost {
             // What a person did there is for that person to judge.
             return Ok(Finding::Judged(Judgement::of(Outcome::Succeeded)));
         }
-        Ok(Finding::Judged(match ready.program {
-            Program::Dosemu => dos_evidence(dosemu::complaint)?.judge(ready.mode),
-            Program::DosboxX => dos_evidence(dosbox_x::complaint)?.judge(ready.mode),
-            Program::Partclone => partclone_evidence(ready.disks.len())?.judge(ready.mode),
-        }))
+        Ok(Finding::Judged(ready.imager.judge(ready.mode, ready.disks.len(), &MachineFiles)?))
     }
 }
 
@@ -187,39 +177,4 @@ fn title(job: &Job) -> String {
         Some(order) => format!("{}: {} {}", order.host, job.mode, order.job),
         None => format!("{} without an order", job.mode),
     }
-}
-
-/// What a DOS program and its emulator have left; the emulator's log is asked for what it complains of.
-fn dos_evidence(complaint: fn(&str) -> Option<String>) -> Result<Evidence, Failure> {
-    let marks = imager::files(Path::new(MARKS))?;
-    Ok(Evidence {
-        error_text: imager::error_text(&marks)?,
-        marks,
-        images: imager::files(Path::new(IMAGES))?,
-        free: imager::free_space(Path::new(IMAGES))?,
-        complaint: complaint(&log()?),
-    })
-}
-
-/// What `ghost-imager` has left of a job on so many disks.
-fn partclone_evidence(disks: usize) -> Result<partclone::Evidence, Failure> {
-    let descriptions = (0..).take(disks).map(|index| file::read(&partclone::description(index)));
-    Ok(partclone::Evidence {
-        result: file::read(Path::new(partclone::RESULT))?,
-        progress: file::read(Path::new(partclone::PROGRESS))?,
-        descriptions: descriptions.collect::<Result<_, _>>()?,
-    })
-}
-
-fn log() -> Result<String, Failure> {
-    let bytes = file::read(Path::new(LOG))?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// What DOS programs have written last, if anything.
-fn dos_screen() -> Result<Option<String>, Failure> {
-    let text = dosbox_x::screen_text(&log()?);
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines.split_at(lines.len().saturating_sub(SCREEN_LINES)).1;
-    Ok((!last.is_empty()).then(|| last.join("\n")))
 }

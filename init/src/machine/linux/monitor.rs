@@ -1,6 +1,5 @@
 //! What a person at the machine sees, from the first source that can say.
 
-use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::screen::source::{Found, NoSource, Source, first};
 use crate::sys::{frame_buffer, kms, terminal, vga, video_memory};
@@ -16,7 +15,7 @@ pub fn look_for_text() -> Result<Found<Screen>, NoSource> {
     first(&sources, look_at)
 }
 
-pub fn look_at(source: Source) -> Result<Screen, Failure> {
+pub fn look_at(source: Source) -> anyhow::Result<Screen> {
     Ok(match source {
         Source::Ghostvga => Screen::Picture(vga::picture()?),
         Source::VideoMemory => video_memory::screen()?,

@@ -4,6 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use ghost_contract::{ethers, layout};
 use nix::sys::utsname::uname;
 
@@ -33,14 +34,14 @@ pub(super) fn carry_out(
 ) -> Result<Finding, Failure> {
     let name = task.to_string();
     let attempt = AssertUnwindSafe(|| attempt(task, workplace, child_ended));
-    panic::catch_unwind(attempt).unwrap_or_else(|_| Err(Failure::new(format!("a bug in '{name}'"))))
+    panic::catch_unwind(attempt).unwrap_or_else(|_| Err(anyhow!("a bug in '{name}'"))).map_err(Failure::from)
 }
 
 fn attempt(
     task: Task,
     workplace: &Workplace,
     child_ended: impl FnOnce(Departure) + Send + 'static,
-) -> Result<Finding, Failure> {
+) -> anyhow::Result<Finding> {
     let Workplace { children, report, bench, watchdogs } = workplace;
     match task {
         Task::Mount(wanted) => mount::mount_unless_mounted(&wanted)?,
@@ -84,7 +85,7 @@ fn attempt(
     Ok(Finding::Done)
 }
 
-fn look_around() -> Result<Finding, Failure> {
+fn look_around() -> anyhow::Result<Finding> {
     Ok(Finding::Surroundings(Surroundings {
         command_line: file::text(Path::new("/proc/cmdline"))?,
         kernel: uname()?.release().to_string_lossy().into_owned(),
@@ -93,7 +94,7 @@ fn look_around() -> Result<Finding, Failure> {
     }))
 }
 
-fn read_host_table() -> Result<Finding, Failure> {
+fn read_host_table() -> anyhow::Result<Finding> {
     let path = Path::new("/etc").join(layout::HOST_TABLE);
     Ok(Finding::Hosts(ethers::read(&file::bytes(&path)?)))
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use ghost_contract::image::DiskImage;
-use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName};
 use ghost_imaging::board::Board;
 use ghost_imaging::folder::FolderError;
@@ -25,7 +24,7 @@ use crate::sys::clock;
 #[derive(Debug, thiserror::Error)]
 pub enum InsideError {
     #[error(
-        "{generation} was made by Norton Ghost, run by {imager}, and only Ghost knows what is in it: restore it to a client, or back the client up with partclone"
+        "{generation} was made by Norton Ghost, run by {imager}, and only Ghost knows what is in it: restore it to a client, or back the client up with the imager linux"
     )]
     Opaque { generation: Generation, imager: &'static str },
     #[error("{generation} has {there} disks, counted from 0, and none with the number {asked_for}")]
@@ -160,20 +159,11 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> Result<Chosen, Images
     let there = disks.len();
     let Some(Disk { index, folder, image }) = disks.into_iter().find(|disk| disk.index == *disk_number)
     else {
-        return Err(match runs_ghost(&one.manifest?.imager) {
+        return Err(match one.manifest?.imager.name().emulator() {
             Some(imager) => InsideError::Opaque { generation, imager },
             None => InsideError::NoDisk { generation, there, asked_for: *disk_number },
         }
         .into());
     };
     Ok(Chosen { generation, index, folder, image: image.map_err(InsideError::Damaged)? })
-}
-
-/// The program in which Norton Ghost ran, if it was Ghost.
-const fn runs_ghost(imager: &Imager) -> Option<&'static str> {
-    match imager {
-        Imager::Dosemu(_) => Some("DOSEmu"),
-        Imager::DosboxX(_) => Some("DOSBox-X"),
-        Imager::Partclone(_) => None,
-    }
 }

@@ -5,21 +5,20 @@ use std::path::Path;
 use std::sync::TryLockError;
 use std::time::Duration;
 
-use super::{Bench, Ready, dos_screen, locked};
-use crate::failure::Failure;
-use crate::imager::dos::CAPTURES;
-use crate::imager::{Program, dosbox_x};
+use anyhow::bail;
+use evdev::KeyCode;
+
+use super::{Bench, Ready, locked};
+use crate::imager::Display;
 use crate::machine::linux::monitor;
 use crate::screen::Screen;
 use crate::screen::album::Frame;
-use crate::sys::{clock, file, imager, screens};
+use crate::sys::imager::{self as processes, MachineFiles};
+use crate::sys::{clock, file, screens};
 use crate::task::{Finding, Glance};
 
-/// How long dosbox-x may take to write a picture.
+/// How long an imager may take to write a picture of its screen.
 const PICTURE_LIMIT: Duration = Duration::from_secs(6);
-/// The name of its own picture as a source.
-const OWN_PICTURE: &str = "dosbox-x";
-
 /// The endings of the files of a screenshot.
 const ENDINGS: [&str; 3] = ["png", "txt", "ansi"];
 
@@ -35,13 +34,13 @@ struct Shot {
 
 impl Bench {
     /// Saves what is on the screen. One at a time: where one hangs, no other hangs behind it.
-    pub(in super::super) fn capture(&self, name: String) -> Result<Finding, Failure> {
+    pub(in super::super) fn capture(&self, name: String) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let mut album = match ready.album.try_lock() {
             Ok(album) => album,
             Err(TryLockError::Poisoned(album)) => album.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                return Err(Failure::new("the screenshot before is still being taken"));
+                bail!("the screenshot before is still being taken");
             }
         };
         let Shot { screen, written, source, passed_over } = shot(&ready)?;
@@ -72,7 +71,7 @@ impl Bench {
         Ok(Finding::Captured { name, source: source.to_owned(), passed_over })
     }
 
-    pub(in super::super) fn remove(&self, name: &str) -> Result<Finding, Failure> {
+    pub(in super::super) fn remove(&self, name: &str) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         for ending in ENDINGS {
             file::remove(&ready.screens.join(format!("{name}.{ending}")))?;
@@ -91,23 +90,28 @@ fn fingerprint(picture: &[u8]) -> u64 {
 }
 
 /// What can be read on the imager's screen. The cells of the console are the least trouble, where it has them.
-pub(super) fn text(ready: &Ready, glance: Glance) -> Result<Option<String>, Failure> {
-    match (ready.program, glance) {
-        (Program::Partclone, _) => Ok(None),
-        (Program::Dosemu, _) => Ok(monitor::look_for_text()?.screen.text()),
-        (Program::DosboxX, Glance::Quick) => dos_screen(),
-        (Program::DosboxX, Glance::Close) => {
-            let drawn = own_picture(ready)?.and_then(|picture| Screen::Png(picture).text());
-            let texts: Vec<String> = dos_screen()?.into_iter().chain(drawn).collect();
+pub(super) fn text(ready: &Ready, glance: Glance) -> anyhow::Result<Option<String>> {
+    match ready.imager.display() {
+        Display::Monitor => Ok(None),
+        Display::MonitorWithQuestions => Ok(monitor::look_for_text()?.screen.text()),
+        Display::OwnPictures { folder, keys, .. } => {
+            let drawn = match glance {
+                Glance::Quick => None,
+                Glance::Close => own_picture(ready, Path::new(folder), keys)?,
+            };
+            let read = drawn.and_then(|picture| Screen::Png(picture).text());
+            let texts: Vec<String> = ready.imager.written(&MachineFiles)?.into_iter().chain(read).collect();
             Ok((!texts.is_empty()).then(|| texts.join("\n")))
         }
     }
 }
 
-fn shot(ready: &Ready) -> Result<Shot, Failure> {
-    if let Some(picture) = own_picture(ready)? {
-        let screen = Screen::Png(picture);
-        return Ok(Shot { screen, written: dos_screen()?, source: OWN_PICTURE, passed_over: Vec::new() });
+fn shot(ready: &Ready) -> anyhow::Result<Shot> {
+    if let Display::OwnPictures { by, folder, keys } = ready.imager.display() {
+        if let Some(picture) = own_picture(ready, Path::new(folder), keys)? {
+            let written = ready.imager.written(&MachineFiles)?;
+            return Ok(Shot { screen: Screen::Png(picture), written, source: by, passed_over: Vec::new() });
+        }
     }
     let found = monitor::look()?;
     Ok(Shot {
@@ -118,21 +122,15 @@ fn shot(ready: &Ready) -> Result<Shot, Failure> {
     })
 }
 
-/// The picture that the imager makes of its own screen, if it does and still runs.
-fn own_picture(ready: &Ready) -> Result<Option<Vec<u8>>, Failure> {
-    let runs = locked(&ready.session).is_some_and(imager::is_there);
-    if !runs || ready.program != Program::DosboxX {
+/// The picture that the imager makes of its own screen, if it still runs.
+fn own_picture(ready: &Ready, folder: &Path, keys: &[KeyCode]) -> anyhow::Result<Option<Vec<u8>>> {
+    if !locked(&ready.session).is_some_and(processes::is_there) {
         return Ok(None);
     }
-    let folder = Path::new(CAPTURES);
-    let before = imager::files(folder)?;
-    ready.keyboard()?.press(&dosbox_x::PICTURE_KEYS)?;
-    match imager::wait_for_new_file(folder, &before, PICTURE_LIMIT)? {
-        Some(path) => {
-            let picture = file::bytes(&path)?;
-            file::remove(&path)?;
-            Ok(Some(picture))
-        }
-        None => Ok(None),
-    }
+    let before = processes::files(folder)?;
+    ready.keyboard()?.press(keys)?;
+    let Some(path) = processes::wait_for_new_file(folder, &before, PICTURE_LIMIT)? else { return Ok(None) };
+    let picture = file::bytes(&path)?;
+    file::remove(&path)?;
+    Ok(Some(picture))
 }

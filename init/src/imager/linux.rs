@@ -1,4 +1,4 @@
-//! `ghost-imager`, Linux's own imager: no floppy, no DOS, nobody to answer.
+//! The Linux imager, `ghost-imager`: no floppy, no DOS, nobody to answer.
 //!
 //! It has the disks' images below one folder and says how far it is, and at its end how it ended, in files. What
 //! it shows on the first terminal is for a person in the room. Its exit status says nothing that its result does
@@ -6,57 +6,91 @@
 
 use std::path::{Path, PathBuf};
 
-use ghost_contract::image::{DiskImage, Ending, PartcloneSettings, Phase, Progress, SmallerDisk, TargetDisk};
+use anyhow::{Context as _, bail};
+use ghost_contract::image::{DiskImage, Ending, LinuxSettings, Phase, Progress, SmallerDisk, TargetDisk};
 use ghost_contract::report::Outcome;
 use ghost_contract::{Mode, layout};
 
-use super::{Judgement, Launch, LaunchFile, Terminal};
+use super::{Display, Files, Imager, Input, Judgement, Launch, LaunchFile, Needs, Terminal};
+use crate::disk::BlockDevice;
 
 /// The program, in the base root.
-pub const PROGRAM: &str = "/sbin/ghost-imager";
+const PROGRAM: &str = "/sbin/ghost-imager";
 /// The job's staging folder, or a finished generation, is bound here.
-pub const IMAGES: &str = "/run/ghost/imager/images";
+const IMAGES: &str = "/run/ghost/imager/images";
 /// The job's staging folder is bound here where a restore may need room for a scratch file.
-pub const SCRATCH: &str = "/run/ghost/imager/scratch";
+const SCRATCH: &str = "/run/ghost/imager/scratch";
 /// What the order says of how it is done.
 const SETTINGS: &str = "/run/ghost/imager/settings.json";
 /// How far it is; replaced by it every second or two.
-pub const PROGRESS: &str = "/run/ghost/imager/progress.json";
+const PROGRESS: &str = "/run/ghost/imager/progress.json";
 /// How it ended; written by it last.
-pub const RESULT: &str = "/run/ghost/imager/result.json";
+const RESULT: &str = "/run/ghost/imager/result.json";
 
-/// Why it cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum PartcloneError {
-    /// There is nothing for a person to do.
-    #[error(
-        "mode ghost starts a program that a person uses at the client's screen, and the imager partclone has nothing to be used there; have IMAGER=dosemu for it, or mode test for a shell"
-    )]
-    NothingToUse,
-    /// The settings cannot be written.
-    #[error("the imager's settings cannot be written as JSON")]
-    Settings(#[from] serde_json::Error),
+/// What an order says of how it is done.
+pub(super) struct Linux {
+    pub(super) settings: LinuxSettings,
+}
+
+impl Imager for Linux {
+    fn needs(&self) -> Needs {
+        Needs {
+            // By a loop device its tools reach a stretch of a disk where the kernel knows of no partition.
+            useful_drivers: &["loop"],
+            folders: &[IMAGES, SCRATCH],
+            images: IMAGES,
+            scratch: Some(SCRATCH),
+            input: Input::Nothing,
+        }
+    }
+
+    /// A check of an image is as good on a machine whose disk is broken or gone.
+    fn works_on_a_disk(&self, mode: Mode) -> bool {
+        mode != Mode::Verify
+    }
+
+    fn prepare(&self, mode: Mode, disks: &[BlockDevice], _files: &dyn Files) -> anyhow::Result<Launch> {
+        let devices: Vec<PathBuf> = disks.iter().map(BlockDevice::device).collect();
+        launch(mode, &devices, &self.settings)
+    }
+
+    fn display(&self) -> Display {
+        Display::Monitor
+    }
+
+    fn progress(&self, files: &dyn Files) -> anyhow::Result<Option<Progress>> {
+        Ok(progress(files.read(Path::new(PROGRESS))?.as_deref()))
+    }
+
+    fn judge(&self, mode: Mode, disks: usize, files: &dyn Files) -> anyhow::Result<Judgement> {
+        let descriptions = (0..).take(disks).map(|index| files.read(&description(index)));
+        let evidence = Evidence {
+            result: files.read(Path::new(RESULT))?,
+            progress: files.read(Path::new(PROGRESS))?,
+            descriptions: descriptions.collect::<Result<_, _>>()?,
+        };
+        Ok(evidence.judge(mode))
+    }
 }
 
 /// How it is started for a job on these disks, `/dev/sda`. A check needs none.
-pub fn prepare(
-    mode: Mode,
-    disks: &[PathBuf],
-    settings: &PartcloneSettings,
-) -> Result<Launch, PartcloneError> {
+fn launch(mode: Mode, disks: &[PathBuf], settings: &LinuxSettings) -> anyhow::Result<Launch> {
     let verb = match mode {
         Mode::Backup => "backup",
         Mode::Verify => "check",
         Mode::Restore => "restore",
-        Mode::Test | Mode::Ghost => return Err(PartcloneError::NothingToUse),
+        Mode::Test | Mode::Ghost => bail!(
+            "mode ghost starts a program that a person uses at the client's screen, and the imager linux has nothing to be used there; have IMAGER=dosemu for it, or mode test for a shell"
+        ),
     };
     let fixed = [verb, "--image", IMAGES, "--settings", SETTINGS, "--progress", PROGRESS, "--result", RESULT];
     let shrinks = mode == Mode::Restore && settings.smaller_disk == SmallerDisk::Shrink;
     let room: &[&str] = if shrinks { &["--scratch", SCRATCH] } else { &[] };
     let named = disks.iter().flat_map(|disk| ["--disk".to_owned(), disk.to_string_lossy().into_owned()]);
-    let settings = LaunchFile { path: PathBuf::from(SETTINGS), content: serde_json::to_vec(settings)? };
+    let settings = serde_json::to_vec(settings).context("cannot write the imager's settings as JSON")?;
     Ok(Launch {
-        files: vec![settings],
+        mounts: Vec::new(),
+        files: vec![LaunchFile { path: PathBuf::from(SETTINGS), content: settings }],
         program: PathBuf::from(PROGRAM),
         arguments: fixed.iter().chain(room).map(|word| (*word).to_owned()).chain(named).collect(),
         environment: vec![("HOME", "/run/ghost/imager"), ("TERM", "linux"), ("LC_ALL", "C.UTF-8")],
@@ -66,28 +100,28 @@ pub fn prepare(
 
 /// How far it says it is, by its file. While it has said nothing yet, or nothing that can be understood, nothing is
 /// known.
-pub fn progress(file: Option<&[u8]>) -> Option<Progress> {
+fn progress(file: Option<&[u8]>) -> Option<Progress> {
     serde_json::from_slice(file?).ok()
 }
 
 /// Where the description of a disk's image is.
-pub fn description(index: u32) -> PathBuf {
+fn description(index: u32) -> PathBuf {
     Path::new(IMAGES).join(layout::disk(index)).join(layout::DISK_IMAGE)
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Evidence {
+struct Evidence {
     /// How it ended, by its file.
-    pub result: Option<Vec<u8>>,
+    result: Option<Vec<u8>>,
     /// How far it was, by its file.
-    pub progress: Option<Vec<u8>>,
+    progress: Option<Vec<u8>>,
     /// The descriptions of the images, one a disk of the job; none for one that is not there.
-    pub descriptions: Vec<Option<Vec<u8>>>,
+    descriptions: Vec<Option<Vec<u8>>>,
 }
 
 impl Evidence {
     /// How the job ended, what became of the disks, and what else there is to know.
-    pub fn judge(&self, mode: Mode) -> Judgement {
+    fn judge(&self, mode: Mode) -> Judgement {
         let last_phase = progress(self.progress.as_deref()).map_or(Phase::Surveying, |last| last.phase);
         // Its last word on how far it was is a second old: it may have begun to write since.
         let target_by_progress =

@@ -12,7 +12,7 @@ use ghost_lab::stand_in;
 use nix::sys::signal::Signal;
 
 use crate::backup::{job, stored};
-use crate::partclone::{only_generation, wipe};
+use crate::linux::{only_generation, wipe};
 use crate::stage::{BOOT, SOON, Stage};
 
 /// Size of the disk in MiB.
@@ -41,7 +41,7 @@ fn give_up(ghostctl: &Running) {
 
 #[test]
 fn a_power_cut_in_a_backup_or_a_restore_loses_nothing_that_was_good() {
-    let stage = Stage::with("cut-partclone", |config| config.pcs[0].disk_rate = Some(RATE));
+    let stage = Stage::with("cut-linux", |config| config.pcs[0].disk_rate = Some(RATE));
     let john = stage.pc("john").unwrap();
     stand_in::fill_disk(&stage, &john, SIZE).unwrap();
     let disk = john.disk_sha256().unwrap();
@@ -80,7 +80,7 @@ fn a_power_cut_in_a_backup_or_a_restore_loses_nothing_that_was_good() {
 
 #[test]
 fn a_full_image_store_fails_the_backup_with_the_reason() {
-    let stage = Stage::with("full-partclone", |config| config.store_mebibytes = Some(FULL));
+    let stage = Stage::with("full-linux", |config| config.store_mebibytes = Some(FULL));
     let john = stage.pc("john").unwrap();
     let mut noise = File::open("/dev/urandom").unwrap().take(NOISE << 20);
     io::copy(&mut noise, &mut File::create(stand_in::disk(&stage, &john)).unwrap()).unwrap();

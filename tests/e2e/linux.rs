@@ -46,7 +46,7 @@ pub(crate) fn flip_a_bit(path: &Path) {
 
 #[test]
 fn a_disk_with_ntfs_and_fat_is_backed_up_checked_destroyed_and_restored() {
-    let stage = Stage::with("partclone", |config| config.pcs[0].disk_rate = Some(RATE));
+    let stage = Stage::with("linux", |config| config.pcs[0].disk_rate = Some(RATE));
     let john = stage.pc("john").unwrap();
     stand_in::fill_disk(&stage, &john, SIZE).unwrap();
     let disk = john.disk_sha256().unwrap();
@@ -108,7 +108,7 @@ fn a_disk_with_ntfs_and_fat_is_backed_up_checked_destroyed_and_restored() {
 fn assert_manifest_describes_the_disk(generation: &Path) {
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(generation.join(layout::MANIFEST)).unwrap()).unwrap();
-    assert_eq!(manifest["imager"]["name"], "partclone");
+    assert_eq!(manifest["imager"]["name"], "linux");
     let disk = &manifest["disks"][0];
     assert_eq!(disk["disk"]["size"], u64::from(SIZE) << 20, "{disk:#}");
     assert_eq!(disk["disk"]["model"], "QEMU HARDDISK", "{disk:#}");

@@ -6,7 +6,7 @@ use super::*;
 
 fn arguments(mode: Mode, disks: &[&str]) -> String {
     let disks: Vec<PathBuf> = disks.iter().map(PathBuf::from).collect();
-    prepare(mode, &disks, &PartcloneSettings::default()).unwrap().arguments.join(" ")
+    launch(mode, &disks, &LinuxSettings::default()).unwrap().arguments.join(" ")
 }
 
 #[test]
@@ -23,28 +23,27 @@ fn it_is_told_what_to_do_with_which_disks() {
 
 #[test]
 fn a_restore_that_may_shrink_is_told_where_there_is_room() {
-    let settings = PartcloneSettings { smaller_disk: SmallerDisk::Shrink, ..PartcloneSettings::default() };
-    let arguments =
-        |mode| prepare(mode, &[PathBuf::from("/dev/sda")], &settings).unwrap().arguments.join(" ");
+    let settings = LinuxSettings { smaller_disk: SmallerDisk::Shrink, ..LinuxSettings::default() };
+    let arguments = |mode| launch(mode, &[PathBuf::from("/dev/sda")], &settings).unwrap().arguments.join(" ");
     assert!(arguments(Mode::Restore).ends_with(" --scratch /run/ghost/imager/scratch --disk /dev/sda"));
     assert!(!arguments(Mode::Verify).contains("--scratch"));
 }
 
 #[test]
 fn it_runs_on_the_first_terminal_with_the_settings_of_the_order() {
-    let settings = PartcloneSettings { compression_level: 7, ..PartcloneSettings::default() };
-    let launch = prepare(Mode::Backup, &[PathBuf::from("/dev/sda")], &settings).unwrap();
+    let settings = LinuxSettings { compression_level: 7, ..LinuxSettings::default() };
+    let launch = launch(Mode::Backup, &[PathBuf::from("/dev/sda")], &settings).unwrap();
     assert_eq!(
         (launch.terminal, launch.program.as_path()),
         (Terminal::FirstVt, Path::new("/sbin/ghost-imager"))
     );
-    let written: PartcloneSettings = serde_json::from_slice(&launch.files[0].content).unwrap();
+    let written: LinuxSettings = serde_json::from_slice(&launch.files[0].content).unwrap();
     assert_eq!((launch.files[0].path.as_path(), written), (Path::new(SETTINGS), settings));
 }
 
 #[test]
 fn there_is_nothing_in_it_for_a_person_to_use() {
-    let error = prepare(Mode::Ghost, &[], &PartcloneSettings::default()).unwrap_err();
+    let error = launch(Mode::Ghost, &[], &LinuxSettings::default()).unwrap_err();
     assert!(error.to_string().contains("IMAGER=dosemu"), "{error}");
 }
 

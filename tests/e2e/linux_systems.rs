@@ -10,7 +10,7 @@ use ghost_lab::stand_in;
 
 use crate::backup::job;
 use crate::exported;
-use crate::partclone::wipe;
+use crate::linux::wipe;
 use crate::stage::{OWN_DISK, Stage};
 
 /// Sizes of disks in MiB: the one that is backed up, a larger one, one for which it has to be shrunk, and one on which

@@ -13,7 +13,7 @@ use ghost_lab::config::{DiskBus, OtherDisk};
 use ghost_lab::{shell, stand_in};
 
 use crate::backup::{job, stored};
-use crate::partclone::wipe;
+use crate::linux::wipe;
 use crate::stage::{SOON, Stage};
 use crate::troubles::assert_no_generation;
 
