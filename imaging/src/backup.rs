@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context, Result};
 use ghost_contract::image::{
     Compression, Content, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, TableKind, Tool, VERSION,
 };
 
 use crate::board::Board;
-use crate::folder::{self, FolderError};
+use crate::folder;
 use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
 use crate::plan::maps::Maps;
 use crate::stream::compressor;
-use crate::stream::save::{Method, SaveError};
-use crate::survey::{self, Looked, Open, SurveyError};
+use crate::stream::save::Method;
+use crate::survey::{self, Looked, Open};
 use crate::sys::clock;
-use crate::sys::disk::{self, DiskError, ReadOnly};
+use crate::sys::disk::{self, ReadOnly};
 use crate::sys::program::{self, LOOKING};
 use crate::tool::blkid::Found;
 use crate::tool::sfdisk;
@@ -26,36 +26,6 @@ use crate::tool::sfdisk;
 mod saver;
 
 use saver::Saver;
-
-/// Why a disk was not backed up.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// It cannot be opened or is in use.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// It cannot be looked at.
-    #[error("{path} cannot be looked at")]
-    Survey {
-        path: String,
-        #[source]
-        source: SurveyError,
-    },
-    /// A region was not saved.
-    #[error("{subject} was not saved")]
-    Save {
-        subject: String,
-        #[source]
-        source: SaveError,
-    },
-    /// The folder of the image.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The disk cannot be read.
-    #[error("cannot open {}", .0.display())]
-    Open(PathBuf, #[source] io::Error),
-}
 
 /// A disk that can be saved: it is known how, and nothing has been saved so far.
 #[derive(Debug)]
@@ -82,7 +52,7 @@ pub fn prepare(
     settings: &LinuxSettings,
     maps: &mut Maps,
     board: &Board,
-) -> Result<Ready, BackupError> {
+) -> Result<Ready> {
     plan::check_settings(settings)?;
     board.phase(Phase::Surveying, 0, 0);
     disk::assert_unused(disk)?;
@@ -91,33 +61,32 @@ pub fn prepare(
     if facts.size == 0 {
         return Err(Refusal::Empty(facts.path).into());
     }
-    let survey = |source| BackupError::Survey { path: facts.path.clone(), source };
     let mut notes = Vec::new();
     let (mut table, dump) = match survey::table(disk) {
         Err(error) if plan::rescues(settings) => {
             notes.push(format!(
-                "the partition table cannot be read, every byte of the disk is saved: {}",
-                crate::chain(&error)
+                "the partition table cannot be read, every byte of the disk is saved: {:#}",
+                anyhow::Error::from(error)
             ));
             (sfdisk::none(), Vec::new())
         }
-        read => read.map_err(survey)?,
+        read => read.with_context(|| cannot_be_looked_at(&facts))?,
     };
-    let found = survey::describe(&mut table, disk).map_err(survey)?;
+    let found = survey::describe(&mut table, disk).with_context(|| cannot_be_looked_at(&facts))?;
     let stretches = plan::stretches(&facts, &table);
     if table.kind != TableKind::None && stretches.iter().any(|stretch| stretch.owner == Owner::Disk) {
         notes.push("the partition table contradicts itself: every byte of the disk is saved".to_owned());
         table = sfdisk::none();
     }
     let (planned, open) = plan_regions(&facts, stretches, found, settings, maps)?;
-    let opened = File::open(disk).map_err(|error| BackupError::Open(disk.to_owned(), error))?;
+    let opened = File::open(disk).with_context(|| format!("cannot open {}", disk.display()))?;
     folder::make(folder)?;
     let (folder, settings) = (folder.to_owned(), settings.clone());
     Ok(Ready { folder, settings, opened, facts, table, dump, planned, open, notes, nobody_writes })
 }
 
 /// Saves a disk to its folder.
-pub fn save(ready: Ready, board: &Board) -> Result<DiskImage, BackupError> {
+pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
     let Ready {
         nobody_writes: _until_the_end,
         folder,
@@ -184,13 +153,12 @@ fn plan_regions(
     mut found: BTreeMap<u32, Found>,
     settings: &LinuxSettings,
     maps: &mut Maps,
-) -> Result<(Vec<Planned>, BTreeMap<u64, Open>), BackupError> {
+) -> Result<(Vec<Planned>, BTreeMap<u64, Open>)> {
     let (mut planned, mut all) = (Vec::new(), BTreeMap::new());
     for stretch in stretches {
         let looked =
             survey::look(facts, stretch, stretch.partition().and_then(|number| found.remove(&number)));
-        let Looked { holding, open } =
-            looked.map_err(|source| BackupError::Survey { path: facts.path.clone(), source })?;
+        let Looked { holding, open } = looked.with_context(|| cannot_be_looked_at(facts))?;
         let regions = plan::regions(facts, stretch, holding.as_ref(), settings)?;
         if let (Some(open), Some(How::Partclone(_, head))) = (open, regions.first().map(|region| &region.how))
             && maps.take(head.map())
@@ -200,6 +168,10 @@ fn plan_regions(
         planned.extend(regions);
     }
     Ok((planned, all))
+}
+
+fn cannot_be_looked_at(facts: &DiskFacts) -> String {
+    format!("{} cannot be looked at", facts.path)
 }
 
 /// The programs that made it, with their versions.

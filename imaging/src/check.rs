@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use ghost_contract::image::{Content, DiskImage, Phase};
+use anyhow::{Context, Result};
+use ghost_contract::image::{Content, DiskImage, Phase, Stream};
 
 use crate::board::Board;
-use crate::folder::{self, FolderError};
-use crate::stream::pieces::{self, PieceError};
-use crate::stream::unpack::{self, UnpackError};
+use crate::folder;
+use crate::stream::pieces;
+use crate::stream::unpack;
 use crate::tool::partclone;
 
 /// How far a check goes.
@@ -22,29 +23,10 @@ pub enum Depth {
     Inside,
 }
 
-/// What is wrong with an image.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    #[error(transparent)]
-    Piece(#[from] PieceError),
-    /// What is in the pieces.
-    #[error("{subject} (region {region}) does not hold together")]
-    Inside {
-        /// Which region in words …
-        subject: String,
-        /// … and its index, from 0.
-        region: usize,
-        #[source]
-        source: UnpackError,
-    },
-}
-
 /// Checks the image of a disk in this folder; what it says of itself is given back.
-pub fn check(folder: &Path, depth: Depth, board: &Board) -> Result<DiskImage, CheckError> {
+pub fn check(folder: &Path, depth: Depth, board: &Board) -> Result<DiskImage> {
     let image = folder::description(folder)?;
-    let stored = image.streams().map(ghost_contract::image::Stream::stored).sum();
+    let stored = image.streams().map(Stream::stored).sum();
     board.phase(Phase::Checking, image.streams().count(), stored);
     for stream in image.streams() {
         pieces::check_sizes(folder, stream)?;
@@ -56,16 +38,14 @@ pub fn check(folder: &Path, depth: Depth, board: &Board) -> Result<DiskImage, Ch
         match depth {
             Depth::Sizes => {}
             Depth::Checksums => pieces::read(folder, stream, board, |_| Ok(()))?,
-            Depth::Inside => inside(folder, &region.content, board).map_err(|error| match error {
-                UnpackError::Piece(error) => CheckError::Piece(error),
-                source => CheckError::Inside { subject, region: index, source },
-            })?,
+            Depth::Inside => inside(folder, &region.content, board)
+                .with_context(|| format!("{subject} (region {index}) does not hold together"))?,
         }
     }
     Ok(image)
 }
 
-fn inside(folder: &Path, content: &Content, board: &Board) -> Result<(), UnpackError> {
+fn inside(folder: &Path, content: &Content, board: &Board) -> Result<()> {
     match content {
         Content::Partclone { total, used, stream, .. } => {
             let mut command = Command::new("partclone.chkimg");

@@ -7,15 +7,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Error, Result, bail, ensure};
 use ghost_contract::image::{DiskImage, Ending, LinuxSettings, Progress, Stream, TargetDisk};
 use ghost_contract::layout;
 
-use crate::backup::{self, BackupError};
+use crate::backup;
 use crate::board::{Board, Pace};
-use crate::check::{self, CheckError, Depth};
+use crate::check::{self, Depth};
 use crate::cli::{ToRestore, Verb, WithDisks};
 use crate::plan::maps::Maps;
-use crate::restore::{self, RestoreError};
+use crate::restore;
 use crate::screen;
 use crate::sys::file;
 
@@ -23,39 +24,6 @@ use crate::sys::file;
 const TELL: Duration = Duration::from_secs(1);
 /// How often in a log.
 const LOG: Duration = Duration::from_secs(30);
-
-/// Why it was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The settings cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Settings(PathBuf, #[source] io::Error),
-    #[error("{} has no settings that can be understood", .0.display())]
-    Syntax(PathBuf, #[source] serde_json::Error),
-    #[error("{} has no image of a disk: there is no disk0 in it", .0.display())]
-    NoImage(PathBuf),
-    /// It has more images than disks were named, or fewer.
-    #[error("{} has images of {images} disks, and {disks} were named", .path.display())]
-    Count {
-        path: PathBuf,
-        /// How many are in it.
-        images: usize,
-        disks: usize,
-    },
-    #[error("{}", .disk.display())]
-    OneOf {
-        disk: PathBuf,
-        /// What went wrong with it.
-        #[source]
-        source: Box<Self>,
-    },
-    #[error(transparent)]
-    Backup(#[from] BackupError),
-    #[error(transparent)]
-    Check(#[from] CheckError),
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-}
 
 #[derive(Debug, Default)]
 struct Done {
@@ -65,14 +33,14 @@ struct Done {
 }
 
 /// Does it, tells of it, and writes how it ended.
-pub fn run(verb: &Verb) -> io::Result<Ending> {
+pub fn run(verb: &Verb) -> Result<Ending> {
     let files = verb.files();
     let board = Board::default();
     if let Some(result) = &files.result
         && let Err(error) = fs::remove_file(result)
         && error.kind() != io::ErrorKind::NotFound
     {
-        return Err(error);
+        bail!("cannot remove {}: {error}", result.display());
     }
     let ended = thread::scope(|scope| {
         let (end, ends) = mpsc::channel::<()>();
@@ -87,16 +55,16 @@ pub fn run(verb: &Verb) -> io::Result<Ending> {
             let Done { disk_bytes, image_bytes, notes } = done;
             Ending::Done { disk_bytes, image_bytes, notes }
         }
-        Err(error) => Ending::Failed { reason: crate::chain(&error), target: target(verb, &board) },
+        Err(error) => Ending::Failed { reason: format!("{error:#}"), target: target(verb, &board) },
     };
     if let Some(result) = &files.result {
-        let json = serde_json::to_vec_pretty(&ending).map_err(io::Error::other)?;
-        file::replace(result, &json)?;
+        let json = serde_json::to_vec_pretty(&ending)?;
+        file::replace(result, &json).with_context(|| format!("cannot write {}", result.display()))?;
     }
     Ok(ending)
 }
 
-fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
+fn work(verb: &Verb, board: &Board) -> Result<Done> {
     let settings = settings(verb.files().settings.as_deref())?;
     let folder = &verb.files().image;
     let mut done = Done::default();
@@ -109,12 +77,12 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
                 board.disk(index, disks);
                 let folder = folder.join(layout::disk(index));
                 let prepared = backup::prepare(&folder, disk, &settings, &mut maps, board);
-                ready.push(prepared.map_err(|error| with.error_of(disk, error.into()))?);
+                ready.push(prepared.map_err(|error| with.error_of(disk, error))?);
             }
             for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {
                 board.disk(index, disks);
                 let saved = backup::save(ready, board);
-                let image = saved.map_err(|error| with.error_of(disk, error.into()))?;
+                let image = saved.map_err(|error| with.error_of(disk, error))?;
                 done.add(&image, with.notes_of(disk, &image.notes));
             }
         }
@@ -127,22 +95,25 @@ fn work(verb: &Verb, board: &Board) -> Result<Done, RunError> {
         }
         Verb::Restore(ToRestore { with, scratch }) => {
             let images = images(folder)?;
-            if images.len() != with.disks.len() {
-                let (path, images, disks) = (folder.clone(), images.len(), with.disks.len());
-                return Err(RunError::Count { path, images, disks });
-            }
+            ensure!(
+                images.len() == with.disks.len(),
+                "{} has images of {} disks, and {} were named",
+                folder.display(),
+                images.len(),
+                with.disks.len()
+            );
             let disks = u32::try_from(images.len()).unwrap_or(u32::MAX);
             // Not one disk is written before everything is known to be good.
             let mut ready = Vec::new();
             for (index, (path, disk)) in (0_u32..).zip(images.iter().zip(&with.disks)) {
                 board.disk(index, disks);
                 let prepared = restore::prepare(path, disk, &settings, scratch.as_deref(), board);
-                ready.push(prepared.map_err(|error| with.error_of(disk, error.into()))?);
+                ready.push(prepared.map_err(|error| with.error_of(disk, error))?);
             }
             for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {
                 board.disk(index, disks);
                 let written = restore::write(ready, board);
-                let restored = written.map_err(|error| with.error_of(disk, error.into()))?;
+                let restored = written.map_err(|error| with.error_of(disk, error))?;
                 done.add(&restored.image, with.notes_of(disk, &restored.notes));
             }
         }
@@ -160,11 +131,8 @@ impl Done {
 
 /// Where there are several disks it is said which one is meant.
 impl WithDisks {
-    fn error_of(&self, disk: &Path, error: RunError) -> RunError {
-        if self.disks.len() < 2 {
-            return error;
-        }
-        RunError::OneOf { disk: disk.to_owned(), source: Box::new(error) }
+    fn error_of(&self, disk: &Path, error: Error) -> Error {
+        if self.disks.len() < 2 { error } else { error.context(disk.display().to_string()) }
     }
 
     fn notes_of(&self, disk: &Path, notes: &[String]) -> Vec<String> {
@@ -173,17 +141,19 @@ impl WithDisks {
     }
 }
 
-fn settings(path: Option<&Path>) -> Result<LinuxSettings, RunError> {
+fn settings(path: Option<&Path>) -> Result<LinuxSettings> {
     let Some(path) = path else { return Ok(LinuxSettings::default()) };
-    let bytes = fs::read(path).map_err(|error| RunError::Settings(path.to_owned(), error))?;
-    serde_json::from_slice(&bytes).map_err(|error| RunError::Syntax(path.to_owned(), error))
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let parsed = serde_json::from_slice(&bytes);
+    parsed.with_context(|| format!("{} has no settings that can be understood", path.display()))
 }
 
 /// The folders of the images below this one: disk0, disk1, … as far as they go.
-fn images(folder: &Path) -> Result<Vec<PathBuf>, RunError> {
+fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     let folders = (0..).map(|index| folder.join(layout::disk(index)));
     let images: Vec<PathBuf> = folders.take_while(|folder| folder.is_dir()).collect();
-    if images.is_empty() { Err(RunError::NoImage(folder.to_owned())) } else { Ok(images) }
+    ensure!(!images.is_empty(), "{} has no image of a disk: there is no disk0 in it", folder.display());
+    Ok(images)
 }
 
 /// What has become of the disk when the work broke off here.

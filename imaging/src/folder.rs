@@ -1,12 +1,12 @@
 //! The folder of a disk's image: its description, its table for people, its checksums.
 
 use std::fs;
-use std::io;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ghost_contract::checksum::{NotASha256, Sha256};
-use ghost_contract::image::{DiskImage, Unsound};
+use anyhow::{Context, Result, bail, ensure};
+use ghost_contract::checksum::Sha256;
+use ghost_contract::image::DiskImage;
 use ghost_contract::layout::{CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use sha2::Digest;
 
@@ -15,44 +15,17 @@ use crate::sys::file;
 /// A description is never larger than this, bytes; a larger one is not read.
 const LARGEST: u64 = 16 << 20;
 
-/// Why there is no image in a folder.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// A file cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// A file cannot be written.
-    #[error("cannot write {}", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-    /// There is a description, and it cannot be believed.
-    #[error("{} cannot be believed", .0.display())]
-    Unsound(PathBuf, #[source] Unsound),
-    /// It is not the one that was written.
-    #[error("{} is not as it was written: its checksum is another", .0.display())]
-    Checksum(PathBuf),
-    /// The list of checksums does not name a file, or names it with something else.
-    #[error("{} has no checksum of {file}", .path.display())]
-    Unlisted { path: PathBuf, file: &'static str },
-    /// A line of it has no checksum.
-    #[error("{} cannot be believed", .0.display())]
-    Line(PathBuf, #[source] NotASha256),
-    /// A description that cannot be written.
-    #[error("the description cannot be written as JSON")]
-    Json(#[source] serde_json::Error),
-    #[error("{} is not empty: an image never overwrites another", .0.display())]
-    NotEmpty(PathBuf),
-}
-
 /// Makes the folder of an image, which must be empty if it is there.
-pub fn make(folder: &Path) -> Result<(), FolderError> {
-    fs::create_dir_all(folder).map_err(|error| FolderError::Write(folder.to_owned(), error))?;
-    let mut entries = fs::read_dir(folder).map_err(|error| FolderError::Read(folder.to_owned(), error))?;
-    if entries.next().is_some() { Err(FolderError::NotEmpty(folder.to_owned())) } else { Ok(()) }
+pub fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot write {}", folder.display()))?;
+    let mut entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    ensure!(entries.next().is_none(), "{} is not empty: an image never overwrites another", folder.display());
+    Ok(())
 }
 
 /// Writes the description, the table and the list of checksums; with them an image is whole.
-pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<(), FolderError> {
-    let description = image.to_json().map_err(FolderError::Json)?;
+pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<()> {
+    let description = image.to_json().context("the description cannot be written as JSON")?;
     let mut sums = String::new();
     for piece in image.streams().flat_map(|stream| &stream.pieces) {
         sums += &line(piece.sha256, &piece.file);
@@ -63,40 +36,48 @@ pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<(), Fold
         [(TABLE_DUMP, table), (CHECKSUMS, sums.as_bytes()), (DISK_IMAGE, description.as_bytes())]
     {
         let path = folder.join(name);
-        file::replace(&path, bytes).map_err(|error| FolderError::Write(path.clone(), error))?;
+        file::replace(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
 /// The description in this folder, as it was written.
-pub fn description(folder: &Path) -> Result<DiskImage, FolderError> {
+pub fn description(folder: &Path) -> Result<DiskImage> {
     let (path, sums) = (folder.join(DISK_IMAGE), folder.join(CHECKSUMS));
     let bytes = read(&path)?;
     if listed(&sums, DISK_IMAGE)? != sha256(&bytes) {
-        return Err(FolderError::Checksum(path));
+        bail!(not_as_written(&path));
     }
     let dump = folder.join(TABLE_DUMP);
     if listed(&sums, TABLE_DUMP)? != sha256(&read(&dump)?) {
-        return Err(FolderError::Checksum(dump));
+        bail!(not_as_written(&dump));
     }
-    DiskImage::parse(&bytes).map_err(|error| FolderError::Unsound(path, error))
+    DiskImage::parse(&bytes).with_context(|| cannot_be_believed(&path))
 }
 
-fn listed(sums: &Path, file: &'static str) -> Result<Sha256, FolderError> {
+fn not_as_written(path: &Path) -> String {
+    format!("{} is not as it was written: its checksum is another", path.display())
+}
+
+fn cannot_be_believed(path: &Path) -> String {
+    format!("{} cannot be believed", path.display())
+}
+
+fn listed(sums: &Path, file: &str) -> Result<Sha256> {
     let text = read(sums)?;
     let text = String::from_utf8_lossy(&text);
     let named = text.lines().filter_map(|line| line.split_once("  ")).find(|(_, name)| *name == file);
-    let (sum, _) = named.ok_or_else(|| FolderError::Unlisted { path: sums.to_owned(), file })?;
-    sum.to_owned().try_into().map_err(|error| FolderError::Line(sums.to_owned(), error))
+    let (sum, _) = named.with_context(|| format!("{} has no checksum of {file}", sums.display()))?;
+    Sha256::try_from(sum.to_owned()).with_context(|| cannot_be_believed(sums))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
-    let read = || {
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         file::open_plain(path)?.take(LARGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|error| FolderError::Read(path.to_owned(), error))
+    read().with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn line(sum: Sha256, file: &str) -> String {

@@ -43,15 +43,3 @@ fn subject(table: &Table, partition: Option<u32>) -> String {
     let label = label.map(|label| format!(" \"{label}\"")).unwrap_or_default();
     format!("partition {number}{kind}{label}")
 }
-
-/// An error and its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text += ": ";
-        text += &inner.to_string();
-        cause = inner.source();
-    }
-    text
-}

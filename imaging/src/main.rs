@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("ghost-imager: how it ended cannot be written: {error}");
+            eprintln!("ghost-imager: how it ended cannot be written: {error:#}");
             ExitCode::FAILURE
         }
     }

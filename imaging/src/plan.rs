@@ -2,6 +2,7 @@
 //! a file or starts a program.
 
 pub mod backup;
+mod extent;
 pub mod grow;
 pub mod maps;
 pub mod moves;

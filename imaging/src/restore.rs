@@ -11,19 +11,21 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context, Result, bail};
 use ghost_contract::image::{
     DiskFacts, DiskImage, LinuxSettings, Phase, Region, RestoreCheck, Stream, Table,
 };
 
 use crate::board::Board;
-use crate::check::{self, CheckError, Depth};
-use crate::folder::{self, FolderError};
+use crate::check::{self, Depth};
+use crate::folder;
 use crate::plan::backup::EDGE;
-use crate::plan::restore::{self as plan, Fit, OtherDisk, Refusal, TableStep};
-use crate::stream::unpack::{UnpackError, Zeros};
-use crate::survey::{self, SurveyError};
-use crate::sys::disk::{self, DiskError};
-use crate::sys::program::{self, LOOKING, ProgramError};
+use crate::plan::restore::{self as plan, Fit, OtherDisk, TableStep};
+use crate::plan::shrink::TooFull;
+use crate::stream::unpack::Zeros;
+use crate::survey;
+use crate::sys::disk;
+use crate::sys::program::{self, LOOKING};
 
 mod grow;
 mod moved;
@@ -31,54 +33,14 @@ mod resize;
 mod shrink;
 mod writer;
 
-pub use grow::GrowError;
-pub use moved::MoveError;
-pub use resize::ResizeError;
-pub use shrink::ShrinkError;
 use shrink::Shrunk;
 use writer::Writer;
 
-/// Why an image was not written back. What this means for the disk says the phase on the board.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    #[error("the image is damaged, and nothing was written")]
-    Damaged(#[source] CheckError),
-    /// A region was not written.
-    #[error("{subject} was not written")]
-    Write {
-        subject: String,
-        #[source]
-        source: UnpackError,
-    },
-    /// What the region was written to.
-    #[error("cannot write {}", .0.display())]
-    Target(PathBuf, #[source] io::Error),
-    /// The table's copy cannot be moved.
-    #[error("the copy of the partition table cannot be moved to the disk's end")]
-    MoveCopy(#[source] ProgramError),
-    /// The table cannot be read back.
-    #[error("the partition table cannot be read back")]
-    ReadBack(#[source] SurveyError),
-    #[error("the partition table on the disk is not the image's: partition {0} differs")]
-    OtherTable(u32),
-    /// The last partition did not grow.
-    #[error("the last partition cannot be given the disk's room")]
-    Grow(#[from] GrowError),
-    /// A partition was not shrunk.
-    #[error("the image cannot be shrunk for this disk")]
-    Shrink(#[from] ShrinkError),
-    /// A partition was moved, and does not know.
-    #[error(transparent)]
-    Move(#[from] MoveError),
-    /// The image has no such partition.
-    #[error("the image has no partition {0}")]
-    NoPartition(u32),
+/// What an error begins with of a disk that is too small.
+const NOT_SHRUNK: &str = "the image cannot be shrunk for this disk";
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// An image that was written back.
@@ -110,7 +72,7 @@ pub fn prepare(
     settings: &LinuxSettings,
     scratch: Option<&Path>,
     board: &Board,
-) -> Result<Ready, RestoreError> {
+) -> Result<Ready> {
     board.phase(Phase::Surveying, 0, 0);
     let image = folder::description(folder)?;
     disk::assert_unused(disk)?;
@@ -126,18 +88,20 @@ pub fn prepare(
             Depth::Sizes
         }
     };
-    check::check(folder, depth, board).map_err(RestoreError::Damaged)?;
+    check::check(folder, depth, board).context("the image is damaged, and nothing was written")?;
     let opened = disk::open_to_write(disk)?;
     let shrunk = loop {
         let Fit::Shrink(shrink) = &plan.fit else { break None };
         let task = shrink::Task { folder, image: &image, target: &target, shrink };
         match (shrink::prepare(task, scratch, board), plan.otherwise.take()) {
             (Ok(shrunk), _) => break Some(shrunk),
-            (Err(ShrinkError::TooFull(full)), Some(other)) => {
-                notes.push(full.note());
-                plan = *other;
-            }
-            (Err(error), _) => return Err(error.into()),
+            (Err(error), other) => match (error.downcast_ref::<TooFull>(), other) {
+                (Some(full), Some(other)) => {
+                    notes.push(full.note());
+                    plan = *other;
+                }
+                _ => return Err(error.context(NOT_SHRUNK)),
+            },
         }
     };
     let (folder, disk) = (folder.to_owned(), disk.to_owned());
@@ -145,14 +109,14 @@ pub fn prepare(
 }
 
 /// Writes an image to its disk.
-pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
+pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     let Ready { folder, disk, opened, target, image, plan, shrunk, mut notes } = ready;
     let (folder, disk) = (folder.as_path(), disk.as_path());
     let written: Vec<&Region> = plan.regions.iter().filter_map(|&index| image.regions.get(index)).collect();
     let streams = written.iter().filter_map(|region| region.stream()).map(|stream| stream.length);
     let total = streams.chain(shrunk.as_ref().map(Shrunk::expected_length)).sum();
     board.phase(Phase::Writing, written.len() + usize::from(shrunk.is_some()), total);
-    wipe_table(&opened, target.size).map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    wipe_table(&opened, target.size).with_context(|| cannot_write(disk))?;
     let writer = |region| {
         let base = plan.nearer(region);
         Writer { folder, image: &image, path: disk, file: &opened, base, zeros: Zeros::Write }
@@ -162,20 +126,21 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
     }
     if let Some(shrunk) = &shrunk {
         board.region(shrunk.subject(&image));
-        shrunk.write(disk, &opened, board)?;
+        shrunk.write(disk, &opened, board).context(NOT_SHRUNK)?;
         moved::set_boot_sectors(&opened, shrunk.moves(), target.logical_sector)?;
     }
-    opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    opened.sync_all().with_context(|| cannot_write(disk))?;
     if let Some(shrunk) = &shrunk {
-        shrunk.check(&opened, &target)?;
-        shrunk.write_table(&opened)?;
+        shrunk.check(&opened, &target).context(NOT_SHRUNK)?;
+        shrunk.write_table(&opened).context(NOT_SHRUNK)?;
     }
     if plan.table == TableStep::MoveCopy {
-        program::must(Command::new("sgdisk").arg("-e").arg(disk), LOOKING).map_err(RestoreError::MoveCopy)?;
+        program::must(Command::new("sgdisk").arg("-e").arg(disk), LOOKING)
+            .context("the copy of the partition table cannot be moved to the disk's end")?;
     }
     // For what comes after us on this machine; a kernel that refuses sees the table at the next boot.
     if let Err(error) = disk::reread_table(disk) {
-        notes.push(format!("the kernel has not read the new partition table: {}", crate::chain(&error)));
+        notes.push(format!("the kernel has not read the new partition table: {error:#}"));
     }
     for region in &written {
         writer(region).read_back(region, plan.table)?;
@@ -187,14 +152,15 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored, RestoreError> {
     if let Fit::Grow(growing) = &plan.fit {
         board.phase(Phase::Resizing, 1, 0);
         board.region(crate::subject(&image.table, Some(growing.partition)));
-        notes.push(grow::grow(disk, &target, growing)?);
+        let grown = grow::grow(disk, &target, growing);
+        notes.push(grown.context("the last partition cannot be given the disk's room")?);
     }
-    opened.sync_all().map_err(|error| RestoreError::Target(disk.to_owned(), error))?;
+    opened.sync_all().with_context(|| cannot_write(disk))?;
     Ok(Restored { image, notes })
 }
 
 /// Writes the image in this folder to a new file, as a disk of the same size with holes where nothing is.
-pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage, RestoreError> {
+pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage> {
     let image = folder::description(folder)?;
     let regions: Vec<&Region> = image.regions.iter().collect();
     export_regions(folder, &image, target, &regions, (0, image.disk.size), board)?;
@@ -202,15 +168,10 @@ pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage, 
 }
 
 /// Writes one partition of the image in this folder to a new file, with holes where nothing is.
-pub fn export_partition(
-    folder: &Path,
-    number: u32,
-    target: &Path,
-    board: &Board,
-) -> Result<(), RestoreError> {
+pub fn export_partition(folder: &Path, number: u32, target: &Path, board: &Board) -> Result<()> {
     let image = folder::description(folder)?;
     let found = image.table.partitions.iter().find(|partition| partition.number == number);
-    let partition = found.ok_or(RestoreError::NoPartition(number))?;
+    let partition = found.with_context(|| format!("the image has no partition {number}"))?;
     let regions: Vec<&Region> =
         image.regions.iter().filter(|region| region.partition == Some(number)).collect();
     export_regions(folder, &image, target, &regions, (partition.start, partition.length), board)
@@ -223,18 +184,18 @@ fn export_regions(
     regions: &[&Region],
     (start, length): (u64, u64),
     board: &Board,
-) -> Result<(), RestoreError> {
-    let target_error = |error| RestoreError::Target(target.to_owned(), error);
+) -> Result<()> {
+    let cannot_write = || cannot_write(target);
     let file =
-        OpenOptions::new().read(true).write(true).create_new(true).open(target).map_err(target_error)?;
-    file.set_len(length).map_err(target_error)?;
+        OpenOptions::new().read(true).write(true).create_new(true).open(target).with_context(cannot_write)?;
+    file.set_len(length).with_context(cannot_write)?;
     let streams = || regions.iter().filter_map(|region| region.stream());
     board.phase(Phase::Writing, streams().count(), streams().map(|stream: &Stream| stream.length).sum());
     let writer = Writer { folder, image, path: target, file: &file, base: start, zeros: Zeros::LeaveOut };
     for region in regions {
         writer.write(region, board)?;
     }
-    file.sync_all().map_err(target_error)
+    file.sync_all().with_context(cannot_write)
 }
 
 /// A disk that is being written must not look like one that can be used: neither copy of its table stays.
@@ -247,8 +208,8 @@ fn wipe_table(disk: &File, size: u64) -> io::Result<()> {
 }
 
 /// Whether the tools read from the disk what they read when it was backed up.
-fn compare_table(expected: &Table, disk: &Path) -> Result<(), RestoreError> {
-    let (found, _) = survey::table(disk).map_err(RestoreError::ReadBack)?;
+fn compare_table(expected: &Table, disk: &Path) -> Result<()> {
+    let (found, _) = survey::table(disk).context("the partition table cannot be read back")?;
     let same = |number: u32| {
         let entry = |table: &Table| {
             let found = table.partitions.iter().find(|partition| partition.number == number)?;
@@ -258,7 +219,9 @@ fn compare_table(expected: &Table, disk: &Path) -> Result<(), RestoreError> {
     };
     let numbers = expected.partitions.iter().chain(&found.partitions).map(|partition| partition.number);
     match numbers.into_iter().find(|&number| !same(number)) {
-        Some(number) => Err(RestoreError::OtherTable(number)),
+        Some(number) => {
+            bail!("the partition table on the disk is not the image's: partition {number} differs")
+        }
         None => Ok(()),
     }
 }

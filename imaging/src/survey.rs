@@ -11,7 +11,7 @@ use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Table
 
 use crate::plan::backup::{Holding, Owner, Stretch};
 use crate::stream::reader::Reader;
-use crate::sys::node::{Access, Node, NodeError};
+use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Said};
 use crate::tool::blkid::{self, Found};
 use crate::tool::partclone;
@@ -44,7 +44,7 @@ pub enum SurveyError {
     Table(#[from] SfdiskError),
     /// A partition has no node.
     #[error(transparent)]
-    Node(#[from] NodeError),
+    Node(#[from] anyhow::Error),
     /// The disk cannot be read.
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] io::Error),

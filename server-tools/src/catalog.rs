@@ -37,7 +37,6 @@ use crate::sys::folder::Folder;
 use check::{CHECK, Check, Damage};
 use disks::DiskFault;
 pub use finish::Facts;
-use ghost_imaging::check::CheckError;
 use manifest::{Manifest, ManifestError};
 
 const INCOMING: &str = ".incoming-";
@@ -84,7 +83,7 @@ pub enum CatalogError {
     Disk(PathBuf, #[source] DiskFault),
     /// The image of a disk cannot be restored.
     #[error("the image {} does not hold together", .0.display())]
-    Inside(PathBuf, #[source] Box<CheckError>),
+    Inside(PathBuf, #[source] anyhow::Error),
     /// What would be made is there already.
     #[error("{} exists already", .0.display())]
     Taken(PathBuf),

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use anyhow::{Context, Result};
 use ghost_contract::image::{Content, DiskFacts, FileSystem, OnReadError, Range, Table};
 
-use super::BackupError;
 use crate::board::Board;
 use crate::plan::backup::{How, Planned};
 use crate::stream::pieces::Syncing;
-use crate::stream::reader::Reader;
-use crate::stream::save::{self, Method, SaveError, Saved};
+use crate::stream::reader;
+use crate::stream::save::{self, Method, Saved};
 use crate::survey::Open;
 use crate::sys::node::{Access, Node};
 use crate::tool::partclone;
@@ -31,12 +31,7 @@ pub(super) struct Saver<'a> {
 
 impl Saver<'_> {
     /// Saves one, and says what is kept of it; what cannot be read is added to `bad`.
-    pub(super) fn save(
-        &mut self,
-        index: usize,
-        region: &Planned,
-        bad: &mut Vec<Range>,
-    ) -> Result<Content, BackupError> {
+    pub(super) fn save(&mut self, index: usize, region: &Planned, bad: &mut Vec<Range>) -> Result<Content> {
         let reason = match &region.how {
             How::Unused(reason) => return Ok(Content::Unused { reason: *reason }),
             How::Partclone(file_system, head) => {
@@ -48,18 +43,16 @@ impl Saver<'_> {
         self.board.region(subject.clone());
         let stretch = Range { start: region.start, length: region.length };
         let saved = save::raw(self.method, &region.file_name(index), self.disk, stretch, self.board);
-        let save = |source| BackupError::Save { subject: subject.clone(), source };
-        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
+        let Saved { stream, bad: unreadable, syncing } = saved.with_context(|| not_saved(&subject))?;
         bad.extend(unreadable);
         self.syncing.push((subject, syncing));
         Ok(Content::Raw { reason, stream })
     }
 
     /// Waits until all of it is on the disk.
-    pub(super) fn end(&mut self) -> Result<(), BackupError> {
+    pub(super) fn end(&mut self) -> Result<()> {
         for (subject, syncing) in &mut self.syncing {
-            let synced = syncing.wait().map_err(SaveError::from);
-            synced.map_err(|source| BackupError::Save { subject: subject.clone(), source })?;
+            syncing.wait().with_context(|| not_saved(subject))?;
         }
         Ok(())
     }
@@ -71,18 +64,17 @@ impl Saver<'_> {
         file_system: FileSystem,
         head: &partclone::Head,
         bad: &mut Vec<Range>,
-    ) -> Result<Content, BackupError> {
+    ) -> Result<Content> {
         let subject = self.subject(region);
         self.board.region(subject.clone());
-        let save = |source| BackupError::Save { subject: subject.clone(), source };
         let Open { reader, node } = match self.open.remove(&region.start) {
             Some(open) => open,
-            None => self.open(region, file_system).map_err(save)?,
+            None => self.open(region, file_system).with_context(|| not_saved(&subject))?,
         };
         let name = region.file_name(index);
         let from = (node.path(), reader);
         let saved = save::file_system(self.method, &name, from, (file_system, head), self.board);
-        let Saved { stream, bad: unreadable, syncing } = saved.map_err(save)?;
+        let Saved { stream, bad: unreadable, syncing } = saved.with_context(|| not_saved(&subject))?;
         self.syncing.push((subject, syncing));
         bad.extend(
             unreadable.iter().map(|range| Range { start: region.start + range.start, length: range.length }),
@@ -97,12 +89,11 @@ impl Saver<'_> {
         })
     }
 
-    fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open, SaveError> {
+    fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open> {
         let (start, length) = self.place(region);
         let path = Path::new(&self.facts.path);
         let node = Node::of(path, start, length, self.facts.logical_sector, Access::Read)?;
-        let started = Reader::start(file_system, node.path(), OnReadError::Fail)?;
-        Ok(Open { reader: started.map_err(SaveError::NoHead)?, node })
+        Ok(Open { reader: reader::start(file_system, node.path(), OnReadError::Fail)?, node })
     }
 
     /// The partition that a file system is in, which may be longer than the file system.
@@ -115,4 +106,8 @@ impl Saver<'_> {
     fn subject(&self, region: &Planned) -> String {
         crate::subject(self.table, region.partition)
     }
+}
+
+fn not_saved(subject: &str) -> String {
+    format!("{subject} was not saved")
 }

@@ -2,7 +2,7 @@
 
 use ghost_contract::image::{Content, DiskFacts, DiskImage, FileSystem, LargerDisk, TableKind};
 
-use super::restore::last_partition;
+use super::extent::last_partition;
 use crate::tool::sfdisk::is_extended;
 
 /// Linux refuses to resize a btrfs to less, with room for the table's copy (fs/btrfs/ioctl.c, `btrfs_ioctl_resize`).

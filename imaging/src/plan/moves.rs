@@ -3,7 +3,7 @@
 
 use ghost_contract::image::{Content, DiskImage, FileSystem, Partition};
 
-use super::shrink::ALIGNMENT;
+use super::extent::ALIGNMENT;
 use crate::tool::sfdisk::is_extended;
 
 /// Where GRUB's second stage is on a disk with a GPT (GRUB, `disk/gpt.h`: `GRUB_GPT_PARTITION_TYPE_BIOS_BOOT`). The

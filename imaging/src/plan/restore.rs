@@ -6,12 +6,9 @@ use ghost_contract::image::{
     TableKind,
 };
 
+use super::extent::{copy_of_gpt, last_partition};
 use super::grow::{Grow, room};
 use super::shrink::{NoneShrinks, Shrink, shrink};
-use crate::tool::sfdisk::is_extended;
-
-/// The entries of a GPT take at least so many bytes (UEFI 2.10, 5.3.1), and its header one sector.
-const GPT_ENTRIES: u64 = 16 << 10;
 
 /// Another disk of the machine, whose serial number is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,12 +227,6 @@ struct Needed {
     what: String,
 }
 
-/// What the copy of a GPT takes at the end of such a disk, bytes.
-pub(super) fn copy_of_gpt(disk: &DiskFacts) -> u64 {
-    let sector = u64::from(disk.logical_sector);
-    GPT_ENTRIES.div_ceil(sector).saturating_add(1).saturating_mul(sector)
-}
-
 fn needed(image: &DiskImage) -> Needed {
     match (image.table.kind, last_partition(image)) {
         (TableKind::Gpt, Some(last)) => {
@@ -270,15 +261,6 @@ fn used(image: &DiskImage) -> u64 {
         Content::Unused { .. } => 0,
     });
     held.fold(0, u64::saturating_add)
-}
-
-/// The partition that ends last.
-pub(super) fn last_partition(image: &DiskImage) -> Option<&Partition> {
-    image
-        .table
-        .partitions
-        .iter()
-        .max_by_key(|partition| (partition.end(), !is_extended(image.table.kind, partition)))
 }
 
 #[cfg(test)]

@@ -11,16 +11,14 @@ use ghost_contract::image::{
     Content, DiskFacts, DiskImage, FileSystem, Partition, RawReason, Region, Table, TableKind,
 };
 
+use super::extent::{ALIGNMENT, copy_of_gpt, last_partition};
 use super::moves::Moves;
-use super::restore::{copy_of_gpt, last_partition};
 use crate::tool::sfdisk::is_extended;
 
 mod refusal;
 
 pub use refusal::{NoRoom, NoneShrinks, TooFull, Unshrinkable};
 
-/// Partitions begin and end there since Windows Vista. So does a last one that is shrunk, and what is moved stays so.
-pub(super) const ALIGNMENT: u64 = 1 << 20;
 /// A shrunk file system keeps at least this part of itself free: one that is full to the last block serves nobody.
 const FREE_PART: u64 = 20;
 /// What is left behind a file system by rounding: NTFS's largest cluster. More is somebody's.

@@ -7,9 +7,13 @@
 use ghost_contract::image::{DiskFacts, DiskImage, TableKind};
 
 use super::shrink::{Change, Shrink};
+use field::{get, part, part_mut, place, put};
 use mbr::{ALL_SECTORS, MBR_KIND, PROTECTIVE, mbr_entry, place_of, set_mbr_place};
 
+mod field;
 mod mbr;
+
+pub use field::TableError;
 
 /// What is where in the header of a GPT.
 const GPT_SIGNATURE: &[u8] = b"EFI PART";
@@ -27,31 +31,6 @@ const FIRST_SECTOR: (usize, usize) = (32, 8);
 const LAST_SECTOR: (usize, usize) = (40, 8);
 /// No table has larger entries, or more of them, than fit so many bytes.
 const LARGEST: u64 = 1 << 20;
-
-/// Why a table's bytes cannot be changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TableError {
-    /// There is not all of it.
-    #[error("the image does not have the whole partition table in one place")]
-    Partial,
-    /// It does not say what was read from it.
-    #[error("the partition table in the image does not say where partition {0} is")]
-    Entry(u32),
-    /// It was damaged when it was saved.
-    #[error(
-        "the checksum of the partition table in the image is wrong: it was damaged when the disk was backed up"
-    )]
-    Checksum,
-    #[error("the copy of the partition table does not fit behind partition {0}")]
-    Copy(u32),
-    /// What it repeats of the GPT is not the whole of a partition.
-    #[error(
-        "entry {0} of the master boot record reaches over partitions that would be moved, and it is none of them"
-    )]
-    Hybrid(u32),
-    #[error("the disk has no partition table that can be changed")]
-    None,
-}
 
 /// A table that was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,32 +196,6 @@ fn checksum_of_header(header: &[u8], size: u64) -> Result<u64, TableError> {
 fn put_checksum(header: &mut [u8], size: u64) -> Result<(), TableError> {
     let sum = checksum_of_header(header, size)?;
     put(header, HEADER_CRC, sum)
-}
-
-fn place(bytes: u64) -> Result<usize, TableError> {
-    usize::try_from(bytes).map_err(|_| TableError::Partial)
-}
-
-fn part(bytes: &[u8], at: usize, length: u64) -> Result<&[u8], TableError> {
-    let end = at.checked_add(place(length)?).ok_or(TableError::Partial)?;
-    bytes.get(at..end).ok_or(TableError::Partial)
-}
-
-fn part_mut(bytes: &mut [u8], at: usize, length: u64) -> Result<&mut [u8], TableError> {
-    let end = at.checked_add(place(length)?).ok_or(TableError::Partial)?;
-    bytes.get_mut(at..end).ok_or(TableError::Partial)
-}
-
-/// A little-endian number of so many bytes.
-fn get(bytes: &[u8], (at, length): (usize, usize)) -> Option<u64> {
-    let field = bytes.get(at..at.checked_add(length)?)?;
-    Some(field.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
-}
-
-fn put(bytes: &mut [u8], (at, length): (usize, usize), value: u64) -> Result<(), TableError> {
-    let field = part_mut(bytes, at, length as u64)?;
-    field.iter_mut().zip(value.to_le_bytes()).for_each(|(byte, new)| *byte = new);
-    Ok(())
 }
 
 #[cfg(test)]

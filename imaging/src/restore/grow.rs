@@ -1,40 +1,19 @@
 //! Giving a larger disk's room to the last partition and its file system.
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result};
 use ghost_contract::image::{DiskFacts, FileSystem};
 
 use super::resize;
 use crate::plan::grow::Grow;
-use crate::survey::{self, SurveyError};
+use crate::survey;
 use crate::sys::disk;
-use crate::sys::node::{Access, Node, NodeError};
-use crate::sys::program::{self, LOOKING, ProgramError, RESIZING, Running};
-
-/// Why the last partition did not grow.
-#[derive(Debug, thiserror::Error)]
-pub enum GrowError {
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The table cannot be read after it was changed.
-    #[error(transparent)]
-    Survey(#[from] SurveyError),
-    /// The partition has no node.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// It is not there any more.
-    #[error("partition {0} is not in the table any more")]
-    Gone(u32),
-    /// The table's tool does not take its script.
-    #[error("sfdisk does not take its script")]
-    Script(#[source] io::Error),
-    /// A place to mount it.
-    #[error("cannot make {}", .0.display())]
-    MountPoint(PathBuf, #[source] io::Error),
-}
+use crate::sys::node::{Access, Node};
+use crate::sys::program::{self, LOOKING, RESIZING, Running};
 
 /// The file systems for which this machine has the tools; NTFS and ext are shrunk by the same.
 pub(super) fn resizable() -> Vec<FileSystem> {
@@ -52,13 +31,14 @@ pub(super) fn resizable() -> Vec<FileSystem> {
 }
 
 /// Grows it; what was done in words.
-pub(super) fn grow(disk: &Path, facts: &DiskFacts, growing: &Grow) -> Result<String, GrowError> {
+pub(super) fn grow(disk: &Path, facts: &DiskFacts, growing: &Grow) -> Result<String> {
     grow_partition(disk, growing.partition)?;
     // The kernel may refuse; then the file system is reached by a loop device.
     let _seen_at_next_boot = disk::reread_table(disk);
     let (table, _) = survey::table(disk)?;
     let grown = table.partitions.iter().find(|partition| partition.number == growing.partition);
-    let grown = grown.ok_or(GrowError::Gone(growing.partition))?;
+    let grown =
+        grown.with_context(|| format!("partition {} is not in the table any more", growing.partition))?;
     let node = Node::of(disk, grown.start, grown.length, facts.logical_sector, Access::Write)?;
     grow_file_system(node.path(), growing.file_system)?;
     let later = match growing.file_system {
@@ -71,18 +51,18 @@ pub(super) fn grow(disk: &Path, facts: &DiskFacts, growing: &Grow) -> Result<Str
     ))
 }
 
-fn grow_partition(disk: &Path, number: u32) -> Result<(), GrowError> {
+fn grow_partition(disk: &Path, number: u32) -> Result<()> {
     let mut command = Command::new("sfdisk");
     command.args(["--no-reread", "--force", "--quiet", "-N", &number.to_string()]).arg(disk);
     let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()))?;
     if let Some(mut script) = running.child().stdin.take() {
         // The start as it is, the size as large as it can be (sfdisk(8), "INPUT FORMATS").
-        script.write_all(b", +\n").map_err(GrowError::Script)?;
+        script.write_all(b", +\n").context("sfdisk does not take its script")?;
     }
     Ok(running.succeed(LOOKING)?)
 }
 
-fn grow_file_system(node: &Path, file_system: FileSystem) -> Result<(), GrowError> {
+fn grow_file_system(node: &Path, file_system: FileSystem) -> Result<()> {
     match file_system {
         FileSystem::Ntfs => {
             let mut command = Command::new("ntfsresize");
@@ -101,25 +81,29 @@ fn grow_file_system(node: &Path, file_system: FileSystem) -> Result<(), GrowErro
     }
 }
 
-fn must(command: &mut Command) -> Result<(), GrowError> {
+fn must(command: &mut Command) -> Result<()> {
     program::must(command, RESIZING)?;
     Ok(())
 }
 
 /// Some file systems grow while they are mounted, and only then.
-fn mounted(
-    node: &Path,
-    kind: &str,
-    work: impl FnOnce(&Path) -> Result<(), GrowError>,
-) -> Result<(), GrowError> {
+fn mounted(node: &Path, kind: &str, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let place = std::env::temp_dir().join(format!("ghost-imager-{}", std::process::id()));
-    fs::create_dir(&place).map_err(|error| GrowError::MountPoint(place.clone(), error))?;
+    let cannot = |what: &str| format!("cannot {what} {}", place.display());
+    fs::create_dir(&place).with_context(|| cannot("make"))?;
     let mount = program::must(Command::new("mount").args(["-t", kind]).arg(node).arg(&place), LOOKING);
-    let worked = mount.map_err(GrowError::from).and_then(|_| {
+    let worked = mount.context("the file system cannot be mounted").and_then(|_| {
         let worked = work(&place);
         let unmounted = program::must(Command::new("umount").arg(&place), LOOKING);
-        worked.and(unmounted.map(|_| ()).map_err(GrowError::from))
+        both(worked, unmounted.map(drop).map_err(Into::into))
     });
-    let removed = fs::remove_dir(&place).map_err(|error| GrowError::MountPoint(place, error));
-    worked.and(removed)
+    both(worked, fs::remove_dir(&place).with_context(|| cannot("remove")))
+}
+
+/// What went wrong, and what went wrong when it was cleaned up after it.
+fn both(worked: Result<()>, cleaned: Result<()>) -> Result<()> {
+    match (worked, cleaned) {
+        (Err(error), Err(also)) => Err(error.context(format!("also, {also:#}"))),
+        (worked, cleaned) => worked.and(cleaned),
+    }
 }

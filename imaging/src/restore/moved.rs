@@ -8,29 +8,22 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use anyhow::{Context, Result, bail};
+
 use crate::plan::moves::{Move, Moves};
 use crate::sys::disk;
 use crate::tool::boot_sector::{self, HIDDEN, LENGTH};
 
-/// Why a partition does not know where it is.
-#[derive(Debug, thiserror::Error)]
-pub enum MoveError {
-    #[error("the boot sector of partition {0}, which was moved, cannot be set")]
-    Disk(u32, #[source] io::Error),
-    /// Something else is on the disk.
-    #[error("the disk gives back another boot sector of partition {0} than was written")]
-    Other(u32),
-}
-
 /// Sets where the moved partitions of this disk begin in their boot sectors, for sectors of this size.
-pub(super) fn set_boot_sectors(disk: &File, moves: &Moves, sector: u32) -> Result<(), MoveError> {
+pub(super) fn set_boot_sectors(disk: &File, moves: &Moves, sector: u32) -> Result<()> {
     for moved in &moves.partitions {
-        let fails = |error| MoveError::Disk(moved.partition, error);
-        for at in set(disk, moved, sector).map_err(fails)? {
+        let number = moved.partition;
+        let fails = || format!("the boot sector of partition {number}, which was moved, cannot be set");
+        for at in set(disk, moved, sector).with_context(fails)? {
             let mut there = [0; HIDDEN.1];
-            disk.read_exact_at(&mut there, at).map_err(fails)?;
+            disk.read_exact_at(&mut there, at).with_context(fails)?;
             if Some(there) != place(moved.to, sector) {
-                return Err(MoveError::Other(moved.partition));
+                bail!("the disk gives back another boot sector of partition {number} than was written");
             }
         }
     }

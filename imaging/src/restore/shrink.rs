@@ -9,29 +9,29 @@
 //! that a copy would read all of its free space over the network.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context, Result, anyhow, ensure};
 use ghost_contract::image::{
     Content, DiskFacts, DiskImage, FileSystem, OnReadError, Phase, RawReason, Region, Stream, Table,
 };
 
-use super::RestoreError;
-use super::resize::{self, ResizeError};
+use super::resize;
 use super::writer::{self, Writer};
 use crate::board::Board;
 use crate::plan::moves::Moves;
-use crate::plan::shrink::{NoRoom, Shrink, TooFull};
+use crate::plan::shrink::Shrink;
 use crate::plan::table::{self, Shortened, TableError};
 use crate::stream::reader;
-use crate::stream::unpack::{self, UnpackError, Unpacked, Zeros};
+use crate::stream::unpack::{self, Unpacked, Zeros};
 use crate::sys::disk;
-use crate::sys::node::{Access, Node, NodeError};
+use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Running};
 use crate::sys::scratch::{self, Scratch};
-use crate::tool::partclone::{HEAD, Head, HeadError};
+use crate::tool::partclone::{HEAD, Head};
 use crate::tool::superblock;
 
 /// Zeros are written so many at a time.
@@ -39,59 +39,11 @@ const ZEROS: u64 = 1 << 20;
 /// partclone ends once its pipes are closed.
 const ENDING: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Why a partition was not shrunk.
-#[derive(Debug, thiserror::Error)]
-pub enum ShrinkError {
-    /// There is no room for it on the store.
-    #[error("no folder was given for the scratch file in which a file system is shrunk (--scratch)")]
-    NoFolder,
-    /// It is known only now that it is too full.
-    #[error(transparent)]
-    TooFull(#[from] TooFull),
-    /// The store is too full.
-    #[error(transparent)]
-    NoRoom(#[from] NoRoom),
-    /// The table cannot be changed.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The table cannot be read from the image.
-    #[error("the partition table cannot be read from the image")]
-    ReadTable(#[source] UnpackError),
-    #[error("cannot use {} as a scratch file", .0.display())]
-    Scratch(PathBuf, #[source] io::Error),
-    /// The store does not take it.
-    #[error("the scratch file cannot be written")]
-    Restore(#[source] Box<RestoreError>),
-    /// A tool does not look at it, shrink or check it.
-    #[error("the file system in the scratch file was not shrunk")]
-    Resize(#[source] ResizeError),
-    /// What was shrunk cannot be read.
-    #[error("the file system that was shrunk cannot be read: {0}")]
-    Unreadable(String),
-    /// partclone cannot be started, or fails.
-    #[error("the file system that was shrunk cannot be read")]
-    Program(#[from] ProgramError),
-    /// partclone writes something that is not its image.
-    #[error("what partclone writes cannot be understood")]
-    Head(#[from] HeadError),
-    /// The tool has not done what it says.
-    #[error("the file system spans {spans} bytes after it was shrunk, and its partition has {length}")]
-    TooLarge { spans: u64, length: u64 },
-    /// It was not written to the disk.
-    #[error("the file system that was shrunk was not written")]
-    Write(#[source] UnpackError),
-    #[error("the disk cannot be written")]
-    Disk(#[source] io::Error),
-    /// Something else is on the disk.
-    #[error("the disk gives back another partition table than was written")]
-    OtherTable,
-    /// The partition has no node.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// It was written, and is not sound there.
-    #[error("the file system that was shrunk is not sound on the disk")]
-    Unsound(#[source] ResizeError),
-}
+/// What errors of several steps begin with.
+const NOT_SHRUNK: &str = "the file system in the scratch file was not shrunk";
+const NOT_WRITTEN: &str = "the file system that was shrunk was not written";
+const UNREADABLE: &str = "the file system that was shrunk cannot be read";
+const CANNOT_WRITE: &str = "the disk cannot be written";
 
 /// What is shrunk, and for what.
 #[derive(Debug, Clone, Copy)]
@@ -111,8 +63,9 @@ pub(super) struct Shrunk {
     table: Shortened,
 }
 
-/// Shrinks it in a scratch file in this folder.
-pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> Result<Shrunk, ShrinkError> {
+/// Shrinks it in a scratch file in this folder. Fails with a [`crate::plan::shrink::TooFull`] if only its tool knows that
+/// the file system cannot be made as small as is needed.
+pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> Result<Shrunk> {
     let Task { folder, image, target, shrink } = task;
     let own: Vec<&Region> =
         image.regions.iter().filter(|region| region.partition == Some(shrink.partition)).collect();
@@ -120,42 +73,47 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
     board.phase(Phase::Shrinking, streams().count(), streams().map(|stream| stream.length).sum());
 
     let table = table::shorten(beginning(folder, image)?, image, target, shrink)?;
-    let room = scratch.ok_or(ShrinkError::NoFolder)?;
+    let room = scratch
+        .context("no folder was given for the scratch file in which a file system is shrunk (--scratch)")?;
     let path = room.join(folder.file_name().unwrap_or_default()).with_extension("scratch");
-    let fails = |error| ShrinkError::Scratch(path.clone(), error);
-    shrink.check_room(scratch::free_space(room).map_err(fails)?)?;
+    let fails = || format!("cannot use {} as a scratch file", path.display());
+    shrink.check_room(scratch::free_space(room).with_context(fails)?)?;
     // It will be checked where it stands before the disk has a table: that this can be done is known beforehand.
     drop(place(shrink, target)?);
-    let scratch = Scratch::make(&path, shrink.was).map_err(fails)?;
+    let scratch = Scratch::make(&path, shrink.was).with_context(fails)?;
     let base = shrink.start;
     let writer = Writer { folder, image, path: &path, file: scratch.file(), base, zeros: Zeros::LeaveOut };
     for region in own {
-        writer.write(region, board).map_err(|error| ShrinkError::Restore(Box::new(error)))?;
+        writer.write(region, board).context("the scratch file cannot be written")?;
     }
 
-    let minimum = resize::minimum(shrink.file_system, &path).map_err(ShrinkError::Resize)?;
+    let minimum = resize::minimum(shrink.file_system, &path).context(NOT_SHRUNK)?;
     shrink.check_minimum(minimum)?;
-    resize::shrink(shrink.file_system, &path, shrink.length).map_err(ShrinkError::Resize)?;
+    resize::shrink(shrink.file_system, &path, shrink.length).context(NOT_SHRUNK)?;
     // The tools look for a partition's end at the file's.
-    scratch.file().set_len(shrink.length).map_err(fails)?;
-    resize::check(shrink.file_system, &path).map_err(ShrinkError::Resize)?;
+    scratch.file().set_len(shrink.length).with_context(fails)?;
+    resize::check(shrink.file_system, &path).context(NOT_SHRUNK)?;
     let head = head(shrink.file_system, &path)?;
-    if head.total > shrink.length {
-        return Err(ShrinkError::TooLarge { spans: head.total, length: shrink.length });
-    }
+    ensure!(
+        head.total <= shrink.length,
+        "the file system spans {} bytes after it was shrunk, and its partition has {}",
+        head.total,
+        shrink.length
+    );
     Ok(Shrunk { shrink: shrink.clone(), scratch, head, table })
 }
 
 /// What stands in front of the first partition.
-fn beginning(folder: &Path, image: &DiskImage) -> Result<Vec<u8>, ShrinkError> {
+fn beginning(folder: &Path, image: &DiskImage) -> Result<Vec<u8>> {
     let (length, stream) = first_stream(image).ok_or(TableError::Partial)?;
     let mut bytes = Vec::new();
     let take = |from: Unpacked| {
         // One more than there should be, so that too many are noticed.
         let read = from.take(length.saturating_add(1)).read_to_end(&mut bytes);
-        read.map(|read| read as u64).map_err(UnpackError::Decompress)
+        read.map(|read| read as u64).context("the pieces cannot be decompressed")
     };
-    unpack::unpack(folder, stream, &Board::default(), take).map_err(ShrinkError::ReadTable)?;
+    unpack::unpack(folder, stream, &Board::default(), take)
+        .context("the partition table cannot be read from the image")?;
     Ok(bytes)
 }
 
@@ -168,9 +126,11 @@ fn first_stream(image: &DiskImage) -> Option<(u64, &Stream)> {
 }
 
 /// What partclone says of a file system that was shrunk: it must take it before the disk is written.
-fn head(file_system: FileSystem, file: &Path) -> Result<Head, ShrinkError> {
-    let begun = program::beginning::<HEAD>(&mut partclone(file_system, file), LOOKING, |_| {})?;
-    Ok(Head::parse(&begun.map_err(ShrinkError::Unreadable)?.bytes)?)
+fn head(file_system: FileSystem, file: &Path) -> Result<Head> {
+    let begun =
+        program::beginning::<HEAD>(&mut partclone(file_system, file), LOOKING, |_| {}).context(UNREADABLE)?;
+    let begun = begun.map_err(|said| anyhow!("the file system that was shrunk cannot be read: {said}"))?;
+    Head::parse(&begun.bytes).context("what partclone writes cannot be understood")
 }
 
 fn partclone(file_system: FileSystem, file: &Path) -> Command {
@@ -183,7 +143,7 @@ fn partclone(file_system: FileSystem, file: &Path) -> Command {
 }
 
 /// Where the partition will be.
-fn place(shrink: &Shrink, target: &DiskFacts) -> Result<Node, NodeError> {
+fn place(shrink: &Shrink, target: &DiskFacts) -> Result<Node> {
     let disk = Path::new(&target.path);
     Node::of(disk, shrink.start, shrink.length, target.logical_sector, Access::Read)
 }
@@ -205,64 +165,65 @@ impl Shrunk {
     }
 
     /// Writes the file system to its partition.
-    pub(super) fn write(&self, disk: &Path, file: &File, board: &Board) -> Result<(), ShrinkError> {
+    pub(super) fn write(&self, disk: &Path, file: &File, board: &Board) -> Result<()> {
         let Shrink { start, length, file_system, .. } = self.shrink;
-        let mut reading = Running::start(&mut partclone(file_system, self.scratch.path()))?;
-        let from = reading.child().stdout.take().ok_or(ShrinkError::Write(UnpackError::Bug))?;
+        let mut reading =
+            Running::start(&mut partclone(file_system, self.scratch.path())).context(UNREADABLE)?;
+        let from = reading.child().stdout.take().context(NOT_WRITTEN)?;
         let expected = (self.head.total, self.head.used);
         let written = unpack::to_partclone(writer::partclone(disk, start), expected, board)(from);
         match (reading.succeed(ENDING), written) {
-            (Ok(()), written) => written.map_err(ShrinkError::Write)?,
+            (Ok(()), written) => written.context(NOT_WRITTEN)?,
             // It was ended since nobody took what it read.
             (Err(ProgramError::Failed { status, .. }), Err(error)) if status.code().is_none() => {
-                return Err(ShrinkError::Write(error));
+                return Err(error.context(NOT_WRITTEN));
             }
-            (Err(error), _) => return Err(error.into()),
+            (Err(error), _) => return Err(error).context(UNREADABLE),
         };
         self.write_end(file, start.saturating_add(self.head.total), start.saturating_add(length))
     }
 
     /// Nothing stands behind the file system but an NTFS's second boot sector, in the last sector of the partition.
-    fn write_end(&self, disk: &File, from: u64, to: u64) -> Result<(), ShrinkError> {
+    fn write_end(&self, disk: &File, from: u64, to: u64) -> Result<()> {
         let zeros = vec![0; usize::try_from(ZEROS).unwrap_or_default()];
         let mut at = from;
         while at < to {
             let part = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
-            disk.write_all_at(zeros.get(..part).unwrap_or_default(), at).map_err(ShrinkError::Disk)?;
+            disk.write_all_at(zeros.get(..part).unwrap_or_default(), at).context(CANNOT_WRITE)?;
             at += part as u64;
         }
         if self.shrink.file_system == FileSystem::Ntfs {
             let mut boot = vec![0; superblock::NEEDED];
             let read = self.scratch.file().read_exact_at(&mut boot, 0);
-            read.map_err(|error| ShrinkError::Scratch(self.scratch.path().to_owned(), error))?;
+            let path = self.scratch.path();
+            read.with_context(|| format!("cannot use {} as a scratch file", path.display()))?;
             boot.truncate(superblock::ntfs_sector(&boot));
-            disk.write_all_at(&boot, to - boot.len() as u64).map_err(ShrinkError::Disk)?;
+            disk.write_all_at(&boot, to - boot.len() as u64).context(CANNOT_WRITE)?;
         }
         Ok(())
     }
 
     /// Looks at the file system where it stands now.
-    pub(super) fn check(&self, file: &File, target: &DiskFacts) -> Result<(), ShrinkError> {
+    pub(super) fn check(&self, file: &File, target: &DiskFacts) -> Result<()> {
         disk::forget(file);
         let node = place(&self.shrink, target)?;
-        resize::check(self.shrink.file_system, node.path()).map_err(ShrinkError::Unsound)
+        resize::check(self.shrink.file_system, node.path())
+            .context("the file system that was shrunk is not sound on the disk")
     }
 
     /// Writes the table and reads it back: with it the disk is whole.
-    pub(super) fn write_table(&self, disk: &File) -> Result<(), ShrinkError> {
+    pub(super) fn write_table(&self, disk: &File) -> Result<()> {
         // The copy first, what makes the disk one that can be used last.
         let copy = self.table.copy.iter().map(|(at, bytes)| (*at, bytes.as_slice()));
         let parts: Vec<(u64, &[u8])> = copy.chain([(0, self.table.beginning.as_slice())]).collect();
         for &(at, bytes) in &parts {
-            disk.write_all_at(bytes, at).and_then(|()| disk.sync_all()).map_err(ShrinkError::Disk)?;
+            disk.write_all_at(bytes, at).and_then(|()| disk.sync_all()).context(CANNOT_WRITE)?;
         }
         disk::forget(disk);
         for (at, bytes) in parts {
             let mut there = vec![0; bytes.len()];
-            disk.read_exact_at(&mut there, at).map_err(ShrinkError::Disk)?;
-            if there != bytes {
-                return Err(ShrinkError::OtherTable);
-            }
+            disk.read_exact_at(&mut there, at).context(CANNOT_WRITE)?;
+            ensure!(there == bytes, "the disk gives back another partition table than was written");
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context, Result};
 use ghost_contract::image::{Content, DiskImage, RawReason, Region, Stream};
 
-use super::RestoreError;
 use crate::board::Board;
 use crate::plan::restore::TableStep;
-use crate::stream::unpack::{self, UnpackError, Zeros};
+use crate::stream::unpack::{self, Zeros};
 use crate::sys::disk;
 use crate::tool::partclone::BRIEF;
 
@@ -24,14 +24,14 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    pub(super) fn write(&self, region: &Region, board: &Board) -> Result<(), RestoreError> {
+    pub(super) fn write(&self, region: &Region, board: &Board) -> Result<()> {
         let subject = crate::subject(&self.image.table, region.partition);
         let Some(stream) = region.stream() else { return Ok(()) };
         board.region(subject.clone());
-        self.unpack(region, stream, board).map_err(|source| RestoreError::Write { subject, source })
+        self.unpack(region, stream, board).with_context(|| format!("{subject} was not written"))
     }
 
-    fn unpack(&self, region: &Region, stream: &Stream, board: &Board) -> Result<(), UnpackError> {
+    fn unpack(&self, region: &Region, stream: &Stream, board: &Board) -> Result<()> {
         let (nobody, start) = (Board::default(), region.start.saturating_sub(self.base));
         match &region.content {
             Content::Partclone { total, used, .. } => {
@@ -46,7 +46,7 @@ impl Writer<'_> {
     }
 
     /// Compares what stands beside the partitions with the image, from the disk and not from memory.
-    pub(super) fn read_back(&self, region: &Region, table: TableStep) -> Result<(), RestoreError> {
+    pub(super) fn read_back(&self, region: &Region, table: TableStep) -> Result<()> {
         let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
             return Ok(());
         };
@@ -58,7 +58,7 @@ impl Writer<'_> {
         let compared = unpack::compare(self.file, (region.start.saturating_sub(self.base), region.length));
         let subject = crate::subject(&self.image.table, region.partition);
         unpack::unpack(self.folder, stream, &Board::default(), compared)
-            .map_err(|source| RestoreError::Write { subject, source })
+            .with_context(|| format!("{subject} was not written"))
     }
 }
 

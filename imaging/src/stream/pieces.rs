@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use anyhow::{Context, Result, bail, ensure};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{Piece, Stream};
 use sha2::Digest;
@@ -17,24 +18,6 @@ const BUFFER: usize = 256 << 10;
 /// So many bytes of a piece go to the disk together, while the next ones are compressed: so the end has little left
 /// to wait for, and never more than twice this is in the memory only.
 const STRETCH: u64 = 64 << 20;
-
-/// What is wrong with a piece.
-#[derive(Debug, thiserror::Error)]
-pub enum PieceError {
-    /// It cannot be made or written.
-    #[error("cannot write {}", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-    /// It is not there, or cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    #[error("{} has {found} bytes, not {expected}: it is damaged", .path.display())]
-    Size { path: PathBuf, found: u64, expected: u64 },
-    #[error("{} is damaged: its checksum is {found}, not {expected}", .path.display())]
-    Checksum { path: PathBuf, found: Sha256, expected: Sha256 },
-    /// Whoever takes the bytes does not take them.
-    #[error("cannot hand on {}", .0.display())]
-    HandOn(PathBuf, #[source] io::Error),
-}
 
 /// Cuts a stream into pieces.
 #[derive(Debug)]
@@ -77,7 +60,7 @@ impl Pieces {
         }
     }
 
-    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), PieceError> {
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let mut current = match self.current.take() {
                 Some(current) => current,
@@ -85,8 +68,7 @@ impl Pieces {
             };
             let room = usize::try_from(self.largest - current.size).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            let write_error = |error| PieceError::Write(current.path.clone(), error);
-            current.file.write_all(now).map_err(write_error)?;
+            current.file.write_all(now).with_context(|| cannot_write(&current.path))?;
             current.hash.update(now);
             current.size += now.len() as u64;
             bytes = later;
@@ -103,32 +85,31 @@ impl Pieces {
     }
 
     /// The end of the stream; all of it is on the disk but the last stretch, which is on its way.
-    pub fn finish(mut self) -> Result<(Vec<Piece>, Syncing), PieceError> {
+    pub fn finish(mut self) -> Result<(Vec<Piece>, Syncing)> {
         if let Some(current) = self.current.take() {
             self.close(current)?;
         }
         Ok((self.finished, self.syncing))
     }
 
-    fn next(&self) -> Result<Current, PieceError> {
+    fn next(&self) -> Result<Current> {
         let path = self.folder.join(piece_name(&self.name, self.finished.len()));
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = made.map_err(|error| PieceError::Write(path.clone(), error))?;
+        let file = made.with_context(|| cannot_write(&path))?;
         Ok(Current { file, path, size: 0, sent: 0, hash: sha2::Sha256::new() })
     }
 
     /// What a piece has so far goes to the disk while more is written.
-    fn send(&mut self, current: &mut Current) -> Result<(), PieceError> {
+    fn send(&mut self, current: &mut Current) -> Result<()> {
         self.syncing.wait()?;
-        let file = current.file.try_clone();
-        let file = file.map_err(|error| PieceError::Write(current.path.clone(), error))?;
+        let file = current.file.try_clone().with_context(|| cannot_write(&current.path))?;
         current.sent = current.size;
         self.syncing = Syncing::start(file, current.path.clone(), current.size);
         Ok(())
     }
 
     /// A piece is whole; its end goes to the disk while the next one is written.
-    fn close(&mut self, current: Current) -> Result<(), PieceError> {
+    fn close(&mut self, current: Current) -> Result<()> {
         self.syncing.wait()?;
         let Current { file, path, size, hash, .. } = current;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -151,22 +132,22 @@ impl Syncing {
     }
 
     /// Waits until it is there.
-    pub fn wait(&mut self) -> Result<(), PieceError> {
+    pub fn wait(&mut self) -> Result<()> {
         let Some((path, sync)) = self.0.take() else { return Ok(()) };
         let synced =
             sync.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs it has a bug")));
-        synced.map_err(|error| PieceError::Write(path, error))
+        synced.with_context(|| cannot_write(&path))
     }
 }
 
 /// Removes the pieces of a stream that was given up.
-pub fn remove(folder: &Path, name: &str) -> Result<(), PieceError> {
+pub fn remove(folder: &Path, name: &str) -> Result<()> {
     for number in 0.. {
         let path = folder.join(piece_name(name, number));
         match fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(PieceError::Write(path, error)),
+            Err(error) => return Err(error).with_context(|| cannot_write(&path)),
         }
     }
     Ok(())
@@ -177,27 +158,37 @@ fn piece_name(stream: &str, number: usize) -> String {
 }
 
 /// Whether every piece of a stream is there with its size.
-pub fn check_sizes(folder: &Path, stream: &Stream) -> Result<(), PieceError> {
+pub fn check_sizes(folder: &Path, stream: &Stream) -> Result<()> {
     stream.pieces.iter().try_for_each(|piece| open(folder, piece).map(|_| ()))
 }
 
-fn open(folder: &Path, piece: &Piece) -> Result<File, PieceError> {
+fn open(folder: &Path, piece: &Piece) -> Result<File> {
     let path = folder.join(&piece.file);
     let opened = file::open_plain(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    let (found, file) = opened.map_err(|error| PieceError::Read(path.clone(), error))?;
-    if found == piece.size { Ok(file) } else { Err(PieceError::Size { path, found, expected: piece.size }) }
+    let (found, file) = opened.with_context(|| cannot_read(&path))?;
+    let expected = piece.size;
+    ensure!(found == expected, "{} has {found} bytes, not {expected}: it is damaged", path.display());
+    Ok(file)
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", path.display())
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// Reads all pieces of a stream in order, compares their checksums and hands their bytes on.
 ///
-/// When the taker breaks off, the piece that is being read is read to its end, so that a damaged piece is
-/// named and not the complaint that it brought about.
+/// A taker that breaks off has its own reason, which it reports itself. The piece that it broke off in is read to its
+/// end, so that a damaged piece is reported and not what the damage made the taker say.
 pub fn read(
     folder: &Path,
     stream: &Stream,
     board: &Board,
     mut taker: impl FnMut(&[u8]) -> io::Result<()>,
-) -> Result<(), PieceError> {
+) -> Result<()> {
     let mut buffer = vec![0; BUFFER];
     for piece in &stream.pieces {
         let path = folder.join(&piece.file);
@@ -208,7 +199,7 @@ pub fn read(
                 Ok(0) => break,
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(PieceError::Read(path, error)),
+                Err(error) => return Err(error).with_context(|| cannot_read(&path)),
             };
             let bytes = buffer.get(..length).unwrap_or_default();
             hash.update(bytes);
@@ -219,9 +210,11 @@ pub fn read(
         }
         let found = Sha256::new(hash.finalize().into());
         if found != piece.sha256 {
-            return Err(PieceError::Checksum { path, found, expected: piece.sha256 });
+            bail!("{} is damaged: its checksum is {found}, not {}", path.display(), piece.sha256);
         }
-        taken.map_err(|error| PieceError::HandOn(path, error))?;
+        if taken.is_err() {
+            break;
+        }
     }
     Ok(())
 }

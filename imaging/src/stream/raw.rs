@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
+use anyhow::{Context, Result};
 use ghost_contract::image::{OnReadError, Range};
 
 use crate::board::Board;
@@ -25,9 +26,6 @@ pub enum RawError {
     /// It is shorter than it was.
     #[error("the disk ends at byte {0}, within what is to be read")]
     End(u64),
-    /// Whoever takes the bytes does not.
-    #[error("the compressor does not take what was read")]
-    HandOn(#[source] io::Error),
 }
 
 /// Something that can be read at a position; a disk that is going to fail in tests.
@@ -49,7 +47,7 @@ pub fn read(
     on_error: OnReadError,
     board: &Board,
     mut taker: impl Write,
-) -> Result<Vec<Range>, RawError> {
+) -> Result<Vec<Range>> {
     let mut bad = Vec::new();
     let mut buffer = vec![0; BUFFER];
     let (mut at, end) = (stretch.start, stretch.start.saturating_add(stretch.length));
@@ -59,7 +57,7 @@ pub fn read(
         if fill(disk, part, at).is_err() {
             rescue(disk, part, at, on_error, &mut bad)?;
         }
-        taker.write_all(part).map_err(RawError::HandOn)?;
+        taker.write_all(part).context("the compressor does not take what was read")?;
         board.add(length as u64);
         at += length as u64;
     }
@@ -165,6 +163,6 @@ mod tests {
         let short = tempfile::tempfile().unwrap();
         short.set_len(1 << 20).unwrap();
         let error = read(&short, ALL, OnReadError::Rescue, &Board::default(), io::sink()).unwrap_err();
-        assert!(matches!(error, RawError::End(end) if end == 1 << 20), "{error}");
+        assert_eq!(error.to_string(), "the disk ends at byte 1048576, within what is to be read");
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::{Result, anyhow};
 use ghost_contract::image::{FileSystem, OnReadError, Range};
 
 use super::raw;
@@ -34,7 +35,7 @@ impl Reader {
         file_system: FileSystem,
         node: &Path,
         on_error: OnReadError,
-    ) -> Result<Result<Self, String>, ProgramError> {
+    ) -> std::result::Result<std::result::Result<Self, String>, ProgramError> {
         let bad = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&bad);
         let hear = move |line: &str| {
@@ -48,7 +49,7 @@ impl Reader {
     }
 
     /// What its image's head says.
-    pub fn head(&self) -> Result<Head, HeadError> {
+    pub fn head(&self) -> std::result::Result<Head, HeadError> {
         Head::parse(&self.begun.bytes)
     }
 
@@ -64,6 +65,12 @@ impl Taken {
     pub fn unreadable(&self) -> Vec<Range> {
         self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Starts reading a node again that partclone has read before.
+pub fn start(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Result<Reader> {
+    let started = Reader::start(file_system, node, on_error)?;
+    started.map_err(|said| anyhow!("partclone does not read the file system any more: {said}"))
 }
 
 /// The program that writes the image of this node, without checksums of its blocks, to its standard output.

@@ -7,72 +7,32 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use ghost_contract::image::{FileSystem, OnReadError, Range, Stream};
 
 use super::compressor::{self, Compressor};
 use super::handover::{Taker, handover};
-use super::pieces::{self, PieceError, Pieces, Syncing};
-use super::raw::{self, RawError};
+use super::pieces::{self, Pieces, Syncing};
+use super::raw;
 use super::reader::{self, Reader};
 use crate::board::Board;
-use crate::sys::disk::{DiskError, NoReadAhead};
-use crate::sys::node::NodeError;
+use crate::sys::disk::NoReadAhead;
 use crate::sys::pipe;
 use crate::sys::program::{LOOKING, ProgramError, Running, last_lines};
-use crate::tool::partclone::checksums::{Adding, PassError};
-use crate::tool::partclone::{self, Head, HeadError};
+use crate::tool::partclone::checksums::Adding;
+use crate::tool::partclone::{self, Head};
 
 /// How long a tool may take to end once its pipes are closed.
 const ENDING: Duration = Duration::from_secs(60);
 /// Taken from partclone at a time: what fits the processor's cache.
 const BUFFER: usize = 256 << 10;
-
-/// Why a region was not saved.
-#[derive(Debug, thiserror::Error)]
-pub enum SaveError {
-    /// A tool cannot be started, or says that it has failed.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The image store does not take it.
-    #[error(transparent)]
-    Piece(#[from] PieceError),
-    /// The partition has no node.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// Its node cannot be prepared.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// The disk does not give it.
-    #[error(transparent)]
-    Raw(#[from] RawError),
-    /// partclone writes something that is not its image.
-    #[error("what partclone writes cannot be understood")]
-    Head(#[from] HeadError),
-    /// It does not write its image's head any more.
-    #[error("partclone does not read the file system any more: {0}")]
-    NoHead(String),
-    /// What partclone writes is not its image.
-    #[error("partclone's image cannot be passed on")]
-    Pass(#[from] PassError),
-    #[error("the pipe from partclone is broken")]
-    Pipe(#[source] io::Error),
-    #[error("zstd cannot compress it")]
-    Compress(#[source] io::Error),
-    /// The file system is another than when it was looked at.
-    #[error("the file system has changed while the disk was read: somebody else writes to it")]
-    Changed,
-    /// A place of the file system cannot be read.
-    #[error("the disk cannot be read at byte {position} of it; ghostctl backup --rescue goes on there")]
-    Unreadable {
-        /// Where, in bytes from the file system's start.
-        position: u64,
-    },
-    /// partclone has met a place that cannot be read, and does not say which.
-    #[error("the disk cannot be read everywhere, and partclone does not say where")]
-    Unsaid,
-    #[error("a thread has a bug")]
-    Bug,
-}
+/// partclone has met a place that it cannot read, and has not said which.
+const SOMEWHERE: &str = "the disk cannot be read everywhere, and partclone does not say where";
+const NO_IMAGE: &str = "what partclone writes cannot be understood";
+const NOT_PASSED: &str = "partclone's image cannot be passed on";
+const COMPRESS: &str = "zstd cannot compress it";
+/// A thread has panicked.
+const BUG: &str = "a thread has a bug";
 
 /// How every stream of an image is written.
 #[derive(Debug, Clone, Copy)]
@@ -106,31 +66,28 @@ pub fn file_system(
     (node, reader): (&Path, Reader),
     (file_system, expected): (FileSystem, &Head),
     board: &Board,
-) -> Result<Saved, SaveError> {
+) -> Result<Saved> {
     let before = board.done();
-    let saved = match (attempt(method, name, reader, expected, board), method.on_read_error) {
-        (Ok(saved), _) => saved,
-        (Err(SaveError::Unsaid), OnReadError::Fail) => return Err(locate(file_system, node)?),
-        (Err(SaveError::Unsaid), OnReadError::Rescue) => {
+    let saved = match (attempt(method, name, reader, expected, board)?, method.on_read_error) {
+        (Attempt::Saved(saved), _) => saved,
+        (Attempt::MetBadSectors, OnReadError::Fail) => return Err(locate(file_system, node)?),
+        (Attempt::MetBadSectors, OnReadError::Rescue) => {
             board.set(before);
             pieces::remove(method.folder, name)?;
             let _exactly = NoReadAhead::make(node)?;
-            let rescuer =
-                Reader::start(file_system, node, OnReadError::Rescue)?.map_err(SaveError::NoHead)?;
-            let saved = attempt(method, name, rescuer, expected, board)?;
-            if saved.bad.is_empty() {
-                return Err(SaveError::Unsaid);
+            let rescuer = reader::start(file_system, node, OnReadError::Rescue)?;
+            match attempt(method, name, rescuer, expected, board)? {
+                Attempt::Saved(saved) if !saved.bad.is_empty() => saved,
+                _ => bail!(SOMEWHERE),
             }
-            saved
         }
-        (Err(error), _) => return Err(error),
     };
     board.set(before.saturating_add(expected.expected_length()));
     Ok(saved)
 }
 
 /// The error that names the first place that cannot be read.
-fn locate(file_system: FileSystem, node: &Path) -> Result<SaveError, SaveError> {
+fn locate(file_system: FileSystem, node: &Path) -> Result<Error> {
     let _exactly = NoReadAhead::make(node)?;
     let mut command = reader::command(file_system, node, OnReadError::Rescue);
     let (sender, places) = mpsc::channel();
@@ -141,13 +98,27 @@ fn locate(file_system: FileSystem, node: &Path) -> Result<SaveError, SaveError> 
         }
     };
     let mut running = Running::start_heard(&mut command, hear)?;
-    let mut image = running.child().stdout.take().ok_or(SaveError::Bug)?;
+    let mut image = running.child().stdout.take().context(BUG)?;
     let reading = thread::spawn(move || io::copy(&mut image, &mut io::sink()));
     let place = places.recv_timeout(LOOKING);
     drop(running);
     // It ends with its process; what it has read is of no interest.
     let _ended = reading.join();
-    Ok(place.map_or(SaveError::Unsaid, |position| SaveError::Unreadable { position }))
+    Ok(match place {
+        Ok(position) => {
+            anyhow!(
+                "the disk cannot be read at byte {position} of it; ghostctl backup --rescue goes on there"
+            )
+        }
+        Err(_) => anyhow!(SOMEWHERE),
+    })
+}
+
+/// How an attempt to save a file system ended.
+enum Attempt {
+    Saved(Saved),
+    /// partclone broke off where it could not read.
+    MetBadSectors,
 }
 
 fn attempt(
@@ -156,28 +127,29 @@ fn attempt(
     reader: Reader,
     expected: &Head,
     board: &Board,
-) -> Result<Saved, SaveError> {
-    let found = reader.head()?;
-    if found != *expected {
-        return Err(SaveError::Changed);
-    }
+) -> Result<Attempt> {
+    let found = reader.head().context(NO_IMAGE)?;
+    ensure!(
+        found == *expected,
+        "the file system has changed while the disk was read: somebody else writes to it"
+    );
     let mut taken = reader.take();
-    let (mut adding, head) = Adding::new(&taken.head)?;
+    let (mut adding, head) = Adding::new(&taken.head).context(NO_IMAGE)?;
     pipe::widen(&taken.output);
     let feed = |to: &mut Compressor| relay(&head, &mut adding, &mut taken.output, to, board);
     let (stream, syncing) = compressed(method, name, feed)?;
     // One that breaks off looks like one that has come to its end, except for this.
     let (status, said) = taken.running.end(ENDING)?;
     if !status.success() && partclone::met_bad_sectors(&said) {
-        return Err(SaveError::Unsaid);
+        return Ok(Attempt::MetBadSectors);
     }
     if !status.success() {
         let program = taken.running.program().to_owned();
         return Err(ProgramError::Failed { program, status, said: last_lines(&said) }.into());
     }
     // All blocks that its own map and head tell of, whatever its status says.
-    adding.end()?;
-    Ok(Saved { stream, bad: taken.unreadable(), syncing })
+    adding.end().context(NOT_PASSED)?;
+    Ok(Attempt::Saved(Saved { stream, bad: taken.unreadable(), syncing }))
 }
 
 /// Passes the head on, and the rest with checksums; how long all of it is.
@@ -187,8 +159,8 @@ fn relay(
     from: &mut impl Read,
     to: &mut Compressor,
     board: &Board,
-) -> Result<u64, SaveError> {
-    to.write_all(head).map_err(SaveError::Compress)?;
+) -> Result<u64> {
+    to.write_all(head).context(COMPRESS)?;
     let (mut buffer, mut length) = (vec![0; BUFFER], head.len() as u64);
     board.add(length);
     loop {
@@ -196,22 +168,16 @@ fn relay(
             Ok(0) => return Ok(length),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(SaveError::Pipe(error)),
+            Err(error) => return Err(error).context("the pipe from partclone is broken"),
         };
-        let passed = adding.pass(buffer.get(..read).unwrap_or_default(), to)?;
+        let passed = adding.pass(buffer.get(..read).unwrap_or_default(), to).context(NOT_PASSED)?;
         length += passed;
         board.add(passed);
     }
 }
 
 /// Saves every byte of a stretch.
-pub fn raw(
-    method: Method<'_>,
-    name: &str,
-    disk: &File,
-    stretch: Range,
-    board: &Board,
-) -> Result<Saved, SaveError> {
+pub fn raw(method: Method<'_>, name: &str, disk: &File, stretch: Range, board: &Board) -> Result<Saved> {
     let mut bad = Vec::new();
     let (stream, syncing) = compressed(method, name, |to| {
         bad = raw::read(disk, stretch, method.on_read_error, board, to)?;
@@ -225,21 +191,21 @@ pub fn raw(
 fn compressed(
     method: Method<'_>,
     name: &str,
-    feed: impl FnOnce(&mut Compressor) -> Result<u64, SaveError> + Send,
-) -> Result<(Stream, Syncing), SaveError> {
+    feed: impl FnOnce(&mut Compressor) -> Result<u64> + Send,
+) -> Result<(Stream, Syncing)> {
     let mut pieces = Pieces::new(method.folder, name.to_owned(), method.piece_size);
     let (giver, taker) = handover();
     let compressor = compressor::compressor(giver, method.level, method.threads);
-    let mut compressor = compressor.map_err(SaveError::Compress)?;
+    let mut compressor = compressor.context(COMPRESS)?;
     let (fed, drained) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
             let fed = feed(&mut compressor)?;
             let ended = compressor.finish().and_then(|mut giver| giver.flush());
-            ended.map(|()| fed).map_err(SaveError::Compress)
+            ended.map(|()| fed).context(COMPRESS)
         });
         // When the store takes no more, the feeder finds the taker gone.
         let drained = drain(taker, &mut pieces);
-        (feeder.join().unwrap_or(Err(SaveError::Bug)), drained)
+        (feeder.join().unwrap_or_else(|_| Err(anyhow!(BUG))), drained)
     });
     // What the store refuses is the cause of what the feeder complains of, not the other way round.
     drained?;
@@ -248,9 +214,9 @@ fn compressed(
     Ok((Stream { length, pieces }, syncing))
 }
 
-fn drain(mut from: Taker, pieces: &mut Pieces) -> Result<(), SaveError> {
+fn drain(mut from: Taker, pieces: &mut Pieces) -> Result<()> {
     loop {
-        let bytes = from.fill_buf().map_err(SaveError::Compress)?;
+        let bytes = from.fill_buf().context(COMPRESS)?;
         let length = bytes.len();
         if length == 0 {
             return Ok(());

@@ -8,96 +8,58 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ghost_contract::image::Stream;
 
 use super::handover::{Taker, handover};
-use super::pieces::{self, PieceError};
+use super::pieces;
 use crate::board::Board;
 use crate::sys::pipe;
-use crate::sys::program::{ProgramError, Running};
+use crate::sys::program::Running;
 use crate::tool::partclone::checksums::{PassError, Removing};
-use crate::tool::partclone::{HEAD, Head, HeadError};
+use crate::tool::partclone::{HEAD, Head};
 
 /// How long a tool may take to end once its pipes are closed; partclone syncs the disk then.
 const ENDING: Duration = Duration::from_secs(3600);
 /// Taken from the decompressor at a time.
 const BUFFER: usize = 256 << 10;
+/// What is in the pieces is not what zstd wrote.
+const DECOMPRESS: &str = "the pieces cannot be decompressed";
+const NO_IMAGE: &str = "the pieces hold no whole image of partclone";
+/// A thread has panicked.
+const BUG: &str = "a thread has a bug";
 
 /// What comes out of the pieces.
 pub type Unpacked = zstd::Decoder<'static, Taker>;
-
-/// Why a region did not come out of its pieces.
-#[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
-    /// A piece is not as it was written.
-    #[error(transparent)]
-    Piece(#[from] PieceError),
-    /// A tool cannot be started, or says that it has failed.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// It does not begin as it should.
-    #[error("what is in the pieces is not what the description says")]
-    Head(#[from] HeadError),
-    /// It is another file system, or another image of it.
-    #[error("the pieces hold a file system of {found} bytes, the description says {expected}")]
-    Another { found: u64, expected: u64 },
-    /// There is more or less of it.
-    #[error("the pieces hold {found} bytes, the description says {expected}")]
-    Length { found: u64, expected: u64 },
-    /// The disk does not take it.
-    #[error("the disk cannot be written at byte {position}")]
-    Write {
-        position: u64,
-        #[source]
-        source: io::Error,
-    },
-    /// It was written, and something else is read.
-    #[error("the disk gives back something else than was written, near byte {0}")]
-    ReadBack(u64),
-    /// It was written, and cannot be read.
-    #[error("what was written near byte {position} cannot be read back")]
-    ReadBackFailed {
-        position: u64,
-        #[source]
-        source: io::Error,
-    },
-    /// What comes out of the pieces is no image of partclone, or a damaged one.
-    #[error("the pieces hold no whole image of partclone")]
-    Pass(#[from] PassError),
-    /// What is in the pieces is not what zstd wrote.
-    #[error("the pieces cannot be decompressed")]
-    Decompress(#[source] io::Error),
-    #[error("a thread has a bug")]
-    Bug,
-}
 
 /// Decompresses a stream for a taker, which has this thread and says how many bytes it took.
 pub fn unpack(
     folder: &Path,
     stream: &Stream,
     stored: &Board,
-    take: impl FnOnce(Unpacked) -> Result<u64, UnpackError>,
-) -> Result<(), UnpackError> {
+    take: impl FnOnce(Unpacked) -> Result<u64>,
+) -> Result<()> {
     let (mut to, from) = handover();
-    let unpacked = zstd::Decoder::with_buffer(from).map_err(UnpackError::Decompress)?;
+    let unpacked = zstd::Decoder::with_buffer(from).context(DECOMPRESS)?;
     let (fed, taken) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
-            pieces::read(folder, stream, stored, |bytes| to.write_all(bytes))?;
-            // Nobody takes it any more: the taker has its reason.
+            let read = pieces::read(folder, stream, stored, |bytes| to.write_all(bytes));
+            // A taker that is gone has its own reason.
             let _untaken = to.flush();
-            Ok(())
+            read
         });
         // When the taker is through or gives up, the feeder finds it gone.
         let taken = take(unpacked);
         (feeder.join(), taken)
     });
-    match fed.map_err(|_| UnpackError::Bug)? {
-        // The taker's own reason is the cause.
-        Ok(()) | Err(PieceError::HandOn(..)) => {}
-        Err(error) => return Err(error.into()),
-    }
+    fed.unwrap_or_else(|_| Err(anyhow!(BUG)))?;
     let found = taken?;
-    if found == stream.length { Ok(()) } else { Err(UnpackError::Length { found, expected: stream.length }) }
+    ensure!(found == stream.length, other_length(found, stream.length));
+    Ok(())
+}
+
+fn other_length(found: u64, expected: u64) -> String {
+    format!("the pieces hold {found} bytes, the description says {expected}")
 }
 
 /// Takes an image of partclone: one of its programs, whose image is its standard input. Its checksums of blocks are
@@ -106,43 +68,49 @@ pub fn to_partclone<R: Read>(
     mut command: Command,
     (total, used): (u64, u64),
     unpacked: &Board,
-) -> impl FnOnce(R) -> Result<u64, UnpackError> {
+) -> impl FnOnce(R) -> Result<u64> {
     move |mut from| {
         let mut head = [0; HEAD];
-        from.read_exact(&mut head).map_err(UnpackError::Decompress)?;
-        let found = Head::parse(&head)?;
-        if (found.total, found.used) != (total, used) {
-            return Err(UnpackError::Another { found: found.total, expected: total });
-        }
-        let (mut removing, without) = Removing::new(&head)?;
+        from.read_exact(&mut head).context(DECOMPRESS)?;
+        let found = Head::parse(&head).context("what is in the pieces is not what the description says")?;
+        ensure!(
+            (found.total, found.used) == (total, used),
+            "the pieces hold a file system of {} bytes of which {} are used, the description says {total} and {used}",
+            found.total,
+            found.used
+        );
+        let (mut removing, without) = Removing::new(&head).context(NO_IMAGE)?;
         let mut program = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()))?;
-        let mut to = program.child().stdin.take().ok_or(UnpackError::Bug)?;
+        let mut to = program.child().stdin.take().context(BUG)?;
         pipe::widen(&to);
         unpacked.add(HEAD as u64);
-        let pass = || {
+        let pass = || -> Result<u64> {
             to.write_all(&without).map_err(PassError::HandOn)?;
             let passed = for_each_part(from, u64::MAX, |bytes, _| {
-                removing.pass(bytes, &mut to)?;
+                removing.pass(bytes, &mut to).context(NO_IMAGE)?;
                 unpacked.add(bytes.len() as u64);
                 Ok(())
             })?;
-            removing.end()?;
+            removing.end().context(NO_IMAGE)?;
             Ok(passed)
         };
         let passed = pass();
         drop(to);
         let ended = program.succeed(ENDING);
         match passed {
-            // That it takes no more has its reason there.
-            Ok(_) | Err(UnpackError::Pass(PassError::HandOn(_))) => ended?,
-            Err(_) => {}
+            Ok(passed) => ended.map(|()| HEAD as u64 + passed).map_err(Into::into),
+            // A program that takes no more has said why.
+            Err(error) if matches!(error.downcast_ref(), Some(PassError::HandOn(_))) => {
+                ended?;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        Ok(HEAD as u64 + passed?)
     }
 }
 
 /// Takes every byte and only counts them.
-pub fn to_nobody(from: Unpacked) -> Result<u64, UnpackError> {
+pub fn to_nobody(from: Unpacked) -> Result<u64> {
     for_each_part(from, u64::MAX, |_, _| Ok(()))
 }
 
@@ -160,13 +128,13 @@ pub fn to_disk<'a>(
     (start, length): (u64, u64),
     zeros: Zeros,
     unpacked: &'a Board,
-) -> impl FnOnce(Unpacked) -> Result<u64, UnpackError> + 'a {
+) -> impl FnOnce(Unpacked) -> Result<u64> + 'a {
     move |from| {
         for_each_part(from, length, |bytes, at| {
             let position = start + at;
             if zeros == Zeros::Write || bytes.iter().any(|&byte| byte != 0) {
                 disk.write_all_at(bytes, position)
-                    .map_err(|source| UnpackError::Write { position, source })?;
+                    .with_context(|| format!("the disk cannot be written at byte {position}"))?;
             }
             unpacked.add(bytes.len() as u64);
             Ok(())
@@ -175,18 +143,19 @@ pub fn to_disk<'a>(
 }
 
 /// Takes every byte and compares it with what stands on the disk.
-pub fn compare<'a>(
-    disk: &'a File,
-    (start, length): (u64, u64),
-) -> impl FnOnce(Unpacked) -> Result<u64, UnpackError> + 'a {
+pub fn compare<'a>(disk: &'a File, (start, length): (u64, u64)) -> impl FnOnce(Unpacked) -> Result<u64> + 'a {
     move |from| {
         let mut there = vec![0; BUFFER];
         for_each_part(from, length, |bytes, at| {
             let position = start + at;
             let there = there.get_mut(..bytes.len()).unwrap_or_default();
             disk.read_exact_at(there, position)
-                .map_err(|source| UnpackError::ReadBackFailed { position, source })?;
-            if there == bytes { Ok(()) } else { Err(UnpackError::ReadBack(position)) }
+                .with_context(|| format!("what was written near byte {position} cannot be read back"))?;
+            ensure!(
+                there == bytes,
+                "the disk gives back something else than was written, near byte {position}"
+            );
+            Ok(())
         })
     }
 }
@@ -194,18 +163,18 @@ pub fn compare<'a>(
 fn for_each_part(
     mut from: impl Read,
     length: u64,
-    mut each: impl FnMut(&[u8], u64) -> Result<(), UnpackError>,
-) -> Result<u64, UnpackError> {
+    mut each: impl FnMut(&[u8], u64) -> Result<()>,
+) -> Result<u64> {
     let (mut buffer, mut at) = (vec![0; BUFFER], 0);
     loop {
         let read = match from.read(&mut buffer) {
             Ok(0) => return Ok(at),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(UnpackError::Decompress(error)),
+            Err(error) => return Err(error).context(DECOMPRESS),
         };
         if at + read as u64 > length {
-            return Err(UnpackError::Length { found: at + read as u64, expected: length });
+            bail!(other_length(at + read as u64, length));
         }
         each(buffer.get(..read).unwrap_or_default(), at)?;
         at += read as u64;

@@ -1,50 +1,39 @@
 //! A disk: a block device, or a plain file that holds one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context, Result, bail};
 use ghost_contract::image::DiskFacts;
 use rustix::fs::{Advice, Mode, OFlags, fadvise, major, minor, open};
 use rustix::io::Errno;
 
-use super::program::{self, LOOKING, ProgramError};
+use super::program::{self, LOOKING};
 
 /// The sector of a plain file, which has none of its own.
 const FILE_SECTOR: u32 = 512;
 
-/// What cannot be done with a disk.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskError {
-    /// It cannot be looked at.
-    #[error("cannot look at {}", .0.display())]
-    Look(PathBuf, #[source] io::Error),
-    /// It is mounted, or part of something that runs.
-    #[error("{} is in use: a file system on it is mounted, or another device is built on it", .0.display())]
-    InUse(PathBuf),
-    #[error("cannot open {}", .0.display())]
-    Open(PathBuf, #[source] io::Error),
-    #[error("{}", .0.display())]
-    Tool(PathBuf, #[source] ProgramError),
-}
-
 /// Whether this is a block device.
-pub fn is_block_device(path: &Path) -> Result<bool, DiskError> {
-    let kind = fs::metadata(path).map_err(|error| DiskError::Look(path.to_owned(), error))?.file_type();
+pub fn is_block_device(path: &Path) -> Result<bool> {
+    let kind = fs::metadata(path).with_context(|| cannot_look_at(path))?.file_type();
     if kind.is_block_device() || kind.is_file() {
         return Ok(kind.is_block_device());
     }
-    Err(DiskError::Look(path.to_owned(), io::Error::other("it is neither a block device nor a file")))
+    bail!("{}: it is neither a block device nor a file", cannot_look_at(path))
+}
+
+fn cannot_look_at(path: &Path) -> String {
+    format!("cannot look at {}", path.display())
 }
 
 /// What is known of this disk.
-pub fn facts(path: &Path) -> Result<DiskFacts, DiskError> {
-    let look = |error| DiskError::Look(path.to_owned(), error);
-    let mut file = File::open(path).map_err(|error| DiskError::Open(path.to_owned(), error))?;
-    let size = file.seek(SeekFrom::End(0)).map_err(look)?;
+pub fn facts(path: &Path) -> Result<DiskFacts> {
+    let mut file = File::open(path).with_context(|| cannot_open(path))?;
+    let size = file.seek(SeekFrom::End(0)).with_context(|| cannot_look_at(path))?;
     let folder = if is_block_device(path)? { Some(sys_folder(path)?) } else { None };
     let sector = |name: &str| folder.as_deref().and_then(|folder| number(&folder.join("queue").join(name)));
     Ok(DiskFacts {
@@ -58,11 +47,12 @@ pub fn facts(path: &Path) -> Result<DiskFacts, DiskError> {
 }
 
 /// The folder of a block device in sysfs.
-pub(super) fn sys_folder(path: &Path) -> Result<PathBuf, DiskError> {
-    let look = |error| DiskError::Look(path.to_owned(), error);
-    let device = fs::metadata(path).map_err(look)?.rdev();
-    let link = format!("/sys/dev/block/{}:{}", major(device), minor(device));
-    fs::canonicalize(link).map_err(look)
+pub(super) fn sys_folder(path: &Path) -> Result<PathBuf> {
+    let folder = || {
+        let device = fs::metadata(path)?.rdev();
+        fs::canonicalize(format!("/sys/dev/block/{}:{}", major(device), minor(device)))
+    };
+    folder().with_context(|| cannot_look_at(path))
 }
 
 /// The disks of this machine besides this one that are built in and tell their serial number: path and number.
@@ -102,40 +92,41 @@ fn number<N: std::str::FromStr>(path: &Path) -> Option<N> {
     text(path)?.parse().ok()
 }
 
-/// Makes sure that nobody uses this disk: the kernel refuses an exclusive opening then.
-pub fn assert_unused(path: &Path) -> Result<(), DiskError> {
+/// Makes sure that nobody uses this disk. If somebody does, the kernel refuses to open it exclusively.
+pub fn assert_unused(path: &Path) -> Result<()> {
     if !is_block_device(path)? {
         return Ok(());
     }
     match open(path, OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC, Mode::empty()) {
         Ok(_unused) => Ok(()),
-        Err(Errno::BUSY) => Err(DiskError::InUse(path.to_owned())),
-        Err(error) => Err(DiskError::Open(path.to_owned(), error.into())),
+        Err(Errno::BUSY) => bail!(
+            "{} is in use: a file system on it is mounted, or another device is built on it",
+            path.display()
+        ),
+        Err(error) => Err(error).with_context(|| cannot_open(path)),
     }
 }
 
-/// Opens it for writing; a file is neither made nor cut.
-pub fn open_to_write(path: &Path) -> Result<File, DiskError> {
-    let opened = OpenOptions::new().read(true).write(true).open(path);
-    opened.map_err(|error| DiskError::Open(path.to_owned(), error))
+fn cannot_open(path: &Path) -> String {
+    format!("cannot open {}", path.display())
 }
 
-/// A block device that the kernel lets nobody write to, as long as this lives. A file stays as it is.
+/// Opens it for writing. A file is neither created nor truncated.
+pub fn open_to_write(path: &Path) -> Result<File> {
+    OpenOptions::new().read(true).write(true).open(path).with_context(|| cannot_open(path))
+}
+
+/// Keeps a block device read-only as long as this lives. A plain file stays as it is.
 #[derive(Debug)]
 pub struct ReadOnly(Option<PathBuf>);
 
 impl ReadOnly {
     /// Makes it so, its partitions included.
-    pub fn make(disk: &Path) -> Result<Self, DiskError> {
-        let tool = |error| DiskError::Tool(disk.to_owned(), error);
-        if !is_block_device(disk)? {
+    pub fn make(disk: &Path) -> Result<Self> {
+        if !is_block_device(disk)? || blockdev(&["--getro"], disk)?.starts_with(b"1") {
             return Ok(Self(None));
         }
-        let already = program::must(&mut blockdev("--getro", disk), LOOKING).map_err(tool)?;
-        if already.starts_with(b"1") {
-            return Ok(Self(None));
-        }
-        program::must(&mut blockdev("--setro", disk), LOOKING).map_err(tool)?;
+        blockdev(&["--setro"], disk)?;
         Ok(Self(Some(disk.to_owned())))
     }
 }
@@ -144,26 +135,25 @@ impl Drop for ReadOnly {
     fn drop(&mut self) {
         if let Some(disk) = &self.0 {
             // A disk that stays read-only is safe; the next boot ends it.
-            let _stays = program::must(&mut blockdev("--setrw", disk), LOOKING);
+            let _stays = blockdev(&["--setrw"], disk);
         }
     }
 }
 
-/// A block device of which the kernel reads no more at a time than it is asked for, as long as this lives: a
-/// place that cannot be read takes what is read together with it along. A file stays as it is.
+/// Switches the kernel's read-ahead of a block device off as long as this lives, since a sector that cannot be read
+/// fails everything that is read together with it. A plain file stays as it is.
 #[derive(Debug)]
 pub struct NoReadAhead(Option<(PathBuf, String)>);
 
 impl NoReadAhead {
-    pub fn make(device: &Path) -> Result<Self, DiskError> {
-        let tool = |error| DiskError::Tool(device.to_owned(), error);
+    pub fn make(device: &Path) -> Result<Self> {
         if !is_block_device(device)? {
             return Ok(Self(None));
         }
-        let before = program::must(&mut blockdev("--getra", device), LOOKING).map_err(tool)?;
-        program::must(blockdev("--setra", Path::new("0")).arg(device), LOOKING).map_err(tool)?;
-        // What has failed together stays together as long as the page cache remembers it.
-        program::must(&mut blockdev("--flushbufs", device), LOOKING).map_err(tool)?;
+        let before = blockdev(&["--getra"], device)?;
+        blockdev(&["--setra", "0"], device)?;
+        // The page cache remembers which sectors failed together.
+        blockdev(&["--flushbufs"], device)?;
         Ok(Self(Some((device.to_owned(), String::from_utf8_lossy(&before).trim().to_owned()))))
     }
 }
@@ -172,24 +162,22 @@ impl Drop for NoReadAhead {
     fn drop(&mut self) {
         if let Some((device, before)) = &self.0 {
             // Without it everything is only slower.
-            let _slower = program::must(blockdev("--setra", Path::new(before)).arg(device), LOOKING);
+            let _slower = blockdev(&["--setra", before], device);
         }
     }
 }
 
 /// Has the kernel read the partition table again.
-pub fn reread_table(disk: &Path) -> Result<(), DiskError> {
-    if !is_block_device(disk)? {
-        return Ok(());
+pub fn reread_table(disk: &Path) -> Result<()> {
+    if is_block_device(disk)? {
+        blockdev(&["--rereadpt"], disk)?;
     }
-    let read = program::must(&mut blockdev("--rereadpt", disk), LOOKING);
-    read.map(|_| ()).map_err(|error| DiskError::Tool(disk.to_owned(), error))
+    Ok(())
 }
 
-fn blockdev(verb: &str, disk: &Path) -> Command {
+fn blockdev(arguments: &[&str], disk: &Path) -> Result<Vec<u8>> {
     let mut command = Command::new("blockdev");
-    command.arg(verb).arg(disk);
-    command
+    program::must(command.args(arguments).arg(disk), LOOKING).with_context(|| disk.display().to_string())
 }
 
 /// Drops what the page cache holds of a file, so that it is read from its disk. It must be synced before.

@@ -4,28 +4,19 @@
 //! goes when this is dropped, and also when this process dies.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::disk::{self, DiskError};
-use super::program::{self, LOOKING, ProgramError};
+use anyhow::{Context, Result};
+
+use super::disk;
+use super::program::{self, LOOKING};
 
 /// The kernel gives places and sizes in sectors of this many bytes, whatever the disk's own are.
 const KERNEL_SECTOR: u64 = 512;
 
-/// Why a stretch has no node.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The disk cannot be looked at.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error("cannot make a loop device")]
-    Loop(#[source] ProgramError),
-    /// There is one, and it cannot be opened.
-    #[error("cannot open {}", .0.display())]
-    Open(PathBuf, #[source] io::Error),
-}
+/// What an error with a loop device begins with.
+const LOOP: &str = "cannot make a loop device";
 
 /// What may be done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +35,7 @@ pub struct Node {
 
 impl Node {
     /// This stretch of this disk, in bytes.
-    pub fn of(disk: &Path, start: u64, length: u64, sector: u32, access: Access) -> Result<Self, NodeError> {
+    pub fn of(disk: &Path, start: u64, length: u64, sector: u32, access: Access) -> Result<Self> {
         if start == 0 && disk::facts(disk)?.size == length {
             return Ok(Self { path: disk.to_owned(), _user: None });
         }
@@ -75,18 +66,18 @@ fn partition(disk: &Path, start: u64, length: u64) -> Option<PathBuf> {
     node.exists().then_some(node)
 }
 
-fn loop_device(disk: &Path, start: u64, length: u64, sector: u32, access: Access) -> Result<Node, NodeError> {
+fn loop_device(disk: &Path, start: u64, length: u64, sector: u32, access: Access) -> Result<Node> {
     let mut command = Command::new("losetup");
     command.args(["--find", "--show", "--offset", &start.to_string(), "--sizelimit", &length.to_string()]);
     command.args(["--sector-size", &sector.to_string()]);
     if access == Access::Read {
         command.arg("--read-only");
     }
-    let said = program::must(command.arg(disk), LOOKING).map_err(NodeError::Loop)?;
+    let said = program::must(command.arg(disk), LOOKING).context(LOOP)?;
     let path = PathBuf::from(String::from_utf8_lossy(&said).trim());
     let opened = File::open(&path);
     // While somebody has it open it only goes with the last user, which is what we want.
-    program::must(Command::new("losetup").arg("--detach").arg(&path), LOOKING).map_err(NodeError::Loop)?;
-    let user = opened.map_err(|error| NodeError::Open(path.clone(), error))?;
+    program::must(Command::new("losetup").arg("--detach").arg(&path), LOOKING).context(LOOP)?;
+    let user = opened.with_context(|| format!("cannot open {}", path.display()))?;
     Ok(Node { path, _user: Some(user) })
 }

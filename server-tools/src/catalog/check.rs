@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::inside::ReadBack;
 use super::manifest::Manifest;
 use super::pieces::{Found, Unread};
-use crate::job::ending::chain;
 
 /// The record of the last check, in a generation's folder. Written by the server only.
 pub const CHECK: &str = "check.json";
@@ -76,7 +75,10 @@ pub fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack) -> Ve
     }
     for (disk, error) in broken {
         if !damage.keys().any(|path| path.starts_with(disk)) {
-            damage.insert(PathBuf::from(disk), Damage::Inside { path: disk.clone(), reason: chain(error) });
+            damage.insert(
+                PathBuf::from(disk),
+                Damage::Inside { path: disk.clone(), reason: format!("{error:#}") },
+            );
         }
     }
     damage.into_values().collect()

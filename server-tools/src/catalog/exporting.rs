@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use clap::ValueEnum;
 use ghost_imaging::board::Board;
-use ghost_imaging::restore::{self, RestoreError};
+use ghost_imaging::restore;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Of which kind the file is.
@@ -35,7 +35,7 @@ pub enum ExportingError {
         path: PathBuf,
         /// Why not.
         #[source]
-        source: Box<RestoreError>,
+        source: anyhow::Error,
     },
     /// qemu-img is missing.
     #[error("cannot start qemu-img, which is in the package qemu-utils")]
@@ -58,7 +58,7 @@ pub fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> Re
     }
     let (raw, converted) = (Beside::of(target, "raw"), Beside::of(target, "converted"));
     let restored = restore::export(folder, &raw.0, board);
-    restored.map_err(|error| ExportingError::Restore { path: raw.0.clone(), source: Box::new(error) })?;
+    restored.map_err(|source| ExportingError::Restore { path: raw.0.clone(), source })?;
     let whole = match format {
         Format::Raw => &raw,
         Format::Qcow2 => {

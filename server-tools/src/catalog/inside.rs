@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use ghost_contract::image::{DiskImage, Piece};
 use ghost_contract::{Generation, HostName, layout};
 use ghost_imaging::board::Board;
-use ghost_imaging::check::{self, CheckError, Depth};
-use ghost_imaging::folder::{self, FolderError};
+use ghost_imaging::check::{self, Depth};
+use ghost_imaging::folder;
 
 use super::pieces::{self, Content, Found};
 use super::{Catalog, CatalogError, disks};
@@ -23,7 +23,7 @@ pub struct Disk {
     pub index: u32,
     pub folder: PathBuf,
     /// What it says of itself, or why that cannot be believed.
-    pub image: Result<DiskImage, FolderError>,
+    pub image: Result<DiskImage, anyhow::Error>,
 }
 
 /// All files of a generation, and the disks whose images do not hold together.
@@ -32,7 +32,7 @@ pub struct ReadBack {
     /// Every file with its size and checksum.
     pub found: Vec<Found>,
     /// Folders of disks, and what is wrong with their images.
-    pub broken: Vec<(String, Box<CheckError>)>,
+    pub broken: Vec<(String, anyhow::Error)>,
 }
 
 impl Catalog {
@@ -66,7 +66,7 @@ pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
         }
         match check::check(&path.join(&disk), Depth::Inside, &Board::default()) {
             Ok(image) => known.extend(contents(&disk, &image)),
-            Err(error) => broken.push((disk, Box::new(error))),
+            Err(error) => broken.push((disk, error)),
         }
     }
     let found = names.into_iter().map(|entry| match known.remove(&entry.path) {

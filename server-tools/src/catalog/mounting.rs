@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use ghost_contract::image::{Content, FileSystem, Partition, Region, Table};
 use ghost_contract::{Generation, HostName, UnixTime};
 use ghost_imaging::board::Board;
-use ghost_imaging::restore::{self, RestoreError};
+use ghost_imaging::restore;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::lock::try_alone;
@@ -79,7 +79,7 @@ pub enum MountingError {
     Restore {
         path: PathBuf,
         #[source]
-        source: Box<RestoreError>,
+        source: anyhow::Error,
     },
     #[error(transparent)]
     Mount(#[from] MountError),
@@ -221,8 +221,7 @@ pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> Result<Mounted
 }
 
 fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> Result<(), MountingError> {
-    let restore_error =
-        |error| MountingError::Restore { path: mounted.file.clone(), source: Box::new(error) };
+    let restore_error = |error| MountingError::Restore { path: mounted.file.clone(), source: error };
     fs::create_dir_all(wanted.cache).map_err(during("make", wanted.cache))?;
     let board = Board::default();
     match mounted.partition {

@@ -1,6 +1,6 @@
 //! The entries of a master boot record (UEFI 2.10, 5.2).
 
-use super::{TableError, get, part_mut, place, put};
+use super::field::{TableError, get, part_mut, place, put};
 
 /// The entries of the master boot record, and what is where in one.
 pub(super) const MBR_ENTRIES: usize = 446;

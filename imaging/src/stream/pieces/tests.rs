@@ -9,7 +9,7 @@ fn written(folder: &Path) -> Stream {
     Stream { length: 10, pieces }
 }
 
-fn read_back(folder: &Path, stream: &Stream) -> Result<Vec<u8>, PieceError> {
+fn read_back(folder: &Path, stream: &Stream) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     read(folder, stream, &Board::default(), |part| {
         bytes.extend_from_slice(part);
@@ -57,14 +57,14 @@ fn a_piece_that_is_not_as_it_was_is_named() {
     let stream = written(folder.path());
     let second = folder.path().join("a.zst.001");
     fs::write(&second, "efgx").unwrap();
-    assert!(
-        matches!(read_back(folder.path(), &stream), Err(PieceError::Checksum { path, .. }) if path == second)
-    );
+    let said = read_back(folder.path(), &stream).unwrap_err().to_string();
+    assert!(said.starts_with(&format!("{} is damaged: its checksum is ", second.display())), "{said}");
     fs::write(&second, "efg").unwrap();
-    let error = check_sizes(folder.path(), &stream).unwrap_err();
-    assert!(matches!(error, PieceError::Size { found: 3, expected: 4, .. }), "{error}");
+    let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
+    assert_eq!(said, format!("{} has 3 bytes, not 4: it is damaged", second.display()));
     fs::remove_file(&second).unwrap();
-    assert!(matches!(check_sizes(folder.path(), &stream), Err(PieceError::Read(path, _)) if path == second));
+    let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
+    assert_eq!(said, format!("cannot read {}", second.display()));
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn a_damaged_piece_is_named_though_the_taker_breaks_off() {
     let stream = written(folder.path());
     fs::write(folder.path().join("a.zst.000"), "abcx").unwrap();
     let broken = |_: &[u8]| Err(io::ErrorKind::BrokenPipe.into());
-    let error = read(folder.path(), &stream, &Board::default(), broken).unwrap_err();
-    assert!(matches!(error, PieceError::Checksum { .. }), "{error}");
+    let said = read(folder.path(), &stream, &Board::default(), broken).unwrap_err().to_string();
+    assert!(said.contains("a.zst.000 is damaged: its checksum is "), "{said}");
 }
 
 #[test]
@@ -84,5 +84,6 @@ fn a_link_is_not_followed() {
     let first = folder.path().join("a.zst.000");
     fs::rename(&first, folder.path().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("elsewhere", &first).unwrap();
-    assert!(matches!(check_sizes(folder.path(), &stream), Err(PieceError::Read(..))));
+    let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
+    assert_eq!(said, format!("cannot read {}", first.display()));
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use ghost_contract::image::DiskImage;
 use ghost_contract::{Generation, HostName};
 use ghost_imaging::board::Board;
-use ghost_imaging::folder::FolderError;
 use serde::Serialize;
 
 use super::ImagesError;
@@ -31,7 +30,7 @@ pub enum InsideError {
     NoDisk { generation: Generation, there: usize, asked_for: u32 },
     /// The image says nothing of itself.
     #[error("the image is damaged; 'ghostctl images verify' says how")]
-    Damaged(#[source] FolderError),
+    Damaged(#[source] anyhow::Error),
     #[error(transparent)]
     Mounting(#[from] MountingError),
     #[error(transparent)]
