@@ -10,7 +10,7 @@ use ghost_contract::{Generation, HostName, Order, report};
 use ghostctl::catalog::manifest::Manifest;
 use ghostctl::dhcp::isc::lexer::Lexer;
 use ghostctl::dhcp::isc::{HostTable, Tree};
-use ghostctl::dhcp::{Revert, isc};
+use ghostctl::dhcp::{Back, Swap, Wanted, isc};
 use ghostctl::ghostrc::Ghostrc;
 
 /// The boot file of the swaps.
@@ -33,11 +33,16 @@ pub fn editor(input: &[u8]) {
     if table.hosts().iter().any(|host| table.fault_before_end_of(host).is_some()) {
         return;
     }
-    for host in table.clients().map(|(name, _)| name) {
-        let Ok(swap) = isc::swap(&table, &host, BOOT) else { continue };
-        let reverted = isc::revert(file, &swap.contents, &host, BOOT, &swap.previous);
-        assert_eq!(reverted, Revert::Contents(input.to_vec()));
-    }
+    let wanted = |host| Wanted { host, boot_file: BOOT.to_owned() };
+    let wanted: Vec<Wanted> = table.clients().map(|(name, _)| wanted(name)).collect();
+    let edit = isc::swap(&table, &wanted);
+    let swapped =
+        wanted.into_iter().zip(edit.swaps).filter_map(|(wanted, swap)| Some((wanted.host, swap.ok()?)));
+    let swapped: Vec<(HostName, Swap)> = swapped.collect();
+    let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
+    let reverted = isc::revert(file, &change.contents, &swapped);
+    assert_eq!(reverted.contents.as_deref(), Some(input));
+    assert!(reverted.each.iter().all(|back| *back == Back::Put));
 }
 
 /// Whatever is read is read the same again, and a complaint can be shown.

@@ -18,10 +18,16 @@ use std::time::{Duration, Instant};
 
 use ghost_contract::HostName;
 use ghostctl::dhcp::isc::HostTable;
-use ghostctl::dhcp::{Revert, Swap, isc};
+use ghostctl::dhcp::{Swap, Wanted, isc};
 
 const BOOT: &str = "pxelinux.0";
 const RUNS: usize = 15;
+
+/// One host's swap, and the file after it.
+struct Swapped {
+    swapped: [(HostName, Swap); 1],
+    contents: Vec<u8>,
+}
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -37,13 +43,8 @@ fn main() -> Outcome {
 fn once(hosts: u32) -> Outcome {
     let file = Path::new("dhcpd.conf");
     let swap = swapped_from(file, configuration(hosts).into_bytes(), &middle(hosts)?)?;
-    match isc::revert(file, &swap.contents, &swap.host.name, BOOT, &swap.previous) {
-        Revert::Contents(contents) => {
-            black_box(contents);
-            Ok(())
-        }
-        other => Err(format!("{other:?}").into()),
-    }
+    black_box(isc::revert(file, &swap.contents, &swap.swapped).contents.ok_or("nothing was reverted")?);
+    Ok(())
 }
 
 fn middle(hosts: u32) -> Result<HostName, Box<dyn std::error::Error>> {
@@ -94,20 +95,20 @@ fn configuration(hosts: u32) -> String {
     text
 }
 
-fn swapped(file: &Path, host: &HostName) -> Result<Swap, Box<dyn std::error::Error>> {
+fn swapped(file: &Path, host: &HostName) -> Result<Swapped, Box<dyn std::error::Error>> {
     swapped_from(file, fs::read(file)?, host)
 }
 
-fn swapped_from(file: &Path, bytes: Vec<u8>, host: &HostName) -> Result<Swap, Box<dyn std::error::Error>> {
+fn swapped_from(file: &Path, bytes: Vec<u8>, host: &HostName) -> Result<Swapped, Box<dyn std::error::Error>> {
     let table = HostTable::read(file, bytes, &mut |_| Err(io::ErrorKind::NotFound.into()))?;
-    Ok(isc::swap(&table, host, BOOT)?)
+    let edit = isc::swap(&table, &[Wanted { host: host.clone(), boot_file: BOOT.to_owned() }]);
+    let swap = edit.swaps.into_iter().next().ok_or("nothing was swapped")??;
+    let contents = edit.changes.into_iter().next().ok_or("nothing was changed")?.contents;
+    Ok(Swapped { swapped: [(host.clone(), swap)], contents })
 }
 
-fn reverted(file: &Path, swap: &Swap) -> Outcome {
-    match isc::revert(file, &swap.contents, &swap.host.name, BOOT, &swap.previous) {
-        Revert::Contents(contents) => replace(file, &contents),
-        other => Err(format!("{other:?}").into()),
-    }
+fn reverted(file: &Path, swap: &Swapped) -> Outcome {
+    replace(file, &isc::revert(file, &swap.contents, &swap.swapped).contents.ok_or("nothing was reverted")?)
 }
 
 fn replace(file: &Path, contents: &[u8]) -> Outcome {

@@ -1,32 +1,189 @@
-//! The seam between a job and the DHCP server: find a host, swap, revert, make it take effect.
+//! The seam between a job and the DHCP server: find a host, swap, revert, check, take effect.
 //!
-//! One file for each DHCP server; ISC dhcpd so far. What they share is small and stands here: both edits are
-//! pure, text in and text out, and their results are the same for any server. Finding a host is
-//! [`HostTable::usable`](crate::dhcp::isc::HostTable::usable); taking effect is the command of `DHCPD` in
-//! `/etc/ghostrc`. A second server brings a second module with `swap` and `revert` of the same shape, and only
-//! then a trait over both has something to abstract from.
+//! Nothing outside this folder knows which server there is. A server is one folder here with a [`Server`] and a
+//! [`Configuration`]; [`Kind`] names it, in the journal too. What is the same for every server stands in [`offer`] (locks,
+//! files, what was read back) and [`restart`] (who restarts for whom, and when).
 //!
 //! ```text
 //! offers its own file ──swap──▶ offers the boot file ──revert──▶ offers its own file, byte for byte
-//!                                                     └─ somebody else changed it: left alone, and said
+//!                                                     └─ another person has changed it: left alone, and said
 //! ```
 
-use crate::dhcp::isc::{HostProblem, SyntaxFault, UsableHost};
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::{HostName, MacAddress};
+use serde::{Deserialize, Serialize};
+
+use crate::ghostrc::Ghostrc;
 use crate::place::Place;
 
 pub mod isc;
 pub mod offer;
 pub mod restart;
 
-/// A configuration file with one host swapped.
+/// The DHCP servers that can be edited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// ISC dhcpd. Journals from before there were others do not name it.
+    #[default]
+    Isc,
+}
+
+impl Kind {
+    /// The server of this kind at a boot server, with the file in which its configuration begins.
+    pub fn server(self, ghostrc: &Ghostrc, configuration: &Path) -> Box<dyn Server> {
+        match self {
+            Self::Isc => Box::new(isc::Dhcpd::new(ghostrc, configuration)),
+        }
+    }
+}
+
+/// One DHCP server: how its configuration is read, checked and taken up.
+pub trait Server: fmt::Debug + Send + Sync {
+    fn kind(&self) -> Kind;
+
+    /// Reads the configuration with all that belongs to it.
+    fn read(&self) -> anyhow::Result<Box<dyn Configuration>>;
+
+    /// Puts the own values of swapped hosts back into the one file that they are written in, as that file is `now`. Pure.
+    /// The rest of the configuration may be broken or gone meanwhile.
+    fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts;
+
+    /// Has the server's own checker look at the whole configuration, as it would be with these changes.
+    fn check(&self, changes: &[Change]) -> anyhow::Result<()>;
+
+    /// Makes the running server take up its configuration, and sees that it has. Does not ask the checker.
+    fn take_up(&self) -> anyhow::Result<()>;
+
+    /// How far apart two calls of [`Server::take_up`] must be at least.
+    fn distance(&self) -> std::time::Duration;
+}
+
+/// A configuration that was read. Looking a host up takes the same time however many there are.
+pub trait Configuration: fmt::Debug + Send + Sync {
+    /// Every host, in the order in which they are declared.
+    fn list(&self) -> Vec<Listed>;
+
+    /// Every host that has both a name that can be a client's and a hardware address.
+    fn clients(&self) -> Vec<(HostName, MacAddress)>;
+
+    /// The host of this name, with all that a job needs.
+    fn host(&self, name: &HostName) -> Result<Host, Fault>;
+
+    /// Lets hosts be offered their boot files, all in one edit. Pure. Those that cannot be are left as they are.
+    fn swap(&self, wanted: &[Wanted]) -> Edit;
+}
+
+/// A host that a job can be done for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Swap {
-    /// The host as it was before, with the file that it is declared in.
-    pub host: UsableHost,
-    /// What that file shall contain.
+pub struct Host {
+    pub name: HostName,
+    pub mac: MacAddress,
+    pub ip: Ipv4Addr,
+    /// The boot file that it is offered, as the client is told.
+    pub offered: Vec<u8>,
+    /// The file that says so.
+    pub file: PathBuf,
+    /// Where in that file it is said.
+    pub place: Box<Place>,
+    /// Other hosts with the same address, which must not be on together.
+    pub shares_ip_with: Vec<String>,
+}
+
+/// What a list shows of a host, whether a job can be done for it or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// As it is written, which may be what is no [`HostName`].
+    pub name: String,
+    pub mac: Option<MacAddress>,
+    pub ip: Option<Ipv4Addr>,
+    /// The boot file that it is offered, if that is plain.
+    pub offered: Option<Vec<u8>>,
+    /// What stands in the way of a job, to be read after the host's name.
+    pub problem: Option<String>,
+}
+
+/// A host that shall be offered a boot file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub host: HostName,
+    pub boot_file: String,
+}
+
+/// A file of the configuration with other contents than it has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub file: PathBuf,
     pub contents: Vec<u8>,
-    /// The value that was replaced, byte for byte with its quotes: what [`isc::revert`] needs.
-    pub previous: Vec<u8>,
+}
+
+/// What a swap of several hosts comes to.
+#[derive(Debug)]
+pub struct Edit {
+    /// The files that change, each once.
+    pub changes: Vec<Change>,
+    /// What became of each host, in the order in which they were wanted.
+    pub swaps: Vec<Result<Swap, SwapError>>,
+}
+
+/// What must be known to undo a swap. The journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    #[serde(default)]
+    pub server: Kind,
+    /// The file that holds the host's entry.
+    pub file: PathBuf,
+    /// What stood there, byte for byte, quotes included.
+    pub original: Original,
+    /// The file name that was put in its place.
+    pub boot_file: String,
+}
+
+/// The exact bytes of the value before the swap; text where they are UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Original {
+    Text(String),
+    /// Each byte as a number.
+    Bytes(Vec<u8>),
+}
+
+impl Original {
+    /// Keeps these bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        std::str::from_utf8(bytes)
+            .map_or_else(|_| Self::Bytes(bytes.to_owned()), |text| Self::Text(text.to_owned()))
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// What a revert of several hosts of one file comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reverts {
+    /// What the file shall contain; what others have changed in it meanwhile is kept. None if nothing is to be changed.
+    pub contents: Option<Vec<u8>>,
+    /// What becomes of each host, in the order in which they were given.
+    pub each: Vec<Back>,
+}
+
+/// What a revert comes to for one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Back {
+    /// Its own value takes the place of ours.
+    Put,
+    /// It is offered its own file already.
+    Already,
+    /// Our value is not there any more, for this reason. It is left alone.
+    Gone(Fault),
 }
 
 /// Why a host is not swapped. Nothing has been changed then.
@@ -34,39 +191,39 @@ pub struct Swap {
 pub enum SwapError {
     /// The configuration does not say about the host what a job needs.
     #[error(transparent)]
-    NotUsable(#[from] HostProblem),
+    NotUsable(#[from] Fault),
     /// The host is offered the boot file without us, so that it is not ours to put back.
     #[error("{place}: host {host} is offered the boot file '{boot_file}' already; that is not ours to change\n{}", place.excerpt())]
     AlreadyBootFile { host: String, boot_file: String, place: Box<Place> },
 }
 
-/// What a revert comes to.
+/// What is wrong in a configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revert {
-    /// The file shall contain this; what others have changed in it meanwhile is kept.
-    Contents(Vec<u8>),
-    /// The host is offered its own file already.
-    AlreadyReverted,
-    /// Our value is not there any more. The file is left alone.
-    Gone(Gone),
+pub struct Fault {
+    pub what: String,
+    /// Where; nowhere if what is meant is missing.
+    pub place: Option<Box<Place>>,
 }
 
-/// What is there instead of our value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Gone {
-    /// The host has been removed, renamed, or moved to another file.
-    #[error("there is no host {0} in this file any more")]
-    NoHost(String),
-    /// There are several hosts of this name now, and which is ours cannot be told.
-    #[error("host {0} is declared several times in this file now")]
-    SeveralHosts(String),
-    /// Somebody has given the host another file.
-    #[error("{place}: host {host} is offered '{value}' now\n{}", place.excerpt())]
-    OtherValue { host: String, value: String, place: Box<Place> },
-    /// The host has no single `filename` of its own any more.
-    #[error(transparent)]
-    NoValue(HostProblem),
-    /// The file is broken at the host or above it, so that nothing there can be trusted.
-    #[error("{place}: {fault}\n{}", place.excerpt())]
-    Unreadable { place: Box<Place>, fault: SyntaxFault },
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{place}: {}\n{}", self.what, place.excerpt()),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl dyn Configuration + '_ {
+    /// The host of this name, if a job may swap it.
+    pub fn swappable(&self, name: &HostName, boot_file: &str) -> Result<Host, SwapError> {
+        let host = self.host(name)?;
+        if host.offered == boot_file.as_bytes() {
+            let (host, place) = (host.name.to_string(), host.place);
+            return Err(SwapError::AlreadyBootFile { host, boot_file: boot_file.to_owned(), place });
+        }
+        Ok(host)
+    }
 }

@@ -26,6 +26,12 @@ impl Place {
     /// The place of the byte at `offset`; an offset past the end means the end.
     #[must_use]
     pub fn at(file: &Path, bytes: &[u8], offset: usize) -> Self {
+        let before = bytes.get(..offset).unwrap_or(bytes);
+        Self::in_line(file, bytes, offset, before.iter().filter(|b| **b == b'\n').count())
+    }
+
+    /// The same where the number of lines before it is known.
+    fn in_line(file: &Path, bytes: &[u8], offset: usize, lines_before: usize) -> Self {
         let (before, after) = bytes.split_at(offset.min(bytes.len()));
         let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
         let end = after.iter().position(|b| *b == b'\n').map_or(bytes.len(), |length| before.len() + length);
@@ -33,7 +39,7 @@ impl Place {
         let ahead = before.get(start..).unwrap_or_default();
         Self {
             file: file.to_owned(),
-            line: before.iter().filter(|b| **b == b'\n').count() + 1,
+            line: lines_before + 1,
             column: String::from_utf8_lossy(ahead).chars().count() + 1,
             text: String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned(),
         }
@@ -52,6 +58,21 @@ impl Place {
         let before = cut(first > 0);
         let margin = if first > 0 { " " } else { "" };
         format!("    {before}{line}{after}\n    {margin}{blank}^")
+    }
+}
+
+/// Where the lines of a file end, so that many places in it can be told without counting from its beginning for each.
+#[derive(Debug, Clone)]
+pub struct Lines(Vec<usize>);
+
+impl Lines {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The place of the byte at `offset` in the bytes that these are the lines of.
+    pub fn place(&self, file: &Path, bytes: &[u8], offset: usize) -> Place {
+        Place::in_line(file, bytes, offset, self.0.partition_point(|end| *end < offset))
     }
 }
 
@@ -86,6 +107,15 @@ mod tests {
         assert_eq!(place(b"", 0).excerpt(), "    \n    ^");
         assert_eq!(place(b"ab", 99).to_string(), "f:1:3");
         assert_eq!(place(b"ab\n", 3).to_string(), "f:2:1");
+    }
+
+    #[test]
+    fn a_place_by_known_lines_is_the_same() {
+        let text = b"one\n\n\ttwo three\r\nfour\n";
+        let lines = Lines::of(text);
+        for offset in 0..text.len() + 2 {
+            assert_eq!(lines.place(Path::new("f"), text, offset), place(text, offset), "{offset}");
+        }
     }
 
     #[test]

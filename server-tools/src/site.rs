@@ -1,17 +1,16 @@
 //! The boot server as `/etc/ghostrc` describes it, with what must be looked up once.
 
-use std::fs;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dhcp::isc::{HostTable, ReadError, UsableHost};
+use crate::dhcp::{Configuration, Host, Kind, Server, SwapError};
 use crate::ghostrc::{Ghostrc, GhostrcError};
 use ghost_contract::HostName;
 use ghost_contract::order::ImageStore;
 
-use crate::dhcp::{SwapError, isc};
+use crate::sys::regular;
 
 /// Why the boot server's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +25,7 @@ pub enum SiteError {
     NoDhcpConfiguration(String),
     /// The DHCP configuration is wrong.
     #[error("the DHCP configuration is not usable")]
-    Dhcp(#[from] ReadError),
+    Dhcp(#[source] anyhow::Error),
     /// A host that always boots from the network, or is not usable.
     #[error("nothing was touched")]
     Host(#[from] SwapError),
@@ -47,7 +46,7 @@ pub struct Site {
 
 impl Site {
     pub fn open(ghostrc: &Path, lock_timeout: Duration) -> Result<Self, SiteError> {
-        let bytes = fs::read(ghostrc).map_err(|error| SiteError::Read(ghostrc.to_owned(), error))?;
+        let bytes = regular::read(ghostrc).map_err(|error| SiteError::Read(ghostrc.to_owned(), error))?;
         let ghostrc = Ghostrc::parse(ghostrc, &bytes)?;
         let places = &ghostrc.dhcp_configurations;
         let found = places.iter().find(|path| path.exists()).cloned();
@@ -56,18 +55,24 @@ impl Site {
         Ok(Self { ghostrc, dhcp_configuration, lock_timeout })
     }
 
-    /// Reads the DHCP configuration with all that it includes.
-    pub fn host_table(&self) -> Result<HostTable, SiteError> {
-        let path = &self.dhcp_configuration;
-        let bytes = fs::read(path).map_err(|error| SiteError::Read(path.clone(), error))?;
-        // Relative paths are dhcpd's, whose working folder as a service is the root.
-        let mut content = |included: &Path| fs::read(Path::new("/").join(included));
-        Ok(HostTable::read(path, bytes, &mut content)?)
+    /// The DHCP server whose configuration is edited.
+    pub fn dhcp(&self) -> Box<dyn Server> {
+        self.dhcp_of(Kind::default())
     }
 
-    /// The host with all that a job needs, and the file that it is declared in.
-    pub fn host(&self, table: &HostTable, name: &HostName) -> Result<UsableHost, SiteError> {
-        Ok(isc::swap(table, name, &self.ghostrc.for_host(name).boot_file)?.host)
+    /// The DHCP server in which a swap was made, whatever the settings say since.
+    pub fn dhcp_of(&self, kind: Kind) -> Box<dyn Server> {
+        kind.server(&self.ghostrc, &self.dhcp_configuration)
+    }
+
+    /// Reads the DHCP configuration with all that belongs to it.
+    pub fn hosts(&self) -> Result<Box<dyn Configuration>, SiteError> {
+        self.dhcp().read().map_err(SiteError::Dhcp)
+    }
+
+    /// The host with all that a job needs, if a job may swap it.
+    pub fn host(&self, hosts: &dyn Configuration, name: &HostName) -> Result<Host, SiteError> {
+        Ok(hosts.swappable(name, &self.ghostrc.for_host(name).boot_file)?)
     }
 
     /// The image store as the clients see it, with a numeric address.

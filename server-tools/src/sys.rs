@@ -15,6 +15,7 @@ pub mod own_address;
 pub mod packet;
 pub mod program;
 pub mod random;
+pub mod regular;
 pub mod resolve;
 pub mod rpc;
 pub mod service;

@@ -68,7 +68,7 @@ pub enum VerbError {
 
 impl VerbError {
     /// The exit status.
-    pub const fn exit_status(&self) -> u8 {
+    pub fn exit_status(&self) -> u8 {
         match self {
             Self::Site(_) => FailureKind::Configuration.exit().status(),
             Self::Journal(_) => FailureKind::Failed.exit().status(),

@@ -4,17 +4,19 @@
 //! bytes ──lexer──▶ tokens ──tree──▶ statements ──table──▶ hosts ──▶ a usable host, or what is wrong with it
 //! ```
 //!
-//! Every byte is kept: tokens and statements are stretches of the input, never copies of it. Nothing here
-//! opens a file; whoever reads a table says what an `include` holds. What dhcpd itself makes of odd input was
-//! tried with dhcpd 4.4.3 and stands at the place where it matters.
+//! Every byte is kept: tokens and statements are stretches of the input, never copies of it. Only [`server`] opens files;
+//! whoever reads a table says what an `include` holds. What dhcpd itself makes of odd input was tried with dhcpd 4.4.3 and
+//! stands at the place where it matters.
 
 pub mod edit;
 pub mod lexer;
+pub mod server;
 pub mod table;
 pub mod tree;
 pub mod usable;
 
 pub use edit::{revert, swap};
+pub use server::Dhcpd;
 pub use table::{Host, HostTable, ReadError};
 pub use tree::{Statement, SyntaxFault, Tree};
 pub use usable::{Flaw, HostProblem, UsableHost};

@@ -1,62 +1,59 @@
-//! Changes what the DHCP server offers one host, and puts it back.
+//! Changes what the DHCP server offers hosts, and puts it back. Any number of hosts share one edit.
 //!
 //! ```text
-//! announce ─▶ edit lock ─▶ read ─▶ pure edit ─▶ file beside ─▶ dhcpd -t ─▶ intent ─▶ rename ─▶ ticket ─▶ unlock
+//! announce ─▶ edit lock ─▶ read ─▶ pure edit ─▶ files beside ─▶ checker ─▶ intents ─▶ rename ─▶ read back ─▶ ticket
 //! ```
-//! Does not know why; the caller says which host, and restarts the server afterwards with the ticket.
+//! Does not know why; the caller says which hosts, and has the server take the edit up with the ticket
+//! ([`super::restart`]). A revert needs neither the checker nor the state folder: it comes before everything else.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
+use rustix::io::Errno;
 
-use crate::dhcp::restart::{RestartError, Restarts, Ticket};
-use crate::dhcp::{self, Gone, Revert, SwapError, isc};
-use crate::site::{Site, SiteError};
-use crate::state::journal::{JournalError, Original, Swap};
-use crate::sys::atomic::{AtomicError, Beside, Effects};
-use crate::sys::lock::{Lock, LockError};
-use crate::sys::service::{self, ServiceError};
+use super::restart::{Restarts, Ticket};
+use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};
+use crate::exit::{Exit, WithExit as _};
+use crate::site::Site;
+use crate::sys::atomic::{Beside, Effects};
+use crate::sys::lock::Lock;
+use crate::sys::regular;
 
-/// How long the DHCP server's own checker may take.
-const CHECK_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Why an offer was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum OfferError {
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(transparent)]
-    Host(#[from] SwapError),
-    /// A file of it cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// The checker does not accept the edited configuration; nothing was changed.
-    #[error("the DHCP server would not accept the edited configuration")]
-    Check(#[source] ServiceError),
-    /// The file cannot be replaced.
-    #[error(transparent)]
-    Write(#[from] AtomicError),
-    /// The intent cannot be written down.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Ticket(#[from] RestartError),
+/// What an edit came to.
+#[derive(Debug)]
+pub struct Edited<T> {
+    /// What became of each host, in the order in which they were given.
+    pub each: Vec<anyhow::Result<T>>,
+    /// What has the server take it up; none if there is nothing to take up.
+    pub ticket: Option<Ticket>,
+    /// What people should know besides.
+    pub remarks: Vec<String>,
 }
 
 /// What became of a revert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reverted {
-    /// The original bytes are back.
+    /// The original bytes are back: the file was read again, and the host is offered its own file there.
     Restored,
+    /// The host is offered its own file already.
     NothingToDo,
-    /// Somebody else has changed the host's entry since; it was left alone.
-    LeftAlone(Gone),
+    /// Another person has changed the host's entry since; it was left alone.
+    LeftAlone(Fault),
 }
+
+/// A host that is offered our boot file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outstanding {
+    pub host: String,
+    pub boot_file: String,
+}
+
+/// Writes down what is about to be changed, before it is.
+pub type Intend<'a> = dyn FnMut(&HostName, &Swap) -> anyhow::Result<()> + 'a;
 
 /// Edits one boot server's DHCP configuration.
 pub struct Offers<'a> {
@@ -75,70 +72,191 @@ impl<'a> Offers<'a> {
         waiting: &'a mut dyn FnMut(&str),
         effects: &'a mut dyn Effects,
     ) -> Self {
-        let restarts = Restarts::new(&site.ghostrc.state_folder, site.lock_timeout);
-        Self { site, restarts, purpose, waiting, effects }
+        Self { site, restarts: Restarts::of(site), purpose, waiting, effects }
     }
 
-    /// Makes the host's entry offer its boot file. `intend` is told what is about to be changed, and must write
-    /// it down before it returns.
-    pub fn swap(
-        &mut self,
-        name: &HostName,
-        intend: &mut dyn FnMut(Swap) -> Result<(), JournalError>,
-    ) -> Result<Ticket, OfferError> {
+    /// Makes the hosts' entries offer their boot files, all in one edit. `intend` is told of each host what is about to be
+    /// changed, and must write it down before it returns; a host of which it cannot is left as it is. A host that cannot
+    /// be swapped does not keep the others from it.
+    pub fn swap(&mut self, hosts: &[HostName], intend: &mut Intend<'_>) -> anyhow::Result<Edited<()>> {
         let announced = self.restarts.announce()?;
         let _editing = self.lock()?;
-        let table = self.site.host_table()?;
-        let boot_file = self.site.ghostrc.for_host(name).boot_file;
-        let dhcp::Swap { host, contents, previous } = isc::swap(&table, name, &boot_file)?;
-        let (file, original) = (absolute(&host.file), Original::new(&previous));
-        let beside = Beside::write(&file, &contents, self.effects)?;
-        self.check(beside.path())?;
-        intend(Swap { file, original, boot_file })?;
-        beside.replace(self.effects)?;
-        let ticket = self.restarts.draw()?;
-        drop(announced);
-        Ok(ticket)
-    }
-
-    /// Puts the original bytes of a host's value back, and changes nothing else. There is a ticket in any case:
-    /// the server may not have taken up yet that the bytes are back.
-    pub fn revert(&mut self, name: &HostName, swap: &Swap) -> Result<(Reverted, Ticket), OfferError> {
-        let announced = self.restarts.announce()?;
-        let _editing = self.lock()?;
-        let bytes = read(&swap.file)?;
-        let edit = isc::revert(&swap.file, &bytes, name, &swap.boot_file, swap.original.as_bytes());
-        let became = match edit {
-            Revert::Contents(contents) => {
-                // No checker in between: these bytes were there before, and a configuration that somebody else
-                // has broken meanwhile is no reason to leave our swap in it.
-                Beside::write(&swap.file, &contents, self.effects)?.replace(self.effects)?;
-                Reverted::Restored
-            }
-            Revert::AlreadyReverted => Reverted::NothingToDo,
-            Revert::Gone(gone) => Reverted::LeftAlone(gone),
+        let server = self.site.dhcp();
+        let configuration = server.read().context("the DHCP configuration is not usable")?;
+        let boot_file = |host| self.site.ghostrc.for_host(host).boot_file;
+        let wanted =
+            hosts.iter().map(|host| Wanted { host: host.clone(), boot_file: boot_file(host) }).collect();
+        let mut round = Round {
+            wanted,
+            each: hosts.iter().map(|_| Ok(())).collect(),
+            intended: vec![false; hosts.len()],
         };
-        let ticket = self.restarts.draw()?;
+        let mut remarks = Vec::new();
+        // A second time only if an intent could not be written down, without the host that it was of.
+        while round.goes_on() {
+            let (changes, swapped) = round.edit(configuration.as_ref());
+            let beside = self.write_beside(&changes)?;
+            if changes.is_empty() {
+                break;
+            }
+            server
+                .check(&changes)
+                .context("the DHCP server would not accept the edited configuration")
+                .exit(Exit::Configuration)?;
+            if round.intend(&swapped, intend) {
+                remarks = hard_links(&changes);
+                self.put_in_place(beside, &mut |file, error| round.failed(&swapped, file, error));
+                break;
+            }
+        }
+        // Where a file could not be replaced it may be all the same.
+        let ticket = round.intended.contains(&true).then(|| self.restarts.draw(server.kind()));
         drop(announced);
-        Ok((became, ticket))
+        Ok(Edited { each: round.each, ticket, remarks })
     }
 
-    fn lock(&mut self) -> Result<Lock, OfferError> {
+    /// Puts the original bytes of hosts' values back, all in one edit, and changes nothing else. There is a ticket in any
+    /// case: the server may not have taken up yet that the bytes are back.
+    pub fn revert(&mut self, swapped: &[(HostName, Swap)]) -> anyhow::Result<Edited<Reverted>> {
+        // Without it another restart does not wait for this edit, and that is all.
+        let announced = self.restarts.announce().ok();
+        let _editing = self.lock()?;
+        let mut each: Vec<anyhow::Result<Reverted>> =
+            swapped.iter().map(|_| Ok(Reverted::NothingToDo)).collect();
+        let mut remarks = Vec::new();
+        for ((kind, file), places) in by_file(swapped) {
+            let of_file: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
+            let became = self.revert_file(kind, &file, &of_file, &mut remarks);
+            match became {
+                Ok(became) => places.into_iter().zip(became).for_each(|(place, became)| each[place] = became),
+                Err(error) => places.into_iter().for_each(|place| each[place] = Err(again(&error))),
+            }
+        }
+        let kind = swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server);
+        let ticket = Some(self.restarts.draw(kind));
+        drop(announced);
+        Ok(Edited { each, ticket, remarks })
+    }
+
+    /// No checker in between: these bytes were there before, and a configuration that another person has broken meanwhile is
+    /// no reason to leave our swap in it.
+    fn revert_file(
+        &mut self,
+        kind: Kind,
+        file: &Path,
+        swapped: &[(HostName, Swap)],
+        remarks: &mut Vec<String>,
+    ) -> anyhow::Result<Vec<anyhow::Result<Reverted>>> {
+        let server = self.site.dhcp_of(kind);
+        let edit = server.revert(file, &read(file)?, swapped);
+        if let Some(contents) = edit.contents {
+            let change = Change { file: file.to_owned(), contents };
+            remarks.extend(hard_links(std::slice::from_ref(&change)));
+            Beside::write(file, &change.contents, self.effects)
+                .and_then(|beside| beside.replace(self.effects))
+                .map_err(marked)?;
+        }
+        let read_back = server.revert(file, &read(file)?, swapped).each;
+        let became = edit.each.into_iter().zip(read_back).map(|(was, is)| match (was, is) {
+            (Back::Put, Back::Already) => Ok(Reverted::Restored),
+            (_, Back::Already) => Ok(Reverted::NothingToDo),
+            (Back::Gone(_), Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
+            _ => Err(anyhow!(
+                "{} was written, and does not offer the host's own file when it is read again",
+                file.display()
+            )),
+        });
+        Ok(became.collect())
+    }
+
+    fn lock(&mut self) -> anyhow::Result<Lock> {
         let path = lock_path(&self.site.dhcp_configuration);
-        Ok(Lock::take(&path, &self.purpose, self.site.lock_timeout, self.waiting)?)
+        let lock = Lock::take(&path, &self.purpose, self.site.lock_timeout, self.waiting);
+        lock.map_err(marked)
     }
 
-    fn check(&self, file: &Path) -> Result<(), OfferError> {
-        check(self.site, file).map_err(OfferError::Check)
+    fn write_beside(&mut self, changes: &[Change]) -> anyhow::Result<Vec<Beside>> {
+        let beside = changes
+            .iter()
+            .map(|change| Beside::write(&change.file, &change.contents, self.effects).map_err(marked));
+        beside.collect()
+    }
+
+    /// A file that cannot be replaced does not keep the others from it; `failed` is told of it.
+    fn put_in_place(&mut self, beside: Vec<Beside>, failed: &mut dyn FnMut(&Path, &anyhow::Error)) {
+        for beside in beside {
+            let file = beside.named().to_owned();
+            if let Err(error) = beside.replace(self.effects) {
+                failed(&file, &marked(error));
+            }
+        }
     }
 }
 
-/// Has the DHCP server's own checker read a file.
-pub fn check(site: &Site, file: &Path) -> Result<(), ServiceError> {
-    let command = &site.ghostrc.dhcp_check;
-    let mut words = vec![command.program().to_owned()];
-    words.extend(command.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
-    service::run(&words, CHECK_DEADLINE).map(|_words| ())
+/// How far a swap of several hosts has come. Places are those in the list of hosts.
+struct Round {
+    wanted: Vec<Wanted>,
+    each: Vec<anyhow::Result<()>>,
+    /// Of which hosts it is written down what is about to be changed.
+    intended: Vec<bool>,
+}
+
+impl Round {
+    fn goes_on(&self) -> bool {
+        self.each.iter().any(Result::is_ok)
+    }
+
+    /// The edit of all hosts of which nothing has failed.
+    fn edit(&mut self, configuration: &dyn Configuration) -> (Vec<Change>, Vec<(usize, Swap)>) {
+        let places: Vec<usize> = (0..self.wanted.len()).filter(|place| self.each[*place].is_ok()).collect();
+        let wanted: Vec<Wanted> = places.iter().map(|place| self.wanted[*place].clone()).collect();
+        let Edit { changes, swaps } = configuration.swap(&wanted);
+        let mut swapped = Vec::new();
+        for (place, swap) in places.into_iter().zip(swaps) {
+            match swap {
+                Ok(swap) => swapped.push((place, swap)),
+                Err(error) => self.each[place] = Err(error).exit(Exit::Configuration),
+            }
+        }
+        (changes, swapped)
+    }
+
+    /// Whether all that is about to be changed is written down now.
+    fn intend(&mut self, swapped: &[(usize, Swap)], intend: &mut Intend<'_>) -> bool {
+        for (place, swap) in swapped {
+            if self.intended[*place] {
+                continue;
+            }
+            match intend(&self.wanted[*place].host, swap) {
+                Ok(()) => self.intended[*place] = true,
+                Err(error) => self.each[*place] = Err(error),
+            }
+        }
+        swapped.iter().all(|(place, _)| self.intended[*place])
+    }
+
+    fn failed(&mut self, swapped: &[(usize, Swap)], file: &Path, error: &anyhow::Error) {
+        for (place, _) in swapped.iter().filter(|(_, swap)| swap.file == file) {
+            self.each[*place] = Err(again(error));
+        }
+    }
+}
+
+/// Every host that is offered our boot file now. Whose swap that is, if it is one, the caller knows.
+pub fn outstanding(site: &Site) -> anyhow::Result<Vec<Outstanding>> {
+    let listed = site.dhcp().read()?.list();
+    let offers_ours = |name: &str, offered: &[u8]| {
+        let settings = name
+            .parse()
+            .map_or_else(|_| site.ghostrc.settings().clone(), |name| site.ghostrc.for_host(&name));
+        let boot_file = settings.boot_file;
+        (boot_file.as_bytes() == offered).then_some(boot_file)
+    };
+    let outstanding = listed.into_iter().filter_map(|host| {
+        let boot_file = offers_ours(&host.name, host.offered.as_deref()?)?;
+        Some(Outstanding { host: host.name, boot_file })
+    });
+    Ok(outstanding.collect())
 }
 
 /// The lock that everybody takes who edits this configuration: a sibling, since the file itself is replaced.
@@ -148,13 +266,50 @@ pub fn lock_path(configuration: &Path) -> PathBuf {
     configuration.with_file_name(name)
 }
 
-/// dhcpd takes a relative `include` as relative to its working folder, the root for a service.
-fn absolute(path: &Path) -> PathBuf {
-    Path::new("/").join(path)
+/// Which of the swaps are in which file of which server.
+fn by_file(swapped: &[(HostName, Swap)]) -> Vec<((Kind, PathBuf), Vec<usize>)> {
+    let mut files: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+    for (place, (_, swap)) in swapped.iter().enumerate() {
+        files.entry(&swap.file).or_default().push(place);
+    }
+    let kind = |places: &[usize]| places.first().map_or_else(Kind::default, |place| swapped[*place].1.server);
+    files.into_iter().map(|(file, places)| ((kind(&places), file.to_owned()), places)).collect()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, OfferError> {
-    fs::read(path).map_err(|error| OfferError::Read(path.to_owned(), error))
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    regular::read(path).with_context(|| format!("cannot read {}", path.display())).exit(Exit::Configuration)
+}
+
+/// Of a file with several names only the one that is edited gets the new contents.
+fn hard_links(changes: &[Change]) -> Vec<String> {
+    let links = |change: &Change| std::fs::metadata(&change.file).map_or(1, |metadata| metadata.nlink());
+    let linked = changes.iter().filter(|change| links(change) > 1);
+    let words = |change: &Change| {
+        format!(
+            "{} has other names too (hard links); they keep what it said before, because a file is replaced as a whole",
+            change.file.display()
+        )
+    };
+    linked.map(words).collect()
+}
+
+/// The same error for another host of the same file.
+fn again(error: &anyhow::Error) -> anyhow::Error {
+    anyhow!("{error:#}").exit(Exit::of(error))
+}
+
+/// Says what to do about what trying again does not change, and gives it the exit status of what must be mended.
+fn marked(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let error = error.into();
+    let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let mend = match cause.and_then(Errno::from_io_error) {
+        Some(Errno::ROFS) => "mount it for reading and writing",
+        Some(Errno::PERM | Errno::ACCESS) if rustix::process::geteuid().is_root() => {
+            "root may not either: is it immutable (lsattr, chattr -i), or is there a security module?"
+        }
+        _ => return error,
+    };
+    anyhow!("{error:#}; {mend}").exit(Exit::Configuration)
 }
 
 #[cfg(test)]

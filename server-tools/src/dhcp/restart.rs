@@ -1,29 +1,30 @@
 //! Makes the DHCP server take up its configuration, once for all whose edits meet.
 //!
-//! Each edit gets a number, its ticket. Whoever holds the restart lock waits a moment for those who are about to
-//! edit, notes the newest ticket, restarts, and writes down up to which ticket the server knows the
-//! configuration. Who comes after that and finds its own ticket served has nothing to do.
+//! Each edit gets a number, its ticket. Whoever holds the restart lock waits a moment for those who are about to edit, notes
+//! the newest ticket, restarts, and writes down up to which ticket the server knows the configuration. Who comes after that
+//! and finds its own ticket served has nothing to do.
 //!
 //! ```text
 //! announce (shared lock) ─▶ edit lock ─▶ edit, ticket += 1 ─▶ both locks released
 //!                                                                  │
 //!       restart lock ─▶ served ≥ own ticket? done ◀────────────────┘
-//!             └─▶ wait until nobody is announced and no ticket is new ─▶ restart ─▶ served := newest
+//!             └─▶ wait until nobody is announced and no ticket is new ─▶ checker ─▶ restart ─▶ served := newest
 //! ```
+//! The state folder only saves restarts: where it cannot be read or written, the server is restarted all the same.
+//! [`Attempts`] says when a restart that failed is tried again; whoever asks for one has it done on a thread of its own.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ghostrc::CommandLine;
-
+use super::{Kind, Server};
+use crate::exit::Exit;
+use crate::site::Site;
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
-use crate::sys::service::{self, ServiceError};
 
-/// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
-const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+/// How long another may be at a restart; its command alone may take two minutes.
+const LONGEST_RESTART: Duration = Duration::from_secs(180);
 /// How often one who waits for the restart lock looks whether it is served already.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -43,22 +44,71 @@ impl Gathering {
     pub const REVERTS: Self = Self { quiet: Duration::from_secs(1), longest: Duration::from_secs(5) };
 }
 
-/// Why the DHCP server did not take up its configuration.
+/// Why the DHCP server has not taken up its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum RestartError {
+    /// The server that runs goes on with what it has read before.
+    #[error(
+        "the DHCP server was not restarted, so that it goes on running, because its own checker refuses the configuration; \
+         correct the place that it names"
+    )]
+    Refused(#[source] anyhow::Error),
+    /// It may be down.
     #[error("the DHCP server was not restarted")]
-    Service(#[source] ServiceError),
+    Failed(#[source] anyhow::Error),
+    /// Another restart took too long.
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    #[error("cannot write {}", .0.display())]
-    Write(PathBuf, #[source] io::Error),
 }
 
-/// The number of an edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+impl RestartError {
+    /// What it ends the program with.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) | Self::Failed(_) => Exit::Configuration,
+            Self::Lock(LockError::Busy { .. }) => Exit::Busy,
+            Self::Lock(_) => Exit::Failed,
+        }
+    }
+}
+
+/// When a restart that failed is tried again. Pure: `now` is an argument.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attempts {
+    failed: u32,
+    next: Duration,
+}
+
+impl Attempts {
+    /// After the first failure.
+    const SHORTEST: Duration = Duration::from_secs(2);
+    /// An administrator who has mended the configuration does not want to wait longer.
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    /// An attempt has failed. Each time it is waited twice as long as before.
+    pub fn failed(&mut self, now: Duration) {
+        let doubled = Self::SHORTEST.saturating_mul(1 << self.failed.min(16));
+        self.next = now + doubled.min(Self::LONGEST);
+        self.failed += 1;
+    }
+
+    /// When the next attempt is due; at once if none has failed.
+    pub const fn next(&self) -> Duration {
+        self.next
+    }
+
+    /// How many have failed.
+    pub const fn count(&self) -> u32 {
+        self.failed
+    }
+}
+
+/// The number of an edit; none if it could not be written down, so that a restart must follow in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    server: Kind,
+    number: Option<u64>,
+}
 
 /// The tickets and locks of one boot server.
 #[derive(Debug, Clone)]
@@ -68,89 +118,127 @@ pub struct Restarts {
 }
 
 impl Restarts {
-    /// Those below this state folder.
-    pub fn new(state_folder: &Path, lock_timeout: Duration) -> Self {
-        Self { folder: state_folder.join("restart"), lock_timeout }
+    pub fn of(site: &Site) -> Self {
+        Self { folder: site.ghostrc.state_folder.join("restart"), lock_timeout: site.lock_timeout }
     }
 
     /// Says that an edit is about to be made, until the result is dropped.
-    pub fn announce(&self) -> Result<Lock, RestartError> {
+    pub fn announce(&self) -> anyhow::Result<Lock> {
         // A restart that gathers holds it alone for an instant only.
         Ok(Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Shared, self.lock_timeout)?)
     }
 
-    /// The ticket of an edit that was just made, by the holder of the edit lock.
-    pub fn draw(&self) -> Result<Ticket, RestartError> {
+    /// The ticket of an edit that was just made in this server's configuration, by the holder of the edit lock.
+    pub fn draw(&self, server: Kind) -> Ticket {
         // After a power cut one number may be older than the other.
-        let ticket = Ticket(self.number("newest")?.max(self.number("served")?) + 1);
-        self.write("newest", ticket)?;
-        Ok(ticket)
+        let number = self.number("newest").max(self.number("served")) + 1;
+        let number = self.write("newest", number).is_ok().then_some(number);
+        Ticket { server, number }
     }
 
-    /// Restarts the DHCP server, unless that has been done since this edit.
-    pub fn serve(
-        &self,
-        ticket: Ticket,
-        command: &CommandLine,
-        gathering: Gathering,
-    ) -> Result<(), RestartError> {
-        let Some(_restarting) = self.turn(ticket)? else { return Ok(()) };
-        let newest = self.gather(gathering)?.max(ticket);
-        let mut words = vec![command.program().to_owned()];
-        words.extend_from_slice(command.arguments());
-        service::run(&words, RESTART_DEADLINE).map_err(RestartError::Service)?;
-        self.write("served", newest)
+    /// Has the DHCP server take up its configuration, unless that has been done since this edit. Waits for others, for the
+    /// distance that restarts must keep, and for the server: so not for a loop that others depend on.
+    pub fn serve(&self, ticket: Ticket, site: &Site, gathering: Gathering) -> Result<(), RestartError> {
+        let Turn::Ours(_restarting) = self.turn(ticket)? else { return Ok(()) };
+        let server = site.dhcp_of(ticket.server);
+        self.keep_distance(server.as_ref());
+        let newest = self.gather(gathering).max(ticket.number.unwrap_or_default());
+        server.check(&[]).map_err(RestartError::Refused)?;
+        let _told_to_others = self.write("last", millis(clock::uptime()));
+        server.take_up().map_err(RestartError::Failed)?;
+        // If it cannot be written, the others restart once more.
+        let _told_to_others = self.write("served", newest);
+        Ok(())
     }
 
-    /// Waits for the restart lock; none if the ticket is served before. Whoever has the lock may be gathering others
-    /// for the next restart, which is nothing to wait for.
-    fn turn(&self, ticket: Ticket) -> Result<Option<Lock>, RestartError> {
+    /// Waits for the restart lock, unless the ticket is served before. Whoever has the lock may be gathering others for the
+    /// next restart, which is nothing to wait for.
+    fn turn(&self, ticket: Ticket) -> Result<Turn, RestartError> {
         let path = self.folder.join("restart.lock");
-        let deadline = clock::uptime() + self.lock_timeout.max(RESTART_DEADLINE);
+        let deadline = clock::uptime() + self.lock_timeout.max(LONGEST_RESTART);
+        let is_served = || ticket.number.is_some_and(|number| self.number("served") >= number);
         loop {
-            if self.number("served")? >= ticket.0 {
-                return Ok(None);
+            if is_served() {
+                return Ok(Turn::Served);
             }
             match Lock::take_quietly(&path, Sharing::Alone, LOOK_EVERY) {
-                Ok(_) if self.number("served")? >= ticket.0 => return Ok(None),
-                Ok(lock) => return Ok(Some(lock)),
+                Ok(_) if is_served() => return Ok(Turn::Served),
+                Ok(lock) => return Ok(Turn::Ours(Some(lock))),
                 Err(LockError::Busy { .. }) if clock::uptime() < deadline => {}
-                Err(error) => return Err(error.into()),
+                Err(error @ LockError::Busy { .. }) => return Err(error.into()),
+                // Without a state folder nobody can know of the others.
+                Err(_) => return Ok(Turn::Ours(None)),
             }
         }
     }
 
+    /// Service managers refuse to start what was started too often within some time.
+    fn keep_distance(&self, server: &dyn Server) {
+        let now = clock::uptime();
+        let last = Duration::from_millis(self.number("last"));
+        // What is ahead of the clock is from before this machine was started.
+        if last <= now {
+            std::thread::sleep((last + server.distance()).saturating_sub(now));
+        }
+    }
+
     /// Lets those who edit at the same moment finish.
-    fn gather(&self, Gathering { quiet, longest }: Gathering) -> Result<Ticket, RestartError> {
+    fn gather(&self, Gathering { quiet, longest }: Gathering) -> u64 {
         let deadline = clock::uptime() + longest;
-        let mut newest = Ticket(self.number("newest")?);
+        let mut newest = self.number("newest");
         loop {
             let left = deadline.saturating_sub(clock::uptime());
             // Taken alone it is free of those who announced; held no longer than that.
             let announced = Lock::take_quietly(&self.folder.join("announced.lock"), Sharing::Alone, left);
             drop(announced);
             std::thread::sleep(quiet.min(left));
-            let now = Ticket(self.number("newest")?);
+            let now = self.number("newest");
             if now == newest || clock::uptime() >= deadline {
-                return Ok(now);
+                return now;
             }
             newest = now;
         }
     }
 
-    fn number(&self, name: &str) -> Result<u64, RestartError> {
-        let path = self.folder.join(name);
-        match fs::read_to_string(&path) {
-            // One that is torn by a power cut counts as none: then there is one restart too many.
-            Ok(text) => Ok(text.trim().parse().unwrap_or(0)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(RestartError::Read(path, error)),
-        }
+    /// One that cannot be read, or is torn by a power cut, counts as none: then there is one restart too many.
+    fn number(&self, name: &str) -> u64 {
+        let text = fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
     }
 
     /// Neither in one piece nor to the disk: a number that is lost counts as none, which costs a restart.
-    fn write(&self, name: &str, ticket: Ticket) -> Result<(), RestartError> {
-        let path = self.folder.join(name);
-        fs::write(&path, format!("{}\n", ticket.0)).map_err(|error| RestartError::Write(path, error))
+    fn write(&self, name: &str, number: u64) -> std::io::Result<()> {
+        fs::write(self.folder.join(name), format!("{number}\n"))
+    }
+}
+
+/// Whether there is anything to do.
+enum Turn {
+    Served,
+    /// With the lock, where there can be one.
+    Ours(Option<Lock>),
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_that_fails_is_tried_again_ever_later_but_within_a_minute() {
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.next(), Duration::ZERO);
+        let mut now = Duration::from_secs(1_000);
+        let mut waited = Vec::new();
+        for _ in 0..8 {
+            attempts.failed(now);
+            waited.push((attempts.next() - now).as_secs());
+            now = attempts.next();
+        }
+        assert_eq!(waited, [2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(attempts.count(), 8);
     }
 }

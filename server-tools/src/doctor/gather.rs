@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::ScopedJoinHandle;
 
-use crate::dhcp::isc::{HostTable, UsableHost};
+use crate::dhcp::{self, Configuration};
 use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::{HostName, layout};
 
@@ -19,7 +19,6 @@ use super::facts::{
     BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
 };
 use crate::catalog::Catalog;
-use crate::dhcp::offer;
 use crate::job::ending::chain;
 use crate::site::Site;
 use crate::sys::interface::{Interface, InterfaceError};
@@ -33,9 +32,9 @@ const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 /// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named. What is asked
 /// over the network is asked at once, and once for all hosts: so it takes as long as the slowest answer, and no
 /// longer for a thousand hosts than for one.
-pub fn gather(site: &Site, table: Tried<&HostTable>, named: &[HostName]) -> Facts {
+pub fn gather(site: &Site, configuration: Tried<&dyn Configuration>, named: &[HostName]) -> Facts {
     let ghostrc = &site.ghostrc;
-    let hosts = table.and_then(|table| hosts(site, table, named));
+    let hosts = configuration.and_then(|configuration| hosts(site, configuration, named));
     let names = boot_file_names(site, hosts.as_deref().unwrap_or_default());
     let store_server = store_server(site);
     std::thread::scope(|scope| {
@@ -90,7 +89,7 @@ fn dhcp(site: &Site) -> Dhcp {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let configuration = site.dhcp_configuration.clone();
     Dhcp {
-        accepted: words(offer::check(site, &configuration)),
+        accepted: site.dhcp().check(&[]).map_err(|error| format!("{error:#}")),
         checker: ghostrc.dhcp_check.to_string(),
         folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
         restart: ghostrc.dhcp_restart.to_string(),
@@ -101,20 +100,21 @@ fn dhcp(site: &Site) -> Dhcp {
 
 /// A named host that cannot have a job is the reason; of all hosts, those that cannot are passed over, since not every
 /// machine in a DHCP configuration is meant to.
-fn hosts(site: &Site, table: &HostTable, named: &[HostName]) -> Tried<Vec<Host>> {
-    let describe = |host: UsableHost| Host {
+fn hosts(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> Tried<Vec<Host>> {
+    let describe = |host: dhcp::Host| Host {
         interface: words(interface(&host, &site.ghostrc.for_host(&host.name))).map(|found| found.name),
         name: host.name.to_string(),
         ip: host.ip,
     };
     if named.is_empty() {
-        let usable = table.clients().filter_map(|(name, _)| site.host(table, &name).ok());
+        let usable =
+            configuration.clients().into_iter().filter_map(|(name, _)| site.host(configuration, &name).ok());
         return Ok(usable.map(describe).collect());
     }
-    named.iter().map(|name| words(site.host(table, name)).map(describe)).collect()
+    named.iter().map(|name| words(site.host(configuration, name)).map(describe)).collect()
 }
 
-fn interface(host: &UsableHost, settings: &Settings) -> Result<Interface, InterfaceError> {
+fn interface(host: &dhcp::Host, settings: &Settings) -> Result<Interface, InterfaceError> {
     settings.interface.as_deref().map_or_else(|| Interface::towards(host.ip), Interface::named)
 }
 

@@ -10,17 +10,18 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ghost_contract::{Generation, Mode, Order, UnixTime, layout};
+use ghost_contract::{Generation, HostName, Mode, Order, UnixTime, layout};
 
 use crate::catalog::pruning::{self, PruningError, Resolve, keep_removals_out};
 use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, CatalogError, Facts};
-use crate::dhcp::offer::{OfferError, Offers, Reverted};
+use crate::dhcp::Swap;
+use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
-use crate::job::ending::chain;
+use crate::exit::Exit;
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
 use crate::site::Site;
-use crate::state::journal::{Begun, Entry, JournalError, Line, Swap};
+use crate::state::journal::{Begun, Entry, JournalError, Line};
 use crate::state::record::{self, Record, RecordError};
 use crate::sys::atomic::Real;
 use crate::sys::clock;
@@ -58,7 +59,7 @@ enum StepError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
-    Offer(#[from] OfferError),
+    Offer(anyhow::Error),
     #[error(transparent)]
     Restart(#[from] RestartError),
     #[error(transparent)]
@@ -105,14 +106,9 @@ impl StepError {
         };
         match self {
             Self::Journal(JournalError::Busy(_) | JournalError::Orphaned) => FailureKind::Busy,
-            Self::Offer(OfferError::Lock(lock))
-            | Self::Restart(RestartError::Lock(lock))
-            | Self::Pruning(PruningError::Lock(lock))
-            | Self::Lock(lock) => busy(lock),
-            Self::Offer(OfferError::Site(_) | OfferError::Host(_) | OfferError::Check(_)) => {
-                FailureKind::Configuration
-            }
-            Self::Restart(RestartError::Service(_)) => FailureKind::Configuration,
+            Self::Pruning(PruningError::Lock(lock)) | Self::Lock(lock) => busy(lock),
+            Self::Offer(error) => FailureKind::of(Exit::of(error)),
+            Self::Restart(error) => FailureKind::of(error.exit()),
             other if is_permission(other) => FailureKind::Permission,
             _ => FailureKind::Failed,
         }
@@ -299,14 +295,18 @@ impl Steps<'_> {
     fn swap(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
         let Work { journal, swap, begun, .. } = work;
         let purpose = format!("ghostctl {} {}", begun.mode, begun.host);
-        let mut intend = |intended: Swap| {
+        let mut intend = |_: &HostName, intended: &Swap| {
             *swap = Some(intended.clone());
-            journal.as_mut().map_or(Ok(()), |journal| journal.append(Line::Swaps(intended)))
+            let written = journal.as_mut().map(|journal| journal.append(Line::Swaps(intended.clone())));
+            Ok(written.transpose().map(|_written| ())?)
         };
         let mut effects = Real;
         let mut offers = Offers::new(self.site, purpose, waiting, &mut effects);
-        work.ticket = Some(offers.swap(&begun.host, &mut intend)?);
-        Ok(())
+        let hosts = std::slice::from_ref(&begun.host);
+        let Edited { each, ticket, remarks } = offers.swap(hosts, &mut intend).map_err(StepError::Offer)?;
+        work.ticket = ticket;
+        work.remarks.extend(remarks);
+        each.into_iter().collect::<anyhow::Result<()>>().map_err(StepError::Offer)
     }
 
     fn revert(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
@@ -315,26 +315,25 @@ impl Steps<'_> {
         let host = &work.begun.host;
         let mut effects = Real;
         let mut offers = Offers::new(self.site, format!("ghostctl revert {host}"), waiting, &mut effects);
-        let (became, ticket) = offers.revert(host, swap)?;
-        work.ticket = Some(ticket);
-        match became {
-            Reverted::Restored | Reverted::NothingToDo => Ok(()),
-            // There is nothing of ours in it any more, and so nothing to be undone.
-            Reverted::LeftAlone(gone) => {
-                work.remarks.push(format!(
-                    "somebody else has changed the DHCP entry since the swap, so it was left alone: {}",
-                    chain(&gone)
-                ));
-                Ok(())
+        let swapped = [(host.clone(), swap.clone())];
+        let Edited { each, ticket, remarks } = offers.revert(&swapped).map_err(StepError::Offer)?;
+        work.ticket = ticket;
+        work.remarks.extend(remarks);
+        for became in each {
+            match became.map_err(StepError::Offer)? {
+                Reverted::Restored | Reverted::NothingToDo => {}
+                // There is nothing of ours in it any more, and so nothing to be undone.
+                Reverted::LeftAlone(fault) => work.remarks.push(format!(
+                    "somebody else has changed the DHCP entry since the swap, so it was left alone: {fault}"
+                )),
             }
         }
+        Ok(())
     }
 
     fn restart(&self, work: &Work, gathering: Gathering) -> Result<(), StepError> {
         let Some(ticket) = work.ticket else { return Ok(()) };
-        let ghostrc = &self.site.ghostrc;
-        let restarts = Restarts::new(&ghostrc.state_folder, self.site.lock_timeout);
-        Ok(restarts.serve(ticket, &ghostrc.dhcp_restart, gathering)?)
+        Ok(Restarts::of(self.site).serve(ticket, self.site, gathering)?)
     }
 
     fn record(&self, work: &Work, job: Option<&Job>) -> Result<(), StepError> {

@@ -24,6 +24,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use crate::dhcp::Swap;
 use crate::job::{Phase, Step};
 use crate::sys::lock::try_alone;
 
@@ -45,42 +46,6 @@ pub struct Begun {
     /// The generation that is read, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,
-}
-
-/// What must be known to undo a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Swap {
-    /// The file that holds the host's entry.
-    pub file: PathBuf,
-    /// The bytes that stood between the quotes, or however they were written.
-    pub original: Original,
-    /// The file name that was put in their place.
-    pub boot_file: String,
-}
-
-/// The exact bytes of the value before the swap; text where they are UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Original {
-    Text(String),
-    /// Each byte as a number.
-    Bytes(Vec<u8>),
-}
-
-impl Original {
-    /// Keeps these bytes.
-    pub fn new(bytes: &[u8]) -> Self {
-        std::str::from_utf8(bytes)
-            .map_or_else(|_| Self::Bytes(bytes.to_owned()), |text| Self::Text(text.to_owned()))
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -72,6 +72,8 @@ pub enum AtomicError {
 /// A whole new file beside the one that it will replace. Removed again when dropped before [`Beside::replace`].
 #[derive(Debug)]
 pub struct Beside {
+    named: PathBuf,
+    /// The same without symbolic links.
     target: PathBuf,
     path: PathBuf,
     in_place: bool,
@@ -80,6 +82,7 @@ pub struct Beside {
 impl Beside {
     /// Writes the bytes beside `target`, with its owner and mode, or root's and 0644 if there is none yet.
     pub fn write(target: &Path, bytes: &[u8], effects: &mut dyn Effects) -> Result<Self, AtomicError> {
+        let named = target.to_owned();
         // Through a symbolic link the file that it leads to is replaced, not the link.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         let like = match fs::metadata(&target) {
@@ -88,10 +91,15 @@ impl Beside {
             Err(error) => return Err(AtomicError::Look(target, error)),
         };
         let path = target.with_file_name(beside_name(target.file_name().unwrap_or_default()));
-        let beside = Self { target, path, in_place: false };
+        let beside = Self { named, target, path, in_place: false };
         let write_error = |error| AtomicError::Write(beside.path.clone(), error);
         beside.fill(bytes, like.as_ref(), effects).map_err(write_error)?;
         Ok(beside)
+    }
+
+    /// The file that will be replaced, by the name that it was given.
+    pub fn named(&self) -> &Path {
+        &self.named
     }
 
     /// The file beside, for a checker to read.

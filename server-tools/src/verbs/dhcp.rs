@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use ghost_contract::HostName;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
-use crate::dhcp::offer::{OfferError, Offers, Reverted};
+use crate::dhcp::Swap;
+use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
+use crate::exit::Exit;
 use crate::job::FailureKind;
 use crate::job::ending::chain;
 use crate::output::Output;
 use crate::site::{Site, SiteError};
-use crate::state::journal::{JournalError, Swap};
+use crate::state::journal::JournalError;
 use crate::sys::atomic::{self, Real};
 
 /// Why an entry was not changed by hand.
@@ -25,7 +27,7 @@ pub enum DhcpVerbError {
     #[error(transparent)]
     Site(#[from] SiteError),
     #[error(transparent)]
-    Offer(#[from] OfferError),
+    Offer(#[from] anyhow::Error),
     /// The restart; the previous bytes are back.
     #[error(transparent)]
     Restart(#[from] RestartError),
@@ -50,10 +52,11 @@ pub enum DhcpVerbError {
 }
 
 impl DhcpVerbError {
-    pub const fn exit_status(&self) -> u8 {
+    pub fn exit_status(&self) -> u8 {
         match self {
             Self::NotSwapped(_) | Self::Kept(..) => FailureKind::Failed.exit().status(),
-            Self::Offer(OfferError::Lock(_)) => FailureKind::Busy.exit().status(),
+            Self::Offer(error) => Exit::of(error).status(),
+            Self::Restart(error) => error.exit().status(),
             _ => FailureKind::Configuration.exit().status(),
         }
     }
@@ -70,18 +73,21 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, Dh
     let host = &arguments.host;
     let boot_file = site.ghostrc.for_host(host).boot_file;
     if arguments.dry_run {
-        let usable = site.host(&site.host_table()?, host)?;
+        let usable = site.host(site.hosts()?.as_ref(), host)?;
         output.line(&format!("{host}: would offer \"{boot_file}\" in {}", usable.file.display()));
         return Ok(0);
     }
     let kept = kept(site, host);
-    let mut intend = |swap: Swap| {
+    let mut intend = |_: &HostName, swap: &Swap| -> anyhow::Result<()> {
         let failed = |error: io::Error| JournalError::Write(kept.clone(), error);
         fs::create_dir_all(kept.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
-        let text = serde_json::to_vec(&swap).map_err(|error| failed(error.into()))?;
-        atomic::replace(&kept, &text, &mut Real).map_err(|error| failed(io::Error::other(error)))
+        let text = serde_json::to_vec(swap).map_err(|error| failed(error.into()))?;
+        Ok(atomic::replace(&kept, &text, &mut Real).map_err(|error| failed(io::Error::other(error)))?)
     };
-    let ticket = edit(site, output, |offers| offers.swap(host, &mut intend))?;
+    let Edited { each, ticket, remarks } =
+        edit(site, output, |offers| offers.swap(std::slice::from_ref(host), &mut intend))?;
+    remarks.iter().for_each(|remark| output.line(&format!("{host}: warning: {remark}")));
+    each.into_iter().collect::<anyhow::Result<()>>()?;
     if let Err(error) = restart(site, ticket, Gathering::SWAPS) {
         return Err(match put_back(site, host, output) {
             Ok(()) => error.into(),
@@ -109,11 +115,15 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, 
 /// Reverts, restarts, and only then forgets the swap.
 fn put_back(site: &Site, host: &HostName, output: &mut Output) -> Result<(), DhcpVerbError> {
     let swap = read_kept(site, host)?;
-    let (became, ticket) = edit(site, output, |offers| offers.revert(host, &swap))?;
-    if let Reverted::LeftAlone(gone) = became {
-        output.line(&format!(
-            "{host}: warning: somebody else has changed the entry, so it was left alone: {gone}"
-        ));
+    let swapped = [(host.clone(), swap)];
+    let Edited { each, ticket, remarks } = edit(site, output, |offers| offers.revert(&swapped))?;
+    remarks.iter().for_each(|remark| output.line(&format!("{host}: warning: {remark}")));
+    for became in each {
+        if let Reverted::LeftAlone(fault) = became? {
+            output.line(&format!(
+                "{host}: warning: somebody else has changed the entry, so it was left alone: {fault}"
+            ));
+        }
     }
     restart(site, ticket, Gathering::SWAPS)?;
     let path = kept(site, host);
@@ -123,17 +133,16 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> Result<(), Dhc
 fn edit<T>(
     site: &Site,
     output: &mut Output,
-    edit: impl FnOnce(&mut Offers<'_>) -> Result<T, OfferError>,
-) -> Result<T, OfferError> {
+    edit: impl FnOnce(&mut Offers<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let mut waiting =
         |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
     let mut effects = Real;
     edit(&mut Offers::new(site, "ghostctl dhcp".to_owned(), &mut waiting, &mut effects))
 }
 
-fn restart(site: &Site, ticket: Ticket, gathering: Gathering) -> Result<(), RestartError> {
-    let restarts = Restarts::new(&site.ghostrc.state_folder, site.lock_timeout);
-    restarts.serve(ticket, &site.ghostrc.dhcp_restart, gathering)
+fn restart(site: &Site, ticket: Option<Ticket>, gathering: Gathering) -> Result<(), RestartError> {
+    ticket.map_or(Ok(()), |ticket| Restarts::of(site).serve(ticket, site, gathering))
 }
 
 fn kept(site: &Site, host: &HostName) -> PathBuf {

@@ -11,8 +11,8 @@ use crate::site::Site;
 
 /// Checks the set-up for these hosts, or for all; the number is the exit status.
 pub fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> u8 {
-    let table = words(site.host_table());
-    let findings = judge(&gather(site, table.as_ref().map_err(Clone::clone), hosts));
+    let configuration = words(site.hosts());
+    let findings = judge(&gather(site, configuration.as_deref().map_err(Clone::clone), hosts));
     for finding in &findings {
         match output.form() {
             Form::Json => output.json(finding),

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::dhcp::isc::HostTable;
+use crate::dhcp;
 use ghost_contract::{Generation, HostName, MacAddress};
 use serde::Serialize;
 
@@ -30,9 +30,8 @@ struct Row {
 }
 
 pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
-    let table = site.host_table()?;
     let catalog = Catalog::new(&site.ghostrc.store_folder);
-    let rows: Vec<Row> = table.hosts().iter().map(|host| row(&table, &catalog, host)).collect();
+    let rows: Vec<Row> = site.hosts()?.list().into_iter().map(|host| row(&catalog, host)).collect();
     if output.form() == Form::Json {
         rows.iter().for_each(|row| output.json(row));
         return Ok(0);
@@ -46,27 +45,23 @@ pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
     Ok(0)
 }
 
-fn row(table: &HostTable, catalog: &Catalog, host: &crate::dhcp::isc::Host) -> Row {
+fn row(catalog: &Catalog, host: dhcp::Listed) -> Row {
     let name: Option<HostName> = host.name.parse().ok();
-    let problem = match &name {
-        Some(name) => table.usable(name).err().map(|problem| problem.flaw.to_string()),
-        None => Some("its name is not one that a job can use".to_owned()),
-    };
     // A store that cannot be read is doctor's to tell.
     let backups = name.and_then(|name| catalog.list_host(&name).ok()).unwrap_or_default();
     let last = backups.into_iter().rfind(Listed::is_good);
     let manifest = last.as_ref().and_then(|last| last.manifest.as_ref().ok());
     Row {
-        host: host.name.clone(),
+        host: host.name,
         mac: host.mac,
-        ip: host.address,
-        offered: table.offered_file(host).map(|file| String::from_utf8_lossy(&file).into_owned()),
+        ip: host.ip,
+        offered: host.offered.map(|file| String::from_utf8_lossy(&file).into_owned()),
         backup_bytes: manifest.map(|manifest| manifest.bytes),
         backup_disks: manifest
             .map(|manifest| manifest.disks.iter().map(in_words).collect())
             .unwrap_or_default(),
         last_good_backup: last.as_ref().map(|last| last.generation.clone()),
-        problem,
+        problem: host.problem,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::dhcp::isc::{HostTable, UsableHost};
+use crate::dhcp::{Configuration, Host};
 use crate::ghostrc::Settings;
 use ghost_contract::order::{AtEnd, Imager};
 use ghost_contract::{Generation, HostName, Mode, Nonce, ethers, layout};
@@ -94,7 +94,7 @@ pub struct Asked {
 
 /// One host's job, before anything is touched.
 struct Intent {
-    host: UsableHost,
+    host: Host,
     settings: Settings,
     generation: Option<Generation>,
     imager: Option<Imager>,
@@ -108,10 +108,10 @@ pub fn run(
     asked: &Asked,
     output: &mut Output,
 ) -> Result<u8, JobsError> {
-    let table = site.host_table()?;
-    let mut hosts: Vec<UsableHost> = Vec::new();
+    let configuration = site.hosts()?;
+    let mut hosts: Vec<Host> = Vec::new();
     for name in &arguments.hosts {
-        let host = site.host(&table, name)?;
+        let host = site.host(configuration.as_ref(), name)?;
         if let Some(other) = hosts.iter().find(|other| other.ip == host.ip) {
             return Err(JobsError::SharedAddress(other.name.to_string(), host.name.to_string()));
         }
@@ -124,11 +124,11 @@ pub fn run(
     let catalog = Catalog::new(&site.ghostrc.store_folder);
     let intents = hosts.into_iter().map(|host| intent(site, &catalog, mode, host, asked));
     let intents = intents.collect::<Result<Vec<_>, _>>()?;
-    require_readiness(site, mode, &table, &arguments.hosts)?;
+    require_readiness(site, mode, configuration.as_ref(), &arguments.hosts)?;
     if arguments.dry_run {
         return Ok(say_what_would_be_done(mode, &intents, output));
     }
-    let clients: Vec<_> = table.clients().collect();
+    let clients = configuration.clients();
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
@@ -149,10 +149,10 @@ pub fn run(
 fn require_readiness(
     site: &Site,
     mode: Mode,
-    table: &HostTable,
+    configuration: &dyn Configuration,
     hosts: &[HostName],
 ) -> Result<(), JobsError> {
-    let findings = judge(&gather(site, Ok(table), hosts));
+    let findings = judge(&gather(site, Ok(configuration), hosts));
     let matters = |check| match check {
         // Whoever opens the sockets knows which right is missing.
         Check::Wake => false,
@@ -170,7 +170,7 @@ fn intent(
     site: &Site,
     catalog: &Catalog,
     mode: Mode,
-    host: UsableHost,
+    host: Host,
     asked: &Asked,
 ) -> Result<Intent, JobsError> {
     let mut settings = site.ghostrc.for_host(&host.name);
@@ -195,7 +195,7 @@ fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) -
             "{}: would offer \"{}\" instead of \"{}\" in {}, wake {} and have it do a {mode}{of}{with}; nothing was changed",
             host.name,
             settings.boot_file,
-            String::from_utf8_lossy(&host.filename),
+            String::from_utf8_lossy(&host.offered),
             host.file.display(),
             host.mac
         ));

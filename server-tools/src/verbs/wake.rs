@@ -71,7 +71,7 @@ pub fn run(site: &Site, arguments: &WakeArgs, output: &mut Output) -> Result<u8,
 fn target(site: &Site, sleeper: &Sleeper) -> Result<Target, WakeVerbError> {
     match sleeper {
         Sleeper::Host(name) => {
-            let host = site.host_table()?.usable(name).map_err(SwapError::from).map_err(SiteError::from)?;
+            let host = site.hosts()?.host(name).map_err(SwapError::from).map_err(SiteError::from)?;
             let settings = site.ghostrc.for_host(name);
             let interface = match &settings.interface {
                 Some(interface) => Interface::named(interface)?,

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ghost_contract::HostName;
-use ghostctl::dhcp::isc;
 use ghostctl::dhcp::isc::HostTable;
+use ghostctl::dhcp::{Wanted, isc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -126,8 +126,8 @@ fn dhcpd_accepts_what_the_generator_makes_before_and_after_a_swap() {
         prop_assert!(dhcpd_accepts(folder.path(), &configuration.bytes));
         let host: HostName = configuration.hosts[0].parse().unwrap();
         let table = read(folder.path(), &configuration.bytes).unwrap();
-        let swap = isc::swap(&table, &host, "pxelinux.0").unwrap();
-        prop_assert!(dhcpd_accepts(folder.path(), &swap.contents));
+        let edit = isc::swap(&table, &[Wanted { host, boot_file: "pxelinux.0".to_owned() }]);
+        prop_assert!(dhcpd_accepts(folder.path(), &edit.changes[0].contents));
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));

@@ -1,12 +1,13 @@
 //! What holds for every configuration: a swap changes one value, and its revert brings every byte back.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use ghost_contract::HostName;
 use ghostctl::dhcp::isc::lexer::Lexer;
 use ghostctl::dhcp::isc::{HostTable, Tree};
-use ghostctl::dhcp::{Revert, Swap, isc};
+use ghostctl::dhcp::{Back, Reverts, Swap, Wanted, isc};
 use proptest::prelude::*;
 
 use crate::configurations::configuration;
@@ -19,16 +20,36 @@ fn table(bytes: &[u8]) -> HostTable {
         .unwrap_or_else(|error| panic!("{error}\n{}", String::from_utf8_lossy(bytes)))
 }
 
-fn swap(bytes: &[u8], host: &str) -> Swap {
-    let name: HostName = host.parse().unwrap();
-    isc::swap(&table(bytes), &name, BOOT).unwrap_or_else(|error| panic!("{error}"))
+/// A swap, the file after it, and the stretch of the file before it that the swap replaced.
+struct Swapped {
+    host: HostName,
+    swap: Swap,
+    contents: Vec<u8>,
+    value: Range<usize>,
 }
 
-fn revert(now: &[u8], swap: &Swap) -> Vec<u8> {
-    match isc::revert(Path::new(FILE), now, &swap.host.name, BOOT, &swap.previous) {
-        Revert::Contents(contents) => contents,
-        other => panic!("{other:?}"),
+fn wanted(hosts: &[String]) -> Vec<Wanted> {
+    hosts.iter().map(|host| Wanted { host: host.parse().unwrap(), boot_file: BOOT.to_owned() }).collect()
+}
+
+fn swap(bytes: &[u8], host: &str) -> Swapped {
+    let table = table(bytes);
+    let host: HostName = host.parse().unwrap();
+    let mut edit = isc::swap(&table, &wanted(&[host.to_string()]));
+    let swap = edit.swaps.remove(0).unwrap_or_else(|error| panic!("{error}"));
+    Swapped {
+        value: table.usable(&host).unwrap().value,
+        host,
+        swap,
+        contents: edit.changes.remove(0).contents,
     }
+}
+
+fn revert(now: &[u8], swapped: &Swapped) -> Vec<u8> {
+    let Reverts { contents, each } =
+        isc::revert(Path::new(FILE), now, &[(swapped.host.clone(), swapped.swap.clone())]);
+    assert_eq!(each, [Back::Put]);
+    contents.unwrap()
 }
 
 /// The bytes of each host's entry, by name.
@@ -56,7 +77,7 @@ proptest! {
         prop_assert_eq!(before.iter().map(|(name, _)| name).collect::<Vec<_>>(), configuration.hosts.iter().collect::<Vec<_>>());
         for host in &configuration.hosts {
             let swap = swap(&configuration.bytes, host);
-            let (start, end) = (swap.host.value.start, swap.host.value.end);
+            let (start, end) = (swap.value.start, swap.value.end);
             prop_assert_eq!(&swap.contents[..start], &configuration.bytes[..start]);
             prop_assert_eq!(&swap.contents[start + BOOT.len() + 2..], &configuration.bytes[end..]);
             for (was, is) in before.iter().zip(entries(&swap.contents)) {
@@ -81,6 +102,21 @@ proptest! {
             now = revert(&now, swap);
         }
         prop_assert_eq!(now, configuration.bytes);
+    }
+
+    #[test]
+    fn one_edit_of_all_hosts_is_what_an_edit_of_each_comes_to(configuration in configuration()) {
+        let edit = isc::swap(&table(&configuration.bytes), &wanted(&configuration.hosts));
+        let mut one_by_one = configuration.bytes.clone();
+        for host in &configuration.hosts {
+            one_by_one = swap(&one_by_one, host).contents;
+        }
+        prop_assert_eq!(&edit.changes[0].contents, &one_by_one);
+        let swaps = edit.swaps.into_iter().map(Result::unwrap);
+        let swapped: Vec<_> = configuration.hosts.iter().map(|host| host.parse().unwrap()).zip(swaps).collect();
+        let reverts = isc::revert(Path::new(FILE), &one_by_one, &swapped);
+        prop_assert!(reverts.each.iter().all(|back| *back == Back::Put));
+        prop_assert_eq!(reverts.contents, Some(configuration.bytes));
     }
 
     #[test]

@@ -1,73 +1,125 @@
-//! ISC dhcpd: swap and revert in dhcpd.conf.
+//! Swap and revert in dhcpd.conf, of any number of hosts at once.
 //!
-//! Pure: does not read or write files. Only the bytes of one value change, quotes included; every other byte
-//! of the file is copied as it is.
+//! Pure: does not read or write files. Only the bytes of each host's value change, quotes included; every other byte of a
+//! file is copied as it is.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::dhcp::isc::HostTable;
-use crate::dhcp::isc::lexer::{quote, unquote};
-use crate::place::Place;
 use ghost_contract::HostName;
 
-use crate::dhcp::{Gone, Revert, Swap, SwapError};
+use super::HostTable;
+use super::lexer::{quote, unquote};
+use super::usable::UsableHost;
+use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, Reverts, Swap, SwapError, Wanted};
+use crate::place::Place;
 
-/// Lets a host be offered `boot_file`.
-pub fn swap(table: &HostTable, host: &HostName, boot_file: &str) -> Result<Swap, SwapError> {
-    let host = table.usable(host)?;
-    let bytes = table.contents(&host.file).unwrap_or_default();
+/// What takes the place of which stretch of a file.
+type Replacement = (Range<usize>, Vec<u8>);
+
+/// Lets hosts be offered their boot files. A host that is wanted twice is swapped once.
+pub fn swap(table: &HostTable, wanted: &[Wanted]) -> Edit {
+    let mut files: BTreeMap<usize, Vec<Replacement>> = BTreeMap::new();
+    let swaps = wanted.iter().map(|wanted| {
+        let host = table.usable(&wanted.host).map_err(Fault::from)?;
+        let (swap, replacement) = swap_one(table, &host, &wanted.boot_file)?;
+        files.entry(host.source).or_default().push(replacement);
+        Ok(swap)
+    });
+    let swaps = swaps.collect();
+    let changes = files.into_iter().filter_map(|(source, replacements)| {
+        let source = table.sources.get(source)?;
+        Some(Change { file: absolute(&source.path), contents: replaced(&source.bytes, replacements) })
+    });
+    Edit { changes: changes.collect(), swaps }
+}
+
+fn swap_one(table: &HostTable, host: &UsableHost, boot_file: &str) -> Result<(Swap, Replacement), SwapError> {
     if host.filename == boot_file.as_bytes() {
         return Err(SwapError::AlreadyBootFile {
             host: host.name.to_string(),
             boot_file: boot_file.to_owned(),
-            place: Box::new(Place::at(&host.file, bytes, host.value.start)),
+            place: Box::new(table.place_at(host.source, host.value.start)),
         });
     }
-    let contents = with_value(bytes, &host.value, &quote(boot_file.as_bytes()));
-    let previous = bytes.get(host.value.clone()).unwrap_or_default().to_vec();
-    Ok(Swap { host, contents, previous })
+    let bytes = table.sources.get(host.source).map_or(&[][..], |source| &source.bytes);
+    let previous = bytes.get(host.value.clone()).unwrap_or_default();
+    let swap = Swap {
+        server: Kind::Isc,
+        file: absolute(&host.file),
+        original: Original::new(previous),
+        boot_file: boot_file.to_owned(),
+    };
+    Ok((swap, (host.value.clone(), quote(boot_file.as_bytes()))))
 }
 
-/// Puts a host's own value back into the file that it was swapped in, as that file is `now`. The file may have
-/// been edited since: what it is named in `file` matters for complaints only, and what it includes not at all.
-pub fn revert(file: &Path, now: &[u8], host: &HostName, boot_file: &str, previous: &[u8]) -> Revert {
+/// Puts hosts' own values back into the file that they were swapped in, as that file is `now`. The file may have been edited
+/// since: what it is named in `file` matters for complaints only, and what it includes not at all.
+pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
     let table = HostTable::of_one_file(file, now.to_vec());
-    let value = match sole_value(&table, host) {
-        Ok(value) => value,
-        Err(gone) => return Revert::Gone(gone),
-    };
-    let offered = unquote(now.get(value.clone()).unwrap_or_default());
-    if offered == boot_file.as_bytes() {
-        return Revert::Contents(with_value(now, &value, previous));
-    }
-    if offered == unquote(previous) {
-        return Revert::AlreadyReverted;
-    }
-    Revert::Gone(Gone::OtherValue {
-        host: host.to_string(),
-        value: String::from_utf8_lossy(&offered).into_owned(),
-        place: Box::new(Place::at(file, now, value.start)),
-    })
+    let mut replacements = Vec::new();
+    let each = swapped.iter().map(|(host, swap)| {
+        let value = match sole_value(&table, host) {
+            Ok(value) => value,
+            Err(fault) => return Back::Gone(fault),
+        };
+        let previous = swap.original.as_bytes();
+        let offered = unquote(now.get(value.clone()).unwrap_or_default());
+        if offered == swap.boot_file.as_bytes() {
+            replacements.push((value, previous.to_vec()));
+            return Back::Put;
+        }
+        if offered == unquote(previous) {
+            return Back::Already;
+        }
+        let offered = String::from_utf8_lossy(&offered);
+        Back::Gone(Fault {
+            what: format!("host {host} is offered '{offered}' now"),
+            place: Some(Box::new(Place::at(file, now, value.start))),
+        })
+    });
+    let each = each.collect();
+    let contents = (!replacements.is_empty()).then(|| replaced(now, replacements));
+    Reverts { contents, each }
 }
 
 /// Where the value of the one host of this name is.
-fn sole_value(table: &HostTable, name: &HostName) -> Result<Range<usize>, Gone> {
+fn sole_value(table: &HostTable, name: &HostName) -> Result<Range<usize>, Fault> {
+    let nowhere = |what| Fault { what, place: None };
     let mut hosts = table.by_name(name.as_str());
-    let host = hosts.next().ok_or_else(|| Gone::NoHost(name.to_string()))?;
+    let host =
+        hosts.next().ok_or_else(|| nowhere(format!("there is no host {name} in this file any more")))?;
     if hosts.next().is_some() {
-        return Err(Gone::SeveralHosts(name.to_string()));
+        return Err(nowhere(format!("host {name} is declared several times in this file now")));
     }
     if let Some((place, fault)) = table.fault_before_end_of(host) {
-        return Err(Gone::Unreadable { place: Box::new(place), fault });
+        return Err(Fault { what: fault.to_string(), place: Some(Box::new(place)) });
     }
-    table.own_filename(host).map_err(Gone::NoValue)
+    Ok(table.own_filename(host)?)
 }
 
-fn with_value(bytes: &[u8], value: &Range<usize>, new: &[u8]) -> Vec<u8> {
-    let before = bytes.get(..value.start).unwrap_or_default();
-    let after = bytes.get(value.end..).unwrap_or_default();
-    [before, new, after].concat()
+/// The bytes with these stretches replaced; one that begins inside another is passed over.
+fn replaced(bytes: &[u8], mut replacements: Vec<Replacement>) -> Vec<u8> {
+    replacements.sort_by_key(|(range, _)| range.start);
+    let more: usize = replacements.iter().map(|(_, new)| new.len()).sum();
+    let mut contents = Vec::with_capacity(bytes.len() + more);
+    let mut copied = 0;
+    for (range, new) in replacements {
+        if range.start < copied {
+            continue;
+        }
+        contents.extend_from_slice(bytes.get(copied..range.start).unwrap_or_default());
+        contents.extend_from_slice(&new);
+        copied = range.end;
+    }
+    contents.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    contents
+}
+
+/// dhcpd takes a relative `include` as relative to its working folder, the root for a service.
+pub(super) fn absolute(path: &Path) -> std::path::PathBuf {
+    Path::new("/").join(path)
 }
 
 #[cfg(test)]

@@ -4,16 +4,18 @@
 //! each `include`. dhcpd takes a relative path there as relative to the folder that dhcpd was started in,
 //! not to the including file (tried); started as a service that is `/`.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::lexer::{Lexer, Token, TokenKind, unquote};
 use super::tree::{Keyword, Statement, SyntaxFault, Tree, host_name, sole_text};
-use crate::place::Place;
+use crate::place::{Lines, Place};
 use ghost_contract::{HostName, MacAddress};
 
 /// How many files one configuration may have. A guard against files that include each other ever more often.
@@ -40,6 +42,10 @@ pub(super) struct Source {
     pub(super) tree: Tree,
     /// The file and the statement that included it.
     pub(super) included_by: Option<(usize, usize)>,
+    /// Known once a place is asked for.
+    lines: OnceLock<Lines>,
+    /// The first `filename` of each block by the statement that has the block; known once one is asked for.
+    filenames: OnceLock<HashMap<Option<usize>, usize>>,
 }
 
 /// All hosts of a configuration: those of the file itself in the order in which they are declared, then those
@@ -48,6 +54,10 @@ pub(super) struct Source {
 pub struct HostTable {
     pub(super) sources: Vec<Source>,
     hosts: Vec<Host>,
+    /// The hosts in the order of their names, addresses and hardware addresses; known once one is asked for.
+    by_name: OnceLock<Vec<usize>>,
+    by_mac: OnceLock<Vec<usize>>,
+    by_address: OnceLock<Vec<usize>>,
 }
 
 /// Why a configuration cannot be read.
@@ -98,7 +108,7 @@ impl HostTable {
         bytes: Vec<u8>,
         content: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
     ) -> Result<Self, ReadError> {
-        let mut table = Self { sources: Vec::new(), hosts: Vec::new() };
+        let mut table = Self::of(Vec::new(), Vec::new());
         table.add(Source::new(path.to_owned(), bytes, None))?;
         // Files are read breadth first: each once its including file is there.
         let mut next = 0;
@@ -121,13 +131,17 @@ impl HostTable {
         Ok(table)
     }
 
-    /// Reads what one file alone says, as far as it can be understood: for a client, which has only this
-    /// file, and for a revert, which is about this file only.
+    /// Reads what one file alone says, as far as it can be understood: for a revert, which is about this file only.
     #[must_use]
     pub fn of_one_file(path: &Path, bytes: Vec<u8>) -> Self {
         let source = Source::new(path.to_owned(), bytes, None);
         let hosts = source.hosts(0).collect();
-        Self { sources: vec![source], hosts }
+        Self::of(vec![source], hosts)
+    }
+
+    fn of(sources: Vec<Source>, hosts: Vec<Host>) -> Self {
+        let (by_name, by_mac, by_address) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { sources, hosts, by_name, by_mac, by_address }
     }
 
     /// All hosts.
@@ -138,12 +152,44 @@ impl HostTable {
 
     /// The hosts of this name; a healthy configuration has at most one.
     pub fn by_name(&self, name: &str) -> impl Iterator<Item = &Host> {
-        self.hosts.iter().filter(move |host| host.name == name)
+        self.found(&self.by_name, |one, other| one.name.cmp(&other.name), |host| host.name.as_str().cmp(name))
     }
 
     /// The hosts with this hardware address; a healthy configuration has at most one.
     pub fn by_mac(&self, mac: MacAddress) -> impl Iterator<Item = &Host> {
-        self.hosts.iter().filter(move |host| host.mac == Some(mac))
+        let of = |host: &Host| host.mac.map(MacAddress::bytes);
+        self.found(
+            &self.by_mac,
+            move |one, other| of(one).cmp(&of(other)),
+            move |host| of(host).cmp(&Some(mac.bytes())),
+        )
+    }
+
+    /// The hosts with this fixed address.
+    pub fn by_address(&self, address: Ipv4Addr) -> impl Iterator<Item = &Host> {
+        self.found(
+            &self.by_address,
+            |one, other| one.address.cmp(&other.address),
+            move |host| host.address.cmp(&Some(address)),
+        )
+    }
+
+    /// The hosts that are equal to what is looked for, in the order in which they are declared.
+    fn found(
+        &self,
+        index: &OnceLock<Vec<usize>>,
+        order: impl Fn(&Host, &Host) -> Ordering,
+        to_wanted: impl Fn(&Host) -> Ordering,
+    ) -> impl Iterator<Item = &Host> {
+        let index = index.get_or_init(|| {
+            let mut all: Vec<usize> = (0..self.hosts.len()).collect();
+            // This keeps equal ones in their order.
+            all.sort_by(|one, other| order(&self.hosts[*one], &self.hosts[*other]));
+            all
+        });
+        let first = index.partition_point(|at| to_wanted(&self.hosts[*at]).is_lt());
+        let after = index.partition_point(|at| to_wanted(&self.hosts[*at]).is_le());
+        index[first..after].iter().map(|at| &self.hosts[*at])
     }
 
     /// Every host that has both a name that can be a client's and a hardware address.
@@ -214,9 +260,9 @@ impl HostTable {
     }
 
     pub(super) fn place_at(&self, file: usize, offset: usize) -> Place {
-        let source = self.sources.get(file);
-        let (path, bytes) = source.map_or((Path::new(""), &[][..]), |source| (&source.path, &source.bytes));
-        Place::at(path, bytes, offset)
+        let Some(source) = self.sources.get(file) else { return Place::at(Path::new(""), &[], offset) };
+        let lines = source.lines.get_or_init(|| Lines::of(&source.bytes));
+        lines.place(&source.path, &source.bytes, offset)
     }
 
     fn add(&mut self, source: Source) -> Result<(), ReadError> {
@@ -254,7 +300,7 @@ impl HostTable {
 impl Source {
     fn new(path: PathBuf, bytes: Vec<u8>, included_by: Option<(usize, usize)>) -> Self {
         let tree = Tree::parse(&bytes);
-        Self { path, bytes, tree, included_by }
+        Self { path, bytes, tree, included_by, lines: OnceLock::new(), filenames: OnceLock::new() }
     }
 
     fn hosts(&self, file: usize) -> impl Iterator<Item = Host> {
@@ -270,6 +316,16 @@ impl Source {
                 statement,
             })
         })
+    }
+
+    /// The first `filename` in the block of this statement, or outside all blocks.
+    pub(super) fn first_filename(&self, parent: Option<usize>) -> Option<&Statement> {
+        let filenames = self.filenames.get_or_init(|| {
+            let all = self.tree.statements.iter().enumerate().filter(|(_, s)| s.keyword == Keyword::Filename);
+            // Of several the last one that is put in stays.
+            all.rev().map(|(index, statement)| (statement.parent, index)).collect()
+        });
+        self.tree.statements.get(*filenames.get(&parent)?)
     }
 
     /// The statements of one kind that stand directly in a block.

@@ -56,7 +56,7 @@ fn the_howtos_hosts_are_found() {
 }
 
 #[test]
-fn a_client_finds_its_name_in_one_file_that_is_neither_whole_nor_right() {
+fn what_can_be_understood_of_one_file_is_read_though_it_is_neither_whole_nor_right() {
     let text = "include \"/not/here\"; } host john{hardware ethernet 0:A:eb:12:34:5f;filename\"x\";}\nhost joe { hardware";
     let table = HostTable::of_one_file(Path::new("d"), text.as_bytes().to_vec());
     assert_eq!(table.clients().collect::<Vec<_>>(), [(name("john"), mac("00:0a:eb:12:34:5f"))]);

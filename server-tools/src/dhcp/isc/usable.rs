@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::lexer::unquote;
 use super::table::{Host, HostTable, address, mac_address, range, speaks_of_filename};
 use super::tree::{Keyword, Statement, Tree, sole_text};
+use crate::dhcp::Fault;
 use crate::place::Place;
 use ghost_contract::{HostName, MacAddress};
 
@@ -27,6 +28,8 @@ pub struct UsableHost {
     pub filename: Vec<u8>,
     /// The file of the configuration that it is declared in.
     pub file: PathBuf,
+    /// The same file as a place in the table's list.
+    pub(super) source: usize,
     /// Where in that file the value of its `filename` is, quotes included.
     pub value: Range<usize>,
     /// Other hosts with the same fixed address; a warning, since they must not be on together.
@@ -108,6 +111,12 @@ pub enum Flaw {
 
 impl std::error::Error for HostProblem {}
 
+impl From<HostProblem> for Fault {
+    fn from(HostProblem { host, flaw, place }: HostProblem) -> Self {
+        Self { what: format!("host {host} {flaw}"), place }
+    }
+}
+
 impl fmt::Display for HostProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, flaw, place } = self;
@@ -124,6 +133,25 @@ impl HostTable {
     /// # Errors
     /// When anything is missing, doubled, inherited, under a condition or not plain.
     pub fn usable(&self, name: &HostName) -> Result<UsableHost, HostProblem> {
+        let Needed { host, mac, ip, value } = self.needed(name)?;
+        Ok(UsableHost {
+            name: name.clone(),
+            mac,
+            ip,
+            filename: unquote(self.bytes_of(host).get(value.clone()).unwrap_or_default()),
+            file: self.path_of(host).to_owned(),
+            source: host.file,
+            value,
+            shares_ip_with: self.others_at(ip, host),
+        })
+    }
+
+    /// What is wrong with the host of this name, if anything is. Takes no longer where many share an address.
+    pub fn problem(&self, name: &HostName) -> Option<HostProblem> {
+        self.needed(name).err()
+    }
+
+    fn needed(&self, name: &HostName) -> Result<Needed<'_>, HostProblem> {
         let problem = |flaw, place: Option<Place>| HostProblem {
             host: name.to_string(),
             flaw,
@@ -144,15 +172,7 @@ impl HostTable {
         }
         let ip = entry.ip().map_err(flawed)?;
         let value = self.own_filename(host)?;
-        Ok(UsableHost {
-            name: name.clone(),
-            mac,
-            ip,
-            filename: unquote(self.bytes_of(host).get(value.clone()).unwrap_or_default()),
-            file: self.path_of(host).to_owned(),
-            value,
-            shares_ip_with: self.others_at(ip, host),
-        })
+        Ok(Needed { host, mac, ip, value })
     }
 
     /// Where in its file the value of a host's own `filename` is, quotes included, whatever else the host
@@ -177,7 +197,7 @@ impl HostTable {
     }
 
     fn others_at(&self, ip: Ipv4Addr, host: &Host) -> Vec<String> {
-        let others = self.hosts().iter().filter(|other| other.address == Some(ip) && other.name != host.name);
+        let others = self.by_address(ip).filter(|other| other.name != host.name);
         others.map(|other| other.name.clone()).collect()
     }
 
@@ -207,11 +227,18 @@ impl HostTable {
 
     /// Where in the same block as this statement a `filename` stands, before it or after it.
     fn filename_beside(&self, (file, statement): (usize, usize)) -> Option<Place> {
-        let statements = &self.sources.get(file)?.tree.statements;
-        let parent = statements.get(statement)?.parent;
-        let filename = statements.iter().find(|s| s.parent == parent && s.keyword == Keyword::Filename)?;
-        Some(self.place_at(file, filename.start))
+        let source = self.sources.get(file)?;
+        let parent = source.tree.statements.get(statement)?.parent;
+        Some(self.place_at(file, source.first_filename(parent)?.start))
     }
+}
+
+/// What a job needs of a host, as it stands in the table.
+struct Needed<'a> {
+    host: &'a Host,
+    mac: MacAddress,
+    ip: Ipv4Addr,
+    value: Range<usize>,
 }
 
 /// A flaw and its offset in the entry's file.

@@ -1,10 +1,13 @@
 //! Given a failure at any system call of an edit, what does the configuration look like, and can it be put back?
 
+use std::fs;
+use std::time::Duration;
+
 use super::*;
 use crate::sys::atomic::Effect;
 
-const CONFIGURATION: &str =
-    "host john { hardware ethernet 0:a:eb:1:2:3; fixed-address 192.168.7.2; filename \"nobackup\"; } # kept";
+const CONFIGURATION: &str = "host john { hardware ethernet 0:a:eb:1:2:3; fixed-address 192.168.7.2; filename \"nobackup\"; } # kept\n\
+     host joe { hardware ethernet 0:a:eb:1:2:4; fixed-address 192.168.7.3; filename \"own\"; }";
 
 /// Fails one kind of call as a full disk would.
 struct FullAt(Option<Effect>);
@@ -16,7 +19,7 @@ impl Effects for FullAt {
 }
 
 struct Server {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     site: Site,
 }
 
@@ -31,30 +34,60 @@ impl Server {
         fs::write(folder.path().join("ghostrc"), ghostrc).unwrap();
         fs::write(folder.path().join("dhcpd.conf"), CONFIGURATION).unwrap();
         let site = Site::open(&folder.path().join("ghostrc"), Duration::from_secs(5)).unwrap();
-        Self { _folder: folder, site }
+        Self { folder, site }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     fn configured(&self) -> String {
         fs::read_to_string(&self.site.dhcp_configuration).unwrap()
     }
 
-    fn swap(&self, full_at: Option<Effect>) -> (Result<Ticket, OfferError>, Option<Swap>) {
-        let mut intended = None;
-        let mut intend = |swap: Swap| {
-            intended = Some(swap);
+    fn configure(&self, text: &str) {
+        fs::write(&self.site.dhcp_configuration, text).unwrap();
+    }
+
+    /// Swaps these hosts; what was intended of which.
+    fn edit(
+        &self,
+        hosts: &[&str],
+        full_at: Option<Effect>,
+    ) -> (anyhow::Result<Edited<()>>, Vec<(HostName, Swap)>) {
+        let mut intended = Vec::new();
+        let mut intend = |host: &HostName, swap: &Swap| {
+            intended.push((host.clone(), swap.clone()));
             Ok(())
         };
         let (mut waiting, mut effects) = (|_: &str| (), FullAt(full_at));
         let mut offers = Offers::new(&self.site, "a test".to_owned(), &mut waiting, &mut effects);
-        let result = offers.swap(&"john".parse().unwrap(), &mut intend);
+        let result = offers.swap(&names(hosts), &mut intend);
         (result, intended)
     }
 
-    fn revert(&self, swap: &Swap, full_at: Option<Effect>) -> Result<Reverted, OfferError> {
-        let (mut waiting, mut effects) = (|_: &str| (), FullAt(full_at));
-        let mut offers = Offers::new(&self.site, "a test".to_owned(), &mut waiting, &mut effects);
-        offers.revert(&"john".parse().unwrap(), swap).map(|(became, _)| became)
+    /// The same for john alone, with his result.
+    fn swap(&self, full_at: Option<Effect>) -> (anyhow::Result<()>, Vec<(HostName, Swap)>) {
+        let (result, intended) = self.edit(&["john"], full_at);
+        (result.and_then(|edited| edited.each.into_iter().collect()), intended)
     }
+
+    fn revert_all(
+        &self,
+        swapped: &[(HostName, Swap)],
+        full_at: Option<Effect>,
+    ) -> anyhow::Result<Edited<Reverted>> {
+        let (mut waiting, mut effects) = (|_: &str| (), FullAt(full_at));
+        Offers::new(&self.site, "a test".to_owned(), &mut waiting, &mut effects).revert(swapped)
+    }
+
+    fn revert(&self, swapped: &[(HostName, Swap)], full_at: Option<Effect>) -> anyhow::Result<Reverted> {
+        self.revert_all(swapped, full_at)?.each.remove(0)
+    }
+}
+
+fn names(hosts: &[&str]) -> Vec<HostName> {
+    hosts.iter().map(|host| host.parse().unwrap()).collect()
 }
 
 #[test]
@@ -63,8 +96,53 @@ fn a_swap_changes_one_value_and_a_revert_puts_it_back() {
     let (result, intended) = server.swap(None);
     result.unwrap();
     assert_eq!(server.configured(), CONFIGURATION.replace("nobackup", "pxelinux.0"));
-    assert_eq!(server.revert(&intended.unwrap(), None).unwrap(), Reverted::Restored);
+    assert_eq!(server.revert(&intended, None).unwrap(), Reverted::Restored);
     assert_eq!(server.configured(), CONFIGURATION);
+}
+
+#[test]
+fn several_hosts_are_swapped_and_reverted_by_one_edit_each() {
+    let server = Server::new("/bin/true");
+    let (result, intended) = server.edit(&["joe", "john"], None);
+    assert!(result.unwrap().each.iter().all(Result::is_ok));
+    let both = CONFIGURATION.replace("nobackup", "pxelinux.0").replace("own", "pxelinux.0");
+    assert_eq!(server.configured(), both);
+    let reverted = server.revert_all(&intended, None).unwrap();
+    let reverted: Vec<_> = reverted.each.into_iter().map(Result::unwrap).collect();
+    assert_eq!(reverted, [Reverted::Restored, Reverted::Restored]);
+    assert_eq!(server.configured(), CONFIGURATION);
+    assert_eq!(fs::read_to_string(server.path("state/restart/newest")).unwrap(), "2\n", "one ticket an edit");
+}
+
+#[test]
+fn hosts_of_several_files_are_checked_together_and_edited_in_theirs() {
+    let server = Server::new("/bin/true");
+    let (main, included) = (
+        format!("include \"{}\";\n{CONFIGURATION}", server.path("more").display()),
+        "host jim { hardware ethernet 0:a:eb:1:2:5; fixed-address 192.168.7.4; filename \"x\"; }",
+    );
+    server.configure(&main);
+    fs::write(server.path("more"), included).unwrap();
+    let (result, intended) = server.edit(&["john", "jim"], None);
+    assert!(result.unwrap().each.iter().all(Result::is_ok));
+    assert_eq!(server.configured(), main.replace("nobackup", "pxelinux.0"));
+    assert_eq!(fs::read_to_string(server.path("more")).unwrap(), included.replace("\"x\"", "\"pxelinux.0\""));
+    server.revert_all(&intended, None).unwrap();
+    assert_eq!(
+        (server.configured().as_str(), fs::read_to_string(server.path("more")).unwrap().as_str()),
+        (main.as_str(), included)
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_swapped_does_not_keep_the_others_from_it() {
+    let server = Server::new("/bin/true");
+    let (result, intended) = server.edit(&["nobody", "john"], None);
+    let each = result.unwrap().each;
+    assert!(each[0].as_ref().unwrap_err().to_string().starts_with("host nobody is not in"), "{each:?}");
+    assert!(each[1].is_ok());
+    assert_eq!(intended.len(), 1);
+    assert_eq!(server.configured(), CONFIGURATION.replace("nobackup", "pxelinux.0"));
 }
 
 #[test]
@@ -73,14 +151,11 @@ fn whichever_call_of_a_swap_fails_it_can_be_put_back() {
         let server = Server::new("/bin/true");
         let (result, intended) = server.swap(Some(effect));
         assert!(result.is_err(), "{effect:?}");
-        match intended {
-            // Nothing was in place yet that would have to be undone.
-            None => assert_eq!(server.configured(), CONFIGURATION, "{effect:?}"),
-            Some(swap) => {
-                server.revert(&swap, None).unwrap();
-                assert_eq!(server.configured(), CONFIGURATION, "{effect:?}");
-            }
+        // Without an intent nothing was in place that would have to be undone.
+        if !intended.is_empty() {
+            server.revert(&intended, None).unwrap();
         }
+        assert_eq!(server.configured(), CONFIGURATION, "{effect:?}");
     }
 }
 
@@ -88,9 +163,9 @@ fn whichever_call_of_a_swap_fails_it_can_be_put_back() {
 fn whichever_call_of_a_revert_fails_the_next_one_succeeds() {
     for effect in Effect::ALL {
         let server = Server::new("/bin/true");
-        let swap = server.swap(None).1.unwrap();
-        assert!(server.revert(&swap, Some(effect)).is_err(), "{effect:?}");
-        server.revert(&swap, None).unwrap();
+        let swapped = server.swap(None).1;
+        assert!(server.revert(&swapped, Some(effect)).is_err(), "{effect:?}");
+        server.revert(&swapped, None).unwrap();
         assert_eq!(server.configured(), CONFIGURATION, "{effect:?}");
     }
 }
@@ -99,8 +174,10 @@ fn whichever_call_of_a_revert_fails_the_next_one_succeeds() {
 fn what_the_checker_does_not_accept_is_never_in_place() {
     let server = Server::new("/bin/false");
     let (result, intended) = server.swap(None);
-    assert!(matches!(result, Err(OfferError::Check(_))), "{result:?}");
-    assert_eq!((server.configured().as_str(), intended), (CONFIGURATION, None));
+    let error = result.unwrap_err();
+    assert_eq!(error.to_string(), "the DHCP server would not accept the edited configuration");
+    assert_eq!(Exit::of(&error), Exit::Configuration);
+    assert_eq!((server.configured().as_str(), intended), (CONFIGURATION, Vec::new()));
 }
 
 #[test]
@@ -108,17 +185,78 @@ fn an_intent_that_cannot_be_written_down_is_not_carried_out() {
     let server = Server::new("/bin/true");
     let (mut waiting, mut effects) = (|_: &str| (), FullAt(None));
     let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
-    let result = offers.swap(&"john".parse().unwrap(), &mut |_| Err(JournalError::Orphaned));
-    assert!(result.is_err());
-    assert_eq!(server.configured(), CONFIGURATION);
+    let mut intend =
+        |host: &HostName, _: &Swap| if host.as_str() == "john" { Err(anyhow!("no room")) } else { Ok(()) };
+    let each = offers.swap(&names(&["john", "joe"]), &mut intend).unwrap().each;
+    assert!(each[0].is_err() && each[1].is_ok(), "{each:?}");
+    assert_eq!(
+        server.configured(),
+        CONFIGURATION.replace("own", "pxelinux.0"),
+        "joe's intent is written down"
+    );
 }
 
 #[test]
 fn an_entry_that_somebody_else_has_changed_is_left_alone() {
     let server = Server::new("/bin/true");
-    let swap = server.swap(None).1.unwrap();
-    let theirs = server.configured().replace("pxelinux.0", "theirs");
-    fs::write(&server.site.dhcp_configuration, &theirs).unwrap();
-    assert!(matches!(server.revert(&swap, None).unwrap(), Reverted::LeftAlone(_)));
-    assert_eq!(server.configured(), theirs);
+    let swapped = server.edit(&["john", "joe"], None).1;
+    let theirs = server.configured().replacen("pxelinux.0", "theirs", 1);
+    server.configure(&theirs);
+    let each = server.revert_all(&swapped, None).unwrap().each;
+    assert!(
+        matches!(each[0], Ok(Reverted::LeftAlone(_))) && matches!(each[1], Ok(Reverted::Restored)),
+        "{each:?}"
+    );
+    assert_eq!(server.configured(), CONFIGURATION.replace("nobackup", "theirs"));
+}
+
+#[test]
+fn a_revert_needs_no_state_folder() {
+    let server = Server::new("/bin/true");
+    let swapped = server.swap(None).1;
+    fs::remove_dir_all(server.path("state")).unwrap();
+    fs::write(server.path("state"), "a file where a folder should be").unwrap();
+    assert_eq!(server.revert(&swapped, None).unwrap(), Reverted::Restored);
+    assert_eq!(server.configured(), CONFIGURATION);
+}
+
+/// Lets another program write the file at the moment when ours is in place.
+struct OverwrittenAfterRename(PathBuf);
+
+impl Effects for OverwrittenAfterRename {
+    fn before(&mut self, effect: Effect) -> io::Result<()> {
+        if effect == Effect::SyncFolder {
+            fs::write(&self.0, CONFIGURATION.replace("nobackup", "pxelinux.0"))?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_is_called_reverted_that_is_not_there_when_it_is_read_again() {
+    let server = Server::new("/bin/true");
+    let swapped = server.swap(None).1;
+    let mut effects = OverwrittenAfterRename(server.site.dhcp_configuration.clone());
+    let mut waiting = |_: &str| ();
+    let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
+    let each = offers.revert(&swapped).unwrap().each;
+    let said = each[0].as_ref().unwrap_err().to_string();
+    assert!(said.ends_with("does not offer the host's own file when it is read again"), "{said}");
+}
+
+#[test]
+fn hosts_that_are_offered_our_boot_file_are_outstanding() {
+    let server = Server::new("/bin/true");
+    assert_eq!(outstanding(&server.site).unwrap(), []);
+    server.swap(None).0.unwrap();
+    let john = Outstanding { host: "john".to_owned(), boot_file: "pxelinux.0".to_owned() };
+    assert_eq!(outstanding(&server.site).unwrap(), [john]);
+}
+
+#[test]
+fn a_file_with_two_names_is_said() {
+    let server = Server::new("/bin/true");
+    fs::hard_link(&server.site.dhcp_configuration, server.path("other-name")).unwrap();
+    let remarks = server.edit(&["john"], None).0.unwrap().remarks;
+    assert!(remarks.len() == 1 && remarks[0].contains("hard links"), "{remarks:?}");
 }

@@ -1,6 +1,7 @@
 //! Given what stands in the journal, who owns it and what is left to do?
 
 use super::*;
+use crate::dhcp::{Kind, Original};
 
 fn begun(job: &str) -> Begun {
     Begun {
@@ -22,6 +23,7 @@ fn at() -> UnixTime {
 
 fn swap() -> Line {
     Line::Swaps(Swap {
+        server: Kind::Isc,
         file: "/etc/dhcpd.conf".into(),
         original: Original::new(b"\"nobackup\""),
         boot_file: "pxelinux.0".to_owned(),

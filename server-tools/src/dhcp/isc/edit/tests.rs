@@ -16,46 +16,64 @@ fn john() -> HostName {
     "john".parse().unwrap()
 }
 
-fn swapped(text: &str) -> Swap {
-    swap(&table(text), &john(), BOOT).unwrap()
+fn wanted() -> [Wanted; 1] {
+    [Wanted { host: john(), boot_file: BOOT.to_owned() }]
 }
 
-/// The revert of john's swap in [`TWO`] with the file as somebody has left it.
-fn reverted(now: &str) -> Revert {
-    revert(Path::new(FILE), now.as_bytes(), &john(), BOOT, &swapped(TWO).previous)
+/// john's swap, and the file after it.
+fn swapped(text: &str) -> (Swap, Vec<u8>) {
+    let mut edit = swap(&table(text), &wanted());
+    (edit.swaps.remove(0).unwrap(), edit.changes.remove(0).contents)
+}
+
+fn refused(table: &HostTable) -> SwapError {
+    let mut edit = swap(table, &wanted());
+    assert_eq!(edit.changes, []);
+    edit.swaps.remove(0).unwrap_err()
+}
+
+/// The revert of john's swap in [`TWO`] with the file as it is now.
+fn reverted(now: &str) -> Reverts {
+    revert(Path::new(FILE), now.as_bytes(), &[(john(), swapped(TWO).0)])
+}
+
+fn is_put(reverts: &Reverts) -> bool {
+    reverts.contents.is_some() && reverts.each == [Back::Put]
 }
 
 fn gone(now: &str) -> String {
-    match reverted(now) {
-        Revert::Gone(gone) => gone.to_string(),
+    let Reverts { contents, mut each } = reverted(now);
+    assert_eq!(contents, None);
+    match each.remove(0) {
+        Back::Gone(fault) => fault.to_string(),
         other => panic!("{other:?}"),
     }
 }
 
 fn in_swapped(from: &str, to: &str) -> String {
-    let now = String::from_utf8(swapped(TWO).contents).unwrap();
+    let now = String::from_utf8(swapped(TWO).1).unwrap();
     assert!(now.contains(from), "{now}");
     now.replacen(from, to, 1)
 }
 
 #[test]
 fn a_swap_changes_the_hosts_value_and_nothing_else() {
-    let swap = swapped(TWO);
-    assert_eq!(String::from_utf8(swap.contents).unwrap(), TWO.replacen("no\\x62ackup", BOOT, 1));
-    assert_eq!(swap.previous, b"\"no\\x62ackup\"");
-    assert_eq!(swap.host.filename, b"nobackup");
+    let (swap, contents) = swapped(TWO);
+    assert_eq!(String::from_utf8(contents).unwrap(), TWO.replacen("no\\x62ackup", BOOT, 1));
+    assert_eq!(swap.original.as_bytes(), b"\"no\\x62ackup\"");
 }
 
 #[test]
 fn a_revert_brings_the_bytes_back_as_they_were_escapes_included() {
-    assert_eq!(reverted(&in_swapped("", "")), Revert::Contents(TWO.as_bytes().to_vec()));
+    let reverts = reverted(&in_swapped("", ""));
+    assert_eq!(reverts, Reverts { contents: Some(TWO.as_bytes().to_vec()), each: vec![Back::Put] });
 }
 
 #[test]
 fn a_host_that_is_offered_the_boot_file_already_is_not_ours() {
     for value in ["pxelinux.0", "pxe\\x6cinux.0"] {
         let text = TWO.replacen("no\\x62ackup", value, 1);
-        let error = swap(&table(&text), &john(), BOOT).unwrap_err();
+        let error = refused(&table(&text));
         assert!(matches!(error, SwapError::AlreadyBootFile { .. }), "{error}");
         assert!(
             error
@@ -67,7 +85,7 @@ fn a_host_that_is_offered_the_boot_file_already_is_not_ours() {
 
 #[test]
 fn what_is_wrong_with_a_host_is_passed_on() {
-    let error = swap(&table("host john { }"), &john(), BOOT).unwrap_err();
+    let error = refused(&table("host john { }"));
     assert!(error.to_string().starts_with("d.conf:1:1: host john has no hardware address"), "{error}");
 }
 
@@ -76,9 +94,10 @@ fn the_edit_is_in_the_file_that_holds_the_host() {
     let included = TWO.as_bytes().to_vec();
     let main = b"include \"hosts\";".to_vec();
     let table = HostTable::read(Path::new(FILE), main, &mut |_| Ok(included.clone())).unwrap();
-    let swap = swap(&table, &john(), BOOT).unwrap();
-    assert_eq!(swap.host.file, Path::new("hosts"));
-    assert_eq!(swap.contents.len(), TWO.len() - "no\\x62ackup".len() + BOOT.len());
+    let edit = swap(&table, &wanted());
+    assert_eq!(edit.swaps[0].as_ref().unwrap().file, Path::new("/hosts"));
+    assert_eq!((edit.changes.len(), edit.changes[0].file.as_path()), (1, Path::new("/hosts")));
+    assert_eq!(edit.changes[0].contents.len(), TWO.len() - "no\\x62ackup".len() + BOOT.len());
 }
 
 #[test]
@@ -86,19 +105,20 @@ fn what_others_change_meanwhile_stays() {
     let edited =
         format!("# new\n{}\nhost new {{ filename \"pxelinux.0\"; }}", in_swapped("1.2.3.4", "1.2.3.9"));
     let wanted = edited.replacen("\"pxelinux.0\"", "\"no\\x62ackup\"", 1);
-    assert_eq!(reverted(&edited), Revert::Contents(wanted.into_bytes()));
+    assert_eq!(reverted(&edited).contents, Some(wanted.into_bytes()));
 }
 
 #[test]
 fn an_includes_absence_does_not_keep_a_host_from_its_revert() {
     let edited = format!("include \"/not/here\"; {}", in_swapped("", ""));
-    assert!(matches!(reverted(&edited), Revert::Contents(_)));
+    assert!(is_put(&reverted(&edited)));
 }
 
 #[test]
 fn a_second_revert_has_nothing_to_do() {
-    assert_eq!(reverted(TWO), Revert::AlreadyReverted);
-    assert_eq!(reverted(&TWO.replacen("no\\x62ackup", "nobackup", 1)), Revert::AlreadyReverted);
+    let nothing = Reverts { contents: None, each: vec![Back::Already] };
+    assert_eq!(reverted(TWO), nothing);
+    assert_eq!(reverted(&TWO.replacen("no\\x62ackup", "nobackup", 1)), nothing);
 }
 
 #[test]
@@ -125,5 +145,5 @@ fn where_our_value_is_gone_the_file_is_left_alone_and_it_is_said_why() {
 
 #[test]
 fn a_fault_behind_the_host_does_not_keep_it_from_its_revert() {
-    assert!(matches!(reverted(&format!("{} host new {{", in_swapped("", ""))), Revert::Contents(_)));
+    assert!(is_put(&reverted(&format!("{} host new {{", in_swapped("", "")))));
 }

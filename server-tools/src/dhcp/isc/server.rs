@@ -1,0 +1,126 @@
+//! ISC dhcpd as a server: its files, its checker, and its restart. It cannot reload, so that it is restarted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ghost_contract::{HostName, MacAddress};
+
+use super::edit::absolute;
+use super::{HostTable, edit};
+use crate::dhcp::{Change, Configuration, Edit, Fault, Host, Kind, Listed, Reverts, Server, Swap, Wanted};
+use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::{CommandLine, Ghostrc};
+use crate::sys::{regular, service};
+
+/// How long the checker may take.
+const CHECK_DEADLINE: Duration = Duration::from_secs(60);
+/// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
+const RESTART_DEADLINE: Duration = Duration::from_secs(120);
+
+/// The dhcpd of a boot server.
+#[derive(Debug)]
+pub struct Dhcpd {
+    configuration: PathBuf,
+    checker: CommandLine,
+    restart: CommandLine,
+}
+
+impl Dhcpd {
+    pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
+        Self {
+            configuration: configuration.to_owned(),
+            checker: ghostrc.dhcp_check.clone(),
+            restart: ghostrc.dhcp_restart.clone(),
+        }
+    }
+
+    /// The configuration with all that it includes, some of the files with other contents than they have.
+    fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
+        let mut content = |path: &Path| contents(path, changes);
+        let bytes = content(&self.configuration)
+            .with_context(|| format!("cannot read {}", self.configuration.display()))?;
+        Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
+    }
+}
+
+fn contents(path: &Path, changes: &[Change]) -> io::Result<Vec<u8>> {
+    let path = absolute(path);
+    let changed = changes.iter().find(|change| change.file == path);
+    changed.map_or_else(|| regular::read(&path), |change| Ok(change.contents.clone()))
+}
+
+impl Server for Dhcpd {
+    fn kind(&self) -> Kind {
+        Kind::Isc
+    }
+
+    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
+        Ok(Box::new(self.table(&[]).exit(Exit::Configuration)?))
+    }
+
+    fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
+        edit::revert(file, now, swapped)
+    }
+
+    fn check(&self, _changes: &[Change]) -> anyhow::Result<()> {
+        let mut words = vec![self.checker.program().to_owned()];
+        let arguments = self.checker.for_file(&self.configuration);
+        words.extend(arguments.iter().map(|word| word.to_string_lossy().into_owned()));
+        service::run(&words, CHECK_DEADLINE).map(|_words| ()).exit(Exit::Configuration)
+    }
+
+    fn take_up(&self) -> anyhow::Result<()> {
+        let mut words = vec![self.restart.program().to_owned()];
+        words.extend_from_slice(self.restart.arguments());
+        service::run(&words, RESTART_DEADLINE).map(|_words| ()).exit(Exit::Configuration)
+    }
+
+    fn distance(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl Configuration for HostTable {
+    fn list(&self) -> Vec<Listed> {
+        self.hosts().iter().map(|host| self.listed(host)).collect()
+    }
+
+    fn clients(&self) -> Vec<(HostName, MacAddress)> {
+        Self::clients(self).collect()
+    }
+
+    fn host(&self, name: &HostName) -> Result<Host, Fault> {
+        let host = self.usable(name)?;
+        Ok(Host {
+            place: Box::new(self.place_at(host.source, host.value.start)),
+            name: host.name,
+            mac: host.mac,
+            ip: host.ip,
+            offered: host.filename,
+            file: absolute(&host.file),
+            shares_ip_with: host.shares_ip_with,
+        })
+    }
+
+    fn swap(&self, wanted: &[Wanted]) -> Edit {
+        edit::swap(self, wanted)
+    }
+}
+
+impl HostTable {
+    fn listed(&self, host: &super::Host) -> Listed {
+        let problem = match host.name.parse() {
+            Ok(name) => self.problem(&name).map(|problem| problem.flaw.to_string()),
+            Err(_) => Some("its name is not one that a job can use".to_owned()),
+        };
+        Listed {
+            name: host.name.clone(),
+            mac: host.mac,
+            ip: host.address,
+            offered: self.offered_file(host),
+            problem,
+        }
+    }
+}
