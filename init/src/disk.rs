@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::bail;
 use ghost_contract::DiskChoice;
 
 /// How long the same disks must have been the chosen ones. Disks of one machine show themselves within a second of
@@ -39,35 +40,19 @@ pub struct BlockDevice {
     pub serial: Option<String>,
 }
 
-/// It cannot be said which disks a job is about.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoDisk {
-    /// There is none that a job could be about.
-    #[error("this machine has no built-in disk; what it has: {0}")]
-    NotBuiltIn(String),
-    /// There is none like that.
-    #[error("this machine has no disk {choice}; what it has: {there}")]
-    NotThere { choice: DiskChoice, there: String },
-    /// There are several like that.
-    #[error("{choice} is more than one disk of this machine: {fitting}")]
-    Several {
-        choice: DiskChoice,
-        /// Those that it could be.
-        fitting: String,
-    },
-}
-
 /// The disks that are meant, in the order of their places; at least one.
-pub fn choose<'a>(devices: &'a [BlockDevice], choice: &DiskChoice) -> Result<Vec<&'a BlockDevice>, NoDisk> {
+pub fn choose<'a>(devices: &'a [BlockDevice], choice: &DiskChoice) -> anyhow::Result<Vec<&'a BlockDevice>> {
     let mut fitting: Vec<&BlockDevice> = devices.iter().filter(|device| device.fits(choice)).collect();
     fitting.sort_by(|a, b| by_place(&a.place, &b.place));
     match (fitting.len(), choice) {
-        (0, DiskChoice::First | DiskChoice::All) => Err(NoDisk::NotBuiltIn(in_words(devices))),
-        (0, _) => Err(NoDisk::NotThere { choice: choice.clone(), there: in_words(devices) }),
+        (0, DiskChoice::First | DiskChoice::All) => {
+            bail!("this machine has no built-in disk; what it has: {}", in_words(devices))
+        }
+        (0, _) => bail!("this machine has no disk {choice}; what it has: {}", in_words(devices)),
         (_, DiskChoice::All) => Ok(fitting),
         (_, DiskChoice::First) => Ok(fitting.drain(..1).collect()),
         (1, _) => Ok(fitting),
-        (_, _) => Err(NoDisk::Several { choice: choice.clone(), fitting: in_words(fitting) }),
+        (_, _) => bail!("{choice} is more than one disk of this machine: {}", in_words(fitting)),
     }
 }
 

@@ -5,6 +5,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use anyhow::{Context as _, bail};
+
 /// The options that a client gives where fstab does not: version 3, no lock daemon, TCP.
 const NFS_DEFAULTS: [(&str, &str); 3] = [("vers", "3"), ("nolock", ""), ("proto", "tcp")];
 
@@ -37,20 +39,9 @@ pub struct Mount {
     pub options: String,
 }
 
-/// Why a line of fstab cannot be obeyed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FstabError {
-    /// A line has fewer than three fields.
-    #[error("line {line} of fstab has no type of file system")]
-    Fields { line: usize },
-    /// The NFS server is not a numeric address, and there is no resolver.
-    #[error("'{0}' does not begin with the numeric address of an NFS server and a colon")]
-    NfsSource(String),
-}
-
 /// The mounts that fstab asks for at boot, in its order, without the root itself; a line that cannot be
 /// obeyed stands among them as its error.
-pub fn mounts(text: &str) -> Vec<Result<Mount, FstabError>> {
+pub fn mounts(text: &str) -> Vec<anyhow::Result<Mount>> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
@@ -58,10 +49,10 @@ pub fn mounts(text: &str) -> Vec<Result<Mount, FstabError>> {
         .collect()
 }
 
-fn mount(line: usize, text: &str) -> Result<Option<Mount>, FstabError> {
+fn mount(line: usize, text: &str) -> anyhow::Result<Option<Mount>> {
     let mut fields = text.split_ascii_whitespace().map(unescape);
     let (Some(source), Some(target), Some(kind)) = (fields.next(), fields.next(), fields.next()) else {
-        return Err(FstabError::Fields { line });
+        bail!("line {line} of fstab has no type of file system");
     };
     let options = fields.next().unwrap_or_default();
     let by_hand = options.split(',').any(|option| option == "noauto");
@@ -78,10 +69,13 @@ fn mount(line: usize, text: &str) -> Result<Option<Mount>, FstabError> {
 }
 
 /// The mount of an NFS export on a folder.
-pub fn nfs(source: &str, target: PathBuf, options: &str) -> Result<Mount, FstabError> {
-    let bad = || FstabError::NfsSource(source.to_owned());
-    let (host, _path) = source.split_once(":/").ok_or_else(bad)?;
-    let address: IpAddr = host.trim_matches(['[', ']']).parse().map_err(|_| bad())?;
+pub fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Result<Mount> {
+    // There is no resolver here.
+    let address =
+        source.split_once(":/").and_then(|(host, _path)| host.trim_matches(['[', ']']).parse().ok());
+    let address: IpAddr = address.with_context(|| {
+        format!("'{source}' does not begin with the numeric address of an NFS server and a colon")
+    })?;
     let (flags, mut options) = sort_out(options);
     for (key, value) in NFS_DEFAULTS {
         if !options.iter().any(|option| means(option, key)) {

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use ghost_contract::order::{self, ClientFacts, Imager, OrderError, Refusal, TestSettings};
+use anyhow::{Context as _, bail};
+use ghost_contract::order::{self, ClientFacts, Imager, TestSettings};
 use ghost_contract::{DiskChoice, HostName, MacAddress, Mode, Order, UnixTime};
 
 use crate::cmdline::RequestedMode;
@@ -32,52 +33,31 @@ pub struct Client {
     pub now: Option<UnixTime>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// `ghost.mode` is a word that is no mode.
-    #[error("the kernel command line asks for '{0}', which is no mode")]
-    UnreadableMode(String),
-    /// There is no order, and the command line asks for nothing either.
-    #[error("there is no order for this client")]
-    NoOrder,
-    /// The mode on the command line needs an order.
-    #[error("there is no order for this client, and mode {0} is not done without one")]
-    NeedsOrder(Mode),
-    /// The order cannot be understood.
-    #[error(transparent)]
-    Order(#[from] OrderError),
-    /// The client's name is not known, so nobody knows whether the order is meant for it.
-    #[error("there is an order, and this client does not know its own name")]
-    Nameless,
-    /// The server's time is not known, so nobody knows whether the order has expired.
-    #[error("there is an order, and the server's time could not be read")]
-    Timeless,
-    /// The order is not to be obeyed.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
 impl Job {
     /// The job for this client.
-    pub fn find(bytes: Option<&[u8]>, requested: &RequestedMode, client: Client) -> Result<Self, JobError> {
+    pub fn find(bytes: Option<&[u8]>, requested: &RequestedMode, client: Client) -> anyhow::Result<Self> {
         let requested_mode = match requested {
             RequestedMode::None => None,
             RequestedMode::Mode(mode) => Some(*mode),
-            RequestedMode::Unreadable(word) => return Err(JobError::UnreadableMode(word.clone())),
+            RequestedMode::Unreadable(word) => {
+                bail!("the kernel command line asks for '{word}', which is no mode")
+            }
         };
         let Some(bytes) = bytes else { return Self::without_order(requested_mode) };
         let order = Order::parse(bytes)?;
-        let host = client.host.ok_or(JobError::Nameless)?;
-        let now = client.now.ok_or(JobError::Timeless)?;
+        let host = client.host.context("there is an order, and this client does not know its own name")?;
+        let now = client.now.context("there is an order, and the server's time could not be read")?;
         let mode = order::check(&order, &ClientFacts { mac: client.mac, host, now, requested_mode })?;
         Ok(Self { mode, order: Some(order) })
     }
 
-    fn without_order(requested: Option<Mode>) -> Result<Self, JobError> {
+    fn without_order(requested: Option<Mode>) -> anyhow::Result<Self> {
         match requested {
-            None => Err(JobError::NoOrder),
+            None => bail!("there is no order for this client"),
             Some(mode @ (Mode::Test | Mode::Ghost)) => Ok(Self { mode, order: None }),
-            Some(mode @ (Mode::Backup | Mode::Verify | Mode::Restore)) => Err(JobError::NeedsOrder(mode)),
+            Some(mode @ (Mode::Backup | Mode::Verify | Mode::Restore)) => {
+                bail!("there is no order for this client, and mode {mode} is not done without one")
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::net::Ipv4Addr;
 
+use anyhow::Context as _;
 use ghost_contract::MacAddress;
 
 /// A network interface of this machine.
@@ -34,32 +35,20 @@ pub struct BootInterface {
     pub ip: Ipv4Addr,
 }
 
-/// Why no interface could be chosen.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NetworkError {
-    /// Neither the boot loader's word nor a route leads to an interface.
-    #[error("no interface has the boot loader's address, and none leads to the boot server")]
-    NoInterface,
-    /// The interface has no IPv4 address.
-    #[error("{0} has no IPv4 address")]
-    NoAddress(String),
-    /// The interface has no hardware address.
-    #[error("{0} has no hardware address")]
-    NoMac(String),
-}
-
 /// The interface whose address the boot loader gave, else the one with the route to the boot server.
 pub fn boot_interface(
     bootif: Option<MacAddress>,
     server: Option<Ipv4Addr>,
     interfaces: &[Interface],
     routes: &[Route],
-) -> Result<BootInterface, NetworkError> {
+) -> anyhow::Result<BootInterface> {
     let booted = interfaces.iter().find(|interface| bootif.is_some() && interface.mac == bootif);
-    let chosen = booted.or_else(|| towards(server?, interfaces, routes)).ok_or(NetworkError::NoInterface)?;
+    let chosen = booted
+        .or_else(|| towards(server?, interfaces, routes))
+        .context("no interface has the boot loader's address, and none leads to the boot server")?;
     let name = chosen.name.clone();
-    let mac = chosen.mac.ok_or_else(|| NetworkError::NoMac(name.clone()))?;
-    let ip = chosen.addresses.first().copied().ok_or_else(|| NetworkError::NoAddress(name.clone()))?;
+    let mac = chosen.mac.with_context(|| format!("{name} has no hardware address"))?;
+    let ip = chosen.addresses.first().copied().with_context(|| format!("{name} has no IPv4 address"))?;
     Ok(BootInterface { name, mac, ip })
 }
 
@@ -113,7 +102,7 @@ mod tests {
     fn an_address_of_another_machine_does_not_hide_the_route() {
         let routes = [route("eth0", ip(0), [255, 255, 255, 128])];
         let chosen = boot_interface(Some(mac(9)), Some(ip(1)), &[interface("eth0", 2)], &routes);
-        assert_eq!(chosen.map(|chosen| chosen.name), Ok("eth0".to_owned()));
+        assert_eq!(chosen.unwrap().name, "eth0");
     }
 
     #[test]
@@ -121,7 +110,8 @@ mod tests {
         let mut bare = interface("eth0", 2);
         bare.addresses.clear();
         let chosen = boot_interface(Some(mac(2)), None, &[bare], &[]);
-        assert_eq!(chosen, Err(NetworkError::NoAddress("eth0".to_owned())));
-        assert_eq!(boot_interface(None, None, &[], &[]), Err(NetworkError::NoInterface));
+        assert_eq!(chosen.unwrap_err().to_string(), "eth0 has no IPv4 address");
+        let none = boot_interface(None, None, &[], &[]).unwrap_err().to_string();
+        assert!(none.starts_with("no interface has the boot loader's address"), "{none}");
     }
 }

@@ -15,24 +15,9 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use evdev::KeyCode;
 use ghost_contract::order::{OnDeadline, Prompt, PromptTrigger};
-
-/// Why the prompts of an order cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PromptError {
-    /// A name that no key has.
-    #[error(
-        "'{key}' is not the name of a key: names are those of linux/input-event-codes.h in capitals and without KEY_, such as TAB, ENTER, Y or F10"
-    )]
-    UnknownKey {
-        /// As it stands in the order.
-        key: String,
-    },
-    /// A text that is on every screen.
-    #[error("a prompt waits for an empty text, which is on every screen")]
-    EmptyText,
-}
 
 /// What is to be done about a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +51,7 @@ struct Waiting {
 
 impl Prompts {
     /// All prompts of an order, checked before anything is started.
-    pub fn new(prompts: &[Prompt]) -> Result<Self, PromptError> {
+    pub fn new(prompts: &[Prompt]) -> anyhow::Result<Self> {
         let waiting = prompts.iter().map(Waiting::new).collect::<Result<_, _>>()?;
         Ok(Self { waiting })
     }
@@ -92,9 +77,9 @@ impl Prompts {
 }
 
 impl Waiting {
-    fn new(prompt: &Prompt) -> Result<Self, PromptError> {
+    fn new(prompt: &Prompt) -> anyhow::Result<Self> {
         if matches!(&prompt.when, PromptTrigger::Text(text) if squeezed(text).is_empty()) {
-            return Err(PromptError::EmptyText);
+            bail!("a prompt waits for an empty text, which is on every screen");
         }
         let keys = prompt.keys.iter().map(|name| key(name)).collect::<Result<_, _>>()?;
         Ok(Self { prompt: prompt.clone(), keys })
@@ -136,8 +121,12 @@ impl Waiting {
 }
 
 /// The key of that name. Buttons and whatever else the kernel counts among the keys are not keys of a keyboard.
-fn key(name: &str) -> Result<KeyCode, PromptError> {
-    KeyCode::from_str(&format!("KEY_{name}")).map_err(|_| PromptError::UnknownKey { key: name.to_owned() })
+fn key(name: &str) -> anyhow::Result<KeyCode> {
+    KeyCode::from_str(&format!("KEY_{name}")).ok().with_context(|| {
+        format!(
+            "'{name}' is not the name of a key: names are those of linux/input-event-codes.h in capitals and without KEY_, such as TAB, ENTER, Y or F10"
+        )
+    })
 }
 
 /// The text with every run of white space as one space, so that a text is found although the program broke

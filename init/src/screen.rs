@@ -22,8 +22,6 @@ pub mod vt;
 
 use std::borrow::Cow;
 
-pub use picture::PictureError;
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Screen {
     Text(TextScreen),
@@ -152,7 +150,7 @@ impl TextScreen {
 
 impl Screen {
     /// The picture, as a PNG file's content.
-    pub fn png(&self) -> Result<Vec<u8>, PictureError> {
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         match self {
             Self::Text(screen) => picture::draw(screen),
             Self::Picture(dots) => picture::store(dots),

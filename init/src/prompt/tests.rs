@@ -126,7 +126,7 @@ fn keys_have_the_names_of_the_kernel() {
         ("LEFT", KeyCode::KEY_LEFT),
         ("KPENTER", KeyCode::KEY_KPENTER),
     ] {
-        assert_eq!(key(name), Ok(code));
+        assert_eq!(key(name).unwrap(), code);
     }
 }
 
@@ -134,7 +134,8 @@ fn keys_have_the_names_of_the_kernel() {
 fn an_unknown_key_is_refused_before_anything_starts() {
     for name in ["RETURN", "Tab", "KEY_TAB", "", "BTN_LEFT", "TAB ENTER"] {
         let prompts = Prompts::new(&[prompt(text("Mark"), &["TAB", name], 120, OnDeadline::Ignore)]);
-        assert_eq!(prompts.unwrap_err(), PromptError::UnknownKey { key: name.to_owned() });
+        let error = prompts.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("'{name}' is not the name of a key: ")), "{error}");
     }
 }
 
@@ -142,6 +143,9 @@ fn an_unknown_key_is_refused_before_anything_starts() {
 fn an_empty_text_is_refused() {
     for empty in ["", "  \n"] {
         let prompts = Prompts::new(&[prompt(text(empty), &["TAB"], 120, OnDeadline::Ignore)]);
-        assert_eq!(prompts.unwrap_err(), PromptError::EmptyText);
+        assert_eq!(
+            prompts.unwrap_err().to_string(),
+            "a prompt waits for an empty text, which is on every screen"
+        );
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Does not know how its layout and its bytes were found out.
 
+use anyhow::ensure;
+
 use std::collections::HashMap;
 
 use super::{Picture, Screen, TrueColour};
@@ -40,28 +42,6 @@ pub struct Layout {
     /// Bytes from one line to the next.
     pub pitch: usize,
     pub pixels: Pixels,
-}
-
-/// Why there is no picture.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FrameBufferError {
-    /// No monitor has such a size.
-    #[error("a frame buffer of {width}x{height} dots with {pitch} bytes a line is none")]
-    Size {
-        /// Dots of a line.
-        width: usize,
-        height: usize,
-        /// Bytes from one line to the next.
-        pitch: usize,
-    },
-    /// Less than the layout says.
-    #[error("the frame buffer has {found} of {expected} bytes")]
-    Truncated {
-        /// Bytes that the layout asks for.
-        expected: usize,
-        /// Bytes that there are.
-        found: usize,
-    },
 }
 
 impl Pixels {
@@ -117,23 +97,20 @@ impl Channel {
 }
 
 /// How many bytes such a frame buffer has, from the first dot on.
-pub fn length(layout: &Layout) -> Result<usize, FrameBufferError> {
+pub fn length(layout: &Layout) -> anyhow::Result<usize> {
     let Layout { width, height, pitch, .. } = *layout;
     let fits = (1..=LARGEST_SIDE).contains(&width)
         && (1..=LARGEST_SIDE).contains(&height)
         && (width * layout.pixels.bytes()..=LARGEST_SIDE * 8).contains(&pitch);
-    if !fits {
-        return Err(FrameBufferError::Size { width, height, pitch });
-    }
+    ensure!(fits, "a frame buffer of {width}x{height} dots with {pitch} bytes a line is none");
     Ok(pitch * (height - 1) + width * layout.pixels.bytes())
 }
 
 /// The picture: with a palette if it has no more colours than fit into one, as consoles do.
-pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Screen, FrameBufferError> {
+pub fn decode(layout: &Layout, bytes: &[u8]) -> anyhow::Result<Screen> {
     let expected = length(layout)?;
-    if bytes.len() < expected {
-        return Err(FrameBufferError::Truncated { expected, found: bytes.len() });
-    }
+    let found = bytes.len();
+    ensure!(found >= expected, "the frame buffer has {found} of {expected} bytes");
     let line_length = layout.width * layout.pixels.bytes();
     let lines = (0..layout.height).map(|line| &bytes[line * layout.pitch..][..line_length]);
     let pixels = lines.flat_map(|line| line.chunks_exact(layout.pixels.bytes()));
@@ -205,7 +182,7 @@ mod tests {
         let layout = Layout { width: 1, height: 2, pitch: 8, pixels: Pixels::usual(32).unwrap() };
         let bytes = [1, 1, 1, 0, 77, 77, 77, 0, 2, 2, 2, 0];
         assert_eq!(colours(&layout, &bytes), [[1, 1, 1], [2, 2, 2]]);
-        assert_eq!(length(&layout), Ok(12));
+        assert_eq!(length(&layout).unwrap(), 12);
     }
 
     #[test]
@@ -233,7 +210,8 @@ mod tests {
         let pixels = Pixels::usual(32).unwrap();
         let layout = |width, height, pitch| Layout { width, height, pitch, pixels: pixels.clone() };
         for wrong in [layout(0, 1, 4), layout(2, 0, 8), layout(2, 1, 7), layout(20_000, 1, 80_000)] {
-            assert!(matches!(decode(&wrong, &[0; 64]), Err(FrameBufferError::Size { .. })), "{wrong:?}");
+            let error = decode(&wrong, &[0; 64]).unwrap_err().to_string();
+            assert!(error.starts_with("a frame buffer of "), "{wrong:?}: {error}");
         }
         let error = decode(&layout(2, 2, 8), &[0; 15]).unwrap_err();
         assert_eq!(error.to_string(), "the frame buffer has 15 of 16 bytes");

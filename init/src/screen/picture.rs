@@ -1,5 +1,7 @@
 //! PNG files of 16 or 256 colours: a text screen that is drawn here, or the dots of a picture.
 
+use anyhow::{Context as _, ensure};
+
 use super::{Attribute, Cell, Cursor, Picture, Screen, TextScreen, TrueColour, font, frame_buffer};
 
 /// The colours of the VGA's text modes as it sets them at its start, red, green and blue.
@@ -13,72 +15,53 @@ pub(super) const PALETTE: [u8; 48] = [
 const CURSOR_HEIGHT: usize = 2;
 /// Two dots a byte: the PNG has 16 colours.
 const BYTES_PER_CELL: usize = font::WIDTH / 2;
-
-/// Why there is no picture.
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    /// The screen is of no size, or larger than a PNG can be.
-    #[error("a screen of {columns}x{rows} characters cannot be drawn")]
-    Size { columns: usize, rows: usize },
-    /// The picture is of no size, too large, or not a rectangle.
-    #[error("{dots} dots in lines of {width} are no picture")]
-    Dots {
-        /// Dots of a line.
-        width: usize,
-        dots: usize,
-    },
-    #[error("the picture cannot be read as PNG")]
-    Decode(#[source] png::DecodingError),
-    #[error("the picture cannot be written as PNG")]
-    Encode(#[source] png::EncodingError),
-}
+const NOT_READ: &str = "the picture cannot be read as PNG";
+const NOT_WRITTEN: &str = "the picture cannot be written as PNG";
 
 /// The screen as a PNG file's content.
-pub(super) fn draw(screen: &TextScreen) -> Result<Vec<u8>, PictureError> {
+pub(super) fn draw(screen: &TextScreen) -> anyhow::Result<Vec<u8>> {
     let rows = screen.rows().count();
-    let too_large = || PictureError::Size { columns: screen.columns, rows };
+    let too_large = || format!("a screen of {}x{rows} characters cannot be drawn", screen.columns);
     let dots = |cells: usize, dots: usize| {
         cells.checked_mul(dots).and_then(|size| u32::try_from(size).ok()).filter(|size| *size > 0)
     };
-    let width = dots(screen.columns, font::WIDTH).ok_or_else(too_large)?;
-    let height = dots(rows, font::HEIGHT).ok_or_else(too_large)?;
-    encode(width, height, png::BitDepth::Four, &PALETTE, &pixels(screen)).map_err(PictureError::Encode)
+    let width = dots(screen.columns, font::WIDTH).with_context(too_large)?;
+    let height = dots(rows, font::HEIGHT).with_context(too_large)?;
+    encode(width, height, png::BitDepth::Four, &PALETTE, &pixels(screen)).context(NOT_WRITTEN)
 }
 
 /// The picture as a PNG file's content.
-pub(super) fn store(picture: &Picture) -> Result<Vec<u8>, PictureError> {
+pub(super) fn store(picture: &Picture) -> anyhow::Result<Vec<u8>> {
     let (columns, rows) = size(picture.width, picture.dots.len())?;
     let colours = picture.colours.concat();
     if picture.colours.len() > 16 {
-        return encode(columns, rows, png::BitDepth::Eight, &colours, &picture.dots)
-            .map_err(PictureError::Encode);
+        return encode(columns, rows, png::BitDepth::Eight, &colours, &picture.dots).context(NOT_WRITTEN);
     }
     let pair = |pair: &[u8]| pair[0] << 4 | pair.get(1).copied().unwrap_or(0);
     let lines = picture.dots.chunks_exact(picture.width);
     let pairs: Vec<u8> = lines.flat_map(|line| line.chunks(2).map(pair)).collect();
-    encode(columns, rows, png::BitDepth::Four, &colours, &pairs).map_err(PictureError::Encode)
+    encode(columns, rows, png::BitDepth::Four, &colours, &pairs).context(NOT_WRITTEN)
 }
 
 /// The picture as a PNG file's content, without a palette.
-pub(super) fn store_true_colour(picture: &TrueColour) -> Result<Vec<u8>, PictureError> {
+pub(super) fn store_true_colour(picture: &TrueColour) -> anyhow::Result<Vec<u8>> {
     let (columns, rows) = size(picture.width, picture.dots.len())?;
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, columns, rows);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    finish(encoder, picture.dots.as_flattened()).map_err(PictureError::Encode)?;
+    finish(encoder, picture.dots.as_flattened()).context(NOT_WRITTEN)?;
     Ok(file)
 }
 
 /// The dots of a PNG file.
-pub(super) fn load(file: &[u8]) -> Result<Screen, PictureError> {
+pub(super) fn load(file: &[u8]) -> anyhow::Result<Screen> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().map_err(PictureError::Decode)?;
-    let length =
-        reader.output_buffer_size().ok_or(PictureError::Decode(png::DecodingError::LimitsExceeded))?;
+    let mut reader = decoder.read_info().context(NOT_READ)?;
+    let length = reader.output_buffer_size().context(NOT_READ)?;
     let mut samples = vec![0; length];
-    let frame = reader.next_frame(&mut samples).map_err(PictureError::Decode)?;
+    let frame = reader.next_frame(&mut samples).context(NOT_READ)?;
     let colour = |samples: &[u8]| match samples {
         [red, green, blue, ..] => [*red, *green, *blue],
         [grey, ..] => [*grey; 3],
@@ -91,13 +74,11 @@ pub(super) fn load(file: &[u8]) -> Result<Screen, PictureError> {
 }
 
 /// Width and height of so many dots in lines of that width.
-fn size(width: usize, dots: usize) -> Result<(u32, u32), PictureError> {
-    let no_picture = || PictureError::Dots { width, dots };
+fn size(width: usize, dots: usize) -> anyhow::Result<(u32, u32)> {
+    let no_picture = || format!("{dots} dots in lines of {width} are no picture");
     let size = |dots: usize| u32::try_from(dots).ok().filter(|size| *size > 0);
-    if dots.checked_rem(width) != Some(0) {
-        return Err(no_picture());
-    }
-    size(width).zip(size(dots / width)).ok_or_else(no_picture)
+    ensure!(dots.checked_rem(width) == Some(0), no_picture());
+    size(width).zip(size(dots / width)).with_context(no_picture)
 }
 
 fn encode(

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use anyhow::bail;
+
 use crate::failure::Failure;
 
 /// Something that a screen can be read from.
@@ -71,11 +73,6 @@ pub struct Found<T> {
     pub passed_over: Vec<PassedOver>,
 }
 
-/// None of the sources could.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("nothing says what the screen shows ({})", reasons(.0))]
-pub struct NoSource(pub Vec<PassedOver>);
-
 fn reasons(passed_over: &[PassedOver]) -> String {
     passed_over.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -84,7 +81,7 @@ fn reasons(passed_over: &[PassedOver]) -> String {
 pub fn first<T>(
     sources: &[Source],
     mut look: impl FnMut(Source) -> anyhow::Result<T>,
-) -> Result<Found<T>, NoSource> {
+) -> anyhow::Result<Found<T>> {
     let mut passed_over = Vec::new();
     for source in sources {
         match look(*source) {
@@ -92,7 +89,7 @@ pub fn first<T>(
             Err(error) => passed_over.push(PassedOver { source: *source, reason: error.into() }),
         }
     }
-    Err(NoSource(passed_over))
+    bail!("nothing says what the screen shows ({})", reasons(&passed_over))
 }
 
 /// What was told last of where screens are read from: the same reasons are told once, and not every minute.

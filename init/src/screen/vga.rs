@@ -21,13 +21,12 @@ mod snapshot;
 mod text;
 
 pub use registers::{Memory, Registers, Window, text_planes};
-pub use snapshot::SnapshotError;
 
 use super::Picture;
 use snapshot::{Mode, Snapshot};
 
 /// The picture, with its text in a text mode.
-pub fn decode(bytes: &[u8]) -> Result<Picture, SnapshotError> {
+pub fn decode(bytes: &[u8]) -> anyhow::Result<Picture> {
     let snapshot = Snapshot::read(bytes)?;
     let screen = display::Display::of(&snapshot);
     let text = (snapshot.mode == Mode::Text).then(|| text::read(&snapshot, &screen));

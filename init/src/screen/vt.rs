@@ -5,38 +5,25 @@
 //! Documentation/admin-guide/devices.txt). Both files are read one after the other, so they may be of
 //! different moments; a `vcsu` of another size is of another screen and is not used.
 
+use anyhow::{Context as _, ensure};
+
 use super::{Attribute, Cell, Cursor, TextScreen, codepage};
 
 const HEADER: usize = 4;
-
-/// Why bytes are not a terminal's screen.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VtError {
-    /// Less than the header, or no cells at all.
-    #[error("the virtual terminal has no screen")]
-    Empty,
-    /// Less than the header announces.
-    #[error("the virtual terminal's screen is cut off: it has {found} of {expected} bytes")]
-    Truncated {
-        /// Bytes that the header announces.
-        expected: usize,
-        /// Bytes that there are.
-        found: usize,
-    },
-}
+/// Less than the header, or no cells at all.
+const EMPTY: &str = "the virtual terminal has no screen";
 
 /// The screen of a terminal from `vcsa` and, where the kernel has it, `vcsu`. Without the latter, glyphs are
 /// taken to be in code page 437, which is right for the font of the BIOS.
-pub fn decode(vcsa: &[u8], vcsu: Option<&[u8]>) -> Result<TextScreen, VtError> {
-    let (header, rest) = vcsa.split_at_checked(HEADER).ok_or(VtError::Empty)?;
+pub fn decode(vcsa: &[u8], vcsu: Option<&[u8]>) -> anyhow::Result<TextScreen> {
+    let (header, rest) = vcsa.split_at_checked(HEADER).context(EMPTY)?;
     let [rows, columns, column, row] = [0, 1, 2, 3].map(|index| usize::from(header[index]));
     let count = rows * columns;
-    if count == 0 {
-        return Err(VtError::Empty);
-    }
-    let (cells, _) = rest
-        .split_at_checked(count * 2)
-        .ok_or(VtError::Truncated { expected: HEADER + count * 2, found: vcsa.len() })?;
+    ensure!(count > 0, EMPTY);
+    let (cells, _) = rest.split_at_checked(count * 2).with_context(|| {
+        let (found, expected) = (vcsa.len(), HEADER + count * 2);
+        format!("the virtual terminal's screen is cut off: it has {found} of {expected} bytes")
+    })?;
     let unicode = vcsu.filter(|bytes| bytes.len() == count * 4);
     let cells = cells
         .chunks_exact(2)
@@ -106,9 +93,12 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_refused() {
         for bytes in [&[][..], &[25, 80, 0], &[0, 80, 0, 0], &[25, 0, 0, 0]] {
-            assert_eq!(decode(bytes, None), Err(VtError::Empty));
+            assert_eq!(decode(bytes, None).unwrap_err().to_string(), EMPTY);
         }
         let cut = &vcsa(25, 80, &[(b'x', 7); 1999]);
-        assert_eq!(decode(cut, None), Err(VtError::Truncated { expected: 4004, found: 4002 }));
+        assert_eq!(
+            decode(cut, None).unwrap_err().to_string(),
+            "the virtual terminal's screen is cut off: it has 4002 of 4004 bytes"
+        );
     }
 }

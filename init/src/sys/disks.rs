@@ -1,34 +1,27 @@
 //! The block devices that the kernel shows in `/sys/block`.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 
 use crate::disk::BlockDevice;
 
 /// The kernel gives sizes in sectors of this many bytes, whatever the disk's own are.
 const SECTOR: u64 = 512;
 
-/// What could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read {path}")]
-pub struct DisksError {
-    path: PathBuf,
-    source: io::Error,
-}
-
 /// All block devices, partitions not among them.
-pub fn all() -> Result<Vec<BlockDevice>, DisksError> {
+pub fn all() -> anyhow::Result<Vec<BlockDevice>> {
     below(Path::new("/sys/block"))
 }
 
-fn below(folder: &Path) -> Result<Vec<BlockDevice>, DisksError> {
-    let entries = fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
+fn below(folder: &Path) -> anyhow::Result<Vec<BlockDevice>> {
+    let entries = fs::read_dir(folder).with_context(|| unreadable(folder))?;
     let mut devices = Vec::new();
     let mut ways = Vec::new();
     for entry in entries {
-        let link = entry.map_err(|source| unreadable(folder, source))?.path();
-        let place = fs::canonicalize(&link).map_err(|source| unreadable(&link, source))?;
+        let link = entry.with_context(|| unreadable(folder))?.path();
+        let place = fs::canonicalize(&link).with_context(|| unreadable(&link))?;
         if is_hidden(&place)? { ways.push(place) } else { devices.push(device(place)?) }
     }
     for device in &mut devices {
@@ -41,7 +34,7 @@ fn below(folder: &Path) -> Result<Vec<BlockDevice>, DisksError> {
 
 /// An NVMe disk whose controller says that it may be one of several is shown among the virtual devices, and each
 /// way to it hidden, in its real place (Linux, drivers/nvme/host/multipath.c).
-fn is_hidden(place: &Path) -> Result<bool, DisksError> {
+fn is_hidden(place: &Path) -> anyhow::Result<bool> {
     let path = place.join("hidden");
     if path.exists() { Ok(number(&path)? != 0) } else { Ok(false) }
 }
@@ -54,7 +47,7 @@ fn leads_to(way: &Path, disk: &str) -> bool {
     parts.is_some_and(|(system, number)| disk == format!("nvme{system}n{number}"))
 }
 
-fn device(place: PathBuf) -> Result<BlockDevice, DisksError> {
+fn device(place: PathBuf) -> anyhow::Result<BlockDevice> {
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let removable = number(&place.join("removable"))? != 0;
     let size = number(&place.join("size"))?.saturating_mul(SECTOR);
@@ -82,13 +75,13 @@ fn serial(place: &Path) -> Option<String> {
     (!number.is_empty()).then(|| number.to_owned())
 }
 
-fn number(path: &Path) -> Result<u64, DisksError> {
-    let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
-    text.trim().parse().map_err(|error| unreadable(path, io::Error::new(io::ErrorKind::InvalidData, error)))
+fn number(path: &Path) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| unreadable(path))?;
+    text.trim().parse().with_context(|| unreadable(path))
 }
 
-fn unreadable(path: &Path, source: io::Error) -> DisksError {
-    DisksError { path: path.to_owned(), source }
+fn unreadable(path: &Path) -> String {
+    format!("cannot read {}", path.display())
 }
 
 #[cfg(test)]

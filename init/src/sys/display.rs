@@ -1,8 +1,9 @@
 //! Which display the machine has and who drives it, as the kernel lists them.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
 
 /// The kernel's list of PCI devices.
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
@@ -11,37 +12,22 @@ const CONSOLES: &str = "/sys/class/vtconsole";
 /// Class 03h, subclass 00h, programming interface 00h: a VGA (PCI Code and ID Assignment Specification).
 const VGA: &str = "0x030000";
 
-/// Why the VGA is not what the monitor shows.
-#[derive(Debug, thiserror::Error)]
-pub enum DisplayError {
-    /// There is none, or it is not the one that the firmware switched on.
-    #[error("there is no VGA")]
-    NoVga,
-    /// A driver displays something of its own.
-    #[error("a driver displays something else than the VGA's memory")]
-    Driven,
-    /// The kernel's console is elsewhere: on a frame buffer that firmware or boot loader left, or nowhere.
-    #[error("the kernel's console is not on the VGA")]
-    ConsoleElsewhere,
-    #[error("cannot read {path}")]
-    List { path: PathBuf, source: io::Error },
-}
-
 /// The VGA whose memory the monitor shows, as a folder of sysfs: the rules are those of the kernel module (`kmod/`).
-pub fn vga() -> Result<PathBuf, DisplayError> {
+pub fn vga() -> anyhow::Result<PathBuf> {
     displayed(Path::new(PCI_DEVICES), Path::new(CONSOLES))
 }
 
-fn displayed(devices: &Path, consoles: &Path) -> Result<PathBuf, DisplayError> {
+fn displayed(devices: &Path, consoles: &Path) -> anyhow::Result<PathBuf> {
     let is_boot_vga = |device: &PathBuf| line(device, "class") == VGA && line(device, "boot_vga") == "1";
-    let vga = entries(devices)?.into_iter().find(is_boot_vga).ok_or(DisplayError::NoVga)?;
+    let vga = entries(devices)?.into_iter().find(is_boot_vga).context("there is no VGA")?;
     if vga.join("driver").exists() {
-        return Err(DisplayError::Driven);
+        bail!("a driver displays something else than the VGA's memory");
     }
     // vgacon calls itself "VGA+" (drivers/video/console/vgacon.c).
     let draws = |console: &PathBuf| line(console, "name").contains("VGA+") && line(console, "bind") == "1";
     if !entries(consoles)?.iter().any(draws) {
-        return Err(DisplayError::ConsoleElsewhere);
+        // It is on a frame buffer that firmware or boot loader left, or nowhere.
+        bail!("the kernel's console is not on the VGA");
     }
     Ok(vga)
 }
@@ -51,9 +37,9 @@ pub(super) fn line(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_default().trim().to_owned()
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DisplayError> {
-    let fail = |source| DisplayError::List { path: folder.to_owned(), source };
-    fs::read_dir(folder).map_err(fail)?.map(|entry| entry.map(|entry| entry.path()).map_err(fail)).collect()
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let read = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>();
+    read().with_context(|| format!("cannot read {}", folder.display()))
 }
 
 #[cfg(test)]
@@ -61,7 +47,7 @@ mod tests {
     use super::*;
 
     /// What is found where the VGA and the console have these files.
-    fn found(vga: &[(&str, &str)], console: &[(&str, &str)]) -> Result<PathBuf, DisplayError> {
+    fn found(vga: &[(&str, &str)], console: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
         let sys = tempfile::tempdir().unwrap();
         let (devices, consoles) = (sys.path().join("devices"), sys.path().join("consoles"));
         for (folder, files) in [(devices.join("0000:00:02.0"), vga), (consoles.join("vtcon0"), console)] {
@@ -71,19 +57,26 @@ mod tests {
         displayed(&devices, &consoles)
     }
 
+    fn refused(found: anyhow::Result<PathBuf>) -> String {
+        found.unwrap_err().to_string()
+    }
+
     #[test]
     fn the_vga_counts_only_where_it_is_what_is_displayed() {
         const CARD: (&str, &str) = ("class", "0x030000");
         const BOOT: (&str, &str) = ("boot_vga", "1");
         const CONSOLE: [(&str, &str); 2] = [("name", "(S) VGA+"), ("bind", "1")];
         assert!(found(&[CARD, BOOT], &CONSOLE).unwrap().ends_with("0000:00:02.0"));
-        assert!(matches!(found(&[("class", "0x038000"), BOOT], &CONSOLE), Err(DisplayError::NoVga)));
-        assert!(matches!(found(&[CARD, ("boot_vga", "0")], &CONSOLE), Err(DisplayError::NoVga)));
-        assert!(matches!(found(&[CARD, BOOT, ("driver", "")], &CONSOLE), Err(DisplayError::Driven)));
+        assert_eq!(refused(found(&[("class", "0x038000"), BOOT], &CONSOLE)), "there is no VGA");
+        assert_eq!(refused(found(&[CARD, ("boot_vga", "0")], &CONSOLE)), "there is no VGA");
+        assert_eq!(
+            refused(found(&[CARD, BOOT, ("driver", "")], &CONSOLE)),
+            "a driver displays something else than the VGA's memory"
+        );
         for elsewhere in
             [[("name", "(S) dummy device"), ("bind", "1")], [("name", "(S) VGA+"), ("bind", "0")]]
         {
-            assert!(matches!(found(&[CARD, BOOT], &elsewhere), Err(DisplayError::ConsoleElsewhere)));
+            assert_eq!(refused(found(&[CARD, BOOT], &elsewhere)), "the kernel's console is not on the VGA");
         }
     }
 }

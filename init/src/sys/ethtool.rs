@@ -4,6 +4,7 @@
 use std::io;
 use std::mem;
 
+use anyhow::{Context as _, bail};
 use ghost_contract::report::NotArmed;
 use nix::errno::Errno;
 use nix::libc::{self, c_char};
@@ -27,22 +28,11 @@ struct WolInfo {
     sopass: [u8; 6],
 }
 
-/// Why nothing is known of an interface's Wake-on-LAN.
-#[derive(Debug, thiserror::Error)]
-pub enum EthtoolError {
-    /// No socket to ask through.
-    #[error("cannot open a socket")]
-    Socket(#[source] Errno),
-    /// Its name is too long for an interface.
-    #[error("'{0}' is not the name of an interface")]
-    Name(String),
-}
-
 /// Switches the magic packet on and reads it back.
-pub fn arm(interface: &str) -> Result<WakeOnLan, EthtoolError> {
+pub fn arm(interface: &str) -> anyhow::Result<WakeOnLan> {
     let name = interface_name(interface)?;
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-        .map_err(EthtoolError::Socket)?;
+        .context("cannot open a socket")?;
     let mut info = WolInfo { cmd: GET_WAKE_ON_LAN, ..WolInfo::default() };
     if let Err(error) = exchange(&socket, name, &mut info) {
         return Ok(not_armed(NotArmed::Unsupported, format!("the driver knows no Wake-on-LAN: {error}")));
@@ -74,10 +64,10 @@ fn letters(options: u32) -> String {
     if letters.is_empty() { "d".to_owned() } else { letters }
 }
 
-fn interface_name(interface: &str) -> Result<[c_char; libc::IFNAMSIZ], EthtoolError> {
+fn interface_name(interface: &str) -> anyhow::Result<[c_char; libc::IFNAMSIZ]> {
     let mut name = [0; libc::IFNAMSIZ];
     if interface.len() >= name.len() || interface.contains('\0') {
-        return Err(EthtoolError::Name(interface.to_owned()));
+        bail!("'{interface}' is not the name of an interface");
     }
     for (slot, byte) in name.iter_mut().zip(interface.bytes()) {
         *slot = c_char::from_ne_bytes([byte]);
@@ -115,6 +105,7 @@ mod tests {
 
     #[test]
     fn a_name_that_no_interface_can_have_is_an_error() {
-        assert!(matches!(arm("an-interface-with-a-long-name"), Err(EthtoolError::Name(_))));
+        let error = arm("an-interface-with-a-long-name").unwrap_err();
+        assert_eq!(error.to_string(), "'an-interface-with-a-long-name' is not the name of an interface");
     }
 }

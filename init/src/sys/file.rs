@@ -1,56 +1,41 @@
 //! Whole small files.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// A file that could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    #[error("cannot read {path}")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("cannot write {path}")]
-    Write { path: PathBuf, source: io::Error },
-    #[error("cannot remove {path}")]
-    Remove { path: PathBuf, source: io::Error },
-    /// A folder could not be made.
-    #[error("cannot make the folder {path}")]
-    Folder { path: PathBuf, source: io::Error },
-}
+use anyhow::Context as _;
 
 /// The bytes of a file; none if there is no such file.
-pub fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match bytes(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+pub fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
 /// The bytes of a file that must be there.
-pub fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
+pub fn bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The text of a file; what is not UTF-8 in it is replaced.
-pub fn text(path: &Path) -> Result<String, FileError> {
+pub fn text(path: &Path) -> anyhow::Result<String> {
     bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), FileError> {
-    std::fs::write(path, content).map_err(|source| FileError::Write { path: path.to_owned(), source })
+pub fn write(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Makes a folder and those above it, unless they are there.
-pub fn make_folder(path: &Path) -> Result<(), FileError> {
-    std::fs::create_dir_all(path).map_err(|source| FileError::Folder { path: path.to_owned(), source })
+pub fn make_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 /// Removes a file; one that is not there is no error.
-pub fn remove(path: &Path) -> Result<(), FileError> {
+pub fn remove(path: &Path) -> anyhow::Result<()> {
     match std::fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::Remove { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.with_context(|| format!("cannot remove {}", path.display())),
     }
 }

@@ -2,44 +2,25 @@
 #![allow(unsafe_code, reason = "ioctl(2) of frame buffers takes pointers")]
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 
-use nix::errno::Errno;
+use anyhow::{Context as _, bail};
 use nix::libc;
 
 use super::ioctl::{ask, size};
-use crate::screen::Screen;
-use crate::screen::frame_buffer::{self, Channel, FrameBufferError, Layout, Pixels};
+use crate::screen::frame_buffer::{self, Channel, Layout, Pixels};
 
 /// The device, which is also its name as a source.
 pub const DEVICE: &str = "/dev/fb0";
 const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
 const FBIOGETCMAP: libc::Ioctl = 0x4604;
+const NO_LAYOUT: &str = "cannot ask /dev/fb0 for its layout";
 /// Packed pixels, and of those with a palette or without (`FB_TYPE_PACKED_PIXELS`, `FB_VISUAL_*`).
 const PACKED: u32 = 0;
 const TRUE_COLOUR: u32 = 2;
 const PSEUDO_COLOUR: u32 = 3;
 const DIRECT_COLOUR: u32 = 4;
-
-#[derive(Debug, thiserror::Error)]
-pub enum FrameBufferDeviceError {
-    /// There is no such device.
-    #[error("cannot open {DEVICE}")]
-    Open(#[source] io::Error),
-    /// It does not say how it is laid out.
-    #[error("cannot ask {DEVICE} for its layout")]
-    Ask(#[source] Errno),
-    /// Planes, or text: nothing that is drawn today.
-    #[error("the frame buffer has pixels of {bits} bits, type {kind}, visual {visual}")]
-    Kind { bits: u32, kind: u32, visual: u32 },
-    /// Its dots.
-    #[error("cannot read {DEVICE}")]
-    Read(#[source] io::Error),
-    #[error(transparent)]
-    Picture(#[from] FrameBufferError),
-}
 
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -95,27 +76,28 @@ struct Colours {
     transparent: *mut u16,
 }
 
-pub fn screen() -> Result<Screen, FrameBufferDeviceError> {
-    let device = File::open(DEVICE).map_err(FrameBufferDeviceError::Open)?;
+/// Its layout and its bytes, from the first dot that is displayed on.
+pub fn dots() -> anyhow::Result<(Layout, Vec<u8>)> {
+    let device = File::open(DEVICE).with_context(|| format!("cannot open {DEVICE}"))?;
     let mut variable = Variable::default();
     // SAFETY: the request fills a struct fb_var_screeninfo, which this is.
-    unsafe { ask(&device, FBIOGET_VSCREENINFO, &raw mut variable) }.map_err(FrameBufferDeviceError::Ask)?;
+    unsafe { ask(&device, FBIOGET_VSCREENINFO, &raw mut variable) }.context(NO_LAYOUT)?;
     let mut fixed = Fixed::default();
     // SAFETY: the request fills a struct fb_fix_screeninfo, which this is.
-    unsafe { ask(&device, FBIOGET_FSCREENINFO, &raw mut fixed) }.map_err(FrameBufferDeviceError::Ask)?;
+    unsafe { ask(&device, FBIOGET_FSCREENINFO, &raw mut fixed) }.context(NO_LAYOUT)?;
     let layout = layout(&variable, &fixed, || colours(&device))?;
     let pixel = u64::from(variable.bits_per_pixel.div_ceil(8));
     let start = u64::from(variable.y) * u64::from(fixed.line_length) + u64::from(variable.x) * pixel;
     let mut bytes = vec![0; frame_buffer::length(&layout)?];
-    device.read_exact_at(&mut bytes, start).map_err(FrameBufferDeviceError::Read)?;
-    Ok(frame_buffer::decode(&layout, &bytes)?)
+    device.read_exact_at(&mut bytes, start).with_context(|| format!("cannot read {DEVICE}"))?;
+    Ok((layout, bytes))
 }
 
 fn layout(
     variable: &Variable,
     fixed: &Fixed,
-    colours: impl FnOnce() -> Result<Vec<[u8; 3]>, FrameBufferDeviceError>,
-) -> Result<Layout, FrameBufferDeviceError> {
+    colours: impl FnOnce() -> anyhow::Result<Vec<[u8; 3]>>,
+) -> anyhow::Result<Layout> {
     let channel = |bits: Bits| Channel { offset: bits.offset, length: bits.length };
     let pixels = match (fixed.kind, fixed.visual, variable.bits_per_pixel) {
         (PACKED, PSEUDO_COLOUR, 8) => Pixels::Indexed(colours()?),
@@ -123,7 +105,9 @@ fn layout(
             bytes: size(bits.div_ceil(8)),
             channels: [variable.red, variable.green, variable.blue].map(channel),
         },
-        (kind, visual, bits) => return Err(FrameBufferDeviceError::Kind { bits, kind, visual }),
+        (kind, visual, bits) => {
+            bail!("the frame buffer has pixels of {bits} bits, type {kind}, visual {visual}")
+        }
     };
     Ok(Layout {
         width: size(variable.width),
@@ -134,7 +118,7 @@ fn layout(
 }
 
 /// The palette of 256 colours.
-fn colours(device: &File) -> Result<Vec<[u8; 3]>, FrameBufferDeviceError> {
+fn colours(device: &File) -> anyhow::Result<Vec<[u8; 3]>> {
     let [mut red, mut green, mut blue] = [[0_u16; 256]; 3];
     let mut map = Colours {
         start: 0,
@@ -146,7 +130,7 @@ fn colours(device: &File) -> Result<Vec<[u8; 3]>, FrameBufferDeviceError> {
     };
     // SAFETY: the request reads a struct fb_cmap, which this is, and writes as many components as it says into each of
     // the arrays, which are that long.
-    unsafe { ask(device, FBIOGETCMAP, &raw mut map) }.map_err(FrameBufferDeviceError::Ask)?;
+    unsafe { ask(device, FBIOGETCMAP, &raw mut map) }.context(NO_LAYOUT)?;
     let upper = |component: u16| component.to_be_bytes()[0];
     Ok((0..256).map(|number| [upper(red[number]), upper(green[number]), upper(blue[number])]).collect())
 }
@@ -169,6 +153,9 @@ mod tests {
         assert!(matches!(found.pixels, Pixels::Packed { bytes: 4, channels: [red, ..] } if red.offset == 16));
         let planes = Fixed { kind: 1, ..fixed };
         let refused = layout(&variable, &planes, || Ok(Vec::new()));
-        assert!(matches!(refused, Err(FrameBufferDeviceError::Kind { bits: 32, kind: 1, .. })));
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            format!("the frame buffer has pixels of 32 bits, type 1, visual {TRUE_COLOUR}")
+        );
     }
 }

@@ -2,18 +2,17 @@
 //! leaves behind. What any of it means is known in [`crate::imager`].
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::ProcError;
 
-use super::child::{ChildError, Children, Departure};
-use super::file::{self, FileError};
+use super::child::{Children, Departure};
+use super::file;
 use super::terminal::FIRST_VT;
 use crate::imager::dos::FOLDER;
 use crate::imager::evidence::FoundFile;
@@ -24,35 +23,13 @@ const OUTPUT: &str = "output";
 /// Between two looks at whether something has come about.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What went wrong with the imager's files or processes.
-#[derive(Debug, thiserror::Error)]
-pub enum ImagerFilesError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A folder that cannot be listed.
-    #[error("cannot list {path}")]
-    List { path: PathBuf, source: io::Error },
-    /// A file system that does not say how much room it has.
-    #[error("cannot ask how much room there is in {path}")]
-    Space { path: PathBuf, source: rustix::io::Errno },
-    /// What it has for a screen, or for its output.
-    #[error("cannot open {path}")]
-    Open { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Program(#[from] ChildError),
-    #[error("cannot list the processes")]
-    Processes(#[source] ProcError),
-    #[error("it is still there after {} s", .0.as_secs())]
-    StillThere(Duration),
-}
-
 /// Makes the imager's folders, with nothing of an earlier one in them.
-pub fn make_folders(folders: &[&str]) -> Result<(), ImagerFilesError> {
-    folders.iter().try_for_each(|path| Ok(file::make_folder(Path::new(path))?))
+pub fn make_folders(folders: &[&str]) -> anyhow::Result<()> {
+    folders.iter().try_for_each(|path| file::make_folder(Path::new(path)))
 }
 
 /// Writes the files that it needs.
-pub fn write_files(launch: &Launch) -> Result<(), ImagerFilesError> {
+pub fn write_files(launch: &Launch) -> anyhow::Result<()> {
     for wanted in &launch.files {
         wanted.path.parent().map_or(Ok(()), file::make_folder)?;
         file::write(&wanted.path, &wanted.content)?;
@@ -65,17 +42,17 @@ pub fn start(
     launch: &Launch,
     children: &Children,
     at_end: impl FnOnce(Departure) + Send + 'static,
-) -> Result<Pid, ImagerFilesError> {
+) -> anyhow::Result<Pid> {
     let mut command = Command::new("setsid");
     match launch.terminal {
         Terminal::None => {
             let output = open(&Path::new(FOLDER).join(OUTPUT), OpenOptions::new().create(true).append(true))?;
-            let errors = output.try_clone().map_err(|source| cannot_open(OUTPUT, source))?;
+            let errors = output.try_clone().with_context(|| cannot_open(Path::new(OUTPUT)))?;
             command.stdin(Stdio::null()).stdout(output).stderr(errors);
         }
         Terminal::FirstVt => {
             let terminal = open(Path::new(FIRST_VT), OpenOptions::new().read(true).write(true))?;
-            let again = || terminal.try_clone().map_err(|source| cannot_open(FIRST_VT, source));
+            let again = || terminal.try_clone().with_context(|| cannot_open(Path::new(FIRST_VT)));
             command.arg("--ctty").stdin(again()?).stdout(again()?).stderr(again()?);
         }
     }
@@ -83,27 +60,27 @@ pub fn start(
     Ok(children.spawn(&mut command, at_end)?)
 }
 
-fn open(path: &Path, options: &OpenOptions) -> Result<File, ImagerFilesError> {
-    options.open(path).map_err(|source| cannot_open(path, source))
+fn open(path: &Path, options: &OpenOptions) -> anyhow::Result<File> {
+    options.open(path).with_context(|| cannot_open(path))
 }
 
-fn cannot_open(path: impl AsRef<Path>, source: io::Error) -> ImagerFilesError {
-    ImagerFilesError::Open { path: path.as_ref().to_owned(), source }
+fn cannot_open(path: &Path) -> String {
+    format!("cannot open {}", path.display())
 }
 
 /// Signals every process of a session, and waits until none is left, but not longer than this.
-pub fn end_session(session: Pid, signal: Signal, limit: Duration) -> Result<(), ImagerFilesError> {
+pub fn end_session(session: Pid, signal: Signal, limit: Duration) -> anyhow::Result<()> {
     let started = Instant::now();
     for member in members(session)? {
         match kill(member, signal) {
             // It may have ended just now.
             Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => return Err(ImagerFilesError::Processes(ProcError::Io(error.into(), None))),
+            Err(error) => return Err(error).with_context(|| format!("cannot signal process {member}")),
         }
     }
     while !members(session)?.is_empty() {
         if started.elapsed() >= limit {
-            return Err(ImagerFilesError::StillThere(limit));
+            bail!("it is still there after {} s", limit.as_secs());
         }
         std::thread::sleep(LOOK_AGAIN);
     }
@@ -116,8 +93,8 @@ pub fn is_there(process: Pid) -> bool {
 }
 
 /// The processes of a session that have not ended.
-fn members(session: Pid) -> Result<Vec<Pid>, ImagerFilesError> {
-    let processes = procfs::process::all_processes().map_err(ImagerFilesError::Processes)?;
+fn members(session: Pid) -> anyhow::Result<Vec<Pid>> {
+    let processes = procfs::process::all_processes().context("cannot list the processes")?;
     // A process that goes while one looks is no member any more.
     let alive = processes.filter_map(|process| process.and_then(|process| process.stat()).ok());
     let of_session = alive.filter(|stat| stat.session == session.as_raw() && stat.state != 'Z');
@@ -125,21 +102,21 @@ fn members(session: Pid) -> Result<Vec<Pid>, ImagerFilesError> {
 }
 
 /// The files of a folder.
-pub fn files(folder: &Path) -> Result<Vec<FoundFile>, ImagerFilesError> {
-    let cannot = |source| ImagerFilesError::List { path: folder.to_owned(), source };
+pub fn files(folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+    let cannot = || format!("cannot list {}", folder.display());
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(cannot)? {
-        let entry = entry.map_err(cannot)?;
-        let size = entry.metadata().map_err(cannot)?.len();
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let size = entry.metadata().with_context(cannot)?.len();
         found.push(FoundFile { name: entry.file_name().to_string_lossy().into_owned(), size });
     }
     Ok(found)
 }
 
 /// Bytes that are free in the file system of a folder.
-fn free_space(folder: &Path) -> Result<u64, ImagerFilesError> {
-    let cannot = |source| ImagerFilesError::Space { path: folder.to_owned(), source };
-    let space = rustix::fs::statvfs(folder).map_err(cannot)?;
+fn free_space(folder: &Path) -> anyhow::Result<u64> {
+    let cannot = || format!("cannot ask how much room there is in {}", folder.display());
+    let space = rustix::fs::statvfs(folder).with_context(cannot)?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
@@ -148,15 +125,15 @@ pub struct MachineFiles;
 
 impl Files for MachineFiles {
     fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(file::read(path)?)
+        file::read(path)
     }
 
     fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
-        Ok(files(folder)?)
+        files(folder)
     }
 
     fn free_space(&self, folder: &Path) -> anyhow::Result<u64> {
-        Ok(free_space(folder)?)
+        free_space(folder)
     }
 }
 
@@ -165,7 +142,7 @@ pub fn wait_for_new_file(
     folder: &Path,
     before: &[FoundFile],
     limit: Duration,
-) -> Result<Option<PathBuf>, ImagerFilesError> {
+) -> anyhow::Result<Option<PathBuf>> {
     let started = Instant::now();
     let mut last: Option<FoundFile> = None;
     while started.elapsed() < limit {

@@ -3,9 +3,9 @@
 //! It must be there before the program that shall see it is started. Typing waits until the keyboard has been
 //! noticed, and between the keys, as a person does.
 
-use std::io;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use evdev::uinput::VirtualDevice;
 use evdev::{AttributeSet, EventType, InputEvent, KeyCode};
 
@@ -19,17 +19,6 @@ const NOTICED: Duration = Duration::from_millis(1500);
 /// are buttons, which would make it a mouse or a joystick.
 const LAST_KEY: u16 = 248;
 
-/// What went wrong with the keyboard.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyboardError {
-    /// The kernel does not make one; the module uinput may be missing.
-    #[error("cannot make a virtual keyboard with /dev/uinput")]
-    Make(#[source] io::Error),
-    /// A key was not taken.
-    #[error("cannot type {key:?}")]
-    Type { key: KeyCode, source: io::Error },
-}
-
 /// A keyboard that is there as long as this is.
 pub struct Keyboard {
     device: VirtualDevice,
@@ -37,31 +26,31 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
-    pub fn plug_in() -> Result<Self, KeyboardError> {
+    pub fn plug_in() -> anyhow::Result<Self> {
         let keys: AttributeSet<KeyCode> = (1..=LAST_KEY).map(KeyCode::new).collect();
         VirtualDevice::builder()
             .and_then(|builder| builder.name("Ghost4Linux keyboard").with_keys(&keys))
             .and_then(evdev::uinput::VirtualDeviceBuilder::build)
             .map(|device| Self { device, made: Instant::now() })
-            .map_err(KeyboardError::Make)
+            .context("cannot make a virtual keyboard with /dev/uinput")
     }
 
     /// Types these keys, one after the other.
-    pub fn type_keys(&mut self, keys: &[KeyCode]) -> Result<(), KeyboardError> {
+    pub fn type_keys(&mut self, keys: &[KeyCode]) -> anyhow::Result<()> {
         keys.iter().try_for_each(|key| self.press(&[*key]))
     }
 
     /// Presses keys together: down in this order, up in the opposite one.
-    pub fn press(&mut self, chord: &[KeyCode]) -> Result<(), KeyboardError> {
+    pub fn press(&mut self, chord: &[KeyCode]) -> anyhow::Result<()> {
         std::thread::sleep(NOTICED.saturating_sub(self.made.elapsed()));
         chord.iter().try_for_each(|key| self.emit(*key, 1))?;
         chord.iter().rev().try_for_each(|key| self.emit(*key, 0))
     }
 
     /// The value is that of an `EV_KEY` event: 1 is down, 0 is up.
-    fn emit(&mut self, key: KeyCode, value: i32) -> Result<(), KeyboardError> {
+    fn emit(&mut self, key: KeyCode, value: i32) -> anyhow::Result<()> {
         let event = InputEvent::new(EventType::KEY.0, key.code(), value);
-        self.device.emit(&[event]).map_err(|source| KeyboardError::Type { key, source })?;
+        self.device.emit(&[event]).with_context(|| format!("cannot type {key:?}"))?;
         std::thread::sleep(PACE);
         Ok(())
     }

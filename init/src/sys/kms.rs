@@ -2,18 +2,16 @@
 #![allow(unsafe_code, reason = "ioctl(2) of DRM takes pointers, and a buffer is read through a mapping")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
+use anyhow::{Context as _, bail};
 use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::ioctl::{self, size};
-use crate::screen::Screen;
-use crate::screen::frame_buffer::{self, Channel, FrameBufferError, Layout, Pixels};
+use crate::screen::frame_buffer::{self, Channel, Layout, Pixels};
 
 /// The folder of the devices, which is also the source's name.
 pub const DEVICES: &str = "/dev/dri";
@@ -29,28 +27,6 @@ const ABGR8888: u32 = u32::from_le_bytes(*b"AB24");
 const RGB888: u32 = u32::from_le_bytes(*b"RG24");
 const RGB565: u32 = u32::from_le_bytes(*b"RG16");
 const XRGB1555: u32 = u32::from_le_bytes(*b"XR15");
-
-#[derive(Debug, thiserror::Error)]
-pub enum KmsError {
-    /// No card has a driver.
-    #[error("there is no card in {DEVICES}")]
-    NoCard,
-    #[error("{} displays nothing", .0.display())]
-    Dark(PathBuf),
-    #[error("cannot open {path}")]
-    Open { path: PathBuf, source: io::Error },
-    #[error("cannot {what}")]
-    Ask {
-        /// What was to be done.
-        what: &'static str,
-        source: Errno,
-    },
-    /// It is tiled, compressed, or of a format that is not known here.
-    #[error("the buffer on the screen has the format {format:#010x}, modifier {modifier:#x}")]
-    Format { format: u32, modifier: u64 },
-    #[error(transparent)]
-    Picture(#[from] FrameBufferError),
-}
 
 #[repr(C)]
 #[derive(Default)]
@@ -135,16 +111,19 @@ mod request {
         nix::request_code_readwrite!(b'd', 0xCE, size_of::<super::FrameBuffer>());
 }
 
-/// What the first card that displays something displays.
-pub fn screen() -> Result<Screen, KmsError> {
+/// Layout and bytes of what the first card that displays something displays.
+pub fn dots() -> anyhow::Result<(Layout, Vec<u8>)> {
     let mut dark = None;
     for path in cards() {
-        match Card::open(&path)?.screen() {
-            Err(KmsError::NoCard) => dark = Some(path),
-            other => return other,
+        match Card::open(&path)?.dots()? {
+            None => dark = Some(path),
+            Some(displayed) => return Ok(displayed),
         }
     }
-    Err(dark.map_or(KmsError::NoCard, KmsError::Dark))
+    match dark {
+        Some(path) => bail!("{} displays nothing", path.display()),
+        None => bail!("there is no card in {DEVICES}"),
+    }
 }
 
 fn cards() -> Vec<PathBuf> {
@@ -159,17 +138,17 @@ fn cards() -> Vec<PathBuf> {
 struct Card(File);
 
 impl Card {
-    fn open(path: &Path) -> Result<Self, KmsError> {
+    fn open(path: &Path) -> anyhow::Result<Self> {
         let opened = OpenOptions::new().read(true).write(true).open(path);
-        let file = opened.map_err(|source| KmsError::Open { path: path.to_owned(), source })?;
+        let file = opened.with_context(|| format!("cannot open {}", path.display()))?;
         // Who opens a card first is its master, and the console could not draw any more.
         // SAFETY: the descriptor is open, and the request takes nothing.
         let _was_none = unsafe { request::drop_master(file.as_raw_fd()) };
         Ok(Self(file))
     }
 
-    fn screen(&self) -> Result<Screen, KmsError> {
-        let crtc = self.lit_crtc()?.ok_or(KmsError::NoCard)?;
+    fn dots(&self) -> anyhow::Result<Option<(Layout, Vec<u8>)>> {
+        let Some(crtc) = self.lit_crtc()? else { return Ok(None) };
         let mut buffer = FrameBuffer { id: crtc.frame_buffer, ..FrameBuffer::default() };
         // SAFETY: the request reads and fills a struct drm_mode_fb_cmd2, which this is.
         unsafe { self.ask(request::GETFB2, &raw mut buffer, "get the buffer that is displayed") }?;
@@ -180,11 +159,11 @@ impl Card {
             + size(crtc.x) * (layout.pitch / size(buffer.width).max(1)).min(4);
         let length = frame_buffer::length(&layout)?;
         let bytes = handle.bytes(start, length)?;
-        Ok(frame_buffer::decode(&layout, &bytes)?)
+        Ok(Some((layout, bytes)))
     }
 
     /// The first CRT controller that shows something.
-    fn lit_crtc(&self) -> Result<Option<Crtc>, KmsError> {
+    fn lit_crtc(&self) -> anyhow::Result<Option<Crtc>> {
         let mut ids = [0_u32; CRTCS];
         let mut resources = Resources { crtcs: ids.as_mut_ptr() as u64, ..Resources::default() };
         resources.crtc_count = u32::try_from(CRTCS).unwrap_or(u32::MAX);
@@ -204,9 +183,9 @@ impl Card {
 
     /// # Safety
     /// The request must take a pointer to what `with` points to.
-    unsafe fn ask<T>(&self, request: libc::Ioctl, with: *mut T, what: &'static str) -> Result<(), KmsError> {
+    unsafe fn ask<T>(&self, request: libc::Ioctl, with: *mut T, what: &'static str) -> anyhow::Result<()> {
         // SAFETY: the caller has seen to the pointer.
-        unsafe { ioctl::ask(&self.0, request, with) }.map_err(|source| KmsError::Ask { what, source })
+        unsafe { ioctl::ask(&self.0, request, with) }.with_context(|| format!("cannot {what}"))
     }
 }
 
@@ -217,24 +196,24 @@ struct Handle<'a> {
 }
 
 impl Handle<'_> {
-    fn bytes(&self, start: usize, length: usize) -> Result<Vec<u8>, KmsError> {
+    fn bytes(&self, start: usize, length: usize) -> anyhow::Result<Vec<u8>> {
         let mut place = MapDumb { handle: self.number, ..MapDumb::default() };
         // SAFETY: the request reads and fills a struct drm_mode_map_dumb, which this is.
         unsafe { self.card.ask(request::MAP_DUMB, &raw mut place, "map the buffer that is displayed") }?;
-        let fails = |source| KmsError::Ask { what: "map the buffer that is displayed", source };
-        let whole = NonZeroUsize::new(start + length).ok_or(fails(Errno::EINVAL))?;
-        let offset = place.offset.try_into().map_err(|_| fails(Errno::EOVERFLOW))?;
+        let fails = "cannot map the buffer that is displayed";
+        let whole = NonZeroUsize::new(start + length).context(fails)?;
+        let offset = place.offset.try_into().context(fails)?;
         // SAFETY: the kernel chooses a place where nothing else is, and refuses more than the buffer has.
         let mapping =
             unsafe { mmap(None, whole, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, &self.card.0, offset) };
-        let mapping = mapping.map_err(fails)?;
+        let mapping = mapping.context(fails)?;
         let byte = |index: usize| {
             // SAFETY: the index is inside the mapping, which lives until after this loop; others may write there.
             unsafe { mapping.cast::<u8>().as_ptr().add(index).read_volatile() }
         };
         let bytes = (start..start + length).map(byte).collect();
         // SAFETY: it was mapped with this length, and nobody has a reference into it.
-        unsafe { munmap(mapping, whole.get()) }.map_err(fails)?;
+        unsafe { munmap(mapping, whole.get()) }.context(fails)?;
         Ok(bytes)
     }
 }
@@ -248,7 +227,7 @@ impl Drop for Handle<'_> {
     }
 }
 
-fn layout(crtc: &Crtc, buffer: &FrameBuffer) -> Result<Layout, KmsError> {
+fn layout(crtc: &Crtc, buffer: &FrameBuffer) -> anyhow::Result<Layout> {
     let usual = |bits| Pixels::usual(bits);
     let red_lowest = || {
         let channels = [0, 8, 16].map(|offset| Channel { offset, length: 8 });
@@ -263,8 +242,11 @@ fn layout(crtc: &Crtc, buffer: &FrameBuffer) -> Result<Layout, KmsError> {
         _ => None,
     };
     let modifier = buffer.modifiers[0];
-    let pixels =
-        pixels.filter(|_| modifier == LINEAR).ok_or(KmsError::Format { format: buffer.format, modifier })?;
+    let format = buffer.format;
+    // Tiled, compressed, or of a format that is not known here.
+    let pixels = pixels.filter(|_| modifier == LINEAR).with_context(|| {
+        format!("the buffer on the screen has the format {format:#010x}, modifier {modifier:#x}")
+    })?;
     // What is displayed is a part of the buffer as large as the mode.
     Ok(Layout {
         width: usize::from(crtc.mode.width).min(size(buffer.width)),
@@ -294,6 +276,7 @@ mod tests {
         let found = layout(&crtc, &buffer).unwrap();
         assert_eq!((found.width, found.height, found.pitch), (1280, 800, 5120));
         buffer.modifiers[0] = 1 << 56;
-        assert!(matches!(layout(&crtc, &buffer), Err(KmsError::Format { .. })));
+        let error = layout(&crtc, &buffer).unwrap_err().to_string();
+        assert!(error.starts_with("the buffer on the screen has the format "), "{error}");
     }
 }

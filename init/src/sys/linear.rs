@@ -6,15 +6,15 @@ use std::fs::OpenOptions;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr::NonNull;
 
+use anyhow::Context as _;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::display::line;
-use crate::screen::Screen;
 use crate::screen::dispi;
-use crate::screen::frame_buffer::{self, FrameBufferError};
+use crate::screen::frame_buffer::{self, Layout};
 
 /// Vendor and device of the card (QEMU, docs/specs/standard-vga.rst).
 const STANDARD_VGA: [&str; 2] = ["0x1234", "0x1111"];
@@ -28,32 +28,23 @@ const REGISTERS_LENGTH: usize = 4096;
 const PORT_DAC_READ: usize = PORTS + 7;
 const PORT_DAC_VALUE: usize = PORTS + 9;
 
-/// Why a frame buffer that is there was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum LinearError {
-    /// The kernel keeps it to itself (lockdown).
-    #[error("cannot map {path}")]
-    Map { path: PathBuf, source: io::Error },
-    /// What the registers say of it.
-    #[error(transparent)]
-    Layout(#[from] FrameBufferError),
-}
-
 /// Whether a VESA mode is displayed, so that planes tell nothing. Nobody knows where the kernel does not let one look.
 pub fn is_displayed(vga: &Path) -> bool {
     is_known(vga)
         && Window::map(vga, REGISTERS, REGISTERS_LENGTH).is_ok_and(|registers| mode(&registers).is_some())
 }
 
-/// What the VGA in that folder of sysfs displays in a VESA mode; nothing if it has none, or nobody can tell.
-pub fn screen(vga: &Path) -> Result<Option<Screen>, LinearError> {
+/// Layout and bytes of what the VGA in that folder of sysfs displays in a VESA mode; nothing if it has none, or nobody can
+/// tell.
+pub fn dots(vga: &Path) -> anyhow::Result<Option<(Layout, Vec<u8>)>> {
     if !is_known(vga) {
         return Ok(None);
     }
     let Some(mode) = mode(&Window::map(vga, REGISTERS, REGISTERS_LENGTH)?) else { return Ok(None) };
     let length = frame_buffer::length(&mode.layout)?;
     let memory = Window::map(vga, MEMORY, mode.start + length)?;
-    Ok(Some(frame_buffer::decode(&mode.layout, &memory.bytes(mode.start, length))?))
+    let bytes = memory.bytes(mode.start, length);
+    Ok(Some((mode.layout, bytes)))
 }
 
 fn is_known(vga: &Path) -> bool {
@@ -75,9 +66,9 @@ struct Window {
 }
 
 impl Window {
-    fn map(card: &Path, name: &str, length: usize) -> Result<Self, LinearError> {
+    fn map(card: &Path, name: &str, length: usize) -> anyhow::Result<Self> {
         let path = card.join(name);
-        Self::of_file(&path, length).map_err(|source| LinearError::Map { path, source })
+        Self::of_file(&path, length).with_context(|| format!("cannot map {}", path.display()))
     }
 
     fn of_file(path: &Path, length: usize) -> io::Result<Self> {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::child::{ChildError, Children};
 
 /// Where the kernel lists the devices of each bus.
@@ -14,28 +16,18 @@ const BUSES: &str = "/sys/bus";
 /// How long modprobe may take, module files coming from the server.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What went wrong with modules.
-#[derive(Debug, thiserror::Error)]
-pub enum ModulesError {
-    #[error(transparent)]
-    Program(#[from] ChildError),
-    /// The kernel's list of devices.
-    #[error("cannot read {path}")]
-    Devices { path: PathBuf, source: io::Error },
-}
-
 /// Loads these modules by name, and what they need.
-pub fn load(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
+pub fn load(children: &Children, names: &[&str]) -> anyhow::Result<()> {
     Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
 }
 
 /// Loads one module with a parameter of its own, `NAME=VALUE`.
-pub fn load_with(children: &Children, name: &str, parameter: &str) -> Result<(), ModulesError> {
+pub fn load_with(children: &Children, name: &str, parameter: &str) -> anyhow::Result<()> {
     Ok(children.run(modprobe().args([name, parameter]), LIMIT)?)
 }
 
 /// Loads modules that the job can do without.
-pub fn load_if_useful(children: &Children, names: &[&str]) -> Result<(), ModulesError> {
+pub fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Result<()> {
     match children.run(modprobe().args(["-a", "-q"]).args(names), LIMIT) {
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
@@ -44,7 +36,7 @@ pub fn load_if_useful(children: &Children, names: &[&str]) -> Result<(), Modules
 
 /// Loads what the devices that are there ask for, the display's driver excepted: it would take the text
 /// console away, and with it the screenshots.
-pub fn load_for_devices(children: &Children) -> Result<(), ModulesError> {
+pub fn load_for_devices(children: &Children) -> anyhow::Result<()> {
     let wanted: BTreeSet<String> =
         aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias)).collect();
     if wanted.is_empty() {
@@ -64,12 +56,12 @@ fn modprobe() -> Command {
 }
 
 /// The aliases of all devices, in the form of modules.alias(5).
-fn aliases(buses: &Path) -> Result<Vec<String>, ModulesError> {
+fn aliases(buses: &Path) -> anyhow::Result<Vec<String>> {
     let mut aliases = Vec::new();
     for bus in entries(buses)? {
         for device in entries(&bus.join("devices"))? {
             let alias = if bus.ends_with("mmc") { of_memory_card(&device) } else { of_device(&device) };
-            aliases.extend(alias.map_err(|source| ModulesError::Devices { path: device, source })?);
+            aliases.extend(alias.with_context(|| unreadable(&device))?);
         }
     }
     Ok(aliases)
@@ -94,9 +86,13 @@ fn if_there(read: io::Result<String>) -> io::Result<Option<String>> {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, ModulesError> {
-    let fail = |source| ModulesError::Devices { path: folder.to_owned(), source };
-    fs::read_dir(folder).map_err(fail)?.map(|entry| entry.map(|e| e.path()).map_err(fail)).collect()
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let read = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+    read().with_context(|| unreadable(folder))
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("cannot read {}", path.display())
 }
 
 /// Whether an alias is that of a PCI device of base class 03h, display controller (PCI Code and ID

@@ -1,46 +1,14 @@
 //! mount(2) and umount(2).
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::{Context as _, ensure};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::fstab::{Mount, MountFlag};
-
-/// What could not be mounted, or unmounted.
-#[derive(Debug, thiserror::Error)]
-pub enum MountError {
-    #[error("cannot mount {kind} from {origin} with '{options}' on {target}")]
-    Mount {
-        kind: String,
-        origin: String,
-        options: String,
-        /// Where it should be seen.
-        target: PathBuf,
-        source: Errno,
-    },
-    #[error("cannot bind {from} on {onto}")]
-    Bind {
-        /// What should be seen …
-        from: PathBuf,
-        onto: PathBuf,
-        source: Errno,
-    },
-    /// This client has no tree.
-    #[error("there is no folder {0}: this client has no tree on the boot server, ghostctl makes it")]
-    NoTree(PathBuf),
-    /// A mount whose flags cannot be changed.
-    #[error("cannot remount {path}")]
-    Remount { path: PathBuf, source: Errno },
-    /// A folder on which something may be mounted.
-    #[error("cannot look at {path}")]
-    Look { path: PathBuf, source: io::Error },
-    #[error("cannot unmount {path}")]
-    Unmount { path: PathBuf, source: Errno },
-}
 
 const fn flag(flag: MountFlag) -> MsFlags {
     match flag {
@@ -54,48 +22,40 @@ const fn flag(flag: MountFlag) -> MsFlags {
 }
 
 /// Whether a file system of its own is mounted on this folder.
-pub fn is_mounted(path: &Path) -> Result<bool, MountError> {
-    let look = |path: &Path| {
-        std::fs::metadata(path).map_err(|source| MountError::Look { path: path.to_owned(), source })
-    };
+pub fn is_mounted(path: &Path) -> anyhow::Result<bool> {
+    let look =
+        |path: &Path| std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()));
     Ok(look(path)?.dev() != look(&path.join(".."))?.dev())
 }
 
 /// Mounts a file system, unless one is mounted there already.
-pub fn mount_unless_mounted(wanted: &Mount) -> Result<(), MountError> {
+pub fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
     if is_mounted(&wanted.target)? {
         return Ok(());
     }
     let flags = wanted.flags.iter().copied().map(flag).collect();
-    let (source, kind) = (Some(wanted.source.as_str()), Some(wanted.kind.as_str()));
-    mount(source, &wanted.target, kind, flags, Some(wanted.options.as_str())).map_err(|source| {
-        MountError::Mount {
-            kind: wanted.kind.clone(),
-            origin: wanted.source.clone(),
-            options: wanted.options.clone(),
-            target: wanted.target.clone(),
-            source,
-        }
-    })
+    let Mount { source, target, kind, options, .. } = wanted;
+    mount(Some(source.as_str()), target, Some(kind.as_str()), flags, Some(options.as_str())).with_context(
+        || format!("cannot mount {kind} from {source} with '{options}' on {}", target.display()),
+    )
 }
 
 /// Makes a client's own folder seen at a fixed place.
-pub fn bind(from: &Path, onto: &Path) -> Result<(), MountError> {
-    if !from.is_dir() {
-        return Err(MountError::NoTree(from.to_owned()));
-    }
+pub fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
+    ensure!(
+        from.is_dir(),
+        "there is no folder {}: this client has no tree on the boot server, ghostctl makes it",
+        from.display()
+    );
     let nothing = None::<&str>;
-    mount(Some(from), onto, nothing, MsFlags::MS_BIND, nothing).map_err(|source| MountError::Bind {
-        from: from.to_owned(),
-        onto: onto.to_owned(),
-        source,
-    })
+    mount(Some(from), onto, nothing, MsFlags::MS_BIND, nothing)
+        .with_context(|| format!("cannot bind {} on {}", from.display(), onto.display()))
 }
 
 /// Makes the root's file system writable, if it is not.
-pub fn make_root_writable() -> Result<(), MountError> {
+pub fn make_root_writable() -> anyhow::Result<()> {
     let root = Path::new("/");
-    let state = statvfs(root).map_err(|source| cannot_remount(root, source))?;
+    let state = statvfs(root).with_context(|| cannot_remount(root))?;
     if !state.flags().contains(FsFlags::ST_RDONLY) {
         return Ok(());
     }
@@ -103,24 +63,24 @@ pub fn make_root_writable() -> Result<(), MountError> {
 }
 
 /// Makes a mount read-only by itself: what is bound from the same file system elsewhere stays writable.
-pub fn protect(path: &Path) -> Result<(), MountError> {
+pub fn protect(path: &Path) -> anyhow::Result<()> {
     remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
 }
 
-fn remount(path: &Path, flags: MsFlags) -> Result<(), MountError> {
+fn remount(path: &Path, flags: MsFlags) -> anyhow::Result<()> {
     let nothing = None::<&str>;
-    mount(nothing, path, nothing, flags, nothing).map_err(|source| cannot_remount(path, source))
+    mount(nothing, path, nothing, flags, nothing).with_context(|| cannot_remount(path))
 }
 
-fn cannot_remount(path: &Path, source: Errno) -> MountError {
-    MountError::Remount { path: path.to_owned(), source }
+fn cannot_remount(path: &Path) -> String {
+    format!("cannot remount {}", path.display())
 }
 
 /// Unmounts what is mounted on this folder, if anything is.
-pub fn unmount(path: &Path) -> Result<(), MountError> {
+pub fn unmount(path: &Path) -> anyhow::Result<()> {
     match umount2(path, MntFlags::empty()) {
         // EINVAL: nothing is mounted there (umount(2)).
         Ok(()) | Err(Errno::EINVAL) => Ok(()),
-        Err(source) => Err(MountError::Unmount { path: path.to_owned(), source }),
+        Err(error) => Err(error).with_context(|| format!("cannot unmount {}", path.display())),
     }
 }

@@ -4,30 +4,19 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 
+use anyhow::Context as _;
 use ghost_contract::MacAddress;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::libc::{self, c_char, c_short};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-use procfs::ProcError;
 
 use crate::network::{Interface, Route};
 
-/// What could not be asked or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
-    #[error("cannot list the network interfaces")]
-    Interfaces(#[source] Errno),
-    #[error("cannot list the routes")]
-    Routes(#[source] ProcError),
-    #[error("cannot bring up lo")]
-    Loopback(#[source] Errno),
-}
-
 /// All interfaces with their addresses.
-pub fn interfaces() -> Result<Vec<Interface>, NetworkError> {
+pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
     let mut found: BTreeMap<String, Interface> = BTreeMap::new();
-    for entry in getifaddrs().map_err(NetworkError::Interfaces)? {
+    for entry in getifaddrs().context("cannot list the network interfaces")? {
         let name = entry.interface_name;
         let interface =
             found.entry(name.clone()).or_insert(Interface { name, mac: None, addresses: Vec::new() });
@@ -42,8 +31,8 @@ pub fn interfaces() -> Result<Vec<Interface>, NetworkError> {
     Ok(found.into_values().collect())
 }
 
-pub fn routes() -> Result<Vec<Route>, NetworkError> {
-    let entries = procfs::net::route().map_err(NetworkError::Routes)?;
+pub fn routes() -> anyhow::Result<Vec<Route>> {
+    let entries = procfs::net::route().context("cannot list the routes")?;
     let route = |entry: procfs::net::RouteEntry| Route {
         interface: entry.iface,
         destination: entry.destination,
@@ -53,20 +42,20 @@ pub fn routes() -> Result<Vec<Route>, NetworkError> {
 }
 
 /// Brings `lo` up; the kernel gives it its address then.
-pub fn raise_loopback() -> Result<(), NetworkError> {
-    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-        .map_err(NetworkError::Loopback)?;
+pub fn raise_loopback() -> anyhow::Result<()> {
+    let fails = "cannot bring up lo";
+    let socket =
+        socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).context(fails)?;
     // SAFETY: `ifreq` is a plain C structure for which all zeroes are a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (slot, byte) in request.ifr_name.iter_mut().zip(*b"lo") {
         *slot = c_char::from_ne_bytes([byte]);
     }
     let flags = libc::IFF_UP | libc::IFF_RUNNING;
-    request.ifr_ifru.ifru_flags =
-        c_short::try_from(flags).map_err(|_| NetworkError::Loopback(Errno::EINVAL))?;
+    request.ifr_ifru.ifru_flags = c_short::try_from(flags).context(fails)?;
     // SAFETY: the socket is open, and `request` lives until the call returns.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
-    Errno::result(result).map(drop).map_err(NetworkError::Loopback)
+    Errno::result(result).map(drop).context(fails)
 }
 
 #[cfg(test)]

@@ -4,28 +4,30 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use anyhow::Context as _;
 use ghost_contract::{JobId, layout};
 
-use super::file::{self, FileError};
+use super::file;
 use crate::task::Finding;
 
 /// The order below this `/etc`; none if there is no such file.
-pub fn read(etc: &Path) -> Result<Finding, FileError> {
+pub fn read(etc: &Path) -> anyhow::Result<Finding> {
     file::read(&etc.join(layout::ORDER)).map(Finding::Order)
 }
 
 /// Claims the order of a job below this `/var`: whoever creates the file, and only that one, obeys. NFS version 3 and later
 /// create exclusively (RFC 1813, 3.3.8).
-pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
+pub fn claim(var: &Path, job: &JobId) -> anyhow::Result<Finding> {
     file::make_folder(&var.join(layout::CLAIMS))?;
     let path = var.join(layout::claim(job));
+    let written = || format!("cannot write {}", path.display());
     match OpenOptions::new().write(true).create_new(true).open(&path) {
         Ok(claim) => {
-            claim.sync_all().map_err(|source| FileError::Write { path, source })?;
+            claim.sync_all().with_context(written)?;
             Ok(Finding::Claimed)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Finding::AlreadyClaimed),
-        Err(source) => Err(FileError::Write { path, source }),
+        Err(error) => Err(error).with_context(written),
     }
 }
 
@@ -34,18 +36,18 @@ pub fn claim(var: &Path, job: &JobId) -> Result<Finding, FileError> {
 /// That there is no such file is remembered by an NFS client for up to 30 s (nfs(5), `acdirmin`). To open the
 /// folder makes it ask the server whether the folder has changed (nfs(5), close-to-open cache consistency; Linux
 /// does so for folders, `nfs_lookup_verify_inode` in fs/nfs/dir.c), and then it forgets what it remembered.
-pub fn look_for_stop(etc: &Path) -> Result<Finding, FileError> {
+pub fn look_for_stop(etc: &Path) -> anyhow::Result<Finding> {
     let path = etc.join(layout::STOP);
     let folder = path.parent().unwrap_or(etc);
     let found = File::open(folder).and_then(|_asked_anew| path.try_exists());
     match found {
         Ok(true) => Ok(Finding::StopAsked),
         Ok(false) => look_for_screen_request(etc),
-        Err(source) => Err(FileError::Read { path, source }),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
-fn look_for_screen_request(etc: &Path) -> Result<Finding, FileError> {
+fn look_for_screen_request(etc: &Path) -> anyhow::Result<Finding> {
     let request = file::read(&etc.join(layout::SCREEN_REQUEST))?;
     Ok(request
         .map_or(Finding::Done, |word| Finding::ScreenAsked(String::from_utf8_lossy(&word).into_owned())))

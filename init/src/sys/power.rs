@@ -1,30 +1,19 @@
 //! Power, and what PID 1 asks of the kernel for itself. Only [`sync`] can wait; nothing here touches a file.
 
+use anyhow::Context as _;
 use ghost_contract::order::AtEnd;
-use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 
-#[derive(Debug, thiserror::Error)]
-pub enum PowerError {
-    #[error("cannot lock the program in memory")]
-    Lock(#[source] Errno),
-    /// Ctrl-Alt-Del would still reset the machine.
-    #[error("cannot take over Ctrl-Alt-Del")]
-    CtrlAltDel(#[source] Errno),
-    /// The machine is still on.
-    #[error("the kernel does not power off")]
-    PowerOff(#[source] Errno),
-}
-
 /// Keeps the whole program in memory, so that it outlives the server that its file is on.
-pub fn lock_in_memory() -> Result<(), PowerError> {
-    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).map_err(PowerError::Lock)
+pub fn lock_in_memory() -> anyhow::Result<()> {
+    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
+        .context("cannot lock the program in memory")
 }
 
 /// Makes Ctrl-Alt-Del a SIGINT to PID 1 (reboot(2), `LINUX_REBOOT_CMD_CAD_OFF`).
-pub fn take_over_ctrl_alt_del() -> Result<(), PowerError> {
-    set_cad_enabled(false).map_err(PowerError::CtrlAltDel)
+pub fn take_over_ctrl_alt_del() -> anyhow::Result<()> {
+    set_cad_enabled(false).context("cannot take over Ctrl-Alt-Del")
 }
 
 /// Writes all that is cached. May wait for ever when a server has died.
@@ -34,11 +23,11 @@ pub fn sync() {
 
 /// Switches the machine off or boots it again, at once and without a sync. Comes back only with the reason why
 /// the machine is still on.
-pub fn leave(how: AtEnd) -> PowerError {
+pub fn leave(how: AtEnd) -> anyhow::Error {
     let mode = match how {
         AtEnd::PowerOff => RebootMode::RB_POWER_OFF,
         AtEnd::Reboot => RebootMode::RB_AUTOBOOT,
     };
     let Err(error) = reboot(mode);
-    PowerError::PowerOff(error)
+    anyhow::Error::from(error).context("the kernel does not power off")
 }

@@ -11,27 +11,15 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{UnixTime, layout};
 
-use super::file::{self, FileError};
-
-/// Why lines did not reach the report.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The file is not there.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A line could not be written.
-    #[error("cannot append to the report")]
-    Append(#[source] io::Error),
-    #[error("the writer of the report is gone")]
-    NoWriter,
-}
+use super::file;
 
 enum Request {
-    Open(Sender<Result<(), ReportError>>),
+    Open(Sender<anyhow::Result<()>>),
     Append(String),
-    Flush(Sender<Result<Option<UnixTime>, ReportError>>),
+    Flush(Sender<anyhow::Result<Option<UnixTime>>>),
 }
 
 /// The way to the report.
@@ -42,18 +30,21 @@ pub struct ReportFile {
 
 impl ReportFile {
     /// Starts the thread that writes; the file is not touched yet.
-    pub fn start() -> Result<Self, ReportError> {
+    pub fn start() -> anyhow::Result<Self> {
         let (requests, queue) = mpsc::channel();
         let path = Path::new("/var").join(layout::REPORT);
         let write = move || {
             Writer { path, file: None, waiting: String::new(), trouble: None, time: None }.run(&queue)
         };
-        thread::Builder::new().name("report".to_owned()).spawn(write).map_err(ReportError::Append)?;
+        thread::Builder::new()
+            .name("report".to_owned())
+            .spawn(write)
+            .context("cannot start the writer of the report")?;
         Ok(Self { requests })
     }
 
     /// Opens the file and writes what has been kept.
-    pub fn open(&self) -> Result<(), ReportError> {
+    pub fn open(&self) -> anyhow::Result<()> {
         self.ask(Request::Open)
     }
 
@@ -64,17 +55,15 @@ impl ReportFile {
     }
 
     /// Waits until all lines are on the server; gives its time of the last one.
-    pub fn flush(&self) -> Result<Option<UnixTime>, ReportError> {
+    pub fn flush(&self) -> anyhow::Result<Option<UnixTime>> {
         self.ask(Request::Flush)
     }
 
-    fn ask<T>(
-        &self,
-        request: impl FnOnce(Sender<Result<T, ReportError>>) -> Request,
-    ) -> Result<T, ReportError> {
+    fn ask<T>(&self, request: impl FnOnce(Sender<anyhow::Result<T>>) -> Request) -> anyhow::Result<T> {
         let (tell, told) = mpsc::channel();
-        self.requests.send(request(tell)).map_err(|_| ReportError::NoWriter)?;
-        told.recv().map_err(|_| ReportError::NoWriter)?
+        let gone = || anyhow!("the writer of the report is gone");
+        self.requests.send(request(tell)).map_err(|_| gone())?;
+        told.recv().map_err(|_| gone())?
     }
 }
 
@@ -101,13 +90,13 @@ impl Writer {
         }
     }
 
-    fn open(&mut self) -> Result<(), ReportError> {
+    fn open(&mut self) -> anyhow::Result<()> {
         if let Some(folder) = self.path.parent() {
             file::make_folder(folder)?;
         }
         let opened = OpenOptions::new().append(true).create(true).open(&self.path);
-        let path = self.path.clone();
-        self.file = Some(opened.map_err(|source| FileError::Write { path, source })?);
+        let opened = opened.with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.file = Some(opened);
         let waiting = std::mem::take(&mut self.waiting);
         self.append(&waiting);
         Ok(())
@@ -124,9 +113,9 @@ impl Writer {
         }
     }
 
-    fn flushed(&mut self) -> Result<Option<UnixTime>, ReportError> {
+    fn flushed(&mut self) -> anyhow::Result<Option<UnixTime>> {
         match self.trouble.take() {
-            Some(error) => Err(ReportError::Append(error)),
+            Some(error) => Err(error).context("cannot append to the report"),
             None => Ok(self.time),
         }
     }
@@ -193,7 +182,7 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         writer.file = Some(File::open(path).unwrap());
         writer.append("a line\n");
-        assert!(matches!(writer.flushed(), Err(ReportError::Append(_))));
+        assert_eq!(writer.flushed().unwrap_err().to_string(), "cannot append to the report");
         assert!(writer.flushed().is_ok());
     }
 }

@@ -2,18 +2,19 @@
 //! half written.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use ghost_contract::layout::{LATEST_SCREEN, SCREENS_PAGE};
 
-use super::file::{self, FileError};
+use anyhow::Context as _;
+
+use super::file;
 
 /// So many older files are compared before a new one is written.
 const COMPARED: usize = 3;
 
 /// Writes one file of a screenshot, or gives the name to an older file with the same content.
-pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -> Result<(), FileError> {
+pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {
     for older in alike.take(COMPARED) {
         let is_same = file::read(&older).is_ok_and(|old| old.as_deref() == Some(content));
         // Not every file system that is exported has links; then it is written like any other.
@@ -25,7 +26,7 @@ pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -
 }
 
 /// Lets this picture be the latest one.
-pub fn make_latest(folder: &Path, picture: &Path) -> Result<(), FileError> {
+pub fn make_latest(folder: &Path, picture: &Path) -> anyhow::Result<()> {
     let beside = beside(folder, LATEST_SCREEN);
     file::remove(&beside)?;
     if fs::hard_link(picture, &beside).is_err() {
@@ -36,7 +37,7 @@ pub fn make_latest(folder: &Path, picture: &Path) -> Result<(), FileError> {
     file::remove(&beside)
 }
 
-pub fn write_page(folder: &Path, page: &str) -> Result<(), FileError> {
+pub fn write_page(folder: &Path, page: &str) -> anyhow::Result<()> {
     let beside = beside(folder, SCREENS_PAGE);
     file::write(&beside, page)?;
     put_in_place(&beside, &folder.join(SCREENS_PAGE))
@@ -46,9 +47,8 @@ fn beside(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!(".{name}.new"))
 }
 
-fn put_in_place(from: &Path, to: &Path) -> Result<(), FileError> {
-    let failed = |source: io::Error| FileError::Write { path: to.to_owned(), source };
-    fs::rename(from, to).map_err(failed)
+fn put_in_place(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::rename(from, to).with_context(|| format!("cannot write {}", to.display()))
 }
 
 #[cfg(test)]

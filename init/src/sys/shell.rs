@@ -1,7 +1,6 @@
 //! What a person can log in with: the shell server of mode `test`, and the root shell on tty2.
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,8 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::child::{ChildError, Children, Departure};
-use super::file::{self, FileError};
+use anyhow::{Context as _, bail};
+
+use super::child::{Children, Departure};
+use super::file;
 
 /// Where the shell server listens.
 const PORT: u16 = 22;
@@ -27,24 +28,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The screen of the root shell.
 const SHELL_TERMINAL: &str = "/dev/tty2";
 
-/// Why nobody can log in.
-#[derive(Debug, thiserror::Error)]
-pub enum ShellError {
-    #[error(transparent)]
-    Program(#[from] ChildError),
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("dropbear {0}")]
-    Ended(Departure),
-    /// The server does not listen.
-    #[error("dropbear does not listen on port {PORT} after {} s", LISTEN_LIMIT.as_secs())]
-    Deaf,
-    #[error("cannot open {SHELL_TERMINAL}")]
-    Terminal(#[source] io::Error),
-}
-
 /// Starts the shell server; gives the port that it listens on.
-pub fn start_server(children: &Children, authorized_keys: &[String]) -> Result<u16, ShellError> {
+pub fn start_server(children: &Children, authorized_keys: &[String]) -> anyhow::Result<u16> {
     if !Path::new(HOST_KEY).exists() {
         let mut make_key = Command::new("dropbearkey");
         make_key.args(["-t", "ed25519", "-f", HOST_KEY]).stdin(Stdio::null()).stdout(Stdio::null());
@@ -66,12 +51,12 @@ pub fn start_server(children: &Children, authorized_keys: &[String]) -> Result<u
     wait_until_it_listens(&ended)
 }
 
-fn write_keys(authorized_keys: &[String]) -> Result<(), FileError> {
+fn write_keys(authorized_keys: &[String]) -> anyhow::Result<()> {
     file::make_folder(Path::new(KEYS))?;
     file::write(&Path::new(KEYS).join("authorized_keys"), &(authorized_keys.join("\n") + "\n"))
 }
 
-fn wait_until_it_listens(ended: &mpsc::Receiver<Departure>) -> Result<u16, ShellError> {
+fn wait_until_it_listens(ended: &mpsc::Receiver<Departure>) -> anyhow::Result<u16> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let started = Instant::now();
     while started.elapsed() < LISTEN_LIMIT {
@@ -79,11 +64,11 @@ fn wait_until_it_listens(ended: &mpsc::Receiver<Departure>) -> Result<u16, Shell
             return Ok(PORT);
         }
         match ended.recv_timeout(LOOK_AGAIN) {
-            Ok(departure) => return Err(ShellError::Ended(departure)),
+            Ok(departure) => bail!("dropbear {departure}"),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
     }
-    Err(ShellError::Deaf)
+    bail!("dropbear does not listen on port {PORT} after {} s", LISTEN_LIMIT.as_secs())
 }
 
 /// Starts the child that is literally `sleep SECONDS`.
@@ -91,18 +76,20 @@ pub fn start_sleep(
     children: &Children,
     duration: Duration,
     at_end: impl FnOnce(Departure) + Send + 'static,
-) -> Result<(), ChildError> {
+) -> anyhow::Result<()> {
     let mut sleep = Command::new("/bin/sleep");
     sleep.arg0("sleep").arg(duration.as_secs().to_string());
     sleep.stdin(Stdio::null()).stdout(Stdio::null());
-    children.spawn(&mut sleep, at_end).map(drop)
+    children.spawn(&mut sleep, at_end)?;
+    Ok(())
 }
 
 /// Starts a root shell on tty2, in a session of its own.
-pub fn start_on_screen(children: &Children) -> Result<(), ShellError> {
+pub fn start_on_screen(children: &Children) -> anyhow::Result<()> {
+    let fails = || format!("cannot open {SHELL_TERMINAL}");
     let terminal: File =
-        OpenOptions::new().read(true).write(true).open(SHELL_TERMINAL).map_err(ShellError::Terminal)?;
-    let again = || terminal.try_clone().map_err(ShellError::Terminal);
+        OpenOptions::new().read(true).write(true).open(SHELL_TERMINAL).with_context(fails)?;
+    let again = || terminal.try_clone().with_context(fails);
     let mut shell = Command::new("setsid");
     shell.args(["--ctty", "sh", "-l"]).env("TERM", "linux").env("HOME", "/root");
     shell.stdin(again()?).stdout(again()?).stderr(again()?);

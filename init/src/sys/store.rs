@@ -2,35 +2,25 @@
 
 use std::path::Path;
 
+use anyhow::ensure;
 use ghost_contract::order::ImageStore;
 use ghost_contract::{Nonce, layout};
 
-use super::mount::{self, MountError};
-use crate::fstab::{self, FstabError};
-
-/// Why there is no image store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Its address cannot be mounted.
-    #[error(transparent)]
-    Address(#[from] FstabError),
-    #[error(transparent)]
-    Mount(#[from] MountError),
-    #[error("{0} has not got the order's nonce: GHSTNFS and GHSTBASE in ghostrc are not the same place")]
-    OtherPlace(String),
-}
+use super::mount;
+use crate::fstab;
 
 /// Mounts the store unless something is mounted there, and looks for the nonce.
-pub fn open(store: &ImageStore, nonce: &Nonce) -> Result<(), StoreError> {
+pub fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     let place = Path::new(layout::STORE_MOUNT_POINT);
     let source = format!("{}:{}", store.server, store.path.display());
     mount::mount_unless_mounted(&fstab::nfs(&source, place.to_owned(), "")?)?;
-    if place.join(layout::nonce(nonce)).is_file() {
-        return Ok(());
-    }
-    Err(StoreError::OtherPlace(source))
+    ensure!(
+        place.join(layout::nonce(nonce)).is_file(),
+        "{source} has not got the order's nonce: GHSTNFS and GHSTBASE in ghostrc are not the same place"
+    );
+    Ok(())
 }
 
-pub fn close() -> Result<(), MountError> {
+pub fn close() -> anyhow::Result<()> {
     mount::unmount(Path::new(layout::STORE_MOUNT_POINT))
 }

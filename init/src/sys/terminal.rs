@@ -2,18 +2,15 @@
 #![allow(unsafe_code, reason = "ioctl(2) of consoles takes numbers and pointers")]
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use anyhow::{Context as _, bail};
 use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 
-use super::file::{self, FileError};
-use super::ioctl;
-use crate::screen::TextScreen;
-use crate::screen::vt::{self, VtError};
+use super::{file, ioctl};
 
 pub const CELLS: &str = "/dev/vcsa1";
 /// Unicode characters; kernels before 4.19 do not have it.
@@ -29,36 +26,21 @@ const KDGETMODE: libc::Ioctl = 0x4B3B;
 const VT_ACTIVATE: libc::Ioctl = 0x5606;
 const KD_TEXT: libc::c_int = 0;
 
-/// What is wrong with the terminal.
-#[derive(Debug, thiserror::Error)]
-pub enum TerminalError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The terminal cannot be opened.
-    #[error("cannot open {FIRST_VT}")]
-    Open(#[source] io::Error),
-    #[error("cannot {what} of {FIRST_VT}")]
-    Mode {
-        /// What was to be done.
-        what: &'static str,
-        source: Errno,
-    },
-    /// A program draws there, and the cells are those of before.
-    #[error("a program draws on {FIRST_VT} by itself")]
-    Drawn,
-    #[error(transparent)]
-    Screen(#[from] VtError),
+/// What stands on the first virtual terminal, as the kernel gives it.
+pub struct Cells {
+    /// Of `/dev/vcsa1`.
+    pub cells: Vec<u8>,
+    /// Of `/dev/vcsu1`, where the kernel has it.
+    pub unicode: Option<Vec<u8>>,
 }
 
-/// What stands on the first virtual terminal.
-pub fn screen() -> Result<TextScreen, TerminalError> {
+pub fn cells() -> anyhow::Result<Cells> {
     let terminal = open()?;
-    if get(&terminal, KDGETMODE).map_err(|source| refused("read the display's mode", source))? != KD_TEXT {
-        return Err(TerminalError::Drawn);
+    if get(&terminal, KDGETMODE).with_context(|| refused("read the display's mode"))? != KD_TEXT {
+        // The cells are those of before.
+        bail!("a program draws on {FIRST_VT} by itself");
     }
-    let cells = file::bytes(Path::new(CELLS))?;
-    let unicode = file::read(Path::new(UNICODE))?;
-    Ok(vt::decode(&cells, unicode.as_deref())?)
+    Ok(Cells { cells: file::bytes(Path::new(CELLS))?, unicode: file::read(Path::new(UNICODE))? })
 }
 
 /// The modes of the first terminal, as they were before a program had it.
@@ -68,35 +50,34 @@ pub struct Modes {
 }
 
 /// The modes as they are now.
-pub fn modes() -> Result<Modes, TerminalError> {
+pub fn modes() -> anyhow::Result<Modes> {
     let terminal = open()?;
-    let line = tcgetattr(&terminal).map_err(|source| refused("read the line's mode", source))?;
-    let keyboard = get(&terminal, KDGKBMODE).map_err(|source| refused("read the keyboard's mode", source))?;
+    let line = tcgetattr(&terminal).with_context(|| refused("read the line's mode"))?;
+    let keyboard = get(&terminal, KDGKBMODE).with_context(|| refused("read the keyboard's mode"))?;
     Ok(Modes { line: line.into(), keyboard })
 }
 
 /// Puts the modes back, throws away what was typed, and shows the terminal. A program that was killed while
 /// it had the keyboard raw leaves it so. Every part is tried.
-pub fn put_back(modes: &Modes) -> Result<(), TerminalError> {
+pub fn put_back(modes: &Modes) -> anyhow::Result<()> {
     let terminal = open()?;
     let line = tcsetattr(&terminal, SetArg::TCSANOW, &Termios::from(modes.line));
     [
-        set(&terminal, KDSKBMODE, modes.keyboard)
-            .map_err(|source| refused("set the keyboard's mode", source)),
-        set(&terminal, KDSETMODE, KD_TEXT).map_err(|source| refused("set the display's mode", source)),
-        line.map_err(|source| refused("set the line's mode", source)),
-        tcflush(&terminal, FlushArg::TCIFLUSH).map_err(|source| refused("throw away the input", source)),
-        set(&terminal, VT_ACTIVATE, 1).map_err(|source| refused("show the screen", source)),
+        set(&terminal, KDSKBMODE, modes.keyboard).with_context(|| refused("set the keyboard's mode")),
+        set(&terminal, KDSETMODE, KD_TEXT).with_context(|| refused("set the display's mode")),
+        line.with_context(|| refused("set the line's mode")),
+        tcflush(&terminal, FlushArg::TCIFLUSH).with_context(|| refused("throw away the input")),
+        set(&terminal, VT_ACTIVATE, 1).with_context(|| refused("show the screen")),
     ]
     .into_iter()
     .collect()
 }
 
-fn open() -> Result<File, TerminalError> {
+fn open() -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
     // It must not become the controlling terminal of PID 1.
     options.read(true).write(true).custom_flags(libc::O_NOCTTY);
-    options.open(FIRST_VT).map_err(TerminalError::Open)
+    options.open(FIRST_VT).with_context(|| format!("cannot open {FIRST_VT}"))
 }
 
 fn get(terminal: &File, request: libc::Ioctl) -> Result<libc::c_int, Errno> {
@@ -112,6 +93,6 @@ fn set(terminal: &File, request: libc::Ioctl, value: libc::c_int) -> Result<(), 
     Errno::result(result).map(drop)
 }
 
-const fn refused(what: &'static str, source: Errno) -> TerminalError {
-    TerminalError::Mode { what, source }
+fn refused(what: &str) -> String {
+    format!("cannot {what} of {FIRST_VT}")
 }

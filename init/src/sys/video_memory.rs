@@ -10,10 +10,12 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::display::{self, DisplayError};
+use anyhow::Context as _;
+
+use super::display;
 use super::linear;
-use crate::screen::Screen;
-use crate::screen::vga::{self, Memory, Registers, SnapshotError, text_planes};
+use crate::screen::frame_buffer::Layout;
+use crate::screen::vga::{Memory, Registers, text_planes};
 
 /// The device, which is also its name as a source.
 pub const DEVICE: &str = "/dev/mem";
@@ -41,32 +43,20 @@ mod port {
     pub(super) const STATUS_ABOVE_CRTC: u16 = 6;
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum VideoMemoryError {
-    /// The VGA's memory is not what is displayed.
-    #[error(transparent)]
-    Display(#[from] DisplayError),
-    /// The kernel keeps the device to itself (lockdown), or was built without it.
-    #[error("cannot open {path}")]
-    Open { path: &'static str, source: io::Error },
-    #[error("cannot use the port {port:#x}")]
-    Port { port: u16, source: io::Error },
-    #[error("cannot read video memory at {address:#x}")]
-    Memory { address: usize, source: io::Error },
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
+/// What a VGA displays.
+pub enum Displayed {
+    /// Registers and planes, in the format of the kernel module's snapshot.
+    Planes(Vec<u8>),
     /// The linear frame buffer of a VESA mode.
-    #[error(transparent)]
-    Linear(#[from] linear::LinearError),
+    Linear(Layout, Vec<u8>),
 }
 
-pub fn screen() -> Result<Screen, VideoMemoryError> {
+pub fn read() -> anyhow::Result<Displayed> {
     let vga = display::vga()?;
-    if let Some(screen) = linear::screen(&vga)? {
-        return Ok(screen);
+    if let Some((layout, bytes)) = linear::dots(&vga)? {
+        return Ok(Displayed::Linear(layout, bytes));
     }
-    let snapshot = Vga::open()?.snapshot()?;
-    Ok(Screen::Picture(vga::decode(&snapshot)?))
+    Ok(Displayed::Planes(Vga::open()?.snapshot()?))
 }
 
 struct Vga {
@@ -75,15 +65,15 @@ struct Vga {
 }
 
 impl Vga {
-    fn open() -> Result<Self, VideoMemoryError> {
-        let open = |options: &OpenOptions, path| {
-            options.open(path).map_err(|source| VideoMemoryError::Open { path, source })
-        };
+    fn open() -> anyhow::Result<Self> {
+        // The kernel may keep them to itself (lockdown), or have been built without them.
+        let open =
+            |options: &OpenOptions, path| options.open(path).with_context(|| format!("cannot open {path}"));
         let memory = open(OpenOptions::new().read(true), DEVICE)?;
         Ok(Self { memory, ports: open(OpenOptions::new().read(true).write(true), PORTS)? })
     }
 
-    fn snapshot(&self) -> Result<Vec<u8>, VideoMemoryError> {
+    fn snapshot(&self) -> anyhow::Result<Vec<u8>> {
         let registers = self.registers()?;
         let window = registers.window();
         let window = self.bytes(window.address, window.length)?;
@@ -96,7 +86,7 @@ impl Vga {
         Ok(registers.snapshot(&Memory { planes, window }))
     }
 
-    fn registers(&self) -> Result<Registers, VideoMemoryError> {
+    fn registers(&self) -> anyhow::Result<Registers> {
         let misc_output = self.read(port::MISC_OUTPUT)?;
         let crtc = port::CRTC[usize::from(misc_output & 1 == 0)];
         Ok(Registers {
@@ -111,7 +101,7 @@ impl Vga {
     }
 
     /// The registers behind an index port; the index is put back.
-    fn indexed<const N: usize>(&self, port: u16) -> Result<[u8; N], VideoMemoryError> {
+    fn indexed<const N: usize>(&self, port: u16) -> anyhow::Result<[u8; N]> {
         let index = self.read(port)?;
         let mut registers = [0; N];
         for (register, number) in registers.iter_mut().zip(0..) {
@@ -122,7 +112,7 @@ impl Vga {
     }
 
     /// The port takes an index and a value in turn; a look at the status port makes an index the next.
-    fn attributes(&self, status: u16) -> Result<[u8; 21], VideoMemoryError> {
+    fn attributes(&self, status: u16) -> anyhow::Result<[u8; 21]> {
         self.read(status)?;
         let index = self.read(port::ATTRIBUTE)?;
         let mut registers = [0; 21];
@@ -138,7 +128,7 @@ impl Vga {
     }
 
     /// All colours; the index and the direction are put back.
-    fn dac(&self) -> Result<[u8; 768], VideoMemoryError> {
+    fn dac(&self) -> anyhow::Result<[u8; 768]> {
         let index = self.read(port::DAC_WRITE)?;
         let is_being_read = self.read(port::DAC_READ)? & 3 == 3;
         self.write(port::DAC_READ, 0)?;
@@ -156,7 +146,7 @@ impl Vga {
     }
 
     /// Plane 2 with the fonts that are in use, and nothing else.
-    fn fonts(&self, registers: &Registers) -> Result<Vec<u8>, VideoMemoryError> {
+    fn fonts(&self, registers: &Registers) -> anyhow::Result<Vec<u8>> {
         let mut plane = vec![0; Memory::PLANE];
         let [first, second] = registers.fonts();
         let fonts = if first == second { vec![first] } else { vec![first, second] };
@@ -167,7 +157,7 @@ impl Vga {
         Ok(plane)
     }
 
-    fn planes(&self) -> Result<[Vec<u8>; 4], VideoMemoryError> {
+    fn planes(&self) -> anyhow::Result<[Vec<u8>; 4]> {
         let mut planes: [Vec<u8>; 4] = Default::default();
         for start in (0..Memory::PLANE).step_by(CHUNK) {
             let chunks = self.chunk(start, [0, 1, 2, 3])?;
@@ -178,7 +168,7 @@ impl Vga {
 
     /// A part of some planes: no odd/even, no chain, one plane at 0xA0000, plain reads; then all registers are as
     /// before, whatever failed.
-    fn chunk<const N: usize>(&self, start: usize, planes: [u8; N]) -> Result<[Vec<u8>; N], VideoMemoryError> {
+    fn chunk<const N: usize>(&self, start: usize, planes: [u8; N]) -> anyhow::Result<[Vec<u8>; N]> {
         let graphics_index = self.read(port::GRAPHICS)?;
         let sequencer_index = self.read(port::SEQUENCER)?;
         let [read_map, mode, map] = [
@@ -212,33 +202,33 @@ impl Vga {
         Ok(chunks)
     }
 
-    fn register(&self, port: u16, index: u8) -> Result<u8, VideoMemoryError> {
+    fn register(&self, port: u16, index: u8) -> anyhow::Result<u8> {
         self.write(port, index)?;
         self.read(port + 1)
     }
 
-    fn set(&self, port: u16, index: u8, value: u8) -> Result<(), VideoMemoryError> {
+    fn set(&self, port: u16, index: u8, value: u8) -> anyhow::Result<()> {
         self.write(port, index)?;
         self.write(port + 1, value)
     }
 
-    fn read(&self, port: u16) -> Result<u8, VideoMemoryError> {
+    fn read(&self, port: u16) -> anyhow::Result<u8> {
         let mut byte = [0];
         let read = self.ports.read_exact_at(&mut byte, u64::from(port));
-        read.map_err(|source| VideoMemoryError::Port { port, source })?;
+        read.with_context(|| format!("cannot use the port {port:#x}"))?;
         Ok(byte[0])
     }
 
-    fn write(&self, port: u16, value: u8) -> Result<(), VideoMemoryError> {
+    fn write(&self, port: u16, value: u8) -> anyhow::Result<()> {
         let written = self.ports.write_all_at(&[value], u64::from(port));
-        written.map_err(|source| VideoMemoryError::Port { port, source })
+        written.with_context(|| format!("cannot use the port {port:#x}"))
     }
 
-    fn bytes(&self, address: usize, length: usize) -> Result<Vec<u8>, VideoMemoryError> {
+    fn bytes(&self, address: usize, length: usize) -> anyhow::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let at = u64::try_from(address).map_err(io::Error::other);
         let read = at.and_then(|at| self.memory.read_exact_at(&mut bytes, at));
-        read.map_err(|source| VideoMemoryError::Memory { address, source })?;
+        read.with_context(|| format!("cannot read video memory at {address:#x}"))?;
         Ok(bytes)
     }
 }

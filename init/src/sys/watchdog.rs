@@ -5,17 +5,17 @@
 #![allow(unsafe_code, reason = "ioctl(2) of watchdogs takes pointers")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use nix::errno::Errno;
+use anyhow::{Context as _, bail};
 
 use super::child::Children;
-use super::modules::{self, ModulesError};
+use super::modules;
 use crate::watchdog::{Kind, LEAST_PATIENCE, PATIENCE, WhenLeaving};
 
 /// Where devices are, and how those of watchdogs are called, with a number behind it.
@@ -59,25 +59,6 @@ nix::ioctl_read!(
 );
 const WDIOS_DISABLECARD: libc::c_int = 1;
 
-/// Why a watchdog does not watch.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchdogError {
-    #[error(transparent)]
-    Modules(#[from] ModulesError),
-    #[error("cannot list {DEVICES}")]
-    List(#[source] io::Error),
-    /// There is none, not even the kernel's own.
-    #[error("the kernel has no watchdog")]
-    None,
-    #[error("cannot open {path}")]
-    Open { path: PathBuf, source: io::Error },
-    #[error("{path} does not say what it is and how long it waits")]
-    Unknown { path: PathBuf, source: Errno },
-    /// It would reset a machine that is only busy.
-    #[error("{name} waits for {seconds} s at most, which is too short")]
-    Impatient { name: String, seconds: u64 },
-}
-
 #[derive(Debug)]
 struct Watchdog {
     device: File,
@@ -96,7 +77,7 @@ struct Kennel {
 
 impl Watchdogs {
     /// Loads drivers and starts all watchdogs that there are; gives their names. From now on they want to be petted.
-    pub fn start(&self, children: &Children) -> Result<Vec<String>, WatchdogError> {
+    pub fn start(&self, children: &Children) -> anyhow::Result<Vec<String>> {
         // Drivers ask to be stopped when the machine is left; when that happens is decided here.
         modules::load_with(children, "watchdog", "stop_on_reboot=0")?;
         modules::load_if_useful(children, &DRIVERS)?;
@@ -110,11 +91,11 @@ impl Watchdogs {
                 Err(error) => trouble = Some(error),
             }
         }
-        // Nobody starts them twice: it is a line of the boot table.
+        // The boot table starts watchdogs exactly once, so that `set` cannot fail.
         let _ = self.0.all.set(started);
         match trouble {
             Some(error) => Err(error),
-            None if names.is_empty() => Err(WatchdogError::None),
+            None if names.is_empty() => bail!("the kernel has no watchdog"),
             None => Ok(names),
         }
     }
@@ -151,10 +132,11 @@ impl Watchdogs {
 }
 
 /// The devices of all watchdogs.
-fn devices(folder: &Path) -> Result<Vec<PathBuf>, WatchdogError> {
+fn devices(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(WatchdogError::List)? {
-        let entry = entry.map_err(WatchdogError::List)?;
+    let fails = || format!("cannot list {DEVICES}");
+    for entry in fs::read_dir(folder).with_context(fails)? {
+        let entry = entry.with_context(fails)?;
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
         // The one without a number is the first one once more.
@@ -167,25 +149,25 @@ fn devices(folder: &Path) -> Result<Vec<PathBuf>, WatchdogError> {
 }
 
 /// Opens a watchdog, which starts it, and makes it as patient as it can be.
-fn begin(path: &Path) -> Result<(Watchdog, String), WatchdogError> {
+fn begin(path: &Path) -> anyhow::Result<(Watchdog, String)> {
     let open = OpenOptions::new().write(true).open(path);
-    let device = open.map_err(|source| WatchdogError::Open { path: path.to_owned(), source })?;
-    let unknown = |source| WatchdogError::Unknown { path: path.to_owned(), source };
+    let device = open.with_context(|| format!("cannot open {}", path.display()))?;
+    let unknown = || format!("{} does not say what it is and how long it waits", path.display());
     let mut info = WatchdogInfo::default();
     // SAFETY: the descriptor is open, and the structure is the one that linux/watchdog.h has for this request.
-    unsafe { wdioc_getsupport(device.as_raw_fd(), &raw mut info) }.map_err(unknown)?;
+    unsafe { wdioc_getsupport(device.as_raw_fd(), &raw mut info) }.with_context(unknown)?;
     let mut seconds = libc::c_int::try_from(PATIENCE.as_secs()).unwrap_or(libc::c_int::MAX);
     // SAFETY: the descriptor is open, and the pointer is to an int. Refused, it keeps the time that it has.
     let _ = unsafe { wdioc_settimeout(device.as_raw_fd(), &raw mut seconds) };
     // SAFETY: the descriptor is open, and the kernel writes one int to where the pointer shows.
-    unsafe { wdioc_gettimeout(device.as_raw_fd(), &raw mut seconds) }.map_err(unknown)?;
+    unsafe { wdioc_gettimeout(device.as_raw_fd(), &raw mut seconds) }.with_context(unknown)?;
     let (name, seconds) = (identity(&info), u64::try_from(seconds).unwrap_or(0));
     let watchdog = Watchdog { device, kind: Kind::of(&name) };
     if Duration::from_secs(seconds) < LEAST_PATIENCE {
         let mut stop = WDIOS_DISABLECARD;
         // SAFETY: as above. If it cannot be stopped, that it is too impatient is what is to be told.
         let _ = unsafe { wdioc_setoptions(watchdog.device.as_raw_fd(), &raw mut stop) };
-        return Err(WatchdogError::Impatient { name, seconds });
+        bail!("{name} waits for {seconds} s at most, which is too short");
     }
     Ok((watchdog, format!("{name} ({seconds} s)")))
 }
@@ -213,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_no_watchdog_is_told_of_by_its_path() {
         let error = begin(Path::new("/dev/null")).map(drop).unwrap_err();
-        assert!(matches!(&error, WatchdogError::Unknown { path, .. } if path == Path::new("/dev/null")));
+        assert!(error.to_string().starts_with("/dev/null does not say what it is"), "{error}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Ready {
             Farewell::Ask => (Signal::SIGTERM, self.imager.patience()),
             Farewell::Force => (Signal::SIGKILL, KILL_LIMIT),
         };
-        Ok(processes::end_session(session, signal, limit)?)
+        processes::end_session(session, signal, limit)
     }
 }
 

@@ -60,9 +60,9 @@ fn attempt(
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
-        Task::ReadOrder => return Ok(order_file::read(Path::new("/etc"))?),
-        Task::Claim(job) => return Ok(order_file::claim(Path::new("/var"), &job)?),
-        Task::LookForStop => return Ok(order_file::look_for_stop(Path::new("/etc"))?),
+        Task::ReadOrder => return order_file::read(Path::new("/etc")),
+        Task::Claim(job) => return order_file::claim(Path::new("/var"), &job),
+        Task::LookForStop => return order_file::look_for_stop(Path::new("/etc")),
         Task::OpenStore(image_store, nonce) => store::open(&image_store, &nonce)?,
         Task::StartShellServer { authorized_keys } => {
             return Ok(Finding::ShellServer(shell::start_server(children, &authorized_keys)?));

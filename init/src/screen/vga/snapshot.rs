@@ -1,5 +1,7 @@
 //! The format of `/dev/ghostvga`: `kmod/ghostvga_uapi.h` in Rust. A test compiles that header and compares.
 
+use anyhow::{Context as _, ensure};
+
 /// Bytes before plane 0.
 pub(super) const HEADER_LENGTH: usize = 1024;
 /// Bytes of a plane, and of the window after the planes.
@@ -26,25 +28,6 @@ pub(super) mod offset {
     pub(in super::super) const GRAPHICS: usize = 96;
     pub(in super::super) const ATTRIBUTE: usize = 112;
     pub(in super::super) const DAC: usize = 144;
-}
-
-/// Why bytes are not a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotError {
-    /// It does not begin like one.
-    #[error("this is no snapshot of a VGA")]
-    Magic,
-    /// The kernel module is newer or older than this program.
-    #[error("the snapshot has format {0}, and only format {VERSION} is known")]
-    Version(u16),
-    #[error("the snapshot has {found} of {LENGTH} bytes")]
-    Truncated {
-        /// Bytes that there are.
-        found: usize,
-    },
-    /// No such mode is known.
-    #[error("the snapshot is of mode {0}, which is not known")]
-    Mode(u8),
 }
 
 /// What the registers make of the planes.
@@ -88,22 +71,18 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, SnapshotError> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(SnapshotError::Magic);
-        }
-        if bytes.len() < LENGTH {
-            return Err(SnapshotError::Truncated { found: bytes.len() });
-        }
+    pub(super) fn read(bytes: &'a [u8]) -> anyhow::Result<Self> {
+        ensure!(bytes.starts_with(MAGIC), "this is no snapshot of a VGA");
+        let found = bytes.len();
+        ensure!(found >= LENGTH, "the snapshot has {found} of {LENGTH} bytes");
         let version = u16::from_le_bytes([bytes[offset::VERSION], bytes[offset::VERSION + 1]]);
-        if version != VERSION {
-            return Err(SnapshotError::Version(version));
-        }
+        // Else the kernel module is newer or older than this program.
+        ensure!(version == VERSION, "the snapshot has format {version}, and only format {VERSION} is known");
         let number = bytes[offset::MODE];
         let (_, mode) = Mode::NUMBERS
             .into_iter()
             .find(|(known, _)| *known == number)
-            .ok_or(SnapshotError::Mode(number))?;
+            .with_context(|| format!("the snapshot is of mode {number}, which is not known"))?;
         let field = |at: usize, length: usize| &bytes[at..at + length];
         let plane = |index: usize| field(HEADER_LENGTH + index * PLANE_LENGTH, PLANE_LENGTH);
         let window = word(bytes, offset::WINDOW_LENGTH).try_into().unwrap_or(PLANE_LENGTH).min(PLANE_LENGTH);
