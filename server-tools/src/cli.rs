@@ -233,6 +233,16 @@ pub enum DhcpVerb {
     Revert(DhcpArgs),
 }
 
+impl DhcpVerb {
+    /// The host whose own value shall really be put back.
+    pub fn reverted_host(&self) -> Option<&HostName> {
+        match self {
+            Self::Revert(arguments) if !arguments.dry_run => Some(&arguments.host),
+            Self::Revert(_) | Self::Swap(_) => None,
+        }
+    }
+}
+
 /// Flags of `dhcp`.
 #[derive(Debug, Clone, Args)]
 pub struct DhcpArgs {

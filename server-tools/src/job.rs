@@ -18,6 +18,7 @@ pub mod note;
 pub mod order;
 pub mod pace;
 pub mod step;
+pub mod swapping;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -27,9 +28,12 @@ use ghost_contract::order::AtEnd;
 use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime, report};
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Exit;
+
 pub use ending::{Ending, Failure, FailureKind};
 pub use note::Note;
 pub use step::Step;
+pub use swapping::Swapping;
 
 /// What is to be done, and to whom. Does not change while the job runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +110,7 @@ pub enum Phase {
     Swapped,
     /// Magic packets go out until the client is up.
     Woken,
-    /// It is up; the swap is being reverted.
+    /// It is up; the swap is being reverted, or could not be yet.
     Up,
     /// It is reverted; the client has not claimed the order yet.
     Reverted,
@@ -151,6 +155,8 @@ pub enum Event {
     Reported(report::Entry),
     /// The client wrote a line that nobody understands.
     Muttered(String),
+    /// The journal could not be told of a step that was done all the same.
+    Unwritten(Failure),
     /// Somebody wants the job to stop.
     StopAsked(String),
     TimePassed,
@@ -225,10 +231,56 @@ pub struct Job {
     /// When the next packet or question is due.
     due: Duration,
     seen: Seen,
+    /// The steps that were begun, whatever became of them.
+    begun: Vec<Step>,
     done: Vec<Step>,
-    finishing: Vec<Step>,
+    /// The step whose end is awaited.
+    doing: Option<Step>,
+    /// What DHCP offers the client.
+    swapping: Swapping,
+    /// When the revert is tried again, and how long was waited for it.
+    again: Option<Again>,
+    /// A job that is over waits once for what stands in the way of the revert.
+    tried_last: bool,
+    /// The steps that remain, the next one last; none while the step is awaited that was being done at the end.
+    finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
-    troubles: Vec<Failure>,
+    troubles: Vec<Trouble>,
+}
+
+/// A revert that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Again {
+    due: Duration,
+    waited: Duration,
+}
+
+impl Again {
+    const fn after(now: Duration, waited: Duration) -> Self {
+        Self { due: now.saturating_add(waited), waited }
+    }
+}
+
+/// What went wrong and was not put right since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Trouble {
+    /// The step that failed, if it was one.
+    step: Option<Step>,
+    failure: Failure,
+}
+
+impl Trouble {
+    const fn is_of_revert(&self) -> bool {
+        matches!(self.step, Some(Step::Revert | Step::OfferOwn))
+    }
+
+    fn words(&self) -> String {
+        let Self { step, failure } = self;
+        step.map_or_else(
+            || failure.reason.clone(),
+            |step| format!("could not {}: {}", step.as_str(), failure.reason),
+        )
+    }
 }
 
 impl Job {
@@ -240,8 +292,13 @@ impl Job {
             entered: Duration::ZERO,
             due: Duration::ZERO,
             seen: Seen::default(),
+            begun: Vec::new(),
             done: Vec::new(),
-            finishing: Vec::new(),
+            doing: None,
+            swapping: Swapping::Own,
+            again: None,
+            tried_last: false,
+            finishing: None,
             ending: None,
             troubles: Vec::new(),
         }
@@ -266,8 +323,17 @@ impl Job {
         self.ending.as_ref()
     }
 
-    pub fn troubles(&self) -> &[Failure] {
-        &self.troubles
+    /// What went wrong and was not put right.
+    pub fn troubles(&self) -> Vec<Failure> {
+        self.troubles.iter().map(|trouble| trouble.failure.clone()).collect()
+    }
+
+    /// What it ends the program with: its ending, or what was left undone if that is all that went wrong.
+    pub fn exit(&self) -> Exit {
+        let of_ending = self.ending.as_ref().map_or(Exit::Done, Ending::exit);
+        let of_troubles = self.troubles.iter().map(|trouble| trouble.failure.kind.exit());
+        let of_swap = if self.swapping.is_left() { Exit::Failed } else { Exit::Done };
+        if of_ending == Exit::Done { of_troubles.fold(of_swap, Exit::max) } else { of_ending }
     }
 
     pub const fn is_closed(&self) -> bool {

@@ -9,7 +9,7 @@ use ghost_contract::{HostName, JobId, Order, report};
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::job::{Failure, Step};
+use crate::job::{Failure, Step, Swapping};
 use crate::runner::steps::{Steps, Work};
 use crate::site::Site;
 use crate::state::journal::{self, ClientState, Entry, JournalError, State};
@@ -34,6 +34,9 @@ pub struct Recovered {
     pub remarks: Vec<String>,
     /// Whether the client is still at work; its journal entry stays until it is off.
     pub at_work: bool,
+    /// What DHCP offers the client now.
+    #[serde(skip)]
+    swapping: Swapping,
 }
 
 impl Recovered {
@@ -42,13 +45,17 @@ impl Recovered {
         self.done.contains(&Step::Close)
     }
 
-    fn swap_is_left(&self) -> bool {
-        self.failed.iter().any(|(step, _)| matches!(step, Step::Revert | Step::OfferOwn))
+    /// Whether DHCP may still offer the boot file.
+    pub const fn swap_is_left(&self) -> bool {
+        self.swapping.is_left()
     }
 
     fn perform(&mut self, step: Step, steps: &Steps<'_>, work: &mut Work, waiting: &mut dyn FnMut(&str)) {
         match steps.perform(step, work, None, waiting) {
-            Ok(()) => self.done.push(step),
+            Ok(()) => {
+                self.done.push(step);
+                self.swapping = self.swapping.after(step);
+            }
             Err(failure) => self.failed.push((step, failure)),
         }
     }
@@ -136,6 +143,7 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
         phases: state.phases.clone(),
         image: None,
         remarks: Vec::new(),
+        unwritten: Vec::new(),
     };
     let mut recovered = Recovered {
         host: state.begun.host.clone(),
@@ -144,10 +152,15 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
         failed: Vec::new(),
         remarks: Vec::new(),
         at_work: client == ClientState::AtWork,
+        swapping: state.swapping,
     };
     for step in state.left_over(client) {
         // Until the entry's own bytes are back and the server knows, the journal must go on saying so.
         if step == Step::Close && recovered.swap_is_left() {
+            continue;
+        }
+        // A restart would take up what was not put back.
+        if step == Step::OfferOwn && recovered.swapping != Swapping::PutBack {
             continue;
         }
         recovered.perform(step, &steps, &mut work, waiting);
@@ -157,6 +170,13 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
         }
     }
     recovered.remarks = work.remarks;
+    recovered.remarks.extend(work.unwritten.into_iter().map(|failure| failure.reason));
+    if recovered.swap_is_left() {
+        recovered.remarks.push(format!(
+            "DHCP may still offer it the boot file; mend what stood in the way, then 'ghostctl dhcp revert {}'",
+            recovered.host
+        ));
+    }
     recovered
 }
 

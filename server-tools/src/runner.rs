@@ -15,8 +15,8 @@ use crate::job::{Action, Event, Job};
 /// What performs the actions of jobs and tells what happens to them.
 pub trait Machine {
     fn now(&self) -> Duration;
-    /// Performs an action of the job at this place in the list; the event is what became of it.
-    fn perform(&mut self, index: usize, job: &Job, action: Action) -> Option<Event>;
+    /// Performs an action of the job at this place in the list; the events are what became of it so far.
+    fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event>;
     /// Waits until something happens or this time has come, and tells which jobs it happened to.
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)>;
 }
@@ -32,7 +32,8 @@ pub fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
             for (index, event) in std::mem::take(&mut events) {
                 let Some(job) = jobs.get_mut(index) else { continue };
                 for action in job.decide(event, now) {
-                    events.extend(machine.perform(index, job, action).map(|event| (index, event)));
+                    let became = machine.perform(index, job, action).into_iter();
+                    events.extend(became.map(|event| (index, event)));
                 }
             }
         }

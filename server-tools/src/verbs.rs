@@ -120,8 +120,13 @@ pub fn run(cli: &Cli) -> Result<u8, VerbError> {
         Verb::Screen(arguments) => Ok(screen::run(&site, arguments, &mut output)?),
         Verb::Cancel { host, dry_run } => Ok(cancel::run(&site, host, *dry_run, &mut output)?),
         Verb::Dhcp(verb) => {
-            recover(&site, &mut output)?;
-            Ok(dhcp::run(&site, verb, &mut output)?)
+            let recovered = recover(&site, &mut output)?;
+            // What a job has left swapped is reverted by now; by hand there may be nothing else to do.
+            let host = verb.reverted_host().filter(|host| !dhcp::is_swapped(&site, host));
+            match host.and_then(|host| recovered.iter().find(|one| one.host == *host)) {
+                Some(one) => Ok(u8::from(one.swap_is_left())),
+                None => Ok(dhcp::run(&site, verb, &mut output)?),
+            }
         }
         Verb::Recover { dry_run: true } => {
             let left = recovery::left(&site)?;

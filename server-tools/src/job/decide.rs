@@ -7,12 +7,20 @@ use ghost_contract::report::{self, Entry};
 use ghost_contract::{MacAddress, Mode};
 
 use super::note::AT_STAKE;
-use super::{Action, AlreadyOn, Ending, Event, Failure, FailureKind, Job, Note, Phase, Sample, Step};
+use super::{
+    Action, Again, AlreadyOn, Ending, Event, Failure, FailureKind, Job, Note, Phase, Sample, Step, Swapping,
+    Trouble,
+};
 
 /// How often a client that is at work is asked whether it is there.
 const ASK_AT_WORK: Duration = Duration::from_secs(20);
 /// How often it is asked when an answer is awaited.
 const ASK_CLOSELY: Duration = Duration::from_millis(500);
+/// How soon a revert that failed is tried again, and after how long at most: each time twice as long as before.
+const AGAIN_FIRST: Duration = Duration::from_secs(5);
+const AGAIN_LAST: Duration = Duration::from_secs(300);
+/// A job that is over waits this long before it tries for the last time.
+const AGAIN_AT_THE_END: Duration = Duration::from_secs(10);
 
 impl Job {
     /// What is to be done now that this has happened.
@@ -23,7 +31,7 @@ impl Job {
         match event {
             Event::Begun => {
                 self.entered = now;
-                vec![Action::Do(Step::Claim)]
+                vec![self.begin(Step::Claim)]
             }
             Event::StepDone(step) => self.step_done(step, now),
             Event::StepFailed(step, failure) => self.step_failed(step, failure, now),
@@ -31,6 +39,7 @@ impl Job {
             Event::Echoed => self.is_on(now),
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
+            Event::Unwritten(failure) => self.trouble(None, failure).into_iter().collect(),
             Event::StopAsked(by) => self.stop(by, now),
             Event::TimePassed => self.time_passed(now),
         }
@@ -38,17 +47,12 @@ impl Job {
 
     /// When this job next wants to hear [`Event::TimePassed`], if nothing happens before.
     pub fn next_due(&self) -> Option<Duration> {
-        match self.phase {
-            Phase::Probing | Phase::Woken | Phase::Reverted | Phase::Imaging | Phase::GoingOff => {
-                Some(self.due.min(self.deadline().unwrap_or(self.due)))
-            }
-            Phase::Preparing
-            | Phase::Prepared
-            | Phase::Swapped
-            | Phase::Up
-            | Phase::Finishing
-            | Phase::Closed => None,
+        if self.phase == Phase::Closed {
+            return None;
         }
+        let due = self.deadline().map(|deadline| self.due.min(deadline));
+        let again = self.again.filter(|_| self.doing.is_none()).map(|again| again.due);
+        due.into_iter().chain(again).min()
     }
 
     /// When the phase must be over. Phases in which a step is done have the step's own deadlines.
@@ -57,17 +61,29 @@ impl Job {
         let limit = match self.phase {
             Phase::Probing => limits.probing,
             Phase::Woken => limits.up,
-            Phase::Reverted => limits.claim,
+            Phase::Up if self.is_reverting() => return None,
+            Phase::Up | Phase::Reverted => limits.claim,
             Phase::Imaging => limits.imaging,
             Phase::GoingOff => limits.off,
-            Phase::Preparing
-            | Phase::Prepared
-            | Phase::Swapped
-            | Phase::Up
-            | Phase::Finishing
-            | Phase::Closed => return None,
+            Phase::Preparing | Phase::Prepared | Phase::Swapped | Phase::Finishing | Phase::Closed => {
+                return None;
+            }
         };
         Some(self.entered.saturating_add(limit))
+    }
+
+    const fn is_reverting(&self) -> bool {
+        matches!(self.doing, Some(Step::Revert | Step::OfferOwn))
+    }
+
+    /// Has a step done. A swap may have happened as soon as it is begun.
+    fn begin(&mut self, step: Step) -> Action {
+        self.doing = Some(step);
+        self.begun.push(step);
+        if matches!(step, Step::Swap) {
+            self.swapping = Swapping::Swapped;
+        }
+        Action::Do(step)
     }
 
     fn enter(&mut self, phase: Phase, now: Duration) -> Action {
@@ -79,16 +95,27 @@ impl Job {
 
     fn step_done(&mut self, step: Step, now: Duration) -> Vec<Action> {
         self.done.push(step);
-        if self.phase == Phase::Finishing {
-            return self.next_finishing();
-        }
+        self.doing = None;
+        self.swapping = self.swapping.after(step);
+        let mut actions = self.put_right(step);
+        let is_put_back = step == Step::Revert && self.swapping == Swapping::PutBack;
+        actions.extend(match self.phase {
+            Phase::Finishing if is_put_back && self.finishing.is_some() => vec![self.begin(Step::OfferOwn)],
+            Phase::Finishing => self.go_on_finishing(now),
+            _ => self.after(step, now),
+        });
+        actions
+    }
+
+    /// What follows a step while the job is not over.
+    fn after(&mut self, step: Step, now: Duration) -> Vec<Action> {
         match step {
             Step::Claim => {
                 self.due = now + ASK_CLOSELY;
                 vec![self.enter_probing(now), Action::Probe]
             }
-            Step::MakeTree => vec![self.enter(Phase::Prepared, now), Action::Do(Step::Swap)],
-            Step::Swap => vec![self.enter(Phase::Swapped, now), Action::Do(Step::OfferBoot)],
+            Step::MakeTree => vec![self.enter(Phase::Prepared, now), self.begin(Step::Swap)],
+            Step::Swap => vec![self.enter(Phase::Swapped, now), self.begin(Step::OfferBoot)],
             Step::OfferBoot => {
                 // An answer from before was the machine's own system.
                 self.seen.answered = None;
@@ -96,9 +123,14 @@ impl Job {
                 actions.extend(self.time_passed(now));
                 actions
             }
-            Step::Revert => vec![Action::Do(Step::OfferOwn)],
-            Step::OfferOwn => self.reverted(now),
-            Step::AskToStop
+            Step::Revert => vec![self.begin(Step::OfferOwn)],
+            Step::OfferOwn if self.phase == Phase::Up => {
+                let mut actions = vec![self.enter(Phase::Reverted, now)];
+                actions.extend(self.catch_up(now));
+                actions
+            }
+            Step::OfferOwn
+            | Step::AskToStop
             | Step::FinishGeneration
             | Step::Prune
             | Step::SetAside
@@ -109,37 +141,57 @@ impl Job {
         }
     }
 
+    /// The swap is undone after all, so what went wrong with that is no trouble any more.
+    fn put_right(&mut self, step: Step) -> Vec<Action> {
+        if step != Step::OfferOwn || self.swapping.is_left() {
+            return Vec::new();
+        }
+        self.again = None;
+        let before = self.troubles.len();
+        self.troubles.retain(|trouble| !trouble.is_of_revert());
+        let is_late = self.troubles.len() < before;
+        is_late.then_some(Action::Tell(Note::RevertedLate)).into_iter().collect()
+    }
+
     fn enter_probing(&mut self, now: Duration) -> Action {
         let tell = self.enter(Phase::Probing, now);
         self.due = now + ASK_CLOSELY;
         tell
     }
 
-    /// The swap is undone; the client may have gone on meanwhile.
-    fn reverted(&mut self, now: Duration) -> Vec<Action> {
-        let mut actions = vec![self.enter(Phase::Reverted, now)];
-        actions.extend(self.catch_up(now));
-        actions
-    }
-
     fn step_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
+        self.doing = None;
         if self.phase == Phase::Finishing {
-            return self.finishing_failed(step, failure);
+            return self.finishing_failed(step, failure, now);
         }
         match step {
-            // The client works already: it is let go on, and the revert is tried again at the end.
+            // The client works already: it is let go on, and the revert is tried again meanwhile.
             Step::Revert | Step::OfferOwn => {
-                let mut actions = vec![self.trouble(step, failure)];
-                actions.extend(self.reverted(now));
+                let mut actions: Vec<Action> = self.trouble(Some(step), failure).into_iter().collect();
+                let waited = self.again.map_or(AGAIN_FIRST, |again| (again.waited * 2).min(AGAIN_LAST));
+                self.again = Some(Again::after(now, waited));
+                if self.phase == Phase::Up {
+                    self.entered = now;
+                    self.due = now;
+                }
+                actions.extend(self.catch_up(now));
                 actions
             }
             _ => self.end(Ending::StepFailed { step, failure }, now),
         }
     }
 
-    fn trouble(&mut self, step: Step, failure: Failure) -> Action {
-        self.troubles.push(failure.clone());
-        Action::Tell(Note::Trouble { step, failure })
+    /// Keeps what went wrong, and tells it unless just that has been told.
+    fn trouble(&mut self, step: Option<Step>, failure: Failure) -> Option<Action> {
+        let trouble = Trouble { step, failure: failure.clone() };
+        if self.troubles.contains(&trouble) {
+            return None;
+        }
+        self.troubles.push(trouble);
+        Some(Action::Tell(step.map_or_else(
+            || Note::Unwritten { reason: failure.reason.clone() },
+            |step| Note::Trouble { step, failure: failure.clone() },
+        )))
     }
 
     fn answered(&mut self, mac: MacAddress, now: Duration) -> Vec<Action> {
@@ -197,13 +249,15 @@ impl Job {
     /// Goes as far as what the client has said allows.
     fn catch_up(&mut self, now: Duration) -> Vec<Action> {
         match self.phase {
-            Phase::Woken if self.seen.up => vec![self.enter(Phase::Up, now), Action::Do(Step::Revert)],
+            Phase::Woken if self.seen.up => vec![self.enter(Phase::Up, now), self.begin(Step::Revert)],
             Phase::Woken if self.seen.powering_off.is_some() => {
                 let reason = self.seen.refused.clone().unwrap_or_else(|| "it did not say why".to_owned());
                 self.end(Ending::Refused { reason }, now)
             }
-            Phase::Reverted if self.seen.powering_off.is_some() => self.going_off(now),
-            Phase::Reverted if self.seen.claimed => {
+            // The first revert is awaited, since the next phases are of a client whose entry is its own again.
+            Phase::Up if self.is_reverting() => Vec::new(),
+            Phase::Up | Phase::Reverted if self.seen.powering_off.is_some() => self.going_off(now),
+            Phase::Up | Phase::Reverted if self.seen.claimed => {
                 let mut actions = vec![self.enter(Phase::Imaging, now)];
                 actions.extend(self.catch_up(now));
                 actions
@@ -234,6 +288,16 @@ impl Job {
     }
 
     fn time_passed(&mut self, now: Duration) -> Vec<Action> {
+        if self.doing.is_none() && self.again.is_some_and(|again| now >= again.due) {
+            if self.phase == Phase::Finishing {
+                self.again = None;
+            }
+            // Whatever else is due is heard of by the next call.
+            return vec![self.begin(Step::Revert)];
+        }
+        if self.phase == Phase::Finishing {
+            return Vec::new();
+        }
         if self.is_quiet(now) {
             return self.end(self.client_ending(), now);
         }
@@ -260,7 +324,7 @@ impl Job {
                 self.seen.packets += 1;
                 vec![Action::Wake, Action::Probe]
             }
-            Phase::Imaging | Phase::Reverted => {
+            Phase::Imaging | Phase::Up | Phase::Reverted => {
                 self.due = now + ASK_AT_WORK;
                 vec![Action::Probe]
             }
@@ -282,9 +346,9 @@ impl Job {
 
     fn deadline_passed(&mut self, now: Duration) -> Vec<Action> {
         match self.phase {
-            Phase::Probing => vec![self.enter(Phase::Preparing, now), Action::Do(Step::MakeTree)],
+            Phase::Probing => vec![self.enter(Phase::Preparing, now), self.begin(Step::MakeTree)],
             Phase::Woken => self.end(Ending::NeverUp { last_seen: self.last_seen() }, now),
-            Phase::Reverted => self.end(self.overdue("the client to claim its order"), now),
+            Phase::Up | Phase::Reverted => self.end(self.overdue("the client to claim its order"), now),
             Phase::Imaging => self.end(self.overdue("the client's work to end"), now),
             Phase::GoingOff => self.end(Ending::StillOn { outcome: self.seen.outcome.clone() }, now),
             _ => Vec::new(),
@@ -326,16 +390,24 @@ impl Job {
         self.end(Ending::Stopped { by, client_runs }, now)
     }
 
-    /// The job is over: undo, keep and record what there is.
+    /// The job is over: undo, keep and record what there is. A step that is being done is waited for.
     fn end(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
-        self.finishing = self.clean_up(&ending);
-        self.finishing.reverse();
         let at_stake = self.disk_at_stake(&ending);
         self.ending = Some(ending);
+        self.again = None;
         let mut actions = vec![self.enter(Phase::Finishing, now)];
         actions.extend(at_stake);
-        actions.extend(self.next_finishing());
+        if self.doing.is_none() {
+            actions.extend(self.begin_finishing(now));
+        }
         actions
+    }
+
+    fn begin_finishing(&mut self, now: Duration) -> Vec<Action> {
+        let mut steps = self.clean_up();
+        steps.reverse();
+        self.finishing = Some(steps);
+        self.next_finishing(now)
     }
 
     /// Keeps in the record that a restore has left a disk that must not be used, and tells of it unless the client
@@ -346,23 +418,25 @@ impl Job {
         if !is_restore || !(is_unknown || self.seen.disk_incomplete) {
             return None;
         }
-        self.troubles.push(Failure { kind: FailureKind::Failed, reason: AT_STAKE.to_owned() });
+        let failure = Failure { kind: FailureKind::Failed, reason: AT_STAKE.to_owned() };
+        self.troubles.push(Trouble { step: None, failure });
         is_unknown.then_some(Action::Tell(Note::DiskAtStake))
     }
 
-    /// The steps that this ending needs after those that were done, in their order.
-    fn clean_up(&self, ending: &Ending) -> Vec<Step> {
-        let did = |step| self.done.contains(&step);
-        let failed = |step| matches!(ending, Ending::StepFailed { step: failed, .. } if *failed == step);
+    /// The steps that the ending needs after those that were done, in their order.
+    fn clean_up(&self) -> Vec<Step> {
+        let Some(ending) = &self.ending else { return Vec::new() };
         let mut steps = Vec::new();
-        // A swap that failed half-way may have happened.
-        if (did(Step::Swap) || failed(Step::Swap)) && !did(Step::OfferOwn) {
-            steps.extend([Step::Revert, Step::OfferOwn]);
+        match self.swapping {
+            Swapping::Own => {}
+            Swapping::Swapped => steps.push(Step::Revert),
+            Swapping::PutBack => steps.push(Step::OfferOwn),
         }
         if matches!(ending, Ending::Stopped { client_runs: true, .. }) {
             steps.push(Step::AskToStop);
         }
-        if did(Step::MakeTree) || failed(Step::MakeTree) {
+        // A tree that could not be made whole may be there in part.
+        if self.begun.contains(&Step::MakeTree) {
             if self.plan.mode == Mode::Backup {
                 steps.push(if ending.is_success() { Step::FinishGeneration } else { Step::SetAside });
             }
@@ -375,40 +449,73 @@ impl Job {
                 steps.push(Step::Prune);
             }
         }
-        if did(Step::Claim) {
+        if self.done.contains(&Step::Claim) {
             steps.extend([Step::Record, Step::Close]);
         }
         steps
     }
 
-    fn next_finishing(&mut self) -> Vec<Action> {
-        match self.finishing.pop() {
+    /// A step has ended since the job did.
+    fn go_on_finishing(&mut self, now: Duration) -> Vec<Action> {
+        if self.finishing.is_none() { self.begin_finishing(now) } else { self.next_finishing(now) }
+    }
+
+    fn next_finishing(&mut self, now: Duration) -> Vec<Action> {
+        let is_left = self.swapping.is_left();
+        let Some(steps) = &mut self.finishing else { return Vec::new() };
+        match steps.pop() {
+            // All else is done, and the record shall tell what comes of the last try.
+            Some(Step::Record) if is_left && !self.tried_last => {
+                steps.push(Step::Record);
+                self.tried_last = true;
+                self.again = Some(Again::after(now, AGAIN_AT_THE_END));
+                Vec::new()
+            }
             // The journal's entry outlives a revert that failed: it is what `recover` goes by.
-            Some(Step::Close) if self.is_swap_left() => self.next_finishing(),
-            Some(step) => vec![Action::Do(step)],
+            Some(Step::Close) if is_left => self.next_finishing(now),
+            Some(step) => vec![self.begin(step)],
             None => {
                 self.phase = Phase::Closed;
-                let ended = self.ending.clone().map(|ending| Action::Tell(Note::Ended { ending }));
+                let left = self.left_undone();
+                let ended = self.ending.clone().map(|ending| Action::Tell(Note::Ended { ending, left }));
                 ended.into_iter().collect()
             }
         }
     }
 
-    fn is_swap_left(&self) -> bool {
-        let swap_failed = matches!(self.ending, Some(Ending::StepFailed { step: Step::Swap, .. }));
-        let may_be_swapped = swap_failed || self.done.contains(&Step::Swap);
-        may_be_swapped && !(self.done.contains(&Step::Revert) && self.done.contains(&Step::OfferOwn))
+    /// What remains of the job and how it is put right, for the last line; none if nothing remains.
+    fn left_undone(&self) -> Option<String> {
+        let host = &self.plan.host;
+        let swap = match self.swapping {
+            Swapping::Own => None,
+            Swapping::Swapped => Some(format!(
+                "DHCP still offers it the boot file; mend what stood in the way, then 'ghostctl dhcp revert {host}' puts its own back"
+            )),
+            Swapping::PutBack => Some(format!(
+                "its DHCP entry is put back, but the DHCP server does not serve it yet; mend what stood in the way, then 'ghostctl dhcp revert {host}' has it served"
+            )),
+        };
+        let others =
+            self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());
+        let words: Vec<String> = others.map(Trouble::words).chain(swap).collect();
+        (!words.is_empty()).then(|| words.join("; "))
     }
 
-    fn finishing_failed(&mut self, step: Step, failure: Failure) -> Vec<Action> {
-        let mut actions = vec![self.trouble(step, failure.clone())];
+    fn finishing_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        // What the job was doing when it ended and what is undone anyway need not be told.
+        if self.finishing.is_some() || matches!(step, Step::Revert | Step::OfferOwn) {
+            actions.extend(self.trouble(Some(step), failure.clone()));
+        }
         if step == Step::FinishGeneration {
             self.ending = Some(Ending::StepFailed { step, failure });
-            // There is nothing new that older ones would have to make room for.
-            self.finishing.retain(|step| *step != Step::Prune);
-            self.finishing.push(Step::SetAside);
+            if let Some(steps) = &mut self.finishing {
+                // There is nothing new that older ones would have to make room for.
+                steps.retain(|step| *step != Step::Prune);
+                steps.push(Step::SetAside);
+            }
         }
-        actions.extend(self.next_finishing());
+        actions.extend(self.go_on_finishing(now));
         actions
     }
 }

@@ -48,12 +48,21 @@ pub enum Note {
         step: Step,
         failure: Failure,
     },
+    /// The journal could not be told of what was done.
+    Unwritten {
+        reason: String,
+    },
+    /// A revert that had failed is done now, and the DHCP server knows.
+    RevertedLate,
     Warning {
         text: String,
     },
     Ended {
         #[serde(flatten)]
         ending: Ending,
+        /// What remains of the job, and how it is put right.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
     },
 }
 
@@ -74,8 +83,11 @@ impl fmt::Display for Note {
             Self::Trouble { step, failure } => {
                 write!(f, "error: could not {}: {}", step.as_str(), failure.reason)
             }
+            Self::Unwritten { reason } => write!(f, "error: {reason}"),
+            Self::RevertedLate => f.write_str("reverted after all: DHCP offers what it did before"),
             Self::Warning { text } => write!(f, "warning: {text}"),
-            Self::Ended { ending } => write!(f, "{ending}"),
+            Self::Ended { ending, left: None } => write!(f, "{ending}"),
+            Self::Ended { ending, left: Some(left) } => write!(f, "{ending}; error, left undone: {left}"),
         }
     }
 }

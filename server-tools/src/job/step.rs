@@ -78,6 +78,12 @@ impl Step {
         matches!(self, Self::FinishGeneration | Self::Prune)
     }
 
+    /// Whether it changes something that a crash would leave, so that the journal must know of it before. All others
+    /// undo, keep or record, and are done even if nothing can be written to the journal.
+    pub const fn needs_intent(self) -> bool {
+        matches!(self, Self::Claim | Self::MakeTree | Self::Swap | Self::OfferBoot | Self::Prune)
+    }
+
     /// What people are told that is being done.
     pub const fn as_str(self) -> &'static str {
         match self {

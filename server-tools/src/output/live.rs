@@ -176,7 +176,7 @@ mod tests {
         let mut lines = LiveLines::default();
         lines.add(&john, Mode::Test, None);
         lines.add(&jane, Mode::Test, None);
-        lines.hear(&john, &Note::Ended { ending: crate::job::Ending::AlreadyOn });
+        lines.hear(&john, &Note::Ended { ending: crate::job::Ending::AlreadyOn, left: None });
         assert_eq!(lines.lines.keys().collect::<Vec<_>>(), [&jane]);
     }
 }

@@ -17,6 +17,8 @@ pub struct Fake {
     pub life: VecDeque<(Duration, Event)>,
     /// The steps that fail, each time they are tried.
     pub failing: Vec<Step>,
+    /// The steps that fail until so long after the first magic packet.
+    pub failing_until: Vec<(Step, Duration)>,
     /// Who answers for the address, from when until when.
     pub on: Option<(MacAddress, Duration, Duration)>,
     /// What was performed, in order.
@@ -48,20 +50,16 @@ impl Fake {
     }
 }
 
-/// A line of the client's report.
-pub fn says(event: Reported) -> Event {
-    Event::Reported(Entry { at: UnixTime::from_millis(0), uptime: 0, event })
-}
-
-impl Machine for Fake {
-    fn now(&self) -> Duration {
-        self.now
+impl Fake {
+    fn fails(&self, step: Step) -> bool {
+        let since_woken = self.now.saturating_sub(self.woken.unwrap_or(self.now));
+        let not_yet = |(failing, until): &(Step, Duration)| *failing == step && since_woken < *until;
+        self.failing.contains(&step) || self.failing_until.iter().any(not_yet)
     }
 
-    fn perform(&mut self, _index: usize, job: &Job, action: Action) -> Option<Event> {
-        self.performed.push(action.clone());
+    fn became_of(&mut self, job: &Job, action: Action) -> Option<Event> {
         match action {
-            Action::Do(step) if self.failing.contains(&step) => {
+            Action::Do(step) if self.fails(step) => {
                 let failure = Failure { kind: FailureKind::Configuration, reason: "made to fail".to_owned() };
                 Some(Event::StepFailed(step, failure))
             }
@@ -79,6 +77,22 @@ impl Machine for Fake {
             }
             Action::Tell(_) => None,
         }
+    }
+}
+
+/// A line of the client's report.
+pub fn says(event: Reported) -> Event {
+    Event::Reported(Entry { at: UnixTime::from_millis(0), uptime: 0, event })
+}
+
+impl Machine for Fake {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn perform(&mut self, _index: usize, job: &Job, action: Action) -> Vec<Event> {
+        self.performed.push(action.clone());
+        self.became_of(job, action).into_iter().collect()
     }
 
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {

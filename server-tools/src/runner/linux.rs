@@ -131,16 +131,16 @@ impl<'a> Linux<'a> {
         Ok(())
     }
 
-    fn step(&mut self, index: usize, job: &Job, step: Step) -> Option<Event> {
+    fn step(&mut self, index: usize, job: &Job, step: Step) -> Vec<Event> {
         let steps = Steps { site: self.site, catalog: &self.catalog };
-        let client = self.clients.get_mut(index)?;
+        let Some(client) = self.clients.get_mut(index) else { return Vec::new() };
         if step.is_lengthy() {
             return match steps.begin(step, &mut client.work) {
                 Ok(task) => {
                     self.lengthy.begin(index, task);
-                    None
+                    Vec::new()
                 }
-                Err(failure) => Some(Event::StepFailed(step, failure)),
+                Err(failure) => self.became_of(index, step, Err(failure)),
             };
         }
         let (output, host) = (&mut *self.output, job.plan().host.clone());
@@ -152,7 +152,7 @@ impl<'a> Linux<'a> {
         if step == Step::MakeTree && result.is_ok() {
             self.follow(index);
         }
-        Some(self.became_of(index, step, result))
+        self.became_of(index, step, result)
     }
 
     /// The lengthy steps that were done meanwhile.
@@ -162,22 +162,25 @@ impl<'a> Linux<'a> {
             let Some(client) = self.clients.get_mut(index) else { continue };
             let (steps, step) = (Steps { site: self.site, catalog: &self.catalog }, done.step());
             let result = steps.end(&mut client.work, done);
-            events.push((index, self.became_of(index, step, result)));
+            events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
         }
         events
     }
 
     /// What the job hears of a step; what else people should know of it is told.
-    fn became_of(&mut self, index: usize, step: Step, result: Result<(), Failure>) -> Event {
+    fn became_of(&mut self, index: usize, step: Step, result: Result<(), Failure>) -> Vec<Event> {
+        let mut events = Vec::new();
         if let Some(client) = self.clients.get_mut(index) {
+            events.extend(client.work.unwritten.drain(..).map(Event::Unwritten));
             for text in client.work.remarks.drain(..) {
                 self.output.note(&client.work.begun.host, &Note::Warning { text });
             }
         }
-        match result {
+        events.push(match result {
             Ok(()) => Event::StepDone(step),
             Err(failure) => Event::StepFailed(step, failure),
-        }
+        });
+        events
     }
 
     /// Begins to follow the report of a new tree.
@@ -315,24 +318,19 @@ impl Machine for Linux<'_> {
         clock::uptime()
     }
 
-    fn perform(&mut self, index: usize, job: &Job, action: Action) -> Option<Event> {
+    fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event> {
         match action {
-            Action::Do(step) => self.step(index, job, step),
+            Action::Do(step) => return self.step(index, job, step),
             Action::Wake => {
-                let error = self.wake(index).err()?;
-                let failure = Failure::new(FailureKind::Failed, &error);
-                self.tell(index, job, &Note::Warning { text: failure.reason });
-                None
+                if let Err(error) = self.wake(index) {
+                    let failure = Failure::new(FailureKind::Failed, &error);
+                    self.tell(index, job, &Note::Warning { text: failure.reason });
+                }
             }
-            Action::Probe => {
-                self.probe(index);
-                None
-            }
-            Action::Tell(note) => {
-                self.tell(index, job, &note);
-                None
-            }
+            Action::Probe => self.probe(index),
+            Action::Tell(note) => self.tell(index, job, &note),
         }
+        Vec::new()
     }
 
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {

@@ -47,6 +47,8 @@ pub struct Work {
     pub image: Option<PathBuf>,
     /// What people should be told.
     pub remarks: Vec<String>,
+    /// What the journal could not be told of.
+    pub unwritten: Vec<Failure>,
 }
 
 /// Why a step could not be done.
@@ -156,7 +158,6 @@ impl Steps<'_> {
     pub fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
         intend(step, work)
-            .map_err(StepError::from)
             .and_then(|()| self.task(step, work))
             .map_err(|error| Failure::new(error.kind(), &error))
     }
@@ -164,12 +165,12 @@ impl Steps<'_> {
     /// Says in the journal what became of a lengthy step.
     pub fn end(&self, work: &mut Work, done: Done) -> Result<(), Failure> {
         let Done { step, result } = done;
-        let ended = result.and_then(|yielded| {
+        let ended = result.map(|yielded| {
             match yielded {
                 Yield::Image(path) => work.image = Some(path),
                 Yield::Remark(remark) => work.remarks.extend(remark),
             }
-            Ok(complete(step, work)?)
+            complete(step, work);
         });
         crash::point(&format!("after-{step:?}"));
         ended.map_err(|error| Failure::new(error.kind(), &error))
@@ -184,7 +185,8 @@ impl Steps<'_> {
     ) -> Result<(), StepError> {
         intend(step, work)?;
         self.act(step, work, job, waiting)?;
-        Ok(complete(step, work)?)
+        complete(step, work);
+        Ok(())
     }
 
     fn act(
@@ -349,7 +351,7 @@ impl Steps<'_> {
             ended: clock::now(),
             phases: work.phases.clone(),
             ending: job.and_then(Job::ending).cloned(),
-            troubles: job.map(|job| job.troubles().to_vec()).unwrap_or_default(),
+            troubles: job.map(Job::troubles).unwrap_or_default(),
             sample: job.and_then(|job| job.seen().sample),
             image: work.image.clone(),
         };
@@ -357,14 +359,25 @@ impl Steps<'_> {
     }
 }
 
-fn intend(step: Step, work: &mut Work) -> Result<(), JournalError> {
+/// Says in the journal what is about to be done. Whatever undoes something is done even if that cannot be said.
+fn intend(step: Step, work: &mut Work) -> Result<(), StepError> {
     let intends = |journal: &mut Entry| journal.append(Line::Intends { step, at: clock::now() });
-    work.journal.as_mut().map_or(Ok(()), intends)
+    match work.journal.as_mut().map_or(Ok(()), intends) {
+        Err(error) if step.needs_intent() => Err(error.into()),
+        Err(error) => {
+            work.unwritten.push(Failure::new(FailureKind::Failed, &error));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
-fn complete(step: Step, work: &mut Work) -> Result<(), JournalError> {
+/// Says in the journal that a step was done. It was, whether or not that can be said.
+fn complete(step: Step, work: &mut Work) {
     let did = |journal: &mut Entry| journal.append(Line::Did { step, at: clock::now() });
-    work.journal.as_mut().map_or(Ok(()), did)
+    if let Err(error) = work.journal.as_mut().map_or(Ok(()), did) {
+        work.unwritten.push(Failure::new(FailureKind::Failed, &error));
+    }
 }
 
 /// Which generations are gone, in words; nothing if none is.

@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::dhcp::Swap;
-use crate::job::{Phase, Step};
+use crate::job::{Phase, Step, Swapping};
 use crate::sys::lock::try_alone;
 
 /// The folder of the journal, below the state folder.
@@ -105,8 +105,10 @@ pub struct State {
     pub begun: Begun,
     /// When the job came to which phase.
     pub phases: Vec<(Phase, UnixTime)>,
-    /// The swap, if one may have happened.
+    /// The last swap, if one may have happened.
     pub swap: Option<Swap>,
+    /// What DHCP offers the client, as far as these lines tell.
+    pub swapping: Swapping,
     /// The steps that were intended, in order.
     pub intended: Vec<Step>,
     /// The steps that were done, in order.
@@ -121,6 +123,7 @@ impl State {
             begun: begun.clone(),
             phases: Vec::new(),
             swap: None,
+            swapping: Swapping::Own,
             intended: Vec::new(),
             done: Vec::new(),
         };
@@ -128,8 +131,16 @@ impl State {
             match line {
                 Line::Begun(_) => {}
                 Line::Intends { step, .. } => state.intended.push(*step),
-                Line::Swaps(swap) => state.swap = Some(swap.clone()),
-                Line::Did { step, .. } => state.done.push(*step),
+                Line::Swaps(swap) => {
+                    state.swap = Some(swap.clone());
+                    state.swapping = state.swapping.after(Step::Swap);
+                }
+                Line::Did { step, .. } => {
+                    state.done.push(*step);
+                    // What was done of the swap itself is between its own line and here.
+                    state.swapping =
+                        if *step == Step::Swap { state.swapping } else { state.swapping.after(*step) };
+                }
                 Line::Phase { phase, at } => state.phases.push((*phase, *at)),
             }
         }
@@ -141,7 +152,7 @@ impl State {
     pub fn left_over(&self, client: ClientState) -> Vec<Step> {
         let did = |step| self.done.contains(&step);
         let mut steps = Vec::new();
-        if self.swap.is_some() && !did(Step::OfferOwn) {
+        if self.swapping.is_left() {
             steps.extend([Step::Revert, Step::OfferOwn]);
         }
         if client == ClientState::AtWork {

@@ -145,6 +145,11 @@ fn restart(site: &Site, ticket: Option<Ticket>, gathering: Gathering) -> Result<
     ticket.map_or(Ok(()), |ticket| Restarts::of(site).serve(ticket, site, gathering))
 }
 
+/// Whether this host was swapped by hand and not reverted since.
+pub fn is_swapped(site: &Site, host: &HostName) -> bool {
+    kept(site, host).exists()
+}
+
 fn kept(site: &Site, host: &HostName) -> PathBuf {
     site.ghostrc.state_folder.join("by-hand").join(format!("{host}.json"))
 }

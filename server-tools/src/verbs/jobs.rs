@@ -17,6 +17,7 @@ use crate::cli::JobArgs;
 use crate::doctor::gather::gather;
 use crate::doctor::judge::judge;
 use crate::doctor::{Check, State};
+use crate::exit::Exit;
 use crate::job::imager::{self, Unsuitable, Wishes};
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, FailureKind, Job, Limits, Note, Plan};
@@ -142,7 +143,7 @@ pub fn run(
         machine.add(work, settings)?;
     }
     drive(&mut jobs, &mut machine);
-    Ok(jobs.iter().filter_map(Job::ending).map(|ending| ending.exit().status()).max().unwrap_or_default())
+    Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done).status())
 }
 
 /// What `doctor` looks at, once for all jobs that begin together.
@@ -249,6 +250,7 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> Resu
         phases: Vec::new(),
         image: None,
         remarks: Vec::new(),
+        unwritten: Vec::new(),
     })
 }
 

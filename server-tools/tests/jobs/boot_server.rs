@@ -1,6 +1,7 @@
 //! A boot server in a temporary folder: everything that ghostrc names, and a DHCP service that counts restarts.
 //! It has a network of its own.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,14 +13,24 @@ use super::network::Network;
 
 pub(crate) struct BootServer {
     network: Network,
+    /// The folders that have a file system of their own.
+    mounted: RefCell<Vec<PathBuf>>,
     folder: tempfile::TempDir,
+}
+
+impl Drop for BootServer {
+    fn drop(&mut self) {
+        for folder in self.mounted.borrow().iter() {
+            let _gone = Command::new("umount").arg("--lazy").arg(folder).status();
+        }
+    }
 }
 
 impl BootServer {
     /// One with this many hosts, `pc2` at 192.168.7.2 and so on, and an odd one that always boots from the network.
     pub(crate) fn with_hosts(count: u8) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Self { network: Network::new(folder.path()), folder };
+        let server = Self { network: Network::new(folder.path()), mounted: RefCell::default(), folder };
         for folder in ["base/etc", "base/var/lib", "store", "dhcp", "tftp"] {
             fs::create_dir_all(server.path(folder)).unwrap();
         }
@@ -33,7 +44,7 @@ impl BootServer {
         fs::write(server.path("tftp/pxelinux.0"), "boots").unwrap();
         fs::write(server.path("exports"), server.folder.path().to_str().unwrap()).unwrap();
         let service = format!(
-            "#!/bin/sh\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\n",
+            "#!/bin/sh\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\ncp {0}/dhcp/dhcpd.conf {0}/served\n",
             server.folder.path().display()
         );
         fs::write(server.path("service"), service).unwrap();
@@ -81,6 +92,42 @@ impl BootServer {
         command
     }
 
+    /// Gives a folder, with what is in it, a small file system of its own.
+    pub(crate) fn mount(&self, below: &str) {
+        let (folder, kept) = (self.path(below), self.path(&format!("{below}.kept")));
+        fs::create_dir_all(&folder).unwrap();
+        fs::rename(&folder, &kept).unwrap();
+        fs::create_dir(&folder).unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&folder));
+        self.mounted.borrow_mut().push(folder.clone());
+        run(Command::new("cp").arg("-a").arg(kept.join(".")).arg(&folder));
+    }
+
+    /// Lets nobody write to a folder with a file system of its own, until [`Self::writable`].
+    pub(crate) fn read_only(&self, below: &str) {
+        run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path(below)));
+    }
+
+    pub(crate) fn writable(&self, below: &str) {
+        run(Command::new("mount").args(["-o", "remount,rw"]).arg(self.path(below)));
+    }
+
+    /// Leaves no room in a folder with a file system of its own, until [`Self::room`].
+    pub(crate) fn full(&self, below: &str) {
+        use std::io::Write;
+        let mut filler = fs::File::create(self.path(below).join("filler")).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    pub(crate) fn room(&self, below: &str) {
+        fs::remove_file(self.path(below).join("filler")).unwrap();
+    }
+
+    /// Whether DHCP serves this, as far as the service has been restarted since it was written.
+    pub(crate) fn serves(&self, configuration: &[u8]) -> bool {
+        fs::read(self.path("served")).is_ok_and(|served| served == configuration)
+    }
+
     /// Lets a setting be another one.
     pub(crate) fn set(&self, key: &str, value: &str) {
         let settings = fs::read_to_string(self.path("ghostrc")).unwrap();
@@ -105,6 +152,10 @@ fn host(number: u8) -> String {
         "host pc{number} {{\n  hardware ethernet 02:00:00:00:00:{number:02X};\n  fixed-address 192.168.7.{number};\n  \
          filename \"nobackup\"; # pc{number}\n}}\n"
     )
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
 }
 
 fn names(folder: &Path) -> Vec<PathBuf> {

@@ -50,6 +50,28 @@ impl Client {
         behaviour: Behaviour,
         may_come_up: Box<dyn Fn() -> bool + Send>,
     ) -> Self {
+        Self::living(server, number, behaviour, may_come_up, None)
+    }
+
+    /// One that does its job without looking at what DHCP offers meanwhile, as a real one does. It comes up when the first
+    /// is so, and ends when the second is so.
+    pub(crate) fn working_until(
+        server: &BootServer,
+        number: u8,
+        may_come_up: impl Fn() -> bool + Send + 'static,
+        may_end: impl Fn() -> bool + Send + 'static,
+    ) -> Self {
+        let may_end: Box<dyn Fn() -> bool + Send> = Box::new(may_end);
+        Self::living(server, number, Behaviour::Succeeds, Box::new(may_come_up), Some(may_end))
+    }
+
+    fn living(
+        server: &BootServer,
+        number: u8,
+        behaviour: Behaviour,
+        may_come_up: Box<dyn Fn() -> bool + Send>,
+        may_end: Option<Box<dyn Fn() -> bool + Send>>,
+    ) -> Self {
         let gone = Arc::new(AtomicBool::new(false));
         let life = Life {
             base: server.path("base"),
@@ -58,6 +80,7 @@ impl Client {
             restarts: server.path("restarts"),
             number,
             may_come_up,
+            may_end,
             gone: Arc::clone(&gone),
         };
         Self { gone, thread: Some(std::thread::spawn(move || life.live(behaviour))) }
@@ -80,6 +103,8 @@ struct Life {
     restarts: PathBuf,
     number: u8,
     may_come_up: Box<dyn Fn() -> bool + Send>,
+    /// If there is one, it is what ends the job, and the revert is not waited for.
+    may_end: Option<Box<dyn Fn() -> bool + Send>>,
     gone: Arc<AtomicBool>,
 }
 
@@ -99,8 +124,11 @@ impl Life {
             mac: order.mac,
             ip: [192, 168, 7, self.number].into(),
         });
-        let Some(()) = self.wait(|| (!is_offered()).then_some(())) else { return };
+        let is_reverted = || self.may_end.is_some() || !is_offered();
+        let Some(()) = self.wait(|| is_reverted().then_some(())) else { return };
         self.say(Event::OrderClaimed { job: order.job.clone(), mode: order.mode });
+        let may_end = || self.may_end.as_ref().is_none_or(|may_end| may_end());
+        let Some(()) = self.wait(|| may_end().then_some(())) else { return };
         let staging = self.store.join(layout::staging(&order.host, &order.job));
         if behaviour == Behaviour::ShowsItsScreen {
             let screens = staging.join(layout::SCREENS);

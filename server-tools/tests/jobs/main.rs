@@ -12,6 +12,8 @@ mod client;
 #[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod inside;

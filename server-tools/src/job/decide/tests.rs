@@ -6,6 +6,7 @@ use ghost_contract::order::AtEnd;
 use ghost_contract::report::{Event as Reported, Outcome};
 
 use super::*;
+use crate::exit::Exit;
 use crate::job::{Limits, Plan};
 use crate::runner::drive;
 use crate::runner::fake::{Fake, says};
@@ -228,6 +229,7 @@ fn older_generations_are_removed_only_after_a_new_one_is_good() {
     assert!(!fake.steps().contains(&Step::Prune), "{:?}", fake.steps());
     let (job, _) = run(Fake { failing: vec![Step::Prune], ..good(Mode::Backup) }, plan(Mode::Backup));
     assert!(job.ending().unwrap().is_success(), "the backup is good although nothing could be removed");
+    assert_eq!(job.exit(), Exit::Configuration, "but that is told");
     assert_eq!(job.troubles().len(), 1);
 }
 
@@ -239,10 +241,86 @@ fn a_dhcp_server_that_does_not_come_back_is_restarted_with_the_bytes_put_back() 
 }
 
 #[test]
-fn a_revert_that_fails_is_tried_again_at_the_end_and_the_client_works_on() {
+fn a_revert_that_fails_is_tried_again_while_the_client_works_and_at_the_end() {
     let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Test) }, plan(Mode::Test));
-    assert_eq!(fake.steps().iter().filter(|step| **step == Step::Revert).count(), 2);
-    assert_eq!(job.troubles().len(), 2);
+    let tried = fake.steps().iter().filter(|step| **step == Step::Revert).count();
+    assert_eq!(tried, 6, "at once, after 5, 10 and 20 s, when the client is off, and a last time");
+    assert_eq!(job.troubles().len(), 1, "the same trouble is told once");
+    assert!(!fake.steps().contains(&Step::OfferOwn), "there is nothing to take up");
+}
+
+/// What the last note says of the job.
+fn last_words(fake: &Fake) -> String {
+    match fake.performed.last() {
+        Some(Action::Tell(note)) => note.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_swap_that_is_left_is_no_success_whatever_the_client_says() {
+    for (step, left) in [
+        (Step::Revert, "DHCP still offers it the boot file"),
+        (Step::OfferOwn, "the DHCP server does not serve it yet"),
+    ] {
+        let (job, fake) = run(Fake { failing: vec![step], ..good(Mode::Test) }, plan(Mode::Test));
+        assert_eq!(job.ending(), Some(&Ending::Done { outcome: Outcome::Succeeded }), "{step:?}");
+        assert_eq!(job.exit(), Exit::Configuration, "{step:?}");
+        assert!(last_words(&fake).contains(left), "{step:?}: {}", last_words(&fake));
+        assert!(last_words(&fake).contains("ghostctl dhcp revert john"), "{step:?}: {}", last_words(&fake));
+        let said_reverted = Action::Tell(Note::Phase { phase: Phase::Reverted });
+        assert_eq!(fake.count(&said_reverted), 0, "{step:?}: what was not reverted is not called so");
+        assert!(!fake.steps().contains(&Step::Close), "{step:?}");
+    }
+}
+
+#[test]
+fn a_revert_that_is_done_late_leaves_no_trouble() {
+    for step in [Step::Revert, Step::OfferOwn] {
+        let mut fake = good(Mode::Test);
+        fake.failing_until = vec![(step, after(90))];
+        let (job, fake) = run(fake, plan(Mode::Test));
+        assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()), "{step:?}");
+        assert_eq!(fake.count(&Action::Tell(Note::RevertedLate)), 1, "{step:?}");
+        assert_eq!(last_words(&fake), "succeeded", "{step:?}");
+        assert!(fake.steps().ends_with(&[Step::Withdraw, Step::Record, Step::Close]), "{step:?}");
+    }
+}
+
+#[test]
+fn a_client_that_fails_while_its_revert_does_is_followed_to_its_end() {
+    let mut fake = Fake { failing: vec![Step::Revert], ..good(Mode::Backup) };
+    fake.life[2] = (after(120), says(Reported::Ended { outcome: Outcome::Stalled }));
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    assert_eq!(job.exit(), Exit::Failed);
+    assert!(fake.steps().contains(&Step::SetAside), "{:?}", fake.steps());
+    assert!(last_words(&fake).starts_with("stalled; error, left undone: "), "{}", last_words(&fake));
+}
+
+#[test]
+fn a_step_that_is_being_done_when_the_job_ends_is_waited_for() {
+    let mut job = Job::new(plan(Mode::Test));
+    job.decide(Event::Begun, after(0));
+    job.decide(Event::StepDone(Step::Claim), after(0));
+    job.decide(Event::TimePassed, after(10));
+    job.decide(Event::StepDone(Step::MakeTree), after(10));
+    assert_eq!(job.decide(Event::StepDone(Step::Swap), after(10))[1], Action::Do(Step::OfferBoot));
+    let stopped = job.decide(Event::StopAsked("SIGTERM".to_owned()), after(11));
+    assert_eq!(stopped, [Action::Tell(Note::Phase { phase: Phase::Finishing })]);
+    assert_eq!(job.decide(Event::TimePassed, after(12)), []);
+    assert_eq!(job.decide(Event::StepDone(Step::OfferBoot), after(60)), [Action::Do(Step::Revert)]);
+    assert_eq!(job.decide(Event::StepDone(Step::Revert), after(60)), [Action::Do(Step::OfferOwn)]);
+    assert_eq!(job.decide(Event::StepDone(Step::OfferOwn), after(61)), [Action::Do(Step::Withdraw)]);
+}
+
+#[test]
+fn what_the_journal_could_not_be_told_is_told_once_and_no_success() {
+    let mut job = Job::new(plan(Mode::Test));
+    job.decide(Event::Begun, after(0));
+    let failure = || Failure { kind: FailureKind::Failed, reason: "the disk is full".to_owned() };
+    assert_eq!(job.decide(Event::Unwritten(failure()), after(1)).len(), 1);
+    assert_eq!(job.decide(Event::Unwritten(failure()), after(1)), []);
+    assert_eq!(job.exit(), Exit::Failed);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn what_may_have_happened_is_undone() {
     let end = [Step::Record, Step::Close];
     let aside = [Step::SetAside, Step::Withdraw];
     let revert = [Step::Revert, Step::OfferOwn];
-    let cases: [(&[Line], Vec<Step>); 5] = [
+    let cases: [(&[Line], Vec<Step>); 8] = [
         (&[], end.to_vec()),
         (&[intends(Step::MakeTree)], [&aside[..], &end].concat()),
         (&[intends(Step::MakeTree), did(Step::MakeTree), swap()], [&revert[..], &aside, &end].concat()),
@@ -82,6 +82,10 @@ fn what_may_have_happened_is_undone() {
             [&aside[..], &end].concat(),
         ),
         (&[swap(), did(Step::Revert)], [&revert[..], &end].concat()),
+        // A restart takes up whatever stands there: only one after the revert counts.
+        (&[swap(), did(Step::OfferOwn)], [&revert[..], &end].concat()),
+        (&[swap(), did(Step::OfferOwn), did(Step::Revert)], [&revert[..], &end].concat()),
+        (&[swap(), did(Step::Revert), did(Step::OfferOwn), swap()], [&revert[..], &end].concat()),
     ];
     for (lines, expected) in cases {
         let lines = [std::slice::from_ref(&first), lines].concat();
