@@ -2,6 +2,7 @@
 
 pub mod arp;
 pub mod atomic;
+pub mod attributes;
 pub mod clock;
 pub mod copy;
 pub mod crash;

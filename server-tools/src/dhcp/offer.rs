@@ -19,7 +19,7 @@ use super::restart::{Restarts, Ticket};
 use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};
 use crate::exit::{Exit, WithExit as _};
 use crate::site::Site;
-use crate::sys::atomic::{Beside, Effects};
+use crate::sys::atomic::{self, Beside, Effects};
 use crate::sys::lock::Lock;
 use crate::sys::regular;
 
@@ -81,6 +81,7 @@ impl<'a> Offers<'a> {
     pub fn swap(&mut self, hosts: &[HostName], intend: &mut Intend<'_>) -> anyhow::Result<Edited<()>> {
         let announced = self.restarts.announce()?;
         let _editing = self.lock()?;
+        let mended = mend(&self.site.dhcp_configuration)?;
         let server = self.site.dhcp();
         let configuration = server.read().context("the DHCP configuration is not usable")?;
         let boot_file = |host| self.site.ghostrc.for_host(host).boot_file;
@@ -91,7 +92,7 @@ impl<'a> Offers<'a> {
             each: hosts.iter().map(|_| Ok(())).collect(),
             intended: vec![false; hosts.len()],
         };
-        let mut remarks = Vec::new();
+        let mut remarks = mended;
         // A second time only if an intent could not be written down, without the host that it was of.
         while round.goes_on() {
             let (changes, swapped) = round.edit(configuration.as_ref());
@@ -104,7 +105,7 @@ impl<'a> Offers<'a> {
                 .context("the DHCP server would not accept the edited configuration")
                 .exit(Exit::Configuration)?;
             if round.intend(&swapped, intend) {
-                remarks = hard_links(&changes);
+                remarks.extend(hard_links(&changes));
                 self.put_in_place(beside, &mut |file, error| round.failed(&swapped, file, error));
                 break;
             }
@@ -147,6 +148,7 @@ impl<'a> Offers<'a> {
         swapped: &[(HostName, Swap)],
         remarks: &mut Vec<String>,
     ) -> anyhow::Result<Vec<anyhow::Result<Reverted>>> {
+        remarks.extend(mend(file)?);
         let server = self.site.dhcp_of(kind);
         let edit = server.revert(file, &read(file)?, swapped);
         if let Some(contents) = edit.contents {
@@ -274,6 +276,18 @@ fn by_file(swapped: &[(HostName, Swap)]) -> Vec<((Kind, PathBuf), Vec<usize>)> {
     }
     let kind = |places: &[usize]| places.first().map_or_else(Kind::default, |place| swapped[*place].1.server);
     files.into_iter().map(|(file, places)| ((kind(&places), file.to_owned()), places)).collect()
+}
+
+/// What a crash has left half written is put back first; that is said.
+fn mend(file: &Path) -> anyhow::Result<Vec<String>> {
+    let words = || {
+        format!(
+            "{} was half written by a ghostctl that was killed; its contents before that are back",
+            file.display()
+        )
+    };
+    let was_torn = atomic::mend(file).map_err(marked)?;
+    Ok(was_torn.then(words).into_iter().collect())
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

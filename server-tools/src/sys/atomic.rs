@@ -1,15 +1,21 @@
 //! A file replaced in one piece: whoever reads it sees the old bytes or the new ones, after a power cut too.
 //!
 //! ```text
-//! create beside ─▶ write ─▶ owner, mode ─▶ fsync ─▶ (check) ─▶ rename ─▶ fsync folder
+//! create beside ─▶ write ─▶ owner, mode, attributes ─▶ fsync ─▶ (check) ─▶ rename ─▶ fsync folder
+//!                                                                       └─ EBUSY ─▶ keep the old bytes ─▶ overwrite
 //! ```
+//! A file that is a mount point, as in containers, cannot be replaced (rename(2), EBUSY). It is overwritten, with both
+//! contents beside it until that is done: [`mend`] puts the old bytes back after a crash in the middle.
+//!
 //! Each system call goes through an [`Effects`], so that tests can fail or crash at every one of them.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use super::{attributes, regular};
 
 /// One system call of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,18 +27,32 @@ pub enum Effect {
     /// Owner and group are set.
     Own,
     Mode,
+    /// The access control list and labels are set.
+    Attributes,
     /// The bytes reach the disk.
     Sync,
     /// The file beside takes the place.
     Rename,
+    /// The old bytes of a mount point are kept.
+    Keep,
+    /// A mount point is overwritten.
+    Overwrite,
     /// The folder's entry reaches the disk.
     SyncFolder,
 }
 
 impl Effect {
-    /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 7] =
-        [Self::Create, Self::Write, Self::Own, Self::Mode, Self::Sync, Self::Rename, Self::SyncFolder];
+    /// All of a file that can be replaced, in the order in which they happen.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Write,
+        Self::Own,
+        Self::Mode,
+        Self::Attributes,
+        Self::Sync,
+        Self::Rename,
+        Self::SyncFolder,
+    ];
 }
 
 /// Asked before each system call.
@@ -64,6 +84,12 @@ pub enum AtomicError {
     /// The file beside cannot take the place.
     #[error("cannot put {} in place", .0.display())]
     Rename(PathBuf, #[source] io::Error),
+    /// What was kept of a mount point lies there still.
+    #[error("cannot remove {}, which is of no use any more", .0.display())]
+    Kept(PathBuf, #[source] io::Error),
+    /// A mount point is neither the old nor the new file.
+    #[error("{} is half written, and putting it back failed too ({undoing}); its old contents are in {}", .file.display(), .kept.display())]
+    Torn { file: PathBuf, kept: PathBuf, undoing: io::Error, source: io::Error },
     /// The new file is in place, and may be gone after a power cut.
     #[error("{} is replaced, but its folder cannot be written to disk", .0.display())]
     SyncFolder(PathBuf, #[source] io::Error),
@@ -85,15 +111,15 @@ impl Beside {
         let named = target.to_owned();
         // Through a symbolic link the file that it leads to is replaced, not the link.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
-        let like = match fs::metadata(&target) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let is_there = match fs::metadata(&target) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(AtomicError::Look(target, error)),
         };
-        let path = target.with_file_name(beside_name(target.file_name().unwrap_or_default()));
+        let path = beside_path(&target);
         let beside = Self { named, target, path, in_place: false };
         let write_error = |error| AtomicError::Write(beside.path.clone(), error);
-        beside.fill(bytes, like.as_ref(), effects).map_err(write_error)?;
+        beside.fill(bytes, is_there.then_some(beside.target.as_path()), effects).map_err(write_error)?;
         Ok(beside)
     }
 
@@ -108,10 +134,11 @@ impl Beside {
     }
 
     pub fn replace(mut self, effects: &mut dyn Effects) -> Result<(), AtomicError> {
-        effects
-            .before(Effect::Rename)
-            .and_then(|()| fs::rename(&self.path, &self.target))
-            .map_err(|error| AtomicError::Rename(self.target.clone(), error))?;
+        match effects.before(Effect::Rename).and_then(|()| fs::rename(&self.path, &self.target)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return self.overwrite(effects),
+            Err(error) => return Err(AtomicError::Rename(self.target.clone(), error)),
+        }
         self.in_place = true;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
         effects
@@ -120,23 +147,47 @@ impl Beside {
             .map_err(|error| AtomicError::SyncFolder(self.target.clone(), error))
     }
 
-    fn fill(&self, bytes: &[u8], like: Option<&Metadata>, effects: &mut dyn Effects) -> io::Result<()> {
-        // What a crash left beside is nobody's: the lock is held by us.
-        if let Err(error) = fs::remove_file(&self.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
+    /// Overwrites what cannot be replaced. Both contents lie beside it until it is whole.
+    fn overwrite(mut self, effects: &mut dyn Effects) -> Result<(), AtomicError> {
+        let kept = kept_path(&self.target);
+        let old =
+            regular::read(&self.target).map_err(|error| AtomicError::Look(self.target.clone(), error))?;
+        effects
+            .before(Effect::Keep)
+            .and_then(|()| keep(&kept, &old))
+            .map_err(|error| AtomicError::Write(kept.clone(), error))?;
+        // From here on a crash must find both.
+        self.in_place = true;
+        let new = regular::read(&self.path);
+        let written = new
+            .and_then(|new| effects.before(Effect::Overwrite).and_then(|()| overwrite(&self.target, &new)));
+        let undone = if written.is_ok() { Ok(()) } else { overwrite(&self.target, &old) };
+        match (written, undone) {
+            (Ok(()), _) => remove_kept(&kept, &self.path).map_err(|error| AtomicError::Kept(kept, error)),
+            (Err(error), Ok(())) => {
+                remove_kept(&kept, &self.path).map_err(|error| AtomicError::Kept(kept, error))?;
+                Err(AtomicError::Rename(self.target.clone(), error))
+            }
+            (Err(error), Err(undoing)) => {
+                Err(AtomicError::Torn { file: self.target.clone(), kept, undoing, source: error })
+            }
         }
+    }
+
+    fn fill(&self, bytes: &[u8], like: Option<&Path>, effects: &mut dyn Effects) -> io::Result<()> {
+        // What a crash left beside is nobody's: the lock is held by us.
+        remove_if_there(&self.path)?;
         effects.before(Effect::Create)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
         effects.before(Effect::Write)?;
         file.write_all(bytes)?;
         effects.before(Effect::Own)?;
-        if let Some(like) = like {
-            fchown(&file, Some(like.uid()), Some(like.gid()))?;
-        }
+        like.map_or(Ok(()), |like| attributes::copy_owner(like, &file))?;
         effects.before(Effect::Mode)?;
-        file.set_permissions(fs::Permissions::from_mode(like.map_or(0o644, |like| like.mode() & 0o7777)))?;
+        let by_default = || file.set_permissions(fs::Permissions::from_mode(0o644));
+        like.map_or_else(by_default, |like| attributes::copy_mode(like, &file))?;
+        effects.before(Effect::Attributes)?;
+        like.map_or(Ok(()), |like| attributes::copy_extended(like, &file))?;
         effects.before(Effect::Sync)?;
         file.sync_all()
     }
@@ -156,17 +207,87 @@ pub fn replace(target: &Path, bytes: &[u8], effects: &mut dyn Effects) -> Result
     Beside::write(target, bytes, effects)?.replace(effects)
 }
 
-/// The name of the file beside: hidden, and with an ending that no `include` pattern of a person matches.
-fn beside_name(name: &OsStr) -> OsString {
+/// Puts the old bytes back where a crash has left a mount point half written; true if it had. To be called by the holder of
+/// the lock. What another person has written meanwhile stays.
+pub fn mend(target: &Path) -> Result<bool, AtomicError> {
+    let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    let (kept, beside) = (kept_path(&target), beside_path(&target));
+    let (Ok(old), Ok(new)) = (regular::read(&kept), regular::read(&beside)) else {
+        // Without both of them nothing was overwritten yet, or all of it.
+        return remove_kept(&kept, &beside).map(|()| false).map_err(|error| AtomicError::Kept(kept, error));
+    };
+    let now = regular::read(&target).map_err(|error| AtomicError::Look(target.clone(), error))?;
+    let is_torn = now != old && now != new && is_mixture(&now, &old, &new);
+    if is_torn {
+        overwrite(&target, &old).map_err(|error| AtomicError::Rename(target.clone(), error))?;
+    }
+    remove_kept(&kept, &beside).map(|()| is_torn).map_err(|error| AtomicError::Kept(kept, error))
+}
+
+/// Whether it can have come from one by writing part of the other over it: each byte is from one of them.
+fn is_mixture(now: &[u8], old: &[u8], new: &[u8]) -> bool {
+    let lengths = old.len().min(new.len())..=old.len().max(new.len());
+    let from_one = |(at, byte): (usize, &u8)| old.get(at) == Some(byte) || new.get(at) == Some(byte);
+    lengths.contains(&now.len()) && now.iter().enumerate().all(from_one)
+}
+
+fn overwrite(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Not truncated first: a full disk must not take what there is.
+    let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(target)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len().try_into().map_err(|_| io::ErrorKind::FileTooLarge)?)?;
+    file.sync_all()
+}
+
+/// Whole or not at all: what is kept may be put back.
+fn keep(kept: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(kept);
+    remove_if_there(&unfinished)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, kept)?;
+    File::open(kept.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// The old contents first: where they are alone, the new ones are in place.
+fn remove_kept(kept: &Path, beside: &Path) -> io::Result<()> {
+    remove_if_there(kept)?;
+    remove_if_there(&unfinished(kept))?;
+    remove_if_there(beside)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn unfinished(kept: &Path) -> PathBuf {
+    kept.with_extension("ghostctl-old-unfinished")
+}
+
+fn beside_path(target: &Path) -> PathBuf {
+    target.with_file_name(hidden(target, ".ghostctl-new"))
+}
+
+fn kept_path(target: &Path) -> PathBuf {
+    target.with_file_name(hidden(target, ".ghostctl-old"))
+}
+
+/// The name of a file beside: hidden, and with an ending that no `include` pattern of a person matches.
+fn hidden(target: &Path, ending: &str) -> OsString {
     let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(".ghostctl-new");
+    beside.push(target.file_name().unwrap_or_default());
+    beside.push(ending);
     beside
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     /// Fails one kind of call as a full disk would.
     struct FailAt(Effect);
@@ -208,6 +329,90 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), expected, "{effect:?}");
             assert_eq!(names(folder.path()), ["dhcpd.conf"], "{effect:?}");
         }
+    }
+
+    /// A file that is a mount point, as in a container.
+    struct Mounted {
+        folder: tempfile::TempDir,
+        path: PathBuf,
+    }
+
+    impl Mounted {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (outside, path) = (folder.path().join("outside"), folder.path().join("dhcpd.conf"));
+            fs::write(&outside, "old").unwrap();
+            fs::write(&path, "").unwrap();
+            nix::mount::mount(
+                Some(&outside),
+                &path,
+                None::<&str>,
+                nix::mount::MsFlags::MS_BIND,
+                None::<&str>,
+            )
+            .unwrap();
+            Self { folder, path }
+        }
+
+        fn names(&self) -> Vec<OsString> {
+            let mut names = names(self.folder.path());
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            nix::mount::umount2(&self.path, nix::mount::MntFlags::MNT_DETACH).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mount_point_is_overwritten() {
+        let mounted = Mounted::new();
+        replace(&mounted.path, b"newer", &mut Real).unwrap();
+        assert_eq!(fs::read(mounted.folder.path().join("outside")).unwrap(), b"newer");
+        assert_eq!(mounted.names(), ["dhcpd.conf", "outside"]);
+    }
+
+    #[test]
+    fn whichever_call_fails_a_mount_point_is_whole_and_nothing_lies_beside() {
+        for effect in [Effect::Create, Effect::Write, Effect::Sync, Effect::Keep, Effect::Overwrite] {
+            let mounted = Mounted::new();
+            assert!(replace(&mounted.path, b"newer", &mut FailAt(effect)).is_err(), "{effect:?}");
+            assert_eq!(fs::read(&mounted.path).unwrap(), b"old", "{effect:?}");
+            assert_eq!(mounted.names(), ["dhcpd.conf", "outside"], "{effect:?}");
+        }
+    }
+
+    #[test]
+    fn a_crash_while_a_file_is_overwritten_is_mended_wherever_it_was() {
+        let (old, new) = (b"filename \"nobackup\"; } # x", b"filename \"pxelinux.0\"; } # x");
+        for written in 0..=new.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("dhcpd.conf");
+            let mut torn = new[..written].to_vec();
+            torn.extend_from_slice(old.get(written..).unwrap_or_default());
+            fs::write(&path, &torn).unwrap();
+            fs::write(kept_path(&path), old).unwrap();
+            fs::write(beside_path(&path), new).unwrap();
+            mend(&path).unwrap();
+            let now = fs::read(&path).unwrap();
+            assert!(now == old || now == new, "{written}: {}", String::from_utf8_lossy(&now));
+            assert_eq!(names(folder.path()), ["dhcpd.conf"], "{written}");
+        }
+    }
+
+    #[test]
+    fn what_another_person_has_written_after_a_crash_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dhcpd.conf");
+        fs::write(&path, "theirs").unwrap();
+        fs::write(kept_path(&path), "old").unwrap();
+        fs::write(beside_path(&path), "newer").unwrap();
+        assert!(!mend(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names(folder.path()), ["dhcpd.conf"]);
     }
 
     #[test]

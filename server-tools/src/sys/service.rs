@@ -52,6 +52,8 @@ pub fn run(words: &[String], deadline: Duration) -> Result<String, ServiceError>
         .stdout(output.try_clone().map_err(start_error)?)
         .stderr(output.try_clone().map_err(start_error)?)
         .process_group(0)
+        // Where dhcpd looks for relative includes, and where it is when it is started as a service.
+        .current_dir("/")
         .spawn()
         .map_err(start_error)?;
     let ended = wait(&mut child, deadline).map_err(|error| ServiceError::Wait(line.clone(), error))?;

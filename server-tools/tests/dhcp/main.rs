@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod configurations;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod fuzz_targets;
 #[cfg(test)]
 mod oracle;

@@ -16,7 +16,7 @@ use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, Reverts, Swap, Swap
 use crate::place::Place;
 
 /// What takes the place of which stretch of a file.
-type Replacement = (Range<usize>, Vec<u8>);
+pub(super) type Replacement = (Range<usize>, Vec<u8>);
 
 /// Lets hosts be offered their boot files. A host that is wanted twice is swapped once.
 pub fn swap(table: &HostTable, wanted: &[Wanted]) -> Edit {
@@ -100,7 +100,7 @@ fn sole_value(table: &HostTable, name: &HostName) -> Result<Range<usize>, Fault>
 }
 
 /// The bytes with these stretches replaced; one that begins inside another is passed over.
-fn replaced(bytes: &[u8], mut replacements: Vec<Replacement>) -> Vec<u8> {
+pub(super) fn replaced(bytes: &[u8], mut replacements: Vec<Replacement>) -> Vec<u8> {
     replacements.sort_by_key(|(range, _)| range.start);
     let more: usize = replacements.iter().map(|(_, new)| new.len()).sum();
     let mut contents = Vec::with_capacity(bytes.len() + more);

@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, MacAddress};
 
+use super::check::PrivateCopy;
 use super::edit::absolute;
 use super::{HostTable, edit};
 use crate::dhcp::{Change, Configuration, Edit, Fault, Host, Kind, Listed, Reverts, Server, Swap, Wanted};
@@ -43,6 +44,13 @@ impl Dhcpd {
             .with_context(|| format!("cannot read {}", self.configuration.display()))?;
         Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
     }
+
+    fn check_file(&self, file: &Path) -> anyhow::Result<()> {
+        let mut words = vec![self.checker.program().to_owned()];
+        words.extend(self.checker.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
+        service::run(&words, CHECK_DEADLINE)?;
+        Ok(())
+    }
 }
 
 fn contents(path: &Path, changes: &[Change]) -> io::Result<Vec<u8>> {
@@ -64,11 +72,15 @@ impl Server for Dhcpd {
         edit::revert(file, now, swapped)
     }
 
-    fn check(&self, _changes: &[Change]) -> anyhow::Result<()> {
-        let mut words = vec![self.checker.program().to_owned()];
-        let arguments = self.checker.for_file(&self.configuration);
-        words.extend(arguments.iter().map(|word| word.to_string_lossy().into_owned()));
-        service::run(&words, CHECK_DEADLINE).map(|_words| ()).exit(Exit::Configuration)
+    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
+        if changes.is_empty() {
+            return self.check_file(&self.configuration).exit(Exit::Configuration);
+        }
+        let copy = PrivateCopy::of(&self.table(changes).exit(Exit::Configuration)?, changes)?;
+        let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
+        checked
+            .map_err(|error| anyhow!(copy.in_words_of_the_files(&format!("{error:#}"))))
+            .exit(Exit::Configuration)
     }
 
     fn take_up(&self) -> anyhow::Result<()> {
