@@ -76,7 +76,7 @@ pub struct Prompt {
     pub when: PromptTrigger,
     /// Key names as in linux/input-event-codes.h without `KEY_`, in the order in which they are typed.
     pub keys: Vec<String>,
-    /// How long after the imager's start the trigger may take, whole seconds.
+    /// How long the trigger may take, whole seconds: from when the imager's work begins, for a DOS program when DOS calls it.
     #[serde(with = "seconds")]
     pub deadline: Duration,
     /// What is done when the trigger has not come by then.
@@ -89,7 +89,7 @@ pub struct Prompt {
 pub enum PromptTrigger {
     /// This text stands on the screen.
     Text(String),
-    /// So much time has passed since the imager's start, whole seconds.
+    /// So much time has passed since the imager's work began, whole seconds.
     After(#[serde(with = "seconds")] Duration),
 }
 
@@ -113,7 +113,7 @@ pub struct Watch {
     /// How long nothing may move, whole seconds.
     #[serde(with = "seconds")]
     pub window: Duration,
-    /// How long after the imager's start nothing needs to move, whole seconds.
+    /// How long after the imager's work began nothing needs to move, whole seconds.
     #[serde(with = "seconds")]
     pub grace: Duration,
     /// How often the counters are read, whole seconds.

@@ -59,6 +59,12 @@ pub trait Imager: Send + Sync {
         Ok(None)
     }
 
+    /// Whether its work has begun, so that the time counts that a prompt may take and that nothing may move. An emulator
+    /// boots a DOS first, which takes minutes on a slow machine.
+    fn has_begun(&self, _files: &dyn Files) -> anyhow::Result<bool> {
+        Ok(true)
+    }
+
     /// How far it says it is.
     fn progress(&self, _files: &dyn Files) -> anyhow::Result<Option<Progress>> {
         Ok(None)

@@ -34,6 +34,7 @@ use ghost_contract::{HostName, UnixTime};
 use crate::boot::{self, BootStep};
 use crate::cmdline::{BootOptions, Switch};
 use crate::failure::Failure;
+use crate::imager::Terminal;
 use crate::job::Job;
 use crate::network::BootInterface;
 use crate::prompt::Prompts;
@@ -71,6 +72,9 @@ pub enum Action {
     Say(String),
     /// Put this into the report.
     Report(report::Event),
+    /// The screen is the imager's from now on: nothing is said there.
+    LendScreen,
+    TakeScreenBack,
     /// Begin with this in the background; its end is an [`Event::Finished`]. What ran before is given up.
     Start(Task),
     /// Switch the machine off, or boot it again, at once. The last action.
@@ -102,7 +106,7 @@ enum Stage {
     /// The imager is being made ready.
     PreparingImager(Job, Prompts),
     /// Whether somebody has stopped the job is asked once more, before the imager that is ready touches a disk.
-    LookingOnceMore(Job, Prompts, report::Event),
+    LookingOnceMore(Job, Prompts, (report::Event, Terminal)),
     /// The imager is being started.
     StartingImager(Job, Prompts),
     /// Until the imager ends, or must be ended.
@@ -141,8 +145,22 @@ pub struct Session {
     interface: Option<BootInterface>,
     host: Option<HostName>,
     server_time: Option<UnixTime>,
-    /// The disks of a restore that has begun and of which it is not known that it did no harm.
+    imager: ImagerState,
+    /// Disks that a restore may have modified. `None` once we know they are intact.
     at_stake: Option<Vec<String>>,
+}
+
+/// What has to be done about the imager on the way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum ImagerState {
+    #[default]
+    NotStarted,
+    /// It was started on this terminal.
+    Started(Terminal),
+    /// It has ended, and the screen is ours again. What it has started may still be there.
+    Left,
+    /// All that it has started is gone as well.
+    Gone,
 }
 
 /// One call of [`Session::decide`]: the time, and the actions found so far.
@@ -187,6 +205,7 @@ impl Session {
             interface: None,
             host: None,
             server_time: None,
+            imager: ImagerState::default(),
             at_stake: None,
         }
     }
@@ -207,6 +226,9 @@ impl Session {
     fn next(&mut self, stage: Stage, event: Event, turn: &mut Turn) -> Stage {
         let over = turn.now >= self.overall;
         let event = waiting::understood(event);
+        if matches!(event, Event::ImagerEnded { .. }) {
+            self.take_screen_back(turn);
+        }
         match (stage, event) {
             (Stage::Off, _) => Stage::Off,
             (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
@@ -277,6 +299,16 @@ impl Session {
         }
         self.deadline = turn.now.saturating_add(task.limit());
         turn.actions.push(Action::Start(task));
+    }
+
+    /// The imager has the screen no more.
+    fn take_screen_back(&mut self, turn: &mut Turn) {
+        if let ImagerState::Started(terminal) = self.imager {
+            self.imager = ImagerState::Left;
+            if terminal == Terminal::FirstVt {
+                turn.actions.push(Action::TakeScreenBack);
+            }
+        }
     }
 
     fn fail(&mut self, reason: impl Into<String>, turn: &mut Turn) -> Stage {

@@ -14,7 +14,7 @@ use ghost_contract::report::NotArmed;
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
 use crate::fstab::Mount;
-use crate::imager::Judgement;
+use crate::imager::{Judgement, Terminal};
 use crate::job::Job;
 use crate::network::{Interface, Route};
 use crate::stall::Counters;
@@ -166,12 +166,15 @@ pub enum Finding {
         command: String,
         /// The disks that it works on, `sda`.
         disks: Vec<String>,
+        terminal: Terminal,
     },
     Seen {
         /// What the kernel has counted.
         counters: Counters,
         /// The screen's text, if it can be read.
         text: Option<String>,
+        /// Whether its work has begun.
+        has_begun: bool,
         /// How far the imager says it is, if it does.
         progress: Option<Progress>,
     },

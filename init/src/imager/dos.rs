@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use ghost_contract::{Mode, layout};
 
-use super::evidence::{ERROR_FILE, Evidence, FoundFile};
+use super::evidence::{self, ERROR_FILE, Evidence, FoundFile};
 use super::{Files, Input, Judgement, Needs};
 use crate::disk::BlockDevice;
 
@@ -66,6 +66,11 @@ pub(super) fn template(files: &dyn Files) -> anyhow::Result<Vec<u8>> {
 pub(super) fn log(files: &dyn Files) -> anyhow::Result<String> {
     let bytes = files.read(Path::new(LOG))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether DOS has come so far that it calls the program.
+pub(super) fn has_begun(files: &dyn Files) -> anyhow::Result<bool> {
+    Ok(evidence::has_started(&files.list(Path::new(MARKS))?))
 }
 
 /// What a DOS program and its emulator have left; `complaint` finds in the emulator's log what it complains of.

@@ -90,6 +90,10 @@ impl Imager for Dosemu {
         Display::MonitorWithQuestions
     }
 
+    fn has_begun(&self, files: &dyn Files) -> anyhow::Result<bool> {
+        dos::has_begun(files)
+    }
+
     fn judge(&self, mode: Mode, _disks: usize, files: &dyn Files) -> anyhow::Result<Judgement> {
         dos::judge(mode, files, complaint)
     }

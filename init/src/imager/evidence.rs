@@ -54,7 +54,7 @@ impl Evidence {
     pub fn judge(&self, mode: Mode) -> Judgement {
         let reason = self.fault().or_else(|| self.image_fault(mode));
         let outcome = reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason });
-        let target = (!has(&self.marks, STARTED)).then_some(TargetDisk::Untouched);
+        let target = (!has_started(&self.marks)).then_some(TargetDisk::Untouched);
         Judgement { target, ..Judgement::of(outcome) }
     }
 
@@ -69,7 +69,7 @@ impl Evidence {
         if has(&self.marks, FAILED) {
             return Some(self.with_complaint("the DOS program ended with an errorlevel"));
         }
-        if !has(&self.marks, STARTED) {
+        if !has_started(&self.marks) {
             return Some(self.with_complaint("the emulator ended before it had started DOS's batch file"));
         }
         if !has(&self.marks, DONE) {
@@ -99,6 +99,11 @@ impl Evidence {
     fn with_complaint(&self, what: &str) -> String {
         self.complaint.as_ref().map_or_else(|| what.to_owned(), |complaint| format!("{what}: {complaint}"))
     }
+}
+
+/// Whether the batch file has come to the DOS program, by its marks.
+pub fn has_started(marks: &[FoundFile]) -> bool {
+    has(marks, STARTED)
 }
 
 fn has(files: &[FoundFile], name: &str) -> bool {

@@ -11,7 +11,7 @@ use ghost_contract::report::{self, Outcome};
 
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
-use crate::imager::Judgement;
+use crate::imager::{Judgement, Terminal};
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::stall::Counters;
@@ -53,8 +53,12 @@ pub struct Fake {
     pub captures_hang: bool,
     /// The server's request to see the screen, and since when it is there.
     pub screen_request: Option<(Duration, String)>,
+    /// What the imager has for a screen.
+    pub terminal: Terminal,
     /// After how many looks at it, besides the one when it begins, the imager ends.
     pub imager_lasts: usize,
+    /// At which look its work has begun.
+    pub begins_at_look: usize,
     /// Bytes that the imager reads between two looks at it.
     pub disk_rate: u64,
     /// What stands on the imager's screen at each look; nothing readable after that.
@@ -84,7 +88,9 @@ impl Fake {
             stop_looks_hang: false,
             captures_hang: false,
             screen_request: None,
+            terminal: Terminal::FirstVt,
             imager_lasts: 20,
+            begins_at_look: 0,
             disk_rate: 1 << 30,
             screens: Vec::new(),
             progress: Vec::new(),
@@ -170,10 +176,12 @@ impl Fake {
                 imager: "fake".to_owned(),
                 command: "fake -sure".to_owned(),
                 disks: vec!["sda".to_owned()],
+                terminal: self.terminal,
             },
             Task::LookAtImager { .. } => Finding::Seen {
                 counters: self.counters(),
                 text: self.seen(&self.screens),
+                has_begun: self.looks >= self.begins_at_look,
                 progress: self.seen(&self.progress),
             },
             Task::Capture { name } => Finding::Captured {

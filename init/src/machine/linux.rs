@@ -220,6 +220,8 @@ impl Machine for Linux {
         match action {
             Action::Say(words) => self.console.say(&words),
             Action::Report(event) => self.append(event),
+            Action::LendScreen => self.console.lend_screen(),
+            Action::TakeScreenBack => self.console.take_screen_back(),
             Action::Start(task) => self.start(task),
             Action::Leave(how) => {
                 self.workplace.watchdogs.release();

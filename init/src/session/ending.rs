@@ -1,8 +1,8 @@
 //! The way out: whatever fails on it, the machine goes off.
 //!
 //! ```text
-//! outcome ─▶ shown, if it is a failure ─▶ last screenshot ─▶ processes asked, then forced ─▶ armed again ─▶ store closed
-//!         ─▶ report written ─▶ sync ─▶ off
+//! outcome ─▶ shown, if it is a failure ─▶ last screenshot ─▶ imager asked, then forced ─▶ all other processes asked, then forced
+//!         ─▶ armed again ─▶ store closed ─▶ report written ─▶ sync ─▶ off
 //! ```
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use ghost_contract::image::TargetDisk;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{Event as Report, Outcome};
 
-use super::{Action, Event, Session, Stage, Turn};
+use super::{Action, Event, ImagerState, Session, Stage, Turn};
 use crate::failure::Failure;
 use crate::task::{Farewell, Finding, Task};
 
@@ -61,13 +61,20 @@ impl Session {
 
     /// Begins to leave nothing behind.
     pub(super) fn clear_up(&mut self, last_look: Option<Task>, turn: &mut Turn) -> Stage {
-        self.overall = turn.now.saturating_add(self.ending_limit);
+        let imager_ends = match self.imager {
+            ImagerState::NotStarted | ImagerState::Gone => [].as_slice(),
+            ImagerState::Started(_) | ImagerState::Left => &[Farewell::Ask, Farewell::Force],
+        };
+        let imager_ends: Vec<Task> = imager_ends.iter().copied().map(Task::EndImager).collect();
+        let time_for_it: Duration = imager_ends.iter().map(Task::limit).sum();
+        self.overall = turn.now.saturating_add(self.ending_limit).saturating_add(time_for_it);
         let arm = self.interface.as_ref().map(|interface| Task::Arm { interface: interface.name.clone() });
         let farewell = [Farewell::Ask, Farewell::Force].map(Task::EndProcesses);
         // Whoever ended a restore from outside has not asked yet how far it came.
         let judge = self.at_stake.as_ref().map(|_disks| Task::JudgeImager);
         let rest = [Task::CloseStore, Task::FlushReport, Task::Sync];
-        let tasks = last_look.into_iter().chain(farewell).chain(arm).chain(judge).chain(rest);
+        let tasks =
+            last_look.into_iter().chain(imager_ends).chain(farewell).chain(arm).chain(judge).chain(rest);
         self.next_of_ending(tasks.collect(), turn)
     }
 
@@ -107,6 +114,11 @@ impl Session {
 
     fn next_of_ending(&mut self, mut left: VecDeque<Task>, turn: &mut Turn) -> Stage {
         let Some(task) = left.pop_front() else { return self.leave(turn) };
+        let may_have_the_screen =
+            matches!(task, Task::Capture { .. } | Task::EndImager(_) | Task::EndProcesses(_));
+        if !may_have_the_screen {
+            self.take_screen_back(turn);
+        }
         if task == Task::FlushReport {
             if let Some(disks) = self.at_stake.take() {
                 turn.say(format!("{}: {INCOMPLETE}", disks.join(", ")));
@@ -118,7 +130,8 @@ impl Session {
         Stage::Ending(left)
     }
 
-    fn leave(&self, turn: &mut Turn) -> Stage {
+    fn leave(&mut self, turn: &mut Turn) -> Stage {
+        self.take_screen_back(turn);
         turn.say(match self.at_end {
             AtEnd::PowerOff => "powering off",
             AtEnd::Reboot => "booting again",

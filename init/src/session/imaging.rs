@@ -21,9 +21,9 @@ use ghost_contract::report::{Event as Report, Outcome};
 
 use super::screens::Screens;
 use super::waiting::StopLooks;
-use super::{Event, Session, Stage, Turn};
+use super::{Action, Event, ImagerState, Session, Stage, Turn};
 use crate::failure::Failure;
-use crate::imager::Judgement;
+use crate::imager::{Judgement, Terminal};
 use crate::job::Job;
 use crate::prompt::{PromptAction, Prompts};
 use crate::screen::history::Occasion;
@@ -35,6 +35,9 @@ const LOOK_FOR_PROMPTS: Duration = Duration::from_secs(1);
 /// How long what was written may be the same before the picture is looked at for a prompt that a program has drawn, and how
 /// long until it is looked at again.
 const LOOK_CLOSELY: Duration = Duration::from_secs(5);
+/// So long after an imager's start its work counts as begun, whatever it says. DOS under an emulator under another emulator
+/// on a loaded machine took 147 s.
+const BEGIN_LIMIT: Duration = Duration::from_secs(600);
 /// How often what has moved is reported, besides once when the imager has ended: enough to show a rate.
 const REPORT_SAMPLES: Duration = Duration::from_secs(10);
 /// What a line of the report, or a look for the stop file, may move over the network: 3 KB were seen.
@@ -89,6 +92,8 @@ pub(super) struct Imaging {
     settings: Watch,
     interface: String,
     started: Duration,
+    /// Since when its work goes on, so that the time counts that a prompt may take and that nothing may move.
+    begun: Option<Duration>,
     watch: Option<StallWatch>,
     /// When the imager could be looked at last.
     last_seen: Duration,
@@ -124,6 +129,7 @@ impl Imaging {
             settings,
             interface,
             started: now,
+            begun: None,
             watch: None,
             last_seen: now,
             prompts,
@@ -162,6 +168,12 @@ impl Imaging {
         }
     }
 
+    /// How long its work has gone on. One of which it is never heard that it has begun counts as begun some time.
+    fn elapsed(&self, now: Duration) -> Duration {
+        let begun = self.begun.unwrap_or(self.started.saturating_add(BEGIN_LIMIT));
+        now.saturating_sub(begun)
+    }
+
     fn watch(&mut self, counters: Counters) -> &mut StallWatch {
         self.watch.get_or_insert_with(|| StallWatch::new(self.job.mode, &self.settings, counters))
     }
@@ -169,7 +181,7 @@ impl Imaging {
     /// What follows from a look at the counters, the screen and the imager's progress.
     fn judge(&mut self, counters: Counters, text: Option<&str>, progress: Option<Progress>, turn: &mut Turn) {
         self.last_seen = turn.now;
-        let elapsed = turn.now.saturating_sub(self.started);
+        let elapsed = self.elapsed(turn.now);
         let own = self.own_traffic.saturating_add(self.own_traffic_before);
         self.own_traffic_before = std::mem::take(&mut self.own_traffic);
         let watch = self.watch(counters);
@@ -203,7 +215,7 @@ impl Imaging {
 
     /// What has moved is reported once more when the imager has ended, however short a time it ran.
     fn conclude(&mut self, counters: Counters, turn: &mut Turn) {
-        let at = turn.now.saturating_sub(self.started);
+        let at = self.elapsed(turn.now);
         // Without a look at its beginning nobody knows.
         let Some(watch) = &mut self.watch else { return };
         // One that has ended does not stall.
@@ -274,8 +286,8 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         match result {
-            Ok(Finding::ImagerReady { imager, command, disks }) => {
-                let launch = Report::ImagerStarted { imager, command, disks };
+            Ok(Finding::ImagerReady { imager, command, disks, terminal }) => {
+                let launch = (Report::ImagerStarted { imager, command, disks }, terminal);
                 if job.order.is_none() {
                     return self.start_imager(job, prompts, launch, turn);
                 }
@@ -292,7 +304,7 @@ impl Session {
         &mut self,
         job: Job,
         prompts: Prompts,
-        launch: Report,
+        launch: (Report, Terminal),
         result: Result<Finding, Failure>,
         turn: &mut Turn,
     ) -> Stage {
@@ -302,12 +314,22 @@ impl Session {
         self.start_imager(job, prompts, launch, turn)
     }
 
-    fn start_imager(&mut self, job: Job, prompts: Prompts, launch: Report, turn: &mut Turn) -> Stage {
+    fn start_imager(
+        &mut self,
+        job: Job,
+        prompts: Prompts,
+        (launch, terminal): (Report, Terminal),
+        turn: &mut Turn,
+    ) -> Stage {
         turn.say(Task::StartImager.to_string());
         if let (Mode::Restore, Report::ImagerStarted { disks, .. }) = (job.mode, &launch) {
             self.at_stake = Some(disks.clone());
         }
         turn.report(launch);
+        self.imager = ImagerState::Started(terminal);
+        if terminal == Terminal::FirstVt {
+            turn.actions.push(Action::LendScreen);
+        }
         self.start(Task::StartImager, turn);
         Stage::StartingImager(job, prompts)
     }
@@ -325,7 +347,10 @@ impl Session {
                 imaging.queue.push_back(Step::FirstLook);
                 self.go_on_imaging(imaging, turn)
             }
-            Err(failure) => self.fail(format!("the imager cannot be started: {failure}"), turn),
+            Err(failure) => {
+                self.take_screen_back(turn);
+                self.fail(format!("the imager cannot be started: {failure}"), turn)
+            }
         }
     }
 
@@ -382,11 +407,15 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         match (imaging.current.take(), result) {
-            (Some(Step::Look(glance)), Ok(Finding::Seen { counters, text, progress })) => {
+            (Some(Step::Look(glance)), Ok(Finding::Seen { counters, text, has_begun, progress })) => {
+                if has_begun {
+                    imaging.begun.get_or_insert(turn.now);
+                }
                 imaging.note_text(glance, text.as_ref(), turn.now);
                 imaging.judge(counters, text.as_deref(), progress, turn);
             }
-            (Some(Step::FirstLook), Ok(Finding::Seen { counters, .. })) => {
+            (Some(Step::FirstLook), Ok(Finding::Seen { counters, has_begun, .. })) => {
+                imaging.begun = has_begun.then_some(turn.now);
                 imaging.watch(counters);
             }
             (Some(Step::LastLook), Ok(Finding::Seen { counters, .. })) => imaging.conclude(counters, turn),
@@ -410,6 +439,10 @@ impl Session {
             (Some(Step::Type { names, because, .. }), Ok(_)) => {
                 turn.say(format!("typed {} because {because}", names.join(" ")));
                 turn.report(Report::KeysTyped { keys: names, because });
+            }
+            (Some(Step::End(Farewell::Force)), Ok(_)) => {
+                self.take_screen_back(turn);
+                self.imager = ImagerState::Gone;
             }
             (Some(Step::Judge), Ok(Finding::Judged(judgement))) => self.judged(&mut imaging, judgement, turn),
             (Some(Step::Judge), Err(failure)) => {

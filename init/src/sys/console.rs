@@ -1,16 +1,25 @@
 //! Lines for a person, on the console (often a serial line) and on the screen (tty1). Never waits.
 //!
-//! A terminal that takes nothing more loses the line: no reader may hold up PID 1.
+//! A terminal that takes nothing more loses the line: no reader may hold up PID 1. While the imager has the screen nothing
+//! is written there, since a line of ours in the middle would move what it shows, and split the questions that are read.
+
+#![allow(unsafe_code, reason = "ioctl(2) takes a pointer")]
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
+use nix::libc;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use super::ioctl;
 
 const DEVICES: &str = "/dev";
 /// The kernel's console, and the screen that a person at the machine sees.
-const TERMINALS: [&str; 2] = ["console", "tty1"];
+const CONSOLE: &str = "console";
+const SCREEN: &str = "tty1";
+/// Asks a virtual terminal for the mode of its display; whatever else a terminal is, it refuses (linux/kd.h).
+const KDGETMODE: libc::Ioctl = 0x4B3B;
 
 /// The terminals that lines are written to, opened as soon as they are there.
 #[derive(Debug, Default)]
@@ -18,23 +27,76 @@ pub struct Console {
     /// Their folder. The way to it leads over the server's root, which is not asked again: a terminal that the imager
     /// had is hung up with it, and has to be opened anew when there may be no server any more.
     devices: Option<OwnedFd>,
-    open: [Option<File>; TERMINALS.len()],
+    console: Option<File>,
+    screen: Option<File>,
+    holder: Holder,
+}
+
+/// Who has the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Holder {
+    #[default]
+    Us,
+    Imager,
 }
 
 impl Console {
+    /// Terminals in another folder than the kernel's.
+    #[cfg(test)]
+    fn of(devices: &std::path::Path) -> Self {
+        let folder = openat(CWD, devices, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        Self { devices: folder.ok(), ..Self::default() }
+    }
+
+    /// From now on the screen is the imager's.
+    pub fn lend_screen(&mut self) {
+        self.holder = Holder::Imager;
+        self.screen = None;
+    }
+
+    pub fn take_screen_back(&mut self) {
+        self.holder = Holder::Us;
+    }
+
     /// Writes one line to each terminal that takes it.
     pub fn say(&mut self, line: &str) {
         let text = format!("ghost-init: {line}\n");
-        for (name, slot) in TERMINALS.iter().zip(&mut self.open) {
-            if slot.is_none() {
-                *slot = open(&mut self.devices, name);
-            }
-            let written = slot.as_mut().map(|terminal| terminal.write_all(text.as_bytes()));
-            if let Some(Err(_)) = written {
-                *slot = None;
-            }
+        // The kernel's console may be the screen as well.
+        let is_ours = |terminal: &File| self.holder == Holder::Us || !is_virtual_terminal(terminal);
+        write(&mut self.devices, CONSOLE, &mut self.console, &text, is_ours);
+        if self.holder == Holder::Us {
+            write(&mut self.devices, SCREEN, &mut self.screen, &text, |_| true);
         }
     }
+}
+
+/// Writes to a terminal. One that has been hung up is opened anew, once: it was the imager's, which has ended.
+fn write(
+    devices: &mut Option<OwnedFd>,
+    name: &str,
+    slot: &mut Option<File>,
+    text: &str,
+    may: impl Fn(&File) -> bool,
+) {
+    for _attempt in 0..2 {
+        if slot.is_none() {
+            *slot = open(devices, name);
+        }
+        let Some(terminal) = slot else { return };
+        if !may(terminal) {
+            return;
+        }
+        match terminal.write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => *slot = None,
+            _ => return,
+        }
+    }
+}
+
+fn is_virtual_terminal(terminal: &File) -> bool {
+    let mut mode: libc::c_int = 0;
+    // SAFETY: the request writes one int to where the pointer shows, which is one.
+    unsafe { ioctl::ask(terminal, KDGETMODE, &raw mut mode) }.is_ok()
 }
 
 /// A terminal, and the folder if it is one in which there are terminals.
@@ -49,4 +111,59 @@ fn open(devices: &mut Option<OwnedFd>, name: &str) -> Option<File> {
     let opened = terminal(&folder)?;
     *devices = Some(folder);
     Some(opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use nix::pty::openpty;
+    use nix::unistd::ttyname;
+
+    use super::*;
+
+    /// A folder with both terminals, as files.
+    fn terminals() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        [CONSOLE, SCREEN].iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+        folder
+    }
+
+    fn text(folder: &Path, name: &str) -> String {
+        fs::read_to_string(folder.join(name)).unwrap()
+    }
+
+    #[test]
+    fn while_the_imager_has_the_screen_lines_go_to_the_console_only() {
+        let folder = terminals();
+        let mut console = Console::of(folder.path());
+        console.say("one");
+        console.lend_screen();
+        console.say("two");
+        assert_eq!(text(folder.path(), SCREEN), "ghost-init: one\n");
+        assert_eq!(text(folder.path(), CONSOLE), "ghost-init: one\nghost-init: two\n");
+        fs::write(folder.path().join(SCREEN), "").unwrap();
+        console.take_screen_back();
+        console.say("three");
+        assert_eq!(text(folder.path(), SCREEN), "ghost-init: three\n");
+        assert!(text(folder.path(), CONSOLE).ends_with("ghost-init: three\n"));
+    }
+
+    #[test]
+    fn the_first_line_after_a_hang_up_is_not_lost() {
+        let folder = terminals();
+        let pty = openpty(None, None).unwrap();
+        let screen = folder.path().join(SCREEN);
+        fs::remove_file(&screen).unwrap();
+        symlink(ttyname(&pty.slave).unwrap(), &screen).unwrap();
+        let mut console = Console::of(folder.path());
+        console.say("before");
+        drop((pty.master, pty.slave));
+        fs::remove_file(&screen).unwrap();
+        fs::write(&screen, "").unwrap();
+        console.say("after");
+        assert_eq!(text(folder.path(), SCREEN), "ghost-init: after\n");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -68,20 +68,34 @@ fn cannot_open(path: &Path) -> String {
     format!("cannot open {}", path.display())
 }
 
-/// Signals every process of a session, and waits until none is left, but not longer than this.
-pub fn end_session(session: Pid, signal: Signal, limit: Duration) -> anyhow::Result<()> {
-    let started = Instant::now();
-    for member in members(session)? {
-        match kill(member, signal) {
-            // It may have ended just now.
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot signal process {member}")),
-        }
+/// Asks the program that was started to end, and waits until it has, but not longer than this. What it has started itself
+/// is not asked: a program may need that to put the screen back.
+pub fn ask_to_end(program: Pid, limit: Duration) -> anyhow::Result<()> {
+    let is_there = || Ok(members(program)?.contains(&program));
+    if is_there()? {
+        signal(program, Signal::SIGTERM)?;
     }
-    while !members(session)?.is_empty() {
-        if started.elapsed() >= limit {
-            bail!("it is still there after {} s", limit.as_secs());
-        }
+    wait_until_gone(limit, is_there)
+}
+
+/// Kills every process of a session, and waits until none is left, but not longer than this.
+pub fn kill_session(session: Pid, limit: Duration) -> anyhow::Result<()> {
+    members(session)?.into_iter().try_for_each(|member| signal(member, Signal::SIGKILL))?;
+    wait_until_gone(limit, || Ok(!members(session)?.is_empty()))
+}
+
+fn signal(process: Pid, signal: Signal) -> anyhow::Result<()> {
+    match kill(process, signal) {
+        // It may have ended just now.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot signal process {process}")),
+    }
+}
+
+fn wait_until_gone(limit: Duration, is_there: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while is_there()? {
+        ensure!(started.elapsed() < limit, "it is still there after {} s", limit.as_secs());
         std::thread::sleep(LOOK_AGAIN);
     }
     Ok(())
@@ -174,17 +188,58 @@ mod tests {
         assert_eq!(found, Some(folder.path().join("new.png")));
     }
 
+    /// A program in a session of its own, that has started so many others.
+    struct Program(std::process::Child);
+
+    impl Program {
+        fn start(script: &str, others: usize) -> Self {
+            let program = Self(Command::new("setsid").args(["sh", "-c", script]).spawn().unwrap());
+            let started = Instant::now();
+            while members(program.pid()).unwrap().len() < others + 1 {
+                assert!(started.elapsed() < LONG, "it does not come up");
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            program
+        }
+
+        fn pid(&self) -> Pid {
+            Pid::from_raw(i32::try_from(self.0.id()).unwrap())
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
     #[test]
     fn a_session_ends_with_all_its_processes() {
-        let mut leader = Command::new("setsid").args(["sh", "-c", "sleep 600 & sleep 600"]).spawn().unwrap();
-        let session = Pid::from_raw(i32::try_from(leader.id()).unwrap());
-        let started = Instant::now();
-        while members(session).unwrap().len() < 3 && started.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(LOOK_AGAIN);
-        }
-        assert_eq!(members(session).unwrap().len(), 3);
-        end_session(session, Signal::SIGKILL, Duration::from_secs(20)).unwrap();
-        leader.wait().unwrap();
-        assert_eq!(members(session).unwrap(), []);
+        let mut program = Program::start("sleep 600 & sleep 600", 2);
+        kill_session(program.pid(), LONG).unwrap();
+        program.0.wait().unwrap();
+        assert_eq!(members(program.pid()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_program_that_is_asked_to_end_still_has_what_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let word = folder.path().join("word");
+        let script = format!(
+            "sleep 600 & other=$!; trap 'sleep 0.3; kill -0 $other && echo there >{}; exit' TERM; echo up; wait",
+            word.display()
+        );
+        let mut program = Program::start(&script, 1);
+        ask_to_end(program.pid(), LONG).unwrap();
+        assert_eq!(fs::read_to_string(&word).unwrap(), "there\n", "what it had started was not asked");
+        program.0.wait().unwrap();
+        assert_eq!(members(program.pid()).unwrap().len(), 1, "what it has left is killed later");
+        kill_session(program.pid(), LONG).unwrap();
+        assert_eq!(members(program.pid()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_program_that_does_not_want_to_end_is_given_up() {
+        let mut program = Program::start("trap '' TERM; sleep 600 & while :; do wait; done", 1);
+        let error = ask_to_end(program.pid(), Duration::from_millis(300)).unwrap_err();
+        assert!(error.to_string().starts_with("it is still there"), "{error}");
+        kill_session(program.pid(), LONG).unwrap();
+        program.0.wait().unwrap();
     }
 }

@@ -24,6 +24,7 @@ const KDSKBMODE: libc::Ioctl = 0x4B45;
 const KDSETMODE: libc::Ioctl = 0x4B3A;
 const KDGETMODE: libc::Ioctl = 0x4B3B;
 const VT_ACTIVATE: libc::Ioctl = 0x5606;
+const VT_SETMODE: libc::Ioctl = 0x5602;
 const KD_TEXT: libc::c_int = 0;
 
 /// What stands on the first virtual terminal, as the kernel gives it.
@@ -41,6 +42,15 @@ pub fn cells() -> anyhow::Result<Cells> {
         bail!("a program draws on {FIRST_VT} by itself");
     }
     Ok(Cells { cells: file::bytes(Path::new(CELLS))?, unicode: file::read(Path::new(UNICODE))? })
+}
+
+/// `struct vt_mode` of linux/vt.h; all zeroes is `VT_AUTO`.
+#[repr(C)]
+#[derive(Default)]
+struct Switching {
+    mode: libc::c_char,
+    waits: libc::c_char,
+    signals: [libc::c_short; 3],
 }
 
 /// The modes of the first terminal, as they were before a program had it.
@@ -62,7 +72,12 @@ pub fn modes() -> anyhow::Result<Modes> {
 pub fn put_back(modes: &Modes) -> anyhow::Result<()> {
     let terminal = open()?;
     let line = tcsetattr(&terminal, SetArg::TCSANOW, &Termios::from(modes.line));
+    // The kernel switches terminals again, and asks no program that is gone.
+    let mut switching = Switching::default();
+    // SAFETY: the request reads a struct vt_mode, which this is.
+    let switching = unsafe { ioctl::ask(&terminal, VT_SETMODE, &raw mut switching) };
     [
+        switching.with_context(|| refused("set who switches the screen")),
         set(&terminal, KDSKBMODE, modes.keyboard).with_context(|| refused("set the keyboard's mode")),
         set(&terminal, KDSETMODE, KD_TEXT).with_context(|| refused("set the display's mode")),
         line.with_context(|| refused("set the line's mode")),

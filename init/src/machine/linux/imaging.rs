@@ -14,7 +14,6 @@ use anyhow::Context as _;
 use evdev::KeyCode;
 use ghost_contract::Mode;
 use ghost_contract::report::{Entry, Outcome};
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::imager::{self, Imager, Input, Judgement, Launch, Terminal};
@@ -67,11 +66,10 @@ impl Ready {
 
     fn end(&self, farewell: Farewell) -> anyhow::Result<()> {
         let Some(session) = *locked(&self.session) else { return Ok(()) };
-        let (signal, limit) = match farewell {
-            Farewell::Ask => (Signal::SIGTERM, self.imager.patience()),
-            Farewell::Force => (Signal::SIGKILL, KILL_LIMIT),
-        };
-        processes::end_session(session, signal, limit)
+        match farewell {
+            Farewell::Ask => processes::ask_to_end(session, self.imager.patience()),
+            Farewell::Force => processes::kill_session(session, KILL_LIMIT),
+        }
     }
 }
 
@@ -118,7 +116,8 @@ impl Bench {
         };
         let session = Mutex::new(None);
         let disks: Vec<String> = disks.into_iter().map(|disk| disk.name).collect();
-        let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone() };
+        let terminal = launch.terminal;
+        let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone(), terminal };
         let album = Mutex::new(Album::new(title(job)));
         let ready = Ready { mode: job.mode, imager, launch, disks, screens, album, keyboard, session, modes };
         *locked(&self.ready) = Some(Arc::new(ready));
@@ -141,7 +140,8 @@ impl Bench {
         let ready = self.ready()?;
         let counters = counters::read(&ready.disks, interface)?;
         let progress = ready.imager.progress(&MachineFiles)?;
-        Ok(Finding::Seen { counters, text: capture::text(&ready, glance)?, progress })
+        let has_begun = ready.imager.has_begun(&MachineFiles)?;
+        Ok(Finding::Seen { counters, text: capture::text(&ready, glance)?, has_begun, progress })
     }
 
     pub(super) fn type_keys(&self, keys: &[KeyCode]) -> anyhow::Result<Finding> {
@@ -154,7 +154,10 @@ impl Bench {
     pub(super) fn end(&self, farewell: Farewell) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let ended = ready.end(farewell);
-        ready.modes.as_ref().map_or(Ok(()), terminal::put_back)?;
+        // While it still runs after it was asked, the terminal is not ours.
+        if farewell == Farewell::Force || ended.is_ok() {
+            ready.modes.as_ref().map_or(Ok(()), terminal::put_back)?;
+        }
         ended?;
         Ok(Finding::Done)
     }

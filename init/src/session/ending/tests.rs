@@ -52,7 +52,7 @@ fn way_out(machine: &Fake) -> Vec<String> {
         Action::Start(task) => Some(task.to_string()),
         Action::Say(words) if words == "powering off" => Some("say goodbye".to_owned()),
         Action::Leave(_) => Some("leave".to_owned()),
-        Action::Say(_) | Action::Report(_) => None,
+        Action::Say(_) | Action::Report(_) | Action::LendScreen | Action::TakeScreenBack => None,
     };
     machine.done[outcome..].iter().filter_map(words).collect()
 }
@@ -76,8 +76,13 @@ fn the_way_out_is_the_same_for_every_outcome() {
     late.deadlines.job = Duration::from_secs(100);
     let mut late = Fake::new("", order_file(&late));
     late.imager_lasts = usize::MAX;
-    for machine in [well, badly, stalled, cancelled, late] {
+    for machine in [well, badly, stalled] {
         assert_eq!(way_out(&replay(machine)), WAY_OUT);
+    }
+    for machine in [cancelled, late] {
+        let mut with_an_imager = WAY_OUT.to_vec();
+        with_an_imager.splice(2..2, ["ask the imager to end", "end the imager"]);
+        assert_eq!(way_out(&replay(machine)), with_an_imager);
     }
 }
 

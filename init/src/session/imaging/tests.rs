@@ -337,3 +337,108 @@ fn what_the_imager_remarks_is_reported() {
     assert!(machine.reported().contains(&&Report::ImagerRemarked { remark }));
     assert_eq!(outcome(&machine), Outcome::Succeeded);
 }
+
+#[test]
+fn an_emulator_may_boot_for_minutes_before_the_time_of_prompts_and_stalls_counts() {
+    let slow = |begins_at_look| {
+        let mut machine = backup(|order| order.prompts = vec![mark(OnDeadline::Fail)]);
+        (machine.begins_at_look, machine.imager_lasts) = (begins_at_look, usize::MAX);
+        machine
+    };
+    let looks = |machine: &Fake| {
+        machine.tasks().iter().filter(|task| matches!(task, Task::LookAtImager { .. })).count()
+    };
+    let at_once = replay(slow(0));
+    let later = replay(slow(200));
+    let reason = "the screen did not show 'Mark' within 30 s".to_owned();
+    for machine in [&at_once, &later] {
+        assert_eq!(outcome(machine), Outcome::Failed { reason: reason.clone() });
+    }
+    assert_eq!(looks(&later), looks(&at_once) + 200);
+    let never = replay(slow(usize::MAX));
+    assert_eq!(outcome(&never), Outcome::Failed { reason });
+    assert!(
+        (600..=640).contains(&looks(&never)),
+        "a DOS that never comes up is no excuse: {}",
+        looks(&never)
+    );
+
+    let mut boots = backup(|order| order.watch.grace = Duration::from_secs(10));
+    (boots.disk_rate, boots.begins_at_look, boots.imager_lasts) = (0, 100, usize::MAX);
+    let boots = replay(boots);
+    assert_eq!(outcome(&boots), Outcome::Stalled);
+    let waited = Duration::from_secs(100 * 5 + 300);
+    assert!(boots.now > waited, "the window of 300 s began with the work: {:?}", boots.now);
+}
+
+/// Where the screen changed hands, and what was said while the imager had it, in the order of what was done.
+fn screen_story(machine: &Fake) -> Vec<String> {
+    let told = |action: &Action| match action {
+        Action::LendScreen => Some("lent".to_owned()),
+        Action::TakeScreenBack => Some("taken back".to_owned()),
+        Action::Start(task @ (Task::StartImager | Task::EndImager(_) | Task::EndProcesses(_))) => {
+            Some(task.to_string())
+        }
+        Action::Report(Report::ImagerExited { .. }) => Some("it has ended".to_owned()),
+        _ => None,
+    };
+    machine.done.iter().filter_map(told).collect()
+}
+
+#[test]
+fn the_screen_is_the_imagers_from_its_start_to_its_end() {
+    let mut machine = backup(|_| {});
+    machine.imager_lasts = 5;
+    assert_eq!(
+        screen_story(&replay(machine))[..4],
+        ["lent", "start the imager", "taken back", "it has ended"]
+    );
+    let mut stalled = backup(|_| {});
+    (stalled.disk_rate, stalled.imager_lasts) = (0, usize::MAX);
+    let stalled = screen_story(&replay(stalled));
+    let (back, killed) = (position(&stalled, "taken back"), position(&stalled, "end the imager"));
+    assert!(killed < back, "{stalled:?}");
+    let mut elsewhere = backup(|_| {});
+    elsewhere.terminal = Terminal::None;
+    assert_eq!(screen_story(&replay(elsewhere))[0], "start the imager", "it has no screen of ours");
+}
+
+fn position(story: &[String], what: &str) -> usize {
+    story.iter().position(|step| step == what).unwrap()
+}
+
+#[test]
+fn whatever_goes_wrong_the_screen_is_taken_back_once() {
+    use crate::machine::fake::Trouble;
+    let new = || {
+        let mut machine = backup(|_| {});
+        machine.imager_lasts = 3;
+        machine
+    };
+    for task in 0..replay(new()).tasks().len() {
+        for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::ServerDies, Trouble::Stopped] {
+            let story = screen_story(&replay(new().with(task, trouble)));
+            let count = |what: &str| story.iter().filter(|step| *step == what).count();
+            assert_eq!(count("lent"), count("taken back"), "{trouble:?} at task {task}: {story:?}");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_is_stopped_ends_the_imager_before_anything_else() {
+    let mut machine = backup(|_| {});
+    (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));
+    let story = screen_story(&replay(machine));
+    assert_eq!(
+        story,
+        [
+            "lent",
+            "start the imager",
+            "ask the imager to end",
+            "end the imager",
+            "ask all processes to end",
+            "end all processes",
+            "taken back",
+        ]
+    );
+}
