@@ -23,7 +23,7 @@ pub mod settings;
 mod sound;
 
 pub use progress::{Ending, Phase, Progress, TargetDisk};
-pub use settings::{DirtyNtfs, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
+pub use settings::{DirtyNtfs, Discard, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
 pub use sound::Unsound;
 
 /// The version of the format that this program writes and reads.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ghost_contract::image::{
     Compression, Content, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, TableKind, Tool, VERSION,
 };
@@ -61,6 +61,14 @@ pub fn prepare(
     if facts.size == 0 {
         return Err(Refusal::Empty(facts.path).into());
     }
+    let sector = u64::from(facts.logical_sector);
+    ensure!(
+        facts.size % sector == 0,
+        "{} has {} bytes, which are no whole sectors of {sector}: is it all of a disk? truncate --size %{sector} makes it \
+         longer",
+        facts.path,
+        facts.size
+    );
     let mut notes = Vec::new();
     let (mut table, dump) = match survey::table(disk) {
         Err(error) if plan::rescues(settings) => {

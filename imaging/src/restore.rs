@@ -6,31 +6,29 @@
 //! ```
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use ghost_contract::image::{
-    DiskFacts, DiskImage, LinuxSettings, Phase, Region, RestoreCheck, Stream, Table,
+    Discard, DiskFacts, DiskImage, LinuxSettings, Phase, Region, RestoreCheck, Stream, Table, TableKind,
 };
 
 use crate::board::Board;
 use crate::check::{self, Depth};
 use crate::folder;
-use crate::plan::backup::EDGE;
 use crate::plan::restore::{self as plan, Fit, OtherDisk, TableStep};
 use crate::plan::shrink::TooFull;
+use crate::plan::table::Fitted;
 use crate::stream::unpack::Zeros;
 use crate::survey;
 use crate::sys::disk;
-use crate::sys::program::{self, LOOKING};
 
 mod grow;
 mod moved;
 mod resize;
 mod shrink;
+mod table;
+mod wipe;
 mod writer;
 
 use shrink::Shrunk;
@@ -60,7 +58,10 @@ pub struct Ready {
     target: DiskFacts,
     image: DiskImage,
     plan: plan::Plan,
+    /// The table, if it is another than the image's.
+    table: Option<Fitted>,
     shrunk: Option<Shrunk>,
+    discards: bool,
     notes: Vec<String>,
 }
 
@@ -90,11 +91,15 @@ pub fn prepare(
     };
     check::check(folder, depth, board).context("the image is damaged, and nothing was written")?;
     let opened = disk::open_to_write(disk)?;
-    let shrunk = loop {
-        let Fit::Shrink(shrink) = &plan.fit else { break None };
+    let (table, shrunk) = loop {
+        let table = match plan.table {
+            TableStep::Renew => Some(table::prepare(folder, &image, &target, plan.changes())?),
+            TableStep::Keep => None,
+        };
+        let Fit::Shrink(shrink) = &plan.fit else { break (table, None) };
         let task = shrink::Task { folder, image: &image, target: &target, shrink };
         match (shrink::prepare(task, scratch, board), plan.otherwise.take()) {
-            (Ok(shrunk), _) => break Some(shrunk),
+            (Ok(shrunk), _) => break (table, Some(shrunk)),
             (Err(error), other) => match (error.downcast_ref::<TooFull>(), other) {
                 (Some(full), Some(other)) => {
                     notes.push(full.note());
@@ -105,21 +110,28 @@ pub fn prepare(
         }
     };
     let (folder, disk) = (folder.to_owned(), disk.to_owned());
-    Ok(Ready { folder, disk, opened, target, image, plan, shrunk, notes })
+    let discards = settings.discard == Discard::Auto;
+    Ok(Ready { folder, disk, opened, target, image, plan, table, shrunk, discards, notes })
 }
 
 /// Writes an image to its disk.
 pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
-    let Ready { folder, disk, opened, target, image, plan, shrunk, mut notes } = ready;
+    let Ready { folder, disk, opened, target, image, plan, table, shrunk, discards, mut notes } = ready;
     let (folder, disk) = (folder.as_path(), disk.as_path());
     let written: Vec<&Region> = plan.regions.iter().filter_map(|&index| image.regions.get(index)).collect();
     let streams = written.iter().filter_map(|region| region.stream()).map(|stream| stream.length);
     let total = streams.chain(shrunk.as_ref().map(Shrunk::expected_length)).sum();
     board.phase(Phase::Writing, written.len() + usize::from(shrunk.is_some()), total);
-    wipe_table(&opened, target.size).with_context(|| cannot_write(disk))?;
+    let expected = plan.table_of(&image);
+    let zeros =
+        if discards && wipe::all(disk, &opened, target.size) { Zeros::LeaveOut } else { Zeros::Write };
+    if zeros == Zeros::Write {
+        wipe::signatures(&opened, &target, &expected).with_context(|| cannot_write(disk))?;
+    }
+    let within = table.as_ref().map_or(0, |table| table.beginning.len() as u64)..plan.end;
     let writer = |region| {
-        let base = plan.nearer(region);
-        Writer { folder, image: &image, path: disk, file: &opened, base, zeros: Zeros::Write }
+        let (base, within) = (plan.nearer(region), within.clone());
+        Writer { folder, image: &image, path: disk, file: &opened, base, within, zeros }
     };
     for region in &written {
         writer(region).write(region, board)?;
@@ -132,20 +144,21 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     opened.sync_all().with_context(|| cannot_write(disk))?;
     if let Some(shrunk) = &shrunk {
         shrunk.check(&opened, &target).context(NOT_SHRUNK)?;
-        shrunk.write_table(&opened).context(NOT_SHRUNK)?;
     }
-    if plan.table == TableStep::MoveCopy {
-        program::must(Command::new("sgdisk").arg("-e").arg(disk), LOOKING)
-            .context("the copy of the partition table cannot be moved to the disk's end")?;
+    for region in &written {
+        writer(region).read_back(region)?;
+    }
+    if let Some(table) = &table {
+        table::write(table, &opened)?;
     }
     // For what comes after us on this machine; a kernel that refuses sees the table at the next boot.
     if let Err(error) = disk::reread_table(disk) {
         notes.push(format!("the kernel has not read the new partition table: {error:#}"));
     }
-    for region in &written {
-        writer(region).read_back(region, plan.table)?;
+    // Without a table all is compared already, whatever the tools make of it.
+    if image.table.kind != TableKind::None {
+        compare_table(&expected, disk)?;
     }
-    compare_table(&shrunk.as_ref().map_or_else(|| image.table.clone(), |shrunk| shrunk.table(&image)), disk)?;
     if let Some(shrunk) = shrunk {
         notes.extend(shrunk.end());
     }
@@ -191,20 +204,13 @@ fn export_regions(
     file.set_len(length).with_context(cannot_write)?;
     let streams = || regions.iter().filter_map(|region| region.stream());
     board.phase(Phase::Writing, streams().count(), streams().map(|stream: &Stream| stream.length).sum());
-    let writer = Writer { folder, image, path: target, file: &file, base: start, zeros: Zeros::LeaveOut };
+    let within = 0..length;
+    let writer =
+        Writer { folder, image, path: target, file: &file, base: start, within, zeros: Zeros::LeaveOut };
     for region in regions {
         writer.write(region, board)?;
     }
     file.sync_all().with_context(cannot_write)
-}
-
-/// A disk that is being written must not look like one that can be used: neither copy of its table stays.
-fn wipe_table(disk: &File, size: u64) -> io::Result<()> {
-    let edge = EDGE.min(size);
-    let zeros = vec![0; usize::try_from(edge).unwrap_or_default()];
-    disk.write_all_at(&zeros, 0)?;
-    disk.write_all_at(&zeros, size - edge)?;
-    disk.sync_all()
 }
 
 /// Whether the tools read from the disk what they read when it was backed up.

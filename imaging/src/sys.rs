@@ -7,3 +7,4 @@ pub mod node;
 pub mod pipe;
 pub mod program;
 pub mod scratch;
+pub mod zero;

@@ -21,6 +21,8 @@ pub struct LinuxSettings {
     pub smaller_disk: SmallerDisk,
     /// Restore: what is checked before the first byte is written.
     pub restore_check: RestoreCheck,
+    /// Restore: whether the disk is emptied before it is written.
+    pub discard: Discard,
 }
 
 /// What is done when a disk cannot be read somewhere.
@@ -81,6 +83,17 @@ pub enum SmallerDisk {
     Shrink,
 }
 
+/// Whether a disk is emptied before it is written, so that it knows what is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discard {
+    /// All of it, where it reads zeros after that: an SSD that says so, a virtual disk, a file.
+    #[default]
+    Auto,
+    /// Only the places where a signature of what was on it could be found are overwritten.
+    Never,
+}
+
 /// What is checked before a restore writes its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,6 +122,7 @@ impl Default for LinuxSettings {
             larger_disk: LargerDisk::default(),
             smaller_disk: SmallerDisk::default(),
             restore_check: RestoreCheck::default(),
+            discard: Discard::default(),
         }
     }
 }

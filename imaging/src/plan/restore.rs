@@ -2,13 +2,13 @@
 //! does what a [`Plan`] from here says, and nothing else.
 
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, LinuxSettings, Partition, RawReason, Region, SmallerDisk,
+    Content, DiskFacts, DiskImage, FileSystem, LinuxSettings, RawReason, Region, SmallerDisk, Table,
     TableKind,
 };
 
 use super::extent::{copy_of_gpt, last_partition};
 use super::grow::{Grow, room};
-use super::shrink::{NoneShrinks, Shrink, shrink};
+use super::shrink::{Change, NoneShrinks, Shrink, shrink};
 
 /// Another disk of the machine, whose serial number is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,9 @@ pub struct Plan {
     /// The indexes of the regions that are written as they are, in the order in which they are: the table comes last,
     /// so that a disk that is not whole has none.
     pub regions: Vec<usize>,
-    /// What is done with the table once it stands there.
+    /// Nothing of a region is written from this byte of the disk on.
+    pub end: u64,
+    /// Whether the table is one of these regions.
     pub table: TableStep,
     /// How it is made to fit a disk of another size.
     pub fit: Fit,
@@ -32,13 +34,13 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// What is done with the table once it stands there.
+/// What table the disk gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableStep {
-    /// Nothing: disk and image have the same size, or the table does not know the disk's.
+    /// The image's own: disk and image have the same size, or the table does not know the disk's.
     Keep,
-    /// A GPT's copy is made at the end of the disk, which is not where the image has it.
-    MoveCopy,
+    /// It is made anew from the image's, for a disk of this size, with a GPT's copy at its end.
+    Renew,
 }
 
 /// How an image is made to fit a disk of another size.
@@ -48,8 +50,8 @@ pub enum Fit {
     Same,
     /// The last partition gets the room that there is, once it stands there.
     Grow(Grow),
-    /// A partition is shrunk beside the disk before anything is written. It and the table are written last, and not
-    /// among the regions; those behind it are written at another place.
+    /// A partition is shrunk beside the disk before anything is written. It is written last, and not among the regions;
+    /// those behind it are written at another place.
     Shrink(Shrink),
 }
 
@@ -119,6 +121,22 @@ fn and_move(shrink: &Shrink) -> String {
 }
 
 impl Plan {
+    /// The table as it will be, for tools that read it.
+    pub fn table_of(&self, image: &DiskImage) -> Table {
+        match &self.fit {
+            Fit::Shrink(shrink) => shrink.table(&image.table),
+            Fit::Same | Fit::Grow(_) => image.table.clone(),
+        }
+    }
+
+    /// The partitions that stand elsewhere in the table.
+    pub fn changes(&self) -> Vec<Change> {
+        match &self.fit {
+            Fit::Shrink(shrink) => shrink.changes(),
+            Fit::Same | Fit::Grow(_) => Vec::new(),
+        }
+    }
+
     /// How much nearer to the beginning of the disk this region is written than it was, bytes.
     pub const fn nearer(&self, region: &Region) -> u64 {
         match &self.fit {
@@ -180,34 +198,58 @@ pub fn plan(
         ));
     }
     let same_size = target.size == image.disk.size;
-    let move_copy = image.table.kind == TableKind::Gpt && !same_size;
-    let table = if move_copy { TableStep::MoveCopy } else { TableStep::Keep };
-    Ok(Plan { regions: order(image, target, table, |_| 0), table, fit, otherwise: None, notes })
+    let renewed = image.table.kind == TableKind::Gpt && !same_size;
+    let table = if renewed { TableStep::Renew } else { TableStep::Keep };
+    let end = end(image, target, table);
+    let mut regions = order(image, end, table, |_| 0);
+    if let (Fit::Grow(_), Some(last)) = (&fit, last_partition(image)) {
+        // The partition that grows gets their place.
+        regions.retain(|&index| image.regions.get(index).is_some_and(|region| region.start < last.end()));
+    }
+    notes.extend(cut_off(image, end));
+    Ok(Plan { regions, end, table, fit, otherwise: None, notes })
 }
 
-/// The plan that shrinks a partition. The table is made anew, with its copy.
+/// The plan that shrinks a partition.
 fn shrunk(image: &DiskImage, target: &DiskFacts, shrink: Shrink) -> Plan {
-    let mut regions = order(image, target, TableStep::MoveCopy, |region| shrink.nearer(region));
+    let table = TableStep::Renew;
+    let end = end(image, target, table);
+    let mut regions = order(image, end, table, |region| shrink.nearer(region));
     regions.retain(|&index| image.regions.get(index).is_some_and(|region| !shrink.replaces(region)));
-    Plan { regions, table: TableStep::Keep, fit: Fit::Shrink(shrink), otherwise: None, notes: Vec::new() }
+    Plan { regions, end, table, fit: Fit::Shrink(shrink), otherwise: None, notes: Vec::new() }
 }
 
-/// The regions that are written: not a GPT's copy that will stand elsewhere, nor what is beyond the disk, both of
-/// which are beside the partitions. The table is last. Some are written so many bytes nearer to the beginning.
-fn order(
-    image: &DiskImage,
-    target: &DiskFacts,
-    table: TableStep,
-    nearer: impl Fn(&Region) -> u64,
-) -> Vec<usize> {
-    let end = last_partition(image).map(Partition::end);
-    let is_copy =
-        |region: &Region| table == TableStep::MoveCopy && end.is_some_and(|end| region.start >= end);
+/// The first byte of the disk that regions are not written to: it is the disk's end, or that of the table's copy.
+fn end(image: &DiskImage, target: &DiskFacts, table: TableStep) -> u64 {
+    let has_new_copy = table == TableStep::Renew && image.table.kind == TableKind::Gpt;
+    let copy = if has_new_copy { copy_of_gpt(&image.disk) } else { 0 };
+    target.size.saturating_sub(copy)
+}
+
+/// What stands behind the last partition and does not fit this disk, in words.
+fn cut_off(image: &DiskImage, end: u64) -> Option<String> {
+    let is_cut =
+        |region: &&Region| region.stream().is_some() && region.end() > end && !is_end_of_disk(image, region);
+    let bytes: u64 =
+        image.regions.iter().filter(is_cut).map(|region| region.end() - region.start.max(end)).sum();
+    (bytes > 0)
+        .then(|| format!("{bytes} bytes behind the last partition do not fit this disk, and are not written"))
+}
+
+/// Whether a region is the end of the disk, in which a GPT's copy is.
+fn is_end_of_disk(image: &DiskImage, region: &Region) -> bool {
+    image.table.kind == TableKind::Gpt && region.partition.is_none() && region.end() == image.disk.size
+}
+
+/// The regions that are written: not the end of the disk where a GPT's copy will stand elsewhere, nor what is beyond
+/// `end`. The table is last. Some are written so many bytes nearer to the beginning.
+fn order(image: &DiskImage, end: u64, table: TableStep, nearer: impl Fn(&Region) -> u64) -> Vec<usize> {
     let mut regions: Vec<usize> = (0..)
         .zip(&image.regions)
         .filter_map(|(index, region)| {
-            let end = region.end().saturating_sub(nearer(region));
-            let written = region.stream().is_some() && end <= target.size && !is_copy(region);
+            let start = region.start.saturating_sub(nearer(region));
+            let is_old_copy = table == TableStep::Renew && is_end_of_disk(image, region);
+            let written = region.stream().is_some() && start < end && !is_old_copy;
             written.then_some(index)
         })
         .collect();

@@ -7,9 +7,7 @@
 
 use std::cmp::Reverse;
 
-use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, Partition, RawReason, Region, Table, TableKind,
-};
+use ghost_contract::image::{Content, DiskFacts, DiskImage, FileSystem, Partition, Region, Table, TableKind};
 
 use super::extent::{ALIGNMENT, copy_of_gpt, last_partition};
 use super::moves::Moves;
@@ -186,10 +184,9 @@ impl Shrink {
         if needs <= length { Ok(()) } else { Err(TooFull { partition, minimum, needs, length }) }
     }
 
-    /// The regions of the image that are written otherwise: the table, and what is in the partition.
+    /// The regions of the image that are written otherwise: what is in the partition.
     pub fn replaces(&self, region: &Region) -> bool {
-        let is_table = matches!(region.content, Content::Raw { reason: RawReason::BesidePartitions, .. });
-        region.partition == Some(self.partition) || (is_table && region.start == 0)
+        region.partition == Some(self.partition)
     }
 
     /// How much nearer to the beginning of the disk this region is written, bytes.

@@ -9,33 +9,28 @@
 //! that a copy would read all of its free space over the network.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, OnReadError, Phase, RawReason, Region, Stream, Table,
-};
+use ghost_contract::image::{DiskFacts, DiskImage, FileSystem, OnReadError, Phase, Region};
 
 use super::resize;
 use super::writer::{self, Writer};
 use crate::board::Board;
 use crate::plan::moves::Moves;
 use crate::plan::shrink::Shrink;
-use crate::plan::table::{self, Shortened, TableError};
 use crate::stream::reader;
-use crate::stream::unpack::{self, Unpacked, Zeros};
+use crate::stream::unpack::{self, Zeros};
 use crate::sys::disk;
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Running};
 use crate::sys::scratch::{self, Scratch};
+use crate::sys::zero;
 use crate::tool::partclone::{HEAD, Head};
 use crate::tool::superblock;
 
-/// Zeros are written so many at a time.
-const ZEROS: u64 = 1 << 20;
 /// partclone ends once its pipes are closed.
 const ENDING: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -54,13 +49,12 @@ pub(super) struct Task<'a> {
     pub(super) shrink: &'a Shrink,
 }
 
-/// A file system that is as small as the disk needs it, and the table for it.
+/// A file system that is as small as the disk needs it.
 #[derive(Debug)]
 pub(super) struct Shrunk {
     shrink: Shrink,
     scratch: Scratch,
     head: Head,
-    table: Shortened,
 }
 
 /// Shrinks it in a scratch file in this folder. Fails with a [`crate::plan::shrink::TooFull`] if only its tool knows that
@@ -72,7 +66,6 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
     let streams = || own.iter().filter_map(|region| region.stream());
     board.phase(Phase::Shrinking, streams().count(), streams().map(|stream| stream.length).sum());
 
-    let table = table::shorten(beginning(folder, image)?, image, target, shrink)?;
     let room = scratch
         .context("no folder was given for the scratch file in which a file system is shrunk (--scratch)")?;
     let path = room.join(folder.file_name().unwrap_or_default()).with_extension("scratch");
@@ -82,7 +75,8 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
     drop(place(shrink, target)?);
     let scratch = Scratch::make(&path, shrink.was).with_context(fails)?;
     let base = shrink.start;
-    let writer = Writer { folder, image, path: &path, file: scratch.file(), base, zeros: Zeros::LeaveOut };
+    let (file, within) = (scratch.file(), 0..shrink.was);
+    let writer = Writer { folder, image, path: &path, file, base, within, zeros: Zeros::LeaveOut };
     for region in own {
         writer.write(region, board).context("the scratch file cannot be written")?;
     }
@@ -100,29 +94,7 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
         head.total,
         shrink.length
     );
-    Ok(Shrunk { shrink: shrink.clone(), scratch, head, table })
-}
-
-/// What stands in front of the first partition.
-fn beginning(folder: &Path, image: &DiskImage) -> Result<Vec<u8>> {
-    let (length, stream) = first_stream(image).ok_or(TableError::Partial)?;
-    let mut bytes = Vec::new();
-    let take = |from: Unpacked| {
-        // One more than there should be, so that too many are noticed.
-        let read = from.take(length.saturating_add(1)).read_to_end(&mut bytes);
-        read.map(|read| read as u64).context("the pieces cannot be decompressed")
-    };
-    unpack::unpack(folder, stream, &Board::default(), take)
-        .context("the partition table cannot be read from the image")?;
-    Ok(bytes)
-}
-
-fn first_stream(image: &DiskImage) -> Option<(u64, &Stream)> {
-    let first = image.regions.first()?;
-    match &first.content {
-        Content::Raw { reason: RawReason::BesidePartitions, stream } => Some((first.length, stream)),
-        _ => None,
-    }
+    Ok(Shrunk { shrink: shrink.clone(), scratch, head })
 }
 
 /// What partclone says of a file system that was shrunk: it must take it before the disk is written.
@@ -185,13 +157,7 @@ impl Shrunk {
 
     /// Nothing stands behind the file system but an NTFS's second boot sector, in the last sector of the partition.
     fn write_end(&self, disk: &File, from: u64, to: u64) -> Result<()> {
-        let zeros = vec![0; usize::try_from(ZEROS).unwrap_or_default()];
-        let mut at = from;
-        while at < to {
-            let part = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
-            disk.write_all_at(zeros.get(..part).unwrap_or_default(), at).context(CANNOT_WRITE)?;
-            at += part as u64;
-        }
+        zero::write(disk, from, to.saturating_sub(from)).context(CANNOT_WRITE)?;
         if self.shrink.file_system == FileSystem::Ntfs {
             let mut boot = vec![0; superblock::NEEDED];
             let read = self.scratch.file().read_exact_at(&mut boot, 0);
@@ -209,28 +175,6 @@ impl Shrunk {
         let node = place(&self.shrink, target)?;
         resize::check(self.shrink.file_system, node.path())
             .context("the file system that was shrunk is not sound on the disk")
-    }
-
-    /// Writes the table and reads it back: with it the disk is whole.
-    pub(super) fn write_table(&self, disk: &File) -> Result<()> {
-        // The copy first, what makes the disk one that can be used last.
-        let copy = self.table.copy.iter().map(|(at, bytes)| (*at, bytes.as_slice()));
-        let parts: Vec<(u64, &[u8])> = copy.chain([(0, self.table.beginning.as_slice())]).collect();
-        for &(at, bytes) in &parts {
-            disk.write_all_at(bytes, at).and_then(|()| disk.sync_all()).context(CANNOT_WRITE)?;
-        }
-        disk::forget(disk);
-        for (at, bytes) in parts {
-            let mut there = vec![0; bytes.len()];
-            disk.read_exact_at(&mut there, at).context(CANNOT_WRITE)?;
-            ensure!(there == bytes, "the disk gives back another partition table than was written");
-        }
-        Ok(())
-    }
-
-    /// The table that the disk has now.
-    pub(super) fn table(&self, image: &DiskImage) -> Table {
-        self.shrink.table(&image.table)
     }
 
     /// Removes the scratch file; what was done, in words.

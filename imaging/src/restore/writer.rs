@@ -1,15 +1,15 @@
 //! Writing regions of an image to a disk or a file, and reading back what stands beside the partitions.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use ghost_contract::image::{Content, DiskImage, RawReason, Region, Stream};
+use ghost_contract::image::{Content, DiskImage, RawReason, Region, Stream, TableKind};
 
 use crate::board::Board;
-use crate::plan::restore::TableStep;
-use crate::stream::unpack::{self, Zeros};
+use crate::stream::unpack::{self, Place, Zeros};
 use crate::sys::disk;
 use crate::tool::partclone::BRIEF;
 
@@ -20,6 +20,8 @@ pub(super) struct Writer<'a> {
     pub(super) path: &'a Path,
     pub(super) file: &'a File,
     pub(super) base: u64,
+    /// The bytes of the disk or file that regions may be written to.
+    pub(super) within: Range<u64>,
     pub(super) zeros: Zeros,
 }
 
@@ -32,33 +34,37 @@ impl Writer<'_> {
     }
 
     fn unpack(&self, region: &Region, stream: &Stream, board: &Board) -> Result<()> {
-        let (nobody, start) = (Board::default(), region.start.saturating_sub(self.base));
+        let nobody = Board::default();
         match &region.content {
             Content::Partclone { total, used, .. } => {
+                let start = self.place(region).start;
                 let take = unpack::to_partclone(partclone(self.path, start), (*total, *used), board);
                 unpack::unpack(self.folder, stream, &nobody, take)
             }
             _ => {
-                let take = unpack::to_disk(self.file, (start, region.length), self.zeros, board);
+                let take = unpack::to_disk(self.file, self.place(region), self.zeros, board);
                 unpack::unpack(self.folder, stream, &nobody, take)
             }
         }
     }
 
-    /// Compares what stands beside the partitions with the image, from the disk and not from memory.
-    pub(super) fn read_back(&self, region: &Region, table: TableStep) -> Result<()> {
-        let Content::Raw { reason: RawReason::BesidePartitions, stream } = &region.content else {
-            return Ok(());
-        };
-        // Moving the copy has changed the header of the table, and the size in the protective MBR.
-        if table == TableStep::MoveCopy && region.start == 0 {
+    /// Compares what was written beside the partitions, or of a disk without a table all that was saved with every byte,
+    /// with the image: from the disk and not from memory.
+    pub(super) fn read_back(&self, region: &Region) -> Result<()> {
+        let Content::Raw { reason, stream } = &region.content else { return Ok(()) };
+        if *reason != RawReason::BesidePartitions && self.image.table.kind != TableKind::None {
             return Ok(());
         }
         disk::forget(self.file);
-        let compared = unpack::compare(self.file, (region.start.saturating_sub(self.base), region.length));
         let subject = crate::subject(&self.image.table, region.partition);
+        let compared = unpack::compare(self.file, self.place(region));
         unpack::unpack(self.folder, stream, &Board::default(), compared)
             .with_context(|| format!("{subject} was not written"))
+    }
+
+    fn place(&self, region: &Region) -> Place {
+        let start = region.start.saturating_sub(self.base);
+        Place { start, length: region.length, within: self.within.clone() }
     }
 }
 

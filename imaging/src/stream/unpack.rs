@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,6 +17,7 @@ use super::pieces;
 use crate::board::Board;
 use crate::sys::pipe;
 use crate::sys::program::Running;
+use crate::sys::zero;
 use crate::tool::partclone::checksums::{PassError, Removing};
 use crate::tool::partclone::{HEAD, Head};
 
@@ -60,6 +62,18 @@ pub fn unpack(
 
 fn other_length(found: u64, expected: u64) -> String {
     format!("the pieces hold {found} bytes, the description says {expected}")
+}
+
+/// So many bytes of a stream from this one on, and what is behind them is not read.
+pub fn window(folder: &Path, stream: &Stream, from: u64, length: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let take = |mut unpacked: Unpacked| {
+        io::copy(&mut (&mut unpacked).take(from), &mut io::sink()).context(DECOMPRESS)?;
+        unpacked.take(length).read_to_end(&mut bytes).context(DECOMPRESS)?;
+        Ok(stream.length)
+    };
+    unpack(folder, stream, &Board::default(), take)?;
+    Ok(bytes)
 }
 
 /// Takes an image of partclone: one of its programs, whose image is its standard input. Its checksums of blocks are
@@ -122,20 +136,43 @@ pub enum Zeros {
     LeaveOut,
 }
 
-/// Takes every byte to its place on a disk, never beyond the region.
+/// Where the bytes of a region stand.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub start: u64,
+    /// How many there are.
+    pub length: u64,
+    /// The bytes of the disk that are the region's to write; what would stand outside is left out.
+    pub within: Range<u64>,
+}
+
+impl Place {
+    /// What of these bytes of the region is within, and where that stands.
+    fn clip<'b>(&self, bytes: &'b [u8], at: u64) -> (&'b [u8], u64) {
+        let position = self.start.saturating_add(at);
+        let index =
+            |byte: u64| usize::try_from(byte.saturating_sub(position)).unwrap_or(usize::MAX).min(bytes.len());
+        let (from, to) = (index(self.within.start), index(self.within.end));
+        (bytes.get(from..to).unwrap_or_default(), position + from as u64)
+    }
+}
+
+/// Takes every byte to its place on a disk.
 pub fn to_disk<'a>(
     disk: &'a File,
-    (start, length): (u64, u64),
+    place: Place,
     zeros: Zeros,
     unpacked: &'a Board,
 ) -> impl FnOnce(Unpacked) -> Result<u64> + 'a {
     move |from| {
-        for_each_part(from, length, |bytes, at| {
-            let position = start + at;
-            if zeros == Zeros::Write || bytes.iter().any(|&byte| byte != 0) {
-                disk.write_all_at(bytes, position)
-                    .with_context(|| format!("the disk cannot be written at byte {position}"))?;
-            }
+        for_each_part(from, place.length, |bytes, at| {
+            let (wanted, position) = place.clip(bytes, at);
+            let written = match (zero::is_zero(wanted), zeros) {
+                (false, _) => disk.write_all_at(wanted, position),
+                (true, Zeros::Write) => zero::write(disk, position, wanted.len() as u64),
+                (true, Zeros::LeaveOut) => Ok(()),
+            };
+            written.with_context(|| format!("the disk cannot be written at byte {position}"))?;
             unpacked.add(bytes.len() as u64);
             Ok(())
         })
@@ -143,11 +180,11 @@ pub fn to_disk<'a>(
 }
 
 /// Takes every byte and compares it with what stands on the disk.
-pub fn compare<'a>(disk: &'a File, (start, length): (u64, u64)) -> impl FnOnce(Unpacked) -> Result<u64> + 'a {
+pub fn compare(disk: &File, place: Place) -> impl FnOnce(Unpacked) -> Result<u64> + '_ {
     move |from| {
         let mut there = vec![0; BUFFER];
-        for_each_part(from, length, |bytes, at| {
-            let position = start + at;
+        for_each_part(from, place.length, |bytes, at| {
+            let (bytes, position) = place.clip(bytes, at);
             let there = there.get_mut(..bytes.len()).unwrap_or_default();
             disk.read_exact_at(there, position)
                 .with_context(|| format!("what was written near byte {position} cannot be read back"))?;

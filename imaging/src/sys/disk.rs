@@ -55,6 +55,13 @@ pub(super) fn sys_folder(path: &Path) -> Result<PathBuf> {
     folder().with_context(|| cannot_look_at(path))
 }
 
+/// Whether this is a block device that rotates, as far as it says so.
+pub fn rotates(path: &Path) -> bool {
+    let is_device = is_block_device(path).unwrap_or(false);
+    is_device
+        && sys_folder(path).is_ok_and(|folder| number::<u8>(&folder.join("queue/rotational")) != Some(0))
+}
+
 /// The disks of this machine besides this one that are built in and tell their serial number: path and number.
 pub fn others(than: &Path) -> Vec<(String, String)> {
     let own = sys_folder(than).ok();

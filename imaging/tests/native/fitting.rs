@@ -131,3 +131,101 @@ fn a_disk_in_use_is_neither_saved_nor_written() {
         assert_eq!(target, TargetDisk::Untouched);
     }
 }
+
+/// A copy of an image's disk that is restored onto a disk of this size, where its ext4 must be sound.
+fn restored(folder: &Path, image: &Path, size: u64) -> std::path::PathBuf {
+    let target = folder.join("target");
+    fs::write(&target, noise(8, size)).unwrap();
+    done("restore", image, Some(&target), "{\"discard\": \"never\"}");
+    assert!(noise_in(&target, "ext4", MIB, 40 * MIB, folder) == noise(7, 2 * MIB));
+    target
+}
+
+/// Larger than the 64 MiB of the small disk, and smaller.
+const SIZES: [u64; 2] = [90 * MIB, 42 * MIB];
+
+#[test]
+fn the_boot_flag_of_what_protects_a_gpt_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
+    disk::poke(&disk, 446, &[0x80]);
+    done("backup", &image, Some(&disk), "{}");
+    for size in SIZES {
+        let target = restored(folder.path(), &image, size);
+        assert_eq!(disk::peek(&target, 446, 1), [0x80], "{size}");
+        is_sound(&target);
+    }
+}
+
+#[test]
+fn a_hybrid_master_boot_record_fits_a_disk_of_another_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
+    run("sgdisk", &["--hybrid", "1", disk.to_str().unwrap()]);
+    done("backup", &image, Some(&disk), "{}");
+    let repeated =
+        |disk: &Path| disk::peek(disk, 446, 64).chunks(16).find(|e| e[4] == 0x83).unwrap().to_vec();
+    for size in SIZES {
+        let target = restored(folder.path(), &image, size);
+        assert_eq!(repeated(&target), repeated(&disk), "{size}");
+        let said = run("sgdisk", &["--print", target.to_str().unwrap()]);
+        assert!(said.contains("root") || said.contains("8300"), "{said}");
+    }
+}
+
+#[test]
+fn where_the_first_gpt_is_damaged_the_one_at_the_end_is_used() {
+    for damage in [512, 512 + 60, 1024 + 33] {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
+        let byte = disk::peek(&disk, damage, 1)[0];
+        disk::poke(&disk, damage, &[byte ^ 0x55]);
+        done("backup", &image, Some(&disk), "{}");
+        for size in SIZES {
+            is_sound(&restored(folder.path(), &image, size));
+        }
+    }
+}
+
+#[test]
+fn a_table_with_more_entries_than_fit_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
+    run("sgdisk", &["--resize-table=240", disk.to_str().unwrap()]);
+    done("backup", &image, Some(&disk), "{}");
+    // 128 entries and the header would take 33 sectors, these take 61.
+    let target = folder.path().join("target");
+    fs::write(&target, noise(8, 41 * MIB + 60 * 512)).unwrap();
+    let before = fs::read(&target).unwrap();
+    let (said, became) = failed("restore", &image, Some(&target), "{}");
+    assert_eq!(became, TargetDisk::Untouched, "{said}");
+    assert!(fs::read(&target).unwrap() == before, "the disk was written");
+    for words in ["takes 31232 bytes", "behind partition 1 there are 30720"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    is_sound(&restored(folder.path(), &image, 41 * MIB + 61 * 512));
+}
+
+#[test]
+fn what_stands_behind_the_last_partition_is_written_as_far_as_the_disk_reaches() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
+    disk::poke(&disk, 41 * MIB + 4096, &noise(3, 512 << 10));
+    done("backup", &image, Some(&disk), "{}");
+    let target = restored(folder.path(), &image, 90 * MIB);
+    assert!(disk::peek(&target, 41 * MIB, MIB) == disk::peek(&disk, 41 * MIB, MIB));
+    let target = restored(folder.path(), &image, 41 * MIB + (256 << 10));
+    let kept = (256 << 10) - 33 * 512;
+    assert!(disk::peek(&target, 41 * MIB, kept) == disk::peek(&disk, 41 * MIB, kept));
+    is_sound(&target);
+}
+
+#[test]
+fn a_file_that_ends_within_a_sector_is_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (folder.path().join("disk"), folder.path().join("image"));
+    fs::write(&disk, noise(1, MIB + 100)).unwrap();
+    let (said, _) = failed("backup", &image, Some(&disk), "{}");
+    assert!(said.contains("has 1048676 bytes, which are no whole sectors of 512"), "{said}");
+    assert!(!image.join("disk0").exists());
+}

@@ -124,9 +124,9 @@ fn what_stands_behind_is_moved_by_whole_mebibytes_and_stays_as_it_is() {
             "partition 4 was moved from byte 147849216 to byte 103809024"
         ]
     );
-    // In this order: FAT and what is behind it, recovery, the swap's header, the gap. C: and the table are not written
-    // as they are, the rest of swap and what is behind it not at all.
-    assert_eq!(plan.regions, [1, 2, 6, 7, 8, 5]);
+    // In this order: FAT and what is behind it, recovery, the swap's header, the gap, what is beside the table. C: is not
+    // written as it is, the rest of swap and what is behind it not at all.
+    assert_eq!(plan.regions, [1, 2, 6, 7, 8, 5, 0]);
     for (index, nearer) in [(1, 0), (2, 0), (5, 42 * MIB), (6, 42 * MIB), (8, 42 * MIB)] {
         assert_eq!(plan.nearer(&image.regions[index]), nearer, "{index}");
     }
@@ -149,19 +149,19 @@ fn the_last_one_is_shrunk_alone_if_it_has_enough() {
         let plan = onto(image, size * MIB);
         (shrunk(&plan).partition, shrunk(&plan).moves.distance / MIB, plan.regions)
     };
-    assert_eq!(of(&image, 135), (3, 0, vec![1, 2, 3, 4]));
+    assert_eq!(of(&image, 135), (3, 0, vec![1, 2, 3, 4, 0]));
     // If it needs more than what is used, another is.
     let otherwise = *onto(&image, 135 * MIB).otherwise.unwrap();
-    assert_eq!((shrunk(&otherwise).partition, otherwise.regions), (1, vec![3, 4, 5, 6]));
+    assert_eq!((shrunk(&otherwise).partition, otherwise.regions), (1, vec![3, 4, 5, 6, 0]));
     assert_eq!(otherwise.otherwise, None);
-    assert_eq!(of(&image, 131), (1, 40, vec![3, 4, 5, 6]));
+    assert_eq!(of(&image, 131), (1, 40, vec![3, 4, 5, 6, 0]));
     assert_eq!(onto(&image, 131 * MIB).otherwise, None);
     // Then the one with the most to give, whatever its size.
     if let Content::Partclone { used, .. } = &mut image.regions[1].content {
         *used = 80 * MIB;
     }
     image.bad_ranges.push(Range { start: 140 * MIB, length: 512 });
-    assert_eq!(of(&image, 160), (2, 11, vec![1, 2, 5, 6]));
+    assert_eq!(of(&image, 160), (2, 11, vec![1, 2, 5, 6, 0]));
 }
 
 #[test]
@@ -286,7 +286,9 @@ proptest! {
             // Every region of a moved partition is written within it, and everything in front is where it was.
             for region in plan.regions.iter().map(|&index| &image.regions[index]) {
                 let (start, end) = (region.start - plan.nearer(region), region.end() - plan.nearer(region));
-                prop_assert!(end <= usable && start >= MIB);
+                prop_assert!(start < usable && plan.end == usable);
+                // What is cut off at the end is nobody's.
+                prop_assert!(end <= usable || region.partition.is_none());
                 prop_assert!(end <= shrink.start || start >= shrink.start + shrink.length);
                 if let Some(number) = region.partition {
                     let own = table.partitions.iter().find(|partition| partition.number == number).unwrap();

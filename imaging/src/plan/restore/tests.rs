@@ -1,7 +1,7 @@
 //! What is written to which disk, and to which nothing is?
 
 use ghost_contract::UnixTime;
-use ghost_contract::image::{Compression, LargerDisk, Stream, Table, UnusedReason, VERSION};
+use ghost_contract::image::{Compression, LargerDisk, Partition, Stream, Table, UnusedReason, VERSION};
 use proptest::prelude::*;
 
 use super::super::moves::Moves;
@@ -77,6 +77,7 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
             plan,
             Plan {
                 regions: vec![1, 2, 5, 3, 0],
+                end: 100 * MIB,
                 table: TableStep::Keep,
                 fit: Fit::Same,
                 otherwise: None,
@@ -90,7 +91,9 @@ fn to_a_disk_of_the_same_size_everything_is_written_and_the_table_last() {
 fn to_a_larger_disk_a_gpt_s_copy_is_made_at_its_end() {
     let plan =
         planned(&image(TableKind::Gpt, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
-    assert_eq!((plan.regions, plan.table, plan.fit), (vec![1, 2, 0], TableStep::MoveCopy, Fit::Same));
+    // What stands behind the last partition stays where it was, without the copy at the end of the old disk.
+    assert_eq!((plan.regions, plan.table, plan.fit), (vec![1, 2, 3, 0], TableStep::Renew, Fit::Same));
+    assert_eq!(plan.end, 200 * MIB - 33 * 512);
     assert!(plan.notes[0].contains("104857600 bytes more"), "{:?}", plan.notes);
     let plan =
         planned(&image(TableKind::Dos, FileSystem::Ext), &facts(200 * MIB, None), LargerDisk::Leave).unwrap();
@@ -103,6 +106,7 @@ fn the_last_partition_grows_if_the_order_says_so_and_its_file_system_can() {
         let image = image(TableKind::Gpt, file_system);
         let plan = planned(&image, &facts(300 * MIB, None), LargerDisk::Grow).unwrap();
         assert_eq!(plan.fit, Fit::Grow(Grow { partition: 2, start: 21 * MIB, file_system }));
+        assert_eq!(plan.regions, [1, 2, 0], "what the last partition grows over is not written");
         assert!(plan.notes.is_empty());
     }
     for file_system in [FileSystem::Fat, FileSystem::Exfat] {
@@ -141,7 +145,7 @@ fn a_smaller_disk_is_taken_as_long_as_all_partitions_fit() {
     let gpt = image(TableKind::Gpt, FileSystem::Ext);
     let least = 81 * MIB + 33 * 512;
     let plan = planned(&gpt, &facts(least, None), LargerDisk::Leave).unwrap();
-    assert_eq!((plan.regions, plan.table), (vec![1, 2, 0], TableStep::MoveCopy));
+    assert_eq!((plan.regions, plan.table), (vec![1, 2, 0], TableStep::Renew));
     let refusal = planned(&gpt, &facts(least - 512, None), LargerDisk::Leave).unwrap_err();
     assert!(matches!(refusal, Refusal::TooSmall { needs, .. } if needs == least));
 
@@ -173,10 +177,11 @@ fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
         used: MIB,
         moves: Moves::default(),
     };
-    // Neither the table nor what is in the partition are written as they are.
+    // What is in the partition is not written as it is.
     let expected = Plan {
-        regions: vec![1],
-        table: TableStep::Keep,
+        regions: vec![1, 0],
+        end: 60 * MIB - 33 * 512,
+        table: TableStep::Renew,
         fit: Fit::Shrink(shrink),
         otherwise: None,
         notes: vec![],
@@ -202,7 +207,7 @@ fn a_disk_that_is_too_small_is_shrunk_for_if_the_order_says_so() {
     }
     // What fits is never shrunk.
     let plan = onto(&gpt, 82 * MIB, SmallerDisk::Shrink).unwrap();
-    assert_eq!((plan.fit, plan.regions), (Fit::Same, vec![1, 2, 0]));
+    assert_eq!((plan.fit, plan.regions), (Fit::Same, vec![1, 2, 3, 0]));
 }
 
 #[test]
@@ -257,10 +262,12 @@ proptest! {
         let settings = LinuxSettings { larger_disk, smaller_disk, ..LinuxSettings::default() };
         if let Ok(plan) = plan(&image, &facts(sectors * 512, None), &[], &ALL, &settings) {
             let regions: Vec<_> = plan.regions.iter().map(|&index| &image.regions[index]).collect();
-            prop_assert!(regions.iter().all(|region| region.end() <= sectors * 512));
+            prop_assert!(plan.end <= sectors * 512 && regions.iter().all(|region| region.start < plan.end));
+            // What is cut off at the end is nobody's.
+            prop_assert!(regions.iter().all(|region| region.end() <= plan.end || region.partition.is_none()));
             if let Fit::Shrink(shrink) = &plan.fit {
                 prop_assert!(shrink.start + shrink.length <= sectors * 512 && shrink.length < shrink.was);
-                prop_assert!(regions.iter().all(|region| region.end() <= shrink.start && region.start > 0));
+                prop_assert!(regions.iter().all(|region| region.end() <= shrink.start));
                 return Ok(());
             }
             // Every partition is written whole, and the master boot record last.

@@ -14,8 +14,11 @@ pub enum TableError {
         "the checksum of the partition table in the image is wrong: it was damaged when the disk was backed up"
     )]
     Checksum,
-    #[error("the copy of the partition table does not fit behind partition {0}")]
-    Copy(u32),
+    #[error(
+        "the copy of the partition table takes {needs} bytes at the disk's end, and behind partition {partition} there are {has}: \
+         take a larger disk"
+    )]
+    Copy { partition: u32, needs: u64, has: u64 },
     /// What it repeats of the GPT is not the whole of a partition.
     #[error(
         "entry {0} of the master boot record reaches over partitions that would be moved, and it is none of them"

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::moves::{Move, Moves};
 use super::super::restore::tests::{ALL, MIB, facts, image};
-use super::super::shrink::shrink;
+use super::super::shrink::{Shrink, shrink};
 use super::mbr::{FAR_CHS, GEOMETRIES, MBR_ENTRIES, MBR_ENTRY, chs};
 use super::*;
 
@@ -68,10 +68,10 @@ fn with_checksums(mut bytes: Vec<u8>, entries: usize) -> Vec<u8> {
     bytes
 }
 
-fn shortened(kind: TableKind, bytes: Vec<u8>) -> Result<Shortened, TableError> {
+fn shortened(kind: TableKind, bytes: Vec<u8>) -> Result<Fitted, TableError> {
     let (image, target) = (image(kind, FileSystem::Ntfs), facts(60 * MIB, None));
     let shrink = Shrink { length: SHORTER * 512, ..shrink(&image, &target, &ALL).unwrap().0 };
-    shorten(bytes, &image, &target, &shrink)
+    fit(bytes, &[], &image, &target, shrink.changes())
 }
 
 fn changes(was: &[u8], is: &[u8]) -> Vec<usize> {
@@ -81,7 +81,7 @@ fn changes(was: &[u8], is: &[u8]) -> Vec<usize> {
 
 #[test]
 fn a_gpt_has_its_copy_at_the_disk_s_end_and_only_the_end_of_one_partition_is_another() {
-    let Shortened { beginning, copy } = shortened(TableKind::Gpt, gpt()).unwrap();
+    let Fitted { beginning, copy } = shortened(TableKind::Gpt, gpt()).unwrap();
     let allowed = |at: usize| {
         let header = at.wrapping_sub(512);
         // The end of the protective entry, the header's checksum, the copy's place, the last sector, the entries'
@@ -113,7 +113,7 @@ fn a_hybrid_master_boot_record_stays_one() {
     let mut hybrid = gpt();
     mbr(&mut hybrid, 0, 0xEE, (1, 2047), [0xFE, 0xFF, 0xFF]);
     mbr(&mut hybrid, 1, 0x07, (START, LENGTH), [0xFE, 0xFF, 0xFF]);
-    let Shortened { beginning, .. } = shortened(TableKind::Gpt, hybrid.clone()).unwrap();
+    let Fitted { beginning, .. } = shortened(TableKind::Gpt, hybrid.clone()).unwrap();
     assert_eq!(beginning[446..462], hybrid[446..462], "what it protects is the same");
     assert_eq!(number(&beginning, 474, 4), SHORTER);
     // Windows and others protect as much as the entry can say, whatever the disk.
@@ -130,7 +130,7 @@ fn in_a_dos_table_only_one_entry_changes() {
         GEOMETRIES.into_iter().map(|geometry| (geometry, true)).chain([((77, 33), false)])
     {
         mbr(&mut was, 1, 0x07, (START, LENGTH), chs(START + LENGTH - 1, geometry));
-        let Shortened { beginning, copy } = shortened(TableKind::Dos, was.clone()).unwrap();
+        let Fitted { beginning, copy } = shortened(TableKind::Dos, was.clone()).unwrap();
         assert_eq!(copy, None);
         let changed = changes(&was, &beginning);
         assert!(changed.iter().all(|at| matches!(at, 467..=469 | 474..=477)), "{changed:?}");
@@ -180,23 +180,24 @@ fn a_table_that_is_not_what_the_description_says_is_not_changed() {
 fn more_entries_than_fit_behind_the_partition_are_refused() {
     let (image, target) = (image(TableKind::Gpt, FileSystem::Ntfs), facts(60 * MIB + 33 * 512, None));
     let (shrink, _) = shrink(&image, &target, &ALL).unwrap();
-    for (entries, expected) in [(128_u32, Ok(())), (132, Err(TableError::Copy(2)))] {
+    let full = TableError::Copy { partition: 2, needs: 34 * 512, has: 33 * 512 };
+    for (entries, expected) in [(128_u32, Ok(())), (132, Err(full))] {
         let mut bytes = gpt();
         bytes[34 * 512..35 * 512].fill(0);
         write(&mut bytes, 512 + 80, &entries.to_le_bytes());
         let bytes = with_checksums(bytes, usize::try_from(entries).unwrap());
-        assert_eq!(shorten(bytes, &image, &target, &shrink).map(drop), expected, "{entries}");
+        assert_eq!(fit(bytes, &[], &image, &target, shrink.changes()).map(drop), expected, "{entries}");
     }
 }
 
 /// The first partition half as long, and the second one so much nearer, on 72 MiB.
-fn moved(kind: TableKind, bytes: Vec<u8>) -> Result<Shortened, TableError> {
+fn moved(kind: TableKind, bytes: Vec<u8>) -> Result<Fitted, TableError> {
     let (image, target) = (image(kind, FileSystem::Ntfs), facts(72 * MIB, None));
     let second = Move { partition: 2, from: 21 * MIB, to: 11 * MIB, length: 60 * MIB, boot: None };
     let moves = Moves { distance: 10 * MIB, partitions: vec![second] };
     let (shrink, _) = shrink(&image, &target, &ALL).unwrap();
     let first = Shrink { partition: 1, start: MIB, was: 20 * MIB, length: 10 * MIB, moves, ..shrink };
-    shorten(bytes, &image, &target, &first)
+    fit(bytes, &[], &image, &target, first.changes())
 }
 
 /// In sectors of 512 bytes.
@@ -206,7 +207,7 @@ const fn mib(count: u64) -> u64 {
 
 #[test]
 fn in_a_gpt_a_moved_partition_is_another_only_in_where_it_is() {
-    let Shortened { beginning, copy } = moved(TableKind::Gpt, gpt()).unwrap();
+    let Fitted { beginning, copy } = moved(TableKind::Gpt, gpt()).unwrap();
     let allowed = |at: usize| {
         let header = at.wrapping_sub(512);
         // As for one that is shrunk, and both places of the second entry.
@@ -283,7 +284,7 @@ fn in_a_dos_table_a_moved_partition_begins_and_ends_elsewhere_in_every_way_of_co
         GEOMETRIES.into_iter().map(|geometry| (geometry, true)).chain([((77, 33), false)])
     {
         let was = table(geometry, 1);
-        let Shortened { beginning, copy } = moved(TableKind::Dos, was.clone()).unwrap();
+        let Fitted { beginning, copy } = moved(TableKind::Dos, was.clone()).unwrap();
         assert_eq!(copy, None);
         let changed = changes(&was, &beginning);
         let allowed = |at: &usize| matches!(at, 451..=453 | 458..=461 | 463..=465 | 467..=477);
@@ -303,6 +304,49 @@ fn in_a_dos_table_a_moved_partition_begins_and_ends_elsewhere_in_every_way_of_co
     assert_eq!(moved(TableKind::Dos, table((255, 63), 2)), Err(TableError::Entry(2)));
 }
 
+/// The same disk of 100 MiB onto one of so many, with this at its end.
+fn onto(size: u64, bytes: Vec<u8>, end: &[u8]) -> Result<Fitted, TableError> {
+    let image = image(TableKind::Gpt, FileSystem::Ntfs);
+    fit(bytes, end, &image, &facts(size, None), Vec::new())
+}
+
+#[test]
+fn on_a_disk_of_another_size_a_gpt_says_only_where_that_disk_ends() {
+    let mut was = gpt();
+    was[446] = 0x80;
+    for size in [90 * MIB, 200 * MIB] {
+        let Fitted { beginning, copy } = onto(size, was.clone(), &[]).unwrap();
+        let allowed = |at: usize| {
+            let header = at.wrapping_sub(512);
+            matches!(at, 451..=453 | 458..=461) || matches!(header, 16..=19 | 32..=39 | 48..=55)
+        };
+        let changed = changes(&was, &beginning);
+        assert!(changed.iter().all(|&at| allowed(at)), "{changed:?}");
+        assert_eq!(beginning[446], 0x80, "the boot flag");
+        assert_eq!(number(&beginning, 458, 4), size / 512 - 1);
+        assert_eq!(copy.unwrap().0, size - 33 * 512);
+        assert_eq!(signed(beginning.clone()), beginning, "its checksums");
+    }
+    // More than the entry can say.
+    let beginning = onto(3 << 40, was, &[]).unwrap().beginning;
+    assert_eq!(number(&beginning, 458, 4), u64::from(u32::MAX));
+}
+
+#[test]
+fn where_the_first_gpt_is_damaged_the_copy_is_used() {
+    let sound = onto(100 * MIB, gpt(), &[]).unwrap();
+    let (_, end) = sound.copy.clone().unwrap();
+    for damage in [512, 512 + 70, 1024 + 40, 512 + 84] {
+        let mut damaged = gpt();
+        damaged[damage] ^= 1;
+        assert!(onto(200 * MIB, damaged.clone(), &[]).is_err(), "{damage}");
+        assert_eq!(onto(200 * MIB, damaged.clone(), &end), onto(200 * MIB, gpt(), &[]), "{damage}");
+        let mut both = end.clone();
+        both[40] ^= 1;
+        assert!(onto(200 * MIB, damaged, &both).is_err(), "{damage}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_table_s_bytes_break_it(
@@ -311,6 +355,7 @@ proptest! {
         let mut bytes = gpt();
         write(&mut bytes, 512 + 8, &header);
         let _damaged = shortened(TableKind::Gpt, bytes.clone());
+        let _mended = onto(200 * MIB, noise.clone(), &bytes);
         let _with_more = moved(TableKind::Gpt, bytes);
         let _noise = shortened(if kind == 0 { TableKind::Gpt } else { TableKind::Dos }, noise);
     }
