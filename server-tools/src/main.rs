@@ -1,5 +1,6 @@
 //! `ghostctl`: reads the command line, does what it asks for, and prints what stood in the way once.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,7 +11,8 @@ fn main() -> ExitCode {
     match verbs::run(&Cli::parse()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("ghostctl: {}", job::ending::chain(&error));
+            // Nobody may be there to read it.
+            let _unread = writeln!(io::stderr(), "ghostctl: {}", job::ending::chain(&error));
             ExitCode::from(error.exit_status())
         }
     }

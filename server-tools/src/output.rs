@@ -1,11 +1,14 @@
 //! What people read, and what programs read with `--json`: one line a note, to standard output.
 //!
-//! On a terminal every job has a live line as well, below what is told.
+//! While jobs run it is written [beside](Output::beside_jobs) them. On a terminal every job has a live line then as well,
+//! below what is told.
 
+mod beside;
 mod live;
 pub mod picture;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use ghost_contract::{HostName, Mode, UnixTime};
 use serde::Serialize;
@@ -13,6 +16,7 @@ use serde::Serialize;
 use crate::job::pace::Expected;
 use crate::job::{Note, Sample};
 use crate::sys::clock;
+use beside::Beside;
 use live::LiveLines;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +33,13 @@ pub enum Detail {
     Everything,
 }
 
-#[derive(Debug)]
+/// Where things are told. Clones tell in the same place, from other threads too.
+#[derive(Debug, Clone)]
 pub struct Output {
     form: Form,
     detail: Detail,
-    live: Option<LiveLines>,
+    /// The thread that writes while jobs run.
+    beside: Option<Arc<Beside>>,
 }
 
 #[derive(Serialize)]
@@ -45,14 +51,21 @@ struct JsonNote<'a> {
 }
 
 impl Output {
-    /// Tells in this form; on a terminal, with live lines.
-    pub fn new(form: Form, detail: Detail) -> Self {
-        let live = (form == Form::Plain && io::stdout().is_terminal()).then(LiveLines::default);
-        Self { form, detail, live }
+    /// Tells in this form. Whoever tells waits until it is read.
+    pub const fn new(form: Form, detail: Detail) -> Self {
+        Self { form, detail, beside: None }
     }
 
     pub const fn form(&self) -> Form {
         self.form
+    }
+
+    /// From now on nobody waits until something is read, and a terminal has live lines.
+    pub fn beside_jobs(&mut self) {
+        let has_live_lines = self.form == Form::Plain && io::stdout().is_terminal();
+        // Without a thread jobs are told of as all else is.
+        self.beside = Beside::start(has_live_lines.then(LiveLines::default)).ok().map(Arc::new);
+        self.beside.iter().for_each(|beside| beside.take_over_panics());
     }
 
     /// Tells a note about a host.
@@ -60,32 +73,32 @@ impl Output {
         if self.form == Form::Json {
             return self.json(&JsonNote { at: clock::now(), host, note });
         }
-        if let Some(live) = &mut self.live {
-            live.hear(host, note);
-        }
+        self.change(|live| live.hear(host, note));
         if !note.is_reading() || self.detail == Detail::Everything {
-            self.line(&format!("{host}: {note}"));
+            self.line(&format!("{host}: {}", harmless(&note.to_string())));
         }
     }
 
     /// From now on a host has a job; where lines are live, it gets one.
     pub fn begin(&mut self, host: &HostName, mode: Mode, expected: Option<Expected>) {
-        if let Some(live) = &mut self.live {
-            live.add(host, mode, expected);
-        }
+        self.change(|live| live.add(host, mode, expected));
     }
 
     /// Shows a reading of a client's counters where lines are live.
     pub fn reading(&mut self, host: &HostName, sample: Sample) {
-        if let Some(live) = &mut self.live {
-            live.read(host, sample);
+        self.change(|live| live.read(host, sample));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut LiveLines)) {
+        if let Some(beside) = &self.beside {
+            beside.change(change);
         }
     }
 
     /// Tells a line to people.
     pub fn line(&mut self, text: &str) {
-        match &self.live {
-            Some(live) => live.above(|| write_line(text)),
+        match &self.beside {
+            Some(beside) => beside.tell(text.to_owned()),
             None => write_line(text),
         }
     }
@@ -105,13 +118,28 @@ impl Output {
     /// Tells a value to programs.
     pub fn json(&mut self, value: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
-            write_line(&text);
+            self.line(&text);
         }
     }
 }
 
-/// A reader who has gone away (`ghostctl … | head`) is no reason to leave a job alone.
+/// Without what could make a terminal do more than show it: a note may have a client's words in it.
+fn harmless(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && character != '\n', "\u{fffd}")
+}
+
+/// A reader who has gone away (`ghostctl … | head`) is no reason to stop.
 fn write_line(text: &str) {
     let mut out = io::stdout().lock();
     let _nobody_reads = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_words_cannot_command_the_terminal() {
+        assert_eq!(harmless("a\x1b]0;t\x07é\nb\u{9b}2J\r"), "a\u{fffd}]0;t\u{fffd}é\nb\u{fffd}2J\u{fffd}");
+    }
 }

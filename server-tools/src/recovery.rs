@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::job::{Failure, Step, Swapping};
+use crate::output::{Form, Output};
 use crate::runner::steps::{Steps, Work};
 use crate::site::Site;
 use crate::state::journal::{self, ClientState, Entry, JournalError, State};
@@ -90,6 +91,20 @@ pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recover
         match entry.state() {
             Some(state) => recovered.push(recover_one(site, entry, state, waiting)),
             None => entry.close()?,
+        }
+    }
+    Ok(recovered)
+}
+
+/// Recovers, and tells what became of each job.
+pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, JournalError> {
+    let mut waiting =
+        |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
+    let recovered = recover(site, &mut waiting)?;
+    for one in &recovered {
+        match output.form() {
+            Form::Json => output.json(one),
+            Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
         }
     }
     Ok(recovered)

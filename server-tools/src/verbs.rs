@@ -170,14 +170,7 @@ fn job(
 }
 
 fn recover(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, VerbError> {
-    let mut waiting =
-        |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
-    let recovered = recovery::recover(site, &mut waiting)?;
-    for one in &recovered {
-        match output.form() {
-            Form::Json => output.json(one),
-            Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
-        }
-    }
-    Ok(recovered)
+    // What follows puts back what DHCP offers, which waits for no reader.
+    output.beside_jobs();
+    Ok(recovery::recover_and_tell(site, output)?)
 }

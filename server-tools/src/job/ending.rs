@@ -58,6 +58,14 @@ impl Failure {
         Self { kind, reason: chain(error) }
     }
 
+    /// What a part of this program that has panicked could not do.
+    pub fn of_the_program() -> Self {
+        Self {
+            kind: FailureKind::Failed,
+            reason: "there is an error in ghostctl itself, told above".to_owned(),
+        }
+    }
+
     /// An error with all its causes, and the kind that [`Exit::of`] sees in it.
     pub fn from_error(error: &anyhow::Error) -> Self {
         Self { kind: FailureKind::of(Exit::of(error)), reason: format!("{error:#}") }

@@ -7,12 +7,18 @@ use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// Something that takes long, with a result.
 pub type Task<T> = Box<dyn FnOnce() -> T + Send>;
+/// A task has panicked instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Panicked;
+/// What a task has yielded.
+pub type Ended<T> = Result<T, Panicked>;
 /// A task, or its result, with the place in the list of the job that it is for.
 type Of<T> = (usize, T);
 type Tasks<T> = Receiver<Of<Task<T>>>;
@@ -22,8 +28,8 @@ type Tasks<T> = Receiver<Of<Task<T>>>;
 pub struct Lengthy<T> {
     /// What the threads take; none before the first task.
     tasks: Option<Sender<Of<Task<T>>>>,
-    finished: Sender<Of<T>>,
-    results: Receiver<Of<T>>,
+    finished: Sender<Of<Ended<T>>>,
+    results: Receiver<Of<Ended<T>>>,
     /// Becomes readable when there is a result.
     bell: UnixStream,
     rope: Arc<UnixStream>,
@@ -59,7 +65,9 @@ impl<T: Send + 'static> Lengthy<T> {
             loop {
                 let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok((index, task)) = next else { return };
-                if finished.send((index, task())).is_err() {
+                // Whoever waits for the result must get one, or it waits for ever.
+                let done = panic::catch_unwind(AssertUnwindSafe(task)).map_err(|_told_by_the_hook| Panicked);
+                if finished.send((index, done)).is_err() {
                     return;
                 }
                 // If it is full, the bell rings already.
@@ -69,7 +77,7 @@ impl<T: Send + 'static> Lengthy<T> {
     }
 
     /// What has been done since the last call.
-    pub fn take(&self) -> Vec<Of<T>> {
+    pub fn take(&self) -> Vec<Of<Ended<T>>> {
         let mut rung = [0; 64];
         while matches!((&self.bell).read(&mut rung), Ok(1..)) {}
         self.results.try_iter().collect()
@@ -100,7 +108,7 @@ mod tests {
         assert_eq!(lengthy.take(), []);
         gate.wait();
         wait_for_the_bell(&lengthy);
-        assert_eq!(lengthy.take(), [(7, 42)]);
+        assert_eq!(lengthy.take(), [(7, Ok(42))]);
         assert_eq!(lengthy.take(), []);
     }
 
@@ -113,8 +121,19 @@ mod tests {
             wait_for_the_bell(&lengthy);
             done.extend(lengthy.take());
         }
-        done.sort_unstable();
-        assert!(done.iter().all(|(index, result)| *result == index * 2));
+        done.sort_unstable_by_key(|(index, _)| *index);
+        assert!(done.iter().all(|(index, result)| *result == Ok(index * 2)));
+    }
+
+    #[test]
+    fn a_task_that_panics_is_heard_of_and_the_next_one_is_done() {
+        let mut lengthy: Lengthy<u8> = Lengthy::new().unwrap();
+        lengthy.begin(1, Box::new(|| panic!("made to")));
+        wait_for_the_bell(&lengthy);
+        assert_eq!(lengthy.take(), [(1, Err(Panicked))]);
+        lengthy.begin(2, Box::new(|| 3));
+        wait_for_the_bell(&lengthy);
+        assert_eq!(lengthy.take(), [(2, Ok(3))]);
     }
 
     fn wait_for_the_bell<T: Send + 'static>(lengthy: &Lengthy<T>) {

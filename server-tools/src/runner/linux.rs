@@ -9,7 +9,7 @@ use ghost_contract::report::{self, Event as Reported};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
-use super::lengthy::Lengthy;
+use super::lengthy::{Lengthy, Panicked};
 use super::steps::{Done, Steps, Work};
 use crate::catalog::Catalog;
 use crate::job::{Action, Event, Failure, FailureKind, Job, Note, Phase, Step};
@@ -63,6 +63,8 @@ pub struct Client {
     tree: Tree,
     wire: usize,
     offset: u64,
+    /// The step that is done on a thread.
+    elsewhere: Option<Step>,
 }
 
 pub struct Linux<'a> {
@@ -127,7 +129,7 @@ impl<'a> Linux<'a> {
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
         let expected = self.catalog.expected(&work.begun.host, work.begun.mode, generation);
         self.output.begin(&work.begun.host, work.begun.mode, expected);
-        self.clients.push(Client { work, settings, tree, wire, offset: 0 });
+        self.clients.push(Client { work, settings, tree, wire, offset: 0, elsewhere: None });
         Ok(())
     }
 
@@ -137,6 +139,7 @@ impl<'a> Linux<'a> {
         if step.is_lengthy() {
             return match steps.begin(step, &mut client.work) {
                 Ok(task) => {
+                    client.elsewhere = Some(step);
                     self.lengthy.begin(index, task);
                     Vec::new()
                 }
@@ -160,8 +163,12 @@ impl<'a> Linux<'a> {
         let mut events = Vec::new();
         for (index, done) in self.lengthy.take() {
             let Some(client) = self.clients.get_mut(index) else { continue };
-            let (steps, step) = (Steps { site: self.site, catalog: &self.catalog }, done.step());
-            let result = steps.end(&mut client.work, done);
+            let Some(step) = client.elsewhere.take() else { continue };
+            let steps = Steps { site: self.site, catalog: &self.catalog };
+            let result = match done {
+                Ok(done) => steps.end(&mut client.work, done),
+                Err(Panicked) => Err(Failure::of_the_program()),
+            };
             events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
         }
         events

@@ -84,13 +84,6 @@ pub struct Done {
     result: Result<Yield, StepError>,
 }
 
-impl Done {
-    /// The step that it belongs to.
-    pub const fn step(&self) -> Step {
-        self.step
-    }
-}
-
 /// What there is to show for it.
 #[derive(Debug)]
 enum Yield {

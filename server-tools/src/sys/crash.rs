@@ -1,4 +1,5 @@
-//! Places at which a test build kills itself without warning, to see what the next start makes of it.
+//! Places at which a test build kills itself without warning, to see what the next start makes of it, or panics, to see what it
+//! makes of that itself.
 //!
 //! Without the feature `crash-points`, which only tests switch on, nothing of this is in the program.
 
@@ -7,16 +8,20 @@
 pub const fn point(_name: &str) {}
 
 /// A place with this name is reached. `GHOSTCTL_CRASH_AT=NAME:N` kills the process with SIGKILL the Nth time;
-/// `GHOSTCTL_CRASH_LOG=FILE` collects the names of all places that were passed.
+/// `GHOSTCTL_PANIC_AT=NAME` panics there once; `GHOSTCTL_CRASH_LOG=FILE` collects the names of all places that were passed.
 #[cfg(feature = "crash-points")]
 pub fn point(name: &str) {
     use std::io::Write;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    static PANICKED: AtomicBool = AtomicBool::new(false);
     static PASSED: AtomicU32 = AtomicU32::new(0);
 
     if let Some(log) = std::env::var_os("GHOSTCTL_CRASH_LOG") {
         let opened = std::fs::OpenOptions::new().append(true).create(true).open(log);
         let _lost = opened.and_then(|mut file| writeln!(file, "{name}"));
+    }
+    if std::env::var("GHOSTCTL_PANIC_AT").as_deref() == Ok(name) {
+        assert!(PANICKED.swap(true, Ordering::Relaxed), "made to panic at {name}");
     }
     let Ok(at) = std::env::var("GHOSTCTL_CRASH_AT") else { return };
     let (wanted, count) = at.split_once(':').unwrap_or((&at, "1"));

@@ -1,11 +1,12 @@
-//! The terminal that a person sits at: what it says it can do.
+//! The terminal that a person sits at: what it says it can do, how large it is, and writing to it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::io::Errno;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// How long a terminal may take to answer. One that does not know the question never does.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -20,6 +21,30 @@ pub fn attributes() -> Vec<u8> {
     // A terminal that cannot be asked has answered nothing: then there are just no pictures.
     let opened = OpenOptions::new().read(true).write(true).open("/dev/tty");
     opened.and_then(|terminal| ask(&terminal)).unwrap_or_default()
+}
+
+/// Rows and columns of the terminal that standard output is; those of the oldest ones if it does not say.
+pub fn size() -> (usize, usize) {
+    let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
+    size.map_or((24, 80), |size| (size.ws_row.into(), size.ws_col.into()))
+}
+
+/// Writes some of the bytes to standard output, at least one, past what the standard library holds back. Waits for as long as
+/// nothing is taken.
+pub fn write_some(bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::io::write(io::stdout(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => return Ok(written),
+            Err(Errno::INTR) => {}
+            // Somebody has made it non-blocking, for all who have it open.
+            Err(Errno::AGAIN) => {
+                let stdout = io::stdout();
+                poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Asks without showing the answer; the modes are put back.

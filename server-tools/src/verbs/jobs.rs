@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,11 +23,12 @@ use crate::job::imager::{self, Unsuitable, Wishes};
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, FailureKind, Job, Limits, Note, Plan};
 use crate::output::Output;
+use crate::recovery;
 use crate::runner::drive;
 use crate::runner::linux::{Linux, MachineError};
 use crate::runner::steps::Work;
 use crate::site::{Site, SiteError};
-use crate::state::journal::Begun;
+use crate::state::journal::{Begun, JournalError};
 use crate::sys::{clock, random};
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,9 @@ pub enum JobsError {
     Id(#[from] ghost_contract::job::JobError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// What is left after an error in this program.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// There is nothing to check or to write back.
     #[error("{0} has no good generation: nothing can be checked or written back")]
     NoGeneration(HostName),
@@ -79,7 +84,7 @@ impl JobsError {
             | Self::SharedAddress(..)
             | Self::NoGeneration(_)
             | Self::NoSuchGeneration { .. } => 2,
-            Self::Catalog(_) => FailureKind::Failed.exit().status(),
+            Self::Catalog(_) | Self::Journal(_) => FailureKind::Failed.exit().status(),
         }
     }
 }
@@ -133,6 +138,7 @@ pub fn run(
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
+    drop(configuration);
     for intent in intents {
         let plan = plan(mode, &intent, arguments)?;
         prepared.push((work(site, Arc::clone(&host_table), &intent, &plan)?, intent.settings));
@@ -142,7 +148,14 @@ pub fn run(
     for (work, settings) in prepared {
         machine.add(work, settings)?;
     }
-    drive(&mut jobs, &mut machine);
+    // Nothing of a job may be left, not even by an error in this program.
+    let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine)));
+    if driven.is_err() {
+        // Without their owner the jobs are what a crash leaves.
+        drop(machine);
+        recovery::recover_and_tell(site, output)?;
+        return Ok(Exit::Bug.status());
+    }
     Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done).status())
 }
 

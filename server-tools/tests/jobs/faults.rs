@@ -1,11 +1,15 @@
 //! Given that something stands in the way of a revert, is it told, and is it done as soon as it can be?
 
-use std::process::Output;
+use std::fs::File;
+use std::process::{Child, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::boot_server::{BootServer, said, wait_until};
-use super::client::Client;
+use super::client::{Behaviour, Client};
+use nix::pty::openpty;
+use nix::sys::termios::{FlowArg, tcflow};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What a test lets happen at a moment of its choice.
 #[derive(Clone, Default)]
@@ -114,4 +118,105 @@ fn what_stands_in_the_way_for_a_while_only_delays_the_revert() {
         assert_eq!(server.configured(), before, "{}", fault.what);
         assert!(server.journal().is_empty(), "{}", fault.what);
     });
+}
+
+/// How what a job says is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The window is closed, or ssh has ended.
+    Lost,
+    /// Ctrl-S.
+    Stopped,
+    /// `ghostctl … | less`, and nobody turns the page.
+    Full,
+}
+
+const READERS: [Reader; 3] = [Reader::Lost, Reader::Stopped, Reader::Full];
+
+impl Reader {
+    /// Starts a test of pc2 for this reader. What is yielded keeps it as it is.
+    fn start(self, server: &BootServer) -> (Child, Vec<File>) {
+        let mut command = server.command(["test", "pc2"]);
+        if self == Self::Full {
+            let (taken, given) = std::io::pipe().unwrap();
+            let (taken, given) =
+                (File::from(std::os::fd::OwnedFd::from(taken)), std::os::fd::OwnedFd::from(given));
+            rustix::fs::fcntl_setfl(&given, rustix::fs::OFlags::NONBLOCK).unwrap();
+            while rustix::io::write(&given, &[b'.'; 4096]).is_ok() {}
+            while rustix::io::write(&given, b".").is_ok() {}
+            rustix::fs::fcntl_setfl(&given, rustix::fs::OFlags::empty()).unwrap();
+            command.stderr(given.try_clone().unwrap()).stdout(given);
+            return (command.spawn().unwrap(), vec![taken]);
+        }
+        let terminal = openpty(None, None).unwrap();
+        if self == Self::Stopped {
+            tcflow(&terminal.slave, FlowArg::TCOOFF).unwrap();
+        }
+        command.stderr(terminal.slave.try_clone().unwrap()).stdout(terminal.slave).stdin(Stdio::null());
+        (command.spawn().unwrap(), vec![File::from(terminal.master)])
+    }
+}
+
+#[test]
+fn a_terminal_that_is_lost_or_stopped_neither_ends_nor_holds_up_a_job() {
+    std::thread::scope(|scope| {
+        for reader in READERS {
+            scope.spawn(move || {
+                let server = BootServer::with_hosts(2);
+                let before = server.configured();
+                let gone = Gate::default();
+                let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(gone.is_open()));
+                let (mut running, kept) = reader.start(&server);
+                wait_until("it is swapped", || server.restarts() > 0);
+                let kept = if reader == Reader::Lost { Vec::new() } else { kept };
+                gone.open();
+                let ended = running.wait().unwrap();
+                drop(kept);
+                assert_eq!(ended.code(), Some(0), "{reader:?}: {ended}");
+                assert_eq!(server.configured(), before, "{reader:?}");
+                assert!(server.serves(&before) && server.journal().is_empty(), "{reader:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_job_whose_terminal_is_stopped_is_stopped_by_signals_all_the_same() {
+    std::thread::scope(|scope| {
+        for (reader, signal) in
+            [(Reader::Stopped, Signal::TERM), (Reader::Full, Signal::HUP), (Reader::Full, Signal::QUIT)]
+        {
+            scope.spawn(move || {
+                let server = BootServer::with_hosts(2);
+                let before = server.configured();
+                let (mut running, kept) = reader.start(&server);
+                wait_until("it is swapped", || server.restarts() > 0);
+                kill_process(Pid::from_child(&running), signal).unwrap();
+                let ended = running.wait().unwrap();
+                drop(kept);
+                assert_eq!(ended.code(), Some(1), "{reader:?}, {signal:?}: {ended}");
+                assert_eq!(server.configured(), before, "{reader:?}, {signal:?}");
+                assert!(server.serves(&before) && server.journal().is_empty(), "{reader:?}, {signal:?}");
+            });
+        }
+    });
+}
+
+#[test]
+#[cfg(feature = "crash-points")]
+fn an_error_in_the_program_itself_leaves_nothing_swapped() {
+    for place in
+        ["after-Swap", "after-OfferBoot", "before-Revert", "after-OfferOwn", "before-FinishGeneration"]
+    {
+        let server = BootServer::with_hosts(2);
+        let before = server.configured();
+        let _client = Client::off(&server, 2, Behaviour::Succeeds);
+        let output = server.command(["backup", "pc2"]).env("GHOSTCTL_PANIC_AT", place).output().unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 70)), "{place}: {}", said(&output));
+        assert!(said(&output).contains("error in the program: "), "{place}: {}", said(&output));
+        let recovered = server.run(&["recover"]);
+        assert_eq!(recovered.status.code(), Some(0), "{place}: {}", said(&recovered));
+        assert_eq!(server.configured(), before, "{place}: {}", said(&output));
+        assert!(server.serves(&before) && server.journal().is_empty(), "{place}");
+    }
 }
