@@ -130,6 +130,20 @@ pub trait Files {
     fn free_space(&self, folder: &Path) -> anyhow::Result<u64>;
 }
 
+/// Whether a job in this mode has any business to write to the client's disk. A person in mode `ghost` may want to.
+pub const fn writes_to_the_disk(mode: Mode) -> bool {
+    match mode {
+        Mode::Backup | Mode::Verify | Mode::Test => false,
+        Mode::Restore | Mode::Ghost => true,
+    }
+}
+
+/// The last line in which there is something.
+fn last_line(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
+}
+
 /// What is made of an imager that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
@@ -154,6 +168,10 @@ pub struct Launch {
     pub mounts: Vec<Mount>,
     /// Files to be written before, with the folders that they are in.
     pub files: Vec<LaunchFile>,
+    /// Where it writes what has no bound: each is a pipe, of which the beginning and the end are kept.
+    pub logs: Vec<&'static str>,
+    /// That one of these to which its error output goes, and its output where it has no terminal.
+    pub errors: &'static str,
     pub program: PathBuf,
     pub arguments: Vec<String>,
     /// Its environment, all of it.

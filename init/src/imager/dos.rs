@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use ghost_contract::{Mode, layout};
 
 use super::evidence::{self, ERROR_FILE, Evidence, FoundFile};
-use super::{Files, Input, Judgement, Needs};
+use super::{Files, Input, Judgement, Needs, last_line};
 use crate::disk::BlockDevice;
 
 /// The folder of everything that belongs to the imager, in memory: nothing of it outlives the job.
@@ -27,6 +27,8 @@ pub const HOME: &str = "/run/ghost/dos/home";
 /// Where the emulator puts pictures of its screen.
 pub const CAPTURES: &str = "/run/ghost/dos/captures";
 pub const LOG: &str = "/run/ghost/dos/log";
+/// What the emulator says by its error output, settings that it does not take among it.
+pub const ERRORS: &str = "/run/ghost/dos/errors";
 
 /// What every emulator needs.
 pub(super) const NEEDS: Needs = Needs {
@@ -80,12 +82,17 @@ pub(super) fn judge(
     complaint: fn(&str) -> Option<String>,
 ) -> anyhow::Result<Judgement> {
     let marks = files.list(Path::new(MARKS))?;
+    let mut complaint = complaint(&log(files)?);
+    if complaint.is_none() && !evidence::has_started(&marks) {
+        // Warnings stand there too, so that it explains only what is known to have gone wrong.
+        complaint = last_line(&files.read(Path::new(ERRORS))?.unwrap_or_default());
+    }
     let evidence = Evidence {
         error_text: error_text(&marks, files)?,
         marks,
         images: files.list(Path::new(IMAGES))?,
         free: files.free_space(Path::new(IMAGES))?,
-        complaint: complaint(&log(files)?),
+        complaint,
     };
     Ok(evidence.judge(mode))
 }
@@ -110,4 +117,67 @@ pub(super) fn plain(path: &Path) -> anyhow::Result<&str> {
 /// The path of a file in the imager's own folder.
 pub(super) fn inside(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use ghost_contract::report::Outcome;
+
+    use super::*;
+    use crate::imager::evidence::STARTED;
+
+    /// Files by their paths; a folder has those below it.
+    #[derive(Default)]
+    struct Kept(HashMap<&'static str, &'static str>);
+
+    impl Files for Kept {
+        fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+            Ok(self
+                .0
+                .iter()
+                .find(|(name, _)| Path::new(name) == path)
+                .map(|(_, text)| text.as_bytes().to_vec()))
+        }
+
+        fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+            let inside = self.0.iter().filter_map(|(path, text)| {
+                let name = Path::new(path).strip_prefix(folder).ok()?.to_str()?.to_owned();
+                Some(FoundFile { name, size: u64::try_from(text.len()).unwrap() })
+            });
+            Ok(inside.collect())
+        }
+
+        fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
+            Ok(1 << 30)
+        }
+    }
+
+    fn reason(files: &[(&'static str, &'static str)]) -> String {
+        let no_complaint = |_: &str| None;
+        match judge(Mode::Restore, &Kept(files.iter().copied().collect()), no_complaint).unwrap().outcome {
+            Outcome::Failed { reason } => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_the_emulator_said_at_last_explains_why_dos_did_not_start() {
+        let refused = ("/run/ghost/dos/errors", "warning\nError in dosemurc: unrecognized command '$_x'\n\n");
+        assert_eq!(
+            reason(&[refused]),
+            "the emulator ended before it had started DOS's batch file: Error in dosemurc: unrecognized command '$_x'"
+        );
+        let started = ("/run/ghost/dos/m/STARTED.TXT", "image");
+        assert!(started.0.ends_with(STARTED));
+        assert_eq!(reason(&[refused, started]), "the emulator ended before the DOS program had");
+    }
+
+    #[test]
+    fn the_work_begins_with_the_mark() {
+        assert!(!has_begun(&Kept::default()).unwrap());
+        let marked = Kept([("/run/ghost/dos/m/started.txt", "")].into());
+        assert!(has_begun(&marked).unwrap());
+    }
 }

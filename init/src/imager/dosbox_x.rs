@@ -14,9 +14,9 @@ use evdev::KeyCode;
 use ghost_contract::Mode;
 use ghost_contract::bootdisk::{self, BootFile, BootdiskError, GHOST};
 
-use super::dos::{self, CAPTURES, Commission, HOME, IMAGES, LOG, MARKS, PROGRAM, inside, plain};
+use super::dos::{self, CAPTURES, Commission, ERRORS, HOME, IMAGES, LOG, MARKS, PROGRAM, inside, plain};
 use super::evidence::{DONE, FAILED, STARTED};
-use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
+use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal, writes_to_the_disk};
 use crate::disk::BlockDevice;
 
 /// What these keys do when they are pressed together: dosbox-x writes a picture into [`CAPTURES`].
@@ -122,6 +122,8 @@ fn launch(commission: &Commission<'_>, floppy: Vec<BootFile>) -> anyhow::Result<
         files: program.chain([not_run, configuration]).collect(),
         program: PathBuf::from("dosbox-x"),
         arguments: arguments.map(str::to_owned).to_vec(),
+        logs: vec![LOG, ERRORS],
+        errors: ERRORS,
         environment: vec![("SDL_VIDEODRIVER", "evdev"), ("SDL_AUDIODRIVER", "dummy"), ("HOME", HOME)],
         terminal: Terminal::None,
     })
@@ -132,10 +134,11 @@ fn launch(commission: &Commission<'_>, floppy: Vec<BootFile>) -> anyhow::Result<
 fn configuration(commission: &Commission<'_>) -> anyhow::Result<String> {
     bootdisk::check_command(commission.command)?;
     let disk = plain(commission.disk)?;
+    let read_only = if writes_to_the_disk(commission.mode) { "" } else { " -ro" };
     let batch = format!(
         "@echo off\n\
          mount -z y\n\
-         imgmount 2 {disk} -t hdd\n\
+         imgmount 2 {disk} -t hdd{read_only}\n\
          mount c {PROGRAM}\n\
          mount m {MARKS}\n\
          mount z {IMAGES}\n\
@@ -226,6 +229,13 @@ mod tests {
         let configuration = launch.files.last().unwrap();
         assert_eq!(configuration.path, Path::new("/run/ghost/dos/dosbox.conf"));
         assert_eq!(String::from_utf8_lossy(&configuration.content), include_str!("dosbox_x/backup.conf"));
+    }
+
+    #[test]
+    fn only_a_restore_may_write_to_the_disk() {
+        let launch = launch(&commission(Mode::Restore), floppy()).unwrap();
+        let settings = String::from_utf8_lossy(&launch.files.last().unwrap().content);
+        assert!(settings.contains("imgmount 2 /dev/sda -t hdd\n"), "{settings}");
     }
 
     #[test]

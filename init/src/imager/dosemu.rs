@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, ensure};
 use ghost_contract::{Mode, bootdisk};
 
-use super::dos::{self, Commission, HOME, IMAGES, LOG, MARKS, inside, plain};
-use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
+use super::dos::{self, Commission, ERRORS, HOME, IMAGES, LOG, MARKS, inside, plain};
+use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal, writes_to_the_disk};
 use crate::disk::BlockDevice;
 use crate::fstab::{Mount, MountFlag};
 
@@ -114,7 +114,7 @@ fn launch(
     let command = if commission.mode == Mode::Ghost { "" } else { commission.command };
     let floppy = LaunchFile { path: inside("ghost.img"), content: bootdisk::fill(template, command)? };
     let (settings, options) = match installed.flavour {
-        Flavour::Dosemu1 => (dosemu1(plain(commission.disk)?), ["-k", "-f"]),
+        Flavour::Dosemu1 => (dosemu1(plain(commission.disk)?, commission.mode), ["-k", "-f"]),
         Flavour::Dosemu2 => (dosemu2(plain(commission.disk)?), ["-t", "-f"]),
     };
     let configuration = LaunchFile { path: inside("dosemurc"), content: settings.into_bytes() };
@@ -130,6 +130,8 @@ fn launch(
         files: vec![floppy, configuration, disclaimer],
         program: installed.path.to_owned(),
         arguments: arguments.map(str::to_owned).to_vec(),
+        logs: vec![LOG, ERRORS],
+        errors: ERRORS,
         environment: vec![("HOME", HOME), ("TERM", "linux")],
         terminal: Terminal::FirstVt,
     })
@@ -146,11 +148,12 @@ fn shared_memory() -> Mount {
     }
 }
 
-fn dosemu1(disk: &str) -> String {
+fn dosemu1(disk: &str, mode: Mode) -> String {
+    let read_only = if writes_to_the_disk(mode) { "" } else { ":ro" };
     format!(
         "$_cpu_emu = \"full\"\n\
          $_vbootfloppy = \"/run/ghost/dos/ghost.img\"\n\
-         $_hdimage = \"{disk}\"\n\
+         $_hdimage = \"{disk}{read_only}\"\n\
          $_sound = (off)\n\
          $_pktdriver = (off)\n\
          $_layout = \"us\"\n"
@@ -221,12 +224,26 @@ mod tests {
             text(&launch, "/run/ghost/dos/dosemurc"),
             r#"$_cpu_emu = "full"
 $_vbootfloppy = "/run/ghost/dos/ghost.img"
-$_hdimage = "/dev/sda"
+$_hdimage = "/dev/sda:ro"
 $_sound = (off)
 $_pktdriver = (off)
 $_layout = "us"
 "#
         );
+    }
+
+    #[test]
+    fn the_disk_can_be_written_only_where_that_is_the_job() {
+        for (mode, disk) in [
+            (Mode::Backup, "\"/dev/sda:ro\""),
+            (Mode::Verify, "\"/dev/sda:ro\""),
+            (Mode::Restore, "\"/dev/sda\""),
+            (Mode::Ghost, "\"/dev/sda\""),
+        ] {
+            let launch = launch(Flavour::Dosemu1, mode);
+            let settings = text(&launch, "/run/ghost/dos/dosemurc");
+            assert!(settings.contains(&format!("$_hdimage = {disk}\n")), "{mode}: {settings}");
+        }
     }
 
     #[test]

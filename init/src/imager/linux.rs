@@ -11,7 +11,7 @@ use ghost_contract::image::{DiskImage, Ending, LinuxSettings, Phase, Progress, S
 use ghost_contract::report::Outcome;
 use ghost_contract::{Mode, layout};
 
-use super::{Display, Files, Imager, Input, Judgement, Launch, LaunchFile, Needs, Terminal};
+use super::{Display, Files, Imager, Input, Judgement, Launch, LaunchFile, Needs, Terminal, last_line};
 use crate::disk::BlockDevice;
 
 /// The program, in the base root.
@@ -24,6 +24,8 @@ const SCRATCH: &str = "/run/ghost/imager/scratch";
 const SETTINGS: &str = "/run/ghost/imager/settings.json";
 /// How far it is; replaced by it every second or two.
 const PROGRESS: &str = "/run/ghost/imager/progress.json";
+/// What it says by its error output.
+const ERRORS: &str = "/run/ghost/imager/errors";
 /// How it ended; written by it last.
 const RESULT: &str = "/run/ghost/imager/result.json";
 
@@ -68,6 +70,7 @@ impl Imager for Linux {
             result: files.read(Path::new(RESULT))?,
             progress: files.read(Path::new(PROGRESS))?,
             descriptions: descriptions.collect::<Result<_, _>>()?,
+            errors: files.read(Path::new(ERRORS))?.unwrap_or_default(),
         };
         Ok(evidence.judge(mode))
     }
@@ -93,6 +96,8 @@ fn launch(mode: Mode, disks: &[PathBuf], settings: &LinuxSettings) -> anyhow::Re
         files: vec![LaunchFile { path: PathBuf::from(SETTINGS), content: settings }],
         program: PathBuf::from(PROGRAM),
         arguments: fixed.iter().chain(room).map(|word| (*word).to_owned()).chain(named).collect(),
+        logs: vec![ERRORS],
+        errors: ERRORS,
         environment: vec![("HOME", "/run/ghost/imager"), ("TERM", "linux"), ("LC_ALL", "C.UTF-8")],
         terminal: Terminal::FirstVt,
     })
@@ -117,6 +122,8 @@ struct Evidence {
     progress: Option<Vec<u8>>,
     /// The descriptions of the images, one a disk of the job; none for one that is not there.
     descriptions: Vec<Option<Vec<u8>>>,
+    /// What it said by its error output.
+    errors: Vec<u8>,
 }
 
 impl Evidence {
@@ -129,8 +136,9 @@ impl Evidence {
         let ended = self.result.as_deref().map(serde_json::from_slice::<Ending>);
         let (fault, target, remarks) = match ended {
             None => {
-                let reason =
-                    format!("the imager ended while it was {}, without a result", last_phase.as_str());
+                let phase = last_phase.as_str();
+                let said = last_line(&self.errors).map_or_else(String::new, |line| format!(": {line}"));
+                let reason = format!("the imager ended while it was {phase}, without a result{said}");
                 (Some(reason), target_by_progress, Vec::new())
             }
             Some(Err(error)) => {

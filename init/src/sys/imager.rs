@@ -13,13 +13,11 @@ use nix::unistd::Pid;
 
 use super::child::{Children, Departure};
 use super::file;
+use super::log::Log;
 use super::terminal::FIRST_VT;
-use crate::imager::dos::FOLDER;
 use crate::imager::evidence::FoundFile;
 use crate::imager::{Files, Launch, Terminal};
 
-/// What the imager writes to its standard output and error output.
-const OUTPUT: &str = "output";
 /// Between two looks at whether something has come about.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -44,18 +42,17 @@ pub fn start(
     at_end: impl FnOnce(Departure) + Send + 'static,
 ) -> anyhow::Result<Pid> {
     let mut command = Command::new("setsid");
+    let errors = || open(Path::new(launch.errors), OpenOptions::new().write(true));
     match launch.terminal {
         Terminal::None => {
-            let output = open(&Path::new(FOLDER).join(OUTPUT), OpenOptions::new().create(true).append(true))?;
-            let errors = output.try_clone().with_context(|| cannot_open(Path::new(OUTPUT)))?;
-            command.stdin(Stdio::null()).stdout(output).stderr(errors);
+            command.stdin(Stdio::null()).stdout(errors()?);
         }
         Terminal::FirstVt => {
-            let terminal = open(Path::new(FIRST_VT), OpenOptions::new().read(true).write(true))?;
-            let again = || terminal.try_clone().with_context(|| cannot_open(Path::new(FIRST_VT)));
-            command.arg("--ctty").stdin(again()?).stdout(again()?).stderr(again()?);
+            let terminal = || open(Path::new(FIRST_VT), OpenOptions::new().read(true).write(true));
+            command.arg("--ctty").stdin(terminal()?).stdout(terminal()?);
         }
     }
+    command.stderr(errors()?);
     command.arg(&launch.program).args(&launch.arguments).env_clear().envs(launch.environment.iter().copied());
     Ok(children.spawn(&mut command, at_end)?)
 }
@@ -134,12 +131,28 @@ fn free_space(folder: &Path) -> anyhow::Result<u64> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
-/// The files of this machine.
-pub struct MachineFiles;
+/// The files of this machine, and the logs of one imager.
+pub struct MachineFiles {
+    logs: Vec<(PathBuf, Log)>,
+}
+
+impl MachineFiles {
+    /// The imager has no logs yet.
+    pub const WITHOUT_LOGS: Self = Self { logs: Vec::new() };
+
+    /// Makes the logs that an imager will write.
+    pub fn with_logs_of(launch: &Launch) -> anyhow::Result<Self> {
+        let listen = |path: &&str| Ok((PathBuf::from(path), Log::listen(Path::new(path))?));
+        Ok(Self { logs: launch.logs.iter().map(listen).collect::<anyhow::Result<_>>()? })
+    }
+}
 
 impl Files for MachineFiles {
     fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-        file::read(path)
+        match self.logs.iter().find(|(log, _)| log == path) {
+            Some((_, log)) => Ok(Some(log.content())),
+            None => file::read(path),
+        }
     }
 
     fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {

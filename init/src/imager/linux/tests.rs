@@ -81,7 +81,8 @@ fn failure(evidence: &Evidence, mode: Mode) -> (String, Option<TargetDisk>) {
 #[test]
 fn a_job_has_succeeded_when_the_result_says_so_and_a_backup_left_its_images() {
     let descriptions = vec![Some(image()), Some(image())];
-    let evidence = Evidence { result: done(&["partition 2 is saved raw"]), descriptions, progress: None };
+    let evidence =
+        Evidence { result: done(&["partition 2 is saved raw"]), descriptions, ..Evidence::default() };
     let judgement = evidence.judge(Mode::Backup);
     assert_eq!(judgement.outcome, Outcome::Succeeded);
     assert_eq!(judgement.remarks, ["partition 2 is saved raw"]);
@@ -96,7 +97,7 @@ fn a_backup_without_a_whole_image_of_every_disk_is_a_failure() {
     let with = |description| Evidence {
         result: done(&[]),
         descriptions: vec![Some(image()), description],
-        progress: None,
+        ..Evidence::default()
     };
     let missing = failure(&with(None), Mode::Backup).0;
     assert_eq!(missing, "the imager says that all went well, and disk1 has no disk.json");
@@ -127,6 +128,9 @@ fn without_a_result_it_did_not_come_to_its_end() {
         let reason = format!("the imager ended while it was {expected}, without a result");
         assert_eq!(failure(&evidence, Mode::Restore), (reason, target));
     }
+    let broken = Evidence { errors: b"warning\nkilled by a bug\n\n".to_vec(), ..Evidence::default() };
+    let reason = failure(&broken, Mode::Restore).0;
+    assert_eq!(reason, "the imager ended while it was surveying, without a result: killed by a bug");
     let torn = Evidence {
         result: Some(b"{\"ending\":".to_vec()),
         progress: at(Phase::Writing),

@@ -22,6 +22,7 @@ use crate::screen::album::Album;
 use crate::sys::child::{Children, Departure};
 use crate::sys::imager::{self as processes, MachineFiles};
 use crate::sys::keyboard::Keyboard;
+use crate::sys::read_only::ReadOnly;
 use crate::sys::terminal::Modes;
 use crate::sys::{counters, file, modules, terminal, vga};
 use crate::task::{Farewell, Finding, Glance};
@@ -43,12 +44,15 @@ pub(super) struct Bench {
 struct Ready {
     mode: Mode,
     imager: Box<dyn Imager>,
+    files: MachineFiles,
     launch: Launch,
     disks: Vec<String>,
     screens: PathBuf,
     album: Mutex<Album>,
     /// What its questions are answered with, if it asks any.
     keyboard: Option<Mutex<Keyboard>>,
+    /// The disks that refuse to be written as long as the imager may run.
+    read_only: Mutex<Vec<ReadOnly>>,
     session: Mutex<Option<Pid>>,
     /// The modes of the terminal that it has, as they were before.
     modes: Option<Modes>,
@@ -101,9 +105,10 @@ impl Bench {
         processes::make_folders(needs.folders)?;
         let screens = planning::bind_images(job, &needs)?;
         file::make_folder(&screens)?;
-        let launch = imager.prepare(job.mode, &disks, &MachineFiles)?;
+        let launch = imager.prepare(job.mode, &disks, &MachineFiles::WITHOUT_LOGS)?;
         launch.mounts.iter().try_for_each(planning::mount)?;
         processes::write_files(&launch)?;
+        let files = MachineFiles::with_logs_of(&launch)?;
         let keyboard = match needs.input {
             Input::Keyboard => Some(Mutex::new(Keyboard::plug_in()?)),
             Input::Nothing => None,
@@ -115,11 +120,30 @@ impl Bench {
             Terminal::None => None,
         };
         let session = Mutex::new(None);
+        let read_only = match imager::writes_to_the_disk(job.mode) {
+            true => Vec::new(),
+            false => {
+                disks.iter().map(|disk| ReadOnly::make(&disk.device())).collect::<anyhow::Result<_>>()?
+            }
+        };
+        let read_only = Mutex::new(read_only);
         let disks: Vec<String> = disks.into_iter().map(|disk| disk.name).collect();
         let terminal = launch.terminal;
         let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone(), terminal };
         let album = Mutex::new(Album::new(title(job)));
-        let ready = Ready { mode: job.mode, imager, launch, disks, screens, album, keyboard, session, modes };
+        let ready = Ready {
+            mode: job.mode,
+            imager,
+            files,
+            launch,
+            disks,
+            screens,
+            album,
+            keyboard,
+            read_only,
+            session,
+            modes,
+        };
         *locked(&self.ready) = Some(Arc::new(ready));
         Ok(finding)
     }
@@ -139,8 +163,8 @@ impl Bench {
     pub(super) fn look(&self, interface: &str, glance: Glance) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let counters = counters::read(&ready.disks, interface)?;
-        let progress = ready.imager.progress(&MachineFiles)?;
-        let has_begun = ready.imager.has_begun(&MachineFiles)?;
+        let progress = ready.imager.progress(&ready.files)?;
+        let has_begun = ready.imager.has_begun(&ready.files)?;
         Ok(Finding::Seen { counters, text: capture::text(&ready, glance)?, has_begun, progress })
     }
 
@@ -159,6 +183,9 @@ impl Bench {
             ready.modes.as_ref().map_or(Ok(()), terminal::put_back)?;
         }
         ended?;
+        if farewell == Farewell::Force {
+            locked(&ready.read_only).drain(..).try_for_each(ReadOnly::put_back)?;
+        }
         Ok(Finding::Done)
     }
 
@@ -170,7 +197,7 @@ impl Bench {
             // What a person did there is for that person to judge.
             return Ok(Finding::Judged(Judgement::of(Outcome::Succeeded)));
         }
-        Ok(Finding::Judged(ready.imager.judge(ready.mode, ready.disks.len(), &MachineFiles)?))
+        Ok(Finding::Judged(ready.imager.judge(ready.mode, ready.disks.len(), &ready.files)?))
     }
 }
 

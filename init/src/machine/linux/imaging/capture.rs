@@ -13,7 +13,7 @@ use crate::imager::Display;
 use crate::machine::linux::monitor;
 use crate::screen::Screen;
 use crate::screen::album::Frame;
-use crate::sys::imager::{self as processes, MachineFiles};
+use crate::sys::imager as processes;
 use crate::sys::{clock, file, screens};
 use crate::task::{Finding, Glance};
 
@@ -100,7 +100,7 @@ pub(super) fn text(ready: &Ready, glance: Glance) -> anyhow::Result<Option<Strin
                 Glance::Close => own_picture(ready, Path::new(folder), keys)?,
             };
             let read = drawn.and_then(|picture| Screen::Png(picture).text());
-            let texts: Vec<String> = ready.imager.written(&MachineFiles)?.into_iter().chain(read).collect();
+            let texts: Vec<String> = ready.imager.written(&ready.files)?.into_iter().chain(read).collect();
             Ok((!texts.is_empty()).then(|| texts.join("\n")))
         }
     }
@@ -109,7 +109,7 @@ pub(super) fn text(ready: &Ready, glance: Glance) -> anyhow::Result<Option<Strin
 fn shot(ready: &Ready) -> anyhow::Result<Shot> {
     if let Display::OwnPictures { by, folder, keys } = ready.imager.display() {
         if let Some(picture) = own_picture(ready, Path::new(folder), keys)? {
-            let written = ready.imager.written(&MachineFiles)?;
+            let written = ready.imager.written(&ready.files)?;
             return Ok(Shot { screen: Screen::Png(picture), written, source: by, passed_over: Vec::new() });
         }
     }
