@@ -26,6 +26,7 @@
 //! |---|---|---|
 //! | `DHCPDCONF` | the configuration of dhcpd | `/etc/dhcp/dhcpd.conf`, then `/etc/dhcpd.conf` |
 //! | `DHCPDCHECK` | what accepts or refuses a configuration; the word `FILE` stands for its path, which else comes last | `dhcpd -t -cf FILE` |
+//! | `RESTART_DISTANCE` | how far apart restarts of the DHCP server are at least, where systemd does not tell the limit of its unit | `3` |
 //! | `TFTPBASE` | the TFTP server's folder | `/srv/tftp` |
 //! | `STATEDIR` | journal and job records | `/var/lib/ghost4linux` |
 //!
@@ -72,6 +73,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use ghost_contract::ImagerName;
 pub use settings::Settings;
@@ -103,6 +105,8 @@ pub struct Ghostrc {
     pub dhcp_configurations: Vec<PathBuf>,
     /// Accepts or refuses a configuration of dhcpd (`DHCPDCHECK`); see [`CommandLine::for_file`].
     pub dhcp_check: CommandLine,
+    /// How far apart restarts are at least, where systemd does not tell (`RESTART_DISTANCE`).
+    pub restart_distance: Duration,
     /// The TFTP server's folder (`TFTPBASE`).
     pub tftp_base: PathBuf,
     /// Journal and job records (`STATEDIR`).

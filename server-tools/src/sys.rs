@@ -14,6 +14,7 @@ pub mod lock;
 pub mod mount;
 pub mod own_address;
 pub mod packet;
+pub mod process;
 pub mod program;
 pub mod random;
 pub mod regular;

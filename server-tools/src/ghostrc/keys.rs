@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::values::{CommandLine, Export, SecureOn, absolute, interface};
+use super::settings::TIME;
+use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface};
 use super::{Assignment, DHCPD_CONF, Fault, Ghostrc, GhostrcError, Override, Settings, Warning};
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 10] = [
+pub(super) const SERVER_KEYS: [&str; 11] = [
     "PXEADDR",
     "PXEBASE",
     "GHSTBASE",
@@ -19,6 +21,7 @@ pub(super) const SERVER_KEYS: [&str; 10] = [
     "ETHERWAKE",
     "DHCPDCONF",
     "DHCPDCHECK",
+    "RESTART_DISTANCE",
     "TFTPBASE",
     "STATEDIR",
 ];
@@ -34,6 +37,7 @@ pub(super) struct Draft {
     ether_wake: Option<CommandLine>,
     dhcp_configuration: Option<PathBuf>,
     dhcp_check: Option<CommandLine>,
+    restart_distance: Option<Duration>,
     tftp_base: Option<PathBuf>,
     state_folder: Option<PathBuf>,
     pub(super) warnings: Vec<Warning>,
@@ -76,6 +80,7 @@ impl Draft {
             "ETHERWAKE" => self.ether_wake = Some(ether_wake(command()?)?),
             "DHCPDCONF" => self.dhcp_configuration = Some(path()?),
             "DHCPDCHECK" => self.dhcp_check = Some(command()?),
+            "RESTART_DISTANCE" => self.restart_distance = Some(duration(value).ok_or(TIME)?),
             "TFTPBASE" => self.tftp_base = Some(path()?),
             _ => self.state_folder = Some(path()?),
         }
@@ -111,6 +116,7 @@ impl Draft {
                 .dhcp_configuration
                 .map_or_else(|| DHCPD_CONF.map(PathBuf::from).to_vec(), |configured| vec![configured]),
             dhcp_check: self.dhcp_check.unwrap_or_else(CommandLine::dhcpd_check),
+            restart_distance: self.restart_distance.unwrap_or(Duration::from_secs(3)),
             tftp_base: self.tftp_base.unwrap_or_else(|| PathBuf::from("/srv/tftp")),
             state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),
             warnings: self.warnings,

@@ -44,7 +44,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
 }
 
 /// All keys.
-pub const KEYS: [Key; 35] = [
+pub const KEYS: [Key; 36] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -71,6 +71,12 @@ pub const KEYS: [Key; 35] = [
         "COMMAND",
         "dhcpd -t -cf FILE",
         "Accepts or refuses an edited configuration, whose name stands for FILE",
+    ),
+    server(
+        "RESTART_DISTANCE",
+        "TIME",
+        "3",
+        "How far apart restarts of the DHCP server are at least, where systemd does not tell the limit of its unit",
     ),
     server("TFTPBASE", "FOLDER", "/srv/tftp", "The TFTP server's folder"),
     server("STATEDIR", "FOLDER", "/var/lib/ghost4linux", "Locks, the journal and the records of jobs"),

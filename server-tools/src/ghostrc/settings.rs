@@ -87,7 +87,7 @@ impl Default for Settings {
 /// Bytes of the smallest piece.
 const SMALLEST_PIECE: u64 = 1_000_000;
 /// What a time has to look like.
-const TIME: &str = "a time: whole seconds, or a number with s, m, h or d, as in 90s or 12h";
+pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h or d, as in 90s or 12h";
 
 impl Settings {
     /// The keys that a host can have for itself.

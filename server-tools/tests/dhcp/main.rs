@@ -11,3 +11,7 @@ mod fuzz_targets;
 mod oracle;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod restarts;
+#[cfg(test)]
+mod server;

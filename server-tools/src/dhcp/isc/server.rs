@@ -9,7 +9,7 @@ use ghost_contract::{HostName, MacAddress};
 
 use super::check::PrivateCopy;
 use super::edit::absolute;
-use super::{HostTable, edit};
+use super::{HostTable, edit, running};
 use crate::dhcp::{Change, Configuration, Edit, Fault, Host, Kind, Listed, Reverts, Server, Swap, Wanted};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
@@ -20,12 +20,19 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
 
+/// How long systemd may take to tell of a unit.
+const SHOW_DEADLINE: Duration = Duration::from_secs(5);
+
 /// The dhcpd of a boot server.
 #[derive(Debug)]
 pub struct Dhcpd {
     configuration: PathBuf,
     checker: CommandLine,
     restart: CommandLine,
+    /// Between restarts, where systemd does not tell.
+    distance: Duration,
+    /// Holds the restart command with which a dhcpd was seen running here: then it must run after each restart.
+    seen: PathBuf,
 }
 
 impl Dhcpd {
@@ -34,7 +41,22 @@ impl Dhcpd {
             configuration: configuration.to_owned(),
             checker: ghostrc.dhcp_check.clone(),
             restart: ghostrc.dhcp_restart.clone(),
+            distance: ghostrc.restart_distance,
+            seen: ghostrc.state_folder.join("restart/seen"),
         }
+    }
+
+    fn seen_with(&self) -> String {
+        format!("{} for {}\n", self.restart, self.configuration.display())
+    }
+
+    fn remember_that_it_is_seen(&self) {
+        // Without it a dhcpd that is down before the restart is not waited for.
+        let _unsaid = std::fs::write(&self.seen, self.seen_with());
+    }
+
+    fn is_seen(&self) -> bool {
+        std::fs::read_to_string(&self.seen).is_ok_and(|seen| seen == self.seen_with())
     }
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
@@ -86,11 +108,29 @@ impl Server for Dhcpd {
     fn take_up(&self) -> anyhow::Result<()> {
         let mut words = vec![self.restart.program().to_owned()];
         words.extend_from_slice(self.restart.arguments());
-        service::run(&words, RESTART_DEADLINE).map(|_words| ()).exit(Exit::Configuration)
+        let before = running::serving(&self.configuration);
+        if !before.is_empty() {
+            self.remember_that_it_is_seen();
+        }
+        service::run(&words, RESTART_DEADLINE).exit(Exit::Configuration)?;
+        if before.is_empty() && !self.is_seen() {
+            return Ok(());
+        }
+        running::wait_for_another(&self.configuration, &before)
+            .with_context(|| format!("'{}' did not restart the DHCP server", self.restart))
+            .exit(Exit::Configuration)
     }
 
     fn distance(&self) -> Duration {
-        Duration::ZERO
+        let program = Path::new(self.restart.program()).file_name();
+        let unit = self.restart.arguments().iter().find(|word| *word != "restart" && !word.starts_with('-'));
+        let Some(unit) = unit.filter(|_| program.is_some_and(|name| name == "systemctl")) else {
+            return self.distance;
+        };
+        let show =
+            [self.restart.program(), "show", "-p", "StartLimitIntervalUSec", "-p", "StartLimitBurst", unit];
+        let shown = service::run(&show.map(str::to_owned), SHOW_DEADLINE);
+        shown.ok().and_then(|shown| running::distance(&shown)).unwrap_or(self.distance)
     }
 }
 

@@ -1,0 +1,160 @@
+//! Whether dhcpd runs with our configuration, and whether a restart has really made another process of it.
+//!
+//! dhcpd reads its configuration once, at its start: a process that has begun after the edit has the new one. Where no dhcpd
+//! has ever been seen (in a container, on another machine), the restart command is believed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use crate::ghostrc::DHCPD_CONF;
+use crate::sys::clock;
+use crate::sys::process::{self, Identity, Process};
+
+/// How long it may take until the new process is there. A command such as Debian's script returns when it is.
+const APPEARS_WITHIN: Duration = Duration::from_secs(5);
+/// How long it must stay. Before dhcpd goes to the background it is a process that ends by itself.
+const STAYS: Duration = Duration::from_millis(300);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The processes of dhcpd that serve this configuration.
+pub(super) fn serving(configuration: &Path) -> Vec<Identity> {
+    let serves = |process: &Process| serves(process, configuration);
+    process::named("dhcpd").into_iter().filter(serves).map(|process| process.identity).collect()
+}
+
+/// Waits until a process serves the configuration that was not there before the restart.
+pub(super) fn wait_for_another(configuration: &Path, before: &[Identity]) -> anyhow::Result<()> {
+    let deadline = clock::uptime() + APPEARS_WITHIN;
+    let mut seen: Option<(Identity, Duration)> = None;
+    loop {
+        let now = clock::uptime();
+        let serving = serving(configuration);
+        let new = serving.iter().find(|process| !before.contains(process)).copied();
+        match (new, seen) {
+            (Some(new), Some((same, since))) if new == same && now.saturating_sub(since) >= STAYS => {
+                return Ok(());
+            }
+            (Some(new), Some((same, _))) if new == same => {}
+            (new, _) => seen = new.map(|new| (new, now)),
+        }
+        if now >= deadline && seen.is_none() {
+            return Err(missing(&serving));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn missing(serving: &[Identity]) -> anyhow::Error {
+    serving.first().map_or_else(
+        || anyhow!("it ended without an error, but dhcpd does not run; its log says why (journalctl, /var/log/syslog)"),
+        |same| {
+            anyhow!(
+                "it ended without an error, but dhcpd is still the process {} that ran before; set DHCPD in ghostrc to what restarts it",
+                same.pid
+            )
+        },
+    )
+}
+
+/// Whether it is a server for IPv4, and that of this configuration.
+fn serves(process: &Process, configuration: &Path) -> bool {
+    let mut named = None;
+    let mut words =
+        process.arguments.iter().skip_while(|word| !word.to_string_lossy().ends_with("dhcpd")).skip(1);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("-cf") => named = words.next().map(PathBuf::from),
+            // Servers of IPv6, and checkers.
+            Some("-6" | "-t" | "-T") => return false,
+            _ => {}
+        }
+    }
+    match named {
+        Some(named) => same(&process.folder.join(named), configuration),
+        None => DHCPD_CONF.iter().any(|known| same(Path::new(known), configuration)),
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    one == other
+        || std::fs::canonicalize(one)
+            .ok()
+            .is_some_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
+/// How far apart restarts must be so that systemd does not refuse them, from what `systemctl show` prints of a unit; none if it
+/// tells no limit. Pure.
+pub(super) fn distance(shown: &str) -> Option<Duration> {
+    let value = |key: &str| shown.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let burst: u32 = value("StartLimitBurst")?.parse().ok()?;
+    let interval = span(value("StartLimitIntervalUSec")?)?;
+    // The first start of a burst counts until the interval is over.
+    Some(interval / burst.checked_sub(1).filter(|gaps| *gaps > 0).unwrap_or(1))
+}
+
+/// A time as systemd prints it: `10s`, `1min 30s`, `500ms`, `0` (systemd.time(7)).
+fn span(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    text.split_ascii_whitespace().try_fold(Duration::ZERO, |sum, part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit())?;
+        let (number, unit) = part.split_at(digits);
+        let number: u64 = number.parse().ok()?;
+        let seconds = |of_one: u64| number.checked_mul(of_one).map(Duration::from_secs);
+        sum.checked_add(match unit {
+            "us" => Duration::from_micros(number),
+            "ms" => Duration::from_millis(number),
+            "s" => seconds(1)?,
+            "min" => seconds(60)?,
+            "h" => seconds(3_600)?,
+            "d" => seconds(86_400)?,
+            _ => return None,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_starts_in_ten_seconds_are_two_and_a_half_seconds_apart() {
+        for (interval, burst, apart) in [
+            ("10s", 5, Some(2_500)),
+            ("1min 30s", 2, Some(90_000)),
+            ("500ms", 1, Some(500)),
+            ("0", 5, Some(0)),
+            ("infinity", 5, None),
+            ("10parsecs", 5, None),
+        ] {
+            let shown = format!("StartLimitIntervalUSec={interval}\nStartLimitBurst={burst}\n");
+            assert_eq!(distance(&shown), apart.map(Duration::from_millis), "{shown}");
+        }
+        assert_eq!(distance("no such unit"), None);
+    }
+
+    #[test]
+    fn a_server_of_another_configuration_or_of_ipv6_is_not_ours() {
+        let arguments = |line: &str| line.split(' ').map(Into::into).collect();
+        for (line, is_ours) in [
+            ("/usr/sbin/dhcpd -4 -q -cf /etc/dhcp/dhcpd.conf eth0", true),
+            ("dhcpd -q", true),
+            ("/bin/sh /usr/local/sbin/dhcpd -cf dhcpd.conf", true),
+            ("dhcpd -cf /srv/dhcpd.conf", false),
+            ("dhcpd -6 -cf /etc/dhcp/dhcpd.conf", false),
+            ("dhcpd -t -cf /etc/dhcp/dhcpd.conf", false),
+        ] {
+            let process =
+                Process { identity: some_identity(), arguments: arguments(line), folder: "/etc/dhcp".into() };
+            assert_eq!(serves(&process, Path::new("/etc/dhcp/dhcpd.conf")), is_ours, "{line}");
+        }
+    }
+
+    fn some_identity() -> Identity {
+        let name = std::fs::read_to_string("/proc/self/comm").unwrap();
+        process::named(name.trim_end())[0].identity
+    }
+}
