@@ -103,7 +103,7 @@ fn launch(commission: &Commission<'_>, floppy: Vec<BootFile>) -> anyhow::Result<
     }
     let size = commission.disk_size;
     ensure!(
-        commission.mode == Mode::Verify || size % UNIT == 0,
+        commission.mode == Mode::Verify || size.is_multiple_of(UNIT),
         "dosbox-x counts a disk in whole KiB, and this one has {size} bytes: its last sector would be lost; use dosemu"
     );
     if !floppy.iter().any(|file| file.path == GHOST) {

@@ -99,7 +99,7 @@ pub fn read(picture: &Picture) -> Option<TextScreen> {
 fn cells(picture: &Picture, grid: Grid) -> Option<(usize, Vec<Drawn>)> {
     let [wide, high] = grid.scale;
     let columns = picture.width / (grid.width * wide);
-    let fits = columns > 0 && picture.width % (grid.width * wide) == 0;
+    let fits = columns > 0 && picture.width.is_multiple_of(grid.width * wide);
     if !fits {
         return None;
     }

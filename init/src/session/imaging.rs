@@ -421,10 +421,10 @@ impl Session {
             (Some(Step::LastLook), Ok(Finding::Seen { counters, .. })) => imaging.conclude(counters, turn),
             (Some(Step::Look(_)), Err(failure)) => imaging.judge_blindly(&failure, turn),
             (Some(Step::LookForStop), result) => {
-                if let Ok(Finding::ScreenAsked(request)) = &result {
-                    if imaging.screens.is_new(request.clone()) {
-                        imaging.queue.push_back(Step::Capture(ASKED_SCREEN, Occasion::Interval));
-                    }
+                if let Ok(Finding::ScreenAsked(request)) = &result
+                    && imaging.screens.is_new(request.clone())
+                {
+                    imaging.queue.push_back(Step::Capture(ASKED_SCREEN, Occasion::Interval));
                 }
                 imaging.stop_looks.looked(result, turn);
             }

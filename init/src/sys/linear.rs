@@ -99,7 +99,7 @@ impl Window {
 
     /// Two bytes at an even place, in one access.
     fn word(&self, offset: usize) -> u16 {
-        assert!(offset % 2 == 0 && offset + 1 < self.length.get(), "no word at {offset:#x}");
+        assert!(offset.is_multiple_of(2) && offset + 1 < self.length.get(), "no word at {offset:#x}");
         // SAFETY: mappings begin at a page, so that an even offset is aligned, and both bytes are inside it.
         unsafe { self.at(offset).cast::<u16>().read_volatile() }
     }

@@ -107,10 +107,10 @@ pub fn choose(
     if name != ImagerName::Linux && settings.disk == DiskChoice::All {
         return Err(Unsuitable::OneDiskOnly(name));
     }
-    if let (Mode::Restore, Some(images)) = (mode, source.and_then(|source| source.disks)) {
-        if (images > 1) != (settings.disk == DiskChoice::All) {
-            return Err(Unsuitable::Disks { images });
-        }
+    if let (Mode::Restore, Some(images)) = (mode, source.and_then(|source| source.disks))
+        && (images > 1) != (settings.disk == DiskChoice::All)
+    {
+        return Err(Unsuitable::Disks { images });
     }
     let program = || DosProgram { command: settings.command(mode).to_owned() };
     Ok(Some(match name {

@@ -74,7 +74,7 @@ fn text_among_drawings_is_read_and_the_drawings_are_not() {
 fn a_picture_without_letters_has_no_text() {
     let blank = Picture { width: 640, colours: vec![[0; 3]], dots: vec![0; 640 * 480], text: None };
     assert_eq!(read(&blank), None);
-    let stripes = (0..640 * 480).map(|dot: usize| u8::from(dot / 3 % 2 == 0)).collect();
+    let stripes = (0..640 * 480).map(|dot: usize| u8::from((dot / 3).is_multiple_of(2))).collect();
     assert_eq!(read(&Picture { colours: vec![[0; 3], [9; 3]], dots: stripes, ..blank }), None);
     let empty = Picture { width: 0, colours: Vec::new(), dots: Vec::new(), text: None };
     assert_eq!(read(&empty), None);

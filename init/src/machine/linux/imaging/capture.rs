@@ -107,11 +107,11 @@ pub(super) fn text(ready: &Ready, glance: Glance) -> anyhow::Result<Option<Strin
 }
 
 fn shot(ready: &Ready) -> anyhow::Result<Shot> {
-    if let Display::OwnPictures { by, folder, keys } = ready.imager.display() {
-        if let Some(picture) = own_picture(ready, Path::new(folder), keys)? {
-            let written = ready.imager.written(&ready.files)?;
-            return Ok(Shot { screen: Screen::Png(picture), written, source: by, passed_over: Vec::new() });
-        }
+    if let Display::OwnPictures { by, folder, keys } = ready.imager.display()
+        && let Some(picture) = own_picture(ready, Path::new(folder), keys)?
+    {
+        let written = ready.imager.written(&ready.files)?;
+        return Ok(Shot { screen: Screen::Png(picture), written, source: by, passed_over: Vec::new() });
     }
     let found = monitor::look()?;
     Ok(Shot {
