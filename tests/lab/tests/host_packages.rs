@@ -1,0 +1,105 @@
+//! What `scripts/install-host-packages` asks Debian for, and what it leaves switched on. apt, dpkg and systemd are
+//! programs of the test; nothing is installed.
+
+#![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use ghost_lab::config::repository;
+
+/// As long as apt's answers for packages that many archives have: longer than a pipe holds.
+const LONG: usize = 100_000;
+
+/// A Debian machine of which the script sees what the test says.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    /// `rustc` is the version that Debian has under that name; beside it there is 1.96 as `rustc-web`.
+    fn new(rustc: &str) -> Self {
+        let machine = Self(tempfile::tempdir().unwrap());
+        let asked = machine.path("asked").display().to_string();
+        machine.program("id", "echo 0");
+        machine.program(
+            "apt-cache",
+            &format!(
+                "case $2 in *-web) version=1.96.0 ;; *) version={rustc}+dfsg1-2 ;; esac
+                 printf '%s:\\n  Installed: (none)\\n  Candidate: %s\\n' \"$2\" \"$version\"
+                 head -c {LONG} /dev/zero | tr '\\0' x"
+            ),
+        );
+        // Once something is installed, there is a new Rust.
+        machine.program("apt-get", &format!("case \"$*\" in *install*) echo \"$*\" >>{asked} ;; esac"));
+        machine.program("cargo", &format!("[ -e {asked} ] && echo 'cargo 1.96.0' || echo 'cargo 1.63.0'"));
+        let list =
+            format!("printf '%s\\n' {0}/etc/init.d/nfsd {0}/lib/systemd/system/nfsd.service", machine.root());
+        machine.program("dpkg-query", &format!("case $1 in -L) {list} ;; *) echo \"$STATE\" ;; esac"));
+        for program in ["systemctl", "update-rc.d"] {
+            machine
+                .program(program, &format!("echo {program} \"$@\" >>{}", machine.path("switched").display()));
+        }
+        let units = machine.path("lib/systemd/system");
+        fs::create_dir_all(&units).unwrap();
+        fs::write(units.join("nfsd.service"), "[Unit]\n[Install]\nWantedBy=multi-user.target\n").unwrap();
+        fs::write(machine.path("list"), "nfsd\n").unwrap();
+        machine
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    fn root(&self) -> String {
+        self.0.path().display().to_string()
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs the script where the listed package is in this state; gives what apt was asked for and what was switched.
+    fn install(&self, state: &str) -> (String, String) {
+        let output = Command::new(repository().join("scripts/install-host-packages"))
+            .arg(self.path("list"))
+            .env("PATH", format!("{}:{}", self.root(), std::env::var("PATH").unwrap()))
+            .env("POLICY", self.path("policy-rc.d"))
+            .env("STATE", state)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(!self.path("policy-rc.d").exists(), "servers may be started again afterwards");
+        let read = |file| fs::read_to_string(self.path(file)).unwrap_or_default();
+        (read("asked"), read("switched"))
+    }
+}
+
+#[test]
+fn a_debian_whose_own_rust_is_too_old_gives_its_current_one() {
+    let (asked, _) = Machine::new("1.85.0").install("not-installed");
+    let wanted = "install nfsd cargo-web rustc-web rustfmt-web rust-web-clippy\n";
+    assert!(asked.ends_with(wanted), "{asked}");
+}
+
+#[test]
+fn a_debian_with_a_new_rust_gives_that() {
+    let (asked, _) = Machine::new("1.97.0").install("not-installed");
+    assert!(asked.ends_with("install nfsd cargo rustc rustfmt rust-clippy\n"), "{asked}");
+}
+
+#[test]
+fn a_server_that_the_script_installs_is_not_started_at_the_next_boot() {
+    let machine = Machine::new("1.85.0");
+    let (_, switched) = machine.install("not-installed");
+    assert_eq!(switched, "update-rc.d nfsd disable\nsystemctl --quiet disable nfsd.service\n");
+}
+
+#[test]
+fn a_server_that_was_there_stays_as_it_was() {
+    let (asked, switched) = Machine::new("1.85.0").install("installed");
+    assert!(!asked.contains("nfsd"), "{asked}");
+    assert_eq!(switched, "");
+}
