@@ -38,15 +38,23 @@ endif
 
 STATIC_TARGET := x86_64-unknown-linux-gnu
 # What runs on the client: PID 1, and the imager that it starts.
-CLIENT_PROGRAMS := $(addprefix target/$(STATIC_TARGET)/release/,ghost-init ghost-imager)
+CLIENT_PROFILE := release
+CLIENT_PROGRAMS = $(addprefix target/$(STATIC_TARGET)/$(CLIENT_PROFILE)/,ghost-init ghost-imager)
 KMOD := target/kmod
-LAB := target/release/lab
-PACKAGE_LISTS := scripts/host-packages rootfs/host-packages kmod/host-packages tests/host-packages
+# What is only tried and not installed is built without what makes a release slow to build (Cargo.toml).
+TRIAL := --profile trial
+LAB := target/trial/lab
+# The Debian packages that the demonstration needs, and those that the tests need besides.
+DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
+PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
 .PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e bench bench-lab install clean
 
+# Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
+demo: PACKAGE_LISTS := $(DEMO_LISTS)
+demo: CLIENT_PROFILE := trial
 demo: deps rootfs lab
 	$(LAB) demo
 
@@ -66,7 +74,7 @@ unit:
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is.
 init:
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release -p ghost-init -p ghost-imaging --bins \
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --profile $(CLIENT_PROFILE) -p ghost-init -p ghost-imaging --bins \
 	    --target $(STATIC_TARGET)
 
 rootfs: init
@@ -88,10 +96,10 @@ screens-check: kmod
 	tests/screens/check $(KMOD) target/$(STATIC_TARGET)/release/monitor
 
 lab:
-	cargo build --locked --release -p ghost-lab -p ghostctl
+	cargo build --locked $(TRIAL) -p ghost-lab -p ghostctl --bins
 
 e2e: kmod lab
-	cargo test --locked --release -p ghost-lab --features e2e --test e2e -- $(SCENARIO)
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- $(SCENARIO)
 
 # Prints tables and judges nothing: docs/benches.md.
 bench:

@@ -34,6 +34,8 @@ const SESSION: Duration = Duration::from_secs(60);
 const READY: &str = "root can log in by ssh";
 /// The lines of the console that tell the story; the others are left out.
 const STORY: [&str; 4] = ["PXELINUX", "ghost-init", "OWN-DISK", "panic"];
+/// After so much silence, and again after as much, the demonstration says what it waits for.
+const SILENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -77,30 +79,34 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
         "the lab is up after {} s: dhcpd, tftpd, an NFS server, and four PCs that are off",
         begun.elapsed().as_secs()
     ));
-    let shown = show_test(&lab).and_then(|()| show_imaging(&lab, imager));
+    let shown = show_test(&lab).and_then(|picture| Ok(vec![picture, show_imaging(&lab, imager)?]));
     if shown.is_err() {
         let kept = crate::lab::keep_failure(&lab)?;
         arrow(&format!("what the lab leaves is kept in {}", kept.display()));
     }
     lab.down()?;
-    shown?;
-    arrow("the lab is gone");
+    let left = shown?;
+    arrow(
+        "the lab is gone; what is left of it are pictures (`make clean` removes them and all that was built):",
+    );
+    left.iter().for_each(|path| arrow(&format!("  {}", path.display())));
     Ok(())
 }
 
-fn show_test(lab: &Lab) -> Result<(), DemoError> {
+/// Gives the picture of john's screen.
+fn show_test(lab: &Lab) -> Result<PathBuf, DemoError> {
     let john = lab.pc(PC)?;
     let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
     arrow("# ghostctl test john");
     let ghostctl = lab.ghostctl(&["test", PC])?;
-    let mut story = Story { ghostctl: &ghostctl, pc: john, told: 0, heard: 0 };
+    let mut story = Story { ghostctl: &ghostctl, pc: john, told: 0, heard: 0, silence: Silence::new() };
     story.until("john to be ready", BOOT, |console| console.contains(READY))?;
 
     if lab.dhcpd_conf()? != conf {
         return Err(DemoError::Wrong("john is up, and dhcpd.conf is not what it was"));
     }
     arrow("dhcpd.conf is again what it was, byte for byte, while john still runs");
-    picture(&john)?;
+    let picture = picture(&john)?;
     let ip = john.config().ip;
     session(lab, ip, "uname -r; hostname; cat /proc/1/comm; ls -d /*etc /*var")?;
     arrow("# ssh john pkill sleep");
@@ -124,7 +130,7 @@ fn show_test(lab: &Lab) -> Result<(), DemoError> {
         count(Kind::Raw),
         count(Kind::Udp)
     ));
-    Ok(())
+    Ok(picture)
 }
 
 /// The imager that is shown.
@@ -135,7 +141,8 @@ fn imager() -> Result<ImagerName, DemoError> {
     shown.ok_or(DemoError::Imager(named))
 }
 
-fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<(), DemoError> {
+/// Gives the folder of the generation's screens.
+fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<PathBuf, DemoError> {
     let john = lab.pc(PC)?;
     let how = match imager.emulator() {
         None => {
@@ -159,7 +166,7 @@ fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<(), DemoError> {
     let images = lab.ghostctl(&["images", "list"])?;
     images.wait(SESSION)?;
     images.lines().iter().for_each(|line| println!("ghostctl | {line}"));
-    keep_screens(lab)?;
+    let screens = keep_screens(lab)?;
 
     let path = stand_in::disk(lab, &john);
     let wiped = std::fs::File::create(&path).and_then(|file| file.set_len(u64::from(DISK_SIZE) << 20));
@@ -171,7 +178,7 @@ fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<(), DemoError> {
         return Err(DemoError::Wrong("john's disk is not what it was before it was wiped"));
     }
     arrow("john is off, and every byte of its disk is what it was before");
-    Ok(())
+    Ok(screens)
 }
 
 /// Tells of a job to its good end.
@@ -180,7 +187,7 @@ fn show_job(lab: &Lab, words: &[&str]) -> Result<(), DemoError> {
     let conf = lab.dhcpd_conf()?;
     let ghostctl = lab.ghostctl(words)?;
     let heard = john.whole_console()?.lines().count();
-    Story { ghostctl: &ghostctl, pc: john, told: 0, heard }.until_ended(IMAGING)?;
+    Story { ghostctl: &ghostctl, pc: john, told: 0, heard, silence: Silence::new() }.until_ended(IMAGING)?;
     if ghostctl.wait(OFF)? != 0 {
         return Err(DemoError::Wrong("the job did not succeed"));
     }
@@ -192,7 +199,7 @@ fn show_job(lab: &Lab, words: &[&str]) -> Result<(), DemoError> {
 }
 
 /// Copies the screenshots of the generation to where they can be looked at when the lab is gone.
-fn keep_screens(lab: &Lab) -> Result<(), DemoError> {
+fn keep_screens(lab: &Lab) -> Result<PathBuf, DemoError> {
     let store = lab.folder().image_store().join(PC);
     let cannot = |error| DemoError::Store(store.clone(), error);
     let kept = target_folder().join("demo/screens");
@@ -206,17 +213,17 @@ fn keep_screens(lab: &Lab) -> Result<(), DemoError> {
     }
     let shown = kept.strip_prefix(repository()).unwrap_or(&kept);
     arrow(&format!("what john's screen showed meanwhile is in {}", shown.display()));
-    Ok(())
+    Ok(kept)
 }
 
-fn picture(pc: &Pc<'_>) -> Result<(), DemoError> {
+fn picture(pc: &Pc<'_>) -> Result<PathBuf, DemoError> {
     let folder = target_folder().join("demo");
     std::fs::create_dir_all(&folder).map_err(|error| DemoError::Picture(folder.clone(), error))?;
     let file = folder.join("john.png");
     pc.screendump(&file)?;
     let shown = file.strip_prefix(repository()).unwrap_or(&file);
     arrow(&format!("a picture of john's screen is in {}", shown.display()));
-    Ok(())
+    Ok(file)
 }
 
 fn session(lab: &Lab, ip: Ipv4Addr, command: &str) -> Result<(), DemoError> {
@@ -237,6 +244,28 @@ struct Story<'lab> {
     pc: Pc<'lab>,
     told: usize,
     heard: usize,
+    silence: Silence,
+}
+
+/// How long the demonstration has been waiting, and when it last said something.
+struct Silence {
+    begun: Instant,
+    last: Duration,
+}
+
+impl Silence {
+    fn new() -> Self {
+        Self { begun: Instant::now(), last: Duration::ZERO }
+    }
+
+    /// The line that breaks a silence which has lasted until `now`, counted from the beginning of the wait.
+    fn line(&mut self, now: Duration, spoken: bool, what: &str) -> Option<String> {
+        if !spoken && now < self.last + SILENCE {
+            return None;
+        }
+        self.last = now;
+        (!spoken).then(|| format!("     ... | waiting for {what}, {} s so far", now.as_secs()))
+    }
 }
 
 impl Story<'_> {
@@ -247,7 +276,7 @@ impl Story<'_> {
         deadline: Duration,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(), DemoError> {
-        let reached = wait::until(what, deadline, || match self.tell() {
+        let reached = wait::until(what, deadline, || match self.tell(what) {
             Ok(console) if wanted(&console) => Some(Ok(())),
             Ok(_) if self.ghostctl.has_ended() => Some(Err(DemoError::Wrong("ghostctl ended too early"))),
             Ok(_) => None,
@@ -258,18 +287,19 @@ impl Story<'_> {
 
     /// Tells on until `ghostctl` has ended.
     fn until_ended(&mut self, deadline: Duration) -> Result<(), DemoError> {
-        let ended =
-            wait::until("ghostctl to end", deadline, || match (self.ghostctl.has_ended(), self.tell()) {
-                (_, Err(error)) => Some(Err(error)),
-                (true, Ok(_)) => Some(Ok(())),
-                (false, Ok(_)) => None,
-            });
+        let what = "ghostctl to end";
+        let ended = wait::until(what, deadline, || match (self.ghostctl.has_ended(), self.tell(what)) {
+            (_, Err(error)) => Some(Err(error)),
+            (true, Ok(_)) => Some(Ok(())),
+            (false, Ok(_)) => None,
+        });
         ended.map_err(LabError::from)?
     }
 
-    /// Tells what is new, and gives the whole console.
-    fn tell(&mut self) -> Result<String, DemoError> {
+    /// Tells what is new, or now and then what is being waited for, and gives the whole console.
+    fn tell(&mut self, what: &str) -> Result<String, DemoError> {
         let lines = self.ghostctl.lines();
+        let mut spoken = lines.len() > self.told;
         lines[self.told..].iter().for_each(|line| println!("ghostctl | {line}"));
         self.told = lines.len();
         let console = self.pc.whole_console()?;
@@ -279,8 +309,28 @@ impl Story<'_> {
             self.heard += 1;
             if STORY.iter().any(|words| line.contains(words)) {
                 println!("    john | {}", line.trim_end());
+                spoken = true;
             }
         }
+        if let Some(line) = self.silence.line(self.silence.begun.elapsed(), spoken, what) {
+            println!("{line}");
+        }
         Ok(console)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_silence_is_broken_now_and_then_and_a_line_begins_it_anew() {
+        let mut silence = Silence::new();
+        let mut at = |seconds, spoken| silence.line(Duration::from_secs(seconds), spoken, "john");
+        assert_eq!(at(14, false), None);
+        assert_eq!(at(15, false).unwrap(), "     ... | waiting for john, 15 s so far");
+        assert_eq!(at(29, true), None, "a line of the story");
+        assert_eq!(at(43, false), None);
+        assert_eq!(at(44, false).unwrap(), "     ... | waiting for john, 44 s so far");
     }
 }

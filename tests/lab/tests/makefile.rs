@@ -57,3 +57,33 @@ fn without_one_every_scenario_runs_from_the_usual_base_root() {
     let told = |variable: &&&str| environment.iter().any(|line| line.starts_with(&format!("{variable}=")));
     assert_eq!(["FLOPPY", "IMAGER", "LAB_BASE_ROOT", "LAB_NETBOOT"].iter().find(told), None);
 }
+
+#[test]
+fn the_demonstration_installs_and_builds_only_what_it_needs() {
+    let commands = make(&["--dry-run", "demo"], &[]);
+    let of = |start: &str| commands.iter().find(|command| command.contains(start)).unwrap();
+    let lists = "scripts/host-packages rootfs/host-packages tests/lab/host-packages";
+    assert_eq!(of("install-host-packages"), &format!("scripts/install-host-packages {lists}"));
+    let client = "target/x86_64-unknown-linux-gnu/trial/";
+    let wanted = format!("rootfs/install-init {client}ghost-init {client}ghost-imager target/rootfs");
+    assert_eq!(of("rootfs/install-init"), &wanted);
+    assert!(
+        !commands.iter().any(|command| command.contains("--release") || command.contains("kmod")),
+        "{commands:#?}"
+    );
+    assert_eq!(commands.last().unwrap(), "target/trial/lab demo");
+}
+
+#[test]
+fn the_tests_try_the_client_s_programs_as_they_are_installed() {
+    let commands = make(&["--dry-run", "test"], &[]);
+    let client = "target/x86_64-unknown-linux-gnu/release/";
+    let install = commands.iter().find(|command| command.starts_with("rootfs/install-init")).unwrap();
+    assert!(install.contains(&format!("{client}ghost-init {client}ghost-imager")), "{install}");
+    let packages =
+        commands.iter().find(|command| command.starts_with("scripts/install-host-packages")).unwrap();
+    assert!(
+        packages.contains("tests/host-packages") && packages.contains("kmod/host-packages"),
+        "{packages}"
+    );
+}
