@@ -28,16 +28,18 @@ pub mod retention;
 pub mod screens;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
 
 use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 
-use crate::job::ending::chain;
+use crate::exit::{Exit, WithExit};
 use crate::sys::folder::Folder;
-use check::{CHECK, Check, Damage};
-use disks::DiskFault;
+use check::{Check, Damage};
 pub use finish::Facts;
-use manifest::{Manifest, ManifestError};
+use manifest::Manifest;
+use pieces::CHECK;
 
 const INCOMING: &str = ".incoming-";
 const FAILED: &str = ".failed-";
@@ -55,56 +57,6 @@ pub struct Catalog {
     store: PathBuf,
 }
 
-/// Why something in the store cannot be done or is not as it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    #[error("cannot {verb} {}", .path.display())]
-    Io {
-        /// What was to be done.
-        verb: &'static str,
-        path: PathBuf,
-        /// The kernel's reason; ELOOP for a symbolic link.
-        #[source]
-        source: io::Error,
-    },
-    /// A client left a symbolic link, a device, a pipe or a socket.
-    #[error("{} is neither a file nor a folder, so it is no part of an image", .0.display())]
-    Stranger(PathBuf),
-    /// A name that cannot stand in a manifest.
-    #[error("the name of {} is not UTF-8", .0.display())]
-    Name(PathBuf),
-    /// Only screens and records were written.
-    #[error("there is no image in {}", .0.display())]
-    NoImage(PathBuf),
-    #[error("the image {} is empty", .0.display())]
-    EmptyImage(PathBuf),
-    /// The image of a disk is not as the client wrote it.
-    #[error("the image in {} is not as the client wrote it", .0.display())]
-    Disk(PathBuf, #[source] DiskFault),
-    /// The image of a disk cannot be restored.
-    #[error("the image {} does not hold together", .0.display())]
-    Inside(PathBuf, #[source] anyhow::Error),
-    /// What would be made is there already.
-    #[error("{} exists already", .0.display())]
-    Taken(PathBuf),
-    /// There is no such generation.
-    #[error("{host} has no generation {generation}")]
-    Unknown { host: HostName, generation: Generation },
-    /// What should say what a generation consists of does not.
-    #[error("{} is of no use", .0.display())]
-    Manifest(PathBuf, #[source] ManifestError),
-    /// The rename could not be made safe, and could not be taken back either.
-    #[error("{} is in place, but its folder cannot be written to disk ({sync}), nor could it be taken back", .path.display())]
-    Unsafe {
-        path: PathBuf,
-        /// Why it is not safe.
-        sync: io::Error,
-        /// Why it is still there.
-        #[source]
-        back: io::Error,
-    },
-}
-
 impl Catalog {
     /// The catalog of this store. Nothing is read yet.
     pub fn new(store: impl Into<PathBuf>) -> Self {
@@ -112,119 +64,107 @@ impl Catalog {
     }
 
     /// Makes the folder that a job's client writes to: its image, or what a restore needs room for.
-    pub fn stage(&self, host: &HostName, job: &JobId) -> Result<PathBuf, CatalogError> {
+    pub fn stage(&self, host: &HostName, job: &JobId) -> anyhow::Result<PathBuf> {
         let path = self.store.join(layout::staging(host, job));
-        let fails = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => CatalogError::Taken(path.clone()),
-            _ => CatalogError::Io { verb: "make", path: path.clone(), source },
-        };
+        let making = || cannot("make", &path);
         let store = self.open()?;
-        make_if_missing(&store, host.as_str(), ROOT_ONLY).map_err(fails)?;
-        let folder = self.host_folder(host)?;
-        folder.make_folder(incoming(job), ROOT_ONLY).map_err(fails)?;
-        folder.sync().and_then(|()| store.sync()).map_err(fails)?;
+        make_if_missing(&store, host.as_str(), ROOT_ONLY).with_context(making)?;
+        let folder = store.folder(host.as_str()).with_context(making)?;
+        match folder.make_folder(incoming(job), ROOT_ONLY) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(taken(&path)),
+            made => made.with_context(making)?,
+        }
+        folder.sync().and_then(|()| store.sync()).with_context(making)?;
         Ok(path)
     }
 
     /// Gives the folder of a failed job a name that says so. Called again it does nothing.
     ///
     /// Returns where it is now; nothing if the client had not written anything.
-    pub fn set_aside(&self, host: &HostName, job: &JobId) -> Result<Option<PathBuf>, CatalogError> {
+    pub fn set_aside(&self, host: &HostName, job: &JobId) -> anyhow::Result<Option<PathBuf>> {
         let path = self.store.join(layout::staging(host, job));
-        let fails = |source| CatalogError::Io { verb: "set aside", path: path.clone(), source };
-        let folder = match self.host_folder(host) {
-            Err(CatalogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(None);
-            }
-            other => other?,
-        };
+        let setting_aside = || cannot("set aside", &path);
+        let Some(folder) = self.host_folder(host)? else { return Ok(None) };
         let aside = format!("{FAILED}{job}");
-        if folder.has(incoming(job)).map_err(fails)? {
-            let staging = folder.folder(incoming(job)).map_err(fails)?;
-            if staging.entries().map_err(fails)?.is_empty() {
-                folder.remove_folder(incoming(job)).map_err(fails)?;
+        if folder.has(incoming(job)).with_context(setting_aside)? {
+            let staging = folder.folder(incoming(job)).with_context(setting_aside)?;
+            if staging.entries().with_context(setting_aside)?.is_empty() {
+                folder.remove_folder(incoming(job)).with_context(setting_aside)?;
                 return Ok(None);
             }
-            folder.rename(incoming(job), &aside).and_then(|()| folder.sync()).map_err(fails)?;
+            folder.rename(incoming(job), &aside).and_then(|()| folder.sync()).with_context(setting_aside)?;
         }
-        let is_there = folder.has(&aside).map_err(fails)?;
+        let is_there = folder.has(&aside).with_context(setting_aside)?;
         Ok(is_there.then(|| self.store.join(host.as_str()).join(aside)))
     }
 
     /// Puts the nonce into the store, by which a client knows that it has mounted the right one.
-    pub fn write_nonce(&self, nonce: &Nonce) -> Result<(), CatalogError> {
+    pub fn write_nonce(&self, nonce: &Nonce) -> anyhow::Result<()> {
         let path = self.store.join(layout::nonce(nonce));
-        let fails = |source| CatalogError::Io { verb: "write", path: path.clone(), source };
         let store = self.open()?;
-        make_if_missing(&store, layout::NONCES, BY_NAME_ONLY).map_err(fails)?;
-        let folder = store.folder(layout::NONCES).map_err(fails)?;
-        folder.replace(nonce.as_str(), b"").and_then(|()| folder.sync()).map_err(fails)
+        let written = make_if_missing(&store, layout::NONCES, BY_NAME_ONLY).and_then(|()| {
+            let folder = store.folder(layout::NONCES)?;
+            folder.replace(nonce.as_str(), b"")?;
+            folder.sync()
+        });
+        written.with_context(|| cannot("write", &path))
     }
 
     /// Takes the nonce away again, if it is there.
-    pub fn remove_nonce(&self, nonce: &Nonce) -> Result<(), CatalogError> {
+    pub fn remove_nonce(&self, nonce: &Nonce) -> anyhow::Result<()> {
         let path = self.store.join(layout::nonce(nonce));
         let removed =
             self.open()?.folder(layout::NONCES).and_then(|folder| folder.remove_file(nonce.as_str()));
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map_err(|source| CatalogError::Io { verb: "remove", path, source }),
+            other => other.with_context(|| cannot("remove", &path)),
         }
     }
 
     /// Reads every piece of a generation again. What was found is to be kept with [`Self::keep`].
-    pub fn verify(
-        &self,
-        host: &HostName,
-        generation: &Generation,
-        now: UnixTime,
-    ) -> Result<Check, CatalogError> {
+    pub fn verify(&self, host: &HostName, generation: &Generation, now: UnixTime) -> anyhow::Result<Check> {
         let path = self.store.join(layout::generation(host, generation));
         let folder = self.generation_folder(host, generation)?;
         let damage = match self.manifest(&folder, host, generation) {
             Ok(manifest) => {
-                let unlisted = |source| CatalogError::Io { verb: "list", path: path.clone(), source };
-                check::compare(&manifest, &inside::read_back(&folder, &path).map_err(unlisted)?)
+                let found = inside::read_back(&folder, &path).with_context(|| cannot("list", &path))?;
+                check::compare(&manifest, &found)
             }
-            Err(error) => vec![Damage::Manifest { reason: chain(&error) }],
+            Err(error) => vec![Damage::Manifest { reason: format!("{error:#}") }],
         };
         Ok(Check { at: now, damage })
     }
 
     /// Leaves a record of what was found in the generation's folder, where lists and retention look for it.
-    pub fn keep(&self, host: &HostName, generation: &Generation, check: &Check) -> Result<(), CatalogError> {
+    pub fn keep(&self, host: &HostName, generation: &Generation, check: &Check) -> anyhow::Result<()> {
         let path = || self.store.join(layout::generation(host, generation)).join(CHECK);
         let folder = self.generation_folder(host, generation)?;
         let json = serde_json::to_vec_pretty(check).map_err(io::Error::other);
         json.and_then(|json| folder.replace(CHECK, &json))
             .and_then(|()| folder.sync())
-            .map_err(|source| CatalogError::Io { verb: "write", path: path(), source })
+            .with_context(|| cannot("write", &path()))
     }
 
-    fn open(&self) -> Result<Folder, CatalogError> {
-        Folder::open(&self.store).map_err(|source| CatalogError::Io {
-            verb: "open the image store",
-            path: self.store.clone(),
-            source,
-        })
+    fn open(&self) -> anyhow::Result<Folder> {
+        Folder::open(&self.store).with_context(|| cannot("open the image store", &self.store))
     }
 
-    fn host_folder(&self, host: &HostName) -> Result<Folder, CatalogError> {
-        self.open()?.folder(host.as_str()).map_err(|source| CatalogError::Io {
-            verb: "open",
-            path: self.store.join(host.as_str()),
-            source,
-        })
+    /// The folder of a host; none if the store has nothing of it.
+    fn host_folder(&self, host: &HostName) -> anyhow::Result<Option<Folder>> {
+        match self.open()?.folder(host.as_str()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).with_context(|| cannot("open", &self.store.join(host.as_str()))),
+        }
     }
 
-    fn generation_folder(&self, host: &HostName, generation: &Generation) -> Result<Folder, CatalogError> {
+    fn generation_folder(&self, host: &HostName, generation: &Generation) -> anyhow::Result<Folder> {
         let below = layout::generation(host, generation);
-        self.open()?.folder(&below).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => {
-                CatalogError::Unknown { host: host.clone(), generation: generation.clone() }
+        match self.open()?.folder(&below) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(anyhow!("{host} has no generation {generation}").exit(Exit::Usage))
             }
-            _ => CatalogError::Io { verb: "open", path: self.store.join(below), source },
-        })
+            opened => opened.with_context(|| cannot("open", &self.store.join(below))),
+        }
     }
 
     fn manifest(
@@ -232,15 +172,22 @@ impl Catalog {
         folder: &Folder,
         host: &HostName,
         generation: &Generation,
-    ) -> Result<Manifest, CatalogError> {
-        let path = || self.store.join(layout::generation(host, generation)).join(layout::MANIFEST);
-        let bytes = folder.read(layout::MANIFEST, LARGEST_MANIFEST).map_err(|source| CatalogError::Io {
-            verb: "read",
-            path: path(),
-            source,
-        })?;
-        Manifest::parse(&bytes, host, generation).map_err(|error| CatalogError::Manifest(path(), error))
+    ) -> anyhow::Result<Manifest> {
+        let path = self.store.join(layout::generation(host, generation)).join(layout::MANIFEST);
+        let bytes = folder.read(layout::MANIFEST, LARGEST_MANIFEST);
+        let bytes = bytes.with_context(|| cannot("read", &path))?;
+        let manifest = Manifest::parse(&bytes, host, generation);
+        manifest.with_context(|| format!("{} is of no use", path.display()))
     }
+}
+
+/// What could not be done, in words. The cause is the kernel's; for a symbolic link that a client planted it is ELOOP.
+fn cannot(what: &str, path: &Path) -> String {
+    format!("cannot {what} {}", path.display())
+}
+
+fn taken(path: &Path) -> anyhow::Error {
+    anyhow!("{} exists already", path.display())
 }
 
 fn incoming(job: &JobId) -> String {

@@ -9,10 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::{DiskChoice, Generation, HostName, MacAddress};
 
-pub use self::images::{DiskImageArgs, ExportArgs, Images, MountArgs, PruneArgs, RemoveArgs};
+pub use self::images::{DiskImageArgs, ExportArgs, Images, LATEST, MountArgs, PruneArgs, RemoveArgs};
 use crate::exit::Exit;
 use crate::job::imager::Wishes;
-use crate::verbs::jobs::Asked;
 
 /// Backs up and restores whole PCs that nobody is sitting at.
 ///
@@ -301,7 +300,7 @@ pub struct GenerationArgs {
     /// Flags of all jobs.
     #[command(flatten)]
     pub job: JobArgs,
-    /// Which generation, by its name in `ghostctl images list`
+    /// Which generation, by its name in `ghostctl images list`, or 'latest'
     #[arg(long, value_name = "GENERATION")]
     pub generation: Option<Generation>,
 }
@@ -331,6 +330,15 @@ pub struct RestoreArgs {
     pub yes: bool,
 }
 
+/// What a job is asked for besides its mode and its hosts.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Which generation; the newest one if none is named.
+    pub generation: Option<Generation>,
+    /// What overrides the settings.
+    pub wishes: Wishes,
+}
+
 impl DiskArgs {
     fn choice(&self) -> Option<DiskChoice> {
         if self.all_disks { Some(DiskChoice::All) } else { self.disk.clone() }
@@ -353,7 +361,8 @@ impl BackupArgs {
 impl GenerationArgs {
     /// Which generation is read.
     pub fn asked(&self) -> Asked {
-        Asked { generation: self.generation.clone(), wishes: Wishes::default() }
+        let named = self.generation.clone().filter(|named| named.as_str() != LATEST);
+        Asked { generation: named, wishes: Wishes::default() }
     }
 }
 

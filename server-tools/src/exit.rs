@@ -69,8 +69,12 @@ impl Exit {
 
     /// What this error ends the program with: the outermost mark, or what a cause without a mark says.
     pub fn of(error: &anyhow::Error) -> Self {
+        Self::said_by(error).unwrap_or(Self::Failed)
+    }
+
+    fn said_by(error: &anyhow::Error) -> Option<Self> {
         let marked = error.chain().find_map(|cause| cause.downcast_ref::<Marked>());
-        marked.map_or_else(|| error.chain().find_map(told_by).unwrap_or(Self::Failed), |marked| marked.exit)
+        marked.map(|marked| marked.exit).or_else(|| error.chain().find_map(told_by))
     }
 }
 
@@ -94,6 +98,9 @@ pub trait WithExit {
     type Marked;
 
     fn exit(self, exit: Exit) -> Self::Marked;
+
+    /// The mark only where neither another one nor a cause says how the program ends.
+    fn exit_by_default(self, exit: Exit) -> Self::Marked;
 }
 
 impl WithExit for anyhow::Error {
@@ -102,6 +109,10 @@ impl WithExit for anyhow::Error {
     fn exit(self, exit: Exit) -> Self {
         Self::new(Marked { exit, error: self })
     }
+
+    fn exit_by_default(self, exit: Exit) -> Self {
+        if Exit::said_by(&self).is_some() { self } else { self.exit(exit) }
+    }
 }
 
 impl<T, E: Into<anyhow::Error>> WithExit for Result<T, E> {
@@ -109,6 +120,10 @@ impl<T, E: Into<anyhow::Error>> WithExit for Result<T, E> {
 
     fn exit(self, exit: Exit) -> anyhow::Result<T> {
         self.map_err(|error| error.into().exit(exit))
+    }
+
+    fn exit_by_default(self, exit: Exit) -> anyhow::Result<T> {
+        self.map_err(|error| error.into().exit_by_default(exit))
     }
 }
 
@@ -184,6 +199,17 @@ mod tests {
             (anyhow!("no"), Exit::Failed),
         ] {
             assert_eq!(Exit::of(&error), expected, "{error:#}");
+        }
+    }
+
+    #[test]
+    fn a_default_gives_way_to_marks_and_causes() {
+        for (error, expected) in [
+            (anyhow!("no"), Exit::Configuration),
+            (anyhow!("no").exit(Exit::Usage).context("cannot begin"), Exit::Usage),
+            (anyhow::Error::new(denied()).context("cannot begin"), Exit::NotPermitted),
+        ] {
+            assert_eq!(Exit::of(&error.exit_by_default(Exit::Configuration)), expected);
         }
     }
 

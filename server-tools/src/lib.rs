@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod catalog;
 pub mod cli;
+pub mod completion;
 pub mod dhcp;
 pub mod doctor;
 pub mod exit;

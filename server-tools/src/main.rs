@@ -1,19 +1,23 @@
-//! `ghostctl`: reads the command line, does what it asks for, and prints what stood in the way once.
+//! `ghostctl`: reads the command line, does what it asks for, and says once what went wrong.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use ghostctl::cli::Cli;
-use ghostctl::{job, verbs};
+use ghostctl::exit::Exit;
+use ghostctl::{completion, verbs};
 
 fn main() -> ExitCode {
+    if let Some(exit) = completion::answer() {
+        return exit.into();
+    }
     match verbs::run(&Cli::parse()) {
-        Ok(status) => ExitCode::from(status),
+        Ok(exit) => exit.into(),
         Err(error) => {
             // Nobody may be there to read it.
-            let _unread = writeln!(io::stderr(), "ghostctl: {}", job::ending::chain(&error));
-            ExitCode::from(error.exit_status())
+            let _unread = writeln!(io::stderr(), "ghostctl: {error:#}");
+            Exit::of(&error).into()
         }
     }
 }

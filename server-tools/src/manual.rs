@@ -9,11 +9,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::Context as _;
+
+use crate::completion;
 use crate::ghostrc::reference::{KEYS, Key, Scope};
 use clap::Command;
-use clap_complete::{Shell, generate};
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
@@ -24,29 +27,20 @@ const FORMATS: &str = "5";
 const NAME: &str = "ghostctl";
 
 /// Where each shell looks for completions below `share`, and under which name.
-const COMPLETIONS: [(Shell, &str); 3] = [
-    (Shell::Bash, "bash-completion/completions/ghostctl"),
-    (Shell::Zsh, "zsh/site-functions/_ghostctl"),
-    (Shell::Fish, "fish/vendor_completions.d/ghostctl.fish"),
+const COMPLETIONS: [(&dyn EnvCompleter, &str); 3] = [
+    (&Bash, "bash-completion/completions/ghostctl"),
+    (&Zsh, "zsh/site-functions/_ghostctl"),
+    (&Fish, "fish/vendor_completions.d/ghostctl.fish"),
 ];
 
-/// Why the manual was not written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {}", .0.display())]
-pub struct ManualError(PathBuf, #[source] io::Error);
-
 /// Writes everything below a folder that stands for `share`.
-///
-/// # Errors
-/// At the first file that cannot be written.
-pub fn write_all(command: Command, share: &Path) -> Result<(), ManualError> {
+pub fn write_all(command: Command, share: &Path) -> anyhow::Result<()> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     write_pages(&command, &share.join("man/man8"))?;
     write(&share.join("man/man5/ghostrc.5"), &mut |out| ghostrc().to_writer(out))?;
     for (shell, path) in COMPLETIONS {
-        let mut script = Vec::new();
-        generate(shell, &mut command, NAME, &mut script);
+        let script = completion::script(shell).context("cannot make a shell's completions")?;
         write(&share.join(path), &mut |out| out.write_all(&script))?;
     }
     Ok(())
@@ -54,7 +48,7 @@ pub fn write_all(command: Command, share: &Path) -> Result<(), ManualError> {
 
 /// The page of a command and those of the commands below it, each under its whole name. The command must be built, so
 /// that it knows what it is called.
-fn write_pages(command: &Command, folder: &Path) -> Result<(), ManualError> {
+fn write_pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
     let name = command.get_display_name().unwrap_or(NAME);
     let page = Man::new(command.clone()).section(PROGRAMS).manual("Ghost4Linux");
     write(&folder.join(format!("{name}.{PROGRAMS}")), &mut |out| page.render(out))?;
@@ -62,12 +56,12 @@ fn write_pages(command: &Command, folder: &Path) -> Result<(), ManualError> {
     below.try_for_each(|below| write_pages(below, folder))
 }
 
-fn write(path: &Path, content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), ManualError> {
+fn write(path: &Path, content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
         .and_then(|()| File::create(path))
         .and_then(|mut file| content(&mut file))
-        .map_err(|error| ManualError(path.to_owned(), error))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// ghostrc(5).
@@ -164,10 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn each_shell_can_complete_the_verbs() {
+    fn each_shells_script_asks_the_program() {
         let share = written();
         for (shell, path) in COMPLETIONS {
-            assert!(page(&share, path).contains("doctor"), "{shell}");
+            let (script, shell) = (page(&share, path), shell.name());
+            assert!(script.contains("GHOSTCTL_COMPLETE") && script.contains("ghostctl"), "{shell}: {script}");
         }
     }
 }

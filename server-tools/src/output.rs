@@ -50,6 +50,11 @@ struct JsonNote<'a> {
     note: &'a Note,
 }
 
+#[derive(Serialize)]
+struct Waiting<'a> {
+    waiting_for: &'a str,
+}
+
 impl Output {
     /// Tells in this form. Whoever tells waits until it is read.
     pub const fn new(form: Form, detail: Detail) -> Self {
@@ -112,6 +117,16 @@ impl Output {
         for row in lines() {
             let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
             self.line(cells.collect::<Vec<_>>().join("  ").trim_end());
+        }
+    }
+
+    /// Says who holds the DHCP configuration while this program waits for it.
+    pub fn waiting(&mut self, holder: &str) {
+        match self.form {
+            Form::Json => self.json(&Waiting { waiting_for: holder }),
+            Form::Plain => {
+                self.line(&format!("waiting for the DHCP configuration, which is held by {holder}"))
+            }
         }
     }
 

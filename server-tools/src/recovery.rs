@@ -98,9 +98,7 @@ pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recover
 
 /// Recovers, and tells what became of each job.
 pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, JournalError> {
-    let mut waiting =
-        |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
-    let recovered = recover(site, &mut waiting)?;
+    let recovered = recover(site, &mut |holder| output.waiting(holder))?;
     for one in &recovered {
         match output.form() {
             Form::Json => output.json(one),

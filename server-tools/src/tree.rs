@@ -12,10 +12,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use ghost_contract::order::ImageStore;
 use ghost_contract::{JobId, Order, layout};
 
-use crate::sys::copy::{self, CopyError};
+use crate::sys::copy;
 use crate::sys::folder::Folder;
 
 /// What a client has no use for: package caches and lists, logs of the build. Below `/var`.
@@ -32,32 +33,6 @@ const LEFT_OUT: [&str; 8] = [
 /// How much of a report is kept, bytes.
 const REPORT_KEPT: u64 = 64 << 20;
 const LARGEST_ORDER: u64 = 1 << 20;
-
-/// Why a tree was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    #[error("cannot make the tree {}", .0.display())]
-    Copy(PathBuf, #[source] CopyError),
-    /// Renaming it in, or removing the old one.
-    #[error("cannot put the tree {} in place", .0.display())]
-    Place(PathBuf, #[source] io::Error),
-    /// Bringing it to the disk.
-    #[error("cannot write what is new in {} to the disk", .0.display())]
-    Sync(PathBuf, #[source] io::Error),
-    #[error("cannot {verb} {}", .path.display())]
-    Inside {
-        /// What was to be done.
-        verb: &'static str,
-        path: PathBuf,
-        /// The kernel's reason; ELOOP for a symbolic link that a client planted.
-        source: io::Error,
-    },
-    /// The order cannot be written as JSON.
-    #[error("cannot write the order")]
-    Order(#[source] serde_json::Error),
-    #[error("cannot read {}", .0.display())]
-    Fstab(PathBuf, #[source] io::Error),
-}
 
 /// Where a client's tree is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +69,7 @@ impl Tree {
     }
 
     /// Makes it anew for a job.
-    pub fn make(&self, contents: &Contents<'_>) -> Result<(), TreeError> {
+    pub fn make(&self, contents: &Contents<'_>) -> anyhow::Result<()> {
         let new_var = self.new_var()?;
         let new_etc = self.new_etc(contents)?;
         self.synced(Folder::sync_file_system)?;
@@ -104,7 +79,7 @@ impl Tree {
     }
 
     /// What the client has written of its report from `offset` on, at most `limit` bytes; nothing if there is none.
-    pub fn report(&self, offset: u64, limit: u64) -> Result<Vec<u8>, TreeError> {
+    pub fn report(&self, offset: u64, limit: u64) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let read = self.inside(&layout::tree_var(self.ip)).and_then(|var| {
             let mut file = var.file(layout::REPORT)?;
@@ -113,30 +88,30 @@ impl Tree {
         });
         match read {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(TreeError::Inside { verb: "read", path: self.var().join(layout::REPORT), source: error })
+                Err(error).with_context(|| cannot("read", &self.var().join(layout::REPORT)))
             }
             _ => Ok(bytes),
         }
     }
 
     /// The whole report, for the record; empty if there is none.
-    pub fn whole_report(&self) -> Result<Vec<u8>, TreeError> {
+    pub fn whole_report(&self) -> anyhow::Result<Vec<u8>> {
         self.report(0, REPORT_KEPT)
     }
 
     /// The order that lies in it; none if there is none that can be read.
-    pub fn order(&self) -> Result<Option<Order>, TreeError> {
+    pub fn order(&self) -> anyhow::Result<Option<Order>> {
         let read =
             self.inside(&layout::tree_etc(self.ip)).and_then(|etc| etc.read(layout::ORDER, LARGEST_ORDER));
         match read {
             Ok(bytes) => Ok(Order::parse(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(self.inside_error("read", layout::ORDER, source)),
+            Err(error) => Err(error).with_context(|| cannot("read", &self.etc().join(layout::ORDER))),
         }
     }
 
     /// Makes the order void, if it is this job's or nobody can tell whose it is.
-    pub fn withdraw(&self, job: &JobId) -> Result<(), TreeError> {
+    pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
         let removed = self.inside(&layout::tree_etc(self.ip)).and_then(|etc| {
             let bytes = etc.read(layout::ORDER, LARGEST_ORDER)?;
             if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
@@ -147,24 +122,18 @@ impl Tree {
         });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map_err(|source| self.inside_error("remove", layout::ORDER, source)),
+            other => other.with_context(|| cannot("remove", &self.etc().join(layout::ORDER))),
         }
     }
 
     /// Asks the client to stop. One that does not look there is ended by its own deadlines.
-    pub fn ask_to_stop(&self) -> Result<(), TreeError> {
-        let etc = self.inside(&layout::tree_etc(self.ip));
-        let (folder, name) = folder_and_name(layout::STOP);
-        etc.and_then(|etc| etc.folder(folder)?.replace(name, b""))
-            .map_err(|source| self.inside_error("write", layout::STOP, source))
+    pub fn ask_to_stop(&self) -> anyhow::Result<()> {
+        self.write(layout::STOP, b"")
     }
 
     /// Asks the client to take a screenshot; the word must not have been used before.
-    pub fn ask_for_screen(&self, word: &str) -> Result<(), TreeError> {
-        let etc = self.inside(&layout::tree_etc(self.ip));
-        let (folder, name) = folder_and_name(layout::SCREEN_REQUEST);
-        etc.and_then(|etc| etc.folder(folder)?.replace(name, word.as_bytes()))
-            .map_err(|source| self.inside_error("write", layout::SCREEN_REQUEST, source))
+    pub fn ask_for_screen(&self, word: &str) -> anyhow::Result<()> {
+        self.write(layout::SCREEN_REQUEST, word.as_bytes())
     }
 
     /// The folder of screenshots of a job that writes no generation; nothing if it has taken none.
@@ -180,28 +149,31 @@ impl Tree {
         Folder::open(&self.base_root)?.folder(name)
     }
 
-    fn inside_error(&self, verb: &'static str, path: &str, source: io::Error) -> TreeError {
-        TreeError::Inside { verb, path: self.etc().join(path), source }
+    /// Replaces a file in the client's `/etc`.
+    fn write(&self, path: &str, content: &[u8]) -> anyhow::Result<()> {
+        let (folder, name) = folder_and_name(path);
+        let etc = self.inside(&layout::tree_etc(self.ip));
+        let written = etc.and_then(|etc| etc.folder(folder)?.replace(name, content));
+        written.with_context(|| cannot("write", &self.etc().join(path)))
     }
 
-    fn synced(&self, sync: impl FnOnce(&Folder) -> io::Result<()>) -> Result<(), TreeError> {
-        Folder::open(&self.base_root)
-            .and_then(|base| sync(&base))
-            .map_err(|source| TreeError::Sync(self.base_root.clone(), source))
+    fn synced(&self, sync: impl FnOnce(&Folder) -> io::Result<()>) -> anyhow::Result<()> {
+        let synced = Folder::open(&self.base_root).and_then(|base| sync(&base));
+        synced
+            .with_context(|| format!("cannot write what is new in {} to the disk", self.base_root.display()))
     }
 
-    fn new_var(&self) -> Result<PathBuf, TreeError> {
+    fn new_var(&self) -> anyhow::Result<PathBuf> {
         let new =
             self.copied("var", &self.var(), &|below| LEFT_OUT.iter().any(|out| below == Path::new(out)))?;
-        Folder::open(&new)
-            .and_then(|var| make_folders(&var, layout::CLAIMS))
-            .map_err(|source| TreeError::Inside { verb: "make", path: new.join(layout::CLAIMS), source })?;
+        let made = Folder::open(&new).and_then(|var| make_folders(&var, layout::CLAIMS));
+        made.with_context(|| cannot("make", &new.join(layout::CLAIMS)))?;
         Ok(new)
     }
 
-    fn new_etc(&self, contents: &Contents<'_>) -> Result<PathBuf, TreeError> {
+    fn new_etc(&self, contents: &Contents<'_>) -> anyhow::Result<PathBuf> {
         let new = self.copied("etc", &self.etc(), &|_| false)?;
-        let order = contents.order.to_json().map_err(TreeError::Order)?;
+        let order = contents.order.to_json().context("cannot write the order")?;
         let fstab = match &contents.order.store {
             Some(store) => fstab(&self.base_fstab()?, store),
             None => self.base_fstab()?,
@@ -218,33 +190,28 @@ impl Tree {
                 etc.folder(folder)?.replace_unsynced(name, bytes)
             })
         });
-        written.map_err(|source| TreeError::Inside { verb: "write into", path: new.clone(), source })?;
+        written.with_context(|| cannot("write into", &new))?;
         Ok(new)
     }
 
     /// A fresh copy of the base root's folder beside the place where it belongs.
-    fn copied(
-        &self,
-        name: &str,
-        place: &Path,
-        leave_out: &dyn Fn(&Path) -> bool,
-    ) -> Result<PathBuf, TreeError> {
+    fn copied(&self, name: &str, place: &Path, leave_out: &dyn Fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
         let mut new_name = std::ffi::OsString::from(".");
         new_name.push(place.file_name().unwrap_or_default());
         new_name.push(".new");
         let new = self.base_root.join(new_name);
         remove(&new)?;
         copy::folder(&self.base_root.join(name), &new, leave_out)
-            .map_err(|error| TreeError::Copy(place.to_owned(), error))?;
+            .with_context(|| cannot("make the tree", place))?;
         Ok(new)
     }
 
-    fn base_fstab(&self) -> Result<String, TreeError> {
+    fn base_fstab(&self) -> anyhow::Result<String> {
         let path = self.base_root.join("etc/fstab");
         match fs::read(&path) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(TreeError::Fstab(path, error)),
+            Err(error) => Err(error).with_context(|| cannot("read", &path)),
         }
     }
 }
@@ -264,16 +231,21 @@ fn make_folders(folder: &Folder, path: &str) -> io::Result<()> {
     rest.map_or(Ok(()), |rest| make_folders(&folder.folder(first)?, rest))
 }
 
-/// Puts a new folder in place and says where the old one is now, if there was one.
-fn place(new: &Path, place: &Path) -> Result<Option<PathBuf>, TreeError> {
-    copy::put_in_place(new, place).map_err(|error| TreeError::Place(place.to_owned(), error))
+/// What could not be done, in words. The cause is the kernel's; for a symbolic link that a client planted it is ELOOP.
+fn cannot(what: &str, path: &Path) -> String {
+    format!("cannot {what} {}", path.display())
 }
 
-fn remove(folder: &Path) -> Result<(), TreeError> {
+/// Puts a new folder in place and says where the old one is now, if there was one.
+fn place(new: &Path, place: &Path) -> anyhow::Result<Option<PathBuf>> {
+    copy::put_in_place(new, place)
+        .with_context(|| format!("cannot put the tree {} in place", place.display()))
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(folder) {
-        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(TreeError::Place(folder.to_owned(), error)),
+        removed => removed.with_context(|| cannot("remove the old tree", folder)),
     }
 }
 

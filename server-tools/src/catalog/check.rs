@@ -1,6 +1,6 @@
 //! What is wrong with a generation: its manifest compared with what is really there.
 //!
-//! Pure; the reading is [`super::pieces`]'s.
+//! Pure: [`super::pieces`] and [`super::inside`] do the reading.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::inside::ReadBack;
 use super::manifest::Manifest;
 use super::pieces::{Found, Unread};
-
-/// The record of the last check, in a generation's folder. Written by the server only.
-pub const CHECK: &str = "check.json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -52,7 +49,8 @@ pub enum Damage {
     Manifest { reason: String },
 }
 
-/// What is wrong, in the order of the paths. That an image does not hold together is told where none of its files says why.
+/// What is wrong, in the order of the paths. A disk's image that does not hold together is reported only if none of its files
+/// explains it.
 pub fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack) -> Vec<Damage> {
     let mut there: BTreeMap<&Path, &Found> = found.iter().map(|one| (one.path.as_path(), one)).collect();
     let mut damage: BTreeMap<PathBuf, Damage> = BTreeMap::new();

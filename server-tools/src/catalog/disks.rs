@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, Table, Tool, Unsound,
+    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, Table, Tool,
 };
 use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use serde::{Deserialize, Serialize};
 
-use super::manifest::Piece;
+use super::pieces::Piece;
 
 /// What a manifest says of one disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,34 +54,6 @@ pub struct FileSystemSummary {
     pub stored: u64,
 }
 
-/// What is wrong with the image of a disk.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskFault {
-    #[error("there is no image of a disk")]
-    NoDisk,
-    /// A file that every image has is not there.
-    #[error("{0} is missing")]
-    Missing(String),
-    /// The description cannot be believed.
-    #[error("{0} cannot be believed")]
-    Unsound(String, #[source] Unsound),
-    /// A line of the list of checksums has none.
-    #[error("'{line}' in {path} is no checksum and name")]
-    Line { path: String, line: String },
-    /// A piece is longer or shorter than the client says.
-    #[error("{path} has {found} bytes, and the client wrote {written}")]
-    Size {
-        path: String,
-        /// What the client says, bytes.
-        written: u64,
-        /// What was read back, bytes.
-        found: u64,
-    },
-    /// A file is not what the client says.
-    #[error("{0} is not what the client wrote: its checksum differs")]
-    Checksum(String),
-}
-
 /// The files of one disk's image that say what it consists of.
 #[derive(Debug)]
 pub struct Described {
@@ -101,47 +74,50 @@ fn below<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
 }
 
 /// What a manifest says of a disk whose image is as the client wrote it.
-pub fn summary(described: &Described, pieces: &[Piece]) -> Result<DiskSummary, DiskFault> {
+pub fn summary(described: &Described, pieces: &[Piece]) -> anyhow::Result<DiskSummary> {
     let Described { folder, description, checksums } = described;
     let path = |name: &str| format!("{folder}/{name}");
     let there: BTreeMap<&str, &Piece> = pieces
         .iter()
         .filter_map(|piece| Some((below(Path::new(&piece.path), folder)?.to_str()?, piece)))
         .collect();
-    let image = DiskImage::parse(description).map_err(|error| DiskFault::Unsound(path(DISK_IMAGE), error))?;
+    let image =
+        DiskImage::parse(description).with_context(|| format!("{} cannot be believed", path(DISK_IMAGE)))?;
+    let piece = |file: &str| there.get(file).ok_or_else(|| anyhow!("{} is missing", path(file)));
+    let differs = |file: &str| anyhow!("{} is not what the client wrote: its checksum differs", path(file));
     for Written { file, size, sha256 } in image.streams().flat_map(|stream| &stream.pieces) {
-        let found = there.get(file.as_str()).ok_or_else(|| DiskFault::Missing(path(file)))?;
+        let found = piece(file)?;
         if found.size != *size {
-            return Err(DiskFault::Size { path: path(file), written: *size, found: found.size });
+            bail!("{} has {} bytes, and the client wrote {size}", path(file), found.size);
         }
         if found.sha256 != *sha256 {
-            return Err(DiskFault::Checksum(path(file)));
+            return Err(differs(file));
         }
     }
     let listed = listed(&path(CHECKSUMS), checksums)?;
     for (file, sha256) in &listed {
-        let found = there.get(file.as_str()).ok_or_else(|| DiskFault::Missing(path(file)))?;
+        let found = piece(file)?;
         if found.sha256 != *sha256 {
-            return Err(DiskFault::Checksum(path(file)));
+            return Err(differs(file));
         }
     }
     // A restore believes neither of them without its checksum.
     for file in [DISK_IMAGE, TABLE_DUMP] {
         if !listed.contains_key(file) {
-            return Err(DiskFault::Missing(format!("the checksum of {}", path(file))));
+            bail!("the checksum of {} is missing", path(file));
         }
     }
     Ok(summarised(folder.clone(), image))
 }
 
 /// The lines of a list that `sha256sum --check` reads.
-fn listed(path: &str, text: &[u8]) -> Result<BTreeMap<String, Sha256>, DiskFault> {
+fn listed(path: &str, text: &[u8]) -> anyhow::Result<BTreeMap<String, Sha256>> {
     let text = String::from_utf8_lossy(text);
     let entry = |line: &str| {
         let (sum, name) = line.split_once("  ")?;
         Some((name.to_owned(), Sha256::try_from(sum.to_owned()).ok()?))
     };
-    let wrong = |line: &str| DiskFault::Line { path: path.to_owned(), line: line.to_owned() };
+    let wrong = |line: &str| anyhow!("'{line}' in {path} is no checksum and name");
     text.lines().map(|line| entry(line).ok_or_else(|| wrong(line))).collect()
 }
 

@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::exit::{Exit, WithExit};
+use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
 use ghost_imaging::board::Board;
 use ghost_imaging::restore;
@@ -22,43 +24,15 @@ pub enum Format {
     Qcow2,
 }
 
-/// Why a disk was not exported. Nothing of it is left then.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportingError {
-    /// A file is never overwritten.
-    #[error("{} is there already", .0.display())]
-    Taken(PathBuf),
-    /// The image was not restored.
-    #[error("cannot restore the image to {}", .path.display())]
-    Restore {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: anyhow::Error,
-    },
-    /// qemu-img is missing.
-    #[error("cannot start qemu-img, which is in the package qemu-utils")]
-    Start(#[source] io::Error),
-    /// It failed.
-    #[error("qemu-img refuses: {0}")]
-    Refused(String),
-    /// The file cannot be given its name.
-    #[error("cannot write {}", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-}
-
 /// Writes the disk whose image is in `folder` to a new file.
-///
-/// # Errors
-/// When the file is there already, the image is damaged, or there is no room.
-pub fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> Result<(), ExportingError> {
+/// If it fails, nothing of it is left, and a file that was there before is as it was.
+pub fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> anyhow::Result<()> {
     if target.symlink_metadata().is_ok() {
-        return Err(ExportingError::Taken(target.to_owned()));
+        return Err(taken(target));
     }
     let (raw, converted) = (Beside::of(target, "raw"), Beside::of(target, "converted"));
     let restored = restore::export(folder, &raw.0, board);
-    restored.map_err(|source| ExportingError::Restore { path: raw.0.clone(), source })?;
+    restored.with_context(|| format!("cannot restore the image to {}", raw.0.display()))?;
     let whole = match format {
         Format::Raw => &raw,
         Format::Qcow2 => {
@@ -66,18 +40,26 @@ pub fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> Re
             &converted
         }
     };
-    put(&whole.0, target).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => ExportingError::Taken(target.to_owned()),
-        _ => ExportingError::Write(target.to_owned(), error),
-    })
+    match put(&whole.0, target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken(target)),
+        put => put.with_context(|| format!("cannot write {}", target.display())),
+    }
 }
 
-fn convert(raw: &Path, to: &Path) -> Result<(), ExportingError> {
+fn taken(target: &Path) -> anyhow::Error {
+    anyhow!("{} is there already", target.display()).exit(Exit::Usage)
+}
+
+fn convert(raw: &Path, to: &Path) -> anyhow::Result<()> {
     let mut command = Command::new("qemu-img");
     let command = command.args(["convert", "-f", "raw", "-O", "qcow2", "--"]).arg(raw).arg(to);
-    let Output { status, stderr, .. } = command.env("LC_ALL", "C").output().map_err(ExportingError::Start)?;
-    let said = || String::from_utf8_lossy(&stderr).trim().to_owned();
-    if status.success() { Ok(()) } else { Err(ExportingError::Refused(said())) }
+    let ended = command.env("LC_ALL", "C").output();
+    let ended = ended.context("cannot start qemu-img, which is in the package qemu-utils");
+    let Output { status, stderr, .. } = ended?;
+    if !status.success() {
+        bail!("qemu-img refuses: {}", String::from_utf8_lossy(&stderr).trim());
+    }
+    Ok(())
 }
 
 /// Gives a file its name, on the disk; nothing of that name is overwritten.

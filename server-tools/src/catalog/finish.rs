@@ -1,15 +1,16 @@
 //! How a job's folder becomes a generation: all that the client wrote is read back, and only then it gets its name.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, layout};
 
-use super::disks::{self, Described, DiskFault, DiskSummary, Pace};
-use super::manifest::{self, Manifest, Piece};
-use super::pieces::{self, Content, Found, Unread};
-use super::{Catalog, CatalogError, incoming, inside};
+use super::disks::{self, Described, DiskSummary, Pace};
+use super::manifest::{self, Manifest};
+use super::pieces::{self, Content, Found, Piece, Unread};
+use super::{Catalog, cannot, incoming, inside, taken};
 use crate::sys::crash;
 use crate::sys::folder::Folder;
 
@@ -46,7 +47,7 @@ impl Catalog {
     /// after the check is not checked. Reads every byte, so it takes as long as the disks do.
     ///
     /// Called again after a crash it goes on; a generation that is already there is left as it is.
-    pub fn finish(&self, host: &HostName, job: &JobId, facts: &Facts) -> Result<Manifest, CatalogError> {
+    pub fn finish(&self, host: &HostName, job: &JobId, facts: &Facts) -> anyhow::Result<Manifest> {
         self.finish_stepwise(host, job, facts, &mut |step| {
             crash::point(&format!("finish-{step:?}"));
             Ok(())
@@ -59,22 +60,22 @@ impl Catalog {
         job: &JobId,
         facts: &Facts,
         before: Before<'_>,
-    ) -> Result<Manifest, CatalogError> {
+    ) -> anyhow::Result<Manifest> {
         let generation = Generation::of_job(job.clone());
         let path = self.store.join(layout::generation(host, &generation));
         let staged = self.store.join(layout::staging(host, job));
-        let fails = |verb, path: &Path, source| CatalogError::Io { verb, path: path.to_owned(), source };
         let folder = self.host_folder(host)?;
-        let look = |name: &str| folder.has(name).map_err(|error| fails("look for", &path, error));
+        let folder = folder.with_context(|| format!("there is no image in {}", staged.display()))?;
+        let look = |name: &str| folder.has(name).with_context(|| cannot("look for", &path));
         if look(generation.as_str())? {
             let is_ours = !look(&incoming(job))?;
             return match is_ours {
                 true => self.manifest(&self.generation_folder(host, &generation)?, host, &generation),
-                false => Err(CatalogError::Taken(path)),
+                false => Err(taken(&path)),
             };
         }
-        let staging = folder.folder(incoming(job)).map_err(|error| fails("open", &staged, error))?;
-        before(Step::ReadBack).map_err(|error| fails("read back", &staged, error))?;
+        let staging = folder.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
+        before(Step::ReadBack).with_context(|| cannot("read back", &staged))?;
         let pieces = read_all(&staging, &staged)?;
         let disks = match facts.imager.name().emulator() {
             None => disks_of(&staging, &staged, &pieces)?,
@@ -84,74 +85,79 @@ impl Catalog {
         before(Step::WriteManifest)
             .and_then(|()| manifest.to_json().map_err(io::Error::other))
             .and_then(|json| staging.replace(layout::MANIFEST, json.as_bytes()))
-            .map_err(|error| fails("write", &staged.join(layout::MANIFEST), error))?;
+            .with_context(|| cannot("write", &staged.join(layout::MANIFEST)))?;
         before(Step::SyncStaging)
             .and_then(|()| staging.sync_tree())
-            .map_err(|error| fails("write to disk", &staged, error))?;
+            .with_context(|| cannot("write to disk", &staged))?;
         before(Step::Rename)
             .and_then(|()| folder.rename(incoming(job), generation.as_str()))
-            .map_err(|error| fails("rename", &staged, error))?;
+            .with_context(|| cannot("rename", &staged))?;
         match before(Step::SyncHost).and_then(|()| folder.sync()) {
             Ok(()) => Ok(manifest),
             Err(sync) => match folder.rename(generation.as_str(), incoming(job)) {
-                Ok(()) => Err(fails("write to disk the folder of", &path, sync)),
-                Err(back) => Err(CatalogError::Unsafe { path, sync, back }),
+                Ok(()) => Err(sync).with_context(|| cannot("write to disk the folder of", &path)),
+                Err(back) => Err(back).with_context(|| {
+                    let path = path.display();
+                    format!("{path} is in place, but its folder cannot be written to disk ({sync}), nor could it be taken back")
+                }),
             },
         }
     }
 }
 
 /// Everything in a staging folder, or the first thing that does not belong into a generation.
-fn read_all(staging: &Folder, path: &Path) -> Result<Vec<Piece>, CatalogError> {
-    let fails = |verb, path: PathBuf, source| CatalogError::Io { verb, path, source };
-    let read = inside::read_back(staging, path).map_err(|error| fails("list", path.to_owned(), error))?;
+fn read_all(staging: &Folder, path: &Path) -> anyhow::Result<Vec<Piece>> {
+    let read = inside::read_back(staging, path).with_context(|| cannot("list", path))?;
     let mut pieces = Vec::new();
     for Found { path: below, content } in read.found {
         let whole = path.join(&below);
         let Content { size, sha256 } = match content {
             Ok(content) => content,
-            Err(Unread::Stranger) => return Err(CatalogError::Stranger(whole)),
-            Err(Unread::Io(source)) => return Err(fails("read back", whole, source)),
+            Err(Unread::Stranger) => {
+                bail!("{} is neither a file nor a folder, so it is no part of an image", whole.display())
+            }
+            Err(Unread::Io(error)) => return Err(error).with_context(|| cannot("read back", &whole)),
         };
-        let below = below.into_os_string().into_string().map_err(|_| CatalogError::Name(whole))?;
+        let below = below.into_os_string().into_string();
+        let below = below.map_err(|_| anyhow!("the name of {} is not UTF-8", whole.display()))?;
         pieces.push(Piece { path: below, size, sha256 });
     }
     if let Some((disk, error)) = read.broken.into_iter().next() {
-        return Err(CatalogError::Inside(path.join(disk), error));
+        let image = path.join(disk);
+        return Err(error.context(format!("the image {} does not hold together", image.display())));
     }
     require_image(&pieces, path)?;
     Ok(pieces)
 }
 
 /// The disks whose images are among these pieces, each held against its description.
-fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> Result<Vec<DiskSummary>, CatalogError> {
-    let fault = |error: DiskFault| CatalogError::Disk(path.to_owned(), error);
+fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> anyhow::Result<Vec<DiskSummary>> {
+    let wrong = || format!("the image in {} is not as the client wrote it", path.display());
     let read = |folder: &str, name: &str| {
         let below = Path::new(folder).join(name);
-        staging.read(&below, LARGEST_DESCRIPTION).map_err(|source| CatalogError::Io {
-            verb: "read",
-            path: path.join(below),
-            source,
-        })
+        staging.read(&below, LARGEST_DESCRIPTION).with_context(|| cannot("read", &path.join(below)))
     };
     let folders = disks::folders(pieces.iter().map(|piece| Path::new(&piece.path)));
     if folders.is_empty() {
-        return Err(fault(DiskFault::NoDisk));
+        return Err(anyhow!("there is no image of a disk").context(wrong()));
     }
     let summaries = folders.into_iter().map(|folder| {
         let description = read(&folder, layout::DISK_IMAGE)?;
         let checksums = read(&folder, layout::CHECKSUMS)?;
-        disks::summary(&Described { folder, description, checksums }, pieces).map_err(fault)
+        disks::summary(&Described { folder, description, checksums }, pieces).with_context(wrong)
     });
     summaries.collect()
 }
 
-fn require_image(pieces: &[Piece], path: &Path) -> Result<(), CatalogError> {
+fn require_image(pieces: &[Piece], path: &Path) -> anyhow::Result<()> {
     let mut images = pieces.iter().filter(|piece| pieces::is_image(piece));
     if let Some(empty) = images.clone().find(|piece| piece.size == 0 && pieces::is_called_image(piece)) {
-        return Err(CatalogError::EmptyImage(path.join(&empty.path)));
+        bail!("the image {} is empty", path.join(&empty.path).display());
     }
-    images.any(|piece| piece.size > 0).then_some(()).ok_or_else(|| CatalogError::NoImage(path.to_owned()))
+    images
+        .any(|piece| piece.size > 0)
+        .then_some(())
+        .ok_or_else(|| anyhow!("there is no image in {}", path.display()))
 }
 
 fn describe(

@@ -14,7 +14,7 @@ use ghost_imaging::check::{self, Depth};
 use ghost_imaging::folder;
 
 use super::pieces::{self, Content, Found};
-use super::{Catalog, CatalogError, disks};
+use super::{Catalog, disks};
 use crate::sys::folder::{Folder, Kind, settle};
 
 /// The image of one disk of a generation.
@@ -23,7 +23,7 @@ pub struct Disk {
     pub index: u32,
     pub folder: PathBuf,
     /// What it says of itself, or why that cannot be believed.
-    pub image: Result<DiskImage, anyhow::Error>,
+    pub image: anyhow::Result<DiskImage>,
 }
 
 /// All files of a generation, and the disks whose images do not hold together.
@@ -37,7 +37,7 @@ pub struct ReadBack {
 
 impl Catalog {
     /// The images of disks in a generation, by index; none if only the program that made it knows its inside.
-    pub fn disks(&self, host: &HostName, generation: &Generation) -> Result<Vec<Disk>, CatalogError> {
+    pub fn disks(&self, host: &HostName, generation: &Generation) -> anyhow::Result<Vec<Disk>> {
         let below = self.generation_folder(host, generation)?;
         let path = self.store.join(layout::generation(host, generation));
         let is_there = |index: &u32| below.folder(layout::disk(*index)).is_ok();
@@ -56,12 +56,12 @@ pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
     for disk in disks::folders(names.iter().map(|entry| entry.path.as_path())) {
         let own = || names.iter().filter(|entry| entry.path.starts_with(&disk));
-        // What is no file is told below, and not followed.
+        // Skip disks with a non-regular file here; `pieces::read_back` reports them without following links.
         if own().any(|entry| entry.kind != Kind::File) {
             continue;
         }
         for entry in own() {
-            // What cannot be opened is told below.
+            // What cannot be opened here is reported by `pieces::read_back`.
             let _unsettled = folder.file(&entry.path).and_then(|file| settle(&file));
         }
         match check::check(&path.join(&disk), Depth::Inside, &Board::default()) {

@@ -1,13 +1,13 @@
 //! What is in the store: generations, and what is none.
 
-use std::io;
-
+use anyhow::Context as _;
 use ghost_contract::{Generation, HostName, JobId};
 
-use super::check::{CHECK, Check};
+use super::check::Check;
 use super::manifest::Manifest;
+use super::pieces::CHECK;
 use super::retention::{Candidate, Leftover, LeftoverKind};
-use super::{Catalog, CatalogError, FAILED, INCOMING, REMOVING};
+use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
 use crate::sys::folder::{Entry, Folder, Kind};
 
 /// No record of a check is larger; each damage takes a line or two.
@@ -19,7 +19,7 @@ pub struct Listed {
     pub host: HostName,
     pub generation: Generation,
     /// What it consists of, or why that is not known.
-    pub manifest: Result<Manifest, CatalogError>,
+    pub manifest: anyhow::Result<Manifest>,
     /// The last check since it was made, if there was one that could be read.
     pub check: Option<Check>,
 }
@@ -40,14 +40,13 @@ impl Listed {
 
 impl Catalog {
     /// The hosts that have a folder in the store, by name.
-    pub fn hosts(&self) -> Result<Vec<HostName>, CatalogError> {
-        let entries = self.open()?.entries();
-        let entries = entries.map_err(|source| self.unlisted(self.store.clone(), source))?;
+    pub fn hosts(&self) -> anyhow::Result<Vec<HostName>> {
+        let entries = self.open()?.entries().with_context(|| cannot("list", &self.store))?;
         Ok(folders(&entries).filter_map(|name| name.parse().ok()).collect())
     }
 
     /// All generations of all hosts.
-    pub fn list(&self) -> Result<Vec<Listed>, CatalogError> {
+    pub fn list(&self) -> anyhow::Result<Vec<Listed>> {
         let mut all = Vec::new();
         for host in self.hosts()? {
             all.extend(self.list_host(&host)?);
@@ -56,7 +55,7 @@ impl Catalog {
     }
 
     /// The generations of a host, the oldest first; none if the store does not know it.
-    pub fn list_host(&self, host: &HostName) -> Result<Vec<Listed>, CatalogError> {
+    pub fn list_host(&self, host: &HostName) -> anyhow::Result<Vec<Listed>> {
         let Some((_, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
         folders(&entries)
             .filter_map(|name| name.parse().ok())
@@ -64,7 +63,7 @@ impl Catalog {
             .collect()
     }
 
-    pub fn show(&self, host: &HostName, generation: Generation) -> Result<Listed, CatalogError> {
+    pub fn show(&self, host: &HostName, generation: Generation) -> anyhow::Result<Listed> {
         let folder = self.generation_folder(host, &generation)?;
         let manifest = self.manifest(&folder, host, &generation);
         // A record that cannot be read is as good as none: the next check writes a new one.
@@ -74,32 +73,22 @@ impl Catalog {
     }
 
     /// What is in a host's folder and is no generation.
-    pub fn leftovers(&self, host: &HostName) -> Result<Vec<Leftover>, CatalogError> {
+    pub fn leftovers(&self, host: &HostName) -> anyhow::Result<Vec<Leftover>> {
         let Some((folder, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
         let mut leftovers = Vec::new();
         for name in folders(&entries) {
             let Some((kind, job)) = kind_of(name) else { continue };
             let changed = folder.folder(name).and_then(|below| below.changed());
-            let changed = changed.map_err(|error| self.unlisted(self.store.join(host.as_str()), error))?;
+            let changed = changed.with_context(|| cannot("list", &self.store.join(host.as_str())))?;
             leftovers.push(Leftover { kind, job, changed });
         }
         Ok(leftovers)
     }
 
-    fn entries_of(&self, host: &HostName) -> Result<Option<(Folder, Vec<Entry>)>, CatalogError> {
-        let folder = match self.host_folder(host) {
-            Err(CatalogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(None);
-            }
-            other => other?,
-        };
-        let entries = folder.entries();
-        let entries = entries.map_err(|source| self.unlisted(self.store.join(host.as_str()), source))?;
+    fn entries_of(&self, host: &HostName) -> anyhow::Result<Option<(Folder, Vec<Entry>)>> {
+        let Some(folder) = self.host_folder(host)? else { return Ok(None) };
+        let entries = folder.entries().with_context(|| cannot("list", &self.store.join(host.as_str())))?;
         Ok(Some((folder, entries)))
-    }
-
-    fn unlisted(&self, path: std::path::PathBuf, source: io::Error) -> CatalogError {
-        CatalogError::Io { verb: "list", path, source }
     }
 }
 

@@ -6,16 +6,19 @@
 //! `sha256sum`, which every system has, years from now and without this program:
 //! `jq -r '.pieces[] | .sha256 + "  " + .path' manifest.json | sha256sum --check`.
 
-use ghost_contract::checksum::Sha256;
+use anyhow::{Context as _, bail};
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use super::disks::{DiskSummary, Pace};
+use super::pieces::Piece;
 use crate::job::imager::Source;
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;
+
+const UNREADABLE: &str = "the manifest cannot be read";
 
 /// What a generation consists of and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,32 +49,6 @@ pub struct Manifest {
     pub pieces: Vec<Piece>,
 }
 
-/// One file of a generation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-    pub sha256: Sha256,
-}
-
-/// Why bytes are not a manifest that this program understands.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// Not JSON, or a field is missing or of another type.
-    #[error("the manifest cannot be read")]
-    Syntax(#[source] serde_json::Error),
-    /// Written by a server with another format.
-    #[error("the manifest has format version {found}, this program understands version {VERSION}")]
-    Version {
-        /// The version that it has.
-        found: u64,
-    },
-    /// It is whole, but belongs to something else.
-    #[error("the manifest is of {host}'s generation {job}")]
-    Another { host: HostName, job: JobId },
-}
-
 /// Only what every version of the format has.
 #[derive(Deserialize)]
 struct AnyVersion {
@@ -80,14 +57,14 @@ struct AnyVersion {
 
 impl Manifest {
     /// Reads the manifest of this host's generation. Fields that are not known are passed over.
-    pub fn parse(bytes: &[u8], host: &HostName, generation: &Generation) -> Result<Self, ManifestError> {
-        let AnyVersion { version } = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
+    pub fn parse(bytes: &[u8], host: &HostName, generation: &Generation) -> anyhow::Result<Self> {
+        let AnyVersion { version } = serde_json::from_slice(bytes).context(UNREADABLE)?;
         if version != u64::from(VERSION) {
-            return Err(ManifestError::Version { found: version });
+            bail!("the manifest has format version {version}, this program understands version {VERSION}");
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
+        let manifest: Self = serde_json::from_slice(bytes).context(UNREADABLE)?;
         if manifest.host != *host || manifest.job.as_str() != generation.as_str() {
-            return Err(ManifestError::Another { host: manifest.host, job: manifest.job });
+            bail!("the manifest is of {}'s generation {}", manifest.host, manifest.job);
         }
         Ok(manifest)
     }
@@ -110,6 +87,6 @@ mod tests {
     fn a_newer_format_is_refused_by_its_version_and_not_by_its_fields() {
         let (host, generation) = ("john".parse().unwrap(), "a".parse().unwrap());
         let error = Manifest::parse(b"{\"version\": 2}", &host, &generation).unwrap_err();
-        assert!(matches!(error, ManifestError::Version { found: 2 }), "{error}");
+        assert!(error.to_string().contains("has format version 2, this program"), "{error}");
     }
 }

@@ -13,14 +13,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::image::{Content, FileSystem, Partition, Region, Table};
 use ghost_contract::{Generation, HostName, UnixTime};
 use ghost_imaging::board::Board;
 use ghost_imaging::restore;
 use serde::{Deserialize, Serialize};
 
+use super::cannot;
+use crate::exit::{Exit, WithExit};
 use crate::sys::lock::try_alone;
-use crate::sys::mount::{self, MountError, Way};
+use crate::sys::mount::{self, Way};
 
 /// The folder of the records, below the state folder.
 const FOLDER: &str = "mounts";
@@ -46,54 +49,6 @@ pub struct Mounted {
     pub at: UnixTime,
 }
 
-/// Why a partition cannot be looked into.
-#[derive(Debug, thiserror::Error)]
-pub enum MountingError {
-    #[error("there is no partition {asked_for} on this disk; it has {there}")]
-    NoPartition {
-        asked_for: u32,
-        /// Those that there are, in words.
-        there: String,
-    },
-    #[error("say with --partition which one: {0}")]
-    WhichPartition(String),
-    /// None of them can be looked into.
-    #[error("no partition of this disk has a file system that can be mounted; it has {0}")]
-    NoFileSystem(String),
-    /// This one cannot be looked into.
-    #[error("partition {number} holds {found}, which cannot be mounted")]
-    NotMountable { number: u32, found: String },
-    /// It is no folder that one can mount at.
-    #[error("cannot mount at {}", .0.display())]
-    Folder(PathBuf, #[source] io::Error),
-    #[error("something is mounted at {} already", .0.display())]
-    Taken(PathBuf),
-    /// Nothing of ours is there.
-    #[error("nothing of the image store is mounted at {}", .0.display())]
-    NotOurs(PathBuf),
-    /// Another ghostctl is at it.
-    #[error("another ghostctl is mounting at {} now", .0.display())]
-    Busy(PathBuf),
-    /// The file system was not restored.
-    #[error("cannot restore the partition to {}", .path.display())]
-    Restore {
-        path: PathBuf,
-        #[source]
-        source: anyhow::Error,
-    },
-    #[error(transparent)]
-    Mount(#[from] MountError),
-    /// A record, or the file.
-    #[error("cannot {verb} {}", .path.display())]
-    Io {
-        /// What was to be done.
-        verb: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-}
-
 /// A file system of an image that can be mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -103,7 +58,7 @@ pub struct Choice {
 }
 
 /// Which file system is meant: the one of this partition, or the only one there is.
-pub fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> Result<Choice, MountingError> {
+pub fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> anyhow::Result<Choice> {
     let partitions = &table.partitions;
     let choice = |of: &Partition| {
         let file_system = of.file_system.clone().filter(|kind| !ways(kind).is_empty())?;
@@ -111,19 +66,29 @@ pub fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> Resu
     };
     if let Some(number) = partition {
         let found = partitions.iter().find(|one| one.number == number);
-        let found = found
-            .ok_or_else(|| MountingError::NoPartition { asked_for: number, there: listed(partitions) })?;
-        return choice(found).ok_or_else(|| MountingError::NotMountable { number, found: holding(found) });
+        let found = found.ok_or_else(|| {
+            usage(format!("there is no partition {number} on this disk; it has {}", listed(partitions)))
+        })?;
+        return choice(found).ok_or_else(|| {
+            usage(format!("partition {number} holds {}, which cannot be mounted", holding(found)))
+        });
     }
     let mut choices: Vec<Choice> = partitions.iter().filter_map(choice).collect();
     if partitions.is_empty() {
         choices.extend(whole_disk(regions));
     }
     match choices.len() {
-        0 => Err(MountingError::NoFileSystem(listed(partitions))),
+        0 => bail!(
+            "no partition of this disk has a file system that can be mounted; it has {}",
+            listed(partitions)
+        ),
         1 => Ok(choices.remove(0)),
-        _ => Err(MountingError::WhichPartition(listed(partitions))),
+        _ => Err(usage(format!("say with --partition which one: {}", listed(partitions)))),
     }
+}
+
+fn usage(words: String) -> anyhow::Error {
+    anyhow!(words).exit(Exit::Usage)
 }
 
 /// A file system that fills the disk.
@@ -187,14 +152,14 @@ pub struct Wanted<'a> {
 }
 
 /// Restores and mounts a file system. If anything fails, nothing of it is left.
-pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> Result<Mounted, MountingError> {
-    let folder =
-        wanted.folder.canonicalize().map_err(|error| MountingError::Folder(wanted.folder.into(), error))?;
+pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> anyhow::Result<Mounted> {
+    let at = || format!("cannot mount at {}", wanted.folder.display());
+    let folder = wanted.folder.canonicalize().with_context(at)?;
     if !folder.is_dir() {
-        return Err(MountingError::Folder(folder, io::ErrorKind::NotADirectory.into()));
+        return Err(io::Error::from(io::ErrorKind::NotADirectory)).with_context(at);
     }
     if mount::is_mounted(&folder)? || records(state)?.iter().any(|(_, one)| one.folder == folder) {
-        return Err(MountingError::Taken(folder));
+        return Err(usage(format!("something is mounted at {} already", folder.display())));
     }
     let part =
         wanted.choice.partition.map_or_else(|| "disk".to_owned(), |number| format!("partition{number}"));
@@ -220,15 +185,14 @@ pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> Result<Mounted
     Ok(mounted)
 }
 
-fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> Result<(), MountingError> {
-    let restore_error = |error| MountingError::Restore { path: mounted.file.clone(), source: error };
-    fs::create_dir_all(wanted.cache).map_err(during("make", wanted.cache))?;
+fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> anyhow::Result<()> {
+    fs::create_dir_all(wanted.cache).with_context(|| cannot("make", wanted.cache))?;
     let board = Board::default();
     match mounted.partition {
         Some(number) => restore::export_partition(wanted.image, number, &mounted.file, &board),
         None => restore::export(wanted.image, &mounted.file, &board).map(drop),
     }
-    .map_err(restore_error)?;
+    .with_context(|| format!("cannot restore the partition to {}", mounted.file.display()))?;
     let mut refused = None;
     for way in ways(&mounted.file_system) {
         match mount::mount(*way, &mounted.file, &mounted.folder) {
@@ -237,23 +201,25 @@ fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> Result<(), MountingError> {
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    refused.map_or(Ok(()), |error| Err(error.into()))
+    refused.map_or(Ok(()), Err)
 }
 
 /// Unmounts what was mounted there, and removes what belongs to it.
-pub fn unmount(state: &Path, folder: &Path) -> Result<Mounted, MountingError> {
+pub fn unmount(state: &Path, folder: &Path) -> anyhow::Result<Mounted> {
     let named = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let found = records(state)?.into_iter().find(|(_, one)| one.folder == named);
-    let (record, mounted) = found.ok_or(MountingError::NotOurs(named))?;
+    let (record, mounted) = found
+        .ok_or_else(|| usage(format!("nothing of the image store is mounted at {}", named.display())))?;
     if owner_lives(&record)? {
-        return Err(MountingError::Busy(mounted.folder));
+        let busy = anyhow!("another ghostctl is mounting at {} now", mounted.folder.display());
+        return Err(busy.exit(Exit::Busy));
     }
     undo(&record, &mounted)?;
     Ok(mounted)
 }
 
 /// Removes what a crash or a restart of the machine left of mounts. What is still mounted stays.
-pub fn recover(state: &Path) -> Result<Vec<Mounted>, MountingError> {
+pub fn recover(state: &Path) -> anyhow::Result<Vec<Mounted>> {
     let mut removed = Vec::new();
     for (record, mounted) in records(state)? {
         if owner_lives(&record)? || mount::is_mounted(&mounted.folder)? {
@@ -265,14 +231,14 @@ pub fn recover(state: &Path) -> Result<Vec<Mounted>, MountingError> {
     Ok(removed)
 }
 
-fn undo(record: &Path, mounted: &Mounted) -> Result<(), MountingError> {
+fn undo(record: &Path, mounted: &Mounted) -> anyhow::Result<()> {
     if mount::is_mounted(&mounted.folder)? {
         mount::unmount(&mounted.folder)?;
     }
     for path in [&mounted.file, record] {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(during("remove", path)(error));
+                return Err(error).with_context(|| cannot("remove", path));
             }
             _ => {}
         }
@@ -281,43 +247,44 @@ fn undo(record: &Path, mounted: &Mounted) -> Result<(), MountingError> {
 }
 
 /// All mounts that somebody has begun and nobody has ended.
-fn records(state: &Path) -> Result<Vec<(PathBuf, Mounted)>, MountingError> {
+fn records(state: &Path) -> anyhow::Result<Vec<(PathBuf, Mounted)>> {
     let folder = state.join(FOLDER);
     let listed = match fs::read_dir(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listed => listed.map_err(during("list", &folder))?,
+        listed => listed.with_context(|| cannot("list", &folder))?,
     };
     let mut records = Vec::new();
     for entry in listed {
-        let path = entry.map_err(during("list", &folder))?.path();
+        let path = entry.with_context(|| cannot("list", &folder))?.path();
         if path.extension().is_none_or(|extension| extension != RECORD) {
             continue;
         }
         let bytes = match fs::read(&path) {
             // It has gone this very moment.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            read => read.map_err(during("read", &path))?,
+            read => read.with_context(|| cannot("read", &path))?,
         };
-        let parsed = serde_json::from_slice(&bytes).map_err(io::Error::other);
-        records.push((path.clone(), parsed.map_err(during("read", &path))?));
+        let parsed = serde_json::from_slice(&bytes).with_context(|| cannot("read", &path))?;
+        records.push((path, parsed));
     }
     Ok(records)
 }
 
 /// Whether the one who made this record is still at work.
-fn owner_lives(record: &Path) -> Result<bool, MountingError> {
+fn owner_lives(record: &Path) -> anyhow::Result<bool> {
     match File::open(record) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         opened => {
-            opened.and_then(|file| try_alone(&file)).map(|alone| !alone).map_err(during("lock", record))
+            let alone = opened.and_then(|file| try_alone(&file));
+            alone.map(|alone| !alone).with_context(|| cannot("lock", record))
         }
     }
 }
 
 /// On the disk, and locked until the file is dropped. It appears whole and locked, so that nobody takes it for a leftover.
-fn write_record(path: &Path, mounted: &Mounted) -> Result<File, MountingError> {
+fn write_record(path: &Path, mounted: &Mounted) -> anyhow::Result<File> {
     let beside = path.with_extension(BESIDE);
-    let written = || {
+    let written = || -> io::Result<File> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(folder)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
@@ -328,12 +295,7 @@ fn write_record(path: &Path, mounted: &Mounted) -> Result<File, MountingError> {
         File::open(folder)?.sync_all()?;
         Ok(file)
     };
-    written().map_err(during("write", path))
-}
-
-fn during(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MountingError {
-    let path = path.to_owned();
-    move |source| MountingError::Io { verb, path, source }
+    written().with_context(|| cannot("write", path))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Reading back what is in a folder of the store: names from its listing, sizes and checksums from its files.
+//! Reads back what is in a folder of the store: names from its listing, sizes and checksums from its files.
 //!
-//! Nothing here believes what a client says of its files, and no link of a client's is followed.
+//! Believes nothing that a client says of its files, and follows no link that a client planted.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,16 +8,27 @@ use std::path::{Path, PathBuf};
 
 use ghost_contract::checksum::Sha256;
 use ghost_contract::layout::{MANIFEST, SCREENS};
+use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-use super::check::CHECK;
-use super::manifest::Piece;
 use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
 
 /// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.
 const BUFFER: usize = 1 << 18;
 /// The client's report, which the job keeps beside the images.
 pub const REPORT: &str = "report.jsonl";
+
+/// The record of the last check of a generation. Only the server writes it.
+pub const CHECK: &str = "check.json";
+
+/// One file of a generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    pub sha256: Sha256,
+}
 
 /// A file and what became of reading it.
 #[derive(Debug)]

@@ -10,33 +10,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use ghost_contract::{Generation, HostName, Mode};
 
+use crate::catalog::Catalog;
 use crate::catalog::removal::{InUse, Plan};
 use crate::catalog::retention::Policy;
-use crate::catalog::{Catalog, CatalogError};
+use crate::exit::{Exit, WithExit};
 use crate::site::Site;
-use crate::state::journal::{self, JournalError};
+use crate::state::journal;
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
 
 /// The folder of the locks, below the state folder.
 const FOLDER: &str = "images";
-
-/// Why something is not removed.
-#[derive(Debug, thiserror::Error)]
-pub enum PruningError {
-    /// Another removal, or a job that begins, is at it.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// Which jobs run is not known.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    #[error("a job for {host} reads {generation} now; 'ghostctl status {host}' shows it")]
-    InUse { host: HostName, generation: Generation },
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolve {
@@ -51,12 +38,7 @@ pub fn keep_removals_out(state_folder: &Path, host: &HostName, timeout: Duration
 }
 
 /// Removes what the host's settings do not ask for; says what that was.
-pub fn prune(
-    site: &Site,
-    catalog: &Catalog,
-    host: &HostName,
-    resolve: Resolve,
-) -> Result<Plan, PruningError> {
+pub fn prune(site: &Site, catalog: &Catalog, host: &HostName, resolve: Resolve) -> anyhow::Result<Plan> {
     let _alone = alone(site, host)?;
     let settings = site.ghostrc.for_host(host);
     let policy = Policy { generations: settings.generations, keep: settings.keep };
@@ -74,14 +56,15 @@ pub fn remove(
     host: &HostName,
     generation: &Generation,
     resolve: Resolve,
-) -> Result<(), PruningError> {
+) -> anyhow::Result<()> {
     let _alone = alone(site, host)?;
     catalog.show(host, generation.clone())?;
     if in_use(site, catalog, host)?.generations.contains(generation) {
-        return Err(PruningError::InUse { host: host.clone(), generation: generation.clone() });
+        let in_use = anyhow!("a job for {host} reads {generation} now; 'ghostctl status {host}' shows it");
+        return Err(in_use.exit(Exit::Busy));
     }
     match resolve {
-        Resolve::Remove => Ok(catalog.remove(host, generation)?),
+        Resolve::Remove => catalog.remove(host, generation),
         Resolve::OnlySay => Ok(()),
     }
 }
@@ -96,7 +79,7 @@ fn lock(state_folder: &Path, host: &HostName) -> PathBuf {
 
 /// What jobs need, as the journal says. An entry that names no generation was written by an earlier version: then all of
 /// its host count.
-fn in_use(site: &Site, catalog: &Catalog, host: &HostName) -> Result<InUse, PruningError> {
+fn in_use(site: &Site, catalog: &Catalog, host: &HostName) -> anyhow::Result<InUse> {
     let mut in_use = InUse::default();
     for entry in journal::entries(&site.ghostrc.state_folder)? {
         let Some(begun) = journal::look(&entry)?.map(|state| state.begun) else { continue };

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use anyhow::Context as _;
 use ghost_contract::{Generation, HostName, JobId, UnixTime};
 
 use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, abandoned, superfluous};
-use super::{Catalog, CatalogError, FAILED, INCOMING, REMOVING};
+use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InUse {
@@ -35,7 +36,7 @@ impl Catalog {
         policy: Policy,
         in_use: &InUse,
         now: UnixTime,
-    ) -> Result<Plan, CatalogError> {
+    ) -> anyhow::Result<Plan> {
         let listed = self.list_host(host)?;
         let candidates: Vec<_> = listed.iter().filter_map(super::listing::Listed::candidate).collect();
         let generations = superfluous(&candidates, policy, &in_use.generations, now);
@@ -47,7 +48,7 @@ impl Catalog {
         Ok(Plan { host: host.clone(), generations, leftovers, bytes })
     }
 
-    pub fn carry_out(&self, plan: &Plan) -> Result<(), CatalogError> {
+    pub fn carry_out(&self, plan: &Plan) -> anyhow::Result<()> {
         for leftover in &plan.leftovers {
             self.remove_leftover(&plan.host, leftover)?;
         }
@@ -55,12 +56,12 @@ impl Catalog {
     }
 
     /// Removes a generation. From its first step on it is not listed any more.
-    pub fn remove(&self, host: &HostName, generation: &Generation) -> Result<(), CatalogError> {
+    pub fn remove(&self, host: &HostName, generation: &Generation) -> anyhow::Result<()> {
         self.remove_named(host, generation.as_str(), generation.as_str())
     }
 
     /// Removes what a job left behind.
-    pub fn remove_leftover(&self, host: &HostName, leftover: &Leftover) -> Result<(), CatalogError> {
+    pub fn remove_leftover(&self, host: &HostName, leftover: &Leftover) -> anyhow::Result<()> {
         let prefix = match leftover.kind {
             LeftoverKind::Incoming => INCOMING,
             LeftoverKind::Failed => FAILED,
@@ -70,33 +71,33 @@ impl Catalog {
     }
 
     /// Removes a job's staging folder with all that is in it. Called again, or without one, it does nothing.
-    pub fn remove_staging(&self, host: &HostName, job: &JobId) -> Result<(), CatalogError> {
+    pub fn remove_staging(&self, host: &HostName, job: &JobId) -> anyhow::Result<()> {
         // An interrupted removal has it under its other name already.
         let names = [super::incoming(job), format!("{REMOVING}{job}")];
-        let folder = match self.host_folder(host) {
-            Err(CatalogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other?,
-        };
+        let Some(folder) = self.host_folder(host)? else { return Ok(()) };
         for name in names {
             let path = self.store.join(host.as_str()).join(&name);
-            let is_there = folder.has(&name);
-            if is_there.map_err(|source| CatalogError::Io { verb: "look at", path, source })? {
+            if folder.has(&name).with_context(|| cannot("look at", &path))? {
                 self.remove_named(host, &name, job.as_str())?;
             }
         }
         Ok(())
     }
 
-    fn remove_named(&self, host: &HostName, name: &str, job: &str) -> Result<(), CatalogError> {
+    fn remove_named(&self, host: &HostName, name: &str, job: &str) -> anyhow::Result<()> {
         let path = self.store.join(host.as_str()).join(name);
-        let fails = |source| CatalogError::Io { verb: "remove", path: path.clone(), source };
-        let folder = self.host_folder(host)?;
         let removing = format!("{REMOVING}{job}");
-        if name != removing {
-            clear(&folder, &removing).map_err(fails)?;
-            folder.rename(name, &removing).and_then(|()| folder.sync()).map_err(fails)?;
-        }
-        folder.remove_folder(&removing).and_then(|()| folder.sync()).map_err(fails)
+        let removed = || {
+            let folder = self.open()?.folder(host.as_str())?;
+            if name != removing {
+                clear(&folder, &removing)?;
+                folder.rename(name, &removing)?;
+                folder.sync()?;
+            }
+            folder.remove_folder(&removing)?;
+            anyhow::Ok(folder.sync()?)
+        };
+        removed().with_context(|| cannot("remove", &path))
     }
 }
 

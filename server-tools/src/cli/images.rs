@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use ghost_contract::{Generation, HostName};
 
+/// What stands for a host's newest generation where one is named.
+pub const LATEST: &str = "latest";
+
 /// What to do with the image store.
 #[derive(Debug, Subcommand)]
 pub enum Images {
@@ -17,12 +20,12 @@ pub enum Images {
     },
     /// Show what a generation consists of
     #[command(
-        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john 20260123-142501-4f3a"
+        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john latest\n  ghostctl images show john 20260123-142501-4f3a"
     )]
     Show {
         /// The client
         host: HostName,
-        /// The generation; the newest if none is named
+        /// The generation; the newest one if this is left out or 'latest'
         generation: Option<Generation>,
     },
     /// Read a generation again as a whole and compare it with its manifest; no client is needed
@@ -32,7 +35,7 @@ pub enum Images {
     Verify {
         /// The client
         host: HostName,
-        /// The generation; the newest if none is named
+        /// The generation; the newest one if this is left out or 'latest'
         generation: Option<Generation>,
     },
     /// Remove the generations that GENERATIONS and KEEP_DAYS in ghostrc(5) do not ask for, and what failed jobs left
@@ -68,7 +71,7 @@ pub enum Images {
 pub struct DiskImageArgs {
     /// The client
     pub host: HostName,
-    /// Which generation, by its name in `ghostctl images list`; the newest good one if none is named
+    /// Which generation, by its name in `ghostctl images list`; the newest good one if this is left out or 'latest'
     #[arg(long, value_name = "GENERATION")]
     pub generation: Option<Generation>,
     /// Which of its disks, from 0

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io::Cursor;
 
+use anyhow::Context as _;
 use base64::Engine as _;
 
 /// How a terminal takes pictures.
@@ -16,23 +17,16 @@ pub enum Graphics {
     Sixel,
 }
 
-/// Why there is nothing to show.
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    #[error("the screenshot cannot be read as PNG")]
-    Decode(#[from] png::DecodingError),
-}
-
 /// Bytes of a picture in one sequence of kitty's protocol, which sets this limit.
 const CHUNK: usize = 4096;
 /// Lines of dots in one row of sixels.
 const BAND: usize = 6;
 
 /// What makes the terminal show the picture, and goes to the next line.
-pub fn sequence(png: &[u8], graphics: Graphics) -> Result<String, PictureError> {
+pub fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String> {
     Ok(match graphics {
         Graphics::Kitty => kitty(png),
-        Graphics::Sixel => sixel(&Dots::of(png)?),
+        Graphics::Sixel => sixel(&Dots::of(png).context("the screenshot cannot be read as PNG")?),
     })
 }
 
@@ -61,7 +55,7 @@ struct Dots {
 }
 
 impl Dots {
-    fn of(file: &[u8]) -> Result<Self, PictureError> {
+    fn of(file: &[u8]) -> Result<Self, png::DecodingError> {
         let mut decoder = png::Decoder::new(Cursor::new(file));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info()?;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use ghost_contract::{Generation, HostName, Mode, Order, UnixTime, layout};
 
-use crate::catalog::pruning::{self, PruningError, Resolve, keep_removals_out};
+use crate::catalog::pruning::{self, Resolve, keep_removals_out};
 use crate::catalog::removal::Plan;
-use crate::catalog::{Catalog, CatalogError, Facts};
+use crate::catalog::{Catalog, Facts};
 use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
@@ -27,7 +27,7 @@ use crate::sys::atomic::Real;
 use crate::sys::clock;
 use crate::sys::crash;
 use crate::sys::lock::LockError;
-use crate::tree::{Contents, Tree, TreeError};
+use crate::tree::{Contents, Tree};
 
 /// What the steps of one job work with.
 #[derive(Debug)]
@@ -57,10 +57,6 @@ enum StepError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-    #[error(transparent)]
     Offer(anyhow::Error),
     #[error(transparent)]
     Restart(#[from] RestartError),
@@ -69,7 +65,7 @@ enum StepError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
-    Pruning(#[from] PruningError),
+    Other(#[from] anyhow::Error),
     #[error("the order is gone, so it is not known which imager there was")]
     NoImager,
 }
@@ -101,8 +97,8 @@ impl StepError {
         };
         match self {
             Self::Journal(JournalError::Busy(_) | JournalError::Orphaned) => FailureKind::Busy,
-            Self::Pruning(PruningError::Lock(lock)) | Self::Lock(lock) => busy(lock),
-            Self::Offer(error) => FailureKind::of(Exit::of(error)),
+            Self::Lock(lock) => busy(lock),
+            Self::Offer(error) | Self::Other(error) => FailureKind::of(Exit::of(error)),
             Self::Restart(error) => FailureKind::of(error.exit()),
             other if is_permission(other) => FailureKind::Permission,
             _ => FailureKind::Failed,

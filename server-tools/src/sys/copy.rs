@@ -9,20 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, mknodat, utimensat};
-
-/// Why a folder was not copied whole.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot copy {} to {}", .from.display(), .to.display())]
-pub struct CopyError {
-    from: PathBuf,
-    to: PathBuf,
-    source: io::Error,
-}
 
 /// Copies `from` to `to`, which must not be there yet. What `leave_out` says of a path below `from` stays away;
 /// folders that it leaves out are made empty, since programs expect them.
-pub fn folder(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> Result<(), CopyError> {
+pub fn folder(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> anyhow::Result<()> {
     let mut copy = Copy { root: from, leave_out, links: HashMap::new() };
     copy.entry(from, to)
 }
@@ -35,28 +27,28 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    fn entry(&mut self, from: &Path, to: &Path) -> Result<(), CopyError> {
-        let error = |source| CopyError { from: from.to_owned(), to: to.to_owned(), source };
-        let metadata = fs::symlink_metadata(from).map_err(error)?;
+    fn entry(&mut self, from: &Path, to: &Path) -> anyhow::Result<()> {
+        let copying = || cannot_copy(from, to);
+        let metadata = fs::symlink_metadata(from).with_context(copying)?;
         if metadata.is_dir() {
-            fs::create_dir(to).map_err(error)?;
+            fs::create_dir(to).with_context(copying)?;
             self.children(from, to)?;
-        } else if !self.linked(&metadata, to).map_err(error)? {
-            single(from, to, &metadata).map_err(error)?;
+        } else if !self.linked(&metadata, to).with_context(copying)? {
+            single(from, to, &metadata).with_context(copying)?;
         } else {
             return Ok(());
         }
-        attributes(from, to, &metadata).map_err(error)
+        attributes(from, to, &metadata).with_context(copying)
     }
 
-    fn children(&mut self, from: &Path, to: &Path) -> Result<(), CopyError> {
+    fn children(&mut self, from: &Path, to: &Path) -> anyhow::Result<()> {
         let below = from.strip_prefix(self.root).unwrap_or(from);
         if (self.leave_out)(below) {
             return Ok(());
         }
-        let error = |source| CopyError { from: from.to_owned(), to: to.to_owned(), source };
-        for child in fs::read_dir(from).map_err(error)? {
-            let name = child.map_err(error)?.file_name();
+        let copying = || cannot_copy(from, to);
+        for child in fs::read_dir(from).with_context(copying)? {
+            let name = child.with_context(copying)?.file_name();
             if !(self.leave_out)(&below.join(&name)) || from.join(&name).is_dir() {
                 self.entry(&from.join(&name), &to.join(&name))?;
             }
@@ -80,6 +72,10 @@ impl Copy<'_> {
             }
         }
     }
+}
+
+fn cannot_copy(from: &Path, to: &Path) -> String {
+    format!("cannot copy {} to {}", from.display(), to.display())
 }
 
 /// Copies what is no folder, without its attributes.

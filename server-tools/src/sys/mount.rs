@@ -2,10 +2,11 @@
 //! owner in it believed for more than looking.
 
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use anyhow::{Context as _, bail};
 
 /// What holds for every mount.
 const OPTIONS: &str = "ro,nodev,nosuid,noexec";
@@ -23,21 +24,8 @@ pub enum Way {
     Fuse(&'static str),
 }
 
-/// Why something is not mounted or unmounted.
-#[derive(Debug, thiserror::Error)]
-pub enum MountError {
-    /// The program is not there.
-    #[error("cannot start {0}")]
-    Start(String, #[source] io::Error),
-    #[error("{program} refuses: {said}")]
-    Refused { program: String, said: String },
-    /// The kernel does not say what is mounted.
-    #[error("cannot read the list of mounts")]
-    List(#[source] io::Error),
-}
-
 /// Mounts the file system in a file.
-pub fn mount(way: Way, file: &Path, folder: &Path) -> Result<(), MountError> {
+pub fn mount(way: Way, file: &Path, folder: &Path) -> anyhow::Result<()> {
     let mut command = match way {
         Way::Kernel { kind, options } => {
             let mut command = Command::new("mount");
@@ -54,13 +42,13 @@ pub fn mount(way: Way, file: &Path, folder: &Path) -> Result<(), MountError> {
 }
 
 /// Unmounts what is mounted there.
-pub fn unmount(folder: &Path) -> Result<(), MountError> {
+pub fn unmount(folder: &Path) -> anyhow::Result<()> {
     run(Command::new("umount").arg("--").arg(folder))
 }
 
 /// Whether something is mounted there.
-pub fn is_mounted(folder: &Path) -> Result<bool, MountError> {
-    let mounts = fs::read("/proc/self/mountinfo").map_err(MountError::List)?;
+pub fn is_mounted(folder: &Path) -> anyhow::Result<bool> {
+    let mounts = fs::read("/proc/self/mountinfo").context("cannot read the list of mounts")?;
     Ok(mount_points(&mounts).any(|point| point == folder))
 }
 
@@ -89,16 +77,15 @@ fn unescaped(mut word: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsString::from_vec(bytes))
 }
 
-fn run(command: &mut Command) -> Result<(), MountError> {
+fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let ended = command.env("LC_ALL", "C").output();
-    let Output { status, stdout, stderr } =
-        ended.map_err(|error| MountError::Start(program.clone(), error))?;
+    let Output { status, stdout, stderr } = ended.with_context(|| format!("cannot start {program}"))?;
     if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(if stderr.is_empty() { &stdout } else { &stderr }).trim().to_owned();
-    Err(MountError::Refused { program, said })
+    let said = String::from_utf8_lossy(if stderr.is_empty() { &stdout } else { &stderr });
+    bail!("{program} refuses: {}", said.trim())
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! `ghostctl cancel`: another ghostctl is asked to stop a job, and it is waited for.
+//! `ghostctl cancel`: asks the ghostctl that runs a host's job to stop it, and waits until it has.
 
-use std::io;
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, JobId};
 use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 
-use crate::job::FailureKind;
+use crate::exit::{Exit, WithExit};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::cancel;
@@ -17,57 +17,33 @@ use crate::sys::watch::Watch;
 
 /// How long a job has to finish: as long as a restart of the DHCP server may take, and some.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How often is looked in any case.
+/// The journal is looked at so often even if the kernel tells of no change.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CANNOT_ASK: &str = "cannot ask for the stop";
 
-/// Why a job was not stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum CancelError {
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error("{0} has no job")]
-    NoJob(HostName),
-    /// What runs has lost its ghostctl.
-    #[error("the ghostctl of the job of {0} is gone; run 'ghostctl recover'")]
-    Orphaned(HostName),
-    #[error("cannot ask for the stop")]
-    Ask(#[source] io::Error),
-    #[error("the job of {0} was asked to stop and has not ended yet")]
-    Deadline(HostName),
-}
-
-impl CancelError {
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Deadline(_) => FailureKind::Busy.exit().status(),
-            _ => FailureKind::Failed.exit().status(),
-        }
-    }
-}
-
-pub fn run(site: &Site, host: &HostName, dry_run: bool, output: &mut Output) -> Result<u8, CancelError> {
+pub(super) fn run(site: &Site, host: &HostName, dry_run: bool, output: &mut Output) -> anyhow::Result<Exit> {
     let state_folder = &site.ghostrc.state_folder;
-    let running = find(site, host)?.ok_or_else(|| CancelError::NoJob(host.clone()))?;
+    let running = find(site, host)?.ok_or_else(|| anyhow!("{host} has no job"))?;
     let (job, pid) = (&running.begun.job, running.begun.pid);
     if dry_run {
         tell(host, job, false, &format!("would ask {job} (pid {pid}) to stop; nothing was changed"), output);
-        return Ok(0);
+        return Ok(Exit::Done);
     }
-    let watch = Watch::new().map_err(CancelError::Ask)?;
+    let watch = Watch::new().context(CANNOT_ASK)?;
     let _looked_now_and_then = watch.add(&journal::folder(state_folder));
-    cancel::ask(state_folder, &running.begun.job).map_err(CancelError::Ask)?;
+    cancel::ask(state_folder, &running.begun.job).context(CANNOT_ASK)?;
     tell(host, job, false, &format!("asked {job} (pid {pid}) to stop"), output);
     let deadline = clock::uptime() + PATIENCE;
     while clock::uptime() < deadline {
         if find(site, host)?.is_none_or(|now| now.begun.job != running.begun.job) {
             tell(host, job, true, "stopped", output);
-            return Ok(0);
+            return Ok(Exit::Done);
         }
         let mut polled = [PollFd::new(&watch, PollFlags::IN)];
         let _ready = poll(&mut polled, LOOK_EVERY.try_into().ok().as_ref());
         let _drained = watch.take();
     }
-    Err(CancelError::Deadline(host.clone()))
+    Err(anyhow!("the job of {host} was asked to stop and has not ended yet").exit(Exit::Busy))
 }
 
 /// How far the stop is, for programs.
@@ -86,7 +62,7 @@ fn tell(host: &HostName, job: &JobId, stopped: bool, words: &str, output: &mut O
 }
 
 /// The job of a host whose owner lives.
-fn find(site: &Site, host: &HostName) -> Result<Option<State>, CancelError> {
+fn find(site: &Site, host: &HostName) -> anyhow::Result<Option<State>> {
     for path in journal::entries(&site.ghostrc.state_folder)? {
         match Entry::take_over(&path) {
             Err(JournalError::Busy(state)) => {
@@ -95,7 +71,7 @@ fn find(site: &Site, host: &HostName) -> Result<Option<State>, CancelError> {
                 }
             }
             Ok(Some(orphan)) if orphan.state().is_some_and(|state| state.begun.host == *host) => {
-                return Err(CancelError::Orphaned(host.clone()));
+                return Err(anyhow!("the ghostctl of the job of {host} is gone; run 'ghostctl recover'"));
             }
             Ok(_) => {}
             Err(error) => return Err(error.into()),

@@ -2,37 +2,21 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{DiskChoice, HostName};
 
+use crate::exit::{Exit, WithExit};
 use crate::job::note::bytes;
 use crate::site::Site;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ConfirmationError {
-    /// There is nobody to ask.
-    #[error(
-        "a restore overwrites a disk, and nobody is here to confirm it: give --yes, or run it at a terminal"
-    )]
-    NobodyToAsk,
-    /// There is nobody to ask about a generation.
-    #[error(
-        "a generation would be lost, and nobody is here to confirm it: give --yes, or run it at a terminal"
-    )]
-    NobodyToAskAboutRemoval,
-    #[error("'{typed}' is not '{host}': nothing was done")]
-    OtherName { typed: String, host: HostName },
-    #[error("cannot ask for confirmation")]
-    Terminal(#[source] io::Error),
-}
 
 /// Has the name of each host typed. The disk is the one of its settings, unless another was asked for.
 pub(super) fn ask_for_names(
     site: &Site,
     hosts: &[HostName],
     asked_for: Option<&DiskChoice>,
-) -> Result<(), ConfirmationError> {
+) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
-        return Err(ConfirmationError::NobodyToAsk);
+        return Err(nobody_to_ask("a restore overwrites a disk"));
     }
     hosts.iter().try_for_each(|host| {
         let disk = asked_for.cloned().unwrap_or_else(|| site.ghostrc.for_host(host).disk);
@@ -45,19 +29,24 @@ fn ask(
     disk: &DiskChoice,
     answers: &mut impl BufRead,
     screen: &mut impl Write,
-) -> Result<(), ConfirmationError> {
+) -> anyhow::Result<()> {
     let lost = in_words(disk);
     let question = format!("All that is on {lost} of {host} will be lost. Type its name to go on: ");
     require_name(host, &question, answers, screen)
 }
 
 /// Has the name of a host typed before something of its generations is removed, which `what` says.
-pub(super) fn ask_about_removal(host: &HostName, what: &str) -> Result<(), ConfirmationError> {
+pub(super) fn ask_about_removal(host: &HostName, what: &str) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
-        return Err(ConfirmationError::NobodyToAskAboutRemoval);
+        return Err(nobody_to_ask("a generation would be lost"));
     }
     let question = format!("{what} will be lost. Type {host} to go on: ");
     require_name(host, &question, &mut io::stdin().lock(), &mut io::stderr())
+}
+
+fn nobody_to_ask(about: &str) -> anyhow::Error {
+    anyhow!("{about}, and nobody is here to confirm it: give --yes, or run it at a terminal")
+        .exit(Exit::Usage)
 }
 
 fn require_name(
@@ -65,17 +54,18 @@ fn require_name(
     question: &str,
     answers: &mut impl BufRead,
     screen: &mut impl Write,
-) -> Result<(), ConfirmationError> {
+) -> anyhow::Result<()> {
     let mut typed = String::new();
     write!(screen, "{question}")
         .and_then(|()| screen.flush())
         .and_then(|()| answers.read_line(&mut typed))
-        .map_err(ConfirmationError::Terminal)?;
+        .context("cannot ask for confirmation")
+        .exit(Exit::Usage)?;
     let typed = typed.trim();
     if typed == host.as_str() {
         return Ok(());
     }
-    Err(ConfirmationError::OtherName { typed: typed.to_owned(), host: host.clone() })
+    Err(anyhow!("'{typed}' is not '{host}': nothing was done").exit(Exit::Usage))
 }
 
 fn in_words(disk: &DiskChoice) -> String {
@@ -92,7 +82,7 @@ fn in_words(disk: &DiskChoice) -> String {
 mod tests {
     use super::*;
 
-    fn answer(text: &str) -> Result<(), ConfirmationError> {
+    fn answer(text: &str) -> anyhow::Result<()> {
         ask(&"john".parse().unwrap(), &DiskChoice::First, &mut text.as_bytes(), &mut Vec::new())
     }
 
@@ -100,7 +90,9 @@ mod tests {
     fn only_the_hosts_own_name_is_a_yes() {
         assert!(answer("john\n").is_ok());
         for text in ["joe\n", "y\n", "yes\n", "\n", "", "John\n"] {
-            assert!(matches!(answer(text), Err(ConfirmationError::OtherName { .. })), "{text:?}");
+            let error = answer(text).unwrap_err();
+            assert!(error.to_string().ends_with("is not 'john': nothing was done"), "{text:?}: {error}");
+            assert_eq!(Exit::of(&error), Exit::Usage, "{text:?}");
         }
     }
 

@@ -1,133 +1,114 @@
-//! `ghostctl dhcp swap|revert`: one host's entry by hand, outside any job.
+//! `ghostctl dhcp swap|revert`: changes one host's entry by hand, outside any job.
 //!
-//! What a revert needs is kept in the state folder until it is done. Recovery leaves such swaps alone: a person made
-//! them, and a person ends them.
+//! Recovery leaves such swaps alone: a person made them, and a person ends them.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+pub(crate) mod by_hand;
 
 use ghost_contract::HostName;
+use serde::Serialize;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
 use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted};
-use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
-use crate::exit::Exit;
-use crate::job::FailureKind;
-use crate::job::ending::chain;
-use crate::output::Output;
-use crate::site::{Site, SiteError};
-use crate::state::journal::JournalError;
-use crate::sys::atomic::{self, Real};
+use crate::dhcp::restart::{Gathering, Restarts, Ticket};
+use crate::exit::{Exit, WithExit};
+use crate::job::Note;
+use crate::output::{Form, Output};
+use crate::site::Site;
+use crate::sys::atomic::Real;
 
-/// Why an entry was not changed by hand.
-#[derive(Debug, thiserror::Error)]
-pub enum DhcpVerbError {
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(transparent)]
-    Offer(#[from] anyhow::Error),
-    /// The restart; the previous bytes are back.
-    #[error(transparent)]
-    Restart(#[from] RestartError),
-    /// The restart, and then the one with the previous bytes.
-    #[error("{}; and it does not run with the previous bytes, which are back, either", chain(.swap))]
-    Twice {
-        /// Why the server did not take up the swap.
-        swap: RestartError,
-        /// Why not the previous bytes either.
-        #[source]
-        back: Box<RestartError>,
-    },
-    /// What was kept of the swap.
-    #[error("cannot read or remove {}", .0.display())]
-    Kept(PathBuf, #[source] io::Error),
-    /// What was kept of the swap.
-    #[error("{} is of no use", .0.display())]
-    Content(PathBuf, #[source] serde_json::Error),
-    /// There is nothing to revert.
-    #[error("{0} was not swapped by 'ghostctl dhcp swap'")]
-    NotSwapped(HostName),
+/// What is offered now, or would be, for programs.
+#[derive(Serialize)]
+struct Offered<'a> {
+    host: &'a HostName,
+    offered: &'a str,
+    changed: bool,
 }
 
-impl DhcpVerbError {
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            Self::NotSwapped(_) | Self::Kept(..) => FailureKind::Failed.exit().status(),
-            Self::Offer(error) => Exit::of(error).status(),
-            Self::Restart(error) => error.exit().status(),
-            _ => FailureKind::Configuration.exit().status(),
-        }
-    }
-}
-
-pub fn run(site: &Site, verb: &DhcpVerb, output: &mut Output) -> Result<u8, DhcpVerbError> {
+pub(super) fn run(site: &Site, verb: &DhcpVerb, output: &mut Output) -> anyhow::Result<Exit> {
     match verb {
-        DhcpVerb::Swap(arguments) => swap(site, arguments, output),
-        DhcpVerb::Revert(arguments) => revert(site, arguments, output),
+        DhcpVerb::Swap(arguments) => swap(site, arguments, output)?,
+        DhcpVerb::Revert(arguments) => revert(site, arguments, output)?,
     }
+    Ok(Exit::Done)
 }
 
-fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, DhcpVerbError> {
+fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Result<()> {
     let host = &arguments.host;
     let boot_file = site.ghostrc.for_host(host).boot_file;
     if arguments.dry_run {
-        let usable = site.host(site.hosts()?.as_ref(), host)?;
-        output.line(&format!("{host}: would offer \"{boot_file}\" in {}", usable.file.display()));
-        return Ok(0);
+        let hosts = site.hosts().exit_by_default(Exit::Configuration)?;
+        let usable =
+            site.host(hosts.as_ref(), host).map_err(|error| by_hand::explained(site, host, error))?;
+        let words = format!("would offer \"{boot_file}\" in {}", usable.file.display());
+        tell(&Offered { host, offered: &boot_file, changed: false }, &words, output);
+        return Ok(());
     }
-    let kept = kept(site, host);
-    let mut intend = |_: &HostName, swap: &Swap| -> anyhow::Result<()> {
-        let failed = |error: io::Error| JournalError::Write(kept.clone(), error);
-        fs::create_dir_all(kept.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
-        let text = serde_json::to_vec(swap).map_err(|error| failed(error.into()))?;
-        Ok(atomic::replace(&kept, &text, &mut Real).map_err(|error| failed(io::Error::other(error)))?)
-    };
-    let Edited { each, ticket, remarks } =
-        edit(site, output, |offers| offers.swap(std::slice::from_ref(host), &mut intend))?;
-    remarks.iter().for_each(|remark| output.line(&format!("{host}: warning: {remark}")));
-    each.into_iter().collect::<anyhow::Result<()>>()?;
-    if let Err(error) = restart(site, ticket, Gathering::SWAPS) {
-        return Err(match put_back(site, host, output) {
-            Ok(()) => error.into(),
-            Err(DhcpVerbError::Restart(back)) => DhcpVerbError::Twice { swap: error, back: Box::new(back) },
-            Err(other) => other,
-        });
+    let mut keep = |_: &HostName, swap: &Swap| by_hand::keep(site, host, swap);
+    let edited = edit(site, output, |offers| offers.swap(std::slice::from_ref(host), &mut keep))?;
+    let ticket = edited.ticket;
+    warn(host, &edited.remarks, output);
+    let swapped = edited.each.into_iter().collect::<anyhow::Result<()>>();
+    swapped.map_err(|error| by_hand::explained(site, host, error))?;
+    if let Err(error) = restart(site, ticket) {
+        return Err(undone(site, host, error, output)).exit_by_default(Exit::Configuration);
     }
-    output.line(&format!("{host}: swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'"));
-    Ok(0)
+    let words = format!("swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'");
+    tell(&Offered { host, offered: &boot_file, changed: true }, &words, output);
+    Ok(())
 }
 
-fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> Result<u8, DhcpVerbError> {
-    let host = &arguments.host;
-    if arguments.dry_run {
-        let swap = read_kept(site, host)?;
-        let original = String::from_utf8_lossy(swap.original.as_bytes()).into_owned();
-        output.line(&format!("{host}: would offer {original} again in {}", swap.file.display()));
-        return Ok(0);
+/// The server did not take up a swap: puts the previous bytes back, and says if that did not help either.
+fn undone(site: &Site, host: &HostName, error: anyhow::Error, output: &mut Output) -> anyhow::Error {
+    match put_back(site, host, output) {
+        Ok(()) => error,
+        Err(back) => back.context(format!(
+            "{error:#}; and the DHCP server does not run with the previous bytes either; run 'ghostctl dhcp revert {host}' when \
+             it can be restarted"
+        )),
     }
-    put_back(site, host, output)?;
-    output.line(&format!("{host}: reverted"));
-    Ok(0)
+}
+
+fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Result<()> {
+    let host = &arguments.host;
+    let swap = by_hand::read(site, host)?;
+    let original = String::from_utf8_lossy(swap.original.as_bytes()).into_owned();
+    let offered = original.trim_matches('"');
+    if arguments.dry_run {
+        let words = format!("would offer {original} again in {}", swap.file.display());
+        tell(&Offered { host, offered, changed: false }, &words, output);
+        return Ok(());
+    }
+    put_back(site, host, output).exit_by_default(Exit::Configuration)?;
+    tell(&Offered { host, offered, changed: true }, "reverted", output);
+    Ok(())
 }
 
 /// Reverts, restarts, and only then forgets the swap.
-fn put_back(site: &Site, host: &HostName, output: &mut Output) -> Result<(), DhcpVerbError> {
-    let swap = read_kept(site, host)?;
-    let swapped = [(host.clone(), swap)];
-    let Edited { each, ticket, remarks } = edit(site, output, |offers| offers.revert(&swapped))?;
-    remarks.iter().for_each(|remark| output.line(&format!("{host}: warning: {remark}")));
+fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result<()> {
+    let swapped = [(host.clone(), by_hand::read(site, host)?)];
+    let Edited { each, ticket, mut remarks } = edit(site, output, |offers| offers.revert(&swapped))?;
     for became in each {
         if let Reverted::LeftAlone(fault) = became? {
-            output.line(&format!(
-                "{host}: warning: somebody else has changed the entry, so it was left alone: {fault}"
+            remarks.push(format!(
+                "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
             ));
         }
     }
-    restart(site, ticket, Gathering::SWAPS)?;
-    let path = kept(site, host);
-    fs::remove_file(&path).map_err(|error| DhcpVerbError::Kept(path, error))
+    warn(host, &remarks, output);
+    restart(site, ticket)?;
+    by_hand::forget(site, host)
+}
+
+fn tell(offered: &Offered<'_>, words: &str, output: &mut Output) {
+    match output.form() {
+        Form::Json => output.json(offered),
+        Form::Plain => output.line(&format!("{}: {words}", offered.host)),
+    }
+}
+
+fn warn(host: &HostName, remarks: &[String], output: &mut Output) {
+    remarks.iter().for_each(|remark| output.note(host, &Note::Warning { text: remark.clone() }));
 }
 
 fn edit<T>(
@@ -135,30 +116,16 @@ fn edit<T>(
     output: &mut Output,
     edit: impl FnOnce(&mut Offers<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut waiting =
-        |holder: &str| output.line(&format!("waiting for the DHCP configuration, which is held by {holder}"));
     let mut effects = Real;
+    let mut waiting = |holder: &str| output.waiting(holder);
     edit(&mut Offers::new(site, "ghostctl dhcp".to_owned(), &mut waiting, &mut effects))
 }
 
-fn restart(site: &Site, ticket: Option<Ticket>, gathering: Gathering) -> Result<(), RestartError> {
-    ticket.map_or(Ok(()), |ticket| Restarts::of(site).serve(ticket, site, gathering))
-}
-
-/// Whether this host was swapped by hand and not reverted since.
-pub fn is_swapped(site: &Site, host: &HostName) -> bool {
-    kept(site, host).exists()
-}
-
-fn kept(site: &Site, host: &HostName) -> PathBuf {
-    site.ghostrc.state_folder.join("by-hand").join(format!("{host}.json"))
-}
-
-fn read_kept(site: &Site, host: &HostName) -> Result<Swap, DhcpVerbError> {
-    let path = kept(site, host);
-    let bytes = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => DhcpVerbError::NotSwapped(host.clone()),
-        _ => DhcpVerbError::Kept(path.clone(), error),
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| DhcpVerbError::Content(path, error))
+fn restart(site: &Site, ticket: Option<Ticket>) -> anyhow::Result<()> {
+    let Some(ticket) = ticket else { return Ok(()) };
+    let served = Restarts::of(site).serve(ticket, site, Gathering::SWAPS);
+    served.map_err(|error| {
+        let exit = error.exit();
+        anyhow::Error::new(error).exit(exit)
+    })
 }

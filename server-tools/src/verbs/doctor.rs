@@ -5,12 +5,12 @@ use ghost_contract::HostName;
 use crate::doctor::gather::{gather, words};
 use crate::doctor::judge::judge;
 use crate::doctor::{State, worst};
-use crate::job::FailureKind;
+use crate::exit::Exit;
 use crate::output::{Form, Output};
 use crate::site::Site;
 
-/// Checks the set-up for these hosts, or for all; the number is the exit status.
-pub fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> u8 {
+/// Checks the set-up for these hosts, or for all.
+pub(super) fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> Exit {
     let configuration = words(site.hosts());
     let findings = judge(&gather(site, configuration.as_deref().map_err(Clone::clone), hosts));
     for finding in &findings {
@@ -20,7 +20,7 @@ pub fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> u8 {
         }
     }
     match worst(&findings) {
-        State::Good | State::Warning => 0,
-        State::Bad => FailureKind::Configuration.exit().status(),
+        State::Good | State::Warning => Exit::Done,
+        State::Bad => Exit::Configuration,
     }
 }

@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::catalog::disks::DiskSummary;
 use crate::catalog::listing::Listed;
+use crate::exit::{Exit, WithExit};
 use crate::job::note::bytes;
 use crate::output::{Form, Output};
-use crate::site::{Site, SiteError};
+use crate::site::Site;
 
 /// One line of the list.
 #[derive(Debug, Serialize)]
@@ -29,12 +30,13 @@ struct Row {
     problem: Option<String>,
 }
 
-pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
+pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
+    let hosts = site.hosts().exit_by_default(Exit::Configuration)?;
     let catalog = Catalog::new(&site.ghostrc.store_folder);
-    let rows: Vec<Row> = site.hosts()?.list().into_iter().map(|host| row(&catalog, host)).collect();
+    let rows: Vec<Row> = hosts.list().into_iter().map(|host| row(&catalog, host)).collect();
     if output.form() == Form::Json {
         rows.iter().for_each(|row| output.json(row));
-        return Ok(0);
+        return Ok(Exit::Done);
     }
     let cells: Vec<[String; 7]> = rows.iter().map(cells).collect();
     let heading = ["HOST", "MAC", "IP", "OFFERED", "LAST GOOD BACKUP", "SIZE", "DISKS"].map(str::to_owned);
@@ -42,7 +44,7 @@ pub fn run(site: &Site, output: &mut Output) -> Result<u8, SiteError> {
     for row in rows.iter().filter(|row| row.problem.is_some()) {
         output.line(&format!("{}: {}", row.host, row.problem.as_deref().unwrap_or_default()));
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 fn row(catalog: &Catalog, host: dhcp::Listed) -> Row {

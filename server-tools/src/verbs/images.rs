@@ -4,74 +4,26 @@ mod inside;
 
 use std::collections::BTreeSet;
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::image::DiskFacts;
 use ghost_contract::{Generation, HostName, UnixTime};
 use serde::Serialize;
 
-use super::confirmation::{self, ConfirmationError};
+use super::confirmation;
 use crate::calendar;
+use crate::catalog::Catalog;
 use crate::catalog::check::{Check, Damage};
 use crate::catalog::disks::DiskSummary;
 use crate::catalog::listing::Listed;
 use crate::catalog::manifest::Manifest;
-use crate::catalog::pruning::{self, PruningError, Resolve};
+use crate::catalog::pruning::{self, Resolve};
 use crate::catalog::removal::Plan;
-use crate::catalog::{Catalog, CatalogError};
-use crate::cli::{Images, PruneArgs, RemoveArgs};
-use crate::job::FailureKind;
-use crate::job::ending::chain;
+use crate::cli::{Images, LATEST, PruneArgs, RemoveArgs};
+use crate::exit::{Exit, WithExit};
 use crate::job::note::bytes;
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;
-use inside::InsideError;
-
-/// Why the image store could not be looked at.
-#[derive(Debug, thiserror::Error)]
-pub enum ImagesError {
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    #[error(transparent)]
-    Pruning(#[from] PruningError),
-    /// Nobody has said that it may be removed.
-    #[error(transparent)]
-    Unconfirmed(#[from] ConfirmationError),
-    /// An image cannot be looked into.
-    #[error(transparent)]
-    Inside(#[from] InsideError),
-    /// It is known how a generation is, and that is written nowhere.
-    #[error("the verdict cannot be kept, so lists and retention go on by the one before")]
-    Unkept {
-        /// Whether every piece of it is what it was.
-        is_whole: bool,
-        #[source]
-        source: CatalogError,
-    },
-    /// The store has none of the host.
-    #[error("the image store has no generation of {0}")]
-    None(HostName),
-}
-
-impl ImagesError {
-    /// The exit status: what was asked for is not there, or the store did not work.
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::None(_)
-            | Self::Unconfirmed(_)
-            | Self::Catalog(CatalogError::Unknown { .. })
-            | Self::Pruning(PruningError::Catalog(CatalogError::Unknown { .. })) => 2,
-            Self::Pruning(PruningError::Lock(_) | PruningError::InUse { .. }) => {
-                FailureKind::Busy.exit().status()
-            }
-            Self::Inside(error) if error.is_usage() => 2,
-            // Who asks for the status only is not to take it for damage.
-            Self::Unkept { is_whole: true, .. } => FailureKind::Busy.exit().status(),
-            Self::Unkept { .. } | Self::Catalog(_) | Self::Pruning(_) | Self::Inside(_) => {
-                FailureKind::Failed.exit().status()
-            }
-        }
-    }
-}
 
 /// A generation in a list, for programs.
 #[derive(Serialize)]
@@ -86,11 +38,11 @@ struct Line<'a> {
     damage: &'a [Damage],
 }
 
-/// Does what was asked for; the number is the exit status.
-pub fn run(site: &Site, asked: &Images, output: &mut Output) -> Result<u8, ImagesError> {
+/// Does what was asked for.
+pub(super) fn run(site: &Site, asked: &Images, output: &mut Output) -> anyhow::Result<Exit> {
     let catalog = Catalog::new(&site.ghostrc.store_folder);
     match asked {
-        Images::List { hosts } => list(&catalog, hosts, output),
+        Images::List { hosts } => list(site, &catalog, hosts, output),
         Images::Show { host, generation } => show(&catalog, host, generation.as_ref(), output),
         Images::Verify { host, generation } => verify(&catalog, host, generation.as_ref(), output),
         Images::Prune(arguments) => prune(site, &catalog, arguments, output),
@@ -102,21 +54,27 @@ pub fn run(site: &Site, asked: &Images, output: &mut Output) -> Result<u8, Image
 }
 
 /// Removes what a crash has left of mounts; yields how many there were.
-pub(super) fn recover(site: &Site, output: &mut Output) -> Result<usize, ImagesError> {
+pub(super) fn recover(site: &Site, output: &mut Output) -> anyhow::Result<usize> {
     inside::recover(site, output)
 }
 
-fn list(catalog: &Catalog, hosts: &[HostName], output: &mut Output) -> Result<u8, ImagesError> {
-    for host in chosen(catalog, hosts)? {
+fn list(site: &Site, catalog: &Catalog, hosts: &[HostName], output: &mut Output) -> anyhow::Result<Exit> {
+    for host in chosen(site, catalog, hosts)? {
         for one in catalog.list_host(&host)? {
             tell(&one, output);
         }
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
-fn chosen(catalog: &Catalog, hosts: &[HostName]) -> Result<Vec<HostName>, CatalogError> {
-    if hosts.is_empty() { catalog.hosts() } else { Ok(hosts.to_vec()) }
+/// These hosts, or all that the store has something of.
+fn chosen(site: &Site, catalog: &Catalog, hosts: &[HostName]) -> anyhow::Result<Vec<HostName>> {
+    let stored = catalog.hosts()?;
+    if hosts.is_empty() {
+        return Ok(stored);
+    }
+    hosts.iter().try_for_each(|host| super::require_known(site, host, stored.contains(host)))?;
+    Ok(hosts.to_vec())
 }
 
 fn tell(one: &Listed, output: &mut Output) {
@@ -131,7 +89,7 @@ fn tell(one: &Listed, output: &mut Output) {
             ended: manifest.ok().map(|manifest| manifest.ended),
             bytes: manifest.ok().map(|manifest| manifest.bytes),
             checked,
-            problem: manifest.err().map(|error| chain(error)),
+            problem: manifest.err().map(|error| format!("{error:#}")),
             damage: one.check.as_ref().map_or(&[], |check| &check.damage),
         });
     }
@@ -143,7 +101,7 @@ fn tell(one: &Listed, output: &mut Output) {
             bytes >> 20,
             checked.map_or_else(String::new, calendar::for_people)
         )),
-        Err(error) => output.line(&format!("{host:<15} {generation:<24} {state}: {}", chain(error))),
+        Err(error) => output.line(&format!("{host:<15} {generation:<24} {state}: {error:#}")),
     }
 }
 
@@ -158,13 +116,13 @@ fn show(
     host: &HostName,
     generation: Option<&Generation>,
     output: &mut Output,
-) -> Result<u8, ImagesError> {
+) -> anyhow::Result<Exit> {
     let one = catalog.show(host, wanted(catalog, host, generation)?)?;
     tell(&one, output);
     let manifest = one.manifest?;
     if output.form() == Form::Json {
         output.json(&manifest);
-        return Ok(0);
+        return Ok(Exit::Done);
     }
     output.line(&format!("  made from {} by job {}", manifest.mac, manifest.job));
     manifest.disks.iter().enumerate().for_each(|(index, disk)| tell_disk(index, disk, output));
@@ -172,7 +130,7 @@ fn show(
         output.line(&format!("  {}  {:>13}  {}", piece.sha256, piece.size, piece.path.escape_debug()));
     }
     tell_damage(one.check.as_ref(), output);
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// What is kept of a disk: it, its partitions, and what their file systems use.
@@ -198,14 +156,18 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
     disk.notes.iter().for_each(|note| output.line(&format!("    {}", note.escape_debug())));
 }
 
-/// The one that was named, or the newest.
-fn wanted(catalog: &Catalog, host: &HostName, named: Option<&Generation>) -> Result<Generation, ImagesError> {
-    if let Some(named) = named {
+/// The one that was named, or the newest if none was or it was called [`LATEST`].
+fn wanted(catalog: &Catalog, host: &HostName, named: Option<&Generation>) -> anyhow::Result<Generation> {
+    if let Some(named) = named.filter(|named| named.as_str() != LATEST) {
         return Ok(named.clone());
     }
     let all = catalog.list_host(host)?;
     let newest = all.iter().filter_map(Listed::candidate).max_by_key(|candidate| candidate.made);
-    newest.map(|candidate| candidate.generation).ok_or_else(|| ImagesError::None(host.clone()))
+    newest.map(|candidate| candidate.generation).ok_or_else(|| none(host))
+}
+
+fn none(host: &HostName) -> anyhow::Error {
+    anyhow!("the image store has no generation of {host}").exit(Exit::Usage)
 }
 
 fn verify(
@@ -213,7 +175,7 @@ fn verify(
     host: &HostName,
     generation: Option<&Generation>,
     output: &mut Output,
-) -> Result<u8, ImagesError> {
+) -> anyhow::Result<Exit> {
     let generation = wanted(catalog, host, generation)?;
     let check = catalog.verify(host, &generation, clock::now())?;
     if output.form() == Form::Json {
@@ -225,8 +187,12 @@ fn verify(
         tell_damage(Some(&check), output);
     }
     let is_whole = check.damage.is_empty();
+    // Whoever reads only the exit status must not take a full store for damage.
+    let unkept = if is_whole { Exit::Busy } else { Exit::Failed };
     let kept = catalog.keep(host, &generation, &check);
-    kept.map(|()| u8::from(!is_whole)).map_err(|source| ImagesError::Unkept { is_whole, source })
+    kept.context("the verdict cannot be kept, so lists and retention go on by the one before")
+        .exit(unkept)?;
+    Ok(if is_whole { Exit::Done } else { Exit::Failed })
 }
 
 fn tell_damage(check: Option<&Check>, output: &mut Output) {
@@ -235,18 +201,13 @@ fn tell_damage(check: Option<&Check>, output: &mut Output) {
     }
 }
 
-fn prune(
-    site: &Site,
-    catalog: &Catalog,
-    arguments: &PruneArgs,
-    output: &mut Output,
-) -> Result<u8, ImagesError> {
+fn prune(site: &Site, catalog: &Catalog, arguments: &PruneArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let resolve = if arguments.dry_run { Resolve::OnlySay } else { Resolve::Remove };
-    for host in chosen(catalog, &arguments.hosts)? {
+    for host in chosen(site, catalog, &arguments.hosts)? {
         let plan = pruning::prune(site, catalog, &host, resolve)?;
         tell_plan(&plan, arguments.dry_run, output);
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// What was removed, for programs.
@@ -262,7 +223,7 @@ fn remove(
     catalog: &Catalog,
     arguments: &RemoveArgs,
     output: &mut Output,
-) -> Result<u8, ImagesError> {
+) -> anyhow::Result<Exit> {
     let RemoveArgs { host, generation, yes, dry_run } = arguments;
     let resolve = if *dry_run { Resolve::OnlySay } else { Resolve::Remove };
     let what = what_it_is(catalog, host, generation)?;
@@ -275,15 +236,11 @@ fn remove(
         Form::Plain if *dry_run => output.line(&format!("{host}: would remove {generation}, {what}")),
         Form::Plain => output.line(&format!("{host}: removed {generation}, {what}")),
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// What a generation is to its host, so that a person knows what goes.
-fn what_it_is(
-    catalog: &Catalog,
-    host: &HostName,
-    generation: &Generation,
-) -> Result<&'static str, CatalogError> {
+fn what_it_is(catalog: &Catalog, host: &HostName, generation: &Generation) -> anyhow::Result<&'static str> {
     let one = catalog.show(host, generation.clone())?;
     let good = catalog.list_host(host)?.iter().filter(|one| one.is_good()).count();
     Ok(match (one.is_good(), good) {

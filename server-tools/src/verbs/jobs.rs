@@ -1,102 +1,41 @@
 //! The verbs that run jobs: from host names to jobs that are driven to their ends.
 
 use std::fs;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use serde::Serialize;
 
 use crate::dhcp::{Configuration, Host};
 use crate::ghostrc::Settings;
 use ghost_contract::order::{AtEnd, Imager};
-use ghost_contract::{Generation, HostName, Mode, Nonce, ethers, layout};
+use ghost_contract::{Generation, HostName, MacAddress, Mode, Nonce, ethers, layout};
 
+use crate::catalog::Catalog;
 use crate::catalog::listing::Listed;
 use crate::catalog::manifest::Manifest;
-use crate::catalog::{Catalog, CatalogError};
-use crate::cli::JobArgs;
+use crate::cli::{Asked, JobArgs};
 use crate::doctor::gather::gather;
 use crate::doctor::judge::judge;
 use crate::doctor::{Check, State};
-use crate::exit::Exit;
-use crate::job::imager::{self, Unsuitable, Wishes};
+use crate::exit::{Exit, WithExit};
+use crate::job::imager;
 use crate::job::order::{Particulars, order};
-use crate::job::{self, AlreadyOn, FailureKind, Job, Limits, Note, Plan};
-use crate::output::Output;
+use crate::job::{self, AlreadyOn, Job, Limits, Note, Plan};
+use crate::output::{Form, Output};
 use crate::recovery;
 use crate::runner::drive;
-use crate::runner::linux::{Linux, MachineError};
+use crate::runner::linux::Linux;
 use crate::runner::steps::Work;
-use crate::site::{Site, SiteError};
-use crate::state::journal::{Begun, JournalError};
+use crate::site::Site;
+use crate::state::journal::Begun;
 use crate::sys::{clock, random};
 
-#[derive(Debug, thiserror::Error)]
-pub enum JobsError {
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    /// Something that every job needs.
-    #[error(
-        "the boot server is not ready, and nothing was touched; 'ghostctl doctor' looks at everything\n{0}"
-    )]
-    NotReady(String),
-    /// The network, or missing rights.
-    #[error(transparent)]
-    Machine(#[from] MachineError),
-    /// A file that the settings name.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// The kernel has no random numbers.
-    #[error("cannot make the job's name and secret")]
-    Random(#[source] io::Error),
-    /// The calendar has no such date.
-    #[error("cannot make the job's name")]
-    Id(#[from] ghost_contract::job::JobError),
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    /// What is left after an error in this program.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// There is nothing to check or to write back.
-    #[error("{0} has no good generation: nothing can be checked or written back")]
-    NoGeneration(HostName),
-    /// There is none of that name.
-    #[error("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")]
-    NoSuchGeneration { host: HostName, asked_for: Generation },
-    /// The imager cannot do it.
-    #[error("{host}")]
-    Unsuitable { host: HostName, source: Unsuitable },
-    /// Two of the hosts may not be on together.
-    #[error("{0} and {1} share an IP address and so a tree: only one of them can have a job")]
-    SharedAddress(String, String),
-}
+use super::dhcp::by_hand;
 
-impl JobsError {
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Site(_) | Self::Read(..) | Self::NotReady(_) => FailureKind::Configuration.exit().status(),
-            Self::Machine(MachineError::Ask(..) | MachineError::Wake(_)) => {
-                FailureKind::Permission.exit().status()
-            }
-            Self::Machine(_) => FailureKind::Configuration.exit().status(),
-            Self::Random(_) | Self::Id(_) => 70,
-            Self::Unsuitable { .. }
-            | Self::SharedAddress(..)
-            | Self::NoGeneration(_)
-            | Self::NoSuchGeneration { .. } => 2,
-            Self::Catalog(_) | Self::Journal(_) => FailureKind::Failed.exit().status(),
-        }
-    }
-}
-
-/// What is asked for besides mode and hosts.
-#[derive(Debug, Clone, Default)]
-pub struct Asked {
-    /// Which generation; the newest if none is named.
-    pub generation: Option<Generation>,
-    /// What goes before the settings.
-    pub wishes: Wishes,
-}
+const NO_RANDOM_NUMBERS: &str = "the kernel gives no random numbers for the job's name and secret";
 
 /// One host's job, before anything is touched.
 struct Intent {
@@ -106,20 +45,25 @@ struct Intent {
     imager: Option<Imager>,
 }
 
-/// Runs one job for each host; the number is the worst exit status.
-pub fn run(
+/// Runs one job for each host. The worst of their endings is that of the program.
+pub(super) fn run(
     site: &Site,
     mode: Mode,
     arguments: &JobArgs,
     asked: &Asked,
     output: &mut Output,
-) -> Result<u8, JobsError> {
-    let configuration = site.hosts()?;
+) -> anyhow::Result<Exit> {
+    let configuration = site.hosts().exit_by_default(Exit::Configuration)?;
     let mut hosts: Vec<Host> = Vec::new();
     for name in &arguments.hosts {
-        let host = site.host(configuration.as_ref(), name)?;
+        let host =
+            site.host(configuration.as_ref(), name).map_err(|error| by_hand::explained(site, name, error))?;
         if let Some(other) = hosts.iter().find(|other| other.ip == host.ip) {
-            return Err(JobsError::SharedAddress(other.name.to_string(), host.name.to_string()));
+            let (one, other) = (&other.name, &host.name);
+            let shared = anyhow!(
+                "{one} and {other} share an IP address and so a tree: only one of them can have a job"
+            );
+            return Err(shared.exit(Exit::Usage));
         }
         hosts.push(host);
     }
@@ -129,10 +73,11 @@ pub fn run(
     }
     let catalog = Catalog::new(&site.ghostrc.store_folder);
     let intents = hosts.into_iter().map(|host| intent(site, &catalog, mode, host, asked));
-    let intents = intents.collect::<Result<Vec<_>, _>>()?;
+    let intents = intents.collect::<anyhow::Result<Vec<_>>>()?;
     require_readiness(site, mode, configuration.as_ref(), &arguments.hosts)?;
     if arguments.dry_run {
-        return Ok(say_what_would_be_done(mode, &intents, output));
+        say_what_would_be_done(mode, &intents, output);
+        return Ok(Exit::Done);
     }
     let clients = configuration.clients();
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
@@ -144,9 +89,9 @@ pub fn run(
         prepared.push((work(site, Arc::clone(&host_table), &intent, &plan)?, intent.settings));
         jobs.push(Job::new(plan));
     }
-    let mut machine = Linux::new(site, output)?;
+    let mut machine = Linux::new(site, output).exit_by_default(Exit::Configuration)?;
     for (work, settings) in prepared {
-        machine.add(work, settings)?;
+        machine.add(work, settings).exit_by_default(Exit::Configuration)?;
     }
     // Nothing of a job may be left, not even by an error in this program.
     let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine)));
@@ -154,9 +99,9 @@ pub fn run(
         // Without their owner the jobs are what a crash leaves.
         drop(machine);
         recovery::recover_and_tell(site, output)?;
-        return Ok(Exit::Bug.status());
+        return Ok(Exit::Bug);
     }
-    Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done).status())
+    Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done))
 }
 
 /// What `doctor` looks at, once for all jobs that begin together.
@@ -165,7 +110,7 @@ fn require_readiness(
     mode: Mode,
     configuration: &dyn Configuration,
     hosts: &[HostName],
-) -> Result<(), JobsError> {
+) -> anyhow::Result<()> {
     let findings = judge(&gather(site, Ok(configuration), hosts));
     let matters = |check| match check {
         // Whoever opens the sockets knows which right is missing.
@@ -176,17 +121,18 @@ fn require_readiness(
     };
     let bad = findings.iter().filter(|finding| finding.state == State::Bad && matters(finding.check));
     let bad: Vec<String> = bad.map(ToString::to_string).collect();
-    if bad.is_empty() { Ok(()) } else { Err(JobsError::NotReady(bad.join("\n"))) }
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let bad = bad.join("\n");
+    let words = format!(
+        "the boot server is not ready, and nothing was touched; 'ghostctl doctor' looks at everything\n{bad}"
+    );
+    Err(anyhow!(words).exit(Exit::Configuration))
 }
 
 /// What is to be done about this host, with what does it.
-fn intent(
-    site: &Site,
-    catalog: &Catalog,
-    mode: Mode,
-    host: Host,
-    asked: &Asked,
-) -> Result<Intent, JobsError> {
+fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked) -> anyhow::Result<Intent> {
     let mut settings = site.ghostrc.for_host(&host.name);
     asked.wishes.apply(&mut settings);
     let listed = wanted_generation(catalog, mode, &host.name, asked.generation.as_ref())?;
@@ -195,33 +141,63 @@ fn intent(
     let source = manifest.map(Manifest::source);
     let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();
     let imager = imager::choose(mode, &settings, &asked.wishes, has_template_floppy, source)
-        .map_err(|source| JobsError::Unsuitable { host: host.name.clone(), source })?;
+        .with_context(|| host.name.to_string())
+        .exit(Exit::Usage)?;
     let generation = listed.map(|listed| listed.generation);
     Ok(Intent { host, settings, generation, imager })
 }
 
-fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) -> u8 {
-    for Intent { host, settings, generation, imager } in intents {
-        let of = generation.as_ref().map(|generation| format!(" of {generation}")).unwrap_or_default();
-        let with = imager.as_ref().map(|imager| format!(" with {}", imager.name()));
-        let with = with.unwrap_or_default();
-        output.line(&format!(
-            "{}: would offer \"{}\" instead of \"{}\" in {}, wake {} and have it do a {mode}{of}{with}; nothing was changed",
-            host.name,
-            settings.boot_file,
-            String::from_utf8_lossy(&host.offered),
-            host.file.display(),
-            host.mac
-        ));
-    }
-    0
+/// What a job would do, for programs.
+#[derive(Serialize)]
+struct Would<'a> {
+    host: &'a HostName,
+    mode: Mode,
+    changed: bool,
+    mac: MacAddress,
+    file: &'a Path,
+    offered: String,
+    boot_file: &'a str,
+    generation: Option<&'a Generation>,
+    imager: Option<String>,
 }
 
-fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> Result<Plan, JobsError> {
+fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) {
+    for Intent { host, settings, generation, imager } in intents {
+        let would = Would {
+            host: &host.name,
+            mode,
+            changed: false,
+            mac: host.mac,
+            file: &host.file,
+            offered: String::from_utf8_lossy(&host.offered).into_owned(),
+            boot_file: &settings.boot_file,
+            generation: generation.as_ref(),
+            imager: imager.as_ref().map(|imager| imager.name().to_string()),
+        };
+        match output.form() {
+            Form::Json => output.json(&would),
+            Form::Plain => output.line(&would.words()),
+        }
+    }
+}
+
+impl Would<'_> {
+    fn words(&self) -> String {
+        let Self { host, mode, mac, file, offered, boot_file, generation, imager, .. } = self;
+        let of = generation.map(|generation| format!(" of {generation}")).unwrap_or_default();
+        let with = imager.as_ref().map(|imager| format!(" with {imager}")).unwrap_or_default();
+        format!(
+            "{host}: would offer \"{boot_file}\" instead of \"{offered}\" in {}, wake {mac} and have it do a {mode}{of}{with}; nothing was changed",
+            file.display()
+        )
+    }
+}
+
+fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan> {
     let Intent { host, settings, .. } = intent;
-    let random = random::bytes().map_err(JobsError::Random)?;
+    let random = random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?;
     Ok(Plan {
-        id: job::id(clock::now(), random)?,
+        id: job::id(clock::now(), random).context("cannot make the job's name").exit(Exit::Bug)?,
         host: host.name.clone(),
         mac: host.mac,
         ip: host.ip,
@@ -232,12 +208,12 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> Result<Plan, JobsEr
     })
 }
 
-fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> Result<Work, JobsError> {
+fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyhow::Result<Work> {
     let Intent { settings, generation, imager, .. } = intent;
     let now = clock::now();
-    let nonce = Nonce::new(random::bytes().map_err(JobsError::Random)?);
+    let nonce = Nonce::new(random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?);
     let particulars = Particulars {
-        store: site.image_store()?,
+        store: site.image_store().exit_by_default(Exit::Configuration)?,
         nonce: nonce.clone(),
         generation: generation.clone(),
         imager: imager.clone(),
@@ -273,27 +249,29 @@ fn wanted_generation(
     mode: Mode,
     host: &HostName,
     asked_for: Option<&Generation>,
-) -> Result<Option<Listed>, JobsError> {
+) -> anyhow::Result<Option<Listed>> {
     if !matches!(mode, Mode::Verify | Mode::Restore) {
         return Ok(None);
     }
     let mut listed = catalog.list_host(host)?.into_iter();
     let found = match asked_for {
-        Some(asked_for) => listed
-            .find(|one| one.generation == *asked_for)
-            .ok_or_else(|| JobsError::NoSuchGeneration { host: host.clone(), asked_for: asked_for.clone() }),
-        // What is damaged may be checked, but is never written back unless somebody names it.
+        Some(asked_for) => listed.find(|one| one.generation == *asked_for).ok_or_else(|| {
+            anyhow!("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")
+        }),
+        // A damaged one may be checked, but is never written back unless it is named.
         None => listed
             .rfind(|one| mode == Mode::Verify || one.is_good())
-            .ok_or_else(|| JobsError::NoGeneration(host.clone())),
+            .ok_or_else(|| anyhow!("{host} has no good generation: nothing can be checked or written back")),
     };
-    found.map(Some)
+    found.map(Some).exit(Exit::Usage)
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.
-fn authorized_keys(settings: &Settings) -> Result<Vec<String>, JobsError> {
+fn authorized_keys(settings: &Settings) -> anyhow::Result<Vec<String>> {
     let Some(path) = &settings.ssh_keys else { return Ok(Vec::new()) };
-    let text = fs::read_to_string(path).map_err(|error| JobsError::Read(path.clone(), error))?;
+    let text = fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {} (SSHKEYS)", path.display()));
+    let text = text.exit_by_default(Exit::Configuration)?;
     let keys = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(keys.map(str::to_owned).collect())
 }

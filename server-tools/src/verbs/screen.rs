@@ -5,20 +5,21 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, JobId, Mode, layout};
 use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::cli::{Pictures, ScreenArgs};
-use crate::job::FailureKind;
-use crate::output::picture::{self, Graphics, PictureError};
+use crate::exit::{Exit, WithExit};
+use crate::output::picture::{self, Graphics};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::journal::{self, Entry, JournalError};
-use crate::state::record::{self, RecordError};
+use crate::state::record;
 use crate::sys::folder::Folder;
 use crate::sys::{clock, terminal};
-use crate::tree::{Tree, TreeError};
+use crate::tree::Tree;
 
 /// How long a client may take to answer a request: it looks every few seconds, and a picture may take ten.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -26,50 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// No file of a screenshot is larger.
 const LARGEST: u64 = 64 << 20;
-
-/// Why there is nothing to show.
-#[derive(Debug, thiserror::Error)]
-pub enum ScreenError {
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The host has never had a job.
-    #[error("{0} has had no job yet")]
-    NoJob(HostName),
-    /// What was asked for needs a job that runs.
-    #[error("{0} has no job that runs: nobody can look at its screen now")]
-    NotRunning(HostName),
-    /// A mode without an imager.
-    #[error("the job of {host} is a {mode}, which takes no screenshots")]
-    NoScreens { host: HostName, mode: Mode },
-    /// None was taken yet, or none is left.
-    #[error("there is no screenshot of the job {job} of {host}")]
-    None { host: HostName, job: JobId },
-    /// The client does not answer.
-    #[error("{0} has not answered with a screenshot in time")]
-    NoAnswer(HostName),
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-    #[error("cannot read the screenshots in {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// The file that was asked for.
-    #[error("cannot write {}", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-    /// A picture for the terminal.
-    #[error(transparent)]
-    Picture(#[from] PictureError),
-}
-
-impl ScreenError {
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::NoAnswer(_) => FailureKind::Busy.exit().status(),
-            Self::NoJob(_) | Self::NotRunning(_) | Self::NoScreens { .. } => 2,
-            _ => FailureKind::Failed.exit().status(),
-        }
-    }
-}
 
 /// A host's job, running or over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,19 +48,19 @@ struct Shown<'a> {
     page: PathBuf,
 }
 
-pub fn run(site: &Site, arguments: &ScreenArgs, output: &mut Output) -> Result<u8, ScreenError> {
+pub(super) fn run(site: &Site, arguments: &ScreenArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let subject = find(site, &arguments.host)?;
     let before = subject.newest(site)?;
     let name = if arguments.now { Some(ask(site, &subject, before.as_deref())?) } else { before };
     match &name {
         Some(name) => show(site, &subject, name, arguments, output)?,
         None if arguments.follow && subject.runs => {}
-        None => return Err(ScreenError::None { host: subject.host, job: subject.job }),
+        None => return Err(subject.without_screenshot()),
     }
     if arguments.follow {
         follow(site, &subject, name, arguments, output)?;
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// Each new one, until the job is over.
@@ -113,7 +70,7 @@ fn follow(
     mut shown: Option<String>,
     arguments: &ScreenArgs,
     output: &mut Output,
-) -> Result<(), ScreenError> {
+) -> anyhow::Result<()> {
     loop {
         let is_over = running(site, &subject.host)?.is_none_or(|now| now.job != subject.job);
         let newest = subject.newest(site)?;
@@ -129,12 +86,14 @@ fn follow(
 }
 
 /// Has the client take one now; gives its name.
-fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> Result<String, ScreenError> {
+fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> anyhow::Result<String> {
     if !subject.runs {
-        return Err(ScreenError::NotRunning(subject.host.clone()));
+        let not_running = anyhow!("{} has no job that runs: nobody can look at its screen now", subject.host);
+        return Err(not_running.exit(Exit::Usage));
     }
     if subject.mode == Mode::Test {
-        return Err(ScreenError::NoScreens { host: subject.host.clone(), mode: subject.mode });
+        let Subject { host, mode, .. } = subject;
+        return Err(anyhow!("the job of {host} is a {mode}, which takes no screenshots").exit(Exit::Usage));
     }
     subject.tree.ask_for_screen(&clock::now().as_millis().to_string())?;
     let deadline = clock::uptime() + PATIENCE;
@@ -145,7 +104,7 @@ fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> Result<String, S
         }
         std::thread::sleep(LOOK_AGAIN);
     }
-    Err(ScreenError::NoAnswer(subject.host.clone()))
+    Err(anyhow!("{} has not answered with a screenshot in time", subject.host).exit(Exit::Busy))
 }
 
 fn is_answer(name: &str) -> bool {
@@ -153,18 +112,18 @@ fn is_answer(name: &str) -> bool {
 }
 
 /// The host's job that runs, or else its last one.
-fn find(site: &Site, host: &HostName) -> Result<Subject, ScreenError> {
+fn find(site: &Site, host: &HostName) -> anyhow::Result<Subject> {
     if let Some(subject) = running(site, host)? {
         return Ok(subject);
     }
     let records = record::all(&site.ghostrc.state_folder)?;
     let last = records.into_iter().rfind(|record| record.host == *host);
-    let last = last.ok_or_else(|| ScreenError::NoJob(host.clone()))?;
+    let last = last.ok_or_else(|| anyhow!("{host} has had no job yet").exit(Exit::Usage))?;
     let tree = Tree::of(&site.ghostrc.base_root, last.ip);
     Ok(Subject { host: last.host, job: last.job, mode: last.mode, tree, runs: false })
 }
 
-fn running(site: &Site, host: &HostName) -> Result<Option<Subject>, ScreenError> {
+fn running(site: &Site, host: &HostName) -> anyhow::Result<Option<Subject>> {
     for path in journal::entries(&site.ghostrc.state_folder)? {
         let state = match Entry::take_over(&path) {
             Ok(Some(orphan)) => orphan.state(),
@@ -188,28 +147,36 @@ fn running(site: &Site, host: &HostName) -> Result<Option<Subject>, ScreenError>
 
 impl Subject {
     /// The folder of its screenshots, if it has taken any.
-    fn folder(&self, site: &Site) -> Result<Option<(PathBuf, Folder)>, ScreenError> {
+    fn folder(&self, site: &Site) -> anyhow::Result<Option<(PathBuf, Folder)>> {
         let found = if self.mode == Mode::Backup {
             Catalog::new(&site.ghostrc.store_folder).screens(&self.host, &self.job)
         } else {
             self.tree.screens()
         };
-        found.map_err(|error| ScreenError::Read(self.tree.var(), error))
+        found.with_context(|| cannot_read(&self.tree.var()))
     }
 
     /// The names of its screenshots without ending, the oldest first.
-    fn names(&self, site: &Site) -> Result<Vec<String>, ScreenError> {
+    fn names(&self, site: &Site) -> anyhow::Result<Vec<String>> {
         let Some((path, folder)) = self.folder(site)? else { return Ok(Vec::new()) };
-        let entries = folder.entries().map_err(|error| ScreenError::Read(path, error))?;
+        let entries = folder.entries().with_context(|| cannot_read(&path))?;
         let files = entries.iter().filter_map(|entry| entry.path.to_str()?.strip_suffix(".png"));
         let mut names: Vec<String> = files.filter(|name| is_numbered(name)).map(str::to_owned).collect();
         names.sort();
         Ok(names)
     }
 
-    fn newest(&self, site: &Site) -> Result<Option<String>, ScreenError> {
+    fn without_screenshot(&self) -> anyhow::Error {
+        anyhow!("there is no screenshot of the job {} of {}", self.job, self.host)
+    }
+
+    fn newest(&self, site: &Site) -> anyhow::Result<Option<String>> {
         Ok(self.names(site)?.pop())
     }
+}
+
+fn cannot_read(folder: &Path) -> String {
+    format!("cannot read the screenshots in {}", folder.display())
 }
 
 /// `0001-interval`, which is a moment's, and not `latest`.
@@ -224,15 +191,15 @@ fn show(
     name: &str,
     arguments: &ScreenArgs,
     output: &mut Output,
-) -> Result<(), ScreenError> {
+) -> anyhow::Result<()> {
     let Subject { host, job, .. } = subject;
-    let (path, folder) =
-        subject.folder(site)?.ok_or_else(|| ScreenError::None { host: host.clone(), job: job.clone() })?;
+    let (path, folder) = subject.folder(site)?.ok_or_else(|| subject.without_screenshot())?;
     let read = |ending: &str| match folder.read(format!("{name}.{ending}"), LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some).map_err(|error| ScreenError::Read(path.clone(), error)),
+        other => other.map(Some).with_context(|| cannot_read(&path)),
     };
-    let text = |ending: &str| Ok(read(ending)?.map(|text| String::from_utf8_lossy(&text).into_owned()));
+    let text =
+        |ending: &str| anyhow::Ok(read(ending)?.map(|text| String::from_utf8_lossy(&text).into_owned()));
     let picture = path.join(format!("{name}.png"));
     if let Some(file) = &arguments.png {
         return write_png(file, &read("png")?.unwrap_or_default());
@@ -248,8 +215,7 @@ fn show(
         return Ok(());
     }
     let coloured = if io::stdout().is_terminal() { text("ansi")? } else { None };
-    let shown: Result<_, ScreenError> = coloured.map_or_else(|| text("txt"), |text| Ok(Some(text)));
-    match shown? {
+    match coloured.map_or_else(|| text("txt"), |text| Ok(Some(text)))? {
         Some(shown) => output.line(harmless(&shown).trim_end()),
         None => output.line("(there is nothing to read on it; see the picture)"),
     }
@@ -293,13 +259,13 @@ fn speaks_kitty(term: &str, program: &str) -> bool {
     term.contains("kitty") || term.contains("ghostty") || matches!(program, "WezTerm" | "ghostty")
 }
 
-fn write_png(file: &Path, picture: &[u8]) -> Result<(), ScreenError> {
+fn write_png(file: &Path, picture: &[u8]) -> anyhow::Result<()> {
     let written = if file == Path::new("-") {
         io::stdout().lock().write_all(picture)
     } else {
         fs::write(file, picture)
     };
-    written.map_err(|error| ScreenError::Write(file.to_owned(), error))
+    written.with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(test)]

@@ -8,30 +8,16 @@ use serde::Serialize;
 use crate::calendar;
 use crate::catalog::Catalog;
 use crate::cli::StatusArgs;
+use crate::exit::Exit;
 use crate::job::note::bytes;
 use crate::job::pace::{self, Left, Readings};
-use crate::job::{FailureKind, Phase, Sample};
+use crate::job::{Phase, Sample};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::journal::{self, Entry, JournalError, State};
-use crate::state::record::{self, Record, RecordError};
+use crate::state::record::{self, Record};
 use crate::sys::clock;
 use crate::tree::Tree;
-
-/// Why the status is not known.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
-
-impl StatusError {
-    pub const fn exit_status(&self) -> u8 {
-        FailureKind::Failed.exit().status()
-    }
-}
 
 /// One job that runs, or that a crash has left.
 #[derive(Debug, Serialize)]
@@ -53,11 +39,11 @@ struct Running {
     left: Option<Left>,
 }
 
-pub fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
+pub(super) fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.last { last(site, arguments, output) } else { running(site, arguments, output) }
 }
 
-fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
+fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let mut found = Vec::new();
     for path in journal::entries(&site.ghostrc.state_folder)? {
         let (state, owned) = match Entry::take_over(&path) {
@@ -71,12 +57,17 @@ fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u
             found.push(described(site, &state, owned));
         }
     }
+    require_known(site, arguments, !found.is_empty())?;
     match output.form() {
         Form::Json => found.iter().for_each(|one| output.json(one)),
         Form::Plain if found.is_empty() => output.line("no job is running"),
         Form::Plain => found.iter().for_each(|one| output.line(&words(one))),
     }
-    Ok(0)
+    Ok(Exit::Done)
+}
+
+fn require_known(site: &Site, arguments: &StatusArgs, is_known: bool) -> anyhow::Result<()> {
+    arguments.host.as_ref().map_or(Ok(()), |host| super::require_known(site, host, is_known))
 }
 
 fn described(site: &Site, state: &State, owned: bool) -> Running {
@@ -129,7 +120,7 @@ fn words(one: &Running) -> String {
     words
 }
 
-fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, StatusError> {
+fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let records = record::all(&site.ghostrc.state_folder)?;
     let mut shown = std::collections::BTreeMap::new();
     for record in records {
@@ -137,6 +128,7 @@ fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, 
             shown.insert(record.host.clone(), record);
         }
     }
+    require_known(site, arguments, !shown.is_empty())?;
     if shown.is_empty() && output.form() == Form::Plain {
         output.line("no job has ended yet");
     }
@@ -146,7 +138,7 @@ fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> Result<u8, 
             Form::Plain => tell_record(record, output),
         }
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 fn tell_record(record: &Record, output: &mut Output) {

@@ -1,43 +1,24 @@
-//! `ghostctl wake`: magic packets, and nothing else.
+//! `ghostctl wake`: sends magic packets, and nothing else.
 
 use std::time::Duration;
 
 use ghost_contract::MacAddress;
+use serde::Serialize;
 
 use crate::cli::{Sleeper, WakeArgs};
 use crate::dhcp::SwapError;
-use crate::job::FailureKind;
-use crate::output::Output;
+use crate::exit::{Exit, WithExit};
+use crate::output::{Form, Output};
 use crate::site::{Site, SiteError};
-use crate::sys::interface::{Interface, InterfaceError};
-use crate::wake::{WakeError, Waker};
+use crate::sys::interface::Interface;
+use crate::wake::Waker;
 
 /// How many times each machine is sent a packet: one may be lost.
 const TIMES: u32 = 3;
-/// How long is waited in between, so that they are not lost together.
+/// The wait in between, so that they are not lost together.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Why somebody was not woken.
-#[derive(Debug, thiserror::Error)]
-pub enum WakeVerbError {
-    #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
-    #[error(transparent)]
-    Wake(#[from] WakeError),
-}
-
-impl WakeVerbError {
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Site(_) | Self::Interface(_) => FailureKind::Configuration.exit().status(),
-            Self::Wake(_) => FailureKind::Permission.exit().status(),
-        }
-    }
-}
-
-/// Somebody who can be sent packets.
+/// A machine that packets can be sent to.
 struct Target {
     name: String,
     mac: MacAddress,
@@ -45,30 +26,52 @@ struct Target {
     password: Option<Vec<u8>>,
 }
 
-pub fn run(site: &Site, arguments: &WakeArgs, output: &mut Output) -> Result<u8, WakeVerbError> {
-    let targets: Vec<Target> =
-        arguments.sleepers.iter().map(|sleeper| target(site, sleeper)).collect::<Result<_, _>>()?;
-    if arguments.dry_run {
-        for Target { name, mac, interface, .. } in &targets {
-            output.line(&format!("{name}: would send magic packets for {mac} out of {}", interface.name));
-        }
-        return Ok(0);
+/// What was sent, for programs.
+#[derive(Serialize)]
+struct Sent<'a> {
+    target: &'a str,
+    mac: MacAddress,
+    interface: &'a str,
+    sent: bool,
+}
+
+pub(super) fn run(site: &Site, arguments: &WakeArgs, output: &mut Output) -> anyhow::Result<Exit> {
+    let targets = arguments.sleepers.iter().map(|sleeper| target(site, sleeper));
+    let targets = targets.collect::<anyhow::Result<Vec<_>>>().exit_by_default(Exit::Configuration)?;
+    if !arguments.dry_run {
+        send(&targets).exit_by_default(Exit::Configuration)?;
     }
+    targets.iter().for_each(|target| tell(target, !arguments.dry_run, output));
+    Ok(Exit::Done)
+}
+
+fn send(targets: &[Target]) -> anyhow::Result<()> {
     for time in 0..TIMES {
         if time > 0 {
             std::thread::sleep(PAUSE);
         }
-        for target in &targets {
+        for target in targets {
             Waker::open(&target.interface)?.wake(target.mac, target.password.as_deref())?;
         }
     }
-    for Target { name, mac, interface, .. } in &targets {
-        output.line(&format!("{name}: magic packets for {mac} sent out of {}", interface.name));
-    }
-    Ok(0)
+    Ok(())
 }
 
-fn target(site: &Site, sleeper: &Sleeper) -> Result<Target, WakeVerbError> {
+fn tell(target: &Target, sent: bool, output: &mut Output) {
+    let Target { name, mac, interface, .. } = target;
+    let interface = &interface.name;
+    match output.form() {
+        Form::Json => output.json(&Sent { target: name, mac: *mac, interface, sent }),
+        Form::Plain if sent => {
+            output.line(&format!("{name}: magic packets for {mac} sent out of {interface}"));
+        }
+        Form::Plain => {
+            output.line(&format!("{name}: would send magic packets for {mac} out of {interface}"));
+        }
+    }
+}
+
+fn target(site: &Site, sleeper: &Sleeper) -> anyhow::Result<Target> {
     match sleeper {
         Sleeper::Host(name) => {
             let host = site.hosts()?.host(name).map_err(SwapError::from).map_err(SiteError::from)?;

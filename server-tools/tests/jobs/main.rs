@@ -9,6 +9,8 @@ mod bootdisk;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod completion;
+#[cfg(test)]
 #[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]
@@ -18,6 +20,8 @@ mod images;
 #[cfg(test)]
 mod inside;
 #[cfg(test)]
+mod interface;
+#[cfg(test)]
 mod meeting;
 #[cfg(test)]
 mod network;
@@ -25,6 +29,8 @@ mod network;
 mod outcomes;
 #[cfg(test)]
 mod readiness;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod saved_disk;
 #[cfg(test)]

@@ -70,10 +70,12 @@ fn what_a_crash_left_is_removed_and_what_a_living_one_makes_is_not() {
     fs::write(&one.file, "restored so far").unwrap();
     let owner = write_record(&state.join(FOLDER).join("a.json"), &one).unwrap();
     assert_eq!(recover(state).unwrap(), [], "its owner lives");
-    assert!(matches!(unmount(state, &one.folder), Err(MountingError::Busy(_))));
+    assert_eq!(Exit::of(&unmount(state, &one.folder).unwrap_err()), Exit::Busy);
     drop(owner);
     assert_eq!(recover(state).unwrap(), std::slice::from_ref(&one));
     assert!(!one.file.exists());
     assert_eq!(recover(state).unwrap(), []);
-    assert!(matches!(unmount(state, &one.folder), Err(MountingError::NotOurs(_))));
+    let not_ours = unmount(state, &one.folder).unwrap_err();
+    assert!(not_ours.to_string().starts_with("nothing of the image store is mounted at"), "{not_ours}");
+    assert_eq!(Exit::of(&not_ours), Exit::Usage);
 }

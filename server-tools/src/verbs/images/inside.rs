@@ -2,65 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, anyhow};
 use ghost_contract::image::DiskImage;
 use ghost_contract::{Generation, HostName};
 use ghost_imaging::board::Board;
 use serde::Serialize;
 
-use super::ImagesError;
 use crate::catalog::Catalog;
-use crate::catalog::exporting::{self, ExportingError, Format};
+use crate::catalog::exporting::{self, Format};
 use crate::catalog::inside::Disk;
 use crate::catalog::listing::Listed;
-use crate::catalog::mounting::{self, Mounted, MountingError, Wanted};
-use crate::cli::{DiskImageArgs, ExportArgs, MountArgs};
+use crate::catalog::mounting::{self, Mounted, Wanted};
+use crate::cli::{DiskImageArgs, ExportArgs, LATEST, MountArgs};
+use crate::exit::{Exit, WithExit};
 use crate::job::note::bytes;
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;
-
-/// Why an image cannot be looked into.
-#[derive(Debug, thiserror::Error)]
-pub enum InsideError {
-    #[error(
-        "{generation} was made by Norton Ghost, run by {imager}, and only Ghost knows what is in it: restore it to a client, or back the client up with the imager linux"
-    )]
-    Opaque { generation: Generation, imager: &'static str },
-    #[error("{generation} has {there} disks, counted from 0, and none with the number {asked_for}")]
-    NoDisk { generation: Generation, there: usize, asked_for: u32 },
-    /// The image says nothing of itself.
-    #[error("the image is damaged; 'ghostctl images verify' says how")]
-    Damaged(#[source] anyhow::Error),
-    #[error(transparent)]
-    Mounting(#[from] MountingError),
-    #[error(transparent)]
-    Exporting(#[from] ExportingError),
-}
-
-impl InsideError {
-    /// Whether something else has to be asked for.
-    pub(super) const fn is_usage(&self) -> bool {
-        use MountingError::{NoPartition, NotMountable, NotOurs, Taken, WhichPartition};
-        match self {
-            Self::Opaque { .. } | Self::NoDisk { .. } | Self::Exporting(ExportingError::Taken(_)) => true,
-            Self::Mounting(error) => matches!(
-                error,
-                NoPartition { .. } | NotMountable { .. } | NotOurs(_) | Taken(_) | WhichPartition(_)
-            ),
-            Self::Damaged(_) | Self::Exporting(_) => false,
-        }
-    }
-}
 
 pub(super) fn mount(
     site: &Site,
     catalog: &Catalog,
     arguments: &MountArgs,
     output: &mut Output,
-) -> Result<u8, ImagesError> {
+) -> anyhow::Result<Exit> {
     let Chosen { generation, index, folder, image } = chosen(catalog, &arguments.image)?;
-    let choice =
-        mounting::choose(&image.table, &image.regions, arguments.partition).map_err(InsideError::from)?;
+    let choice = mounting::choose(&image.table, &image.regions, arguments.partition)?;
     let wanted = Wanted {
         host: &arguments.image.host,
         generation: &generation,
@@ -70,21 +37,20 @@ pub(super) fn mount(
         folder: &arguments.folder,
         cache: &arguments.cache,
     };
-    let mounted = mounting::mount(&site.ghostrc.state_folder, &wanted, clock::now());
-    let mounted = mounted.map_err(InsideError::from)?;
+    let mounted = mounting::mount(&site.ghostrc.state_folder, &wanted, clock::now())?;
     tell(&mounted, "is mounted at", output);
-    Ok(0)
+    Ok(Exit::Done)
 }
 
-pub(super) fn unmount(site: &Site, folder: &Path, output: &mut Output) -> Result<u8, ImagesError> {
-    let mounted = mounting::unmount(&site.ghostrc.state_folder, folder).map_err(InsideError::from)?;
+pub(super) fn unmount(site: &Site, folder: &Path, output: &mut Output) -> anyhow::Result<Exit> {
+    let mounted = mounting::unmount(&site.ghostrc.state_folder, folder)?;
     tell(&mounted, "is no longer mounted at", output);
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// Removes what a crash has left of mounts; yields how many there were.
-pub(super) fn recover(site: &Site, output: &mut Output) -> Result<usize, ImagesError> {
-    let removed = mounting::recover(&site.ghostrc.state_folder).map_err(InsideError::from)?;
+pub(super) fn recover(site: &Site, output: &mut Output) -> anyhow::Result<usize> {
+    let removed = mounting::recover(&site.ghostrc.state_folder)?;
     removed.iter().for_each(|one| {
         tell(one, "had been mounted before a crash; its cache file was removed; it was at", output)
     });
@@ -114,25 +80,21 @@ struct Exported<'a> {
     size: u64,
 }
 
-pub(super) fn export(
-    catalog: &Catalog,
-    arguments: &ExportArgs,
-    output: &mut Output,
-) -> Result<u8, ImagesError> {
+pub(super) fn export(catalog: &Catalog, arguments: &ExportArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let ExportArgs { image: DiskImageArgs { host, .. }, format, file } = arguments;
     let Chosen { generation, index, folder, image } = chosen(catalog, &arguments.image)?;
-    exporting::export(&folder, *format, file, &Board::default()).map_err(InsideError::from)?;
+    exporting::export(&folder, *format, file, &Board::default())?;
     let size = image.disk.size;
     if output.form() == Form::Json {
         output.json(&Exported { host, generation: &generation, disk: index, file, size });
-        return Ok(0);
+        return Ok(Exit::Done);
     }
     let (size, file) = (bytes(size), file.display());
     output.line(&format!("{host}: {generation}, disk {index} ({size}), was written to {file}"));
     if *format == Format::Raw {
         output.line("  it has holes where nothing is: copy it with 'cp --sparse=always' or 'rsync --sparse'");
     }
-    Ok(0)
+    Ok(Exit::Done)
 }
 
 /// The image of a disk that is meant.
@@ -144,13 +106,13 @@ struct Chosen {
 }
 
 /// The generation that was named, or the newest good one, and its disk.
-fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> Result<Chosen, ImagesError> {
+fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> anyhow::Result<Chosen> {
     let DiskImageArgs { host, generation, disk_number } = arguments;
-    let one = match generation {
+    let one = match generation.as_ref().filter(|named| named.as_str() != LATEST) {
         Some(named) => catalog.show(host, named.clone())?,
         None => {
             let newest = catalog.list_host(host)?.into_iter().rfind(Listed::is_good);
-            newest.ok_or_else(|| ImagesError::None(host.clone()))?
+            newest.ok_or_else(|| super::none(host))?
         }
     };
     let generation = one.generation;
@@ -158,11 +120,16 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> Result<Chosen, Images
     let there = disks.len();
     let Some(Disk { index, folder, image }) = disks.into_iter().find(|disk| disk.index == *disk_number)
     else {
-        return Err(match one.manifest?.imager.name().emulator() {
-            Some(imager) => InsideError::Opaque { generation, imager },
-            None => InsideError::NoDisk { generation, there, asked_for: *disk_number },
-        }
-        .into());
+        let why = match one.manifest?.imager.name().emulator() {
+            Some(imager) => anyhow!(
+                "{generation} was made by Norton Ghost, run by {imager}, and only Ghost knows what is in it: restore it to a client, or back the client up with the imager linux"
+            ),
+            None => anyhow!(
+                "{generation} has {there} disks, counted from 0, and none with the number {disk_number}"
+            ),
+        };
+        return Err(why.exit(Exit::Usage));
     };
-    Ok(Chosen { generation, index, folder, image: image.map_err(InsideError::Damaged)? })
+    let image = image.context("the image is damaged; 'ghostctl images verify' says how")?;
+    Ok(Chosen { generation, index, folder, image })
 }
