@@ -182,6 +182,11 @@ pub enum Event {
         #[serde(flatten)]
         outcome: Outcome,
     },
+    /// The machine cannot switch itself off; it boots its own disk instead, which is said next.
+    CannotPowerOff {
+        /// Why not.
+        reason: String,
+    },
     /// The last thing that is written: the machine goes off now.
     PoweringOff {
         /// Whether it boots again instead.

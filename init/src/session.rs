@@ -38,7 +38,7 @@ use crate::imager::Terminal;
 use crate::job::Job;
 use crate::network::BootInterface;
 use crate::prompt::Prompts;
-use crate::task::{Finding, Task};
+use crate::task::{Finding, PowerSwitch, Task};
 
 use self::waiting::Wait;
 
@@ -140,6 +140,7 @@ pub struct Session {
     /// How long the ending may take.
     ending_limit: Duration,
     at_end: AtEnd,
+    power_switch: PowerSwitch,
     kernel: String,
     options: BootOptions,
     interface: Option<BootInterface>,
@@ -200,6 +201,7 @@ impl Session {
             overall: Duration::MAX,
             ending_limit: ending::LIMIT,
             at_end: AtEnd::PowerOff,
+            power_switch: PowerSwitch::default(),
             kernel: String::new(),
             options: BootOptions::default(),
             interface: None,

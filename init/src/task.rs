@@ -123,10 +123,21 @@ pub enum WakeOnLan {
     },
 }
 
+/// Whether the machine can switch itself off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PowerSwitch {
+    /// By ACPI.
+    #[default]
+    Acpi,
+    /// Without ACPI the kernel can only halt, and the machine stays on.
+    Missing,
+}
+
 /// What could be seen of the machine at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
     pub command_line: String,
+    pub power_switch: PowerSwitch,
     /// The kernel's release, as `uname -r` says it.
     pub kernel: String,
     pub interfaces: Vec<Interface>,
@@ -197,7 +208,9 @@ impl Task {
             Self::EndProcesses(Farewell::Ask) => 5,
             Self::Arm { .. } | Self::FlushReport | Self::CloseStore | Self::Sync | Self::LookForStop => 10,
             Self::LookAtImager { .. } | Self::Capture { .. } | Self::EndImager(_) => 10,
-            Self::StartShellServer { .. } | Self::PrepareImager(_) => 90,
+            Self::StartShellServer { .. } => 90,
+            // The time that disks may take to show themselves, and some.
+            Self::PrepareImager(_) => 140,
             _ => 30,
         })
     }

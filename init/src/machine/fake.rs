@@ -15,7 +15,7 @@ use crate::imager::{Judgement, Terminal};
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::stall::Counters;
-use crate::task::{Finding, Surroundings, Task, WakeOnLan};
+use crate::task::{Finding, PowerSwitch, Surroundings, Task, WakeOnLan};
 
 /// What goes wrong with a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub struct Fake {
     pub claimed: bool,
     /// Since when there has been a stop file in its tree, as time since its kernel's start.
     pub stop_file_since: Option<Duration>,
+    pub power_switch: PowerSwitch,
     /// Whether every look for the stop file hangs.
     pub stop_looks_hang: bool,
     pub captures_hang: bool,
@@ -85,6 +86,7 @@ impl Fake {
             order,
             claimed: false,
             stop_file_since: None,
+            power_switch: PowerSwitch::Acpi,
             stop_looks_hang: false,
             captures_hang: false,
             screen_request: None,
@@ -215,6 +217,7 @@ impl Fake {
         Surroundings {
             command_line: self.command_line.clone(),
             interfaces: vec![interface],
+            power_switch: self.power_switch,
             ..Surroundings::default()
         }
     }

@@ -14,10 +14,11 @@ use ghost_contract::report::{Event as Report, Outcome};
 
 use super::{Action, Event, ImagerState, Session, Stage, Turn};
 use crate::failure::Failure;
-use crate::task::{Farewell, Finding, Task};
+use crate::task::{Farewell, Finding, PowerSwitch, Task};
 
 /// How long the whole ending may take when no order says so: a little more than all its tasks' limits.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
+const NO_SWITCH: &str = "the kernel has no ACPI and cannot switch this machine off";
 /// What an administrator must know after a restore that did not come to its end.
 const INCOMPLETE: &str =
     "the disk is incomplete, or may be: it must not be used before another restore has succeeded";
@@ -123,6 +124,12 @@ impl Session {
             if let Some(disks) = self.at_stake.take() {
                 turn.say(format!("{}: {INCOMPLETE}", disks.join(", ")));
                 turn.report(Report::DiskIncomplete { disks });
+            }
+            if (self.power_switch, self.at_end) == (PowerSwitch::Missing, AtEnd::PowerOff) {
+                // It would halt and stay on, which nobody could tell from being off. Its own system can at least be reached.
+                self.at_end = AtEnd::Reboot;
+                turn.say(format!("{NO_SWITCH}: its own disk is booted instead"));
+                turn.report(Report::CannotPowerOff { reason: NO_SWITCH.to_owned() });
             }
             turn.report(Report::PoweringOff { reboot: self.at_end == AtEnd::Reboot });
         }

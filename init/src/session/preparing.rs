@@ -79,6 +79,7 @@ impl Session {
     fn plan(&mut self, seen: Surroundings) -> Result<Vec<BootStep>, Failure> {
         self.options = BootOptions::parse(&seen.command_line);
         self.kernel = seen.kernel;
+        self.power_switch = seen.power_switch;
         let (bootif, server) = (self.options.boot_interface, self.options.nfs_server);
         let interface =
             network::boot_interface(bootif, server, &seen.interfaces, &seen.routes).map_err(Failure::of)?;

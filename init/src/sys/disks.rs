@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::disk::BlockDevice;
+use super::display::line;
+use crate::disk::{BlockDevice, RaidController};
 
 /// The kernel gives sizes in sectors of this many bytes, whatever the disk's own are.
 const SECTOR: u64 = 512;
@@ -13,6 +14,24 @@ const SECTOR: u64 = 512;
 /// All block devices, partitions not among them.
 pub fn all() -> anyhow::Result<Vec<BlockDevice>> {
     below(Path::new("/sys/block"))
+}
+
+/// Controllers of PCI class 0104h (PCI Code and ID Assignment Specification), Intel's VMD among them: with the firmware's
+/// setup on RAID, disks behind them may not be seen.
+pub fn raid_controllers() -> anyhow::Result<Vec<RaidController>> {
+    raid_controllers_below(Path::new("/sys/bus/pci/devices"))
+}
+
+fn raid_controllers_below(devices: &Path) -> anyhow::Result<Vec<RaidController>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(devices).with_context(|| unreadable(devices))? {
+        let device = entry.with_context(|| unreadable(devices))?.path();
+        if line(&device, "class").starts_with("0x0104") {
+            let id = |name| line(&device, name).trim_start_matches("0x").to_owned();
+            found.push(RaidController { id: format!("{}:{}", id("vendor"), id("device")) });
+        }
+    }
+    Ok(found)
 }
 
 fn below(folder: &Path) -> anyhow::Result<Vec<BlockDevice>> {
@@ -101,6 +120,20 @@ mod tests {
             std::os::unix::fs::symlink(&place, link).unwrap();
         }
         sys
+    }
+
+    #[test]
+    fn a_raid_controller_is_known_by_its_class() {
+        let devices = tempfile::tempdir().unwrap();
+        for (name, class, device) in [("a", "0x010601", "0xa282"), ("b", "0x010400", "0x9a0b")] {
+            let folder = devices.path().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            for (file, text) in [("class", class), ("vendor", "0x8086"), ("device", device)] {
+                fs::write(folder.join(file), format!("{text}\n")).unwrap();
+            }
+        }
+        let found = raid_controllers_below(devices.path()).unwrap();
+        assert_eq!(found, [RaidController { id: "8086:9a0b".to_owned() }]);
     }
 
     #[test]

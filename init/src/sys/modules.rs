@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::child::{ChildError, Children};
+use super::file;
 
 /// Where the kernel lists the devices of each bus.
 const BUSES: &str = "/sys/bus";
@@ -47,6 +48,11 @@ pub fn load_for_devices(children: &Children) -> anyhow::Result<()> {
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// How many modules are loaded.
+pub fn loaded() -> anyhow::Result<usize> {
+    Ok(file::text(Path::new("/proc/modules"))?.lines().count())
 }
 
 fn modprobe() -> Command {

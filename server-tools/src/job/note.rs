@@ -165,6 +165,9 @@ fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Reported::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
         Reported::StopRequested { by } => write!(f, "asked to stop by {by}"),
         Reported::Ended { outcome } => write!(f, "the client says: {}", words(outcome)),
+        Reported::CannotPowerOff { reason } => {
+            write!(f, "warning: {reason}; it boots its own disk instead, and is on then")
+        }
         Reported::PoweringOff { reboot: false } => f.write_str("powering off"),
         Reported::PoweringOff { reboot: true } => f.write_str("booting again"),
     }

@@ -88,6 +88,7 @@ fn attempt(
 fn look_around() -> anyhow::Result<Finding> {
     Ok(Finding::Surroundings(Surroundings {
         command_line: file::text(Path::new("/proc/cmdline"))?,
+        power_switch: power::switch(),
         kernel: uname()?.release().to_string_lossy().into_owned(),
         interfaces: network::interfaces()?,
         routes: network::routes()?,

@@ -10,7 +10,7 @@ use super::Action;
 use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
-use crate::task::Task;
+use crate::task::{PowerSwitch, Task};
 
 /// From the outcome to the end. The fake machine's time passes only while something hangs.
 const WAY_OUT: [&str; 11] = [
@@ -84,6 +84,17 @@ fn the_way_out_is_the_same_for_every_outcome() {
         with_an_imager.splice(2..2, ["ask the imager to end", "end the imager"]);
         assert_eq!(way_out(&replay(machine)), with_an_imager);
     }
+}
+
+#[test]
+fn a_machine_that_cannot_go_off_says_so_and_boots_its_own_disk() {
+    let mut machine = backup();
+    machine.power_switch = PowerSwitch::Missing;
+    assert_eq!(run(&mut machine), AtEnd::Reboot);
+    assert_eq!(machine.done.last(), Some(&Action::Leave(AtEnd::Reboot)));
+    let last: Vec<_> = machine.reported().into_iter().rev().take(2).collect();
+    assert_eq!(last[0], &Report::PoweringOff { reboot: true });
+    assert!(matches!(last[1], Report::CannotPowerOff { reason } if reason.contains("no ACPI")), "{last:?}");
 }
 
 #[test]

@@ -7,34 +7,35 @@ use anyhow::bail;
 use ghost_contract::order::Order;
 use ghost_contract::{DiskChoice, Mode, layout};
 
-use crate::disk::{self, BlockDevice, Settling};
+use crate::disk::{BlockDevice, Settling};
 use crate::fstab::Mount;
 use crate::imager::Needs;
 use crate::job::Job;
 use crate::sys::child::Children;
 use crate::sys::{disks, file, modules, mount};
 
-/// How long the drivers may take until they show a disk.
-const DISK_LIMIT: Duration = Duration::from_secs(20);
-/// Between two looks at whether a disk is there.
+/// Between two looks at whether a disk is there: most are there at once, and others much later.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const LOOK_AGAIN_LATER: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(10);
 
 /// The disks that the job is about. Drivers show their disks some time after they were loaded, and a controller's
 /// driver may bring devices that want further ones.
 pub(super) fn find_disks(choice: DiskChoice, children: &Children) -> anyhow::Result<Vec<BlockDevice>> {
     let started = Instant::now();
-    let mut settling = Settling::new(choice.clone());
+    let mut settling = Settling::new(choice);
     loop {
         modules::load_for_devices(children)?;
+        settling.note_drivers(modules::loaded()?, started.elapsed());
         let devices = disks::all()?;
-        if let Some(disks) = settling.observe(&devices, started.elapsed()) {
+        let now = started.elapsed();
+        if let Some(disks) = settling.observe(&devices, now) {
             return Ok(disks);
         }
-        if started.elapsed() >= DISK_LIMIT {
-            disk::choose(&devices, &choice)?;
-            bail!("it cannot be said which disk is {choice}: they come and go");
+        if settling.is_over(now) {
+            return Err(settling.why(&devices, &disks::raid_controllers()?, now));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(if now < LATER { LOOK_AGAIN } else { LOOK_AGAIN_LATER });
     }
 }
 
