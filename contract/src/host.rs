@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A host name that is safe to use as one component of a path.
 ///
-/// Letters, digits, `-`, `_` and `.`, at most 63 characters (RFC 1035 §2.3.4 for one label), beginning
-/// with a letter or digit; so it can never be `..` or hold a slash.
+/// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit; so it can never be `..` or hold a slash. Each label has
+/// at most 63 characters (RFC 1035 §2.3.4), the whole at most [`HostName::LONGEST`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostName(String);
@@ -16,9 +16,12 @@ pub struct HostName(String);
 /// Why a text is not a host name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostNameError {
-    /// Nothing at all, or more than 63 characters.
-    #[error("a host name has 1 to 63 characters, this one has {0}")]
+    /// Nothing at all, or more than [`HostName::LONGEST`] characters.
+    #[error("a host name has 1 to {longest} characters, this one has {0}", longest = HostName::LONGEST)]
     Length(usize),
+    /// Too much between two dots.
+    #[error("'{0}' is not a host name: a part of it between dots has more than 63 characters")]
+    Label(String),
     /// A character that does not belong into a host name.
     #[error("'{0}' is not a host name: '{1}' is not a letter, digit, '-', '_' or '.'")]
     Character(String, char),
@@ -28,10 +31,21 @@ pub enum HostNameError {
 }
 
 impl HostName {
+    /// Characters of the longest name. A file's name has at most 255 (`NAME_MAX`), and some are made of a host's name and an
+    /// ending.
+    pub const LONGEST: usize = 230;
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name by which the kernel of the host may know it: at most 64 characters (sethostname(2)), else the first label.
+    #[must_use]
+    pub fn for_kernel(&self) -> &str {
+        let (label, _domain) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        if self.0.len() <= 64 { &self.0 } else { label }
     }
 }
 
@@ -39,7 +53,7 @@ impl FromStr for HostName {
     type Err = HostNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if !(1..=63).contains(&text.len()) {
+        if !(1..=Self::LONGEST).contains(&text.len()) {
             return Err(HostNameError::Length(text.chars().count()));
         }
         let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -48,6 +62,9 @@ impl FromStr for HostName {
         }
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return Err(HostNameError::Beginning(text.to_owned()));
+        }
+        if text.split('.').any(|label| label.len() > 63) {
+            return Err(HostNameError::Label(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
     }
@@ -82,6 +99,17 @@ mod tests {
         for text in ["john", "PC-12", "lab.example.org", "3com", "a_b"] {
             assert!(text.parse::<HostName>().is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_may_be_long_and_its_labels_may_not() {
+        let label = "a".repeat(63);
+        let long: HostName = format!("{label}.{label}").parse().unwrap();
+        assert_eq!(long.for_kernel(), label);
+        assert_eq!("lab.example.org".parse::<HostName>().unwrap().for_kernel(), "lab.example.org");
+        assert!(matches!(format!("b.{label}a").parse::<HostName>(), Err(HostNameError::Label(_))));
+        let too_long = [label.as_str(); 4].join(".");
+        assert_eq!(too_long.parse::<HostName>(), Err(HostNameError::Length(255)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::configurations::configuration;
 
-const GOOD: [&[u8]; 25] = [
+const GOOD: [&[u8]; 45] = [
     b"",
     b"# only a comment",
     b"host a { filename \"x;{}#\\\"y\"; }",
@@ -37,9 +37,29 @@ const GOOD: [&[u8]; 25] = [
     b"if known { filename \"x\"; } else if exists host-name { filename \"y\"; }",
     b"switch (option host-name) { case \"a\": filename \"x\"; break; default: filename \"y\"; }",
     b"subnet 10.0.0.0 netmask 255.0.0.0 { pool { range 10.0.0.1 10.0.0.2; host a {} } }",
+    b"% option docsis.oro local;\nhost a { }",
+    b"%",
+    b"%;",
+    b"% }",
+    b"% {",
+    b"% { { }",
+    b"default-lease-time 600; % nonsense",
+    b"host a { % filename \"z\"; filename \"y\"; }",
+    b"% host a { }\nhost a { }",
+    b"group { % { } host a { } }",
+    b"% \"a;b\" } host a { }",
+    b"% # ;\n ;",
+    b"class \"x\" { % a; }",
+    b"on expiry;",
+    b"group { on expiry or release; host a { on commit; } }",
+    b"\0host a { }",
+    b" \0\n host a { }",
+    b"# x\n\0default-lease-time 600;",
+    b"\0% x;",
+    b"host aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb { }",
 ];
 
-const BAD: [&[u8]; 25] = [
+const BAD: [&[u8]; 43] = [
     b"host a { filename \"unterminated; }",
     b"host a { filename \"x\" }",
     b"host a { filename \"\\x4\"; }",
@@ -65,6 +85,24 @@ const BAD: [&[u8]; 25] = [
     b"if known filename \"x\";",
     b"filename \"x\" { }",
     b"include a;",
+    b"% ; }",
+    b"% \"x",
+    b"%% foo; }",
+    b"% { } }",
+    b"group { % x }",
+    b"subnet 10.0.0.0 netmask 255.0.0.0 { % x }",
+    b"% host a { }\nhost b {",
+    b"on expiry",
+    b"on expiry { };",
+    b"if known;",
+    b"\0",
+    b"\0;",
+    b"\0}",
+    b"\0 # c",
+    b"\0\0host a { }",
+    b"\0{ }",
+    b"host a { } \0",
+    b"host a { \0 }",
 ];
 
 fn dhcpd_accepts(folder: &Path, bytes: &[u8]) -> bool {

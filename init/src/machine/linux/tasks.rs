@@ -55,7 +55,7 @@ fn attempt(
         Task::LookAround => return look_around(),
         Task::ReadFstab => return Ok(Finding::Fstab(file::text(Path::new("/etc/fstab"))?)),
         Task::ReadHostTable => return read_host_table(),
-        Task::SetHostName(name) => nix::unistd::sethostname(name.as_str())?,
+        Task::SetHostName(name) => nix::unistd::sethostname(name.for_kernel())?,
         Task::RaiseLoopback => network::raise_loopback()?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),

@@ -15,8 +15,10 @@ pub enum Keyword {
     Host,
     /// `group`, `subnet`, `subnet6`, `shared-network`, `pool`, `pool6`: a scope that hosts can stand in.
     Scope,
-    /// `if`, `elsif`, `else`, `switch`, `on`: what is inside holds sometimes.
+    /// `if`, `elsif`, `else`, `switch`: what is inside holds sometimes.
     Condition,
+    /// `on`, which may be without a block: `on expiry;`
+    Event,
     /// `case` and `default`, whose labels end in a colon.
     Label,
     /// `include`
@@ -50,7 +52,8 @@ impl Keyword {
             b"include" => Self::Include,
             b"key" => Self::Key,
             b"group" | b"subnet" | b"subnet6" | b"shared-network" | b"pool" | b"pool6" => Self::Scope,
-            b"if" | b"elsif" | b"else" | b"switch" | b"on" => Self::Condition,
+            b"if" | b"elsif" | b"else" | b"switch" => Self::Condition,
+            b"on" => Self::Event,
             b"case" | b"default" => Self::Label,
             _ => Self::Other,
         }
@@ -61,7 +64,7 @@ impl Keyword {
         match self {
             Self::Host | Self::Scope | Self::Condition => Some(true),
             Self::Include | Self::Filename | Self::Hardware | Self::FixedAddress => Some(false),
-            Self::Label | Self::Option | Self::Key | Self::Other => None,
+            Self::Event | Self::Label | Self::Option | Self::Key | Self::Other => None,
         }
     }
 }
@@ -188,11 +191,21 @@ struct Growing<'a> {
     last_end: usize,
     /// Whether the token before closed the block of a `key`.
     after_key: bool,
+    /// A statement that begins with `%`, and how many of its braces are open.
+    passed_over: Option<usize>,
+    /// Where a byte 0 begins the file, while nothing has followed it.
+    zero: Option<usize>,
 }
 
 impl Growing<'_> {
     fn take(&mut self, token: &Token<'_>) {
         let after_key = std::mem::take(&mut self.after_key);
+        if let Some(braces) = self.passed_over {
+            return self.pass_over(token, braces);
+        }
+        if self.is_zero_before_all(token) {
+            return;
+        }
         match token.kind {
             TokenKind::Open => self.open_block(token),
             TokenKind::Close => self.close_block(token),
@@ -207,6 +220,41 @@ impl Growing<'_> {
         }
     }
 
+    /// dhcpd passes over what begins with `%`, which is for Kea's migration assistant: up to `;`, to the `}` of a block, or to a
+    /// `}` that should close what is around it (tried).
+    fn pass_over(&mut self, token: &Token<'_>, braces: usize) {
+        self.passed_over = match token.kind {
+            TokenKind::Open => Some(braces + 1),
+            TokenKind::Close => braces.checked_sub(1).filter(|left| *left > 0),
+            TokenKind::Semicolon => Some(braces).filter(|open| *open > 0),
+            TokenKind::Broken(fault) => {
+                self.fault(token.start, SyntaxFault::Text(fault));
+                Some(braces)
+            }
+            TokenKind::EndMark => {
+                self.fault(token.start, SyntaxFault::EndMark);
+                Some(braces)
+            }
+            _ => Some(braces),
+        };
+    }
+
+    /// dhcpd passes over one byte 0 before the first statement, though not over one that nothing follows (tried).
+    fn is_zero_before_all(&mut self, token: &Token<'_>) -> bool {
+        let is_first = self.last_end == 0 && self.tree.faults.is_empty();
+        match self.zero.take() {
+            Some(zero) if token.kind != TokenKind::Word && !token.is_symbol(b'%') => {
+                self.fault(zero, SyntaxFault::NoWord);
+            }
+            None if is_first && token.is_symbol(0) => {
+                self.zero = Some(token.start);
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
     fn fault(&mut self, offset: usize, fault: SyntaxFault) {
         self.tree.faults.push((offset, fault));
     }
@@ -215,6 +263,10 @@ impl Growing<'_> {
     fn go_on(&mut self, token: &Token<'_>) {
         if let Some(begun) = &mut self.begun {
             begun.after_colon = begun.keyword == Keyword::Label && token.is_symbol(b':');
+            return;
+        }
+        if token.is_symbol(b'%') {
+            self.passed_over = Some(0);
             return;
         }
         if token.kind != TokenKind::Word {
@@ -299,6 +351,9 @@ impl Growing<'_> {
 
     fn finish(mut self) -> Tree {
         self.break_off();
+        if let Some(zero) = self.zero {
+            self.fault(zero, SyntaxFault::NoWord);
+        }
         for index in std::mem::take(&mut self.open) {
             let opened = self.tree.statements.get(index).map_or(0, |statement| statement.head_end);
             let brace = Lexer::meaningful(self.bytes, opened..self.bytes.len()).next();
