@@ -37,6 +37,11 @@ impl Monitor {
         self.command("screendump", &json!({ "filename": path, "format": "png" }))
     }
 
+    /// Writes a piece of the PC's memory to a file.
+    pub fn save_memory(&mut self, path: &Path, address: u64, size: usize) -> Result<(), QmpError> {
+        self.command("pmemsave", &json!({ "val": address, "size": size, "filename": path }))
+    }
+
     /// Presses the power button of a PC that is on.
     pub fn power_button(&mut self) -> Result<(), QmpError> {
         self.command("system_powerdown", &json!({}))

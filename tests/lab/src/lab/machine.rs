@@ -19,6 +19,11 @@ const CUT: Duration = Duration::from_secs(30);
 /// How many lines of a console are enough to see what went wrong.
 const LAST_LINES: usize = 20;
 
+/// Where a VGA in text mode shows its memory, and how many cells that is.
+const TEXT_MEMORY: u64 = 0xb_8000;
+const ROWS: usize = 25;
+const COLUMNS: usize = 80;
+
 /// A PC, on or off.
 #[derive(Debug, Clone, Copy)]
 pub struct Pc<'lab> {
@@ -132,6 +137,14 @@ impl<'lab> Pc<'lab> {
         Ok(self.monitor()?.screendump(path)?)
     }
 
+    /// The text on its screen, a line a row, if the screen is a VGA's in text mode.
+    pub fn screen_text(&self) -> Result<String, LabError> {
+        let path = self.folder().join("screen.text");
+        self.monitor()?.save_memory(&path, TEXT_MEMORY, ROWS * COLUMNS * 2)?;
+        let cells = fs::read(&path).map_err(|source| LabError::Read { path, source })?;
+        Ok(text_of(&cells))
+    }
+
     fn monitor(&self) -> Result<Monitor, LabError> {
         Ok(Monitor::open(&self.folder())?)
     }
@@ -139,6 +152,15 @@ impl<'lab> Pc<'lab> {
     pub(super) fn folder(&self) -> std::path::PathBuf {
         self.lab.folder.pc(&self.config.name)
     }
+}
+
+/// Cells of a VGA's text mode, a character and an attribute each, as lines.
+fn text_of(cells: &[u8]) -> String {
+    let row = |cells: &[u8]| {
+        let printable = |cell: &[u8]| if cell[0].is_ascii_graphic() { char::from(cell[0]) } else { ' ' };
+        cells.chunks_exact(2).map(printable).collect::<String>().trim_end().to_owned()
+    };
+    cells.chunks_exact(COLUMNS * 2).map(row).collect::<Vec<_>>().join("\n")
 }
 
 fn checksum(path: &Path) -> io::Result<[u8; 32]> {
@@ -151,5 +173,20 @@ fn checksum(path: &Path) -> io::Result<[u8; 32]> {
             return Ok(hash.finalize().into());
         }
         hash.update(&block[..length]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_without_its_colours_and_what_is_no_letter_is_a_space() {
+        let mut cells = [b' ', 7].repeat(COLUMNS * 2);
+        for (cell, byte) in cells.chunks_exact_mut(2).zip(*b"not\xfe64") {
+            cell[0] = byte;
+        }
+        cells[COLUMNS * 2] = b'!';
+        assert_eq!(text_of(&cells), "not 64\n!");
     }
 }
