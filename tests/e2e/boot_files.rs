@@ -48,7 +48,7 @@ fn a_pc_that_cannot_boot_linux_boots_its_own_disk() {
     missing.iter().for_each(|(pc, _)| pc.switch_on().unwrap());
     for (pc, file) in missing {
         pc.wait_console(&pc.config().own_disk_message(), PROMPT + OWN_DISK)
-            .unwrap_or_else(|error| panic!("{} without {file}: {error}", pc.config().name));
+            .unwrap_or_else(|error| panic!("{} without {file}: {error:#}", pc.config().name));
         let said = pc.console().unwrap();
         assert!(said.contains(&format!("no-such-{file}")), "it was not {file} that was missing: {said}");
         pc.cut_power().unwrap();

@@ -71,7 +71,7 @@ fn an_order_that_is_not_good_is_refused_and_the_pc_goes_off() {
         by_hand::make_tree(&stage, john.config());
         prepare(&stage, john.config(), by_hand::good_order(john.config(), name));
         john.switch_on().unwrap();
-        john.wait_off(BOOT).unwrap_or_else(|error| panic!("{name}: {error}"));
+        john.wait_off(BOOT).unwrap_or_else(|error| panic!("{name}: {error:#}"));
 
         let report = stage.report(john.config().ip);
         let refused =

@@ -53,7 +53,7 @@ impl Stage {
         let mut config = LabConfig::new(name.parse().unwrap());
         change(&mut config);
         let place = place();
-        let lab = Lab::up(config, Path::new(LAB_PROGRAM)).unwrap_or_else(|error| panic!("{error}"));
+        let lab = Lab::up(config, Path::new(LAB_PROGRAM)).unwrap_or_else(|error| panic!("{error:#}"));
         Self { lab, _place: place }
     }
 

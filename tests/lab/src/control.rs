@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use ghost_contract::HostName;
 use serde::{Deserialize, Serialize};
 
@@ -59,22 +60,12 @@ pub struct Wake {
     pub switched_on: bool,
 }
 
-/// Why a request had no good answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    /// Nobody listens, or the talk broke off.
-    #[error("cannot talk to the lab in {}", .folder.display())]
-    Talk { folder: PathBuf, source: io::Error },
-    #[error("the lab refused: {0}")]
-    Refused(String),
-}
-
 /// Asks the supervisor of the lab in this folder.
-pub fn ask(folder: &Path, request: &Request) -> Result<Vec<PcStatus>, ControlError> {
-    let talk = |source| ControlError::Talk { folder: folder.to_owned(), source };
-    match exchange(folder, request).map_err(talk)? {
+pub fn ask(folder: &Path, request: &Request) -> anyhow::Result<Vec<PcStatus>> {
+    let reply = exchange(folder, request);
+    match reply.with_context(|| format!("cannot talk to the lab in {}", folder.display()))? {
         Reply::Done(pcs) => Ok(pcs),
-        Reply::Refused(why) => Err(ControlError::Refused(why)),
+        Reply::Refused(why) => bail!("the lab refused: {why}"),
     }
 }
 

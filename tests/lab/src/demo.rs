@@ -8,12 +8,12 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, anyhow, bail};
 use ghost_contract::ImagerName;
 use ghost_contract::layout;
-use nix::errno::Errno;
 
 use crate::config::{LabConfig, repository, target_folder};
-use crate::lab::{Lab, LabError, Pc};
+use crate::lab::{Lab, Pc};
 use crate::magic::Kind;
 use crate::running::Running;
 use crate::stand_in;
@@ -37,38 +37,10 @@ const STORY: [&str; 4] = ["PXELINUX", "ghost-init", "OWN-DISK", "panic"];
 /// After so much silence, and again after as much, the demonstration says what it waits for.
 const SILENCE: Duration = Duration::from_secs(15);
 
-#[derive(Debug, thiserror::Error)]
-pub enum DemoError {
-    #[error(transparent)]
-    Lab(#[from] LabError),
-    #[error(transparent)]
-    Running(#[from] crate::running::RunningError),
-    #[error(transparent)]
-    StandIn(#[from] crate::stand_in::StandInError),
-    /// The disk that is wiped.
-    #[error("cannot wipe {}", .0.display())]
-    Disk(PathBuf, #[source] std::io::Error),
-    #[error("cannot look into {}", .0.display())]
-    Store(PathBuf, #[source] std::io::Error),
-    #[error("IMAGER is '{0}', which cannot be shown; linux and dosbox-x can")]
-    Imager(String),
-    /// Something is not as it must be.
-    #[error("{0}")]
-    Wrong(&'static str),
-    #[error("cannot make {}", .0.display())]
-    Picture(PathBuf, #[source] std::io::Error),
-    /// The name of the lab.
-    #[error("a demonstration cannot be called that")]
-    Name(#[from] ghost_contract::host::HostNameError),
-    /// Root is needed for network and mounts.
-    #[error("the demonstration needs root")]
-    NotRoot(#[source] Errno),
-}
-
 /// Shows the job. `program` is the program `lab`.
-pub fn run(program: &Path) -> Result<(), DemoError> {
+pub fn run(program: &Path) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
-        return Err(DemoError::NotRoot(Errno::EPERM));
+        bail!("the demonstration needs root, for networks and mounts of its own");
     }
     let begun = Instant::now();
     let imager = imager()?;
@@ -81,11 +53,15 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
     ));
     let shown = show_test(&lab).and_then(|picture| Ok(vec![picture, show_imaging(&lab, imager)?]));
     if shown.is_err() {
-        let kept = crate::lab::keep_failure(&lab)?;
-        arrow(&format!("what the lab leaves is kept in {}", kept.display()));
+        match crate::lab::keep_failure(&lab) {
+            Ok(kept) => arrow(&format!("what the lab leaves is kept in {}", kept.display())),
+            Err(error) => arrow(&format!("what the lab leaves cannot be kept: {error:#}")),
+        }
     }
-    lab.down()?;
-    let left = shown?;
+    let left = match (shown, lab.down()) {
+        (Err(error), Err(left)) => return Err(error.context(format!("the lab does not end: {left:#}"))),
+        (shown, down) => down.and(shown)?,
+    };
     arrow(
         "the lab is gone; what is left of it are pictures (`make clean` removes them and all that was built):",
     );
@@ -94,7 +70,7 @@ pub fn run(program: &Path) -> Result<(), DemoError> {
 }
 
 /// Gives the picture of john's screen.
-fn show_test(lab: &Lab) -> Result<PathBuf, DemoError> {
+fn show_test(lab: &Lab) -> anyhow::Result<PathBuf> {
     let john = lab.pc(PC)?;
     let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
     arrow("# ghostctl test john");
@@ -103,7 +79,7 @@ fn show_test(lab: &Lab) -> Result<PathBuf, DemoError> {
     story.until("john to be ready", BOOT, |console| console.contains(READY))?;
 
     if lab.dhcpd_conf()? != conf {
-        return Err(DemoError::Wrong("john is up, and dhcpd.conf is not what it was"));
+        bail!("john is up, and dhcpd.conf is not what it was");
     }
     arrow("dhcpd.conf is again what it was, byte for byte, while john still runs");
     let picture = picture(&john)?;
@@ -117,11 +93,11 @@ fn show_test(lab: &Lab) -> Result<PathBuf, DemoError> {
     let code = ghostctl.wait(OFF)?;
     arrow(&format!("ghostctl's exit code: {code}"));
     if code != 0 {
-        return Err(DemoError::Wrong("the job did not succeed"));
+        bail!("the job did not succeed");
     }
     john.wait_off(OFF)?;
     if john.disk_sha256()? != disk {
-        return Err(DemoError::Wrong("john's disk is not what it was"));
+        bail!("john's disk is not what it was");
     }
     let wakes = john.status()?.wakes;
     let count = |kind| wakes.iter().filter(|wake| wake.kind == kind).count();
@@ -134,15 +110,15 @@ fn show_test(lab: &Lab) -> Result<PathBuf, DemoError> {
 }
 
 /// The imager that is shown.
-fn imager() -> Result<ImagerName, DemoError> {
+fn imager() -> anyhow::Result<ImagerName> {
     let Ok(named) = std::env::var("IMAGER") else { return Ok(ImagerName::Linux) };
     // DOSEmu is not in Debian, so there is nothing to show it with.
     let shown = ImagerName::parse(&named).filter(|imager| *imager != ImagerName::Dosemu);
-    shown.ok_or(DemoError::Imager(named))
+    shown.with_context(|| format!("IMAGER is '{named}', which cannot be shown; linux and dosbox-x can"))
 }
 
 /// Gives the folder of the generation's screens.
-fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<PathBuf, DemoError> {
+fn show_imaging(lab: &Lab, imager: ImagerName) -> anyhow::Result<PathBuf> {
     let john = lab.pc(PC)?;
     let how = match imager.emulator() {
         None => {
@@ -159,7 +135,7 @@ fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<PathBuf, DemoError> {
     arrow(&format!("# ghostctl backup john      ({how})"));
     show_job(lab, &["backup", PC])?;
     if john.disk_sha256()? != disk {
-        return Err(DemoError::Wrong("john's disk is not what it was"));
+        bail!("john's disk is not what it was");
     }
     arrow("john is off, its disk and dhcpd.conf are what they were");
     arrow("# ghostctl images list");
@@ -170,45 +146,45 @@ fn show_imaging(lab: &Lab, imager: ImagerName) -> Result<PathBuf, DemoError> {
 
     let path = stand_in::disk(lab, &john);
     let wiped = std::fs::File::create(&path).and_then(|file| file.set_len(u64::from(DISK_SIZE) << 20));
-    wiped.map_err(|error| DemoError::Disk(path, error))?;
+    wiped.with_context(|| format!("cannot wipe {}", path.display()))?;
     arrow("john's disk is wiped: there is not one byte on it that is not zero");
     arrow("# ghostctl restore --yes john");
     show_job(lab, &["restore", "--yes", PC])?;
     if john.disk_sha256()? != disk {
-        return Err(DemoError::Wrong("john's disk is not what it was before it was wiped"));
+        bail!("john's disk is not what it was before it was wiped");
     }
     arrow("john is off, and every byte of its disk is what it was before");
     Ok(screens)
 }
 
 /// Tells of a job to its good end.
-fn show_job(lab: &Lab, words: &[&str]) -> Result<(), DemoError> {
+fn show_job(lab: &Lab, words: &[&str]) -> anyhow::Result<()> {
     let john = lab.pc(PC)?;
     let conf = lab.dhcpd_conf()?;
     let ghostctl = lab.ghostctl(words)?;
     let heard = john.whole_console()?.lines().count();
     Story { ghostctl: &ghostctl, pc: john, told: 0, heard, silence: Silence::new() }.until_ended(IMAGING)?;
     if ghostctl.wait(OFF)? != 0 {
-        return Err(DemoError::Wrong("the job did not succeed"));
+        bail!("the job did not succeed");
     }
     lab.pc(PC)?.wait_off(OFF)?;
     if lab.dhcpd_conf()? != conf {
-        return Err(DemoError::Wrong("dhcpd.conf is not what it was"));
+        bail!("dhcpd.conf is not what it was");
     }
     Ok(())
 }
 
 /// Copies the screenshots of the generation to where they can be looked at when the lab is gone.
-fn keep_screens(lab: &Lab) -> Result<PathBuf, DemoError> {
+fn keep_screens(lab: &Lab) -> anyhow::Result<PathBuf> {
     let store = lab.folder().image_store().join(PC);
-    let cannot = |error| DemoError::Store(store.clone(), error);
+    let cannot = || format!("cannot look into {}", store.display());
     let kept = target_folder().join("demo/screens");
-    std::fs::create_dir_all(&kept).map_err(|error| DemoError::Picture(kept.clone(), error))?;
-    for generation in std::fs::read_dir(&store).map_err(cannot)? {
-        let screens = generation.map_err(cannot)?.path().join(layout::SCREENS);
-        for screen in std::fs::read_dir(&screens).map_err(cannot)? {
-            let screen = screen.map_err(cannot)?;
-            std::fs::copy(screen.path(), kept.join(screen.file_name())).map_err(cannot)?;
+    std::fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+    for generation in std::fs::read_dir(&store).with_context(cannot)? {
+        let screens = generation.with_context(cannot)?.path().join(layout::SCREENS);
+        for screen in std::fs::read_dir(&screens).with_context(cannot)? {
+            let screen = screen.with_context(cannot)?;
+            std::fs::copy(screen.path(), kept.join(screen.file_name())).with_context(cannot)?;
         }
     }
     let shown = kept.strip_prefix(repository()).unwrap_or(&kept);
@@ -216,9 +192,9 @@ fn keep_screens(lab: &Lab) -> Result<PathBuf, DemoError> {
     Ok(kept)
 }
 
-fn picture(pc: &Pc<'_>) -> Result<PathBuf, DemoError> {
+fn picture(pc: &Pc<'_>) -> anyhow::Result<PathBuf> {
     let folder = target_folder().join("demo");
-    std::fs::create_dir_all(&folder).map_err(|error| DemoError::Picture(folder.clone(), error))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let file = folder.join("john.png");
     pc.screendump(&file)?;
     let shown = file.strip_prefix(repository()).unwrap_or(&file);
@@ -226,7 +202,7 @@ fn picture(pc: &Pc<'_>) -> Result<PathBuf, DemoError> {
     Ok(file)
 }
 
-fn session(lab: &Lab, ip: Ipv4Addr, command: &str) -> Result<(), DemoError> {
+fn session(lab: &Lab, ip: Ipv4Addr, command: &str) -> anyhow::Result<()> {
     arrow(&format!("# ssh john '{command}'"));
     let session = lab.ssh(ip, command)?;
     session.wait(SESSION)?;
@@ -270,34 +246,29 @@ impl Silence {
 
 impl Story<'_> {
     /// Tells on until the console is as wanted.
-    fn until(
-        &mut self,
-        what: &str,
-        deadline: Duration,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Result<(), DemoError> {
+    fn until(&mut self, what: &str, deadline: Duration, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
         let reached = wait::until(what, deadline, || match self.tell(what) {
             Ok(console) if wanted(&console) => Some(Ok(())),
-            Ok(_) if self.ghostctl.has_ended() => Some(Err(DemoError::Wrong("ghostctl ended too early"))),
+            Ok(_) if self.ghostctl.has_ended() => Some(Err(anyhow!("ghostctl ended too early"))),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         });
-        reached.map_err(LabError::from)?
+        reached?
     }
 
     /// Tells on until `ghostctl` has ended.
-    fn until_ended(&mut self, deadline: Duration) -> Result<(), DemoError> {
+    fn until_ended(&mut self, deadline: Duration) -> anyhow::Result<()> {
         let what = "ghostctl to end";
         let ended = wait::until(what, deadline, || match (self.ghostctl.has_ended(), self.tell(what)) {
             (_, Err(error)) => Some(Err(error)),
             (true, Ok(_)) => Some(Ok(())),
             (false, Ok(_)) => None,
         });
-        ended.map_err(LabError::from)?
+        ended?
     }
 
     /// Tells what is new, or now and then what is being waited for, and gives the whole console.
-    fn tell(&mut self, what: &str) -> Result<String, DemoError> {
+    fn tell(&mut self, what: &str) -> anyhow::Result<String> {
         let lines = self.ghostctl.lines();
         let mut spoken = lines.len() > self.told;
         lines[self.told..].iter().for_each(|line| println!("ghostctl | {line}"));

@@ -5,12 +5,12 @@
 //! holds is a stale lab. Claiming and removing folders is done under a lock on the folder above.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use ghost_contract::HostName;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::config::LabConfig;
 
@@ -18,25 +18,9 @@ use crate::config::LabConfig;
 #[derive(Debug, Clone)]
 pub struct LabFolder(PathBuf);
 
-/// What went wrong with a lab's folder.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// It belongs to a lab that is up.
-    #[error("the lab in {} is up", .0.display())]
-    Held(PathBuf),
-    #[error("there is no lab in {}", .0.display())]
-    Missing(PathBuf),
-    /// Something in it cannot be read, written or locked.
-    #[error("cannot {what} {}", .path.display())]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
-    /// A file of the lab's own does not hold what it should.
-    #[error("{} is not what a lab writes: {why}", .path.display())]
-    Content { path: PathBuf, why: String },
-}
-
-/// Turns an error of the system into one that says where.
-pub(crate) fn at<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -> FolderError + use<'a> {
-    move |source| FolderError::Io { what, path: path.to_owned(), source }
+/// What was being done to which path, for an error of the system.
+fn at<'a>(what: &'static str, path: &'a Path) -> impl Fn() -> String + use<'a> {
+    move || format!("cannot {what} {}", path.display())
 }
 
 impl LabFolder {
@@ -107,36 +91,39 @@ impl LabFolder {
 
     /// Begins a lab here: the folder with its configuration, and its lock, to be given to the supervisor.
     /// A stale lab of the same name is removed.
-    pub fn claim(&self, config: &LabConfig) -> Result<File, FolderError> {
-        fs::create_dir_all(&config.labs).map_err(at("make", &config.labs))?;
+    pub fn claim(&self, config: &LabConfig) -> anyhow::Result<File> {
+        fs::create_dir_all(&config.labs).with_context(at("make", &config.labs))?;
         let _above = lock_folder(&config.labs)?;
         if self.0.exists() {
             self.remove_if_stale()?;
         }
-        fs::create_dir(&self.0).map_err(at("make", &self.0))?;
-        let text = serde_json::to_string_pretty(config)
-            .map_err(|error| FolderError::Content { path: self.join("lab.json"), why: error.to_string() })?;
-        fs::write(self.join("lab.json"), text).map_err(at("write", &self.0))?;
-        self.lock()?.ok_or_else(|| FolderError::Held(self.0.clone()))
+        fs::create_dir(&self.0).with_context(at("make", &self.0))?;
+        let text =
+            serde_json::to_string_pretty(config).context("cannot write down what the lab consists of")?;
+        fs::write(self.join("lab.json"), text).with_context(at("write", &self.0))?;
+        match self.lock()? {
+            Some(log) => Ok(log),
+            None => bail!("the lab in {} is up", self.0.display()),
+        }
     }
 
     /// The configuration that the lab was begun with.
-    pub fn config(&self) -> Result<LabConfig, FolderError> {
+    pub fn config(&self) -> anyhow::Result<LabConfig> {
         let path = self.join("lab.json");
-        let text = fs::read_to_string(&path).map_err(at("read", &path))?;
-        serde_json::from_str(&text).map_err(|error| FolderError::Content { path, why: error.to_string() })
+        let text = fs::read_to_string(&path).with_context(at("read", &path))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not what a lab writes", path.display()))
     }
 
     /// The supervisor's process, as seen from outside of the lab.
-    pub fn supervisor(&self) -> Result<rustix::process::Pid, FolderError> {
+    pub fn supervisor(&self) -> anyhow::Result<rustix::process::Pid> {
         let path = self.join("pid");
-        let text = fs::read_to_string(&path).map_err(at("read", &path))?;
+        let text = fs::read_to_string(&path).with_context(at("read", &path))?;
         let pid = text.trim().parse().ok().and_then(rustix::process::Pid::from_raw);
-        pid.ok_or_else(|| FolderError::Content { path, why: format!("'{}' is no process", text.trim()) })
+        pid.with_context(|| format!("{} does not name a process: '{}'", path.display(), text.trim()))
     }
 
     /// Whether somebody holds the lab.
-    pub fn is_up(&self) -> Result<bool, FolderError> {
+    pub fn is_up(&self) -> anyhow::Result<bool> {
         if !self.supervisor_log().exists() {
             return Ok(false);
         }
@@ -144,47 +131,45 @@ impl LabFolder {
     }
 
     /// Removes what a lab that is not up has left.
-    pub fn remove_stale(&self) -> Result<(), FolderError> {
-        let Some(labs) = self.0.parent() else { return Err(FolderError::Missing(self.0.clone())) };
+    pub fn remove_stale(&self) -> anyhow::Result<()> {
+        let Some(labs) = self.0.parent() else { bail!("{} cannot be a lab's folder", self.0.display()) };
         let _above = lock_folder(labs)?;
         if self.0.exists() { self.remove_if_stale() } else { Ok(()) }
     }
 
-    fn remove_if_stale(&self) -> Result<(), FolderError> {
+    fn remove_if_stale(&self) -> anyhow::Result<()> {
         if self.is_up()? {
-            return Err(FolderError::Held(self.0.clone()));
+            bail!("the lab in {} is up", self.0.display());
         }
-        fs::remove_dir_all(&self.0).map_err(at("remove", &self.0))
+        fs::remove_dir_all(&self.0).with_context(at("remove", &self.0))
     }
 
     /// The lock, as an open file that holds it; none if somebody else does.
-    fn lock(&self) -> Result<Option<File>, FolderError> {
+    fn lock(&self) -> anyhow::Result<Option<File>> {
         let path = self.supervisor_log();
-        let log = OpenOptions::new().create(true).append(true).open(&path).map_err(at("open", &path))?;
-        // The plain call, since the lock must live on in the supervisor's copy of the descriptor, and a guard
-        // would let it go.
-        match rustix::fs::flock(&log, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        let log = OpenOptions::new().create(true).append(true).open(&path).with_context(at("open", &path))?;
+        match flock(&log, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(log)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(errno) => Err(at("lock", &path)(errno.into())),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(errno).with_context(at("lock", &path)),
         }
     }
 }
 
 /// All labs below this folder, up or stale.
-pub fn all(labs: &Path) -> Result<Vec<LabFolder>, FolderError> {
+pub fn all(labs: &Path) -> anyhow::Result<Vec<LabFolder>> {
     if !labs.exists() {
         return Ok(Vec::new());
     }
-    let entries = fs::read_dir(labs).map_err(at("read", labs))?;
-    entries.map(|entry| Ok(LabFolder(entry.map_err(at("read", labs))?.path()))).collect()
+    let entries = fs::read_dir(labs).with_context(at("read", labs))?;
+    entries.map(|entry| Ok(LabFolder(entry.with_context(at("read", labs))?.path()))).collect()
 }
 
 /// Keeps others from claiming or removing labs below this folder, as long as the result lives.
-fn lock_folder(labs: &Path) -> Result<Flock<File>, FolderError> {
-    let folder = File::open(labs).map_err(at("open", labs))?;
-    Flock::lock(folder, FlockArg::LockExclusive)
-        .map_err(|(_, errno): (File, Errno)| at("lock", labs)(errno.into()))
+fn lock_folder(labs: &Path) -> anyhow::Result<File> {
+    let folder = File::open(labs).with_context(at("open", labs))?;
+    flock(&folder, FlockOperation::LockExclusive).with_context(at("lock", labs))?;
+    Ok(folder)
 }
 
 #[cfg(test)]

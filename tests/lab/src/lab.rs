@@ -1,24 +1,24 @@
 //! A lab as tests and the program `lab` use it: up, its PCs, programs that run in it, down.
 
 mod ending;
-mod error;
 mod failure;
 mod machine;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use anyhow::{Context, bail};
 use ghost_contract::HostName;
 use rustix::process::Pid;
 
 use crate::config::LabConfig;
 use crate::control::{self, PcStatus, Request};
-use crate::folder::{FolderError, LabFolder};
+use crate::folder::LabFolder;
 use crate::network::BRIDGE;
 use crate::running::Running;
 use crate::supervisor::{DETACH, READY};
@@ -26,12 +26,14 @@ use crate::sys::name_space;
 use crate::sys::packet::PacketSocket;
 
 pub use ending::{end, end_all};
-pub use error::LabError;
 pub use failure::keep_failure;
 pub use machine::Pc;
 
 /// With this, behind it what switched it on, each boot of a PC begins in its console log.
 pub const SWITCHED_ON: &str = "=== switched on: ";
+/// What could not be done where a supervisor does not start.
+const START: &str = "cannot start the lab's supervisor (root is needed)";
+
 /// A lab that is up.
 #[derive(Debug)]
 pub struct Lab {
@@ -52,18 +54,18 @@ struct Ownership {
 impl Lab {
     /// Brings a lab up. It ends when the result is dropped, or this process ends, in whatever way. `program` is
     /// the program `lab`.
-    pub fn up(config: LabConfig, program: &Path) -> Result<Self, LabError> {
+    pub fn up(config: LabConfig, program: &Path) -> anyhow::Result<Self> {
         let folder = LabFolder::new(&config.labs, &config.name);
         let log = folder.claim(&config)?;
-        let (mut line, theirs) = UnixStream::pair().map_err(LabError::Start)?;
+        let (mut line, theirs) = UnixStream::pair().context(START)?;
         let mut command = Command::new(program);
         command.arg("supervise").arg(folder.path()).stdin(OwnedFd::from(theirs));
-        command.stdout(log.try_clone().map_err(LabError::Start)?).stderr(log);
-        let supervisor = name_space::spawn_in_new(&mut command).map_err(LabError::Start)?;
+        command.stdout(log.try_clone().context(START)?).stderr(log);
+        let supervisor = name_space::spawn_in_new(&mut command).context(START)?;
         // Its copies of the other ends are closed, so that the end of the supervisor is noticed.
         drop(command);
         let mut first = [0];
-        let read = line.read(&mut first).map_err(LabError::Start)?;
+        let read = line.read(&mut first).context(START)?;
         if read == 0 || first != [READY] {
             return Err(ending::not_up(&folder, &first[..read], Ownership { line, supervisor }));
         }
@@ -73,19 +75,19 @@ impl Lab {
     }
 
     /// A lab that somebody else brought up.
-    pub fn of_name(labs: &Path, name: &HostName, program: &Path) -> Result<Self, LabError> {
+    pub fn of_name(labs: &Path, name: &HostName, program: &Path) -> anyhow::Result<Self> {
         let folder = LabFolder::new(labs, name);
         if !folder.is_up()? {
-            return Err(FolderError::Missing(folder.path().to_owned()).into());
+            bail!("there is no lab in {}", folder.path().display());
         }
         let (config, process) = (folder.config()?, folder.supervisor()?);
         Ok(Self { folder, config, process, program: program.to_owned(), ownership: None })
     }
 
     /// Lets the lab live on without this process.
-    pub fn detach(mut self) -> Result<(), LabError> {
+    pub fn detach(mut self) -> anyhow::Result<()> {
         let Some(mut ownership) = self.ownership.take() else { return Ok(()) };
-        ownership.line.write_all(&[DETACH]).map_err(LabError::Start)
+        ownership.line.write_all(&[DETACH]).context(START)
     }
 
     pub const fn folder(&self) -> &LabFolder {
@@ -96,43 +98,39 @@ impl Lab {
         &self.config
     }
 
-    pub fn pc(&self, name: &str) -> Result<Pc<'_>, LabError> {
+    pub fn pc(&self, name: &str) -> anyhow::Result<Pc<'_>> {
         let found = self.config.pcs.iter().find(|pc| pc.name.as_str() == name);
-        found.map(|pc| Pc::new(self, pc)).ok_or_else(|| LabError::NoSuchPc(name.to_owned()))
+        found.map(|pc| Pc::new(self, pc)).with_context(|| format!("there is no PC {name} in the lab"))
     }
 
-    pub fn status(&self) -> Result<Vec<PcStatus>, LabError> {
+    pub fn status(&self) -> anyhow::Result<Vec<PcStatus>> {
         self.ask(&Request::Status)
     }
 
-    fn ask(&self, request: &Request) -> Result<Vec<PcStatus>, LabError> {
-        Ok(control::ask(self.folder.path(), request)?)
+    fn ask(&self, request: &Request) -> anyhow::Result<Vec<PcStatus>> {
+        control::ask(self.folder.path(), request)
     }
 
     /// Starts a program in the lab, on the boot server.
-    pub fn run<Word: AsRef<std::ffi::OsStr>>(&self, words: &[Word]) -> Result<Running, LabError> {
-        let (program, arguments) = words.split_first().ok_or_else(|| {
-            LabError::Start(io::Error::new(io::ErrorKind::InvalidInput, "no program is named"))
-        })?;
+    pub fn run<Word: AsRef<std::ffi::OsStr>>(&self, words: &[Word]) -> anyhow::Result<Running> {
+        let (program, arguments) = words.split_first().context("no program is named")?;
         let mut command = Command::new(program);
         command.args(arguments);
         let transcript = self.transcript(program.as_ref())?;
-        Ok(Running::start(command, transcript, |command| {
-            name_space::spawn_in_those_of(self.process, command)
-        })?)
+        Running::start(command, transcript, |command| name_space::spawn_in_those_of(self.process, command))
     }
 
     /// Where what this program says is kept with the servers' logs.
-    fn transcript(&self, program: &std::ffi::OsStr) -> Result<File, LabError> {
+    fn transcript(&self, program: &std::ffi::OsStr) -> anyhow::Result<File> {
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
         let path = self.folder.logs().join(name + ".log");
         let opened = OpenOptions::new().create(true).append(true).open(&path);
-        opened.map_err(|source| LabError::Read { path, source })
+        opened.with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Starts `command` in the lab, on the boot server, with the terminal that this program has.
-    pub fn spawn(&self, command: &mut Command) -> Result<Child, LabError> {
-        name_space::spawn_in_those_of(self.process, command).map_err(LabError::Start)
+    pub fn spawn(&self, command: &mut Command) -> anyhow::Result<Child> {
+        name_space::spawn_in_those_of(self.process, command).context("cannot run a program in the lab")
     }
 
     /// The `ghostctl` beside the program `lab`, or what `GHOSTCTL` names.
@@ -141,7 +139,7 @@ impl Lab {
     }
 
     /// Starts [`Self::ghostctl_program`] with the lab's settings.
-    pub fn ghostctl(&self, arguments: &[&str]) -> Result<Running, LabError> {
+    pub fn ghostctl(&self, arguments: &[&str]) -> anyhow::Result<Running> {
         let mut words =
             vec![self.ghostctl_program().into_os_string(), "--config".into(), self.folder.ghostrc().into()];
         words.extend(arguments.iter().map(Into::into));
@@ -149,7 +147,7 @@ impl Lab {
     }
 
     /// Starts a command on the machine with this address, as the administrator would: with ssh and his key.
-    pub fn ssh(&self, ip: Ipv4Addr, command: &str) -> Result<Running, LabError> {
+    pub fn ssh(&self, ip: Ipv4Addr, command: &str) -> anyhow::Result<Running> {
         let key = self.folder.ssh_key().display().to_string();
         let machine = format!("root@{ip}");
         let flags = "-F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
@@ -160,28 +158,28 @@ impl Lab {
     }
 
     /// Sends a frame from the boot server's interface, byte for byte.
-    pub fn send_frame(&self, frame: &[u8]) -> Result<(), LabError> {
+    pub fn send_frame(&self, frame: &[u8]) -> anyhow::Result<()> {
         let send = || PacketSocket::open(BRIDGE)?.send(frame);
-        name_space::in_network_of(self.process, send).map_err(LabError::Frame)
+        name_space::in_network_of(self.process, send).context("cannot send a frame")
     }
 
     /// The DHCP configuration as it is now.
-    pub fn dhcpd_conf(&self) -> Result<Vec<u8>, LabError> {
+    pub fn dhcpd_conf(&self) -> anyhow::Result<Vec<u8>> {
         self.read(&self.folder.dhcpd_conf())
     }
 
     /// What the DHCP server's service script was asked to do so far, one word for each time.
-    pub fn dhcpd_service_calls(&self) -> Result<Vec<String>, LabError> {
+    pub fn dhcpd_service_calls(&self) -> anyhow::Result<Vec<String>> {
         let log = self.read(&self.folder.logs().join("dhcpd-service.log"))?;
         Ok(String::from_utf8_lossy(&log).lines().map(str::to_owned).collect())
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, LabError> {
-        std::fs::read(path).map_err(|source| LabError::Read { path: path.to_owned(), source })
+    fn read(&self, path: &Path) -> anyhow::Result<Vec<u8>> {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// Ends the lab and waits until nothing is left of it.
-    pub fn down(mut self) -> Result<(), LabError> {
+    pub fn down(mut self) -> anyhow::Result<()> {
         match self.ownership.take() {
             Some(ownership) => ending::end_owned(&self.folder, ownership),
             None => ending::end(&self.folder),
@@ -197,11 +195,11 @@ impl Drop for Lab {
                 Ok(kept) => {
                     eprintln!("what the lab {} leaves is kept in {}", self.config.name, kept.display())
                 }
-                Err(error) => eprintln!("what the lab {} leaves cannot be kept: {error}", self.config.name),
+                Err(error) => eprintln!("what the lab {} leaves cannot be kept: {error:#}", self.config.name),
             }
         }
         if let Err(error) = ending::end_owned(&self.folder, ownership) {
-            eprintln!("the lab {} does not end: {error}", self.config.name);
+            eprintln!("the lab {} does not end: {error:#}", self.config.name);
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use crate::config::{PREFIX, PcConfig, SERVER};
-use crate::shell::{ShellError, run};
+use crate::shell::run;
 
 /// The bridge, which is also the boot server's interface.
 pub const BRIDGE: &str = "br0";
@@ -17,7 +17,7 @@ pub fn tap(position: usize) -> String {
     format!("tap{position}")
 }
 
-pub fn make(pcs: &[PcConfig]) -> Result<(), ShellError> {
+pub fn make(pcs: &[PcConfig]) -> anyhow::Result<()> {
     ip("link set lo up")?;
     ip(&format!("link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"))?;
     // A switch has a link even when all PCs are off; a bridge has one only when something on it does.
@@ -35,6 +35,6 @@ pub fn make(pcs: &[PcConfig]) -> Result<(), ShellError> {
     Ok(())
 }
 
-fn ip(arguments: &str) -> Result<(), ShellError> {
+fn ip(arguments: &str) -> anyhow::Result<()> {
     run(Command::new("ip").args(arguments.split(' '))).map(drop)
 }

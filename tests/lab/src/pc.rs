@@ -5,9 +5,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::Context;
+
 use crate::accelerator::Accelerator;
 use crate::config::{DiskBus, OtherDisk, PcConfig, repository};
-use crate::shell::{ShellError, run};
+use crate::shell::run;
 
 /// Size of a PC's disk.
 const DISK_SIZE: u64 = 64 << 20;
@@ -19,15 +21,6 @@ pub const DISK: &str = "disk.raw";
 pub const CONSOLE: &str = "console.log";
 /// The monitor's socket, below the PC's folder.
 pub const MONITOR: &str = "qmp";
-
-/// Why a disk could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskError {
-    #[error("cannot assemble the boot sector")]
-    Assemble(#[from] ShellError),
-    #[error("cannot write the disk")]
-    Write(#[from] io::Error),
-}
 
 /// QEMU's arguments for this PC: a BIOS PC whose firmware tries the network first and the disk second. The
 /// paths are relative to the PC's folder; powering off ends the process.
@@ -86,20 +79,23 @@ const fn device(bus: DiskBus) -> &'static str {
 
 /// Makes the PC's disk: a boot sector that says that the PC booted its own disk, and behind it bytes that differ
 /// from sector to sector, so that a write anywhere shows.
-pub fn make_disk(pc: &PcConfig, folder: &Path) -> Result<(), DiskError> {
+pub fn make_disk(pc: &PcConfig, folder: &Path) -> anyhow::Result<()> {
     let disk = folder.join(DISK);
     run(Command::new("nasm")
         .args(["-f", "bin", "-o"])
         .arg(&disk)
         .arg(format!("-DMESSAGE='{}'", pc.own_disk_message()))
         .arg(repository().join("tests/disk/own-disk.asm")))?;
-    let mut file = File::options().write(true).open(&disk)?;
-    let boot_sector = fs::metadata(&disk)?.len();
+    fill_behind_boot_sector(&disk).with_context(|| format!("cannot fill {}", disk.display()))
+}
+
+fn fill_behind_boot_sector(disk: &Path) -> io::Result<()> {
+    let mut file = File::options().write(true).open(disk)?;
+    let boot_sector = fs::metadata(disk)?.len();
     file.seek(SeekFrom::Start(boot_sector))?;
     let pattern: Vec<u8> = (1..2048_u32).flat_map(|sector| sector.to_le_bytes().repeat(128)).collect();
     file.write_all(&pattern)?;
-    file.set_len(DISK_SIZE)?;
-    Ok(())
+    file.set_len(DISK_SIZE)
 }
 
 #[cfg(test)]

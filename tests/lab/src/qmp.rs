@@ -1,23 +1,14 @@
 //! Talking to a running PC's monitor (QEMU Machine Protocol: one JSON value a line).
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::control::connect;
 use crate::pc::MONITOR;
-
-/// Why the monitor did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum QmpError {
-    /// The PC is off, or the talk broke off.
-    #[error("cannot talk to the PC's monitor")]
-    Talk(#[from] io::Error),
-    #[error("the PC's monitor refused {command}: {answer}")]
-    Refused { command: String, answer: String },
-}
 
 /// An open monitor. It talks to one at a time.
 #[derive(Debug)]
@@ -25,54 +16,59 @@ pub struct Monitor(BufReader<UnixStream>);
 
 impl Monitor {
     /// Opens the monitor of the PC in this folder.
-    pub fn open(folder: &Path) -> Result<Self, QmpError> {
-        let mut monitor = Self(BufReader::new(connect(folder, MONITOR)?));
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let mut monitor = Self(BufReader::new(
+            connect(folder, MONITOR).context("cannot talk to the PC's monitor: is it on?")?,
+        ));
         let _greeting = monitor.read()?;
         monitor.command("qmp_capabilities", &json!({}))?;
         Ok(monitor)
     }
 
     /// Saves a picture of the screen as PNG.
-    pub fn screendump(&mut self, path: &Path) -> Result<(), QmpError> {
+    pub fn screendump(&mut self, path: &Path) -> anyhow::Result<()> {
         self.command("screendump", &json!({ "filename": path, "format": "png" }))
     }
 
     /// Writes a piece of the PC's memory to a file.
-    pub fn save_memory(&mut self, path: &Path, address: u64, size: usize) -> Result<(), QmpError> {
+    pub fn save_memory(&mut self, path: &Path, address: u64, size: usize) -> anyhow::Result<()> {
         self.command("pmemsave", &json!({ "val": address, "size": size, "filename": path }))
     }
 
     /// Presses the power button of a PC that is on.
-    pub fn power_button(&mut self) -> Result<(), QmpError> {
+    pub fn power_button(&mut self) -> anyhow::Result<()> {
         self.command("system_powerdown", &json!({}))
     }
 
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).
-    pub fn press_keys(&mut self, keys: &[&str]) -> Result<(), QmpError> {
+    pub fn press_keys(&mut self, keys: &[&str]) -> anyhow::Result<()> {
         let keys: Vec<Value> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
         self.command("send-key", &json!({ "keys": keys }))
     }
 
-    fn command(&mut self, command: &str, arguments: &Value) -> Result<(), QmpError> {
+    fn command(&mut self, command: &str, arguments: &Value) -> anyhow::Result<()> {
         let line = json!({ "execute": command, "arguments": arguments }).to_string() + "\n";
-        self.0.get_mut().write_all(line.as_bytes())?;
+        self.0
+            .get_mut()
+            .write_all(line.as_bytes())
+            .with_context(|| format!("cannot ask the PC's monitor for {command}"))?;
         loop {
             let answer = self.read()?;
             if answer.get("return").is_some() {
                 return Ok(());
             }
             if let Some(error) = answer.get("error") {
-                return Err(QmpError::Refused { command: command.to_owned(), answer: error.to_string() });
+                bail!("the PC's monitor refused {command}: {error}");
             }
             // Anything else is an event, which nobody waits for here.
         }
     }
 
-    fn read(&mut self) -> Result<Value, QmpError> {
+    fn read(&mut self) -> anyhow::Result<Value> {
         let mut line = String::new();
-        if self.0.read_line(&mut line)? == 0 {
-            return Err(QmpError::Talk(io::ErrorKind::UnexpectedEof.into()));
+        if self.0.read_line(&mut line).context("cannot hear the PC's monitor")? == 0 {
+            bail!("the PC's monitor went away: the PC is off");
         }
-        Ok(serde_json::from_str(&line).map_err(io::Error::from)?)
+        serde_json::from_str(&line).context("the PC's monitor does not speak QMP")
     }
 }

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::wait::{self, TimedOut};
+use crate::wait;
 
 /// The program, and what it has said so far.
 #[derive(Debug)]
@@ -33,21 +34,6 @@ struct Said {
     ended: Option<ExitStatus>,
 }
 
-/// It did not do what was waited for.
-#[derive(Debug, thiserror::Error)]
-pub enum RunningError {
-    /// It could not be started.
-    #[error("cannot run {name}")]
-    Start { name: String, source: io::Error },
-    #[error("{name} said so far:\n{said}")]
-    Late { name: String, said: String, source: TimedOut },
-    #[error("{name} ended ({status}) without saying '{wanted}'; it said:\n{said}")]
-    Ended { name: String, status: ExitStatus, wanted: String, said: String },
-    /// It could not be sent a signal.
-    #[error("cannot send {signal} to {name}")]
-    Signal { name: String, signal: Signal, source: Errno },
-}
-
 impl Running {
     /// Starts `command` by `start`, with what it says coming here, line by line, from both of its outputs, and
     /// going to the end of `transcript`, too.
@@ -55,12 +41,11 @@ impl Running {
         mut command: Command,
         transcript: File,
         start: impl FnOnce(&mut Command) -> io::Result<Child>,
-    ) -> Result<Self, RunningError> {
+    ) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |source| RunningError::Start { name: name.clone(), source };
-        let mut child = start(&mut command).map_err(failed)?;
-        let pid = i32::try_from(child.id()).map_err(|error| failed(io::Error::other(error)))?;
+        let mut child = start(&mut command).with_context(|| format!("cannot run {name}"))?;
+        let pid = i32::try_from(child.id()).context("the process has a number that no process has")?;
         let said = Arc::new(Mutex::new(Said { lines: Vec::new(), transcript, status: None, ended: None }));
         let outputs: [Option<Box<dyn Read + Send>>; 2] = [
             child.stdout.take().map(|out| Box::new(out) as _),
@@ -81,7 +66,7 @@ impl Running {
     }
 
     /// Waits for a line that holds `text`.
-    pub fn wait_line(&self, text: &str, deadline: Duration) -> Result<String, RunningError> {
+    pub fn wait_line(&self, text: &str, deadline: Duration) -> anyhow::Result<String> {
         let found = wait::until(&format!("a line with '{text}'"), deadline, || {
             // First how it is and then what it said, so that no last words are missed.
             let ended = self.ended();
@@ -90,30 +75,27 @@ impl Running {
         });
         match found {
             Ok(Ok(line)) => Ok(line),
-            Ok(Err(status)) => Err(RunningError::Ended {
-                name: self.name.clone(),
-                status,
-                wanted: text.to_owned(),
-                said: self.text(),
-            }),
-            Err(source) => Err(self.late(source)),
+            Ok(Err(status)) => {
+                bail!("{} ended ({status}) without saying '{text}'; it said:\n{}", self.name, self.text())
+            }
+            Err(late) => Err(late).with_context(|| self.so_far()),
         }
     }
 
     /// Waits for its end, and gives its exit code; 128 and the signal's number if a signal ended it, as a shell
     /// would say it.
-    pub fn wait(&self, deadline: Duration) -> Result<i32, RunningError> {
+    pub fn wait(&self, deadline: Duration) -> anyhow::Result<i32> {
         let what = format!("the end of {}", self.name);
-        let status = wait::until(&what, deadline, || self.ended()).map_err(|source| self.late(source))?;
+        let status = wait::until(&what, deadline, || self.ended()).with_context(|| self.so_far())?;
         Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
     }
 
-    pub fn signal(&self, signal: Signal) -> Result<(), RunningError> {
-        let failed = |source| RunningError::Signal { name: self.name.clone(), signal, source };
-        match lock(&self.said).status {
-            None => kill(self.pid, signal).map_err(failed),
-            Some(_) => Err(failed(Errno::ESRCH)),
-        }
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let sent = match lock(&self.said).status {
+            None => kill(self.pid, signal),
+            Some(_) => Err(Errno::ESRCH),
+        };
+        sent.with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
     pub fn has_ended(&self) -> bool {
@@ -125,8 +107,8 @@ impl Running {
         lock(&self.said).ended
     }
 
-    fn late(&self, source: TimedOut) -> RunningError {
-        RunningError::Late { name: self.name.clone(), said: self.text(), source }
+    fn so_far(&self) -> String {
+        format!("{} said so far:\n{}", self.name, self.text())
     }
 }
 
@@ -191,7 +173,11 @@ mod tests {
     #[test]
     fn a_line_that_never_comes_is_an_error_as_soon_as_the_program_ends() {
         let running = shell("echo something else");
-        assert!(matches!(running.wait_line("out", PATIENCE), Err(RunningError::Ended { .. })));
+        let error = running.wait_line("out", PATIENCE).unwrap_err().to_string();
+        assert!(
+            error.starts_with("sh ended (exit status: 0) without saying 'out'; it said:\nsomething else"),
+            "{error}"
+        );
     }
 
     #[test]

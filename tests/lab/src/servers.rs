@@ -4,20 +4,20 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use nix::unistd::Pid;
 
 use crate::config::{DHCPD_CONF, LabConfig, SERVER, repository};
 use crate::folder::LabFolder;
 use crate::network::BRIDGE;
-use crate::shell::{ShellError, run};
-use crate::wait::{self, TimedOut};
+use crate::shell::run;
+use crate::wait;
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(30);
@@ -28,42 +28,20 @@ const NFS: u16 = 2049;
 const MOUNT: u16 = 20048;
 const TFTP: u16 = 69;
 
-/// Why the servers are not there.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// What a lab is made of has not been built.
-    #[error("there is no {}; build it with `make rootfs`, or say with {variable} where it is", .path.display())]
-    NotBuilt {
-        path: PathBuf,
-        /// The environment variable that names another.
-        variable: &'static str,
-    },
-    #[error("cannot write {}", .path.display())]
-    Write { path: PathBuf, source: io::Error },
-    #[error("cannot prepare the servers")]
-    Program(#[from] ShellError),
-    #[error("cannot start {program}")]
-    Start { program: &'static str, source: io::Error },
-    /// A server that does not answer.
-    #[error("a server does not answer; its log is in {}", .logs.display())]
-    NoAnswer {
-        /// Where it may say why.
-        logs: PathBuf,
-        source: TimedOut,
-    },
-}
-
 /// Makes everything that the servers read: copies of base root and netboot files, their configurations, and the
 /// administrator's settings and key.
-pub fn prepare(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError> {
+pub fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
     for (path, variable) in [(&config.base_root, "LAB_BASE_ROOT"), (&config.netboot, "LAB_NETBOOT")] {
         if !path.exists() {
-            return Err(ServerError::NotBuilt { path: path.clone(), variable });
+            bail!(
+                "there is no {}; build it with `make rootfs`, or say with {variable} where it is",
+                path.display()
+            );
         }
     }
     for below in ["etc", "log", "run", "run/ganesha", "sbin", "ssh", "state", "backup", "pc"] {
         let path = folder.join(below);
-        fs::create_dir(&path).map_err(|source| ServerError::Write { path, source })?;
+        fs::create_dir(&path).with_context(writing(&path))?;
     }
     copy(&config.base_root, &folder.base_root())?;
     copy(&config.netboot, &folder.tftp())?;
@@ -79,28 +57,33 @@ pub fn prepare(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError
     write(&folder.ghostrc(), &ghostrc(config, folder))?;
     write(&folder.dhcpd_service(), include_str!("../fixtures/dhcpd-service"))?;
     fs::set_permissions(folder.dhcpd_service(), fs::Permissions::from_mode(0o755))
-        .map_err(|source| ServerError::Write { path: folder.dhcpd_service(), source })?;
+        .with_context(writing(&folder.dhcpd_service()))?;
     run(Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "administrator of the lab", "-f"])
         .arg(folder.ssh_key()))?;
     Ok(())
 }
 
-fn write_pxelinux_config(config: &LabConfig, folder: &LabFolder) -> Result<(), ServerError> {
+fn write_pxelinux_config(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
     let export = format!("{SERVER}:{}", folder.base_root().display());
     let text = run(Command::new(&config.pxelinux_config).arg(export).args(&config.kernel_flags))?;
     let path = folder.tftp().join("pxelinux.cfg");
-    fs::create_dir_all(&path).map_err(|source| ServerError::Write { path: path.clone(), source })?;
+    fs::create_dir_all(&path).with_context(writing(&path))?;
     write(&path.join("default"), &text)
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), ServerError> {
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to))?;
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), ServerError> {
-    fs::write(path, text).map_err(|source| ServerError::Write { path: path.to_owned(), source })
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(writing(path))
+}
+
+/// What could not be done, for an error of the system.
+fn writing(path: &Path) -> impl Fn() -> String {
+    move || format!("cannot write {}", path.display())
 }
 
 fn filled_in(template: &str, folder: &LabFolder) -> String {
@@ -117,11 +100,11 @@ fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
 }
 
 /// Starts all servers, inside, and waits until each answers.
-pub fn start(folder: &LabFolder) -> Result<HashMap<Pid, &'static str>, ServerError> {
-    let no_answer = |source| ServerError::NoAnswer { logs: folder.logs(), source };
+pub fn start(folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static str>> {
+    let no_answer = || format!("a server does not answer; its log is in {}", folder.logs().display());
     let portmapper = daemon(folder, "rpcbind", &["-f"])?;
     let any = Ipv4Addr::LOCALHOST;
-    wait::until("rpcbind", START, || listens(any, PORTMAPPER)).map_err(no_answer)?;
+    wait::until("rpcbind", START, || listens(any, PORTMAPPER)).with_context(no_answer)?;
 
     let files = ["etc/ganesha.conf", "log/ganesha.log", "run/ganesha.pid"].map(|file| folder.join(file));
     let [conf, log, pid] = files.map(|file| file.display().to_string());
@@ -135,9 +118,9 @@ pub fn start(folder: &LabFolder) -> Result<HashMap<Pid, &'static str>, ServerErr
     let router = daemon(folder, "radvd", &["-n", "-m", "stderr", "-C", &conf, "-p", &pid])?;
 
     run(Command::new(folder.dhcpd_service()).arg("start"))?;
-    wait::until("in.tftpd", START, || udp_is_bound(TFTP)).map_err(no_answer)?;
+    wait::until("in.tftpd", START, || udp_is_bound(TFTP)).with_context(no_answer)?;
     for port in [NFS, MOUNT] {
-        wait::until("ganesha.nfsd", START, || listens(SERVER, port)).map_err(no_answer)?;
+        wait::until("ganesha.nfsd", START, || listens(SERVER, port)).with_context(no_answer)?;
     }
     Ok(HashMap::from([portmapper, nfs, tftp, router]))
 }
@@ -147,19 +130,19 @@ fn daemon(
     folder: &LabFolder,
     program: &'static str,
     arguments: &[&str],
-) -> Result<(Pid, &'static str), ServerError> {
+) -> anyhow::Result<(Pid, &'static str)> {
     let log = open_log(&folder.logs().join(format!("{program}.log")))?;
-    let errors = log.try_clone().map_err(|source| ServerError::Start { program, source })?;
+    let failed = || format!("cannot start {program}");
+    let errors = log.try_clone().with_context(failed)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
-    let started = command.spawn().and_then(|child| i32::try_from(child.id()).map_err(io::Error::other));
-    let pid = started.map_err(|source| ServerError::Start { program, source })?;
+    let child = command.spawn().with_context(failed)?;
+    let pid = i32::try_from(child.id()).with_context(failed)?;
     Ok((Pid::from_raw(pid), program))
 }
 
-fn open_log(path: &Path) -> Result<File, ServerError> {
-    let opened = OpenOptions::new().create(true).append(true).open(path);
-    opened.map_err(|source| ServerError::Write { path: path.to_owned(), source })
+fn open_log(path: &Path) -> anyhow::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path).with_context(writing(path))
 }
 
 fn listens(address: Ipv4Addr, port: u16) -> Option<()> {

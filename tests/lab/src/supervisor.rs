@@ -17,6 +17,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, anyhow, bail};
 use ghost_contract::HostName;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -26,67 +27,40 @@ use nix::unistd::{Pid, getpid};
 
 use crate::config::{LabConfig, Nic};
 use crate::control::{PATIENCE, Reply, Request};
-use crate::folder::{FolderError, LabFolder};
+use crate::folder::LabFolder;
 use crate::magic;
-use crate::wait::TimedOut;
 use crate::{network, pc};
-use making::{Made, MakingError};
+use making::Made;
+use owner::Life;
 pub use owner::{DETACH, READY};
-use owner::{Life, OwnerError};
 use switchboard::{Action, Event, Switchboard};
 
 /// Enough of a frame to hold any magic packet.
 const FRAME: usize = 2048;
 
-/// Why a lab ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum SupervisorError {
-    /// It was started by something else than a lab.
-    #[error("this process is not the first of its name space: only a lab starts it")]
-    NotFirst,
-    #[error("cannot use the lab's folder")]
-    Folder(#[from] FolderError),
-    /// It could not be made.
-    #[error("cannot make the lab")]
-    Making(#[from] MakingError),
-    #[error("cannot watch for the lab's end")]
-    Owner(#[from] OwnerError),
-    /// A thing of the system.
-    #[error("cannot {what}")]
-    System { what: &'static str, source: io::Error },
-    #[error("cannot start {pc}")]
-    Start { pc: HostName, source: io::Error },
-    /// Something keeps the folder from being removed.
-    #[error("cannot remove the lab's folder")]
-    Removal(#[from] TimedOut),
-}
-
-fn system(what: &'static str) -> impl Fn(io::Error) -> SupervisorError {
-    move |source| SupervisorError::System { what, source }
-}
-
 /// Makes the lab in this folder, runs it until its owner goes or it is told to end, and removes it.
-pub fn run(folder: &LabFolder, owner: UnixStream) -> Result<(), SupervisorError> {
+pub fn run(folder: &LabFolder, owner: UnixStream) -> anyhow::Result<()> {
     // The end of a lab is a SIGKILL to all processes that this one sees.
     if getpid() != Pid::from_raw(1) {
-        return Err(SupervisorError::NotFirst);
+        bail!("this process is not the first of its name space: only a lab starts it");
     }
-    let lived = live(folder, owner);
-    let ended = ending::end(folder);
-    lived.and(ended)
+    match (live(folder, owner), ending::end(folder)) {
+        (Err(error), Err(left)) => Err(error.context(format!("what is left of the lab stays: {left:#}"))),
+        (lived, ended) => lived.and(ended),
+    }
 }
 
-fn live(folder: &LabFolder, owner: UnixStream) -> Result<(), SupervisorError> {
+fn live(folder: &LabFolder, owner: UnixStream) -> anyhow::Result<()> {
     let mut life = Life::new(owner)?;
     let config = folder.config()?;
     let Some(made) = make(folder, &config, &mut life)? else { return Ok(()) };
-    life.report(&made.as_ref().map(drop).map_err(|error| chain(error)))?;
+    life.report(&made.as_ref().map(drop).map_err(|error| format!("{error:#}")))?;
     match made {
         Ok(made) => Supervisor::new(folder, config, made).run(&mut life),
         Err(error) => {
             // The owner may want the logs before all is removed.
             life.wait_for_end()?;
-            Err(error.into())
+            Err(error)
         }
     }
 }
@@ -97,8 +71,8 @@ fn make(
     folder: &LabFolder,
     config: &LabConfig,
     life: &mut Life,
-) -> Result<Option<Result<Made, MakingError>>, SupervisorError> {
-    let (done, notice) = UnixStream::pair().map_err(system("make a socket"))?;
+) -> anyhow::Result<Option<anyhow::Result<Made>>> {
+    let (done, notice) = UnixStream::pair().context("cannot make a socket")?;
     let (its_folder, its_config) = (folder.clone(), config.clone());
     let maker = std::thread::spawn(move || {
         // Closed when the thread is done, in whatever way.
@@ -113,26 +87,20 @@ fn make(
             return Ok(None);
         }
     }
-    Ok(Some(maker.join().unwrap_or(Err(MakingError::Panicked))))
+    Ok(Some(maker.join().unwrap_or_else(|_| Err(anyhow!("the thread that makes the lab panicked")))))
 }
 
-fn is_ready(stream: &UnixStream) -> Result<bool, SupervisorError> {
+fn is_ready(stream: &UnixStream) -> anyhow::Result<bool> {
     let mut sources = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    let ready = poll(&mut sources, PollTimeout::ZERO).map_err(|errno| system("poll")(errno.into()))?;
+    let ready = poll(&mut sources, PollTimeout::ZERO).context("cannot poll")?;
     Ok(ready > 0)
 }
 
-fn wait_for(sources: &mut [PollFd<'_>]) -> Result<(), SupervisorError> {
+fn wait_for(sources: &mut [PollFd<'_>]) -> anyhow::Result<()> {
     match poll(sources, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(errno) => Err(system("poll")(errno.into())),
+        Err(errno) => Err(errno).context("cannot wait for events"),
     }
-}
-
-/// An error and its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
 }
 
 /// A lab that is up.
@@ -150,7 +118,7 @@ impl<'lab> Supervisor<'lab> {
         Self { folder, config, made, board, running: HashMap::new() }
     }
 
-    fn run(mut self, life: &mut Life) -> Result<(), SupervisorError> {
+    fn run(mut self, life: &mut Life) -> anyhow::Result<()> {
         println!("up, PCs run under {}", self.made.accelerator.as_str());
         loop {
             let mut sources = life.sources();
@@ -190,9 +158,9 @@ impl<'lab> Supervisor<'lab> {
         }
     }
 
-    fn packet(&mut self) -> Result<(), SupervisorError> {
+    fn packet(&mut self) -> anyhow::Result<()> {
         let mut buffer = [0_u8; FRAME];
-        let frame = self.made.packets.receive(&mut buffer).map_err(system("receive a frame"))?;
+        let frame = self.made.packets.receive(&mut buffer).context("cannot receive a frame")?;
         let Some(packet) = magic::parse(frame) else { return Ok(()) };
         println!("magic packet ({:?}) for {}", packet.kind, packet.target);
         for action in self.board.decide(Event::PacketSeen(packet)) {
@@ -201,8 +169,8 @@ impl<'lab> Supervisor<'lab> {
         Ok(())
     }
 
-    fn request(&mut self) -> Result<Next, SupervisorError> {
-        let (stream, _) = self.made.control.accept().map_err(system("accept a request"))?;
+    fn request(&mut self) -> anyhow::Result<Next> {
+        let (stream, _) = self.made.control.accept().context("cannot accept a request")?;
         let request = match read_request(&stream) {
             Ok(request) => request,
             Err(error) => {
@@ -220,11 +188,11 @@ impl<'lab> Supervisor<'lab> {
         Ok(next)
     }
 
-    fn perform(&mut self, action: Action, asking: Option<&UnixStream>) -> Result<(), SupervisorError> {
+    fn perform(&mut self, action: Action, asking: Option<&UnixStream>) -> anyhow::Result<()> {
         match action {
             Action::Start { pc, nic, because } => {
                 println!("{pc} is switched on by {because}");
-                self.start(&pc, nic, because).map_err(|source| SupervisorError::Start { pc, source })
+                self.start(&pc, nic, because).with_context(|| format!("cannot start {pc}"))
             }
             Action::Kill(name) => {
                 let killed = self.running.iter().filter(|(_, running)| **running == name);

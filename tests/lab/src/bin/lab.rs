@@ -94,21 +94,17 @@ enum PcVerb {
     },
 }
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
     match perform(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            let causes = std::iter::successors(error.source(), |cause| cause.source());
-            let words = causes.fold(format!("lab: {error}"), |words, cause| format!("{words}: {cause}"));
-            eprintln!("{words}");
+            eprintln!("lab: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn perform(arguments: Arguments) -> Result<ExitCode, Failure> {
+fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe()?;
     let mut config = LabConfig::new(arguments.name);
     let there = |config: &LabConfig| Lab::of_name(&config.labs, &config.name, &program);
@@ -142,7 +138,7 @@ fn wait_for_a_signal() -> ! {
     }
 }
 
-fn show(lab: &Lab) -> Result<(), Failure> {
+fn show(lab: &Lab) -> anyhow::Result<()> {
     println!("{} is up in {}", lab.config().name, lab.folder().path().display());
     println!("settings: {}", lab.folder().ghostrc().display());
     for pc in lab.status()? {
@@ -159,7 +155,7 @@ fn show(lab: &Lab) -> Result<(), Failure> {
     Ok(())
 }
 
-fn with_pc(pc: &lab::Pc<'_>, what: PcVerb) -> Result<(), Failure> {
+fn with_pc(pc: &lab::Pc<'_>, what: PcVerb) -> anyhow::Result<()> {
     match what {
         PcVerb::On => pc.switch_on()?,
         PcVerb::Off => pc.cut_power()?,
@@ -171,13 +167,13 @@ fn with_pc(pc: &lab::Pc<'_>, what: PcVerb) -> Result<(), Failure> {
     Ok(())
 }
 
-fn run(lab: &Lab, words: &[String]) -> Result<ExitCode, Failure> {
+fn run(lab: &Lab, words: &[String]) -> anyhow::Result<ExitCode> {
     let Some((program, arguments)) = words.split_first() else { return Ok(ExitCode::FAILURE) };
     let status = lab.spawn(Command::new(program).args(arguments))?.wait()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn supervise(folder: PathBuf) -> Result<(), Failure> {
+fn supervise(folder: PathBuf) -> anyhow::Result<()> {
     let owner = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    Ok(supervisor::run(&LabFolder::existing(folder), owner)?)
+    supervisor::run(&LabFolder::existing(folder), owner)
 }

@@ -4,8 +4,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
+
+use super::Ownership;
 use super::failure::keep_logs;
-use super::{LabError, Ownership};
 use crate::folder::{self, LabFolder};
 use crate::wait::{self, TimedOut};
 
@@ -13,7 +15,7 @@ use crate::wait::{self, TimedOut};
 const DOWN: Duration = Duration::from_secs(180);
 
 /// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
-pub fn end(folder: &LabFolder) -> Result<(), LabError> {
+pub fn end(folder: &LabFolder) -> anyhow::Result<()> {
     if folder.is_up()? {
         let supervisor = folder.supervisor()?;
         // ESRCH: it has ended meanwhile.
@@ -24,23 +26,28 @@ pub fn end(folder: &LabFolder) -> Result<(), LabError> {
             wait_until_free(folder)?;
         }
     }
-    Ok(folder.remove_stale()?)
+    folder.remove_stale()
 }
 
 /// Ends all labs below this folder.
-pub fn end_all(labs: &Path) -> Result<(), LabError> {
-    let ended: Vec<_> = folder::all(labs)?.iter().map(end).collect();
-    ended.into_iter().collect()
+pub fn end_all(labs: &Path) -> anyhow::Result<()> {
+    let all = folder::all(labs)?;
+    let failed = all.iter().filter_map(|folder| end(folder).err());
+    // All are tried, and the errors of all are kept.
+    match failed.reduce(|first, next| first.context(format!("{next:#}"))) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }
 
-pub(super) fn end_owned(folder: &LabFolder, mut ownership: Ownership) -> Result<(), LabError> {
+pub(super) fn end_owned(folder: &LabFolder, mut ownership: Ownership) -> anyhow::Result<()> {
     drop(ownership.line);
     let gone = wait_until_gone(folder);
     if gone.is_err() {
-        ownership.supervisor.kill().map_err(LabError::Start)?;
+        ownership.supervisor.kill().context("cannot end the lab's supervisor")?;
     }
-    ownership.supervisor.wait().map_err(LabError::Start)?;
-    Ok(folder.remove_stale()?)
+    ownership.supervisor.wait().context("cannot wait for the end of the lab's supervisor")?;
+    folder.remove_stale()
 }
 
 fn wait_until_gone(folder: &LabFolder) -> Result<(), TimedOut> {
@@ -52,11 +59,11 @@ fn wait_until_free(folder: &LabFolder) -> Result<(), TimedOut> {
 }
 
 /// What to say of a lab whose supervisor has begun to say why it is not up; its logs are kept, then it is ended.
-pub(super) fn not_up(folder: &LabFolder, begun: &[u8], mut ownership: Ownership) -> LabError {
+pub(super) fn not_up(folder: &LabFolder, begun: &[u8], mut ownership: Ownership) -> anyhow::Error {
     let mut why = begun.to_vec();
     let nothing = ownership.line.read_to_end(&mut why).is_err() || why.is_empty();
     let logs = keep_logs(folder).unwrap_or_else(|_| folder.logs());
-    let ended = end_owned(folder, ownership).map_or_else(|error| format!(" ({error})"), |()| String::new());
+    let ended = end_owned(folder, ownership).map_or_else(|error| format!(" ({error:#})"), |()| String::new());
     let why = if nothing { "its supervisor ended".into() } else { String::from_utf8_lossy(&why) };
-    LabError::NotUp { why: format!("{why}{ended}"), logs }
+    anyhow!("the lab does not come up: {why}{ended}\nits logs are in {}", logs.display())
 }

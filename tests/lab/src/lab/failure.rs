@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Lab, LabError};
+use anyhow::Context;
+
+use super::Lab;
 use crate::folder::LabFolder;
 
 /// What of a lab's folder says what happened, besides what its PCs have.
@@ -14,7 +16,7 @@ const PC_LOGS: [&str; 2] = ["console.log", "qemu.log"];
 
 /// Keeps logs, configurations, consoles and reports, and a picture of the screen of each PC that is on, below
 /// `lab-failures` beside the labs. What was kept of an earlier failure of this lab is replaced.
-pub fn keep_failure(lab: &Lab) -> Result<PathBuf, LabError> {
+pub fn keep_failure(lab: &Lab) -> anyhow::Result<PathBuf> {
     let kept = keep_logs(lab.folder())?;
     for pc in lab.status()?.into_iter().filter(|pc| pc.on) {
         let picture = kept.join(format!("{}.png", pc.name));
@@ -24,9 +26,9 @@ pub fn keep_failure(lab: &Lab) -> Result<PathBuf, LabError> {
 }
 
 /// Keeps what can be read without the supervisor's help.
-pub(super) fn keep_logs(folder: &LabFolder) -> Result<PathBuf, LabError> {
+pub(super) fn keep_logs(folder: &LabFolder) -> anyhow::Result<PathBuf> {
     let kept = place(folder);
-    keep(folder, &kept).map_err(|source| LabError::Read { path: kept.clone(), source })?;
+    keep(folder, &kept).with_context(|| format!("cannot keep what the lab leaves in {}", kept.display()))?;
     Ok(kept)
 }
 

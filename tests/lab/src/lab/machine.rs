@@ -5,12 +5,13 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
-use super::{Lab, LabError, SWITCHED_ON};
+use super::{Lab, SWITCHED_ON};
 use crate::config::{Nic, PcConfig};
 use crate::control::{PcStatus, Request};
-use crate::pc::{CONSOLE, DISK, DiskError};
+use crate::pc::{CONSOLE, DISK};
 use crate::qmp::Monitor;
 use crate::wait;
 
@@ -40,78 +41,78 @@ impl<'lab> Pc<'lab> {
         self.config
     }
 
-    pub fn status(&self) -> Result<PcStatus, LabError> {
+    pub fn status(&self) -> anyhow::Result<PcStatus> {
         let mut all = self.lab.status()?.into_iter();
         let own = all.find(|pc| pc.name == self.config.name);
-        own.ok_or_else(|| LabError::NoSuchPc(self.config.name.to_string()))
+        own.with_context(|| format!("the lab does not know {}", self.config.name))
     }
 
     /// Presses its power button while it is off.
-    pub fn switch_on(&self) -> Result<(), LabError> {
+    pub fn switch_on(&self) -> anyhow::Result<()> {
         self.lab.ask(&Request::SwitchOn(self.config.name.clone())).map(drop)
     }
 
     /// Presses its power button while it is on: what runs on it is asked to power off.
-    pub fn press_power_button(&self) -> Result<(), LabError> {
-        Ok(self.monitor()?.power_button()?)
+    pub fn press_power_button(&self) -> anyhow::Result<()> {
+        self.monitor()?.power_button()
     }
 
     /// Presses keys together on its keyboard, by QEMU's names for them.
-    pub fn press_keys(&self, keys: &[&str]) -> Result<(), LabError> {
-        Ok(self.monitor()?.press_keys(keys)?)
+    pub fn press_keys(&self, keys: &[&str]) -> anyhow::Result<()> {
+        self.monitor()?.press_keys(keys)
     }
 
     /// Takes its power away, and waits until it is off.
-    pub fn cut_power(&self) -> Result<(), LabError> {
+    pub fn cut_power(&self) -> anyhow::Result<()> {
         self.lab.ask(&Request::CutPower(self.config.name.clone()))?;
         self.wait_off(CUT)
     }
 
     /// Puts this card into it; the address stays.
-    pub fn insert(&self, nic: Nic) -> Result<(), LabError> {
+    pub fn insert(&self, nic: Nic) -> anyhow::Result<()> {
         self.lab.ask(&Request::Insert(self.config.name.clone(), nic)).map(drop)
     }
 
-    pub fn is_off(&self) -> Result<bool, LabError> {
+    pub fn is_off(&self) -> anyhow::Result<bool> {
         Ok(!self.status()?.on)
     }
 
     /// Waits until it is off.
-    pub fn wait_off(&self, deadline: Duration) -> Result<(), LabError> {
+    pub fn wait_off(&self, deadline: Duration) -> anyhow::Result<()> {
         let what = format!("{} to be off", self.config.name);
         wait::until(&what, deadline, || self.is_off().map(|off| off.then_some(())).transpose())?
     }
 
     /// Waits until it is on.
-    pub fn wait_on(&self, deadline: Duration) -> Result<(), LabError> {
+    pub fn wait_on(&self, deadline: Duration) -> anyhow::Result<()> {
         let what = format!("{} to be on", self.config.name);
         wait::until(&what, deadline, || self.is_off().map(|off| (!off).then_some(())).transpose())?
     }
 
     /// What it wrote to its serial line since it was last switched on, with what switched it on as first line.
-    pub fn console(&self) -> Result<String, LabError> {
+    pub fn console(&self) -> anyhow::Result<String> {
         let whole = self.whole_console()?;
         let begin = whole.rfind(SWITCHED_ON).unwrap_or(0);
         Ok(whole[begin..].to_owned())
     }
 
     /// What it wrote to its serial line since the lab is up; nothing if it has not been on.
-    pub fn whole_console(&self) -> Result<String, LabError> {
+    pub fn whole_console(&self) -> anyhow::Result<String> {
         let path = self.folder().join(CONSOLE);
         match fs::read(&path) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(source) => Err(LabError::Read { path, source }),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
     }
 
     /// Waits until its serial line has shown `text` since it was last switched on.
-    pub fn wait_console(&self, text: &str, deadline: Duration) -> Result<(), LabError> {
+    pub fn wait_console(&self, text: &str, deadline: Duration) -> anyhow::Result<()> {
         let what = format!("'{text}' on the console of {}", self.config.name);
         wait::until(&what, deadline, || self.look_for(text).transpose())?
     }
 
-    fn look_for(&self, text: &str) -> Result<Option<()>, LabError> {
+    fn look_for(&self, text: &str) -> anyhow::Result<Option<()>> {
         // First how it is and then what it said, so that no last words are missed.
         let off = self.is_off()?;
         let console = self.console()?;
@@ -123,30 +124,31 @@ impl<'lab> Pc<'lab> {
         }
         let lines: Vec<&str> = console.lines().collect();
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-        Err(LabError::OffTooEarly { pc: self.config.name.clone(), wanted: text.to_owned(), last })
+        bail!("{} went off without '{text}' on its console; the last lines were:\n{last}", self.config.name)
     }
 
     /// The checksum of its disk.
-    pub fn disk_sha256(&self) -> Result<[u8; 32], LabError> {
+    pub fn disk_sha256(&self) -> anyhow::Result<[u8; 32]> {
         let path = self.folder().join(DISK);
-        checksum(&path).map_err(|source| LabError::Disk(DiskError::Write(source)))
+        checksum(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// Saves a picture of its screen as PNG.
-    pub fn screendump(&self, path: &Path) -> Result<(), LabError> {
-        Ok(self.monitor()?.screendump(path)?)
+    pub fn screendump(&self, path: &Path) -> anyhow::Result<()> {
+        self.monitor()?.screendump(path)
     }
 
     /// The text on its screen, a line a row, if the screen is a VGA's in text mode.
-    pub fn screen_text(&self) -> Result<String, LabError> {
+    pub fn screen_text(&self) -> anyhow::Result<String> {
         let path = self.folder().join("screen.text");
         self.monitor()?.save_memory(&path, TEXT_MEMORY, ROWS * COLUMNS * 2)?;
-        let cells = fs::read(&path).map_err(|source| LabError::Read { path, source })?;
+        let cells = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(text_of(&cells))
     }
 
-    fn monitor(&self) -> Result<Monitor, LabError> {
-        Ok(Monitor::open(&self.folder())?)
+    fn monitor(&self) -> anyhow::Result<Monitor> {
+        Monitor::open(&self.folder())
+            .with_context(|| format!("cannot use the monitor of {}", self.config.name))
     }
 
     pub(super) fn folder(&self) -> std::path::PathBuf {

@@ -4,13 +4,13 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use anyhow::Context;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-use super::{SupervisorError, system};
 use crate::folder::LabFolder;
 use crate::wait;
 
@@ -18,7 +18,7 @@ use crate::wait;
 const REMOVAL: Duration = Duration::from_secs(60);
 
 /// Ends all processes of the lab and removes its folder.
-pub(super) fn end(folder: &LabFolder) -> Result<(), SupervisorError> {
+pub(super) fn end(folder: &LabFolder) -> anyhow::Result<()> {
     let mut last = None;
     let removed = wait::until("the lab's processes to let its folder go", REMOVAL, || {
         end_all_processes();
@@ -35,8 +35,8 @@ pub(super) fn end(folder: &LabFolder) -> Result<(), SupervisorError> {
     });
     match (removed, last) {
         (Ok(()), _) => Ok(()),
-        (Err(_), Some(error)) => Err(system("remove the lab's folder")(error)),
-        (Err(timed_out), None) => Err(timed_out.into()),
+        (Err(_), Some(error)) => Err(error).context("cannot remove the lab's folder"),
+        (Err(timed_out), None) => Err(timed_out).context("cannot remove the lab's folder"),
     }
 }
 

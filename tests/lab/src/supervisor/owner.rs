@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -20,15 +21,9 @@ pub const DETACH: u8 = b'd';
 /// The first byte that the owner receives when the lab is up; after any other it reads the reason why not.
 pub const READY: u8 = b'!';
 
-/// What went wrong with owner or signals.
-#[derive(Debug, thiserror::Error)]
-pub enum OwnerError {
-    #[error("cannot watch for signals")]
-    Signals(#[source] io::Error),
-    /// The socket to the owner.
-    #[error("cannot talk to the owner")]
-    Owner(#[source] io::Error),
-}
+/// What could not be done, with owner and with signals.
+const OWNER: &str = "cannot talk to the lab's owner";
+const SIGNALS: &str = "cannot watch for signals";
 
 /// How long the lab is to live.
 #[derive(Debug)]
@@ -40,10 +35,10 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn new(owner: UnixStream) -> Result<Self, OwnerError> {
-        owner.set_nonblocking(true).map_err(OwnerError::Owner)?;
+    pub(super) fn new(owner: UnixStream) -> anyhow::Result<Self> {
+        owner.set_nonblocking(true).context(OWNER)?;
         let terminated = Arc::new(AtomicBool::new(false));
-        let signals = watch_signals(&terminated).map_err(OwnerError::Signals)?;
+        let signals = watch_signals(&terminated).context(SIGNALS)?;
         Ok(Self { owner: Some(owner), signals, terminated })
     }
 
@@ -53,8 +48,8 @@ impl Life {
     }
 
     /// Whether the lab is to end.
-    pub(super) fn is_over(&mut self) -> Result<bool, OwnerError> {
-        drain(&self.signals).map_err(OwnerError::Signals)?;
+    pub(super) fn is_over(&mut self) -> anyhow::Result<bool> {
+        drain(&self.signals).context(SIGNALS)?;
         if self.terminated.load(Ordering::Relaxed) {
             return Ok(true);
         }
@@ -70,26 +65,26 @@ impl Life {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(true),
-            Err(error) => Err(OwnerError::Owner(error)),
+            Err(error) => Err(error).context(OWNER),
         }
     }
 
     /// Tells the owner that the lab is up, or why it is not.
-    pub(super) fn report(&mut self, made: &Result<(), String>) -> Result<(), OwnerError> {
+    pub(super) fn report(&mut self, made: &Result<(), String>) -> anyhow::Result<()> {
         let Some(owner) = &mut self.owner else { return Ok(()) };
         let told = match made {
             Ok(()) => owner.write_all(&[READY]),
             Err(why) => owner.write_all(why.as_bytes()).and_then(|()| owner.shutdown(Shutdown::Write)),
         };
-        told.map_err(OwnerError::Owner)
+        told.context(OWNER)
     }
 
     /// Waits until the lab is to end.
-    pub(super) fn wait_for_end(&mut self) -> Result<(), OwnerError> {
+    pub(super) fn wait_for_end(&mut self) -> anyhow::Result<()> {
         while !self.is_over()? {
             match poll(&mut self.sources(), PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(OwnerError::Owner(errno.into())),
+                Err(errno) => return Err(errno).context(OWNER),
             }
         }
         Ok(())
