@@ -58,6 +58,9 @@ pub trait Server: fmt::Debug + Send + Sync {
     /// Makes the running server take up its configuration, and sees that it has. Does not ask the checker.
     fn take_up(&self) -> anyhow::Result<()>;
 
+    /// Which configuration the server runs with, as far as this machine's processes tell.
+    fn running(&self) -> Running;
+
     /// How far apart two calls of [`Server::take_up`] must be at least.
     fn distance(&self) -> std::time::Duration;
 }
@@ -72,6 +75,9 @@ pub trait Configuration: fmt::Debug + Send + Sync {
 
     /// The host of this name, with all that a job needs.
     fn host(&self, name: &HostName) -> Result<Host, Fault>;
+
+    /// What besides the boot file decides how these hosts boot, in their order. Looks at the configuration once for all.
+    fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach>;
 
     /// Lets hosts be offered their boot files, all in one edit. Pure. Those that cannot be are left as they are.
     fn swap(&self, wanted: &[Wanted]) -> Edit;
@@ -104,6 +110,59 @@ pub struct Listed {
     pub offered: Option<Vec<u8>>,
     /// What stands in the way of a job, to be read after the host's name.
     pub problem: Option<String>,
+}
+
+/// How far a swap of a host's boot file gets: what else the configuration says about how it boots. Nothing is judged here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The network that its address is in; none if the configuration has none for it, and so never answers it.
+    pub network: Option<Network>,
+    /// The machine that it fetches the boot file from.
+    pub next_server: Option<Said>,
+    /// A boot file as an option, which many boot ROMs prefer to the one that is swapped.
+    pub boot_file_option: Option<Said>,
+    /// The machine to fetch from, as an option.
+    pub tftp_server_option: Option<Said>,
+    /// That it is not to be answered when it boots.
+    pub booting_denied: Option<Said>,
+}
+
+/// A value, and where the configuration says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub value: String,
+    /// Whether it holds for the host in any case, and not only under conditions.
+    pub is_certain: bool,
+    pub place: Box<Place>,
+}
+
+/// A network that the server gives addresses in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub address: Ipv4Addr,
+    pub netmask: Ipv4Addr,
+}
+
+impl Network {
+    pub fn contains(&self, ip: Ipv4Addr) -> bool {
+        u32::from(ip) & u32::from(self.netmask) == u32::from(self.address) & u32::from(self.netmask)
+    }
+
+    /// The address in which all host bits are set (RFC 919 §7).
+    pub fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.address) | !u32::from(self.netmask))
+    }
+}
+
+/// What the processes of this machine tell about the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// One runs with the configuration that is edited.
+    Ours,
+    /// Those that run have these configurations.
+    Others(Vec<PathBuf>),
+    /// None is seen. It may run where this program cannot look, such as in a container.
+    Nobody,
 }
 
 /// A host that shall be offered a boot file.

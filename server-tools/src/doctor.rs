@@ -6,6 +6,7 @@
 //! [`gather`] touches the system and judges nothing; [`judge`] is pure. The same findings are what a job looks at
 //! before it begins.
 
+mod booting;
 pub mod exports;
 pub mod facts;
 pub mod gather;
@@ -23,10 +24,14 @@ pub enum Check {
     DhcpConfiguration,
     /// The DHCP configuration can be replaced.
     DhcpFolder,
-    /// The command that restarts the DHCP server is there.
+    /// The DHCP server runs with the configuration that is edited.
+    DhcpServer,
+    /// The command that restarts the DHCP server is there, and so is the service.
     DhcpRestart,
     /// Hosts of the DHCP configuration can have jobs.
     Hosts,
+    /// A swap decides what the hosts boot, and nothing else in the DHCP configuration does.
+    Booting,
     /// Boot files are there and are served.
     BootFile,
     /// The base root is there, and trees can be made in it.
@@ -39,6 +44,8 @@ pub enum Check {
     SamePlace,
     /// The image store has room.
     Room,
+    /// The files with public keys can be read.
+    PublicKeys,
     /// The programs are installed that look into images.
     Programs,
     /// Lock, journal and records can be written.
@@ -53,14 +60,17 @@ impl fmt::Display for Check {
             Self::Settings => "settings",
             Self::DhcpConfiguration => "DHCP configuration",
             Self::DhcpFolder => "DHCP folder",
+            Self::DhcpServer => "DHCP server",
             Self::DhcpRestart => "DHCP restart",
             Self::Hosts => "hosts",
+            Self::Booting => "booting",
             Self::BootFile => "boot file",
             Self::BaseRoot => "base root",
             Self::Export => "NFS export",
             Self::Store => "image store",
             Self::SamePlace => "same place",
             Self::Room => "room",
+            Self::PublicKeys => "public keys",
             Self::Programs => "programs",
             Self::StateFolder => "state folder",
             Self::Wake => "wake",

@@ -247,6 +247,13 @@ impl Ghostrc {
         settings
     }
 
+    /// The keys for one host that are for none of these hosts, as they are written.
+    pub fn for_nobody<'a>(&self, hosts: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let known: std::collections::HashSet<String> = hosts.map(as_variable).collect();
+        let unknown = self.overrides.iter().filter(|own| !known.contains(&own.host));
+        unknown.map(|own| format!("{}_{}", own.key, own.host)).collect()
+    }
+
     /// The value of any key of the file, ours or not, as the shell would have it.
     #[must_use]
     pub fn variable(&self, key: &str) -> Option<&str> {

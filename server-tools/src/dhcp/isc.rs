@@ -11,6 +11,7 @@
 mod check;
 pub mod edit;
 pub mod lexer;
+mod reach;
 mod running;
 pub mod server;
 pub mod table;

@@ -3,12 +3,15 @@
 //!
 //! Clients mount with version 3 over TCP, since that needs no program of its own in their initramfs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::sys::rpc::{NULL, Program, RpcError, call, number, string};
+use anyhow::{Context as _, anyhow};
+
+use super::facts::{Exported, Grant};
+use crate::sys::rpc::{NULL, Program, call, number, string};
 
 /// How long each question may take.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -23,75 +26,83 @@ const MOUNT: Program = Program { number: 100_005, version: 3 };
 const LIST_EXPORTS: u32 = 5;
 const NFS: Program = Program { number: 100_003, version: 3 };
 
-/// Why a server's exports are not known.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportsError {
-    /// A service did not answer.
-    #[error("{service} does not answer")]
-    Call {
-        service: &'static str,
-        #[source]
-        source: RpcError,
-    },
-    /// The portmapper knows no port for it.
-    #[error("{server} runs no {service}: its portmapper knows no port for it")]
-    NoPort {
-        server: IpAddr,
-        /// The service that is missing.
-        service: &'static str,
-    },
-    /// The answer is not in the form of RFC 1813.
-    #[error("the list of exports of {0} cannot be read")]
-    Garbage(IpAddr),
-}
-
 /// Whether NFS version 3 answers over TCP.
-pub fn nfs_answers(server: IpAddr) -> Result<(), ExportsError> {
+pub fn nfs_answers(server: IpAddr) -> anyhow::Result<()> {
     let port = port_of((server, PORTMAPPER_PORT).into(), NFS, "NFS version 3")?;
-    call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).map_err(during("NFS version 3"))
+    call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).context("NFS version 3 does not answer")
 }
 
 /// The folders that a server exports.
-pub fn exported(server: IpAddr) -> Result<Vec<PathBuf>, ExportsError> {
+pub fn exported(server: IpAddr) -> anyhow::Result<Vec<Exported>> {
     exported_by((server, PORTMAPPER_PORT).into())
 }
 
 /// Whether a client may mount `path` when `exported` is exported: it or a folder above it is.
-pub fn covers(exported: &[PathBuf], path: &Path) -> bool {
-    exported.iter().any(|export| path.starts_with(export))
+pub fn covering<'a>(exported: &'a [Exported], path: &Path) -> impl Iterator<Item = &'a Exported> {
+    exported.iter().filter(move |export| path.starts_with(&export.path))
 }
 
-fn exported_by(portmapper: SocketAddr) -> Result<Vec<PathBuf>, ExportsError> {
+/// Whether a pattern of a list of clients lets this address in; none if that cannot be told from here, as of names.
+pub fn lets_in(pattern: &str, ip: Ipv4Addr) -> Option<bool> {
+    if pattern.is_empty() || pattern == "*" || pattern.eq_ignore_ascii_case("(everyone)") {
+        return Some(true);
+    }
+    let (network, mask) = pattern.split_once('/').unwrap_or((pattern, "32"));
+    let network: Ipv4Addr = network.parse().ok()?;
+    let mask = match mask.parse::<u32>() {
+        Ok(bits) => u32::MAX.checked_shl(32_u32.checked_sub(bits)?).unwrap_or(0),
+        Err(_) => u32::from(mask.parse::<Ipv4Addr>().ok()?),
+    };
+    Some(u32::from(network) & mask == u32::from(ip) & mask)
+}
+
+/// How the kernel of this machine exports folders, from its table (exportfs(8)): `PATH CLIENTS(option,…)` a line.
+pub fn grants(table: &str) -> Vec<Grant> {
+    let grant = |line: &str| {
+        let (path, rest) = line.split_once('\t')?;
+        let (clients, options) = rest.split_once('(')?;
+        let options: Vec<&str> = options.trim_end().trim_end_matches(')').split(',').collect();
+        Some(Grant {
+            path: PathBuf::from(path),
+            clients: clients.to_owned(),
+            may_write: options.contains(&"rw"),
+            is_root: options.contains(&"no_root_squash") && !options.contains(&"all_squash"),
+        })
+    };
+    table.lines().filter_map(grant).collect()
+}
+
+fn exported_by(portmapper: SocketAddr) -> anyhow::Result<Vec<Exported>> {
     let port = port_of(portmapper, MOUNT, "mountd")?;
     let at = (portmapper.ip(), port).into();
-    let reply = call(at, MOUNT, LIST_EXPORTS, &[], DEADLINE).map_err(during("mountd"))?;
-    paths(&reply).ok_or(ExportsError::Garbage(portmapper.ip()))
+    let reply = call(at, MOUNT, LIST_EXPORTS, &[], DEADLINE).context("mountd does not answer")?;
+    // RFC 1813 §5.2.5.
+    listed(&reply).ok_or_else(|| anyhow!("the list of exports of {} cannot be read", portmapper.ip()))
 }
 
-fn port_of(portmapper: SocketAddr, program: Program, service: &'static str) -> Result<u16, ExportsError> {
+fn port_of(portmapper: SocketAddr, program: Program, service: &'static str) -> anyhow::Result<u16> {
     let question = [program.number, program.version, TCP, 0];
     let reply = call(portmapper, PORTMAPPER, GET_PORT, &question, DEADLINE);
-    let reply = reply.map_err(during("the portmapper"))?;
+    let reply = reply.context("the portmapper does not answer")?;
     let port = number(&reply).and_then(|(port, _)| u16::try_from(port).ok()).filter(|port| *port != 0);
-    port.ok_or(ExportsError::NoPort { server: portmapper.ip(), service })
-}
-
-fn during(service: &'static str) -> impl Fn(RpcError) -> ExportsError {
-    move |source| ExportsError::Call { service, source }
+    port.ok_or_else(|| anyhow!("{} runs no {service}: its portmapper knows no port for it", portmapper.ip()))
 }
 
 /// A linked list of paths, each with a linked list of the groups that may mount it.
-fn paths(mut list: &[u8]) -> Option<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+fn listed(mut list: &[u8]) -> Option<Vec<Exported>> {
+    let mut exported = Vec::new();
     while let (1, rest) = number(list)? {
         let (path, mut groups) = string(rest)?;
-        paths.push(PathBuf::from(std::ffi::OsStr::from_bytes(path)));
+        let mut clients = Vec::new();
         while let (1, rest) = number(groups)? {
-            groups = string(rest)?.1;
+            let (group, rest) = string(rest)?;
+            clients.push(String::from_utf8_lossy(group).into_owned());
+            groups = rest;
         }
+        exported.push(Exported { path: PathBuf::from(std::ffi::OsStr::from_bytes(path)), clients });
         list = groups.get(4..)?;
     }
-    Some(paths)
+    Some(exported)
 }
 
 #[cfg(test)]
@@ -123,11 +134,15 @@ mod tests {
 
     #[test]
     fn the_list_of_exports_is_read_group_by_group() {
-        let expected = ["/tftpboot", "/backup"].map(PathBuf::from);
-        assert_eq!(paths(&export_list()), Some(expected.to_vec()));
-        assert_eq!(paths(&xdr(&[0])), Some(vec![]));
+        let exported = |path: &str, clients: &[&str]| Exported {
+            path: path.into(),
+            clients: clients.iter().map(|client| (*client).to_owned()).collect(),
+        };
+        let expected = [exported("/tftpboot", &["*.lab", "john"]), exported("/backup", &[])];
+        assert_eq!(listed(&export_list()), Some(expected.to_vec()));
+        assert_eq!(listed(&xdr(&[0])), Some(vec![]));
         for length in 0..export_list().len() {
-            assert_eq!(paths(&export_list()[..length]), None, "cut after {length}");
+            assert_eq!(listed(&export_list()[..length]), None, "cut after {length}");
         }
     }
 
@@ -154,8 +169,36 @@ mod tests {
 
     #[test]
     fn a_folder_below_an_export_can_be_mounted_too() {
-        let exported = [PathBuf::from("/tftpboot")];
-        assert!(covers(&exported, Path::new("/tftpboot/root")));
-        assert!(!covers(&exported, Path::new("/tftpboot2")));
+        let exported = [Exported { path: "/tftpboot".into(), clients: Vec::new() }];
+        assert_eq!(covering(&exported, Path::new("/tftpboot/root")).count(), 1);
+        assert_eq!(covering(&exported, Path::new("/tftpboot2")).count(), 0);
+    }
+
+    #[test]
+    fn addresses_and_networks_can_be_compared_and_names_cannot() {
+        let john = Ipv4Addr::new(192, 168, 7, 2);
+        for (pattern, lets_john_in) in [
+            ("*", Some(true)),
+            ("192.168.7.2", Some(true)),
+            ("192.168.7.3", Some(false)),
+            ("192.168.7.0/25", Some(true)),
+            ("192.168.7.0/255.255.255.128", Some(true)),
+            ("192.168.8.0/24", Some(false)),
+            ("0.0.0.0/0", Some(true)),
+            ("192.168.7.0/33", None),
+            ("*.lab", None),
+            ("@clients", None),
+            ("john", None),
+        ] {
+            assert_eq!(lets_in(pattern, john), lets_john_in, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_table_says_who_may_write_and_who_is_root() {
+        let table = "/tftpboot\t192.168.7.0/25(rw,sync,wdelay,hide,no_root_squash,no_all_squash,sec=sys)\n\
+                     /backup\t*(ro,root_squash)\nrubbish\n";
+        let seen: Vec<_> = grants(table).into_iter().map(|g| (g.clients, g.may_write, g.is_root)).collect();
+        assert_eq!(seen, [("192.168.7.0/25".to_owned(), true, true), ("*".to_owned(), false, false)]);
     }
 }

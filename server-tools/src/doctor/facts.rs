@@ -1,8 +1,10 @@
 //! What is known of a boot server before anybody judges it. Reasons are the words that a person shall read.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use crate::dhcp::{Reach, Running};
 use crate::sys::disk_space::DiskSpace;
 
 /// A try and, if it failed, why.
@@ -13,9 +15,16 @@ pub type Tried<T> = Result<T, String>;
 pub struct Facts {
     /// Lines of the settings that look like mistakes.
     pub doubts: Vec<String>,
+    /// Keys of the settings for one host that no host of the DHCP configuration has.
+    pub for_nobody: Vec<String>,
+    /// The files with public keys that the settings of the hosts name, and whether each can be read.
+    pub public_keys: Vec<(PathBuf, Tried<()>)>,
     pub dhcp: Dhcp,
+    pub boot_server: Ipv4Addr,
     /// The hosts that can have jobs, or why nobody knows.
     pub hosts: Tried<Vec<Host>>,
+    /// The machines that the DHCP configuration has hosts boot from, and whether each is this boot server.
+    pub machines: BTreeMap<String, Tried<bool>>,
     /// The files that hosts are offered for a job.
     pub boot_files: Vec<BootFile>,
     pub base_root: BaseRoot,
@@ -51,6 +60,9 @@ pub struct Dhcp {
     pub restart: String,
     /// The program in that command line.
     pub restart_program: Tried<PathBuf>,
+    /// What is wrong with the service that it restarts; nothing if that is there, or nobody can tell.
+    pub service: Tried<()>,
+    pub running: Running,
 }
 
 /// A host of the DHCP configuration that can have jobs.
@@ -60,6 +72,10 @@ pub struct Host {
     pub ip: Ipv4Addr,
     /// The interface that magic packets to it would leave by.
     pub interface: Tried<String>,
+    /// What the DHCP configuration says about how it boots.
+    pub reach: Reach,
+    /// The deadlines that are zero in its settings, so that a job would end before it begins.
+    pub zero: Vec<&'static str>,
 }
 
 /// A program that ghostctl runs on images.
@@ -108,7 +124,27 @@ pub struct Export {
     /// Whether NFS version 3 answers.
     pub nfs: Tried<()>,
     /// What the server says it exports.
-    pub exported: Tried<Vec<PathBuf>>,
+    pub exported: Tried<Vec<Exported>>,
+    /// How this machine's kernel exports it; nothing if another machine or another NFS server does.
+    pub grants: Vec<Grant>,
+}
+
+/// A folder that a server exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    pub path: PathBuf,
+    /// Who may mount it, as the server writes it; all if nobody is named.
+    pub clients: Vec<String>,
+}
+
+/// What some clients may do with an exported folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub path: PathBuf,
+    pub clients: String,
+    pub may_write: bool,
+    /// Whether the client's root is root there.
+    pub is_root: bool,
 }
 
 /// What is known of the image store.

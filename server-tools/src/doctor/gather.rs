@@ -1,17 +1,16 @@
 //! Looks at everything that is to be judged, each question with a deadline. Changes nothing; what it makes to see
 //! whether it can, it takes away again.
 
-use std::collections::BTreeSet;
-use std::error::Error;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
-use crate::dhcp::{self, Configuration};
-use crate::ghostrc::{ImagerName, Settings};
+use crate::dhcp::{self, Configuration, Reach};
+use crate::ghostrc::{CommandLine, ImagerName, Settings};
 use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
@@ -19,13 +18,14 @@ use super::facts::{
     BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
 };
 use crate::catalog::Catalog;
-use crate::job::ending::chain;
 use crate::site::Site;
 use crate::sys::interface::{Interface, InterfaceError};
 use crate::sys::packet::PacketSocket;
-use crate::sys::{disk_space, own_address, program, resolve, tftp, writable};
+use crate::sys::{disk_space, own_address, program, resolve, service, tftp, writable};
 use crate::wake;
 
+/// What the kernel's NFS server exports, and how (exportfs(8)).
+const EXPORT_TABLE: &str = "/var/lib/nfs/etab";
 /// The folders that a tree is made from.
 const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 
@@ -34,7 +34,11 @@ const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 /// longer for a thousand hosts than for one.
 pub fn gather(site: &Site, configuration: Tried<&dyn Configuration>, named: &[HostName]) -> Facts {
     let ghostrc = &site.ghostrc;
-    let hosts = configuration.and_then(|configuration| hosts(site, configuration, named));
+    let hosts = configuration.clone().and_then(|configuration| hosts(site, configuration, named));
+    let of_hosts = hosts.as_deref().unwrap_or_default();
+    let machines = machines(site, of_hosts);
+    let public_keys = public_keys(site, of_hosts);
+    let for_nobody = configuration.as_ref().map(|all| for_nobody(site, *all)).unwrap_or_default();
     let names = boot_file_names(site, hosts.as_deref().unwrap_or_default());
     let store_server = store_server(site);
     std::thread::scope(|scope| {
@@ -47,12 +51,16 @@ pub fn gather(site: &Site, configuration: Tried<&dyn Configuration>, named: &[Ho
         let exports = exports.map(|(key, server, path)| scope.spawn(move || export(key, server, path)));
         Facts {
             doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
+            for_nobody,
+            public_keys,
+            machines,
             dhcp: dhcp(site),
             base_root: base_root(&ghostrc.base_root),
             store: store(site, store_server),
             programs: programs(site, hosts.as_deref().unwrap_or_default()),
             state_folder: can_write(existing(&ghostrc.state_folder)),
             may_send_frames: may_send_frames(hosts.as_deref().unwrap_or_default()),
+            boot_server: ghostrc.boot_server,
             hosts,
             // The answers last: meanwhile the rest was looked at.
             exports: exports.map(joined).into(),
@@ -71,8 +79,8 @@ fn joined<T>(question: ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// An error in the words that a person shall read.
-pub(crate) fn words<T, E: Error>(result: Result<T, E>) -> Tried<T> {
-    result.map_err(|error| chain(&error))
+pub(crate) fn words<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Tried<T> {
+    result.map_err(|error| format!("{:#}", error.into()))
 }
 
 fn can_write(folder: &Path) -> Writable {
@@ -94,6 +102,8 @@ fn dhcp(site: &Site) -> Dhcp {
         folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
         restart: ghostrc.dhcp_restart.to_string(),
         restart_program: words(program::find(ghostrc.dhcp_restart.program(), &path)),
+        service: restarted_service(&ghostrc.dhcp_restart),
+        running: site.dhcp().running(),
         configuration,
     }
 }
@@ -101,17 +111,82 @@ fn dhcp(site: &Site) -> Dhcp {
 /// A named host that cannot have a job is the reason; of all hosts, those that cannot are passed over, since not every
 /// machine in a DHCP configuration is meant to.
 fn hosts(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> Tried<Vec<Host>> {
-    let describe = |host: dhcp::Host| Host {
-        interface: words(interface(&host, &site.ghostrc.for_host(&host.name))).map(|found| found.name),
-        name: host.name.to_string(),
-        ip: host.ip,
+    let found: Vec<dhcp::Host> = match named {
+        [] => {
+            let clients = configuration.clients().into_iter();
+            clients.filter_map(|(name, _)| site.host(configuration, &name).ok()).collect()
+        }
+        named => named.iter().map(|name| words(site.host(configuration, name))).collect::<Tried<_>>()?,
     };
-    if named.is_empty() {
-        let usable =
-            configuration.clients().into_iter().filter_map(|(name, _)| site.host(configuration, &name).ok());
-        return Ok(usable.map(describe).collect());
+    let addresses: Vec<_> = found.iter().map(|host| (host.name.clone(), host.ip)).collect();
+    let reaches = configuration.reaches(&addresses);
+    let describe = |(host, reach): (dhcp::Host, Reach)| {
+        let settings = site.ghostrc.for_host(&host.name);
+        Host {
+            interface: words(interface(&host, &settings)).map(|found| found.name),
+            zero: zero(&settings),
+            name: host.name.to_string(),
+            ip: host.ip,
+            reach,
+        }
+    };
+    Ok(found.into_iter().zip(reaches).map(describe).collect())
+}
+
+fn zero(settings: &Settings) -> Vec<&'static str> {
+    let deadlines = [
+        ("UP_DEADLINE", settings.up_deadline),
+        ("JOB_DEADLINE", settings.job_deadline),
+        ("OFF_DEADLINE", settings.off_deadline),
+        ("EXPIRES", settings.expires),
+    ];
+    deadlines.into_iter().filter(|(_, deadline)| deadline.is_zero()).map(|(key, _)| key).collect()
+}
+
+/// The machines that these hosts are told to boot from, each looked at once.
+fn machines(site: &Site, hosts: &[Host]) -> BTreeMap<String, Tried<bool>> {
+    let reaches = hosts.iter().map(|host| &host.reach);
+    let said = reaches.flat_map(|reach| [&reach.next_server, &reach.tftp_server_option]).flatten();
+    let names: BTreeSet<&str> = said.map(|said| said.value.as_str()).collect();
+    let is_here = |name: &str| {
+        let address = words(resolve::address_of(name, DEADLINE))?;
+        Ok(address == IpAddr::from(site.ghostrc.boot_server) || own_address::is_own(address))
+    };
+    names.into_iter().map(|name| (name.to_owned(), is_here(name))).collect()
+}
+
+fn public_keys(site: &Site, hosts: &[Host]) -> Vec<(PathBuf, Tried<()>)> {
+    let of_host = |host: &Host| site.ghostrc.for_host(&host.name.parse().ok()?).ssh_keys;
+    let paths: BTreeSet<PathBuf> = hosts.iter().filter_map(of_host).collect();
+    paths.into_iter().map(|path| (path.clone(), words(fs::read_to_string(path)).map(drop))).collect()
+}
+
+fn for_nobody(site: &Site, configuration: &dyn Configuration) -> Vec<String> {
+    let hosts = configuration.list();
+    site.ghostrc.for_nobody(hosts.iter().map(|host| host.name.as_str()))
+}
+
+/// Whether systemd knows the unit that a command restarts, or there is such a script.
+fn restarted_service(restart: &CommandLine) -> Tried<()> {
+    let program = Path::new(restart.program()).file_name().unwrap_or_default();
+    let is_name = |word: &&String| *word != "restart" && !word.starts_with('-');
+    let Some(name) = restart.arguments().iter().find(is_name) else { return Ok(()) };
+    if program == "service" && !Path::new("/etc/init.d").join(name).exists() {
+        let known = shown_state("systemctl", name);
+        return known.map_err(|_| format!("there is no service {name}"));
     }
-    named.iter().map(|name| words(site.host(configuration, name)).map(describe)).collect()
+    if program == "systemctl" { shown_state(restart.program(), name) } else { Ok(()) }
+}
+
+fn shown_state(systemctl: &str, unit: &str) -> Tried<()> {
+    let words = [systemctl, "show", "--property=LoadState", unit].map(str::to_owned);
+    // Whoever cannot be asked may restart all the same.
+    let Ok(shown) = service::run(&words, DEADLINE) else { return Ok(()) };
+    match shown.trim().strip_prefix("LoadState=") {
+        Some("not-found") => Err(format!("systemd knows no unit {unit}")),
+        Some("masked") => Err(format!("the unit {unit} is masked")),
+        _ => Ok(()),
+    }
 }
 
 fn interface(host: &dhcp::Host, settings: &Settings) -> Result<Interface, InterfaceError> {
@@ -194,7 +269,11 @@ fn export(key: &'static str, server: Tried<IpAddr>, path: &Path) -> Export {
     // Where NFS itself does not answer, a second question would only wait as long again.
     let exported =
         nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server)));
-    Export { key, nfs, exported, server, path: path.to_owned() }
+    let is_here = server.as_ref().is_ok_and(|server| own_address::is_own(*server));
+    let table = is_here.then(|| fs::read_to_string(EXPORT_TABLE).ok()).flatten();
+    let mut grants = exports::grants(&table.unwrap_or_default());
+    grants.retain(|grant| path.starts_with(&grant.path));
+    Export { key, nfs, exported, grants, server, path: path.to_owned() }
 }
 
 fn store(site: &Site, server: Tried<IpAddr>) -> Store {

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use super::exports::covers;
+use super::booting::booting;
+use super::exports::{covering, lets_in};
 use super::facts::{
-    BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
+    BaseRoot, BootFile, Dhcp, Export, Exported, Facts, Host, Program, SamePlace, Store, Tried, Writable,
 };
 use super::{Check, Finding};
+use crate::dhcp::Running;
 use crate::sys::disk_space::DiskSpace;
 
 /// Below this nothing useful fits on a file system: a tree has some megabytes.
@@ -14,29 +16,52 @@ const NEARLY_FULL: u64 = 64 << 20;
 
 /// All findings, in the order in which a job would need the things.
 pub fn judge(facts: &Facts) -> Vec<Finding> {
-    let mut findings = settings(&facts.doubts);
+    let of_hosts = facts.hosts.as_deref().unwrap_or_default();
+    let mut findings = settings(facts, of_hosts);
     findings.extend(dhcp(&facts.dhcp));
     findings.extend(hosts(&facts.hosts));
+    findings.extend(booting(of_hosts, &facts.machines, facts.boot_server));
     findings.extend(facts.boot_files.iter().map(boot_file));
     findings.extend(base_root(&facts.base_root));
-    findings.extend(facts.exports.iter().map(export));
+    findings.extend(facts.exports.iter().map(|one| export(one, of_hosts)));
     findings.extend(store(&facts.store));
+    findings.extend(facts.public_keys.iter().map(|(path, read)| public_keys(path, read)));
     findings.extend(programs(&facts.programs));
     findings.push(writable(Check::StateFolder, &facts.state_folder, "create it, or set STATEDIR in ghostrc"));
     findings.extend(wake(facts));
     findings
 }
 
-fn settings(doubts: &[String]) -> Vec<Finding> {
-    let doubt =
-        |doubt: &String| Finding::warning(Check::Settings, doubt, "correct the name, or remove the line");
-    match doubts {
-        [] => vec![Finding::good(Check::Settings, "every key is known")],
-        doubts => doubts.iter().map(doubt).collect(),
+fn settings(facts: &Facts, hosts: &[Host]) -> Vec<Finding> {
+    let check = Check::Settings;
+    let doubts = facts.doubts.iter();
+    let mut findings: Vec<Finding> =
+        doubts.map(|doubt| Finding::warning(check, doubt, "correct the name, or remove the line")).collect();
+    for key in &facts.for_nobody {
+        let found = format!("{key} is for a host that the DHCP configuration does not have");
+        findings.push(Finding::warning(check, found, "correct the host's name in it, or remove the line"));
     }
+    for key in ["UP_DEADLINE", "JOB_DEADLINE", "OFF_DEADLINE", "EXPIRES"] {
+        let concerned: Vec<&Host> = hosts.iter().filter(|host| host.zero.contains(&key)).collect();
+        if !concerned.is_empty() {
+            let found = format!(
+                "{}: {key} is 0, so that a job fails before the client can boot",
+                names(concerned.into_iter())
+            );
+            findings.push(Finding::bad(
+                check,
+                found,
+                "set it to a longer time, or remove the line for the default",
+            ));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::good(check, "every key is known"));
+    }
+    findings
 }
 
-fn dhcp(dhcp: &Dhcp) -> [Finding; 3] {
+fn dhcp(dhcp: &Dhcp) -> [Finding; 4] {
     let file = dhcp.configuration.display();
     let configuration = match &dhcp.accepted {
         Ok(()) => {
@@ -48,12 +73,17 @@ fn dhcp(dhcp: &Dhcp) -> [Finding; 3] {
             "correct the file; if the checker itself is wrong, set DHCPDCHECK in ghostrc",
         ),
     };
-    let restart = match &dhcp.restart_program {
-        Ok(program) => Finding::good(
+    let restart = match (&dhcp.restart_program, &dhcp.service) {
+        (Ok(_), Err(reason)) => Finding::bad(
+            Check::DhcpRestart,
+            format!("'{}' restarts nothing: {reason}", dhcp.restart),
+            "set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart isc-dhcp-server'",
+        ),
+        (Ok(program), Ok(())) => Finding::good(
             Check::DhcpRestart,
             format!("'{}' can be run: {} is there", dhcp.restart, program.display()),
         ),
-        Err(reason) => Finding::bad(
+        (Err(reason), _) => Finding::bad(
             Check::DhcpRestart,
             format!("'{}' cannot be run: {reason}", dhcp.restart),
             "set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart isc-dhcp-server'",
@@ -64,7 +94,40 @@ fn dhcp(dhcp: &Dhcp) -> [Finding; 3] {
         &dhcp.folder,
         "run ghostctl as root, and mount the folder for reading and writing",
     );
-    [configuration, folder, restart]
+    [configuration, folder, restart, running(dhcp)]
+}
+
+fn running(dhcp: &Dhcp) -> Finding {
+    let (check, file) = (Check::DhcpServer, dhcp.configuration.display());
+    match &dhcp.running {
+        Running::Ours => Finding::good(check, format!("the DHCP server runs with {file}")),
+        Running::Others(others) => {
+            let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
+            let others = others.join(", ");
+            Finding::bad(
+                check,
+                format!("the DHCP server that runs reads {others}, and ghostctl would edit {file}"),
+                "set DHCPDCONF in ghostrc to the file that the DHCP server reads, or restart it with the other one",
+            )
+        }
+        Running::Nobody => Finding::warning(
+            check,
+            "no DHCP server is seen to run on this machine",
+            "start it; if it runs in a container of its own, nothing has to be done",
+        ),
+    }
+}
+
+fn public_keys(path: &Path, read: &Tried<()>) -> Finding {
+    let path = path.display();
+    match read {
+        Ok(()) => Finding::good(Check::PublicKeys, format!("{path} (SSHKEYS) can be read")),
+        Err(reason) => Finding::bad(
+            Check::PublicKeys,
+            format!("{path} (SSHKEYS) cannot be read: {reason}"),
+            "write the public keys that may log in there, one a line, or remove SSHKEYS from ghostrc",
+        ),
+    }
 }
 
 fn hosts(hosts: &Tried<Vec<Host>>) -> Option<Finding> {
@@ -133,7 +196,7 @@ fn base_root(root: &BaseRoot) -> Vec<Finding> {
     findings
 }
 
-fn export(export: &Export) -> Finding {
+fn export(export: &Export, hosts: &[Host]) -> Finding {
     let path = export.path.display();
     let what = match &export.server {
         Ok(server) => format!("{server}:{path} ({})", export.key),
@@ -151,8 +214,9 @@ fn export(export: &Export) -> Finding {
         return Finding::bad(Check::Export, format!("{what}: {reason}"), mend);
     }
     match &export.exported {
-        Ok(exported) if covers(exported, &export.path) => {
-            Finding::good(Check::Export, format!("{what} is exported"))
+        Ok(exported) if covering(exported, &export.path).next().is_some() => {
+            let bad = shut_out(exported, export, hosts, &what).or_else(|| squashed(export, hosts, &what));
+            bad.unwrap_or_else(|| Finding::good(Check::Export, format!("{what} is exported")))
         }
         Ok(_) => Finding::bad(
             Check::Export,
@@ -167,6 +231,43 @@ fn export(export: &Export) -> Finding {
             "make mountd reachable: clients ask it before they can mount",
         ),
     }
+}
+
+/// Hosts that none of the exports' patterns lets in. Where one of them is a name, nobody can tell.
+fn shut_out(exported: &[Exported], export: &Export, hosts: &[Host], what: &str) -> Option<Finding> {
+    let is_in = |host: &&Host| {
+        covering(exported, &export.path).any(|one| {
+            one.clients.is_empty() || one.clients.iter().any(|client| lets_in(client, host.ip) != Some(false))
+        })
+    };
+    let out: Vec<&Host> = hosts.iter().filter(|host| !is_in(host)).collect();
+    let clients: Vec<&str> =
+        covering(exported, &export.path).flat_map(|one| &one.clients).map(String::as_str).collect();
+    (!out.is_empty()).then(|| {
+        Finding::bad(
+            Check::Export,
+            format!("{what} is exported to {}, and not to {}", clients.join(", "), names(out.into_iter())),
+            "add the clients' network to its line in /etc/exports there, then run 'exportfs -ra'",
+        )
+    })
+}
+
+/// Hosts that may not write there, or not as root.
+fn squashed(export: &Export, hosts: &[Host], what: &str) -> Option<Finding> {
+    let grants = |host: &Host| {
+        let of_host = export.grants.iter().filter(|grant| lets_in(&grant.clients, host.ip) == Some(true));
+        // Of several lines for a client the most special one counts, which is the longest path and the smallest network.
+        of_host.max_by_key(|grant| (grant.path.as_os_str().len(), grant.clients != "*"))
+    };
+    let short = |host: &&Host| grants(host).is_some_and(|grant| !grant.may_write || !grant.is_root);
+    let short: Vec<&Host> = hosts.iter().filter(short).collect();
+    (!short.is_empty()).then(|| {
+        Finding::bad(
+            Check::Export,
+            format!("{what} is exported so that {} cannot write there as root", names(short.into_iter())),
+            "give its line in /etc/exports 'rw,no_root_squash', then run 'exportfs -ra'",
+        )
+    })
 }
 
 fn store(store: &Store) -> Vec<Finding> {
@@ -279,7 +380,7 @@ fn writable(check: Check, writable: &Writable, mend: &str) -> Finding {
 }
 
 /// The first few names, and how many more there are.
-fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
+pub(super) fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
     const SHOWN: usize = 8;
     let more = hosts.len().saturating_sub(SHOWN);
     let shown: Vec<&str> = hosts.take(SHOWN).map(|host| host.name.as_str()).collect();

@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, bail};
+
 /// A program and the version of it that is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program {
@@ -27,20 +29,6 @@ const ACCEPTED: u32 = 0;
 /// There is one connection for each call, so any number tells the reply from others.
 const TRANSACTION: u32 = 0x6768_7374;
 
-/// Why a call had no result.
-#[derive(Debug, thiserror::Error)]
-pub enum RpcError {
-    /// Nobody listens, or the connection broke.
-    #[error("cannot reach {0} over TCP")]
-    Io(SocketAddr, #[source] io::Error),
-    /// The server knows the program, or RPC, otherwise.
-    #[error("{at} does not serve program {} version {}", .program.number, .program.version)]
-    NotServed { at: SocketAddr, program: Program },
-    /// What came is no reply.
-    #[error("{0} does not answer as an RPC server does")]
-    Garbage(SocketAddr),
-}
-
 /// Calls a procedure. The arguments are unsigned numbers, which is all that we ever ask with.
 pub fn call(
     at: SocketAddr,
@@ -48,13 +36,13 @@ pub fn call(
     procedure: u32,
     arguments: &[u32],
     deadline: Duration,
-) -> Result<Vec<u8>, RpcError> {
+) -> anyhow::Result<Vec<u8>> {
     let reply = exchange(at, &request(program, procedure, arguments), deadline);
-    let reply = reply.map_err(|error| RpcError::Io(at, error))?;
+    let reply = reply.with_context(|| format!("cannot reach {at} over TCP"))?;
     match result(&reply) {
         Some(Some(result)) => Ok(result.to_owned()),
-        Some(None) => Err(RpcError::NotServed { at, program }),
-        None => Err(RpcError::Garbage(at)),
+        Some(None) => bail!("{at} does not serve program {} version {}", program.number, program.version),
+        None => bail!("{at} does not answer as an RPC server does"),
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, bail};
+
 /// The port that a TFTP server listens on (RFC 1350 §4).
 pub const PORT: u16 = 69;
 /// The bytes of a block without options (RFC 1350 §2).
@@ -17,25 +19,17 @@ const ERROR: [u8; 2] = [0, 5];
 /// Ends a transfer that is not wanted any more (RFC 1350 §7): code 0, an empty message.
 const ENOUGH: [u8; 5] = [0, 5, 0, 0, 0];
 
-/// Why the beginning of a file did not come.
-#[derive(Debug, thiserror::Error)]
-pub enum TftpError {
-    #[error("no answer from {at} within {} s", .deadline.as_secs())]
-    Silence { at: SocketAddr, deadline: Duration },
-    /// The server will not give it.
-    #[error("the TFTP server at {at} refuses: {message}")]
-    Refused { at: SocketAddr, message: String },
-    /// The network would not have it.
-    #[error("cannot ask the TFTP server at {0}")]
-    Io(SocketAddr, #[source] io::Error),
-}
-
 /// The first block of a file: 512 bytes, or all if there are fewer.
-pub fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> Result<Vec<u8>, TftpError> {
-    ask(at, file, deadline).map_err(|error| TftpError::Io(at, error))?
+pub fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> anyhow::Result<Vec<u8>> {
+    match ask(at, file, deadline).with_context(|| format!("cannot ask the TFTP server at {at}"))? {
+        Some(Ok(block)) => Ok(block),
+        Some(Err(message)) => bail!("the TFTP server at {at} refuses: {message}"),
+        None => bail!("no answer from {at} within {} s", deadline.as_secs()),
+    }
 }
 
-fn ask(at: SocketAddr, file: &str, deadline: Duration) -> io::Result<Result<Vec<u8>, TftpError>> {
+/// What the server answers, the block or the words of its refusal; none if it is silent.
+fn ask(at: SocketAddr, file: &str, deadline: Duration) -> io::Result<Option<Result<Vec<u8>, String>>> {
     let socket = UdpSocket::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), 0))?;
     let started = Instant::now();
     let mut packet = [0; 4 + BLOCK];
@@ -56,11 +50,11 @@ fn ask(at: SocketAddr, file: &str, deadline: Duration) -> io::Result<Result<Vec<
             let answer = (from.ip() == at.ip()).then(|| read(&packet[..length])).flatten();
             if let Some(answer) = answer {
                 socket.send_to(&ENOUGH, from)?;
-                return Ok(answer.map_err(|message| TftpError::Refused { at, message }));
+                return Ok(Some(answer));
             }
         }
     }
-    Ok(Err(TftpError::Silence { at, deadline }))
+    Ok(None)
 }
 
 fn is_silence(error: &io::Error) -> bool {

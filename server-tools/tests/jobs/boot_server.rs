@@ -36,7 +36,7 @@ impl BootServer {
         }
         let hosts: String = (2..2 + count).map(host).collect();
         let configuration = format!(
-            "# kept as it is\r\nsubnet 192.168.7.0 netmask 255.255.255.128 {{ }}\n{hosts}\
+            "# kept as it is\r\nnext-server 192.168.7.1;\nsubnet 192.168.7.0 netmask 255.255.255.128 {{ }}\nsubnet 192.168.9.0 netmask 255.255.255.0 {{ }}\n{hosts}\
              host fakebox {{ hardware ethernet 2:0:0:0:0:ff; fixed-address 192.168.7.2; filename \"pxelinux.0\"; }}"
         );
         fs::write(server.configuration(), configuration).unwrap();

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,14 +156,17 @@ fn answer(mut call: TcpStream, folder: &Path) -> io::Result<()> {
     call.write_all(&reply)
 }
 
-/// The list of exports in XDR, each without groups.
-fn exports(paths: &str) -> Vec<u8> {
-    let entry = |path: &str| {
-        let padding = path.len().next_multiple_of(4) - path.len();
-        let length = u32::try_from(path.len()).unwrap().to_be_bytes();
-        [&[0, 0, 0, 1], &length, path.as_bytes(), &[0; 3][..padding], &[0; 4]].concat()
+/// The list of exports in XDR: a path a line, and after a blank the one group that may mount it.
+fn exports(lines: &str) -> Vec<u8> {
+    let text = |text: &str| {
+        let padding = text.len().next_multiple_of(4) - text.len();
+        let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+        [&length, text.as_bytes(), &[0; 3][..padding]].concat()
     };
-    let paths: Vec<PathBuf> = paths.lines().map(PathBuf::from).collect();
-    let entries = paths.iter().flat_map(|path| entry(path.to_str().unwrap()));
-    entries.chain([0; 4]).collect()
+    let entry = |line: &str| {
+        let (path, group) = line.split_once(' ').map_or((line, None), |(path, group)| (path, Some(group)));
+        let group = group.map(|group| [&[0, 0, 0, 1][..], &text(group)].concat()).unwrap_or_default();
+        [&[0, 0, 0, 1][..], &text(path), &group, &[0; 4]].concat()
+    };
+    lines.lines().flat_map(entry).chain([0; 4]).collect()
 }

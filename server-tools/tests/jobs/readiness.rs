@@ -1,9 +1,10 @@
 //! What `doctor` looks at is looked at before every job: a job that would fail does not begin.
 
 use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::boot_server::{BootServer, said};
+use super::boot_server::{BootServer, said, wait_until};
 
 /// A job is refused as a matter of configuration; nothing was touched, and these words are said.
 fn refuses(server: &BootServer, words: &[&str]) {
@@ -77,4 +78,91 @@ fn servers_that_do_not_answer_are_waited_for_once_for_all_hosts() {
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     assert!(said(&output).contains("the portmapper does not answer"), "{}", said(&output));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+/// The configuration with another beginning.
+fn configure(server: &BootServer, first: &str) {
+    let configured = String::from_utf8(server.configured()).unwrap();
+    fs::write(server.configuration(), configured.replacen("next-server 192.168.7.1;", first, 1)).unwrap();
+}
+
+#[test]
+fn a_configuration_in_which_a_swap_does_not_decide_what_is_booted() {
+    for (first, words) in [
+        ("", &["no 'next-server' says which machine", "add 'next-server 192.168.7.1;'"][..]),
+        ("next-server 192.168.7.99;", &["from another machine than this boot server"]),
+        ("next-server 192.168.7.1; option bootfile-name \"own.0\";", &["many boot ROMs load \"own.0\""]),
+        (
+            "next-server 192.168.7.1; option tftp-server-name \"192.168.7.99\";",
+            &["'option tftp-server-name 192.168.7.99' has the boot file loaded from another machine"],
+        ),
+        ("next-server 192.168.7.1; deny booting;", &["'deny booting' keeps the DHCP server from answering"]),
+    ] {
+        let server = BootServer::with_hosts(1);
+        configure(&server, first);
+        refuses(&server, words);
+    }
+    let server = BootServer::with_hosts(1);
+    let configured = String::from_utf8(server.configured()).unwrap();
+    fs::write(server.configuration(), configured.replace("subnet 192.168.7.0", "subnet 192.168.6.0"))
+        .unwrap();
+    refuses(&server, &["no subnet of the DHCP configuration has the address"]);
+}
+
+#[test]
+fn settings_with_which_a_job_would_fail() {
+    let server = BootServer::with_hosts(2);
+    server.set("UP_DEADLINE_pc2", "0");
+    refuses(&server, &["pc2: UP_DEADLINE is 0", "mend: set it to a longer time"]);
+    assert_eq!(server.run(&["test", "--dry-run", "pc3"]).status.code(), Some(0), "another host's is not");
+    server.set("UP_DEADLINE_pc2", "60");
+    server.set("SSHKEYS", "/nonexistent/keys");
+    refuses(&server, &["/nonexistent/keys (SSHKEYS) cannot be read: No such file"]);
+}
+
+#[test]
+fn a_unit_that_does_not_exist() {
+    let server = BootServer::with_hosts(1);
+    let systemctl = server.path("systemctl");
+    fs::write(&systemctl, "#!/bin/sh\necho LoadState=not-found\n").unwrap();
+    fs::set_permissions(&systemctl, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    server.set("DHCPD", &format!("\"{} restart dhcpd4\"", systemctl.display()));
+    refuses(&server, &["restarts nothing: systemd knows no unit dhcpd4"]);
+}
+
+#[test]
+fn a_server_that_runs_with_another_file() {
+    let server = BootServer::with_hosts(1);
+    // The kernel takes a process' name from its file; a shell of that name waits here with dhcpd's arguments.
+    let program = server.path("dhcpd-running/dhcpd");
+    fs::create_dir(server.path("dhcpd-running")).unwrap();
+    fs::copy("/bin/bash", &program).unwrap();
+    let mut command = server.network().command(program.to_str().unwrap());
+    let mut running =
+        command.args(["-c", "read", "-cf", "/srv/dhcpd.conf"]).stdin(Stdio::piped()).spawn().unwrap();
+    let name = format!("/proc/{}/comm", running.id());
+    wait_until("it runs", || fs::read_to_string(&name).is_ok_and(|name| name == "dhcpd\n"));
+    refuses(&server, &["reads /srv/dhcpd.conf, and ghostctl would edit", "set DHCPDCONF in ghostrc"]);
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn keys_for_hosts_that_there_are_not_are_told_by_doctor() {
+    let server = BootServer::with_hosts(1);
+    server.set("UP_DEADLINE_pc9", "60");
+    let output = server.run(&["doctor"]);
+    assert!(
+        said(&output).contains("UP_DEADLINE_pc9 is for a host that the DHCP configuration does not have"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn an_export_that_lets_other_clients_in() {
+    let server = BootServer::with_hosts(1);
+    let folder = server.path("").display().to_string();
+    fs::write(server.path("exports"), format!("{} 192.168.8.0/24", folder.trim_end_matches('/'))).unwrap();
+    refuses(&server, &["is exported to 192.168.8.0/24, and not to pc2", "add the clients' network"]);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use crate::dhcp::Running;
 use crate::ghostrc::DHCPD_CONF;
 use crate::sys::clock;
 use crate::sys::process::{self, Identity, Process};
@@ -60,6 +61,11 @@ fn missing(serving: &[Identity]) -> anyhow::Error {
 
 /// Whether it is a server for IPv4, and that of this configuration.
 fn serves(process: &Process, configuration: &Path) -> bool {
+    read_by(process).iter().any(|read| same(read, configuration))
+}
+
+/// The configuration that a server for IPv4 reads, by its arguments; without one the places where dhcpd looks by itself.
+fn read_by(process: &Process) -> Vec<PathBuf> {
     let mut named = None;
     let mut words =
         process.arguments.iter().skip_while(|word| !word.to_string_lossy().ends_with("dhcpd")).skip(1);
@@ -67,14 +73,23 @@ fn serves(process: &Process, configuration: &Path) -> bool {
         match word.to_str() {
             Some("-cf") => named = words.next().map(PathBuf::from),
             // Servers of IPv6, and checkers.
-            Some("-6" | "-t" | "-T") => return false,
+            Some("-6" | "-t" | "-T") => return Vec::new(),
             _ => {}
         }
     }
     match named {
-        Some(named) => same(&process.folder.join(named), configuration),
-        None => DHCPD_CONF.iter().any(|known| same(Path::new(known), configuration)),
+        Some(named) => vec![process.folder.join(named)],
+        None => DHCPD_CONF.iter().map(PathBuf::from).collect(),
     }
+}
+
+/// Which configuration the servers of this network read.
+pub(super) fn which(configuration: &Path) -> Running {
+    let read: Vec<PathBuf> = process::named("dhcpd").iter().flat_map(read_by).collect();
+    if read.iter().any(|read| same(read, configuration)) {
+        return Running::Ours;
+    }
+    if read.is_empty() { Running::Nobody } else { Running::Others(read) }
 }
 
 fn same(one: &Path, other: &Path) -> bool {

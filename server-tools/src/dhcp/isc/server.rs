@@ -1,6 +1,7 @@
 //! ISC dhcpd as a server: its files, its checker, and its restart. It cannot reload, so that it is restarted.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use ghost_contract::{HostName, MacAddress};
 use super::check::PrivateCopy;
 use super::edit::absolute;
 use super::{HostTable, edit, running};
-use crate::dhcp::{Change, Configuration, Edit, Fault, Host, Kind, Listed, Reverts, Server, Swap, Wanted};
+use crate::dhcp::{
+    Change, Configuration, Edit, Fault, Host, Kind, Listed, Reach, Reverts, Running, Server, Swap, Wanted,
+};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
 use crate::sys::{regular, service};
@@ -121,6 +124,10 @@ impl Server for Dhcpd {
             .exit(Exit::Configuration)
     }
 
+    fn running(&self) -> Running {
+        running::which(&self.configuration)
+    }
+
     fn distance(&self) -> Duration {
         let program = Path::new(self.restart.program()).file_name();
         let unit = self.restart.arguments().iter().find(|word| *word != "restart" && !word.starts_with('-'));
@@ -154,6 +161,10 @@ impl Configuration for HostTable {
             file: absolute(&host.file),
             shares_ip_with: host.shares_ip_with,
         })
+    }
+
+    fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
+        Self::reaches(self, hosts)
     }
 
     fn swap(&self, wanted: &[Wanted]) -> Edit {

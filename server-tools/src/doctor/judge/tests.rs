@@ -1,5 +1,8 @@
 use super::*;
+use crate::dhcp::{Network, Reach, Said};
+use crate::doctor::facts::Grant;
 use crate::doctor::{State, worst};
+use crate::place::Place;
 
 const GIB: u64 = 1 << 30;
 
@@ -17,8 +20,21 @@ fn export(key: &'static str, path: &str) -> Export {
         server: Ok([192, 168, 7, 1].into()),
         path: path.into(),
         nfs: Ok(()),
-        exported: Ok(vec!["/tftpboot".into()]),
+        exported: Ok(vec![Exported { path: "/tftpboot".into(), clients: vec!["192.168.7.0/24".to_owned()] }]),
+        grants: vec![grant("192.168.7.0/24")],
     }
+}
+
+fn grant(clients: &str) -> Grant {
+    Grant { path: "/tftpboot".into(), clients: clients.to_owned(), may_write: true, is_root: true }
+}
+
+/// As the HOWTO's dhcpd.conf has it.
+fn reach() -> Reach {
+    let network = Network { address: [192, 168, 7, 0].into(), netmask: [255, 255, 255, 128].into() };
+    let place = Box::new(Place::at(Path::new("/etc/dhcp/dhcpd.conf"), b"", 0));
+    let next_server = Said { value: "192.168.7.1".to_owned(), is_certain: true, place };
+    Reach { network: Some(network), next_server: Some(next_server), ..Reach::default() }
 }
 
 fn program(name: &'static str, is_needed: bool) -> Program {
@@ -30,6 +46,10 @@ fn program(name: &'static str, is_needed: bool) -> Program {
 fn facts() -> Facts {
     Facts {
         doubts: vec![],
+        for_nobody: vec![],
+        public_keys: vec![("/root/keys".into(), Ok(()))],
+        machines: [("192.168.7.1".to_owned(), Ok(true))].into(),
+        boot_server: [192, 168, 7, 1].into(),
         dhcp: Dhcp {
             configuration: "/etc/dhcp/dhcpd.conf".into(),
             accepted: Ok(()),
@@ -37,11 +57,15 @@ fn facts() -> Facts {
             folder: writable("/etc/dhcp"),
             restart: "/etc/init.d/dhcpd restart".to_owned(),
             restart_program: Ok("/etc/init.d/dhcpd".into()),
+            service: Ok(()),
+            running: Running::Ours,
         },
         hosts: Ok(vec![Host {
             name: "john".to_owned(),
             ip: [192, 168, 7, 2].into(),
             interface: Ok("eth1".to_owned()),
+            reach: reach(),
+            zero: vec![],
         }]),
         boot_files: vec![BootFile {
             name: "pxelinux.0".to_owned(),
@@ -83,14 +107,46 @@ fn found(spoil: &dyn Fn(&mut Facts)) -> Vec<(Check, State)> {
 fn the_howtos_set_up_is_good() {
     let findings = judge(&facts());
     assert_eq!(worst(&findings), State::Good);
-    assert_eq!(findings.len(), 15, "{findings:#?}");
+    assert_eq!(findings.len(), 18, "{findings:#?}");
+}
+
+fn exported_to(facts: &mut Facts, clients: &[&str]) {
+    let clients = clients.iter().map(|client| (*client).to_owned()).collect();
+    facts.exports[0].exported = Ok(vec![Exported { path: "/tftpboot".into(), clients }]);
+}
+
+#[test]
+fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
+    for clients in [&["*.lab"][..], &[], &["192.168.8.0/24", "@clients"]] {
+        assert_eq!(found(&|facts| exported_to(facts, clients)), [], "{clients:?}");
+    }
+    let other = |facts: &mut Facts| {
+        facts.exports[0].grants = vec![grant("*"), Grant { is_root: false, ..grant("192.168.7.3") }];
+    };
+    assert_eq!(found(&other), []);
 }
 
 #[test]
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 29] = [
+    let table: [(Spoil, Check, State); 41] = [
+        (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
+        (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
+        (|f| f.public_keys[0].1 = no(), Check::PublicKeys, Bad),
+        (|f| f.dhcp.service = Err("systemd knows no unit dhcp".to_owned()), Check::DhcpRestart, Bad),
+        (|f| f.dhcp.running = Running::Others(vec!["/srv/dhcpd.conf".into()]), Check::DhcpServer, Bad),
+        (|f| f.dhcp.running = Running::Nobody, Check::DhcpServer, Warning),
+        (|f| f.hosts.as_mut().unwrap()[0].reach.next_server = None, Check::Booting, Bad),
+        (|f| f.machines.iter_mut().for_each(|(_, here)| *here = Ok(false)), Check::Booting, Bad),
+        (|f| exported_to(f, &["192.168.8.0/24"]), Check::Export, Bad),
+        (|f| f.exports[0].grants = vec![Grant { is_root: false, ..grant("*") }], Check::Export, Bad),
+        (|f| f.exports[0].grants = vec![Grant { may_write: false, ..grant("*") }], Check::Export, Bad),
+        (
+            |f| f.exports[0].grants = vec![grant("*"), Grant { is_root: false, ..grant("192.168.7.2") }],
+            Check::Export,
+            Bad,
+        ),
         (|f| f.doubts.push("PXEADR".to_owned()), Check::Settings, Warning),
         (|f| f.dhcp.accepted = no(), Check::DhcpConfiguration, Bad),
         (|f| f.dhcp.folder.tried = no(), Check::DhcpFolder, Bad),

@@ -65,7 +65,7 @@ fn a_program_that_is_not_served_is_said_to_be_so() {
         let words = [&[TRANSACTION, REPLY][..], &refusal].concat();
         let at = server(Box::new(move |_| fragment(true, &xdr(&words))));
         let error = call(at, NFS, NULL, &[], LONG).unwrap_err();
-        assert!(matches!(error, RpcError::NotServed { .. }), "{error}");
+        assert!(error.to_string().contains(" does not serve program "), "{error}");
     }
 }
 
@@ -73,14 +73,16 @@ fn a_program_that_is_not_served_is_said_to_be_so() {
 fn what_is_no_reply_is_not_taken_for_one() {
     for reply in [xdr(&[TRANSACTION + 1, REPLY, 0, 0, 0, 0]), xdr(&[TRANSACTION]), vec![]] {
         let at = server(Box::new(move |_| fragment(true, &reply)));
-        assert!(matches!(call(at, NFS, NULL, &[], LONG).unwrap_err(), RpcError::Garbage(_)));
+        let error = call(at, NFS, NULL, &[], LONG).unwrap_err();
+        assert!(error.to_string().ends_with("does not answer as an RPC server does"), "{error}");
     }
 }
 
 #[test]
 fn a_reply_that_never_ends_is_not_waited_for() {
     let at = server(Box::new(|_| fragment(false, &vec![0; LARGEST_REPLY]).repeat(3)));
-    assert!(matches!(call(at, NFS, NULL, &[], LONG).unwrap_err(), RpcError::Io(..)));
+    let error = call(at, NFS, NULL, &[], LONG).unwrap_err();
+    assert!(error.to_string().starts_with("cannot reach "), "{error}");
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn silence_has_an_end() {
     let listening = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at = listening.local_addr().unwrap();
     let error = call(at, NFS, NULL, &[], Duration::from_millis(50)).unwrap_err();
-    assert!(matches!(error, RpcError::Io(..)), "{error}");
+    assert!(error.to_string().starts_with("cannot reach "), "{error}");
 }
 
 #[test]

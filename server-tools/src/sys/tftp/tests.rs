@@ -46,7 +46,7 @@ fn a_refusal_is_told_in_the_servers_words() {
 fn silence_has_an_end() {
     let at = server(&[b"", b"", b"", b""]);
     let error = first_block(at, "pxelinux.0", Duration::from_millis(80)).unwrap_err();
-    assert!(matches!(error, TftpError::Silence { .. }), "{error}");
+    assert!(error.to_string().starts_with("no answer from "), "{error}");
 }
 
 #[test]
@@ -86,5 +86,5 @@ fn debians_server_answers() {
     let _ended = Ended(child);
     assert_eq!(first_block(at, "pxelinux.0", LONG).unwrap(), [7; 512]);
     let error = first_block(at, "nobackup", LONG).unwrap_err();
-    assert!(matches!(&error, TftpError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains(" refuses: "), "{error}");
 }

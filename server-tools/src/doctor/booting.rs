@@ -1,0 +1,174 @@
+//! What stands between a swapped boot file and the client that shall boot it. Pure.
+//!
+//! One fault of a configuration is usually that of many hosts: each is reported once, with the names of them all.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::facts::{Host, Tried};
+use super::judge::names;
+use super::{Check, Finding, State};
+use crate::dhcp::{Reach, Said};
+
+/// What is wrong, without the hosts that it is wrong for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Fault {
+    state: State,
+    what: String,
+    mend: String,
+}
+
+/// All that keeps these hosts from booting what a job has them offered.
+pub(super) fn booting(
+    hosts: &[Host],
+    machines: &BTreeMap<String, Tried<bool>>,
+    boot_server: Ipv4Addr,
+) -> Vec<Finding> {
+    let mut faulty: BTreeMap<Fault, Vec<&Host>> = BTreeMap::new();
+    for host in hosts {
+        for fault in faults(&host.reach, machines, boot_server) {
+            faulty.entry(fault).or_default().push(host);
+        }
+    }
+    if faulty.is_empty() && !hosts.is_empty() {
+        let found = "hosts load their boot files from this boot server, and nothing else in the DHCP configuration says what they boot";
+        return vec![Finding::good(Check::Booting, found)];
+    }
+    let found = |(fault, hosts): (Fault, Vec<&Host>)| Finding {
+        check: Check::Booting,
+        state: fault.state,
+        found: format!("{}: {}", names(hosts.into_iter()), fault.what),
+        mend: Some(fault.mend),
+    };
+    faulty.into_iter().map(found).collect()
+}
+
+fn faults(reach: &Reach, machines: &BTreeMap<String, Tried<bool>>, boot_server: Ipv4Addr) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut add = |state, what: String, mend: String| faults.push(Fault { state, what, mend });
+    if reach.network.is_none() {
+        add(
+            State::Bad,
+            "no subnet of the DHCP configuration has the address, so that the DHCP server never answers"
+                .to_owned(),
+            "declare the subnet that the address is in, or correct 'fixed-address'".to_owned(),
+        );
+    }
+    if let Some(denied) = &reach.booting_denied {
+        let what =
+            format!("{}: '{} booting' keeps the DHCP server from answering", denied.place, denied.value);
+        add(state(denied), what, "remove it, or write 'allow booting;' into the host entry".to_owned());
+    }
+    if let Some(option) = &reach.boot_file_option {
+        let (place, value) = (&option.place, &option.value);
+        let what = format!(
+            "{place}: many boot ROMs load \"{value}\" ('option bootfile-name') and not the file that a job swaps"
+        );
+        add(state(option), what, format!("replace the option by 'filename \"{value}\";' in the host entry"));
+    }
+    let is_here = |said: &Said| machines.get(&said.value).is_some_and(|here| *here == Ok(true));
+    for (said, name) in
+        [(&reach.next_server, "next-server"), (&reach.tftp_server_option, "option tftp-server-name")]
+    {
+        let Some(said) = said.as_ref().filter(|said| !is_here(said)) else { continue };
+        let (place, value) = (&said.place, &said.value);
+        let (what, state) = match machines.get(value) {
+            Some(Err(reason)) => {
+                (format!("{place}: '{name} {value}' has no address: {reason}"), State::Warning)
+            }
+            _ => (
+                format!(
+                    "{place}: '{name} {value}' has the boot file loaded from another machine than this boot server"
+                ),
+                state(said),
+            ),
+        };
+        let quoted =
+            if name == "next-server" { boot_server.to_string() } else { format!("\"{boot_server}\"") };
+        add(state, what, format!("write '{name} {quoted};' there (PXEADDR in ghostrc)"));
+    }
+    if reach.next_server.is_none() && !reach.tftp_server_option.as_ref().is_some_and(is_here) {
+        let what = "no 'next-server' says which machine the boot file is on, so that the boot ROM is told 0.0.0.0 and boots its own disk";
+        add(State::Bad, what.to_owned(), format!("add 'next-server {boot_server};' to the subnet"));
+    }
+    faults
+}
+
+/// What may hold is worth a look, and what holds in any case makes a job fail.
+const fn state(said: &Said) -> State {
+    if said.is_certain { State::Bad } else { State::Warning }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp::Network;
+    use crate::place::Place;
+    use std::path::Path;
+
+    const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+
+    fn said(value: &str) -> Option<Said> {
+        let place = Box::new(Place::at(Path::new("/dhcpd.conf"), b"x", 0));
+        Some(Said { value: value.to_owned(), is_certain: true, place })
+    }
+
+    fn good() -> Reach {
+        let network =
+            Network { address: Ipv4Addr::new(192, 168, 7, 0), netmask: Ipv4Addr::new(255, 255, 255, 0) };
+        Reach { network: Some(network), next_server: said("192.168.7.1"), ..Reach::default() }
+    }
+
+    fn found(reach: &Reach) -> Vec<(State, String)> {
+        let machines =
+            [("192.168.7.1", Ok(true)), ("10.0.0.9", Ok(false)), ("gone.lab", Err("unknown".to_owned()))];
+        let machines = machines.into_iter().map(|(name, here)| (name.to_owned(), here)).collect();
+        faults(reach, &machines, SERVER).into_iter().map(|fault| (fault.state, fault.what)).collect()
+    }
+
+    #[test]
+    fn what_a_swap_cannot_reach_is_found_and_nothing_else() {
+        assert_eq!(found(&good()), []);
+        type Spoil = fn(&mut Reach);
+        let table: [(Spoil, State, &str); 8] = [
+            (|r| r.network = None, State::Bad, "no subnet"),
+            (|r| r.next_server = None, State::Bad, "told 0.0.0.0"),
+            (
+                |r| r.next_server = said("10.0.0.9"),
+                State::Bad,
+                "'next-server 10.0.0.9' has the boot file loaded from another",
+            ),
+            (|r| r.next_server = said("gone.lab"), State::Warning, "has no address: unknown"),
+            (
+                |r| r.boot_file_option = said("other.0"),
+                State::Bad,
+                "load \"other.0\" ('option bootfile-name')",
+            ),
+            (
+                |r| r.tftp_server_option = said("10.0.0.9"),
+                State::Bad,
+                "'option tftp-server-name 10.0.0.9' has",
+            ),
+            (|r| r.booting_denied = said("deny"), State::Bad, "/dhcpd.conf:1:1: 'deny booting' keeps"),
+            (
+                |r| r.boot_file_option = said("a").map(|said| Said { is_certain: false, ..said }),
+                State::Warning,
+                "bootfile-name",
+            ),
+        ];
+        for (spoil, state, what) in table {
+            let mut reach = good();
+            spoil(&mut reach);
+            let found = found(&reach);
+            assert_eq!(found.len(), 1, "{what}: {found:?}");
+            assert_eq!(found[0].0, state, "{what}");
+            assert!(found[0].1.contains(what), "{what}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_names_this_machine_stands_in_for_next_server() {
+        let reach = Reach { next_server: None, tftp_server_option: said("192.168.7.1"), ..good() };
+        assert_eq!(found(&reach), []);
+    }
+}
