@@ -11,19 +11,20 @@
 //! ```
 //! Whatever happens, a job passes through `Finishing`, which undoes what was done and was not yet undone.
 
+pub mod bytes;
 pub mod decide;
 pub mod ending;
 pub mod imager;
 pub mod note;
 pub mod order;
 pub mod pace;
+pub mod said;
 pub mod step;
 pub mod swapping;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ghost_contract::image::Progress;
 use ghost_contract::order::AtEnd;
 use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime, report};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,7 @@ use crate::exit::Exit;
 
 pub use ending::{Ending, Failure, FailureKind};
 pub use note::Note;
+pub use said::Said;
 pub use step::Step;
 pub use swapping::Swapping;
 
@@ -149,7 +151,7 @@ pub enum Event {
     StepFailed(Step, Failure),
     /// Somebody has the client's address.
     Answered(MacAddress),
-    /// Somebody behind a gateway has the client's address; who cannot be known there.
+    /// An operating system has the client's address; whose cannot be known behind a gateway.
     Echoed,
     /// The client wrote a line.
     Reported(report::Entry),
@@ -169,6 +171,8 @@ pub enum Action {
     Wake,
     /// Ask who has the client's address.
     Probe,
+    /// Ask for an echo as well, which only an operating system answers.
+    Echo,
     Tell(Note),
 }
 
@@ -179,24 +183,14 @@ pub struct Seen {
     pub packets: u32,
     /// When it last answered, by the loop's clock.
     pub answered: Option<Duration>,
+    /// When an operating system last answered for it, by the loop's clock.
+    pub echoed: Option<Duration>,
     /// Another machine that has its address.
     pub stranger: Option<MacAddress>,
-    /// It said that it is up.
-    pub up: bool,
+    /// What its report says.
+    pub said: Said,
     /// When it last wrote a line, by the loop's clock.
     pub spoke: Option<Duration>,
-    pub claimed: bool,
-    pub refused: Option<String>,
-    /// What it says the outcome is.
-    pub outcome: Option<report::Outcome>,
-    /// It wrote its last line; true if it boots again.
-    pub powering_off: Option<bool>,
-    /// The last reading of its counters.
-    pub sample: Option<Sample>,
-    /// How far its imager last said it was.
-    pub progress: Option<Progress>,
-    /// It said that the disk of a restore is incomplete.
-    pub disk_incomplete: bool,
 }
 
 /// A reading of the client's counters, bytes since the imager's start.

@@ -2,19 +2,25 @@
 //!
 //! What is left to do is decided by [`State::left_over`]; here it is found out and performed.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ghost_contract::report::{Event as Reported, Outcome};
-use ghost_contract::{HostName, JobId, Order, report};
+use ghost_contract::order::AtEnd;
+use ghost_contract::report::Outcome;
+use ghost_contract::{HostName, JobId, report};
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::job::{Failure, Step, Swapping};
+use crate::dhcp::offer::outstanding;
+use crate::exit::Exit;
+use crate::job::{Failure, Said, Step, Swapping};
 use crate::output::{Form, Output};
 use crate::runner::steps::{Steps, Work};
 use crate::site::Site;
-use crate::state::journal::{self, ClientState, Entry, JournalError, State};
+use crate::state::journal::{self, Begun, ClientState, Entry, JournalError, Orphan, State};
+use crate::state::{paths, record};
 use crate::sys::arp::Arp;
+use crate::sys::clock;
 use crate::sys::icmp::Icmp;
 use crate::sys::interface::Interface;
 use crate::tree::Tree;
@@ -51,6 +57,54 @@ impl Recovered {
         self.swapping.is_left()
     }
 
+    fn begin(state: &State) -> Self {
+        Self {
+            host: state.begun.host.clone(),
+            job: state.begun.job.clone(),
+            done: Vec::new(),
+            failed: Vec::new(),
+            remarks: Vec::new(),
+            at_work: false,
+            swapping: state.swapping,
+        }
+    }
+
+    fn perform_all(
+        &mut self,
+        site: &Site,
+        entry: Entry,
+        state: &State,
+        left: &[Step],
+        waiting: &mut dyn FnMut(&str),
+    ) {
+        let catalog = Catalog::new(&site.ghostrc.store_folder);
+        let steps = Steps { site, catalog: &catalog };
+        let mut work = Work::of_an_orphan(entry, state);
+        for step in left.iter().copied() {
+            // Until the entry's own bytes are back and the server knows, the journal must go on saying so.
+            if step == Step::Close && self.swap_is_left() {
+                continue;
+            }
+            // A restart would take up what was not put back.
+            if step == Step::OfferOwn && self.swapping != Swapping::PutBack {
+                continue;
+            }
+            self.perform(step, &steps, &mut work, waiting);
+            let is_unfinished = self.failed.iter().any(|(failed, _)| *failed == Step::FinishGeneration);
+            if step == Step::FinishGeneration && is_unfinished {
+                self.perform(Step::SetAside, &steps, &mut work, waiting);
+            }
+        }
+        self.remarks = work.remarks;
+        self.remarks.extend(work.unwritten.into_iter().map(|failure| failure.reason));
+        if self.swap_is_left() {
+            self.remarks.push(format!(
+                "DHCP may still offer it the boot file; mend what stood in the way, then 'ghostctl dhcp revert {}'",
+                self.host
+            ));
+        }
+    }
+
     fn perform(&mut self, step: Step, steps: &Steps<'_>, work: &mut Work, waiting: &mut dyn FnMut(&str)) {
         match steps.perform(step, work, None, waiting) {
             Ok(()) => {
@@ -59,6 +113,16 @@ impl Recovered {
             }
             Err(failure) => self.failed.push((step, failure)),
         }
+    }
+
+    /// What was done, what could not be, and what else people should know.
+    fn told(&self) -> Vec<String> {
+        let done = self.done.iter().map(|step| format!("done: {}", step.as_str()));
+        let failed = self
+            .failed
+            .iter()
+            .map(|(step, failure)| format!("error: could not {}: {}", step.as_str(), failure.reason));
+        done.chain(failed).chain(self.remarks.iter().cloned()).collect()
     }
 
     pub fn words(&self) -> String {
@@ -79,33 +143,158 @@ impl Recovered {
     }
 }
 
+/// What a recovery came to.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    pub jobs: Vec<Recovered>,
+    pub damaged: Vec<Damaged>,
+}
+
+/// An entry of the journal that could not be read whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damaged {
+    pub entry: PathBuf,
+    pub why: String,
+    /// The host, if that could be read.
+    pub host: Option<HostName>,
+    /// Where the entry lies now.
+    pub kept: Option<PathBuf>,
+    /// What became of the swap that it tells of, or why the entry is still where it was.
+    pub remarks: Vec<String>,
+}
+
+/// A host that DHCP offers the boot file without a job that is responsible for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stray {
+    pub host: String,
+    pub boot_file: String,
+}
+
+impl Recovery {
+    /// What a recovery ends the program with.
+    pub fn exit(&self) -> Exit {
+        let is_over = self.damaged.is_empty() && self.jobs.iter().all(Recovered::is_over);
+        if is_over { Exit::Done } else { Exit::Failed }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.damaged.is_empty()
+    }
+}
+
+impl Damaged {
+    pub fn words(&self) -> String {
+        let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
+        let kept = self.kept.as_ref().map_or_else(String::new, |kept| {
+            format!(
+                "; it lies in {} now, and what its job has left must be looked for by hand",
+                kept.display()
+            )
+        });
+        let remarks: String = self.remarks.iter().map(|remark| format!("; {remark}")).collect();
+        format!(
+            "the journal's entry {}{host} cannot be used: {}{kept}{remarks}",
+            self.entry.display(),
+            self.why
+        )
+    }
+}
+
+impl Stray {
+    pub fn words(&self) -> String {
+        let Self { host, boot_file } = self;
+        format!(
+            "{host}: DHCP offers it the boot file {boot_file} and no job is responsible for that; 'ghostctl dhcp revert {host}' \
+             puts back what it was offered before its last job"
+        )
+    }
+}
+
 /// Recovers every job that has no living owner.
-pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Vec<Recovered>, JournalError> {
-    let mut recovered = Vec::new();
+pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Recovery, JournalError> {
+    let mut recovery = Recovery::default();
     for path in journal::entries(&site.ghostrc.state_folder)? {
-        let entry = match Entry::take_over(&path) {
-            Ok(Some(entry)) => entry,
-            Ok(None) | Err(JournalError::Busy(_)) => continue,
-            Err(error) => return Err(error),
-        };
-        match entry.state() {
-            Some(state) => recovered.push(recover_one(site, entry, state, waiting)),
-            None => entry.close()?,
+        match Entry::take_over(&path) {
+            Ok(None) => {}
+            Ok(Some((entry, Orphan { state: Some(state), damage: None }))) => {
+                recovery.jobs.push(recover_one(site, entry, state, waiting));
+            }
+            Ok(Some((entry, orphan))) => {
+                recovery.damaged.push(set_aside(site, &path, entry, orphan, waiting));
+            }
+            // One that cannot even be opened keeps nobody from recovering the others.
+            Err(error) => recovery.damaged.push(Damaged {
+                entry: path,
+                why: format!("{:#}", anyhow::Error::new(error)),
+                host: None,
+                kept: None,
+                remarks: Vec::new(),
+            }),
         }
     }
-    Ok(recovered)
+    Ok(recovery)
+}
+
+/// Undoes the swap that a damaged entry tells of, if it tells of one, and keeps the entry.
+fn set_aside(
+    site: &Site,
+    path: &Path,
+    entry: Entry,
+    Orphan { state, damage }: Orphan,
+    waiting: &mut dyn FnMut(&str),
+) -> Damaged {
+    let why = damage.unwrap_or_else(|| "it says nothing".to_owned());
+    let mut damaged = Damaged { entry: path.to_owned(), why, host: None, kept: None, remarks: Vec::new() };
+    if let Some(state) = state {
+        damaged.host = Some(state.begun.host.clone());
+        let mut recovered = Recovered::begin(&state);
+        let steps = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
+        recovered.perform_all(site, entry.clone(), &state, &steps.collect::<Vec<_>>(), waiting);
+        damaged.remarks = recovered.told();
+        if recovered.swap_is_left() {
+            // The next recovery tries again.
+            return damaged;
+        }
+    }
+    match entry.set_aside(&site.ghostrc.state_folder) {
+        Ok(kept) => damaged.kept = Some(kept),
+        Err(error) => damaged.remarks.push(format!("{:#}", anyhow::Error::new(error))),
+    }
+    damaged
+}
+
+/// Hosts that DHCP offers the boot file although no job is at it and nobody has swapped them by hand. Only those count that
+/// have had a job: then they were offered something else once. Others may boot from the network always.
+pub fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
+    let state_folder = &site.ghostrc.state_folder;
+    let had_a_job: Vec<HostName> = record::all(state_folder)?.into_iter().map(|record| record.host).collect();
+    let seen = journal::look_at_all(state_folder)?;
+    let has_a_job: Vec<HostName> =
+        seen.into_iter().filter_map(|seen| seen.says.state).map(|state| state.begun.host).collect();
+    let is_stray = |host: &HostName| {
+        had_a_job.contains(host) && !has_a_job.contains(host) && !paths::by_hand(state_folder, host).exists()
+    };
+    let offered = outstanding(site)?.into_iter();
+    let strays = offered.filter(|one| one.host.parse().is_ok_and(|host| is_stray(&host)));
+    Ok(strays.map(|one| Stray { host: one.host, boot_file: one.boot_file }).collect())
 }
 
 /// Recovers, and tells what became of each job.
-pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Vec<Recovered>, JournalError> {
-    let recovered = recover(site, &mut |holder| output.waiting(holder))?;
-    for one in &recovered {
+pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, JournalError> {
+    let recovery = recover(site, &mut |holder| output.waiting(holder))?;
+    for one in &recovery.jobs {
         match output.form() {
             Form::Json => output.json(one),
             Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
         }
     }
-    Ok(recovered)
+    for one in &recovery.damaged {
+        match output.form() {
+            Form::Json => output.json(one),
+            Form::Plain => output.line(&format!("error: {}", one.words())),
+        }
+    }
+    Ok(recovery)
 }
 
 /// A job that a crash has left, and what would be done about it.
@@ -126,101 +315,56 @@ impl Left {
 
 /// Every job that has no living owner, and what is left to do.
 pub fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
-    let mut left = Vec::new();
-    for path in journal::entries(&site.ghostrc.state_folder)? {
-        let entry = match Entry::take_over(&path) {
-            Ok(Some(entry)) => entry,
-            Ok(None) | Err(JournalError::Busy(_)) => continue,
-            Err(error) => return Err(error),
-        };
-        let Some(state) = entry.state() else { continue };
-        let client = client_state(&Tree::of(&site.ghostrc.base_root, state.begun.ip), &state);
+    let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
+    let orphans = seen.into_iter().filter(|seen| !seen.owned).filter_map(|seen| seen.says.state);
+    let left = orphans.map(|state| {
+        let client = client_state(&Tree::of(&site.ghostrc.base_root, state.begun.ip), &state.begun);
         let steps = state.left_over(client);
-        left.push(Left { host: state.begun.host, job: state.begun.job, steps });
-    }
-    Ok(left)
+        Left { host: state.begun.host, job: state.begun.job, steps }
+    });
+    Ok(left.collect())
 }
 
 fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(&str)) -> Recovered {
     let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
-    let client = client_state(&tree, &state);
-    let catalog = Catalog::new(&site.ghostrc.store_folder);
-    let steps = Steps { site, catalog: &catalog };
-    let mut work = Work {
-        begun: state.begun.clone(),
-        order: order_left(&tree, &state),
-        host_table: "".into(),
-        journal: Some(entry),
-        swap: state.swap.clone(),
-        ticket: None,
-        phases: state.phases.clone(),
-        image: None,
-        remarks: Vec::new(),
-        unwritten: Vec::new(),
-    };
-    let mut recovered = Recovered {
-        host: state.begun.host.clone(),
-        job: state.begun.job.clone(),
-        done: Vec::new(),
-        failed: Vec::new(),
-        remarks: Vec::new(),
-        at_work: client == ClientState::AtWork,
-        swapping: state.swapping,
-    };
-    for step in state.left_over(client) {
-        // Until the entry's own bytes are back and the server knows, the journal must go on saying so.
-        if step == Step::Close && recovered.swap_is_left() {
-            continue;
-        }
-        // A restart would take up what was not put back.
-        if step == Step::OfferOwn && recovered.swapping != Swapping::PutBack {
-            continue;
-        }
-        recovered.perform(step, &steps, &mut work, waiting);
-        let is_unfinished = recovered.failed.iter().any(|(failed, _)| *failed == Step::FinishGeneration);
-        if step == Step::FinishGeneration && is_unfinished {
-            recovered.perform(Step::SetAside, &steps, &mut work, waiting);
-        }
-    }
-    recovered.remarks = work.remarks;
-    recovered.remarks.extend(work.unwritten.into_iter().map(|failure| failure.reason));
-    if recovered.swap_is_left() {
-        recovered.remarks.push(format!(
-            "DHCP may still offer it the boot file; mend what stood in the way, then 'ghostctl dhcp revert {}'",
-            recovered.host
-        ));
-    }
+    let client = client_state(&tree, &state.begun);
+    let mut recovered = Recovered { at_work: client == ClientState::AtWork, ..Recovered::begin(&state) };
+    recovered.perform_all(site, entry, &state, &state.left_over(client), waiting);
     recovered
 }
 
-/// The order, if it still lies in the tree and is this job's: it says which imager there was.
-fn order_left(tree: &Tree, state: &State) -> Option<Order> {
-    tree.order().ok().flatten().filter(|order| order.job == state.begun.job)
-}
-
-fn client_state(tree: &Tree, state: &State) -> ClientState {
+fn client_state(tree: &Tree, begun: &Begun) -> ClientState {
     let Ok(bytes) = tree.whole_report() else { return ClientState::Gone };
-    let entries = report::read(&bytes).entries;
-    let said = |wanted: &dyn Fn(&Reported) -> bool| entries.iter().any(|entry| wanted(&entry.event));
-    let claimed =
-        |event: &Reported| matches!(event, Reported::OrderClaimed { job, .. } if *job == state.begun.job);
-    if !said(&claimed) {
+    let said = Said::of(&report::read(&bytes).entries, &begun.job);
+    if !said.claimed {
         return ClientState::Gone;
     }
-    if !said(&|event| matches!(event, Reported::PoweringOff { .. })) {
-        return if answers(state) { ClientState::AtWork } else { ClientState::Gone };
+    let is_on = match said.powering_off {
+        // It was told so, and what answers now is its own system.
+        Some(true) if begun.at_end == Some(AtEnd::Reboot) => false,
+        Some(false) => echoes(begun),
+        // One that was to power off and boots again may still write.
+        Some(true) | None => answers(begun),
+    };
+    let is_overdue = begun.deadline.is_some_and(|deadline| clock::now() > deadline);
+    match (is_on, said.powering_off, said.outcome) {
+        (true, ..) if !is_overdue => ClientState::AtWork,
+        (false, Some(_), Some(Outcome::Succeeded)) => ClientState::Succeeded,
+        _ => ClientState::Gone,
     }
-    let succeeded = said(&|event| matches!(event, Reported::Ended { outcome: Outcome::Succeeded }));
-    if succeeded { ClientState::Succeeded } else { ClientState::Gone }
 }
 
 /// Whether the client answers on the network. Where nobody can be asked, nobody answers.
-fn answers(state: &State) -> bool {
-    let begun = &state.begun;
+fn answers(begun: &Begun) -> bool {
     let Ok(interface) = Interface::towards(begun.ip) else { return false };
     if !interface.is_neighbour(begun.ip) {
-        return Icmp::open().is_ok_and(|icmp| icmp.find(begun.ip, LISTENING));
+        return echoes(begun);
     }
     let found = Arp::open(&interface).ok().and_then(|arp| arp.find(begun.ip, LISTENING));
     found.is_some_and(|mac| mac == begun.mac)
+}
+
+/// Whether an operating system answers. A management controller answers ARP for a machine that is off.
+fn echoes(begun: &Begun) -> bool {
+    Icmp::open().is_ok_and(|icmp| icmp.find(begun.ip, LISTENING))
 }

@@ -4,4 +4,5 @@
 
 pub mod cancel;
 pub mod journal;
+pub mod paths;
 pub mod record;

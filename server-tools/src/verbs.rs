@@ -59,7 +59,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
             let recovered = recover::jobs(&site, &mut output)?;
             // What a job has left swapped is reverted by now; by hand there may be nothing else to do.
             let host = verb.reverted_host().filter(|host| !dhcp::by_hand::is_kept(&site, host));
-            match host.and_then(|host| recovered.iter().find(|one| one.host == *host)) {
+            match host.and_then(|host| recovered.jobs.iter().find(|one| one.host == *host)) {
                 Some(one) if one.swap_is_left() => Ok(Exit::Failed),
                 Some(_) => Ok(Exit::Done),
                 None => dhcp::run(&site, verb, &mut output),
@@ -101,7 +101,11 @@ fn job(
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     if !arguments.dry_run {
-        recover::jobs(site, output)?;
+        let recovered = recover::jobs(site, output)?;
+        if !recovered.damaged.is_empty() {
+            let told = recovered.exit().max(recover::strays(site, output));
+            return Ok(jobs::run(site, mode, arguments, asked, output)?.max(told));
+        }
     }
     jobs::run(site, mode, arguments, asked, output)
 }

@@ -22,11 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cannot;
 use crate::exit::{Exit, WithExit};
+use crate::state::paths;
 use crate::sys::lock::try_alone;
 use crate::sys::mount::{self, Way};
 
-/// The folder of the records, below the state folder.
-const FOLDER: &str = "mounts";
 /// How a record's name ends, and that of one that is being written.
 const RECORD: &str = "json";
 const BESIDE: &str = "new";
@@ -175,7 +174,7 @@ pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> anyhow::Result
         file: wanted.cache.join(format!("{name}.img")),
         at: now,
     };
-    let record = state.join(FOLDER).join(format!("{name}.{RECORD}"));
+    let record = paths::mounts(state).join(format!("{name}.{RECORD}"));
     let _alone = write_record(&record, &mounted)?;
     if let Err(error) = make(wanted, &mounted) {
         // The first error is the one to tell; what cannot be undone is found by its record.
@@ -248,7 +247,7 @@ fn undo(record: &Path, mounted: &Mounted) -> anyhow::Result<()> {
 
 /// All mounts that somebody has begun and nobody has ended.
 fn records(state: &Path) -> anyhow::Result<Vec<(PathBuf, Mounted)>> {
-    let folder = state.join(FOLDER);
+    let folder = paths::mounts(state);
     let listed = match fs::read_dir(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed.with_context(|| cannot("list", &folder))?,

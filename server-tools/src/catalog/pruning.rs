@@ -18,12 +18,9 @@ use crate::catalog::removal::{InUse, Plan};
 use crate::catalog::retention::Policy;
 use crate::exit::{Exit, WithExit};
 use crate::site::Site;
-use crate::state::journal;
+use crate::state::{journal, paths};
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
-
-/// The folder of the locks, below the state folder.
-const FOLDER: &str = "images";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolve {
@@ -74,15 +71,15 @@ fn alone(site: &Site, host: &HostName) -> Result<Lock, LockError> {
 }
 
 fn lock(state_folder: &Path, host: &HostName) -> PathBuf {
-    state_folder.join(FOLDER).join(format!("{host}.lock"))
+    paths::removal_lock(state_folder, host)
 }
 
 /// What jobs need, as the journal says. An entry that names no generation was written by an earlier version: then all of
 /// its host count.
 fn in_use(site: &Site, catalog: &Catalog, host: &HostName) -> anyhow::Result<InUse> {
     let mut in_use = InUse::default();
-    for entry in journal::entries(&site.ghostrc.state_folder)? {
-        let Some(begun) = journal::look(&entry)?.map(|state| state.begun) else { continue };
+    for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
+        let Some(begun) = seen.says.state.map(|state| state.begun) else { continue };
         if begun.host != *host {
             continue;
         }

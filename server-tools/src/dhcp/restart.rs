@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::{Kind, Server};
 use crate::exit::Exit;
 use crate::site::Site;
+use crate::state::paths;
 use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
 
@@ -119,7 +120,7 @@ pub struct Restarts {
 
 impl Restarts {
     pub fn of(site: &Site) -> Self {
-        Self { folder: site.ghostrc.state_folder.join("restart"), lock_timeout: site.lock_timeout }
+        Self { folder: paths::restarts(&site.ghostrc.state_folder), lock_timeout: site.lock_timeout }
     }
 
     /// Says that an edit is about to be made, until the result is dropped.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ghost_contract::image::Progress;
+use ghost_contract::order::AtEnd;
 use ghost_contract::report::{self, Entry};
 use ghost_contract::{MacAddress, Mode};
 
 use super::note::AT_STAKE;
 use super::{
-    Action, Again, AlreadyOn, Ending, Event, Failure, FailureKind, Job, Note, Phase, Sample, Step, Swapping,
-    Trouble,
+    Action, Again, AlreadyOn, Ending, Event, Failure, FailureKind, Job, Note, Phase, Step, Swapping, Trouble,
 };
 
 /// How often a client that is at work is asked whether it is there.
@@ -36,7 +36,10 @@ impl Job {
             Event::StepDone(step) => self.step_done(step, now),
             Event::StepFailed(step, failure) => self.step_failed(step, failure, now),
             Event::Answered(mac) => self.answered(mac, now),
-            Event::Echoed => self.is_on(now),
+            Event::Echoed => {
+                self.seen.echoed = Some(now);
+                self.is_on(now)
+            }
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
             Event::Unwritten(failure) => self.trouble(None, failure).into_iter().collect(),
@@ -223,62 +226,57 @@ impl Job {
             report::Event::Up { mac, .. } if *mac != self.plan.mac => {
                 return vec![Action::Tell(Note::OtherUp { mac: *mac })];
             }
-            report::Event::Up { .. } => self.seen.up = true,
-            report::Event::OrderClaimed { job, .. } if *job == self.plan.id => self.seen.claimed = true,
-            report::Event::OrderRefused { reason } => self.seen.refused = Some(reason.clone()),
-            report::Event::Ended { outcome } => self.seen.outcome = Some(outcome.clone()),
-            report::Event::PoweringOff { reboot } => self.seen.powering_off = Some(*reboot),
-            report::Event::Sampled { .. } => self.seen.sample = Sample::of(&entry),
-            report::Event::Progressed(progress) => actions.extend(self.progressed(progress)),
-            report::Event::DiskIncomplete { .. } => self.seen.disk_incomplete = true,
+            report::Event::Progressed(progress) => actions.extend(self.does_something_else(progress)),
             _ => {}
         }
+        self.seen.said.hear(&entry, &self.plan.id);
         actions.push(Action::Tell(Note::Reported { event: entry.event }));
         actions.extend(self.catch_up(now));
         actions
     }
 
-    /// The imager says how far it is; people are told when it does something else than before.
-    fn progressed(&mut self, progress: &Progress) -> Option<Action> {
+    /// People are told when the imager does something else than before.
+    fn does_something_else(&self, progress: &Progress) -> Option<Action> {
         let what = |progress: &Progress| (progress.phase, progress.disk, progress.region);
-        let before = self.seen.progress.replace(progress.clone());
-        let is_new = before.as_ref().map(what) != Some(what(progress));
+        let is_new = self.seen.said.progress.as_ref().map(what) != Some(what(progress));
         is_new.then(|| Action::Tell(Note::Doing { progress: progress.clone() }))
     }
 
     /// Goes as far as what the client has said allows.
     fn catch_up(&mut self, now: Duration) -> Vec<Action> {
         match self.phase {
-            Phase::Woken if self.seen.up => vec![self.enter(Phase::Up, now), self.begin(Step::Revert)],
-            Phase::Woken if self.seen.powering_off.is_some() => {
-                let reason = self.seen.refused.clone().unwrap_or_else(|| "it did not say why".to_owned());
+            Phase::Woken if self.seen.said.up => vec![self.enter(Phase::Up, now), self.begin(Step::Revert)],
+            Phase::Woken if self.seen.said.powering_off.is_some() => {
+                let reason =
+                    self.seen.said.refused.clone().unwrap_or_else(|| "it did not say why".to_owned());
                 self.end(Ending::Refused { reason }, now)
             }
             // The first revert is awaited, since the next phases are of a client whose entry is its own again.
             Phase::Up if self.is_reverting() => Vec::new(),
-            Phase::Up | Phase::Reverted if self.seen.powering_off.is_some() => self.going_off(now),
-            Phase::Up | Phase::Reverted if self.seen.claimed => {
+            Phase::Up | Phase::Reverted if self.seen.said.powering_off.is_some() => self.going_off(now),
+            Phase::Up | Phase::Reverted if self.seen.said.claimed => {
                 let mut actions = vec![self.enter(Phase::Imaging, now)];
                 actions.extend(self.catch_up(now));
                 actions
             }
-            Phase::Imaging if self.seen.powering_off.is_some() => self.going_off(now),
+            Phase::Imaging if self.seen.said.powering_off.is_some() => self.going_off(now),
             _ => Vec::new(),
         }
     }
 
     fn going_off(&mut self, now: Duration) -> Vec<Action> {
-        if self.seen.powering_off == Some(true) {
+        // One that was told to power off and boots again may still write, so that its silence is awaited.
+        if self.seen.said.powering_off == Some(true) && self.plan.at_end == AtEnd::Reboot {
             return self.end(self.client_ending(), now);
         }
         let tell = self.enter(Phase::GoingOff, now);
         self.due = now + ASK_CLOSELY;
-        vec![tell, Action::Probe]
+        vec![tell, Action::Probe, Action::Echo]
     }
 
     /// What the client's last words make the job's ending.
     fn client_ending(&self) -> Ending {
-        match (&self.seen.outcome, &self.seen.refused) {
+        match (&self.seen.said.outcome, &self.seen.said.refused) {
             (Some(outcome), _) => Ending::Done { outcome: outcome.clone() },
             (None, Some(reason)) => Ending::Refused { reason: reason.clone() },
             (None, None) => Ending::Done {
@@ -299,7 +297,12 @@ impl Job {
             return Vec::new();
         }
         if self.is_quiet(now) {
-            return self.end(self.client_ending(), now);
+            let mut actions = Vec::new();
+            if self.seen.answered.is_some_and(|answered| self.is_lately(answered, now)) {
+                actions.push(Action::Tell(Note::OnlyArp));
+            }
+            actions.extend(self.end(self.client_ending(), now));
+            return actions;
         }
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             return self.deadline_passed(now);
@@ -311,9 +314,13 @@ impl Job {
             return Vec::new();
         }
         match self.phase {
-            Phase::Probing | Phase::GoingOff => {
+            Phase::Probing => {
                 self.due = now + ASK_CLOSELY;
                 vec![Action::Probe]
+            }
+            Phase::GoingOff => {
+                self.due = now + ASK_CLOSELY;
+                vec![Action::Probe, Action::Echo]
             }
             Phase::Woken if self.seen.answered.is_some() => {
                 self.due = now + self.plan.limits.wake_every;
@@ -332,10 +339,15 @@ impl Job {
         }
     }
 
-    /// Whether the machine that said that it goes off has not answered for long enough.
+    /// Whether no operating system has answered for long enough since the machine said that it goes off. ARP alone does
+    /// not count: a management controller answers that for a machine that is off.
     fn is_quiet(&self, now: Duration) -> bool {
-        let last = self.seen.answered.unwrap_or_default().max(self.entered);
-        self.phase == Phase::GoingOff && now.saturating_sub(last) >= self.plan.limits.quiet
+        let last = self.seen.echoed.unwrap_or_default().max(self.entered);
+        self.phase == Phase::GoingOff && !self.is_lately(last, now)
+    }
+
+    fn is_lately(&self, then: Duration, now: Duration) -> bool {
+        now.saturating_sub(then) < self.plan.limits.quiet
     }
 
     /// How long the client has neither spoken nor answered.
@@ -350,13 +362,13 @@ impl Job {
             Phase::Woken => self.end(Ending::NeverUp { last_seen: self.last_seen() }, now),
             Phase::Up | Phase::Reverted => self.end(self.overdue("the client to claim its order"), now),
             Phase::Imaging => self.end(self.overdue("the client's work to end"), now),
-            Phase::GoingOff => self.end(Ending::StillOn { outcome: self.seen.outcome.clone() }, now),
+            Phase::GoingOff => self.end(Ending::StillOn { outcome: self.seen.said.outcome.clone() }, now),
             _ => Vec::new(),
         }
     }
 
     fn overdue(&self, waiting_for: &str) -> Ending {
-        match &self.seen.refused {
+        match &self.seen.said.refused {
             Some(reason) => Ending::Refused { reason: reason.clone() },
             None => Ending::Overdue { waiting_for: waiting_for.to_owned() },
         }
@@ -386,7 +398,7 @@ impl Job {
                 text: format!("{by}: already finishing, which cannot be stopped"),
             })];
         }
-        let client_runs = self.seen.up && self.seen.powering_off.is_none();
+        let client_runs = self.seen.said.up && self.seen.said.powering_off.is_none();
         self.end(Ending::Stopped { by, client_runs }, now)
     }
 
@@ -413,9 +425,9 @@ impl Job {
     /// Keeps in the record that a restore has left a disk that must not be used, and tells of it unless the client
     /// has. A client that ends without an outcome has told nothing of its disk either.
     fn disk_at_stake(&mut self, ending: &Ending) -> Option<Action> {
-        let is_restore = self.plan.mode == Mode::Restore && self.seen.claimed && !ending.is_success();
-        let is_unknown = self.seen.outcome.is_none();
-        if !is_restore || !(is_unknown || self.seen.disk_incomplete) {
+        let is_restore = self.plan.mode == Mode::Restore && self.seen.said.claimed && !ending.is_success();
+        let is_unknown = self.seen.said.outcome.is_none();
+        if !is_restore || !(is_unknown || self.seen.said.disk_incomplete) {
             return None;
         }
         let failure = Failure { kind: FailureKind::Failed, reason: AT_STAKE.to_owned() };

@@ -7,6 +7,7 @@ use ghost_contract::image::Progress;
 use ghost_contract::report::Event as Reported;
 use serde::Serialize;
 
+use super::bytes::bytes;
 use super::ending::words;
 use super::{Ending, Failure, Phase, Step, pace};
 
@@ -21,6 +22,8 @@ pub enum Note {
     Waking,
     /// The client answers on the network.
     Answers,
+    /// Something answers for its address, and it is no operating system.
+    OnlyArp,
     /// Another machine has the client's address.
     Stranger {
         mac: MacAddress,
@@ -72,6 +75,9 @@ impl fmt::Display for Note {
             Self::Phase { phase } => f.write_str(phase_words(*phase)),
             Self::Waking => f.write_str("sending magic packets"),
             Self::Answers => f.write_str("answers on the network"),
+            Self::OnlyArp => f.write_str(
+                "something still answers ARP for it and no ping, as management controllers do: it is taken for off",
+            ),
             Self::Stranger { mac } => write!(f, "warning: {mac} has the client's IP address"),
             Self::OtherUp { mac } => {
                 write!(f, "warning: {mac}, another machine, has booted with the client's tree")
@@ -170,28 +176,5 @@ fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Reported::PoweringOff { reboot: false } => f.write_str("powering off"),
         Reported::PoweringOff { reboot: true } => f.write_str("booting again"),
-    }
-}
-
-/// A number of bytes for people, in powers of 1024.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut scaled = u128::from(count) * 10;
-    while scaled >= 10_240 && unit + 1 < UNITS.len() {
-        scaled /= 1_024;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} B") } else { format!("{}.{} {}", scaled / 10, scaled % 10, UNITS[unit]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_told_in_the_unit_that_fits() {
-        let told: Vec<String> = [0, 1_023, 1_024, 1_536, 5 << 30, u64::MAX].into_iter().map(bytes).collect();
-        assert_eq!(told, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 GiB", "16777215.9 TiB"]);
     }
 }

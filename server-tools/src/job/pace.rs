@@ -51,6 +51,11 @@ impl Readings {
         Some(samples.fold(first, Self::and))
     }
 
+    /// The last one.
+    pub const fn last(&self) -> Sample {
+        self.last
+    }
+
     /// Bytes through the network or the disk since the imager's start, whichever saw more.
     pub fn moved(&self) -> u64 {
         moved(&self.last)
@@ -95,7 +100,7 @@ fn per_second(bytes: u64, milliseconds: u64) -> Option<u64> {
 
 /// For people: rate and time left, as far as they are known.
 pub fn words(rate: Option<u64>, left: Option<Left>) -> String {
-    let rate = rate.map(|rate| format!("{}/s", super::note::bytes(rate)));
+    let rate = rate.map(|rate| format!("{}/s", super::bytes::bytes(rate)));
     let left = left.map(|left| match left {
         Left::Exactly(seconds) => format!("{} left", time(seconds)),
         Left::About(seconds) => format!("about {} left", time(seconds)),

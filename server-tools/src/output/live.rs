@@ -7,7 +7,7 @@ use ghost_contract::image::Progress;
 use ghost_contract::report::Event as Reported;
 use ghost_contract::{HostName, Mode};
 
-use crate::job::note::bytes;
+use crate::job::bytes::bytes;
 use crate::job::pace::{self, Expected, Readings};
 use crate::job::{Note, Phase, Sample};
 

@@ -21,6 +21,8 @@ pub struct Fake {
     pub failing_until: Vec<(Step, Duration)>,
     /// Who answers for the address, from when until when.
     pub on: Option<(MacAddress, Duration, Duration)>,
+    /// Something answers ARP for its address for ever.
+    pub has_controller: bool,
     /// What was performed, in order.
     pub performed: Vec<Action>,
     /// When the first magic packet was sent.
@@ -57,6 +59,14 @@ impl Fake {
         self.failing.contains(&step) || self.failing_until.iter().any(not_yet)
     }
 
+    fn is_on(&self, job: &Job) -> bool {
+        let since_woken = self.now.saturating_sub(self.woken.unwrap_or(self.now));
+        self.on.is_some_and(|(_, from, until)| {
+            job.phase() == Phase::Probing && from.is_zero()
+                || self.woken.is_some() && since_woken >= from && since_woken < until
+        })
+    }
+
     fn became_of(&mut self, job: &Job, action: Action) -> Option<Event> {
         match action {
             Action::Do(step) if self.fails(step) => {
@@ -69,12 +79,11 @@ impl Fake {
                 None
             }
             Action::Probe => {
-                let since_woken = self.now.saturating_sub(self.woken.unwrap_or(self.now));
-                let (mac, from, until) = self.on?;
-                let answers = job.phase() == Phase::Probing && from.is_zero()
-                    || self.woken.is_some() && since_woken >= from && since_woken < until;
-                answers.then_some(Event::Answered(mac))
+                let (mac, ..) = self.on?;
+                (self.is_on(job) || self.has_controller && self.woken.is_some())
+                    .then_some(Event::Answered(mac))
             }
+            Action::Echo => self.is_on(job).then_some(Event::Echoed),
             Action::Tell(_) => None,
         }
     }

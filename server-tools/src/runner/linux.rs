@@ -73,7 +73,7 @@ pub struct Linux<'a> {
     output: &'a mut Output,
     clients: Vec<Client>,
     wires: Vec<Wire>,
-    /// Asks the clients behind gateways, if there are any.
+    /// Asks operating systems, and all clients behind gateways.
     icmp: Option<Icmp>,
     stops: Stops,
     watch: Watch,
@@ -111,7 +111,7 @@ impl<'a> Linux<'a> {
             Some(name) => Interface::named(name)?,
             None => Interface::towards(work.begun.ip)?,
         };
-        if !interface.is_neighbour(work.begun.ip) && self.icmp.is_none() {
+        if self.icmp.is_none() {
             let icmp = Icmp::open().map_err(|error| MachineError::Ask(interface.name.clone(), error))?;
             self.icmp = Some(icmp);
         }
@@ -211,7 +211,8 @@ impl<'a> Linux<'a> {
         if let Note::Phase { phase } = note {
             self.phase(index, *phase);
         }
-        if let (Note::Reported { event: Reported::Sampled { .. } }, Some(sample)) = (note, job.seen().sample)
+        if let (Note::Reported { event: Reported::Sampled { .. } }, Some(sample)) =
+            (note, job.seen().said.sample())
         {
             self.output.reading(&job.plan().host, sample);
         }
@@ -223,8 +224,8 @@ impl<'a> Linux<'a> {
         let Some(client) = self.clients.get_mut(index) else { return };
         let at = clock::now();
         client.work.phases.push((phase, at));
-        if let Some(journal) = client.work.journal.as_mut() {
-            let _unsaid = journal.remark(Line::Phase { phase, at });
+        if let Some(journal) = client.work.journal.as_ref() {
+            let _unsaid = journal.remark(&Line::Phase { phase, at });
         }
     }
 
@@ -266,13 +267,12 @@ impl<'a> Linux<'a> {
         events
     }
 
-    /// The clients behind gateways that have answered.
+    /// The clients whose operating systems have answered.
     fn echoes(&self) -> Vec<(usize, Event)> {
         let mut events = Vec::new();
         while let Some(Ok(Some(from))) = self.icmp.as_ref().map(Icmp::answer) {
             let asked = self.clients.iter().enumerate();
-            let asked =
-                asked.filter(|(_, client)| client.work.begun.ip == from && !self.is_neighbour(client));
+            let asked = asked.filter(|(_, client)| client.work.begun.ip == from);
             events.extend(asked.map(|(index, _)| (index, Event::Echoed)));
         }
         events
@@ -286,6 +286,14 @@ impl<'a> Linux<'a> {
             (Some(wire), _) => wire.arp.ask(client.work.begun.ip),
             (None, _) => Ok(()),
         };
+    }
+
+    /// Asks for an echo. Behind a gateway [`Self::probe`] has done so.
+    fn echo(&self, index: usize) {
+        let asked = self.clients.get(index).filter(|client| self.is_neighbour(client));
+        if let (Some(client), Some(icmp)) = (asked, &self.icmp) {
+            let _unasked = icmp.ask(client.work.begun.ip);
+        }
     }
 
     fn is_neighbour(&self, client: &Client) -> bool {
@@ -335,6 +343,7 @@ impl Machine for Linux<'_> {
                 }
             }
             Action::Probe => self.probe(index),
+            Action::Echo => self.echo(index),
             Action::Tell(note) => self.tell(index, job, &note),
         }
         Vec::new()

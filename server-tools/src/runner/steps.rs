@@ -21,7 +21,7 @@ use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
 use crate::exit::Exit;
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
 use crate::site::Site;
-use crate::state::journal::{Begun, Entry, JournalError, Line};
+use crate::state::journal::{Begun, Entry, JournalError, Line, State};
 use crate::state::record::{self, Record, RecordError};
 use crate::sys::atomic::Real;
 use crate::sys::clock;
@@ -51,6 +51,33 @@ pub struct Work {
     pub unwritten: Vec<Failure>,
 }
 
+impl Work {
+    /// What is left of a job that has lost its owner.
+    pub fn of_an_orphan(entry: Entry, state: &State) -> Self {
+        Self {
+            journal: Some(entry),
+            swap: state.swap.clone(),
+            phases: state.phases.clone(),
+            ..Self::new(state.begun.clone())
+        }
+    }
+
+    pub fn new(begun: Begun) -> Self {
+        Self {
+            begun,
+            order: None,
+            host_table: "".into(),
+            journal: None,
+            swap: None,
+            ticket: None,
+            phases: Vec::new(),
+            image: None,
+            remarks: Vec::new(),
+            unwritten: Vec::new(),
+        }
+    }
+}
+
 /// Why a step could not be done.
 #[derive(Debug, thiserror::Error)]
 enum StepError {
@@ -66,7 +93,7 @@ enum StepError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
-    #[error("the order is gone, so it is not known which imager there was")]
+    #[error("the journal does not say which imager there was")]
     NoImager,
 }
 
@@ -251,7 +278,7 @@ impl Steps<'_> {
     }
 
     fn finishing(&self, work: &Work) -> Result<Task, StepError> {
-        let Some(imager) = work.order.as_ref().and_then(|order| order.imager.clone()) else {
+        let Some(imager) = work.begun.imager.clone() else {
             return Err(StepError::NoImager);
         };
         let Begun { host, job: id, mac, mode, at, .. } = work.begun.clone();
@@ -288,7 +315,7 @@ impl Steps<'_> {
         let purpose = format!("ghostctl {} {}", begun.mode, begun.host);
         let mut intend = |_: &HostName, intended: &Swap| {
             *swap = Some(intended.clone());
-            let written = journal.as_mut().map(|journal| journal.append(Line::Swaps(intended.clone())));
+            let written = journal.as_ref().map(|journal| journal.append(&Line::Swaps(intended.clone())));
             Ok(written.transpose().map(|_written| ())?)
         };
         let mut effects = Real;
@@ -341,8 +368,9 @@ impl Steps<'_> {
             phases: work.phases.clone(),
             ending: job.and_then(Job::ending).cloned(),
             troubles: job.map(Job::troubles).unwrap_or_default(),
-            sample: job.and_then(|job| job.seen().sample),
+            sample: job.and_then(|job| job.seen().said.sample()),
             image: work.image.clone(),
+            swap: work.swap.clone(),
         };
         Ok(record::keep(&self.site.ghostrc.state_folder, &record, &report)?)
     }
@@ -350,8 +378,8 @@ impl Steps<'_> {
 
 /// Says in the journal what is about to be done. Whatever undoes something is done even if that cannot be said.
 fn intend(step: Step, work: &mut Work) -> Result<(), StepError> {
-    let intends = |journal: &mut Entry| journal.append(Line::Intends { step, at: clock::now() });
-    match work.journal.as_mut().map_or(Ok(()), intends) {
+    let intends = |journal: &Entry| journal.append(&Line::Intends { step, at: clock::now() });
+    match work.journal.as_ref().map_or(Ok(()), intends) {
         Err(error) if step.needs_intent() => Err(error.into()),
         Err(error) => {
             work.unwritten.push(Failure::new(FailureKind::Failed, &error));
@@ -363,8 +391,8 @@ fn intend(step: Step, work: &mut Work) -> Result<(), StepError> {
 
 /// Says in the journal that a step was done. It was, whether or not that can be said.
 fn complete(step: Step, work: &mut Work) {
-    let did = |journal: &mut Entry| journal.append(Line::Did { step, at: clock::now() });
-    if let Err(error) = work.journal.as_mut().map_or(Ok(()), did) {
+    let did = |journal: &Entry| journal.append(&Line::Did { step, at: clock::now() });
+    if let Err(error) = work.journal.as_ref().map_or(Ok(()), did) {
         work.unwritten.push(Failure::new(FailureKind::Failed, &error));
     }
 }

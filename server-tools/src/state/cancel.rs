@@ -10,7 +10,7 @@ use ghost_contract::JobId;
 
 /// Where requests are, below the state folder.
 pub fn folder(state_folder: &Path) -> PathBuf {
-    state_folder.join("cancel")
+    super::paths::cancels(state_folder)
 }
 
 pub fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {

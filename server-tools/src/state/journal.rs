@@ -1,7 +1,7 @@
 //! The journal: what a job is about to do, on the disk before it is done.
 //!
 //! One file a client, named after its IP address, since that is what its tree is named after: so two jobs that
-//! would share a tree exclude each other. One JSON line an entry, appended and fsynced. The owner holds
+//! would share a tree exclude each other. One line with a checksum an entry ([`line`]), appended and fsynced. The owner holds
 //! flock(2) on the file, so that the kernel tells a dead owner from a living one. [`State::of`] is pure: it
 //! says what a crash may have left.
 //!
@@ -10,65 +10,37 @@
 //!                        │ crash
 //!                        ▼
 //!                      orphaned ──recover──▶ (no file)
+//!                        └─ cannot be read whole: recovered as far as it can be, and set aside
 //! ```
+//! Whoever only looks shares the lock for an instant, and a recovery waits for that.
+
+mod left;
+pub mod line;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use ghost_contract::{Generation, HostName, JobId, MacAddress, Nonce, UnixTime};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
-use crate::dhcp::Swap;
-use crate::job::{Phase, Step, Swapping};
+pub use left::{ClientState, State};
+pub use line::{Begun, Line, VERSION};
+
+use super::paths;
+use crate::sys::clock;
 use crate::sys::lock::try_alone;
 
-/// The folder of the journal, below the state folder.
-const FOLDER: &str = "journal";
-
-/// The first line of an entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
-    pub job: JobId,
-    pub host: HostName,
-    pub mac: MacAddress,
-    pub ip: Ipv4Addr,
-    pub mode: ghost_contract::Mode,
-    pub pid: u32,
-    pub at: UnixTime,
-    /// The secret that proves the image store.
-    pub nonce: Nonce,
-    /// The generation that is read, if one is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generation: Option<Generation>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "line", rename_all = "snake_case")]
-pub enum Line {
-    Begun(Begun),
-    /// A step is about to be done.
-    Intends {
-        step: Step,
-        at: UnixTime,
-    },
-    /// What the step `swap` is about to change.
-    Swaps(Swap),
-    Did {
-        step: Step,
-        at: UnixTime,
-    },
-    /// The job has come to a phase.
-    Phase {
-        phase: Phase,
-        at: UnixTime,
-    },
-}
+/// No entry is larger: a job writes some dozen lines.
+const LARGEST: u64 = 1 << 20;
+/// How long those may take who look at an entry that is to be taken over.
+const LOOKERS: Duration = Duration::from_secs(10);
+const TRY_EVERY: Duration = Duration::from_millis(10);
 
 /// Why the journal cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +58,8 @@ pub enum JournalError {
     /// A crash left it and it has not been recovered.
     #[error("an earlier job was not finished; 'ghostctl recover' does that")]
     Orphaned,
+    #[error("cannot set the damaged journal entry {} aside", .0.display())]
+    SetAside(PathBuf, #[source] io::Error),
 }
 
 fn busy(owner: &Option<State>) -> String {
@@ -99,119 +73,45 @@ fn busy(owner: &Option<State>) -> String {
     )
 }
 
-/// What an entry's lines say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    pub begun: Begun,
-    /// When the job came to which phase.
-    pub phases: Vec<(Phase, UnixTime)>,
-    /// The last swap, if one may have happened.
-    pub swap: Option<Swap>,
-    /// What DHCP offers the client, as far as these lines tell.
-    pub swapping: Swapping,
-    /// The steps that were intended, in order.
-    pub intended: Vec<Step>,
-    /// The steps that were done, in order.
-    pub done: Vec<Step>,
-}
-
-impl State {
-    /// What these lines say; none if not even the first one is whole: then nothing was done.
-    pub fn of(lines: &[Line]) -> Option<Self> {
-        let Some((Line::Begun(begun), rest)) = lines.split_first() else { return None };
-        let mut state = Self {
-            begun: begun.clone(),
-            phases: Vec::new(),
-            swap: None,
-            swapping: Swapping::Own,
-            intended: Vec::new(),
-            done: Vec::new(),
-        };
-        for line in rest {
-            match line {
-                Line::Begun(_) => {}
-                Line::Intends { step, .. } => state.intended.push(*step),
-                Line::Swaps(swap) => {
-                    state.swap = Some(swap.clone());
-                    state.swapping = state.swapping.after(Step::Swap);
-                }
-                Line::Did { step, .. } => {
-                    state.done.push(*step);
-                    // What was done of the swap itself is between its own line and here.
-                    state.swapping =
-                        if *step == Step::Swap { state.swapping } else { state.swapping.after(*step) };
-                }
-                Line::Phase { phase, at } => state.phases.push((*phase, *at)),
-            }
-        }
-        Some(state)
-    }
-
-    /// What is left to do so that nothing of the job remains outside it. A step that was intended may have
-    /// happened; undoing what did not happen changes nothing.
-    pub fn left_over(&self, client: ClientState) -> Vec<Step> {
-        let did = |step| self.done.contains(&step);
-        let mut steps = Vec::new();
-        if self.swapping.is_left() {
-            steps.extend([Step::Revert, Step::OfferOwn]);
-        }
-        if client == ClientState::AtWork {
-            return steps;
-        }
-        if self.intended.contains(&Step::MakeTree) {
-            let is_backup = self.begun.mode == ghost_contract::Mode::Backup;
-            let is_kept = did(Step::FinishGeneration) || did(Step::SetAside);
-            if is_backup && !is_kept {
-                let succeeded = client == ClientState::Succeeded;
-                steps.push(if succeeded { Step::FinishGeneration } else { Step::SetAside });
-            }
-            if self.begun.mode == ghost_contract::Mode::Restore && !did(Step::RemoveScratch) {
-                steps.push(Step::RemoveScratch);
-            }
-            if !did(Step::Withdraw) {
-                steps.push(Step::Withdraw);
-            }
-        }
-        if !did(Step::Record) {
-            steps.push(Step::Record);
-        }
-        steps.push(Step::Close);
-        steps
-    }
-}
-
-/// What is known of the client of a job that has lost its owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientState {
-    /// It has its order, has not said that it is done, and answers on the network.
-    AtWork,
-    /// It said that it succeeded, and powered off.
-    Succeeded,
-    Gone,
-}
-
-/// An entry that this process owns.
-#[derive(Debug)]
+/// An entry that this process owns. A clone writes to the same entry, from another thread.
+#[derive(Debug, Clone)]
 pub struct Entry {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
-    lines: Vec<Line>,
+}
+
+/// What an entry without a living owner says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// None if not even the first line can be read.
+    pub state: Option<State>,
+    /// Why the entry cannot be read whole, if so.
+    pub damage: Option<String>,
+}
+
+/// An entry, looked at without owning it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub path: PathBuf,
+    /// Whether the ghostctl that began the job still runs.
+    pub owned: bool,
+    pub says: Orphan,
 }
 
 impl Entry {
     /// Claims the client for a job that begins. The entry appears whole and locked, so that nobody who looks for
     /// orphans takes it for one.
     pub fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
+        let folder = paths::journal(state_folder);
         let path = path(state_folder, begun.ip);
-        let folder = path.parent().unwrap_or(Path::new("/"));
         let open_error = |error| JournalError::Open(path.clone(), error);
-        fs::create_dir_all(folder).map_err(open_error)?;
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let nameless = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o600));
+        fs::create_dir_all(&folder).map_err(open_error)?;
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::APPEND;
+        let nameless = rustix::fs::open(&folder, flags, Mode::from_raw_mode(0o600));
         let file = File::from(nameless.map_err(|error| open_error(error.into()))?);
         try_alone(&file).map_err(open_error)?;
-        let mut entry = Self { file, path: path.clone(), lines: Vec::new() };
-        entry.append(Line::Begun(begun))?;
+        let entry = Self { file: Arc::new(file), path: path.clone() };
+        entry.append(&Line::Begun(begun))?;
         // linkat(2): a file made with O_TMPFILE gets a name this way, unless the name is taken.
         let descriptor = format!("/proc/self/fd/{}", entry.file.as_raw_fd());
         match rustix::fs::linkat(CWD, &descriptor, CWD, &path, AtFlags::SYMLINK_FOLLOW) {
@@ -219,75 +119,155 @@ impl Entry {
             Err(Errno::EXIST) => return Err(in_the_way(&path)),
             Err(error) => return Err(open_error(error.into())),
         }
-        File::open(folder)
+        File::open(&folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|error| JournalError::Write(path, error))?;
         Ok(entry)
     }
 
-    /// Takes over an entry whose owner is dead; none if it has gone.
-    pub fn take_over(path: &Path) -> Result<Option<Self>, JournalError> {
+    /// Takes over an entry whose owner is dead; none if it has gone, or has an owner.
+    pub fn take_over(path: &Path) -> Result<Option<(Self, Orphan)>, JournalError> {
         let open_error = |error| JournalError::Open(path.to_owned(), error);
-        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(open_error(error)),
-        };
-        let alone = try_alone(&file).map_err(open_error)?;
-        let lines = read_lines(&mut file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
-        if !alone {
-            return Err(JournalError::Busy(Box::new(State::of(&lines))));
+        let Some(file) = open(path).map_err(open_error)? else { return Ok(None) };
+        if !take_from_dead(&file).map_err(open_error)? {
+            return Ok(None);
         }
+        let says = read(&file).map_err(|error| JournalError::Read(path.to_owned(), error))?;
         // Its owner may have removed it between our opening and locking it.
         let is_same = |now: fs::Metadata| file.metadata().is_ok_and(|own| own.ino() == now.ino());
-        let is_there = fs::metadata(path).is_ok_and(is_same);
-        Ok(is_there.then(|| Self { file, path: path.to_owned(), lines }))
-    }
-
-    pub fn state(&self) -> Option<State> {
-        State::of(&self.lines)
+        let is_there = fs::symlink_metadata(path).is_ok_and(is_same);
+        Ok(is_there.then(|| (Self { file: Arc::new(file), path: path.to_owned() }, says)))
     }
 
     /// Appends a line, and to the disk.
-    pub fn append(&mut self, line: Line) -> Result<(), JournalError> {
+    pub fn append(&self, line: &Line) -> Result<(), JournalError> {
         self.remark(line)?;
         self.file.sync_data().map_err(|error| JournalError::Write(self.path.clone(), error))
     }
 
     /// Appends a line that a power cut may take: nothing is undone by it.
-    pub fn remark(&mut self, line: Line) -> Result<(), JournalError> {
+    pub fn remark(&self, line: &Line) -> Result<(), JournalError> {
         let error = |error| JournalError::Write(self.path.clone(), error);
-        let mut text = serde_json::to_string(&line).map_err(|json| error(json.into()))?;
-        text.push('\n');
-        self.file.seek(SeekFrom::End(0)).map_err(error)?;
-        self.file.write_all(text.as_bytes()).map_err(error)?;
-        self.lines.push(line);
-        Ok(())
+        let text = line.to_text().map_err(|json| error(json.into()))?;
+        let before = self.file.metadata().map_err(error)?.len();
+        (&*self.file).write_all(text.as_bytes()).map_err(|full| {
+            // Half a line would make the next one unreadable. What cannot be cut off is told as damage later.
+            let _stays = self.file.set_len(before);
+            error(full)
+        })
     }
 
     /// The job is over and nothing of it is left: the entry goes.
     pub fn close(self) -> Result<(), JournalError> {
         fs::remove_file(&self.path).map_err(|error| JournalError::Write(self.path, error))
     }
+
+    /// Keeps the entry where nobody takes it for one; yields where.
+    pub fn set_aside(self, state_folder: &Path) -> Result<PathBuf, JournalError> {
+        let folder = paths::damaged(state_folder);
+        let error = |error| JournalError::SetAside(self.path.clone(), error);
+        fs::create_dir_all(&folder).map_err(error)?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let free =
+            (1..).map(|number: u32| folder.join(format!("{name}.{number}"))).find(|path| !path.exists());
+        let kept = free.unwrap_or(folder);
+        fs::rename(&self.path, &kept).map_err(error)?;
+        Ok(kept)
+    }
+}
+
+/// Every entry that was set aside and is still there.
+pub fn set_aside(state_folder: &Path) -> Vec<PathBuf> {
+    let listed = fs::read_dir(paths::damaged(state_folder)).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Opens what has the name of an entry, whatever it is, without following a link or waiting for a FIFO; none if it has gone.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    let opened = OpenOptions::new().read(true).append(true).custom_flags(flags).open(path);
+    let opened = opened.or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Err(error),
+        // What cannot be written may still be looked at: a folder, a link, a file on a read-only file system.
+        _ => OpenOptions::new().read(true).custom_flags(flags).open(path).or_else(|_| {
+            let handle = libc::O_NOFOLLOW | libc::O_PATH | libc::O_CLOEXEC;
+            OpenOptions::new().read(true).custom_flags(handle).open(path)
+        }),
+    });
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Locks an entry alone, unless its owner lives. Those who only look are waited for.
+fn take_from_dead(file: &File) -> io::Result<bool> {
+    let deadline = clock::uptime() + LOOKERS;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            // What is only a handle cannot be locked, and is nobody's entry.
+            Err(Errno::BADF) => return Ok(true),
+            Err(Errno::WOULDBLOCK) if is_owned(file)? || clock::uptime() >= deadline => return Ok(false),
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(TRY_EVERY),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether one has the entry for itself. Those who look share it.
+fn is_owned(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => {
+            flock(file, FlockOperation::Unlock)?;
+            Ok(false)
+        }
+        Err(Errno::BADF) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What an open entry says. What is not a file of ours says nothing.
+fn read(file: &File) -> io::Result<Orphan> {
+    let metadata = file.metadata()?;
+    let own = rustix::process::geteuid().as_raw();
+    let foreign = if !metadata.is_file() {
+        Some("it is not a regular file".to_owned())
+    } else if metadata.uid() != own {
+        Some(format!("it belongs to user {} and not to root", metadata.uid()))
+    } else if metadata.len() > LARGEST {
+        Some("it is too large".to_owned())
+    } else {
+        None
+    };
+    if foreign.is_some() {
+        return Ok(Orphan { state: None, damage: foreign });
+    }
+    let mut bytes = Vec::new();
+    io::Seek::rewind(&mut &*file)?;
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    let contents = line::read(&bytes);
+    Ok(Orphan { state: State::of(&contents.lines), damage: contents.damage })
 }
 
 /// Why a claim found the name taken.
 fn in_the_way(path: &Path) -> JournalError {
-    match Entry::take_over(path) {
-        Ok(Some(_)) => JournalError::Orphaned,
+    match look(path) {
+        Ok(Some(seen)) if !seen.owned => JournalError::Orphaned,
+        Ok(Some(seen)) => JournalError::Busy(Box::new(seen.says.state)),
         // It has gone this very moment: its job is only just over.
         Ok(None) => JournalError::Busy(Box::new(None)),
         Err(error) => error,
     }
 }
 
-pub fn folder(state_folder: &Path) -> PathBuf {
-    state_folder.join(FOLDER)
-}
-
 /// The files of all entries, whoever owns them.
 pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
-    let folder = folder(state_folder);
+    let folder = paths::journal(state_folder);
     let error = |error| JournalError::Open(folder.clone(), error);
     let listed = match fs::read_dir(&folder) {
         Ok(listed) => listed,
@@ -305,28 +285,22 @@ pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
     Ok(paths)
 }
 
-/// What an entry says, without owning it; none if it has gone or says nothing yet.
-pub fn look(path: &Path) -> Result<Option<State>, JournalError> {
+/// Looks at all entries, without owning them.
+pub fn look_at_all(state_folder: &Path) -> Result<Vec<Seen>, JournalError> {
+    let seen = entries(state_folder)?.into_iter().filter_map(|path| look(&path).transpose());
+    seen.collect()
+}
+
+/// Looks at an entry, without owning it; none if it has gone.
+pub fn look(path: &Path) -> Result<Option<Seen>, JournalError> {
     let error = |error| JournalError::Read(path.to_owned(), error);
-    match File::open(path) {
-        Ok(mut file) => Ok(State::of(&read_lines(&mut file).map_err(error)?)),
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(other) => Err(error(other)),
-    }
+    let Some(file) = open(path).map_err(error)? else { return Ok(None) };
+    let owned = is_owned(&file).map_err(error)?;
+    Ok(Some(Seen { path: path.to_owned(), owned, says: read(&file).map_err(error)? }))
 }
 
 fn path(state_folder: &Path, ip: Ipv4Addr) -> PathBuf {
-    state_folder.join(FOLDER).join(format!("{ip}.jsonl"))
-}
-
-/// The lines up to the first that is not whole or not ours: what comes after it was written by nobody.
-fn read_lines(file: &mut File) -> io::Result<Vec<Line>> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    Ok(lines.map_while(|line| serde_json::from_slice(line).ok()).collect())
+    paths::journal(state_folder).join(format!("{ip}.jsonl"))
 }
 
 #[cfg(test)]

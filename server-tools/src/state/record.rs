@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime};
 use serde::{Deserialize, Serialize};
 
+use super::paths;
+use crate::dhcp::Swap;
 use crate::job::{Ending, Failure, Phase, Sample};
 use crate::sys::atomic::{self, AtomicError, Real};
 
-/// The folder of records, below the state folder.
-const FOLDER: &str = "jobs";
 /// The record, below its job's folder.
 const RECORD: &str = "record.json";
 /// The client's report, below its job's folder.
@@ -36,6 +36,9 @@ pub struct Record {
     /// The last reading of the client's counters.
     pub sample: Option<Sample>,
     pub image: Option<PathBuf>,
+    /// What was swapped, so that it can be put back if it should be found swapped later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<Swap>,
 }
 
 /// Why records cannot be kept or read.
@@ -51,7 +54,7 @@ pub enum RecordError {
 
 /// Keeps a record and the report that belongs to it.
 pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
-    let folder = state_folder.join(FOLDER).join(record.job.as_str());
+    let folder = paths::record(state_folder, &record.job);
     fs::create_dir_all(&folder).map_err(|error| RecordError::Folder(folder.clone(), error))?;
     if !report.is_empty() {
         atomic::replace(&folder.join(REPORT), report, &mut Real)?;
@@ -64,7 +67,7 @@ pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), R
 
 /// All records, the oldest first.
 pub fn all(state_folder: &Path) -> Result<Vec<Record>, RecordError> {
-    let folder = state_folder.join(FOLDER);
+    let folder = paths::records(state_folder);
     let folder_error = |error| RecordError::Folder(folder.clone(), error);
     let listed = match fs::read_dir(&folder) {
         Ok(listed) => listed,

@@ -11,7 +11,8 @@ use crate::exit::{Exit, WithExit};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::cancel;
-use crate::state::journal::{self, Entry, JournalError, State};
+use crate::state::journal::{self, State};
+use crate::state::paths;
 use crate::sys::clock;
 use crate::sys::watch::Watch;
 
@@ -30,7 +31,7 @@ pub(super) fn run(site: &Site, host: &HostName, dry_run: bool, output: &mut Outp
         return Ok(Exit::Done);
     }
     let watch = Watch::new().context(CANNOT_ASK)?;
-    let _looked_now_and_then = watch.add(&journal::folder(state_folder));
+    let _looked_now_and_then = watch.add(&paths::journal(state_folder));
     cancel::ask(state_folder, &running.begun.job).context(CANNOT_ASK)?;
     tell(host, job, false, &format!("asked {job} (pid {pid}) to stop"), output);
     let deadline = clock::uptime() + PATIENCE;
@@ -63,18 +64,13 @@ fn tell(host: &HostName, job: &JobId, stopped: bool, words: &str, output: &mut O
 
 /// The job of a host whose owner lives.
 fn find(site: &Site, host: &HostName) -> anyhow::Result<Option<State>> {
-    for path in journal::entries(&site.ghostrc.state_folder)? {
-        match Entry::take_over(&path) {
-            Err(JournalError::Busy(state)) => {
-                if let Some(state) = state.filter(|state| state.begun.host == *host) {
-                    return Ok(Some(state));
-                }
-            }
-            Ok(Some(orphan)) if orphan.state().is_some_and(|state| state.begun.host == *host) => {
+    for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
+        match seen.says.state.filter(|state| state.begun.host == *host) {
+            Some(state) if seen.owned => return Ok(Some(state)),
+            Some(_) => {
                 return Err(anyhow!("the ghostctl of the job of {host} is gone; run 'ghostctl recover'"));
             }
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
+            None => {}
         }
     }
     Ok(None)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::{DiskChoice, HostName};
 
 use crate::exit::{Exit, WithExit};
-use crate::job::note::bytes;
+use crate::job::bytes::bytes;
 use crate::site::Site;
 
 /// Has the name of each host typed. The disk is the one of its settings, unless another was asked for.

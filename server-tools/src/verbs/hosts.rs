@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::catalog::disks::DiskSummary;
 use crate::catalog::listing::Listed;
 use crate::exit::{Exit, WithExit};
-use crate::job::note::bytes;
+use crate::job::bytes::bytes;
 use crate::output::{Form, Output};
 use crate::site::Site;
 

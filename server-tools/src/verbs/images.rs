@@ -20,7 +20,7 @@ use crate::catalog::pruning::{self, Resolve};
 use crate::catalog::removal::Plan;
 use crate::cli::{Images, LATEST, PruneArgs, RemoveArgs};
 use crate::exit::{Exit, WithExit};
-use crate::job::note::bytes;
+use crate::job::bytes::bytes;
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;

@@ -30,7 +30,7 @@ use crate::runner::drive;
 use crate::runner::linux::Linux;
 use crate::runner::steps::Work;
 use crate::site::Site;
-use crate::state::journal::Begun;
+use crate::state::journal::{Begun, VERSION};
 use crate::sys::{clock, random};
 
 use super::dhcp::by_hand;
@@ -219,28 +219,23 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyh
         imager: imager.clone(),
         authorized_keys: authorized_keys(settings)?,
     };
-    Ok(Work {
-        begun: Begun {
-            job: plan.id.clone(),
-            host: plan.host.clone(),
-            mac: plan.mac,
-            ip: plan.ip,
-            mode: plan.mode,
-            pid: std::process::id(),
-            at: now,
-            nonce,
-            generation: generation.clone(),
-        },
-        order: Some(order(plan, settings, particulars, now)),
-        host_table,
-        journal: None,
-        swap: None,
-        ticket: None,
-        phases: Vec::new(),
-        image: None,
-        remarks: Vec::new(),
-        unwritten: Vec::new(),
-    })
+    let limits = &plan.limits;
+    let begun = Begun {
+        version: VERSION,
+        job: plan.id.clone(),
+        host: plan.host.clone(),
+        mac: plan.mac,
+        ip: plan.ip,
+        mode: plan.mode,
+        pid: std::process::id(),
+        at: now,
+        nonce,
+        generation: generation.clone(),
+        imager: imager.clone(),
+        deadline: Some(now.plus(limits.up + limits.claim + limits.imaging + limits.off)),
+        at_end: Some(plan.at_end),
+    };
+    Ok(Work { order: Some(order(plan, settings, particulars, now)), host_table, ..Work::new(begun) })
 }
 
 /// The generation that a job of this mode reads, if it reads one: the one that was asked for, or the newest.

@@ -15,7 +15,7 @@ use crate::exit::{Exit, WithExit};
 use crate::output::picture::{self, Graphics};
 use crate::output::{Form, Output};
 use crate::site::Site;
-use crate::state::journal::{self, Entry, JournalError};
+use crate::state::journal;
 use crate::state::record;
 use crate::sys::folder::Folder;
 use crate::sys::{clock, terminal};
@@ -124,14 +124,8 @@ fn find(site: &Site, host: &HostName) -> anyhow::Result<Subject> {
 }
 
 fn running(site: &Site, host: &HostName) -> anyhow::Result<Option<Subject>> {
-    for path in journal::entries(&site.ghostrc.state_folder)? {
-        let state = match Entry::take_over(&path) {
-            Ok(Some(orphan)) => orphan.state(),
-            Ok(None) => None,
-            Err(JournalError::Busy(state)) => *state,
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(begun) = state.map(|state| state.begun).filter(|begun| begun.host == *host) {
+    for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
+        if let Some(begun) = seen.says.state.map(|state| state.begun).filter(|begun| begun.host == *host) {
             let tree = Tree::of(&site.ghostrc.base_root, begun.ip);
             return Ok(Some(Subject {
                 host: begun.host,

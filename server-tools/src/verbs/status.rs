@@ -9,12 +9,12 @@ use crate::calendar;
 use crate::catalog::Catalog;
 use crate::cli::StatusArgs;
 use crate::exit::Exit;
-use crate::job::note::bytes;
-use crate::job::pace::{self, Left, Readings};
-use crate::job::{Phase, Sample};
+use crate::job::bytes::bytes;
+use crate::job::pace::{self, Left};
+use crate::job::{Phase, Said};
 use crate::output::{Form, Output};
 use crate::site::Site;
-use crate::state::journal::{self, Entry, JournalError, State};
+use crate::state::journal::{self, State};
 use crate::state::record::{self, Record};
 use crate::sys::clock;
 use crate::tree::Tree;
@@ -45,14 +45,9 @@ pub(super) fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> a
 
 fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let mut found = Vec::new();
-    for path in journal::entries(&site.ghostrc.state_folder)? {
-        let (state, owned) = match Entry::take_over(&path) {
-            Ok(Some(orphan)) => (orphan.state(), false),
-            Ok(None) => (None, false),
-            Err(JournalError::Busy(state)) => (*state, true),
-            Err(error) => return Err(error.into()),
-        };
-        let Some(state) = state else { continue };
+    for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
+        let owned = seen.owned;
+        let Some(state) = seen.says.state else { continue };
         if arguments.host.as_ref().is_none_or(|host| *host == state.begun.host) {
             found.push(described(site, &state, owned));
         }
@@ -73,16 +68,12 @@ fn require_known(site: &Site, arguments: &StatusArgs, is_known: bool) -> anyhow:
 fn described(site: &Site, state: &State, owned: bool) -> Running {
     let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
     let report = report::read(&tree.whole_report().unwrap_or_default());
-    let readings = Readings::of(report.entries.iter().filter_map(Sample::of));
+    let said = Said::of(&report.entries, &state.begun.job);
+    let readings = said.readings;
     let (host, mode) = (&state.begun.host, state.begun.mode);
-    let order = tree.order().ok().flatten().filter(|order| order.job == state.begun.job);
-    let generation = order.and_then(|order| order.generation);
-    let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, mode, generation.as_ref());
+    let generation = state.begun.generation.as_ref();
+    let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, mode, generation);
     let phase = state.phases.last().map(|(phase, _)| *phase);
-    let said_progress = report.entries.iter().rev().find_map(|entry| match &entry.event {
-        report::Event::Progressed(progress) => Some(progress),
-        _ => None,
-    });
     let at_work = readings.filter(|_| phase == Some(Phase::Imaging));
     Running {
         host: host.clone(),
@@ -92,7 +83,7 @@ fn described(site: &Site, state: &State, owned: bool) -> Running {
         since: state.phases.last().map_or(state.begun.at, |(_, at)| *at),
         pid: state.begun.pid,
         owned,
-        progress: said_progress.filter(|_| phase == Some(Phase::Imaging)).cloned(),
+        progress: said.progress.filter(|_| phase == Some(Phase::Imaging)),
         moved: readings.map(|readings| readings.moved()),
         rate: at_work.and_then(|readings| readings.rate()),
         left: at_work.and_then(|readings| readings.left(mode, expected())),

@@ -21,7 +21,7 @@ pub(crate) struct BootServer {
 impl Drop for BootServer {
     fn drop(&mut self) {
         for folder in self.mounted.borrow().iter() {
-            let _gone = Command::new("umount").arg("--lazy").arg(folder).status();
+            let _gone = Command::new("umount").arg("--lazy").arg(folder).stderr(Stdio::null()).status();
         }
     }
 }
@@ -103,13 +103,16 @@ impl BootServer {
         run(Command::new("cp").arg("-a").arg(kept.join(".")).arg(&folder));
     }
 
-    /// Lets nobody write to a folder with a file system of its own, until [`Self::writable`].
+    /// Lets nobody open a file to write in a folder until [`Self::writable`]. Whoever has one open goes on.
     pub(crate) fn read_only(&self, below: &str) {
-        run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path(below)));
+        let folder = self.path(below);
+        run(Command::new("mount").arg("--bind").args([&folder, &folder]));
+        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(&folder));
+        self.mounted.borrow_mut().push(folder);
     }
 
     pub(crate) fn writable(&self, below: &str) {
-        run(Command::new("mount").args(["-o", "remount,rw"]).arg(self.path(below)));
+        run(Command::new("umount").arg("--lazy").arg(self.path(below)));
     }
 
     /// Leaves no room in a folder with a file system of its own, until [`Self::room`].

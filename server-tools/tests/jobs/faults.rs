@@ -220,3 +220,166 @@ fn an_error_in_the_program_itself_leaves_nothing_swapped() {
         assert!(server.serves(&before) && server.journal().is_empty(), "{place}");
     }
 }
+
+const READ_ONLY_STATE: Fault = Fault {
+    what: "STATEDIR is read-only, and the journal that is open in it cannot be written either",
+    begin: |server| {
+        server.full("state");
+        server.read_only("state");
+    },
+    end: |server| {
+        server.writable("state");
+        server.room("state");
+    },
+};
+const FULL_STATE: Fault = Fault {
+    what: "STATEDIR is full",
+    begin: |server| server.full("state"),
+    end: |server| server.room("state"),
+};
+
+#[test]
+fn a_journal_that_cannot_be_written_keeps_nothing_from_being_reverted_and_is_no_success() {
+    for_each(&[READ_ONLY_STATE, FULL_STATE], |fault| {
+        let server = BootServer::with_hosts(2);
+        server.mount("state");
+        let before = server.configured();
+        let faulty = Gate::default();
+        let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(faulty.is_open()));
+        let running = server.start(&["test", "pc2"]);
+        wait_until("it is swapped", || server.restarts() > 0);
+        (fault.begin)(&server);
+        faulty.open();
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(server.configured(), before, "{}: {}", fault.what, said(&output));
+        assert!(server.serves(&before), "{}: {}", fault.what, said(&output));
+        assert_ne!(output.status.code(), Some(0), "{}: {}", fault.what, said(&output));
+        assert!(last_line(&output).contains("left undone"), "{}: {}", fault.what, said(&output));
+        (fault.end)(&server);
+        let recovered = server.run(&["recover"]);
+        assert_eq!(recovered.status.code(), Some(0), "{}: {}", fault.what, said(&recovered));
+        assert_eq!(server.configured(), before, "{}", fault.what);
+        assert!(server.journal().is_empty() && server.nonces().is_empty(), "{}", fault.what);
+    });
+}
+
+/// A boot server on which a job of pc2 was killed when it had swapped.
+#[cfg(feature = "crash-points")]
+fn killed_when_swapped() -> BootServer {
+    let server = BootServer::with_hosts(3);
+    let killed =
+        server.command(["test", "pc2"]).env("GHOSTCTL_CRASH_AT", "after-OfferBoot").output().unwrap();
+    assert_eq!(killed.status.code(), None, "{}", said(&killed));
+    server
+}
+
+#[test]
+#[cfg(feature = "crash-points")]
+fn a_damaged_journal_is_kept_and_told_and_the_others_are_recovered() {
+    type Damage = (&'static str, fn(Vec<u8>) -> Vec<u8>);
+    let cases: [Damage; 5] = [
+        ("empty", |_| Vec::new()),
+        ("zeros", |bytes| vec![0; bytes.len()]),
+        ("garbage", |bytes| bytes.iter().map(|byte| byte ^ 0x5a).collect()),
+        ("a bit in the last line", |mut bytes| {
+            let place = bytes.len() - 30;
+            bytes[place] ^= 1;
+            bytes
+        }),
+        ("a bit in the first line", |mut bytes| {
+            bytes[30] ^= 1;
+            bytes
+        }),
+    ];
+    std::thread::scope(|scope| {
+        for (what, damage) in cases {
+            scope.spawn(move || {
+                let server = killed_when_swapped();
+                let entry = server.journal().remove(0);
+                let good = std::fs::read(&entry).unwrap();
+                std::fs::write(&entry, damage(good.clone())).unwrap();
+                let other =
+                    server.command(["test", "pc3"]).env("GHOSTCTL_CRASH_AT", "after-MakeTree").output();
+                let recovered = said(&other.unwrap());
+                assert!(recovered.contains("cannot be used"), "{what}: {recovered}");
+                assert!(recovered.contains("/damaged/192.168.7.2.jsonl.1"), "{what}: {recovered}");
+                let kept = server.path("state/damaged/192.168.7.2.jsonl.1");
+                let bytes = std::fs::read(kept).unwrap();
+                assert!(bytes.starts_with(&damage(good)), "{what}: it is kept as it was");
+                let later = server.run(&["recover"]);
+                assert_eq!(
+                    later.status.code(),
+                    Some(0),
+                    "{what}: the job of pc3 is recovered: {}",
+                    said(&later)
+                );
+                assert!(server.journal().is_empty(), "{what}");
+            });
+        }
+    });
+}
+
+#[test]
+#[cfg(feature = "crash-points")]
+fn what_is_not_an_entry_of_ours_stops_no_recovery() {
+    let server = killed_when_swapped();
+    let folder = server.path("state/journal");
+    std::fs::create_dir(folder.join("192.168.7.1.jsonl")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", folder.join("192.168.7.9.jsonl")).unwrap();
+    run_mkfifo(&folder.join("192.168.7.8.jsonl"));
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+    assert!(said(&recovered).contains("pc2: job "), "{}", said(&recovered));
+    assert_eq!(said(&recovered).matches("it is not a regular file").count(), 3, "{}", said(&recovered));
+    assert!(!String::from_utf8(server.configured()).unwrap().contains("pxelinux.0\"; # pc2"));
+    let again = server.run(&["recover"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+}
+
+#[cfg(feature = "crash-points")]
+fn run_mkfifo(path: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_host_that_is_swapped_and_nobodys_is_told_of_and_put_back_by_hand() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let client = Client::off(&server, 2, Behaviour::Succeeds);
+    let first = server.run(&["test", "pc2"]);
+    assert_eq!(first.status.code(), Some(0), "{}", said(&first));
+    drop(client);
+    let swapped = String::from_utf8(before.clone()).unwrap();
+    let swapped = swapped.replace("\"nobackup\"; # pc2", "\"pxelinux.0\"; # pc2");
+    std::fs::write(server.configuration(), &swapped).unwrap();
+    let told = server.run(&["recover"]);
+    assert_eq!(told.status.code(), Some(1), "{}", said(&told));
+    assert!(said(&told).contains("pc2: DHCP offers it the boot file pxelinux.0"), "{}", said(&told));
+    assert!(!said(&told).contains("fakebox"), "it boots from the network always: {}", said(&told));
+    assert_eq!(server.configured(), swapped.as_bytes(), "nothing is changed unasked");
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
+    assert_eq!(server.configured(), before);
+    assert!(server.serves(&before));
+}
+
+#[test]
+fn an_orphan_is_recovered_while_its_screen_is_looked_at() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    kill_process(Pid::from_child(&running), Signal::KILL).unwrap();
+    running.wait_with_output().unwrap();
+    let entry = File::open(server.journal().remove(0)).unwrap();
+    rustix::fs::flock(&entry, rustix::fs::FlockOperation::LockShared).unwrap();
+    let looker = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(entry);
+    });
+    let recovered = server.run(&["recover"]);
+    looker.join().unwrap();
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert!(said(&recovered).contains("pc2: job "), "{}", said(&recovered));
+    assert_eq!(server.configured(), before);
+}

@@ -68,7 +68,7 @@ fn what_a_crash_left_is_removed_and_what_a_living_one_makes_is_not() {
     let (state, one) = (folder.path(), mounted(folder.path()));
     fs::create_dir(&one.folder).unwrap();
     fs::write(&one.file, "restored so far").unwrap();
-    let owner = write_record(&state.join(FOLDER).join("a.json"), &one).unwrap();
+    let owner = write_record(&paths::mounts(state).join("a.json"), &one).unwrap();
     assert_eq!(recover(state).unwrap(), [], "its owner lives");
     assert_eq!(Exit::of(&unmount(state, &one.folder).unwrap_err()), Exit::Busy);
     drop(owner);

@@ -115,6 +115,33 @@ fn a_machine_that_stays_on_is_told_after_the_deadline() {
 }
 
 #[test]
+fn arp_that_is_answered_for_a_machine_that_is_off_does_not_make_it_on() {
+    let (job, fake) = run(Fake { has_controller: true, ..good(Mode::Backup) }, plan(Mode::Backup));
+    assert_eq!(job.ending(), Some(&Ending::Done { outcome: Outcome::Succeeded }));
+    assert_eq!(fake.count(&Action::Tell(Note::OnlyArp)), 1);
+}
+
+#[test]
+fn one_that_was_told_to_power_off_and_boots_again_is_trusted_only_when_it_is_silent() {
+    let again = || says(Reported::PoweringOff { reboot: true });
+    let mut fake = good(Mode::Backup);
+    fake.life[3] = (after(121), again());
+    fake.on = Some((JOHN, after(30), after(100_000)));
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    assert_eq!(job.ending(), Some(&Ending::StillOn { outcome: Some(Outcome::Succeeded) }));
+    assert!(!fake.steps().contains(&Step::FinishGeneration), "it may still write");
+    let mut fake = good(Mode::Backup);
+    fake.life[3] = (after(121), again());
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    assert!(job.ending().unwrap().is_success() && fake.now >= after(125 + 4), "{:?}", fake.now);
+    let mut fake = good(Mode::Backup);
+    fake.life[3] = (after(121), again());
+    fake.on = Some((JOHN, after(30), after(100_000)));
+    let (job, _) = run(fake, Plan { at_end: AtEnd::Reboot, ..plan(Mode::Backup) });
+    assert!(job.ending().unwrap().is_success(), "one that was told so is on again, of course");
+}
+
+#[test]
 fn a_client_that_never_comes_up_is_reverted_at_the_deadline() {
     let (job, fake) = run(Fake::default(), plan(Mode::Test));
     let Some(Ending::NeverUp { last_seen }) = job.ending() else { panic!("{:?}", job.ending()) };
@@ -409,5 +436,5 @@ fn people_are_told_when_the_imager_does_something_else() {
     let (job, fake) = restore(said);
     let told = |action: &&Action| matches!(action, Action::Tell(Note::Doing { .. }));
     assert_eq!(fake.performed.iter().filter(told).count(), 3);
-    assert_eq!(job.seen().progress.as_ref().map(|progress| progress.done), Some(2));
+    assert_eq!(job.seen().said.progress.as_ref().map(|progress| progress.done), Some(2));
 }

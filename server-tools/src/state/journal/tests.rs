@@ -1,10 +1,14 @@
 //! Given what stands in the journal, who owns it and what is left to do?
 
+use ghost_contract::{MacAddress, Nonce, UnixTime};
+
 use super::*;
-use crate::dhcp::{Kind, Original};
+use crate::dhcp::{Kind, Original, Swap};
+use crate::job::Step;
 
 fn begun(job: &str) -> Begun {
     Begun {
+        version: VERSION,
         job: job.parse().unwrap(),
         host: "john".parse().unwrap(),
         mac: MacAddress::new([0, 10, 235, 1, 2, 3]),
@@ -14,6 +18,9 @@ fn begun(job: &str) -> Begun {
         at: UnixTime::from_millis(1_769_178_301_000),
         nonce: Nonce::new([7; 16]),
         generation: None,
+        imager: None,
+        deadline: None,
+        at_end: None,
     }
 }
 
@@ -41,13 +48,13 @@ fn a_second_job_is_told_who_has_the_client_since_when() {
 #[test]
 fn an_entry_without_an_owner_is_not_run_over_but_taken_over() {
     let folder = tempfile::tempdir().unwrap();
-    let mut owner = Entry::claim(folder.path(), begun("a")).unwrap();
-    owner.append(swap()).unwrap();
+    let owner = Entry::claim(folder.path(), begun("a")).unwrap();
+    owner.append(&swap()).unwrap();
     drop(owner);
     assert!(matches!(Entry::claim(folder.path(), begun("b")), Err(JournalError::Orphaned)));
     let paths = entries(folder.path()).unwrap();
-    let orphan = Entry::take_over(&paths[0]).unwrap().unwrap();
-    assert!(orphan.state().unwrap().swap.is_some());
+    let (orphan, says) = Entry::take_over(&paths[0]).unwrap().unwrap();
+    assert!(says.state.unwrap().swap.is_some());
     orphan.close().unwrap();
     assert!(entries(folder.path()).unwrap().is_empty());
     assert!(Entry::claim(folder.path(), begun("b")).is_ok());
@@ -56,12 +63,14 @@ fn an_entry_without_an_owner_is_not_run_over_but_taken_over() {
 #[test]
 fn a_torn_line_was_never_acted_upon() {
     let folder = tempfile::tempdir().unwrap();
-    let mut owner = Entry::claim(folder.path(), begun("a")).unwrap();
-    owner.append(Line::Intends { step: Step::MakeTree, at: at() }).unwrap();
-    owner.file.write_all(b"{\"line\":\"swaps\",\"fi").unwrap();
+    let owner = Entry::claim(folder.path(), begun("a")).unwrap();
+    owner.append(&Line::Intends { step: Step::MakeTree, at: at() }).unwrap();
+    (&*owner.file).write_all(b"{\"line\":\"swaps\",\"fi").unwrap();
     let path = owner.path.clone();
     drop(owner);
-    let state = look(&path).unwrap().unwrap();
+    let says = look(&path).unwrap().unwrap().says;
+    assert_eq!(says.damage, None, "this is what a crash leaves");
+    let state = says.state.unwrap();
     assert_eq!((state.swap, state.intended), (None, vec![Step::MakeTree]));
 }
 
@@ -128,4 +137,112 @@ fn a_backup_that_succeeded_while_nobody_looked_becomes_a_generation() {
     let state = State::of(&lines).unwrap();
     let expected = [Step::FinishGeneration, Step::Withdraw, Step::Record, Step::Close];
     assert_eq!(state.left_over(ClientState::Succeeded), expected);
+}
+
+/// An entry of a job that has swapped, without an owner.
+fn orphan(state_folder: &Path) -> PathBuf {
+    let owner = Entry::claim(state_folder, begun("a")).unwrap();
+    owner.append(&Line::Intends { step: Step::MakeTree, at: at() }).unwrap();
+    owner.append(&swap()).unwrap();
+    owner.path.clone()
+}
+
+#[test]
+fn an_entry_of_a_version_without_checksums_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = orphan(folder.path());
+    let text = fs::read_to_string(&path).unwrap();
+    let old: String = text.lines().map(|line| format!("{}\n", line.rsplit_once(' ').unwrap().0)).collect();
+    fs::write(&path, old.replace("\"version\":2,", "")).unwrap();
+    let says = look(&path).unwrap().unwrap().says;
+    assert_eq!(says.damage, None);
+    let state = says.state.unwrap();
+    assert_eq!((state.begun.version, state.swapping.is_left()), (1, true));
+}
+
+#[test]
+fn whatever_byte_is_changed_the_entry_is_no_good_and_what_is_good_of_it_is_still_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = orphan(folder.path());
+    let good = fs::read(&path).unwrap();
+    let whole = line::read(&good);
+    assert_eq!((whole.lines.len(), &whole.damage), (3, &None));
+    for place in 0..good.len() - 1 {
+        for bit in [0x01, 0x10, 0x80] {
+            let mut bad = good.clone();
+            bad[place] ^= bit;
+            let read = line::read(&bad);
+            assert!(read.damage.is_some(), "byte {place}: {:?}", String::from_utf8_lossy(&bad));
+            assert!(read.lines.iter().all(|line| whole.lines.contains(line)), "byte {place}");
+            assert!(read.lines.len() <= 2, "byte {place}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_entry_of_ours_is_not_believed_and_can_be_set_aside() {
+    type Damage = fn(&Path);
+    let cases: [(&str, Damage); 9] = [
+        ("it is empty", |path| fs::write(path, "").unwrap()),
+        ("it has no whole line", |path| fs::write(path, [0; 512]).unwrap()),
+        ("line 1 is no text", |path| fs::write(path, b"\xff\xfe\n").unwrap()),
+        ("line 1 cannot be read", |path| fs::write(path, "garbage\n").unwrap()),
+        ("its first line is missing", |path| {
+            let text = fs::read_to_string(path).unwrap();
+            fs::write(path, text.split_once('\n').unwrap().1).unwrap();
+        }),
+        ("a newer ghostctl has written it", |path| {
+            let newer = Line::Begun(Begun { version: VERSION + 1, ..begun("a") });
+            fs::write(path, newer.to_text().unwrap()).unwrap();
+        }),
+        ("it is not a regular file", |path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        }),
+        ("it is not a regular file", |path| {
+            fs::remove_file(path).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
+        }),
+        ("it belongs to user 7 and not to root", |path| {
+            std::os::unix::fs::chown(path, Some(7), None).unwrap()
+        }),
+    ];
+    for (why, damage) in cases {
+        if why.contains("belongs") && !rustix::process::geteuid().is_root() {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = orphan(folder.path());
+        damage(&path);
+        assert_eq!(look(&path).unwrap().unwrap().says.damage.as_deref(), Some(why));
+        let (entry, says) = Entry::take_over(&path).unwrap().unwrap();
+        assert_eq!(says.damage.as_deref(), Some(why));
+        let kept = entry.set_aside(folder.path()).unwrap();
+        assert!(fs::symlink_metadata(kept).is_ok() && entries(folder.path()).unwrap().is_empty(), "{why}");
+        assert_eq!(set_aside(folder.path()).len(), 1, "{why}");
+        assert!(Entry::claim(folder.path(), begun("b")).is_ok(), "{why}: it is in nobody's way");
+    }
+}
+
+#[test]
+fn who_only_looks_at_an_orphan_does_not_keep_it_from_being_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = orphan(folder.path());
+    let looker = open(&path).unwrap().unwrap();
+    flock(&looker, FlockOperation::NonBlockingLockShared).unwrap();
+    let looks = std::thread::spawn(move || {
+        std::thread::sleep(TRY_EVERY * 3);
+        drop(looker);
+    });
+    assert!(Entry::take_over(&path).unwrap().is_some(), "it is waited for");
+    looks.join().unwrap();
+    assert!(look(&path).unwrap().is_some_and(|seen| !seen.owned));
+}
+
+#[test]
+fn a_living_owner_is_seen_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = Entry::claim(folder.path(), begun("a")).unwrap();
+    assert!(Entry::take_over(&owner.path).unwrap().is_none());
+    assert!(look(&owner.path).unwrap().is_some_and(|seen| seen.owned));
 }

@@ -9,7 +9,9 @@ use ghost_contract::HostName;
 
 use crate::dhcp::Swap;
 use crate::exit::{Exit, WithExit};
+use crate::recovery;
 use crate::site::Site;
+use crate::state::{paths, record};
 use crate::sys::atomic::{self, Real};
 
 /// Writes down what a revert needs. To be called before the entry is changed.
@@ -29,7 +31,9 @@ pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     let path = path(site, host);
     let bytes = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(anyhow!("{host} was not swapped by 'ghostctl dhcp swap'").exit(Exit::Failed));
+            let of_a_job = left_by_its_last_job(site, host);
+            let none = || anyhow!("{host} was not swapped by 'ghostctl dhcp swap'").exit(Exit::Failed);
+            return of_a_job.ok_or_else(none);
         }
         read => read.with_context(|| format!("cannot read {}", path.display()))?,
     };
@@ -42,9 +46,19 @@ pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     serde_json::from_slice(&bytes).with_context(unusable).exit(Exit::Configuration)
 }
 
+/// What the host was offered before its last job, if DHCP offers it the boot file and nobody is responsible for that.
+fn left_by_its_last_job(site: &Site, host: &HostName) -> Option<Swap> {
+    let strays = recovery::strays(site).ok()?;
+    strays.iter().find(|stray| stray.host == host.as_str())?;
+    let records = record::all(&site.ghostrc.state_folder).ok()?;
+    records.into_iter().filter(|record| record.host == *host).filter_map(|record| record.swap).next_back()
+}
+
 pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
     let path = path(site, host);
+    // There is none if the swap was a job's.
     fs::remove_file(&path)
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
         .with_context(|| format!("cannot remove {}", path.display()))
         .exit_by_default(Exit::Failed)
 }
@@ -62,5 +76,5 @@ pub(crate) fn explained(site: &Site, host: &HostName, error: impl Into<anyhow::E
 }
 
 fn path(site: &Site, host: &HostName) -> PathBuf {
-    site.ghostrc.state_folder.join("by-hand").join(format!("{host}.json"))
+    paths::by_hand(&site.ghostrc.state_folder, host)
 }

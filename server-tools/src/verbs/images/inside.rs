@@ -15,7 +15,7 @@ use crate::catalog::listing::Listed;
 use crate::catalog::mounting::{self, Mounted, Wanted};
 use crate::cli::{DiskImageArgs, ExportArgs, LATEST, MountArgs};
 use crate::exit::{Exit, WithExit};
-use crate::job::note::bytes;
+use crate::job::bytes::bytes;
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::sys::clock;

@@ -1,0 +1,52 @@
+//! Where everything below STATEDIR is: the one list of its paths.
+//!
+//! ```text
+//! journal/   IP.jsonl       jobs that run, or that a crash has left
+//! damaged/   IP.jsonl.N     entries of the journal that could not be read whole
+//! jobs/      JOB/           what is kept of each job when it is over
+//! cancel/    JOB            requests to stop a job
+//! by-hand/   HOST.json      swaps that a person has made, until that person reverts them
+//! restart/                  who restarts the DHCP server for whom
+//! images/    HOST.lock      what keeps a generation from being removed
+//! mounts/                   disks of generations that are mounted
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use ghost_contract::{HostName, JobId};
+
+pub fn journal(state_folder: &Path) -> PathBuf {
+    state_folder.join("journal")
+}
+
+pub fn damaged(state_folder: &Path) -> PathBuf {
+    state_folder.join("damaged")
+}
+
+pub fn records(state_folder: &Path) -> PathBuf {
+    state_folder.join("jobs")
+}
+
+pub fn record(state_folder: &Path, job: &JobId) -> PathBuf {
+    records(state_folder).join(job.as_str())
+}
+
+pub fn cancels(state_folder: &Path) -> PathBuf {
+    state_folder.join("cancel")
+}
+
+pub fn by_hand(state_folder: &Path, host: &HostName) -> PathBuf {
+    state_folder.join("by-hand").join(format!("{host}.json"))
+}
+
+pub fn restarts(state_folder: &Path) -> PathBuf {
+    state_folder.join("restart")
+}
+
+pub fn removal_lock(state_folder: &Path, host: &HostName) -> PathBuf {
+    state_folder.join("images").join(format!("{host}.lock"))
+}
+
+pub fn mounts(state_folder: &Path) -> PathBuf {
+    state_folder.join("mounts")
+}
