@@ -43,6 +43,9 @@ CLIENT_PROGRAMS = $(addprefix target/$(STATIC_TARGET)/$(CLIENT_PROFILE)/,ghost-i
 KMOD := target/kmod
 # What is only tried and not installed is built without what makes a release slow to build (Cargo.toml).
 TRIAL := --profile trial
+# So many scenarios run at the same time. Two of them have PCs (LAB_PARALLEL); the third is one that tries the lab itself,
+# or waits for its turn.
+SCENARIOS := 3
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
@@ -58,7 +61,10 @@ demo: CLIENT_PROFILE := trial
 demo: deps rootfs lab
 	$(LAB) demo
 
-test: deps lint unit rootfs rootfs-check kmod-check screens-check e2e
+# Each of the two checks has virtual PCs with one processor, one after the other, so both run at the same time.
+test: deps lint unit rootfs rootfs-check kmod
+	$(MAKE) --jobs=2 --output-sync --old-file=kmod kmod-check screens-check
+	$(MAKE) --old-file=kmod e2e
 
 deps:
 	scripts/install-host-packages $(PACKAGE_LISTS)
@@ -99,7 +105,7 @@ lab:
 	cargo build --locked $(TRIAL) -p ghost-lab -p ghostctl --bins
 
 e2e: kmod lab
-	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- $(SCENARIO)
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- --test-threads=$(SCENARIOS) $(SCENARIO)
 
 # Prints tables and judges nothing: docs/benches.md.
 bench:

@@ -1,5 +1,5 @@
-//! The product: a disk is backed up by a DOS program under a real DOS emulator, checked, destroyed and restored, and
-//! nobody touches anything but `ghostctl`.
+//! A DOS program under a real DOS emulator backs up a disk, checks it, and restores it after it was destroyed. The
+//! scenario uses nothing but `ghostctl`.
 
 use std::fs;
 use std::path::Path;

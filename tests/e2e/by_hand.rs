@@ -1,4 +1,4 @@
-//! What the boot server does for a job, done by hand and by the scenario, so that it can be done wrong.
+//! Does by hand what `ghostctl` does for a job, so that a scenario can do it wrong.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A real DHCP server that does not come back after an edit: the administrator hears it, in its own words, and the
-//! configuration is what it was.
+//! The DHCP server does not come back after an edit. The administrator reads what the server says, and the configuration
+//! is what it was.
 
 use crate::stage::{SOON, Stage};
 

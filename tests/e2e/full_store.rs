@@ -1,4 +1,4 @@
-//! The image store is full in the middle of a backup: nothing is called good, and what was good stays.
+//! The image store gets full in the middle of a backup. No image is called good, and the older generation stays good.
 
 use std::fs;
 use std::time::Duration;

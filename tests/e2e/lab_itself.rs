@@ -1,4 +1,4 @@
-//! The lab leaves nothing: no process, name space, mount, interface or file, however it ends.
+//! However a lab ends, it leaves no process, name space, mount, interface or file.
 
 use std::fs;
 use std::os::unix::process::CommandExt;

@@ -1,5 +1,5 @@
-//! An order that is not good: the client does nothing to its disk, says why on its console and in its report, and
-//! powers off. The server's part is done by hand, since `ghostctl` would not do it wrong.
+//! The client finds an order that is not good. It leaves its disk alone, says why on its console and in its report, and
+//! powers off. The scenario plays the server, since `ghostctl` would not write such an order.
 
 use std::fs;
 use std::time::Duration;

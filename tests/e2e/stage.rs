@@ -1,4 +1,4 @@
-//! What all scenarios stand on: a lab of their own, and how long things take.
+//! What all scenarios use: a lab of their own, and how long things may take.
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! What can happen while an imager runs: whatever it is, the PC goes off, and nothing is called good.
+//! Something goes wrong while an imager runs. Whatever it is, the PC goes off, and no image is called good.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Machines on which nothing works any more are not left so: their watchdogs see to it.
+//! PID 1 or the kernel of a client hangs: a watchdog resets the machine, or powers it off.
 
 use std::time::Duration;
 

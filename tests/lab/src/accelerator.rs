@@ -1,7 +1,7 @@
 //! Whether guests run on the processor itself (KVM) or are emulated (TCG).
 //!
-//! A `/dev/kvm` that is there says little: inside other virtual machines it may be there, run a boot sector, and yet
-//! never get Linux up. So Linux is really started on it, and the answer is kept until the host boots again.
+//! In a virtual machine `/dev/kvm` may exist and run a boot sector, and yet Linux never comes up on it. So a trial starts
+//! Linux once, and its result is kept until the host boots again.
 
 use std::fs;
 use std::io;

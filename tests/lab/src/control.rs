@@ -1,4 +1,4 @@
-//! What one says to a lab's supervisor, and what it answers: one JSON line each way on a socket in its folder.
+//! Requests to a lab's supervisor and its replies: one JSON line each way, on a socket in the lab's folder.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};

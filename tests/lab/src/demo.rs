@@ -1,8 +1,8 @@
-//! The demonstration in a lab of its own, each step shown as it happens: a job of mode `test`, then a backup, and a
-//! restore onto the disk that was wiped. `IMAGER` in the environment shows another imager than a fresh installation's.
+//! The demonstration: in a lab of its own, a test, a backup, and a restore onto the wiped disk, shown as they happen.
+//! `IMAGER` in the environment chooses the imager.
 //!
-//! Three voices are heard: what `ghostctl` says to the administrator, what john says on its serial line, and, with
-//! an arrow, what is looked at or done besides.
+//! Each line says who speaks: `ghostctl` to the administrator, john on its serial line, or, after an arrow, the
+//! demonstration about what it does and checks.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! A lab's folder: where everything of it is kept, and who holds it.
+//! A lab's folder: the paths in it, and its lock.
 //!
-//! The supervisor's log is also the lab's lock: it is locked by whoever has it open since the lab was begun,
-//! that is the supervisor, so the kernel lets it go when the supervisor is gone. A folder whose log nobody
-//! holds is a stale lab. Claiming and removing folders is done under a lock on the folder above.
+//! The supervisor's log is also the lab's lock. The supervisor inherits the locked descriptor, so the kernel drops the
+//! lock when the supervisor ends. A folder whose log is not locked belongs to a stale lab. Labs are claimed and removed
+//! under a lock on the folder above. Does not know what runs in a lab.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ impl LabFolder {
         pid.with_context(|| format!("{} does not name a process: '{}'", path.display(), text.trim()))
     }
 
-    /// Whether somebody holds the lab.
+    /// Whether a supervisor holds the lab.
     pub fn is_up(&self) -> anyhow::Result<bool> {
         if !self.supervisor_log().exists() {
             return Ok(false);
@@ -144,7 +144,7 @@ impl LabFolder {
         fs::remove_dir_all(&self.0).with_context(at("remove", &self.0))
     }
 
-    /// The lock, as an open file that holds it; none if somebody else does.
+    /// The open file that holds the lock; none if another process holds it.
     fn lock(&self) -> anyhow::Result<Option<File>> {
         let path = self.supervisor_log();
         let log = OpenOptions::new().create(true).append(true).open(&path).with_context(at("open", &path))?;
@@ -165,7 +165,7 @@ pub fn all(labs: &Path) -> anyhow::Result<Vec<LabFolder>> {
     entries.map(|entry| Ok(LabFolder(entry.with_context(at("read", labs))?.path()))).collect()
 }
 
-/// Keeps others from claiming or removing labs below this folder, as long as the result lives.
+/// Keeps other processes from claiming or removing labs below this folder until the result is dropped.
 fn lock_folder(labs: &Path) -> anyhow::Result<File> {
     let folder = File::open(labs).with_context(at("open", labs))?;
     flock(&folder, FlockOperation::LockExclusive).with_context(at("lock", labs))?;

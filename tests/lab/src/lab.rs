@@ -1,4 +1,4 @@
-//! A lab as tests and the program `lab` use it: up, its PCs, programs that run in it, down.
+//! A lab as tests and the program `lab` use it: bring it up, use its PCs, run programs in it, end it.
 
 mod ending;
 mod failure;
@@ -44,7 +44,7 @@ pub struct Lab {
     ownership: Option<Ownership>,
 }
 
-/// What makes a lab end with the one who brought it up.
+/// The connection that ends the lab when this process ends.
 #[derive(Debug)]
 struct Ownership {
     line: UnixStream,
@@ -62,7 +62,7 @@ impl Lab {
         command.arg("supervise").arg(folder.path()).stdin(OwnedFd::from(theirs));
         command.stdout(log.try_clone().context(START)?).stderr(log);
         let supervisor = name_space::spawn_in_new(&mut command).context(START)?;
-        // Its copies of the other ends are closed, so that the end of the supervisor is noticed.
+        // Closes our copies of the supervisor's ends, so that we see it when the supervisor ends.
         drop(command);
         let mut first = [0];
         let read = line.read(&mut first).context(START)?;
@@ -74,7 +74,7 @@ impl Lab {
         Ok(Self { folder, config, process, program: program.to_owned(), ownership })
     }
 
-    /// A lab that somebody else brought up.
+    /// A lab that another process brought up.
     pub fn of_name(labs: &Path, name: &HostName, program: &Path) -> anyhow::Result<Self> {
         let folder = LabFolder::new(labs, name);
         if !folder.is_up()? {
@@ -120,7 +120,7 @@ impl Lab {
         Running::start(command, transcript, |command| name_space::spawn_in_those_of(self.process, command))
     }
 
-    /// Where what this program says is kept with the servers' logs.
+    /// The log that keeps what this program says, beside the servers' logs.
     fn transcript(&self, program: &std::ffi::OsStr) -> anyhow::Result<File> {
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
         let path = self.folder.logs().join(name + ".log");

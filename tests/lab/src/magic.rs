@@ -1,8 +1,8 @@
 //! Which PC a frame on the wire would wake.
 //!
 //! A magic packet holds, anywhere in its payload, six bytes FFh and then sixteen times the hardware address
-//! (AMD, "Magic Packet Technology", 1995). What may follow is a SecureOn password of four or six bytes, which
-//! the lab's cards do not ask for. Bytes in, meaning out: no socket in here.
+//! (AMD, "Magic Packet Technology", 1995). A SecureOn password of four or six bytes may follow; the lab's cards ignore it.
+//! Pure; knows no socket.
 
 use ghost_contract::MacAddress;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! The lab's network: a bridge with the boot server's address, and a socket in the wall for each PC.
 //!
-//! Everything is made in the network name space of the calling process, so names need not differ from lab to
-//! lab, and the kernel removes it all with the name space.
+//! All of it is made in the network name space of the calling process. So labs can use the same names, and the kernel
+//! removes everything with the name space.
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
-//! The boot server's servers: their files in the lab's folder, and starting them. All are Debian's own.
+//! Writes the files of the boot server's servers into the lab's folder, and starts the servers. All are Debian's own.
 //!
-//! What is called "inside" happens in the lab's name spaces, that is, in the supervisor.
+//! "Inside" means in the lab's name spaces, that is, in the supervisor.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};

@@ -1,4 +1,4 @@
-//! Running a program of the host to its end.
+//! Runs a program of the host to its end, and makes an error of a bad end.
 
 use std::process::Command;
 

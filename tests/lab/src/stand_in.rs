@@ -1,5 +1,5 @@
-//! What a job with an imager needs in the lab: a PC whose disk has partitions and files, and for the DOS imagers the
-//! template floppy with the stand-in for GHOST.EXE in the base root.
+//! Prepares a job with an imager: a disk with partitions and files for a PC, and for the DOS imagers a template floppy with
+//! the stand-in for GHOST.EXE in the base root.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

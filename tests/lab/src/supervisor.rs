@@ -1,4 +1,6 @@
-//! The first process in a lab's name spaces: makes the lab, runs its PCs, and takes everything with it at the end.
+//! The first process in a lab's name spaces: makes the lab, runs its PCs, and removes everything at the end.
+//!
+//! Performs what [`switchboard`] decides.
 //!
 //! ```text
 //!  making ──▶ up (one loop: requests, magic packets, ended processes) ──▶ ending
@@ -65,8 +67,8 @@ fn live(folder: &LabFolder, owner: UnixStream) -> anyhow::Result<()> {
     }
 }
 
-/// Makes the lab on a thread of its own, so that the owner's going is noticed meanwhile; none if it went. The
-/// thread is then left to fail, since all that it needs is taken away.
+/// Makes the lab on a thread of its own, and watches the owner meanwhile. `None` if the owner has gone; the thread then
+/// fails by itself, since the end of the lab takes away what it needs.
 fn make(
     folder: &LabFolder,
     config: &LabConfig,

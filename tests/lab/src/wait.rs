@@ -1,4 +1,4 @@
-//! Waiting for something to become true, with a deadline.
+//! Waits until a condition holds, with a deadline.
 //!
 //! `LAB_SLOW` stretches every deadline, for machines that are slower than the one that they were set on.
 

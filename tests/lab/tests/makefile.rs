@@ -87,3 +87,25 @@ fn the_tests_try_the_client_s_programs_as_they_are_installed() {
         "{packages}"
     );
 }
+
+#[test]
+fn the_tests_leave_nothing_out_and_do_nothing_twice() {
+    let commands = make(&["--dry-run", "test"], &[]);
+    let steps = [
+        "scripts/lint ",
+        "cargo test --locked --workspace",
+        "rootfs/build ",
+        "rootfs/check ",
+        "kmod/build ",
+        "kmod/check ",
+        "tests/screens/check ",
+        "cargo test --locked --profile trial -p ghost-lab --features e2e",
+    ];
+    for step in steps {
+        assert_eq!(
+            commands.iter().filter(|command| command.starts_with(step)).count(),
+            1,
+            "{step}: {commands:#?}"
+        );
+    }
+}

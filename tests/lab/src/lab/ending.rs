@@ -1,4 +1,4 @@
-//! Ending labs: one's own, somebody else's, and what a stale one has left.
+//! Ends labs: our own, those of other processes, and what a stale lab has left.
 
 use std::io::Read;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What is kept of a lab in which something went wrong, since the lab itself leaves nothing.
+//! Keeps the logs and screens of a lab in which something went wrong. The lab itself leaves nothing when it ends.
 
 use std::fs;
 use std::io;

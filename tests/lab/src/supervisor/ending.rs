@@ -1,4 +1,4 @@
-//! The end of a lab, from inside: nothing of it stays.
+//! Ends a lab from inside: its processes, mounts and folder.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Making a lab from inside, one step after the other.
+//! Makes a lab from inside its name spaces: mounts, servers, network, disks, sockets. Does not know the owner.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,7 +1,7 @@
-//! How a supervisor learns that its lab is to end: its owner has gone, or a signal has come.
+//! Tells a supervisor when its lab must end: the owner has gone, or a signal has come.
 //!
-//! The owner is who holds the other end of a socket. When that end is closed without [`DETACH`] having come
-//! before, the owner is gone, however it went. A lab that was detached ends by request or signal only.
+//! The owner is the process that holds the other end of a socket. The kernel closes that end when the owner ends, in
+//! whatever way, and the lab ends with it. After the owner has sent [`DETACH`], only a request or a signal ends the lab.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! What a lab does when something happens to its PCs: pure, so that it can be tested without one.
+//! Decides what a lab does when something happens to its PCs. Pure; knows neither processes nor sockets.
 //!
 //! ```text
 //!            button, correct magic packet

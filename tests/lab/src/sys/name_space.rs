@@ -1,7 +1,7 @@
-//! Starting a process in name spaces: new ones for a supervisor, a lab's for everything else.
+//! Starts a process in name spaces: in new ones for a supervisor, in the lab's for everything else.
 //!
-//! A process cannot move into another process name space itself, only its children can. So the thread that
-//! starts the process moves its children-to-be, and is used for nothing else afterwards.
+//! A process never changes its own process name space; setns(2) and unshare(2) choose the one of its children. So a
+//! thread does that, starts the process, and ends.
 #![allow(unsafe_code, reason = "what is done between fork and exec needs CommandExt::pre_exec")]
 
 use std::io;

@@ -1,4 +1,4 @@
-//! A socket that sees every frame on an interface that may be a magic packet, and can send frames of its own.
+//! A socket that receives all frames of an interface that can be magic packets, and sends frames.
 #![allow(unsafe_code, reason = "no safe crate binds packet sockets or attaches filters")]
 
 use std::io;
