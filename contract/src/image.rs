@@ -19,10 +19,12 @@ use crate::UnixTime;
 use crate::checksum::Sha256;
 
 pub mod progress;
+mod saved;
 pub mod settings;
 mod sound;
 
 pub use progress::{Ending, Phase, Progress, TargetDisk};
+pub use saved::SavedPart;
 pub use settings::{DirtyNtfs, Discard, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
 pub use sound::Unsound;
 

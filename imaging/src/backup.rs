@@ -14,6 +14,7 @@ use crate::board::Board;
 use crate::folder;
 use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
 use crate::plan::maps::Maps;
+use crate::plan::rehearsal;
 use crate::stream::compressor;
 use crate::stream::save::Method;
 use crate::survey::{self, Looked, Open};
@@ -151,7 +152,10 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         started,
         ended: clock::now(),
     };
+    rehearsal::rehearse(&image).context("what was saved of the disk could not be restored")?;
     folder::finish(&folder, &image, &dump)?;
+    let stored = folder::description(&folder).context("what was saved cannot be read back")?;
+    ensure!(stored == image, "what was saved cannot be read back: {} is another", folder.display());
     Ok(image)
 }
 

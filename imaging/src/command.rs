@@ -30,6 +30,8 @@ struct Done {
     disk_bytes: u64,
     image_bytes: u64,
     notes: Vec<String>,
+    /// What of the disks was saved and how, for people.
+    saved: Vec<String>,
 }
 
 /// Does it, tells of it, and writes how it ended.
@@ -52,7 +54,8 @@ pub fn run(verb: &Verb) -> Result<Ending> {
     });
     let ending = match ended {
         Ok(done) => {
-            let Done { disk_bytes, image_bytes, notes } = done;
+            let Done { disk_bytes, image_bytes, notes, saved } = done;
+            saved.iter().for_each(|line| print(format!("{line}\n").as_bytes()));
             Ending::Done { disk_bytes, image_bytes, notes }
         }
         Err(error) => Ending::Failed { reason: format!("{error:#}"), target: target(verb, &board) },
@@ -84,6 +87,8 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
                 let saved = backup::save(ready, board);
                 let image = saved.map_err(|error| with.error_of(disk, error))?;
                 done.add(&image, with.notes_of(disk, &image.notes));
+                done.saved.push(format!("{}:", disk.display()));
+                done.saved.extend(screen::saved(&image.saved()));
             }
         }
         Verb::Check(_) => {

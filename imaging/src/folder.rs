@@ -26,12 +26,7 @@ pub fn make(folder: &Path) -> Result<()> {
 /// Writes the description, the table and the list of checksums; with them an image is whole.
 pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<()> {
     let description = image.to_json().context("the description cannot be written as JSON")?;
-    let mut sums = String::new();
-    for piece in image.streams().flat_map(|stream| &stream.pieces) {
-        sums += &line(piece.sha256, &piece.file);
-    }
-    sums += &line(sha256(table), TABLE_DUMP);
-    sums += &line(sha256(description.as_bytes()), DISK_IMAGE);
+    let sums = checksums(image, sha256(table), sha256(description.as_bytes()));
     for (name, bytes) in
         [(TABLE_DUMP, table), (CHECKSUMS, sums.as_bytes()), (DISK_IMAGE, description.as_bytes())]
     {
@@ -52,7 +47,24 @@ pub fn description(folder: &Path) -> Result<DiskImage> {
     if listed(&sums, TABLE_DUMP)? != sha256(&read(&dump)?) {
         bail!(not_as_written(&dump));
     }
-    DiskImage::parse(&bytes).with_context(|| cannot_be_believed(&path))
+    let image = DiskImage::parse(&bytes).with_context(|| cannot_be_believed(&path))?;
+    let expected = checksums(&image, sha256(&read(&dump)?), sha256(&bytes));
+    ensure!(
+        read(&sums)? == expected.as_bytes(),
+        "{} does not say the same as {}: one of them was changed",
+        sums.display(),
+        path.display()
+    );
+    Ok(image)
+}
+
+/// The list of checksums of an image whose table dump and description have these.
+fn checksums(image: &DiskImage, dump: Sha256, description: Sha256) -> String {
+    let mut sums = String::new();
+    for piece in image.streams().flat_map(|stream| &stream.pieces) {
+        sums += &line(piece.sha256, &piece.file);
+    }
+    sums + &line(dump, TABLE_DUMP) + &line(description, DISK_IMAGE)
 }
 
 fn not_as_written(path: &Path) -> String {

@@ -6,6 +6,7 @@ mod extent;
 pub mod grow;
 pub mod maps;
 pub mod moves;
+pub mod rehearsal;
 pub mod restore;
 pub mod shrink;
 pub mod table;

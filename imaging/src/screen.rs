@@ -1,6 +1,6 @@
 //! What a person sees who looks at the client's screen from across a room. Pure: progress in, text out.
 
-use ghost_contract::image::{Phase, Progress};
+use ghost_contract::image::{Phase, Progress, SavedPart};
 
 /// The rows of a large character.
 const ROWS: usize = 5;
@@ -133,6 +133,39 @@ fn amounts(progress: &Progress) -> String {
     format!("{done} of {total}, {rate}/s, {eta} left")
 }
 
+/// What of a disk was saved and how, one line a partition.
+pub fn saved(parts: &[SavedPart]) -> Vec<String> {
+    let heads = ["partition", "type", "file system", "size", "used", "saved", "left out", "how"];
+    let cells = |part: &SavedPart| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        [
+            part.partition.map_or_else(|| "beside".to_owned(), |number| number.to_string()),
+            text(&part.kind),
+            text(&part.file_system),
+            size(part.length),
+            part.used.map(size).unwrap_or_default(),
+            size(part.saved),
+            if part.left_out > 0 { size(part.left_out) } else { String::new() },
+            match part.unreadable {
+                0 => part.how.clone(),
+                bad => format!("{}; {} could not be read", part.how, size(bad)),
+            },
+        ]
+    };
+    let rows: Vec<[String; 8]> =
+        std::iter::once(heads.map(str::to_owned)).chain(parts.iter().map(cells)).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: [usize; 8] = std::array::from_fn(width);
+    let line = |row: &[String; 8]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
@@ -221,6 +254,31 @@ mod tests {
         }
         let growing = Progress { phase: Phase::Resizing, region: 1, regions: 1, ..progress(0, 0) };
         assert!(line(&growing).ends_with("; 1 of 1: partition 1: ntfs \"Windows\""), "{}", line(&growing));
+    }
+
+    #[test]
+    fn a_table_says_what_was_saved_of_each_partition() {
+        let part = |partition, used, left_out, unreadable, how: &str| SavedPart {
+            partition,
+            kind: partition.map(|_| "83".to_owned()),
+            file_system: partition.map(|_| "ext4".to_owned()),
+            length: 3 << 20,
+            used,
+            saved: 1 << 20,
+            left_out,
+            unreadable,
+            how: how.to_owned(),
+        };
+        let parts =
+            [part(Some(12), Some(1 << 20), 0, 512, "used blocks"), part(None, None, 7, 0, "every byte")];
+        assert_eq!(
+            saved(&parts),
+            [
+                "partition  type  file system  size     used     saved    left out  how",
+                "12         83    ext4         3.0 MiB  1.0 MiB  1.0 MiB            used blocks; 512 bytes could not be read",
+                "beside                        3.0 MiB           1.0 MiB  7 bytes   every byte",
+            ]
+        );
     }
 
     #[test]

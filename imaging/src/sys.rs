@@ -1,6 +1,7 @@
 //! Effects, one a file. Nothing here decides.
 
 pub mod clock;
+pub mod direct;
 pub mod disk;
 pub mod file;
 pub mod node;

@@ -7,11 +7,15 @@ use std::os::unix::fs::FileExt;
 use anyhow::{Context, Result};
 use ghost_contract::image::{OnReadError, Range};
 
+use super::compressor::Compressor;
 use crate::board::Board;
+use crate::sys::{direct, zero};
 
 const BUFFER: usize = 1 << 20;
-/// Where that fails, so much at a time: no disk has larger sectors.
-const FINE: u64 = 4096;
+/// Where that fails, so much at a time: a page of the kernel's cache.
+const FINE: usize = 4096;
+/// … and where that fails, a sector. A disk with larger ones gives none of those that are in a bad one.
+const SECTOR: usize = 512;
 
 /// Why a stretch was not read.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +35,38 @@ pub enum RawError {
 /// Something that can be read at a position; a disk that is going to fail in tests.
 pub trait Source {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+
+    /// Reads these bytes, and none together with them.
+    fn read_alone(&self, buffer: &mut [u8], position: u64) -> io::Result<()>;
+
+    /// The first byte from this one on that is not known to be zero without reading it.
+    fn next_data(&self, position: u64) -> u64 {
+        position
+    }
 }
 
 impl Source for File {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         FileExt::read_at(self, buffer, position)
+    }
+
+    fn read_alone(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
+        direct::read(self, buffer, position)
+    }
+
+    fn next_data(&self, position: u64) -> u64 {
+        zero::next_data(self, position)
+    }
+}
+
+/// Takes what is read.
+pub trait Sink: Write {
+    fn zeros(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Sink for &mut Compressor {
+    fn zeros(&mut self, length: u64) -> io::Result<()> {
+        Compressor::zeros(self, length)
     }
 }
 
@@ -46,21 +77,33 @@ pub fn read(
     stretch: Range,
     on_error: OnReadError,
     board: &Board,
-    mut taker: impl Write,
+    mut taker: impl Sink,
 ) -> Result<Vec<Range>> {
+    const NOT_TAKEN: &str = "the compressor does not take what was read";
     let mut bad = Vec::new();
     let mut buffer = vec![0; BUFFER];
     let (mut at, end) = (stretch.start, stretch.start.saturating_add(stretch.length));
+    let (mut data, mut zeros) = (at, 0);
     while at < end {
         let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(BUFFER);
+        if data <= at {
+            data = disk.next_data(at);
+        }
         let part = buffer.get_mut(..length).unwrap_or_default();
-        if fill(disk, part, at).is_err() {
+        let is_hole = at + length as u64 <= data;
+        if !is_hole && fill(disk, part, at).is_err() {
             rescue(disk, part, at, on_error, &mut bad)?;
         }
-        taker.write_all(part).context("the compressor does not take what was read")?;
+        if is_hole || zero::is_zero(part) {
+            zeros += length as u64;
+        } else {
+            taker.zeros(std::mem::take(&mut zeros)).context(NOT_TAKEN)?;
+            taker.write_all(part).context(NOT_TAKEN)?;
+        }
         board.add(length as u64);
         at += length as u64;
     }
+    taker.zeros(zeros).context(NOT_TAKEN)?;
     Ok(bad)
 }
 
@@ -79,7 +122,8 @@ fn fill(disk: &impl Source, mut part: &mut [u8], mut at: u64) -> Result<(), RawE
     Ok(())
 }
 
-/// Reads a part once more, in the smallest units, and notes those that the disk does not give.
+/// Reads a part once more in smaller units, and in those that fail sector by sector: what the disk does not give is noted,
+/// or ends it.
 fn rescue(
     disk: &impl Source,
     part: &mut [u8],
@@ -88,16 +132,33 @@ fn rescue(
     bad: &mut Vec<Range>,
 ) -> Result<(), RawError> {
     let mut at = start;
-    for unit in part.chunks_mut(usize::try_from(FINE).unwrap_or(BUFFER)) {
-        let length = unit.len() as u64;
-        match (fill(disk, unit, at), on_error) {
+    for unit in part.chunks_mut(FINE) {
+        match fill(disk, unit, at) {
+            Err(RawError::Read { .. }) => rescue_sectors(disk, unit, at, on_error, bad)?,
+            other => other?,
+        }
+        at += unit.len() as u64;
+    }
+    Ok(())
+}
+
+fn rescue_sectors(
+    disk: &impl Source,
+    unit: &mut [u8],
+    start: u64,
+    on_error: OnReadError,
+    bad: &mut Vec<Range>,
+) -> Result<(), RawError> {
+    let mut at = start;
+    for sector in unit.chunks_mut(SECTOR) {
+        let length = sector.len() as u64;
+        match (disk.read_alone(sector, at), on_error) {
             (Ok(()), _) => {}
-            (Err(error @ RawError::Read { .. }), OnReadError::Rescue) => {
-                drop(error);
-                unit.fill(0);
+            (Err(_), OnReadError::Rescue) => {
+                sector.fill(0);
                 note(bad, Range { start: at, length });
             }
-            (Err(error), _) => return Err(error),
+            (Err(source), OnReadError::Fail) => return Err(RawError::Read { position: at, source }),
         }
         at += length;
     }
@@ -132,6 +193,23 @@ mod tests {
             buffer.copy_from_slice(&self.bytes[from..from + buffer.len()]);
             Ok(buffer.len())
         }
+
+        fn read_alone(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
+            self.read_at(buffer, position).map(drop)
+        }
+    }
+
+    impl Sink for io::Sink {
+        fn zeros(&mut self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for &mut Vec<u8> {
+        fn zeros(&mut self, length: u64) -> io::Result<()> {
+            self.resize(self.len() + usize::try_from(length).unwrap(), 0);
+            Ok(())
+        }
     }
 
     fn disk() -> Bad {
@@ -148,11 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rescue_goes_on_and_lists_where() {
+    fn a_rescue_goes_on_and_lists_the_sectors() {
         let (disk, mut read_bytes) = (disk(), Vec::new());
         let bad = read(&disk, ALL, OnReadError::Rescue, &Board::default(), &mut read_bytes).unwrap();
-        assert_eq!(bad, [Range { start: (1 << 20) + 8192, length: 8192 }]);
-        let place = (1 << 20) + 8192..(1 << 20) + 16384;
+        // 5000 bytes are in ten sectors; the rest of their pages is read.
+        assert_eq!(bad, [Range { start: (1 << 20) + 8192, length: 5120 }]);
+        let place = (1 << 20) + 8192..(1 << 20) + 8192 + 5120;
         assert!(read_bytes[place.clone()].iter().all(|&byte| byte == 0));
         assert_eq!(read_bytes[..place.start], disk.bytes[..place.start]);
         assert_eq!(read_bytes[place.end..], disk.bytes[place.end..]);
@@ -164,5 +243,26 @@ mod tests {
         short.set_len(1 << 20).unwrap();
         let error = read(&short, ALL, OnReadError::Rescue, &Board::default(), io::sink()).unwrap_err();
         assert_eq!(error.to_string(), "the disk ends at byte 1048576, within what is to be read");
+    }
+
+    #[test]
+    fn holes_and_zeros_are_handed_on_as_what_they_are() {
+        let (file, mut read_bytes) = (tempfile::tempfile().unwrap(), Vec::new());
+        file.set_len((300 << 20) + 1000).unwrap();
+        // Beside a hole, zeros that are there; and bytes where parts begin and end.
+        for (at, byte) in [(0, 1), ((1 << 20) - 1, 2), (5 << 20, 0), (200 << 20, 3), ((300 << 20) + 999, 4)] {
+            file.write_all_at(&[byte], at).unwrap();
+        }
+        let all = Range { start: 0, length: (300 << 20) + 1000 };
+        let board = Board::default();
+        read(&file, all, OnReadError::Fail, &board, &mut read_bytes).unwrap();
+        assert_eq!((read_bytes.len() as u64, board.done()), (all.length, all.length));
+        let found: Vec<_> = read_bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte != 0)
+            .map(|(at, byte)| (at, *byte))
+            .collect();
+        assert_eq!(found, [(0, 1), ((1 << 20) - 1, 2), (200 << 20, 3), ((300 << 20) + 999, 4)]);
     }
 }

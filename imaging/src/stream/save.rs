@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use ghost_contract::image::{FileSystem, OnReadError, Range, Stream};
 
-use super::compressor::{self, Compressor};
+use super::compressor::Compressor;
 use super::handover::{Taker, handover};
 use super::pieces::{self, Pieces, Syncing};
 use super::raw;
@@ -195,7 +195,7 @@ fn compressed(
 ) -> Result<(Stream, Syncing)> {
     let mut pieces = Pieces::new(method.folder, name.to_owned(), method.piece_size);
     let (giver, taker) = handover();
-    let compressor = compressor::compressor(giver, method.level, method.threads);
+    let compressor = Compressor::new(giver, method.level, method.threads);
     let mut compressor = compressor.context(COMPRESS)?;
     let (fed, drained) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {

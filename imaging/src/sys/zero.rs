@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::io::Errno;
 
 /// Compared and written at a time.
 const PART: usize = 1 << 20;
@@ -16,6 +17,16 @@ const STRIDE: u64 = 1 << 30;
 pub fn is_zero(bytes: &[u8]) -> bool {
     // Comparing slices is the C library's memcmp, some 10 GB/s.
     bytes.chunks(PART).all(|part| ZEROS.get(..part.len()).is_some_and(|zeros| part == zeros))
+}
+
+/// The first byte from this one on of a file that is not in a hole; this one if nothing is known of holes.
+pub fn next_data(file: &File, at: u64) -> u64 {
+    match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data,
+        // Behind the last one there is nothing but a hole.
+        Err(Errno::NXIO) => file.metadata().map_or(at, |known| known.len()),
+        Err(_) => at,
+    }
 }
 
 /// Writes so many zeros at this place.

@@ -53,7 +53,9 @@ const EXTENDED: [&str; 3] = ["5", "f", "85"];
 
 /// Reads its output for the disk of this name.
 pub fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
-    let Output { partitiontable: described } = serde_json::from_slice(json).map_err(SfdiskError::Syntax)?;
+    // A GPT's name may be no text, such as half of a surrogate pair: sfdisk writes what UTF-8 forbids then.
+    let json = String::from_utf8_lossy(json);
+    let Output { partitiontable: described } = serde_json::from_str(&json).map_err(SfdiskError::Syntax)?;
     let kind = match described.label.as_str() {
         "gpt" => TableKind::Gpt,
         "dos" => TableKind::Dos,

@@ -265,3 +265,33 @@ fn of_two_disks_neither_is_written_when_the_image_of_the_second_is_damaged() {
         assert!(fs::read(target).unwrap() == before, "{} was written", target.display());
     }
 }
+
+#[test]
+fn a_flipped_bit_anywhere_is_found_before_anything_is_written() {
+    let sample = Sample::new();
+    let folder = sample.image.join("disk0");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 6, "{files:?}");
+    let target = sample.target();
+    let before = fs::read(&target).unwrap();
+    let places = noise(13, 16 * 200);
+    for (index, random) in places.chunks(16).enumerate() {
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+        let path = &files[index % files.len()];
+        let mut bytes = fs::read(path).unwrap();
+        let at = usize::try_from(number(&random[..8]) % bytes.len() as u64).unwrap();
+        let bit = 1 << (random[8] % 8);
+        bytes[at] ^= bit;
+        fs::write(path, &bytes).unwrap();
+        let flip = format!("bit {bit} of byte {at} of {}", path.display());
+        let check = command("check", &sample.image, None, "{}").status().unwrap();
+        assert!(!check.success(), "check: {flip}");
+        let (reason, became) = failed("restore", &sample.image, Some(&target), "{}");
+        assert_eq!(became, TargetDisk::Untouched, "{flip}: {reason}");
+        bytes[at] ^= bit;
+        fs::write(path, &bytes).unwrap();
+    }
+    assert!(fs::read(&target).unwrap() == before, "the disk was written");
+    done("check", &sample.image, None, "{}");
+}

@@ -268,3 +268,57 @@ fn settings_that_cannot_be_are_refused() {
     let (said, _) = failed("backup", &image, Some(&disk), "{\"rescue\"");
     assert!(said.contains("no settings that can be understood"), "{said}");
 }
+
+#[test]
+fn an_image_that_no_restore_would_take_is_no_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first partition would begin within a sector.
+    let script = "$real \"$@\" | sed 's/\"sectorsize\": *512/\"sectorsize\": 100/'";
+    let said = with_tool(folder.path(), "sfdisk", script);
+    assert!(said.contains("what was saved of the disk could not be restored"), "{said}");
+    assert!(said.contains("region 0 is not made of whole sectors"), "{said}");
+}
+
+#[test]
+fn a_name_of_a_partition_that_is_no_text_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
+    // Half of a surrogate pair, in the name of the first entry of both copies; then their checksums are made anew.
+    run("sgdisk", &["--change-name=1:A", disk.to_str().unwrap()]);
+    for entries in [1024, 64 * MIB - 33 * 512] {
+        poke(&disk, entries + 56, &[0x00, 0xD8]);
+    }
+    for (header, entries) in [(512, 1024), (64 * MIB - 512, 64 * MIB - 33 * 512)] {
+        let sum = crc32fast::hash(&peek(&disk, entries, 128 * 128));
+        poke(&disk, header + 88, &sum.to_le_bytes());
+        poke(&disk, header + 16, &[0; 4]);
+        let sum = crc32fast::hash(&peek(&disk, header, 92));
+        poke(&disk, header + 16, &sum.to_le_bytes());
+    }
+    done("backup", &image, Some(&disk), "{}");
+    let target = folder.path().join("target");
+    fs::write(&target, noise(3, 64 * MIB)).unwrap();
+    done("restore", &image, Some(&target), "{}");
+    assert!(peek(&target, 0, MIB) == peek(&disk, 0, MIB));
+}
+
+#[test]
+fn a_gap_of_zeros_takes_next_to_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, image, target) =
+        (folder.path().join("disk"), folder.path().join("image"), folder.path().join("target"));
+    // On a disk without a table every byte is saved.
+    disk::blank(&disk, 2 << 30);
+    poke(&disk, 0, &noise(1, MIB));
+    poke(&disk, (2 << 30) - MIB, &noise(2, MIB));
+    done("backup", &image, Some(&disk), "{}");
+    let stored: u64 = description(&image).streams().map(|stream| stream.stored()).sum();
+    assert!(stored < 4 * MIB, "{stored}");
+    disk::blank(&target, 2 << 30);
+    done("restore", &image, Some(&target), "{}");
+    for at in [0, 1 << 30, (2 << 30) - MIB] {
+        assert!(peek(&target, at, MIB) == peek(&disk, at, MIB), "{at}");
+    }
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(&target).unwrap());
+    assert!(blocks * 512 < 8 * MIB, "{blocks} blocks of zeros were written");
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, Table, Tool,
+    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, SavedPart, Table, Tool,
 };
 use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct DiskSummary {
     pub table: Table,
     /// The file systems of which only used blocks are kept.
     pub file_systems: Vec<FileSystemSummary>,
+    /// What of each partition is in the image, and how; none in manifests that are older than this.
+    #[serde(default)]
+    pub saved: Vec<SavedPart>,
     /// Bytes of the disk that are kept.
     pub kept: u64,
     /// The sizes of all its pieces together, bytes.
@@ -137,6 +140,7 @@ fn summarised(folder: String, image: DiskImage) -> DiskSummary {
     let took = u64::try_from(image.ended.since(image.started).as_millis()).unwrap_or(u64::MAX);
     DiskSummary {
         folder,
+        saved: image.saved(),
         file_systems: file_systems.collect(),
         kept: sum(|stream| stream.length),
         stored: sum(ghost_contract::image::Stream::stored),

@@ -1,0 +1,153 @@
+//! What of a disk is in its image, and how: one row a partition, and one for what stands beside them.
+//!
+//! Made from the description alone, so that whoever reads an image can say it: the imager at the end of a backup, the
+//! server in a manifest and on its screen.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Content, DiskImage, RawReason, Region, UnusedReason};
+
+/// How much of a partition is in an image, and why so much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPart {
+    /// The partition's number; none for what stands beside partitions, or for a disk without a table.
+    pub partition: Option<u32>,
+    /// The type that the table says.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// What was found in it, as blkid calls it.
+    pub file_system: Option<String>,
+    /// Bytes.
+    pub length: u64,
+    /// What its file system uses, bytes; none where this is not known.
+    pub used: Option<u64>,
+    /// Bytes of the disk that are in the image.
+    pub saved: u64,
+    /// Bytes that are not in it though nothing says that they are free.
+    pub left_out: u64,
+    /// Bytes that could not be read, in whose place something else is in the image.
+    pub unreadable: u64,
+    /// How it was saved and why so, in words.
+    pub how: String,
+}
+
+impl DiskImage {
+    /// What of the disk is in the image, in the order of its places, what stands beside the partitions last.
+    #[must_use]
+    pub fn saved(&self) -> Vec<SavedPart> {
+        let mut parts: Vec<SavedPart> = Vec::new();
+        for region in &self.regions {
+            let index = parts.iter().position(|part| part.partition == region.partition);
+            let index = index.unwrap_or_else(|| {
+                parts.push(self.part(region));
+                parts.len() - 1
+            });
+            if let Some(part) = parts.get_mut(index) {
+                self.add(part, region);
+            }
+        }
+        parts.sort_by_key(|part| part.partition.is_none());
+        parts
+    }
+
+    fn part(&self, region: &Region) -> SavedPart {
+        let partition = self.table.partitions.iter().find(|one| Some(one.number) == region.partition);
+        SavedPart {
+            partition: region.partition,
+            kind: partition.map(|partition| partition.kind.clone()),
+            file_system: partition.and_then(|partition| partition.file_system.clone()),
+            length: 0,
+            used: None,
+            saved: 0,
+            left_out: 0,
+            unreadable: 0,
+            how: String::new(),
+        }
+    }
+
+    fn add(&self, part: &mut SavedPart, region: &Region) {
+        part.length += region.length;
+        match &region.content {
+            Content::Partclone { used, .. } => {
+                part.used = Some(*used);
+                part.saved += used;
+            }
+            Content::Raw { .. } => part.saved += region.length,
+            Content::Unused { .. } => part.left_out += region.length,
+        }
+        let within = |start: u64, length: u64| {
+            let end = start.saturating_add(length).min(region.end());
+            end.saturating_sub(start.max(region.start))
+        };
+        part.unreadable += self.bad_ranges.iter().map(|bad| within(bad.start, bad.length)).sum::<u64>();
+        let how = how(&region.content);
+        if !part.how.split("; ").any(|known| known == how) {
+            part.how += if part.how.is_empty() { "" } else { "; " };
+            part.how += &how;
+        }
+    }
+}
+
+fn how(content: &Content) -> String {
+    match content {
+        Content::Partclone { tool, version, .. } => format!("used blocks, by {tool} {version}"),
+        Content::Unused { reason: UnusedReason::Swap } => "what was swapped out is left out".to_owned(),
+        Content::Unused { reason: UnusedReason::Unallocated } => {
+            "the middle of gaps is left out, as ordered".to_owned()
+        }
+        Content::Raw { reason, .. } => match reason {
+            RawReason::BesidePartitions => "every byte beside the partitions".to_owned(),
+            RawReason::BehindFileSystem => "every byte behind the file system".to_owned(),
+            RawReason::SwapHeader => "the header of swap".to_owned(),
+            RawReason::NoTool { found: Some(found) } => {
+                format!("every byte: {found}, for which there is no tool")
+            }
+            RawReason::NoTool { found: None } => "every byte: nothing that is known".to_owned(),
+            RawReason::Encrypted { found } => format!("every byte: encrypted ({found})"),
+            RawReason::NotClean { state: why } | RawReason::ToolRefused { said: why } => {
+                format!("every byte: {why}")
+            }
+            RawReason::NoTable { found } => {
+                let found = found.as_deref().map_or_else(String::new, |found| format!(" but {found}"));
+                format!("every byte: no partition table that is understood{found}")
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::image::Range;
+    use crate::sample::disk_image;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_row_says_how_much_of_a_partition_is_in_the_image_and_why() {
+        let mut image = disk_image();
+        image.bad_ranges =
+            vec![Range { start: 2 * MIB, length: 512 }, Range { start: 9 * MIB - 256, length: 512 }];
+        let [ntfs, beside] = &image.saved()[..] else { panic!("{:?}", image.saved()) };
+        assert_eq!(
+            (ntfs.partition, ntfs.kind.as_deref(), ntfs.file_system.as_deref()),
+            (Some(1), Some("7"), Some("ntfs"))
+        );
+        assert_eq!((ntfs.length, ntfs.used, ntfs.saved), (8 * MIB, Some(MIB), MIB + 512));
+        assert_eq!((ntfs.left_out, ntfs.unreadable), (0, 768));
+        assert_eq!(ntfs.how, "used blocks, by partclone.ntfs 0.3.36; every byte behind the file system");
+        assert_eq!(
+            (beside.partition, beside.length, beside.saved, beside.left_out),
+            (None, 2 * MIB, MIB, MIB)
+        );
+        assert_eq!(
+            beside.how,
+            "every byte beside the partitions; the middle of gaps is left out, as ordered"
+        );
+    }
+
+    #[test]
+    fn the_rows_are_the_whole_disk() {
+        let image = disk_image();
+        assert_eq!(image.saved().iter().map(|part| part.length).sum::<u64>(), image.disk.size);
+    }
+}
