@@ -9,9 +9,12 @@
 //! Memory is the proportional set size of our process and all that it started, sampled every 20 ms in a run of its own,
 //! since looking takes time; what a loop device or the page cache has is not in either.
 //!
+//! The last table is of a disk that is one gap of zeros, `GAP=102400` MiB, in which nothing can be left out.
+//!
 //! Prints tables; asserts nothing. Medians. Needs root (loop devices) and what `tests/host-packages` lists.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -32,7 +35,9 @@ fn main() -> Outcome {
     place.make_disk()?;
     let held = place.size * 3 / 8;
     println!("a disk of {megabytes} MiB with {} MiB of files", held / MIB);
-    place.measure(held)
+    place.measure(held)?;
+    let gap: u64 = std::env::var("GAP").ok().and_then(|size| size.parse().ok()).unwrap_or(102_400);
+    place.measure_gap(gap * MIB)
 }
 
 struct Place {
@@ -105,6 +110,28 @@ impl Place {
         let _none_yet = fs::remove_file(&target);
         fs::File::create(&target)?.set_len(self.size)?;
         run(&mut Command::new("sync"))
+    }
+
+    /// A disk without a table, of which every byte is saved, with something only at both ends.
+    fn measure_gap(&self, size: u64) -> Outcome {
+        let disk = self.path("disk");
+        fs::remove_file(&disk)?;
+        let file = fs::File::create(&disk)?;
+        file.set_len(size)?;
+        file.write_all_at(b"before", 0)?;
+        file.write_all_at(b"behind", size - 6)?;
+        println!("\na gap of {} MiB of zeros", size / MIB);
+        println!("{:>17} {:>8} {:>8}", "", "s", "MB/s");
+        self.no_images()?;
+        for verb in ["backup", "check", "restore"] {
+            let target = fs::File::create(self.path("target"))?;
+            target.set_len(size)?;
+            let (mut way, mut ours) = (Way::default(), self.ours(verb)?);
+            way.measure(|| run(&mut ours))?;
+            let time = median(&way.times).as_secs_f64();
+            println!("{verb:>17} {time:>8.2} {:>8.0}", float(size / 1_000_000) / time);
+        }
+        Ok(())
     }
 
     fn measure(&self, held: u64) -> Outcome {

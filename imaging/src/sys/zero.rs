@@ -23,8 +23,8 @@ pub fn is_zero(bytes: &[u8]) -> bool {
 pub fn next_data(file: &File, at: u64) -> u64 {
     match seek(file, SeekFrom::Data(at)) {
         Ok(data) => data,
-        // Behind the last one there is nothing but a hole.
-        Err(Errno::NXIO) => file.metadata().map_or(at, |known| known.len()),
+        // Behind the last one there is nothing but a hole, up to the end.
+        Err(Errno::NXIO) => file.metadata().map_or(at, |known| known.len().max(at)),
         Err(_) => at,
     }
 }

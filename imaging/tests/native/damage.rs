@@ -72,8 +72,10 @@ impl Sample {
         change(&mut described);
         let folder = self.image.join("disk0");
         fs::write(folder.join("disk.json"), described.to_json().unwrap()).unwrap();
-        let sums = format!("cd {} && sha256sum -- disk.json table.sfdisk > SHA256SUMS", folder.display());
-        run("sh", &["-c", &sums]);
+        let own = format!("cd {} && sha256sum -- table.sfdisk disk.json", folder.display());
+        let pieces = described.streams().flat_map(|stream| &stream.pieces);
+        let pieces: String = pieces.map(|piece| format!("{}  {}\n", piece.sha256, piece.file)).collect();
+        fs::write(folder.join("SHA256SUMS"), pieces + &run("sh", &["-c", &own])).unwrap();
     }
 }
 

@@ -43,6 +43,13 @@ pub struct DiskSummary {
     pub took: u64,
 }
 
+impl DiskSummary {
+    /// Bytes of the disk that are not in its image though nothing says that they are free.
+    pub fn left_out(&self) -> u64 {
+        self.saved.iter().map(|part| part.left_out).fold(0, u64::saturating_add)
+    }
+}
+
 /// A file system of which only used blocks are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSystemSummary {

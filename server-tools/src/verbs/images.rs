@@ -149,6 +149,15 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
         let (number, length) = (partition.number, bytes(partition.length));
         output.line(&format!("    {number:>2}  {kind}{label}, {length}{used}"));
     }
+    for part in &disk.saved {
+        let place = part.partition.map_or_else(|| "beside".to_owned(), |number| number.to_string());
+        let left_out = match part.left_out {
+            0 => String::new(),
+            left_out => format!(", {} left out", bytes(left_out)),
+        };
+        let (saved, length, how) = (bytes(part.saved), bytes(part.length), part.how.escape_debug());
+        output.line(&format!("    {place:>6}: {saved} of {length} saved{left_out}: {how}"));
+    }
     if !disk.bad_ranges.is_empty() {
         let lost = disk.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
         output.line(&format!("    {} could not be read: zeros or 'BADSECTOR' stand there", bytes(lost)));
