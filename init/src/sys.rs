@@ -3,6 +3,9 @@
 //! Everything here may wait for a file on a server that has died, and so runs in a thread of its own, except
 //! where a file says that it never waits.
 
+/// Threads are shallow, and all memory is locked: they get small stacks.
+pub(crate) const STACK: usize = 256 * 1024;
+
 pub mod child;
 pub mod clock;
 pub mod console;

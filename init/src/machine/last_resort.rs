@@ -10,7 +10,7 @@ use ghost_contract::order::AtEnd;
 use crate::failure::Failure;
 use crate::sys::console::Console;
 use crate::sys::watchdog::Watchdogs;
-use crate::sys::{clock, power};
+use crate::sys::{STACK, clock, power};
 use crate::watchdog::{Duty, PET_EVERY, Vigil};
 
 /// Waits for signs of life of the loop.
@@ -36,7 +36,7 @@ impl LastResort {
                 Duty::PowerOff => break leave_at_once(&watchdogs),
             }
         };
-        thread::Builder::new().name("last resort".to_owned()).spawn(watch)?;
+        thread::Builder::new().name("last resort".to_owned()).stack_size(STACK).spawn(watch)?;
         Ok(Self { signs_of_life })
     }
 

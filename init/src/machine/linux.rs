@@ -32,13 +32,11 @@ use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
-use crate::sys::{clock, power, signals};
+use crate::sys::{STACK, clock, power, signals};
 use crate::task::{Farewell, Finding, Task};
 
 /// The loop turns at least this often, so that [`LastResort`] sees that it does.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The tasks' threads are shallow, and all memory is locked: they get small stacks.
-const STACK: usize = 256 * 1024;
 /// How long the last words of a session that broke may take to reach the server.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -91,7 +89,9 @@ impl Linux {
             last_resort,
         };
         machine.console.say(concat!("version ", env!("CARGO_PKG_VERSION")));
-        for result in [power::lock_in_memory(), power::take_over_ctrl_alt_del()] {
+        for result in
+            [power::lock_in_memory(), power::never_end_for_memory(), power::take_over_ctrl_alt_del()]
+        {
             result.unwrap_or_else(|error| machine.console.say(&Failure::of(error).to_string()));
         }
         Ok(machine)

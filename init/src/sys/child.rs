@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::process::Command;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -56,6 +57,9 @@ pub enum ChildError {
 
 /// Where programs are looked for: the kernel gives PID 1 no path.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How readily programs are ended when memory runs out, unlike PID 1 from which they would have it.
+const ORDINARY: &str = "0";
 
 /// What is told of the end of a child.
 type Watcher = Box<dyn FnOnce(Departure) + Send>;
@@ -145,7 +149,20 @@ fn start(command: &mut Command) -> Result<Pid, ChildError> {
         .env("PATH", PATH)
         .spawn()
         .map_err(|source| ChildError::Start { program: name_of(command), source })?;
-    i32::try_from(child.id()).map(Pid::from_raw).map_err(|_| ChildError::Number(child.id()))
+    let pid = i32::try_from(child.id()).map(Pid::from_raw).map_err(|_| ChildError::Number(child.id()))?;
+    prefer(pid, ORDINARY);
+    Ok(pid)
+}
+
+/// Makes a program the first that is ended when memory runs out: the job then fails and says so, and what else runs is
+/// needed for that.
+pub fn end_first_for_memory(pid: Pid) {
+    prefer(pid, "1000");
+}
+
+fn prefer(pid: Pid, adjustment: &str) {
+    // A program that has ended already has no such file, and no other reason keeps PID 1 from writing it.
+    let _has_ended = fs::write(format!("/proc/{pid}/oom_score_adj"), adjustment);
 }
 
 fn name_of(command: &Command) -> String {

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::child::{Children, Departure};
+use super::child::{self, Children, Departure};
 use super::file;
 use super::log::Log;
 use super::terminal::FIRST_VT;
@@ -54,7 +54,9 @@ pub fn start(
     }
     command.stderr(errors()?);
     command.arg(&launch.program).args(&launch.arguments).env_clear().envs(launch.environment.iter().copied());
-    Ok(children.spawn(&mut command, at_end)?)
+    let program = children.spawn(&mut command, at_end)?;
+    child::end_first_for_memory(program);
+    Ok(program)
 }
 
 fn open(path: &Path, options: &OpenOptions) -> anyhow::Result<File> {

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::file;
+use super::{STACK, file};
 
 /// So many bytes are kept of the beginning: settings, and what was wrong with them.
 const HEAD: usize = 64 << 10;
@@ -61,7 +61,11 @@ impl Log {
         let pipe = OpenOptions::new().read(true).write(true).open(path).with_context(fails)?;
         let log = Self(Arc::default());
         let keeper = log.clone();
-        thread::Builder::new().name("log".to_owned()).spawn(move || keeper.keep(pipe)).with_context(fails)?;
+        thread::Builder::new()
+            .name("log".to_owned())
+            .stack_size(STACK)
+            .spawn(move || keeper.keep(pipe))
+            .with_context(fails)?;
         Ok(log)
     }
 

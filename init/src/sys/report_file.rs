@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use ghost_contract::{UnixTime, layout};
 
-use super::file;
+use super::{STACK, file};
 
 enum Request {
     Open(Sender<anyhow::Result<()>>),
@@ -38,6 +38,7 @@ impl ReportFile {
         };
         thread::Builder::new()
             .name("report".to_owned())
+            .stack_size(STACK)
             .spawn(write)
             .context("cannot start the writer of the report")?;
         Ok(Self { requests })

@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use signal_hook::iterator::Signals;
 
+use super::STACK;
+
 /// A child has ended; or somebody wants the machine to stop, SIGINT being Ctrl-Alt-Del here.
 const WATCHED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR];
 
@@ -15,6 +17,6 @@ const FAILS: &str = "cannot watch for signals";
 pub fn watch(tell: impl Fn(Signal) + Send + 'static) -> anyhow::Result<()> {
     let mut signals = Signals::new(WATCHED.map(|signal| signal as i32)).context(FAILS)?;
     let forward = move || signals.forever().filter_map(|signal| Signal::try_from(signal).ok()).for_each(tell);
-    thread::Builder::new().name("signals".to_owned()).spawn(forward).context(FAILS)?;
+    thread::Builder::new().name("signals".to_owned()).stack_size(STACK).spawn(forward).context(FAILS)?;
     Ok(())
 }
