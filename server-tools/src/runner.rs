@@ -6,6 +6,7 @@
 pub mod fake;
 pub mod lengthy;
 pub mod linux;
+pub mod offering;
 pub mod steps;
 
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub trait Machine {
     fn now(&self) -> Duration;
     /// Performs an action of the job at this place in the list; the events are what became of it so far.
     fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event>;
+    /// All that was to be performed at this moment has been: what jobs share can begin.
+    fn begin_what_is_shared(&mut self) {}
     /// Waits until something happens or this time has come, and tells which jobs it happened to.
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)>;
 }
@@ -37,6 +40,7 @@ pub fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
                 }
             }
         }
+        machine.begin_what_is_shared();
         if jobs.iter().all(Job::is_closed) {
             return;
         }

@@ -6,6 +6,7 @@ pub mod attributes;
 pub mod clock;
 pub mod copy;
 pub mod crash;
+pub mod descriptors;
 pub mod disk_space;
 pub mod folder;
 pub mod icmp;

@@ -122,8 +122,13 @@ impl Job {
             Step::OfferBoot => {
                 // An answer from before was the machine's own system.
                 self.seen.answered = None;
-                let mut actions = vec![self.enter(Phase::Woken, now), Action::Tell(Note::Waking)];
-                actions.extend(self.time_passed(now));
+                let mut actions = vec![self.enter(Phase::Woken, now)];
+                // It may have been heard of before we hear of the restart.
+                actions.extend(self.catch_up(now));
+                if self.phase == Phase::Woken {
+                    actions.push(Action::Tell(Note::Waking));
+                    actions.extend(self.time_passed(now));
+                }
                 actions
             }
             Step::Revert => vec![self.begin(Step::OfferOwn)],

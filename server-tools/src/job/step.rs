@@ -73,6 +73,19 @@ impl Step {
         }
     }
 
+    /// Whether it changes what DHCP offers, which jobs that are due together share.
+    pub const fn is_offer(self) -> bool {
+        self.is_edit() || self.is_restart()
+    }
+
+    pub const fn is_edit(self) -> bool {
+        matches!(self, Self::Swap | Self::Revert)
+    }
+
+    pub const fn is_restart(self) -> bool {
+        matches!(self, Self::OfferBoot | Self::OfferOwn)
+    }
+
     /// Whether it takes as long as disks do, so that nobody may have to wait for it.
     pub const fn is_lengthy(self) -> bool {
         matches!(self, Self::FinishGeneration | Self::Prune)

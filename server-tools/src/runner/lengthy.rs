@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Something that takes long, with a result.
 pub type Task<T> = Box<dyn FnOnce() -> T + Send>;
@@ -33,24 +33,36 @@ pub struct Lengthy<T> {
     /// Becomes readable when there is a result.
     bell: UnixStream,
     rope: Arc<UnixStream>,
+    /// How many threads there are.
+    count: usize,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl<T: Send + 'static> Lengthy<T> {
+    /// With as many threads as there are processors.
     pub fn new() -> io::Result<Self> {
+        Self::with(thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
+    /// One task is done after the other.
+    pub fn on_one_thread() -> io::Result<Self> {
+        Self::with(1)
+    }
+
+    fn with(count: usize) -> io::Result<Self> {
         let (bell, rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         rope.set_nonblocking(true)?;
         let (finished, results) = channel();
-        Ok(Self { tasks: None, finished, results, bell, rope: Arc::new(rope) })
+        Ok(Self { tasks: None, finished, results, bell, rope: Arc::new(rope), count, threads: Vec::new() })
     }
 
     /// Has a task done for the job at this place in the list.
     pub fn begin(&mut self, index: usize, task: Task<T>) {
-        let threads = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         if self.tasks.is_none() {
             let (tasks, taken) = channel();
             let taken = Arc::new(Mutex::new(taken));
-            (0..threads()).for_each(|_| self.start(Arc::clone(&taken)));
+            self.threads = (0..self.count).map(|_| self.start(Arc::clone(&taken))).collect();
             self.tasks = Some(tasks);
         }
         if let Some(tasks) = &self.tasks {
@@ -59,7 +71,7 @@ impl<T: Send + 'static> Lengthy<T> {
         }
     }
 
-    fn start(&self, tasks: Arc<Mutex<Tasks<T>>>) {
+    fn start(&self, tasks: Arc<Mutex<Tasks<T>>>) -> JoinHandle<()> {
         let (finished, rope) = (self.finished.clone(), Arc::clone(&self.rope));
         thread::spawn(move || {
             loop {
@@ -73,6 +85,15 @@ impl<T: Send + 'static> Lengthy<T> {
                 // If it is full, the bell rings already.
                 let _rings = (&*rope).write(&[1]);
             }
+        })
+    }
+
+    /// Waits until all that was begun is done. Nothing can be begun any more.
+    pub fn join(&mut self) {
+        self.tasks = None;
+        self.threads.drain(..).for_each(|thread| {
+            // It panics nowhere but in tasks, which are caught.
+            let _ended = thread.join();
         });
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ghostrc::Settings;
@@ -10,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
 use super::lengthy::{Lengthy, Panicked};
+use super::offering::Offering;
 use super::steps::{Done, Steps, Work};
 use crate::catalog::Catalog;
 use crate::job::{Action, Event, Failure, FailureKind, Job, Note, Phase, Step};
@@ -81,12 +83,25 @@ pub struct Linux<'a> {
     looked: Duration,
     /// What takes as long as disks do.
     lengthy: Lengthy<Done>,
+    /// What changes the DHCP configuration, and what has the server take that up.
+    edits: Offering,
+    restarts: Offering,
+}
+
+impl Drop for Linux<'_> {
+    fn drop(&mut self) {
+        // Whoever recovers the jobs after a panic must not meet an edit that is being made.
+        self.edits.end();
+        self.restarts.end();
+    }
 }
 
 impl<'a> Linux<'a> {
     /// Takes over the signals, and nothing else yet.
     pub fn new(site: &'a Site, output: &'a mut Output) -> Result<Self, MachineError> {
         let watch = Watch::new().map_err(MachineError::Watch)?;
+        let (shared, told) = (Arc::new(site.clone()), output.clone());
+        let offering = || Offering::new(Arc::clone(&shared), told.clone());
         let cancels = cancel::folder(&site.ghostrc.state_folder);
         // Without a watch the slow look still finds a request.
         let _looked_now_and_then = std::fs::create_dir_all(&cancels).and_then(|()| watch.add(&cancels));
@@ -102,6 +117,8 @@ impl<'a> Linux<'a> {
             watched: HashMap::new(),
             looked: Duration::ZERO,
             lengthy: Lengthy::new().map_err(MachineError::Watch)?,
+            edits: offering().map_err(MachineError::Watch)?,
+            restarts: offering().map_err(MachineError::Watch)?,
         })
     }
 
@@ -136,6 +153,11 @@ impl<'a> Linux<'a> {
     fn step(&mut self, index: usize, job: &Job, step: Step) -> Vec<Event> {
         let steps = Steps { site: self.site, catalog: &self.catalog };
         let Some(client) = self.clients.get_mut(index) else { return Vec::new() };
+        if step.is_offer() {
+            let offering = if step.is_edit() { &mut self.edits } else { &mut self.restarts };
+            offering.ask(index, step, &client.work);
+            return Vec::new();
+        }
         if step.is_lengthy() {
             return match steps.begin(step, &mut client.work) {
                 Ok(task) => {
@@ -161,6 +183,12 @@ impl<'a> Linux<'a> {
     /// The lengthy steps that were done meanwhile.
     fn ended(&mut self) -> Vec<(usize, Event)> {
         let mut events = Vec::new();
+        for (index, step, work, result) in self.edits.take().into_iter().chain(self.restarts.take()) {
+            if let Some(client) = self.clients.get_mut(index) {
+                client.work.take_over(*work);
+            }
+            events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
+        }
         for (index, done) in self.lengthy.take() {
             let Some(client) = self.clients.get_mut(index) else { continue };
             let Some(step) = client.elsewhere.take() else { continue };
@@ -319,7 +347,7 @@ impl<'a> Linux<'a> {
         let mut polled: Vec<PollFd<'_>> = stops
             .chain(arps)
             .chain(self.icmp.as_ref().map(Icmp::as_fd))
-            .chain([self.watch.as_fd(), self.lengthy.as_fd()])
+            .chain([self.watch.as_fd(), self.lengthy.as_fd(), self.edits.as_fd(), self.restarts.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();
         let timeout = timeout.try_into().ok();
@@ -347,6 +375,11 @@ impl Machine for Linux<'_> {
             Action::Tell(note) => self.tell(index, job, &note),
         }
         Vec::new()
+    }
+
+    fn begin_what_is_shared(&mut self) {
+        self.edits.begin();
+        self.restarts.begin();
     }
 
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {

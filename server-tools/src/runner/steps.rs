@@ -17,7 +17,7 @@ use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, Facts};
 use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted};
-use crate::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
+use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::exit::Exit;
 use crate::job::{Failure, FailureKind, Job, Phase, Step};
 use crate::site::Site;
@@ -30,7 +30,7 @@ use crate::sys::lock::LockError;
 use crate::tree::{Contents, Tree};
 
 /// What the steps of one job work with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Work {
     pub begun: Begun,
     /// What the client is asked; none in a recovery.
@@ -62,6 +62,14 @@ impl Work {
         }
     }
 
+    /// Takes over what an offering has made of a copy of it. Nothing else has changed meanwhile but the phases.
+    pub fn take_over(&mut self, copy: Self) {
+        self.swap = copy.swap;
+        self.ticket = copy.ticket;
+        self.remarks = copy.remarks;
+        self.unwritten = copy.unwritten;
+    }
+
     pub fn new(begun: Begun) -> Self {
         Self {
             begun,
@@ -85,8 +93,9 @@ enum StepError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Offer(anyhow::Error),
-    #[error(transparent)]
-    Restart(#[from] RestartError),
+    /// What jobs have shared.
+    #[error("{}", .0.reason)]
+    Shared(Failure),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
@@ -126,7 +135,7 @@ impl StepError {
             Self::Journal(JournalError::Busy(_) | JournalError::Orphaned) => FailureKind::Busy,
             Self::Lock(lock) => busy(lock),
             Self::Offer(error) | Self::Other(error) => FailureKind::of(Exit::of(error)),
-            Self::Restart(error) => FailureKind::of(error.exit()),
+            Self::Shared(failure) => failure.kind,
             other if is_permission(other) => FailureKind::Permission,
             _ => FailureKind::Failed,
         }
@@ -229,10 +238,9 @@ impl Steps<'_> {
                 work.journal = Some(Entry::claim(&self.site.ghostrc.state_folder, begun)?);
             }
             Step::MakeTree => self.make_tree(work)?,
-            Step::Swap => self.swap(work, waiting)?,
-            Step::Revert => self.revert(work, waiting)?,
-            Step::OfferBoot => self.restart(work, Gathering::SWAPS)?,
-            Step::OfferOwn => self.restart(work, Gathering::REVERTS)?,
+            Step::Swap | Step::Revert | Step::OfferBoot | Step::OfferOwn => {
+                return self.offer_all(step, &mut [work], waiting).pop().unwrap_or(Ok(()));
+            }
             Step::AskToStop => self.tree(work).ask_to_stop()?,
             Step::SetAside => work.image = self.catalog.set_aside(&begun.host, &begun.job)?,
             Step::RemoveScratch => self.catalog.remove_staging(&begun.host, &begun.job)?,
@@ -310,34 +318,89 @@ impl Steps<'_> {
         })
     }
 
-    fn swap(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
-        let Work { journal, swap, begun, .. } = work;
-        let purpose = format!("ghostctl {} {}", begun.mode, begun.host);
-        let mut intend = |_: &HostName, intended: &Swap| {
-            *swap = Some(intended.clone());
-            let written = journal.as_ref().map(|journal| journal.append(&Line::Swaps(intended.clone())));
+    /// Does a step that changes what DHCP offers for many jobs at once.
+    pub fn offer(
+        &self,
+        step: Step,
+        mut works: Vec<Box<Work>>,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Vec<(Box<Work>, Result<(), Failure>)> {
+        crash::point(&format!("before-{step:?}"));
+        let intended: Vec<Result<(), StepError>> = works.iter_mut().map(|work| intend(step, work)).collect();
+        let mut ready: Vec<&mut Work> = works
+            .iter_mut()
+            .zip(&intended)
+            .filter(|(_, intended)| intended.is_ok())
+            .map(|(work, _)| &mut **work)
+            .collect();
+        let mut became = self.offer_all(step, &mut ready, waiting).into_iter();
+        let results: Vec<Result<(), StepError>> = intended
+            .into_iter()
+            .map(|intended| intended.and_then(|()| became.next().unwrap_or(Ok(()))))
+            .collect();
+        let pairs = works.into_iter().zip(results).map(|(mut work, result)| {
+            if result.is_ok() {
+                complete(step, &mut work);
+            }
+            (work, result.map_err(|error| Failure::new(error.kind(), &error)))
+        });
+        let done = pairs.collect();
+        crash::point(&format!("after-{step:?}"));
+        done
+    }
+
+    fn offer_all(
+        &self,
+        step: Step,
+        works: &mut [&mut Work],
+        waiting: &mut dyn FnMut(&str),
+    ) -> Vec<Result<(), StepError>> {
+        match step {
+            Step::Swap => self.swap(works, waiting),
+            Step::Revert => self.revert(works, waiting),
+            Step::OfferBoot => self.restart(works, Gathering::SWAPS),
+            _ => self.restart(works, Gathering::REVERTS),
+        }
+    }
+
+    fn swap(&self, works: &mut [&mut Work], waiting: &mut dyn FnMut(&str)) -> Vec<Result<(), StepError>> {
+        let hosts: Vec<HostName> = works.iter().map(|work| work.begun.host.clone()).collect();
+        let mut intend = |host: &HostName, intended: &Swap| {
+            let Some(work) = works.iter_mut().find(|work| work.begun.host == *host) else { return Ok(()) };
+            work.swap = Some(intended.clone());
+            let written = work.journal.as_ref().map(|journal| journal.append(&Line::Swaps(intended.clone())));
             Ok(written.transpose().map(|_written| ())?)
         };
         let mut effects = Real;
-        let mut offers = Offers::new(self.site, purpose, waiting, &mut effects);
-        let hosts = std::slice::from_ref(&begun.host);
-        let Edited { each, ticket, remarks } = offers.swap(hosts, &mut intend).map_err(StepError::Offer)?;
-        work.ticket = ticket;
-        work.remarks.extend(remarks);
-        each.into_iter().collect::<anyhow::Result<()>>().map_err(StepError::Offer)
+        let mut offers = Offers::new(self.site, purpose("swap", &hosts), waiting, &mut effects);
+        let edited = offers.swap(&hosts, &mut intend);
+        match edited {
+            Ok(Edited { each, ticket, remarks }) => {
+                told(works, ticket, remarks);
+                each.into_iter().map(|became| became.map_err(StepError::Offer)).collect()
+            }
+            Err(error) => for_all(works.len(), &error),
+        }
     }
 
-    fn revert(&self, work: &mut Work, waiting: &mut dyn FnMut(&str)) -> Result<(), StepError> {
+    fn revert(&self, works: &mut [&mut Work], waiting: &mut dyn FnMut(&str)) -> Vec<Result<(), StepError>> {
         // Without an intent nothing was changed.
-        let Some(swap) = &work.swap else { return Ok(()) };
-        let host = &work.begun.host;
+        let swapped: Vec<(HostName, Swap)> =
+            works.iter().filter_map(|work| Some((work.begun.host.clone(), work.swap.clone()?))).collect();
+        if swapped.is_empty() {
+            return works.iter().map(|_| Ok(())).collect();
+        }
+        let hosts: Vec<HostName> = swapped.iter().map(|(host, _)| host.clone()).collect();
         let mut effects = Real;
-        let mut offers = Offers::new(self.site, format!("ghostctl revert {host}"), waiting, &mut effects);
-        let swapped = [(host.clone(), swap.clone())];
-        let Edited { each, ticket, remarks } = offers.revert(&swapped).map_err(StepError::Offer)?;
-        work.ticket = ticket;
-        work.remarks.extend(remarks);
-        for became in each {
+        let mut offers = Offers::new(self.site, purpose("revert", &hosts), waiting, &mut effects);
+        let Edited { each, ticket, remarks } = match offers.revert(&swapped) {
+            Ok(edited) => edited,
+            Err(error) => return for_all(works.len(), &error),
+        };
+        told(works, ticket, remarks);
+        let mut each = each.into_iter();
+        let became = works.iter_mut().map(|work| {
+            let became = work.swap.as_ref().and_then(|_| each.next()).unwrap_or(Ok(Reverted::NothingToDo));
             match became.map_err(StepError::Offer)? {
                 Reverted::Restored | Reverted::NothingToDo => {}
                 // There is nothing of ours in it any more, and so nothing to be undone.
@@ -345,13 +408,26 @@ impl Steps<'_> {
                     "somebody else has changed the DHCP entry since the swap, so it was left alone: {fault}"
                 )),
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        became.collect()
     }
 
-    fn restart(&self, work: &Work, gathering: Gathering) -> Result<(), StepError> {
-        let Some(ticket) = work.ticket else { return Ok(()) };
-        Ok(Restarts::of(self.site).serve(ticket, self.site, gathering)?)
+    /// The newest ticket first: whoever restarts for it has restarted for those before it.
+    fn restart(&self, works: &mut [&mut Work], gathering: Gathering) -> Vec<Result<(), StepError>> {
+        let mut served: Vec<(Ticket, Result<(), Failure>)> = Vec::new();
+        for ticket in works.iter().rev().filter_map(|work| work.ticket) {
+            if served.iter().all(|(known, _)| *known != ticket) {
+                let became = Restarts::of(self.site).serve(ticket, self.site, gathering);
+                let became = became.map_err(|error| Failure::new(FailureKind::of(error.exit()), &error));
+                served.push((ticket, became));
+            }
+        }
+        let result = |work: &&mut Work| {
+            let served = served.iter().find(|(ticket, _)| Some(*ticket) == work.ticket);
+            served.map_or(Ok(()), |(_, became)| became.clone().map_err(StepError::Shared))
+        };
+        works.iter().map(result).collect()
     }
 
     fn record(&self, work: &Work, job: Option<&Job>) -> Result<(), StepError> {
@@ -374,6 +450,27 @@ impl Steps<'_> {
         };
         Ok(record::keep(&self.site.ghostrc.state_folder, &record, &report)?)
     }
+}
+
+fn purpose(verb: &str, hosts: &[HostName]) -> String {
+    match hosts {
+        [host] => format!("ghostctl {verb} {host}"),
+        hosts => format!("ghostctl {verb} of {} hosts", hosts.len()),
+    }
+}
+
+/// An edit is told of where the first of its jobs is, and all of them wait for the same restart.
+fn told(works: &mut [&mut Work], ticket: Option<Ticket>, remarks: Vec<String>) {
+    works.iter_mut().filter(|work| work.swap.is_some()).for_each(|work| work.ticket = ticket);
+    if let Some(first) = works.first_mut() {
+        first.remarks.extend(remarks);
+    }
+}
+
+/// The same obstacle for every job that shared an edit.
+fn for_all(count: usize, error: &anyhow::Error) -> Vec<Result<(), StepError>> {
+    let again = || Err(StepError::Shared(Failure::from_error(error)));
+    (0..count).map(|_| again()).collect()
 }
 
 /// Says in the journal what is about to be done. Whatever undoes something is done even if that cannot be said.

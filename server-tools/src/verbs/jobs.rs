@@ -31,7 +31,7 @@ use crate::runner::linux::Linux;
 use crate::runner::steps::Work;
 use crate::site::Site;
 use crate::state::journal::{Begun, VERSION};
-use crate::sys::{clock, random};
+use crate::sys::{clock, descriptors, random};
 
 use super::dhcp::by_hand;
 
@@ -89,6 +89,7 @@ pub(super) fn run(
         prepared.push((work(site, Arc::clone(&host_table), &intent, &plan)?, intent.settings));
         jobs.push(Job::new(plan));
     }
+    descriptors::make_room_for(jobs.len())?;
     let mut machine = Linux::new(site, output).exit_by_default(Exit::Configuration)?;
     for (work, settings) in prepared {
         machine.add(work, settings).exit_by_default(Exit::Configuration)?;

@@ -44,7 +44,7 @@ impl BootServer {
         fs::write(server.path("tftp/pxelinux.0"), "boots").unwrap();
         fs::write(server.path("exports"), server.folder.path().to_str().unwrap()).unwrap();
         let service = format!(
-            "#!/bin/sh\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\ncp {0}/dhcp/dhcpd.conf {0}/served\n",
+            "#!/bin/sh\nwhile [ -e {0}/hold ]; do sleep 0.05; done\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\ncp {0}/dhcp/dhcpd.conf {0}/served\n",
             server.folder.path().display()
         );
         fs::write(server.path("service"), service).unwrap();

@@ -2,7 +2,7 @@
 
 use std::process::Child;
 
-use super::boot_server::{BootServer, said};
+use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client};
 
 #[test]
@@ -32,4 +32,70 @@ fn ten_hosts_in_one_program_cause_two_restarts() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(server.configured(), before);
     assert!(server.restarts() <= 3, "{}", std::fs::read_to_string(server.path("restarts")).unwrap());
+}
+
+#[test]
+#[cfg(feature = "crash-points")]
+fn hosts_that_are_due_together_share_one_edit_each_way() {
+    let server = BootServer::with_hosts(10);
+    let before = server.configured();
+    let log = server.path("places");
+    let all_are_offered = |server: &BootServer| {
+        let configuration = server.configuration();
+        move || {
+            let configured = std::fs::read_to_string(&configuration).unwrap_or_default();
+            configured.matches("\"pxelinux.0\"; # pc").count() == 10
+        }
+    };
+    let _clients: Vec<Client> = (2..12)
+        .map(|number| {
+            let may_come_up = Box::new(all_are_offered(&server));
+            Client::waiting(&server, number, Behaviour::Succeeds, may_come_up)
+        })
+        .collect();
+    let hosts = (2..12).map(|number| format!("pc{number}"));
+    let words = std::iter::once("test".to_owned()).chain(hosts);
+    let output = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(server.configured(), before);
+    let places = std::fs::read_to_string(log).unwrap();
+    let count = |place: &str| places.lines().filter(|line| *line == place).count();
+    assert_eq!((count("before-Swap"), count("before-OfferBoot")), (1, 1));
+    assert!(count("before-Revert") < 10, "{}", count("before-Revert"));
+}
+
+#[test]
+fn nobody_waits_for_a_restart_that_is_anothers() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let _first = Client::off(&server, 2, Behaviour::Succeeds);
+    let configuration = server.configuration();
+    let first_is_reverted = move || {
+        let configured = std::fs::read_to_string(&configuration).unwrap_or_default();
+        !configured.contains("\"pxelinux.0\"; # pc2")
+    };
+    let _second = Client::waiting(&server, 3, Behaviour::Succeeds, Box::new(first_is_reverted));
+    let running = server.start(&["test", "pc2", "pc3"]);
+    wait_until("both are swapped", || server.restarts() > 0);
+    std::fs::write(server.path("hold"), "").unwrap();
+    let journal = server.path("state/journal/192.168.7.3.jsonl");
+    let is_up = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"phase\":\"up\""));
+    wait_until("the second is heard while the first one's restart is held up", is_up);
+    std::fs::remove_file(server.path("hold")).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(server.configured(), before);
+}
+
+#[test]
+fn too_few_files_that_may_be_open_are_refused_before_anything_is_touched() {
+    let server = BootServer::with_hosts(1);
+    let before = server.configured();
+    let asked = server.command(["test", "pc2"]);
+    let mut limited = std::process::Command::new("prlimit");
+    let output = limited.arg("--nofile=60").arg(asked.get_program()).args(asked.get_args()).output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("only 60 are allowed"), "{}", said(&output));
+    assert_eq!((server.configured(), server.restarts()), (before, 0));
+    assert!(server.journal().is_empty());
 }

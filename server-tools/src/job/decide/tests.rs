@@ -341,6 +341,19 @@ fn a_step_that_is_being_done_when_the_job_ends_is_waited_for() {
 }
 
 #[test]
+fn a_client_that_is_up_before_the_end_of_the_restart_is_heard_of() {
+    let mut job = Job::new(plan(Mode::Test));
+    job.decide(Event::Begun, after(0));
+    job.decide(Event::StepDone(Step::Claim), after(0));
+    job.decide(Event::TimePassed, after(10));
+    job.decide(Event::StepDone(Step::MakeTree), after(10));
+    job.decide(Event::StepDone(Step::Swap), after(10));
+    job.decide(up(JOHN), after(20));
+    let restarted = job.decide(Event::StepDone(Step::OfferBoot), after(30));
+    assert_eq!((job.phase(), restarted.last()), (Phase::Up, Some(&Action::Do(Step::Revert))));
+}
+
+#[test]
 fn what_the_journal_could_not_be_told_is_told_once_and_no_success() {
     let mut job = Job::new(plan(Mode::Test));
     job.decide(Event::Begun, after(0));

@@ -1,0 +1,102 @@
+//! The DHCP steps of all jobs of a program. Those that are due together are one edit, and then one restart, done on a thread
+//! of its own: nobody waits for an edit or a restart of another.
+//!
+//! ```text
+//! asked ──▶ queue ──(nothing is being done)──▶ all of one kind at once ──thread──▶ answers
+//!             ▲ what is asked for meanwhile
+//! ```
+//! Does not know what a job makes of the answers.
+
+use std::io;
+use std::mem;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use super::lengthy::{Lengthy, Panicked};
+use super::steps::{Steps, Work};
+use crate::catalog::Catalog;
+use crate::job::{Failure, Step};
+use crate::output::Output;
+use crate::site::Site;
+
+/// A job's work, after the step was tried with it.
+pub type Answer = (usize, Step, Box<Work>, Result<(), Failure>);
+type Answers = Vec<(Box<Work>, Result<(), Failure>)>;
+
+/// What is asked for, and by which job.
+#[derive(Debug)]
+struct Asked {
+    index: usize,
+    step: Step,
+    work: Box<Work>,
+}
+
+/// Does DHCP steps of one kind, edits or restarts, for many jobs.
+#[derive(Debug)]
+pub struct Offering {
+    site: Arc<Site>,
+    output: Output,
+    thread: Lengthy<Answers>,
+    queue: Vec<Asked>,
+    /// Whose steps are being done.
+    doing: Vec<(usize, Step)>,
+}
+
+impl Offering {
+    pub fn new(site: Arc<Site>, output: Output) -> io::Result<Self> {
+        Ok(Self { site, output, thread: Lengthy::on_one_thread()?, queue: Vec::new(), doing: Vec::new() })
+    }
+
+    /// Has a step done for the job at this place in the list, with a copy of its work.
+    pub fn ask(&mut self, index: usize, step: Step, work: &Work) {
+        self.queue.push(Asked { index, step, work: Box::new(work.clone()) });
+    }
+
+    /// Begins what is asked for, unless something is being done. What undoes comes before what does.
+    pub fn begin(&mut self) {
+        let steps = [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot];
+        let next = steps.into_iter().find(|step| self.queue.iter().any(|asked| asked.step == *step));
+        let Some(step) = next.filter(|_| self.doing.is_empty()) else { return };
+        let (now, later) = mem::take(&mut self.queue).into_iter().partition(|asked| asked.step == step);
+        self.queue = later;
+        let now: Vec<Asked> = now;
+        self.doing = now.iter().map(|asked| (asked.index, step)).collect();
+        let works = now.into_iter().map(|asked| asked.work).collect();
+        let (site, mut output) = (Arc::clone(&self.site), self.output.clone());
+        self.thread.begin(
+            0,
+            Box::new(move || {
+                let catalog = Catalog::new(&site.ghostrc.store_folder);
+                let steps = Steps { site: &site, catalog: &catalog };
+                steps.offer(step, works, &mut |holder| output.waiting(holder))
+            }),
+        );
+    }
+
+    /// What was done since the last call; what was asked for meanwhile is begun.
+    pub fn take(&mut self) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for (_, ended) in self.thread.take() {
+            let doing = mem::take(&mut self.doing).into_iter();
+            match ended {
+                Ok(works) => answers.extend(
+                    doing.zip(works).map(|((index, step), (work, result))| (index, step, work, result)),
+                ),
+                // What it has changed only the journal knows. Whoever catches this recovers by that.
+                Err(Panicked) => std::panic::resume_unwind(Box::new(Panicked)),
+            }
+        }
+        self.begin();
+        answers
+    }
+
+    /// Waits for what is being done. What is only asked for is not done.
+    pub fn end(&mut self) {
+        self.queue.clear();
+        self.thread.join();
+    }
+
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.thread.as_fd()
+    }
+}
