@@ -9,15 +9,18 @@
 //! DOS never sees a dynamic name (HOWTO, V1.1): the job's folder is bound to a fixed place, so what goes
 //! into AUTOEXEC.BAT is the same for every client and every job, but for the command.
 
+mod commands;
 mod compose;
 mod extract;
+mod startup;
 mod volume;
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use volume::Volume;
 
-pub use compose::{AUTOEXEC_BAT, Template, compose};
+pub use commands::{Commands, Dosemu};
+pub use compose::{AUTOEXEC_BAT, Replaced, Template, compose};
 pub use extract::{BootFile, extract, read};
 
 /// What DOS runs at its start, in the root folder of the floppy.
@@ -106,6 +109,14 @@ pub enum BootdiskError {
         /// What a DOS would need.
         missing: &'static str,
     },
+    /// The administrator's own configuration would not start with AUTOEXEC.BAT.
+    #[error("{name} starts something else than AUTOEXEC.BAT, or asks what to start: {line}")]
+    StartsOther {
+        /// Its name.
+        name: &'static str,
+        /// The line that says so.
+        line: String,
+    },
     /// A file's name is none that DOS could read.
     #[error(
         "{name:?} cannot be the name of a file in DOS: eight characters, a dot and three more are the most, without blanks"
@@ -148,6 +159,14 @@ pub fn fill(template: Vec<u8>, command: &str) -> Result<Vec<u8>, BootdiskError> 
     let before = volume.read(AUTOEXEC)?;
     let after = fill_autoexec(&before, command)?;
     replace_autoexec(volume, before.len(), &after)
+}
+
+/// What is on a floppy of DOSEmu's commands.
+///
+/// # Errors
+/// When the image cannot be read.
+pub fn commands(template: Vec<u8>) -> Result<Commands, BootdiskError> {
+    Ok(Commands::among(&extract(template)?))
 }
 
 /// Whether a command can stand in a batch file.

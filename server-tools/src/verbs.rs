@@ -17,7 +17,7 @@ use anyhow::anyhow;
 use clap::CommandFactory;
 use ghost_contract::{HostName, Mode};
 
-use crate::cli::{Asked, Cli, JobArgs, Verb};
+use crate::cli::{Asked, BootdiskArgs, Cli, JobArgs, Verb};
 use crate::exit::{Exit, WithExit};
 use crate::manual;
 use crate::output::{Detail, Form, Output};
@@ -33,6 +33,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let form = if cli.everywhere.json { Form::Json } else { Form::Plain };
     let detail = if cli.everywhere.verbose { Detail::Everything } else { Detail::Usual };
     let mut output = Output::new(form, detail);
+    if let Verb::Bootdisk(arguments @ BootdiskArgs { output: Some(path), .. }) = &cli.verb {
+        return bootdisk::run(path, arguments, &mut output);
+    }
     let site = Site::open(&cli.everywhere.config, cli.everywhere.lock_timeout);
     let site = site.exit_by_default(Exit::Configuration)?;
     if form == Form::Plain {
@@ -68,7 +71,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Recover { dry_run: true } => recover::say(&site, &mut output),
         Verb::Recover { dry_run: false } => recover::run(&site, &mut output),
         Verb::Images(asked) => images::run(&site, asked, &mut output),
-        Verb::Bootdisk(arguments) => bootdisk::run(&site, arguments, &mut output),
+        Verb::Bootdisk(arguments) => bootdisk::run(&bootdisk::place(&site), arguments, &mut output),
         Verb::Doctor { hosts } => Ok(doctor::run(&site, hosts, &mut output)),
         // Done above, since it needs no settings.
         Verb::GenerateManual { .. } => Ok(Exit::Done),

@@ -2,20 +2,18 @@
 
 use std::io::Write as _;
 
+use super::commands::Commands;
 use super::extract::{BootFile, read_all};
+use super::startup::{self, CONFIG, FREEDOS_CONFIG, FREEDOS_KERNEL};
 use super::volume::{Files, Volume};
 use super::{AUTOEXEC, BootdiskError, GHOST, fill};
 
 /// The AUTOEXEC.BAT of a template that has none of its own: it leaves the marks by which an imager is judged.
 pub const AUTOEXEC_BAT: &str = include_str!("AUTOEXEC.BAT");
 /// What a DOS boots with: FreeDOS, MS-DOS, PC DOS and DR-DOS.
-const KERNELS: [&str; 3] = ["KERNEL.SYS", "IO.SYS", "IBMBIO.COM"];
+const KERNELS: [&str; 3] = [FREEDOS_KERNEL, "IO.SYS", "IBMBIO.COM"];
 /// What reads AUTOEXEC.BAT.
 const SHELL: &str = "COMMAND.COM";
-/// Commands of DOSEmu that [`AUTOEXEC_BAT`] calls. dosbox-x has no use for them.
-const DOSEMU_COMMANDS: [&str; 2] = ["LREDIR", "EXITEMU"];
-/// How names of programs end.
-const PROGRAMS: [&str; 2] = ["COM", "EXE"];
 
 /// A template floppy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,15 +24,29 @@ pub struct Template {
     pub files: Vec<String>,
     /// Bytes that are free.
     pub free: u64,
-    /// Commands that AUTOEXEC.BAT calls and that are not on it: DOSEmu then has to have them on its path.
-    pub not_on_it: Vec<&'static str>,
+    /// What is on it of DOSEmu's commands. Under DOSEmu, no job can run without them.
+    pub commands: Commands,
+    /// The configuration of the image that would have started something else, and the line that says so. It was
+    /// replaced.
+    pub replaced: Option<Replaced>,
+}
+
+/// A configuration that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its name.
+    pub name: &'static str,
+    /// The line on account of which it was replaced.
+    pub line: String,
 }
 
 /// Puts files on a bootable image. Those that are there under the same name are replaced, and AUTOEXEC.BAT is
-/// [`AUTOEXEC_BAT`] unless there is one among the files.
+/// [`AUTOEXEC_BAT`] unless there is one among the files. What DOS reads before it gives drive letters up to Z:, and
+/// starts AUTOEXEC.BAT and nothing else.
 ///
 /// # Errors
-/// When the image cannot be booted or has no room, a name is none of DOS, or what comes out is no template.
+/// When the image cannot be booted or has no room, a name is none of DOS, one of the files starts something else, or
+/// what comes out is no template.
 pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> Result<Template, BootdiskError> {
     for file in &mut files {
         file.path = dos_path(&file.path)?;
@@ -48,6 +60,7 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> Result<Template, Boo
     }
     let mut volume = Volume::open(image)?;
     let before = volume.look(read_all)?;
+    let replaced = configure(&before, &mut files)?;
     volume.with(|target| {
         check_room(target, &before, &files)?;
         files.iter().try_for_each(|file| put(target, file))
@@ -59,9 +72,29 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> Result<Template, Boo
     check(&on_it, &files)?;
     let image = volume.into_image();
     fill(image.clone(), "")?;
-    let files = on_it.into_iter().map(|file| file.path).collect::<Vec<_>>();
-    let called = |command: &&str| !PROGRAMS.iter().any(|end| files.contains(&format!("{command}.{end}")));
-    Ok(Template { image, free, not_on_it: DOSEMU_COMMANDS.into_iter().filter(called).collect(), files })
+    let commands = Commands::among(&on_it);
+    Ok(Template { image, free, commands, replaced, files: on_it.into_iter().map(|file| file.path).collect() })
+}
+
+/// Adds to the files what DOS reads before AUTOEXEC.BAT. One that the administrator brings is never replaced.
+fn configure(before: &[BootFile], files: &mut Vec<BootFile>) -> Result<Option<Replaced>, BootdiskError> {
+    let is_there = |name: &str| before.iter().chain(files.iter()).any(|file| file.path == name);
+    let name = if is_there(FREEDOS_KERNEL) && is_there(FREEDOS_CONFIG) { FREEDOS_CONFIG } else { CONFIG };
+    let own = files.iter().position(|file| file.path == name);
+    let found = own.map(|index| &files[index]).or_else(|| before.iter().find(|file| file.path == name));
+    let startup = startup::prepare(found.map_or(&[], |file| &file.content));
+    let replaced = startup.in_the_way.map(|line| Replaced { name, line });
+    match (own, replaced) {
+        (Some(_), Some(Replaced { name, line })) => Err(BootdiskError::StartsOther { name, line }),
+        (Some(index), None) => {
+            files[index].content = startup.content;
+            Ok(None)
+        }
+        (None, replaced) => {
+            files.push(BootFile { path: name.to_owned(), content: startup.content });
+            Ok(replaced)
+        }
+    }
 }
 
 /// Whether everything is on the floppy that it needs, and is what it was.
@@ -166,8 +199,72 @@ mod tests {
         assert!(!String::from_utf8(read(filled, AUTOEXEC).unwrap()).unwrap().contains(COMMAND_PLACEHOLDER));
         assert_eq!(
             template.files,
-            ["KERNEL.SYS", "COMMAND.COM", "AUTOEXEC.BAT", "GHOST.EXE", "UTIL/MOUSE.COM"]
+            ["KERNEL.SYS", "COMMAND.COM", "AUTOEXEC.BAT", "GHOST.EXE", "UTIL/MOUSE.COM", "CONFIG.SYS"]
         );
+    }
+
+    fn config(template: &Template, name: &str) -> String {
+        String::from_utf8(read(template.image.clone(), name).unwrap()).unwrap()
+    }
+
+    /// Without it, DOSEmu 1.4 says "invalid drive" and Ghost is called all the same.
+    #[test]
+    fn drive_letters_reach_to_z_in_the_file_that_this_dos_reads() {
+        let program = || vec![file("GHOST.EXE", b"MZ")];
+        let template = compose(bootable(), program()).unwrap();
+        assert_eq!(config(&template, "CONFIG.SYS"), "LASTDRIVE=Z\r\n");
+
+        let mut freedos = bootable();
+        put_on(&mut freedos, "FDCONFIG.SYS", b"FILES=20\r\n");
+        put_on(&mut freedos, "CONFIG.SYS", b"FILES=30\r\n");
+        let template = compose(freedos, program()).unwrap();
+        assert_eq!(config(&template, "FDCONFIG.SYS"), "FILES=20\r\nLASTDRIVE=Z\r\n");
+        assert_eq!(config(&template, "CONFIG.SYS"), "FILES=30\r\n", "FreeDOS does not read it");
+
+        let mut msdos = formatted(1440 * KIB);
+        for name in ["IO.SYS", "COMMAND.COM", "FDCONFIG.SYS"] {
+            put_on(&mut msdos, name, b"FILES=20\r\n");
+        }
+        let template = compose(msdos, program()).unwrap();
+        assert_eq!(config(&template, "CONFIG.SYS"), "LASTDRIVE=Z\r\n");
+        assert_eq!(config(&template, "FDCONFIG.SYS"), "FILES=20\r\n", "only FreeDOS reads it");
+    }
+
+    /// The installer of FreeDOS' own floppy runs a batch file of its own, with the client's disk open for writing.
+    #[test]
+    fn what_would_start_an_installer_is_replaced_and_that_is_told() {
+        let menu = b"MENU 1. Install to harddisk\r\nMENUDEFAULT=1,120\r\n\
+            1?SHELL=A:\\COMMAND.COM /P=A:\\FREEDOS\\FDAUTO.BAT\r\n";
+        let mut image = bootable();
+        put_on(&mut image, "FDCONFIG.SYS", menu);
+        let template = compose(image, vec![file("GHOST.EXE", b"MZ")]).unwrap();
+        let line = "MENU 1. Install to harddisk".to_owned();
+        assert_eq!(template.replaced, Some(Replaced { name: "FDCONFIG.SYS", line }));
+        let config = config(&template, "FDCONFIG.SYS");
+        assert!(!config.contains("FDAUTO") && config.contains("LASTDRIVE=Z\r\n"), "{config}");
+    }
+
+    #[test]
+    fn a_configuration_of_ones_own_that_starts_something_else_is_refused_and_not_replaced() {
+        let own = file("config.sys", b"SHELL=A:\\COMMAND.COM /P=A:\\SETUP.BAT\r\n");
+        let error = refusal(bootable(), vec![file("GHOST.EXE", b"MZ"), own]);
+        assert!(error.contains("CONFIG.SYS") && error.contains("/P=A:\\SETUP.BAT"), "{error}");
+        let own = file("config.sys", b"FILES=40\r\n");
+        let template = compose(bootable(), vec![file("GHOST.EXE", b"MZ"), own]).unwrap();
+        assert_eq!(config(&template, "CONFIG.SYS"), "FILES=40\r\nLASTDRIVE=Z\r\n");
+    }
+
+    /// FreeCOM looks for programs in the current folder only, and what has become current is M:.
+    #[test]
+    fn commands_are_called_where_they_are() {
+        for command in ["LREDIR", "EXITEMU", "GHOST.EXE"] {
+            for line in AUTOEXEC_BAT.lines().filter(|line| line.contains(command)) {
+                assert!(line.contains(&format!("A:\\{command}")), "{line}");
+            }
+        }
+        let called = AUTOEXEC_BAT.find("A:\\GHOST.EXE BackUpCommand").unwrap();
+        let looked = AUTOEXEC_BAT.find("IF NOT EXIST Z:\\NUL GOTO FAILED").unwrap();
+        assert!(looked < called, "Ghost is not called without its drives");
     }
 
     #[test]
@@ -182,9 +279,9 @@ mod tests {
     #[test]
     fn what_dosemu_would_miss_is_told() {
         let without = compose(bootable(), vec![file("GHOST.EXE", b"MZ")]).unwrap();
-        assert_eq!(without.not_on_it, ["LREDIR", "EXITEMU"]);
+        assert_eq!(without.commands.missing, ["LREDIR", "EXITEMU"]);
         let files = vec![file("GHOST.EXE", b"MZ"), file("LREDIR.COM", b"l"), file("EXITEMU.EXE", b"e")];
-        assert_eq!(compose(bootable(), files).unwrap().not_on_it, Vec::<&str>::new());
+        assert_eq!(compose(bootable(), files).unwrap().commands.missing, Vec::<&str>::new());
     }
 
     #[test]
@@ -211,7 +308,7 @@ mod tests {
     fn what_does_not_fit_is_told_before_anything_is_written() {
         let files = vec![file("GHOST.EXE", &vec![7; 1440 * KIB])];
         let error = refusal(bootable(), files);
-        assert!(error.starts_with("the files need 1475072 bytes, and the image has "), "{error}");
+        assert!(error.starts_with("the files need 1475584 bytes, and the image has "), "{error}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `ghostctl bootdisk`: a template floppy from a folder with GHOST.EXE and a bootable image.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::bootdisk::{self, BootFile, Template};
+use ghost_contract::bootdisk::{self, BootFile, Replaced, Template};
 use ghost_contract::layout;
 use serde::Serialize;
 
@@ -26,12 +26,20 @@ struct Made<'a> {
     free: u64,
     files: &'a [String],
     missing_for_dosemu: &'a [&'static str],
+    commands_of: Option<String>,
+    replaced: Option<&'static str>,
 }
 
-/// Does what was asked for.
-pub(super) fn run(site: &Site, arguments: &BootdiskArgs, output: &mut Output) -> anyhow::Result<Exit> {
-    let by_default = || site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY);
-    let path = arguments.output.clone().unwrap_or_else(by_default);
+/// Where clients look for the template.
+pub(super) fn place(site: &Site) -> PathBuf {
+    site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY)
+}
+
+/// Makes the template at this path.
+pub(super) fn run(path: &Path, arguments: &BootdiskArgs, output: &mut Output) -> anyhow::Result<Exit> {
+    // A name alone has no folder that could be written to disk.
+    let path =
+        &std::path::absolute(path).with_context(|| format!("cannot use the name {}", path.display()))?;
     let image = read_image(&arguments.image)?;
     let files = read_folder(&arguments.folder)?;
     let (from, folder) = (arguments.image.display(), arguments.folder.display());
@@ -44,9 +52,9 @@ pub(super) fn run(site: &Site, arguments: &BootdiskArgs, output: &mut Output) ->
         return Err(exists.exit(Exit::Usage));
     }
     if !arguments.dry_run {
-        write(&path, &template.image)?;
+        write(path, &template.image)?;
     }
-    tell(&path, &template, arguments.dry_run, output);
+    tell(path, &template, arguments.dry_run, output);
     Ok(Exit::Done)
 }
 
@@ -84,7 +92,7 @@ fn write(path: &Path, image: &[u8]) -> anyhow::Result<()> {
 }
 
 fn tell(path: &Path, template: &Template, dry_run: bool, output: &mut Output) {
-    let Template { image, files, free, not_on_it } = template;
+    let Template { image, files, free, commands, replaced } = template;
     if output.form() == Form::Json {
         return output.json(&Made {
             path,
@@ -92,16 +100,27 @@ fn tell(path: &Path, template: &Template, dry_run: bool, output: &mut Output) {
             bytes: image.len(),
             free: *free,
             files,
-            missing_for_dosemu: not_on_it,
+            missing_for_dosemu: &commands.missing,
+            commands_of: commands.of.map(|dosemu| dosemu.to_string()),
+            replaced: replaced.as_ref().map(|replaced| replaced.name),
         });
     }
     let done = if dry_run { "would write" } else { "wrote" };
     output.line(&format!("{done} {}: {} files, {} KiB free", path.display(), files.len(), free >> 10));
-    if !not_on_it.is_empty() {
+    if let Some(Replaced { name, line }) = replaced {
         output.line(&format!(
-            "its AUTOEXEC.BAT calls {}, which DOSEmu brings: put the .COM files into the folder if your DOSEmu does not \
-             find them by itself; dosbox-x does without",
-            not_on_it.join(" and ")
+            "its {name} would have started something else than AUTOEXEC.BAT ({line}): it was replaced. Put your own into \
+             the folder if your DOS needs drivers"
         ));
+    }
+    if !commands.missing.is_empty() {
+        output.line(&format!(
+            "its AUTOEXEC.BAT calls {}, which DOSEmu brings: put the .COM files of your DOSEmu into the folder, or no job \
+             runs under DOSEmu; dosbox-x does without",
+            commands.missing.join(" and ")
+        ));
+    }
+    if let Some(dosemu) = commands.of {
+        output.line(&format!("its LREDIR and EXITEMU are those of {dosemu}, and work under no other DOSEmu"));
     }
 }

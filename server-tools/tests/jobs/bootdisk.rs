@@ -44,7 +44,7 @@ fn the_template_is_put_where_clients_look_for_it_and_replaced_only_when_asked_fo
     let server = prepared();
     let (status, said) = run(&server, &[]);
     assert_eq!(status, 0, "{said}");
-    assert!(said.contains("5 files") && said.contains("LREDIR and EXITEMU"), "{said}");
+    assert!(said.contains("6 files") && said.contains("LREDIR and EXITEMU"), "{said}");
     let first = fs::read(template(&server)).unwrap();
     assert_eq!(bootdisk::read(first.clone(), "UTIL/MOUSE.COM").unwrap(), b"mouse");
     assert!(bootdisk::fill(first.clone(), "-sure").is_ok());
@@ -70,6 +70,60 @@ fn a_dry_run_writes_nothing_and_programs_are_told_in_json() {
     assert_eq!((&told["written"], &told["bytes"]), (&false.into(), &(1440 << 10).into()));
     assert!(told["files"].as_array().unwrap().contains(&"GHOST.EXE".into()), "{said}");
     assert!(!output.exists() && !template(&server).exists());
+}
+
+#[test]
+fn a_template_that_is_written_elsewhere_needs_no_settings() {
+    let server = prepared();
+    fs::remove_file(server.path("ghostrc")).unwrap();
+    let output = server.path("my.img");
+    let (status, said) = run(&server, &["--output", output.to_str().unwrap()]);
+    assert_eq!(status, 0, "{said}");
+    let config = bootdisk::read(fs::read(output).unwrap(), "CONFIG.SYS").unwrap();
+    assert_eq!(config, b"LASTDRIVE=Z\r\n", "drives up to Z: are there");
+    let (status, said) = run(&server, &[]);
+    assert_eq!(status, 78, "{said}");
+}
+
+#[test]
+fn a_name_alone_is_a_file_in_the_current_folder() {
+    let server = prepared();
+    let words = ["bootdisk", "--output", "my.img", "dos.img", "ghost"];
+    let output = server.command(words).current_dir(server.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(server.path("my.img").is_file());
+}
+
+/// FreeDOS' own floppy starts an installer, which has the client's disk open for writing.
+#[test]
+fn an_image_that_starts_an_installer_starts_it_no_more_and_the_administrator_is_told() {
+    let server = prepared();
+    let mut image = fs::read(server.path("dos.img")).unwrap();
+    let files = fatfs::FileSystem::new(Cursor::new(&mut image[..]), fatfs::FsOptions::new()).unwrap();
+    let menu = b"MENU Install to harddisk\r\n1?SHELL=A:\\COMMAND.COM /P=A:\\FREEDOS\\FDAUTO.BAT\r\n";
+    files.root_dir().create_file("FDCONFIG.SYS").unwrap().write_all(menu).unwrap();
+    drop(files);
+    fs::write(server.path("dos.img"), image).unwrap();
+    let (status, said) = run(&server, &[]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("FDCONFIG.SYS would have started something else"), "{said}");
+    let config = bootdisk::read(fs::read(template(&server)).unwrap(), "FDCONFIG.SYS").unwrap();
+    assert!(!String::from_utf8(config).unwrap().contains("FDAUTO"));
+
+    fs::write(server.path("ghost/fdconfig.sys"), menu).unwrap();
+    let (status, said) = run(&server, &["--replace"]);
+    assert_eq!(status, 2, "one's own is not replaced: {said}");
+    assert!(said.contains("FDCONFIG.SYS starts something else than AUTOEXEC.BAT"), "{said}");
+}
+
+#[test]
+fn whose_commands_are_on_the_floppy_is_told() {
+    let server = prepared();
+    fs::write(server.path("ghost/lredir.com"), b"\xB0\xC0\xB4\x02\xCD\xE6").unwrap();
+    fs::write(server.path("ghost/exitemu.com"), "e").unwrap();
+    let (status, said) = run(&server, &[]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("those of DOSEmu 1.4, and work under no other DOSEmu"), "{said}");
 }
 
 #[test]
