@@ -172,6 +172,8 @@ pub struct Launch {
     pub logs: Vec<&'static str>,
     /// That one of these to which its error output goes, and its output where it has no terminal.
     pub errors: &'static str,
+    /// Programs with their arguments that are run before, one after the other. Each must succeed.
+    pub preparations: Vec<Vec<String>>,
     pub program: PathBuf,
     pub arguments: Vec<String>,
     /// Its environment, all of it.

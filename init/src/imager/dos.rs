@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use ghost_contract::{Mode, layout};
 
-use super::evidence::{self, ERROR_FILE, Evidence, FoundFile};
+use super::evidence::{BEGINNING, END, ERROR_FILE, Evidence, FoundFile, STARTED, has};
 use super::{Files, Input, Judgement, Needs, last_line};
 use crate::disk::BlockDevice;
 
@@ -72,7 +72,8 @@ pub(super) fn log(files: &dyn Files) -> anyhow::Result<String> {
 
 /// Whether DOS has come so far that it calls the program.
 pub(super) fn has_begun(files: &dyn Files) -> anyhow::Result<bool> {
-    Ok(evidence::has_started(&files.list(Path::new(MARKS))?))
+    let (marks, images) = (files.list(Path::new(MARKS))?, files.list(Path::new(IMAGES))?);
+    Ok(has(&marks, STARTED) || has(&marks, BEGINNING) || has(of_this_job(&images), BEGINNING))
 }
 
 /// What a DOS program and its emulator have left; `complaint` finds in the emulator's log what it complains of.
@@ -81,29 +82,39 @@ pub(super) fn judge(
     files: &dyn Files,
     complaint: fn(&str) -> Option<String>,
 ) -> anyhow::Result<Judgement> {
-    let marks = files.list(Path::new(MARKS))?;
+    let (marks, images) = (files.list(Path::new(MARKS))?, files.list(Path::new(IMAGES))?);
     let mut complaint = complaint(&log(files)?);
-    if complaint.is_none() && !evidence::has_started(&marks) {
+    if complaint.is_none() && !has_begun(files)? {
         // Warnings stand there too, so that it explains only what is known to have gone wrong.
         complaint = last_line(&files.read(Path::new(ERRORS))?.unwrap_or_default());
     }
+    let text = |name| text(name, &[(MARKS, &marks), (IMAGES, of_this_job(&images))], files);
     let evidence = Evidence {
-        error_text: error_text(&marks, files)?,
-        marks,
-        images: files.list(Path::new(IMAGES))?,
+        error_text: text(ERROR_FILE)?,
+        beginning: text(BEGINNING)?,
+        end: text(END)?,
         free: files.free_space(Path::new(IMAGES))?,
         complaint,
+        marks,
+        images,
     };
     Ok(evidence.judge(mode))
 }
 
-/// What the program says went wrong, if it says so.
-fn error_text(marks: &[FoundFile], files: &dyn Files) -> anyhow::Result<Option<String>> {
-    let Some(found) = marks.iter().find(|file| file.name.eq_ignore_ascii_case(ERROR_FILE)) else {
-        return Ok(None);
-    };
-    let bytes = files.read(&Path::new(MARKS).join(&found.name))?.unwrap_or_default();
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+/// What this job has left beside the image: in a finished generation, which has a manifest, marks are those of its backup.
+fn of_this_job(images: &[FoundFile]) -> &[FoundFile] {
+    if has(images, layout::MANIFEST) { &[] } else { images }
+}
+
+/// The content of the file of this name, in capitals or not, in the first folder that has it.
+fn text(name: &str, folders: &[(&str, &[FoundFile])], files: &dyn Files) -> anyhow::Result<Option<String>> {
+    for (folder, found) in folders {
+        if let Some(file) = found.iter().find(|file| file.name.eq_ignore_ascii_case(name)) {
+            let bytes = files.read(&Path::new(folder).join(&file.name))?.unwrap_or_default();
+            return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// A path as text that needs no quoting anywhere.

@@ -120,6 +120,7 @@ fn launch(commission: &Commission<'_>, floppy: Vec<BootFile>) -> anyhow::Result<
     Ok(Launch {
         mounts: Vec::new(),
         files: program.chain([not_run, configuration]).collect(),
+        preparations: Vec::new(),
         program: PathBuf::from("dosbox-x"),
         arguments: arguments.map(str::to_owned).to_vec(),
         logs: vec![LOG, ERRORS],

@@ -4,16 +4,22 @@
 //! program itself. All settings here were found to be needed on a client's console; the syntax is that of
 //! `dosemurc` of each.
 //!
+//! Both get the disk behind a header ([`whole_disk`]), since by itself 1.4 does not see all of one.
+//!
 //! The floppy's AUTOEXEC.BAT must leave the same marks as the batch file of [`super::dosbox_x`] does;
 //! [`bootdisk::AUTOEXEC_BAT`] does.
+
+mod whole_disk;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
-use ghost_contract::{Mode, bootdisk};
+use ghost_contract::Mode;
+use ghost_contract::bootdisk::{self, Commands};
 
-use super::dos::{self, Commission, ERRORS, HOME, IMAGES, LOG, MARKS, inside, plain};
-use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal, writes_to_the_disk};
+use self::whole_disk::WholeDisk;
+use super::dos::{self, Commission, ERRORS, HOME, IMAGES, LOG, MARKS, inside};
+use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
 use crate::disk::BlockDevice;
 use crate::fstab::{Mount, MountFlag};
 
@@ -75,7 +81,7 @@ pub(super) struct Dosemu {
 
 impl Imager for Dosemu {
     fn needs(&self) -> Needs {
-        dos::NEEDS
+        Needs { useful_drivers: whole_disk::DRIVERS, ..dos::NEEDS }
     }
 
     fn prepare(&self, mode: Mode, disks: &[BlockDevice], files: &dyn Files) -> anyhow::Result<Launch> {
@@ -83,7 +89,7 @@ impl Imager for Dosemu {
         let template = dos::template(files)?;
         let commission =
             Commission { mode, command: &self.command, disk: &disk.device(), disk_size: disk.size };
-        launch(&commission, installed(files)?, template)
+        launch(&commission, installed(files)?, template, whole_disk::of(&commission, files)?)
     }
 
     fn display(&self) -> Display {
@@ -104,18 +110,20 @@ fn launch(
     commission: &Commission<'_>,
     installed: Installed<'_>,
     template: Vec<u8>,
+    disk: WholeDisk,
 ) -> anyhow::Result<Launch> {
     let found = template.len();
     ensure!(
         installed.flavour == Flavour::Dosemu2 || found == BOOTABLE_SIZE,
         "DOSEmu 1.4 boots from floppies of {BOOTABLE_SIZE} bytes only, and the template has {found}"
     );
+    check_commands(&bootdisk::commands(template.clone())?, installed.flavour)?;
     // A person at the screen calls the program by hand, or finds it started without switches.
     let command = if commission.mode == Mode::Ghost { "" } else { commission.command };
     let floppy = LaunchFile { path: inside("ghost.img"), content: bootdisk::fill(template, command)? };
     let (settings, options) = match installed.flavour {
-        Flavour::Dosemu1 => (dosemu1(plain(commission.disk)?, commission.mode), ["-k", "-f"]),
-        Flavour::Dosemu2 => (dosemu2(plain(commission.disk)?), ["-t", "-f"]),
+        Flavour::Dosemu1 => (dosemu1(&disk.setting), ["-k", "-f"]),
+        Flavour::Dosemu2 => (dosemu2(&disk.setting), ["-t", "-f"]),
     };
     let configuration = LaunchFile { path: inside("dosemurc"), content: settings.into_bytes() };
     // Without it, 1.4 waits for Enter before anything else.
@@ -127,7 +135,8 @@ fn launch(
     };
     Ok(Launch {
         mounts,
-        files: vec![floppy, configuration, disclaimer],
+        files: [floppy, configuration, disclaimer].into_iter().chain(disk.files).collect(),
+        preparations: disk.commands,
         program: installed.path.to_owned(),
         arguments: arguments.map(str::to_owned).to_vec(),
         logs: vec![LOG, ERRORS],
@@ -135,6 +144,27 @@ fn launch(
         environment: vec![("HOME", HOME), ("TERM", "linux")],
         terminal: Terminal::FirstVt,
     })
+}
+
+/// Whether the floppy has the commands of the DOSEmu that is installed. Without them DOS gets no drives, and its prompt
+/// stays until the job counts as stalled.
+fn check_commands(commands: &Commands, installed: Flavour) -> anyhow::Result<()> {
+    let name = match installed {
+        Flavour::Dosemu1 => bootdisk::Dosemu::Version1,
+        Flavour::Dosemu2 => bootdisk::Dosemu::Version2,
+    };
+    ensure!(
+        commands.missing.is_empty(),
+        "the boot floppy has no {}: put the .COM files of {name} on it with ghostctl bootdisk",
+        commands.missing.join(" and no ")
+    );
+    match commands.of {
+        Some(of) if of != name => bail!(
+            "the boot floppy has LREDIR and EXITEMU of {of}, and {name} is installed: put its own .COM files on it with \
+             ghostctl bootdisk"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// dosemu2 keeps the memory of its DOS there.
@@ -148,12 +178,12 @@ fn shared_memory() -> Mount {
     }
 }
 
-fn dosemu1(disk: &str, mode: Mode) -> String {
-    let read_only = if writes_to_the_disk(mode) { "" } else { ":ro" };
+fn dosemu1(disk: &str) -> String {
     format!(
         "$_cpu_emu = \"full\"\n\
          $_vbootfloppy = \"/run/ghost/dos/ghost.img\"\n\
-         $_hdimage = \"{disk}{read_only}\"\n\
+         $_hdimage = \"\"\n\
+         {disk}\n\
          $_sound = (off)\n\
          $_pktdriver = (off)\n\
          $_layout = \"us\"\n"
@@ -166,7 +196,8 @@ fn dosemu2(disk: &str) -> String {
          $_cpu_vm_dpmi = \"emulated\"\n\
          $_floppy_a = \"/run/ghost/dos/ghost.img:threeinch\"\n\
          $_bootdrive = \"a\"\n\
-         $_hdimage = \"{disk}\"\n\
+         $_hdimage = \"\"\n\
+         {disk}\n\
          $_lredir_paths = \"{IMAGES} {MARKS}\"\n\
          $_sound = (off)\n\
          $_layout = \"us\"\n\
@@ -184,30 +215,65 @@ fn complaint(log: &str) -> Option<String> {
 mod tests {
     use std::io::{Cursor, Write as _};
 
+    use super::super::FoundFile;
     use super::*;
     use ghost_contract::bootdisk::BootdiskError;
 
     const CHECK: &str = r"-chkimg,z:\image.gho -sure -fx";
 
     fn template(size: usize) -> Vec<u8> {
+        template_with(size, b"lredir")
+    }
+
+    fn template_with(size: usize, lredir: &[u8]) -> Vec<u8> {
         let mut image = vec![0; size];
         let options = fatfs::FormatVolumeOptions::new();
         fatfs::format_volume(Cursor::new(&mut image[..]), options).unwrap();
         let files = fatfs::FileSystem::new(Cursor::new(&mut image[..]), fatfs::FsOptions::new()).unwrap();
-        files
-            .root_dir()
-            .create_file("AUTOEXEC.BAT")
-            .unwrap()
-            .write_all(bootdisk::AUTOEXEC_BAT.as_bytes())
-            .unwrap();
+        for (name, content) in [
+            ("AUTOEXEC.BAT", bootdisk::AUTOEXEC_BAT.as_bytes()),
+            ("LREDIR.COM", lredir),
+            ("EXITEMU.COM", b"exitemu"),
+        ] {
+            files.root_dir().create_file(name).unwrap().write_all(content).unwrap();
+        }
         drop(files);
         image
     }
 
-    fn launch(flavour: Flavour, mode: Mode) -> Launch {
-        let commission = Commission { mode, command: CHECK, disk: Path::new("/dev/sda"), disk_size: 1 << 30 };
+    /// A machine whose disk has sectors of 512 bytes.
+    struct Machine;
+
+    impl Files for Machine {
+        fn read(&self, _path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+            Ok(Some(b"512\n".to_vec()))
+        }
+
+        fn list(&self, _folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+            Ok(Vec::new())
+        }
+
+        fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
+            Ok(0)
+        }
+    }
+
+    fn disk(mode: Mode) -> WholeDisk {
+        whole_disk::of(&commission(mode), &Machine).unwrap()
+    }
+
+    fn commission(mode: Mode) -> Commission<'static> {
+        Commission { mode, command: CHECK, disk: Path::new("/dev/sda"), disk_size: 1 << 30 }
+    }
+
+    /// How it is started with this floppy.
+    fn with(flavour: Flavour, mode: Mode, template: Vec<u8>) -> anyhow::Result<Launch> {
         let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour };
-        super::launch(&commission, installed, template(BOOTABLE_SIZE)).unwrap()
+        super::launch(&commission(mode), installed, template, disk(mode))
+    }
+
+    fn launch(flavour: Flavour, mode: Mode) -> Launch {
+        with(flavour, mode, template(BOOTABLE_SIZE)).unwrap()
     }
 
     fn text<'a>(launch: &'a Launch, path: &str) -> &'a str {
@@ -224,7 +290,8 @@ mod tests {
             text(&launch, "/run/ghost/dos/dosemurc"),
             r#"$_cpu_emu = "full"
 $_vbootfloppy = "/run/ghost/dos/ghost.img"
-$_hdimage = "/dev/sda:ro"
+$_hdimage = ""
+disk { image "/dev/mapper/ghost-disk" readonly }
 $_sound = (off)
 $_pktdriver = (off)
 $_layout = "us"
@@ -235,14 +302,16 @@ $_layout = "us"
     #[test]
     fn the_disk_can_be_written_only_where_that_is_the_job() {
         for (mode, disk) in [
-            (Mode::Backup, "\"/dev/sda:ro\""),
-            (Mode::Verify, "\"/dev/sda:ro\""),
-            (Mode::Restore, "\"/dev/sda\""),
-            (Mode::Ghost, "\"/dev/sda\""),
+            (Mode::Backup, "\"/dev/mapper/ghost-disk\" readonly }"),
+            (Mode::Verify, "\"/dev/mapper/ghost-disk\" readonly }"),
+            (Mode::Restore, "\"/dev/mapper/ghost-disk\" }"),
+            (Mode::Ghost, "\"/dev/mapper/ghost-disk\" }"),
         ] {
-            let launch = launch(Flavour::Dosemu1, mode);
-            let settings = text(&launch, "/run/ghost/dos/dosemurc");
-            assert!(settings.contains(&format!("$_hdimage = {disk}\n")), "{mode}: {settings}");
+            for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
+                let launch = launch(flavour, mode);
+                let settings = text(&launch, "/run/ghost/dos/dosemurc");
+                assert!(settings.contains(&format!("disk {{ image {disk}\n")), "{mode}: {settings}");
+            }
         }
     }
 
@@ -257,7 +326,8 @@ $_layout = "us"
 $_cpu_vm_dpmi = "emulated"
 $_floppy_a = "/run/ghost/dos/ghost.img:threeinch"
 $_bootdrive = "a"
-$_hdimage = "/dev/sda"
+$_hdimage = ""
+disk { image "/dev/mapper/ghost-disk" readonly }
 $_lredir_paths = "/run/ghost/dos/z /run/ghost/dos/m"
 $_sound = (off)
 $_layout = "us"
@@ -292,14 +362,7 @@ $_mouse_dev = ""
 
     #[test]
     fn a_floppy_that_version_1_cannot_boot_is_refused() {
-        let commission = Commission {
-            mode: Mode::Backup,
-            command: CHECK,
-            disk: Path::new("/dev/sda"),
-            disk_size: 1 << 30,
-        };
-        let path = Path::new("/usr/bin/dosemu.bin");
-        let prepare = |flavour, size| super::launch(&commission, Installed { path, flavour }, template(size));
+        let prepare = |flavour, size| with(flavour, Mode::Backup, template(size));
         assert_eq!(
             prepare(Flavour::Dosemu1, 720 * 1024).unwrap_err().to_string(),
             "DOSEmu 1.4 boots from floppies of 1474560 bytes only, and the template has 737280"
@@ -309,18 +372,48 @@ $_mouse_dev = ""
 
     #[test]
     fn a_template_without_placeholders_is_refused() {
-        let commission = Commission {
-            mode: Mode::Backup,
-            command: CHECK,
-            disk: Path::new("/dev/sda"),
-            disk_size: 1 << 30,
-        };
-        let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour: Flavour::Dosemu1 };
         let mut blank = template(BOOTABLE_SIZE);
         let at = blank.windows(13).position(|part| part == b"BackUpCommand").unwrap();
         blank[at] = b'b';
-        let error = super::launch(&commission, installed, blank).unwrap_err();
+        let error = with(Flavour::Dosemu1, Mode::Backup, blank).unwrap_err();
         assert!(matches!(error.downcast_ref(), Some(BootdiskError::Placeholder { .. })));
+    }
+
+    #[test]
+    fn a_floppy_serves_the_dosemu_whose_commands_are_on_it() {
+        let one = || template_with(BOOTABLE_SIZE, b"\xB0\xC0\xB4\x02\xCD\xE6");
+        assert!(with(Flavour::Dosemu1, Mode::Backup, one()).is_ok());
+        assert_eq!(
+            with(Flavour::Dosemu2, Mode::Backup, one()).unwrap_err().to_string(),
+            "the boot floppy has LREDIR and EXITEMU of DOSEmu 1.4, and dosemu2 is installed: put its own .COM files on it \
+             with ghostctl bootdisk"
+        );
+        let two = template_with(BOOTABLE_SIZE, b"\xB0\xC0\xB4\x03\xCD\xE6");
+        assert!(with(Flavour::Dosemu1, Mode::Backup, two.clone()).is_err());
+        assert!(with(Flavour::Dosemu2, Mode::Backup, two).is_ok());
+    }
+
+    #[test]
+    fn a_floppy_without_dosemus_commands_is_refused() {
+        let mut without = template(BOOTABLE_SIZE);
+        let at = without.windows(11).position(|part| part == b"EXITEMU COM").unwrap();
+        without[at] = b'X';
+        assert_eq!(
+            with(Flavour::Dosemu1, Mode::Backup, without).unwrap_err().to_string(),
+            "the boot floppy has no EXITEMU: put the .COM files of DOSEmu 1.4 on it with ghostctl bootdisk"
+        );
+    }
+
+    /// By itself 1.4 leaves out what is behind the last whole cylinder.
+    #[test]
+    fn both_get_the_disk_behind_its_header() {
+        for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
+            let launch = launch(flavour, Mode::Backup);
+            assert_eq!(launch.preparations, disk(Mode::Backup).commands);
+            assert!(disk(Mode::Backup).files.iter().all(|file| launch.files.contains(file)));
+            let settings = text(&launch, "/run/ghost/dos/dosemurc");
+            assert!(settings.contains(&disk(Mode::Backup).setting), "{settings}");
+        }
     }
 
     #[test]

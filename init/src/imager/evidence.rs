@@ -2,6 +2,9 @@
 //!
 //! The rule: a job has succeeded only if everything says so. A mark that says it went well, none that says
 //! otherwise, no error file, and after a backup an image that has something in it.
+//!
+//! Two batch files leave marks: ours, and that of the HOWTO. The latter writes `BackUpName.sta` before it calls Ghost, and
+//! afterwards `BackUpName.end` with the error text, if there is one, and the words `Ghost exited`.
 
 use ghost_contract::Mode;
 use ghost_contract::image::TargetDisk;
@@ -16,7 +19,13 @@ pub const STARTED: &str = "STARTED.TXT";
 pub const DONE: &str = "DONE.TXT";
 /// Left when it ended with another one.
 pub const FAILED: &str = "FAILED.TXT";
-/// Ghost's own account of what went wrong, in the current folder, which is M:.
+/// Left by the HOWTO's batch file before Ghost is called.
+pub const BEGINNING: &str = "IMAGE.STA";
+/// Left by it when Ghost has ended, however that was.
+pub const END: &str = "IMAGE.END";
+/// What it says there.
+const EXITED: &str = "ghost exited";
+/// Ghost's own account of what went wrong, in the current folder: M:, or Z: with the HOWTO's batch file.
 pub const ERROR_FILE: &str = "GHOSTERR.TXT";
 /// The first file of an image, and the beginning of the names of all.
 const IMAGE: &str = "IMAGE.GHO";
@@ -42,6 +51,10 @@ pub struct Evidence {
     pub marks: Vec<FoundFile>,
     /// What is in the error file, if there is one.
     pub error_text: Option<String>,
+    /// What is in the HOWTO's first mark, if there is one.
+    pub beginning: Option<String>,
+    /// What is in its second.
+    pub end: Option<String>,
     pub images: Vec<FoundFile>,
     /// Bytes that are free there.
     pub free: u64,
@@ -54,25 +67,51 @@ impl Evidence {
     pub fn judge(&self, mode: Mode) -> Judgement {
         let reason = self.fault().or_else(|| self.image_fault(mode));
         let outcome = reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason });
-        let target = (!has_started(&self.marks)).then_some(TargetDisk::Untouched);
+        let target = (!self.has_started()).then_some(TargetDisk::Untouched);
         Judgement { target, ..Judgement::of(outcome) }
+    }
+
+    fn has_started(&self) -> bool {
+        has(&self.marks, STARTED) || self.beginning.is_some()
+    }
+
+    fn has_exited(&self) -> bool {
+        let says_so = |text: &String| text.to_ascii_lowercase().contains(EXITED);
+        has(&self.marks, DONE) || self.end.as_ref().is_some_and(says_so)
+    }
+
+    /// The error text of the HOWTO's second mark: what is not said of every end.
+    fn text_at_the_end(&self) -> Option<String> {
+        let lines = self.end.as_deref()?.lines().filter(|line| !line.to_ascii_lowercase().contains(EXITED));
+        Some(in_one_line(&lines.collect::<Vec<_>>().join(" "))).filter(|text| !text.is_empty())
     }
 
     /// What the marks, the error file and the log have against it.
     fn fault(&self) -> Option<String> {
-        if let Some(text) = self.error_text.as_deref().map(in_one_line).filter(|text| !text.is_empty()) {
+        let error_text = self.error_text.as_deref().map(in_one_line).filter(|text| !text.is_empty());
+        if let Some(text) = error_text.or_else(|| self.text_at_the_end()) {
             return Some(format!("the DOS program says: {text}"));
         }
-        if has(&self.marks, ERROR_FILE) {
+        if self.error_text.is_some() || has(&self.marks, ERROR_FILE) {
             return Some(format!("the DOS program wrote an empty {ERROR_FILE}"));
         }
         if has(&self.marks, FAILED) {
-            return Some(self.with_complaint("the DOS program ended with an errorlevel"));
+            return Some(self.with_complaint(if self.has_started() {
+                "the DOS program ended with an errorlevel"
+            } else {
+                "the boot floppy's batch file did not call the DOS program: DOS has no drive Z:, or the floppy no GHOST.EXE"
+            }));
         }
-        if !has_started(&self.marks) {
-            return Some(self.with_complaint("the emulator ended before it had started DOS's batch file"));
+        if !self.has_started() {
+            let what = "the emulator ended before it had started DOS's batch file";
+            return Some(match &self.complaint {
+                None => format!(
+                    "{what}, or DOS has no drives up to Z: (CONFIG.SYS of the boot floppy needs LASTDRIVE=Z)"
+                ),
+                Some(complaint) => format!("{what}: {complaint}"),
+            });
         }
-        if !has(&self.marks, DONE) {
+        if !self.has_exited() {
             return Some(self.with_complaint("the emulator ended before the DOS program had"));
         }
         self.complaint.as_ref().map(|complaint| format!("the emulator complains: {complaint}"))
@@ -101,12 +140,8 @@ impl Evidence {
     }
 }
 
-/// Whether the batch file has come to the DOS program, by its marks.
-pub fn has_started(marks: &[FoundFile]) -> bool {
-    has(marks, STARTED)
-}
-
-fn has(files: &[FoundFile], name: &str) -> bool {
+/// Whether a file of this name is there; letter case never counts.
+pub fn has(files: &[FoundFile], name: &str) -> bool {
     files.iter().any(|file| file.name.eq_ignore_ascii_case(name))
 }
 
@@ -147,6 +182,45 @@ mod tests {
         let small_letters =
             Evidence { marks: files(&["started.txt", "done.txt"]), images: files(&["image.gho"]), ..good() };
         assert_eq!(small_letters.judge(Mode::Backup).outcome, Outcome::Succeeded);
+    }
+
+    /// What the HOWTO's batch file leaves beside an image: no mark of ours.
+    fn howto(end: Option<&str>) -> Evidence {
+        let beginning = Some("Ghost started\r\n".to_owned());
+        Evidence { marks: Vec::new(), beginning, end: end.map(str::to_owned), ..good() }
+    }
+
+    #[test]
+    fn the_marks_of_the_howto_count() {
+        assert_eq!(howto(Some("Ghost exited\r\n")).judge(Mode::Backup).outcome, Outcome::Succeeded);
+        for (end, expected) in [
+            (None, "the emulator ended before the DOS program had"),
+            (Some(""), "the emulator ended before the DOS program had"),
+            (
+                Some("ABORT: 19913\r\n  drive full\r\nGhost exited\r\n"),
+                "the DOS program says: ABORT: 19913 drive full",
+            ),
+        ] {
+            assert_eq!(reason(&howto(end), Mode::Backup), expected, "{end:?}");
+        }
+        let with_error_file =
+            Evidence { error_text: Some("ABORT".to_owned()), ..howto(Some("Ghost exited")) };
+        assert_eq!(reason(&with_error_file, Mode::Backup), "the DOS program says: ABORT");
+        assert_eq!(howto(None).judge(Mode::Backup).target, None, "Ghost was called");
+    }
+
+    #[test]
+    fn without_any_mark_it_may_be_the_drives_that_are_missing() {
+        let reason = reason(&Evidence { marks: Vec::new(), ..good() }, Mode::Backup);
+        assert!(reason.contains("LASTDRIVE=Z"), "{reason}");
+    }
+
+    #[test]
+    fn a_batch_file_that_did_not_call_the_program_says_why() {
+        let evidence = Evidence { marks: files(&["FAILED.TXT"]), ..good() };
+        let reason = reason(&evidence, Mode::Restore);
+        assert!(reason.contains("did not call the DOS program: DOS has no drive Z:"), "{reason}");
+        assert_eq!(evidence.judge(Mode::Restore).target, Some(TargetDisk::Untouched));
     }
 
     #[test]

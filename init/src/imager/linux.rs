@@ -94,6 +94,7 @@ fn launch(mode: Mode, disks: &[PathBuf], settings: &LinuxSettings) -> anyhow::Re
     Ok(Launch {
         mounts: Vec::new(),
         files: vec![LaunchFile { path: PathBuf::from(SETTINGS), content: settings }],
+        preparations: Vec::new(),
         program: PathBuf::from(PROGRAM),
         arguments: fixed.iter().chain(room).map(|word| (*word).to_owned()).chain(named).collect(),
         logs: vec![ERRORS],

@@ -109,6 +109,7 @@ impl Bench {
         launch.mounts.iter().try_for_each(planning::mount)?;
         processes::write_files(&launch)?;
         let files = MachineFiles::with_logs_of(&launch)?;
+        launch.preparations.iter().try_for_each(|words| planning::run(words, children))?;
         let keyboard = match needs.input {
             Input::Keyboard => Some(Mutex::new(Keyboard::plug_in()?)),
             Input::Nothing => None,

@@ -1,9 +1,10 @@
 //! What has to be there before an imager can be made ready: its disks and its folders.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use ghost_contract::order::Order;
 use ghost_contract::{DiskChoice, Mode, layout};
 
@@ -14,6 +15,8 @@ use crate::job::Job;
 use crate::sys::child::Children;
 use crate::sys::{disks, file, modules, mount};
 
+/// How long one of the programs may take that make something ready for the imager.
+const PREPARATION_LIMIT: Duration = Duration::from_secs(60);
 /// Between two looks at whether a disk is there: most are there at once, and others much later.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_AGAIN_LATER: Duration = Duration::from_secs(1);
@@ -87,4 +90,12 @@ fn image_folder(mode: Mode, order: &Order) -> Option<PathBuf> {
 pub(super) fn mount(wanted: &Mount) -> anyhow::Result<()> {
     file::make_folder(&wanted.target)?;
     mount::mount_unless_mounted(wanted)
+}
+
+/// Runs a program that makes something ready for the imager.
+pub(super) fn run(words: &[String], children: &Children) -> anyhow::Result<()> {
+    let (program, arguments) = words.split_first().context("a preparation without a program")?;
+    let mut command = Command::new(program);
+    let run = children.run(command.args(arguments).stdin(Stdio::null()), PREPARATION_LIMIT);
+    run.with_context(|| format!("cannot run {}", words.join(" ")))
 }
