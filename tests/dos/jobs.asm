@@ -131,10 +131,14 @@ progress:
         cmp     al, [fail_at]
         jae     .fail
         cmp     al, [hang_at]
-        jae     $                       ; for ever, with the CPU at 100 %
+        jae     .hang
 .done:
         clc
         ret
+; For ever, with the CPU at 100 %. A jump to itself would not do: the CPU emulation of DOSEmu 1.4 ends at one.
+.hang:
+        nop
+        jmp     .hang
 .fail:
         mov     word [error_text], text_told_to_fail
         stc

@@ -209,6 +209,7 @@ switches:
         dw      .split, switch_split
         dw      .compress, switch_accepted
         dw      .auto, switch_accepted
+        dw      .all_sectors, switch_accepted
         dw      .sure, switch_sure
         dw      .exit, switch_exit
         dw      .error_file, switch_error_file
@@ -221,6 +222,7 @@ switches:
 .split          db "split=", 0
 .compress       db "z", 0
 .auto           db "auto", 0
+.all_sectors    db "ir", 0
 .sure           db "sure", 0
 .exit           db "fx", 0
 .error_file     db "afile=", 0

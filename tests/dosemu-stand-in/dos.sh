@@ -2,14 +2,19 @@
 # What the stand-ins for DOSEmu 1.4 and dosemu2 have in common: the screen, the keys, and the DOS that follows the batch
 # file of the floppy line by line and plays the stand-in for GHOST.EXE itself. Its image is gzip's format.
 #
-# It is read by one of them, which sets $name (what it says it is), $log_file, $floppy, $disk, $raw (yes: scan codes
-# and not characters) and $mapped (folders that LREDIR may show, with a space around each; "any" without such a list),
-# and then calls take_terminal and boot. The exit status is always 0.
+# It refuses what FreeDOS under the real DOSEmu 1.4.0.8 refused: drives beyond LASTDRIVE, and commands that are not in the
+# current folder and are called without their own.
+#
+# It is read by one of them, which sets $name (what it says it is), $log_file, $floppy, $disk, $writable (yes or no),
+# $header (bytes before the disk's first sector), $reachable (bytes that INT 13h reaches), $raw (yes: scan codes and not
+# characters) and $mapped (folders that LREDIR may show, with a space around each; "any" without such a list), and then
+# calls take_terminal and boot. The exit status is always 0.
 # shellcheck disable=SC2154  # those are set there
 
 log() { printf '%s\n' "$*" >>"$log_file"; }
 error() { log "ERROR: $*"; leave; }
 say() { printf '%s\r\n' "$*" >/dev/tty; }
+capitals() { printf %s "$1" | tr '[:lower:]' '[:upper:]'; }
 
 # What the keyboard gives (KDGKBMODE and KDSKBMODE of linux/kd.h): scan codes (0), or characters.
 keyboard_mode() { perl -e 'ioctl(STDIN, 0x4B44, $m = pack("i", 0)) or die "$!"; print unpack("i", $m)' </dev/tty; }
@@ -47,6 +52,37 @@ key() {
     printf %s "$code"
 }
 
+# Takes `image "PATH" [readonly] }` apart: an image with a header of DOSEmu's own.
+# shellcheck disable=SC2034  # who reads this file uses it
+name_image() {
+    case $1 in
+        'image "'*'" readonly }') writable=no ;;
+        'image "'*'" }') ;;
+        *) return 1 ;;
+    esac
+    disk=${1#*\"}
+    disk=${disk%%\"*}
+    has_header=yes
+}
+
+# The number at a byte of the disk: in one byte, or in four.
+byte() { od -An -tu1 -j "$1" -N 1 "$disk" | tr -d ' '; }
+word() { od -An -tu4 -j "$1" -N 4 "$disk" | tr -d ' '; }
+
+# The geometry of an image is that of its header.
+read_header() {
+    [ "$(dd if="$disk" bs=6 count=1 2>/dev/null)" = DOSEMU ] || error "IMAGE $disk header lacks magic string - cannot autosense!"
+    reachable=$(($(word 7) * $(word 11) * $(word 15) * 512))
+    header=$(word 19)
+}
+
+# What INT 13h reaches of the disk, and no more.
+read_disk() { dd if="$disk" bs=64k iflag=skip_bytes,count_bytes skip="$header" count="$reachable" 2>/dev/null; }
+write_disk() {
+    [ "$writable" = yes ] || { echo 'the disk cannot be written' >"$(folder "$current")/GHOSTERR.TXT" && return 1; }
+    dd of="$disk" bs=64k oflag=seek_bytes seek=$((header + ${1:-0})) conv=fsync,notrunc 2>/dev/null
+}
+
 # Enter takes what has the focus: "Mark" at first.
 ask_to_mark() {
     say 'This disk has not been marked as one that Ghost has seen before.'
@@ -60,20 +96,25 @@ ask_to_mark() {
         esac
     done
     [ "$focus" = continue ] && say 'Continuing without marking' && return 0
-    printf 'MARKED BY THE STAND-IN' | dd of="$disk" bs=512 seek=62 conv=notrunc 2>/dev/null
-    echo 'the disk was marked, which changes it' >"$marks/GHOSTERR.TXT"
+    printf 'MARKED BY THE STAND-IN' | write_disk $((62 * 512)) &&
+        echo 'the disk was marked, which changes it' >"$(folder "$current")/GHOSTERR.TXT"
     return 1
 }
 
 # What the stand-in for GHOST.EXE does with these switches.
 ghost() {
     say '*** STAND-IN for GHOST.EXE, not Norton Ghost ***'
+    at=$(folder Z)
+    case $1 in
+        '') ;;
+        *) [ -n "$at" ] || return 1 ;;
+    esac
     case $1 in
         -clone,mode=dump,src=1,dst=z:*)
-            ask_to_mark && gzip -1 <"$disk" >"$images/IMAGE.GHO" ;;
+            ask_to_mark && read_disk | gzip -1 >"$at/IMAGE.GHO" ;;
         -clone,mode=load,src=z:*,dst=1)
-            gzip -t <"$images/IMAGE.GHO" && gzip -dc <"$images/IMAGE.GHO" | dd of="$disk" bs=64k conv=fsync 2>/dev/null ;;
-        -chkimg,z:*) gzip -t <"$images/IMAGE.GHO" ;;
+            gzip -t <"$at/IMAGE.GHO" && gzip -dc <"$at/IMAGE.GHO" | write_disk ;;
+        -chkimg,z:*) gzip -t <"$at/IMAGE.GHO" ;;
         '')
             say 'Local   Peer to peer   Options   Quit        Q: quit'
             while ! is_quit "$(key)"; do :; done
@@ -85,56 +126,161 @@ ghost() {
 # The letter Q, as a scan code or as a character.
 is_quit() { if [ "$raw" = yes ]; then [ "$1" = 10 ]; else [ "$1" = 71 ]; fi; }
 
-# The Linux folder that LREDIR is to show, if it may.
-redirected() {
-    case $mapped in
-        any | *" $1 "*) printf %s "$1" ;;
-        *) log "ERROR: redirection of $1 rejected" ;;
+# The text of a file on the floppy, without carriage returns.
+text_of() { mtype -i "$floppy" "::/$1" 2>/dev/null | tr -d '\r\032'; }
+on_floppy() { mdir -b -i "$floppy" "::/$1" >/dev/null 2>&1; }
+
+# The Linux folder that a drive is, if it is one.
+folder() {
+    case $1 in
+        Z) printf %s "$images" ;;
+        M) printf %s "$marks" ;;
     esac
 }
 
-# Boots the floppy and follows its batch file.
+# Takes a path of DOS apart: $drive and $file.
+take_apart() {
+    case $1 in
+        ?:*) drive=$(capitals "${1%%:*}") file=${1#?:} ;;
+        *) drive=$current file=$1 ;;
+    esac
+    file=${file#\\}
+}
+
+is_there() {
+    take_apart "$1"
+    if [ "$drive" = A ]; then on_floppy "$file"; return; fi
+    at=$(folder "$drive")
+    [ -n "$at" ] && { [ "$(capitals "$file")" = NUL ] || [ -n "$(find "$at" -maxdepth 1 -iname "$file")" ]; }
+}
+
+# LREDIR LETTER: LINUX\FS/FOLDER. Letters end at LASTDRIVE, and at E: without it.
+lredir() {
+    letter=$(capitals "${1%%:*}")
+    target=${2#*[Ff][Ss]}
+    if expr "$letter" '>' "$last_drive" >/dev/null; then
+        say 'Error f (invalid drive)'
+        say "while redirecting drive $letter: to $2"
+        return
+    fi
+    case $mapped in
+        any | *" $target "*) ;;
+        *) log "ERROR: redirection of $target rejected" && return ;;
+    esac
+    case $letter in
+        Z) images=$target ;;
+        M) marks=$target ;;
+    esac
+    say "$letter: = $2 attrib = READ/WRITE"
+}
+
+# A command that is not the shell's own. FreeCOM looks in the current folder only.
+run() {
+    take_apart "$1"
+    found=
+    for end in '' .COM .EXE .BAT; do
+        if [ "$drive" = A ] && on_floppy "$file$end"; then found=$(capitals "$file"); fi
+    done
+    shift
+    case ${found%.*} in
+        LREDIR) lredir "$@" ;;
+        EXITEMU)
+            log 'DOS termination requested'
+            leave
+            ;;
+        GHOST)
+            ghost "${1:-}" && errorlevel=0 || errorlevel=1
+            say "errorlevel $errorlevel"
+            ;;
+        *) say 'Bad command or filename.' ;;
+    esac
+}
+
+# ECHO TEXT > FILE, or without a file.
+echo_text() {
+    case $1 in
+        *'>'*)
+            text=${1%%>*}
+            take_apart "$(printf %s "${1##*>}" | tr -d ' ')"
+            at=$(folder "$drive")
+            [ -n "$at" ] || { say "Can not redirect output to file '${1##*>}'." && return; }
+            case $1 in
+                *'>>'*) printf '%s\r\n' "$text" >>"$at/$file" ;;
+                *) printf '%s\r\n' "$text" >"$at/$file" ;;
+            esac
+            ;;
+        *) say "$1" ;;
+    esac
+}
+
+# TYPE FILE > FILE
+type_text() {
+    take_apart "${1%% *}"
+    from=$(find "$(folder "$drive")" -maxdepth 1 -iname "$file")
+    take_apart "${1##*> }"
+    cat "$from" >"$(folder "$drive")/$file"
+}
+
+# IF [NOT] EXIST FILE COMMAND, IF [NOT] ERRORLEVEL N COMMAND
+if_then() {
+    wanted=0
+    if [ "$1" = NOT ]; then wanted=1; shift; fi
+    case $1 in
+        EXIST) is_there "$2" && holds=0 || holds=1 ;;
+        *) [ "$errorlevel" -ge "$2" ] && holds=0 || holds=1 ;;
+    esac
+    shift 2
+    [ "$holds" != "$wanted" ] || follow "$*"
+}
+
+# One line of a batch file.
+# shellcheck disable=SC2086  # lines are split into words
+follow() {
+    line=${1#@}
+    word=${line%% *}
+    rest=${line#"$word"}
+    rest=${rest# }
+    case $(capitals "$word") in
+        '' | :* | REM) ;;
+        ECHO) case $(capitals "$rest") in OFF | ON) ;; *) echo_text "$rest" ;; esac ;;
+        IF) set -f && if_then $rest ;;
+        TYPE) type_text "$rest" ;;
+        GOTO) skip_to=${rest#:} ;;
+        [B-Z]:)
+            if [ -n "$(folder "${word%:}")" ]; then current=$(capitals "${word%:}"); else say "Invalid drive $word."; fi
+            ;;
+        A:) current=A ;;
+        *) set -f && run $line ;;
+    esac
+}
+
+# Boots the floppy: what it reads before AUTOEXEC.BAT, and its batch file.
 boot() {
     [ -b "$disk" ] || error "cannot open $disk"
+    on_floppy AUTOEXEC.BAT || error "cannot boot from $floppy"
+    config=CONFIG.SYS
+    ! on_floppy FDCONFIG.SYS || config=FDCONFIG.SYS
+    if text_of "$config" | grep -qi -e '^MENU' -e 'SHELL.*/P='; then
+        say 'FreeDOS INSTALLATION: 1. Install to harddisk (default)'
+        while :; do key >/dev/null; done
+    fi
+    last_drive=$(text_of "$config" | sed -n 's/^!*LASTDRIVE=\(.\).*/\1/Ip' | tail -n 1)
+    last_drive=$(capitals "${last_drive:-E}")
     batch=$HOME/autoexec
-    mtype -i "$floppy" ::/AUTOEXEC.BAT >"$batch.crlf" || error "cannot boot from $floppy"
-    tr -d '\r' <"$batch.crlf" >"$batch"
+    text_of AUTOEXEC.BAT >"$batch"
     images=
     marks=
+    current=A
     errorlevel=0
     skip_to=
-    # shellcheck disable=SC1003  # DOS separates folders with a backslash
     while read -r line; do
         if [ -n "$skip_to" ]; then
-            [ "$line" = ":$skip_to" ] && skip_to=
+            [ "$(capitals "$line")" = ":$(capitals "$skip_to")" ] && skip_to=
             continue
         fi
-        case $line in
-            'LREDIR Z: LINUX\FS'*) images=$(redirected "${line#*\\FS}") ;;
-            'LREDIR M: LINUX\FS'*) marks=$(redirected "${line#*\\FS}") ;;
-            '@ECHO OFF' | M: | :*) ;;
-            'ECHO '*' > '*)
-                text=${line#ECHO }
-                [ -z "$marks" ] || printf '%s\r\n' "${text% > *}" >"$marks/${line##* > }"
-                ;;
-            'IF NOT EXIST A:\'*' GOTO '*)
-                file=${line#*A:\\}
-                mdir -b -i "$floppy" "::/${file%% *}" >/dev/null 2>&1 || skip_to=${line##* }
-                ;;
-            'IF ERRORLEVEL 1 GOTO '*) [ "$errorlevel" = 0 ] || skip_to=${line##* } ;;
-            'A:\GHOST.EXE' | 'A:\GHOST.EXE '*)
-                switches=${line#'A:\GHOST.EXE'}
-                ghost "$(printf %s "${switches# }" | cut -d" " -f1)" && errorlevel=0 || errorlevel=1
-                say "errorlevel $errorlevel"
-                ;;
-            EXITEMU)
-                log 'DOS termination requested'
-                leave
-                ;;
-            *) say 'Bad command or file name' ;;
-        esac
+        follow "$line"
     done <"$batch"
     # Without EXITEMU, DOS waits at its prompt for ever.
-    say 'A:\>'
+    say "$current:\\>"
     while :; do key >/dev/null; done
 }

@@ -1,13 +1,15 @@
 //! The imager `dosemu` on the virtual terminal, with stand-ins for DOSEmu 1.4 and dosemu2 where an administrator puts
-//! DOSEmu.
+//! DOSEmu. They refuse what the real 1.4 refuses.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::process::Command;
 
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
 use ghost_lab::config::repository;
+use ghost_lab::lab::Pc;
 use ghost_lab::{shell, stand_in, wait};
 
 use crate::backup::{self, IMAGING, job};
@@ -30,10 +32,33 @@ fn texts(screens: &Path, name: &str) -> Vec<String> {
     wanted.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
+/// Makes the disk of a PC that is off one that DOSEmu 1.4 ends at, since its partitions end in cylinder 0, and of which it
+/// would never reach the end, whatever the geometry is: its number of sectors is odd.
+fn make_awkward(stage: &Stage, pc: &Pc<'_>) {
+    /// The four entries of the partition table, and in each the place of its last sector.
+    const ENDS: [u64; 4] = [446 + 5, 462 + 5, 478 + 5, 494 + 5];
+    let path = stand_in::disk(stage, pc);
+    let mut disk = File::options().write(true).open(path).unwrap();
+    for end in ENDS {
+        disk.seek(SeekFrom::Start(end)).unwrap();
+        disk.write_all(&[0; 3]).unwrap();
+    }
+    disk.seek(SeekFrom::End(0)).unwrap();
+    disk.write_all(&[0xA5; 512]).unwrap();
+}
+
+/// Puts this batch file on the template floppy of a lab.
+fn put_batch(stage: &Stage, batch: &Path) {
+    let template = stand_in::template(stage);
+    shell::run(Command::new("mcopy").arg("-o").arg("-i").arg(template).arg(batch).arg("::/AUTOEXEC.BAT"))
+        .unwrap();
+}
+
 fn backs_up_and_restores(name: &str, flavour: &str, mebibytes: u32, shown: &str) {
     let stage = backup::stage_with(name, &[("IMAGER", "dosemu")], mebibytes, |_| {});
     let john = stage.pc("john").unwrap();
     install(&stage, flavour);
+    make_awkward(&stage, &john);
     let disk = john.disk_sha256().unwrap();
 
     let (status, said) = job(&stage, &john, &["backup", "john"]);
@@ -83,6 +108,31 @@ fn dosemu_1_4_on_the_virtual_terminal_backs_up_and_restores() {
 #[test]
 fn dosemu2_on_the_virtual_terminal_backs_up_and_restores() {
     backs_up_and_restores("dosemu2", "2", backup::SMALL, "STAND-IN for dosemu2");
+}
+
+/// It leaves its own marks, beside the image, and none of ours.
+#[test]
+fn the_batch_file_of_the_howto_is_enough() {
+    let stage = backup::stage_with("howto-floppy", &[("IMAGER", "dosemu")], backup::SMALL, |_| {});
+    let john = stage.pc("john").unwrap();
+    install(&stage, "1.4");
+    put_batch(&stage, &repository().join("tests/dos/HOWTO.BAT"));
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 0, "{said}");
+}
+
+#[test]
+fn a_dos_without_drives_up_to_z_never_calls_ghost_and_that_is_said() {
+    let stage = backup::stage_with("no-lastdrive", &[("IMAGER", "dosemu")], backup::SMALL, |_| {});
+    let john = stage.pc("john").unwrap();
+    install(&stage, "1.4");
+    shell::run(Command::new("mdel").arg("-i").arg(stand_in::template(&stage)).arg("::/CONFIG.SYS")).unwrap();
+    let disk = john.disk_sha256().unwrap();
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("LASTDRIVE=Z"), "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "Ghost was not called");
+    assert_eq!(backup::stored(&stage), Vec::<String>::new(), "nothing is called good");
 }
 
 #[test]
