@@ -178,6 +178,7 @@ fn shared_memory() -> Mount {
     }
 }
 
+/// Without a set of characters, 1.4 warns on its error output, where the reason is looked for when DOS did not start.
 fn dosemu1(disk: &str) -> String {
     format!(
         "$_cpu_emu = \"full\"\n\
@@ -186,7 +187,8 @@ fn dosemu1(disk: &str) -> String {
          {disk}\n\
          $_sound = (off)\n\
          $_pktdriver = (off)\n\
-         $_layout = \"us\"\n"
+         $_layout = \"us\"\n\
+         $_external_char_set = \"utf8\"\n"
     )
 }
 
@@ -295,6 +297,7 @@ disk { image "/dev/mapper/ghost-disk" readonly }
 $_sound = (off)
 $_pktdriver = (off)
 $_layout = "us"
+$_external_char_set = "utf8"
 "#
         );
     }
