@@ -72,6 +72,8 @@ pub fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<BootStep> 
         BootStep::needed(Task::OpenReport),
         BootStep::wanted(Task::ProtectRoot),
         BootStep::wanted(Task::StartWatchdogs),
+        // Ctrl-Alt-Del is to work while the job is announced, on any keyboard.
+        BootStep::wanted(Task::LoadKeyboardDrivers),
         BootStep::wanted(Task::RaiseLoopback),
         BootStep::wanted(Task::ReadHostTable),
         BootStep::wanted(Task::Arm { interface: interface.name.clone() }),
@@ -121,6 +123,7 @@ mod tests {
         let report = position(&steps, &Task::OpenReport);
         for later in [
             Task::StartWatchdogs,
+            Task::LoadKeyboardDrivers,
             Task::ReadHostTable,
             Task::ReadFstab,
             Task::Arm { interface: "eth0".to_owned() },

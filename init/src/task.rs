@@ -65,6 +65,8 @@ pub enum Task {
     /// Wait until all that was reported has reached the server.
     FlushReport,
     StartWatchdogs,
+    /// Load the drivers of keyboards on USB.
+    LoadKeyboardDrivers,
     ReadOrder,
     /// Claim the order of this job.
     Claim(JobId),
@@ -232,6 +234,7 @@ impl fmt::Display for Task {
             Self::Arm { interface } => write!(f, "arm {interface}"),
             Self::FlushReport => f.write_str("write the report"),
             Self::StartWatchdogs => f.write_str("start the watchdogs"),
+            Self::LoadKeyboardDrivers => f.write_str("load the drivers of USB keyboards"),
             Self::ReadOrder => f.write_str("read the order"),
             Self::Claim(job) => write!(f, "claim the order of job {job}"),
             Self::LookForStop => f.write_str("look for the server's stop file"),

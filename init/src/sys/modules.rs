@@ -14,6 +14,10 @@ use super::file;
 
 /// Where the kernel lists the devices of each bus.
 const BUSES: &str = "/sys/bus";
+/// The drivers of USB keyboards: of the controllers, and of what is on them. EHCI goes before those of the old, slow
+/// ports, which else have to hand fast devices over. What a machine has no use for does no harm.
+pub const KEYBOARDS: [&str; 8] =
+    ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd", "usbhid", "hid_generic", "i8042", "atkbd"];
 /// How long modprobe may take, module files coming from the server.
 const LIMIT: Duration = Duration::from_secs(60);
 

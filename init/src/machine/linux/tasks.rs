@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::sys::child::{Children, Departure};
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
-use crate::sys::{ethtool, file, mount, network, order_file, power, shell, store};
+use crate::sys::{ethtool, file, modules, mount, network, order_file, power, shell, store};
 use crate::task::{Finding, Surroundings, Task};
 
 /// What the tasks of this machine have in common.
@@ -59,6 +59,7 @@ fn attempt(
         Task::RaiseLoopback => network::raise_loopback()?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
+        Task::LoadKeyboardDrivers => modules::load_if_useful(children, &modules::KEYBOARDS)?,
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
         Task::ReadOrder => return order_file::read(Path::new("/etc")),
         Task::Claim(job) => return order_file::claim(Path::new("/var"), &job),
