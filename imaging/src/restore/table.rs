@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use ghost_contract::image::{Content, DiskFacts, DiskImage};
+use ghost_contract::image::{Content, DiskFacts, DiskImage, TableKind};
 
 use crate::plan::shrink::Change;
 use crate::plan::table::{self, Fitted, WITHIN};
@@ -23,6 +23,11 @@ pub(super) fn prepare(
     let size = image.disk.size;
     let first = image.regions.first().map_or(0, |region| region.length);
     let beginning = bytes(folder, image, 0, WITHIN.min(first))?;
+    let fitted = table::fit(beginning.clone(), &[], image, target, changes.clone());
+    if image.table.kind != TableKind::Gpt || fitted.is_ok() {
+        return Ok(fitted?);
+    }
+    // Only for a first GPT that is damaged, since what stands in front of the copy may be long.
     let from =
         size.saturating_sub(WITHIN).max(image.table.partitions.iter().map(|p| p.end()).max().unwrap_or(0));
     let end = bytes(folder, image, from.min(size), size.saturating_sub(from))?;

@@ -134,7 +134,10 @@ fn rescue(
     let mut at = start;
     for unit in part.chunks_mut(FINE) {
         match fill(disk, unit, at) {
-            Err(RawError::Read { .. }) => rescue_sectors(disk, unit, at, on_error, bad)?,
+            Err(RawError::Read { source, .. }) => match on_error {
+                OnReadError::Rescue => rescue_sectors(disk, unit, at, bad),
+                OnReadError::Fail => return Err(first_bad_sector(disk, unit, at, source)),
+            },
             other => other?,
         }
         at += unit.len() as u64;
@@ -142,27 +145,20 @@ fn rescue(
     Ok(())
 }
 
-fn rescue_sectors(
-    disk: &impl Source,
-    unit: &mut [u8],
-    start: u64,
-    on_error: OnReadError,
-    bad: &mut Vec<Range>,
-) -> Result<(), RawError> {
-    let mut at = start;
-    for sector in unit.chunks_mut(SECTOR) {
-        let length = sector.len() as u64;
-        match (disk.read_alone(sector, at), on_error) {
-            (Ok(()), _) => {}
-            (Err(_), OnReadError::Rescue) => {
-                sector.fill(0);
-                note(bad, Range { start: at, length });
-            }
-            (Err(source), OnReadError::Fail) => return Err(RawError::Read { position: at, source }),
+fn rescue_sectors(disk: &impl Source, unit: &mut [u8], start: u64, bad: &mut Vec<Range>) {
+    for (sector, at) in unit.chunks_mut(SECTOR).zip((start..).step_by(SECTOR)) {
+        if disk.read_alone(sector, at).is_err() {
+            sector.fill(0);
+            note(bad, Range { start: at, length: sector.len() as u64 });
         }
-        at += length;
     }
-    Ok(())
+}
+
+/// The error with the place of the first sector that the disk does not give; that of all of them if each is given alone.
+fn first_bad_sector(disk: &impl Source, unit: &mut [u8], start: u64, source: io::Error) -> RawError {
+    let mut sectors = unit.chunks_mut(SECTOR).zip((start..).step_by(SECTOR));
+    let position = sectors.find_map(|(sector, at)| disk.read_alone(sector, at).is_err().then_some(at));
+    RawError::Read { position: position.unwrap_or(start), source }
 }
 
 /// Adds a range; it grows the last one if it follows it.
