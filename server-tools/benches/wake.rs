@@ -47,7 +47,7 @@ fn main() -> Outcome {
     })?;
     let woken = median(UsageWho::RUSAGE_SELF, || {
         let waker = Waker::open(&interface)?;
-        macs.iter().try_for_each(|mac| Ok(waker.wake(*mac, None)?))
+        macs.iter().try_for_each(|mac| Ok(waker.wake(*mac, None, None)?))
     })?;
     let kernel = kernel(&interface, &macs)?;
 
@@ -88,14 +88,14 @@ fn mac(number: u32) -> MacAddress {
 
 fn kernel(interface: &Interface, macs: &[MacAddress]) -> Outcome<Duration> {
     let frames = PacketSocket::open(interface.index, wake::ETHERTYPE)?;
-    let datagrams = UdpSocket::bind((interface.ip, 0))?;
+    let datagrams = UdpSocket::bind((interface.address.ok_or("no address")?.0, 0))?;
     datagrams.set_broadcast(true)?;
     let packets: Vec<_> =
         macs.iter().map(|mac| (wake::frame(interface.mac, *mac, None), wake::magic(*mac, None))).collect();
     median(UsageWho::RUSAGE_SELF, || {
         for (frame, datagram) in &packets {
             frames.send(frame)?;
-            datagrams.send_to(datagram, (interface.broadcast, 9))?;
+            datagrams.send_to(datagram, (interface.broadcast().ok_or("no broadcast address")?, 9))?;
         }
         Ok(())
     })

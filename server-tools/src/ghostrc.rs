@@ -39,6 +39,7 @@
 //! | `BOOTFILE` | the file that a swapped host is offered | `pxelinux.0` |
 //! | `NOBOOTFILE` | the file that is offered to a host that shall boot from its disk; named in advice | `nobackup` |
 //! | `INTERFACE` | the interface that magic packets go out of | from `ETHERWAKE`, else the one that routes to the host |
+//! | `WAKE_RELAY` | a machine that broadcasts magic packets behind a router | the subnet's broadcast address |
 //! | `SECUREON` | the password of magic packets: six bytes `00:11:22:33:44:55` or four `1.2.3.4` | from `ETHERWAKE`, else none |
 //! | `SSHKEYS` | a file with the public keys that may log in in mode `test` | none |
 //! | `UP_DEADLINE` | from waking to the report that the client is up | `10m` |

@@ -1,13 +1,15 @@
 //! The magic packet (AMD white paper 20213, "Magic Packet Technology"), as bytes and on the wire.
 //!
-//! It is sent twice, since networks differ in what they let through: as a bare Ethernet frame, the way
-//! ether-wake does, and as UDP to port 9 of the network's broadcast address.
+//! It is sent twice, since networks differ in what they let through: as a bare Ethernet frame, the way ether-wake does, and
+//! as UDP to port 9 of the network's broadcast address. A client behind a router is sent a third one, which is routed.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 
+use anyhow::Context as _;
 use ghost_contract::MacAddress;
 
+use crate::dhcp::Network;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
 
@@ -15,23 +17,6 @@ use crate::sys::packet::PacketSocket;
 pub const ETHERTYPE: u16 = 0x0842;
 /// The discard port (RFC 863), which nobody answers from.
 const PORT: u16 = 9;
-
-/// Why a packet was not sent.
-#[derive(Debug, thiserror::Error)]
-pub enum WakeError {
-    #[error("cannot send an Ethernet frame on {interface}{}", missing_capability(.source))]
-    Frame { interface: String, source: io::Error },
-    #[error("cannot send UDP to the broadcast address {0}")]
-    Datagram(Ipv4Addr, #[source] io::Error),
-}
-
-fn missing_capability(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        " (the capability CAP_NET_RAW is missing: run as root)"
-    } else {
-        ""
-    }
-}
 
 /// Six bytes of ones, sixteen times the address, and the SecureOn password of four or six bytes if there is one.
 pub fn magic(mac: MacAddress, password: Option<&[u8]>) -> Vec<u8> {
@@ -53,6 +38,14 @@ pub fn frame(from: MacAddress, mac: MacAddress, password: Option<&[u8]>) -> Vec<
     bytes
 }
 
+/// Where a packet goes besides the own network: a broadcast stops at a router, behind which the client may be.
+///
+/// A relay that an administrator names comes first. Otherwise the broadcast address of the client's network (RFC 919 §7), which
+/// a router sends on if it is told to. None for a neighbour, and where neither is known.
+pub fn beyond(relay: Option<Ipv4Addr>, is_neighbour: bool, network: Option<Network>) -> Option<Ipv4Addr> {
+    relay.or_else(|| network.filter(|_| !is_neighbour).map(|network| network.broadcast()))
+}
+
 /// Sends magic packets out of one interface.
 #[derive(Debug)]
 pub struct Waker {
@@ -63,24 +56,43 @@ pub struct Waker {
 
 impl Waker {
     /// Opens what is needed once for any number of packets.
-    pub fn open(interface: &Interface) -> Result<Self, WakeError> {
-        let frame_error = |source| WakeError::Frame { interface: interface.name.clone(), source };
-        let datagram_error = |error| WakeError::Datagram(interface.broadcast, error);
-        let frames = PacketSocket::open(interface.index, ETHERTYPE).map_err(frame_error)?;
-        let datagrams = UdpSocket::bind((interface.ip, 0)).map_err(datagram_error)?;
-        datagrams.set_broadcast(true).map_err(datagram_error)?;
+    pub fn open(interface: &Interface) -> anyhow::Result<Self> {
+        let frames =
+            PacketSocket::open(interface.index, ETHERTYPE).map_err(|error| frame_error(interface, error))?;
+        let own = interface.address.map_or(Ipv4Addr::UNSPECIFIED, |(ip, _)| ip);
+        let datagrams = UdpSocket::bind((own, 0)).and_then(|socket| {
+            socket.set_broadcast(true)?;
+            Ok(socket)
+        });
+        let datagrams = datagrams.with_context(|| format!("cannot send UDP from {own}"))?;
         Ok(Self { interface: interface.clone(), frames, datagrams })
     }
 
-    pub fn wake(&self, mac: MacAddress, password: Option<&[u8]>) -> Result<(), WakeError> {
+    /// Wakes a machine. An interface without IPv4 sends the frame only, and what goes `beyond` the own network.
+    pub fn wake(
+        &self,
+        mac: MacAddress,
+        password: Option<&[u8]>,
+        beyond: Option<Ipv4Addr>,
+    ) -> anyhow::Result<()> {
         self.frames
             .send(&frame(self.interface.mac, mac, password))
-            .map_err(|source| WakeError::Frame { interface: self.interface.name.clone(), source })?;
-        self.datagrams
-            .send_to(&magic(mac, password), (self.interface.broadcast, PORT))
-            .map_err(|error| WakeError::Datagram(self.interface.broadcast, error))?;
+            .map_err(|error| frame_error(&self.interface, error))?;
+        for to in self.interface.broadcast().into_iter().chain(beyond) {
+            self.datagrams
+                .send_to(&magic(mac, password), (to, PORT))
+                .with_context(|| format!("cannot send UDP to {to}"))?;
+        }
         Ok(())
     }
+}
+
+fn frame_error(interface: &Interface, error: io::Error) -> anyhow::Error {
+    let missing = match error.kind() {
+        io::ErrorKind::PermissionDenied => " (the capability CAP_NET_RAW is missing: run as root)",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!("cannot send an Ethernet frame on {}{missing}", interface.name))
 }
 
 #[cfg(test)]
@@ -96,6 +108,18 @@ mod tests {
         assert_eq!(packet.len(), 102);
         assert_eq!(packet[..6], [0xff; 6]);
         assert!(packet[6..].chunks(6).all(|address| address == JOHN.bytes()));
+    }
+
+    #[test]
+    fn what_goes_beyond_a_router() {
+        let relay = Ipv4Addr::new(10, 0, 9, 5);
+        let network = Network { address: [10, 0, 9, 0].into(), netmask: [255, 255, 255, 0].into() };
+        let broadcast = Ipv4Addr::new(10, 0, 9, 255);
+        assert_eq!(beyond(None, false, Some(network)), Some(broadcast));
+        assert_eq!(beyond(None, true, Some(network)), None, "a neighbour hears the own network's broadcast");
+        assert_eq!(beyond(Some(relay), false, Some(network)), Some(relay));
+        assert_eq!(beyond(Some(relay), true, None), Some(relay));
+        assert_eq!(beyond(None, false, None), None);
     }
 
     #[test]

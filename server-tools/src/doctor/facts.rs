@@ -72,6 +72,10 @@ pub struct Host {
     pub ip: Ipv4Addr,
     /// The interface that magic packets to it would leave by.
     pub interface: Tried<String>,
+    /// Whether they need no router to get there.
+    pub is_neighbour: bool,
+    /// Where they go besides: to a relay, or to the broadcast address of the host's subnet.
+    pub beyond: Option<Ipv4Addr>,
     /// What the DHCP configuration says about how it boots.
     pub reach: Reach,
     /// The deadlines that are zero in its settings, so that a job would end before it begins.

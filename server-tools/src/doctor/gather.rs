@@ -19,7 +19,7 @@ use super::facts::{
 };
 use crate::catalog::Catalog;
 use crate::site::Site;
-use crate::sys::interface::{Interface, InterfaceError};
+use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
 use crate::sys::{disk_space, own_address, program, resolve, service, tftp, writable};
 use crate::wake;
@@ -122,8 +122,12 @@ fn hosts(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> 
     let reaches = configuration.reaches(&addresses);
     let describe = |(host, reach): (dhcp::Host, Reach)| {
         let settings = site.ghostrc.for_host(&host.name);
+        let interface = words(interface(&host, &settings));
+        let is_neighbour = interface.as_ref().is_ok_and(|found| found.is_neighbour(host.ip));
         Host {
-            interface: words(interface(&host, &settings)).map(|found| found.name),
+            interface: interface.map(|found| found.name),
+            is_neighbour,
+            beyond: wake::beyond(settings.wake_relay, is_neighbour, reach.network),
             zero: zero(&settings),
             name: host.name.to_string(),
             ip: host.ip,
@@ -189,8 +193,12 @@ fn shown_state(systemctl: &str, unit: &str) -> Tried<()> {
     }
 }
 
-fn interface(host: &dhcp::Host, settings: &Settings) -> Result<Interface, InterfaceError> {
-    settings.interface.as_deref().map_or_else(|| Interface::towards(host.ip), Interface::named)
+/// The interface that leads to a host, if something that is sent would leave it.
+fn interface(host: &dhcp::Host, settings: &Settings) -> anyhow::Result<Interface> {
+    let found =
+        settings.interface.as_deref().map_or_else(|| Interface::towards(host.ip), Interface::named)?;
+    found.require_link()?;
+    Ok(found)
 }
 
 fn may_send_frames(hosts: &[Host]) -> Tried<()> {

@@ -360,13 +360,36 @@ fn wake(facts: &Facts) -> Vec<Finding> {
             findings.push(Finding::bad(Check::Wake, format!("{}: {reason}", host.name), mend));
         }
     }
+    let behind = || hosts.iter().filter(|host| host.interface.is_ok() && !host.is_neighbour);
+    let out_of_reach: Vec<&Host> = behind().filter(|host| host.beyond.is_none()).collect();
+    if !out_of_reach.is_empty() {
+        let found = format!(
+            "{}: magic packets do not get through the router, since no subnet of the DHCP configuration has the address and no relay is set",
+            names(out_of_reach.into_iter())
+        );
+        findings.push(Finding::bad(
+            Check::Wake,
+            found,
+            "declare the subnet, or set WAKE_RELAY in ghostrc to a machine there that sends magic packets on",
+        ));
+    }
     if findings.is_empty() {
         let mut interfaces: Vec<&str> =
             hosts.iter().filter_map(|host| host.interface.as_deref().ok()).collect();
         interfaces.sort_unstable();
         interfaces.dedup();
-        findings
-            .push(Finding::good(Check::Wake, format!("magic packets leave by {}", interfaces.join(", "))));
+        let mut found = format!("magic packets leave by {}", interfaces.join(", "));
+        let mut beyond: Vec<String> =
+            hosts.iter().filter_map(|host| Some(host.beyond?.to_string())).collect();
+        beyond.sort_unstable();
+        beyond.dedup();
+        if !beyond.is_empty() {
+            found.push_str(&format!(
+                ", and through routers to {}; whether these pass them on cannot be seen from here",
+                beyond.join(", ")
+            ));
+        }
+        findings.push(Finding::good(Check::Wake, found));
     }
     findings
 }

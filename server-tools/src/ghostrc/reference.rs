@@ -44,7 +44,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
 }
 
 /// All keys.
-pub const KEYS: [Key; 36] = [
+pub const KEYS: [Key; 37] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -87,6 +87,13 @@ pub const KEYS: [Key; 36] = [
         "NAME",
         "",
         "The interface that magic packets leave by; if it is not set, the one that routes to the host",
+    ),
+    host(
+        "WAKE_RELAY",
+        "ADDRESS",
+        "",
+        "For a host behind a router: a machine there that broadcasts the magic packets that come to its UDP port 9; \
+         if it is not set, they go to the broadcast address of the host's subnet",
     ),
     host(
         "SECUREON",

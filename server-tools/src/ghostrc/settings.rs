@@ -1,5 +1,6 @@
 //! The settings that a host can have for itself.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub no_boot_file: String,
     /// The interface that magic packets go out of (`INTERFACE`); if none, the one that routes to the host.
     pub interface: Option<String>,
+    /// A machine that sends magic packets on to a host behind a router (`WAKE_RELAY`).
+    pub wake_relay: Option<Ipv4Addr>,
     /// The password of magic packets (`SECUREON`).
     pub secure_on: Option<SecureOn>,
     /// The public keys for mode `test` (`SSHKEYS`).
@@ -62,6 +65,7 @@ impl Default for Settings {
             boot_file: "pxelinux.0".to_owned(),
             no_boot_file: "nobackup".to_owned(),
             interface: None,
+            wake_relay: None,
             secure_on: None,
             ssh_keys: None,
             up_deadline: Duration::from_secs(10 * 60),
@@ -91,10 +95,11 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 25] = [
+    pub(super) const KEYS: [&'static str; 26] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
+        "WAKE_RELAY",
         "SECUREON",
         "SSHKEYS",
         "UP_DEADLINE",
@@ -135,6 +140,7 @@ impl Settings {
         match key {
             "BOOTFILE" => self.boot_file = file_name(value)?,
             "NOBOOTFILE" => self.no_boot_file = file_name(value)?,
+            "WAKE_RELAY" => self.wake_relay = Some(value.parse().map_err(|_| "an IPv4 address")?),
             "INTERFACE" => self.interface = Some(interface(value).ok_or("the name of a network interface")?),
             "SECUREON" => {
                 self.secure_on =

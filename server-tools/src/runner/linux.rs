@@ -1,10 +1,14 @@
 //! The boot server itself: sockets, report files, signals and steps, for any number of jobs at once.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
+use crate::dhcp::Network;
 use crate::ghostrc::Settings;
 use ghost_contract::report::{self, Event as Reported};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -14,7 +18,7 @@ use super::lengthy::{Lengthy, Panicked};
 use super::offering::Offering;
 use super::steps::{Done, Steps, Work};
 use crate::catalog::Catalog;
-use crate::job::{Action, Event, Failure, FailureKind, Job, Note, Phase, Step};
+use crate::job::{Action, Event, Failure, Job, Note, Phase, Step};
 use crate::output::Output;
 use crate::site::Site;
 use crate::state::cancel;
@@ -22,11 +26,11 @@ use crate::state::journal::Line;
 use crate::sys::arp::Arp;
 use crate::sys::clock;
 use crate::sys::icmp::Icmp;
-use crate::sys::interface::{Interface, InterfaceError};
+use crate::sys::interface::Interface;
 use crate::sys::signals::Stops;
 use crate::sys::watch::{Watch, Watched};
 use crate::tree::Tree;
-use crate::wake::{WakeError, Waker};
+use crate::wake::{self, Waker};
 
 /// How often report files are looked at even if nobody says that they have changed: another machine may serve
 /// the tree over NFS.
@@ -34,19 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How much of a report is read at once, bytes.
 const READ_AT_ONCE: u64 = 1 << 20;
 
-/// Why the boot server cannot run jobs.
-#[derive(Debug, thiserror::Error)]
-pub enum MachineError {
-    #[error("cannot watch for signals and reports")]
-    Watch(#[source] std::io::Error),
-    /// The way to a client.
-    #[error(transparent)]
-    Interface(#[from] InterfaceError),
-    #[error(transparent)]
-    Wake(#[from] WakeError),
-    #[error("cannot ask on {0} who is on: the capability CAP_NET_RAW is missing, run as root")]
-    Ask(String, #[source] std::io::Error),
-}
+const CANNOT_WATCH: &str = "cannot watch for signals and reports";
 
 /// One interface that clients are reached by.
 #[derive(Debug)]
@@ -64,6 +56,8 @@ pub struct Client {
     pub settings: Settings,
     tree: Tree,
     wire: usize,
+    /// Where magic packets go besides the wire.
+    beyond: Option<Ipv4Addr>,
     offset: u64,
     /// The step that is done on a thread.
     elsewhere: Option<Step>,
@@ -98,8 +92,8 @@ impl Drop for Linux<'_> {
 
 impl<'a> Linux<'a> {
     /// Takes over the signals, and nothing else yet.
-    pub fn new(site: &'a Site, output: &'a mut Output) -> Result<Self, MachineError> {
-        let watch = Watch::new().map_err(MachineError::Watch)?;
+    pub fn new(site: &'a Site, output: &'a mut Output) -> anyhow::Result<Self> {
+        let watch = Watch::new().context(CANNOT_WATCH)?;
         let (shared, told) = (Arc::new(site.clone()), output.clone());
         let offering = || Offering::new(Arc::clone(&shared), told.clone());
         let cancels = cancel::folder(&site.ghostrc.state_folder);
@@ -112,31 +106,33 @@ impl<'a> Linux<'a> {
             clients: Vec::new(),
             wires: Vec::new(),
             icmp: None,
-            stops: Stops::watch().map_err(MachineError::Watch)?,
+            stops: Stops::watch().context(CANNOT_WATCH)?,
             watch,
             watched: HashMap::new(),
             looked: Duration::ZERO,
-            lengthy: Lengthy::new().map_err(MachineError::Watch)?,
-            edits: offering().map_err(MachineError::Watch)?,
-            restarts: offering().map_err(MachineError::Watch)?,
+            lengthy: Lengthy::new().context(CANNOT_WATCH)?,
+            edits: offering().context(CANNOT_WATCH)?,
+            restarts: offering().context(CANNOT_WATCH)?,
         })
     }
 
     /// Adds the client of the next job in the list.
-    pub fn add(&mut self, work: Work, settings: Settings) -> Result<(), MachineError> {
+    pub fn add(&mut self, work: Work, settings: Settings, network: Option<Network>) -> anyhow::Result<()> {
         let interface = match &settings.interface {
             Some(name) => Interface::named(name)?,
             None => Interface::towards(work.begun.ip)?,
         };
+        interface.require_link()?;
+        let ask = || format!("cannot ask on {} who is on; this needs root's rights", interface.name);
+        let is_neighbour = interface.is_neighbour(work.begun.ip);
         if self.icmp.is_none() {
-            let icmp = Icmp::open().map_err(|error| MachineError::Ask(interface.name.clone(), error))?;
-            self.icmp = Some(icmp);
+            self.icmp = Some(Icmp::open().with_context(ask)?);
         }
+        let beyond = wake::beyond(settings.wake_relay, is_neighbour, network);
         let wire = match self.wires.iter().position(|wire| wire.interface == interface) {
             Some(wire) => wire,
             None => {
-                let arp = Arp::open(&interface)
-                    .map_err(|error| MachineError::Ask(interface.name.clone(), error))?;
+                let arp = Arp::open(&interface).with_context(ask)?;
                 let waker = Waker::open(&interface)?;
                 self.wires.push(Wire { interface, arp, waker });
                 self.wires.len() - 1
@@ -146,7 +142,7 @@ impl<'a> Linux<'a> {
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
         let expected = self.catalog.expected(&work.begun.host, work.begun.mode, generation);
         self.output.begin(&work.begun.host, work.begun.mode, expected);
-        self.clients.push(Client { work, settings, tree, wire, offset: 0, elsewhere: None });
+        self.clients.push(Client { work, settings, tree, wire, beyond, offset: 0, elsewhere: None });
         Ok(())
     }
 
@@ -228,11 +224,12 @@ impl<'a> Linux<'a> {
         }
     }
 
-    fn wake(&mut self, index: usize) -> Result<(), WakeError> {
+    fn wake(&mut self, index: usize) -> anyhow::Result<()> {
         let Some(client) = self.clients.get(index) else { return Ok(()) };
         let password = client.settings.secure_on.as_ref().map(|password| password.bytes());
-        let wire = self.wires.get(client.wire);
-        wire.map_or(Ok(()), |wire| wire.waker.wake(client.work.begun.mac, password))
+        let Some(wire) = self.wires.get(client.wire) else { return Ok(()) };
+        wire.interface.require_link()?;
+        wire.waker.wake(client.work.begun.mac, password, client.beyond)
     }
 
     fn tell(&mut self, index: usize, job: &Job, note: &Note) {
@@ -366,8 +363,8 @@ impl Machine for Linux<'_> {
             Action::Do(step) => return self.step(index, job, step),
             Action::Wake => {
                 if let Err(error) = self.wake(index) {
-                    let failure = Failure::new(FailureKind::Failed, &error);
-                    self.tell(index, job, &Note::Warning { text: failure.reason });
+                    let text = format!("no magic packet was sent: {error:#}");
+                    self.tell(index, job, &Note::Warning { text });
                 }
             }
             Action::Probe => self.probe(index),

@@ -46,7 +46,9 @@ impl Arp {
 
     /// Asks everybody who has this address.
     pub fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
-        self.socket.send(&request(self.interface.mac, self.interface.ip, ip))
+        // Without an own address it is a probe, which is answered all the same (RFC 5227 §2.1.1).
+        let own = self.interface.address.map_or(Ipv4Addr::UNSPECIFIED, |(own, _)| own);
+        self.socket.send(&request(self.interface.mac, own, ip))
     }
 
     /// Asks until somebody has said to have this address; none if nobody has by then.

@@ -83,6 +83,8 @@ pub(super) fn run(
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
     let mut jobs = Vec::new();
     let mut prepared = Vec::new();
+    let addresses: Vec<_> = intents.iter().map(|one| (one.host.name.clone(), one.host.ip)).collect();
+    let reaches = configuration.reaches(&addresses);
     drop(configuration);
     for intent in intents {
         let plan = plan(mode, &intent, arguments)?;
@@ -91,8 +93,8 @@ pub(super) fn run(
     }
     descriptors::make_room_for(jobs.len())?;
     let mut machine = Linux::new(site, output).exit_by_default(Exit::Configuration)?;
-    for (work, settings) in prepared {
-        machine.add(work, settings).exit_by_default(Exit::Configuration)?;
+    for ((work, settings), reach) in prepared.into_iter().zip(reaches) {
+        machine.add(work, settings, reach.network).exit_by_default(Exit::Configuration)?;
     }
     // Nothing of a job may be left, not even by an error in this program.
     let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine)));

@@ -1,5 +1,6 @@
 //! `ghostctl wake`: sends magic packets, and nothing else.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::MacAddress;
@@ -11,7 +12,7 @@ use crate::exit::{Exit, WithExit};
 use crate::output::{Form, Output};
 use crate::site::{Site, SiteError};
 use crate::sys::interface::Interface;
-use crate::wake::Waker;
+use crate::wake::{self, Waker};
 
 /// How many times each machine is sent a packet: one may be lost.
 const TIMES: u32 = 3;
@@ -24,6 +25,8 @@ struct Target {
     mac: MacAddress,
     interface: Interface,
     password: Option<Vec<u8>>,
+    /// Where packets go besides the own network.
+    beyond: Option<Ipv4Addr>,
 }
 
 /// What was sent, for programs.
@@ -32,6 +35,7 @@ struct Sent<'a> {
     target: &'a str,
     mac: MacAddress,
     interface: &'a str,
+    beyond: Option<Ipv4Addr>,
     sent: bool,
 }
 
@@ -51,22 +55,24 @@ fn send(targets: &[Target]) -> anyhow::Result<()> {
             std::thread::sleep(PAUSE);
         }
         for target in targets {
-            Waker::open(&target.interface)?.wake(target.mac, target.password.as_deref())?;
+            target.interface.require_link()?;
+            Waker::open(&target.interface)?.wake(target.mac, target.password.as_deref(), target.beyond)?;
         }
     }
     Ok(())
 }
 
 fn tell(target: &Target, sent: bool, output: &mut Output) {
-    let Target { name, mac, interface, .. } = target;
+    let Target { name, mac, interface, beyond, .. } = target;
     let interface = &interface.name;
+    let and = beyond.map(|beyond| format!(" and to {beyond}")).unwrap_or_default();
     match output.form() {
-        Form::Json => output.json(&Sent { target: name, mac: *mac, interface, sent }),
+        Form::Json => output.json(&Sent { target: name, mac: *mac, interface, beyond: *beyond, sent }),
         Form::Plain if sent => {
-            output.line(&format!("{name}: magic packets for {mac} sent out of {interface}"));
+            output.line(&format!("{name}: magic packets for {mac} sent out of {interface}{and}"));
         }
         Form::Plain => {
-            output.line(&format!("{name}: would send magic packets for {mac} out of {interface}"));
+            output.line(&format!("{name}: would send magic packets for {mac} out of {interface}{and}"));
         }
     }
 }
@@ -74,14 +80,17 @@ fn tell(target: &Target, sent: bool, output: &mut Output) {
 fn target(site: &Site, sleeper: &Sleeper) -> anyhow::Result<Target> {
     match sleeper {
         Sleeper::Host(name) => {
-            let host = site.hosts()?.host(name).map_err(SwapError::from).map_err(SiteError::from)?;
+            let hosts = site.hosts()?;
+            let host = hosts.host(name).map_err(SwapError::from).map_err(SiteError::from)?;
+            let network = hosts.reaches(&[(host.name, host.ip)]).pop().and_then(|reach| reach.network);
             let settings = site.ghostrc.for_host(name);
             let interface = match &settings.interface {
                 Some(interface) => Interface::named(interface)?,
                 None => Interface::towards(host.ip)?,
             };
             let password = settings.secure_on.map(|password| password.bytes().to_vec());
-            Ok(Target { name: name.to_string(), mac: host.mac, interface, password })
+            let beyond = wake::beyond(settings.wake_relay, interface.is_neighbour(host.ip), network);
+            Ok(Target { name: name.to_string(), mac: host.mac, interface, password, beyond })
         }
         Sleeper::Mac(mac) => {
             let settings = site.ghostrc.settings();
@@ -90,7 +99,8 @@ fn target(site: &Site, sleeper: &Sleeper) -> anyhow::Result<Target> {
                 None => Interface::with_address(site.ghostrc.boot_server)?,
             };
             let password = settings.secure_on.as_ref().map(|password| password.bytes().to_vec());
-            Ok(Target { name: mac.to_string(), mac: *mac, interface, password })
+            let beyond = settings.wake_relay;
+            Ok(Target { name: mac.to_string(), mac: *mac, interface, password, beyond })
         }
     }
 }

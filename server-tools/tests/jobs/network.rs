@@ -78,7 +78,8 @@ impl Network {
         behind
     }
 
-    fn run(&self, script: &str) {
+    /// Changes something in the boot server's network.
+    pub(crate) fn run(&self, script: &str) {
         assert!(self.command("sh").args(["-c", script]).status().unwrap().success(), "{script}");
     }
 }

@@ -109,6 +109,39 @@ fn packets_go_to_hosts_and_to_any_address() {
 }
 
 #[test]
+fn an_interface_that_nothing_leaves_is_told_and_nothing_is_called_sent() {
+    let server = BootServer::with_hosts(1);
+    for (change, reason) in [
+        ("ip link set switch down", "the interface br0 has no carrier"),
+        ("ip link set br0 down", "the interface br0 is down; 'ip link set br0 up' starts it"),
+    ] {
+        server.network().run(change);
+        server.set("INTERFACE", "br0");
+        let woken = server.run(&["wake", "pc2"]);
+        assert_eq!(woken.status.code(), Some(78), "{}", said(&woken));
+        assert!(said(&woken).contains(reason) && !said(&woken).contains("sent out"), "{}", said(&woken));
+    }
+}
+
+#[test]
+fn packets_for_a_client_behind_a_router_go_to_its_subnets_broadcast_address_or_to_a_relay() {
+    let server = BootServer::with_hosts(1);
+    let configured = String::from_utf8(server.configured()).unwrap();
+    std::fs::write(server.configuration(), configured.replace("192.168.7.2;\n", "192.168.9.2;\n")).unwrap();
+    let _behind = server.network().with_a_client_behind_a_gateway();
+    let woken = server.run(&["wake", "pc2"]);
+    assert_eq!(
+        said(&woken),
+        "pc2: magic packets for 02:00:00:00:00:02 sent out of br0 and to 192.168.9.255\n"
+    );
+    server.set("WAKE_RELAY_pc2", "192.168.9.77");
+    let woken = server.run(&["wake", "--json", "pc2"]);
+    assert!(said(&woken).contains("\"beyond\":\"192.168.9.77\""), "{}", said(&woken));
+    let near = server.run(&["wake", "--dry-run", "00:0a:eb:12:34:5f"]);
+    assert!(!said(&near).contains("and to"), "{}", said(&near));
+}
+
+#[test]
 fn what_the_imager_cannot_do_is_refused_before_anything_is_touched() {
     let server = BootServer::with_hosts(1);
     server.set("IMAGER", "linux");

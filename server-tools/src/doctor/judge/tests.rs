@@ -64,6 +64,8 @@ fn facts() -> Facts {
             name: "john".to_owned(),
             ip: [192, 168, 7, 2].into(),
             interface: Ok("eth1".to_owned()),
+            is_neighbour: true,
+            beyond: None,
             reach: reach(),
             zero: vec![],
         }]),
@@ -130,7 +132,8 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 41] = [
+    let table: [(Spoil, Check, State); 42] = [
+        (|f| f.hosts.as_mut().unwrap()[0].is_neighbour = false, Check::Wake, Bad),
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
         (|f| f.public_keys[0].1 = no(), Check::PublicKeys, Bad),
