@@ -5,6 +5,10 @@
 //! of it between reading and writing. Medians, in milliseconds, and what the pure part takes for each host: that is the
 //! same for any number of hosts if growth is linear.
 //!
+//! A second table is about `ghostctl hosts`: reading a configuration, and then looking up every host of it, sound ones and
+//! ones that each lack something. `all/read` is how often the time of reading the whole takes; it is to be at most 3, and the
+//! same for any number of hosts.
+//!
 //! Time tells little on a machine that does other things as well. Given a number of hosts, this makes one pure swap and one
 //! pure revert and nothing else, so that a counter of instructions can tell: docs/benches.md.
 
@@ -18,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use ghost_contract::HostName;
 use ghostctl::dhcp::isc::HostTable;
-use ghostctl::dhcp::{Swap, Wanted, isc};
+use ghostctl::dhcp::{Configuration, Swap, Wanted, isc};
 
 const BOOT: &str = "pxelinux.0";
 const RUNS: usize = 15;
@@ -35,8 +39,37 @@ fn main() -> Outcome {
     // cargo passes flags of its own.
     match std::env::args().find_map(|argument| argument.parse().ok()) {
         Some(hosts) => once(hosts),
-        None => table(),
+        None => table().and_then(|()| look_ups()),
     }
+}
+
+/// Reads configurations, and looks up every host.
+fn look_ups() -> Outcome {
+    println!("\n{:>8} {:>12} {:>9} {:>9} {:>9} {:>9}", "hosts", "", "bytes", "read", "look up", "all/read");
+    for hosts in [10_000_u32, 100_000] {
+        let sound = configuration(hosts);
+        let lacking = format!("filename \"inherited\";\n{}", sound.replace("filename \"nobackup\";", ""));
+        for (what, text) in [("sound", sound), ("without file", lacking)] {
+            let folder = tempfile::tempdir_in(".")?;
+            let file = folder.path().join("dhcpd.conf");
+            fs::write(&file, text)?;
+            let bytes = median(|| fs::read(&file).map(|bytes| drop(black_box(bytes))).map_err(Into::into))?;
+            let reading = median(|| read(&file).map(|table| drop(black_box(table))))?;
+            let all = median(|| read(&file).map(|hosts| drop(black_box(hosts.list()))))?;
+            println!(
+                "{hosts:>8} {what:>12} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
+                millis(bytes),
+                millis(reading),
+                millis(all.saturating_sub(reading)),
+                all.as_secs_f64() / reading.as_secs_f64(),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Box<dyn Configuration>, Box<dyn std::error::Error>> {
+    Ok(Box::new(HostTable::read(file, fs::read(file)?, &mut |_| Err(io::ErrorKind::NotFound.into()))?))
 }
 
 /// Once through the pure part of both edits.

@@ -5,34 +5,14 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dhcp::{Configuration, Host, Kind, Server, SwapError};
-use crate::ghostrc::{Ghostrc, GhostrcError};
+use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
 use ghost_contract::order::ImageStore;
 
+use crate::dhcp::{Configuration, Host, Kind, Server};
+use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::Ghostrc;
 use crate::sys::regular;
-
-/// Why the boot server's configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SiteError {
-    /// A file cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    #[error("the settings are not usable")]
-    Ghostrc(#[from] GhostrcError),
-    /// None of the places has a DHCP configuration.
-    #[error("there is no DHCP configuration at {0}; set DHCPDCONF in ghostrc")]
-    NoDhcpConfiguration(String),
-    /// The DHCP configuration is wrong.
-    #[error("the DHCP configuration is not usable")]
-    Dhcp(#[source] anyhow::Error),
-    /// A host that always boots from the network, or is not usable.
-    #[error("nothing was touched")]
-    Host(#[from] SwapError),
-    /// The image store's server has no address.
-    #[error("cannot find the address of '{0}' (GHSTNFS)")]
-    StoreServer(String, #[source] io::Error),
-}
 
 /// The boot server's settings and the paths that follow from them.
 #[derive(Debug, Clone)]
@@ -45,13 +25,18 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn open(ghostrc: &Path, lock_timeout: Duration) -> Result<Self, SiteError> {
-        let bytes = regular::read(ghostrc).map_err(|error| SiteError::Read(ghostrc.to_owned(), error))?;
-        let ghostrc = Ghostrc::parse(ghostrc, &bytes)?;
+    pub fn open(ghostrc: &Path, lock_timeout: Duration) -> anyhow::Result<Self> {
+        let bytes = regular::read(ghostrc)
+            .with_context(|| format!("cannot read {}", ghostrc.display()))
+            .exit_by_default(Exit::Configuration)?;
+        let ghostrc = Ghostrc::parse(ghostrc, &bytes)
+            .context("the settings are not usable")
+            .exit(Exit::Configuration)?;
         let places = &ghostrc.dhcp_configurations;
         let found = places.iter().find(|path| path.exists()).cloned();
         let named = || places.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ");
-        let dhcp_configuration = found.ok_or_else(|| SiteError::NoDhcpConfiguration(named()))?;
+        let missing = || anyhow!("there is no DHCP configuration at {}; set DHCPDCONF in ghostrc", named());
+        let dhcp_configuration = found.ok_or_else(missing).exit(Exit::Configuration)?;
         Ok(Self { ghostrc, dhcp_configuration, lock_timeout })
     }
 
@@ -66,17 +51,18 @@ impl Site {
     }
 
     /// Reads the DHCP configuration with all that belongs to it.
-    pub fn hosts(&self) -> Result<Box<dyn Configuration>, SiteError> {
-        self.dhcp().read().map_err(SiteError::Dhcp)
+    pub fn hosts(&self) -> anyhow::Result<Box<dyn Configuration>> {
+        self.dhcp().read().context("the DHCP configuration is not usable")
     }
 
     /// The host with all that a job needs, if a job may swap it.
-    pub fn host(&self, hosts: &dyn Configuration, name: &HostName) -> Result<Host, SiteError> {
-        Ok(hosts.swappable(name, &self.ghostrc.for_host(name).boot_file)?)
+    pub fn host(&self, hosts: &dyn Configuration, name: &HostName) -> anyhow::Result<Host> {
+        let swappable = hosts.swappable(name, &self.ghostrc.for_host(name).boot_file);
+        swappable.context("nothing was touched").exit(Exit::Configuration)
     }
 
     /// The image store as the clients see it, with a numeric address.
-    pub fn image_store(&self) -> Result<ImageStore, SiteError> {
+    pub fn image_store(&self) -> anyhow::Result<ImageStore> {
         let export = &self.ghostrc.store_export;
         let server = match export.address() {
             Some(address) => address,
@@ -86,10 +72,12 @@ impl Site {
     }
 }
 
-fn resolve(name: &str) -> Result<IpAddr, SiteError> {
-    let error = |error| SiteError::StoreServer(name.to_owned(), error);
-    let addresses: Vec<IpAddr> =
-        (name, 2049).to_socket_addrs().map_err(error)?.map(|address| address.ip()).collect();
-    let first = addresses.iter().find(|address| address.is_ipv4()).or_else(|| addresses.first());
-    first.copied().ok_or_else(|| error(io::ErrorKind::NotFound.into()))
+fn resolve(name: &str) -> anyhow::Result<IpAddr> {
+    let addresses = || -> io::Result<IpAddr> {
+        let found: Vec<IpAddr> = (name, 2049).to_socket_addrs()?.map(|address| address.ip()).collect();
+        let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
+        first.copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    };
+    let named = || format!("cannot find the address of '{name}' (GHSTNFS)");
+    addresses().with_context(named).exit(Exit::Configuration)
 }

@@ -291,7 +291,9 @@ fn mend(file: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    regular::read(path).with_context(|| format!("cannot read {}", path.display())).exit(Exit::Configuration)
+    regular::read(path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .exit_by_default(Exit::Configuration)
 }
 
 /// Of a file with several names only the one that is edited gets the new contents.

@@ -97,7 +97,7 @@ fn dhcp(site: &Site) -> Dhcp {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let configuration = site.dhcp_configuration.clone();
     Dhcp {
-        accepted: site.dhcp().check(&[]).map_err(|error| format!("{error:#}")),
+        accepted: words(site.dhcp().check(&[])),
         checker: ghostrc.dhcp_check.to_string(),
         folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
         restart: ghostrc.dhcp_restart.to_string(),

@@ -3,14 +3,14 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use ghost_contract::MacAddress;
 use serde::Serialize;
 
 use crate::cli::{Sleeper, WakeArgs};
-use crate::dhcp::SwapError;
 use crate::exit::{Exit, WithExit};
 use crate::output::{Form, Output};
-use crate::site::{Site, SiteError};
+use crate::site::Site;
 use crate::sys::interface::Interface;
 use crate::wake::{self, Waker};
 
@@ -81,7 +81,7 @@ fn target(site: &Site, sleeper: &Sleeper) -> anyhow::Result<Target> {
     match sleeper {
         Sleeper::Host(name) => {
             let hosts = site.hosts()?;
-            let host = hosts.host(name).map_err(SwapError::from).map_err(SiteError::from)?;
+            let host = hosts.host(name).context("nothing was touched").exit(Exit::Configuration)?;
             let network = hosts.reaches(&[(host.name, host.ip)]).pop().and_then(|reach| reach.network);
             let settings = site.ghostrc.for_host(name);
             let interface = match &settings.interface {

@@ -90,7 +90,7 @@ impl Server for Dhcpd {
     }
 
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
-        Ok(Box::new(self.table(&[]).exit(Exit::Configuration)?))
+        Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
     }
 
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
@@ -99,9 +99,9 @@ impl Server for Dhcpd {
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
         if changes.is_empty() {
-            return self.check_file(&self.configuration).exit(Exit::Configuration);
+            return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
         }
-        let copy = PrivateCopy::of(&self.table(changes).exit(Exit::Configuration)?, changes)?;
+        let copy = PrivateCopy::of(&self.table(changes).exit_by_default(Exit::Configuration)?, changes)?;
         let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
         checked
             .map_err(|error| anyhow!(copy.in_words_of_the_files(&format!("{error:#}"))))
@@ -115,7 +115,7 @@ impl Server for Dhcpd {
         if !before.is_empty() {
             self.remember_that_it_is_seen();
         }
-        service::run(&words, RESTART_DEADLINE).exit(Exit::Configuration)?;
+        service::run(&words, RESTART_DEADLINE).exit_by_default(Exit::Configuration)?;
         if before.is_empty() && !self.is_seen() {
             return Ok(());
         }
