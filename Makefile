@@ -75,7 +75,8 @@ lint:
 unit:
 	cargo test --locked --workspace
 	# A program that kills itself wherever it changes something, and what the next start makes of it.
-	cargo test --locked -p ghostctl --features crash-points --test jobs crash
+	cargo test --locked -p ghostctl --features crash-points --test jobs -- \
+	    crash error_in_the_program damaged_journal no_entry_of_ours share_one_edit
 
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is.

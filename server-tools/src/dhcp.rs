@@ -243,6 +243,8 @@ pub enum Back {
     Already,
     /// Our value is not there any more, for this reason. It is left alone.
     Gone(Fault),
+    /// For this reason it cannot be told what the host is offered: our value may still be there.
+    Unclear(Fault),
 }
 
 /// Why a host is not swapped. Nothing has been changed then.

@@ -163,6 +163,11 @@ impl<'a> Offers<'a> {
             (Back::Put, Back::Already) => Ok(Reverted::Restored),
             (_, Back::Already) => Ok(Reverted::NothingToDo),
             (Back::Gone(_), Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
+            (_, Back::Unclear(fault)) => Err(anyhow::Error::new(fault)
+                .context(
+                    "cannot tell whether the DHCP entry still offers the boot file; mend what stands there",
+                )
+                .exit(Exit::Configuration)),
             _ => Err(anyhow!(
                 "{} was written, and does not offer the host's own file when it is read again",
                 file.display()

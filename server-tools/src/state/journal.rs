@@ -191,7 +191,10 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     let opened = opened.or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Err(error),
         // What cannot be written may still be looked at: a folder, a link, a file on a read-only file system.
-        _ => OpenOptions::new().read(true).custom_flags(flags).open(path).or_else(|_| {
+        _ => OpenOptions::new().read(true).custom_flags(flags).open(path).or_else(|error| {
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                return Err(error);
+            }
             let handle = libc::O_NOFOLLOW | libc::O_PATH | libc::O_CLOEXEC;
             OpenOptions::new().read(true).custom_flags(handle).open(path)
         }),

@@ -321,7 +321,7 @@ fn a_damaged_journal_is_kept_and_told_and_the_others_are_recovered() {
 
 #[test]
 #[cfg(feature = "crash-points")]
-fn what_is_not_an_entry_of_ours_stops_no_recovery() {
+fn what_is_no_entry_of_ours_stops_no_recovery() {
     let server = killed_when_swapped();
     let folder = server.path("state/journal");
     std::fs::create_dir(folder.join("192.168.7.1.jsonl")).unwrap();
@@ -381,5 +381,26 @@ fn an_orphan_is_recovered_while_its_screen_is_looked_at() {
     looker.join().unwrap();
     assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
     assert!(said(&recovered).contains("pc2: job "), "{}", said(&recovered));
+    assert_eq!(server.configured(), before);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_any_more_is_not_taken_for_reverted() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let broken = Gate::default();
+    let _client = Client::working_until(&server, 2, broken.is_open(), || true);
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    let swapped = server.configured();
+    std::fs::write(server.configuration(), [b"group { \"\n".as_slice(), &swapped].concat()).unwrap();
+    broken.open();
+    let output = running.wait_with_output().unwrap();
+    assert_ne!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(last_line(&output).contains("ghostctl dhcp revert pc2"), "{}", said(&output));
+    assert_eq!(server.journal().len(), 1);
+    std::fs::write(server.configuration(), &swapped).unwrap();
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
     assert_eq!(server.configured(), before);
 }

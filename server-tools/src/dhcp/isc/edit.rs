@@ -11,7 +11,7 @@ use ghost_contract::HostName;
 
 use super::HostTable;
 use super::lexer::{quote, unquote};
-use super::usable::UsableHost;
+use super::usable::{Flaw, UsableHost};
 use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, Reverts, Swap, SwapError, Wanted};
 use crate::place::Place;
 
@@ -62,7 +62,7 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
     let each = swapped.iter().map(|(host, swap)| {
         let value = match sole_value(&table, host) {
             Ok(value) => value,
-            Err(fault) => return Back::Gone(fault),
+            Err(back) => return back,
         };
         let previous = swap.original.as_bytes();
         let offered = unquote(now.get(value.clone()).unwrap_or_default());
@@ -85,18 +85,24 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
 }
 
 /// Where the value of the one host of this name is.
-fn sole_value(table: &HostTable, name: &HostName) -> Result<Range<usize>, Fault> {
+fn sole_value(table: &HostTable, name: &HostName) -> Result<Range<usize>, Back> {
     let nowhere = |what| Fault { what, place: None };
     let mut hosts = table.by_name(name.as_str());
-    let host =
-        hosts.next().ok_or_else(|| nowhere(format!("there is no host {name} in this file any more")))?;
+    let host = hosts
+        .next()
+        .ok_or_else(|| Back::Gone(nowhere(format!("there is no host {name} in this file any more"))))?;
     if hosts.next().is_some() {
-        return Err(nowhere(format!("host {name} is declared several times in this file now")));
+        return Err(Back::Unclear(nowhere(format!(
+            "host {name} is declared several times in this file now"
+        ))));
     }
     if let Some((place, fault)) = table.fault_before_end_of(host) {
-        return Err(Fault { what: fault.to_string(), place: Some(Box::new(place)) });
+        return Err(Back::Unclear(Fault { what: fault.to_string(), place: Some(Box::new(place)) }));
     }
-    Ok(table.own_filename(host)?)
+    table.own_filename(host).map_err(|problem| match problem.flaw {
+        Flaw::NoFilename | Flaw::InheritedFilename(_) => Back::Gone(problem.into()),
+        _ => Back::Unclear(problem.into()),
+    })
 }
 
 /// The bytes with these stretches replaced; one that begins inside another is passed over.

@@ -45,7 +45,7 @@ fn gone(now: &str) -> String {
     let Reverts { contents, mut each } = reverted(now);
     assert_eq!(contents, None);
     match each.remove(0) {
-        Back::Gone(fault) => fault.to_string(),
+        Back::Gone(fault) | Back::Unclear(fault) => fault.to_string(),
         other => panic!("{other:?}"),
     }
 }
