@@ -38,7 +38,7 @@ pub struct Everywhere {
     /// Write one JSON object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Tell more, such as every reading of a client's counters
+    /// Also print each reading of the client's disk and network counters
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// How long to wait for another ghostctl to finish its edit, seconds

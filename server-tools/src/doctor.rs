@@ -11,6 +11,7 @@ pub mod exports;
 pub mod facts;
 pub mod gather;
 pub mod judge;
+mod mounts;
 
 use std::fmt;
 

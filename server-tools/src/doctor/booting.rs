@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::facts::{Host, Tried};
-use super::judge::names;
+use super::facts::{Host, Tried, names};
 use super::{Check, Finding, State};
 use crate::dhcp::{Reach, Said};
 

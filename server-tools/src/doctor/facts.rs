@@ -176,3 +176,12 @@ pub enum SamePlace {
     /// It could not be looked at.
     Unknown(String),
 }
+
+/// The first few names, and how many more there are.
+pub fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
+    const SHOWN: usize = 8;
+    let more = hosts.len().saturating_sub(SHOWN);
+    let shown: Vec<&str> = hosts.take(SHOWN).map(|host| host.name.as_str()).collect();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &rest
+}

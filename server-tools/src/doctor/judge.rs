@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::booting::booting;
-use super::exports::{covering, lets_in};
 use super::facts::{
-    BaseRoot, BootFile, Dhcp, Export, Exported, Facts, Host, Program, SamePlace, Store, Tried, Writable,
+    BaseRoot, BootFile, Dhcp, Facts, Host, Program, SamePlace, Store, Tried, Writable, names,
 };
+use super::mounts::export;
 use super::{Check, Finding};
 use crate::dhcp::Running;
 use crate::sys::disk_space::DiskSpace;
@@ -196,80 +196,6 @@ fn base_root(root: &BaseRoot) -> Vec<Finding> {
     findings
 }
 
-fn export(export: &Export, hosts: &[Host]) -> Finding {
-    let path = export.path.display();
-    let what = match &export.server {
-        Ok(server) => format!("{server}:{path} ({})", export.key),
-        Err(reason) => {
-            let mend = format!("write a numeric address in {}", export.key);
-            return Finding::bad(
-                Check::Export,
-                format!("the server of {path} has no address: {reason}"),
-                mend,
-            );
-        }
-    };
-    if let Err(reason) = &export.nfs {
-        let mend = "start the NFS server with version 3 over TCP, and let the clients through the firewall";
-        return Finding::bad(Check::Export, format!("{what}: {reason}"), mend);
-    }
-    match &export.exported {
-        Ok(exported) if covering(exported, &export.path).next().is_some() => {
-            let bad = shut_out(exported, export, hosts, &what).or_else(|| squashed(export, hosts, &what));
-            bad.unwrap_or_else(|| Finding::good(Check::Export, format!("{what} is exported")))
-        }
-        Ok(_) => Finding::bad(
-            Check::Export,
-            format!("{what} is not exported"),
-            format!(
-                "add '{path} *(rw,no_root_squash,no_subtree_check)' to /etc/exports there, narrowed to the clients' network"
-            ),
-        ),
-        Err(reason) => Finding::warning(
-            Check::Export,
-            format!("{what}: what is exported cannot be told: {reason}"),
-            "make mountd reachable: clients ask it before they can mount",
-        ),
-    }
-}
-
-/// Hosts that none of the exports' patterns lets in. Where one of them is a name, nobody can tell.
-fn shut_out(exported: &[Exported], export: &Export, hosts: &[Host], what: &str) -> Option<Finding> {
-    let is_in = |host: &&Host| {
-        covering(exported, &export.path).any(|one| {
-            one.clients.is_empty() || one.clients.iter().any(|client| lets_in(client, host.ip) != Some(false))
-        })
-    };
-    let out: Vec<&Host> = hosts.iter().filter(|host| !is_in(host)).collect();
-    let clients: Vec<&str> =
-        covering(exported, &export.path).flat_map(|one| &one.clients).map(String::as_str).collect();
-    (!out.is_empty()).then(|| {
-        Finding::bad(
-            Check::Export,
-            format!("{what} is exported to {}, and not to {}", clients.join(", "), names(out.into_iter())),
-            "add the clients' network to its line in /etc/exports there, then run 'exportfs -ra'",
-        )
-    })
-}
-
-/// Hosts that may not write there, or not as root.
-fn squashed(export: &Export, hosts: &[Host], what: &str) -> Option<Finding> {
-    let grants = |host: &Host| {
-        let of_host = export.grants.iter().filter(|grant| lets_in(&grant.clients, host.ip) == Some(true));
-        // Of several lines for a client the most special one counts, which is the longest path and the smallest network.
-        of_host.max_by_key(|grant| (grant.path.as_os_str().len(), grant.clients != "*"))
-    };
-    let short = |host: &&Host| grants(host).is_some_and(|grant| !grant.may_write || !grant.is_root);
-    let short: Vec<&Host> = hosts.iter().filter(short).collect();
-    (!short.is_empty()).then(|| {
-        Finding::bad(
-            Check::Export,
-            format!("{what} is exported so that {} cannot write there as root", names(short.into_iter())),
-            "give its line in /etc/exports 'rw,no_root_squash', then run 'exportfs -ra'",
-        )
-    })
-}
-
 fn store(store: &Store) -> Vec<Finding> {
     let mend = "create or mount it, or set GHSTBASE in ghostrc";
     let mut findings = vec![writable(Check::Store, &store.folder, mend), same_place(store)];
@@ -400,15 +326,6 @@ fn writable(check: Check, writable: &Writable, mend: &str) -> Finding {
         Ok(()) => Finding::good(check, format!("{folder} can be written to")),
         Err(reason) => Finding::bad(check, format!("{folder} cannot be written to: {reason}"), mend),
     }
-}
-
-/// The first few names, and how many more there are.
-pub(super) fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
-    const SHOWN: usize = 8;
-    let more = hosts.len().saturating_sub(SHOWN);
-    let shown: Vec<&str> = hosts.take(SHOWN).map(|host| host.name.as_str()).collect();
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    shown.join(", ") + &rest
 }
 
 const fn mebibytes(bytes: u64) -> u64 {

@@ -54,8 +54,8 @@ pub struct Failure {
 
 impl Failure {
     /// An error and all its causes in one line.
-    pub fn new(kind: FailureKind, error: &dyn std::error::Error) -> Self {
-        Self { kind, reason: chain(error) }
+    pub fn new(kind: FailureKind, error: impl Into<anyhow::Error>) -> Self {
+        Self { kind, reason: format!("{:#}", error.into()) }
     }
 
     /// What a part of this program that has panicked could not do.
@@ -70,17 +70,6 @@ impl Failure {
     pub fn from_error(error: &anyhow::Error) -> Self {
         Self { kind: FailureKind::of(Exit::of(error)), reason: format!("{error:#}") }
     }
-}
-
-/// An error and all its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

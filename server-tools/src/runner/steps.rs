@@ -176,7 +176,7 @@ impl Steps<'_> {
         crash::point(&format!("before-{step:?}"));
         let result = self.journalled(step, work, job, waiting);
         crash::point(&format!("after-{step:?}"));
-        result.map_err(|error| Failure::new(error.kind(), &error))
+        result.map_err(|error| Failure::new(error.kind(), error))
     }
 
     /// Says in the journal that a lengthy step is intended, and yields what is to be done.
@@ -184,7 +184,7 @@ impl Steps<'_> {
         crash::point(&format!("before-{step:?}"));
         intend(step, work)
             .and_then(|()| self.task(step, work))
-            .map_err(|error| Failure::new(error.kind(), &error))
+            .map_err(|error| Failure::new(error.kind(), error))
     }
 
     /// Says in the journal what became of a lengthy step.
@@ -198,7 +198,7 @@ impl Steps<'_> {
             complete(step, work);
         });
         crash::point(&format!("after-{step:?}"));
-        ended.map_err(|error| Failure::new(error.kind(), &error))
+        ended.map_err(|error| Failure::new(error.kind(), error))
     }
 
     fn journalled(
@@ -342,7 +342,7 @@ impl Steps<'_> {
             if result.is_ok() {
                 complete(step, &mut work);
             }
-            (work, result.map_err(|error| Failure::new(error.kind(), &error)))
+            (work, result.map_err(|error| Failure::new(error.kind(), error)))
         });
         let done = pairs.collect();
         crash::point(&format!("after-{step:?}"));
@@ -419,7 +419,7 @@ impl Steps<'_> {
         for ticket in works.iter().rev().filter_map(|work| work.ticket) {
             if served.iter().all(|(known, _)| *known != ticket) {
                 let became = Restarts::of(self.site).serve(ticket, self.site, gathering);
-                let became = became.map_err(|error| Failure::new(FailureKind::of(error.exit()), &error));
+                let became = became.map_err(|error| Failure::new(FailureKind::of(error.exit()), error));
                 served.push((ticket, became));
             }
         }
@@ -479,7 +479,7 @@ fn intend(step: Step, work: &mut Work) -> Result<(), StepError> {
     match work.journal.as_ref().map_or(Ok(()), intends) {
         Err(error) if step.needs_intent() => Err(error.into()),
         Err(error) => {
-            work.unwritten.push(Failure::new(FailureKind::Failed, &error));
+            work.unwritten.push(Failure::new(FailureKind::Failed, error));
             Ok(())
         }
         Ok(()) => Ok(()),
@@ -490,7 +490,7 @@ fn intend(step: Step, work: &mut Work) -> Result<(), StepError> {
 fn complete(step: Step, work: &mut Work) {
     let did = |journal: &Entry| journal.append(&Line::Did { step, at: clock::now() });
     if let Err(error) = work.journal.as_ref().map_or(Ok(()), did) {
-        work.unwritten.push(Failure::new(FailureKind::Failed, &error));
+        work.unwritten.push(Failure::new(FailureKind::Failed, error));
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::dhcp::{Network, Reach, Said};
-use crate::doctor::facts::Grant;
+use crate::doctor::facts::{Export, Exported, Grant};
 use crate::doctor::{State, worst};
 use crate::place::Place;
 
