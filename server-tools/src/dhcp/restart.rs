@@ -26,6 +26,8 @@ use crate::sys::lock::{Lock, LockError, Sharing};
 
 /// How long another may be at a restart; its command alone may take two minutes.
 const LONGEST_RESTART: Duration = Duration::from_secs(180);
+/// A service manager that tells a greater distance is not believed: clients wait for the restart.
+const LONGEST_DISTANCE: Duration = Duration::from_secs(60);
 /// How often one who waits for the restart lock looks whether it is served already.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -146,7 +148,10 @@ impl Restarts {
         let newest = self.gather(gathering).max(ticket.number.unwrap_or_default());
         server.check(&[]).map_err(RestartError::Refused)?;
         let _told_to_others = self.write("last", millis(clock::uptime()));
-        server.take_up().map_err(RestartError::Failed)?;
+        let taken_up = server.take_up().map_err(RestartError::Failed);
+        // When the command really started the server is not known; by now it has.
+        let _told_to_others = self.write("last", millis(clock::uptime()));
+        taken_up?;
         // If it cannot be written, the others restart once more.
         let _told_to_others = self.write("served", newest);
         Ok(())
@@ -179,7 +184,7 @@ impl Restarts {
         let last = Duration::from_millis(self.number("last"));
         // What is ahead of the clock is from before this machine was started.
         if last <= now {
-            std::thread::sleep((last + server.distance()).saturating_sub(now));
+            std::thread::sleep((last + server.distance().min(LONGEST_DISTANCE)).saturating_sub(now));
         }
     }
 

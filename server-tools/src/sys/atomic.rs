@@ -243,11 +243,17 @@ fn overwrite(target: &Path, bytes: &[u8]) -> io::Result<()> {
 fn keep(kept: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = unfinished(kept);
     remove_if_there(&unfinished)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, kept)?;
-    File::open(kept.parent().unwrap_or(Path::new("/")))?.sync_all()
+    let written = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, kept)?;
+        File::open(kept.parent().unwrap_or(Path::new("/")))?.sync_all()
+    };
+    written().inspect_err(|_| {
+        // Nothing was overwritten yet, so that what is left would mislead nobody; the next edit removes it.
+        let _already_gone = remove_if_there(&unfinished).and_then(|()| remove_if_there(kept));
+    })
 }
 
 /// The old contents first: where they are alone, the new ones are in place.
@@ -257,8 +263,9 @@ fn remove_kept(kept: &Path, beside: &Path) -> io::Result<()> {
     remove_if_there(beside)
 }
 
+/// Looks first: on a read-only file system unlink(2) fails for what is not there too.
 fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+    match fs::symlink_metadata(path).and_then(|_| fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

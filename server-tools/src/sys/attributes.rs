@@ -9,7 +9,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, getxattr, getxattr_query, listxattr, listxattr_query};
+use rustix::fs::{
+    XattrFlags, fgetxattr, fremovexattr, fsetxattr, getxattr, getxattr_query, listxattr, listxattr_query,
+};
 use rustix::io::Errno;
 
 /// The one that a new file may have of its folder (acl(5), default list) though the old one has none.
@@ -40,9 +42,19 @@ pub fn copy_extended(like: &Path, file: &File) -> io::Result<()> {
     for name in names.iter().filter(|name| !OF_CONTENTS.contains(&name.as_c_str())) {
         let mut value = vec![0; getxattr_query(like, name.as_c_str())?];
         let length = getxattr(like, name.as_c_str(), &mut value[..])?;
-        fsetxattr(file, name.as_c_str(), value.get(..length).unwrap_or_default(), XattrFlags::empty())?;
+        let value = value.get(..length).unwrap_or_default();
+        // A label that the folder gives it anyway may be one that a container may not set.
+        if !has(file, name, value) {
+            fsetxattr(file, name.as_c_str(), value, XattrFlags::empty())?;
+        }
     }
     Ok(())
+}
+
+fn has(file: &File, name: &CStr, wanted: &[u8]) -> bool {
+    // One byte more tells a longer value apart.
+    let mut value = vec![0; wanted.len() + 1];
+    fgetxattr(file, name, &mut value[..]).is_ok_and(|length| value.get(..length) == Some(wanted))
 }
 
 fn names(path: &Path) -> io::Result<Vec<std::ffi::CString>> {

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ghostctl::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
 use ghostctl::site::Site;
@@ -43,6 +43,19 @@ impl Running {
         let text = format!("#!/bin/sh\n{}\n", lines.join("\n")).replace("FOLDER/", &folder);
         fs::write(self.0.path(name), text).unwrap();
         fs::set_permissions(self.0.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// One whose dhcpd runs: nobody has seen it before, so that nobody else waits for it.
+    fn started() -> Self {
+        let server = Self::new(&[STOP, START]);
+        server.restart().unwrap();
+        let name = Path::new("/proc").join(server.0.text("pid").trim()).join("comm");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while fs::read_to_string(&name).unwrap_or_default() != "dhcpd\n" {
+            assert!(Instant::now() < deadline, "dhcpd does not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
     }
 
     /// An edit, and the restart after it.
@@ -88,8 +101,7 @@ fn a_restart_that_makes_another_process_is_good() {
 
 #[test]
 fn a_command_that_restarts_nothing_is_told() {
-    let server = Running::new(&[STOP, START]);
-    server.restart().unwrap();
+    let server = Running::started();
     server.restarts_by(&["exit 0"]);
     let error = server.restart().unwrap_err();
     assert!(matches!(error, RestartError::Failed(_)));
@@ -98,8 +110,7 @@ fn a_command_that_restarts_nothing_is_told() {
 
 #[test]
 fn a_server_that_does_not_run_afterwards_is_told_each_time_until_it_does() {
-    let server = Running::new(&[STOP, START]);
-    server.restart().unwrap();
+    let server = Running::started();
     server.restarts_by(&[STOP]);
     for _ in 0..2 {
         let error = server.restart().unwrap_err();
@@ -110,9 +121,17 @@ fn a_server_that_does_not_run_afterwards_is_told_each_time_until_it_does() {
 }
 
 #[test]
+fn a_server_that_ends_again_and_again_is_not_waited_for_without_end() {
+    let server = Running::started();
+    server.script("crashing", &["while :; do timeout 0.1 FOLDER/dhcpd -q -cf FOLDER/dhcpd.conf; done"]);
+    server.restarts_by(&[STOP, "setsid FOLDER/crashing >/dev/null 2>&1 </dev/null & echo $! > FOLDER/pid"]);
+    let error = server.restart().unwrap_err();
+    assert!(said(&error).contains("dhcpd does not run"), "{}", said(&error));
+}
+
+#[test]
 fn a_server_is_left_alone_while_its_checker_refuses_the_configuration() {
-    let server = Running::new(&[STOP, START]);
-    server.restart().unwrap();
+    let server = Running::started();
     fs::write(server.0.path("dhcpd.conf"), format!("{JOHN} half an edit {{")).unwrap();
     let ticket = server.ticket();
     let error = serve(&server.0.site, ticket).unwrap_err();

@@ -40,15 +40,16 @@ pub(super) fn wait_for_another(configuration: &Path, before: &[Identity]) -> any
             (Some(new), Some((same, _))) if new == same => {}
             (new, _) => seen = new.map(|new| (new, now)),
         }
-        if now >= deadline && seen.is_none() {
-            return Err(missing(&serving));
+        // One that has just come is given its time, and no more: it may be another one at each look.
+        if now >= deadline && (seen.is_none() || now >= deadline + STAYS + LOOK_EVERY) {
+            return Err(missing(&serving, before));
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-fn missing(serving: &[Identity]) -> anyhow::Error {
-    serving.first().map_or_else(
+fn missing(serving: &[Identity], before: &[Identity]) -> anyhow::Error {
+    serving.iter().find(|process| before.contains(process)).map_or_else(
         || anyhow!("it ended without an error, but dhcpd does not run; its log says why (journalctl, /var/log/syslog)"),
         |same| {
             anyhow!(

@@ -99,6 +99,10 @@ impl Server for Dhcpd {
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
         if changes.is_empty() {
+            // A FIFO would hold the checker up.
+            regular::read(&self.configuration)
+                .with_context(|| format!("cannot read {}", self.configuration.display()))
+                .exit_by_default(Exit::Configuration)?;
             return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
         }
         let copy = PrivateCopy::of(&self.table(changes).exit_by_default(Exit::Configuration)?, changes)?;
