@@ -50,7 +50,7 @@ fn look_ups() -> Outcome {
         let sound = configuration(hosts);
         let lacking = format!("filename \"inherited\";\n{}", sound.replace("filename \"nobackup\";", ""));
         for (what, text) in [("sound", sound), ("without file", lacking)] {
-            let folder = tempfile::tempdir_in(".")?;
+            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
             let file = folder.path().join("dhcpd.conf");
             fs::write(&file, text)?;
             let bytes = median(|| fs::read(&file).map(|bytes| drop(black_box(bytes))).map_err(Into::into))?;
@@ -85,7 +85,7 @@ fn middle(hosts: u32) -> Result<HostName, Box<dyn std::error::Error>> {
 }
 
 fn table() -> Outcome {
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     println!(
         "{:>8} {:>9} {:>10} {:>9} {:>9} {:>9} {:>11} {:>10}",
         "hosts", "pure", "us a host", "swap", "revert", "cp+fsync", "sed+mv", "swap/sed"

@@ -24,7 +24,7 @@ const FOLDERS: [&str; 2] = ["etc", "var"];
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let base = folder.path().join("base");
     fs::create_dir(&base)?;
     println!("etc and var: {}", base_root(&base)?);
