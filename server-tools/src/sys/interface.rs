@@ -78,7 +78,8 @@ impl Interface {
             Some(flags) if !flags.contains(InterfaceFlags::IFF_UP) => {
                 bail!("the interface {name} is down; 'ip link set {name} up' starts it")
             }
-            Some(flags) if !flags.contains(InterfaceFlags::IFF_RUNNING) => {
+            // The carrier itself; IFF_RUNNING says the same, up to a second later.
+            Some(flags) if !flags.contains(InterfaceFlags::IFF_LOWER_UP) => {
                 bail!(
                     "the interface {name} has no carrier, so that nothing leaves it; see whether its cable is plugged in"
                 )

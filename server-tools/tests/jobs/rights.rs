@@ -51,6 +51,8 @@ fn who_is_not_root_is_told_so_with_and_without_a_journal() {
     all_are_refused(&server, "without a journal");
     assert_eq!(as_nobody(&server, &["hosts"]).status.code(), Some(0), "all may read what it shows");
 
+    // Long enough for all that is tried meanwhile.
+    server.set("UP_DEADLINE", "600");
     let running = server.start(&["test", "pc2"]);
     wait_until("it is swapped", || server.restarts() > 0);
     all_are_refused(&server, "while a job runs");
