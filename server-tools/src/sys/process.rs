@@ -40,6 +40,10 @@ fn look(pid: u32, name: &str, network: Option<&Path>) -> Option<Process> {
         return None;
     }
     let line = fs::read(folder.join("cmdline")).ok()?;
+    // One that is ending has given its arguments back already.
+    if line.is_empty() {
+        return None;
+    }
     let arguments = line.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
     // Without the right to look it is as a service's.
     let own_folder = fs::read_link(folder.join("cwd")).unwrap_or_else(|_| PathBuf::from("/"));
