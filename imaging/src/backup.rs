@@ -7,22 +7,24 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use ghost_contract::image::{
-    Compression, Content, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, TableKind, Tool, VERSION,
+    Compression, Content, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, Tool, VERSION,
 };
 
 use crate::board::Board;
 use crate::folder;
-use crate::plan::backup::{self as plan, How, Owner, Planned, Refusal, Stretch};
+use crate::plan::backup::{self as plan, Disbelief, How, Planned, Refusal, Stretch};
 use crate::plan::maps::Maps;
 use crate::plan::rehearsal;
 use crate::stream::compressor;
 use crate::stream::save::Method;
-use crate::survey::{self, Looked, Open};
+use crate::survey::{self, Division, Looked, Open};
 use crate::sys::clock;
 use crate::sys::disk::{self, ReadOnly};
 use crate::sys::program::{self, LOOKING};
 use crate::tool::blkid::Found;
-use crate::tool::sfdisk;
+
+/// What was found on the disk as a whole, among what was found in its partitions, which are numbered from 1.
+const WHOLE: u32 = 0;
 
 mod saver;
 
@@ -71,22 +73,19 @@ pub fn prepare(
         facts.size
     );
     let mut notes = Vec::new();
-    let (mut table, dump) = match survey::table(disk) {
+    let Division { mut table, dump, whole, disbelief } = match survey::division(&facts) {
         Err(error) if plan::rescues(settings) => {
             notes.push(format!(
                 "the partition table cannot be read, every byte of the disk is saved: {:#}",
                 anyhow::Error::from(error)
             ));
-            (sfdisk::none(), Vec::new())
+            Division::none("the partition table cannot be read")
         }
         read => read.with_context(|| cannot_be_looked_at(&facts))?,
     };
-    let found = survey::describe(&mut table, disk).with_context(|| cannot_be_looked_at(&facts))?;
+    let mut found = survey::describe(&mut table, disk).with_context(|| cannot_be_looked_at(&facts))?;
+    found.insert(WHOLE, disbelief.map_or(whole, Disbelief::found));
     let stretches = plan::stretches(&facts, &table);
-    if table.kind != TableKind::None && stretches.iter().any(|stretch| stretch.owner == Owner::Disk) {
-        notes.push("the partition table contradicts itself: every byte of the disk is saved".to_owned());
-        table = sfdisk::none();
-    }
     let (planned, open) = plan_regions(&facts, stretches, found, settings, maps)?;
     let opened = File::open(disk).with_context(|| format!("cannot open {}", disk.display()))?;
     folder::make(folder)?;
@@ -168,8 +167,7 @@ fn plan_regions(
 ) -> Result<(Vec<Planned>, BTreeMap<u64, Open>)> {
     let (mut planned, mut all) = (Vec::new(), BTreeMap::new());
     for stretch in stretches {
-        let looked =
-            survey::look(facts, stretch, stretch.partition().and_then(|number| found.remove(&number)));
+        let looked = survey::look(facts, stretch, found.remove(&stretch.partition().unwrap_or(WHOLE)));
         let Looked { holding, open } = looked.with_context(|| cannot_be_looked_at(facts))?;
         let regions = plan::regions(facts, stretch, holding.as_ref(), settings)?;
         if let (Some(open), Some(How::Partclone(_, head))) = (open, regions.first().map(|region| &region.how))

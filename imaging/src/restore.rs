@@ -214,8 +214,9 @@ fn export_regions(
 }
 
 /// Whether the tools read from the disk what they read when it was backed up.
-fn compare_table(expected: &Table, disk: &Path) -> Result<()> {
-    let (found, _) = survey::table(disk).context("the partition table cannot be read back")?;
+fn compare_table(expected: &Table, path: &Path) -> Result<()> {
+    let facts = disk::facts(path)?;
+    let found = survey::division(&facts).context("the partition table cannot be read back")?.table;
     let same = |number: u32| {
         let entry = |table: &Table| {
             let found = table.partitions.iter().find(|partition| partition.number == number)?;

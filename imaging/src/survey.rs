@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Table};
+use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Table, TableKind};
 
-use crate::plan::backup::{Holding, Owner, Stretch};
+use crate::plan::backup::{Disbelief, Holding, Owner, Stretch, believe, is_member_type};
 use crate::stream::reader::Reader;
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Said};
@@ -28,6 +28,8 @@ const PROBE_CLEAN: i32 = 0;
 const PROBE_HIBERNATED: i32 = 14;
 /// … that was not unmounted.
 const PROBE_UNCLEAN: i32 = 15;
+/// The first sector, in which a table of partitions may be, bytes.
+const BOOT_RECORD: usize = 512;
 /// As much of an XFS's log is read at a time.
 const LOG_PART: usize = 1 << 20;
 /// The flag of a volume that has to be checked, in `$Volume` (ntfs-3g, layout.h: `VOLUME_IS_DIRTY`).
@@ -50,12 +52,50 @@ pub enum SurveyError {
     Read(PathBuf, #[source] io::Error),
 }
 
-/// The disk's table, and the same as a dump for people and for `sfdisk`.
-pub fn table(disk: &Path) -> Result<(Table, Vec<u8>), SurveyError> {
-    // A file system on the whole disk has bytes that could be taken for a table.
-    if blkid(disk, 0, None)?.usage.as_deref() == Some("filesystem") {
-        return Ok((sfdisk::none(), Vec::new()));
+/// How a disk is divided.
+#[derive(Debug)]
+pub struct Division {
+    /// None if it does not count.
+    pub table: Table,
+    /// The same for people and for `sfdisk`, also of one that does not count.
+    pub dump: Vec<u8>,
+    /// What blkid finds on the disk as a whole.
+    pub whole: Found,
+    /// Why a table that is there does not count.
+    pub disbelief: Option<Disbelief>,
+}
+
+impl Division {
+    /// A disk of which nothing is known, for this reason.
+    pub fn none(why: &str) -> Self {
+        let whole = Found::doubtful(why.to_owned());
+        Self { table: sfdisk::none(), dump: Vec::new(), whole, disbelief: None }
     }
+}
+
+/// How this disk is divided, as far as that can be believed.
+pub fn division(disk: &DiskFacts) -> Result<Division, SurveyError> {
+    let path = Path::new(&disk.path);
+    let whole = blkid(path, 0, None)?;
+    let (table, dump) = read_table(path)?;
+    let disbelief = match believe(disk, &table, &whole) {
+        // The boot code of a file system on the whole disk has bytes that could be taken for a table.
+        Err(Disbelief::Empty | Disbelief::Contradiction)
+            if whole.is_file_system() && whole.table.is_none() =>
+        {
+            return Ok(Division { table: sfdisk::none(), dump: Vec::new(), whole, disbelief: None });
+        }
+        // sfdisk and blkid do not agree.
+        Ok(()) if whole.is_file_system() && whole.table.is_none() && table.kind != TableKind::None => {
+            Some(Disbelief::both(&whole))
+        }
+        believed => believed.err(),
+    };
+    let table = if disbelief.is_some() { sfdisk::none() } else { table };
+    Ok(Division { table, dump, whole, disbelief })
+}
+
+fn read_table(disk: &Path) -> Result<(Table, Vec<u8>), SurveyError> {
     let json = program::run(Command::new("sfdisk").arg("--json").arg(disk), LOOKING)?;
     if !json.status.success() {
         return no_table(disk, &json);
@@ -104,6 +144,13 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
     let Some(file_system) = found.kind.as_deref().and_then(partclone::file_system) else {
         return only(Holding::Other(found));
     };
+    if found.doubt.is_some() {
+        return only(Holding::Other(found));
+    }
+    if found.table.is_some() && has_table_within(&bytes(path, stretch.start, BOOT_RECORD)?) {
+        let doubt = format!("blkid finds {} and a partition table in it", partclone::word(file_system));
+        return only(Holding::Other(Found::doubtful(doubt)));
+    }
     let node = Node::of(path, stretch.start, stretch.length, disk.logical_sector, Access::Read)?;
     let state = match file_system {
         FileSystem::Ntfs => ntfs_state(node.path())?,
@@ -132,9 +179,14 @@ pub fn describe(table: &mut Table, disk: &Path) -> Result<BTreeMap<u32, Found>, 
     let mut all = BTreeMap::new();
     for partition in &mut table.partitions {
         let Partition { number, start, length, .. } = *partition;
-        let found = blkid(disk, start, Some(length))?;
+        let mut found = blkid(disk, start, Some(length))?;
         partition.file_system.clone_from(&found.kind);
         partition.label.clone_from(&found.label);
+        if is_member_type(partition) && found.is_file_system() {
+            let kind = found.kind.as_deref().unwrap_or_default();
+            found.doubt =
+                Some(format!("the table says that it is a part of something larger, and blkid finds {kind}"));
+        }
         all.insert(number, found);
     }
     Ok(all)
@@ -150,12 +202,18 @@ fn blkid(disk: &Path, start: u64, length: Option<u64>) -> Result<Found, SurveyEr
     let said = program::run(command.arg(disk), LOOKING)?;
     match said.status.code() {
         Some(0) => Ok(blkid::parse(&String::from_utf8_lossy(&said.output))),
-        Some(BLKID_NOTHING | BLKID_AMBIVALENT) => Ok(Found::default()),
+        Some(BLKID_NOTHING) => Ok(Found::default()),
+        Some(BLKID_AMBIVALENT) => Ok(Found::doubtful("blkid finds more than one thing in it".to_owned())),
         _ => {
             let program = format!("blkid {}", disk.display());
             Err(ProgramError::Failed { program, status: said.status, said: said.errors }.into())
         }
     }
+}
+
+/// Whether a boot record has partitions besides its boot code, or is that of a GPT. That of a file system has zeros there.
+fn has_table_within(record: &[u8]) -> bool {
+    record.get(446..510).is_some_and(|entries| entries.iter().any(|&byte| byte != 0))
 }
 
 /// In words what an NTFS is besides closed.

@@ -5,18 +5,22 @@
 //! ```
 
 use ghost_contract::image::{
-    DirtyNtfs, DiskFacts, FileSystem, LinuxSettings, OnReadError, RawReason, Table, TableKind, UnusedReason,
+    DirtyNtfs, DiskFacts, FileSystem, Gaps, LinuxSettings, OnReadError, RawReason, UnusedReason,
 };
 
+use super::extent::copy_of_gpt;
 use crate::tool::blkid::Found;
 use crate::tool::partclone::{self, Head};
-use crate::tool::sfdisk::is_extended;
 
-/// As much of each end of a stretch that nobody owns is saved: boot code, a boot loader's second stage, both
-/// copies of a GPT, the head of a table within an extended partition. Partitions begin there since Windows Vista.
+mod believe;
+mod cut;
+
+pub use believe::{Disbelief, believe, has_its_end, is_member, is_member_type};
+pub use cut::stretches;
+
+/// As much of each end of a gap is saved when gaps are left out: boot code, a boot loader's second stage, both copies of
+/// a GPT. Partitions begin there since Windows Vista.
 pub const EDGE: u64 = 1 << 20;
-/// Behind a file system everything up to this is saved, bytes; of more only the edges.
-const BEHIND: u64 = 64 << 20;
 /// A swap area's header is one page (Linux, `union swap_header`), and the largest page has this many bytes.
 pub const SWAP_HEADER: u64 = 64 << 10;
 
@@ -120,49 +124,6 @@ pub fn check_settings(settings: &LinuxSettings) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The disk from its first byte to its last, cut where its table says. A table with partitions that overlap or
-/// reach beyond the disk is not believed: the disk is one stretch then.
-pub fn stretches(disk: &DiskFacts, table: &Table) -> Vec<Stretch> {
-    cut(disk, table).unwrap_or_else(|| vec![Stretch { start: 0, length: disk.size, owner: Owner::Disk }])
-}
-
-fn cut(disk: &DiskFacts, table: &Table) -> Option<Vec<Stretch>> {
-    if table.kind == TableKind::None {
-        return None;
-    }
-    let (containers, partitions): (Vec<_>, Vec<_>) =
-        table.partitions.iter().partition(|partition| is_extended(table.kind, partition));
-    // The edges of gaps: those of partitions, and those of extended ones.
-    let mut stretches = Vec::new();
-    let mut at = 0;
-    let gap = |stretches: &mut Vec<Stretch>, from: u64, to: u64| {
-        let mut edges: Vec<u64> = containers.iter().flat_map(|c| [c.start, c.end()]).collect();
-        edges.retain(|&edge| from < edge && edge < to);
-        edges.push(to);
-        edges.sort_unstable();
-        edges.dedup();
-        let mut start = from;
-        for end in edges.into_iter().filter(|&end| end > from) {
-            let within = containers.iter().any(|c| c.start <= start && end <= c.end());
-            let owner = if within { Owner::Extended } else { Owner::Nobody };
-            stretches.push(Stretch { start, length: end - start, owner });
-            start = end;
-        }
-    };
-    for partition in partitions {
-        let end = partition.start.checked_add(partition.length)?;
-        if partition.start < at || end > disk.size {
-            return None;
-        }
-        gap(&mut stretches, at, partition.start);
-        let owner = Owner::Partition(partition.number);
-        stretches.push(Stretch { start: partition.start, length: partition.length, owner });
-        at = end;
-    }
-    gap(&mut stretches, at, disk.size);
-    Some(stretches)
-}
-
 /// How a stretch is saved that has shown this.
 pub fn regions(
     disk: &DiskFacts,
@@ -173,9 +134,7 @@ pub fn regions(
     let whole = |reason| Ok(vec![planned(stretch, stretch.start, stretch.length, How::Raw(reason))]);
     let Some(holding) = holding else {
         return Ok(match stretch.owner {
-            Owner::Nobody => {
-                edges(stretch, stretch.start, RawReason::BesidePartitions, UnusedReason::Unallocated)
-            }
+            Owner::Nobody => gap(disk, stretch, settings.gaps),
             _ => vec![planned(stretch, stretch.start, stretch.length, How::Raw(RawReason::BesidePartitions))],
         });
     };
@@ -192,15 +151,19 @@ pub fn regions(
                 return whole(RawReason::ToolRefused { said });
             }
             let how = How::Partclone(*file_system, head.clone());
-            let mut regions = vec![planned(stretch, stretch.start, span, how)];
-            regions.extend(behind(stretch, stretch.start + span));
-            Ok(regions)
+            let from = stretch.start + span;
+            let behind = planned(stretch, from, stretch.end() - from, How::Raw(RawReason::BehindFileSystem));
+            let file_system = planned(stretch, stretch.start, span, how);
+            Ok([file_system, behind].into_iter().filter(|region| region.length > 0).collect())
         }
         Holding::NotClean(FileSystem::Ntfs, state) if settings.dirty_ntfs == DirtyNtfs::Refuse => {
             Err(Refusal::DirtyNtfs { partition: stretch.partition(), state: state.clone() })
         }
         Holding::NotClean(_, state) => whole(RawReason::NotClean { state: state.clone() }),
         Holding::Refused(_, said) => whole(RawReason::ToolRefused { said: said.clone() }),
+        Holding::Other(Found { doubt: Some(said), .. }) => {
+            whole(RawReason::ToolRefused { said: said.clone() })
+        }
         Holding::Other(found) => match found.kind.as_deref() {
             Some("swap") if stretch.length > SWAP_HEADER && stretch.owner != Owner::Disk => Ok(vec![
                 planned(stretch, stretch.start, SWAP_HEADER, How::Raw(RawReason::SwapHeader)),
@@ -237,28 +200,21 @@ impl Stretch {
     }
 }
 
-/// What stands behind a file system's end.
-fn behind(stretch: Stretch, from: u64) -> Vec<Planned> {
-    match stretch.end() - from {
-        0 => Vec::new(),
-        1..=BEHIND => {
-            vec![planned(stretch, from, stretch.end() - from, How::Raw(RawReason::BehindFileSystem))]
-        }
-        _ => edges(stretch, from, RawReason::BehindFileSystem, UnusedReason::Unallocated),
-    }
-}
-
-/// Both ends of the rest of a stretch, and between them nothing.
-fn edges(stretch: Stretch, from: u64, reason: RawReason, unused: UnusedReason) -> Vec<Planned> {
-    let length = stretch.end() - from;
-    if length <= 2 * EDGE {
-        return vec![planned(stretch, from, length, How::Raw(reason))];
-    }
-    vec![
-        planned(stretch, from, EDGE, How::Raw(reason.clone())),
-        planned(stretch, from + EDGE, length - 2 * EDGE, How::Unused(unused)),
-        planned(stretch, stretch.end() - EDGE, EDGE, How::Raw(reason)),
-    ]
+/// What no partition has. The end of the disk is a region of its own: a GPT's copy is there, which has another place on
+/// a disk of another size, while all in front of it stays where it is.
+fn gap(disk: &DiskFacts, stretch: Stretch, gaps: Gaps) -> Vec<Planned> {
+    let (start, end) = (stretch.start, stretch.end());
+    let last = if end == disk.size { end.saturating_sub(copy_of_gpt(disk)).max(start) } else { end };
+    let is_kept = gaps == Gaps::Save || end - start <= 2 * EDGE;
+    let (kept, left_out) = if is_kept { (last, last) } else { (start + EDGE, last.min(end - EDGE)) };
+    let raw = || How::Raw(RawReason::BesidePartitions);
+    let regions = [
+        planned(stretch, start, kept - start, raw()),
+        planned(stretch, kept, left_out - kept, How::Unused(UnusedReason::Unallocated)),
+        planned(stretch, left_out, last - left_out, raw()),
+        planned(stretch, last, end - last, raw()),
+    ];
+    regions.into_iter().filter(|region| region.length > 0).collect()
 }
 
 const fn planned(stretch: Stretch, start: u64, length: u64, how: How) -> Planned {
@@ -293,6 +249,10 @@ impl Planned {
                 Some(format!("{place} holds {found} and is saved with every byte"))
             }
             How::Raw(RawReason::SwapHeader) => Some(format!("{place} is swap: only its header is saved")),
+            How::Unused(UnusedReason::Unallocated) => Some(format!(
+                "{} bytes at byte {} that no partition has are left out, as ordered",
+                self.length, self.start
+            )),
             How::Raw(RawReason::NoTable { found }) => {
                 let found = found.as_deref().map_or(String::new(), |found| format!(" but {found}"));
                 Some(format!(

@@ -6,6 +6,7 @@ use ghost_contract::image::{
     TableKind,
 };
 
+use super::backup::has_its_end;
 use super::extent::{copy_of_gpt, last_partition};
 use super::grow::{Grow, room};
 use super::shrink::{Change, NoneShrinks, Shrink, shrink};
@@ -77,6 +78,19 @@ pub enum Refusal {
         meant: String,
         /// The disk that was chosen.
         path: String,
+    },
+    /// What is at its end would not be there.
+    #[error(
+        "the image is of a disk that is {found} as a whole, which finds itself by what is at the end of its {was} bytes: \
+         {path} is of another size ({has} bytes); take one of the same"
+    )]
+    EndsElsewhere {
+        path: String,
+        has: u64,
+        /// The size of the disk that it was made from.
+        was: u64,
+        /// What it is.
+        found: String,
     },
     #[error(
         "{path} has {has} bytes, and the image needs {needs} ({what}); it was made from a disk of {was} bytes, of which \
@@ -164,6 +178,12 @@ pub fn plan(
     {
         return Err(Refusal::AnotherDisk { serial: serial.clone(), meant: meant.path.clone(), path: path() });
     }
+    if let Some(found) = at_the_end(image)
+        && target.size != image.disk.size
+    {
+        let (has, was) = (target.size, image.disk.size);
+        return Err(Refusal::EndsElsewhere { path: path(), has, was, found: found.to_owned() });
+    }
     let needs = needed(image);
     if target.size < needs.bytes {
         let too_small = |way| Refusal::TooSmall {
@@ -193,7 +213,8 @@ pub fn plan(
     if target.size < image.disk.size {
         let less = image.disk.size - target.size;
         notes.push(format!(
-            "{} is {less} bytes smaller than the disk of the image; all its partitions fit",
+            "{} is {less} bytes smaller than the disk of the image; all its partitions fit, and what was saved of the room \
+             behind them is left out",
             path()
         ));
     }
@@ -261,6 +282,15 @@ fn order(image: &DiskImage, end: u64, table: TableStep, nearer: impl Fn(&Region)
     // Within the extended partition first, the master boot record last.
     regions.sort_by_key(|index| if is_table(index) { (1, usize::MAX - index) } else { (0, *index) });
     regions
+}
+
+/// What the disk as a whole is a part of, if that has its superblock or database at the disk's end.
+fn at_the_end(image: &DiskImage) -> Option<&str> {
+    let [Region { content: Content::Raw { reason: RawReason::NoTable { found }, .. }, .. }] = &*image.regions
+    else {
+        return None;
+    };
+    found.as_deref().filter(|found| has_its_end(found))
 }
 
 /// What a disk must have at least, and why.

@@ -35,7 +35,7 @@ pub(super) fn grow(disk: &Path, facts: &DiskFacts, growing: &Grow) -> Result<Str
     grow_partition(disk, growing.partition)?;
     // The kernel may refuse; then the file system is reached by a loop device.
     let _seen_at_next_boot = disk::reread_table(disk);
-    let (table, _) = survey::table(disk)?;
+    let table = survey::division(facts)?.table;
     let grown = table.partitions.iter().find(|partition| partition.number == growing.partition);
     let grown =
         grown.with_context(|| format!("partition {} is not in the table any more", growing.partition))?;

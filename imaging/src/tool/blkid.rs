@@ -8,6 +8,8 @@ pub struct Found {
     pub label: Option<String>,
     /// The kind of partition table, `gpt`, `dos`, …
     pub table: Option<String>,
+    /// Why none of it can be believed, in words.
+    pub doubt: Option<String>,
 }
 
 /// Reads its output; nothing found is an empty one.
@@ -16,7 +18,24 @@ pub fn parse(output: &str) -> Found {
         let lines = output.lines().filter_map(|line| line.split_once('='));
         lines.filter(|(name, _)| *name == key).map(|(_, value)| unescaped(value)).next()
     };
-    Found { kind: value("TYPE"), usage: value("USAGE"), label: value("LABEL"), table: value("PTTYPE") }
+    let (kind, version) = (value("TYPE"), value("VERSION"));
+    // Where its superblock is depends on the version.
+    let kind = match (kind.as_deref(), version) {
+        (Some("linux_raid_member"), Some(version)) => Some(format!("linux_raid_member {version}")),
+        _ => kind,
+    };
+    Found { kind, usage: value("USAGE"), label: value("LABEL"), table: value("PTTYPE"), doubt: None }
+}
+
+impl Found {
+    /// What is not believed, for this reason.
+    pub fn doubtful(doubt: String) -> Self {
+        Self { doubt: Some(doubt), ..Self::default() }
+    }
+
+    pub fn is_file_system(&self) -> bool {
+        self.usage.as_deref() == Some("filesystem")
+    }
 }
 
 /// blkid puts a backslash before what a shell would read.

@@ -66,6 +66,10 @@ pub fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
         partitions.push(partition(entry, disk, described.sectorsize)?);
     }
     partitions.retain(|partition| partition.length > 0);
+    // The signature alone is that of any boot sector; whoever makes a table gives it an identifier.
+    if kind == TableKind::Dos && partitions.is_empty() && described.id.as_deref() == Some("0x00000000") {
+        return Ok(none());
+    }
     partitions.sort_by_key(|partition| (partition.start, !is_extended(kind, partition)));
     Ok(Table { kind, id: described.id, partitions })
 }
@@ -134,6 +138,14 @@ mod tests {
     #[test]
     fn a_table_that_is_not_understood_is_none() {
         assert_eq!(parse(described("sun", "a").as_bytes(), "a").unwrap(), none());
+    }
+
+    #[test]
+    fn a_boot_sector_without_entries_and_identifier_is_no_table() {
+        let json = r#"{"partitiontable": {"label": "dos", "id": "0x00000000", "sectorsize": 512}}"#;
+        assert_eq!(parse(json.as_bytes(), "a").unwrap(), none());
+        let made = json.replace("0x00000000", "0x12345678");
+        assert_eq!(parse(made.as_bytes(), "a").unwrap().kind, TableKind::Dos);
     }
 
     #[test]

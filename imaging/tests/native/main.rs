@@ -11,6 +11,7 @@ mod damage;
 mod disk;
 mod fitting;
 mod imager;
+mod layouts;
 mod leftovers;
 mod moving;
 mod round_trip;

@@ -1,6 +1,6 @@
 //! Which regions does a disk have, and how is each saved?
 
-use ghost_contract::image::Partition;
+use ghost_contract::image::{Partition, Table, TableKind};
 use proptest::prelude::*;
 
 use super::*;
@@ -92,18 +92,36 @@ fn a_table_that_contradicts_itself_is_not_believed() {
 }
 
 #[test]
-fn of_a_large_gap_both_ends_are_saved_and_of_a_small_one_everything() {
+fn of_gaps_every_byte_is_saved_and_the_end_of_the_disk_by_itself() {
     let gap = |length| Stretch { start: 10 * MIB, length, owner: Owner::Nobody };
     let raw = || How::Raw(RawReason::BesidePartitions);
-    assert_eq!(planned_of(gap(2 * MIB), None), [(10 * MIB, 2 * MIB, raw())]);
-    let large = [
-        (10 * MIB, MIB, raw()),
-        (11 * MIB, 3 * MIB, How::Unused(UnusedReason::Unallocated)),
-        (14 * MIB, MIB, raw()),
-    ];
-    assert_eq!(planned_of(gap(5 * MIB), None), large);
-    let extended = Stretch { owner: Owner::Extended, ..gap(5 * MIB) };
-    assert_eq!(planned_of(extended, None), [(10 * MIB, 5 * MIB, raw())]);
+    for length in [2 * MIB, 500 * MIB] {
+        assert_eq!(planned_of(gap(length), None), [(10 * MIB, length, raw())]);
+        let extended = Stretch { owner: Owner::Extended, ..gap(length) };
+        assert_eq!(planned_of(extended, None), [(10 * MIB, length, raw())]);
+    }
+    // A GPT's copy takes 33 sectors.
+    let copy = 33 * 512;
+    let last = [(10 * MIB, GIB - 10 * MIB - copy, raw()), (GIB - copy, copy, raw())];
+    assert_eq!(planned_of(gap(GIB - 10 * MIB), None), last);
+}
+
+#[test]
+fn of_large_gaps_that_are_left_out_as_ordered_both_ends_are_saved_and_the_rest_is_said() {
+    let settings = LinuxSettings { gaps: Gaps::LeaveOut, ..LinuxSettings::default() };
+    let gap = |length| {
+        let stretch = Stretch { start: 10 * MIB, length, owner: Owner::Nobody };
+        regions(&disk(GIB), stretch, None, &settings).unwrap()
+    };
+    let raw = || How::Raw(RawReason::BesidePartitions);
+    let lengths = |regions: &[Planned]| {
+        regions.iter().map(|region| (region.length / MIB, region.how.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(&gap(2 * MIB)), [(2, raw())]);
+    let large = gap(5 * MIB);
+    assert_eq!(lengths(&large), [(1, raw()), (3, How::Unused(UnusedReason::Unallocated)), (1, raw())]);
+    let said = "3145728 bytes at byte 11534336 that no partition has are left out, as ordered";
+    assert_eq!(large[1].note().as_deref(), Some(said));
 }
 
 #[test]
@@ -119,7 +137,7 @@ fn what_stands_behind_a_file_system_is_saved() {
     let small = Holding::FileSystem(FileSystem::Ext, head(10 * MIB));
     let kinds: Vec<_> =
         planned_of(PARTITION, Some(&small)).into_iter().map(|(_, length, _)| length / MIB).collect();
-    assert_eq!(kinds, [10, 1, 88, 1]);
+    assert_eq!(kinds, [10, 90]);
 }
 
 #[test]
