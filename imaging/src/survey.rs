@@ -14,7 +14,8 @@ use crate::stream::reader::Reader;
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Said};
 use crate::tool::blkid::{self, Found};
-use crate::tool::partclone;
+use crate::tool::claims;
+use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk::{self, SfdiskError};
 use crate::tool::{superblock, xfs};
 
@@ -30,6 +31,8 @@ const PROBE_HIBERNATED: i32 = 14;
 const PROBE_UNCLEAN: i32 = 15;
 /// The first sector, in which a table of partitions may be, bytes.
 const BOOT_RECORD: usize = 512;
+/// LVM's label is in one of the first sectors, bytes.
+const LVM_LABELS: usize = 2048;
 /// As much of an XFS's log is read at a time.
 const LOG_PART: usize = 1 << 20;
 /// The flag of a volume that has to be checked, in `$Volume` (ntfs-3g, layout.h: `VOLUME_IS_DIRTY`).
@@ -76,7 +79,11 @@ impl Division {
 /// How this disk is divided, as far as that can be believed.
 pub fn division(disk: &DiskFacts) -> Result<Division, SurveyError> {
     let path = Path::new(&disk.path);
-    let whole = blkid(path, 0, None)?;
+    let mut whole = blkid(path, 0, None)?;
+    if whole.table.is_some() && has_lvm_label(&bytes(path, 0, LVM_LABELS)?) {
+        // blkid does not look for it where a table is.
+        whole.kind = Some("LVM2_member".to_owned());
+    }
     let (table, dump) = read_table(path)?;
     let disbelief = match believe(disk, &table, &whole) {
         // The boot code of a file system on the whole disk has bytes that could be taken for a table.
@@ -160,6 +167,15 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
     if let Some(state) = state {
         return only(Holding::NotClean(file_system, state));
     }
+    let claim = match claims::claim(file_system, &|at, length| part_of(path, stretch, at, length)) {
+        Ok(claim) => claim,
+        Err(error) => {
+            return only(Holding::Refused(file_system, format!("it does not say what is used: {error}")));
+        }
+    };
+    if let Some(because) = cannot(file_system, &claim.features, None) {
+        return only(Holding::Refused(file_system, because.to_owned()));
+    }
     // A rescue begins with the second attempt.
     let reader = match Reader::start(file_system, node.path(), OnReadError::Fail)? {
         Ok(reader) => reader,
@@ -167,6 +183,11 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
     };
     match reader.head() {
         Ok(head) => {
+            let version = Some(head.version.as_str());
+            let because = cannot(file_system, &claim.features, version).map(str::to_owned);
+            if let Some(said) = because.or_else(|| claim.contradicts(head.total, head.used)) {
+                return only(Holding::Refused(file_system, said));
+            }
             let holding = Some(Holding::FileSystem(file_system, head));
             Ok(Looked { holding, open: Some(Open { reader, node }) })
         }
@@ -209,6 +230,11 @@ fn blkid(disk: &Path, start: u64, length: Option<u64>) -> Result<Found, SurveyEr
             Err(ProgramError::Failed { program, status: said.status, said: said.errors }.into())
         }
     }
+}
+
+/// Whether a sector begins as that of a physical volume of LVM (LVM2, lib/label/label.h).
+fn has_lvm_label(beginning: &[u8]) -> bool {
+    beginning.chunks(BOOT_RECORD).any(|sector| sector.starts_with(b"LABELONE"))
 }
 
 /// Whether a boot record has partitions besides its boot code, or is that of a GPT. That of a file system has zeros there.
@@ -269,6 +295,17 @@ fn xfs_state(disk: &Path, stretch: Stretch) -> Result<Option<String>, SurveyErro
 /// As much of a stretch's beginning as superblocks are in.
 fn beginning(stretch: Stretch) -> usize {
     usize::try_from(stretch.length).unwrap_or(usize::MAX).min(superblock::NEEDED)
+}
+
+/// Bytes of what is in a stretch.
+fn part_of(disk: &Path, stretch: Stretch, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    let is_within = at.checked_add(length as u64).is_some_and(|end| end <= stretch.length);
+    if !is_within {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is longer than its place"));
+    }
+    let mut bytes = vec![0; length];
+    File::open(disk)?.read_exact_at(&mut bytes, stretch.start + at)?;
+    Ok(bytes)
 }
 
 fn bytes(disk: &Path, at: u64, length: usize) -> Result<Vec<u8>, SurveyError> {

@@ -2,6 +2,9 @@
 
 pub mod blkid;
 pub mod boot_sector;
+pub mod btrfs;
+pub mod claims;
+pub mod ntfs;
 pub mod partclone;
 pub mod resizing;
 pub mod sfdisk;
@@ -15,6 +18,20 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_damaged_btrfs_breaks_nothing(bytes in proptest::collection::vec(any::<u8>(), 4096), level in 0_u8..2) {
+            let read = |at: u64, length: usize| {
+                let mut part = if at < 64 << 10 { vec![7; length] } else { bytes.clone() };
+                if at == 64 << 10 {
+                    part[0xA0..0xA4].copy_from_slice(&97_u32.to_le_bytes());
+                    part[0xC6..0xC8].copy_from_slice(&[level, level]);
+                }
+                part.resize(length, 0);
+                Ok(part)
+            };
+            let _claim = claims::claim(FileSystem::Btrfs, &read);
+        }
+
         #[test]
         fn bytes_of_a_damaged_disk_break_no_parser(bytes in proptest::collection::vec(any::<u8>(), 0..1200), magic in 0..3) {
             let beginning: &[u8] = match magic {
@@ -41,6 +58,14 @@ mod tests {
             let _unmounted = last.map(|last| (last.first_operation(7), last.is_unmount(&bytes)));
             for file_system in [FileSystem::Ext, FileSystem::Btrfs, FileSystem::Exfat] {
                 let _state = superblock::state(file_system, &bytes);
+            }
+            let read = |at: u64, length: usize| {
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                let part = bytes.get(at..at.saturating_add(length)).map(<[u8]>::to_vec);
+                part.ok_or_else(|| claims::strange("it ends there"))
+            };
+            for file_system in [FileSystem::Ntfs, FileSystem::Fat, FileSystem::Exfat, FileSystem::Ext, FileSystem::Xfs] {
+                let _claim = claims::claim(file_system, &read);
             }
             if let Some(Ok(head)) = bytes.first_chunk().map(partclone::Head::parse) {
                 prop_assert!(head.used <= head.total);

@@ -24,10 +24,6 @@ pub const EDGE: u64 = 1 << 20;
 /// A swap area's header is one page (Linux, `union swap_header`), and the largest page has this many bytes.
 pub const SWAP_HEADER: u64 = 64 << 10;
 
-/// What partclone calls a FAT with entries of 12 bits. It reads them as if they had 16 (seen in 0.3.23 and 0.3.36, its
-/// issue 268): it takes used clusters for free ones, and says nothing.
-const FAT12: &str = "FAT12";
-
 /// A stretch of the disk before it is known what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
@@ -139,9 +135,6 @@ pub fn regions(
         });
     };
     match holding {
-        Holding::FileSystem(_, head) if head.file_system == FAT12 => {
-            whole(RawReason::ToolRefused { said: "partclone misses files in a FAT with 12 bits".to_owned() })
-        }
         Holding::FileSystem(file_system, head) => {
             let sector = u64::from(disk.logical_sector);
             let span = head.total.div_ceil(sector).saturating_mul(sector);

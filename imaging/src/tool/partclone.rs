@@ -5,6 +5,7 @@
 
 use ghost_contract::image::FileSystem;
 
+pub mod cannot;
 pub mod checksums;
 
 /// The length of an image's head, bytes.

@@ -83,7 +83,8 @@ pub(crate) fn file_system(folder: &Path, kind: &str, size: u64) -> PathBuf {
         }
         "swap" => drop(run("mkswap", &["-q", "-L", "swap", name])),
         "exfat" => drop(run("mkfs.exfat", &[name])),
-        "btrfs" => drop(run("mkfs.btrfs", &["-q", "--rootdir", &tree(folder, file), name])),
+        // Of one with second copies every byte is saved.
+        "btrfs" => drop(run("mkfs.btrfs", &["-q", "-m", "single", "--rootdir", &tree(folder, file), name])),
         "xfs" => {
             // mkfs.xfs(8), "prototype": nothing to boot, no matter how large, the root, a file in it, the end.
             let prototype = folder.join("prototype");

@@ -14,6 +14,7 @@ mod features;
 mod files;
 mod layout;
 mod members;
+mod opinions;
 mod signatures;
 mod tables;
 

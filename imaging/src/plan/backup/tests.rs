@@ -150,18 +150,6 @@ fn a_file_system_that_is_longer_than_its_place_is_saved_with_every_byte() {
 }
 
 #[test]
-fn a_fat_with_12_bits_is_saved_with_every_byte_and_others_by_partclone() {
-    let planned = |kind: &str| {
-        let head = Head { file_system: kind.to_owned(), ..head(100 * MIB) };
-        planned_of(PARTITION, Some(&Holding::FileSystem(FileSystem::Fat, head)))
-    };
-    assert!(matches!(planned("FAT12").as_slice(), [(_, _, How::Raw(RawReason::ToolRefused { .. }))]));
-    for kind in ["FAT16", "FAT32"] {
-        assert!(matches!(planned(kind).as_slice(), [(_, _, How::Partclone(FileSystem::Fat, _))]), "{kind}");
-    }
-}
-
-#[test]
 fn of_swap_only_the_header_is_saved() {
     let expected = [
         (MIB, SWAP_HEADER, How::Raw(RawReason::SwapHeader)),

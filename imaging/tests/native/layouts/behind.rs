@@ -20,9 +20,11 @@ fn a_verity_tree_behind_an_ext4() {
 }
 
 fn something_behind_every_file_system() {
-    for (kind, size) in [("ext", 40), ("fat", 40), ("ntfs", 40), ("exfat", 20), ("btrfs", 120)] {
+    for (kind, size, options) in
+        [("ext", 40, ""), ("fat", 40, ""), ("ntfs", 40, ""), ("exfat", 20, ""), ("btrfs", 120, "-m single")]
+    {
         let layout = Layout::new(256).table("label: gpt\nsize=240M, type=L\n");
-        let layout = layout.file_system(kind, (1, size), "");
+        let layout = layout.file_system(kind, (1, size), options);
         layout.noise((1 + size) * MIB, 3 * 512).noise((30 + size) * MIB, MIB).survives_with(1);
     }
 }
@@ -67,8 +69,8 @@ fn boot_code_in_front_of_file_systems() {
     for (kind, size, options, from, length) in [
         ("ext", 40, "-b 1024", 0, 1024),
         ("ext", 40, "-b 4096", 0, 1024),
-        ("btrfs", 120, "", 0, 64 << 10),
-        ("btrfs", 120, "", 68 << 10, (1 << 20) - (68 << 10)),
+        ("btrfs", 120, "-m single", 0, 64 << 10),
+        ("btrfs", 120, "-m single", 68 << 10, (1 << 20) - (68 << 10)),
         ("f2fs", 100, "", 0, 1024),
     ] {
         let layout = Layout::new(160).table("label: gpt\nsize=140M\n").file_system(kind, (1, size), options);

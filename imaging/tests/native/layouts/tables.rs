@@ -71,8 +71,10 @@ fn a_dos_table_with_an_extended_partition_and_things_in_its_gaps() {
 }
 
 fn three_logical_partitions() {
-    let script = "label: dos\nsize=10M\nsize=90M, type=5\nsize=20M\nsize=20M\nsize=20M\n";
-    Layout::new(110).table(script).noise(15 * MIB, 60 * MIB).survives();
+    let made = "parted -s disk mklabel msdos mkpart primary 1MiB 11MiB mkpart extended 11MiB 100MiB \
+        mkpart logical 12MiB 32MiB mkpart logical 33MiB 53MiB mkpart logical 54MiB 74MiB";
+    let layout = Layout::new(110).shell(made).file_system("fat", (33, 20), "-F 16 -s 1");
+    layout.noise(15 * MIB, 10 * MIB).noise(60 * MIB, 10 * MIB).noise(80 * MIB, MIB).survives_with(1);
 }
 
 fn a_gpt_whose_partitions_are_not_in_the_order_of_their_numbers() {
