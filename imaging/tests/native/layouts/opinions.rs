@@ -43,7 +43,7 @@ fn an_xfs_of_2_to_the_32_blocks() {
     let layout = Layout::new(1);
     let disk = layout.folder().join("large");
     blank(&disk, (1 << 32) * 512);
-    run("mkfs.xfs", &["-q", "-f", "-b", "size=512", "-m", "crc=0", "-l", "size=16m", disk.to_str().unwrap()]);
+    run("mkfs.xfs", &["-q", "-f", "-b", "size=512", "-m", "crc=0", "-l", "size=64m", disk.to_str().unwrap()]);
     let said = refused(&disk);
     assert!(said.contains("2^32 blocks"), "{said}");
 }
