@@ -92,7 +92,7 @@ features! {
     btrfs: "btrfs" 120 "" false;
     btrfs_with_single_metadata: "btrfs" 120 "-m single" true;
     btrfs_with_dup_data: "btrfs" 250 "-d dup" false;
-    btrfs_mixed: "btrfs" 120 "-M" false;
+    btrfs_mixed: "btrfs" 120 "-M -m dup -d dup" false;
     btrfs_mixed_and_single: "btrfs" 120 "-M -m single -d single" true;
     btrfs_with_nodes_of_4_kib: "btrfs" 120 "-n 4096 -m single" true;
     btrfs_with_nodes_of_64_kib: "btrfs" 120 "-n 65536 -m single" true;
