@@ -92,7 +92,7 @@ features! {
     btrfs: "btrfs" 120 "" false;
     btrfs_with_single_metadata: "btrfs" 120 "-m single" true;
     btrfs_with_dup_data: "btrfs" 250 "-d dup" false;
-    btrfs_mixed: "btrfs" 120 "-M -m dup -d dup" false;
+    btrfs_mixed: "btrfs" 250 "-M -m dup -d dup" false;
     btrfs_mixed_and_single: "btrfs" 120 "-M -m single -d single" true;
     btrfs_with_nodes_of_4_kib: "btrfs" 120 "-n 4096 -m single" true;
     btrfs_with_nodes_of_64_kib: "btrfs" 120 "-n 65536 -m single" true;
@@ -116,9 +116,9 @@ features! {
     xfs_with_large_inodes: "xfs" 320 "-i size=2048" true;
     xfs_with_sparse_inodes: "xfs" 320 "-i sparse=0" true;
     xfs_with_large_directory_blocks: "xfs" 320 "-n size=65536" true;
-    xfs_with_many_groups: "xfs" 400 "-d agcount=16" true;
-    xfs_with_a_large_log: "xfs" 400 "-l size=100m" true;
-    xfs_with_one_group: "xfs" 320 "-d agcount=1" true;
+    xfs_with_five_groups: "xfs" 400 "-d agcount=5" true;
+    xfs_with_a_large_log: "xfs" 400 "-l size=80m" true;
+    xfs_with_two_groups: "xfs" 320 "-d agcount=2" true;
     xfs_with_nrext64: "xfs" 320 "-i nrext64=1" true;
 }
 
