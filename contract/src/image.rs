@@ -25,9 +25,7 @@ mod sound;
 
 pub use progress::{Ending, Phase, Progress, TargetDisk};
 pub use saved::SavedPart;
-pub use settings::{
-    DirtyNtfs, Discard, Gaps, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk,
-};
+pub use settings::{DirtyNtfs, Discard, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
 pub use sound::Unsound;
 
 /// The version of the format that this program writes and reads.

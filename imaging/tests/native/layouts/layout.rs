@@ -19,7 +19,6 @@ const SECTOR: usize = 512;
 pub(crate) struct Layout {
     folder: tempfile::TempDir,
     size: u64,
-    settings: &'static str,
     /// Bytes of these places are free, and no zeros.
     free: Vec<(u64, u64)>,
     /// File systems whose files are compared: the kind and the place.
@@ -34,7 +33,7 @@ impl Layout {
         let folder =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         blank(&folder.path().join("disk"), size * MIB);
-        Self { folder, size: size * MIB, settings: "{}", free: Vec::new(), files: Vec::new() }
+        Self { folder, size: size * MIB, free: Vec::new(), files: Vec::new() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -43,12 +42,6 @@ impl Layout {
 
     pub(crate) fn disk(&self) -> PathBuf {
         self.folder().join("disk")
-    }
-
-    /// The settings of the backup.
-    pub(crate) fn settings(mut self, settings: &'static str) -> Self {
-        self.settings = settings;
-        self
     }
 
     /// A table by sfdisk, which leaves old signatures alone.
@@ -166,7 +159,7 @@ impl Layout {
     }
 
     fn backup(&self) -> DiskImage {
-        done("backup", &self.image(), Some(&self.disk()), self.settings);
+        done("backup", &self.image(), Some(&self.disk()), "{}");
         done("check", &self.image(), None, "{}");
         description(&self.image())
     }
