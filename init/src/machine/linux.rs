@@ -66,6 +66,8 @@ pub struct Linux {
 
 impl Linux {
     pub fn take_over(watchdogs: Watchdogs) -> anyhow::Result<Self> {
+        // Before there are threads: each that allocates before has a heap of its own, most of it reserved and locked.
+        let asked = [power::lock_in_memory(), power::never_end_for_memory(), power::take_over_ctrl_alt_del()];
         let last_resort = LastResort::start(watchdogs.clone())?;
         let (sender, queue) = mpsc::channel();
         let tell = sender.clone();
@@ -89,10 +91,8 @@ impl Linux {
             last_resort,
         };
         machine.console.say(concat!("version ", env!("CARGO_PKG_VERSION")));
-        for result in
-            [power::lock_in_memory(), power::never_end_for_memory(), power::take_over_ctrl_alt_del()]
-        {
-            result.unwrap_or_else(|error| machine.console.say(&Failure::of(error).to_string()));
+        for error in asked.into_iter().filter_map(Result::err) {
+            machine.console.say(&Failure::of(error).to_string());
         }
         Ok(machine)
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use evdev::KeyCode;
 use ghost_contract::Mode;
 use ghost_contract::report::{Entry, Outcome};
@@ -179,14 +179,16 @@ impl Bench {
     pub(super) fn end(&self, farewell: Farewell) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let ended = ready.end(farewell);
-        // While it still runs after it was asked, the terminal is not ours.
-        if farewell == Farewell::Force || ended.is_ok() {
-            ready.modes.as_ref().map_or(Ok(()), terminal::put_back)?;
+        // While it still runs after it was asked, neither the terminal nor the disk is ours.
+        if farewell == Farewell::Ask && ended.is_err() {
+            return ended.map(|()| Finding::Done);
         }
-        ended?;
-        if farewell == Farewell::Force {
-            locked(&ready.read_only).drain(..).try_for_each(ReadOnly::put_back)?;
-        }
+        let terminal = ready.modes.as_ref().map_or(Ok(()), terminal::put_back);
+        let disks = match farewell {
+            Farewell::Ask => Ok(()),
+            Farewell::Force => locked(&ready.read_only).drain(..).try_for_each(ReadOnly::put_back),
+        };
+        all_of([ended, terminal, disks])?;
         Ok(Finding::Done)
     }
 
@@ -200,6 +202,14 @@ impl Bench {
         }
         Ok(Finding::Judged(ready.imager.judge(ready.mode, ready.disks.len(), &ready.files)?))
     }
+}
+
+/// Success, or all errors, so that a failed clean-up does not hide why it was needed.
+fn all_of(results: [anyhow::Result<()>; 3]) -> anyhow::Result<()> {
+    let errors: Vec<String> =
+        results.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    ensure!(errors.is_empty(), errors.join("; "));
+    Ok(())
 }
 
 /// What the page of screenshots is about.
