@@ -70,10 +70,15 @@ pub(super) fn log(files: &dyn Files) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether DOS has come so far that it calls the program.
+/// Whether DOS has come so far that it calls the program. The image store, which may not answer, is asked only where our
+/// own mark is not there.
 pub(super) fn has_begun(files: &dyn Files) -> anyhow::Result<bool> {
-    let (marks, images) = (files.list(Path::new(MARKS))?, files.list(Path::new(IMAGES))?);
-    Ok(has(&marks, STARTED) || has(&marks, BEGINNING) || has(of_this_job(&images), BEGINNING))
+    let marks = files.list(Path::new(MARKS))?;
+    if has(&marks, STARTED) || has(&marks, BEGINNING) {
+        return Ok(true);
+    }
+    let images = files.list(Path::new(IMAGES))?;
+    Ok(has(of_this_job(&images), BEGINNING))
 }
 
 /// What a DOS program and its emulator have left; `complaint` finds in the emulator's log what it complains of.
@@ -190,5 +195,48 @@ mod tests {
         assert!(!has_begun(&Kept::default()).unwrap());
         let marked = Kept([("/run/ghost/dos/m/started.txt", "")].into());
         assert!(has_begun(&marked).unwrap());
+    }
+
+    /// An image store that does not answer must not hold up what watches for that.
+    #[test]
+    fn once_our_mark_is_there_the_image_store_is_not_asked() {
+        struct DeadStore;
+
+        impl Files for DeadStore {
+            fn read(&self, _path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+                Ok(None)
+            }
+
+            fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+                anyhow::ensure!(folder == Path::new(MARKS), "the image store was asked");
+                Ok(vec![FoundFile { name: STARTED.to_owned(), size: 9 }])
+            }
+
+            fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
+                anyhow::bail!("the image store was asked")
+            }
+        }
+
+        assert!(has_begun(&DeadStore).unwrap());
+    }
+
+    /// The HOWTO's batch file leaves its marks beside the image; in a finished generation they are of its backup.
+    #[test]
+    fn the_howtos_marks_beside_an_image_are_of_this_job_only_until_the_generation_is_finished() {
+        let beginning = ("/run/ghost/dos/z/image.sta", "Ghost started");
+        let end = ("/run/ghost/dos/z/image.end", "Ghost exited\r\n");
+        let image = ("/run/ghost/dos/z/image.gho", "an image");
+        let no_complaint = |_: &str| None;
+        let staging = Kept([beginning, end, image].into());
+        assert!(has_begun(&staging).unwrap());
+        let outcome = judge(Mode::Backup, &staging, no_complaint).unwrap().outcome;
+        assert_eq!(outcome, Outcome::Succeeded);
+        let manifest = ("/run/ghost/dos/z/manifest.json", "{}");
+        let generation = Kept([beginning, end, image, manifest].into());
+        assert!(!has_begun(&generation).unwrap());
+        assert!(matches!(
+            judge(Mode::Restore, &generation, no_complaint).unwrap().outcome,
+            Outcome::Failed { .. }
+        ));
     }
 }
