@@ -165,12 +165,13 @@ impl HostTable {
         }
         let flawed = |(offset, flaw)| problem(flaw, Some(self.place_at(host.file, offset)));
         let entry = Entry::of(self, host);
-        let mac = entry.mac().map_err(flawed)?;
+        // What was read with the table is right; what was not is looked at again for what is wrong with it.
+        let mac = host.mac.map_or_else(|| entry.mac(), Ok).map_err(flawed)?;
         if let Some(other) = self.by_mac(mac).find(|other| other.name != host.name) {
             let flaw = Flaw::SameMac { other: other.name.clone(), at: Box::new(self.place_of(other)) };
             return Err(problem(flaw, Some(self.place_of(host))));
         }
-        let ip = entry.ip().map_err(flawed)?;
+        let ip = host.address.map_or_else(|| entry.ip(), Ok).map_err(flawed)?;
         let value = self.own_filename(host)?;
         Ok(Needed { host, mac, ip, value })
     }
