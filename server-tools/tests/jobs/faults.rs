@@ -1,7 +1,7 @@
 //! Given that something stands in the way of a revert, is it told, and is it done as soon as it can be?
 
 use std::fs::File;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -157,6 +157,12 @@ impl Reader {
     }
 }
 
+/// How it ends, within the time that every wait has.
+fn end_of(running: &mut Child) -> ExitStatus {
+    wait_until("the job ends", || running.try_wait().unwrap().is_some());
+    running.wait().unwrap()
+}
+
 #[test]
 fn a_terminal_that_is_lost_or_stopped_neither_ends_nor_holds_up_a_job() {
     std::thread::scope(|scope| {
@@ -170,7 +176,7 @@ fn a_terminal_that_is_lost_or_stopped_neither_ends_nor_holds_up_a_job() {
                 wait_until("it is swapped", || server.restarts() > 0);
                 let kept = if reader == Reader::Lost { Vec::new() } else { kept };
                 gone.open();
-                let ended = running.wait().unwrap();
+                let ended = end_of(&mut running);
                 drop(kept);
                 assert_eq!(ended.code(), Some(0), "{reader:?}: {ended}");
                 assert_eq!(server.configured(), before, "{reader:?}");
@@ -192,7 +198,7 @@ fn a_job_whose_terminal_is_stopped_is_stopped_by_signals_all_the_same() {
                 let (mut running, kept) = reader.start(&server);
                 wait_until("it is swapped", || server.restarts() > 0);
                 kill_process(Pid::from_child(&running), signal).unwrap();
-                let ended = running.wait().unwrap();
+                let ended = end_of(&mut running);
                 drop(kept);
                 assert_eq!(ended.code(), Some(1), "{reader:?}, {signal:?}: {ended}");
                 assert_eq!(server.configured(), before, "{reader:?}, {signal:?}");
