@@ -121,15 +121,6 @@ fn a_server_that_does_not_run_afterwards_is_told_each_time_until_it_does() {
 }
 
 #[test]
-fn a_server_that_ends_again_and_again_is_not_waited_for_without_end() {
-    let server = Running::started();
-    server.script("crashing", &["while :; do timeout 0.1 FOLDER/dhcpd -q -cf FOLDER/dhcpd.conf; done"]);
-    server.restarts_by(&[STOP, "setsid FOLDER/crashing >/dev/null 2>&1 </dev/null & echo $! > FOLDER/pid"]);
-    let error = server.restart().unwrap_err();
-    assert!(said(&error).contains("dhcpd does not run"), "{}", said(&error));
-}
-
-#[test]
 fn a_server_is_left_alone_while_its_checker_refuses_the_configuration() {
     let server = Running::started();
     fs::write(server.0.path("dhcpd.conf"), format!("{JOHN} half an edit {{")).unwrap();

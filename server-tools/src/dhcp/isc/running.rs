@@ -28,24 +28,41 @@ pub(super) fn serving(configuration: &Path) -> Vec<Identity> {
 /// Waits until a process serves the configuration that was not there before the restart.
 pub(super) fn wait_for_another(configuration: &Path, before: &[Identity]) -> anyhow::Result<()> {
     let deadline = clock::uptime() + APPEARS_WITHIN;
-    let mut seen: Option<(Identity, Duration)> = None;
+    let mut seen = None;
     loop {
-        let now = clock::uptime();
         let serving = serving(configuration);
         let new = serving.iter().find(|process| !before.contains(process)).copied();
-        match (new, seen) {
-            (Some(new), Some((same, since))) if new == same && now.saturating_sub(since) >= STAYS => {
-                return Ok(());
-            }
-            (Some(new), Some((same, _))) if new == same => {}
-            (new, _) => seen = new.map(|new| (new, now)),
+        match look(&mut seen, new, clock::uptime(), deadline) {
+            Look::Again => std::thread::sleep(LOOK_EVERY),
+            Look::Stays => return Ok(()),
+            Look::Missing => return Err(missing(&serving, before)),
         }
-        // One that has just come is given its time, and no more: it may be another one at each look.
-        if now >= deadline && (seen.is_none() || now >= deadline + STAYS + LOOK_EVERY) {
-            return Err(missing(&serving, before));
-        }
-        std::thread::sleep(LOOK_EVERY);
     }
+}
+
+/// What a look at the processes comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Again,
+    Stays,
+    Missing,
+}
+
+/// Judges the new process that there is now, and keeps since when it has been seen. Pure.
+fn look<P: Copy + PartialEq>(
+    seen: &mut Option<(P, Duration)>,
+    new: Option<P>,
+    now: Duration,
+    deadline: Duration,
+) -> Look {
+    let since = seen.and_then(|(same, since)| (Some(same) == new).then_some(since)).unwrap_or(now);
+    *seen = new.map(|new| (new, since));
+    if new.is_some() && now.saturating_sub(since) >= STAYS {
+        return Look::Stays;
+    }
+    // One that has just come is given its time, and no more: it may be another one at each look.
+    let last = if new.is_some() { deadline + STAYS + LOOK_EVERY } else { deadline };
+    if now >= last { Look::Missing } else { Look::Again }
 }
 
 fn missing(serving: &[Identity], before: &[Identity]) -> anyhow::Error {
@@ -150,6 +167,38 @@ mod tests {
             assert_eq!(distance(&shown), apart.map(Duration::from_millis), "{shown}");
         }
         assert_eq!(distance("no such unit"), None);
+    }
+
+    /// What is judged in the end, and when, of the processes that there are at each look.
+    fn judged(process: impl Fn(Duration) -> Option<u64>) -> (Look, Duration) {
+        let mut seen = None;
+        for looks in 0..1_000 {
+            let now = LOOK_EVERY * looks;
+            match look(&mut seen, process(now), now, APPEARS_WITHIN) {
+                Look::Again => {}
+                end => return (end, now),
+            }
+        }
+        panic!("it is looked without end");
+    }
+
+    #[test]
+    fn a_process_must_come_in_time_and_stay() {
+        let millis = Duration::from_millis;
+        assert_eq!(judged(|_| Some(1)), (Look::Stays, STAYS));
+        assert_eq!(judged(|_| None), (Look::Missing, APPEARS_WITHIN));
+        let in_the_background_later = |now| Some(if now < millis(100) { 1 } else { 2 });
+        assert_eq!(judged(in_the_background_later), (Look::Stays, millis(100) + STAYS));
+        let late = |now| (now >= APPEARS_WITHIN).then_some(1);
+        assert_eq!(judged(late), (Look::Stays, APPEARS_WITHIN + STAYS));
+    }
+
+    #[test]
+    fn one_that_ends_again_and_again_is_not_waited_for_without_end() {
+        let another_at_each_look = |now: Duration| Some(u64::try_from(now.as_millis()).unwrap());
+        assert_eq!(judged(another_at_each_look), (Look::Missing, APPEARS_WITHIN + STAYS + LOOK_EVERY));
+        let one_that_comes_and_goes = |now: Duration| (now.as_millis() % 200 < 100).then_some(1);
+        assert_eq!(judged(one_that_comes_and_goes).0, Look::Missing);
     }
 
     #[test]
