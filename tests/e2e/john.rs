@@ -14,6 +14,8 @@ use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, files_called, swapped};
 const JOHN: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
 /// A file of this name is written on the client.
 const MARK: &str = "written-on-the-client";
+/// Says how readily PID 1 is ended when memory runs out, and how many KiB it has locked.
+const MEMORY: &str = r"cat /proc/1/oom_score_adj && sed -n 's/^VmLck:\(.*\) kB/\1/p' /proc/1/status";
 
 #[test]
 fn john_is_woken_netbooted_tested_and_powered_off() {
@@ -52,12 +54,16 @@ fn john_is_woken_netbooted_tested_and_powered_off() {
     let armed = Event::Armed { interface: "eth0".to_owned(), wake_on: "g".to_owned() };
     assert!(report.contains(&armed), "{report:#?}");
 
-    let on_john =
-        stage.ssh(JOHN, &format!("echo seen >/var/{MARK} && readlink /proc/1/exe && hostname")).unwrap();
+    let on_john = stage
+        .ssh(JOHN, &format!("echo seen >/var/{MARK} && readlink /proc/1/exe && hostname && {MEMORY}"))
+        .unwrap();
     assert_eq!(on_john.wait(SOON).unwrap(), 0, "{}", on_john.text());
     let said = on_john.lines();
     assert!(said[0].ends_with("/sbin/ghost-init"), "{said:?}");
     assert_eq!(said[1], "john");
+    assert_eq!(said[2], "-1000", "PID 1 is never ended for memory");
+    let locked: u64 = said[3].trim().parse().unwrap();
+    assert!(locked <= 16 << 10, "PID 1 has locked {locked} KiB");
     let root = stage.folder().base_root();
     let own_var = root.join(layout::tree_var(JOHN)).join(MARK);
     assert_eq!(
