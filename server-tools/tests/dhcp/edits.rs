@@ -1,8 +1,11 @@
 //! Edits of real files, with dhcpd itself as the checker.
 
 use std::fs;
+use std::path::PathBuf;
 
 use ghostctl::dhcp::offer::Reverted;
+use ghostctl::exit::Exit;
+use nix::mount::{MntFlags, MsFlags};
 
 use crate::server::Server;
 
@@ -61,4 +64,55 @@ fn a_fifo_instead_of_a_file_is_refused_at_once() {
         said.contains("dhcpd.conf:1:1: cannot include") && said.ends_with("it is not a regular file"),
         "{said}"
     );
+}
+
+/// A file system over a folder, until this is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn over(folder: PathBuf, flags: MsFlags, options: Option<&str>) -> Self {
+        let source = options.map_or_else(|| folder.clone(), |_| PathBuf::from("tmpfs"));
+        let kind = options.map(|_| "tmpfs");
+        nix::mount::mount(Some(&source), &folder, kind, flags, options).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        nix::mount::umount2(&self.0, MntFlags::MNT_DETACH).unwrap();
+    }
+}
+
+#[test]
+fn a_read_only_folder_is_for_the_administrator_to_mend() {
+    let server = Server::new(&[("dhcpd.conf", &format!("host john {{ {JOHN} }}"))]);
+    // Locks and journal are elsewhere.
+    server.swap().map(|swapped| server.revert(swapped)).unwrap();
+    let folder = server.path("");
+    let _bound = Mounted::over(folder.clone(), MsFlags::MS_BIND, None);
+    let _state = Mounted::over(server.path("state"), MsFlags::empty(), Some("size=1m"));
+    let remount = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    nix::mount::mount(None::<&str>, &folder, None::<&str>, remount, None::<&str>).unwrap();
+    let error = server.try_to_swap().unwrap_err();
+    assert_eq!(Exit::of(&error), Exit::Configuration, "{error:#}");
+    assert!(format!("{error:#}").ends_with("mount it for reading and writing"), "{error:#}");
+}
+
+#[test]
+fn a_full_disk_leaves_the_file_as_it_is_and_nothing_beside_it() {
+    let server = Server::new(&[("dhcpd.conf", "")]);
+    fs::create_dir(server.path("small")).unwrap();
+    let _small = Mounted::over(server.path("small"), MsFlags::empty(), Some("size=64k"));
+    let hosts = format!("# {}\nhost john {{ {JOHN} }}", "x".repeat(20_000));
+    fs::write(server.path("small/hosts.conf"), &hosts).unwrap();
+    let main = format!("include \"{}\";", server.path("small/hosts.conf").display());
+    fs::write(server.path("dhcpd.conf"), main).unwrap();
+    let swapped = server.swap().unwrap();
+    server.revert(swapped);
+    fs::write(server.path("small/filler"), vec![0; 36_000]).unwrap();
+    let said = server.swap().unwrap_err();
+    assert!(said.contains("No space left on device") || said.contains("no storage space"), "{said}");
+    assert_eq!(server.text("small/hosts.conf"), hosts);
+    assert_eq!(fs::read_dir(server.path("small")).unwrap().count(), 2);
 }

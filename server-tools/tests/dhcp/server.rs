@@ -41,8 +41,12 @@ impl Server {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Swaps john; what is needed to put him back.
+    /// Swaps john; what is needed to put him back, or the error and its causes.
     pub(crate) fn swap(&self) -> Result<(HostName, Swap), String> {
+        self.try_to_swap().map_err(|error| format!("{error:#}"))
+    }
+
+    pub(crate) fn try_to_swap(&self) -> anyhow::Result<(HostName, Swap)> {
         let mut intended = None;
         let mut intend = |host: &HostName, swap: &Swap| {
             intended = Some((host.clone(), swap.clone()));
@@ -50,11 +54,11 @@ impl Server {
         };
         let (mut waiting, mut effects) = (|_: &str| (), Real);
         let mut offers = Offers::new(&self.site, "a test".to_owned(), &mut waiting, &mut effects);
-        let edited =
-            offers.swap(&["john".parse().unwrap()], &mut intend).map_err(|error| format!("{error:#}"))?;
-        for became in edited.each {
-            became.map_err(|error| format!("{error:#}"))?;
-        }
+        offers
+            .swap(&["john".parse().unwrap()], &mut intend)?
+            .each
+            .into_iter()
+            .collect::<anyhow::Result<()>>()?;
         Ok(intended.unwrap())
     }
 
