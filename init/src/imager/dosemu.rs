@@ -4,7 +4,7 @@
 //! program itself. All settings here were found to be needed on a client's console; the syntax is that of
 //! `dosemurc` of each.
 //!
-//! Both get the disk behind a header ([`whole_disk`]), since by itself 1.4 does not see all of one.
+//! Both get the disk behind a header (`whole_disk`), since by itself 1.4 does not see all of one.
 //!
 //! The floppy's AUTOEXEC.BAT must leave the same marks as the batch file of [`super::dosbox_x`] does;
 //! [`bootdisk::AUTOEXEC_BAT`] does.

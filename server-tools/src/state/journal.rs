@@ -1,7 +1,7 @@
 //! The journal: what a job is about to do, on the disk before it is done.
 //!
 //! One file a client, named after its IP address, since that is what its tree is named after: so two jobs that
-//! would share a tree exclude each other. One line with a checksum an entry ([`line`]), appended and fsynced. The owner holds
+//! would share a tree exclude each other. One line with a checksum an entry ([`mod@line`]), appended and fsynced. The owner holds
 //! flock(2) on the file, so that the kernel tells a dead owner from a living one. [`State::of`] is pure: it
 //! says what a crash may have left.
 //!
