@@ -85,8 +85,11 @@ fn serves(process: &Process, configuration: &Path) -> bool {
 /// The configuration that a server for IPv4 reads, by its arguments; without one the places where dhcpd looks by itself.
 fn read_by(process: &Process) -> Vec<PathBuf> {
     let mut named = None;
-    let mut words =
-        process.arguments.iter().skip_while(|word| !word.to_string_lossy().ends_with("dhcpd")).skip(1);
+    let mut words = process.arguments.iter();
+    // The kernel shows no arguments of a process that begins or ends this moment.
+    if !words.any(|word| word.to_string_lossy().ends_with("dhcpd")) {
+        return Vec::new();
+    }
     while let Some(word) = words.next() {
         match word.to_str() {
             Some("-cf") => named = words.next().map(PathBuf::from),
@@ -216,6 +219,16 @@ mod tests {
                 Process { identity: some_identity(), arguments: arguments(line), folder: "/etc/dhcp".into() };
             assert_eq!(serves(&process, Path::new("/etc/dhcp/dhcpd.conf")), is_ours, "{line}");
         }
+    }
+
+    #[test]
+    fn one_that_begins_or_ends_this_moment_has_no_arguments_and_tells_nothing() {
+        let process = Process {
+            identity: some_identity(),
+            arguments: vec![std::ffi::OsString::new()],
+            folder: "/etc/dhcp".into(),
+        };
+        assert!(read_by(&process).is_empty());
     }
 
     fn some_identity() -> Identity {
