@@ -11,7 +11,7 @@
 //!             └─▶ wait until nobody is announced and no ticket is new ─▶ checker ─▶ restart ─▶ served := newest
 //! ```
 //! The state folder only saves restarts: where it cannot be read or written, the server is restarted all the same.
-//! [`Attempts`] says when a restart that failed is tried again; whoever asks for one has it done on a thread of its own.
+//! A restart that fails is not tried again here: when, the job decides. Whoever asks for one has it done on a thread of its own.
 
 use std::fs;
 use std::path::PathBuf;
@@ -72,37 +72,6 @@ impl RestartError {
             Self::Lock(LockError::Busy { .. }) => Exit::Busy,
             Self::Lock(_) => Exit::Failed,
         }
-    }
-}
-
-/// When a restart that failed is tried again. Pure: `now` is an argument.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Attempts {
-    failed: u32,
-    next: Duration,
-}
-
-impl Attempts {
-    /// After the first failure.
-    const SHORTEST: Duration = Duration::from_secs(2);
-    /// An administrator who has mended the configuration does not want to wait longer.
-    const LONGEST: Duration = Duration::from_secs(60);
-
-    /// An attempt has failed. Each time it is waited twice as long as before.
-    pub fn failed(&mut self, now: Duration) {
-        let doubled = Self::SHORTEST.saturating_mul(1 << self.failed.min(16));
-        self.next = now + doubled.min(Self::LONGEST);
-        self.failed += 1;
-    }
-
-    /// When the next attempt is due; at once if none has failed.
-    pub const fn next(&self) -> Duration {
-        self.next
-    }
-
-    /// How many have failed.
-    pub const fn count(&self) -> u32 {
-        self.failed
     }
 }
 
@@ -227,24 +196,4 @@ enum Turn {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_restart_that_fails_is_tried_again_ever_later_but_within_a_minute() {
-        let mut attempts = Attempts::default();
-        assert_eq!(attempts.next(), Duration::ZERO);
-        let mut now = Duration::from_secs(1_000);
-        let mut waited = Vec::new();
-        for _ in 0..8 {
-            attempts.failed(now);
-            waited.push((attempts.next() - now).as_secs());
-            now = attempts.next();
-        }
-        assert_eq!(waited, [2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(attempts.count(), 8);
-    }
 }
