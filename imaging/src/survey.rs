@@ -14,7 +14,7 @@ use crate::stream::reader::Reader;
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Said};
 use crate::tool::blkid::{self, Found};
-use crate::tool::claims;
+use crate::tool::opinion;
 use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk::{self, SfdiskError};
 use crate::tool::{superblock, xfs};
@@ -167,7 +167,7 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
     if let Some(state) = state {
         return only(Holding::NotClean(file_system, state));
     }
-    let claim = match claims::claim(file_system, &|at, length| part_of(path, stretch, at, length)) {
+    let claim = match opinion::claim(file_system, &|at, length| part_of(path, stretch, at, length)) {
         Ok(claim) => claim,
         Err(error) => {
             return only(Holding::Refused(file_system, format!("it does not say what is used: {error}")));

@@ -5,6 +5,7 @@ pub mod boot_sector;
 pub mod btrfs;
 pub mod claims;
 pub mod ntfs;
+pub mod opinion;
 pub mod partclone;
 pub mod resizing;
 pub mod sfdisk;
@@ -29,7 +30,7 @@ mod tests {
                 part.resize(length, 0);
                 Ok(part)
             };
-            let _claim = claims::claim(FileSystem::Btrfs, &read);
+            let _claim = opinion::claim(FileSystem::Btrfs, &read);
         }
 
         #[test]
@@ -65,7 +66,7 @@ mod tests {
                 part.ok_or_else(|| claims::strange("it ends there"))
             };
             for file_system in [FileSystem::Ntfs, FileSystem::Fat, FileSystem::Exfat, FileSystem::Ext, FileSystem::Xfs] {
-                let _claim = claims::claim(file_system, &read);
+                let _claim = opinion::claim(file_system, &read);
             }
             if let Some(Ok(head)) = bytes.first_chunk().map(partclone::Head::parse) {
                 prop_assert!(head.used <= head.total);

@@ -8,8 +8,6 @@
 
 use std::io;
 
-use ghost_contract::image::FileSystem;
-
 use super::partclone::cannot::Feature;
 
 /// As much is read at a time of what is counted.
@@ -43,20 +41,8 @@ impl Claim {
     }
 }
 
-/// What a file system of this kind says of itself.
-pub fn claim(file_system: FileSystem, read: Read<'_>) -> io::Result<Claim> {
-    match file_system {
-        FileSystem::Ntfs => super::ntfs::claim(read),
-        FileSystem::Fat => fat(read),
-        FileSystem::Exfat => exfat(read),
-        FileSystem::Ext => ext(read),
-        FileSystem::Btrfs => super::btrfs::claim(read),
-        FileSystem::Xfs => xfs(read),
-    }
-}
-
 /// ext2, ext3 and ext4.
-fn ext(read: Read<'_>) -> io::Result<Claim> {
+pub(super) fn ext(read: Read<'_>) -> io::Result<Claim> {
     const BIGALLOC: u64 = 0x200;
     const SIXTY_FOUR: u64 = 0x80;
     let block = read(1024, 1024)?;
@@ -70,7 +56,7 @@ fn ext(read: Read<'_>) -> io::Result<Claim> {
 }
 
 /// What `xfs_dsb` says; free blocks there are those that no file and no table of inodes has.
-fn xfs(read: Read<'_>) -> io::Result<Claim> {
+pub(super) fn xfs(read: Read<'_>) -> io::Result<Claim> {
     let block = read(0, 512)?;
     let field = |at, length| big(&block, at, length);
     let (size, blocks, free) = (field(4, 4), field(8, 8), field(144, 8));
@@ -80,7 +66,7 @@ fn xfs(read: Read<'_>) -> io::Result<Claim> {
 }
 
 /// FAT of 16 and 32 bits, whose table is counted.
-fn fat(read: Read<'_>) -> io::Result<Claim> {
+pub(super) fn fat(read: Read<'_>) -> io::Result<Claim> {
     const NOT_MIRRORED: u64 = 0x80;
     let boot = read(0, 512)?;
     let field = |at, length| little(&boot, at, length);
@@ -115,7 +101,7 @@ fn fat(read: Read<'_>) -> io::Result<Claim> {
 }
 
 /// exFAT, whose bitmap is counted. It is a file of the root folder (specification, 7.1).
-fn exfat(read: Read<'_>) -> io::Result<Claim> {
+pub(super) fn exfat(read: Read<'_>) -> io::Result<Claim> {
     const BITMAP: u8 = 0x81;
     /// No folder has more (specification, 7): the bitmap is among its first entries in any case.
     const ROOT: usize = 1 << 16;
