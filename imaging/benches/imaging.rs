@@ -30,7 +30,7 @@ const MAKE_DISK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/disk/make
 
 fn main() -> Outcome {
     let megabytes: u64 = std::env::var("SIZE").ok().and_then(|size| size.parse().ok()).unwrap_or(1024);
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let place = Place { folder: folder.path().to_owned(), size: megabytes * MIB };
     place.make_disk()?;
     let held = place.size * 3 / 8;
