@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ghost_contract::order::TestSettings;
-use ghost_contract::{Mode, Order, UnixTime, layout, sample};
+use ghost_contract::{Mode, Order, UnixTime, ethers, layout, sample};
 use ghost_lab::Lab;
 use ghost_lab::config::PcConfig;
 
@@ -48,7 +48,8 @@ pub(crate) fn make_tree(lab: &Lab, pc: &PcConfig) {
     }
     fs::create_dir_all(etc.join("ghost")).unwrap();
     fs::create_dir_all(var.join(layout::CLAIMS)).unwrap();
-    fs::write(etc.join(layout::HOST_TABLE), lab.dhcpd_conf().unwrap()).unwrap();
+    let clients = lab.config().pcs.iter().map(|pc| (&pc.name, pc.mac));
+    fs::write(etc.join(layout::HOST_TABLE), ethers::write(clients)).unwrap();
 }
 
 /// Where a PC's order is.
