@@ -19,12 +19,12 @@ pub mod imager;
 mod ioctl;
 pub mod keyboard;
 pub mod kms;
-pub mod linear;
 pub mod log;
 pub mod modules;
 pub mod mount;
 pub mod network;
 pub mod order_file;
+pub mod pci_window;
 pub mod power;
 pub mod read_only;
 pub mod report_file;
@@ -36,3 +36,21 @@ pub mod terminal;
 pub mod vga;
 pub mod video_memory;
 pub mod watchdog;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Bytes go up from here; what they show is found out above.
+    #[test]
+    fn the_ground_floor_does_not_decode_screens() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sys");
+        let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!files.is_empty());
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("crate::screen"), "{} uses a type of screen/", file.display());
+        }
+    }
+}

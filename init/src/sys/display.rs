@@ -33,7 +33,7 @@ fn displayed(devices: &Path, consoles: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The line in a file of sysfs; a device that has no such file says nothing.
-pub(super) fn line(folder: &Path, name: &str) -> String {
+pub fn line(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_default().trim().to_owned()
 }
 

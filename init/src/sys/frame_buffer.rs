@@ -1,14 +1,15 @@
-//! The first frame buffer device: its layout, and its dots.
+//! The first frame buffer device: what the kernel says of it, and its bytes.
+//!
+//! What the numbers mean is decided by the caller.
 #![allow(unsafe_code, reason = "ioctl(2) of frame buffers takes pointers")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use nix::libc;
 
-use super::ioctl::{ask, size};
-use crate::screen::frame_buffer::{self, Channel, Layout, Pixels};
+use super::ioctl::ask;
 
 /// The device, which is also its name as a source.
 pub const DEVICE: &str = "/dev/fb0";
@@ -16,54 +17,51 @@ const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
 const FBIOGETCMAP: libc::Ioctl = 0x4604;
 const NO_LAYOUT: &str = "cannot ask /dev/fb0 for its layout";
-/// Packed pixels, and of those with a palette or without (`FB_TYPE_PACKED_PIXELS`, `FB_VISUAL_*`).
-const PACKED: u32 = 0;
-const TRUE_COLOUR: u32 = 2;
-const PSEUDO_COLOUR: u32 = 3;
-const DIRECT_COLOUR: u32 = 4;
-
+/// `struct fb_bitfield` of linux/fb.h, as the names below are those of its other structures.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct Bits {
-    offset: u32,
-    length: u32,
-    msb_right: u32,
+pub struct Bits {
+    pub offset: u32,
+    pub length: u32,
+    pub msb_right: u32,
 }
 
+/// `struct fb_var_screeninfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct Variable {
-    width: u32,
-    height: u32,
-    virtual_width: u32,
-    virtual_height: u32,
-    x: u32,
-    y: u32,
-    bits_per_pixel: u32,
-    grayscale: u32,
-    red: Bits,
-    green: Bits,
-    blue: Bits,
-    transparent: Bits,
-    rest: [u32; 20],
+pub struct Variable {
+    pub width: u32,
+    pub height: u32,
+    pub virtual_width: u32,
+    pub virtual_height: u32,
+    pub x: u32,
+    pub y: u32,
+    pub bits_per_pixel: u32,
+    pub grayscale: u32,
+    pub red: Bits,
+    pub green: Bits,
+    pub blue: Bits,
+    pub transparent: Bits,
+    pub rest: [u32; 20],
 }
 
+/// `struct fb_fix_screeninfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct Fixed {
-    id: [u8; 16],
-    memory: libc::c_ulong,
-    memory_length: u32,
-    kind: u32,
-    auxiliary_kind: u32,
-    visual: u32,
-    steps: [u16; 3],
-    line_length: u32,
-    registers: libc::c_ulong,
-    registers_length: u32,
-    accelerator: u32,
-    capabilities: u16,
-    reserved: [u16; 2],
+pub struct Fixed {
+    pub id: [u8; 16],
+    pub memory: libc::c_ulong,
+    pub memory_length: u32,
+    pub kind: u32,
+    pub auxiliary_kind: u32,
+    pub visual: u32,
+    pub steps: [u16; 3],
+    pub line_length: u32,
+    pub registers: libc::c_ulong,
+    pub registers_length: u32,
+    pub accelerator: u32,
+    pub capabilities: u16,
+    pub reserved: [u16; 2],
 }
 
 #[repr(C)]
@@ -76,63 +74,47 @@ struct Colours {
     transparent: *mut u16,
 }
 
-/// Its layout and its bytes, from the first dot that is displayed on.
-pub fn dots() -> anyhow::Result<(Layout, Vec<u8>)> {
-    let device = File::open(DEVICE).with_context(|| format!("cannot open {DEVICE}"))?;
-    let mut variable = Variable::default();
-    // SAFETY: the request fills a struct fb_var_screeninfo, which this is.
-    unsafe { ask(&device, FBIOGET_VSCREENINFO, &raw mut variable) }.context(NO_LAYOUT)?;
-    let mut fixed = Fixed::default();
-    // SAFETY: the request fills a struct fb_fix_screeninfo, which this is.
-    unsafe { ask(&device, FBIOGET_FSCREENINFO, &raw mut fixed) }.context(NO_LAYOUT)?;
-    let layout = layout(&variable, &fixed, || colours(&device))?;
-    let pixel = u64::from(variable.bits_per_pixel.div_ceil(8));
-    let start = u64::from(variable.y) * u64::from(fixed.line_length) + u64::from(variable.x) * pixel;
-    let mut bytes = vec![0; frame_buffer::length(&layout)?];
-    device.read_exact_at(&mut bytes, start).with_context(|| format!("cannot read {DEVICE}"))?;
-    Ok((layout, bytes))
-}
+/// The device, open.
+pub struct FrameBuffer(File);
 
-fn layout(
-    variable: &Variable,
-    fixed: &Fixed,
-    colours: impl FnOnce() -> anyhow::Result<Vec<[u8; 3]>>,
-) -> anyhow::Result<Layout> {
-    let channel = |bits: Bits| Channel { offset: bits.offset, length: bits.length };
-    let pixels = match (fixed.kind, fixed.visual, variable.bits_per_pixel) {
-        (PACKED, PSEUDO_COLOUR, 8) => Pixels::Indexed(colours()?),
-        (PACKED, TRUE_COLOUR | DIRECT_COLOUR, bits @ (15 | 16 | 24 | 32)) => Pixels::Packed {
-            bytes: size(bits.div_ceil(8)),
-            channels: [variable.red, variable.green, variable.blue].map(channel),
-        },
-        (kind, visual, bits) => {
-            bail!("the frame buffer has pixels of {bits} bits, type {kind}, visual {visual}")
-        }
-    };
-    Ok(Layout {
-        width: size(variable.width),
-        height: size(variable.height),
-        pitch: size(fixed.line_length),
-        pixels,
-    })
-}
+impl FrameBuffer {
+    pub fn open() -> anyhow::Result<Self> {
+        Ok(Self(File::open(DEVICE).with_context(|| format!("cannot open {DEVICE}"))?))
+    }
 
-/// The palette of 256 colours.
-fn colours(device: &File) -> anyhow::Result<Vec<[u8; 3]>> {
-    let [mut red, mut green, mut blue] = [[0_u16; 256]; 3];
-    let mut map = Colours {
-        start: 0,
-        length: 256,
-        red: red.as_mut_ptr(),
-        green: green.as_mut_ptr(),
-        blue: blue.as_mut_ptr(),
-        transparent: std::ptr::null_mut(),
-    };
-    // SAFETY: the request reads a struct fb_cmap, which this is, and writes as many components as it says into each of
-    // the arrays, which are that long.
-    unsafe { ask(device, FBIOGETCMAP, &raw mut map) }.context(NO_LAYOUT)?;
-    let upper = |component: u16| component.to_be_bytes()[0];
-    Ok((0..256).map(|number| [upper(red[number]), upper(green[number]), upper(blue[number])]).collect())
+    pub fn describe(&self) -> anyhow::Result<(Variable, Fixed)> {
+        let mut variable = Variable::default();
+        // SAFETY: the request fills a struct fb_var_screeninfo, which this is.
+        unsafe { ask(&self.0, FBIOGET_VSCREENINFO, &raw mut variable) }.context(NO_LAYOUT)?;
+        let mut fixed = Fixed::default();
+        // SAFETY: the request fills a struct fb_fix_screeninfo, which this is.
+        unsafe { ask(&self.0, FBIOGET_FSCREENINFO, &raw mut fixed) }.context(NO_LAYOUT)?;
+        Ok((variable, fixed))
+    }
+
+    pub fn bytes(&self, start: u64, length: usize) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact_at(&mut bytes, start).with_context(|| format!("cannot read {DEVICE}"))?;
+        Ok(bytes)
+    }
+
+    /// The palette of 256 colours.
+    pub fn colours(&self) -> anyhow::Result<Vec<[u8; 3]>> {
+        let [mut red, mut green, mut blue] = [[0_u16; 256]; 3];
+        let mut map = Colours {
+            start: 0,
+            length: 256,
+            red: red.as_mut_ptr(),
+            green: green.as_mut_ptr(),
+            blue: blue.as_mut_ptr(),
+            transparent: std::ptr::null_mut(),
+        };
+        // SAFETY: the request reads a struct fb_cmap, which this is, and writes as many components as it says into each of
+        // the arrays, which are that long.
+        unsafe { ask(&self.0, FBIOGETCMAP, &raw mut map) }.context(NO_LAYOUT)?;
+        let upper = |component: u16| component.to_be_bytes()[0];
+        Ok((0..256).map(|number| [upper(red[number]), upper(green[number]), upper(blue[number])]).collect())
+    }
 }
 
 #[cfg(test)]
@@ -142,20 +124,5 @@ mod tests {
     #[test]
     fn the_structures_are_as_long_as_the_kernels() {
         assert_eq!((size_of::<Variable>(), size_of::<Fixed>(), size_of::<Colours>()), (160, 80, 40));
-    }
-
-    #[test]
-    fn planes_are_refused_and_packed_pixels_are_not() {
-        let mut variable = Variable { width: 2, height: 1, bits_per_pixel: 32, ..Variable::default() };
-        variable.red = Bits { offset: 16, length: 8, msb_right: 0 };
-        let fixed = Fixed { line_length: 8, visual: TRUE_COLOUR, ..Fixed::default() };
-        let found = layout(&variable, &fixed, || Ok(Vec::new())).unwrap();
-        assert!(matches!(found.pixels, Pixels::Packed { bytes: 4, channels: [red, ..] } if red.offset == 16));
-        let planes = Fixed { kind: 1, ..fixed };
-        let refused = layout(&variable, &planes, || Ok(Vec::new()));
-        assert_eq!(
-            refused.unwrap_err().to_string(),
-            format!("the frame buffer has pixels of 32 bits, type 1, visual {TRUE_COLOUR}")
-        );
     }
 }

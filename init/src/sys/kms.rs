@@ -1,4 +1,6 @@
-//! What a display driver of the kernel (DRM) scans out: the frame buffer of the first CRT controller that shows one.
+//! The frame buffer that a display driver of the kernel (DRM) shows: that of the first CRT controller which is lit.
+//!
+//! Gives the kernel's numbers and the buffer's bytes. What they mean is decided by the caller.
 #![allow(unsafe_code, reason = "ioctl(2) of DRM takes pointers, and a buffer is read through a mapping")]
 
 use std::fs::{self, File, OpenOptions};
@@ -11,23 +13,11 @@ use nix::libc;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::ioctl::{self, size};
-use crate::screen::frame_buffer::{self, Channel, Layout, Pixels};
 
 /// The folder of the devices, which is also the source's name.
 pub const DEVICES: &str = "/dev/dri";
 /// So many CRT controllers are looked at; no card has more.
 const CRTCS: usize = 32;
-/// A buffer that is not tiled (drm/drm_fourcc.h).
-const LINEAR: u64 = 0;
-/// Names of pixel formats, as drm/drm_fourcc.h makes numbers of them: of 32 bits, blue lowest, and of 32, red lowest.
-const XRGB8888: u32 = u32::from_le_bytes(*b"XR24");
-const ARGB8888: u32 = u32::from_le_bytes(*b"AR24");
-const XBGR8888: u32 = u32::from_le_bytes(*b"XB24");
-const ABGR8888: u32 = u32::from_le_bytes(*b"AB24");
-const RGB888: u32 = u32::from_le_bytes(*b"RG24");
-const RGB565: u32 = u32::from_le_bytes(*b"RG16");
-const XRGB1555: u32 = u32::from_le_bytes(*b"XR15");
-
 #[repr(C)]
 #[derive(Default)]
 struct Resources {
@@ -111,11 +101,37 @@ mod request {
         nix::request_code_readwrite!(b'd', 0xCE, size_of::<super::FrameBuffer>());
 }
 
-/// Layout and bytes of what the first card that displays something displays.
-pub fn dots() -> anyhow::Result<(Layout, Vec<u8>)> {
+/// A buffer on a screen, as the kernel describes it. Lengths are in pixels, except where it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// The size of the mode, and so of the part of the buffer that is visible.
+    pub mode: [u16; 2],
+    /// Where in the buffer that part begins.
+    pub x: u32,
+    pub y: u32,
+    pub buffer_width: u32,
+    pub buffer_height: u32,
+    /// Bytes from one line to the next.
+    pub pitch: u32,
+    /// Where the buffer begins in its memory, in bytes.
+    pub offset: u32,
+    /// One of the numbers of drm/drm_fourcc.h, as is the modifier.
+    pub format: u32,
+    pub modifier: u64,
+}
+
+/// The buffer that the first lit screen shows. Dropping it lets go of the buffer.
+pub struct Displayed {
+    card: Card,
+    handle: u32,
+    pub shown: Shown,
+}
+
+/// Looks at one card after the other until one shows something.
+pub fn displayed() -> anyhow::Result<Displayed> {
     let mut dark = None;
     for path in cards() {
-        match Card::open(&path)?.dots()? {
+        match Card::open(&path)?.displayed()? {
             None => dark = Some(path),
             Some(displayed) => return Ok(displayed),
         }
@@ -147,19 +163,23 @@ impl Card {
         Ok(Self(file))
     }
 
-    fn dots(&self) -> anyhow::Result<Option<(Layout, Vec<u8>)>> {
+    fn displayed(self) -> anyhow::Result<Option<Displayed>> {
         let Some(crtc) = self.lit_crtc()? else { return Ok(None) };
         let mut buffer = FrameBuffer { id: crtc.frame_buffer, ..FrameBuffer::default() };
         // SAFETY: the request reads and fills a struct drm_mode_fb_cmd2, which this is.
         unsafe { self.ask(request::GETFB2, &raw mut buffer, "get the buffer that is displayed") }?;
-        let handle = Handle { card: self, number: buffer.handles[0] };
-        let layout = layout(&crtc, &buffer)?;
-        let start = size(buffer.offsets[0])
-            + size(crtc.y) * layout.pitch
-            + size(crtc.x) * (layout.pitch / size(buffer.width).max(1)).min(4);
-        let length = frame_buffer::length(&layout)?;
-        let bytes = handle.bytes(start, length)?;
-        Ok(Some((layout, bytes)))
+        let shown = Shown {
+            mode: [crtc.mode.width, crtc.mode.height],
+            x: crtc.x,
+            y: crtc.y,
+            buffer_width: buffer.width,
+            buffer_height: buffer.height,
+            pitch: buffer.pitches[0],
+            offset: buffer.offsets[0],
+            format: buffer.format,
+            modifier: buffer.modifiers[0],
+        };
+        Ok(Some(Displayed { card: self, handle: buffer.handles[0], shown }))
     }
 
     /// The first CRT controller that shows something.
@@ -189,15 +209,10 @@ impl Card {
     }
 }
 
-/// A buffer of the card, as long as it is held.
-struct Handle<'a> {
-    card: &'a Card,
-    number: u32,
-}
-
-impl Handle<'_> {
-    fn bytes(&self, start: usize, length: usize) -> anyhow::Result<Vec<u8>> {
-        let mut place = MapDumb { handle: self.number, ..MapDumb::default() };
+impl Displayed {
+    /// Part of the memory that the buffer is in.
+    pub fn bytes(&self, start: usize, length: usize) -> anyhow::Result<Vec<u8>> {
+        let mut place = MapDumb { handle: self.handle, ..MapDumb::default() };
         // SAFETY: the request reads and fills a struct drm_mode_map_dumb, which this is.
         unsafe { self.card.ask(request::MAP_DUMB, &raw mut place, "map the buffer that is displayed") }?;
         let fails = "cannot map the buffer that is displayed";
@@ -218,42 +233,13 @@ impl Handle<'_> {
     }
 }
 
-impl Drop for Handle<'_> {
+impl Drop for Displayed {
     fn drop(&mut self) {
-        let mut close = Close { handle: self.number, pad: 0 };
+        let mut close = Close { handle: self.handle, pad: 0 };
         // SAFETY: the request reads a struct drm_gem_close, which this is. Closing the card would do the same.
         let _closed_with_the_card =
             unsafe { self.card.ask(request::GEM_CLOSE, &raw mut close, "let go of the buffer") };
     }
-}
-
-fn layout(crtc: &Crtc, buffer: &FrameBuffer) -> anyhow::Result<Layout> {
-    let usual = |bits| Pixels::usual(bits);
-    let red_lowest = || {
-        let channels = [0, 8, 16].map(|offset| Channel { offset, length: 8 });
-        Some(Pixels::Packed { bytes: 4, channels })
-    };
-    let pixels = match buffer.format {
-        XRGB8888 | ARGB8888 => usual(32),
-        XBGR8888 | ABGR8888 => red_lowest(),
-        RGB888 => usual(24),
-        RGB565 => usual(16),
-        XRGB1555 => usual(15),
-        _ => None,
-    };
-    let modifier = buffer.modifiers[0];
-    let format = buffer.format;
-    // Tiled, compressed, or of a format that is not known here.
-    let pixels = pixels.filter(|_| modifier == LINEAR).with_context(|| {
-        format!("the buffer on the screen has the format {format:#010x}, modifier {modifier:#x}")
-    })?;
-    // What is displayed is a part of the buffer as large as the mode.
-    Ok(Layout {
-        width: usize::from(crtc.mode.width).min(size(buffer.width)),
-        height: usize::from(crtc.mode.height).min(size(buffer.height)),
-        pitch: size(buffer.pitches[0]),
-        pixels,
-    })
 }
 
 #[cfg(test)]
@@ -264,19 +250,5 @@ mod tests {
     fn the_structures_are_as_long_as_the_kernels() {
         assert_eq!((size_of::<Resources>(), size_of::<Crtc>(), size_of::<Mode>()), (64, 104, 68));
         assert_eq!((size_of::<FrameBuffer>(), size_of::<MapDumb>(), size_of::<Close>()), (104, 16, 8));
-    }
-
-    #[test]
-    fn the_part_that_is_displayed_is_read_and_tiles_are_refused() {
-        let mut crtc = Crtc::default();
-        (crtc.mode.width, crtc.mode.height) = (1280, 800);
-        let mut buffer =
-            FrameBuffer { width: 1280, height: 1600, format: XRGB8888, ..FrameBuffer::default() };
-        buffer.pitches[0] = 5120;
-        let found = layout(&crtc, &buffer).unwrap();
-        assert_eq!((found.width, found.height, found.pitch), (1280, 800, 5120));
-        buffer.modifiers[0] = 1 << 56;
-        let error = layout(&crtc, &buffer).unwrap_err().to_string();
-        assert!(error.starts_with("the buffer on the screen has the format "), "{error}");
     }
 }

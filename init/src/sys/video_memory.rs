@@ -12,19 +12,14 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::Context as _;
 
-use super::display;
-use super::linear;
-use crate::screen::frame_buffer::Layout;
-use crate::screen::vga::{Memory, Registers, text_planes};
-
 /// The device, which is also its name as a source.
 pub const DEVICE: &str = "/dev/mem";
 /// One byte of it is one port.
 const PORTS: &str = "/dev/port";
 /// Where a plane is seen once it is selected.
 const PLANES: usize = 0xA_0000;
-/// Bytes that are read of each plane before the registers are put back.
-const CHUNK: usize = 4096;
+/// Bytes that are read of a plane before the registers are put back.
+pub const CHUNK: usize = 4096;
 
 /// The ports of a VGA (IBM's manual; linux/include/video/vga.h).
 mod port {
@@ -43,29 +38,14 @@ mod port {
     pub(super) const STATUS_ABOVE_CRTC: u16 = 6;
 }
 
-/// What a VGA displays.
-pub enum Displayed {
-    /// Registers and planes, in the format of the kernel module's snapshot.
-    Planes(Vec<u8>),
-    /// The linear frame buffer of a VESA mode.
-    Linear(Layout, Vec<u8>),
-}
-
-pub fn read() -> anyhow::Result<Displayed> {
-    let vga = display::vga()?;
-    if let Some((layout, bytes)) = linear::dots(&vga)? {
-        return Ok(Displayed::Linear(layout, bytes));
-    }
-    Ok(Displayed::Planes(Vga::open()?.snapshot()?))
-}
-
-struct Vga {
+/// The registers and the memory of the machine's VGA.
+pub struct Vga {
     memory: File,
     ports: File,
 }
 
 impl Vga {
-    fn open() -> anyhow::Result<Self> {
+    pub fn open() -> anyhow::Result<Self> {
         // The kernel may keep them to itself (lockdown), or have been built without them.
         let open =
             |options: &OpenOptions, path| options.open(path).with_context(|| format!("cannot open {path}"));
@@ -73,31 +53,29 @@ impl Vga {
         Ok(Self { memory, ports: open(OpenOptions::new().read(true).write(true), PORTS)? })
     }
 
-    fn snapshot(&self) -> anyhow::Result<Vec<u8>> {
-        let registers = self.registers()?;
-        let window = registers.window();
-        let window = self.bytes(window.address, window.length)?;
-        let planes = if registers.is_text() {
-            let [characters, attributes] = text_planes(&window);
-            [characters, attributes, self.fonts(&registers)?, Vec::new()]
-        } else {
-            self.planes()?
-        };
-        Ok(registers.snapshot(&Memory { planes, window }))
+    pub fn misc_output(&self) -> anyhow::Result<u8> {
+        self.read(port::MISC_OUTPUT)
     }
 
-    fn registers(&self) -> anyhow::Result<Registers> {
-        let misc_output = self.read(port::MISC_OUTPUT)?;
-        let crtc = port::CRTC[usize::from(misc_output & 1 == 0)];
-        Ok(Registers {
-            misc_output,
-            sequencer: self.indexed(port::SEQUENCER)?,
-            crtc: self.indexed(crtc)?,
-            graphics: self.indexed(port::GRAPHICS)?,
-            attribute: self.attributes(crtc + port::STATUS_ABOVE_CRTC)?,
-            dac_mask: self.read(port::DAC_MASK)?,
-            dac: self.dac()?,
-        })
+    pub fn sequencer(&self) -> anyhow::Result<[u8; 5]> {
+        self.indexed(port::SEQUENCER)
+    }
+
+    pub fn crtc(&self) -> anyhow::Result<[u8; 25]> {
+        self.indexed(self.crtc_port()?)
+    }
+
+    pub fn graphics(&self) -> anyhow::Result<[u8; 9]> {
+        self.indexed(port::GRAPHICS)
+    }
+
+    pub fn dac_mask(&self) -> anyhow::Result<u8> {
+        self.read(port::DAC_MASK)
+    }
+
+    /// The CRT controller's ports depend on whether the mode is in colour.
+    fn crtc_port(&self) -> anyhow::Result<u16> {
+        Ok(port::CRTC[usize::from(self.misc_output()? & 1 == 0)])
     }
 
     /// The registers behind an index port; the index is put back.
@@ -112,7 +90,8 @@ impl Vga {
     }
 
     /// The port takes an index and a value in turn; a look at the status port makes an index the next.
-    fn attributes(&self, status: u16) -> anyhow::Result<[u8; 21]> {
+    pub fn attributes(&self) -> anyhow::Result<[u8; 21]> {
+        let status = self.crtc_port()? + port::STATUS_ABOVE_CRTC;
         self.read(status)?;
         let index = self.read(port::ATTRIBUTE)?;
         let mut registers = [0; 21];
@@ -128,7 +107,7 @@ impl Vga {
     }
 
     /// All colours; the index and the direction are put back.
-    fn dac(&self) -> anyhow::Result<[u8; 768]> {
+    pub fn dac(&self) -> anyhow::Result<[u8; 768]> {
         let index = self.read(port::DAC_WRITE)?;
         let is_being_read = self.read(port::DAC_READ)? & 3 == 3;
         self.write(port::DAC_READ, 0)?;
@@ -145,30 +124,9 @@ impl Vga {
         Ok(colours)
     }
 
-    /// Plane 2 with the fonts that are in use, and nothing else.
-    fn fonts(&self, registers: &Registers) -> anyhow::Result<Vec<u8>> {
-        let mut plane = vec![0; Memory::PLANE];
-        let [first, second] = registers.fonts();
-        let fonts = if first == second { vec![first] } else { vec![first, second] };
-        for start in fonts.into_iter().flat_map(|font| (font..font + Memory::FONT).step_by(CHUNK)) {
-            let [chunk] = self.chunk(start, [2])?;
-            plane[start..start + CHUNK].copy_from_slice(&chunk);
-        }
-        Ok(plane)
-    }
-
-    fn planes(&self) -> anyhow::Result<[Vec<u8>; 4]> {
-        let mut planes: [Vec<u8>; 4] = Default::default();
-        for start in (0..Memory::PLANE).step_by(CHUNK) {
-            let chunks = self.chunk(start, [0, 1, 2, 3])?;
-            planes.iter_mut().zip(chunks).for_each(|(plane, chunk)| plane.extend(chunk));
-        }
-        Ok(planes)
-    }
-
-    /// A part of some planes: no odd/even, no chain, one plane at 0xA0000, plain reads; then all registers are as
-    /// before, whatever failed.
-    fn chunk<const N: usize>(&self, start: usize, planes: [u8; N]) -> anyhow::Result<[Vec<u8>; N]> {
+    /// [`CHUNK`] bytes of some planes, from `start` on: no odd/even, no chain, one plane at 0xA0000, plain reads. Then all
+    /// registers are as before, whatever failed.
+    pub fn chunk<const N: usize>(&self, start: usize, planes: [u8; N]) -> anyhow::Result<[Vec<u8>; N]> {
         let graphics_index = self.read(port::GRAPHICS)?;
         let sequencer_index = self.read(port::SEQUENCER)?;
         let [read_map, mode, map] = [
@@ -224,7 +182,8 @@ impl Vga {
         written.with_context(|| format!("cannot use the port {port:#x}"))
     }
 
-    fn bytes(&self, address: usize, length: usize) -> anyhow::Result<Vec<u8>> {
+    /// What programs see at an address of the processor.
+    pub fn bytes(&self, address: usize, length: usize) -> anyhow::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let at = u64::try_from(address).map_err(io::Error::other);
         let read = at.and_then(|at| self.memory.read_exact_at(&mut bytes, at));

@@ -1,39 +1,54 @@
 //! What a person at the machine sees, from the first source that can say.
+//!
+//! ```text
+//! sys: numbers and bytes ──▶ here: which bytes, in which layout ──▶ screen: text and picture
+//! ```
 
-use crate::screen::frame_buffer::{self as linear, Layout};
+mod frame_buffer;
+mod kms;
+mod vesa;
+mod vga;
+
+use anyhow::ensure;
+
 use crate::screen::source::{Found, Source, first};
 use crate::screen::{Screen, vga as planes, vt};
 use crate::sys::terminal::{self, Cells};
-use crate::sys::video_memory::{self, Displayed};
-use crate::sys::{frame_buffer, kms, vga};
+use crate::sys::{display, vga as module};
 
 pub fn look() -> anyhow::Result<Found<Screen>> {
     first(&Source::ALL, look_at)
 }
 
-/// The same for somebody who wants to read and needs no colours: the console's cells first, where it is in text mode.
-pub fn look_for_text() -> anyhow::Result<Found<Screen>> {
+/// The same for a caller who only reads and needs no colours: the console's cells first, where it is in text mode.
+pub(crate) fn look_for_text() -> anyhow::Result<Found<Screen>> {
     let others = Source::ALL.into_iter().filter(|source| *source != Source::Console);
     let sources: Vec<Source> = [Source::Console].into_iter().chain(others).collect();
     first(&sources, look_at)
 }
 
 pub fn look_at(source: Source) -> anyhow::Result<Screen> {
-    Ok(match source {
-        Source::Ghostvga => Screen::Picture(planes::decode(&vga::snapshot()?)?),
-        Source::VideoMemory => match video_memory::read()? {
-            Displayed::Planes(snapshot) => Screen::Picture(planes::decode(&snapshot)?),
-            Displayed::Linear(layout, bytes) => linear::decode(&layout, &bytes)?,
-        },
+    match source {
+        Source::Ghostvga => look_through_module(),
+        Source::VideoMemory => vga::look(),
         Source::Console => {
             let Cells { cells, unicode } = terminal::cells()?;
-            Screen::Text(vt::decode(&cells, unicode.as_deref())?)
+            Ok(Screen::Text(vt::decode(&cells, unicode.as_deref())?))
         }
-        Source::Kms => decoded(kms::dots()?)?,
-        Source::FrameBuffer => decoded(frame_buffer::dots()?)?,
-    })
+        Source::Kms => kms::look(),
+        Source::FrameBuffer => frame_buffer::look(),
+    }
 }
 
-fn decoded((layout, bytes): (Layout, Vec<u8>)) -> anyhow::Result<Screen> {
-    linear::decode(&layout, &bytes)
+fn look_through_module() -> anyhow::Result<Screen> {
+    let snapshot = module::snapshot()?;
+    // The module reads the planes in any mode, but in a VESA mode the monitor shows something else.
+    let is_vesa = display::vga().is_ok_and(|vga| vesa::is_displayed(&vga));
+    ensure!(!is_vesa, "a VESA mode is displayed, which has no planes");
+    Ok(Screen::Picture(planes::decode(&snapshot)?))
+}
+
+/// A number of the kernel's as one of ours.
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
