@@ -14,7 +14,7 @@ use crate::task::Task;
 
 /// What it means when a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
+pub(crate) enum OnFailure {
     /// The machine is powered off.
     Abort,
     /// It is reported, and the boot goes on.
@@ -23,7 +23,7 @@ pub enum OnFailure {
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootStep {
+pub(crate) struct BootStep {
     pub task: Task,
     /// What it means when that fails.
     pub on_failure: OnFailure,
@@ -31,18 +31,18 @@ pub struct BootStep {
 
 impl BootStep {
     /// A step without which nothing can go on.
-    pub const fn needed(task: Task) -> Self {
+    pub(crate) const fn needed(task: Task) -> Self {
         Self { task, on_failure: OnFailure::Abort }
     }
 
     /// A step that the job may do without.
-    pub const fn wanted(task: Task) -> Self {
+    pub(crate) const fn wanted(task: Task) -> Self {
         Self { task, on_failure: OnFailure::CarryOn }
     }
 }
 
 /// What is done before anything is known. An initramfs may have mounted these already.
-pub fn first_steps() -> Vec<BootStep> {
+pub(crate) fn first_steps() -> Vec<BootStep> {
     let no_programs = vec![MountFlag::NoSuid, MountFlag::NoExec, MountFlag::NoDev];
     let kernel = |kind: &str, target: &str, flags: Vec<MountFlag>, options: &str| {
         Task::Mount(Mount {
@@ -64,7 +64,7 @@ pub fn first_steps() -> Vec<BootStep> {
 
 /// What is done once the options and the interface are known. `ReadFstab` and `ReadHostTable` bring steps of
 /// their own, which are done before the next line.
-pub fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<BootStep> {
+pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<BootStep> {
     let mut steps = vec![
         BootStep::wanted(Task::MakeRootWritable),
         BootStep::needed(bind(layout::tree_etc, interface.ip, "/etc")),

@@ -8,11 +8,11 @@ use std::time::Duration;
 use ghost_contract::{MacAddress, Mode};
 
 /// How long a person can see what is going to happen, unless `ghost.delay` says otherwise.
-pub const DEFAULT_DELAY: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_DELAY: Duration = Duration::from_secs(10);
 
 /// The mode that the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum RequestedMode {
+pub(crate) enum RequestedMode {
     /// None: the order's mode is meant.
     #[default]
     None,
@@ -24,7 +24,7 @@ pub enum RequestedMode {
 
 /// Whether something that is off by default was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Switch {
+pub(crate) enum Switch {
     #[default]
     Off,
     On,
@@ -32,7 +32,7 @@ pub enum Switch {
 
 /// What the kernel command line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootOptions {
+pub(crate) struct BootOptions {
     pub mode: RequestedMode,
     /// `ghost.delay`, given in seconds.
     pub delay: Duration,
@@ -63,7 +63,7 @@ impl Default for BootOptions {
 
 impl BootOptions {
     /// Reads a kernel command line. Of a flag that stands there twice the last one counts, as in the kernel.
-    pub fn parse(line: &str) -> Self {
+    pub(crate) fn parse(line: &str) -> Self {
         let mut options = Self::default();
         for word in line.split_ascii_whitespace() {
             options.take(word);

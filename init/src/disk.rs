@@ -20,7 +20,7 @@ use ghost_contract::DiskChoice;
 
 /// How long the same disks must have been the chosen ones. Disks of one machine show themselves within a second of
 /// each other; one that spins up takes longer and holds up its whole controller.
-pub const SETTLED: Duration = Duration::from_secs(3);
+pub(crate) const SETTLED: Duration = Duration::from_secs(3);
 /// How long after the last driver was loaded a disk may show itself: adapters that start their disks one after the other,
 /// so that not all draw their current at once, take a minute and more.
 const SPIN_UP: Duration = Duration::from_secs(90);
@@ -31,7 +31,7 @@ const SIZE_TOLERANCE: u64 = 20;
 
 /// A block device as the kernel shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockDevice {
+pub(crate) struct BlockDevice {
     pub name: String,
     /// Where it is in the tree of devices, `/sys/devices/pci0000:00/…/block/sda`.
     pub place: PathBuf,
@@ -47,7 +47,10 @@ pub struct BlockDevice {
 }
 
 /// The disks that are meant, in the order of their places; at least one.
-pub fn choose<'a>(devices: &'a [BlockDevice], choice: &DiskChoice) -> anyhow::Result<Vec<&'a BlockDevice>> {
+pub(crate) fn choose<'a>(
+    devices: &'a [BlockDevice],
+    choice: &DiskChoice,
+) -> anyhow::Result<Vec<&'a BlockDevice>> {
     let mut fitting: Vec<&BlockDevice> = devices.iter().filter(|device| device.fits(choice)).collect();
     fitting.sort_by(|a, b| by_place(&a.place, &b.place));
     match (fitting.len(), choice) {
@@ -71,7 +74,7 @@ fn in_words<'a>(devices: impl IntoIterator<Item = &'a BlockDevice>) -> String {
 /// that shows itself first need not be the one in the first place. A restore to the wrong one is the worst
 /// that can happen.
 #[derive(Debug)]
-pub struct Settling {
+pub(crate) struct Settling {
     choice: DiskChoice,
     /// The chosen ones so far, and since when they have been so.
     candidates: Option<(Vec<BlockDevice>, Duration)>,
@@ -83,26 +86,26 @@ pub struct Settling {
 
 /// A controller that may hide its disks until the firmware is told otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RaidController {
+pub(crate) struct RaidController {
     /// Vendor and device, `8086:a282`.
     pub id: String,
 }
 
 impl Settling {
     /// Begins to wait for these.
-    pub const fn new(choice: DiskChoice) -> Self {
+    pub(crate) const fn new(choice: DiskChoice) -> Self {
         Self { choice, candidates: None, seen: BTreeSet::new(), drivers: (0, Duration::ZERO) }
     }
 
     /// Takes note of how many drivers are loaded.
-    pub fn note_drivers(&mut self, loaded: usize, now: Duration) {
+    pub(crate) fn note_drivers(&mut self, loaded: usize, now: Duration) {
         if loaded > self.drivers.0 {
             self.drivers = (loaded, now);
         }
     }
 
     /// Whether no disk is to be expected any more. One that is there now is given the time to settle.
-    pub fn is_over(&self, now: Duration) -> bool {
+    pub(crate) fn is_over(&self, now: Duration) -> bool {
         match self.candidates {
             None => now >= LAST_LOOK || now.saturating_sub(self.drivers.1) >= SPIN_UP,
             Some(_) => now >= LAST_LOOK.saturating_add(SETTLED * 2),
@@ -110,7 +113,12 @@ impl Settling {
     }
 
     /// Why the wait is over, for a person who has to do something about it.
-    pub fn why(&self, devices: &[BlockDevice], raid: &[RaidController], now: Duration) -> anyhow::Error {
+    pub(crate) fn why(
+        &self,
+        devices: &[BlockDevice],
+        raid: &[RaidController],
+        now: Duration,
+    ) -> anyhow::Error {
         let waited = format!("looked for {} s", now.as_secs());
         if !self.seen.is_empty() {
             let seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
@@ -134,7 +142,7 @@ impl Settling {
     }
 
     /// Takes a look at what is there; gives the disks once they have been the same for [`SETTLED`].
-    pub fn observe(&mut self, devices: &[BlockDevice], now: Duration) -> Option<Vec<BlockDevice>> {
+    pub(crate) fn observe(&mut self, devices: &[BlockDevice], now: Duration) -> Option<Vec<BlockDevice>> {
         let Ok(found) = choose(devices, &self.choice) else {
             self.candidates = None;
             return None;
@@ -153,7 +161,7 @@ impl Settling {
 
 impl BlockDevice {
     /// Its special file.
-    pub fn device(&self) -> PathBuf {
+    pub(crate) fn device(&self) -> PathBuf {
         Path::new("/dev").join(&self.name)
     }
 

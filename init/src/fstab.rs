@@ -18,7 +18,7 @@ const FOR_MOUNT_ONLY: [&str; 14] = [
 
 /// A flag of mount(2), by the name that fstab has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MountFlag {
+pub(crate) enum MountFlag {
     ReadOnly,
     NoSuid,
     NoDev,
@@ -28,7 +28,7 @@ pub enum MountFlag {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// What is mounted; for file systems without a device, any word.
     pub source: String,
     pub target: PathBuf,
@@ -41,7 +41,7 @@ pub struct Mount {
 
 /// The mounts that fstab asks for at boot, in its order, without the root itself; a line that cannot be
 /// obeyed stands among them as its error.
-pub fn mounts(text: &str) -> Vec<anyhow::Result<Mount>> {
+pub(crate) fn mounts(text: &str) -> Vec<anyhow::Result<Mount>> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
@@ -69,7 +69,7 @@ fn mount(line: usize, text: &str) -> anyhow::Result<Option<Mount>> {
 }
 
 /// The mount of an NFS export on a folder.
-pub fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Result<Mount> {
+pub(crate) fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Result<Mount> {
     // There is no resolver here.
     let address =
         source.split_once(":/").and_then(|(host, _path)| host.trim_matches(['[', ']']).parse().ok());

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use ghost_contract::{HostName, MacAddress};
 
 /// The name of the client that has this address.
-pub fn name_of(mac: MacAddress, hosts: &[(HostName, MacAddress)]) -> anyhow::Result<HostName> {
+pub(crate) fn name_of(mac: MacAddress, hosts: &[(HostName, MacAddress)]) -> anyhow::Result<HostName> {
     let mut named = hosts.iter().filter(|(_, other)| *other == mac).map(|(name, _)| name);
     let first =
         named.next().with_context(|| format!("the host table has no client with the address {mac}"))?;

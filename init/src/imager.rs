@@ -7,11 +7,11 @@
 //! One imager is one file that implements [`Imager`], and a line in [`of`]. An imager asks for files by [`Files`] and
 //! answers with values: it writes, starts and ends nothing. Does not know the session.
 
-pub mod dos;
-pub mod dosbox_x;
-pub mod dosemu;
-pub mod evidence;
-pub mod linux;
+pub(crate) mod dos;
+pub(crate) mod dosbox_x;
+pub(crate) mod dosemu;
+pub(crate) mod evidence;
+pub(crate) mod linux;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::disk::BlockDevice;
 use crate::fstab::Mount;
 
 /// The imager that an order asks for. Without an order it is DOSEmu, for a person at the screen.
-pub fn of(ordered: Option<&order::Imager>) -> Box<dyn Imager> {
+pub(crate) fn of(ordered: Option<&order::Imager>) -> Box<dyn Imager> {
     match ordered {
         Some(order::Imager::Linux(settings)) => Box::new(linux::Linux { settings: settings.clone() }),
         Some(order::Imager::DosboxX(program)) => {
@@ -39,7 +39,7 @@ pub fn of(ordered: Option<&order::Imager>) -> Box<dyn Imager> {
 }
 
 /// An imaging program with its part of the order.
-pub trait Imager: Send + Sync {
+pub(crate) trait Imager: Send + Sync {
     /// What must be there before [`Imager::prepare`] is asked.
     fn needs(&self) -> Needs;
 
@@ -81,7 +81,7 @@ pub trait Imager: Send + Sync {
 
 /// What an imager needs of the machine, whatever the job.
 #[derive(Debug, Clone, Copy)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// Drivers that are loaded if the kernel has them.
     pub useful_drivers: &'static [&'static str],
     /// Folders in memory: nothing of them outlives the job.
@@ -95,7 +95,7 @@ pub struct Needs {
 
 /// How an imager's questions are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
+pub(crate) enum Input {
     /// It asks none.
     Nothing,
     /// By a virtual keyboard, which must be there before the imager starts.
@@ -104,7 +104,7 @@ pub enum Input {
 
 /// How an imager's screen is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Display {
+pub(crate) enum Display {
     /// On the client's own monitor, for a person only: it asks no questions, so that its text need not be read.
     Monitor,
     /// On the client's own monitor, with questions that have to be read.
@@ -119,7 +119,7 @@ pub enum Display {
 }
 
 /// The files that an imager may look at.
-pub trait Files {
+pub(crate) trait Files {
     /// A file's content, if the file is there.
     fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>>;
 
@@ -131,7 +131,7 @@ pub trait Files {
 }
 
 /// Whether a job in this mode has any business to write to the client's disk. A person in mode `ghost` may want to.
-pub const fn writes_to_the_disk(mode: Mode) -> bool {
+pub(crate) const fn writes_to_the_disk(mode: Mode) -> bool {
     match mode {
         Mode::Backup | Mode::Verify | Mode::Test => false,
         Mode::Restore | Mode::Ghost => true,
@@ -146,7 +146,7 @@ fn last_line(text: &[u8]) -> Option<String> {
 
 /// What is made of an imager that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     pub outcome: Outcome,
     /// What has become of the disks of a restore that did not succeed; none if the imager cannot tell.
     pub target: Option<TargetDisk>,
@@ -156,14 +156,14 @@ pub struct Judgement {
 
 impl Judgement {
     /// Of an imager that says no more than how the job ended.
-    pub const fn of(outcome: Outcome) -> Self {
+    pub(crate) const fn of(outcome: Outcome) -> Self {
         Self { outcome, target: None, remarks: Vec::new() }
     }
 }
 
 /// All that is needed to start an imager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// File systems to be mounted before, unless something is mounted there.
     pub mounts: Vec<Mount>,
     /// Files to be written before, with the folders that they are in.
@@ -184,7 +184,7 @@ pub struct Launch {
 
 /// A file that an imager needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaunchFile {
+pub(crate) struct LaunchFile {
     /// Where it is to be.
     pub path: PathBuf,
     pub content: Vec<u8>,
@@ -192,7 +192,7 @@ pub struct LaunchFile {
 
 /// What an imager has for standard input and output. In any case it is in a session of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Terminal {
+pub(crate) enum Terminal {
     /// None: it opens the keyboards itself, and a controlling terminal would be left in a bad mode.
     None,
     /// The first virtual terminal, as its controlling one.

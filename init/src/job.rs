@@ -16,7 +16,7 @@ const DEFAULT_SLEEP: Duration = Duration::from_secs(3600);
 
 /// What this client is going to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
+pub(crate) struct Job {
     pub mode: Mode,
     /// The order; a mode that touches no disk by itself needs none.
     pub order: Option<Order>,
@@ -24,7 +24,7 @@ pub struct Job {
 
 /// What the client knows of itself when it looks for its job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub(crate) struct Client {
     /// The address of the interface it booted from.
     pub mac: MacAddress,
     /// Its name, if the host table has one for that address.
@@ -35,7 +35,11 @@ pub struct Client {
 
 impl Job {
     /// The job for this client.
-    pub fn find(bytes: Option<&[u8]>, requested: &RequestedMode, client: Client) -> anyhow::Result<Self> {
+    pub(crate) fn find(
+        bytes: Option<&[u8]>,
+        requested: &RequestedMode,
+        client: Client,
+    ) -> anyhow::Result<Self> {
         let requested_mode = match requested {
             RequestedMode::None => None,
             RequestedMode::Mode(mode) => Some(*mode),
@@ -62,17 +66,17 @@ impl Job {
     }
 
     /// The imager that the order asks for.
-    pub fn imager(&self) -> Option<&Imager> {
+    pub(crate) fn imager(&self) -> Option<&Imager> {
         self.order.as_ref().and_then(|order| order.imager.as_ref())
     }
 
     /// The disks that it is about.
-    pub fn disk(&self) -> DiskChoice {
+    pub(crate) fn disk(&self) -> DiskChoice {
         self.order.as_ref().map_or(DiskChoice::First, |order| order.disk.clone())
     }
 
     /// How mode `test` is done.
-    pub fn test_settings(&self) -> TestSettings {
+    pub(crate) fn test_settings(&self) -> TestSettings {
         let by_default = || TestSettings { sleep: DEFAULT_SLEEP, authorized_keys: Vec::new() };
         self.order.as_ref().map_or_else(by_default, |order| order.test.clone())
     }

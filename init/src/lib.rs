@@ -8,23 +8,23 @@
 //! Everything that decides is pure and knows no file, clock or process. [`machine`] and [`sys`] act, and decide
 //! nothing.
 
-pub mod boot;
-pub mod cmdline;
-pub mod disk;
+pub(crate) mod boot;
+pub(crate) mod cmdline;
+pub(crate) mod disk;
 pub mod failure;
-pub mod fstab;
-pub mod identity;
-pub mod imager;
-pub mod job;
+pub(crate) mod fstab;
+pub(crate) mod identity;
+pub(crate) mod imager;
+pub(crate) mod job;
 pub mod machine;
-pub mod network;
-pub mod prompt;
+pub(crate) mod network;
+pub(crate) mod prompt;
 pub mod screen;
-pub mod session;
-pub mod stall;
+pub(crate) mod session;
+pub(crate) mod stall;
 pub mod sys;
-pub mod task;
-pub mod watchdog;
+pub(crate) mod task;
+pub(crate) mod watchdog;
 
 #[cfg(test)]
 mod sample;

@@ -1,9 +1,9 @@
 //! What the session acts upon: something that tells of events and performs actions.
 //!
-//! Knows no policy: [`run`] only carries events and actions to and fro.
+//! Knows no policy: `run` only carries events and actions to and fro.
 
 #[cfg(test)]
-pub mod fake;
+pub(crate) mod fake;
 mod last_resort;
 pub mod linux;
 
@@ -15,14 +15,14 @@ use crate::session::{Action, Event, Session};
 
 /// An event, and when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Occurrence {
+pub(crate) struct Occurrence {
     /// Time since the kernel's start.
-    pub at: Duration,
-    pub event: Event,
+    pub(crate) at: Duration,
+    pub(crate) event: Event,
 }
 
 /// A machine on which a job runs.
-pub trait Machine {
+pub(crate) trait Machine {
     /// Waits for the next event, until `deadline` (time since the kernel's start) at most: then it is
     /// [`Event::DeadlinePassed`].
     fn next_event(&mut self, deadline: Duration) -> Occurrence;
@@ -32,7 +32,7 @@ pub trait Machine {
 }
 
 /// Runs a whole job; gives how the machine was left, on a machine that survives being powered off.
-pub fn run(machine: &mut impl Machine) -> AtEnd {
+pub(crate) fn run(machine: &mut impl Machine) -> AtEnd {
     let mut session = Session::new();
     loop {
         let Occurrence { at, event } = machine.next_event(session.deadline());

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ghost_contract::order::AtEnd;
 use ghost_init::failure::Failure;
-use ghost_init::machine;
 use ghost_init::machine::linux::Linux;
 use ghost_init::sys::console::Console;
 use ghost_init::sys::power;
@@ -52,9 +51,9 @@ fn as_pid_one() -> ExitCode {
     let watchdogs = Watchdogs::default();
     match Linux::take_over(watchdogs.clone()) {
         Ok(mut machine) => {
-            let session = panic::catch_unwind(AssertUnwindSafe(|| machine::run(&mut machine)));
+            let session = panic::catch_unwind(AssertUnwindSafe(|| machine.run()));
             let words = match session {
-                Ok(_) => "the machine is still on",
+                Ok(()) => "the machine is still on",
                 Err(_) => "ghost-init has a bug and gives up",
             };
             // A second bug must not keep the machine on.

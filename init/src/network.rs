@@ -9,7 +9,7 @@ use ghost_contract::MacAddress;
 
 /// A network interface of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interface {
+pub(crate) struct Interface {
     /// The kernel's name for it, `eth0`.
     pub name: String,
     /// Its hardware address; a loopback has none.
@@ -18,7 +18,7 @@ pub struct Interface {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
+pub(crate) struct Route {
     /// The interface that leads there.
     pub interface: String,
     pub destination: Ipv4Addr,
@@ -28,7 +28,7 @@ pub struct Route {
 
 /// The interface that the client booted from, with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootInterface {
+pub(crate) struct BootInterface {
     /// The kernel's name for it.
     pub name: String,
     pub mac: MacAddress,
@@ -36,7 +36,7 @@ pub struct BootInterface {
 }
 
 /// The interface whose address the boot loader gave, else the one with the route to the boot server.
-pub fn boot_interface(
+pub(crate) fn boot_interface(
     bootif: Option<MacAddress>,
     server: Option<Ipv4Addr>,
     interfaces: &[Interface],

@@ -21,7 +21,7 @@ use ghost_contract::order::{OnDeadline, Prompt, PromptTrigger};
 
 /// What is to be done about a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PromptAction {
+pub(crate) enum PromptAction {
     /// Type these keys, one after the other.
     Type {
         keys: Vec<KeyCode>,
@@ -39,7 +39,7 @@ pub enum PromptAction {
 
 /// The prompts that have not come yet.
 #[derive(Debug, Clone)]
-pub struct Prompts {
+pub(crate) struct Prompts {
     waiting: Vec<Waiting>,
 }
 
@@ -51,24 +51,24 @@ struct Waiting {
 
 impl Prompts {
     /// All prompts of an order, checked before anything is started.
-    pub fn new(prompts: &[Prompt]) -> anyhow::Result<Self> {
+    pub(crate) fn new(prompts: &[Prompt]) -> anyhow::Result<Self> {
         let waiting = prompts.iter().map(Waiting::new).collect::<Result<_, _>>()?;
         Ok(Self { waiting })
     }
 
     /// Whether there is still something to wait for, so that the screen needs to be read.
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Whether it matters what stands on the screen.
-    pub fn wait_for_text(&self) -> bool {
+    pub(crate) fn wait_for_text(&self) -> bool {
         self.waiting.iter().any(|waiting| matches!(waiting.prompt.when, PromptTrigger::Text(_)))
     }
 
     /// What one look at the screen leads to. At most one prompt is answered at a look: its keys change the
     /// screen, and the next prompt must be judged by what is there then.
-    pub fn observe(&mut self, screen: &str, elapsed: Duration) -> Option<PromptAction> {
+    pub(crate) fn observe(&mut self, screen: &str, elapsed: Duration) -> Option<PromptAction> {
         let shown = squeezed(screen);
         self.waiting.retain(|waiting| !waiting.is_given_up(&shown, elapsed));
         let due = self.waiting.iter().position(|waiting| waiting.is_due(&shown, elapsed))?;

@@ -8,17 +8,17 @@
 //! decided in `source`. Does not open devices, and does not know why a screenshot
 //! is taken; which ones are kept is decided in `history`.
 
-pub mod album;
-pub mod codepage;
-pub mod dispi;
+pub(crate) mod album;
+pub(crate) mod codepage;
+pub(crate) mod dispi;
 mod font;
-pub mod frame_buffer;
-pub mod glyphs;
-pub mod history;
+pub(crate) mod frame_buffer;
+pub(crate) mod glyphs;
+pub(crate) mod history;
 mod picture;
 pub mod source;
 pub mod vga;
-pub mod vt;
+pub(crate) mod vt;
 
 use std::borrow::Cow;
 

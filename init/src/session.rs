@@ -47,7 +47,7 @@ use self::waiting::Wait;
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// PID 1 runs. The first event, once.
     Started,
     /// The task that was started last has ended.
@@ -67,7 +67,7 @@ pub enum Event {
 
 /// Something to do. None of these waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Tell a person at the console and the screen.
     Say(String),
     /// Put this into the report.
@@ -131,7 +131,7 @@ impl Stage {
 
 /// One client's way through one job.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     stage: Stage,
     /// When the stage, or the task in it, has taken too long.
     deadline: Duration,
@@ -194,7 +194,7 @@ impl Default for Session {
 
 impl Session {
     /// A session that waits for [`Event::Started`].
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             stage: Stage::New,
             deadline: Duration::MAX,
@@ -213,12 +213,12 @@ impl Session {
     }
 
     /// When [`Event::DeadlinePassed`] is due, as time since the kernel's start.
-    pub fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         self.deadline.min(self.overall)
     }
 
     /// What to do about an event. `now` is the time since the kernel's start.
-    pub fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
+    pub(crate) fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
         let mut turn = Turn { now, actions: Vec::new() };
         let stage = std::mem::replace(&mut self.stage, Stage::Off);
         self.stage = self.next(stage, event, &mut turn);

@@ -21,7 +21,7 @@ const LONGEST_GAP: u32 = 3;
 
 /// The kernel's counters at one moment. They only ever grow, until they wrap or are reset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Bytes read from the disk.
     pub disk_read: u64,
     /// Bytes written to the disk.
@@ -33,7 +33,7 @@ pub struct Counters {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// When, since the imager's start.
     pub at: Duration,
     pub counters: Counters,
@@ -41,7 +41,7 @@ pub struct Sample {
 
 /// What the watch makes of the readings so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Data moves, or none needs to.
     Live,
     /// Nothing moves, not yet for too long.
@@ -55,7 +55,7 @@ pub enum Verdict {
 
 /// The watch over one imager.
 #[derive(Debug, Clone)]
-pub struct StallWatch {
+pub(crate) struct StallWatch {
     needs: Needs,
     minimum_rate: u64,
     window: Duration,
@@ -87,7 +87,7 @@ impl Needs {
 
 impl StallWatch {
     /// A watch that begins with the reading made when the imager was started.
-    pub fn new(mode: Mode, watch: &Watch, start: Counters) -> Self {
+    pub(crate) fn new(mode: Mode, watch: &Watch, start: Counters) -> Self {
         Self {
             needs: Needs::of(mode),
             minimum_rate: watch.minimum_rate,
@@ -103,7 +103,7 @@ impl StallWatch {
 
     /// Takes the next reading. `own` is how many bytes this program itself may have moved over the network since the
     /// last one, for its report and its screenshots: were they movement, an imager that hangs would never stall.
-    pub fn observe(&mut self, sample: Sample, own: u64) -> Verdict {
+    pub(crate) fn observe(&mut self, sample: Sample, own: u64) -> Verdict {
         let gap = sample.at.saturating_sub(self.last.at).min(self.longest_gap);
         let moved = grown(self.last.counters, sample.counters);
         self.last = sample;
@@ -118,7 +118,7 @@ impl StallWatch {
     }
 
     /// What has moved since the imager's start, across wraps and resets.
-    pub const fn moved(&self) -> Counters {
+    pub(crate) const fn moved(&self) -> Counters {
         self.moved
     }
 

@@ -21,14 +21,14 @@ use crate::stall::Counters;
 
 /// How the processes that are still there are told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Farewell {
+pub(crate) enum Farewell {
     Ask,
     Force,
 }
 
 /// How closely an imager's screen is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Glance {
+pub(crate) enum Glance {
     /// What costs nothing: the console's cells, what a DOS program has written.
     Quick,
     /// The picture as well, if there is something in it that can be read.
@@ -36,7 +36,7 @@ pub enum Glance {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Task {
+pub(crate) enum Task {
     /// Mount a file system, unless something is mounted there already.
     Mount(Mount),
     /// Bind a folder on another.
@@ -115,7 +115,7 @@ pub enum Task {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WakeOnLan {
+pub(crate) enum WakeOnLan {
     /// It is on: read back as these letters, as ethtool writes them.
     Armed(String),
     NotArmed {
@@ -137,7 +137,7 @@ pub enum PowerSwitch {
 
 /// What could be seen of the machine at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     pub command_line: String,
     pub power_switch: PowerSwitch,
     /// The kernel's release, as `uname -r` says it.
@@ -148,7 +148,7 @@ pub struct Surroundings {
 
 /// What a task found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// Nothing but that it is done.
     Done,
     Surroundings(Surroundings),
@@ -204,7 +204,7 @@ pub enum Finding {
 impl Task {
     /// How long the session waits for it. Measured on a slow emulated machine, local work takes below one
     /// second and work on the server's files a few; what has not come after this will not come.
-    pub const fn limit(&self) -> Duration {
+    pub(crate) const fn limit(&self) -> Duration {
         Duration::from_secs(match self {
             Self::EndProcesses(Farewell::Force) => 3,
             Self::EndProcesses(Farewell::Ask) => 5,

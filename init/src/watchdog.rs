@@ -15,19 +15,19 @@
 use std::time::Duration;
 
 /// How long the loop may stand still. It never waits longer than half a minute, so this is ten times too long.
-pub const LOOP_LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LOOP_LIMIT: Duration = Duration::from_secs(300);
 /// Between two times that the watchdogs are petted: well below the shortest that hardware bears (iTCO version 1:
 /// 39 s).
-pub const PET_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const PET_EVERY: Duration = Duration::from_secs(10);
 /// How long a watchdog waits to be petted, where it can wait that long: a machine that has so much to do that it
 /// does not come to it for two minutes has stopped.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A watchdog that cannot wait this long would reset machines that are only busy.
-pub const LEAST_PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const LEAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What makes a watchdog work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A timer of the kernel.
     Software,
     /// A device of the machine.
@@ -36,13 +36,13 @@ pub enum Kind {
 
 impl Kind {
     /// By the name that its driver gives it; softdog is the only one that has no hardware.
-    pub fn of(identity: &str) -> Self {
+    pub(crate) fn of(identity: &str) -> Self {
         if identity == "Software Watchdog" { Self::Software } else { Self::Hardware }
     }
 
     /// What becomes of it when the machine is left. Hardware may outlive the power, and a reset of a machine that
     /// is off may switch it on; a timer of the kernel cannot, and so it watches over the way out too.
-    pub const fn when_leaving(self) -> WhenLeaving {
+    pub(crate) const fn when_leaving(self) -> WhenLeaving {
         match self {
             Self::Software => WhenLeaving::KeepRunning,
             Self::Hardware => WhenLeaving::Disarm,
@@ -52,7 +52,7 @@ impl Kind {
 
 /// What becomes of a watchdog when the machine goes off or boots again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenLeaving {
+pub(crate) enum WhenLeaving {
     /// It is stopped just before.
     Disarm,
     /// It is not petted any more, and resets a machine that does not manage to leave.
@@ -61,7 +61,7 @@ pub enum WhenLeaving {
 
 /// What is to be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duty {
+pub(crate) enum Duty {
     Wait,
     Pet,
     /// Power off: the loop has stopped.
@@ -70,24 +70,24 @@ pub enum Duty {
 
 /// The watch. Times are since the kernel's start.
 #[derive(Debug, Clone, Copy)]
-pub struct Vigil {
+pub(crate) struct Vigil {
     last_sign: Duration,
     last_pet: Option<Duration>,
 }
 
 impl Vigil {
     /// A watch that begins now, with a loop that is alive.
-    pub const fn new(now: Duration) -> Self {
+    pub(crate) const fn new(now: Duration) -> Self {
         Self { last_sign: now, last_pet: None }
     }
 
     /// The loop has given a sign of life.
-    pub fn sign_of_life(&mut self, now: Duration) {
+    pub(crate) fn sign_of_life(&mut self, now: Duration) {
         self.last_sign = now;
     }
 
     /// What is to be done.
-    pub fn duty(&mut self, now: Duration) -> Duty {
+    pub(crate) fn duty(&mut self, now: Duration) -> Duty {
         if now.saturating_sub(self.last_sign) >= LOOP_LIMIT {
             return Duty::PowerOff;
         }

@@ -15,20 +15,20 @@ use super::{Files, Input, Judgement, Needs, last_line};
 use crate::disk::BlockDevice;
 
 /// The folder of everything that belongs to the imager, in memory: nothing of it outlives the job.
-pub const FOLDER: &str = "/run/ghost/dos";
+pub(crate) const FOLDER: &str = "/run/ghost/dos";
 /// What DOS sees as Z:. The job's staging folder, or a finished generation, is bound here.
-pub const IMAGES: &str = "/run/ghost/dos/z";
+pub(crate) const IMAGES: &str = "/run/ghost/dos/z";
 /// What DOS sees as M:, where the batch file leaves its marks.
-pub const MARKS: &str = "/run/ghost/dos/m";
+pub(crate) const MARKS: &str = "/run/ghost/dos/m";
 /// What DOS sees as C:, with the program.
-pub const PROGRAM: &str = "/run/ghost/dos/c";
+pub(crate) const PROGRAM: &str = "/run/ghost/dos/c";
 /// The emulator's home; the root itself is not writable.
-pub const HOME: &str = "/run/ghost/dos/home";
+pub(crate) const HOME: &str = "/run/ghost/dos/home";
 /// Where the emulator puts pictures of its screen.
-pub const CAPTURES: &str = "/run/ghost/dos/captures";
-pub const LOG: &str = "/run/ghost/dos/log";
+pub(crate) const CAPTURES: &str = "/run/ghost/dos/captures";
+pub(crate) const LOG: &str = "/run/ghost/dos/log";
 /// What the emulator says by its error output, settings that it does not take among it.
-pub const ERRORS: &str = "/run/ghost/dos/errors";
+pub(crate) const ERRORS: &str = "/run/ghost/dos/errors";
 
 /// What every emulator needs.
 pub(super) const NEEDS: Needs = Needs {
@@ -41,7 +41,7 @@ pub(super) const NEEDS: Needs = Needs {
 
 /// What a job asks of a DOS program.
 #[derive(Debug, Clone, Copy)]
-pub struct Commission<'a> {
+pub(crate) struct Commission<'a> {
     pub mode: Mode,
     pub command: &'a str,
     /// The disk that it is done to, `/dev/sda`.

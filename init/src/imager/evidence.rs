@@ -14,19 +14,19 @@ use super::Judgement;
 
 /// Left by the batch file before the DOS program is called. DOS writes names of files in capitals or in small
 /// letters, as the emulator likes, so letter case never counts.
-pub const STARTED: &str = "STARTED.TXT";
+pub(crate) const STARTED: &str = "STARTED.TXT";
 /// Left when the program ended with errorlevel 0.
-pub const DONE: &str = "DONE.TXT";
+pub(crate) const DONE: &str = "DONE.TXT";
 /// Left when it ended with another one.
-pub const FAILED: &str = "FAILED.TXT";
+pub(crate) const FAILED: &str = "FAILED.TXT";
 /// Left by the HOWTO's batch file before Ghost is called.
-pub const BEGINNING: &str = "IMAGE.STA";
+pub(crate) const BEGINNING: &str = "IMAGE.STA";
 /// Left by it when Ghost has ended, however that was.
-pub const END: &str = "IMAGE.END";
+pub(crate) const END: &str = "IMAGE.END";
 /// What it says there.
 const EXITED: &str = "ghost exited";
 /// Ghost's own account of what went wrong, in the current folder: M:, or Z: with the HOWTO's batch file.
-pub const ERROR_FILE: &str = "GHOSTERR.TXT";
+pub(crate) const ERROR_FILE: &str = "GHOSTERR.TXT";
 /// The first file of an image, and the beginning of the names of all.
 const IMAGE: &str = "IMAGE.GHO";
 /// So much of an error file is put into the outcome.
@@ -38,7 +38,7 @@ const LEAST_FREE: u64 = 1 << 20;
 
 /// A file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundFile {
+pub(crate) struct FoundFile {
     /// Its name, as it stands in the folder.
     pub name: String,
     /// Its size in bytes.
@@ -47,7 +47,7 @@ pub struct FoundFile {
 
 /// What an imager left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     pub marks: Vec<FoundFile>,
     /// What is in the error file, if there is one.
     pub error_text: Option<String>,
@@ -64,7 +64,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// How the job ended. What a DOS program that was called has done to the disk, nobody can tell.
-    pub fn judge(&self, mode: Mode) -> Judgement {
+    pub(crate) fn judge(&self, mode: Mode) -> Judgement {
         let reason = self.fault().or_else(|| self.image_fault(mode));
         let outcome = reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason });
         let target = (!self.has_started()).then_some(TargetDisk::Untouched);
@@ -141,7 +141,7 @@ impl Evidence {
 }
 
 /// Whether a file of this name is there; letter case never counts.
-pub fn has(files: &[FoundFile], name: &str) -> bool {
+pub(crate) fn has(files: &[FoundFile], name: &str) -> bool {
     files.iter().any(|file| file.name.eq_ignore_ascii_case(name))
 }
 

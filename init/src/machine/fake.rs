@@ -19,7 +19,7 @@ use crate::task::{Finding, PowerSwitch, Surroundings, Task, WakeOnLan};
 
 /// What goes wrong with a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     Fails,
     Hangs,
     /// It never ends, nor does any after it: the server has died.
@@ -35,7 +35,7 @@ const SCREENSHOT: u64 = 60_000;
 
 /// The machine, and what was done to it.
 #[derive(Debug)]
-pub struct Fake {
+pub(crate) struct Fake {
     /// Time since its kernel's start.
     pub now: Duration,
     due: VecDeque<Event>,
@@ -77,7 +77,7 @@ pub struct Fake {
 
 impl Fake {
     /// John's machine, with this order in its tree, on which all goes well.
-    pub fn new(command_line: &str, order: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(command_line: &str, order: Option<Vec<u8>>) -> Self {
         Self {
             now: Duration::from_secs(20),
             due: VecDeque::from([Event::Started]),
@@ -104,18 +104,18 @@ impl Fake {
     }
 
     /// The same, with trouble at this task.
-    pub fn with(mut self, task: usize, trouble: Trouble) -> Self {
+    pub(crate) fn with(mut self, task: usize, trouble: Trouble) -> Self {
         self.trouble = Some((task, trouble));
         self
     }
 
     /// The tasks that were started.
-    pub fn tasks(&self) -> Vec<&Task> {
+    pub(crate) fn tasks(&self) -> Vec<&Task> {
         self.done.iter().filter_map(task).collect()
     }
 
     /// The events that were reported.
-    pub fn reported(&self) -> Vec<&report::Event> {
+    pub(crate) fn reported(&self) -> Vec<&report::Event> {
         self.done.iter().filter_map(reported).collect()
     }
 

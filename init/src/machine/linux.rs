@@ -97,6 +97,11 @@ impl Linux {
         Ok(machine)
     }
 
+    /// Does the whole job; returns only on a machine that survives being powered off.
+    pub fn run(&mut self) {
+        super::run(self);
+    }
+
     /// What is left to do when the session itself has broken: last words, and a sync, neither for long.
     pub fn last_words(&mut self, reason: &str) {
         self.console.say(reason);

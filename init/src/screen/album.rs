@@ -20,7 +20,7 @@ const MOST_EVENTS: usize = 200;
 
 /// The story of a job so far.
 #[derive(Debug, Default)]
-pub struct Album {
+pub(crate) struct Album {
     /// What the page is about: host, mode, job.
     title: String,
     /// The kernel's time when the imager was started.
@@ -34,7 +34,7 @@ pub struct Album {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub name: String,
     /// When it was taken, as time since the kernel's start.
     pub at: Duration,
@@ -64,12 +64,12 @@ enum Kind {
 }
 
 impl Album {
-    pub fn new(title: String) -> Self {
+    pub(crate) fn new(title: String) -> Self {
         Self { title, ..Self::default() }
     }
 
     /// Takes note of what was reported.
-    pub fn hear(&mut self, entry: &Entry) {
+    pub(crate) fn hear(&mut self, entry: &Entry) {
         let at = Duration::from_millis(entry.uptime);
         match &entry.event {
             Event::ImagerStarted { command, .. } => {
@@ -97,19 +97,19 @@ impl Album {
         }
     }
 
-    pub fn add(&mut self, frame: Frame) {
+    pub(crate) fn add(&mut self, frame: Frame) {
         if let Some(rate) = self.rate.take() {
             self.tell(frame.at, Kind::Rate, format!("{} moved a second", bytes(rate)));
         }
         self.frames.push(frame);
     }
 
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.frames.retain(|frame| frame.name != name);
     }
 
     /// The screenshots that may show the same picture, the latest first.
-    pub fn like(&self, fingerprint: u64) -> impl Iterator<Item = &str> {
+    pub(crate) fn like(&self, fingerprint: u64) -> impl Iterator<Item = &str> {
         self.frames
             .iter()
             .rev()
@@ -117,7 +117,7 @@ impl Album {
             .map(|frame| frame.name.as_str())
     }
 
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         page::write(self)
     }
 

@@ -14,7 +14,7 @@ const HIGH: &str = concat!(
 );
 
 /// The character whose glyph a PC's own font has for this byte.
-pub fn character(byte: u8) -> char {
+pub(crate) fn character(byte: u8) -> char {
     let index = usize::from(byte);
     match byte {
         ..=0x1F => LOW.chars().nth(index),

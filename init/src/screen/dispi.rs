@@ -3,9 +3,9 @@
 
 use super::frame_buffer::{Layout, Pixels};
 
-pub const OFFSET: usize = 0x500;
+pub(crate) const OFFSET: usize = 0x500;
 /// How many are looked at.
-pub const COUNT: usize = 10;
+pub(crate) const COUNT: usize = 10;
 /// The lowest and highest number that the first one can have: versions of the interface.
 const VERSIONS: std::ops::RangeInclusive<u16> = 0xB0C0..=0xB0CF;
 
@@ -21,7 +21,7 @@ mod index {
 
 /// A VESA mode that is displayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mode {
+pub(crate) struct Mode {
     /// How its frame buffer is laid out.
     pub layout: Layout,
     /// Where in the card's memory its first dot is, bytes.
@@ -29,7 +29,7 @@ pub struct Mode {
 }
 
 /// The mode that the registers tell of; none while the card is a VGA.
-pub fn mode(registers: &[u16; COUNT], colours: impl FnOnce() -> Vec<[u8; 3]>) -> Option<Mode> {
+pub(crate) fn mode(registers: &[u16; COUNT], colours: impl FnOnce() -> Vec<[u8; 3]>) -> Option<Mode> {
     let is_displayed = VERSIONS.contains(&registers[0]) && registers[index::ENABLE] & 1 == 1;
     if !is_displayed {
         return None;

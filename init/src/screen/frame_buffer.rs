@@ -15,7 +15,7 @@ const LARGEST_SIDE: usize = 16384;
 
 /// How a pixel's bits make a colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pixels {
+pub(crate) enum Pixels {
     /// A byte is the number of a colour.
     Indexed(Vec<[u8; 3]>),
     /// Bits of the pixel, read as a little-endian number, are red, green and blue.
@@ -28,14 +28,14 @@ pub enum Pixels {
 
 /// Where a component is in a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Channel {
+pub(crate) struct Channel {
     pub offset: u32,
     pub length: u32,
 }
 
 /// How the bytes of a frame buffer are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Dots of a line.
     pub width: usize,
     pub height: usize,
@@ -46,7 +46,7 @@ pub struct Layout {
 
 impl Pixels {
     /// Pixels of 15, 16, 24 or 32 bits as PCs have them: blue lowest, then green, then red.
-    pub const fn usual(bits: u32) -> Option<Self> {
+    pub(crate) const fn usual(bits: u32) -> Option<Self> {
         let (bytes, lengths) = match bits {
             15 => (2, [5, 5, 5]),
             16 => (2, [5, 6, 5]),
@@ -97,7 +97,7 @@ impl Channel {
 }
 
 /// How many bytes such a frame buffer has, from the first dot on.
-pub fn length(layout: &Layout) -> anyhow::Result<usize> {
+pub(crate) fn length(layout: &Layout) -> anyhow::Result<usize> {
     let Layout { width, height, pitch, .. } = *layout;
     let fits = (1..=LARGEST_SIDE).contains(&width)
         && (1..=LARGEST_SIDE).contains(&height)
@@ -107,7 +107,7 @@ pub fn length(layout: &Layout) -> anyhow::Result<usize> {
 }
 
 /// The picture: with a palette if it has no more colours than fit into one, as consoles do.
-pub fn decode(layout: &Layout, bytes: &[u8]) -> anyhow::Result<Screen> {
+pub(crate) fn decode(layout: &Layout, bytes: &[u8]) -> anyhow::Result<Screen> {
     let expected = length(layout)?;
     let found = bytes.len();
     ensure!(found >= expected, "the frame buffer has {found} of {expected} bytes");

@@ -78,7 +78,7 @@ struct Drawn {
 }
 
 /// What can be read in a picture; nothing if there is hardly a letter.
-pub fn read(picture: &Picture) -> Option<TextScreen> {
+pub(crate) fn read(picture: &Picture) -> Option<TextScreen> {
     let readings = Grid::all().filter_map(|grid| {
         let (columns, cells) = cells(picture, grid)?;
         let letters =

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 /// Why a screenshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
+pub(crate) enum Occasion {
     Interval,
     /// Something happened: a key, a stall, the end. There are few of these.
     Event,
@@ -15,7 +15,7 @@ pub enum Occasion {
 
 /// The screenshots of one job.
 #[derive(Debug, Clone)]
-pub struct History {
+pub(crate) struct History {
     kept: usize,
     has_first: bool,
     latest: VecDeque<String>,
@@ -23,13 +23,13 @@ pub struct History {
 
 impl History {
     /// Keeps that many of the latest; the very last one is kept in any case.
-    pub fn new(kept: u32) -> Self {
+    pub(crate) fn new(kept: u32) -> Self {
         let kept = usize::try_from(kept).unwrap_or(usize::MAX).max(1);
         Self { kept, has_first: false, latest: VecDeque::new() }
     }
 
     /// Takes note of a new screenshot; gives the one that is to be removed now, if any.
-    pub fn add(&mut self, name: String, occasion: Occasion) -> Option<String> {
+    pub(crate) fn add(&mut self, name: String, occasion: Occasion) -> Option<String> {
         let is_first = !std::mem::replace(&mut self.has_first, true);
         if is_first || occasion == Occasion::Event {
             return None;

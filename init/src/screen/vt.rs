@@ -15,7 +15,7 @@ const EMPTY: &str = "the virtual terminal has no screen";
 
 /// The screen of a terminal from `vcsa` and, where the kernel has it, `vcsu`. Without the latter, glyphs are
 /// taken to be in code page 437, which is right for the font of the BIOS.
-pub fn decode(vcsa: &[u8], vcsu: Option<&[u8]>) -> anyhow::Result<TextScreen> {
+pub(crate) fn decode(vcsa: &[u8], vcsu: Option<&[u8]>) -> anyhow::Result<TextScreen> {
     let (header, rest) = vcsa.split_at_checked(HEADER).context(EMPTY)?;
     let [rows, columns, column, row] = [0, 1, 2, 3].map(|index| usize::from(header[index]));
     let count = rows * columns;

@@ -7,12 +7,12 @@ use nix::time::{ClockId, clock_gettime};
 
 /// Time since the kernel's start, with the time that the machine was suspended. Zero if the kernel has no such
 /// clock, which a kernel since 2.6.39 has.
-pub fn uptime() -> Duration {
+pub(crate) fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// What the machine's own clock says, which may be years off.
-pub fn own_time() -> UnixTime {
+pub(crate) fn own_time() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixTime::from_millis(0).plus(since)
 }

@@ -9,7 +9,7 @@ use crate::stall::Counters;
 const SECTOR: u64 = 512;
 
 /// What has gone through these disks and this interface since the kernel's start.
-pub fn read(disks: &[String], interface: &str) -> anyhow::Result<Counters> {
+pub(crate) fn read(disks: &[String], interface: &str) -> anyhow::Result<Counters> {
     let missing = |list: &str, device: &str| format!("{list} has no line for {device}");
     let list = "/proc/diskstats";
     let lines = procfs::diskstats().with_context(|| format!("cannot read {list}"))?;

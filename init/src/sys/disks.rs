@@ -12,13 +12,13 @@ use crate::disk::{BlockDevice, RaidController};
 const SECTOR: u64 = 512;
 
 /// All block devices, partitions not among them.
-pub fn all() -> anyhow::Result<Vec<BlockDevice>> {
+pub(crate) fn all() -> anyhow::Result<Vec<BlockDevice>> {
     below(Path::new("/sys/block"))
 }
 
 /// Controllers of PCI class 0104h (PCI Code and ID Assignment Specification), Intel's VMD among them: with the firmware's
 /// setup on RAID, disks behind them may not be seen.
-pub fn raid_controllers() -> anyhow::Result<Vec<RaidController>> {
+pub(crate) fn raid_controllers() -> anyhow::Result<Vec<RaidController>> {
     raid_controllers_below(Path::new("/sys/bus/pci/devices"))
 }
 

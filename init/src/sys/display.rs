@@ -13,7 +13,7 @@ const CONSOLES: &str = "/sys/class/vtconsole";
 const VGA: &str = "0x030000";
 
 /// The VGA whose memory the monitor shows, as a folder of sysfs: the rules are those of the kernel module (`kmod/`).
-pub fn vga() -> anyhow::Result<PathBuf> {
+pub(crate) fn vga() -> anyhow::Result<PathBuf> {
     displayed(Path::new(PCI_DEVICES), Path::new(CONSOLES))
 }
 
@@ -33,7 +33,7 @@ fn displayed(devices: &Path, consoles: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The line in a file of sysfs; a device that has no such file says nothing.
-pub fn line(folder: &Path, name: &str) -> String {
+pub(crate) fn line(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_default().trim().to_owned()
 }
 

@@ -29,7 +29,7 @@ struct WolInfo {
 }
 
 /// Switches the magic packet on and reads it back.
-pub fn arm(interface: &str) -> anyhow::Result<WakeOnLan> {
+pub(crate) fn arm(interface: &str) -> anyhow::Result<WakeOnLan> {
     let name = interface_name(interface)?;
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
         .context("cannot open a socket")?;

@@ -12,7 +12,7 @@ use nix::libc;
 use super::ioctl::ask;
 
 /// The device, which is also its name as a source.
-pub const DEVICE: &str = "/dev/fb0";
+pub(crate) const DEVICE: &str = "/dev/fb0";
 const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
 const FBIOGETCMAP: libc::Ioctl = 0x4604;
@@ -20,7 +20,7 @@ const NO_LAYOUT: &str = "cannot ask /dev/fb0 for its layout";
 /// `struct fb_bitfield` of linux/fb.h, as the names below are those of its other structures.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-pub struct Bits {
+pub(crate) struct Bits {
     pub offset: u32,
     pub length: u32,
     pub msb_right: u32,
@@ -29,7 +29,7 @@ pub struct Bits {
 /// `struct fb_var_screeninfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-pub struct Variable {
+pub(crate) struct Variable {
     pub width: u32,
     pub height: u32,
     pub virtual_width: u32,
@@ -48,7 +48,7 @@ pub struct Variable {
 /// `struct fb_fix_screeninfo`.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-pub struct Fixed {
+pub(crate) struct Fixed {
     pub id: [u8; 16],
     pub memory: libc::c_ulong,
     pub memory_length: u32,
@@ -75,14 +75,14 @@ struct Colours {
 }
 
 /// The device, open.
-pub struct FrameBuffer(File);
+pub(crate) struct FrameBuffer(File);
 
 impl FrameBuffer {
-    pub fn open() -> anyhow::Result<Self> {
+    pub(crate) fn open() -> anyhow::Result<Self> {
         Ok(Self(File::open(DEVICE).with_context(|| format!("cannot open {DEVICE}"))?))
     }
 
-    pub fn describe(&self) -> anyhow::Result<(Variable, Fixed)> {
+    pub(crate) fn describe(&self) -> anyhow::Result<(Variable, Fixed)> {
         let mut variable = Variable::default();
         // SAFETY: the request fills a struct fb_var_screeninfo, which this is.
         unsafe { ask(&self.0, FBIOGET_VSCREENINFO, &raw mut variable) }.context(NO_LAYOUT)?;
@@ -92,14 +92,14 @@ impl FrameBuffer {
         Ok((variable, fixed))
     }
 
-    pub fn bytes(&self, start: u64, length: usize) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, start: u64, length: usize) -> anyhow::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.0.read_exact_at(&mut bytes, start).with_context(|| format!("cannot read {DEVICE}"))?;
         Ok(bytes)
     }
 
     /// The palette of 256 colours.
-    pub fn colours(&self) -> anyhow::Result<Vec<[u8; 3]>> {
+    pub(crate) fn colours(&self) -> anyhow::Result<Vec<[u8; 3]>> {
         let [mut red, mut green, mut blue] = [[0_u16; 256]; 3];
         let mut map = Colours {
             start: 0,

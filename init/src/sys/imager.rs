@@ -22,12 +22,12 @@ use crate::imager::{Files, Launch, Terminal};
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Makes the imager's folders, with nothing of an earlier one in them.
-pub fn make_folders(folders: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn make_folders(folders: &[&str]) -> anyhow::Result<()> {
     folders.iter().try_for_each(|path| file::make_folder(Path::new(path)))
 }
 
 /// Writes the files that it needs.
-pub fn write_files(launch: &Launch) -> anyhow::Result<()> {
+pub(crate) fn write_files(launch: &Launch) -> anyhow::Result<()> {
     for wanted in &launch.files {
         wanted.path.parent().map_or(Ok(()), file::make_folder)?;
         file::write(&wanted.path, &wanted.content)?;
@@ -36,7 +36,7 @@ pub fn write_files(launch: &Launch) -> anyhow::Result<()> {
 }
 
 /// Starts it in a session of its own; `at_end` is told how it ended. Gives the session's number.
-pub fn start(
+pub(crate) fn start(
     launch: &Launch,
     children: &Children,
     at_end: impl FnOnce(Departure) + Send + 'static,
@@ -69,7 +69,7 @@ fn cannot_open(path: &Path) -> String {
 
 /// Asks the program that was started to end, and waits until it has, but not longer than this. What it has started itself
 /// is not asked: a program may need that to put the screen back.
-pub fn ask_to_end(program: Pid, limit: Duration) -> anyhow::Result<()> {
+pub(crate) fn ask_to_end(program: Pid, limit: Duration) -> anyhow::Result<()> {
     let is_there = || Ok(members(program)?.contains(&program));
     if is_there()? {
         signal(program, Signal::SIGTERM)?;
@@ -78,7 +78,7 @@ pub fn ask_to_end(program: Pid, limit: Duration) -> anyhow::Result<()> {
 }
 
 /// Kills every process of a session, and waits until none is left, but not longer than this.
-pub fn kill_session(session: Pid, limit: Duration) -> anyhow::Result<()> {
+pub(crate) fn kill_session(session: Pid, limit: Duration) -> anyhow::Result<()> {
     members(session)?.into_iter().try_for_each(|member| signal(member, Signal::SIGKILL))?;
     wait_until_gone(limit, || Ok(!members(session)?.is_empty()))
 }
@@ -101,7 +101,7 @@ fn wait_until_gone(limit: Duration, is_there: impl Fn() -> anyhow::Result<bool>)
 }
 
 /// Whether a process is there.
-pub fn is_there(process: Pid) -> bool {
+pub(crate) fn is_there(process: Pid) -> bool {
     kill(process, None).is_ok()
 }
 
@@ -115,7 +115,7 @@ fn members(session: Pid) -> anyhow::Result<Vec<Pid>> {
 }
 
 /// The files of a folder.
-pub fn files(folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+pub(crate) fn files(folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
     let cannot = || format!("cannot list {}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
@@ -134,16 +134,16 @@ fn free_space(folder: &Path) -> anyhow::Result<u64> {
 }
 
 /// The files of this machine, and the logs of one imager.
-pub struct MachineFiles {
+pub(crate) struct MachineFiles {
     logs: Vec<(PathBuf, Log)>,
 }
 
 impl MachineFiles {
     /// The imager has no logs yet.
-    pub const WITHOUT_LOGS: Self = Self { logs: Vec::new() };
+    pub(crate) const WITHOUT_LOGS: Self = Self { logs: Vec::new() };
 
     /// Makes the logs that an imager will write.
-    pub fn with_logs_of(launch: &Launch) -> anyhow::Result<Self> {
+    pub(crate) fn with_logs_of(launch: &Launch) -> anyhow::Result<Self> {
         let listen = |path: &&str| Ok((PathBuf::from(path), Log::listen(Path::new(path))?));
         Ok(Self { logs: launch.logs.iter().map(listen).collect::<anyhow::Result<_>>()? })
     }
@@ -167,7 +167,7 @@ impl Files for MachineFiles {
 }
 
 /// Waits until a folder has a file that is not in `before`, and the file does not grow any more.
-pub fn wait_for_new_file(
+pub(crate) fn wait_for_new_file(
     folder: &Path,
     before: &[FoundFile],
     limit: Duration,

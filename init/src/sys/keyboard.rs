@@ -20,13 +20,13 @@ const NOTICED: Duration = Duration::from_millis(1500);
 const LAST_KEY: u16 = 248;
 
 /// A keyboard that is there as long as this is.
-pub struct Keyboard {
+pub(crate) struct Keyboard {
     device: VirtualDevice,
     made: Instant,
 }
 
 impl Keyboard {
-    pub fn plug_in() -> anyhow::Result<Self> {
+    pub(crate) fn plug_in() -> anyhow::Result<Self> {
         let keys: AttributeSet<KeyCode> = (1..=LAST_KEY).map(KeyCode::new).collect();
         VirtualDevice::builder()
             .and_then(|builder| builder.name("Ghost4Linux keyboard").with_keys(&keys))
@@ -36,12 +36,12 @@ impl Keyboard {
     }
 
     /// Types these keys, one after the other.
-    pub fn type_keys(&mut self, keys: &[KeyCode]) -> anyhow::Result<()> {
+    pub(crate) fn type_keys(&mut self, keys: &[KeyCode]) -> anyhow::Result<()> {
         keys.iter().try_for_each(|key| self.press(&[*key]))
     }
 
     /// Presses keys together: down in this order, up in the opposite one.
-    pub fn press(&mut self, chord: &[KeyCode]) -> anyhow::Result<()> {
+    pub(crate) fn press(&mut self, chord: &[KeyCode]) -> anyhow::Result<()> {
         std::thread::sleep(NOTICED.saturating_sub(self.made.elapsed()));
         chord.iter().try_for_each(|key| self.emit(*key, 1))?;
         chord.iter().rev().try_for_each(|key| self.emit(*key, 0))

@@ -15,7 +15,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use super::ioctl::{self, size};
 
 /// The folder of the devices, which is also the source's name.
-pub const DEVICES: &str = "/dev/dri";
+pub(crate) const DEVICES: &str = "/dev/dri";
 /// So many CRT controllers are looked at; no card has more.
 const CRTCS: usize = 32;
 #[repr(C)]
@@ -103,7 +103,7 @@ mod request {
 
 /// A buffer on a screen, as the kernel describes it. Lengths are in pixels, except where it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// The size of the mode, and so of the part of the buffer that is visible.
     pub mode: [u16; 2],
     /// Where in the buffer that part begins.
@@ -121,14 +121,14 @@ pub struct Shown {
 }
 
 /// The buffer that the first lit screen shows. Dropping it lets go of the buffer.
-pub struct Displayed {
+pub(crate) struct Displayed {
     card: Card,
     handle: u32,
     pub shown: Shown,
 }
 
 /// Looks at one card after the other until one shows something.
-pub fn displayed() -> anyhow::Result<Displayed> {
+pub(crate) fn displayed() -> anyhow::Result<Displayed> {
     let mut dark = None;
     for path in cards() {
         match Card::open(&path)?.displayed()? {
@@ -211,7 +211,7 @@ impl Card {
 
 impl Displayed {
     /// Part of the memory that the buffer is in.
-    pub fn bytes(&self, start: usize, length: usize) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, start: usize, length: usize) -> anyhow::Result<Vec<u8>> {
         let mut place = MapDumb { handle: self.handle, ..MapDumb::default() };
         // SAFETY: the request reads and fills a struct drm_mode_map_dumb, which this is.
         unsafe { self.card.ask(request::MAP_DUMB, &raw mut place, "map the buffer that is displayed") }?;

@@ -49,11 +49,11 @@ impl Excerpt {
 
 /// The log of a program that runs.
 #[derive(Debug, Clone)]
-pub struct Log(Arc<Mutex<Excerpt>>);
+pub(crate) struct Log(Arc<Mutex<Excerpt>>);
 
 impl Log {
     /// Makes the named pipe, in place of what was there.
-    pub fn listen(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn listen(path: &Path) -> anyhow::Result<Self> {
         let fails = || format!("cannot make the named pipe {}", path.display());
         file::remove(path)?;
         mkfifo(path, Mode::from_bits_truncate(0o600)).with_context(fails)?;
@@ -77,7 +77,7 @@ impl Log {
     }
 
     /// What is kept of it so far.
-    pub fn content(&self) -> Vec<u8> {
+    pub(crate) fn content(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).content()
     }
 }

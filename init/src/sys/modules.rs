@@ -16,23 +16,23 @@ use super::file;
 const BUSES: &str = "/sys/bus";
 /// The drivers of USB keyboards: of the controllers, and of what is on them. EHCI goes before those of the old, slow
 /// ports, which else have to hand fast devices over. What a machine has no use for does no harm.
-pub const KEYBOARDS: [&str; 8] =
+pub(crate) const KEYBOARDS: [&str; 8] =
     ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd", "usbhid", "hid_generic", "i8042", "atkbd"];
 /// How long modprobe may take, module files coming from the server.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Loads these modules by name, and what they need.
-pub fn load(children: &Children, names: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn load(children: &Children, names: &[&str]) -> anyhow::Result<()> {
     Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
 }
 
 /// Loads one module with a parameter of its own, `NAME=VALUE`.
-pub fn load_with(children: &Children, name: &str, parameter: &str) -> anyhow::Result<()> {
+pub(crate) fn load_with(children: &Children, name: &str, parameter: &str) -> anyhow::Result<()> {
     Ok(children.run(modprobe().args([name, parameter]), LIMIT)?)
 }
 
 /// Loads modules that the job can do without.
-pub fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Result<()> {
     match children.run(modprobe().args(["-a", "-q"]).args(names), LIMIT) {
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
@@ -41,7 +41,7 @@ pub fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Result<()>
 
 /// Loads what the devices that are there ask for, the display's driver excepted: it would take the text
 /// console away, and with it the screenshots.
-pub fn load_for_devices(children: &Children) -> anyhow::Result<()> {
+pub(crate) fn load_for_devices(children: &Children) -> anyhow::Result<()> {
     let wanted: BTreeSet<String> =
         aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias)).collect();
     if wanted.is_empty() {
@@ -55,7 +55,7 @@ pub fn load_for_devices(children: &Children) -> anyhow::Result<()> {
 }
 
 /// How many modules are loaded.
-pub fn loaded() -> anyhow::Result<usize> {
+pub(crate) fn loaded() -> anyhow::Result<usize> {
     Ok(file::text(Path::new("/proc/modules"))?.lines().count())
 }
 

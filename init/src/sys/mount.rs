@@ -22,14 +22,14 @@ const fn flag(flag: MountFlag) -> MsFlags {
 }
 
 /// Whether a file system of its own is mounted on this folder.
-pub fn is_mounted(path: &Path) -> anyhow::Result<bool> {
+pub(crate) fn is_mounted(path: &Path) -> anyhow::Result<bool> {
     let look =
         |path: &Path| std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()));
     Ok(look(path)?.dev() != look(&path.join(".."))?.dev())
 }
 
 /// Mounts a file system, unless one is mounted there already.
-pub fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
+pub(crate) fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
     if is_mounted(&wanted.target)? {
         return Ok(());
     }
@@ -41,7 +41,7 @@ pub fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
 }
 
 /// Makes a client's own folder seen at a fixed place.
-pub fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
+pub(crate) fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
     ensure!(
         from.is_dir(),
         "there is no folder {}: this client has no tree on the boot server, ghostctl makes it",
@@ -53,7 +53,7 @@ pub fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes the root's file system writable, if it is not.
-pub fn make_root_writable() -> anyhow::Result<()> {
+pub(crate) fn make_root_writable() -> anyhow::Result<()> {
     let root = Path::new("/");
     let state = statvfs(root).with_context(|| cannot_remount(root))?;
     if !state.flags().contains(FsFlags::ST_RDONLY) {
@@ -63,7 +63,7 @@ pub fn make_root_writable() -> anyhow::Result<()> {
 }
 
 /// Makes a mount read-only by itself: what is bound from the same file system elsewhere stays writable.
-pub fn protect(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn protect(path: &Path) -> anyhow::Result<()> {
     remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
 }
 
@@ -77,7 +77,7 @@ fn cannot_remount(path: &Path) -> String {
 }
 
 /// Unmounts what is mounted on this folder, if anything is.
-pub fn unmount(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn unmount(path: &Path) -> anyhow::Result<()> {
     match umount2(path, MntFlags::empty()) {
         // EINVAL: nothing is mounted there (umount(2)).
         Ok(()) | Err(Errno::EINVAL) => Ok(()),

@@ -14,7 +14,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use crate::network::{Interface, Route};
 
 /// All interfaces with their addresses.
-pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
+pub(crate) fn interfaces() -> anyhow::Result<Vec<Interface>> {
     let mut found: BTreeMap<String, Interface> = BTreeMap::new();
     for entry in getifaddrs().context("cannot list the network interfaces")? {
         let name = entry.interface_name;
@@ -31,7 +31,7 @@ pub fn interfaces() -> anyhow::Result<Vec<Interface>> {
     Ok(found.into_values().collect())
 }
 
-pub fn routes() -> anyhow::Result<Vec<Route>> {
+pub(crate) fn routes() -> anyhow::Result<Vec<Route>> {
     let entries = procfs::net::route().context("cannot list the routes")?;
     let route = |entry: procfs::net::RouteEntry| Route {
         interface: entry.iface,
@@ -42,7 +42,7 @@ pub fn routes() -> anyhow::Result<Vec<Route>> {
 }
 
 /// Brings `lo` up; the kernel gives it its address then.
-pub fn raise_loopback() -> anyhow::Result<()> {
+pub(crate) fn raise_loopback() -> anyhow::Result<()> {
     let fails = "cannot bring up lo";
     let socket =
         socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).context(fails)?;

@@ -11,13 +11,13 @@ use super::file;
 use crate::task::Finding;
 
 /// The order below this `/etc`; none if there is no such file.
-pub fn read(etc: &Path) -> anyhow::Result<Finding> {
+pub(crate) fn read(etc: &Path) -> anyhow::Result<Finding> {
     file::read(&etc.join(layout::ORDER)).map(Finding::Order)
 }
 
 /// Claims the order of a job below this `/var`: whoever creates the file, and only that one, obeys. NFS version 3 and later
 /// create exclusively (RFC 1813, 3.3.8).
-pub fn claim(var: &Path, job: &JobId) -> anyhow::Result<Finding> {
+pub(crate) fn claim(var: &Path, job: &JobId) -> anyhow::Result<Finding> {
     file::make_folder(&var.join(layout::CLAIMS))?;
     let path = var.join(layout::claim(job));
     let written = || format!("cannot write {}", path.display());
@@ -36,7 +36,7 @@ pub fn claim(var: &Path, job: &JobId) -> anyhow::Result<Finding> {
 /// That there is no such file is remembered by an NFS client for up to 30 s (nfs(5), `acdirmin`). To open the
 /// folder makes it ask the server whether the folder has changed (nfs(5), close-to-open cache consistency; Linux
 /// does so for folders, `nfs_lookup_verify_inode` in fs/nfs/dir.c), and then it forgets what it remembered.
-pub fn look_for_stop(etc: &Path) -> anyhow::Result<Finding> {
+pub(crate) fn look_for_stop(etc: &Path) -> anyhow::Result<Finding> {
     let path = etc.join(layout::STOP);
     let folder = path.parent().unwrap_or(etc);
     let found = File::open(folder).and_then(|_asked_anew| path.try_exists());

@@ -12,14 +12,14 @@ use anyhow::Context as _;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// A part of a card's memory. All offsets must be inside it.
-pub struct Window {
+pub(crate) struct Window {
     start: NonNull<u8>,
     length: NonZeroUsize,
 }
 
 impl Window {
     /// `device` is the device's folder in sysfs, `name` that of the window: `resource0`.
-    pub fn map(device: &Path, name: &str, length: usize) -> anyhow::Result<Self> {
+    pub(crate) fn map(device: &Path, name: &str, length: usize) -> anyhow::Result<Self> {
         let path = device.join(name);
         Self::of_file(&path, length).with_context(|| format!("cannot map {}", path.display()))
     }
@@ -40,24 +40,24 @@ impl Window {
         unsafe { self.start.as_ptr().add(offset) }
     }
 
-    pub fn byte(&self, offset: usize) -> u8 {
+    pub(crate) fn byte(&self, offset: usize) -> u8 {
         // SAFETY: `at` gives a place inside the mapping, which lives as long as this; it may change at any time.
         unsafe { self.at(offset).read_volatile() }
     }
 
-    pub fn set(&self, offset: usize, value: u8) {
+    pub(crate) fn set(&self, offset: usize, value: u8) {
         // SAFETY: as for `byte`; nothing of this program lives there.
         unsafe { self.at(offset).write_volatile(value) }
     }
 
     /// Two bytes at an even place, in one access.
-    pub fn word(&self, offset: usize) -> u16 {
+    pub(crate) fn word(&self, offset: usize) -> u16 {
         assert!(offset.is_multiple_of(2) && offset + 1 < self.length.get(), "no word at {offset:#x}");
         // SAFETY: mappings begin at a page, so that an even offset is aligned, and both bytes are inside it.
         unsafe { self.at(offset).cast::<u16>().read_volatile() }
     }
 
-    pub fn bytes(&self, start: usize, length: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&self, start: usize, length: usize) -> Vec<u8> {
         (start..start + length).map(|offset| self.byte(offset)).collect()
     }
 }

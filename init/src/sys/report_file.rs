@@ -24,13 +24,13 @@ enum Request {
 
 /// The way to the report.
 #[derive(Debug, Clone)]
-pub struct ReportFile {
+pub(crate) struct ReportFile {
     requests: Sender<Request>,
 }
 
 impl ReportFile {
     /// Starts the thread that writes; the file is not touched yet.
-    pub fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let (requests, queue) = mpsc::channel();
         let path = Path::new("/var").join(layout::REPORT);
         let write = move || {
@@ -45,18 +45,18 @@ impl ReportFile {
     }
 
     /// Opens the file and writes what has been kept.
-    pub fn open(&self) -> anyhow::Result<()> {
+    pub(crate) fn open(&self) -> anyhow::Result<()> {
         self.ask(Request::Open)
     }
 
     /// Hands a line over. Never waits.
-    pub fn append(&self, line: String) {
+    pub(crate) fn append(&self, line: String) {
         // Without a writer there is nobody to tell; `flush` says so.
         let _ = self.requests.send(Request::Append(line));
     }
 
     /// Waits until all lines are on the server; gives its time of the last one.
-    pub fn flush(&self) -> anyhow::Result<Option<UnixTime>> {
+    pub(crate) fn flush(&self) -> anyhow::Result<Option<UnixTime>> {
         self.ask(Request::Flush)
     }
 

@@ -14,7 +14,7 @@ use super::file;
 const COMPARED: usize = 3;
 
 /// Writes one file of a screenshot, or gives the name to an older file with the same content.
-pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {
+pub(crate) fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -> anyhow::Result<()> {
     for older in alike.take(COMPARED) {
         let is_same = file::read(&older).is_ok_and(|old| old.as_deref() == Some(content));
         // Not every file system that is exported has links; then it is written like any other.
@@ -26,7 +26,7 @@ pub fn save(path: &Path, content: &[u8], alike: impl Iterator<Item = PathBuf>) -
 }
 
 /// Lets this picture be the latest one.
-pub fn make_latest(folder: &Path, picture: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_latest(folder: &Path, picture: &Path) -> anyhow::Result<()> {
     let beside = beside(folder, LATEST_SCREEN);
     file::remove(&beside)?;
     if fs::hard_link(picture, &beside).is_err() {
@@ -37,7 +37,7 @@ pub fn make_latest(folder: &Path, picture: &Path) -> anyhow::Result<()> {
     file::remove(&beside)
 }
 
-pub fn write_page(folder: &Path, page: &str) -> anyhow::Result<()> {
+pub(crate) fn write_page(folder: &Path, page: &str) -> anyhow::Result<()> {
     let beside = beside(folder, SCREENS_PAGE);
     file::write(&beside, page)?;
     put_in_place(&beside, &folder.join(SCREENS_PAGE))

@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const SHELL_TERMINAL: &str = "/dev/tty2";
 
 /// Starts the shell server; gives the port that it listens on.
-pub fn start_server(children: &Children, authorized_keys: &[String]) -> anyhow::Result<u16> {
+pub(crate) fn start_server(children: &Children, authorized_keys: &[String]) -> anyhow::Result<u16> {
     if !Path::new(HOST_KEY).exists() {
         let mut make_key = Command::new("dropbearkey");
         make_key.args(["-t", "ed25519", "-f", HOST_KEY]).stdin(Stdio::null()).stdout(Stdio::null());
@@ -72,7 +72,7 @@ fn wait_until_it_listens(ended: &mpsc::Receiver<Departure>) -> anyhow::Result<u1
 }
 
 /// Starts the child that is literally `sleep SECONDS`.
-pub fn start_sleep(
+pub(crate) fn start_sleep(
     children: &Children,
     duration: Duration,
     at_end: impl FnOnce(Departure) + Send + 'static,
@@ -85,7 +85,7 @@ pub fn start_sleep(
 }
 
 /// Starts a root shell on tty2, in a session of its own.
-pub fn start_on_screen(children: &Children) -> anyhow::Result<()> {
+pub(crate) fn start_on_screen(children: &Children) -> anyhow::Result<()> {
     let fails = || format!("cannot open {SHELL_TERMINAL}");
     let terminal: File =
         OpenOptions::new().read(true).write(true).open(SHELL_TERMINAL).with_context(fails)?;

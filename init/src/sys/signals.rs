@@ -14,7 +14,7 @@ const WATCHED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, 
 const FAILS: &str = "cannot watch for signals";
 
 /// Gives each of them to `tell`, from a thread of its own.
-pub fn watch(tell: impl Fn(Signal) + Send + 'static) -> anyhow::Result<()> {
+pub(crate) fn watch(tell: impl Fn(Signal) + Send + 'static) -> anyhow::Result<()> {
     let mut signals = Signals::new(WATCHED.map(|signal| signal as i32)).context(FAILS)?;
     let forward = move || signals.forever().filter_map(|signal| Signal::try_from(signal).ok()).for_each(tell);
     thread::Builder::new().name("signals".to_owned()).stack_size(STACK).spawn(forward).context(FAILS)?;

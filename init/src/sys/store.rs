@@ -10,7 +10,7 @@ use super::mount;
 use crate::fstab;
 
 /// Mounts the store unless something is mounted there, and looks for the nonce.
-pub fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
+pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     let place = Path::new(layout::STORE_MOUNT_POINT);
     let source = format!("{}:{}", store.server, store.path.display());
     mount::mount_unless_mounted(&fstab::nfs(&source, place.to_owned(), "")?)?;
@@ -21,6 +21,6 @@ pub fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn close() -> anyhow::Result<()> {
+pub(crate) fn close() -> anyhow::Result<()> {
     mount::unmount(Path::new(layout::STORE_MOUNT_POINT))
 }

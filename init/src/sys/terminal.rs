@@ -12,11 +12,11 @@ use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr
 
 use super::{file, ioctl};
 
-pub const CELLS: &str = "/dev/vcsa1";
+pub(crate) const CELLS: &str = "/dev/vcsa1";
 /// Unicode characters; kernels before 4.19 do not have it.
 const UNICODE: &str = "/dev/vcsu1";
 
-pub const FIRST_VT: &str = "/dev/tty1";
+pub(crate) const FIRST_VT: &str = "/dev/tty1";
 /// Requests of linux/kd.h and linux/vt.h, which the C library does not have: get and set the modes of the keyboard
 /// and of the display, and bring a terminal to the front.
 const KDGKBMODE: libc::Ioctl = 0x4B44;
@@ -28,14 +28,14 @@ const VT_SETMODE: libc::Ioctl = 0x5602;
 const KD_TEXT: libc::c_int = 0;
 
 /// What stands on the first virtual terminal, as the kernel gives it.
-pub struct Cells {
+pub(crate) struct Cells {
     /// Of `/dev/vcsa1`.
     pub cells: Vec<u8>,
     /// Of `/dev/vcsu1`, where the kernel has it.
     pub unicode: Option<Vec<u8>>,
 }
 
-pub fn cells() -> anyhow::Result<Cells> {
+pub(crate) fn cells() -> anyhow::Result<Cells> {
     let terminal = open()?;
     if get(&terminal, KDGETMODE).with_context(|| refused("read the display's mode"))? != KD_TEXT {
         // The cells are those of before.
@@ -54,13 +54,13 @@ struct Switching {
 }
 
 /// The modes of the first terminal, as they were before a program had it.
-pub struct Modes {
+pub(crate) struct Modes {
     line: libc::termios,
     keyboard: libc::c_int,
 }
 
 /// The modes as they are now.
-pub fn modes() -> anyhow::Result<Modes> {
+pub(crate) fn modes() -> anyhow::Result<Modes> {
     let terminal = open()?;
     let line = tcgetattr(&terminal).with_context(|| refused("read the line's mode"))?;
     let keyboard = get(&terminal, KDGKBMODE).with_context(|| refused("read the keyboard's mode"))?;
@@ -69,7 +69,7 @@ pub fn modes() -> anyhow::Result<Modes> {
 
 /// Puts the modes back, throws away what was typed, and shows the terminal. A program that was killed while
 /// it had the keyboard raw leaves it so. Every part is tried.
-pub fn put_back(modes: &Modes) -> anyhow::Result<()> {
+pub(crate) fn put_back(modes: &Modes) -> anyhow::Result<()> {
     let terminal = open()?;
     let line = tcsetattr(&terminal, SetArg::TCSANOW, &Termios::from(modes.line));
     // The kernel switches terminals again, and asks no program that is gone.

@@ -7,10 +7,10 @@ use anyhow::Context as _;
 
 /// The module's device, which is also its name as a source. ENOENT: the module is not loaded. ENODEV: there is no VGA, or
 /// it is not what is displayed. EBUSY: another program has it just now.
-pub const DEVICE: &str = "/dev/ghostvga";
-pub const MODULE: &str = "ghostvga";
+pub(crate) const DEVICE: &str = "/dev/ghostvga";
+pub(crate) const MODULE: &str = "ghostvga";
 
 /// The snapshot, in the module's format.
-pub fn snapshot() -> anyhow::Result<Vec<u8>> {
+pub(crate) fn snapshot() -> anyhow::Result<Vec<u8>> {
     std::fs::read(DEVICE).with_context(|| format!("cannot read {DEVICE}"))
 }

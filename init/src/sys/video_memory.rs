@@ -13,13 +13,13 @@ use std::os::unix::fs::FileExt;
 use anyhow::Context as _;
 
 /// The device, which is also its name as a source.
-pub const DEVICE: &str = "/dev/mem";
+pub(crate) const DEVICE: &str = "/dev/mem";
 /// One byte of it is one port.
 const PORTS: &str = "/dev/port";
 /// Where a plane is seen once it is selected.
 const PLANES: usize = 0xA_0000;
 /// Bytes that are read of a plane before the registers are put back.
-pub const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = 4096;
 
 /// The ports of a VGA (IBM's manual; linux/include/video/vga.h).
 mod port {
@@ -39,13 +39,13 @@ mod port {
 }
 
 /// The registers and the memory of the machine's VGA.
-pub struct Vga {
+pub(crate) struct Vga {
     memory: File,
     ports: File,
 }
 
 impl Vga {
-    pub fn open() -> anyhow::Result<Self> {
+    pub(crate) fn open() -> anyhow::Result<Self> {
         // The kernel may keep them to itself (lockdown), or have been built without them.
         let open =
             |options: &OpenOptions, path| options.open(path).with_context(|| format!("cannot open {path}"));
@@ -53,23 +53,23 @@ impl Vga {
         Ok(Self { memory, ports: open(OpenOptions::new().read(true).write(true), PORTS)? })
     }
 
-    pub fn misc_output(&self) -> anyhow::Result<u8> {
+    pub(crate) fn misc_output(&self) -> anyhow::Result<u8> {
         self.read(port::MISC_OUTPUT)
     }
 
-    pub fn sequencer(&self) -> anyhow::Result<[u8; 5]> {
+    pub(crate) fn sequencer(&self) -> anyhow::Result<[u8; 5]> {
         self.indexed(port::SEQUENCER)
     }
 
-    pub fn crtc(&self) -> anyhow::Result<[u8; 25]> {
+    pub(crate) fn crtc(&self) -> anyhow::Result<[u8; 25]> {
         self.indexed(self.crtc_port()?)
     }
 
-    pub fn graphics(&self) -> anyhow::Result<[u8; 9]> {
+    pub(crate) fn graphics(&self) -> anyhow::Result<[u8; 9]> {
         self.indexed(port::GRAPHICS)
     }
 
-    pub fn dac_mask(&self) -> anyhow::Result<u8> {
+    pub(crate) fn dac_mask(&self) -> anyhow::Result<u8> {
         self.read(port::DAC_MASK)
     }
 
@@ -90,7 +90,7 @@ impl Vga {
     }
 
     /// The port takes an index and a value in turn; a look at the status port makes an index the next.
-    pub fn attributes(&self) -> anyhow::Result<[u8; 21]> {
+    pub(crate) fn attributes(&self) -> anyhow::Result<[u8; 21]> {
         let status = self.crtc_port()? + port::STATUS_ABOVE_CRTC;
         self.read(status)?;
         let index = self.read(port::ATTRIBUTE)?;
@@ -107,7 +107,7 @@ impl Vga {
     }
 
     /// All colours; the index and the direction are put back.
-    pub fn dac(&self) -> anyhow::Result<[u8; 768]> {
+    pub(crate) fn dac(&self) -> anyhow::Result<[u8; 768]> {
         let index = self.read(port::DAC_WRITE)?;
         let is_being_read = self.read(port::DAC_READ)? & 3 == 3;
         self.write(port::DAC_READ, 0)?;
@@ -126,7 +126,11 @@ impl Vga {
 
     /// [`CHUNK`] bytes of some planes, from `start` on: no odd/even, no chain, one plane at 0xA0000, plain reads. Then all
     /// registers are as before, whatever failed.
-    pub fn chunk<const N: usize>(&self, start: usize, planes: [u8; N]) -> anyhow::Result<[Vec<u8>; N]> {
+    pub(crate) fn chunk<const N: usize>(
+        &self,
+        start: usize,
+        planes: [u8; N],
+    ) -> anyhow::Result<[Vec<u8>; N]> {
         let graphics_index = self.read(port::GRAPHICS)?;
         let sequencer_index = self.read(port::SEQUENCER)?;
         let [read_map, mode, map] = [
@@ -183,7 +187,7 @@ impl Vga {
     }
 
     /// What programs see at an address of the processor.
-    pub fn bytes(&self, address: usize, length: usize) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, address: usize, length: usize) -> anyhow::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let at = u64::try_from(address).map_err(io::Error::other);
         let read = at.and_then(|at| self.memory.read_exact_at(&mut bytes, at));

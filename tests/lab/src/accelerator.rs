@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::wait;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accelerator {
+pub(crate) enum Accelerator {
     Kvm,
     Tcg,
 }
@@ -25,7 +25,7 @@ const TRIAL: Duration = Duration::from_secs(25);
 const KERNEL_GOT_THERE: &str = "VFS: Unable to mount root fs";
 
 impl Accelerator {
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
@@ -35,7 +35,7 @@ impl Accelerator {
 
 /// Which one works here: what `LAB_ACCEL` says, or what `cache` says about this boot of the host, or else what
 /// a trial with `kernel` shows. `scratch` is an existing folder for the trial's console.
-pub fn choose(cache: &Path, kernel: &Path, scratch: &Path) -> io::Result<Accelerator> {
+pub(crate) fn choose(cache: &Path, kernel: &Path, scratch: &Path) -> io::Result<Accelerator> {
     match std::env::var("LAB_ACCEL").as_deref() {
         Ok("kvm") => return Ok(Accelerator::Kvm),
         Ok("tcg") => return Ok(Accelerator::Tcg),

@@ -13,22 +13,22 @@
 //!
 //! The only thing in it that is simulated is the power button.
 
-pub mod accelerator;
+pub(crate) mod accelerator;
 pub mod config;
 pub mod control;
 pub mod demo;
 pub mod folder;
 pub mod lab;
 pub mod magic;
-pub mod network;
-pub mod pc;
-pub mod qmp;
+pub(crate) mod network;
+pub(crate) mod pc;
+pub(crate) mod qmp;
 pub mod running;
-pub mod servers;
+pub(crate) mod servers;
 pub mod shell;
 pub mod stand_in;
 pub mod supervisor;
-pub mod sys;
+pub(crate) mod sys;
 pub mod wait;
 
 pub use config::{LabConfig, Nic};

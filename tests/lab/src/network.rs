@@ -9,15 +9,15 @@ use crate::config::{PREFIX, PcConfig, SERVER};
 use crate::shell::run;
 
 /// The bridge, which is also the boot server's interface.
-pub const BRIDGE: &str = "br0";
+pub(crate) const BRIDGE: &str = "br0";
 
 /// The tap that a PC is plugged into. `position` is the PC's place in the lab's list: an interface's name has
 /// 15 characters at most (IFNAMSIZ), a PC's may have more.
-pub fn tap(position: usize) -> String {
+pub(crate) fn tap(position: usize) -> String {
     format!("tap{position}")
 }
 
-pub fn make(pcs: &[PcConfig]) -> anyhow::Result<()> {
+pub(crate) fn make(pcs: &[PcConfig]) -> anyhow::Result<()> {
     ip("link set lo up")?;
     ip(&format!("link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"))?;
     // A switch has a link even when all PCs are off; a bridge has one only when something on it does.

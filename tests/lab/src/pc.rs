@@ -16,15 +16,15 @@ const DISK_SIZE: u64 = 64 << 20;
 /// Memory in MiB: kernel, unpacked initrd and the imager's emulator.
 const MEMORY: u32 = 768;
 /// The disk, below the PC's folder.
-pub const DISK: &str = "disk.raw";
+pub(crate) const DISK: &str = "disk.raw";
 /// What it wrote to its serial line, below the PC's folder.
-pub const CONSOLE: &str = "console.log";
+pub(crate) const CONSOLE: &str = "console.log";
 /// The monitor's socket, below the PC's folder.
-pub const MONITOR: &str = "qmp";
+pub(crate) const MONITOR: &str = "qmp";
 
 /// QEMU's arguments for this PC: a BIOS PC whose firmware tries the network first and the disk second. The
 /// paths are relative to the PC's folder; powering off ends the process.
-pub fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<String> {
+pub(crate) fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<String> {
     let words = format!(
         "-name {name} -nodefaults -no-user-config -machine pc -accel {accel} -m {MEMORY} -smp 1 \
          -boot strict=on -display none -vga std \
@@ -79,7 +79,7 @@ const fn device(bus: DiskBus) -> &'static str {
 
 /// Makes the PC's disk: a boot sector that says that the PC booted its own disk, and behind it bytes that differ
 /// from sector to sector, so that a write anywhere shows.
-pub fn make_disk(pc: &PcConfig, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_disk(pc: &PcConfig, folder: &Path) -> anyhow::Result<()> {
     let disk = folder.join(DISK);
     run(Command::new("nasm")
         .args(["-f", "bin", "-o"])

@@ -12,11 +12,11 @@ use crate::pc::MONITOR;
 
 /// An open monitor. It talks to one at a time.
 #[derive(Debug)]
-pub struct Monitor(BufReader<UnixStream>);
+pub(crate) struct Monitor(BufReader<UnixStream>);
 
 impl Monitor {
     /// Opens the monitor of the PC in this folder.
-    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         let mut monitor = Self(BufReader::new(
             connect(folder, MONITOR).context("cannot talk to the PC's monitor: is it on?")?,
         ));
@@ -26,22 +26,22 @@ impl Monitor {
     }
 
     /// Saves a picture of the screen as PNG.
-    pub fn screendump(&mut self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn screendump(&mut self, path: &Path) -> anyhow::Result<()> {
         self.command("screendump", &json!({ "filename": path, "format": "png" }))
     }
 
     /// Writes a piece of the PC's memory to a file.
-    pub fn save_memory(&mut self, path: &Path, address: u64, size: usize) -> anyhow::Result<()> {
+    pub(crate) fn save_memory(&mut self, path: &Path, address: u64, size: usize) -> anyhow::Result<()> {
         self.command("pmemsave", &json!({ "val": address, "size": size, "filename": path }))
     }
 
     /// Presses the power button of a PC that is on.
-    pub fn power_button(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn power_button(&mut self) -> anyhow::Result<()> {
         self.command("system_powerdown", &json!({}))
     }
 
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).
-    pub fn press_keys(&mut self, keys: &[&str]) -> anyhow::Result<()> {
+    pub(crate) fn press_keys(&mut self, keys: &[&str]) -> anyhow::Result<()> {
         let keys: Vec<Value> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
         self.command("send-key", &json!({ "keys": keys }))
     }

@@ -30,7 +30,7 @@ const TFTP: u16 = 69;
 
 /// Makes everything that the servers read: copies of base root and netboot files, their configurations, and the
 /// administrator's settings and key.
-pub fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
+pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
     for (path, variable) in [(&config.base_root, "LAB_BASE_ROOT"), (&config.netboot, "LAB_NETBOOT")] {
         if !path.exists() {
             bail!(
@@ -100,7 +100,7 @@ fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
 }
 
 /// Starts all servers, inside, and waits until each answers.
-pub fn start(folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static str>> {
+pub(crate) fn start(folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static str>> {
     let no_answer = || format!("a server does not answer; its log is in {}", folder.logs().display());
     let portmapper = daemon(folder, "rpcbind", &["-f"])?;
     let any = Ipv4Addr::LOCALHOST;
@@ -163,12 +163,12 @@ fn lists_port(list: &str, port: u16) -> bool {
 }
 
 /// The kernel that the netboot files boot.
-pub fn kernel(config: &LabConfig) -> PathBuf {
+pub(crate) fn kernel(config: &LabConfig) -> PathBuf {
     config.netboot.join("vmlinuz")
 }
 
 /// Where the answer to "does KVM work here" is kept.
-pub fn accelerator_cache(config: &LabConfig) -> PathBuf {
+pub(crate) fn accelerator_cache(config: &LabConfig) -> PathBuf {
     let above = config.labs.parent().unwrap_or(repository());
     above.join("lab-accelerator")
 }

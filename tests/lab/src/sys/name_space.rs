@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// Starts `command` as the first process of new name spaces for processes, mounts and the network, and in a
 /// session of its own, so that a Ctrl-C for us is none for it.
-pub fn spawn_in_new(command: &mut Command) -> io::Result<Child> {
+pub(crate) fn spawn_in_new(command: &mut Command) -> io::Result<Child> {
     let prepare = || -> io::Result<()> {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
         setsid()?;
@@ -32,7 +32,7 @@ pub fn spawn_in_new(command: &mut Command) -> io::Result<Child> {
 
 /// Starts `command` in the name spaces of a process. It begins in the folder `/`: a folder of outside means
 /// nothing there.
-pub fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Child> {
+pub(crate) fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Child> {
     let process: OwnedFd = pidfd_open(process, PidfdFlags::empty())?;
     let children = process.try_clone()?;
     let prepare = move || -> io::Result<()> {
@@ -49,7 +49,10 @@ pub fn spawn_in_those_of(process: Pid, command: &mut Command) -> io::Result<Chil
 }
 
 /// Runs `work` where the network is that of a process.
-pub fn in_network_of<T: Send>(process: Pid, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+pub(crate) fn in_network_of<T: Send>(
+    process: Pid,
+    work: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
     let process = pidfd_open(process, PidfdFlags::empty())?;
     in_thread(|| {
         setns(&process, CloneFlags::CLONE_NEWNET)?;

@@ -9,12 +9,12 @@ use crate::magic::{ETHERTYPE_IPV4, ETHERTYPE_WAKE_ON_LAN, PROTOCOL_UDP};
 
 /// A bound packet socket (packet(7)).
 #[derive(Debug)]
-pub struct PacketSocket(OwnedFd);
+pub(crate) struct PacketSocket(OwnedFd);
 
 impl PacketSocket {
     /// Listens on this interface. The kernel hands over only Wake-on-LAN and UDP frames, so that the traffic
     /// of the clients' disks never makes one get lost.
-    pub fn open(interface: &str) -> io::Result<Self> {
+    pub(crate) fn open(interface: &str) -> io::Result<Self> {
         let index = nix::net::if_::if_nametoindex(interface)?;
         // SAFETY: socket(2) takes no pointers. Protocol 0 receives nothing until bound.
         let raw = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
@@ -60,13 +60,13 @@ impl PacketSocket {
     }
 
     /// The next frame that is there, cut to the buffer's size; waits for one if there is none.
-    pub fn receive<'buffer>(&self, buffer: &'buffer mut [u8]) -> io::Result<&'buffer [u8]> {
+    pub(crate) fn receive<'buffer>(&self, buffer: &'buffer mut [u8]) -> io::Result<&'buffer [u8]> {
         let length = nix::sys::socket::recv(self.0.as_raw_fd(), buffer, nix::sys::socket::MsgFlags::empty())?;
         Ok(&buffer[..length])
     }
 
     /// Sends a whole frame, Ethernet header included.
-    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, frame: &[u8]) -> io::Result<()> {
         nix::sys::socket::send(self.0.as_raw_fd(), frame, nix::sys::socket::MsgFlags::empty())?;
         Ok(())
     }
