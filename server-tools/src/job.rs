@@ -18,130 +18,26 @@ pub mod imager;
 pub mod note;
 pub mod order;
 pub mod pace;
+pub mod phase;
+pub mod plan;
 pub mod said;
 pub mod step;
 pub mod swapping;
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ghost_contract::order::AtEnd;
-use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime, report};
+use ghost_contract::{JobId, MacAddress, UnixTime, report};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
 pub use ending::{Ending, Failure, FailureKind};
 pub use note::Note;
+pub use phase::Phase;
+pub use plan::{AlreadyOn, Identity, Limits, Plan};
 pub use said::Said;
 pub use step::Step;
 pub use swapping::Swapping;
-
-/// What is to be done, and to whom. Does not change while the job runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    pub id: JobId,
-    pub host: HostName,
-    pub mac: MacAddress,
-    pub ip: Ipv4Addr,
-    pub mode: Mode,
-    /// How long each phase may take.
-    pub limits: Limits,
-    /// Whether a client that is on already may be used.
-    pub already_on: AlreadyOn,
-    /// What the client does at the end.
-    pub at_end: AtEnd,
-}
-
-/// What is made of a client that is on before the job begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlreadyOn {
-    /// The job is refused: somebody may sit there.
-    Refuse,
-    /// The job goes ahead; somebody boots it anew by hand.
-    Accept,
-}
-
-/// How long each phase may take, and how often something is done in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// How long is listened whether the client is on already.
-    pub probing: Duration,
-    /// From the first magic packet to the report that the client is up.
-    pub up: Duration,
-    /// From up to the claim of the order.
-    pub claim: Duration,
-    /// From the claim to the client's last line.
-    pub imaging: Duration,
-    /// From that line until nobody answers any more.
-    pub off: Duration,
-    /// How long nobody must have answered.
-    pub quiet: Duration,
-    /// How long a client that is up may be neither heard of nor answer.
-    pub lost: Duration,
-    /// How often a magic packet is sent.
-    pub wake_every: Duration,
-}
-
-impl Limits {
-    /// The fixed ones, and those that the administrator sets.
-    pub const fn new(up: Duration, job: Duration, off: Duration) -> Self {
-        Self {
-            probing: Duration::from_millis(1_500),
-            up,
-            claim: Duration::from_secs(120),
-            imaging: job,
-            off,
-            quiet: Duration::from_secs(5),
-            lost: Duration::from_secs(300),
-            wake_every: Duration::from_secs(5),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// It is listened whether the client is on already.
-    Probing,
-    /// Tree and order are made.
-    Preparing,
-    /// They are made; the swap is next.
-    Prepared,
-    /// The DHCP configuration is swapped; the server takes it up.
-    Swapped,
-    /// Magic packets go out until the client is up.
-    Woken,
-    /// It is up; the swap is being reverted, or could not be yet.
-    Up,
-    /// It is reverted; the client has not claimed the order yet.
-    Reverted,
-    Imaging,
-    /// The client has written its last line.
-    GoingOff,
-    /// What was done is undone, kept and recorded.
-    Finishing,
-    Closed,
-}
-
-impl Phase {
-    /// The word for it on screens.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Probing => "probing",
-            Self::Preparing => "preparing",
-            Self::Prepared => "prepared",
-            Self::Swapped => "swapped",
-            Self::Woken => "woken",
-            Self::Up => "up",
-            Self::Reverted => "reverted",
-            Self::Imaging => "imaging",
-            Self::GoingOff => "going off",
-            Self::Finishing => "finishing",
-            Self::Closed => "closed",
-        }
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::dhcp::offer::outstanding;
 use crate::exit::Exit;
-use crate::job::{Failure, Said, Step, Swapping};
+use crate::job::{Failure, Identity, Said, Step, Swapping};
 use crate::output::{Form, Output};
 use crate::runner::steps::{Steps, Work};
 use crate::site::Site;
@@ -59,8 +59,8 @@ impl Recovered {
 
     fn begin(state: &State) -> Self {
         Self {
-            host: state.begun.host.clone(),
-            job: state.begun.job.clone(),
+            host: state.begun.identity.host.clone(),
+            job: state.begun.identity.job.clone(),
             done: Vec::new(),
             failed: Vec::new(),
             remarks: Vec::new(),
@@ -246,7 +246,7 @@ fn set_aside(
     let why = damage.unwrap_or_else(|| "it says nothing".to_owned());
     let mut damaged = Damaged { entry: path.to_owned(), why, host: None, kept: None, remarks: Vec::new() };
     if let Some(state) = state {
-        damaged.host = Some(state.begun.host.clone());
+        damaged.host = Some(state.begun.identity.host.clone());
         let mut recovered = Recovered::begin(&state);
         let steps = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
         recovered.perform_all(site, entry.clone(), &state, &steps.collect::<Vec<_>>(), waiting);
@@ -267,10 +267,11 @@ fn set_aside(
 /// have had a job: then they were offered something else once. Others may boot from the network always.
 pub fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
     let state_folder = &site.ghostrc.state_folder;
-    let had_a_job: Vec<HostName> = record::all(state_folder)?.into_iter().map(|record| record.host).collect();
+    let had_a_job: Vec<HostName> =
+        record::all(state_folder)?.into_iter().map(|record| record.identity.host).collect();
     let seen = journal::look_at_all(state_folder)?;
     let has_a_job: Vec<HostName> =
-        seen.into_iter().filter_map(|seen| seen.says.state).map(|state| state.begun.host).collect();
+        seen.into_iter().filter_map(|seen| seen.says.state).map(|state| state.begun.identity.host).collect();
     let is_stray = |host: &HostName| {
         had_a_job.contains(host) && !has_a_job.contains(host) && !paths::by_hand(state_folder, host).exists()
     };
@@ -318,15 +319,16 @@ pub fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
     let orphans = seen.into_iter().filter(|seen| !seen.owned).filter_map(|seen| seen.says.state);
     let left = orphans.map(|state| {
-        let client = client_state(&Tree::of(&site.ghostrc.base_root, state.begun.ip), &state.begun);
+        let client = client_state(&Tree::of(&site.ghostrc.base_root, state.begun.identity.ip), &state.begun);
         let steps = state.left_over(client);
-        Left { host: state.begun.host, job: state.begun.job, steps }
+        let Identity { host, job, .. } = state.begun.identity;
+        Left { host, job, steps }
     });
     Ok(left.collect())
 }
 
 fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(&str)) -> Recovered {
-    let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
+    let tree = Tree::of(&site.ghostrc.base_root, state.begun.identity.ip);
     let client = client_state(&tree, &state.begun);
     let mut recovered = Recovered { at_work: client == ClientState::AtWork, ..Recovered::begin(&state) };
     recovered.perform_all(site, entry, &state, &state.left_over(client), waiting);
@@ -335,7 +337,7 @@ fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(
 
 fn client_state(tree: &Tree, begun: &Begun) -> ClientState {
     let Ok(bytes) = tree.whole_report() else { return ClientState::Gone };
-    let said = Said::of(&report::read(&bytes).entries, &begun.job);
+    let said = Said::of(&report::read(&bytes).entries, &begun.identity.job);
     if !said.claimed {
         return ClientState::Gone;
     }
@@ -356,15 +358,16 @@ fn client_state(tree: &Tree, begun: &Begun) -> ClientState {
 
 /// Whether the client answers on the network. Where nobody can be asked, nobody answers.
 fn answers(begun: &Begun) -> bool {
-    let Ok(interface) = Interface::towards(begun.ip) else { return false };
-    if !interface.is_neighbour(begun.ip) {
+    let Identity { ip, mac, .. } = begun.identity;
+    let Ok(interface) = Interface::towards(ip) else { return false };
+    if !interface.is_neighbour(ip) {
         return echoes(begun);
     }
-    let found = Arp::open(&interface).ok().and_then(|arp| arp.find(begun.ip, LISTENING));
-    found.is_some_and(|mac| mac == begun.mac)
+    let found = Arp::open(&interface).ok().and_then(|arp| arp.find(ip, LISTENING));
+    found.is_some_and(|found| found == mac)
 }
 
 /// Whether an operating system answers. A management controller answers ARP for a machine that is off.
 fn echoes(begun: &Begun) -> bool {
-    Icmp::open().is_ok_and(|icmp| icmp.find(begun.ip, LISTENING))
+    Icmp::open().is_ok_and(|icmp| icmp.find(begun.identity.ip, LISTENING))
 }

@@ -80,17 +80,17 @@ fn in_use(site: &Site, catalog: &Catalog, host: &HostName) -> anyhow::Result<InU
     let mut in_use = InUse::default();
     for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
         let Some(begun) = seen.says.state.map(|state| state.begun) else { continue };
-        if begun.host != *host {
+        if begun.identity.host != *host {
             continue;
         }
         match begun.generation {
             Some(generation) => in_use.generations.extend([generation]),
-            None if matches!(begun.mode, Mode::Verify | Mode::Restore) => {
+            None if matches!(begun.identity.mode, Mode::Verify | Mode::Restore) => {
                 in_use.generations.extend(catalog.list_host(host)?.into_iter().map(|one| one.generation));
             }
             None => {}
         }
-        in_use.jobs.insert(begun.job);
+        in_use.jobs.insert(begun.identity.job);
     }
     Ok(in_use)
 }

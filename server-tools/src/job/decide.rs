@@ -203,7 +203,7 @@ impl Job {
     }
 
     fn answered(&mut self, mac: MacAddress, now: Duration) -> Vec<Action> {
-        if mac != self.plan.mac {
+        if mac != self.plan.identity.mac {
             let known = self.seen.stranger.replace(mac) == Some(mac);
             return match self.phase {
                 Phase::Probing => self.end(Ending::AddressTaken { by: mac }, now),
@@ -228,13 +228,13 @@ impl Job {
         self.seen.spoke = Some(now);
         let mut actions = Vec::new();
         match &entry.event {
-            report::Event::Up { mac, .. } if *mac != self.plan.mac => {
+            report::Event::Up { mac, .. } if *mac != self.plan.identity.mac => {
                 return vec![Action::Tell(Note::OtherUp { mac: *mac })];
             }
             report::Event::Progressed(progress) => actions.extend(self.does_something_else(progress)),
             _ => {}
         }
-        self.seen.said.hear(&entry, &self.plan.id);
+        self.seen.said.hear(&entry, &self.plan.identity.job);
         actions.push(Action::Tell(Note::Reported { event: entry.event }));
         actions.extend(self.catch_up(now));
         actions
@@ -430,7 +430,8 @@ impl Job {
     /// Keeps in the record that a restore has left a disk that must not be used, and tells of it unless the client
     /// has. A client that ends without an outcome has told nothing of its disk either.
     fn disk_at_stake(&mut self, ending: &Ending) -> Option<Action> {
-        let is_restore = self.plan.mode == Mode::Restore && self.seen.said.claimed && !ending.is_success();
+        let is_restore =
+            self.plan.identity.mode == Mode::Restore && self.seen.said.claimed && !ending.is_success();
         let is_unknown = self.seen.said.outcome.is_none();
         if !is_restore || !(is_unknown || self.seen.said.disk_incomplete) {
             return None;
@@ -454,15 +455,15 @@ impl Job {
         }
         // A tree that could not be made whole may be there in part.
         if self.begun.contains(&Step::MakeTree) {
-            if self.plan.mode == Mode::Backup {
+            if self.plan.identity.mode == Mode::Backup {
                 steps.push(if ending.is_success() { Step::FinishGeneration } else { Step::SetAside });
             }
             // A client that still works on it has been given up: its disk is told of as one that must not be used.
-            if self.plan.mode == Mode::Restore {
+            if self.plan.identity.mode == Mode::Restore {
                 steps.push(Step::RemoveScratch);
             }
             steps.push(Step::Withdraw);
-            if self.plan.mode == Mode::Backup && ending.is_success() {
+            if self.plan.identity.mode == Mode::Backup && ending.is_success() {
                 steps.push(Step::Prune);
             }
         }
@@ -502,7 +503,7 @@ impl Job {
 
     /// What remains of the job and how it is put right, for the last line; none if nothing remains.
     fn left_undone(&self) -> Option<String> {
-        let host = &self.plan.host;
+        let host = &self.plan.identity.host;
         let swap = match self.swapping {
             Swapping::Own => None,
             Swapping::Swapped => Some(format!(

@@ -72,7 +72,7 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Phase { phase } => f.write_str(phase_words(*phase)),
+            Self::Phase { phase } => f.write_str(phase.words()),
             Self::Waking => f.write_str("sending magic packets"),
             Self::Answers => f.write_str("answers on the network"),
             Self::OnlyArp => f.write_str(
@@ -108,22 +108,6 @@ impl Note {
 /// What is said of a restore whose end nobody knows.
 pub const AT_STAKE: &str = "the restore did not come to its end: the disk is incomplete, or may be, and must not be used \
                             before another restore has succeeded";
-
-const fn phase_words(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Probing => "looking whether it is on already",
-        Phase::Preparing => "making the tree and the order",
-        Phase::Prepared => "tree and order are made",
-        Phase::Swapped => "swapped: DHCP offers the boot file",
-        Phase::Woken => "DHCP server restarted",
-        Phase::Up => "up: reverting the DHCP entry",
-        Phase::Reverted => "reverted: DHCP offers what it did before",
-        Phase::Imaging => "at work",
-        Phase::GoingOff => "waiting until it is really off",
-        Phase::Finishing => "finishing",
-        Phase::Closed => "closed",
-    }
-}
 
 fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match event {

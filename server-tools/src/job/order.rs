@@ -8,7 +8,7 @@ use ghost_contract::order::{
 };
 use ghost_contract::{Generation, Mode, Nonce, Order, UnixTime};
 
-use super::Plan;
+use super::{Identity, Plan};
 
 /// How long after the imager's start nothing needs to move.
 const GRACE: Duration = Duration::from_secs(120);
@@ -38,17 +38,19 @@ pub struct Particulars {
 
 /// The order of a job that begins now.
 pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: UnixTime) -> Order {
+    // The client learns its address from DHCP.
+    let Identity { job, host, mac, ip: _, mode } = plan.identity.clone();
     Order {
         version: VERSION,
-        job: plan.id.clone(),
-        host: plan.host.clone(),
-        mac: plan.mac,
-        mode: plan.mode,
+        job,
+        host,
+        mac,
+        mode,
         issued: now,
         expires: now.plus(settings.expires),
         store: Some(particulars.store),
         nonce: particulars.nonce,
-        prompts: prompts(plan.mode, particulars.imager.as_ref()),
+        prompts: prompts(mode, particulars.imager.as_ref()),
         imager: particulars.imager,
         disk: settings.disk.clone(),
         generation: particulars.generation,

@@ -120,11 +120,11 @@ impl<'a> Linux<'a> {
     pub fn add(&mut self, work: Work, settings: Settings, network: Option<Network>) -> anyhow::Result<()> {
         let interface = match &settings.interface {
             Some(name) => Interface::named(name)?,
-            None => Interface::towards(work.begun.ip)?,
+            None => Interface::towards(work.begun.identity.ip)?,
         };
         interface.require_link()?;
         let ask = || format!("cannot ask on {} who is on; this needs root's rights", interface.name);
-        let is_neighbour = interface.is_neighbour(work.begun.ip);
+        let is_neighbour = interface.is_neighbour(work.begun.identity.ip);
         if self.icmp.is_none() {
             self.icmp = Some(Icmp::open().with_context(ask)?);
         }
@@ -138,10 +138,10 @@ impl<'a> Linux<'a> {
                 self.wires.len() - 1
             }
         };
-        let tree = Tree::of(&self.site.ghostrc.base_root, work.begun.ip);
+        let tree = Tree::of(&self.site.ghostrc.base_root, work.begun.identity.ip);
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
-        let expected = self.catalog.expected(&work.begun.host, work.begun.mode, generation);
-        self.output.begin(&work.begun.host, work.begun.mode, expected);
+        let expected = self.catalog.expected(&work.begun.identity.host, work.begun.identity.mode, generation);
+        self.output.begin(&work.begun.identity.host, work.begun.identity.mode, expected);
         self.clients.push(Client { work, settings, tree, wire, beyond, offset: 0, elsewhere: None });
         Ok(())
     }
@@ -164,7 +164,7 @@ impl<'a> Linux<'a> {
                 Err(failure) => self.became_of(index, step, Err(failure)),
             };
         }
-        let (output, host) = (&mut *self.output, job.plan().host.clone());
+        let (output, host) = (&mut *self.output, job.plan().identity.host.clone());
         let mut waiting = |holder: &str| {
             let text = format!("waiting for the DHCP configuration, which is held by {holder}");
             output.note(&host, &Note::Warning { text });
@@ -204,7 +204,7 @@ impl<'a> Linux<'a> {
         if let Some(client) = self.clients.get_mut(index) {
             events.extend(client.work.unwritten.drain(..).map(Event::Unwritten));
             for text in client.work.remarks.drain(..) {
-                self.output.note(&client.work.begun.host, &Note::Warning { text });
+                self.output.note(&client.work.begun.identity.host, &Note::Warning { text });
             }
         }
         events.push(match result {
@@ -229,7 +229,7 @@ impl<'a> Linux<'a> {
         let password = client.settings.secure_on.as_ref().map(|password| password.bytes());
         let Some(wire) = self.wires.get(client.wire) else { return Ok(()) };
         wire.interface.require_link()?;
-        wire.waker.wake(client.work.begun.mac, password, client.beyond)
+        wire.waker.wake(client.work.begun.identity.mac, password, client.beyond)
     }
 
     fn tell(&mut self, index: usize, job: &Job, note: &Note) {
@@ -239,9 +239,9 @@ impl<'a> Linux<'a> {
         if let (Note::Reported { event: Reported::Sampled { .. } }, Some(sample)) =
             (note, job.seen().said.sample())
         {
-            self.output.reading(&job.plan().host, sample);
+            self.output.reading(&job.plan().identity.host, sample);
         }
-        self.output.note(&job.plan().host, note);
+        self.output.note(&job.plan().identity.host, note);
     }
 
     /// Phases go into the journal for those who ask for the status. It is no harm if one cannot be written.
@@ -281,11 +281,9 @@ impl<'a> Linux<'a> {
         for (number, wire) in self.wires.iter().enumerate() {
             // An interface that has gone away answers nothing; the deadlines see to the rest.
             while let Ok(Some(answer)) = wire.arp.answer() {
-                let asked = self
-                    .clients
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, client)| client.wire == number && client.work.begun.ip == answer.ip);
+                let asked = self.clients.iter().enumerate().filter(|(_, client)| {
+                    client.wire == number && client.work.begun.identity.ip == answer.ip
+                });
                 events.extend(asked.map(|(index, _)| (index, Event::Answered(answer.mac))));
             }
         }
@@ -297,7 +295,7 @@ impl<'a> Linux<'a> {
         let mut events = Vec::new();
         while let Some(Ok(Some(from))) = self.icmp.as_ref().map(Icmp::answer) {
             let asked = self.clients.iter().enumerate();
-            let asked = asked.filter(|(_, client)| client.work.begun.ip == from);
+            let asked = asked.filter(|(_, client)| client.work.begun.identity.ip == from);
             events.extend(asked.map(|(index, _)| (index, Event::Echoed)));
         }
         events
@@ -307,8 +305,8 @@ impl<'a> Linux<'a> {
     fn probe(&self, index: usize) {
         let Some(client) = self.clients.get(index) else { return };
         let _unasked = match (self.wires.get(client.wire), &self.icmp) {
-            (_, Some(icmp)) if !self.is_neighbour(client) => icmp.ask(client.work.begun.ip),
-            (Some(wire), _) => wire.arp.ask(client.work.begun.ip),
+            (_, Some(icmp)) if !self.is_neighbour(client) => icmp.ask(client.work.begun.identity.ip),
+            (Some(wire), _) => wire.arp.ask(client.work.begun.identity.ip),
             (None, _) => Ok(()),
         };
     }
@@ -317,12 +315,14 @@ impl<'a> Linux<'a> {
     fn echo(&self, index: usize) {
         let asked = self.clients.get(index).filter(|client| self.is_neighbour(client));
         if let (Some(client), Some(icmp)) = (asked, &self.icmp) {
-            let _unasked = icmp.ask(client.work.begun.ip);
+            let _unasked = icmp.ask(client.work.begun.identity.ip);
         }
     }
 
     fn is_neighbour(&self, client: &Client) -> bool {
-        self.wires.get(client.wire).is_none_or(|wire| wire.interface.is_neighbour(client.work.begun.ip))
+        self.wires
+            .get(client.wire)
+            .is_none_or(|wire| wire.interface.is_neighbour(client.work.begun.identity.ip))
     }
 
     fn stops(&mut self) -> Vec<(usize, Event)> {
@@ -332,7 +332,8 @@ impl<'a> Linux<'a> {
 
     /// The jobs that another ghostctl asks to stop.
     fn cancels(&self) -> Vec<(usize, Event)> {
-        let asked = |client: &Client| cancel::take(&self.site.ghostrc.state_folder, &client.work.begun.job);
+        let asked =
+            |client: &Client| cancel::take(&self.site.ghostrc.state_folder, &client.work.begun.identity.job);
         let clients = self.clients.iter().enumerate().filter(|(_, client)| asked(client));
         clients.map(|(index, _)| (index, Event::StopAsked("ghostctl cancel".to_owned()))).collect()
     }

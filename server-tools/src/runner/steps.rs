@@ -19,7 +19,7 @@ use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::exit::Exit;
-use crate::job::{Failure, FailureKind, Job, Phase, Step};
+use crate::job::{Failure, FailureKind, Identity, Job, Phase, Step};
 use crate::site::Site;
 use crate::state::journal::{Begun, Entry, JournalError, Line, State};
 use crate::state::record::{self, Record, RecordError};
@@ -228,9 +228,12 @@ impl Steps<'_> {
                 let ghostrc = &self.site.ghostrc;
                 let _kept = match &begun.generation {
                     Some(generation) => {
-                        let lock =
-                            keep_removals_out(&ghostrc.state_folder, &begun.host, self.site.lock_timeout)?;
-                        self.catalog.show(&begun.host, generation.clone())?;
+                        let lock = keep_removals_out(
+                            &ghostrc.state_folder,
+                            &begun.identity.host,
+                            self.site.lock_timeout,
+                        )?;
+                        self.catalog.show(&begun.identity.host, generation.clone())?;
                         Some(lock)
                     }
                     None => None,
@@ -242,10 +245,12 @@ impl Steps<'_> {
                 return self.offer_all(step, &mut [work], waiting).pop().unwrap_or(Ok(()));
             }
             Step::AskToStop => self.tree(work).ask_to_stop()?,
-            Step::SetAside => work.image = self.catalog.set_aside(&begun.host, &begun.job)?,
-            Step::RemoveScratch => self.catalog.remove_staging(&begun.host, &begun.job)?,
+            Step::SetAside => {
+                work.image = self.catalog.set_aside(&begun.identity.host, &begun.identity.job)?
+            }
+            Step::RemoveScratch => self.catalog.remove_staging(&begun.identity.host, &begun.identity.job)?,
             Step::Withdraw => {
-                self.tree(work).withdraw(&begun.job)?;
+                self.tree(work).withdraw(&begun.identity.job)?;
                 self.catalog.remove_nonce(&begun.nonce)?;
             }
             Step::Record => self.record(work, job)?,
@@ -261,11 +266,11 @@ impl Steps<'_> {
     }
 
     fn tree(&self, work: &Work) -> Tree {
-        Tree::of(&self.site.ghostrc.base_root, work.begun.ip)
+        Tree::of(&self.site.ghostrc.base_root, work.begun.identity.ip)
     }
 
     fn make_tree(&self, work: &Work) -> Result<(), StepError> {
-        let Begun { job, host, mode, nonce, .. } = &work.begun;
+        let Begun { identity: Identity { job, host, mode, .. }, nonce, .. } = &work.begun;
         self.catalog.write_nonce(nonce)?;
         if *mode == Mode::Backup || work.order.as_ref().is_some_and(Order::needs_scratch) {
             self.catalog.stage(host, job)?;
@@ -289,7 +294,7 @@ impl Steps<'_> {
         let Some(imager) = work.begun.imager.clone() else {
             return Err(StepError::NoImager);
         };
-        let Begun { host, job: id, mac, mode, at, .. } = work.begun.clone();
+        let Begun { identity: Identity { host, job: id, mac, mode, .. }, at, .. } = work.begun.clone();
         let began = |phase| work.phases.iter().find(|(found, _)| *found == phase).map(|(_, at)| *at);
         let facts = Facts {
             mac,
@@ -310,7 +315,8 @@ impl Steps<'_> {
     }
 
     fn pruning(&self, work: &Work) -> Task {
-        let (site, catalog, host) = (self.site.clone(), self.catalog.clone(), work.begun.host.clone());
+        let (site, catalog, host) =
+            (self.site.clone(), self.catalog.clone(), work.begun.identity.host.clone());
         Box::new(move || {
             let pruned = pruning::prune(&site, &catalog, &host, Resolve::Remove);
             let result = pruned.map(|plan| Yield::Remark(removed(&plan))).map_err(StepError::from);
@@ -364,9 +370,11 @@ impl Steps<'_> {
     }
 
     fn swap(&self, works: &mut [&mut Work], waiting: &mut dyn FnMut(&str)) -> Vec<Result<(), StepError>> {
-        let hosts: Vec<HostName> = works.iter().map(|work| work.begun.host.clone()).collect();
+        let hosts: Vec<HostName> = works.iter().map(|work| work.begun.identity.host.clone()).collect();
         let mut intend = |host: &HostName, intended: &Swap| {
-            let Some(work) = works.iter_mut().find(|work| work.begun.host == *host) else { return Ok(()) };
+            let Some(work) = works.iter_mut().find(|work| work.begun.identity.host == *host) else {
+                return Ok(());
+            };
             work.swap = Some(intended.clone());
             let written = work.journal.as_ref().map(|journal| journal.append(&Line::Swaps(intended.clone())));
             Ok(written.transpose().map(|_written| ())?)
@@ -385,8 +393,10 @@ impl Steps<'_> {
 
     fn revert(&self, works: &mut [&mut Work], waiting: &mut dyn FnMut(&str)) -> Vec<Result<(), StepError>> {
         // Without an intent nothing was changed.
-        let swapped: Vec<(HostName, Swap)> =
-            works.iter().filter_map(|work| Some((work.begun.host.clone(), work.swap.clone()?))).collect();
+        let swapped: Vec<(HostName, Swap)> = works
+            .iter()
+            .filter_map(|work| Some((work.begun.identity.host.clone(), work.swap.clone()?)))
+            .collect();
         if swapped.is_empty() {
             return works.iter().map(|_| Ok(())).collect();
         }
@@ -431,15 +441,10 @@ impl Steps<'_> {
     }
 
     fn record(&self, work: &Work, job: Option<&Job>) -> Result<(), StepError> {
-        let Begun { job: id, host, mac, ip, mode, at, .. } = work.begun.clone();
         let report = self.tree(work).whole_report().unwrap_or_default();
         let record = Record {
-            job: id,
-            host,
-            mac,
-            ip,
-            mode,
-            began: at,
+            identity: work.begun.identity.clone(),
+            began: work.begun.at,
             ended: clock::now(),
             phases: work.phases.clone(),
             ending: job.and_then(Job::ending).cloned(),

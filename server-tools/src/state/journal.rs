@@ -33,6 +33,7 @@ pub use left::{ClientState, State};
 pub use line::{Begun, Line, VERSION};
 
 use super::paths;
+use crate::job::Identity;
 use crate::sys::clock;
 use crate::sys::lock::try_alone;
 
@@ -66,7 +67,7 @@ fn busy(owner: &Option<State>) -> String {
     owner.as_ref().map_or_else(
         || "another job for the same address ends at this moment".to_owned(),
         |state| {
-            let Begun { host, mode, job, pid, at, .. } = &state.begun;
+            let Begun { identity: Identity { host, mode, job, .. }, pid, at, .. } = &state.begun;
             let since = crate::calendar::for_people(*at);
             format!("{host} is busy: {mode} {job} runs since {since} (pid {pid})")
         },
@@ -103,7 +104,7 @@ impl Entry {
     /// orphans takes it for one.
     pub fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
         let folder = paths::journal(state_folder);
-        let path = path(state_folder, begun.ip);
+        let path = path(state_folder, begun.identity.ip);
         let open_error = |error| JournalError::Open(path.clone(), error);
         fs::create_dir_all(&folder).map_err(open_error)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::APPEND;

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime};
+use ghost_contract::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::paths;
 use crate::dhcp::Swap;
-use crate::job::{Ending, Failure, Phase, Sample};
+use crate::job::{Ending, Failure, Identity, Phase, Sample};
 use crate::sys::atomic::{self, AtomicError, Real};
 
 /// The record, below its job's folder.
@@ -21,11 +20,8 @@ const REPORT: &str = "report.jsonl";
 /// What is kept of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    pub job: JobId,
-    pub host: HostName,
-    pub mac: MacAddress,
-    pub ip: Ipv4Addr,
-    pub mode: Mode,
+    #[serde(flatten)]
+    pub identity: Identity,
     pub began: UnixTime,
     pub ended: UnixTime,
     /// When it came to which phase.
@@ -54,7 +50,7 @@ pub enum RecordError {
 
 /// Keeps a record and the report that belongs to it.
 pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
-    let folder = paths::record(state_folder, &record.job);
+    let folder = paths::record(state_folder, &record.identity.job);
     fs::create_dir_all(&folder).map_err(|error| RecordError::Folder(folder.clone(), error))?;
     if !report.is_empty() {
         atomic::replace(&folder.join(REPORT), report, &mut Real)?;
@@ -82,6 +78,6 @@ pub fn all(state_folder: &Path) -> Result<Vec<Record>, RecordError> {
             serde_json::from_slice(&bytes).map_err(|error| RecordError::Content(path, error))?;
         records.push(record);
     }
-    records.sort_by(|one: &Record, other| one.job.cmp(&other.job));
+    records.sort_by(|one: &Record, other| one.identity.job.cmp(&other.identity.job));
     Ok(records)
 }

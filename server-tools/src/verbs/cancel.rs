@@ -25,18 +25,18 @@ const CANNOT_ASK: &str = "cannot ask for the stop";
 pub(super) fn run(site: &Site, host: &HostName, dry_run: bool, output: &mut Output) -> anyhow::Result<Exit> {
     let state_folder = &site.ghostrc.state_folder;
     let running = find(site, host)?.ok_or_else(|| anyhow!("{host} has no job"))?;
-    let (job, pid) = (&running.begun.job, running.begun.pid);
+    let (job, pid) = (&running.begun.identity.job, running.begun.pid);
     if dry_run {
         tell(host, job, false, &format!("would ask {job} (pid {pid}) to stop; nothing was changed"), output);
         return Ok(Exit::Done);
     }
     let watch = Watch::new().context(CANNOT_ASK)?;
     let _looked_now_and_then = watch.add(&paths::journal(state_folder));
-    cancel::ask(state_folder, &running.begun.job).context(CANNOT_ASK)?;
+    cancel::ask(state_folder, &running.begun.identity.job).context(CANNOT_ASK)?;
     tell(host, job, false, &format!("asked {job} (pid {pid}) to stop"), output);
     let deadline = clock::uptime() + PATIENCE;
     while clock::uptime() < deadline {
-        if find(site, host)?.is_none_or(|now| now.begun.job != running.begun.job) {
+        if find(site, host)?.is_none_or(|now| now.begun.identity.job != running.begun.identity.job) {
             tell(host, job, true, "stopped", output);
             return Ok(Exit::Done);
         }
@@ -65,7 +65,7 @@ fn tell(host: &HostName, job: &JobId, stopped: bool, words: &str, output: &mut O
 /// The job of a host whose owner lives.
 fn find(site: &Site, host: &HostName) -> anyhow::Result<Option<State>> {
     for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
-        match seen.says.state.filter(|state| state.begun.host == *host) {
+        match seen.says.state.filter(|state| state.begun.identity.host == *host) {
             Some(state) if seen.owned => return Ok(Some(state)),
             Some(_) => {
                 return Err(anyhow!("the ghostctl of the job of {host} is gone; run 'ghostctl recover'"));

@@ -23,7 +23,7 @@ use crate::doctor::{Check, State};
 use crate::exit::{Exit, WithExit};
 use crate::job::imager;
 use crate::job::order::{Particulars, order};
-use crate::job::{self, AlreadyOn, Job, Limits, Note, Plan};
+use crate::job::{self, AlreadyOn, Identity, Job, Limits, Note, Plan};
 use crate::output::{Form, Output};
 use crate::recovery;
 use crate::runner::drive;
@@ -200,11 +200,13 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan
     let Intent { host, settings, .. } = intent;
     let random = random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?;
     Ok(Plan {
-        id: job::id(clock::now(), random).context("cannot make the job's name").exit(Exit::Bug)?,
-        host: host.name.clone(),
-        mac: host.mac,
-        ip: host.ip,
-        mode,
+        identity: Identity {
+            job: job::id(clock::now(), random).context("cannot make the job's name").exit(Exit::Bug)?,
+            host: host.name.clone(),
+            mac: host.mac,
+            ip: host.ip,
+            mode,
+        },
         limits: Limits::new(settings.up_deadline, settings.job_deadline, settings.off_deadline),
         already_on: if arguments.already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse },
         at_end: AtEnd::PowerOff,
@@ -225,11 +227,7 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyh
     let limits = &plan.limits;
     let begun = Begun {
         version: VERSION,
-        job: plan.id.clone(),
-        host: plan.host.clone(),
-        mac: plan.mac,
-        ip: plan.ip,
-        mode: plan.mode,
+        identity: plan.identity.clone(),
         pid: std::process::id(),
         at: now,
         nonce,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::catalog::Catalog;
 use crate::cli::{Pictures, ScreenArgs};
 use crate::exit::{Exit, WithExit};
+use crate::job::Identity;
 use crate::output::picture::{self, Graphics};
 use crate::output::{Form, Output};
 use crate::site::Site;
@@ -31,9 +32,7 @@ const LARGEST: u64 = 64 << 20;
 /// A host's job, running or over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Subject {
-    host: HostName,
-    job: JobId,
-    mode: Mode,
+    identity: Identity,
     tree: Tree,
     runs: bool,
 }
@@ -72,7 +71,8 @@ fn follow(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     loop {
-        let is_over = running(site, &subject.host)?.is_none_or(|now| now.job != subject.job);
+        let is_over =
+            running(site, &subject.identity.host)?.is_none_or(|now| now.identity.job != subject.identity.job);
         let newest = subject.newest(site)?;
         if let Some(name) = newest.filter(|name| shown.as_ref() != Some(name)) {
             show(site, subject, &name, arguments, output)?;
@@ -88,11 +88,12 @@ fn follow(
 /// Has the client take one now; gives its name.
 fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> anyhow::Result<String> {
     if !subject.runs {
-        let not_running = anyhow!("{} has no job that runs: nobody can look at its screen now", subject.host);
+        let not_running =
+            anyhow!("{} has no job that runs: nobody can look at its screen now", subject.identity.host);
         return Err(not_running.exit(Exit::Usage));
     }
-    if subject.mode == Mode::Test {
-        let Subject { host, mode, .. } = subject;
+    if subject.identity.mode == Mode::Test {
+        let Identity { host, mode, .. } = &subject.identity;
         return Err(anyhow!("the job of {host} is a {mode}, which takes no screenshots").exit(Exit::Usage));
     }
     subject.tree.ask_for_screen(&clock::now().as_millis().to_string())?;
@@ -104,7 +105,7 @@ fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> anyhow::Result<S
         }
         std::thread::sleep(LOOK_AGAIN);
     }
-    Err(anyhow!("{} has not answered with a screenshot in time", subject.host).exit(Exit::Busy))
+    Err(anyhow!("{} has not answered with a screenshot in time", subject.identity.host).exit(Exit::Busy))
 }
 
 fn is_answer(name: &str) -> bool {
@@ -117,23 +118,19 @@ fn find(site: &Site, host: &HostName) -> anyhow::Result<Subject> {
         return Ok(subject);
     }
     let records = record::all(&site.ghostrc.state_folder)?;
-    let last = records.into_iter().rfind(|record| record.host == *host);
+    let last = records.into_iter().rfind(|record| record.identity.host == *host);
     let last = last.ok_or_else(|| anyhow!("{host} has had no job yet").exit(Exit::Usage))?;
-    let tree = Tree::of(&site.ghostrc.base_root, last.ip);
-    Ok(Subject { host: last.host, job: last.job, mode: last.mode, tree, runs: false })
+    let tree = Tree::of(&site.ghostrc.base_root, last.identity.ip);
+    Ok(Subject { identity: last.identity, tree, runs: false })
 }
 
 fn running(site: &Site, host: &HostName) -> anyhow::Result<Option<Subject>> {
     for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
-        if let Some(begun) = seen.says.state.map(|state| state.begun).filter(|begun| begun.host == *host) {
-            let tree = Tree::of(&site.ghostrc.base_root, begun.ip);
-            return Ok(Some(Subject {
-                host: begun.host,
-                job: begun.job,
-                mode: begun.mode,
-                tree,
-                runs: true,
-            }));
+        if let Some(begun) =
+            seen.says.state.map(|state| state.begun).filter(|begun| begun.identity.host == *host)
+        {
+            let tree = Tree::of(&site.ghostrc.base_root, begun.identity.ip);
+            return Ok(Some(Subject { identity: begun.identity, tree, runs: true }));
         }
     }
     Ok(None)
@@ -142,8 +139,8 @@ fn running(site: &Site, host: &HostName) -> anyhow::Result<Option<Subject>> {
 impl Subject {
     /// The folder of its screenshots, if it has taken any.
     fn folder(&self, site: &Site) -> anyhow::Result<Option<(PathBuf, Folder)>> {
-        let found = if self.mode == Mode::Backup {
-            Catalog::new(&site.ghostrc.store_folder).screens(&self.host, &self.job)
+        let found = if self.identity.mode == Mode::Backup {
+            Catalog::new(&site.ghostrc.store_folder).screens(&self.identity.host, &self.identity.job)
         } else {
             self.tree.screens()
         };
@@ -161,7 +158,7 @@ impl Subject {
     }
 
     fn without_screenshot(&self) -> anyhow::Error {
-        anyhow!("there is no screenshot of the job {} of {}", self.job, self.host)
+        anyhow!("there is no screenshot of the job {} of {}", self.identity.job, self.identity.host)
     }
 
     fn newest(&self, site: &Site) -> anyhow::Result<Option<String>> {
@@ -186,7 +183,7 @@ fn show(
     arguments: &ScreenArgs,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let Subject { host, job, .. } = subject;
+    let Identity { host, job, .. } = &subject.identity;
     let (path, folder) = subject.folder(site)?.ok_or_else(|| subject.without_screenshot())?;
     let read = |ending: &str| match folder.read(format!("{name}.{ending}"), LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

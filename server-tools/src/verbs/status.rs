@@ -11,7 +11,7 @@ use crate::cli::StatusArgs;
 use crate::exit::Exit;
 use crate::job::bytes::bytes;
 use crate::job::pace::{self, Left};
-use crate::job::{Phase, Said};
+use crate::job::{Identity, Phase, Said};
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::journal::{self, State};
@@ -48,7 +48,7 @@ fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::
     for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
         let owned = seen.owned;
         let Some(state) = seen.says.state else { continue };
-        if arguments.host.as_ref().is_none_or(|host| *host == state.begun.host) {
+        if arguments.host.as_ref().is_none_or(|host| *host == state.begun.identity.host) {
             found.push(described(site, &state, owned));
         }
     }
@@ -66,19 +66,19 @@ fn require_known(site: &Site, arguments: &StatusArgs, is_known: bool) -> anyhow:
 }
 
 fn described(site: &Site, state: &State, owned: bool) -> Running {
-    let tree = Tree::of(&site.ghostrc.base_root, state.begun.ip);
+    let Identity { job, host, ip, mode, .. } = &state.begun.identity;
+    let tree = Tree::of(&site.ghostrc.base_root, *ip);
     let report = report::read(&tree.whole_report().unwrap_or_default());
-    let said = Said::of(&report.entries, &state.begun.job);
+    let said = Said::of(&report.entries, job);
     let readings = said.readings;
-    let (host, mode) = (&state.begun.host, state.begun.mode);
     let generation = state.begun.generation.as_ref();
-    let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, mode, generation);
+    let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, *mode, generation);
     let phase = state.phases.last().map(|(phase, _)| *phase);
     let at_work = readings.filter(|_| phase == Some(Phase::Imaging));
     Running {
         host: host.clone(),
-        job: state.begun.job.clone(),
-        mode,
+        job: job.clone(),
+        mode: *mode,
         phase,
         since: state.phases.last().map_or(state.begun.at, |(_, at)| *at),
         pid: state.begun.pid,
@@ -86,7 +86,7 @@ fn described(site: &Site, state: &State, owned: bool) -> Running {
         progress: said.progress.filter(|_| phase == Some(Phase::Imaging)),
         moved: readings.map(|readings| readings.moved()),
         rate: at_work.and_then(|readings| readings.rate()),
-        left: at_work.and_then(|readings| readings.left(mode, expected())),
+        left: at_work.and_then(|readings| readings.left(*mode, expected())),
     }
 }
 
@@ -115,8 +115,8 @@ fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Res
     let records = record::all(&site.ghostrc.state_folder)?;
     let mut shown = std::collections::BTreeMap::new();
     for record in records {
-        if arguments.host.as_ref().is_none_or(|host| *host == record.host) {
-            shown.insert(record.host.clone(), record);
+        if arguments.host.as_ref().is_none_or(|host| *host == record.identity.host) {
+            shown.insert(record.identity.host.clone(), record);
         }
     }
     require_known(site, arguments, !shown.is_empty())?;
@@ -133,7 +133,7 @@ fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Res
 }
 
 fn tell_record(record: &Record, output: &mut Output) {
-    let Record { host, mode, job, .. } = record;
+    let Identity { host, mode, job, .. } = &record.identity;
     let ending = record.ending.as_ref().map_or_else(
         || "its ghostctl was ended by a crash, and it was recovered".to_owned(),
         ToString::to_string,

@@ -7,7 +7,7 @@ use ghost_contract::report::{Event as Reported, Outcome};
 
 use super::*;
 use crate::exit::Exit;
-use crate::job::{Limits, Plan};
+use crate::job::{Identity, Limits, Plan};
 use crate::runner::drive;
 use crate::runner::fake::{Fake, says};
 
@@ -21,11 +21,13 @@ const fn after(seconds: u64) -> Duration {
 
 fn plan(mode: Mode) -> Plan {
     Plan {
-        id: ID.parse().unwrap(),
-        host: "john".parse().unwrap(),
-        mac: JOHN,
-        ip: Ipv4Addr::new(192, 168, 7, 2),
-        mode,
+        identity: Identity {
+            job: ID.parse().unwrap(),
+            host: "john".parse().unwrap(),
+            mac: JOHN,
+            ip: Ipv4Addr::new(192, 168, 7, 2),
+            mode,
+        },
         limits: Limits::new(after(300), after(3_600), after(60)),
         already_on: AlreadyOn::Refuse,
         at_end: AtEnd::PowerOff,

@@ -80,11 +80,11 @@ impl State {
         }
         if self.intended.contains(&Step::MakeTree) {
             let is_kept = did(Step::FinishGeneration) || did(Step::SetAside);
-            if self.begun.mode == Mode::Backup && !is_kept {
+            if self.begun.identity.mode == Mode::Backup && !is_kept {
                 let succeeded = client == ClientState::Succeeded;
                 steps.push(if succeeded { Step::FinishGeneration } else { Step::SetAside });
             }
-            if self.begun.mode == Mode::Restore && !did(Step::RemoveScratch) {
+            if self.begun.identity.mode == Mode::Restore && !did(Step::RemoveScratch) {
                 steps.push(Step::RemoveScratch);
             }
             if !did(Step::Withdraw) {

@@ -6,15 +6,13 @@
 //! The sum is the first eight bytes of the SHA-256 of all that stands before the space. Entries of earlier versions
 //! have none. What stands after the last line end was torn by a crash, and nothing was done before it was whole.
 
-use std::net::Ipv4Addr;
-
 use ghost_contract::order::{AtEnd, Imager};
-use ghost_contract::{Generation, HostName, JobId, MacAddress, Nonce, UnixTime};
+use ghost_contract::{Generation, Nonce, UnixTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::dhcp::Swap;
-use crate::job::{Phase, Step};
+use crate::job::{Identity, Phase, Step};
 
 /// The version of what is written. Version 1 had no checksums and said nothing of itself.
 pub const VERSION: u32 = 2;
@@ -24,11 +22,8 @@ pub const VERSION: u32 = 2;
 pub struct Begun {
     #[serde(default = "first_version")]
     pub version: u32,
-    pub job: JobId,
-    pub host: HostName,
-    pub mac: MacAddress,
-    pub ip: Ipv4Addr,
-    pub mode: ghost_contract::Mode,
+    #[serde(flatten)]
+    pub identity: Identity,
     pub pid: u32,
     pub at: UnixTime,
     /// The secret that proves the image store.

@@ -4,16 +4,18 @@ use ghost_contract::{MacAddress, Nonce, UnixTime};
 
 use super::*;
 use crate::dhcp::{Kind, Original, Swap};
-use crate::job::Step;
+use crate::job::{Identity, Step};
 
 fn begun(job: &str) -> Begun {
     Begun {
         version: VERSION,
-        job: job.parse().unwrap(),
-        host: "john".parse().unwrap(),
-        mac: MacAddress::new([0, 10, 235, 1, 2, 3]),
-        ip: Ipv4Addr::new(192, 168, 7, 2),
-        mode: ghost_contract::Mode::Backup,
+        identity: Identity {
+            job: job.parse().unwrap(),
+            host: "john".parse().unwrap(),
+            mac: MacAddress::new([0, 10, 235, 1, 2, 3]),
+            ip: Ipv4Addr::new(192, 168, 7, 2),
+            mode: ghost_contract::Mode::Backup,
+        },
         pid: 4711,
         at: UnixTime::from_millis(1_769_178_301_000),
         nonce: Nonce::new([7; 16]),
@@ -104,7 +106,8 @@ fn what_may_have_happened_is_undone() {
 
 #[test]
 fn what_a_restore_had_room_for_is_removed_unless_its_client_still_works() {
-    let restore = Begun { mode: ghost_contract::Mode::Restore, ..begun("a") };
+    let mut restore = begun("a");
+    restore.identity.mode = ghost_contract::Mode::Restore;
     let mut lines = vec![Line::Begun(restore), Line::Intends { step: Step::MakeTree, at: at() }];
     let left = |lines: &[Line], client| State::of(lines).unwrap().left_over(client);
     let expected = [Step::RemoveScratch, Step::Withdraw, Step::Record, Step::Close];

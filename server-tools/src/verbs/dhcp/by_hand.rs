@@ -51,7 +51,11 @@ fn left_by_its_last_job(site: &Site, host: &HostName) -> Option<Swap> {
     let strays = recovery::strays(site).ok()?;
     strays.iter().find(|stray| stray.host == host.as_str())?;
     let records = record::all(&site.ghostrc.state_folder).ok()?;
-    records.into_iter().filter(|record| record.host == *host).filter_map(|record| record.swap).next_back()
+    records
+        .into_iter()
+        .filter(|record| record.identity.host == *host)
+        .filter_map(|record| record.swap)
+        .next_back()
 }
 
 pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
