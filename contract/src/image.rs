@@ -26,7 +26,6 @@ mod sound;
 pub use progress::{Ending, Phase, Progress, TargetDisk};
 pub use saved::SavedPart;
 pub use settings::{DirtyNtfs, Discard, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
-pub use sound::Unsound;
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;

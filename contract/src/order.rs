@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use crate::imager::{DosProgram, Imager};
@@ -157,21 +158,7 @@ pub enum AtEnd {
     Reboot,
 }
 
-/// Why bytes are not an order that this program understands.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    /// Not JSON, or a field is missing or of another type.
-    #[error("the order cannot be read")]
-    Syntax(#[source] serde_json::Error),
-    /// Written by a server with another format.
-    #[error(
-        "the order has format version {found}, this client understands version {VERSION}; use the same release on both sides"
-    )]
-    Version {
-        /// The version that it has.
-        found: u64,
-    },
-}
+const UNREADABLE: &str = "the order cannot be read";
 
 /// Only what every version of the format has.
 #[derive(Deserialize)]
@@ -181,15 +168,13 @@ struct AnyVersion {
 
 impl Order {
     /// Reads an order. Fields that are not known are passed over.
-    ///
-    /// # Errors
-    /// When it is no JSON, of another version, or lacks something.
-    pub fn parse(bytes: &[u8]) -> Result<Self, OrderError> {
-        let AnyVersion { version } = serde_json::from_slice(bytes).map_err(OrderError::Syntax)?;
-        if version != u64::from(VERSION) {
-            return Err(OrderError::Version { found: version });
-        }
-        serde_json::from_slice(bytes).map_err(OrderError::Syntax)
+    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let AnyVersion { version } = serde_json::from_slice(bytes).context(UNREADABLE)?;
+        ensure!(
+            version == u64::from(VERSION),
+            "the order has format version {version}, this client understands version {VERSION}; use the same release on both sides"
+        );
+        serde_json::from_slice(bytes).context(UNREADABLE)
     }
 
     /// Whether the client may need room in its staging folder to write a generation back.
@@ -220,70 +205,28 @@ pub struct ClientFacts {
     pub requested_mode: Option<Mode>,
 }
 
-/// Why a client does not obey an order that it can read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It is for another machine that shares the IP address.
-    #[error("the order is for {host} with the hardware address {ordered}, this machine has {own}")]
-    OtherMac {
-        /// The host that it is for.
-        host: HostName,
-        /// The address that it is for.
-        ordered: MacAddress,
-        /// This machine's.
-        own: MacAddress,
-    },
-    /// The host table gives this machine another name.
-    #[error("the order is for {ordered}, the DHCP configuration calls this machine {own}")]
-    OtherHost {
-        /// The host that it is for.
-        ordered: HostName,
-        /// This machine's name.
-        own: HostName,
-    },
-    /// Its time is over.
-    #[error("the order expired {} s ago", .ago.as_secs())]
-    Expired {
-        /// How long ago, by the server's clock.
-        ago: Duration,
-    },
-    /// The kernel command line asks for a restore that the order does not.
-    #[error("a restore is never started by the kernel command line alone: the order is for {ordered}")]
-    RestoreByFlag {
-        /// The mode of the order.
-        ordered: Mode,
-    },
-    /// The mode cannot be done with what the order holds.
-    #[error("the order for mode {mode} has no {missing}")]
-    Incomplete {
-        /// The mode that was to be done.
-        mode: Mode,
-        /// What is missing.
-        missing: &'static str,
-    },
-}
-
-/// The mode in which this client is to obey this order, or why it must not.
-///
-/// # Errors
-/// The first reason against it. Whether it has been claimed already is not known here: the exclusive
-/// creation of the claim is the check.
-pub fn check(order: &Order, client: &ClientFacts) -> Result<Mode, Refusal> {
-    if order.mac != client.mac {
-        return Err(Refusal::OtherMac { host: order.host.clone(), ordered: order.mac, own: client.mac });
-    }
-    if order.host != client.host {
-        return Err(Refusal::OtherHost { ordered: order.host.clone(), own: client.host.clone() });
-    }
-    if client.now >= order.expires {
-        return Err(Refusal::Expired { ago: client.now.since(order.expires) });
-    }
-    let mode = client.requested_mode.unwrap_or(order.mode);
-    if mode == Mode::Restore && order.mode != Mode::Restore {
-        return Err(Refusal::RestoreByFlag { ordered: order.mode });
-    }
+/// The mode in which this client is to obey this order, or the first reason why it must not. Whether it has been claimed
+/// already is not known here: the exclusive creation of the claim is the check.
+pub fn check(order: &Order, client: &ClientFacts) -> anyhow::Result<Mode> {
+    let Order { host: ordered_host, mac: ordered_mac, mode: ordered_mode, .. } = order;
+    let ClientFacts { host, mac, now, requested_mode } = client;
+    // Two machines may share an IP address, and so a tree.
+    ensure!(
+        ordered_mac == mac,
+        "the order is for {ordered_host} with the hardware address {ordered_mac}, this machine has {mac}"
+    );
+    ensure!(
+        ordered_host == host,
+        "the order is for {ordered_host}, the DHCP configuration calls this machine {host}"
+    );
+    ensure!(*now < order.expires, "the order expired {} s ago", now.since(order.expires).as_secs());
+    let mode = requested_mode.unwrap_or(*ordered_mode);
+    ensure!(
+        mode != Mode::Restore || *ordered_mode == Mode::Restore,
+        "a restore is never started by the kernel command line alone: the order is for {ordered_mode}"
+    );
     match missing(order, mode) {
-        Some(missing) => Err(Refusal::Incomplete { mode, missing }),
+        Some(missing) => bail!("the order for mode {mode} has no {missing}"),
         None => Ok(mode),
     }
 }

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 
+use anyhow::{Context as _, anyhow, bail, ensure};
+
 use super::commands::Commands;
 use super::extract::{BootFile, read_all};
 use super::startup::{self, CONFIG, FREEDOS_CONFIG, FREEDOS_KERNEL};
 use super::volume::{Files, Volume};
-use super::{AUTOEXEC, BootdiskError, GHOST, fill};
+use super::{AUTOEXEC, GHOST, OTHER_THAN_WRITTEN, UNREADABLE, fill, missing, unusable};
 
 /// The AUTOEXEC.BAT of a template that has none of its own: it leaves the marks by which an imager is judged.
 pub const AUTOEXEC_BAT: &str = include_str!("AUTOEXEC.BAT");
@@ -43,17 +45,14 @@ pub struct Replaced {
 /// Puts files on a bootable image. Those that are there under the same name are replaced, and AUTOEXEC.BAT is
 /// [`AUTOEXEC_BAT`] unless there is one among the files. What DOS reads before it gives drive letters up to Z:, and
 /// starts AUTOEXEC.BAT and nothing else.
-///
-/// # Errors
-/// When the image cannot be booted or has no room, a name is none of DOS, one of the files starts something else, or
-/// what comes out is no template.
-pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> Result<Template, BootdiskError> {
+pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> anyhow::Result<Template> {
     for file in &mut files {
         file.path = dos_path(&file.path)?;
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(BootdiskError::Twice { name: pair[0].path.clone() });
+        let name = &pair[0].path;
+        bail!("there are two files {name}: in DOS, capitals and small letters are the same");
     }
     if !files.iter().any(|file| file.path == AUTOEXEC) {
         files.push(BootFile { path: AUTOEXEC.to_owned(), content: AUTOEXEC_BAT.into() });
@@ -66,7 +65,7 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> Result<Template, Boo
         files.iter().try_for_each(|file| put(target, file))
     })?;
     let (on_it, free) = volume.look(|files| {
-        let space = files.stats().map_err(BootdiskError::Volume)?;
+        let space = files.stats().context(UNREADABLE)?;
         Ok((read_all(files)?, u64::from(space.free_clusters()) * u64::from(space.cluster_size())))
     })?;
     check(&on_it, &files)?;
@@ -77,7 +76,7 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> Result<Template, Boo
 }
 
 /// Adds to the files what DOS reads before AUTOEXEC.BAT. One that the administrator brings is never replaced.
-fn configure(before: &[BootFile], files: &mut Vec<BootFile>) -> Result<Option<Replaced>, BootdiskError> {
+fn configure(before: &[BootFile], files: &mut Vec<BootFile>) -> anyhow::Result<Option<Replaced>> {
     let is_there = |name: &str| before.iter().chain(files.iter()).any(|file| file.path == name);
     let name = if is_there(FREEDOS_KERNEL) && is_there(FREEDOS_CONFIG) { FREEDOS_CONFIG } else { CONFIG };
     let own = files.iter().position(|file| file.path == name);
@@ -85,7 +84,9 @@ fn configure(before: &[BootFile], files: &mut Vec<BootFile>) -> Result<Option<Re
     let startup = startup::prepare(found.map_or(&[], |file| &file.content));
     let replaced = startup.in_the_way.map(|line| Replaced { name, line });
     match (own, replaced) {
-        (Some(_), Some(Replaced { name, line })) => Err(BootdiskError::StartsOther { name, line }),
+        (Some(_), Some(Replaced { name, line })) => {
+            bail!("{name} starts something else than AUTOEXEC.BAT, or asks what to start: {line}")
+        }
         (Some(index), None) => {
             files[index].content = startup.content;
             Ok(None)
@@ -98,56 +99,53 @@ fn configure(before: &[BootFile], files: &mut Vec<BootFile>) -> Result<Option<Re
 }
 
 /// Whether everything is on the floppy that it needs, and is what it was.
-fn check(on_it: &[BootFile], wanted: &[BootFile]) -> Result<(), BootdiskError> {
+fn check(on_it: &[BootFile], wanted: &[BootFile]) -> anyhow::Result<()> {
     let has = |name: &str| on_it.iter().any(|file| file.path == name);
-    if !KERNELS.iter().any(|kernel| has(kernel)) {
-        return Err(BootdiskError::NotBootable { missing: "KERNEL.SYS, IO.SYS or IBMBIO.COM" });
-    }
-    if !has(SHELL) {
-        return Err(BootdiskError::NotBootable { missing: SHELL });
-    }
-    if !has(GHOST) {
-        return Err(BootdiskError::Missing { name: GHOST.to_owned() });
-    }
+    let not_bootable = |missing| format!("the image cannot be booted: it has no file {missing}");
+    ensure!(KERNELS.iter().any(|kernel| has(kernel)), not_bootable("KERNEL.SYS, IO.SYS or IBMBIO.COM"));
+    ensure!(has(SHELL), not_bootable(SHELL));
+    ensure!(has(GHOST), missing(GHOST));
     match wanted.iter().find(|file| !on_it.contains(file)) {
-        Some(file) => {
-            let source = std::io::Error::other("it reads back differently than it was written");
-            Err(BootdiskError::File { name: file.path.clone(), source })
-        }
+        Some(file) => Err(anyhow!(OTHER_THAN_WRITTEN).context(unusable(&file.path))),
         None => Ok(()),
     }
 }
 
 /// Whether the files fit, those that they replace taken away.
-fn check_room(target: &Files<'_>, before: &[BootFile], files: &[BootFile]) -> Result<(), BootdiskError> {
-    let space = target.stats().map_err(BootdiskError::Volume)?;
+fn check_room(target: &Files<'_>, before: &[BootFile], files: &[BootFile]) -> anyhow::Result<()> {
+    let space = target.stats().context(UNREADABLE)?;
     let cluster = u64::from(space.cluster_size());
     let clusters = |file: &BootFile| (file.content.len() as u64).div_ceil(cluster);
     let needed: u64 = files.iter().map(clusters).sum();
     let replaced = before.iter().filter(|old| files.iter().any(|file| file.path == old.path));
     let free = u64::from(space.free_clusters()) + replaced.map(clusters).sum::<u64>();
-    if needed > free {
-        return Err(BootdiskError::NoRoom { needed: needed * cluster, free: free * cluster });
-    }
+    ensure!(
+        needed <= free,
+        "the files need {} bytes, and the image has {}, those that they replace counted in",
+        needed * cluster,
+        free * cluster
+    );
     Ok(())
 }
 
 /// Writes one file, with the folders that it is in.
-fn put(target: &Files<'_>, file: &BootFile) -> Result<(), BootdiskError> {
-    let failed = |source| BootdiskError::File { name: file.path.clone(), source };
-    let mut folder = target.root_dir();
-    let (above, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
-    for below in above.split('/').filter(|below| !below.is_empty()) {
-        folder = folder.create_dir(below).map_err(failed)?;
-    }
-    let mut written = folder.create_file(name).map_err(failed)?;
-    written.truncate().map_err(failed)?;
-    written.write_all(&file.content).map_err(failed)?;
-    written.flush().map_err(failed)
+fn put(target: &Files<'_>, file: &BootFile) -> anyhow::Result<()> {
+    let write = || {
+        let mut folder = target.root_dir();
+        let (above, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        for below in above.split('/').filter(|below| !below.is_empty()) {
+            folder = folder.create_dir(below)?;
+        }
+        let mut written = folder.create_file(name)?;
+        written.truncate()?;
+        written.write_all(&file.content)?;
+        written.flush()
+    };
+    write().with_context(|| unusable(&file.path))
 }
 
 /// A path as DOS has it: in capitals, each name of up to eight characters, with an ending of up to three.
-fn dos_path(path: &str) -> Result<String, BootdiskError> {
+fn dos_path(path: &str) -> anyhow::Result<String> {
     let is_dos_name = |name: &str| {
         let (base, ending) = name.split_once('.').unwrap_or((name, ""));
         let plain = |part: &str| {
@@ -159,10 +157,11 @@ fn dos_path(path: &str) -> Result<String, BootdiskError> {
             && plain(base)
             && plain(ending)
     };
-    if path.split('/').all(is_dos_name) {
-        return Ok(path.to_ascii_uppercase());
-    }
-    Err(BootdiskError::NoDosName { name: path.to_owned() })
+    ensure!(
+        path.split('/').all(is_dos_name),
+        "{path:?} cannot be the name of a file in DOS: eight characters, a dot and three more are the most, without blanks"
+    );
+    Ok(path.to_ascii_uppercase())
 }
 
 #[cfg(test)]

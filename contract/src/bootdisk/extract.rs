@@ -2,8 +2,10 @@
 
 use std::io::Read as _;
 
-use super::BootdiskError;
+use anyhow::{Context as _, ensure};
+
 use super::volume::{Files, Volume};
+use super::{UNREADABLE, unusable};
 
 /// How deep folders may be nested. MS-DOS itself reads paths of at most 66 characters.
 const DEEPEST: usize = 16;
@@ -21,23 +23,17 @@ pub struct BootFile {
 }
 
 /// The content of one file, by its path with `/` between folders; letter case is ignored.
-///
-/// # Errors
-/// When the image cannot be read or the file is not there.
-pub fn read(image: Vec<u8>, path: &str) -> Result<Vec<u8>, BootdiskError> {
+pub fn read(image: Vec<u8>, path: &str) -> anyhow::Result<Vec<u8>> {
     Volume::open(image)?.read(path)
 }
 
 /// All files, folder by folder.
-///
-/// # Errors
-/// When the image cannot be read, or has a name that would lead out of the folder it is put into.
-pub fn extract(image: Vec<u8>) -> Result<Vec<BootFile>, BootdiskError> {
+pub fn extract(image: Vec<u8>) -> anyhow::Result<Vec<BootFile>> {
     Volume::open(image)?.look(read_all)
 }
 
 /// All files of a volume that is open.
-pub(super) fn read_all(files: &Files<'_>) -> Result<Vec<BootFile>, BootdiskError> {
+pub(super) fn read_all(files: &Files<'_>) -> anyhow::Result<Vec<BootFile>> {
     let mut found = Vec::new();
     collect(&files.root_dir(), "", 0, &mut found)?;
     Ok(found)
@@ -50,12 +46,11 @@ fn collect(
     above: &str,
     depth: usize,
     found: &mut Vec<BootFile>,
-) -> Result<(), BootdiskError> {
+) -> anyhow::Result<()> {
     for (count, entry) in folder.iter().enumerate() {
-        if depth > DEEPEST || count > MOST_ENTRIES {
-            return Err(BootdiskError::Endless { folder: above.to_owned() });
-        }
-        let entry = entry.map_err(BootdiskError::Volume)?;
+        let has_end = depth <= DEEPEST && count <= MOST_ENTRIES;
+        ensure!(has_end, "the folders of the boot floppy image run in a circle at {above:?}");
+        let entry = entry.context(UNREADABLE)?;
         let name = entry.short_file_name();
         if matches!(name.as_str(), "." | "..") {
             continue;
@@ -66,18 +61,17 @@ fn collect(
             continue;
         }
         let mut content = Vec::new();
-        match entry.to_file().read_to_end(&mut content) {
-            Ok(_) => found.push(BootFile { path, content }),
-            Err(source) => return Err(BootdiskError::File { name: path, source }),
-        }
+        entry.to_file().read_to_end(&mut content).with_context(|| unusable(&path))?;
+        found.push(BootFile { path, content });
     }
     Ok(())
 }
 
 /// The name, if it is one component of a path and nothing else.
-fn safe(name: String) -> Result<String, BootdiskError> {
+fn safe(name: String) -> anyhow::Result<String> {
     let usable = !name.is_empty()
         && name.chars().all(|letter| !letter.is_control() && !matches!(letter, '/' | '\\' | ':'))
         && !matches!(name.as_str(), "." | "..");
-    if usable { Ok(name) } else { Err(BootdiskError::Name { name }) }
+    ensure!(usable, "the boot floppy image has a file with the unusable name {name:?}");
+    Ok(name)
 }

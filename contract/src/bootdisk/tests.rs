@@ -20,8 +20,8 @@ pub(super) fn formatted(size: usize) -> Vec<u8> {
 }
 
 /// Why the image is not taken. (Without the image, which would fill the screen.)
-fn refusal(image: Vec<u8>, command: &str) -> BootdiskError {
-    fill(image, command).map(drop).unwrap_err()
+fn refusal(image: Vec<u8>, command: &str) -> String {
+    fill(image, command).map(drop).unwrap_err().to_string()
 }
 
 pub(super) fn put(image: &mut [u8], path: &str, content: &[u8]) {
@@ -115,7 +115,8 @@ fn what_is_no_fat_image_is_refused() {
     let mut no_signature = floppy(1440 * KIB, TEMPLATE);
     no_signature[510] = 0;
     for image in [vec![], vec![0; 100], vec![0; 1440 * KIB], ntfs, no_signature] {
-        assert!(matches!(refusal(image, DUMP), BootdiskError::NoFat));
+        let expected = "the boot floppy image holds no FAT file system that DOS can read";
+        assert_eq!(refusal(image, DUMP), expected);
     }
 }
 
@@ -124,18 +125,19 @@ fn a_truncated_image_is_refused_with_both_sizes() {
     let mut image = floppy(1440 * KIB, TEMPLATE);
     image.truncate(720 * KIB);
     assert_eq!(
-        refusal(image, DUMP).to_string(),
+        refusal(image, DUMP),
         "the boot floppy image is cut off: its file system has 1474560 bytes, the file has 737280"
     );
     let mut disk = partitioned(&floppy(1440 * KIB, TEMPLATE), 0x01);
     disk.truncate(1024);
-    assert!(matches!(refusal(disk, DUMP), BootdiskError::Truncated { .. }));
+    let error = refusal(disk, DUMP);
+    assert!(error.starts_with("the boot floppy image is cut off: "), "{error}");
 }
 
 #[test]
 fn a_missing_autoexec_is_named() {
     let error = refusal(formatted(1440 * KIB), DUMP);
-    assert_eq!(error.to_string(), "the boot floppy image has no file AUTOEXEC.BAT");
+    assert_eq!(error, "the boot floppy image has no file AUTOEXEC.BAT");
 }
 
 #[test]
@@ -145,10 +147,8 @@ fn each_placeholder_must_be_there() {
         ("ECHO BackUpName\r\n", COMMAND_PLACEHOLDER),
         ("BACKUPNAME backupcommand", NAME_PLACEHOLDER),
     ] {
-        match refusal(floppy(1440 * KIB, autoexec.as_bytes()), DUMP) {
-            BootdiskError::Placeholder { placeholder } => assert_eq!(placeholder, missing),
-            other => panic!("{autoexec}: {other:?}"),
-        }
+        let error = refusal(floppy(1440 * KIB, autoexec.as_bytes()), DUMP);
+        assert!(error.contains(&format!("does not contain the word {missing},")), "{autoexec}: {error}");
     }
 }
 
@@ -159,7 +159,7 @@ fn a_full_floppy_is_refused_with_what_is_missing() {
     let mut full = floppy(1440 * KIB, &autoexec);
     fill_up(&mut full, 0);
     assert_eq!(
-        refusal(full, DUMP).to_string(),
+        refusal(full, DUMP),
         "the boot floppy image is full: AUTOEXEC.BAT needs 512 more bytes, 0 are free"
     );
     let mut nearly = floppy(1440 * KIB, &autoexec);
@@ -177,7 +177,8 @@ fn a_full_floppy_will_do_when_the_file_stays_in_its_clusters() {
 #[test]
 fn a_command_that_dos_cannot_read_is_refused() {
     for command in ["-fx\r\nformat c:", "-dst=z:\\bild-\u{e4}", "\t"] {
-        assert!(matches!(fill(floppy(1440 * KIB, TEMPLATE), command), Err(BootdiskError::Command { .. })));
+        let error = refusal(floppy(1440 * KIB, TEMPLATE), command);
+        assert!(error.ends_with("has a character that cannot stand in a DOS batch file"), "{error}");
     }
 }
 
@@ -185,10 +186,10 @@ fn a_command_that_dos_cannot_read_is_refused() {
 fn a_line_that_dos_would_cut_is_refused() {
     let room = LONGEST_LINE - "GHOST.EXE ".len();
     assert!(fill(floppy(1440 * KIB, TEMPLATE), &"x".repeat(room)).is_ok());
-    match refusal(floppy(1440 * KIB, TEMPLATE), &"x".repeat(room + 1)) {
-        BootdiskError::LineTooLong { line, length } => assert_eq!((line, length), (3, LONGEST_LINE + 1)),
-        other => panic!("{other:?}"),
-    }
+    assert_eq!(
+        refusal(floppy(1440 * KIB, TEMPLATE), &"x".repeat(room + 1)),
+        "line 3 of the batch file gets 127 characters long with the command filled in, DOS reads 126"
+    );
 }
 
 #[test]
@@ -215,7 +216,8 @@ fn a_name_that_leads_out_of_its_folder_is_refused() {
     let mut image = floppy(1440 * KIB, TEMPLATE);
     let entry = image.windows(11).position(|name| name == b"GHOST   EXE").unwrap();
     image[entry..entry + 11].copy_from_slice(b"/ETC/A  SH ");
-    assert!(matches!(extract(image), Err(BootdiskError::Name { .. })));
+    let error = extract(image).unwrap_err().to_string();
+    assert!(error.starts_with("the boot floppy image has a file with the unusable name "), "{error}");
 }
 
 #[test]
@@ -227,7 +229,8 @@ fn folders_that_run_in_a_circle_are_refused() {
     let child = image.windows(11).rposition(|name| name == b"X          ").unwrap();
     image[child + 11] = 0x10;
     image[child + 26..child + 28].copy_from_slice(&own);
-    assert!(matches!(extract(image), Err(BootdiskError::Endless { .. })));
+    let error = extract(image).unwrap_err().to_string();
+    assert!(error.starts_with("the folders of the boot floppy image run in a circle at "), "{error}");
 }
 
 proptest! {

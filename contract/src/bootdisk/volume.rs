@@ -6,10 +6,12 @@
 use std::io::Cursor;
 use std::ops::Range;
 
+use anyhow::{Context as _, bail, ensure};
 use fatfs::{FileSystem, FsOptions};
 
-use super::BootdiskError;
+use super::UNREADABLE;
 
+const NO_FAT: &str = "the boot floppy image holds no FAT file system that DOS can read";
 const SECTOR: usize = 512;
 /// Both a FAT volume's first sector and an MBR end so.
 const SIGNATURE: [u8; 2] = [0x55, 0xAA];
@@ -30,7 +32,7 @@ pub(super) type Files<'a> = FileSystem<Cursor<&'a mut [u8]>>;
 
 impl Volume {
     /// Finds the file system: the whole image, or the first FAT partition of a disk.
-    pub(super) fn open(image: Vec<u8>) -> Result<Self, BootdiskError> {
+    pub(super) fn open(image: Vec<u8>) -> anyhow::Result<Self> {
         let place = locate(&image)?;
         Ok(Self { image, place })
     }
@@ -38,16 +40,13 @@ impl Volume {
     /// Works on the files; the changes stay.
     pub(super) fn with<T>(
         &mut self,
-        work: impl FnOnce(&Files<'_>) -> Result<T, BootdiskError>,
-    ) -> Result<T, BootdiskError> {
+        work: impl FnOnce(&Files<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         mounted(&mut self.image[self.place.clone()], work)
     }
 
     /// Looks at the files without changing a byte, the mark of an unclean unmount included.
-    pub(super) fn look<T>(
-        &self,
-        look: impl FnOnce(&Files<'_>) -> Result<T, BootdiskError>,
-    ) -> Result<T, BootdiskError> {
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Files<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         mounted(&mut self.image[self.place.clone()].to_vec(), look)
     }
 
@@ -57,21 +56,16 @@ impl Volume {
     }
 }
 
-fn mounted<T>(
-    bytes: &mut [u8],
-    work: impl FnOnce(&Files<'_>) -> Result<T, BootdiskError>,
-) -> Result<T, BootdiskError> {
-    let files = FileSystem::new(Cursor::new(bytes), FsOptions::new()).map_err(BootdiskError::Volume)?;
+fn mounted<T>(bytes: &mut [u8], work: impl FnOnce(&Files<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let files = FileSystem::new(Cursor::new(bytes), FsOptions::new()).context(UNREADABLE)?;
     let result = work(&files)?;
-    files.unmount().map_err(BootdiskError::Volume)?;
+    files.unmount().context(UNREADABLE)?;
     Ok(result)
 }
 
-fn locate(image: &[u8]) -> Result<Range<usize>, BootdiskError> {
-    let first = image.get(..SECTOR).ok_or(BootdiskError::NoFat)?;
-    if first[SECTOR - 2..] != SIGNATURE {
-        return Err(BootdiskError::NoFat);
-    }
+fn locate(image: &[u8]) -> anyhow::Result<Range<usize>> {
+    let first = image.get(..SECTOR).context(NO_FAT)?;
+    ensure!(first[SECTOR - 2..] == SIGNATURE, NO_FAT);
     if let Some(length) = volume_length(first) {
         return whole(image, 0, length);
     }
@@ -79,20 +73,25 @@ fn locate(image: &[u8]) -> Result<Range<usize>, BootdiskError> {
         .chunks_exact(PARTITION_ENTRY)
         .find(|entry| FAT_TYPES.contains(&entry[4]))
         .map(|entry| u64::from(u32_at(entry, 8)) * SECTOR as u64)
-        .ok_or(BootdiskError::NoFat)?;
-    let truncated = || BootdiskError::Truncated { expected: start, found: image.len() as u64 };
-    let offset = usize::try_from(start).map_err(|_| BootdiskError::NoFat)?;
-    let boot_sector = image.get(offset..).and_then(|rest| rest.get(..SECTOR)).ok_or_else(truncated)?;
-    let length = volume_length(boot_sector).ok_or(BootdiskError::NoFat)?;
+        .context(NO_FAT)?;
+    let offset = usize::try_from(start).ok().context(NO_FAT)?;
+    let boot_sector =
+        image.get(offset..).and_then(|rest| rest.get(..SECTOR)).with_context(|| cut_off(image, start))?;
+    let length = volume_length(boot_sector).context(NO_FAT)?;
     whole(image, offset, length)
 }
 
+fn cut_off(image: &[u8], expected: u64) -> String {
+    let found = image.len();
+    format!("the boot floppy image is cut off: its file system has {expected} bytes, the file has {found}")
+}
+
 /// The range of the volume, all of which must be there.
-fn whole(image: &[u8], start: usize, length: u64) -> Result<Range<usize>, BootdiskError> {
+fn whole(image: &[u8], start: usize, length: u64) -> anyhow::Result<Range<usize>> {
     let expected = start as u64 + length;
     match usize::try_from(expected) {
         Ok(end) if end <= image.len() => Ok(start..end),
-        _ => Err(BootdiskError::Truncated { expected, found: image.len() as u64 }),
+        _ => bail!(cut_off(image, expected)),
     }
 }
 
