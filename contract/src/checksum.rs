@@ -18,7 +18,6 @@ pub struct NotASha256(String);
 
 impl Sha256 {
     /// The checksum with these bytes.
-    #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -74,7 +74,6 @@ fn serial(text: &str) -> Option<String> {
 }
 
 /// A number of bytes, with a unit or without: `650M`, `2Gi`, `4096`. None for 0 and for what is no such number.
-#[must_use]
 pub fn bytes(text: &str) -> Option<u64> {
     let with_unit = |(unit, factor): &(&str, u64)| Some((text.strip_suffix(unit)?, *factor));
     let (number, factor) = UNITS.iter().find_map(with_unit).unwrap_or((text, 1));

@@ -6,14 +6,12 @@
 use crate::{HostName, MacAddress};
 
 /// The file for these clients, in their order.
-#[must_use]
 pub fn write<'a>(clients: impl IntoIterator<Item = (&'a HostName, MacAddress)>) -> String {
     clients.into_iter().map(|(name, mac)| format!("{mac} {name}\n")).collect()
 }
 
 /// The clients in such a file. `#` begins a comment (ethers(5)). Lines that name no client of ours are passed over: in
 /// ethers(5) a name may also be an IP address.
-#[must_use]
 pub fn read(bytes: &[u8]) -> Vec<(HostName, MacAddress)> {
     String::from_utf8_lossy(bytes).lines().filter_map(line).collect()
 }

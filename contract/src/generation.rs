@@ -12,13 +12,11 @@ pub struct Generation(crate::JobId);
 
 impl Generation {
     /// The generation that this job makes when it succeeds.
-    #[must_use]
     pub const fn of_job(job: crate::JobId) -> Self {
         Self(job)
     }
 
-    /// The name as text.
-    #[must_use]
+    /// The name as text, one component of a path.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

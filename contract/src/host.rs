@@ -35,14 +35,12 @@ impl HostName {
     /// ending.
     pub const LONGEST: usize = 230;
 
-    /// The name as text.
-    #[must_use]
+    /// The name as text, as the host table has it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The name by which the kernel of the host may know it: at most 64 characters (sethostname(2)), else the first label.
-    #[must_use]
     pub fn for_kernel(&self) -> &str {
         let (label, _domain) = self.0.split_once('.').unwrap_or((&self.0, ""));
         if self.0.len() <= 64 { &self.0 } else { label }

@@ -37,7 +37,7 @@ pub struct DiskImage {
     pub version: u32,
     /// The disk that it was made from.
     pub disk: DiskFacts,
-    /// How it is divided.
+    /// The partition table, or that there is none.
     pub table: Table,
     /// All of it, in order, without a gap.
     pub regions: Vec<Region>,
@@ -59,13 +59,13 @@ pub struct DiskImage {
 /// What is known of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskFacts {
-    /// Where it was, `/dev/sda`.
+    /// The device on the client at the time: `/dev/sda`.
     pub path: String,
     /// What its maker calls it.
     pub model: Option<String>,
-    /// Its serial number.
+    /// The serial number, by which a restore knows the disk again.
     pub serial: Option<String>,
-    /// Bytes.
+    /// Its size in bytes, as the kernel says.
     pub size: u64,
     /// The unit in which its table counts, bytes: 512 or 4096.
     pub logical_sector: u32,
@@ -73,10 +73,10 @@ pub struct DiskFacts {
     pub physical_sector: u32,
 }
 
-/// The partition table.
+/// A partition table with all its entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// Of which kind.
+    /// The kind of table, or that there is none.
     pub kind: TableKind,
     /// The disk's identifier in it: a GUID, or `0x` and eight digits.
     pub id: Option<String>,
@@ -84,13 +84,13 @@ pub struct Table {
     pub partitions: Vec<Partition>,
 }
 
-/// Kinds of partition tables.
+/// The kinds of partition tables that are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TableKind {
     /// UEFI's, with a copy at the end of the disk; a hybrid MBR is part of it.
     Gpt,
-    /// The master boot record's.
+    /// The table of the master boot record, with logical partitions.
     Dos,
     /// There is none, or one of a kind that is not understood: the disk is one region.
     None,
@@ -101,9 +101,9 @@ pub enum TableKind {
 pub struct Partition {
     /// Its number in the table, from 1.
     pub number: u32,
-    /// Its first byte.
+    /// Where it begins on the disk, in bytes.
     pub start: u64,
-    /// Bytes.
+    /// Its length on the disk, in bytes.
     pub length: u64,
     /// The type: a GUID in a GPT, hexadecimal digits in a dos table.
     #[serde(rename = "type")]
@@ -114,7 +114,7 @@ pub struct Partition {
     pub uuid: Option<String>,
     /// What is in it, as blkid calls it: `ntfs`, `ext4`, `crypto_LUKS`, …
     pub file_system: Option<String>,
-    /// The file system's label.
+    /// The file system's label, as blkid reads it.
     pub label: Option<String>,
 }
 
@@ -123,23 +123,23 @@ pub struct Partition {
 pub struct Region {
     /// Its first byte on the disk.
     pub start: u64,
-    /// Bytes.
+    /// Its length on the disk, in bytes.
     pub length: u64,
     /// The number of the partition that it belongs to; none outside of all partitions.
     pub partition: Option<u32>,
-    /// What it holds.
+    /// Which of its bytes are kept, and how.
     pub content: Content,
 }
 
-/// What a region holds.
+/// Which bytes of a region are kept, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Content {
     /// The used blocks of a file system, as `partclone` writes them.
     Partclone {
-        /// Of which kind.
+        /// The kind that partclone was told.
         file_system: FileSystem,
-        /// The program, `partclone.ntfs`.
+        /// The program that wrote and restores it: `partclone.ntfs`.
         tool: String,
         /// Its version, as its image says.
         version: String,
@@ -147,19 +147,19 @@ pub enum Content {
         used: u64,
         /// What the file system spans, bytes; the region is as long, rounded up to a sector.
         total: u64,
-        /// Where it is kept.
+        /// The pieces in which it is kept.
         stream: Stream,
     },
-    /// Every byte.
+    /// Every byte of the region, as it stands on the disk.
     Raw {
-        /// Why all of it.
+        /// Why no free blocks are left out.
         reason: RawReason,
-        /// Where it is kept.
+        /// The pieces in which it is kept.
         stream: Stream,
     },
     /// Nothing is kept, and a restore leaves there what it finds.
     Unused {
-        /// Why nothing.
+        /// Why none of it is needed.
         reason: UnusedReason,
     },
 }
@@ -168,17 +168,17 @@ pub enum Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileSystem {
-    /// Windows'.
+    /// NTFS, the file system of Windows.
     Ntfs,
     /// FAT12, FAT16 and FAT32, the EFI system partition's.
     Fat,
     /// That of large memory cards.
     Exfat,
-    /// ext2, ext3, ext4.
+    /// ext2, ext3 or ext4, which one tool reads.
     Ext,
-    /// Btrfs, on one device.
+    /// Btrfs, if it is on one device only.
     Btrfs,
-    /// XFS.
+    /// XFS, with the log that belongs to it.
     Xfs,
 }
 
@@ -199,7 +199,7 @@ pub enum RawReason {
     },
     /// LUKS, BitLocker and their like: which blocks are used cannot be seen.
     Encrypted {
-        /// What blkid calls it.
+        /// blkid's name for it: `crypto_LUKS`.
         found: String,
     },
     /// The file system was not closed, so that what it says of used blocks cannot be believed.
@@ -223,7 +223,7 @@ pub enum RawReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnusedReason {
-    /// No partition has it.
+    /// It lies in no partition, and the order said to leave such gaps out.
     Unallocated,
     /// A swap area, behind its header.
     Swap,
@@ -232,7 +232,7 @@ pub enum UnusedReason {
 /// A compressed stream, cut into pieces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// Bytes before compression.
+    /// Its length before compression, in bytes.
     pub length: u64,
     /// Its pieces in order; one after the other they are what the compressor wrote.
     pub pieces: Vec<Piece>,
@@ -243,44 +243,43 @@ pub struct Stream {
 pub struct Piece {
     /// Its name in the folder of the image.
     pub file: String,
-    /// Bytes.
+    /// Its length in bytes, compressed.
     pub size: u64,
-    /// Of its content.
+    /// SHA-256 of the whole file.
     pub sha256: Sha256,
 }
 
-/// How streams are compressed.
+/// The method of compression, for all streams of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "lowercase")]
 pub enum Compression {
-    /// Zstandard (RFC 8878).
+    /// Zstandard (RFC 8878), as the `zstd` tool reads it.
     Zstd {
-        /// As `zstd -LEVEL`.
+        /// The level, as in `zstd -LEVEL`: 1 to 19.
         level: u8,
     },
 }
 
-/// A stretch of bytes.
+/// A stretch of bytes on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
-    /// The first.
+    /// Its first byte, counted from the start of the disk.
     pub start: u64,
-    /// How many.
+    /// How long it is, in bytes.
     pub length: u64,
 }
 
-/// A program, and which.
+/// A program that took part, and its version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
-    /// `zstd`.
+    /// Its name on the command line: `zstd`.
     pub name: String,
-    /// As it says.
+    /// What it prints when asked for its version.
     pub version: String,
 }
 
 impl Partition {
     /// The first byte behind it.
-    #[must_use]
     pub const fn end(&self) -> u64 {
         self.start.saturating_add(self.length)
     }
@@ -288,13 +287,11 @@ impl Partition {
 
 impl Region {
     /// The first byte behind it.
-    #[must_use]
     pub const fn end(&self) -> u64 {
         self.start.saturating_add(self.length)
     }
 
     /// What is kept of it, if anything.
-    #[must_use]
     pub const fn stream(&self) -> Option<&Stream> {
         match &self.content {
             Content::Partclone { stream, .. } | Content::Raw { stream, .. } => Some(stream),
@@ -305,7 +302,6 @@ impl Region {
 
 impl Stream {
     /// The sizes of all pieces together, bytes.
-    #[must_use]
     pub fn stored(&self) -> u64 {
         self.pieces.iter().map(|piece| piece.size).fold(0, u64::saturating_add)
     }
@@ -317,10 +313,7 @@ impl DiskImage {
         self.regions.iter().filter_map(Region::stream)
     }
 
-    /// The file's content.
-    ///
-    /// # Errors
-    /// When a value cannot be written as JSON.
+    /// The content of `disk.json`, with a newline at its end.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }

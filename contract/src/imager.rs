@@ -33,7 +33,6 @@ pub struct DosProgram {
 
 impl Imager {
     /// The word for it, as in `/etc/ghostrc`.
-    #[must_use]
     pub const fn name(&self) -> ImagerName {
         match self {
             Self::Dosemu(_) => ImagerName::Dosemu,
@@ -43,20 +42,19 @@ impl Imager {
     }
 
     /// Whether a restore may need room for a scratch file in the image store.
-    #[must_use]
     pub fn needs_scratch(&self) -> bool {
         matches!(self, Self::Linux(settings) if settings.smaller_disk == SmallerDisk::Shrink)
     }
 }
 
-/// An imager by name.
+/// An imager without its settings: what ghostrc and the screen name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImagerName {
-    /// [`Imager::Linux`]
+    /// The word `linux`, for [`Imager::Linux`].
     Linux,
-    /// [`Imager::DosboxX`]
+    /// The word `dosbox-x`, for [`Imager::DosboxX`].
     DosboxX,
-    /// [`Imager::Dosemu`]
+    /// The word `dosemu`, for [`Imager::Dosemu`].
     Dosemu,
 }
 
@@ -65,20 +63,17 @@ impl ImagerName {
 
     /// The imager of an administrator who has not set one. Whoever has put the HOWTO's template floppy into the base
     /// root has Ghost, and wants to go on with it; everybody else has nothing but the Linux imager.
-    #[must_use]
     pub const fn without_a_setting(has_template_floppy: bool) -> Self {
         if has_template_floppy { Self::DosboxX } else { Self::Linux }
     }
 
     /// The imager of this word.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let word = if text == FORMER_NAME_OF_LINUX { Self::Linux.as_str() } else { text };
         Self::ALL.into_iter().find(|imager| imager.as_str() == word)
     }
 
     /// The word for it in `/etc/ghostrc`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Linux => "linux",
@@ -89,7 +84,6 @@ impl ImagerName {
 
     /// The DOS emulator in which it runs Norton Ghost, by its proper name. `None`: it is no DOS program, and every image
     /// that it makes describes its disk.
-    #[must_use]
     pub const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Linux => None,

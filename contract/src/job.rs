@@ -31,8 +31,7 @@ pub enum JobError {
 }
 
 impl JobId {
-    /// The name as text.
-    #[must_use]
+    /// The name as text, one component of a path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -40,13 +39,11 @@ impl JobId {
 
 impl Nonce {
     /// The nonce made of these 128 random bits.
-    #[must_use]
     pub fn new(random: [u8; 16]) -> Self {
         Self(random.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The nonce as text.
-    #[must_use]
+    /// The nonce as 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

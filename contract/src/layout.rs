@@ -48,43 +48,36 @@ pub const SCREENS_PAGE: &str = "index.html";
 pub const ASKED_SCREEN: &str = "asked";
 
 /// The name of a client's own `/etc` below the base root: `192.168.7.2etc`.
-#[must_use]
 pub fn tree_etc(ip: Ipv4Addr) -> String {
     format!("{ip}etc")
 }
 
 /// The name of a client's own `/var` below the base root: `192.168.7.2var`.
-#[must_use]
 pub fn tree_var(ip: Ipv4Addr) -> String {
     format!("{ip}var")
 }
 
 /// The claim of a job's order, below a client's `/var`. Whoever creates it, and only that one, obeys.
-#[must_use]
 pub fn claim(job: &JobId) -> PathBuf {
     Path::new(CLAIMS).join(job.as_str())
 }
 
 /// The nonce's file, below the image store.
-#[must_use]
 pub fn nonce(nonce: &Nonce) -> PathBuf {
     Path::new(NONCES).join(nonce.as_str())
 }
 
 /// Where a job writes, below the image store, until the server has checked it.
-#[must_use]
 pub fn staging(host: &HostName, job: &JobId) -> PathBuf {
     Path::new(host.as_str()).join(format!(".incoming-{job}"))
 }
 
 /// A finished generation's folder, below the image store.
-#[must_use]
 pub fn generation(host: &HostName, generation: &Generation) -> PathBuf {
     Path::new(host.as_str()).join(generation.as_str())
 }
 
 /// The folder of a disk's image, below a generation's folder: `disk0`.
-#[must_use]
 pub fn disk(index: u32) -> String {
     format!("disk{index}")
 }

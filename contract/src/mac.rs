@@ -27,13 +27,11 @@ pub enum MacAddressError {
 
 impl MacAddress {
     /// The address made of these six bytes, in the order in which they go over the wire.
-    #[must_use]
     pub const fn new(bytes: [u8; 6]) -> Self {
         Self(bytes)
     }
 
     /// The six bytes in the order in which they go over the wire.
-    #[must_use]
     pub const fn bytes(self) -> [u8; 6] {
         self.0
     }
@@ -41,9 +39,6 @@ impl MacAddress {
     /// Reads what pxelinux appends to the kernel command line as `BOOTIF` (syslinux documentation,
     /// `SYSAPPEND 2`): the ARP hardware type, a dash, and the address with dashes, as in
     /// `01-52-54-00-12-34-56`.
-    ///
-    /// # Errors
-    /// When what follows the hardware type is not an address.
     pub fn from_bootif(text: &str) -> Result<Self, MacAddressError> {
         let address = text.split_once('-').map_or(text, |(_hardware_type, rest)| rest);
         address.parse()

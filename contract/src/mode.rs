@@ -31,7 +31,6 @@ impl Mode {
     pub const ALL: [Self; 5] = [Self::Backup, Self::Verify, Self::Restore, Self::Test, Self::Ghost];
 
     /// The word for it in orders, on command lines and on screens.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "backup",
@@ -43,7 +42,6 @@ impl Mode {
     }
 
     /// Whether a job of this mode cannot do its work without the image store.
-    #[must_use]
     pub const fn needs_image_store(self) -> bool {
         match self {
             Self::Backup | Self::Verify | Self::Restore => true,

@@ -49,7 +49,7 @@ pub struct Order {
     pub disk: DiskChoice,
     /// The generation to check or to write back; absent in the other modes.
     pub generation: Option<Generation>,
-    /// What to type when.
+    /// The keys that answer the imager's questions, each typed at most once.
     pub prompts: Vec<Prompt>,
     /// When a job counts as stalled.
     pub watch: Watch,
@@ -66,14 +66,14 @@ pub struct Order {
 pub struct ImageStore {
     /// The server's address; numeric, since the client has no resolver.
     pub server: IpAddr,
-    /// The exported folder, absolute.
+    /// The exported folder, as an absolute path on that server.
     pub path: PathBuf,
 }
 
 /// Keys to type once, when something is on the screen or after a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
-    /// What brings it about.
+    /// What must happen before the keys are typed.
     pub when: PromptTrigger,
     /// Key names as in linux/input-event-codes.h without `KEY_`, in the order in which they are typed.
     pub keys: Vec<String>,
@@ -84,7 +84,7 @@ pub struct Prompt {
     pub on_deadline: OnDeadline,
 }
 
-/// What brings keys about.
+/// What must happen before keys are typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptTrigger {
@@ -152,7 +152,7 @@ pub struct TestSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AtEnd {
-    /// It goes off.
+    /// The machine switches itself off.
     PowerOff,
     /// It boots again, which is its own disk's turn since the swap has been reverted.
     Reboot,
@@ -178,15 +178,11 @@ impl Order {
     }
 
     /// Whether the client may need room in its staging folder to write a generation back.
-    #[must_use]
     pub fn needs_scratch(&self) -> bool {
         self.mode == Mode::Restore && self.imager.as_ref().is_some_and(Imager::needs_scratch)
     }
 
-    /// The file's content.
-    ///
-    /// # Errors
-    /// When a value cannot be written as JSON, such as a path that is not UTF-8.
+    /// The content of the order's file. Fails where a path is not UTF-8.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }

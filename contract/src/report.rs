@@ -19,7 +19,7 @@ pub struct Entry {
     pub at: UnixTime,
     /// Milliseconds since the client's kernel started, which no clock that is set can disturb.
     pub uptime: u64,
-    /// What happened.
+    /// What happened, its fields beside the two above.
     #[serde(flatten)]
     pub event: Event,
 }
@@ -30,30 +30,30 @@ pub struct Entry {
 pub enum Event {
     /// PID 1 runs, has its tree and can write this: the DHCP entry is not needed any more.
     Up {
-        /// Version of `ghost-init`.
+        /// The version of `ghost-init`, as in its `--version`.
         version: String,
         /// The kernel's release, as `uname -r` says it.
         kernel: String,
         /// The interface that it booted from.
         interface: String,
-        /// That interface's address.
+        /// The hardware address of that interface.
         mac: MacAddress,
-        /// That interface's IP.
+        /// The address that DHCP gave that interface.
         ip: Ipv4Addr,
     },
     /// The host table gives the interface's address this name.
     Identified {
-        /// The client's name.
+        /// The client's name in the host table.
         host: HostName,
     },
     /// A flag on the kernel command line that nobody knows.
     UnknownFlag {
-        /// As it stands there.
+        /// The flag as it stands on the command line.
         flag: String,
     },
     /// A boot step failed; whether the boot went on is said.
     StepFailed {
-        /// The step's name.
+        /// The boot step in words: `take the name john`.
         step: String,
         /// The error and its causes.
         reason: String,
@@ -62,30 +62,30 @@ pub enum Event {
     },
     /// The interface will wake the machine; read back after arming.
     Armed {
-        /// Which interface.
+        /// The kernel's name of the interface: `eth0`.
         interface: String,
         /// The letters that `ethtool` uses, `g` for the magic packet.
         wake_on: String,
     },
     /// The interface will not wake the machine. The job goes on.
     NotArmed {
-        /// Which interface.
+        /// The kernel's name of the interface: `eth0`.
         interface: String,
         /// What stood in the way.
         reason: NotArmed,
-        /// The error in words.
+        /// The error in words, with its causes.
         detail: String,
     },
     /// The order was claimed; the job runs.
     OrderClaimed {
-        /// The job.
+        /// The job that the order belongs to.
         job: JobId,
-        /// What is done.
+        /// The mode that is really done, which the command line may have changed.
         mode: Mode,
     },
     /// The order was not obeyed. Nothing was done to any disk.
     OrderRefused {
-        /// Why not.
+        /// Why the client does not obey, in words.
         reason: String,
     },
     /// Mode `test`: one can log in, and the `sleep` runs.
@@ -105,7 +105,7 @@ pub enum Event {
     ImagerStarted {
         /// Its name, and what is known of its version.
         imager: String,
-        /// Its command line.
+        /// The command line that it was started with.
         command: String,
         /// The disks that it works on, `sda`.
         #[serde(default)]
@@ -113,14 +113,14 @@ pub enum Event {
     },
     /// The imaging program and all that it started are gone.
     ImagerExited {
-        /// How it ended.
+        /// `by itself, with status 0`, `killed by SIGKILL`, …
         how: String,
     },
     /// Keys were typed on the virtual keyboard.
     KeysTyped {
         /// Names of keys as in the order.
         keys: Vec<String>,
-        /// What brought it about.
+        /// The text or the time that the keys answer, in words.
         because: String,
     },
     /// A reading of the traffic counters.
@@ -138,16 +138,16 @@ pub enum Event {
     Progressed(Progress),
     /// What the administrator should know of what the imaging program did, though it is no failure.
     ImagerRemarked {
-        /// In words.
+        /// What the imaging program said, in words.
         remark: String,
     },
     /// A restore has not come to its end, and has begun to write, or may have: these disks must not be used before
     /// another restore has succeeded.
     DiskIncomplete {
-        /// Their names, `sda`.
+        /// The kernel's names of the disks: `sda`.
         disks: Vec<String>,
     },
-    /// A screenshot was saved.
+    /// A screenshot was taken and saved.
     ScreenshotTaken {
         /// Its name without ending, below `screens/`.
         name: String,
@@ -173,18 +173,18 @@ pub enum Event {
     },
     /// Somebody asked the client to stop: a signal, or Ctrl-Alt-Del.
     StopRequested {
-        /// Who.
+        /// The signal's name, or `Ctrl-Alt-Del`.
         by: String,
     },
-    /// How the job ended.
+    /// The job is over, and this is how it ended.
     Ended {
-        /// The outcome.
+        /// The outcome, its fields beside the event's name.
         #[serde(flatten)]
         outcome: Outcome,
     },
     /// The machine cannot switch itself off; it boots its own disk instead, which is said next.
     CannotPowerOff {
-        /// Why not.
+        /// Why it cannot, in words.
         reason: String,
     },
     /// The last thing that is written: the machine goes off now.
@@ -206,31 +206,28 @@ pub enum NotArmed {
     NotKept,
 }
 
-/// How a job ended.
+/// How a job ended, by what the client itself knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// It did what it was to do.
     Succeeded,
-    /// It did not.
+    /// It did not do all that it was to do.
     Failed {
-        /// Why.
+        /// The reason in words, with its causes.
         reason: String,
     },
     /// Nothing moved for too long, and it was ended.
     Stalled,
-    /// Somebody ended it.
+    /// The job was asked to end before it was done.
     Cancelled {
-        /// Who, or how.
+        /// The signal, the key or the server's request that ended it.
         by: String,
     },
 }
 
 impl Entry {
     /// The line that is appended, with its newline.
-    ///
-    /// # Errors
-    /// When a value cannot be written as JSON.
     pub fn to_line(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self).map(|line| line + "\n")
     }
@@ -239,7 +236,7 @@ impl Entry {
 /// What could be read of a report.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Read {
-    /// The events, in order.
+    /// The events, in the order of the lines.
     pub entries: Vec<Entry>,
     /// Whole lines that say something this program does not understand.
     pub unknown: Vec<String>,
@@ -248,7 +245,6 @@ pub struct Read {
 }
 
 /// Reads what has been appended so far; to go on later, give what comes after `used`.
-#[must_use]
 pub fn read(bytes: &[u8]) -> Read {
     let used = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let mut read = Read { used, ..Read::default() };
@@ -262,54 +258,4 @@ pub fn read(bytes: &[u8]) -> Read {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(event: Event) -> Entry {
-        Entry { at: UnixTime::from_millis(1_700_000_000_000), uptime: 20_500, event }
-    }
-
-    #[test]
-    fn every_line_is_one_event_and_says_which() {
-        let line = entry(Event::Ended { outcome: Outcome::Failed { reason: "disk\nfull".to_owned() } })
-            .to_line()
-            .unwrap();
-        assert_eq!(
-            line,
-            "{\"at\":1700000000000,\"uptime\":20500,\"event\":\"ended\",\"outcome\":\"failed\",\"reason\":\"disk\\nfull\"}\n"
-        );
-    }
-
-    #[test]
-    fn what_was_appended_is_read_back() {
-        let entries = vec![
-            entry(Event::Identified { host: "john".parse().unwrap() }),
-            entry(Event::NotArmed {
-                interface: "eth0".to_owned(),
-                reason: NotArmed::Refused,
-                detail: "EOPNOTSUPP".to_owned(),
-            }),
-            entry(Event::Ended { outcome: Outcome::Succeeded }),
-            entry(Event::PoweringOff { reboot: false }),
-        ];
-        let text: String = entries.iter().map(|entry| entry.to_line().unwrap()).collect();
-        assert_eq!(read(text.as_bytes()), Read { entries, unknown: vec![], used: text.len() });
-    }
-
-    #[test]
-    fn a_torn_last_line_is_left_for_the_next_time() {
-        let whole = entry(Event::PoweringOff { reboot: true }).to_line().unwrap();
-        let torn = format!("{whole}{}", &whole[..20]);
-        let first = read(torn.as_bytes());
-        assert_eq!((first.entries.len(), first.used), (1, whole.len()));
-        let rest = format!("{}{}", &torn[first.used..], &whole[20..]);
-        assert_eq!(read(rest.as_bytes()).entries, first.entries);
-    }
-
-    #[test]
-    fn an_event_of_the_future_is_passed_over_with_a_note() {
-        let line = "{\"at\":1,\"uptime\":2,\"event\":\"levitated\",\"metres\":3}\n";
-        let read = read(line.as_bytes());
-        assert_eq!((read.entries.len(), read.unknown.len(), read.used), (0, 1, line.len()));
-    }
-}
+mod tests;

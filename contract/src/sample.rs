@@ -17,7 +17,6 @@ use crate::{DiskChoice, Mode, Nonce, UnixTime};
 const MIB: u64 = 1 << 20;
 
 /// John's order in this mode, with an image store, issued at 1000 s and expiring at 2000 s of the server's clock.
-#[must_use]
 pub fn order(mode: Mode) -> Order {
     Order {
         version: order::VERSION,
@@ -51,13 +50,11 @@ pub fn order(mode: Mode) -> Order {
 }
 
 /// A stream of so many bytes in one piece of nine, whose checksum is this byte again and again.
-#[must_use]
 pub fn stream(file: &str, sum: u8, length: u64) -> Stream {
     Stream { length, pieces: vec![Piece { file: file.to_owned(), size: 9, sha256: Sha256::new([sum; 32]) }] }
 }
 
 /// A disk of 10 MiB: table, an NTFS with its second boot sector, the end.
-#[must_use]
 pub fn disk_image() -> DiskImage {
     let ntfs = Content::Partclone {
         file_system: FileSystem::Ntfs,

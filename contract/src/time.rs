@@ -13,25 +13,21 @@ pub struct UnixTime(u64);
 
 impl UnixTime {
     /// The point in time that many milliseconds after 1970-01-01 00:00:00 UTC.
-    #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since 1970-01-01 00:00:00 UTC.
-    #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
     /// This much later; the end of time if there is nothing later.
-    #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long before this it was `earlier`; zero if it was not before.
-    #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -43,17 +39,11 @@ pub mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
 
     /// Writes whole seconds; what is left over is cut off.
-    ///
-    /// # Errors
-    /// Those of the serializer.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(duration.as_secs())
     }
 
-    /// Reads whole seconds.
-    ///
-    /// # Errors
-    /// Those of the deserializer.
+    /// Reads a number of whole seconds.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_secs)
     }

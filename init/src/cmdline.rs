@@ -34,7 +34,7 @@ pub(crate) enum Switch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BootOptions {
     pub mode: RequestedMode,
-    /// `ghost.delay`, given in seconds.
+    /// How long a person can see what is going to happen: `ghost.delay`, whole seconds.
     pub delay: Duration,
     /// `ghost.shell`: a root shell on tty2.
     pub shell: Switch,

@@ -87,7 +87,7 @@ pub(crate) struct Settling {
 /// A controller that may hide its disks until the firmware is told otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RaidController {
-    /// Vendor and device, `8086:a282`.
+    /// Vendor and device as `lspci -nn` shows them: `8086:a282`.
     pub id: String,
 }
 
@@ -160,7 +160,6 @@ impl Settling {
 }
 
 impl BlockDevice {
-    /// Its special file.
     pub(crate) fn device(&self) -> PathBuf {
         Path::new("/dev").join(&self.name)
     }

@@ -96,7 +96,7 @@ pub(crate) struct Needs {
 /// How an imager's questions are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// It asks none.
+    /// The program asks nothing that keys could answer.
     Nothing,
     /// By a virtual keyboard, which must be there before the imager starts.
     Keyboard,

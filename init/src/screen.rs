@@ -36,7 +36,6 @@ pub enum Screen {
 /// The dots of a screen with any number of colours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrueColour {
-    /// Dots of a line.
     pub width: usize,
     /// Red, green and blue of each dot, line by line from the top left.
     pub dots: Vec<[u8; 3]>,
@@ -45,7 +44,6 @@ pub struct TrueColour {
 /// The dots of a screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// Dots of a line.
     pub width: usize,
     /// Red, green and blue of each colour; 256 at most.
     pub colours: Vec<[u8; 3]>,

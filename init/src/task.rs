@@ -128,7 +128,6 @@ pub(crate) enum WakeOnLan {
 /// Whether the machine can switch itself off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PowerSwitch {
-    /// By ACPI.
     #[default]
     Acpi,
     /// Without ACPI the kernel can only halt, and the machine stays on.

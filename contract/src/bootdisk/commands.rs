@@ -16,9 +16,9 @@ const VERSION_OF_1_4: u8 = 2;
 /// A DOSEmu whose commands refuse to work under the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dosemu {
-    /// DOSEmu 1.4.
+    /// DOSEmu 1.4, whose calls carry the number 2.
     Version1,
-    /// dosemu2.
+    /// dosemu2, whose calls carry a higher number.
     Version2,
 }
 

@@ -18,7 +18,7 @@ pub struct BootFile {
     /// Where it stands: folders and its own name in DOS's short form, `UTIL/GHOST.EXE`, safe to be joined to
     /// a folder.
     pub path: String,
-    /// What is in it.
+    /// The file's bytes, unchanged whatever the code page.
     pub content: Vec<u8>,
 }
 

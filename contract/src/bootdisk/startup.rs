@@ -9,7 +9,7 @@ use super::AUTOEXEC;
 /// FreeDOS reads this one instead of [`CONFIG`], if it is there.
 pub(super) const FREEDOS_CONFIG: &str = "FDCONFIG.SYS";
 pub(super) const CONFIG: &str = "CONFIG.SYS";
-/// What FreeDOS boots with.
+/// Only FreeDOS boots with a file of this name.
 pub(super) const FREEDOS_KERNEL: &str = "KERNEL.SYS";
 /// Without it, letters end at E:, and LREDIR says that Z: is an invalid drive.
 const LAST_DRIVE: &[u8] = b"LASTDRIVE=Z\r\n";

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How far it is. Written every second or two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What it does.
+    /// The part of the work that runs now.
     pub phase: Phase,
     /// Which disk of how many: its index, from 0 …
     pub disk: u32,
@@ -20,15 +20,15 @@ pub struct Progress {
     pub subject: String,
     /// Bytes of this phase that are done, before compression.
     pub done: u64,
-    /// Bytes of this phase.
+    /// Bytes that this phase has to do in all, before compression.
     pub total: u64,
-    /// Bytes a second, lately.
+    /// Bytes a second, over the last samples.
     pub rate: u64,
     /// Whole seconds until the phase is done; none as long as nobody can tell.
     pub eta: Option<u64>,
 }
 
-/// What is being done.
+/// A part of the imager's work. A job has some of these, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -36,7 +36,7 @@ pub enum Phase {
     Surveying,
     /// Reading the image, to compare it with its checksums.
     Checking,
-    /// Reading the disk.
+    /// Reading the disk into the image.
     Reading,
     /// Making a file system smaller for a smaller disk, beside the disk.
     Shrinking,
@@ -59,7 +59,7 @@ pub enum Ending {
         /// What the administrator should know, in words.
         notes: Vec<String>,
     },
-    /// It could not.
+    /// It ended without having done everything.
     Failed {
         /// The error and its causes.
         reason: String,
@@ -80,7 +80,6 @@ pub enum TargetDisk {
 
 impl Phase {
     /// What a disk is whose job ends in this phase without an [`Ending`].
-    #[must_use]
     pub const fn target_disk(self) -> TargetDisk {
         match self {
             Self::Surveying | Self::Checking | Self::Reading | Self::Shrinking => TargetDisk::Untouched,
@@ -89,7 +88,6 @@ impl Phase {
     }
 
     /// The word for it on screens.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Surveying => "surveying",

@@ -17,7 +17,7 @@ pub struct SavedPart {
     pub kind: Option<String>,
     /// What was found in it, as blkid calls it.
     pub file_system: Option<String>,
-    /// Bytes.
+    /// How long it is on the disk, in bytes.
     pub length: u64,
     /// What its file system uses, bytes; none where this is not known.
     pub used: Option<u64>,
@@ -33,7 +33,6 @@ pub struct SavedPart {
 
 impl DiskImage {
     /// What of the disk is in the image, in the order of its places, what stands beside the partitions last.
-    #[must_use]
     pub fn saved(&self) -> Vec<SavedPart> {
         let mut parts: Vec<SavedPart> = Vec::new();
         for region in &self.regions {

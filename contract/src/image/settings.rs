@@ -50,7 +50,6 @@ pub enum DirtyNtfs {
 
 impl DirtyNtfs {
     /// The choice of this word: `refuse` or `raw`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "refuse" => Some(Self::Refuse),
@@ -64,7 +63,7 @@ impl DirtyNtfs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LargerDisk {
-    /// It is left unallocated.
+    /// The room stays unallocated, behind the last partition.
     #[default]
     Leave,
     /// The last partition gets it, and its file system with it.
@@ -108,7 +107,7 @@ pub enum RestoreCheck {
 impl LinuxSettings {
     /// 1 GiB: FAT takes files below 4 GiB, old NFS servers and clients below 2 GiB.
     pub const PIECE_SIZE: u64 = 1 << 30;
-    /// zstd's own default.
+    /// zstd's own default, as without `-LEVEL`.
     pub const COMPRESSION_LEVEL: u8 = 3;
 }
 

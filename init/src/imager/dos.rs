@@ -30,7 +30,7 @@ pub(crate) const LOG: &str = "/run/ghost/dos/log";
 /// What the emulator says by its error output, settings that it does not take among it.
 pub(crate) const ERRORS: &str = "/run/ghost/dos/errors";
 
-/// What every emulator needs.
+/// What every emulator needs of the machine.
 pub(super) const NEEDS: Needs = Needs {
     useful_drivers: &[],
     folders: &[MARKS, PROGRAM, IMAGES, HOME, CAPTURES],
@@ -46,7 +46,7 @@ pub(crate) struct Commission<'a> {
     pub command: &'a str,
     /// The disk that it is done to, `/dev/sda`.
     pub disk: &'a Path,
-    /// Its size in bytes.
+    /// The disk's size in bytes.
     pub disk_size: u64,
 }
 

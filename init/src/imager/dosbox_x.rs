@@ -57,7 +57,7 @@ struct LaunchProgram {
 /// So many lines of what DOS programs have written stand for the screen.
 const SCREEN_LINES: usize = 25;
 
-/// A job's DOS program.
+/// A job whose program runs under dosbox-x.
 pub(super) struct DosboxX {
     pub(super) command: String,
 }

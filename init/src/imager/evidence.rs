@@ -23,7 +23,7 @@ pub(crate) const FAILED: &str = "FAILED.TXT";
 pub(crate) const BEGINNING: &str = "IMAGE.STA";
 /// Left by it when Ghost has ended, however that was.
 pub(crate) const END: &str = "IMAGE.END";
-/// What it says there.
+/// The line of the log that says that the program ended.
 const EXITED: &str = "ghost exited";
 /// Ghost's own account of what went wrong, in the current folder: M:, or Z: with the HOWTO's batch file.
 pub(crate) const ERROR_FILE: &str = "GHOSTERR.TXT";
@@ -41,7 +41,7 @@ const LEAST_FREE: u64 = 1 << 20;
 pub(crate) struct FoundFile {
     /// Its name, as it stands in the folder.
     pub name: String,
-    /// Its size in bytes.
+    /// The file's size in bytes.
     pub size: u64,
 }
 

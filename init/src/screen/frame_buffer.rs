@@ -36,7 +36,7 @@ pub(crate) struct Channel {
 /// How the bytes of a frame buffer are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Dots of a line.
+    /// In dots, as is the height.
     pub width: usize,
     pub height: usize,
     /// Bytes from one line to the next.

@@ -32,7 +32,6 @@ pub struct Console {
     holder: Holder,
 }
 
-/// Who has the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Holder {
     #[default]

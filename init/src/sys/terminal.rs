@@ -29,9 +29,9 @@ const KD_TEXT: libc::c_int = 0;
 
 /// What stands on the first virtual terminal, as the kernel gives it.
 pub(crate) struct Cells {
-    /// Of `/dev/vcsa1`.
+    /// Characters and attributes in turn, from `/dev/vcsa1`.
     pub cells: Vec<u8>,
-    /// Of `/dev/vcsu1`, where the kernel has it.
+    /// The same characters in Unicode, from `/dev/vcsu1`, where the kernel has it.
     pub unicode: Option<Vec<u8>>,
 }
 
