@@ -7,16 +7,18 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 
-/// Compared and written at a time.
+/// Compared at a time. They are bytes of the program's file too, so there are few.
+const COMPARED: usize = 64 << 10;
+static ZEROS: [u8; COMPARED] = [0; COMPARED];
+/// Written at a time.
 const PART: usize = 1 << 20;
-static ZEROS: [u8; PART] = [0; PART];
 /// As many are made by one call, so that a signal that ends us is heard in between.
 const STRIDE: u64 = 1 << 30;
 
 /// Whether all of these are zeros.
 pub fn is_zero(bytes: &[u8]) -> bool {
     // Comparing slices is the C library's memcmp, some 10 GB/s.
-    bytes.chunks(PART).all(|part| ZEROS.get(..part.len()).is_some_and(|zeros| part == zeros))
+    bytes.chunks(COMPARED).all(|part| ZEROS.get(..part.len()).is_some_and(|zeros| part == zeros))
 }
 
 /// The first byte from this one on of a file that is not in a hole; this one if nothing is known of holes.
@@ -34,10 +36,11 @@ pub fn write(disk: &File, at: u64, length: u64) -> io::Result<()> {
     if length == 0 || punch(disk, at, length).is_ok() {
         return Ok(());
     }
+    let zeros = vec![0; PART];
     let mut written = 0;
     while written < length {
         let part = usize::try_from(length - written).unwrap_or(PART).min(PART);
-        disk.write_all_at(ZEROS.get(..part).unwrap_or_default(), at + written)?;
+        disk.write_all_at(zeros.get(..part).unwrap_or_default(), at + written)?;
         written += part as u64;
     }
     Ok(())
@@ -64,7 +67,7 @@ mod tests {
     fn zeros_are_told_from_anything_else() {
         let mut bytes = vec![0; 3 * PART + 5];
         assert!(is_zero(&bytes) && is_zero(&[]));
-        for at in [0, PART - 1, PART, 3 * PART + 4] {
+        for at in [0, COMPARED - 1, COMPARED, PART - 1, PART, 3 * PART + 4] {
             bytes[at] = 1;
             assert!(!is_zero(&bytes), "{at}");
             bytes[at] = 0;
