@@ -9,23 +9,17 @@
 //!
 //! Does not look at the machine: [`crate::sys::disks`] does.
 
+mod settling;
+
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use ghost_contract::DiskChoice;
 
-/// How long the same disks must have been the chosen ones. Disks of one machine show themselves within a second of
-/// each other; one that spins up takes longer and holds up its whole controller.
-pub(crate) const SETTLED: Duration = Duration::from_secs(3);
-/// How long after the last driver was loaded a disk may show itself: adapters that start their disks one after the other,
-/// so that not all draw their current at once, take a minute and more.
-const SPIN_UP: Duration = Duration::from_secs(90);
-/// When the wait is over, however many drivers are still being loaded.
-const LAST_LOOK: Duration = Duration::from_secs(120);
+pub(crate) use settling::{RaidController, Settling};
+
 /// A size that is meant differs by less than this part of it: labels say 500 GB of 500,107,862,016 bytes.
 const SIZE_TOLERANCE: u64 = 20;
 
@@ -68,95 +62,6 @@ pub(crate) fn choose<'a>(
 fn in_words<'a>(devices: impl IntoIterator<Item = &'a BlockDevice>) -> String {
     let words: Vec<String> = devices.into_iter().map(ToString::to_string).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
-}
-
-/// Waits until it is certain which disks are meant: drivers show their disks one after the other, and the one
-/// that shows itself first need not be the one in the first place. A restore to the wrong one is the worst
-/// that can happen.
-#[derive(Debug)]
-pub(crate) struct Settling {
-    choice: DiskChoice,
-    /// The chosen ones so far, and since when they have been so.
-    candidates: Option<(Vec<BlockDevice>, Duration)>,
-    /// All that have been chosen at some time.
-    seen: BTreeSet<String>,
-    /// How many drivers were loaded, and when one was loaded last.
-    drivers: (usize, Duration),
-}
-
-/// A controller that may hide its disks until the firmware is told otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RaidController {
-    /// Vendor and device as `lspci -nn` shows them: `8086:a282`.
-    pub id: String,
-}
-
-impl Settling {
-    /// Begins to wait for these.
-    pub(crate) const fn new(choice: DiskChoice) -> Self {
-        Self { choice, candidates: None, seen: BTreeSet::new(), drivers: (0, Duration::ZERO) }
-    }
-
-    /// Takes note of how many drivers are loaded.
-    pub(crate) fn note_drivers(&mut self, loaded: usize, now: Duration) {
-        if loaded > self.drivers.0 {
-            self.drivers = (loaded, now);
-        }
-    }
-
-    /// Whether no disk is to be expected any more. One that is there now is given the time to settle.
-    pub(crate) fn is_over(&self, now: Duration) -> bool {
-        match self.candidates {
-            None => now >= LAST_LOOK || now.saturating_sub(self.drivers.1) >= SPIN_UP,
-            Some(_) => now >= LAST_LOOK.saturating_add(SETTLED * 2),
-        }
-    }
-
-    /// Why the wait is over, for a person who has to do something about it.
-    pub(crate) fn why(
-        &self,
-        devices: &[BlockDevice],
-        raid: &[RaidController],
-        now: Duration,
-    ) -> anyhow::Error {
-        let waited = format!("looked for {} s", now.as_secs());
-        if !self.seen.is_empty() {
-            let seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
-            let there = in_words(devices);
-            return anyhow!(
-                "it cannot be said which disk is {}: they come and go ({waited}, seen were {}, and there is {there}); \
-                 look at cables and power supply",
-                self.choice,
-                seen.join(", ")
-            );
-        }
-        match (choose(devices, &self.choice), raid) {
-            (Ok(_), _) => anyhow!("the disk {} was there only at the last look ({waited})", self.choice),
-            (Err(error), []) => anyhow!("{error} ({waited})"),
-            (Err(error), [controller, ..]) => anyhow!(
-                "{error} ({waited}); disks may be hidden behind its RAID controller {}: switch SATA or NVMe from RAID \
-                 (RST, VMD, Optane) to AHCI in the firmware's setup",
-                controller.id
-            ),
-        }
-    }
-
-    /// Takes a look at what is there; gives the disks once they have been the same for [`SETTLED`].
-    pub(crate) fn observe(&mut self, devices: &[BlockDevice], now: Duration) -> Option<Vec<BlockDevice>> {
-        let Ok(found) = choose(devices, &self.choice) else {
-            self.candidates = None;
-            return None;
-        };
-        let found: Vec<BlockDevice> = found.into_iter().cloned().collect();
-        self.seen.extend(found.iter().map(|disk| disk.name.clone()));
-        match &self.candidates {
-            Some((same, since)) if *same == found => (now.saturating_sub(*since) >= SETTLED).then_some(found),
-            _ => {
-                self.candidates = Some((found, now));
-                None
-            }
-        }
-    }
 }
 
 impl BlockDevice {
@@ -218,7 +123,7 @@ fn by_place(a: &Path, b: &Path) -> Ordering {
 mod tests {
     use super::*;
 
-    fn device(place: &str) -> BlockDevice {
+    pub(super) fn device(place: &str) -> BlockDevice {
         let place = PathBuf::from(place);
         let name = place.file_name().unwrap().to_str().unwrap().to_owned();
         BlockDevice { name, place, removable: false, memory_card: None, size: 1 << 30, serial: None }
@@ -237,8 +142,10 @@ mod tests {
         chosen(&devices, "first")
     }
 
-    const SDA: &str = "/sys/devices/pci0000:00/0000:00:01.1/ata1/host0/target0:0:0/0:0:0:0/block/sda";
-    const SDB: &str = "/sys/devices/pci0000:00/0000:00:01.1/ata2/host1/target1:0:0/1:0:0:0/block/sdb";
+    pub(super) const SDA: &str =
+        "/sys/devices/pci0000:00/0000:00:01.1/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    pub(super) const SDB: &str =
+        "/sys/devices/pci0000:00/0000:00:01.1/ata2/host1/target1:0:0/1:0:0:0/block/sdb";
 
     #[test]
     fn it_is_the_one_in_the_first_place_whatever_it_is_called() {
@@ -323,89 +230,5 @@ mod tests {
         let expected = "size:1073741824 is more than one disk of this machine: \
                         sda (1073741824 bytes), sdb (1073741824 bytes)";
         assert_eq!(chosen(&devices, "size:1Gi"), expected);
-    }
-
-    #[test]
-    fn a_disk_that_shows_itself_late_can_still_be_the_first() {
-        let (early, late) = ([device(SDB)], [device(SDB), device(SDA)]);
-        let mut settling = Settling::new(DiskChoice::First);
-        assert_eq!(settling.observe(&[], Duration::ZERO), None);
-        assert_eq!(settling.observe(&early, Duration::from_secs(1)), None);
-        assert_eq!(settling.observe(&early, Duration::from_secs(3)), None);
-        assert_eq!(settling.observe(&late, Duration::from_secs(4)), None);
-        assert_eq!(settling.observe(&late, Duration::from_secs(6)), None);
-        assert_eq!(settling.observe(&late, Duration::from_secs(7)).unwrap()[0].name, "sda");
-    }
-
-    const fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn a_disk_may_come_a_minute_and_a_half_after_the_last_driver() {
-        let mut settling = Settling::new(DiskChoice::First);
-        settling.note_drivers(10, at(1));
-        settling.note_drivers(11, at(12));
-        settling.note_drivers(11, at(60));
-        for now in [17, 20, 60, 101] {
-            assert_eq!(settling.observe(&[], at(now)), None);
-            assert!(!settling.is_over(at(now)), "at {now} s");
-        }
-        let disks = [device(SDA)];
-        assert_eq!(settling.observe(&disks, at(101)), None);
-        assert!(!settling.is_over(at(103)), "it has the time to settle");
-        assert_eq!(settling.observe(&disks, at(104)).unwrap(), disks);
-    }
-
-    #[test]
-    fn a_steady_disk_is_found_however_seldom_it_can_be_looked_at() {
-        let mut settling = Settling::new(DiskChoice::First);
-        let disks = [device(SDA)];
-        settling.note_drivers(10, at(40));
-        assert_eq!(settling.observe(&disks, at(40)), None);
-        assert!(!settling.is_over(at(40)));
-        assert_eq!(settling.observe(&disks, at(80)).unwrap(), disks);
-    }
-
-    #[test]
-    fn when_the_wait_is_over_what_is_said_is_true() {
-        let mut nothing = Settling::new(DiskChoice::First);
-        nothing.note_drivers(10, at(5));
-        assert_eq!(nothing.observe(&[], at(95)), None);
-        assert!(nothing.is_over(at(95)));
-        assert_eq!(
-            nothing.why(&[], &[], at(95)).to_string(),
-            "this machine has no built-in disk; what it has: nothing (looked for 95 s)"
-        );
-        let raid = [RaidController { id: "8086:a282".to_owned() }];
-        assert_eq!(
-            nothing.why(&[], &raid, at(95)).to_string(),
-            "this machine has no built-in disk; what it has: nothing (looked for 95 s); disks may be hidden behind its \
-             RAID controller 8086:a282: switch SATA or NVMe from RAID (RST, VMD, Optane) to AHCI in the firmware's setup"
-        );
-
-        let mut comes_and_goes = Settling::new(DiskChoice::First);
-        for now in 0..=121 {
-            let there = [device(SDA)];
-            let devices = if now % 3 == 0 { &there[..] } else { &[] };
-            comes_and_goes.note_drivers(10, at(0));
-            assert_eq!(comes_and_goes.observe(devices, at(now)), None);
-        }
-        assert!(comes_and_goes.is_over(at(121)));
-        let why = comes_and_goes.why(&[], &raid, at(121)).to_string();
-        assert!(
-            why.contains("they come and go (looked for 121 s, seen were sda, and there is nothing)"),
-            "{why}"
-        );
-    }
-
-    #[test]
-    fn a_disk_that_goes_has_to_settle_anew() {
-        let disks = [device(SDA)];
-        let mut settling = Settling::new(DiskChoice::First);
-        assert_eq!(settling.observe(&disks, Duration::ZERO), None);
-        assert_eq!(settling.observe(&[], Duration::from_secs(2)), None);
-        assert_eq!(settling.observe(&disks, Duration::from_secs(4)), None);
-        assert!(settling.observe(&disks, Duration::from_secs(7)).is_some());
     }
 }

@@ -1,13 +1,19 @@
 //! Jobs with an imager, replayed on a machine of the mind.
 
+use std::time::Duration;
+
+use evdev::KeyCode;
 use ghost_contract::Mode;
-use ghost_contract::image::TargetDisk;
-use ghost_contract::order::{AtEnd, OnDeadline, Prompt, PromptTrigger};
+use ghost_contract::image::{Phase, Progress, TargetDisk};
+use ghost_contract::order::{AtEnd, OnDeadline, Order, Prompt, PromptTrigger};
 
 use super::*;
+use crate::imager::Terminal;
 use crate::machine::fake::Fake;
 use crate::machine::run;
 use crate::sample::{order, order_file};
+use crate::session::Action;
+use crate::task::{Glance, Task};
 
 fn replay(mut machine: Fake) -> Fake {
     assert_eq!(run(&mut machine), AtEnd::PowerOff);

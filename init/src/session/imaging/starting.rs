@@ -1,0 +1,103 @@
+//! The way to a running imager: the order's prompts are understood, what it needs is there, and nobody has stopped the job.
+
+use ghost_contract::Mode;
+use ghost_contract::order::Order;
+use ghost_contract::report::Event as Report;
+
+use super::running::Step;
+use crate::failure::Failure;
+use crate::imager::Terminal;
+use crate::job::Job;
+use crate::prompt::Prompts;
+use crate::session::{Action, ImagerState, Session, Stage, Turn};
+use crate::task::{Finding, Task};
+
+impl Session {
+    /// The first thing of a mode that runs an imager: what the order says must make sense.
+    pub(in crate::session) fn start_imaging(&mut self, job: Job, turn: &mut Turn) -> Stage {
+        let prompts = job.order.as_ref().map_or_else(Vec::new, |order: &Order| order.prompts.clone());
+        match Prompts::new(&prompts) {
+            Ok(prompts) => {
+                self.start(Task::PrepareImager(Box::new(job.clone())), turn);
+                Stage::PreparingImager(job, prompts)
+            }
+            Err(error) => self.fail(Failure::of(error).to_string(), turn),
+        }
+    }
+
+    pub(in crate::session) fn imager_prepared(
+        &mut self,
+        job: Job,
+        prompts: Prompts,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        match result {
+            Ok(Finding::ImagerReady { imager, command, disks, terminal }) => {
+                let launch = (Report::ImagerStarted { imager, command, disks }, terminal);
+                if job.order.is_none() {
+                    return self.start_imager(job, prompts, launch, turn);
+                }
+                self.start(Task::LookForStop, turn);
+                Stage::LookingOnceMore(job, prompts, launch)
+            }
+            Ok(_) => self.fail("the imager's preparation found nothing", turn),
+            Err(failure) => self.fail(format!("the imager is not started: {failure}"), turn),
+        }
+    }
+
+    /// Nobody has stopped the job before a disk is touched, or nobody can be asked.
+    pub(in crate::session) fn looked_once_more(
+        &mut self,
+        job: Job,
+        prompts: Prompts,
+        launch: (Report, Terminal),
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        if let Err(failure) = result {
+            turn.carry_on(Task::LookForStop.to_string(), &failure);
+        }
+        self.start_imager(job, prompts, launch, turn)
+    }
+
+    fn start_imager(
+        &mut self,
+        job: Job,
+        prompts: Prompts,
+        (launch, terminal): (Report, Terminal),
+        turn: &mut Turn,
+    ) -> Stage {
+        turn.say(Task::StartImager.to_string());
+        if let (Mode::Restore, Report::ImagerStarted { disks, .. }) = (job.mode, &launch) {
+            self.at_stake = Some(disks.clone());
+        }
+        turn.report(launch);
+        self.imager = ImagerState::Started(terminal);
+        if terminal == Terminal::FirstVt {
+            turn.actions.push(Action::LendScreen);
+        }
+        self.start(Task::StartImager, turn);
+        Stage::StartingImager(job, prompts)
+    }
+
+    pub(in crate::session) fn imager_started(
+        &mut self,
+        job: Job,
+        prompts: Prompts,
+        result: Result<Finding, Failure>,
+        turn: &mut Turn,
+    ) -> Stage {
+        match result {
+            Ok(_) => {
+                let mut imaging = self.imaging(job, prompts, turn);
+                imaging.queue.push_back(Step::FirstLook);
+                self.go_on_imaging(imaging, turn)
+            }
+            Err(failure) => {
+                self.take_screen_back(turn);
+                self.fail(format!("the imager cannot be started: {failure}"), turn)
+            }
+        }
+    }
+}
