@@ -5,8 +5,8 @@
 #   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) bench
-# bench-lab (SIZE=512 for a quick try).
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) faults
+# bench bench-lab (SIZE=512 for a quick try).
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -53,7 +53,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e bench bench-lab install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults bench bench-lab install clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -107,6 +107,11 @@ lab:
 
 e2e: kmod lab
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- --test-threads=$(SCENARIOS) $(SCENARIO)
+
+# Hundreds of faults in a job, each on a boot server of its own with a real dhcpd. Prints a table, and whatever broke.
+# FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
+faults:
+	FAULTS=all cargo test --locked -p ghostctl --test jobs -- matrix --nocapture
 
 # Prints tables and judges nothing: docs/benches.md.
 bench:

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use super::dhcpd::{self, Dhcpd};
 use super::network::Network;
 
 pub(crate) struct BootServer {
     network: Network,
     /// The folders that have a file system of their own.
     mounted: RefCell<Vec<PathBuf>>,
+    /// The DHCP server, if it is a real one.
+    dhcpd: Option<Dhcpd>,
     folder: tempfile::TempDir,
 }
 
@@ -30,7 +33,8 @@ impl BootServer {
     /// One with this many hosts, `pc2` at 192.168.7.2 and so on, and an odd one that always boots from the network.
     pub(crate) fn with_hosts(count: u8) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Self { network: Network::new(folder.path()), mounted: RefCell::default(), folder };
+        let network = Network::new(folder.path());
+        let server = Self { network, mounted: RefCell::default(), dhcpd: None, folder };
         for folder in ["base/etc", "base/var/lib", "store", "dhcp", "tftp"] {
             fs::create_dir_all(server.path(folder)).unwrap();
         }
@@ -55,6 +59,17 @@ impl BootServer {
             server.folder.path().display()
         );
         fs::write(server.path("ghostrc"), ghostrc).unwrap();
+        server
+    }
+
+    /// As [`Self::with_hosts`], and its DHCP service is ISC dhcpd, which runs already.
+    pub(crate) fn with_dhcpd(count: u8) -> Self {
+        let mut server = Self::with_hosts(count);
+        fs::write(server.path("service"), dhcpd::service(server.folder.path())).unwrap();
+        let service = server.path("service");
+        run(server.network.command(service.to_str().unwrap()).arg("restart"));
+        fs::remove_file(server.path("restarts")).unwrap();
+        server.dhcpd = Some(Dhcpd::of(server.folder.path()));
         server
     }
 
@@ -126,9 +141,12 @@ impl BootServer {
         fs::remove_file(self.path(below).join("filler")).unwrap();
     }
 
-    /// Whether DHCP serves this, as far as the service has been restarted since it was written.
+    /// Whether DHCP serves this, as far as the service has been restarted since it was written. A real dhcpd is asked.
     pub(crate) fn serves(&self, configuration: &[u8]) -> bool {
-        fs::read(self.path("served")).is_ok_and(|served| served == configuration)
+        match &self.dhcpd {
+            Some(_) => dhcpd::serves(&self.network, configuration),
+            None => fs::read(self.path("served")).is_ok_and(|served| served == configuration),
+        }
     }
 
     /// Lets a setting be another one.

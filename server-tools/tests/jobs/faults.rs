@@ -13,14 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// What a test lets happen at a moment of its choice.
 #[derive(Clone, Default)]
-struct Gate(Arc<AtomicBool>);
+pub(crate) struct Gate(Arc<AtomicBool>);
 
 impl Gate {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_open(&self) -> impl Fn() -> bool + Send + 'static {
+    pub(crate) fn is_open(&self) -> impl Fn() -> bool + Send + 'static {
         let gate = Arc::clone(&self.0);
         move || gate.load(Ordering::Relaxed)
     }
@@ -122,7 +122,7 @@ fn what_stands_in_the_way_for_a_while_only_delays_the_revert() {
 
 /// How what a job says is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reader {
+pub(crate) enum Reader {
     /// The window is closed, or ssh has ended.
     Lost,
     /// Ctrl-S.
@@ -131,11 +131,11 @@ enum Reader {
     Full,
 }
 
-const READERS: [Reader; 3] = [Reader::Lost, Reader::Stopped, Reader::Full];
+pub(crate) const READERS: [Reader; 3] = [Reader::Lost, Reader::Stopped, Reader::Full];
 
 impl Reader {
     /// Starts a test of pc2 for this reader. What is yielded keeps it as it is.
-    fn start(self, server: &BootServer) -> (Child, Vec<File>) {
+    pub(crate) fn start(self, server: &BootServer) -> (Child, Vec<File>) {
         let mut command = server.command(["test", "pc2"]);
         if self == Self::Full {
             let (taken, given) = std::io::pipe().unwrap();

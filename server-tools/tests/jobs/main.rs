@@ -14,6 +14,8 @@ mod completion;
 #[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]
+mod dhcpd;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod images;
@@ -21,6 +23,8 @@ mod images;
 mod inside;
 #[cfg(test)]
 mod interface;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod meeting;
 #[cfg(test)]

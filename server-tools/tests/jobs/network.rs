@@ -19,7 +19,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 const BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
 const SET_UP: &str = "ip link set lo up && ip link add br0 type veth peer name switch && ip link set switch up && \
@@ -76,6 +76,17 @@ impl Network {
             Command::new("nsenter").args([&format!("--net={there}"), "sh", "-c", beyond]).status().unwrap();
         assert!(done.success());
         behind
+    }
+
+    /// Does something from inside, on a thread of its own.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(&self.space, CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            inside.join().unwrap()
+        })
     }
 
     /// Changes something in the boot server's network.

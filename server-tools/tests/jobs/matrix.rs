@@ -1,0 +1,87 @@
+//! Whatever stands in the way of a backup, is dhcpd.conf as it was afterwards, and does a real dhcpd serve it so?
+//!
+//! ```text
+//! plan (a whole job, counted) ─▶ cases, each on a boot server of its own ─▶ the job ─▶ recover, if something was left ─▶ verdict
+//! ```
+//! `make faults` tries all of them and prints a table; a few are part of every test run.
+
+mod case;
+mod plan;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use case::Case;
+use plan::Plan;
+use verdict::Verdict;
+
+/// Chooses the places of the faults; the same one chooses the same.
+const SEED: u64 = 0x6768_6f73_7434;
+/// How many boot servers at once; their jobs mostly wait.
+const AT_ONCE: usize = 24;
+/// How many cases of each kind a test run tries.
+const SAMPLE: usize = 4;
+
+/// Tries all cases; how each ended.
+fn tried(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
+    let (count, left) = (cases.len(), Mutex::new(cases));
+    let tried = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(count) {
+            scope.spawn(|| {
+                while let Some(case) = { left.lock().unwrap().pop() } {
+                    let verdict = case.run();
+                    for wrong in &verdict.wrong {
+                        eprintln!("BROKEN {case}: {wrong}");
+                    }
+                    tried.lock().unwrap().push((case, verdict));
+                }
+            });
+        }
+    });
+    tried.into_inner().unwrap()
+}
+
+/// How many cases there were of each kind, and how they ended.
+fn print_table(tried: &[(Case, Verdict)]) {
+    let mut rows: BTreeMap<String, [usize; 5]> = BTreeMap::new();
+    for (case, verdict) in tried {
+        for kind in [case.kind(), "~ all".to_owned()] {
+            let row = rows.entry(kind).or_default();
+            row[0] += 1;
+            row[1] += usize::from(verdict.succeeded);
+            row[2] += usize::from(verdict.died);
+            row[3] += usize::from(verdict.recovered);
+            row[4] += usize::from(!verdict.wrong.is_empty());
+        }
+    }
+    println!(
+        "{:<34} {:>6} {:>9} {:>6} {:>10} {:>7}",
+        "fault", "cases", "succeeded", "died", "recovered", "broken"
+    );
+    for (kind, [cases, succeeded, died, recovered, broken]) in rows {
+        println!("{kind:<34} {cases:>6} {succeeded:>9} {died:>6} {recovered:>10} {broken:>7}");
+    }
+}
+
+#[test]
+fn no_fault_leaves_a_swap_behind() {
+    let started = Instant::now();
+    let is_campaign = std::env::var("FAULTS").is_ok_and(|wanted| wanted == "all");
+    let seed = std::env::var("FAULTS_SEED").ok().map_or(SEED, |seed| seed.parse().unwrap());
+    let plan = Plan::new(seed);
+    let cases = if is_campaign { plan.all() } else { plan.sample(SAMPLE) };
+    let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
+    let cases: Vec<Case> = cases.into_iter().filter(|case| case.to_string().contains(&only)).collect();
+    println!("seed {seed}, {} cases", cases.len());
+    let tried = tried(cases);
+    print_table(&tried);
+    println!("{} s", started.elapsed().as_secs());
+    let wrong = |(case, verdict): &(Case, Verdict)| {
+        (!verdict.wrong.is_empty()).then(|| format!("{case}: {}\n{}", verdict.wrong.join("; "), verdict.said))
+    };
+    let wrong: Vec<String> = tried.iter().filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), tried.len(), wrong.join("\n"));
+}

@@ -1,0 +1,192 @@
+//! One fault, and the job that meets it.
+
+use std::fmt;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::verdict::{Verdict, judge};
+use crate::boot_server::BootServer;
+use crate::client::{Behaviour, Client};
+use crate::faults::{Gate, Reader};
+
+/// No job may take longer, whatever stands in its way.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// What stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Case {
+    /// In each thread of `ghostctl` the system call fails that is the so-manyth of its kind.
+    Fails {
+        call: String,
+        error: &'static str,
+        at: usize,
+    },
+    /// `ghostctl` is killed when one of its threads makes this system call.
+    Killed {
+        call: String,
+        at: usize,
+    },
+    /// A folder cannot be written to from this moment on.
+    Folder {
+        folder: &'static str,
+        is_full: bool,
+        moment: Moment,
+    },
+    Terminal(Reader),
+}
+
+/// When a fault begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Before,
+    Swapped,
+    Imaging,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fails { call, error, at } => write!(f, "{call}#{at} gives {error}"),
+            Self::Killed { call, at } => write!(f, "killed at {call}#{at}"),
+            Self::Folder { folder, is_full, moment } => {
+                let how = if *is_full { "full" } else { "read-only" };
+                write!(f, "{folder} is {how} ({moment:?})")
+            }
+            Self::Terminal(reader) => write!(f, "terminal {reader:?}"),
+        }
+    }
+}
+
+impl Case {
+    /// The row of the table.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::Fails { call, error, .. } => format!("{call} {error}"),
+            Self::Killed { .. } => "kill -9".to_owned(),
+            Self::Folder { folder, is_full, .. } => {
+                format!("{folder} {}", if *is_full { "full" } else { "read-only" })
+            }
+            Self::Terminal(_) => "terminal lost or blocked".to_owned(),
+        }
+    }
+
+    /// Whether the words of the job may be what the fault has taken.
+    pub(crate) fn takes_words(&self) -> bool {
+        match self {
+            Self::Fails { call, .. } => call == "write",
+            Self::Killed { .. } | Self::Folder { .. } => false,
+            Self::Terminal(_) => true,
+        }
+    }
+
+    pub(crate) fn run(&self) -> Verdict {
+        let server = server();
+        match self {
+            Self::Fails { call, error, at } => {
+                self.traced(&server, &format!("{call}:error={error}:when={at}"), call)
+            }
+            Self::Killed { call, at } => self.traced(&server, &format!("{call}:signal=KILL:when={at}"), call),
+            Self::Folder { folder, is_full, moment } => self.in_folder(&server, folder, *is_full, *moment),
+            Self::Terminal(reader) => self.at_terminal(&server, *reader),
+        }
+    }
+
+    fn traced(&self, server: &BootServer, inject: &str, call: &str) -> Verdict {
+        let before = server.configured();
+        let _client = Client::off(server, 2, Behaviour::Succeeds);
+        let options = ["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")];
+        let output = output_of(traced(server, &options, "/dev/null").spawn().unwrap());
+        judge(self, server, &before, output)
+    }
+
+    fn in_folder(&self, server: &BootServer, folder: &str, is_full: bool, moment: Moment) -> Verdict {
+        server.mount(folder);
+        let before = server.configured();
+        let (begin, end): (&dyn Fn(), &dyn Fn()) = if is_full {
+            (&|| server.full(folder), &|| server.room(folder))
+        } else {
+            (&|| server.read_only(folder), &|| server.writable(folder))
+        };
+        let (up, over) = (Gate::default(), Gate::default());
+        let _client = Client::working_until(server, 2, up.is_open(), over.is_open());
+        if moment == Moment::Before {
+            begin();
+        }
+        let running = server.command(JOB).spawn().unwrap();
+        let is_swapped = || server.restarts() > 0;
+        if moment == Moment::Swapped && wait(is_swapped) {
+            begin();
+        }
+        up.open();
+        let journal = server.path("state/journal/192.168.7.2.jsonl");
+        let is_imaging =
+            || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"phase\":\"imaging\""));
+        if moment == Moment::Imaging && wait(is_imaging) {
+            begin();
+        }
+        over.open();
+        let output = output_of(running);
+        end();
+        judge(self, server, &before, output)
+    }
+
+    fn at_terminal(&self, server: &BootServer, reader: Reader) -> Verdict {
+        let before = server.configured();
+        let gone = Gate::default();
+        let _client = Client::waiting(server, 2, Behaviour::Succeeds, Box::new(gone.is_open()));
+        let (running, kept) = reader.start(server);
+        let is_swapped = wait(|| server.restarts() > 0);
+        let kept = if reader == Reader::Lost { Vec::new() } else { kept };
+        gone.open();
+        let output = output_of(running);
+        drop(kept);
+        assert!(is_swapped, "{self}: the job did not begin");
+        judge(self, server, &before, output)
+    }
+}
+
+/// What is asked for in every case.
+const JOB: [&str; 2] = ["backup", "pc2"];
+
+pub(crate) fn server() -> BootServer {
+    let server = BootServer::with_dhcpd(2);
+    server.set("REVERT_DEADLINE", "15");
+    server
+}
+
+/// The job under strace, without the programs that it starts: what fails is a system call of its own.
+pub(crate) fn traced(server: &BootServer, options: &[&str], log: &str) -> Command {
+    let asked = server.command(JOB);
+    let mut words = asked.get_args();
+    let mut command = Command::new(asked.get_program());
+    // What leads into the network comes first, and then ghostctl.
+    command.arg(words.next().unwrap());
+    command.args(["strace", "-f", "-qq", "-b", "execve", "-o", log]).args(options).args(words);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Whether something becomes so while a job may run.
+fn wait(is_so: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + LONGEST;
+    while Instant::now() < deadline {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+/// What a job said and how it ended. One that does not end is killed, which its verdict tells.
+fn output_of(running: Child) -> Option<Output> {
+    let pid = rustix::process::Pid::from_child(&running);
+    let (ended, has_ended) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || ended.send(running.wait_with_output().unwrap()).unwrap());
+        has_ended.recv_timeout(LONGEST).ok().or_else(|| {
+            let _just_ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            None
+        })
+    })
+}
