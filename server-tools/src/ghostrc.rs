@@ -45,6 +45,7 @@
 //! | `UP_DEADLINE` | from waking to the report that the client is up | `10m` |
 //! | `JOB_DEADLINE` | the whole job on the client | `12h` |
 //! | `OFF_DEADLINE` | from the outcome until the machine is off | `5m` |
+//! | `REVERT_DEADLINE` | how long a job that is over tries again to revert, if that fails | `10m` |
 //! | `EXPIRES` | how long an order may be claimed | `1h` |
 //! | `SLEEP` | how long mode `test` waits | `3600` |
 //! | `STALL_WINDOW` | how long nothing may move | `300` |

@@ -130,8 +130,8 @@ pub struct Job {
     swapping: Swapping,
     /// When the revert is tried again, and how long was waited for it.
     again: Option<Again>,
-    /// A job that is over waits once for what stands in the way of the revert.
-    tried_last: bool,
+    /// Until when a job that is over tries again to revert, once it has begun to.
+    insists_until: Option<Duration>,
     /// The steps that remain, the next one last; none while the step is awaited that was being done at the end.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -187,7 +187,7 @@ impl Job {
             doing: None,
             swapping: Swapping::Own,
             again: None,
-            tried_last: false,
+            insists_until: None,
             finishing: None,
             ending: None,
             troubles: Vec::new(),

@@ -44,7 +44,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
 }
 
 /// All keys.
-pub const KEYS: [Key; 37] = [
+pub const KEYS: [Key; 38] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -105,6 +105,12 @@ pub const KEYS: [Key; 37] = [
     host("UP_DEADLINE", "TIME", "10m", "From the first magic packet until the client says that it is up"),
     host("JOB_DEADLINE", "TIME", "12h", "How long a job may take on the client"),
     host("OFF_DEADLINE", "TIME", "5m", "From the end of a job until the client is off"),
+    host(
+        "REVERT_DEADLINE",
+        "TIME",
+        "10m",
+        "How long a job that is over tries again to put the DHCP entry back, if that fails, before it leaves that to you",
+    ),
     host("EXPIRES", "TIME", "1h", "How long a client may begin with its order"),
     host("SLEEP", "TIME", "1h", "How long mode test waits for somebody to log in"),
     host("STALL_WINDOW", "TIME", "300", "A job in which nothing moves for so long has stalled"),

@@ -31,6 +31,8 @@ pub struct Settings {
     pub job_deadline: Duration,
     /// From the outcome until the machine is off (`OFF_DEADLINE`).
     pub off_deadline: Duration,
+    /// From the end of a job until it leaves a revert that fails to a person (`REVERT_DEADLINE`).
+    pub revert_deadline: Duration,
     /// How long an order may be claimed (`EXPIRES`).
     pub expires: Duration,
     /// How long mode `test` waits (`SLEEP`).
@@ -71,6 +73,7 @@ impl Default for Settings {
             up_deadline: Duration::from_secs(10 * 60),
             job_deadline: Duration::from_secs(12 * 3_600),
             off_deadline: Duration::from_secs(5 * 60),
+            revert_deadline: Duration::from_secs(10 * 60),
             expires: Duration::from_secs(3_600),
             sleep: Duration::from_secs(3_600),
             stall_window: Duration::from_secs(300),
@@ -95,7 +98,7 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 26] = [
+    pub(super) const KEYS: [&'static str; 27] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -105,6 +108,7 @@ impl Settings {
         "UP_DEADLINE",
         "JOB_DEADLINE",
         "OFF_DEADLINE",
+        "REVERT_DEADLINE",
         "EXPIRES",
         "SLEEP",
         "STALL_WINDOW",
@@ -150,6 +154,7 @@ impl Settings {
             "UP_DEADLINE" => self.up_deadline = duration(value).ok_or(TIME)?,
             "JOB_DEADLINE" => self.job_deadline = duration(value).ok_or(TIME)?,
             "OFF_DEADLINE" => self.off_deadline = duration(value).ok_or(TIME)?,
+            "REVERT_DEADLINE" => self.revert_deadline = duration(value).ok_or(TIME)?,
             "EXPIRES" => self.expires = duration(value).ok_or(TIME)?,
             "SLEEP" => self.sleep = duration(value).ok_or(TIME)?,
             "STALL_WINDOW" => self.stall_window = duration(value).ok_or(TIME)?,

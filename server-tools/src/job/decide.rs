@@ -19,8 +19,8 @@ const ASK_CLOSELY: Duration = Duration::from_millis(500);
 /// How soon a revert that failed is tried again, and after how long at most: each time twice as long as before.
 const AGAIN_FIRST: Duration = Duration::from_secs(5);
 const AGAIN_LAST: Duration = Duration::from_secs(300);
-/// A job that is over waits this long before it tries for the last time.
-const AGAIN_AT_THE_END: Duration = Duration::from_secs(10);
+/// The same at most once the job is over, when there is nothing else to do.
+const AGAIN_LAST_AT_THE_END: Duration = Duration::from_secs(60);
 
 impl Job {
     /// What is to be done now that this has happened.
@@ -292,9 +292,6 @@ impl Job {
 
     fn time_passed(&mut self, now: Duration) -> Vec<Action> {
         if self.doing.is_none() && self.again.is_some_and(|again| now >= again.due) {
-            if self.phase == Phase::Finishing {
-                self.again = None;
-            }
             // Whatever else is due is heard of by the next call.
             return vec![self.begin(Step::Revert)];
         }
@@ -399,12 +396,23 @@ impl Job {
 
     fn stop(&mut self, by: String, now: Duration) -> Vec<Action> {
         if self.phase == Phase::Finishing {
-            return vec![Action::Tell(Note::Warning {
-                text: format!("{by}: already finishing, which cannot be stopped"),
-            })];
+            return self.stop_finishing(&by, now);
         }
         let client_runs = self.seen.said.up && self.seen.said.powering_off.is_none();
         self.end(Ending::Stopped { by, client_runs }, now)
+    }
+
+    /// What is left to do must be done; only the tries to revert can be cut short.
+    fn stop_finishing(&mut self, by: &str, now: Duration) -> Vec<Action> {
+        let insists = self.insists_until.is_some_and(|until| now < until) && self.swapping.is_left();
+        let what = if insists {
+            self.insists_until = Some(now);
+            self.again = self.again.map(|again| Again { due: now, ..again });
+            "trying to revert for the last time"
+        } else {
+            "already finishing, which cannot be stopped"
+        };
+        vec![Action::Tell(Note::Warning { text: format!("{by}: {what}") })]
     }
 
     /// The job is over: undo, keep and record what there is. A step that is being done is waited for.
@@ -482,16 +490,22 @@ impl Job {
         let is_left = self.swapping.is_left();
         let Some(steps) = &mut self.finishing else { return Vec::new() };
         match steps.pop() {
-            // All else is done, and the record shall tell what comes of the last try.
-            Some(Step::Record) if is_left && !self.tried_last => {
-                steps.push(Step::Record);
-                self.tried_last = true;
-                self.again = Some(Again::after(now, AGAIN_AT_THE_END));
-                Vec::new()
+            // The record shall tell what comes of it, and nothing that takes long may hold it up.
+            Some(step) if is_left && (step == Step::Record || step.is_lengthy()) && self.insists(now) => {
+                self.finishing.get_or_insert_default().push(step);
+                self.try_again_later(now)
             }
-            // The journal's entry outlives a revert that failed: it is what `recover` goes by.
-            Some(Step::Close) if is_left => self.next_finishing(now),
-            Some(step) => vec![self.begin(step)],
+            // What takes long has given time for a mend.
+            Some(Step::Record) if is_left && self.has_waited_since_the_revert() => {
+                self.finishing.get_or_insert_default().push(Step::Record);
+                vec![self.begin(Step::Revert)]
+            }
+            // The journal's entry outlives what may not stay: it is what `recover` goes by.
+            Some(Step::Close) if is_left || self.order_is_left() => self.next_finishing(now),
+            Some(step) => {
+                self.again = None;
+                vec![self.begin(step)]
+            }
             None => {
                 self.phase = Phase::Closed;
                 let left = self.left_undone();
@@ -499,6 +513,31 @@ impl Job {
                 ended.into_iter().collect()
             }
         }
+    }
+
+    /// Whether a job that is over goes on trying to revert before it does anything else.
+    fn insists(&self, now: Duration) -> bool {
+        !self.plan.limits.revert.is_zero() && self.insists_until.is_none_or(|until| now < until)
+    }
+
+    fn try_again_later(&mut self, now: Duration) -> Vec<Action> {
+        let limit = self.plan.limits.revert;
+        let is_first = self.insists_until.is_none();
+        let until = *self.insists_until.get_or_insert(now.saturating_add(limit));
+        let before = self.again.filter(|_| !is_first);
+        let waited = before.map_or(AGAIN_FIRST, |again| (again.waited * 2).min(AGAIN_LAST_AT_THE_END));
+        self.again = Some(Again::after(now, waited.min(until.saturating_sub(now))));
+        is_first.then_some(Action::Tell(Note::Insists { seconds: limit.as_secs() })).into_iter().collect()
+    }
+
+    /// Whether a client that boots from the network later could still find an order.
+    fn order_is_left(&self) -> bool {
+        self.troubles.iter().any(|trouble| trouble.step == Some(Step::Withdraw))
+    }
+
+    fn has_waited_since_the_revert(&self) -> bool {
+        let last = |is_it: fn(Step) -> bool| self.begun.iter().rposition(|step| is_it(*step));
+        last(Step::is_lengthy) > last(|step| step == Step::Revert)
     }
 
     /// What remains of the job and how it is put right, for the last line; none if nothing remains.
@@ -515,7 +554,10 @@ impl Job {
         };
         let others =
             self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());
-        let words: Vec<String> = others.map(Trouble::words).chain(swap).collect();
+        let order = self.order_is_left().then(|| {
+            "mend what stood in the way of that, then 'ghostctl recover' withdraws the order".to_owned()
+        });
+        let words: Vec<String> = others.map(Trouble::words).chain(order).chain(swap).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 

@@ -57,6 +57,10 @@ pub enum Note {
     },
     /// A revert that had failed is done now, and the DHCP server knows.
     RevertedLate,
+    /// The job is over, and only the revert is left, which is tried again for so many seconds.
+    Insists {
+        seconds: u64,
+    },
     Warning {
         text: String,
     },
@@ -91,6 +95,10 @@ impl fmt::Display for Note {
             }
             Self::Unwritten { reason } => write!(f, "error: {reason}"),
             Self::RevertedLate => f.write_str("reverted after all: DHCP offers what it did before"),
+            Self::Insists { seconds } => write!(
+                f,
+                "error: it is not reverted yet; trying again for {seconds} s (REVERT_DEADLINE), unless this is stopped; mend what stands in the way"
+            ),
             Self::Warning { text } => write!(f, "warning: {text}"),
             Self::Ended { ending, left: None } => write!(f, "{ending}"),
             Self::Ended { ending, left: Some(left) } => write!(f, "{ending}; error, left undone: {left}"),

@@ -53,11 +53,13 @@ pub struct Limits {
     pub lost: Duration,
     /// How often a magic packet is sent.
     pub wake_every: Duration,
+    /// How long a job that is over tries again to revert, before it leaves that to a person.
+    pub revert: Duration,
 }
 
 impl Limits {
-    /// The three that the administrator sets, and the fixed ones.
-    pub const fn new(up: Duration, job: Duration, off: Duration) -> Self {
+    /// The four that the administrator sets, and the fixed ones.
+    pub const fn new(up: Duration, job: Duration, off: Duration, revert: Duration) -> Self {
         Self {
             probing: Duration::from_millis(1_500),
             up,
@@ -67,6 +69,7 @@ impl Limits {
             quiet: Duration::from_secs(5),
             lost: Duration::from_secs(300),
             wake_every: Duration::from_secs(5),
+            revert,
         }
     }
 }

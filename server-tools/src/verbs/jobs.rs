@@ -207,7 +207,12 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan
             ip: host.ip,
             mode,
         },
-        limits: Limits::new(settings.up_deadline, settings.job_deadline, settings.off_deadline),
+        limits: Limits::new(
+            settings.up_deadline,
+            settings.job_deadline,
+            settings.off_deadline,
+            settings.revert_deadline,
+        ),
         already_on: if arguments.already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse },
         at_end: AtEnd::PowerOff,
     })

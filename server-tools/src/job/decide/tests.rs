@@ -28,7 +28,7 @@ fn plan(mode: Mode) -> Plan {
             ip: Ipv4Addr::new(192, 168, 7, 2),
             mode,
         },
-        limits: Limits::new(after(300), after(3_600), after(60)),
+        limits: Limits::new(after(300), after(3_600), after(60), after(100)),
         already_on: AlreadyOn::Refuse,
         at_end: AtEnd::PowerOff,
     }
@@ -273,9 +273,56 @@ fn a_dhcp_server_that_does_not_come_back_is_restarted_with_the_bytes_put_back() 
 fn a_revert_that_fails_is_tried_again_while_the_client_works_and_at_the_end() {
     let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Test) }, plan(Mode::Test));
     let tried = fake.steps().iter().filter(|step| **step == Step::Revert).count();
-    assert_eq!(tried, 6, "at once, after 5, 10 and 20 s, when the client is off, and a last time");
+    assert_eq!(
+        tried,
+        5 + 5,
+        "at once, after 5, 10 and 20 s, when the client is off; after 5, 10, 20, 40 and 25 s"
+    );
+    assert_eq!(fake.count(&Action::Tell(Note::Insists { seconds: 100 })), 1, "how long is said");
     assert_eq!(job.troubles().len(), 1, "the same trouble is told once");
     assert!(!fake.steps().contains(&Step::OfferOwn), "there is nothing to take up");
+}
+
+#[test]
+fn a_job_that_is_over_reverts_as_soon_as_that_can_be_and_before_it_looks_through_the_image() {
+    for step in [Step::Revert, Step::OfferOwn] {
+        // The client is off 122 s after it was woken, and 75 s later it has been tried three times in vain.
+        let fake = Fake { failing_until: vec![(step, after(122 + 50))], ..good(Mode::Backup) };
+        let (job, fake) = run(fake, plan(Mode::Backup));
+        assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()), "{step:?}");
+        let steps = fake.steps();
+        let last = |wanted: Step| steps.iter().rposition(|step| *step == wanted);
+        assert!(last(Step::OfferOwn) < last(Step::FinishGeneration), "{step:?}: {steps:?}");
+        assert!(steps.ends_with(&[Step::Withdraw, Step::Prune, Step::Record, Step::Close]), "{steps:?}");
+    }
+}
+
+#[test]
+fn a_revert_that_is_given_up_is_tried_once_more_after_what_takes_long() {
+    let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Backup) }, plan(Mode::Backup));
+    assert!(fake.steps().ends_with(&[Step::Prune, Step::Revert, Step::Record]), "{:?}", fake.steps());
+    assert_eq!(job.exit(), Exit::Configuration);
+}
+
+#[test]
+fn the_tries_to_revert_can_be_cut_short_by_a_stop_and_there_is_one_more() {
+    let mut fake = Fake { failing: vec![Step::Revert], ..good(Mode::Test) };
+    fake.life.push_back((after(133), Event::StopAsked("SIGINT".to_owned())));
+    let (job, fake) = run(fake, plan(Mode::Test));
+    assert!(fake.now < after(140), "{:?}", fake.now);
+    let text = "SIGINT: trying to revert for the last time".to_owned();
+    let at = fake.performed.iter().position(|one| *one == Action::Tell(Note::Warning { text: text.clone() }));
+    let tries = fake.performed[at.unwrap()..].iter().filter(|one| **one == Action::Do(Step::Revert)).count();
+    assert_eq!((tries, job.exit()), (1, Exit::Configuration));
+    assert!(last_words(&fake).contains("ghostctl dhcp revert john"), "{}", last_words(&fake));
+}
+
+#[test]
+fn an_order_that_could_not_be_withdrawn_keeps_the_journals_entry() {
+    let (job, fake) = run(Fake { failing: vec![Step::Withdraw], ..good(Mode::Restore) }, plan(Mode::Restore));
+    assert!(!fake.steps().contains(&Step::Close), "{:?}", fake.steps());
+    assert_ne!(job.exit(), Exit::Done);
+    assert!(last_words(&fake).contains("'ghostctl recover' withdraws the order"), "{}", last_words(&fake));
 }
 
 /// What the last note says of the job.
