@@ -113,8 +113,10 @@ impl Catalog {
     /// Takes the nonce away again, if it is there.
     pub fn remove_nonce(&self, nonce: &Nonce) -> anyhow::Result<()> {
         let path = self.store.join(layout::nonce(nonce));
-        let removed =
-            self.open()?.folder(layout::NONCES).and_then(|folder| folder.remove_file(nonce.as_str()));
+        let removed = self.open()?.folder(layout::NONCES).and_then(|folder| {
+            folder.remove_left_beside(nonce.as_str())?;
+            folder.remove_file(nonce.as_str())
+        });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.with_context(|| cannot("remove", &path)),

@@ -11,7 +11,9 @@ pub mod exports;
 pub mod facts;
 pub mod gather;
 pub mod judge;
+pub mod left;
 mod mounts;
+mod netboot;
 
 use std::fmt;
 
@@ -53,6 +55,8 @@ pub enum Check {
     StateFolder,
     /// An interface routes to the hosts, and magic packets may be sent.
     Wake,
+    /// No crash and no failed revert has left anything.
+    LeftOver,
 }
 
 impl fmt::Display for Check {
@@ -75,6 +79,7 @@ impl fmt::Display for Check {
             Self::Programs => "programs",
             Self::StateFolder => "state folder",
             Self::Wake => "wake",
+            Self::LeftOver => "left over",
         })
     }
 }

@@ -81,8 +81,9 @@ impl Recovered {
         let steps = Steps { site, catalog: &catalog };
         let mut work = Work::of_an_orphan(entry, state);
         for step in left.iter().copied() {
-            // Until the entry's own bytes are back and the server knows, the journal must go on saying so.
-            if step == Step::Close && self.swap_is_left() {
+            // Until the entry's own bytes are back and the server knows, the journal must go on saying so; the same with an
+            // order that a client could find.
+            if step == Step::Close && (self.swap_is_left() || self.has_failed(Step::Withdraw)) {
                 continue;
             }
             // A restart would take up what was not put back.
@@ -90,8 +91,7 @@ impl Recovered {
                 continue;
             }
             self.perform(step, &steps, &mut work, waiting);
-            let is_unfinished = self.failed.iter().any(|(failed, _)| *failed == Step::FinishGeneration);
-            if step == Step::FinishGeneration && is_unfinished {
+            if step == Step::FinishGeneration && self.has_failed(step) {
                 self.perform(Step::SetAside, &steps, &mut work, waiting);
             }
         }
@@ -113,6 +113,10 @@ impl Recovered {
             }
             Err(failure) => self.failed.push((step, failure)),
         }
+    }
+
+    fn has_failed(&self, step: Step) -> bool {
+        self.failed.iter().any(|(failed, _)| *failed == step)
     }
 
     /// What was done, what could not be, and what else people should know.
@@ -148,6 +152,7 @@ impl Recovered {
 pub struct Recovery {
     pub jobs: Vec<Recovered>,
     pub damaged: Vec<Damaged>,
+    pub damaged_records: Vec<DamagedRecord>,
 }
 
 /// An entry of the journal that could not be read whole.
@@ -163,6 +168,29 @@ pub struct Damaged {
     pub remarks: Vec<String>,
 }
 
+/// The record of a job that is over which cannot be read. Nothing is left of such a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DamagedRecord {
+    pub record: PathBuf,
+    pub why: String,
+    /// Where it lies now, or why it is still where it was.
+    pub kept: Result<PathBuf, String>,
+}
+
+impl DamagedRecord {
+    pub fn words(&self) -> String {
+        let kept = match &self.kept {
+            Ok(kept) => format!("it lies in {} now", kept.display()),
+            Err(reason) => format!("it could not be set aside: {reason}"),
+        };
+        format!(
+            "the record {} of a job that is over cannot be used: {}; {kept}",
+            self.record.display(),
+            self.why
+        )
+    }
+}
+
 /// A host that DHCP offers the boot file without a job that is responsible for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stray {
@@ -173,12 +201,17 @@ pub struct Stray {
 impl Recovery {
     /// What a recovery ends the program with.
     pub fn exit(&self) -> Exit {
-        let is_over = self.damaged.is_empty() && self.jobs.iter().all(Recovered::is_over);
+        let is_over = self.is_undamaged() && self.jobs.iter().all(Recovered::is_over);
         if is_over { Exit::Done } else { Exit::Failed }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.damaged.is_empty()
+        self.jobs.is_empty() && self.is_undamaged()
+    }
+
+    /// Whether all that was found could be read.
+    pub fn is_undamaged(&self) -> bool {
+        self.damaged.is_empty() && self.damaged_records.is_empty()
     }
 }
 
@@ -232,7 +265,21 @@ pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Recovery, J
             }),
         }
     }
+    recovery.damaged_records = damaged_records(site);
     Ok(recovery)
+}
+
+/// Sets records aside that cannot be read, so that they are told of once.
+fn damaged_records(site: &Site) -> Vec<DamagedRecord> {
+    let state_folder = &site.ghostrc.state_folder;
+    // Whoever needs the records says why they cannot be read at all.
+    let damaged = record::all(state_folder).unwrap_or_default().damaged.into_iter();
+    let set_aside = |one: record::Damaged| DamagedRecord {
+        kept: one.set_aside(state_folder).map_err(|error| error.to_string()),
+        record: one.path,
+        why: one.why,
+    };
+    damaged.map(set_aside).collect()
 }
 
 /// Undoes the swap that a damaged entry tells of, if it tells of one, and keeps the entry.
@@ -268,7 +315,7 @@ fn set_aside(
 pub fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
     let state_folder = &site.ghostrc.state_folder;
     let had_a_job: Vec<HostName> =
-        record::all(state_folder)?.into_iter().map(|record| record.identity.host).collect();
+        record::all(state_folder)?.whole.into_iter().map(|record| record.identity.host).collect();
     let seen = journal::look_at_all(state_folder)?;
     let has_a_job: Vec<HostName> =
         seen.into_iter().filter_map(|seen| seen.says.state).map(|state| state.begun.identity.host).collect();
@@ -290,6 +337,12 @@ pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, Jo
         }
     }
     for one in &recovery.damaged {
+        match output.form() {
+            Form::Json => output.json(one),
+            Form::Plain => output.line(&format!("error: {}", one.words())),
+        }
+    }
+    for one in &recovery.damaged_records {
         match output.form() {
             Form::Json => output.json(one),
             Form::Plain => output.line(&format!("error: {}", one.words())),

@@ -105,7 +105,7 @@ fn job(
 ) -> anyhow::Result<Exit> {
     if !arguments.dry_run {
         let recovered = recover::jobs(site, output)?;
-        if !recovered.damaged.is_empty() {
+        if !recovered.is_undamaged() {
             let told = recovered.exit().max(recover::strays(site, output));
             return Ok(jobs::run(site, mode, arguments, asked, output)?.max(told));
         }

@@ -17,6 +17,7 @@ use super::exports::{self, DEADLINE};
 use super::facts::{
     BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
 };
+use super::netboot;
 use crate::catalog::Catalog;
 use crate::site::Site;
 use crate::sys::interface::Interface;
@@ -39,7 +40,7 @@ pub fn gather(site: &Site, configuration: Tried<&dyn Configuration>, named: &[Ho
     let machines = machines(site, of_hosts);
     let public_keys = public_keys(site, of_hosts);
     let for_nobody = configuration.as_ref().map(|all| for_nobody(site, *all)).unwrap_or_default();
-    let names = boot_file_names(site, hosts.as_deref().unwrap_or_default());
+    let names = with_those_loaded_after(site, boot_file_names(site, of_hosts));
     let store_server = store_server(site);
     std::thread::scope(|scope| {
         let served: Vec<_> = names.iter().map(|name| scope.spawn(|| served(site, name))).collect();
@@ -243,12 +244,33 @@ fn boot_file_names(site: &Site, hosts: &[Host]) -> BTreeSet<String> {
     names
 }
 
+/// With what pxelinux loads after itself, as far as the files here tell.
+fn with_those_loaded_after(site: &Site, boot_files: BTreeSet<String>) -> BTreeSet<String> {
+    let mut read = |name: &str| fs::read(on_disk(site, name)).ok();
+    let mut names: BTreeSet<String> =
+        boot_files.iter().flat_map(|name| netboot::loaded_after(name, &mut read)).collect();
+    // Each client may have a configuration of its own in place of the one for all.
+    names.retain(|name| !(name.ends_with(netboot::CONFIGURATION) && has_others_beside(&on_disk(site, name))));
+    names.extend(boot_files);
+    names
+}
+
+/// Whether a file is missing and its folder has others.
+fn has_others_beside(path: &Path) -> bool {
+    let others = || fs::read_dir(path.parent()?).ok()?.next();
+    !path.exists() && others().is_some()
+}
+
+fn on_disk(site: &Site, name: &str) -> PathBuf {
+    site.ghostrc.tftp_base.join(name.trim_start_matches('/'))
+}
+
 fn served(site: &Site, name: &str) -> Tried<Vec<u8>> {
     words(tftp::first_block((site.ghostrc.boot_server, tftp::PORT).into(), name, DEADLINE))
 }
 
 fn boot_file(site: &Site, name: &str, served: Tried<Vec<u8>>) -> BootFile {
-    let path = site.ghostrc.tftp_base.join(name.trim_start_matches('/'));
+    let path = on_disk(site, name);
     BootFile { on_disk: words(first_block(&path)), served, path, name: name.to_owned() }
 }
 

@@ -32,7 +32,7 @@ use rustix::io::Errno;
 pub use left::{ClientState, State};
 pub use line::{Begun, Line, VERSION};
 
-use super::paths;
+use super::{damaged, paths};
 use crate::job::Identity;
 use crate::sys::clock;
 use crate::sys::lock::try_alone;
@@ -165,24 +165,10 @@ impl Entry {
 
     /// Keeps the entry where nobody takes it for one; yields where.
     pub fn set_aside(self, state_folder: &Path) -> Result<PathBuf, JournalError> {
-        let folder = paths::damaged(state_folder);
-        let error = |error| JournalError::SetAside(self.path.clone(), error);
-        fs::create_dir_all(&folder).map_err(error)?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let free =
-            (1..).map(|number: u32| folder.join(format!("{name}.{number}"))).find(|path| !path.exists());
-        let kept = free.unwrap_or(folder);
-        fs::rename(&self.path, &kept).map_err(error)?;
-        Ok(kept)
+        damaged::set_aside(state_folder, &self.path, &name)
+            .map_err(|error| JournalError::SetAside(self.path, error))
     }
-}
-
-/// Every entry that was set aside and is still there.
-pub fn set_aside(state_folder: &Path) -> Vec<PathBuf> {
-    let listed = fs::read_dir(paths::damaged(state_folder)).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
 }
 
 /// Opens what has the name of an entry, whatever it is, without following a link or waiting for a FIFO; none if it has gone.

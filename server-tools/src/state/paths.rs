@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! journal/   IP.jsonl       jobs that run, or that a crash has left
-//! damaged/   IP.jsonl.N     entries of the journal that could not be read whole
+//! damaged/   NAME.N         entries of the journal (IP.jsonl) and records (JOB.record.json) that could not be read whole
 //! jobs/      JOB/           what is kept of each job when it is over
 //! cancel/    JOB            requests to stop a job
 //! by-hand/   HOST.json      swaps that a person has made, until that person reverts them

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use ghost_contract::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use super::paths;
+use super::{damaged, paths};
 use crate::dhcp::Swap;
 use crate::job::{Ending, Failure, Identity, Phase, Sample};
 use crate::sys::atomic::{self, AtomicError, Real};
+use crate::sys::regular;
 
 /// The record, below its job's folder.
 const RECORD: &str = "record.json";
@@ -44,8 +45,10 @@ pub enum RecordError {
     Folder(PathBuf, #[source] io::Error),
     #[error(transparent)]
     Write(#[from] AtomicError),
-    #[error("the record {} cannot be read or written", .0.display())]
+    #[error("the record {} cannot be written", .0.display())]
     Content(PathBuf, #[source] serde_json::Error),
+    #[error("cannot read the record {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
 }
 
 /// Keeps a record and the report that belongs to it.
@@ -61,23 +64,53 @@ pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), R
     Ok(atomic::replace(&path, &text, &mut Real)?)
 }
 
-/// All records, the oldest first.
-pub fn all(state_folder: &Path) -> Result<Vec<Record>, RecordError> {
+/// What is kept of all jobs.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// The oldest first.
+    pub whole: Vec<Record>,
+    pub damaged: Vec<Damaged>,
+}
+
+/// A record that can be opened and says nothing that this program understands.
+#[derive(Debug)]
+pub struct Damaged {
+    pub path: PathBuf,
+    pub why: String,
+}
+
+impl Damaged {
+    /// Moves it to where nobody takes it for a record; yields where.
+    pub fn set_aside(&self, state_folder: &Path) -> io::Result<PathBuf> {
+        let job = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        damaged::set_aside(state_folder, &self.path, &format!("{job}.{RECORD}"))
+    }
+}
+
+pub fn all(state_folder: &Path) -> Result<Records, RecordError> {
     let folder = paths::records(state_folder);
     let folder_error = |error| RecordError::Folder(folder.clone(), error);
+    let mut records = Records::default();
     let listed = match fs::read_dir(&folder) {
         Ok(listed) => listed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(records),
         Err(error) => return Err(folder_error(error)),
     };
-    let mut records = Vec::new();
     for entry in listed {
         let path = entry.map_err(folder_error)?.path().join(RECORD);
-        let Ok(bytes) = fs::read(&path) else { continue };
-        let record: Record =
-            serde_json::from_slice(&bytes).map_err(|error| RecordError::Content(path, error))?;
-        records.push(record);
+        let bytes = match regular::read(&path) {
+            Ok(bytes) => bytes,
+            // A job of which only the report was kept so far, and what is no job's folder.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                continue;
+            }
+            Err(error) => return Err(RecordError::Read(path, error)),
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(record) => records.whole.push(record),
+            Err(error) => records.damaged.push(Damaged { path, why: error.to_string() }),
+        }
     }
-    records.sort_by(|one: &Record, other| one.identity.job.cmp(&other.identity.job));
+    records.whole.sort_by(|one: &Record, other| one.identity.job.cmp(&other.identity.job));
     Ok(records)
 }

@@ -151,9 +151,21 @@ impl Folder {
             self.remove_file(&beside)?;
         }
         let mut file = self.create(&beside)?;
-        file.write_all(bytes)?;
-        ready(&file)?;
-        self.rename(&beside, name)
+        let replaced =
+            file.write_all(bytes).and_then(|()| ready(&file)).and_then(|()| self.rename(&beside, name));
+        if replaced.is_err() {
+            // It may be in place already; if it is not and stays, the next writer removes it.
+            let _stays = self.remove_file(&beside);
+        }
+        replaced
+    }
+
+    /// Removes what a crash in [`Self::replace`] has left beside this name.
+    pub fn remove_left_beside(&self, name: &str) -> io::Result<()> {
+        match self.remove_file(format!("{BESIDE}{name}")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes a file, or whatever else is no folder.

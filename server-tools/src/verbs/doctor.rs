@@ -4,7 +4,7 @@ use ghost_contract::HostName;
 
 use crate::doctor::gather::{gather, words};
 use crate::doctor::judge::judge;
-use crate::doctor::{State, worst};
+use crate::doctor::{State, left, worst};
 use crate::exit::Exit;
 use crate::output::{Form, Output};
 use crate::site::Site;
@@ -12,7 +12,8 @@ use crate::site::Site;
 /// Checks the set-up for these hosts, or for all.
 pub(super) fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> Exit {
     let configuration = words(site.hosts());
-    let findings = judge(&gather(site, configuration.as_deref().map_err(Clone::clone), hosts));
+    let mut findings = judge(&gather(site, configuration.as_deref().map_err(Clone::clone), hosts));
+    findings.extend(left::judge(&left::gather(site)));
     for finding in &findings {
         match output.form() {
             Form::Json => output.json(finding),

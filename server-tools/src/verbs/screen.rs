@@ -117,7 +117,7 @@ fn find(site: &Site, host: &HostName) -> anyhow::Result<Subject> {
     if let Some(subject) = running(site, host)? {
         return Ok(subject);
     }
-    let records = record::all(&site.ghostrc.state_folder)?;
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
     let last = records.into_iter().rfind(|record| record.identity.host == *host);
     let last = last.ok_or_else(|| anyhow!("{host} has had no job yet").exit(Exit::Usage))?;
     let tree = Tree::of(&site.ghostrc.base_root, last.identity.ip);

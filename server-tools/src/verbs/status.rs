@@ -112,7 +112,7 @@ fn words(one: &Running) -> String {
 }
 
 fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
-    let records = record::all(&site.ghostrc.state_folder)?;
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
     let mut shown = std::collections::BTreeMap::new();
     for record in records {
         if arguments.host.as_ref().is_none_or(|host| *host == record.identity.host) {

@@ -65,7 +65,8 @@ fn for_each(faults: &[Fault], check: fn(&Fault)) {
 #[test]
 fn a_swap_that_cannot_be_reverted_is_no_success_and_recovery_reverts_it_later() {
     for_each(&[READ_ONLY_DHCP, FULL_DHCP, NO_RESTART], |fault| {
-        let server = BootServer::with_hosts(2);
+        let server = BootServer::with_dhcpd(2);
+        server.set("REVERT_DEADLINE", "6");
         server.mount("dhcp");
         let before = server.configured();
         let faulty = Gate::default();
@@ -78,6 +79,8 @@ fn a_swap_that_cannot_be_reverted_is_no_success_and_recovery_reverts_it_later() 
         assert_ne!(output.status.code(), Some(0), "{}: {}", fault.what, said(&output));
         let last = last_line(&output);
         assert!(last.contains("ghostctl dhcp revert pc2"), "{}: {last}", fault.what);
+        let insists = "trying again for 6 s (REVERT_DEADLINE)";
+        assert!(said(&output).contains(insists), "{}: {}", fault.what, said(&output));
         assert!(!said(&output).contains("pc2: reverted"), "{}: {}", fault.what, said(&output));
         assert_eq!(server.journal().len(), 1, "{}: recovery goes by the journal", fault.what);
 
@@ -97,7 +100,7 @@ fn a_swap_that_cannot_be_reverted_is_no_success_and_recovery_reverts_it_later() 
 #[test]
 fn what_stands_in_the_way_for_a_while_only_delays_the_revert() {
     for_each(&[READ_ONLY_DHCP, FULL_DHCP, NO_RESTART], |fault| {
-        let server = BootServer::with_hosts(2);
+        let server = BootServer::with_dhcpd(2);
         server.mount("dhcp");
         let before = server.configured();
         let (faulty, reverted) = (Gate::default(), Gate::default());
@@ -312,6 +315,8 @@ fn a_damaged_journal_is_kept_and_told_and_the_others_are_recovered() {
                 let kept = server.path("state/damaged/192.168.7.2.jsonl.1");
                 let bytes = std::fs::read(kept).unwrap();
                 assert!(bytes.starts_with(&damage(good)), "{what}: it is kept as it was");
+                let doctor = said(&server.run(&["doctor"]));
+                assert!(doctor.contains("jsonl.1 could not be read and was set aside"), "{what}: {doctor}");
                 let later = server.run(&["recover"]);
                 assert_eq!(
                     later.status.code(),
@@ -362,6 +367,9 @@ fn a_host_that_is_swapped_and_nobodys_is_told_of_and_put_back_by_hand() {
     assert_eq!(told.status.code(), Some(1), "{}", said(&told));
     assert!(said(&told).contains("pc2: DHCP offers it the boot file pxelinux.0"), "{}", said(&told));
     assert!(!said(&told).contains("fakebox"), "it boots from the network always: {}", said(&told));
+    let doctor = server.run(&["doctor"]);
+    assert!(said(&doctor).contains("left over: pc2: DHCP offers it the boot file"), "{}", said(&doctor));
+    assert_eq!(doctor.status.code(), Some(78), "{}", said(&doctor));
     assert_eq!(server.configured(), swapped.as_bytes(), "nothing is changed unasked");
     let reverted = server.run(&["dhcp", "revert", "pc2"]);
     assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
@@ -392,7 +400,8 @@ fn an_orphan_is_recovered_while_its_screen_is_looked_at() {
 
 #[test]
 fn an_entry_that_cannot_be_read_any_more_is_not_taken_for_reverted() {
-    let server = BootServer::with_hosts(2);
+    let server = BootServer::with_dhcpd(2);
+    server.set("REVERT_DEADLINE", "0");
     let before = server.configured();
     let broken = Gate::default();
     let _client = Client::working_until(&server, 2, broken.is_open(), || true);
@@ -409,4 +418,54 @@ fn an_entry_that_cannot_be_read_any_more_is_not_taken_for_reverted() {
     let reverted = server.run(&["dhcp", "revert", "pc2"]);
     assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
     assert_eq!(server.configured(), before);
+}
+
+#[test]
+fn a_dhcpd_that_runs_is_left_alone_over_another_persons_half_edit_and_the_own_bytes_are_back() {
+    let server = BootServer::with_dhcpd(2);
+    server.set("REVERT_DEADLINE", "0");
+    let before = server.configured();
+    let edited = Gate::default();
+    let _client = Client::working_until(&server, 2, edited.is_open(), || true);
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    let process = std::fs::read_to_string(server.path("dhcpd.pid")).unwrap();
+    let half = b"\nhost half { hardware ethernet";
+    std::fs::write(server.configuration(), [&server.configured()[..], half].concat()).unwrap();
+    edited.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("its own checker refuses the configuration"), "{}", said(&output));
+    assert!(last_line(&output).contains("the DHCP server does not serve it yet"), "{}", said(&output));
+    assert_eq!(server.configured(), [&before[..], half].concat(), "the swap is undone, and the edit stays");
+    assert_eq!(std::fs::read_to_string(server.path("dhcpd.pid")).unwrap(), process);
+    assert!(std::path::Path::new("/proc").join(process.trim()).exists(), "dhcpd runs on");
+    std::fs::write(server.configuration(), &before).unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert!(server.serves(&before) && server.journal().is_empty());
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_set_aside_and_told_of_once() {
+    let server = BootServer::with_hosts(2);
+    let client = Client::off(&server, 2, Behaviour::Succeeds);
+    let job = server.run(&["test", "pc2"]);
+    assert_eq!(job.status.code(), Some(0), "{}", said(&job));
+    drop(client);
+    let record = server.path("state/jobs/20260101-000000-0000/record.json");
+    std::fs::create_dir(record.parent().unwrap()).unwrap();
+    std::fs::write(&record, "{\"job\": half").unwrap();
+    std::fs::write(server.path("state/jobs/a file"), "no job").unwrap();
+    let last = server.run(&["status", "--last"]);
+    assert!(last.status.success() && said(&last).contains("pc2: test"), "{}", said(&last));
+    let told = server.run(&["recover"]);
+    assert_eq!(told.status.code(), Some(1), "{}", said(&told));
+    let kept = server.path("state/damaged/20260101-000000-0000.record.json.1");
+    assert!(said(&told).contains(&format!("it lies in {} now", kept.display())), "{}", said(&told));
+    assert_eq!(std::fs::read(kept).unwrap(), b"{\"job\": half");
+    let again = server.run(&["recover"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    let doctor = server.run(&["doctor"]);
+    assert!(said(&doctor).contains("record.json.1 could not be read and was set aside"), "{}", said(&doctor));
 }

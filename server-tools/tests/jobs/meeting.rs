@@ -2,12 +2,15 @@
 
 use std::process::Child;
 
+#[cfg(feature = "crash-points")]
+use ghost_contract::layout;
+
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client};
 
 #[test]
 fn ten_hosts_started_together_cause_few_restarts() {
-    let server = BootServer::with_hosts(10);
+    let server = BootServer::with_dhcpd(10);
     let before = server.configured();
     let _clients: Vec<Client> =
         (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
@@ -17,12 +20,13 @@ fn ten_hosts_started_together_cause_few_restarts() {
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     }
     assert_eq!(server.configured(), before);
+    assert!(server.serves(&before));
     assert!(server.restarts() <= 3, "{}", std::fs::read_to_string(server.path("restarts")).unwrap());
 }
 
 #[test]
 fn ten_hosts_in_one_program_cause_two_restarts() {
-    let server = BootServer::with_hosts(10);
+    let server = BootServer::with_dhcpd(10);
     let before = server.configured();
     let _clients: Vec<Client> =
         (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
@@ -31,25 +35,41 @@ fn ten_hosts_in_one_program_cause_two_restarts() {
     let output = server.run(&words);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(server.configured(), before);
+    assert!(server.serves(&before));
     assert!(server.restarts() <= 3, "{}", std::fs::read_to_string(server.path("restarts")).unwrap());
 }
 
 #[test]
 #[cfg(feature = "crash-points")]
-fn hosts_that_are_due_together_share_one_edit_and_one_restart() {
-    let server = BootServer::with_hosts(10);
+fn hosts_that_are_due_together_share_one_edit_and_one_restart_and_so_do_their_reverts() {
+    let server = BootServer::with_dhcpd(10);
     let before = server.configured();
     let log = server.path("places");
     let _clients: Vec<Client> =
         (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
     let hosts = (2..12).map(|number| format!("pc{number}"));
     let words = std::iter::once("test".to_owned()).chain(hosts);
-    let output = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).output().unwrap();
+    // All clients are up before the restart is heard to be over, so that all reverts are due at the same time.
+    std::fs::write(server.path("hold"), "").unwrap();
+    let running = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).spawn().unwrap();
+    let swapped = || String::from_utf8(server.configured()).unwrap().matches("\"pxelinux.0\"; # pc").count();
+    wait_until("all are swapped", || swapped() == 10);
+    std::fs::write(server.path("restarts"), "the clients boot\n").unwrap();
+    let is_up = |number| {
+        let report = server.path(&format!("base/192.168.7.{number}var")).join(layout::REPORT);
+        std::fs::read_to_string(report).is_ok_and(|report| report.contains("\"up\""))
+    };
+    wait_until("all are up", || (2..12).all(is_up));
+    std::fs::remove_file(server.path("hold")).unwrap();
+    let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(server.configured(), before);
+    assert!(server.serves(&before));
     let places = std::fs::read_to_string(log).unwrap();
     let count = |place: &str| places.lines().filter(|line| *line == place).count();
-    assert_eq!((count("before-Swap"), count("before-OfferBoot")), (1, 1));
+    for step in ["Swap", "OfferBoot", "Revert", "OfferOwn"] {
+        assert_eq!(count(&format!("before-{step}")), 1, "{step}");
+    }
 }
 
 #[test]

@@ -41,6 +41,48 @@ fn a_boot_file_that_lies_there_and_does_not_come_over_tftp() {
 }
 
 #[test]
+fn a_file_that_pxelinux_loads_after_itself_and_that_is_not_served() {
+    let server = BootServer::with_hosts(1);
+    fs::create_dir(server.path("tftp/pxelinux.cfg")).unwrap();
+    let files = [
+        ("pxelinux.0", "PXELINUX 6.04"),
+        ("ldlinux.c32", "x"),
+        (
+            "pxelinux.cfg/default",
+            "LABEL a\nCOM32 ifcpu64.c32\nLABEL b\nKERNEL vmlinuz\nINITRD initrd\nLABEL c\nCONFIG needs-64-bit.cfg\n",
+        ),
+        ("ifcpu64.c32", "ELF\0libcom32.c32\0"),
+        ("libcom32.c32", "x"),
+        ("needs-64-bit.cfg", "SAY no"),
+        ("vmlinuz", "x"),
+        ("initrd", "x"),
+    ];
+    for (name, contents) in files {
+        fs::write(server.path("tftp").join(name), contents).unwrap();
+    }
+    let doctor = said(&server.run(&["doctor"]));
+    for (name, contents) in files {
+        assert!(
+            doctor.contains(&format!("boot file: {name} is there and comes over TFTP")),
+            "{name}: {doctor}"
+        );
+        fs::remove_file(server.path("tftp").join(name)).unwrap();
+        refuses(
+            &server,
+            &[&format!("tftp/{name} cannot be read: No such file"), "copy the netboot files there"],
+        );
+        fs::write(server.path("tftp").join(name), contents).unwrap();
+    }
+    fs::rename(
+        server.path("tftp/pxelinux.cfg/default"),
+        server.path("tftp/pxelinux.cfg/01-02-00-00-00-00-02"),
+    )
+    .unwrap();
+    let doctor = said(&server.run(&["doctor"]));
+    assert!(!doctor.contains("pxelinux.cfg"), "each client may have a configuration of its own: {doctor}");
+}
+
+#[test]
 fn a_boot_file_of_the_hosts_own_is_the_one_that_is_asked_for() {
     let server = BootServer::with_hosts(2);
     server.set("BOOTFILE_pc2", "efi/ghost.efi");

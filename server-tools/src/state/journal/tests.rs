@@ -222,7 +222,7 @@ fn what_is_no_entry_of_ours_is_not_believed_and_can_be_set_aside() {
         assert_eq!(says.damage.as_deref(), Some(why));
         let kept = entry.set_aside(folder.path()).unwrap();
         assert!(fs::symlink_metadata(kept).is_ok() && entries(folder.path()).unwrap().is_empty(), "{why}");
-        assert_eq!(set_aside(folder.path()).len(), 1, "{why}");
+        assert_eq!(damaged::all(folder.path()).len(), 1, "{why}");
         assert!(Entry::claim(folder.path(), begun("b")).is_ok(), "{why}: it is in nobody's way");
     }
 }

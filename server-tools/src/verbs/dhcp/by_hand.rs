@@ -50,7 +50,7 @@ pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
 fn left_by_its_last_job(site: &Site, host: &HostName) -> Option<Swap> {
     let strays = recovery::strays(site).ok()?;
     strays.iter().find(|stray| stray.host == host.as_str())?;
-    let records = record::all(&site.ghostrc.state_folder).ok()?;
+    let records = record::all(&site.ghostrc.state_folder).ok()?.whole;
     records
         .into_iter()
         .filter(|record| record.identity.host == *host)

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::plan::among;
 use super::verdict::{Verdict, judge};
 use crate::boot_server::BootServer;
 use crate::client::{Behaviour, Client};
@@ -15,16 +17,19 @@ const LONGEST: Duration = Duration::from_secs(180);
 /// What stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// In each thread of `ghostctl` the system call fails that is the so-manyth of its kind.
+    /// In each thread of `ghostctl` the system call fails that is the so-manyth of its kind, among those about these files if
+    /// there are any.
     Fails {
         call: String,
         error: &'static str,
         at: usize,
+        paths: Arc<[String]>,
     },
     /// `ghostctl` is killed when one of its threads makes this system call.
     Killed {
         call: String,
         at: usize,
+        paths: Arc<[String]>,
     },
     /// A folder cannot be written to from this moment on.
     Folder {
@@ -46,8 +51,10 @@ pub(crate) enum Moment {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fails { call, error, at } => write!(f, "{call}#{at} gives {error}"),
-            Self::Killed { call, at } => write!(f, "killed at {call}#{at}"),
+            Self::Fails { call, error, at, paths } => {
+                write!(f, "{call}{}#{at} gives {error}", what(paths))
+            }
+            Self::Killed { call, at, paths } => write!(f, "killed at {call}{}#{at}", what(paths)),
             Self::Folder { folder, is_full, moment } => {
                 let how = if *is_full { "full" } else { "read-only" };
                 write!(f, "{folder} is {how} ({moment:?})")
@@ -61,7 +68,7 @@ impl Case {
     /// The row of the table.
     pub(crate) fn kind(&self) -> String {
         match self {
-            Self::Fails { call, error, .. } => format!("{call} {error}"),
+            Self::Fails { call, error, paths, .. } => format!("{call}{} {error}", what(paths)),
             Self::Killed { .. } => "kill -9".to_owned(),
             Self::Folder { folder, is_full, .. } => {
                 format!("{folder} {}", if *is_full { "full" } else { "read-only" })
@@ -82,19 +89,23 @@ impl Case {
     pub(crate) fn run(&self) -> Verdict {
         let server = server();
         match self {
-            Self::Fails { call, error, at } => {
-                self.traced(&server, &format!("{call}:error={error}:when={at}"), call)
+            Self::Fails { call, error, at, paths } => {
+                self.traced(&server, call, &format!("error={error}:when={at}"), paths)
             }
-            Self::Killed { call, at } => self.traced(&server, &format!("{call}:signal=KILL:when={at}"), call),
+            Self::Killed { call, at, paths } => {
+                self.traced(&server, call, &format!("signal=KILL:when={at}"), paths)
+            }
             Self::Folder { folder, is_full, moment } => self.in_folder(&server, folder, *is_full, *moment),
             Self::Terminal(reader) => self.at_terminal(&server, *reader),
         }
     }
 
-    fn traced(&self, server: &BootServer, inject: &str, call: &str) -> Verdict {
+    fn traced(&self, server: &BootServer, call: &str, fault: &str, paths: &[String]) -> Verdict {
         let before = server.configured();
         let _client = Client::off(server, 2, Behaviour::Succeeds);
-        let options = ["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")];
+        let mut options = among(server, paths);
+        options.extend(["-e".to_owned(), format!("trace={call}")]);
+        options.extend(["-e".to_owned(), format!("inject={call}:{fault}")]);
         let output = output_of(traced(server, &options, "/dev/null").spawn().unwrap());
         judge(self, server, &before, output)
     }
@@ -145,6 +156,10 @@ impl Case {
     }
 }
 
+const fn what(paths: &[String]) -> &'static str {
+    if paths.is_empty() { "" } else { " of a file" }
+}
+
 /// What is asked for in every case.
 const JOB: [&str; 2] = ["backup", "pc2"];
 
@@ -155,7 +170,7 @@ pub(crate) fn server() -> BootServer {
 }
 
 /// The job under strace, without the programs that it starts: what fails is a system call of its own.
-pub(crate) fn traced(server: &BootServer, options: &[&str], log: &str) -> Command {
+pub(crate) fn traced(server: &BootServer, options: &[String], log: &str) -> Command {
     let asked = server.command(JOB);
     let mut words = asked.get_args();
     let mut command = Command::new(asked.get_program());

@@ -1,9 +1,10 @@
 //! Which faults are tried: the calls that a whole job makes, counted, and places among them by a seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::case::{Case, Moment, server, traced};
-use crate::boot_server::said;
+use crate::boot_server::{BootServer, said};
 use crate::client::{Behaviour, Client};
 use crate::faults::READERS;
 
@@ -11,12 +12,12 @@ use crate::faults::READERS;
 const FAILURES: usize = 340;
 const KILLS: usize = 240;
 
-/// The errors that a call may have. A name stands for all calls that begin so.
+/// The errors that a call may have.
 const ERRORS: [(&str, &[&str]); 39] = [
     ("openat", &["EIO", "EACCES", "EMFILE", "EROFS", "ENOSPC"]),
     ("openat2", &["EIO", "EMFILE"]),
     ("read", &["EIO"]),
-    ("write", &["EIO", "ENOSPC"]),
+    ("write", &["EIO", "ENOSPC", "EDQUOT", "EPIPE"]),
     ("pwrite64", &["EIO", "ENOSPC"]),
     ("fsync", &["EIO", "ENOSPC"]),
     ("fdatasync", &["EIO", "ENOSPC"]),
@@ -54,6 +55,9 @@ const ERRORS: [(&str, &[&str]); 39] = [
     ("lseek", &["EIO"]),
 ];
 
+/// These also matter where they are about no file of the boot server.
+const ANYWHERE: [&str; 2] = ["write", "openat"];
+
 /// All cases of a campaign.
 pub(crate) struct Plan {
     failures: Vec<Case>,
@@ -63,21 +67,33 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
-        let made = counted();
+        let Counted { anywhere, files, paths } = counted();
+        let paths: Arc<[String]> = paths.into();
         let mut chance = Chance(seed);
-        let errors = ERRORS.iter().flat_map(|(call, errors)| errors.iter().map(move |error| (*call, *error)));
-        let pairs: Vec<(&str, &str)> = errors.filter(|(call, _)| made.contains_key(*call)).collect();
-        let counts: Vec<usize> = pairs.iter().map(|(call, _)| made[*call]).collect();
-        let failures = places(&counts, FAILURES, &mut chance).into_iter().map(|(pair, at)| {
-            let (call, error) = pairs[pair];
-            Case::Fails { call: call.to_owned(), error, at }
+        // What is about no file of the boot server, such as a look through /proc, is only tried where nothing else is.
+        let of_files = files.iter().map(|(call, count)| (call, *count, Arc::clone(&paths)));
+        let matters = |call: &String| ANYWHERE.contains(&call.as_str()) || !files.contains_key(call);
+        let of_others = anywhere.iter().filter(|(call, _)| matters(call));
+        let of_others = of_others.map(|(call, count)| (call, *count, Arc::default()));
+        let mut failing = Vec::new();
+        for (call, count, paths) in of_files.clone().chain(of_others.clone()) {
+            let errors =
+                ERRORS.iter().find(|(known, _)| known == call).map_or(&[][..], |(_, errors)| *errors);
+            failing.extend(errors.iter().map(|error| (call, *error, count, Arc::clone(&paths))));
+        }
+        let counts: Vec<usize> = failing.iter().map(|(_, _, count, _)| *count).collect();
+        let failures = places(&counts, FAILURES, &mut chance).into_iter().map(|(which, at)| {
+            let (call, error, _, paths) = &failing[which];
+            let (call, paths) = ((*call).clone(), Arc::clone(paths));
+            Case::Fails { call, error, at, paths }
         });
         let failures = failures.collect();
-        let calls: Vec<(&String, &usize)> = made.iter().collect();
-        let counts: Vec<usize> = calls.iter().map(|(_, count)| **count).collect();
-        let kills = places(&counts, KILLS, &mut chance)
-            .into_iter()
-            .map(|(call, at)| Case::Killed { call: calls[call].0.clone(), at });
+        let killing: Vec<_> = of_files.chain(of_others).collect();
+        let counts: Vec<usize> = killing.iter().map(|(_, count, _)| *count).collect();
+        let kills = places(&counts, KILLS, &mut chance).into_iter().map(|(which, at)| {
+            let (call, _, paths) = &killing[which];
+            Case::Killed { call: (*call).clone(), at, paths: Arc::clone(paths) }
+        });
         let kills = kills.collect();
         Self { failures, kills, others: others() }
     }
@@ -110,23 +126,52 @@ fn others() -> Vec<Case> {
 }
 
 /// How often the thread that makes a call most often makes it in a whole job.
-fn counted() -> BTreeMap<String, usize> {
+struct Counted {
+    anywhere: BTreeMap<String, usize>,
+    /// Only calls about files of the boot server.
+    files: BTreeMap<String, usize>,
+    /// Those files, below the boot server's folder.
+    paths: Vec<String>,
+}
+
+fn counted() -> Counted {
+    let (anywhere, paths) = counted_among(&[]);
+    let (files, _) = counted_among(&paths);
+    Counted { anywhere, files, paths }
+}
+
+/// The counts, and the files of the boot server in them that have the same name in every job.
+fn counted_among(paths: &[String]) -> (BTreeMap<String, usize>, Vec<String>) {
     let server = server();
+    let folder = server.path("").display().to_string();
     let _client = Client::off(&server, 2, Behaviour::Succeeds);
     let log = server.path("calls");
-    let output = traced(&server, &["-e", "trace=all"], log.to_str().unwrap()).output().unwrap();
+    let mut options = vec!["-e".to_owned(), "trace=all".to_owned(), "-y".to_owned(), "-s4096".to_owned()];
+    options.extend(among(&server, paths));
+    let output = traced(&server, &options, log.to_str().unwrap()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "without a fault: {}", said(&output));
     let mut of_threads: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let log = std::fs::read_to_string(log).unwrap();
-    for (thread, call) in log.lines().filter_map(call) {
-        *of_threads.entry((thread, call)).or_default() += 1;
+    let log = std::fs::read(log).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    let mut found = BTreeSet::new();
+    for line in log.lines() {
+        if let Some(of_thread) = call(line) {
+            *of_threads.entry(of_thread).or_default() += 1;
+        }
+        let named = line.split(&folder).skip(1).filter_map(|rest| rest.split(['"', '>', '(']).next());
+        found.extend(named.filter(|path| !path.is_empty() && !path.contains(['\\', ' '])).map(str::to_owned));
     }
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for ((_, call), count) in of_threads {
         let most = made.entry(call.to_owned()).or_default();
         *most = count.max(*most);
     }
-    made
+    (made, found.into_iter().collect())
+}
+
+/// Has strace look only at calls about these files; at all calls if there are none.
+pub(crate) fn among(server: &BootServer, paths: &[String]) -> Vec<String> {
+    paths.iter().flat_map(|path| ["-P".to_owned(), server.path(path).display().to_string()]).collect()
 }
 
 /// Thread and name of the call that begins in a line of strace: `4711 openat(AT_FDCWD, …`.
