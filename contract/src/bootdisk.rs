@@ -74,7 +74,7 @@ pub fn check_lines(batch: &[u8]) -> anyhow::Result<()> {
         let length = line.strip_suffix(b"\r").unwrap_or(line).len();
         ensure!(
             length <= LONGEST_LINE,
-            "line {} of the batch file gets {length} characters long with the command filled in, DOS reads {LONGEST_LINE}",
+            "line {} of the batch file is {length} characters long with the command filled in; DOS reads only {LONGEST_LINE}",
             index + 1
         );
     }

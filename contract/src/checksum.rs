@@ -13,7 +13,7 @@ pub struct Sha256([u8; 32]);
 
 /// What is not a checksum.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a SHA-256 checksum: 64 hexadecimal digits are")]
+#[error("'{0}' is not a SHA-256 checksum: it must be 64 hexadecimal digits")]
 pub struct NotASha256(String);
 
 impl Sha256 {

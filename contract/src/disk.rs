@@ -27,7 +27,7 @@ pub enum DiskChoice {
 
 /// A text that chooses no disk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' chooses no disk; {WANTED} does")]
+#[error("'{0}' does not name a disk; use {WANTED}")]
 pub struct DiskChoiceError(String);
 
 /// What a choice has to look like.

@@ -22,11 +22,11 @@ pub struct Nonce(String);
 pub enum JobError {
     /// Not the form of a job's name.
     #[error(
-        "'{0}' is not the name of a job: 1 to 64 small letters, digits and '-' are, not beginning with '-'"
+        "'{0}' is not the name of a job: it must be 1 to 64 small letters, digits and '-', and not begin with '-'"
     )]
     Id(String),
     /// Not the form of a nonce.
-    #[error("'{0}' is not a nonce: 32 hexadecimal digits in small letters are")]
+    #[error("'{0}' is not a nonce: it must be 32 hexadecimal digits in small letters")]
     Nonce(String),
 }
 

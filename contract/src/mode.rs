@@ -23,7 +23,7 @@ pub enum Mode {
 
 /// A word that is not a mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a mode: backup, verify, restore, test and ghost are")]
+#[error("'{0}' is not a mode; the modes are backup, verify, restore, test and ghost")]
 pub struct ModeError(pub String);
 
 impl Mode {

@@ -49,8 +49,9 @@ impl Job {
         };
         let Some(bytes) = bytes else { return Self::without_order(requested_mode) };
         let order = Order::parse(bytes)?;
-        let host = client.host.context("there is an order, and this client does not know its own name")?;
-        let now = client.now.context("there is an order, and the server's time could not be read")?;
+        let host =
+            client.host.context("there is an order, but the host table has no name for this client")?;
+        let now = client.now.context("there is an order, but the boot server's time could not be read")?;
         let mode = order::check(&order, &ClientFacts { mac: client.mac, host, now, requested_mode })?;
         Ok(Self { mode, order: Some(order) })
     }
@@ -60,7 +61,7 @@ impl Job {
             None => bail!("there is no order for this client"),
             Some(mode @ (Mode::Test | Mode::Ghost)) => Ok(Self { mode, order: None }),
             Some(mode @ (Mode::Backup | Mode::Verify | Mode::Restore)) => {
-                bail!("there is no order for this client, and mode {mode} is not done without one")
+                bail!("there is no order for this client, and mode {mode} needs one")
             }
         }
     }

@@ -19,14 +19,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const HELP: &str = "\
 ghost-init: PID 1 of a diskless Ghost4Linux client
 
-It is started by the kernel (init=/sbin/ghost-init), does the job that the boot server has ordered, and
-powers the machine off. It is of no use on a running machine, and refuses to run there.
+The kernel starts it (init=/sbin/ghost-init). It does the job that the boot server has ordered and powers
+the machine off. On a running machine it refuses to run.
 
 Flags on the kernel command line:
   ghost.mode=test|ghost|backup|verify   this mode instead of the order's
   ghost.delay=SECONDS                   how long a person can see what is going to happen (default 10)
   ghost.shell                           a root shell on tty2
-  ghost.debug                           tell more
+  ghost.debug                           print each step with its time
 ";
 
 fn main() -> ExitCode {
@@ -38,7 +38,7 @@ fn as_program(argument: Option<&str>) -> ExitCode {
         Some("--version" | "-V") => println!("ghost-init {}", env!("CARGO_PKG_VERSION")),
         Some("--help" | "-h") => print!("{HELP}"),
         _ => {
-            eprintln!("ghost-init: it is not PID 1 here, and would power this machine off; see --help");
+            eprintln!("ghost-init: this is not PID 1, and it would power this machine off; see --help");
             return ExitCode::from(USAGE);
         }
     }
@@ -47,14 +47,14 @@ fn as_program(argument: Option<&str>) -> ExitCode {
 
 /// Never comes back while the machine is on: the kernel would panic.
 fn as_pid_one() -> ExitCode {
-    panic::set_hook(Box::new(|bug| Console::default().say(&format!("a bug: {bug}"))));
+    panic::set_hook(Box::new(|bug| Console::default().say(&format!("ghost-init has a bug: {bug}"))));
     let watchdogs = Watchdogs::default();
     match Linux::take_over(watchdogs.clone()) {
         Ok(mut machine) => {
             let session = panic::catch_unwind(AssertUnwindSafe(|| machine.run()));
             let words = match session {
-                Ok(()) => "the machine is still on",
-                Err(_) => "ghost-init has a bug and gives up",
+                Ok(()) => "the job is over, but this machine did not go off",
+                Err(_) => "ghost-init has a bug and ends the job",
             };
             // A second bug must not keep the machine on.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| machine.last_words(words)));

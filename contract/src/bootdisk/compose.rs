@@ -121,7 +121,7 @@ fn check_room(target: &Files<'_>, before: &[BootFile], files: &[BootFile]) -> an
     let free = u64::from(space.free_clusters()) + replaced.map(clusters).sum::<u64>();
     ensure!(
         needed <= free,
-        "the files need {} bytes, and the image has {}, those that they replace counted in",
+        "the files need {} bytes, and the image has only {}, counting the files that they replace",
         needed * cluster,
         free * cluster
     );
@@ -159,7 +159,7 @@ fn dos_path(path: &str) -> anyhow::Result<String> {
     };
     ensure!(
         path.split('/').all(is_dos_name),
-        "{path:?} cannot be the name of a file in DOS: eight characters, a dot and three more are the most, without blanks"
+        "{path:?} cannot be the name of a file in DOS: at most eight characters, a dot and three more, without blanks"
     );
     Ok(path.to_ascii_uppercase())
 }

@@ -188,7 +188,7 @@ fn a_line_that_dos_would_cut_is_refused() {
     assert!(fill(floppy(1440 * KIB, TEMPLATE), &"x".repeat(room)).is_ok());
     assert_eq!(
         refusal(floppy(1440 * KIB, TEMPLATE), &"x".repeat(room + 1)),
-        "line 3 of the batch file gets 127 characters long with the command filled in, DOS reads 126"
+        "line 3 of the batch file is 127 characters long with the command filled in; DOS reads only 126"
     );
 }
 

@@ -72,14 +72,17 @@ impl Settling {
             let seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
             let there = in_words(devices);
             return anyhow!(
-                "it cannot be said which disk is {}: they come and go ({waited}, seen were {}, and there is {there}); \
-                 look at cables and power supply",
+                "cannot tell which disk is {}: disks come and go ({waited}, saw {}, and now there is {there}); check cables \
+                 and the power supply",
                 self.choice,
                 seen.join(", ")
             );
         }
         match (choose(devices, &self.choice), raid) {
-            (Ok(_), _) => anyhow!("the disk {} was there only at the last look ({waited})", self.choice),
+            (Ok(_), _) => anyhow!(
+                "the disk {} appeared only at the last look ({waited}); start the job again",
+                self.choice
+            ),
             (Err(error), []) => anyhow!("{error} ({waited})"),
             (Err(error), [controller, ..]) => anyhow!(
                 "{error} ({waited}); disks may be hidden behind its RAID controller {}: switch SATA or NVMe from RAID \
@@ -181,7 +184,7 @@ mod tests {
         assert!(comes_and_goes.is_over(at(121)));
         let why = comes_and_goes.why(&[], &raid, at(121)).to_string();
         assert!(
-            why.contains("they come and go (looked for 121 s, seen were sda, and there is nothing)"),
+            why.contains("disks come and go (looked for 121 s, saw sda, and now there is nothing)"),
             "{why}"
         );
     }

@@ -187,7 +187,7 @@ mod tests {
         );
         let started = ("/run/ghost/dos/m/STARTED.TXT", "image");
         assert!(started.0.ends_with(STARTED));
-        assert_eq!(reason(&[refused, started]), "the emulator ended before the DOS program had");
+        assert_eq!(reason(&[refused, started]), "the emulator ended before the DOS program did");
     }
 
     #[test]

@@ -281,7 +281,8 @@ mod tests {
         for command in ["-fx\nformat c:", long.as_str()] {
             let error = launch(&Commission { command, ..commission(Mode::Backup) }, floppy()).unwrap_err();
             let error = error.to_string();
-            let expected = if command == long { "DOS reads 126" } else { "cannot stand in a DOS batch file" };
+            let expected =
+                if command == long { "DOS reads only 126" } else { "cannot stand in a DOS batch file" };
             assert!(error.ends_with(expected), "{error}");
         }
         for disk in ["/dev/sda -t floppy", "sda", "/dev/\u{e4}"] {

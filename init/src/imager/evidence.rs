@@ -112,7 +112,7 @@ impl Evidence {
             });
         }
         if !self.has_exited() {
-            return Some(self.with_complaint("the emulator ended before the DOS program had"));
+            return Some(self.with_complaint("the emulator ended before the DOS program did"));
         }
         self.complaint.as_ref().map(|complaint| format!("the emulator complains: {complaint}"))
     }
@@ -122,12 +122,12 @@ impl Evidence {
             return None;
         }
         match self.images.iter().find(|file| file.name.eq_ignore_ascii_case(IMAGE)) {
-            None => Some(format!("the DOS program says that all went well, and there is no {IMAGE}")),
+            None => Some(format!("the DOS program reports success, but there is no {IMAGE}")),
             Some(file) if file.size == 0 => {
-                Some(format!("the DOS program says that all went well, and {} is empty", file.name))
+                Some(format!("the DOS program reports success, but {} is empty", file.name))
             }
             Some(_) if self.free < LEAST_FREE => Some(format!(
-                "the DOS program says that all went well, and the image store is full ({} bytes are free): the end of \
+                "the DOS program reports success, but the image store is full ({} bytes are free): the end of \
                  the image may be missing",
                 self.free
             )),
@@ -194,8 +194,8 @@ mod tests {
     fn the_marks_of_the_howto_count() {
         assert_eq!(howto(Some("Ghost exited\r\n")).judge(Mode::Backup).outcome, Outcome::Succeeded);
         for (end, expected) in [
-            (None, "the emulator ended before the DOS program had"),
-            (Some(""), "the emulator ended before the DOS program had"),
+            (None, "the emulator ended before the DOS program did"),
+            (Some(""), "the emulator ended before the DOS program did"),
             (
                 Some("ABORT: 19913\r\n  drive full\r\nGhost exited\r\n"),
                 "the DOS program says: ABORT: 19913 drive full",
@@ -244,7 +244,7 @@ mod tests {
     fn a_mark_that_is_missing_is_a_failure() {
         for (marks, expected) in [
             (vec![], "the emulator ended before it had started DOS's batch file: no such disk"),
-            (vec![STARTED], "the emulator ended before the DOS program had: no such disk"),
+            (vec![STARTED], "the emulator ended before the DOS program did: no such disk"),
             (vec![DONE], "the emulator ended before it had started DOS's batch file: no such disk"),
             (vec![STARTED, FAILED], "the DOS program ended with an errorlevel: no such disk"),
             (vec![STARTED, FAILED, DONE], "the DOS program ended with an errorlevel: no such disk"),
@@ -273,14 +273,11 @@ mod tests {
         let without = Evidence { images: files(&["IMAGE001.GHS"]), ..good() };
         assert_eq!(
             reason(&without, Mode::Backup),
-            "the DOS program says that all went well, and there is no IMAGE.GHO"
+            "the DOS program reports success, but there is no IMAGE.GHO"
         );
         let mut empty = good();
         empty.images[0].size = 0;
-        assert_eq!(
-            reason(&empty, Mode::Backup),
-            "the DOS program says that all went well, and IMAGE.GHO is empty"
-        );
+        assert_eq!(reason(&empty, Mode::Backup), "the DOS program reports success, but IMAGE.GHO is empty");
         assert_eq!(without.judge(Mode::Restore).outcome, Outcome::Succeeded);
     }
 

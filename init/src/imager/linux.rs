@@ -83,7 +83,7 @@ fn launch(mode: Mode, disks: &[PathBuf], settings: &LinuxSettings) -> anyhow::Re
         Mode::Verify => "check",
         Mode::Restore => "restore",
         Mode::Test | Mode::Ghost => bail!(
-            "mode ghost starts a program that a person uses at the client's screen, and the imager linux has nothing to be used there; have IMAGER=dosemu for it, or mode test for a shell"
+            "mode ghost starts a program for a person at the client's screen, and the linux imager has none: set IMAGER=dosemu, or use mode test for a shell"
         ),
     };
     let fixed = [verb, "--image", IMAGES, "--settings", SETTINGS, "--progress", PROGRESS, "--result", RESULT];
@@ -163,12 +163,11 @@ impl Evidence {
             match description.as_deref().map(DiskImage::parse) {
                 Some(Ok(_)) => None,
                 Some(Err(error)) => {
-                    Some(format!("the imager says that all went well, and {image} cannot be used: {error}"))
+                    Some(format!("the imager reports success, but {image} cannot be used: {error}"))
                 }
-                None => Some(format!(
-                    "the imager says that all went well, and {image} has no {}",
-                    layout::DISK_IMAGE
-                )),
+                None => {
+                    Some(format!("the imager reports success, but {image} has no {}", layout::DISK_IMAGE))
+                }
             }
         })
     }

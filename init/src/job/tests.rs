@@ -43,7 +43,7 @@ fn without_an_order_only_modes_that_leave_the_disk_to_a_person_are_done() {
     for mode in [Mode::Backup, Mode::Verify, Mode::Restore] {
         assert_eq!(
             find(asked(mode)).unwrap_err().to_string(),
-            format!("there is no order for this client, and mode {mode} is not done without one")
+            format!("there is no order for this client, and mode {mode} needs one")
         );
     }
     let error = find(RequestedMode::None).unwrap_err();
@@ -64,11 +64,11 @@ fn a_client_without_a_name_or_the_servers_time_does_not_obey() {
     let refused = |client| find(client).unwrap_err().to_string();
     assert_eq!(
         refused(Client { host: None, ..john() }),
-        "there is an order, and this client does not know its own name"
+        "there is an order, but the host table has no name for this client"
     );
     assert_eq!(
         refused(Client { now: None, ..john() }),
-        "there is an order, and the server's time could not be read"
+        "there is an order, but the boot server's time could not be read"
     );
 }
 

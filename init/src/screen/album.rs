@@ -99,7 +99,7 @@ impl Album {
 
     pub(crate) fn add(&mut self, frame: Frame) {
         if let Some(rate) = self.rate.take() {
-            self.tell(frame.at, Kind::Rate, format!("{} moved a second", bytes(rate)));
+            self.tell(frame.at, Kind::Rate, format!("{} a second", bytes(rate)));
         }
         self.frames.push(frame);
     }

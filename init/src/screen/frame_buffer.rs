@@ -102,7 +102,7 @@ pub(crate) fn length(layout: &Layout) -> anyhow::Result<usize> {
     let fits = (1..=LARGEST_SIDE).contains(&width)
         && (1..=LARGEST_SIDE).contains(&height)
         && (width * layout.pixels.bytes()..=LARGEST_SIDE * 8).contains(&pitch);
-    ensure!(fits, "a frame buffer of {width}x{height} dots with {pitch} bytes a line is none");
+    ensure!(fits, "a frame buffer of {width}x{height} dots cannot have {pitch} bytes a line");
     Ok(pitch * (height - 1) + width * layout.pixels.bytes())
 }
 

@@ -75,7 +75,7 @@ pub(super) fn load(file: &[u8]) -> anyhow::Result<Screen> {
 
 /// Width and height of so many dots in lines of that width.
 fn size(width: usize, dots: usize) -> anyhow::Result<(u32, u32)> {
-    let no_picture = || format!("{dots} dots in lines of {width} are no picture");
+    let no_picture = || format!("{dots} dots do not fill lines of {width}");
     let size = |dots: usize| u32::try_from(dots).ok().filter(|size| *size > 0);
     ensure!(dots.checked_rem(width) == Some(0), no_picture());
     size(width).zip(size(dots / width)).with_context(no_picture)

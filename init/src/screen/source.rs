@@ -89,7 +89,7 @@ pub fn first<T>(
             Err(error) => passed_over.push(PassedOver { source: *source, reason: error.into() }),
         }
     }
-    bail!("nothing says what the screen shows ({})", reasons(&passed_over))
+    bail!("no source can say what the screen shows ({})", reasons(&passed_over))
 }
 
 /// What was told last of where screens are read from: the same reasons are told once, and not every minute.
@@ -151,7 +151,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "nothing says what the screen shows (/dev/vcsa1: no /dev/vcsa1; /dev/dri: no /dev/dri)"
+            "no source can say what the screen shows (/dev/vcsa1: no /dev/vcsa1; /dev/dri: no /dev/dri)"
         );
     }
 

@@ -82,11 +82,11 @@ impl Session {
     pub(super) fn go_on_ending(&mut self, left: VecDeque<Task>, event: Event, turn: &mut Turn) -> Stage {
         match event {
             Event::DeadlinePassed if turn.now >= self.overall => {
-                turn.say("the ending took too long");
+                turn.say("clearing up took too long");
                 self.leave(turn)
             }
             Event::DeadlinePassed => {
-                turn.say("that took too long and was given up");
+                turn.say("that took too long; going on without it");
                 self.next_of_ending(left, turn)
             }
             Event::Finished(result) => {
@@ -94,7 +94,7 @@ impl Session {
                 self.next_of_ending(left, turn)
             }
             Event::StopRequested { by } => {
-                turn.say(format!("{by}: already on the way out"));
+                turn.say(format!("{by}: the job is ending already"));
                 Stage::Ending(left)
             }
             Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } => Stage::Ending(left),
@@ -128,7 +128,7 @@ impl Session {
             if (self.power_switch, self.at_end) == (PowerSwitch::Missing, AtEnd::PowerOff) {
                 // It would halt and stay on, which nobody could tell from being off. Its own system can at least be reached.
                 self.at_end = AtEnd::Reboot;
-                turn.say(format!("{NO_SWITCH}: its own disk is booted instead"));
+                turn.say(format!("{NO_SWITCH}; booting its own disk instead"));
                 turn.report(Report::CannotPowerOff { reason: NO_SWITCH.to_owned() });
             }
             turn.report(Report::PoweringOff { reboot: self.at_end == AtEnd::Reboot });
@@ -153,7 +153,7 @@ fn in_words(outcome: &Outcome) -> String {
         Outcome::Succeeded => "the job is done".to_owned(),
         Outcome::Failed { reason } => format!("the job has failed: {reason}"),
         Outcome::Stalled => "the job has stalled".to_owned(),
-        Outcome::Cancelled { by } => format!("the job is cancelled: {by}"),
+        Outcome::Cancelled { by } => format!("the job was cancelled: {by}"),
     }
 }
 

@@ -118,7 +118,7 @@ impl Session {
             }
             (Some(Step::Judge), Ok(Finding::Judged(judgement))) => self.judged(&mut imaging, judgement, turn),
             (Some(Step::Judge), Err(failure)) => {
-                let reason = format!("nobody knows what the imager has done: {failure}");
+                let reason = format!("cannot find out what the imager did: {failure}");
                 imaging.outcome = Some(Outcome::Failed { reason });
             }
             (Some(step), Err(failure)) => turn.carry_on(imaging.task(&step).to_string(), &failure),

@@ -100,7 +100,7 @@ impl Session {
             });
         }
         for flag in &self.options.unknown {
-            turn.say(format!("the kernel command line has '{flag}', which means nothing here"));
+            turn.say(format!("ignoring '{flag}' on the kernel command line: no such flag is known"));
             turn.report(Report::UnknownFlag { flag: flag.clone() });
         }
     }
@@ -149,7 +149,7 @@ impl Session {
     }
 
     fn refuse(&mut self, reason: String, turn: &mut Turn) -> Stage {
-        turn.say(format!("nothing is done: {reason}"));
+        turn.say(format!("doing nothing: {reason}"));
         turn.say("no disk has been touched");
         turn.report(Report::OrderRefused { reason: reason.clone() });
         self.fail(reason, turn)

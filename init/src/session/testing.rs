@@ -65,7 +65,7 @@ impl Session {
         turn.say(format!("sleep {} runs; when it ends, the machine powers off", sleep.as_secs()));
         match ssh_port {
             Some(port) => turn.say(format!("root can log in by ssh on port {port}")),
-            None => turn.say("nobody can log in: there is no shell server"),
+            None => turn.say("nobody can log in: the shell server did not start"),
         }
         turn.report(Report::TestStarted { sleep, ssh_port });
     }

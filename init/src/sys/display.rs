@@ -21,7 +21,7 @@ fn displayed(devices: &Path, consoles: &Path) -> anyhow::Result<PathBuf> {
     let is_boot_vga = |device: &PathBuf| line(device, "class") == VGA && line(device, "boot_vga") == "1";
     let vga = entries(devices)?.into_iter().find(is_boot_vga).context("there is no VGA")?;
     if vga.join("driver").exists() {
-        bail!("a driver displays something else than the VGA's memory");
+        bail!("a driver shows something other than the VGA's memory");
     }
     // vgacon calls itself "VGA+" (drivers/video/console/vgacon.c).
     let draws = |console: &PathBuf| line(console, "name").contains("VGA+") && line(console, "bind") == "1";
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(refused(found(&[CARD, ("boot_vga", "0")], &CONSOLE)), "there is no VGA");
         assert_eq!(
             refused(found(&[CARD, BOOT, ("driver", "")], &CONSOLE)),
-            "a driver displays something else than the VGA's memory"
+            "a driver shows something other than the VGA's memory"
         );
         for elsewhere in
             [[("name", "(S) dummy device"), ("bind", "1")], [("name", "(S) VGA+"), ("bind", "0")]]

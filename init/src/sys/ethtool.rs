@@ -35,11 +35,17 @@ pub(crate) fn arm(interface: &str) -> anyhow::Result<WakeOnLan> {
         .context("cannot open a socket")?;
     let mut info = WolInfo { cmd: GET_WAKE_ON_LAN, ..WolInfo::default() };
     if let Err(error) = exchange(&socket, name, &mut info) {
-        return Ok(not_armed(NotArmed::Unsupported, format!("the driver knows no Wake-on-LAN: {error}")));
+        return Ok(not_armed(
+            NotArmed::Unsupported,
+            format!("the driver does not support Wake-on-LAN: {error}"),
+        ));
     }
     if info.supported & MAGIC == 0 {
         let can = letters(info.supported);
-        return Ok(not_armed(NotArmed::Unsupported, format!("it supports '{can}', which is not 'g'")));
+        return Ok(not_armed(
+            NotArmed::Unsupported,
+            format!("it supports '{can}', but not 'g' (magic packet)"),
+        ));
     }
     info = WolInfo { cmd: SET_WAKE_ON_LAN, wolopts: MAGIC, ..WolInfo::default() };
     if let Err(error) = exchange(&socket, name, &mut info) {
@@ -48,8 +54,10 @@ pub(crate) fn arm(interface: &str) -> anyhow::Result<WakeOnLan> {
     info = WolInfo { cmd: GET_WAKE_ON_LAN, ..WolInfo::default() };
     match exchange(&socket, name, &mut info) {
         Ok(()) if info.wolopts & MAGIC != 0 => Ok(WakeOnLan::Armed(letters(info.wolopts))),
-        Ok(()) => Ok(not_armed(NotArmed::NotKept, format!("it reads back as '{}'", letters(info.wolopts)))),
-        Err(error) => Ok(not_armed(NotArmed::NotKept, format!("it cannot be read back: {error}"))),
+        Ok(()) => {
+            Ok(not_armed(NotArmed::NotKept, format!("the setting reads back as '{}'", letters(info.wolopts))))
+        }
+        Err(error) => Ok(not_armed(NotArmed::NotKept, format!("the setting cannot be read back: {error}"))),
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
 pub(crate) fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
     ensure!(
         from.is_dir(),
-        "there is no folder {}: this client has no tree on the boot server, ghostctl makes it",
+        "there is no folder {}: this client has no tree on the boot server; ghostctl makes it at the client's first job",
         from.display()
     );
     let nothing = None::<&str>;

@@ -16,7 +16,7 @@ pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     mount::mount_unless_mounted(&fstab::nfs(&source, place.to_owned(), "")?)?;
     ensure!(
         place.join(layout::nonce(nonce)).is_file(),
-        "{source} has not got the order's nonce: GHSTNFS and GHSTBASE in ghostrc are not the same place"
+        "{source} does not hold the order's nonce: GHSTNFS and GHSTBASE in ghostrc must be the same place"
     );
     Ok(())
 }

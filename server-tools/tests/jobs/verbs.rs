@@ -148,7 +148,7 @@ fn what_the_imager_cannot_do_is_refused_before_anything_is_touched() {
     let before = server.configured();
     for (words, reason) in [
         (vec!["ghost", "pc2"], "pc2: mode ghost starts Norton Ghost for a person"),
-        (vec!["backup", "--disk", "sda", "pc2"], "'sda' chooses no disk"),
+        (vec!["backup", "--disk", "sda", "pc2"], "'sda' does not name a disk"),
         (vec!["backup", "--disk", "first", "--all-disks", "pc2"], "cannot be used with"),
     ] {
         let output = server.run(&words);

@@ -103,7 +103,7 @@ fn main() -> Outcome {
     let lab = Lab::up(config, Path::new(env!("CARGO_BIN_EXE_lab")))?;
     let measured = measure(&lab, megabytes, runs);
     if measured.is_err() {
-        eprintln!("what the lab leaves is kept in {}", keep_failure(&lab)?.display());
+        eprintln!("the lab's logs and screens are kept in {}", keep_failure(&lab)?.display());
     }
     lab.down()?;
     measured

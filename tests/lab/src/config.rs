@@ -32,7 +32,7 @@ pub enum Nic {
 
 /// A word that is not a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a network card of the lab: rtl8139, e1000 and e1000e are")]
+#[error("'{0}' is not a network card of the lab; choose rtl8139, e1000 or e1000e")]
 pub struct NicError(String);
 
 /// How a PC's disk is connected.

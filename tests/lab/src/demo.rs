@@ -54,17 +54,15 @@ pub fn run(program: &Path) -> anyhow::Result<()> {
     let shown = show_test(&lab).and_then(|picture| Ok(vec![picture, show_imaging(&lab, imager)?]));
     if shown.is_err() {
         match crate::lab::keep_failure(&lab) {
-            Ok(kept) => arrow(&format!("what the lab leaves is kept in {}", kept.display())),
-            Err(error) => arrow(&format!("what the lab leaves cannot be kept: {error:#}")),
+            Ok(kept) => arrow(&format!("the lab's logs and screens are kept in {}", kept.display())),
+            Err(error) => arrow(&format!("the lab's logs and screens cannot be kept: {error:#}")),
         }
     }
     let left = match (shown, lab.down()) {
-        (Err(error), Err(left)) => return Err(error.context(format!("the lab does not end: {left:#}"))),
+        (Err(error), Err(left)) => return Err(error.context(format!("the lab cannot be ended: {left:#}"))),
         (shown, down) => down.and(shown)?,
     };
-    arrow(
-        "the lab is gone; what is left of it are pictures (`make clean` removes them and all that was built):",
-    );
+    arrow("the lab is gone; these pictures stay (`make clean` removes them and everything that was built):");
     left.iter().for_each(|path| arrow(&format!("  {}", path.display())));
     Ok(())
 }
@@ -81,7 +79,7 @@ fn show_test(lab: &Lab) -> anyhow::Result<PathBuf> {
     if lab.dhcpd_conf()? != conf {
         bail!("john is up, and dhcpd.conf is not what it was");
     }
-    arrow("dhcpd.conf is again what it was, byte for byte, while john still runs");
+    arrow("dhcpd.conf is what it was before, byte for byte, while john still runs");
     let picture = picture(&john)?;
     let ip = john.config().ip;
     session(lab, ip, "uname -r; hostname; cat /proc/1/comm; ls -d /*etc /*var")?;
@@ -137,7 +135,7 @@ fn show_imaging(lab: &Lab, imager: ImagerName) -> anyhow::Result<PathBuf> {
     if john.disk_sha256()? != disk {
         bail!("john's disk is not what it was");
     }
-    arrow("john is off, its disk and dhcpd.conf are what they were");
+    arrow("john is off; its disk and dhcpd.conf are what they were before");
     arrow("# ghostctl images list");
     let images = lab.ghostctl(&["images", "list"])?;
     images.wait(SESSION)?;
@@ -147,7 +145,7 @@ fn show_imaging(lab: &Lab, imager: ImagerName) -> anyhow::Result<PathBuf> {
     let path = stand_in::disk(lab, &john);
     let wiped = std::fs::File::create(&path).and_then(|file| file.set_len(u64::from(DISK_SIZE) << 20));
     wiped.with_context(|| format!("cannot wipe {}", path.display()))?;
-    arrow("john's disk is wiped: there is not one byte on it that is not zero");
+    arrow("john's disk is wiped: every byte of it is zero now");
     arrow("# ghostctl restore --yes john");
     show_job(lab, &["restore", "--yes", PC])?;
     if john.disk_sha256()? != disk {
@@ -188,7 +186,7 @@ fn keep_screens(lab: &Lab) -> anyhow::Result<PathBuf> {
         }
     }
     let shown = kept.strip_prefix(repository()).unwrap_or(&kept);
-    arrow(&format!("what john's screen showed meanwhile is in {}", shown.display()));
+    arrow(&format!("screenshots of john during the backup are in {}", shown.display()));
     Ok(kept)
 }
 

@@ -193,13 +193,20 @@ impl Drop for Lab {
         if std::thread::panicking() {
             match keep_failure(self) {
                 Ok(kept) => {
-                    eprintln!("what the lab {} leaves is kept in {}", self.config.name, kept.display())
+                    eprintln!(
+                        "the logs and screens of the lab {} are kept in {}",
+                        self.config.name,
+                        kept.display()
+                    )
                 }
-                Err(error) => eprintln!("what the lab {} leaves cannot be kept: {error:#}", self.config.name),
+                Err(error) => eprintln!(
+                    "the logs and screens of the lab {} cannot be kept: {error:#}",
+                    self.config.name
+                ),
             }
         }
         if let Err(error) = ending::end_owned(&self.folder, ownership) {
-            eprintln!("the lab {} does not end: {error:#}", self.config.name);
+            eprintln!("the lab {} cannot be ended: {error:#}", self.config.name);
         }
     }
 }

@@ -140,7 +140,7 @@ fn an_image_that_no_dos_boots_from_is_refused() {
 fn what_does_not_fit_is_told_before_anything_is_written() {
     let files = vec![file("GHOST.EXE", &vec![7; 1440 * KIB])];
     let error = refusal(bootable(), files);
-    assert!(error.starts_with("the files need 1475584 bytes, and the image has "), "{error}");
+    assert!(error.starts_with("the files need 1475584 bytes, and the image has only "), "{error}");
 }
 
 #[test]

@@ -100,9 +100,9 @@ fn a_backup_without_a_whole_image_of_every_disk_is_a_failure() {
         ..Evidence::default()
     };
     let missing = failure(&with(None), Mode::Backup).0;
-    assert_eq!(missing, "the imager says that all went well, and disk1 has no disk.json");
+    assert_eq!(missing, "the imager reports success, but disk1 has no disk.json");
     let torn = failure(&with(Some(image().split_off(1))), Mode::Backup).0;
-    assert!(torn.starts_with("the imager says that all went well, and disk1 cannot be used: "), "{torn}");
+    assert!(torn.starts_with("the imager reports success, but disk1 cannot be used: "), "{torn}");
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn the_rate_is_that_of_the_last_two_readings() {
     album.hear(&entry(110, sampled(0)));
     album.hear(&entry(120, sampled(100 << 20)));
     album.add(frame(121, "1", 1));
-    assert!(album.page().contains("rate\"><time>0:21</time> 20 MiB moved a second"), "{}", album.page());
+    assert!(album.page().contains("rate\"><time>0:21</time> 20 MiB a second"), "{}", album.page());
 }
 
 #[test]

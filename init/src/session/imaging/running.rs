@@ -231,7 +231,8 @@ impl Imaging {
     pub(super) fn judge_blindly(&mut self, failure: &Failure, turn: &mut Turn) {
         let blind = turn.now.saturating_sub(self.last_seen);
         if blind >= self.settings.window {
-            let reason = format!("the imager could not be looked at for {} s: {failure}", blind.as_secs());
+            let reason =
+                format!("could not check for {} s what the imager is doing: {failure}", blind.as_secs());
             self.end_imager("unseen", Outcome::Failed { reason });
         }
     }

@@ -41,8 +41,8 @@ impl Session {
                 self.start(Task::LookForStop, turn);
                 Stage::LookingOnceMore(job, prompts, launch)
             }
-            Ok(_) => self.fail("the imager's preparation found nothing", turn),
-            Err(failure) => self.fail(format!("the imager is not started: {failure}"), turn),
+            Ok(_) => self.fail("preparing the imager gave no result, which is a bug of ghost-init", turn),
+            Err(failure) => self.fail(format!("cannot prepare the imager: {failure}"), turn),
         }
     }
 

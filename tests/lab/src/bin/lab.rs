@@ -34,7 +34,7 @@ enum Verb {
         /// The TFTP folder to copy (default: target/rootfs/netboot, or what LAB_NETBOOT says).
         #[arg(long)]
         netboot: Option<PathBuf>,
-        /// A further flag for the clients' kernel command line.
+        /// Add this flag to the clients' kernel command line. May be given more than once.
         #[arg(long)]
         kernel_flag: Vec<String>,
         /// End the lab when this command ends, as by Ctrl-C.
@@ -62,34 +62,34 @@ enum Verb {
         #[arg(required = true, trailing_var_arg = true)]
         command: Vec<String>,
     },
-    /// Run one job in a lab of its own, and show each step.
+    /// Back up and restore a PC in a lab of its own, and show each step.
     Demo,
     /// What a lab starts to hold it.
     #[command(hide = true)]
     Supervise {
-        /// The lab's folder.
+        /// The folder that the lab lives in.
         folder: PathBuf,
     },
 }
 
 #[derive(Debug, Subcommand)]
 enum PcVerb {
-    /// Press the power button.
+    /// Press the power button of a PC that is off.
     On,
-    /// Take its power away.
+    /// Cut its power.
     Off,
     /// Press the power button of a PC that is on.
     Button,
     /// Put another network card into a PC that is off.
     Insert {
-        /// rtl8139, e1000 or e1000e.
+        /// The model: rtl8139, e1000 or e1000e.
         nic: Nic,
     },
     /// Show what it wrote to its serial line.
     Console,
     /// Save a picture of its screen as PNG.
     Screendump {
-        /// Where to.
+        /// The PNG file to write.
         file: PathBuf,
     },
 }

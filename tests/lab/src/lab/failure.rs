@@ -28,7 +28,8 @@ pub fn keep_failure(lab: &Lab) -> anyhow::Result<PathBuf> {
 /// Keeps what can be read without the supervisor's help.
 pub(super) fn keep_logs(folder: &LabFolder) -> anyhow::Result<PathBuf> {
     let kept = place(folder);
-    keep(folder, &kept).with_context(|| format!("cannot keep what the lab leaves in {}", kept.display()))?;
+    keep(folder, &kept)
+        .with_context(|| format!("cannot keep the lab's logs and screens in {}", kept.display()))?;
     Ok(kept)
 }
 

@@ -40,7 +40,7 @@ impl Bench {
             Ok(album) => album,
             Err(TryLockError::Poisoned(album)) => album.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                bail!("the screenshot before is still being taken");
+                bail!("the previous screenshot is still being taken");
             }
         };
         let Shot { screen, written, source, passed_over } = shot(&ready)?;
