@@ -15,7 +15,9 @@ use crate::dhcp::offer::outstanding;
 use crate::exit::Exit;
 use crate::job::{Failure, Identity, Said, Step, Swapping};
 use crate::output::{Form, Output};
-use crate::runner::steps::{Steps, Work};
+use crate::runner::dhcp_steps::DhcpSteps;
+use crate::runner::steps::Steps;
+use crate::runner::work::Work;
 use crate::site::Site;
 use crate::state::journal::{self, Begun, ClientState, Entry, JournalError, Orphan, State};
 use crate::state::{paths, record};
@@ -69,16 +71,7 @@ impl Recovered {
         }
     }
 
-    fn perform_all(
-        &mut self,
-        site: &Site,
-        entry: Entry,
-        state: &State,
-        left: &[Step],
-        waiting: &mut dyn FnMut(&str),
-    ) {
-        let catalog = Catalog::new(&site.ghostrc.store_folder);
-        let steps = Steps { site, catalog: &catalog };
+    fn perform_all(&mut self, undoing: &mut Undoing<'_>, entry: Entry, state: &State, left: &[Step]) {
         let mut work = Work::of_an_orphan(entry, state);
         for step in left.iter().copied() {
             // Until the entry's own bytes are back and the server knows, the journal must go on saying so; the same with an
@@ -90,9 +83,9 @@ impl Recovered {
             if step == Step::OfferOwn && self.swapping != Swapping::PutBack {
                 continue;
             }
-            self.perform(step, &steps, &mut work, waiting);
+            self.perform(step, undoing, &mut work);
             if step == Step::FinishGeneration && self.has_failed(step) {
-                self.perform(Step::SetAside, &steps, &mut work, waiting);
+                self.perform(Step::SetAside, undoing, &mut work);
             }
         }
         self.remarks = work.remarks;
@@ -105,8 +98,8 @@ impl Recovered {
         }
     }
 
-    fn perform(&mut self, step: Step, steps: &Steps<'_>, work: &mut Work, waiting: &mut dyn FnMut(&str)) {
-        match steps.perform(step, work, None, waiting) {
+    fn perform(&mut self, step: Step, undoing: &mut Undoing<'_>, work: &mut Work) {
+        match undoing.perform(step, work) {
             Ok(()) => {
                 self.done.push(step);
                 self.swapping = self.swapping.after(step);
@@ -144,6 +137,21 @@ impl Recovered {
             failed.collect::<String>(),
             self.remarks.iter().map(|remark| format!("; {remark}")).collect::<String>()
         )
+    }
+}
+
+/// Performs what is left to do.
+struct Undoing<'a> {
+    steps: Steps<'a>,
+    dhcp: DhcpSteps<'a>,
+}
+
+impl Undoing<'_> {
+    fn perform(&mut self, step: Step, work: &mut Work) -> Result<(), Failure> {
+        if step.is_offer() {
+            return self.dhcp.perform(step, &mut [work]).pop().unwrap_or(Ok(()));
+        }
+        self.steps.perform(step, work, None)
     }
 }
 
@@ -245,15 +253,18 @@ impl Stray {
 
 /// Recovers every job that has no living owner.
 pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Recovery, JournalError> {
+    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let steps = Steps { site, catalog: &catalog };
+    let mut undoing = Undoing { steps, dhcp: DhcpSteps { site, waiting } };
     let mut recovery = Recovery::default();
     for path in journal::entries(&site.ghostrc.state_folder)? {
         match Entry::take_over(&path) {
             Ok(None) => {}
             Ok(Some((entry, Orphan { state: Some(state), damage: None }))) => {
-                recovery.jobs.push(recover_one(site, entry, state, waiting));
+                recovery.jobs.push(recover_one(&mut undoing, entry, state));
             }
             Ok(Some((entry, orphan))) => {
-                recovery.damaged.push(set_aside(site, &path, entry, orphan, waiting));
+                recovery.damaged.push(set_aside(&mut undoing, &path, entry, orphan));
             }
             // One that cannot even be opened keeps nobody from recovering the others.
             Err(error) => recovery.damaged.push(Damaged {
@@ -284,11 +295,10 @@ fn damaged_records(site: &Site) -> Vec<DamagedRecord> {
 
 /// Undoes the swap that a damaged entry tells of, if it tells of one, and keeps the entry.
 fn set_aside(
-    site: &Site,
+    undoing: &mut Undoing<'_>,
     path: &Path,
     entry: Entry,
     Orphan { state, damage }: Orphan,
-    waiting: &mut dyn FnMut(&str),
 ) -> Damaged {
     let why = damage.unwrap_or_else(|| "it says nothing".to_owned());
     let mut damaged = Damaged { entry: path.to_owned(), why, host: None, kept: None, remarks: Vec::new() };
@@ -296,14 +306,14 @@ fn set_aside(
         damaged.host = Some(state.begun.identity.host.clone());
         let mut recovered = Recovered::begin(&state);
         let steps = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
-        recovered.perform_all(site, entry.clone(), &state, &steps.collect::<Vec<_>>(), waiting);
+        recovered.perform_all(undoing, entry.clone(), &state, &steps.collect::<Vec<_>>());
         damaged.remarks = recovered.told();
         if recovered.swap_is_left() {
             // The next recovery tries again.
             return damaged;
         }
     }
-    match entry.set_aside(&site.ghostrc.state_folder) {
+    match entry.set_aside(&undoing.steps.site.ghostrc.state_folder) {
         Ok(kept) => damaged.kept = Some(kept),
         Err(error) => damaged.remarks.push(format!("{:#}", anyhow::Error::new(error))),
     }
@@ -380,11 +390,11 @@ pub fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     Ok(left.collect())
 }
 
-fn recover_one(site: &Site, entry: Entry, state: State, waiting: &mut dyn FnMut(&str)) -> Recovered {
-    let tree = Tree::of(&site.ghostrc.base_root, state.begun.identity.ip);
+fn recover_one(undoing: &mut Undoing<'_>, entry: Entry, state: State) -> Recovered {
+    let tree = Tree::of(&undoing.steps.site.ghostrc.base_root, state.begun.identity.ip);
     let client = client_state(&tree, &state.begun);
     let mut recovered = Recovered { at_work: client == ClientState::AtWork, ..Recovered::begin(&state) };
-    recovered.perform_all(site, entry, &state, &state.left_over(client), waiting);
+    recovered.perform_all(undoing, entry, &state, &state.left_over(client));
     recovered
 }
 

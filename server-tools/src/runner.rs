@@ -2,12 +2,17 @@
 //!
 //! Knows neither what jobs decide nor how actions are performed.
 
+pub mod dhcp_steps;
 #[cfg(test)]
 pub mod fake;
 pub mod lengthy;
 pub mod linux;
 pub mod offering;
+pub mod reports;
 pub mod steps;
+pub mod task;
+pub mod wires;
+pub mod work;
 
 use std::time::Duration;
 

@@ -12,9 +12,9 @@ use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use super::dhcp_steps::DhcpSteps;
 use super::lengthy::{Lengthy, Panicked};
-use super::steps::{Steps, Work};
-use crate::catalog::Catalog;
+use super::work::Work;
 use crate::job::{Failure, Step};
 use crate::output::Output;
 use crate::site::Site;
@@ -61,14 +61,16 @@ impl Offering {
         self.queue = later;
         let now: Vec<Asked> = now;
         self.doing = now.iter().map(|asked| (asked.index, step)).collect();
-        let works = now.into_iter().map(|asked| asked.work).collect();
+        let mut works: Vec<Box<Work>> = now.into_iter().map(|asked| asked.work).collect();
         let (site, mut output) = (Arc::clone(&self.site), self.output.clone());
         self.thread.begin(
             0,
             Box::new(move || {
-                let catalog = Catalog::new(&site.ghostrc.store_folder);
-                let steps = Steps { site: &site, catalog: &catalog };
-                steps.offer(step, works, &mut |holder| output.waiting(holder))
+                let mut waiting = |holder: &str| output.waiting(holder);
+                let mut steps = DhcpSteps { site: &site, waiting: &mut waiting };
+                let mut shared: Vec<&mut Work> = works.iter_mut().map(|work| &mut **work).collect();
+                let results = steps.perform(step, &mut shared);
+                works.into_iter().zip(results).collect()
             }),
         );
     }

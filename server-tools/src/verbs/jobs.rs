@@ -28,7 +28,7 @@ use crate::output::{Form, Output};
 use crate::recovery;
 use crate::runner::drive;
 use crate::runner::linux::Linux;
-use crate::runner::steps::Work;
+use crate::runner::work::Work;
 use crate::site::Site;
 use crate::state::journal::{Begun, VERSION};
 use crate::sys::{clock, descriptors, random};
@@ -94,7 +94,7 @@ pub(super) fn run(
     descriptors::make_room_for(jobs.len())?;
     let mut machine = Linux::new(site, output).exit_by_default(Exit::Configuration)?;
     for ((work, settings), reach) in prepared.into_iter().zip(reaches) {
-        machine.add(work, settings, reach.network).exit_by_default(Exit::Configuration)?;
+        machine.add(work, &settings, reach.network).exit_by_default(Exit::Configuration)?;
     }
     // Nothing of a job may be left, not even by an error in this program.
     let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine)));

@@ -1,0 +1,151 @@
+//! The steps that change what DHCP offers: edits of its configuration, and restarts that make them take effect.
+//!
+//! Any number of jobs share one edit and one restart. Each job keeps its own intent and completion in its own journal, and
+//! learns its own result.
+
+use ghost_contract::HostName;
+
+use super::work::Work;
+use crate::dhcp::Swap;
+use crate::dhcp::offer::{Edited, Offers, Reverted};
+use crate::dhcp::restart::{Gathering, Restarts, Ticket};
+use crate::job::{Failure, FailureKind, Step};
+use crate::site::Site;
+use crate::state::journal::Line;
+use crate::sys::atomic::Real;
+use crate::sys::crash;
+
+/// What became of a step for each of the jobs that shared it, in their order.
+pub type Results = Vec<Result<(), Failure>>;
+
+pub struct DhcpSteps<'a> {
+    pub site: &'a Site,
+    /// Told who holds the DHCP configuration while this waits for it.
+    pub waiting: &'a mut dyn FnMut(&str),
+}
+
+impl DhcpSteps<'_> {
+    /// Performs one step for many jobs at once.
+    pub fn perform(&mut self, step: Step, works: &mut [&mut Work]) -> Results {
+        crash::point(&format!("before-{step:?}"));
+        let intended: Results = works
+            .iter_mut()
+            .map(|work| work.intend(step).map_err(|error| Failure::from_error(&error.into())))
+            .collect();
+        let mut ready: Vec<&mut Work> = works
+            .iter_mut()
+            .zip(&intended)
+            .filter(|(_, intended)| intended.is_ok())
+            .map(|(work, _)| &mut **work)
+            .collect();
+        let mut became = self.act(step, &mut ready).into_iter();
+        let results: Results = intended
+            .into_iter()
+            .map(|intended| intended.and_then(|()| became.next().unwrap_or(Ok(()))))
+            .collect();
+        works.iter_mut().zip(&results).filter(|(_, result)| result.is_ok()).for_each(|(work, _)| {
+            work.complete(step);
+        });
+        crash::point(&format!("after-{step:?}"));
+        results
+    }
+
+    fn act(&mut self, step: Step, works: &mut [&mut Work]) -> Results {
+        match step {
+            Step::Swap => self.swap(works),
+            Step::Revert => self.revert(works),
+            Step::OfferBoot => self.restart(works, Gathering::SWAPS),
+            _ => self.restart(works, Gathering::REVERTS),
+        }
+    }
+
+    fn swap(&mut self, works: &mut [&mut Work]) -> Results {
+        let hosts: Vec<HostName> = works.iter().map(|work| work.begun.identity.host.clone()).collect();
+        let mut intend = |host: &HostName, intended: &Swap| {
+            let work = works.iter_mut().find(|work| work.begun.identity.host == *host);
+            let Some(work) = work else { return Ok(()) };
+            work.swap = Some(intended.clone());
+            let written = work.journal.as_ref().map(|journal| journal.append(&Line::Swaps(intended.clone())));
+            Ok(written.transpose().map(|_written| ())?)
+        };
+        let mut effects = Real;
+        let edited = self.offers("swap", &hosts, &mut effects).swap(&hosts, &mut intend);
+        match edited {
+            Ok(Edited { each, ticket, remarks }) => {
+                told(works, ticket, remarks);
+                each.into_iter().map(|became| became.map_err(|error| Failure::from_error(&error))).collect()
+            }
+            Err(error) => for_all(works.len(), &error),
+        }
+    }
+
+    fn revert(&mut self, works: &mut [&mut Work]) -> Results {
+        // Without an intent nothing was changed.
+        let swapped: Vec<(HostName, Swap)> = works
+            .iter()
+            .filter_map(|work| Some((work.begun.identity.host.clone(), work.swap.clone()?)))
+            .collect();
+        if swapped.is_empty() {
+            return works.iter().map(|_| Ok(())).collect();
+        }
+        let hosts: Vec<HostName> = swapped.iter().map(|(host, _)| host.clone()).collect();
+        let mut effects = Real;
+        let edited = self.offers("revert", &hosts, &mut effects).revert(&swapped);
+        let Edited { each, ticket, remarks } = match edited {
+            Ok(edited) => edited,
+            Err(error) => return for_all(works.len(), &error),
+        };
+        told(works, ticket, remarks);
+        let mut each = each.into_iter();
+        let became = works.iter_mut().map(|work| {
+            let became = work.swap.as_ref().and_then(|_| each.next()).unwrap_or(Ok(Reverted::NothingToDo));
+            match became.map_err(|error| Failure::from_error(&error))? {
+                Reverted::Restored | Reverted::NothingToDo => {}
+                // There is nothing of ours in it any more, and so nothing to undo.
+                Reverted::LeftAlone(fault) => work.remarks.push(format!(
+                    "somebody else has changed the DHCP entry since the swap, so it was left alone: {fault}"
+                )),
+            }
+            Ok(())
+        });
+        became.collect()
+    }
+
+    fn offers<'b>(&'b mut self, verb: &str, hosts: &[HostName], effects: &'b mut Real) -> Offers<'b> {
+        let purpose = match hosts {
+            [host] => format!("ghostctl {verb} {host}"),
+            hosts => format!("ghostctl {verb} of {} hosts", hosts.len()),
+        };
+        Offers::new(self.site, purpose, self.waiting, effects)
+    }
+
+    /// The newest ticket first: a restart for it is a restart for those before it as well.
+    fn restart(&self, works: &mut [&mut Work], gathering: Gathering) -> Results {
+        let mut served: Vec<(Ticket, Result<(), Failure>)> = Vec::new();
+        for ticket in works.iter().rev().filter_map(|work| work.ticket) {
+            if served.iter().all(|(known, _)| *known != ticket) {
+                let became = Restarts::of(self.site).serve(ticket, self.site, gathering);
+                let became = became.map_err(|error| Failure::new(FailureKind::of(error.exit()), error));
+                served.push((ticket, became));
+            }
+        }
+        let result = |work: &&mut Work| {
+            let served = served.iter().find(|(ticket, _)| Some(*ticket) == work.ticket);
+            served.map_or(Ok(()), |(_, became)| became.clone())
+        };
+        works.iter().map(result).collect()
+    }
+}
+
+/// The first job of an edit is told its remarks, and all its jobs wait for the same restart.
+fn told(works: &mut [&mut Work], ticket: Option<Ticket>, remarks: Vec<String>) {
+    works.iter_mut().filter(|work| work.swap.is_some()).for_each(|work| work.ticket = ticket);
+    if let Some(first) = works.first_mut() {
+        first.remarks.extend(remarks);
+    }
+}
+
+/// The same failure for each job that shared an edit.
+fn for_all(count: usize, error: &anyhow::Error) -> Results {
+    vec![Err(Failure::from_error(error)); count]
+}

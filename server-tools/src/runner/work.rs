@@ -1,0 +1,93 @@
+//! What the steps of one job work with, and what they write to its journal: the intent before, the completion after.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ghost_contract::{Order, UnixTime};
+
+use crate::dhcp::Swap;
+use crate::dhcp::restart::Ticket;
+use crate::job::{Failure, FailureKind, Phase, Step};
+use crate::state::journal::{Begun, Entry, JournalError, Line, State};
+use crate::sys::clock;
+
+#[derive(Debug, Clone)]
+pub struct Work {
+    pub begun: Begun,
+    /// What the client is asked to do. A recovery has none.
+    pub order: Option<Order>,
+    /// All clients, as [`ghost_contract::ethers`] writes them. The jobs of a run share it.
+    pub host_table: Arc<str>,
+    /// The journal's entry, once it is claimed.
+    pub journal: Option<Entry>,
+    /// The swap, once it is intended.
+    pub swap: Option<Swap>,
+    /// Which restart of the DHCP server makes the last edit take effect.
+    pub ticket: Option<Ticket>,
+    /// When the job came to which phase.
+    pub phases: Vec<(Phase, UnixTime)>,
+    /// Where the generation is, or what was set aside of it.
+    pub image: Option<PathBuf>,
+    /// What people should be told.
+    pub remarks: Vec<String>,
+    /// Lines that could not be written to the journal.
+    pub unwritten: Vec<Failure>,
+}
+
+impl Work {
+    pub fn new(begun: Begun) -> Self {
+        Self {
+            begun,
+            order: None,
+            host_table: "".into(),
+            journal: None,
+            swap: None,
+            ticket: None,
+            phases: Vec::new(),
+            image: None,
+            remarks: Vec::new(),
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// The work that a job has left whose owner is dead.
+    pub fn of_an_orphan(entry: Entry, state: &State) -> Self {
+        Self {
+            journal: Some(entry),
+            swap: state.swap.clone(),
+            phases: state.phases.clone(),
+            ..Self::new(state.begun.clone())
+        }
+    }
+
+    /// Takes over what the DHCP steps have changed in a copy of this. Nothing else has changed meanwhile but the phases.
+    pub fn take_over(&mut self, copy: Self) {
+        self.swap = copy.swap;
+        self.ticket = copy.ticket;
+        self.remarks = copy.remarks;
+        self.unwritten = copy.unwritten;
+    }
+
+    /// Writes to the journal what is about to be done. A step that undoes something is done even if this fails.
+    pub fn intend(&mut self, step: Step) -> Result<(), JournalError> {
+        match self.write(&Line::Intends { step, at: clock::now() }) {
+            Err(error) if step.needs_intent() => Err(error),
+            Err(error) => {
+                self.unwritten.push(Failure::new(FailureKind::Failed, error));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes to the journal that a step was done. It was done, whether or not this succeeds.
+    pub fn complete(&mut self, step: Step) {
+        if let Err(error) = self.write(&Line::Did { step, at: clock::now() }) {
+            self.unwritten.push(Failure::new(FailureKind::Failed, error));
+        }
+    }
+
+    fn write(&self, line: &Line) -> Result<(), JournalError> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.append(line))
+    }
+}
