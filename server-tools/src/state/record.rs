@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{damaged, paths};
 use crate::dhcp::Swap;
 use crate::job::{Ending, Failure, Identity, Phase, Sample};
-use crate::sys::atomic::{self, AtomicError, Real};
+use crate::sys::atomic::{self, Real};
 use crate::sys::regular;
 
 /// The record, below its job's folder.
@@ -44,7 +44,7 @@ pub enum RecordError {
     #[error("cannot make or read the folder {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
     #[error(transparent)]
-    Write(#[from] AtomicError),
+    Write(#[from] anyhow::Error),
     #[error("the record {} cannot be written", .0.display())]
     Content(PathBuf, #[source] serde_json::Error),
     #[error("cannot read the record {}", .0.display())]
