@@ -1,0 +1,188 @@
+//! Given what a client has staged, when does it become a generation?
+
+use super::*;
+
+#[test]
+fn only_root_looks_into_a_staging_folder() {
+    let store = Store::new();
+    let staging = store.catalog.stage(&john(), &job("job1")).unwrap();
+    assert_eq!(staging, store.path(".incoming-job1"));
+    for folder in [store.path(""), staging] {
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    let again = store.catalog.stage(&john(), &job("job1")).unwrap_err();
+    assert!(again.to_string().ends_with("incoming-job1 exists already"), "{again}");
+}
+
+#[test]
+fn a_finished_generation_says_what_it_consists_of() {
+    let store = Store::staged();
+    let manifest = store.finish("job1").unwrap();
+    assert_eq!(store.names(), ["job1"]);
+    let pieces: Vec<(&str, u64)> = manifest.pieces.iter().map(|p| (p.path.as_str(), p.size)).collect();
+    assert_eq!(
+        pieces,
+        [("image.gho", 300_000), ("image.ghs", 12), ("report.jsonl", 0), ("screens/0001.txt", 4)]
+    );
+    assert_eq!(manifest.bytes, 300_016);
+    assert_eq!(store.damage(), [""; 0]);
+    let Listed { manifest: listed, .. } = store.catalog.show(&john(), generation("job1")).unwrap();
+    assert_eq!(listed.unwrap(), manifest);
+}
+
+#[test]
+fn checksums_are_those_of_sha256sum() {
+    let store = Store::staged();
+    let manifest = store.finish("job1").unwrap();
+    let lines: String =
+        manifest.pieces.iter().map(|piece| format!("{}  {}\n", piece.sha256, piece.path)).collect();
+    fs::write(store.folder.path().join("sums"), lines).unwrap();
+    let checked = std::process::Command::new("sha256sum")
+        .args(["--check", "--strict", "--quiet"])
+        .arg(store.folder.path().join("sums"))
+        .current_dir(store.path("job1"))
+        .status();
+    assert!(checked.unwrap().success());
+}
+
+#[test]
+fn finishing_again_after_a_crash_changes_nothing() {
+    let store = Store::finished();
+    let before = fs::read(store.path("job1/manifest.json")).unwrap();
+    let again = store.catalog.finish(&john(), &job("job1"), &Facts { checked: NOW, ..facts() }).unwrap();
+    assert_eq!(again.checked, facts().checked);
+    assert_eq!(fs::read(store.path("job1/manifest.json")).unwrap(), before);
+}
+
+#[test]
+fn a_failure_at_any_step_leaves_the_staging_folder_and_no_generation() {
+    for failing in STEPS {
+        let store = Store::staged();
+        let mut fail = |step| match step == failing {
+            true => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+            false => Ok(()),
+        };
+        let error = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut fail).unwrap_err();
+        assert!(error.to_string().starts_with("cannot "), "{failing:?}: {error}");
+        let cause: &io::Error = error.root_cause().downcast_ref().unwrap();
+        assert_eq!(cause.raw_os_error(), Some(libc::ENOSPC), "{failing:?}: {error:#}");
+        store.assert_still_staged();
+        store.finish("job1").unwrap();
+        assert_eq!(store.damage(), [""; 0], "{failing:?}: the second time it is whole");
+    }
+}
+
+#[test]
+fn a_store_that_is_really_full_gets_no_generation() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // The mount is in a namespace of this thread's own: it goes away with the thread.
+    let seen = std::thread::spawn(|| {
+        use nix::mount::{MsFlags, mount};
+        use nix::sched::{CloneFlags, unshare};
+        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+        let store = Store::new();
+        mount(Some("store"), store.folder.path(), Some("tmpfs"), MsFlags::empty(), Some("size=16k")).unwrap();
+        let staging = store.catalog.stage(&john(), &job("job1")).unwrap();
+        assert!(fs::write(staging.join("image.gho"), vec![7; 100_000]).is_err(), "it is full");
+        let error = store.finish("job1").unwrap_err();
+        store.assert_still_staged();
+        nix::mount::umount(store.folder.path()).unwrap();
+        error
+    });
+    let error = seen.join().unwrap();
+    let source: &io::Error = error.root_cause().downcast_ref().unwrap();
+    assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));
+}
+
+#[test]
+fn a_planted_link_is_refused_and_not_read() {
+    for plant in ["image.gho", "screens/way"] {
+        let store = Store::staged();
+        let secret = store.folder.path().join("secret");
+        fs::write(&secret, "root's").unwrap();
+        let link = store.incoming(plant);
+        let _was_there = fs::remove_file(&link);
+        symlink(&secret, &link).unwrap();
+        let error = store.finish("job1").unwrap_err();
+        let expected = format!("{} is neither a file nor a folder", link.display());
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        store.assert_still_staged();
+    }
+}
+
+#[test]
+fn a_staging_folder_that_became_a_link_is_not_entered() {
+    let store = Store::staged();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::remove_dir_all(store.path(".incoming-job1")).unwrap();
+    fs::write(elsewhere.path().join("image.gho"), "x").unwrap();
+    symlink(elsewhere.path(), store.path(".incoming-job1")).unwrap();
+    assert!(store.finish("job1").is_err());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1, "no manifest was written there");
+}
+
+#[test]
+fn a_manifest_that_a_client_planted_is_replaced_and_what_it_leads_to_is_not_touched() {
+    let store = Store::staged();
+    let outside = store.folder.path().join("outside");
+    fs::write(&outside, "kept").unwrap();
+    symlink(&outside, store.incoming("manifest.json")).unwrap();
+    symlink(&outside, store.incoming(".new-manifest.json")).unwrap();
+    store.finish("job1").unwrap();
+    assert_eq!(fs::read(&outside).unwrap(), b"kept");
+    assert_eq!(store.damage(), [""; 0]);
+}
+
+#[test]
+fn a_pipe_is_no_image_and_is_not_waited_for() {
+    let store = Store::staged();
+    nix::unistd::mkfifo(&store.incoming("image.pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let error = store.finish("job1").unwrap_err();
+    assert!(error.to_string().contains("is neither a file nor a folder"), "{error}");
+    store.assert_still_staged();
+}
+
+#[test]
+fn screens_and_a_report_are_no_image() {
+    let store = Store::staged();
+    fs::remove_file(store.incoming("image.gho")).unwrap();
+    fs::remove_file(store.incoming("image.ghs")).unwrap();
+    let error = store.finish("job1").unwrap_err();
+    assert!(error.to_string().starts_with("there is no image in "), "{error}");
+    store.assert_still_staged();
+}
+
+#[test]
+fn an_empty_image_is_none() {
+    let store = Store::staged();
+    fs::write(store.incoming("image.ghs"), "").unwrap();
+    let error = store.finish("job1").unwrap_err();
+    assert!(error.to_string().ends_with("image.ghs is empty"), "{error}");
+    fs::remove_file(store.incoming("image.ghs")).unwrap();
+    fs::rename(store.incoming("image.gho"), store.incoming("IMAGE.GHO")).unwrap();
+    fs::write(store.incoming("GHOSTERR.TXT"), "").unwrap();
+    store.finish("job1").unwrap();
+}
+
+#[test]
+fn a_generation_is_never_overwritten() {
+    let store = Store::finished();
+    let before = fs::read(store.path("job1/manifest.json")).unwrap();
+    store.stage("job1");
+    let error = store.finish("job1").unwrap_err();
+    assert!(error.to_string().ends_with("job1 exists already"), "{error}");
+    assert_eq!(store.names(), [".incoming-job1", "job1"]);
+    assert_eq!(fs::read(store.path("job1/manifest.json")).unwrap(), before);
+}
+
+#[test]
+fn a_file_in_the_generations_place_stays() {
+    let store = Store::staged();
+    fs::write(store.path("job1"), "somebody's").unwrap();
+    assert!(store.finish("job1").is_err());
+    assert_eq!(fs::read(store.path("job1")).unwrap(), b"somebody's");
+}

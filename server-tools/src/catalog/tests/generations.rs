@@ -1,0 +1,160 @@
+//! Given generations, whole and damaged, what is found, shown, pruned and expected?
+
+use super::*;
+
+/// Does something to a finished generation.
+type Spoil = fn(&Store);
+
+#[test]
+fn damage_is_called_by_its_name() {
+    let spoil: [(&str, Spoil, &str); 6] = [
+        (
+            "one flipped bit",
+            |store| {
+                let mut bytes = fs::read(store.path("job1/image.gho")).unwrap();
+                bytes[123_456] ^= 0x10;
+                fs::write(store.path("job1/image.gho"), bytes).unwrap();
+            },
+            r#""image.gho" is not what was written: its checksum differs"#,
+        ),
+        (
+            "truncated",
+            |store| {
+                fs::File::options()
+                    .write(true)
+                    .open(store.path("job1/image.gho"))
+                    .unwrap()
+                    .set_len(9)
+                    .unwrap()
+            },
+            r#""image.gho" has 9 bytes and should have 300000"#,
+        ),
+        (
+            "missing",
+            |store| fs::remove_file(store.path("job1/image.ghs")).unwrap(),
+            r#""image.ghs" is missing"#,
+        ),
+        (
+            "unexpected",
+            |store| fs::write(store.path("job1/more"), "x").unwrap(),
+            r#""more" does not belong to it"#,
+        ),
+        (
+            "a link instead",
+            |store| {
+                fs::remove_file(store.path("job1/image.ghs")).unwrap();
+                symlink("image.gho", store.path("job1/image.ghs")).unwrap();
+            },
+            r#""image.ghs" does not belong to it"#,
+        ),
+        (
+            "a folder instead",
+            |store| {
+                fs::remove_file(store.path("job1/image.ghs")).unwrap();
+                fs::create_dir(store.path("job1/image.ghs")).unwrap();
+            },
+            r#""image.ghs" is missing"#,
+        ),
+    ];
+    for (what, spoil, expected) in spoil {
+        let store = Store::finished();
+        spoil(&store);
+        assert_eq!(store.damage(), [expected], "{what}");
+        let listed = store.catalog.show(&john(), generation("job1")).unwrap();
+        assert!(!listed.is_good(), "{what}: the record of the check is kept");
+        assert_eq!(listed.check.unwrap().at, NOW);
+    }
+}
+
+#[test]
+fn a_manifest_that_is_of_no_use_is_damage_and_nothing_for_retention() {
+    for manifest in ["", "{\"version\": 9}", "not json"] {
+        let store = Store::finished();
+        fs::write(store.path("job1/manifest.json"), manifest).unwrap();
+        assert_eq!(store.damage().len(), 1, "{manifest:?}");
+        assert!(store.damage()[0].contains("job1/manifest.json"), "{:?}", store.damage());
+        assert_eq!(store.catalog.show(&john(), generation("job1")).unwrap().candidate(), None);
+    }
+}
+
+#[test]
+fn a_manifest_of_another_generation_is_damage() {
+    let store = Store::finished();
+    fs::rename(store.path("job1"), store.path("job2")).unwrap();
+    let check = store.catalog.verify(&john(), &generation("job2"), NOW).unwrap();
+    assert!(check.damage[0].to_string().contains("john's generation job1"), "{:?}", check.damage);
+}
+
+#[test]
+fn what_is_repaired_is_good_again() {
+    let store = Store::finished();
+    fs::write(store.path("job1/more"), "x").unwrap();
+    assert_eq!(store.damage().len(), 1);
+    fs::remove_file(store.path("job1/more")).unwrap();
+    assert_eq!(store.damage().len(), 0);
+    assert!(store.catalog.show(&john(), generation("job1")).unwrap().is_good());
+}
+
+#[test]
+fn pruning_removes_what_was_planned_and_what_crashes_left() {
+    let store = Store::new();
+    for (name, ended) in [("a", 1_000), ("b", 2_000), ("c", 3_000)] {
+        store.stage(name);
+        let facts = Facts { ended: UnixTime::from_millis(ended), ..facts() };
+        store.catalog.finish(&john(), &job(name), &facts).unwrap();
+    }
+    store.stage("running");
+    fs::create_dir_all(store.path(".removing-a/screens")).unwrap();
+    let policy = Policy { generations: std::num::NonZeroU32::new(1), keep: Duration::ZERO };
+    let in_use = InUse { jobs: [job("running")].into(), generations: [generation("b")].into() };
+    let plan = store.catalog.plan(&john(), policy, &in_use, NOW).unwrap();
+    assert_eq!(plan.generations, [generation("a")].into());
+    assert_eq!(plan.bytes, 300_000 + "rest of a".len() as u64 + 4);
+    store.catalog.carry_out(&plan).unwrap();
+    assert_eq!(store.names(), [".incoming-running", "b", "c"]);
+}
+
+#[test]
+fn what_has_no_manifest_is_not_ours_to_prune() {
+    let store = Store::finished();
+    fs::create_dir(store.path("by-hand")).unwrap();
+    assert_eq!(store.listed(), ["by-hand", "job1"]);
+    let policy = Policy { generations: std::num::NonZeroU32::new(1), keep: Duration::ZERO };
+    assert!(store.catalog.plan(&john(), policy, &InUse::default(), NOW).unwrap().generations.is_empty());
+}
+
+#[test]
+fn an_unknown_generation_is_said_to_be_so() {
+    let store = Store::finished();
+    for (host, name) in [("john", "job9"), ("joe", "job1")] {
+        let shown = store.catalog.show(&host.parse().unwrap(), generation(name));
+        let error = shown.unwrap_err();
+        assert_eq!(error.to_string(), format!("{host} has no generation {name}"));
+        assert_eq!(Exit::of(&error), Exit::Usage);
+    }
+    assert_eq!(store.catalog.list_host(&"joe".parse().unwrap()).unwrap().len(), 0);
+}
+
+#[test]
+fn the_size_of_an_image_is_known_before_it_is_read_and_guessed_before_it_is_written() {
+    use crate::job::pace::Expected::{About, Exactly};
+    let store = Store::finished();
+    let named = generation("job1");
+    let bytes = store.catalog.show(&john(), named.clone()).unwrap().manifest.unwrap().bytes;
+    let cases = [
+        (Mode::Verify, Some(&named), Some(Exactly(bytes))),
+        (Mode::Restore, Some(&named), Some(Exactly(bytes))),
+        (Mode::Restore, Some(&generation("job2")), None),
+        (Mode::Restore, None, None),
+        (Mode::Backup, None, Some(About(bytes))),
+        (Mode::Test, None, None),
+        (Mode::Ghost, None, None),
+    ];
+    for (mode, generation, expected) in cases {
+        assert_eq!(store.catalog.expected(&john(), mode, generation), expected, "{mode} {generation:?}");
+    }
+    assert_eq!(Store::new().catalog.expected(&john(), Mode::Backup, None), None, "the first backup");
+    fs::write(store.path("job1/image.gho"), "damaged").unwrap();
+    assert!(!store.damage().is_empty());
+    assert_eq!(store.catalog.expected(&john(), Mode::Backup, None), None, "what is damaged tells nothing");
+}
