@@ -32,6 +32,18 @@ pub struct DosProgram {
 }
 
 impl Imager {
+    /// The imager of this name, with the settings that it understands: those of the Linux imager, or the command line of
+    /// a DOS program.
+    #[must_use]
+    pub fn new(name: ImagerName, linux: &LinuxSettings, command: &str) -> Self {
+        let program = || DosProgram { command: command.to_owned() };
+        match name {
+            ImagerName::Linux => Self::Linux(linux.clone()),
+            ImagerName::DosboxX => Self::DosboxX(program()),
+            ImagerName::Dosemu => Self::Dosemu(program()),
+        }
+    }
+
     /// The word for it, as in `/etc/ghostrc`.
     pub const fn name(&self) -> ImagerName {
         match self {
@@ -59,6 +71,8 @@ pub enum ImagerName {
 }
 
 impl ImagerName {
+    /// What settings say that a word should be which names no imager.
+    pub const WANTED: &str = "an imager: linux, dosbox-x and dosemu are";
     const ALL: [Self; 3] = [Self::Linux, Self::DosboxX, Self::Dosemu];
 
     /// The imager of an administrator who has not set one. Whoever has put the HOWTO's template floppy into the base
@@ -109,15 +123,15 @@ mod tests {
             assert_eq!(ImagerName::parse(imager.as_str()), Some(imager));
         }
         assert_eq!(ImagerName::parse("ghost"), None);
+        assert!(ImagerName::ALL.iter().all(|imager| ImagerName::WANTED.contains(imager.as_str())));
     }
 
     #[test]
     fn orders_and_manifests_use_the_words_of_the_settings() {
-        let program = || DosProgram { command: String::new() };
-        let linux = Imager::Linux(LinuxSettings::default());
-        for imager in [Imager::Dosemu(program()), Imager::DosboxX(program()), linux] {
+        for name in ImagerName::ALL {
+            let imager = Imager::new(name, &LinuxSettings::default(), "");
             let written = serde_json::to_value(&imager).unwrap();
-            assert_eq!(written["name"], imager.name().as_str());
+            assert_eq!((written["name"].as_str(), imager.name()), (Some(name.as_str()), name));
         }
     }
 

@@ -4,7 +4,7 @@
 
 use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
-use ghost_contract::order::{DosProgram, Imager};
+use ghost_contract::order::Imager;
 use ghost_contract::{DiskChoice, Mode};
 
 /// What was asked for on the command line, for this job only.
@@ -112,12 +112,7 @@ pub fn choose(
     {
         return Err(Unsuitable::Disks { images });
     }
-    let program = || DosProgram { command: settings.command(mode).to_owned() };
-    Ok(Some(match name {
-        ImagerName::Linux => Imager::Linux(settings.linux.clone()),
-        ImagerName::DosboxX => Imager::DosboxX(program()),
-        ImagerName::Dosemu => Imager::Dosemu(program()),
-    }))
+    Ok(Some(Imager::new(name, &settings.linux, settings.command(mode))))
 }
 
 /// The imager that can read what this one has made. All emulators run the same program: among them the administrator's
@@ -133,6 +128,7 @@ const fn that_reads(made_by: ImagerName, configured: ImagerName) -> ImagerName {
 mod tests {
     use super::*;
     use ghost_contract::image::LinuxSettings;
+    use ghost_contract::order::DosProgram;
 
     fn with(imager: Option<ImagerName>, disk: &str) -> Settings {
         Settings { imager, disk: disk.parse().unwrap(), ..Settings::default() }

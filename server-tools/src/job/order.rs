@@ -71,7 +71,7 @@ pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: Un
 /// What Ghost asks before it writes to a disk that it has not seen before (HOWTO): whether it may mark the disk. It
 /// may not, and does not ask every time.
 fn prompts(mode: Mode, imager: Option<&Imager>) -> Vec<Prompt> {
-    let is_ghost = matches!(imager, Some(Imager::Dosemu(_) | Imager::DosboxX(_)));
+    let is_ghost = imager.is_some_and(|imager| imager.name().emulator().is_some());
     if !is_ghost || !mode.needs_image_store() {
         return Vec::new();
     }
