@@ -7,7 +7,7 @@ use ghost_contract::order::AtEnd;
 use ghost_contract::report::{self, Entry};
 use ghost_contract::{MacAddress, Mode};
 
-use super::note::AT_STAKE;
+use super::said::AT_STAKE;
 use super::{
     Action, Again, AlreadyOn, Ending, Event, Failure, FailureKind, Job, Note, Phase, Step, Swapping, Trouble,
 };

@@ -7,8 +7,7 @@ use ghost_contract::image::Progress;
 use ghost_contract::report::Event as Reported;
 use serde::Serialize;
 
-use super::bytes::bytes;
-use super::ending::words;
+use super::said::{self, AT_STAKE};
 use super::{Ending, Failure, Phase, Step, pace};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,7 +21,7 @@ pub enum Note {
     Waking,
     /// The client answers on the network.
     Answers,
-    /// Something answers for its address, and it is no operating system.
+    /// Something answers ARP for its address, but no operating system does.
     OnlyArp,
     /// Another machine has the client's address.
     Stranger {
@@ -36,13 +35,13 @@ pub enum Note {
         #[serde(flatten)]
         event: Reported,
     },
-    /// The imager does something else now.
+    /// The imager has begun another part of its work.
     Doing {
         progress: Progress,
     },
-    /// Nobody knows how far a restore came whose client has told no outcome.
+    /// The client of a restore has not said how it ended, so its disk may be incomplete.
     DiskAtStake,
-    /// The client wrote what nobody understands.
+    /// A line of the report cannot be read.
     Muttered {
         line: String,
     },
@@ -51,7 +50,7 @@ pub enum Note {
         step: Step,
         failure: Failure,
     },
-    /// The journal could not be told of what was done.
+    /// A line could not be written to the journal.
     Unwritten {
         reason: String,
     },
@@ -80,16 +79,16 @@ impl fmt::Display for Note {
             Self::Waking => f.write_str("sending magic packets"),
             Self::Answers => f.write_str("answers on the network"),
             Self::OnlyArp => f.write_str(
-                "something still answers ARP for it and no ping, as management controllers do: it is taken for off",
+                "something still answers ARP for it but not ping, as management controllers do, so it counts as off",
             ),
             Self::Stranger { mac } => write!(f, "warning: {mac} has the client's IP address"),
             Self::OtherUp { mac } => {
                 write!(f, "warning: {mac}, another machine, has booted with the client's tree")
             }
-            Self::Reported { event } => report_words(event, f),
+            Self::Reported { event } => said::words(event, f),
             Self::Doing { progress } => f.write_str(&pace::doing(progress)),
             Self::DiskAtStake => write!(f, "error: {AT_STAKE}"),
-            Self::Muttered { line } => write!(f, "the client wrote something unknown: {line}"),
+            Self::Muttered { line } => write!(f, "its report has a line that this ghostctl does not understand: {line}"),
             Self::Trouble { step, failure } => {
                 write!(f, "error: could not {}: {}", step.as_str(), failure.reason)
             }
@@ -107,66 +106,8 @@ impl fmt::Display for Note {
 }
 
 impl Note {
-    /// Whether it is one of many of its kind, which only those want who want everything.
+    /// Whether it is a reading of a counter, which is shown with `--verbose` only.
     pub const fn is_reading(&self) -> bool {
         matches!(self, Self::Reported { event: Reported::Sampled { .. } | Reported::Progressed(_) })
-    }
-}
-
-/// What is said of a restore whose end nobody knows.
-pub const AT_STAKE: &str = "the restore did not come to its end: the disk is incomplete, or may be, and must not be used \
-                            before another restore has succeeded";
-
-fn report_words(event: &Reported, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match event {
-        Reported::Up { version, kernel, interface, mac, ip } => {
-            write!(f, "ghost-init {version} is up on {interface} ({mac}, {ip}), kernel {kernel}")
-        }
-        Reported::Identified { host } => write!(f, "it knows itself as {host}"),
-        Reported::UnknownFlag { flag } => write!(f, "unknown kernel flag {flag}"),
-        Reported::StepFailed { step, reason, carried_on } => {
-            let then = if *carried_on { "it carries on" } else { "it gives up" };
-            write!(f, "boot step '{step}' failed, {then}: {reason}")
-        }
-        Reported::Armed { interface, wake_on } => write!(f, "{interface} is armed, Wake-on: {wake_on}"),
-        Reported::NotArmed { interface, reason, detail } => {
-            write!(f, "warning: {interface} is not armed ({reason:?}): {detail}")
-        }
-        Reported::OrderClaimed { job, mode } => write!(f, "order {job} claimed: {mode}"),
-        Reported::OrderRefused { reason } => write!(f, "order refused: {reason}"),
-        Reported::TestStarted { sleep, ssh_port } => match ssh_port {
-            Some(port) => write!(f, "sleeps for {} s; ssh answers on port {port}", sleep.as_secs()),
-            None => write!(f, "sleeps for {} s; no ssh server", sleep.as_secs()),
-        },
-        Reported::TestEnded { how } => write!(f, "the sleep has ended: {how}"),
-        Reported::ImagerStarted { imager, command, .. } => write!(f, "{imager} started: {command}"),
-        Reported::ImagerExited { how } => write!(f, "the imager ended: {how}"),
-        Reported::KeysTyped { keys, because } => write!(f, "typed {} because {because}", keys.join(" ")),
-        Reported::Sampled { disk_read, disk_written, received, sent } => write!(
-            f,
-            "disk {} read, {} written; network {} received, {} sent",
-            bytes(*disk_read),
-            bytes(*disk_written),
-            bytes(*received),
-            bytes(*sent)
-        ),
-        Reported::Progressed(progress) => f.write_str(&pace::progress(progress)),
-        Reported::ImagerRemarked { remark } => write!(f, "note: {remark}"),
-        Reported::DiskIncomplete { disks } => write!(f, "error: {}: {AT_STAKE}", disks.join(", ")),
-        Reported::ScreenshotTaken { name, source, passed_over } => {
-            write!(f, "screenshot {name} from {source}")?;
-            if passed_over.is_empty() { Ok(()) } else { write!(f, " ({})", passed_over.join("; ")) }
-        }
-        Reported::ScreenshotFailed { reason, missed } => {
-            write!(f, "no screenshot ({missed} so far): {reason}")
-        }
-        Reported::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
-        Reported::StopRequested { by } => write!(f, "asked to stop by {by}"),
-        Reported::Ended { outcome } => write!(f, "the client says: {}", words(outcome)),
-        Reported::CannotPowerOff { reason } => {
-            write!(f, "warning: {reason}; it boots its own disk instead, and is on then")
-        }
-        Reported::PoweringOff { reboot: false } => f.write_str("powering off"),
-        Reported::PoweringOff { reboot: true } => f.write_str("booting again"),
     }
 }

@@ -1,23 +1,25 @@
-//! What a client's report says so far: its lines folded into one value, for a job that runs, for `status`, and for the
-//! recovery after a crash alike. Pure.
+//! What a client's report says: its lines folded into one value, and each line in words. Pure.
+//!
+//! A job that runs, `status` and the recovery after a crash all use this.
+
+use std::fmt;
 
 use ghost_contract::JobId;
 use ghost_contract::image::Progress;
 use ghost_contract::report::{Entry, Event, Outcome};
 
-use super::Sample;
-use super::pace::Readings;
+use super::bytes::bytes;
+use super::pace::{self, Readings};
+use super::{Sample, ending};
 
 /// What a client has said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
-    /// It is up.
     pub up: bool,
-    /// It has its order.
     pub claimed: bool,
     pub refused: Option<String>,
     pub outcome: Option<Outcome>,
-    /// It wrote its last line; true if it boots again.
+    /// It wrote its last line. `true`: it boots again.
     pub powering_off: Option<bool>,
     /// The readings of its counters.
     pub readings: Option<Readings>,
@@ -58,6 +60,65 @@ impl Said {
     /// The last reading of its counters.
     pub fn sample(&self) -> Option<Sample> {
         self.readings.map(|readings| readings.last())
+    }
+}
+
+/// What people are told of a restore that has not, or may not have, come to its end.
+pub const AT_STAKE: &str = "the restore did not come to its end: the disk is incomplete, or may be, and must not be used \
+                            before another restore has succeeded";
+
+/// A line of the report in words, for people who follow the job.
+pub(super) fn words(event: &Event, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match event {
+        Event::Up { version, kernel, interface, mac, ip } => {
+            write!(f, "ghost-init {version} is up on {interface} ({mac}, {ip}), kernel {kernel}")
+        }
+        Event::Identified { host } => write!(f, "it has found its name: {host}"),
+        Event::UnknownFlag { flag } => write!(f, "unknown kernel flag {flag}"),
+        Event::StepFailed { step, reason, carried_on } => {
+            let then = if *carried_on { "it carries on" } else { "it gives up" };
+            write!(f, "boot step '{step}' failed, {then}: {reason}")
+        }
+        Event::Armed { interface, wake_on } => write!(f, "{interface} is armed, Wake-on: {wake_on}"),
+        Event::NotArmed { interface, reason, detail } => {
+            write!(f, "warning: {interface} is not armed ({reason:?}): {detail}")
+        }
+        Event::OrderClaimed { job, mode } => write!(f, "order {job} claimed: {mode}"),
+        Event::OrderRefused { reason } => write!(f, "order refused: {reason}"),
+        Event::TestStarted { sleep, ssh_port } => match ssh_port {
+            Some(port) => write!(f, "sleeps for {} s; ssh answers on port {port}", sleep.as_secs()),
+            None => write!(f, "sleeps for {} s; no ssh server", sleep.as_secs()),
+        },
+        Event::TestEnded { how } => write!(f, "the sleep has ended: {how}"),
+        Event::ImagerStarted { imager, command, .. } => write!(f, "{imager} started: {command}"),
+        Event::ImagerExited { how } => write!(f, "the imager ended: {how}"),
+        Event::KeysTyped { keys, because } => write!(f, "typed {} because {because}", keys.join(" ")),
+        Event::Sampled { disk_read, disk_written, received, sent } => write!(
+            f,
+            "disk {} read, {} written; network {} received, {} sent",
+            bytes(*disk_read),
+            bytes(*disk_written),
+            bytes(*received),
+            bytes(*sent)
+        ),
+        Event::Progressed(progress) => f.write_str(&pace::progress(progress)),
+        Event::ImagerRemarked { remark } => write!(f, "note: {remark}"),
+        Event::DiskIncomplete { disks } => write!(f, "error: {}: {AT_STAKE}", disks.join(", ")),
+        Event::ScreenshotTaken { name, source, passed_over } => {
+            write!(f, "screenshot {name} from {source}")?;
+            if passed_over.is_empty() { Ok(()) } else { write!(f, " ({})", passed_over.join("; ")) }
+        }
+        Event::ScreenshotFailed { reason, missed } => {
+            write!(f, "no screenshot ({missed} so far): {reason}")
+        }
+        Event::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
+        Event::StopRequested { by } => write!(f, "asked to stop by {by}"),
+        Event::Ended { outcome } => write!(f, "the client says: {}", ending::words(outcome)),
+        Event::CannotPowerOff { reason } => {
+            write!(f, "warning: {reason}; it boots its own disk instead, and is on then")
+        }
+        Event::PoweringOff { reboot: false } => f.write_str("powering off"),
+        Event::PoweringOff { reboot: true } => f.write_str("booting again"),
     }
 }
 
