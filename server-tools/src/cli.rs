@@ -21,15 +21,12 @@ use crate::exit::Exit;
 #[command(name = "ghostctl", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = Exit::table())]
 pub struct Cli {
-    /// Flags that every verb takes.
     #[command(flatten)]
     pub everywhere: Everywhere,
-    /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// Flags that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub struct Everywhere {
     /// The boot server's settings, see ghostrc(5)
@@ -46,27 +43,26 @@ pub struct Everywhere {
     pub lock_timeout: Duration,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Boot a client over the network, let one log in by ssh, and power it off
+    /// Boot a client over the network, allow log-in by ssh, and power it off
     #[command(after_help = "Examples:\n  ghostctl test john\n  ghostctl test --dry-run john")]
     Test(JobArgs),
     /// Write clients' disks to new generations in the image store
     #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe\n  \
         ghostctl backup --all-disks john\n  ghostctl backup --disk serial:S4EWNX0N12345 --rescue john")]
     Backup(BackupArgs),
-    /// Have clients check generations against themselves; no disk is touched
+    /// Have clients check generations for damage; no disk is touched
     #[command(after_help = "Examples:\n  ghostctl verify john\n  \
-        ghostctl verify --generation 20260123-142501-4f3a john\n\nWithout --generation the newest one is checked.")]
+        ghostctl verify --generation 20260123-142501-4f3a john\n\nWithout --generation, checks the newest one.")]
     Verify(GenerationArgs),
-    /// Write a generation back to a client's disk, the first unless another is chosen; all that is on it is lost
+    /// Write a generation back to a client's disk (the first, unless another is chosen); everything on it is lost
     #[command(after_help = "Examples:\n  ghostctl restore john\n  \
         ghostctl restore --yes --generation 20260123-142501-4f3a john\n  \
         ghostctl restore --disk /dev/nvme0n1 --grow john\n  \
         ghostctl restore --shrink john\n\n\
-        Asks for the host's name to be typed, unless --yes is given. Without --generation the newest good one is \
-        written back.")]
+        Asks you to type the host's name, unless --yes is given. Without --generation, writes the newest good one \
+        back.")]
     Restore(RestoreArgs),
     /// Start the imager for a person at the client's own screen and keyboard
     #[command(after_help = "Examples:\n  ghostctl ghost john")]
@@ -85,11 +81,11 @@ pub enum Verb {
     /// Show what a client's monitor shows, or showed last
     #[command(after_help = "Examples:\n  ghostctl screen john\n  ghostctl screen --now john\n  \
         ghostctl screen --follow john\n  ghostctl screen --png john.png john\n\n\
-        Shows the newest screenshot of the job that runs, or else of the last one: as a picture where the terminal can, \
-        else its text. All of them and what happened between them are on the page index.html beside the picture.\n\n\
+        Shows the newest screenshot of the running job, or of the last job: as a picture if the terminal can show one, \
+        else as text. The page index.html beside the picture has all screenshots, and what happened between them.\n\n\
         Exit status: 2 if there is no job, 75 if the client does not answer.")]
     Screen(ScreenArgs),
-    /// Stop a host's job: the DHCP entry is reverted and the client is asked to stop
+    /// Stop a host's job: revert the DHCP entry and ask the client to stop
     #[command(after_help = "Examples:\n  ghostctl cancel john")]
     Cancel {
         /// The client
@@ -102,7 +98,7 @@ pub enum Verb {
     /// Swap or revert a host's DHCP entry by hand
     #[command(subcommand)]
     Dhcp(DhcpVerb),
-    /// Finish or undo what jobs have left that a crash or a power cut ended
+    /// Finish or undo what is left of jobs that a crash or a power cut has ended
     #[command(
         after_help = "Examples:\n  ghostctl recover\n  ghostctl recover --dry-run\n\nJobs whose ghostctl still runs are left alone."
     )]
@@ -127,7 +123,7 @@ pub enum Verb {
         after_help = "Examples:\n  ghostctl doctor\n  ghostctl doctor --json john\n\nExit status: 0 if jobs can run, 78 if they would fail."
     )]
     Doctor {
-        /// Check what these clients need; all that can have jobs if none is named
+        /// Check what these clients need; without a name, all clients that can have jobs
         #[arg(value_name = "HOST")]
         hosts: Vec<HostName>,
     },
@@ -139,7 +135,6 @@ pub enum Verb {
     },
 }
 
-/// Flags of `bootdisk`.
 #[derive(Debug, Clone, Args)]
 pub struct BootdiskArgs {
     /// The image of a floppy or a small disk that can be booted; it is not changed
@@ -157,7 +152,6 @@ pub struct BootdiskArgs {
     pub dry_run: bool,
 }
 
-/// Flags of `wake`.
 #[derive(Debug, Clone, Args)]
 pub struct WakeArgs {
     /// Hosts or hardware addresses
@@ -168,16 +162,12 @@ pub struct WakeArgs {
     pub dry_run: bool,
 }
 
-/// Somebody to wake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sleeper {
-    /// A host of the DHCP configuration.
     Host(HostName),
-    /// Any machine.
     Mac(MacAddress),
 }
 
-/// Flags of `status`.
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
     /// Only this client
@@ -188,16 +178,15 @@ pub struct StatusArgs {
     pub last: bool,
 }
 
-/// Flags of `screen`.
 #[derive(Debug, Clone, Args)]
 pub struct ScreenArgs {
     /// The client
     #[arg(value_name = "HOST")]
     pub host: HostName,
-    /// Have the client take a screenshot now, and wait for it
+    /// Ask the client for a new screenshot, and wait for it
     #[arg(long)]
     pub now: bool,
-    /// Show each new one until the job is over
+    /// Show each new screenshot until the job is over
     #[arg(long)]
     pub follow: bool,
     /// Write the picture to this file instead, - for standard output; with --follow the newest one
@@ -211,9 +200,9 @@ pub struct ScreenArgs {
 /// How pictures are shown on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pictures {
-    /// As the terminal says it can; else its text is shown
+    /// As a picture if the terminal says that it can, else as text
     Auto,
-    /// Only text is shown
+    /// As text
     Never,
     /// By kitty's graphics protocol
     Kitty,
@@ -221,7 +210,6 @@ pub enum Pictures {
     Sixel,
 }
 
-/// What to do to a host's DHCP entry.
 #[derive(Debug, Subcommand)]
 pub enum DhcpVerb {
     /// Let the host be offered its boot file until it is reverted by hand
@@ -242,7 +230,6 @@ impl DhcpVerb {
     }
 }
 
-/// Flags of `dhcp`.
 #[derive(Debug, Clone, Args)]
 pub struct DhcpArgs {
     /// The host

@@ -132,9 +132,7 @@ struct Override {
 /// A key that looks like a misspelling of one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Where it is.
     pub place: Box<Place>,
-    /// What is written there.
     pub key: String,
     /// Our key that it looks like.
     pub meant: &'static str,
@@ -152,22 +150,10 @@ impl fmt::Display for Warning {
 pub enum GhostrcError {
     /// Something in the file is wrong.
     #[error("{place}: {fault}\n{}", place.excerpt())]
-    At {
-        /// Where it is.
-        place: Box<Place>,
-        /// What it is.
-        fault: Fault,
-    },
+    At { place: Box<Place>, fault: Fault },
     /// A key of the HOWTO is not there.
     #[error("{}: {key} is not set; write for example {example}", file.display())]
-    Missing {
-        /// The file.
-        file: PathBuf,
-        /// The key.
-        key: &'static str,
-        /// A line that would do.
-        example: &'static str,
-    },
+    Missing { file: PathBuf, key: &'static str, example: &'static str },
 }
 
 /// What is wrong at a place.
@@ -199,22 +185,12 @@ pub enum Fault {
     NotUtf8,
     /// A value that its key cannot have.
     #[error("{key} is '{value}', which is not {wanted}")]
-    Value {
-        /// The key.
-        key: String,
-        /// Its value.
-        value: String,
-        /// What it should be.
-        wanted: &'static str,
-    },
+    Value { key: String, value: String, wanted: &'static str },
 }
 
 impl Ghostrc {
-    /// Reads a file; `file` is its name for complaints.
-    ///
-    /// # Errors
-    /// At the first thing that is not an assignment or has not the type that its key needs, and when one of
-    /// the HOWTO's keys is missing.
+    /// Reads a file; `file` is its name for complaints. Stops at the first thing that is not an assignment or has not the
+    /// type that its key needs.
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, GhostrcError> {
         let complain =
             |(offset, fault)| GhostrcError::At { place: Box::new(Place::at(file, bytes, offset)), fault };
@@ -232,13 +208,11 @@ impl Ghostrc {
     }
 
     /// What holds for hosts that have nothing of their own.
-    #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// What holds for this host.
-    #[must_use]
     pub fn for_host(&self, host: &HostName) -> Settings {
         let name = as_variable(host.as_str());
         let mut settings = self.settings.clone();
@@ -257,7 +231,6 @@ impl Ghostrc {
     }
 
     /// The value of any key of the file, ours or not, as the shell would have it.
-    #[must_use]
     pub fn variable(&self, key: &str) -> Option<&str> {
         self.variables.get(key).map(String::as_str)
     }

@@ -83,7 +83,6 @@ pub struct Seen {
     pub echoed: Option<Duration>,
     /// Another machine that has its address.
     pub stranger: Option<MacAddress>,
-    /// What its report says.
     pub said: Said,
     /// When it last wrote a line, by the loop's clock.
     pub spoke: Option<Duration>,
@@ -194,7 +193,6 @@ impl Job {
         }
     }
 
-    /// What is to be done.
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }

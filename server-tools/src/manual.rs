@@ -22,7 +22,6 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 
 /// Programs for the administrator (man-pages(7)).
 const PROGRAMS: &str = "8";
-/// Formats of files.
 const FORMATS: &str = "5";
 const NAME: &str = "ghostctl";
 
@@ -64,7 +63,6 @@ fn write(path: &Path, content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>)
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// ghostrc(5).
 fn ghostrc() -> Roff {
     let mut page = Roff::new();
     page.control("TH", ["ghostrc", FORMATS, "", "", "Ghost4Linux"]);

@@ -24,7 +24,6 @@ pub struct Place {
 
 impl Place {
     /// The place of the byte at `offset`; an offset past the end means the end.
-    #[must_use]
     pub fn at(file: &Path, bytes: &[u8], offset: usize) -> Self {
         let before = bytes.get(..offset).unwrap_or(bytes);
         Self::in_line(file, bytes, offset, before.iter().filter(|b| **b == b'\n').count())
@@ -46,7 +45,6 @@ impl Place {
     }
 
     /// The line and, below it, a caret under the place; of a long line only what is near the caret.
-    #[must_use]
     pub fn excerpt(&self) -> String {
         let first = self.column.saturating_sub(SHOWN + 1);
         let shown = self.text.chars().skip(first).take(2 * SHOWN);

@@ -20,7 +20,6 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 pub enum Format {
     /// Byte for byte the disk, with holes where nothing is.
     Raw,
-    /// QEMU's.
     Qcow2,
 }
 

@@ -8,13 +8,12 @@ use ghost_contract::{Generation, HostName};
 /// What stands for a host's newest generation where one is named.
 pub const LATEST: &str = "latest";
 
-/// What to do with the image store.
 #[derive(Debug, Subcommand)]
 pub enum Images {
-    /// List generations: when, how large, whether they were good when last read
+    /// List generations: when, how large, and whether they were good when last read
     #[command(after_help = "Examples:\n  ghostctl images list\n  ghostctl images list --json john")]
     List {
-        /// Only these clients'
+        /// Only these clients
         #[arg(value_name = "HOST")]
         hosts: Vec<HostName>,
     },
@@ -28,7 +27,7 @@ pub enum Images {
         /// The generation; the newest one if this is left out or 'latest'
         generation: Option<Generation>,
     },
-    /// Read a generation again as a whole and compare it with its manifest; no client is needed
+    /// Read a whole generation again and compare it with its manifest; needs no client
     #[command(
         after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged, 75 if it is whole and the store has no room for a record of that."
     )]
@@ -45,10 +44,10 @@ pub enum Images {
     Prune(PruneArgs),
     /// Remove one generation, whatever the settings ask for
     #[command(
-        after_help = "Examples:\n  ghostctl images rm --dry-run john 20260123-142501-4f3a\n  ghostctl images rm john 20260123-142501-4f3a\n\nAsks for the host's name to be typed, unless --yes is given. One that a running job reads is not removed."
+        after_help = "Examples:\n  ghostctl images rm --dry-run john 20260123-142501-4f3a\n  ghostctl images rm john 20260123-142501-4f3a\n\nAsks you to type the host's name, unless --yes is given. Does not remove a generation that a running job reads."
     )]
     Rm(RemoveArgs),
-    /// Look into a partition of a generation: it is restored to a cache file and mounted, for reading only
+    /// Look into a partition of a generation: restore it to a cache file and mount that, for reading only
     #[command(
         after_help = "Examples:\n  ghostctl images mount john /mnt\n  ghostctl images mount --generation 20260123-142501-4f3a --partition 2 john /mnt\n\nThe generation is not changed. Images that Norton Ghost made cannot be looked into."
     )]
@@ -66,7 +65,6 @@ pub enum Images {
     Export(ExportArgs),
 }
 
-/// Which disk of which generation.
 #[derive(Debug, Clone, Args)]
 pub struct DiskImageArgs {
     /// The client
@@ -79,10 +77,8 @@ pub struct DiskImageArgs {
     pub disk_number: u32,
 }
 
-/// Flags of `images mount`.
 #[derive(Debug, Clone, Args)]
 pub struct MountArgs {
-    /// Which disk.
     #[command(flatten)]
     pub image: DiskImageArgs,
     /// Which partition, by its number; needed if several can be mounted
@@ -95,27 +91,24 @@ pub struct MountArgs {
     pub folder: PathBuf,
 }
 
-/// Flags of `images export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// Which disk.
     #[command(flatten)]
     pub image: DiskImageArgs,
-    /// Of which kind the file is
+    /// The format of the file
     #[arg(long, value_enum)]
     pub format: crate::catalog::exporting::Format,
     /// The file, which must not be there yet
     pub file: PathBuf,
 }
 
-/// Flags of `images rm`.
 #[derive(Debug, Clone, Args)]
 pub struct RemoveArgs {
     /// The client
     pub host: HostName,
     /// The generation, by its name in `ghostctl images list`
     pub generation: Generation,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
     /// Say what would be removed, and remove nothing
@@ -123,10 +116,9 @@ pub struct RemoveArgs {
     pub dry_run: bool,
 }
 
-/// Flags of `images prune`.
 #[derive(Debug, Clone, Args)]
 pub struct PruneArgs {
-    /// Only these clients'
+    /// Only these clients
     #[arg(value_name = "HOST")]
     pub hosts: Vec<HostName>,
     /// Say what would be removed, and remove nothing

@@ -7,13 +7,12 @@ use ghost_contract::{DiskChoice, Generation, HostName};
 use super::LATEST;
 use crate::job::imager::Wishes;
 
-/// Flags of the verbs that run jobs.
 #[derive(Debug, Clone, Args)]
 pub struct JobArgs {
     /// The clients, by the names of their host entries in the DHCP configuration
     #[arg(required = true, value_name = "HOST")]
     pub hosts: Vec<HostName>,
-    /// Go ahead although the client is on already; somebody must boot it anew by hand
+    /// Go ahead even if the client is already on; a person must then reboot it by hand
     #[arg(long)]
     pub already_on: bool,
     /// Check everything, say what would be done, and change nothing
@@ -21,7 +20,6 @@ pub struct JobArgs {
     pub dry_run: bool,
 }
 
-/// Flags of the verbs that read or write a client's disk.
 #[derive(Debug, Clone, Args)]
 pub struct DiskArgs {
     /// Which disk: first, /dev/NAME, serial:NUMBER or size:500G, the only one of about that size
@@ -32,27 +30,22 @@ pub struct DiskArgs {
     pub all_disks: bool,
 }
 
-/// Flags of `backup`.
 #[derive(Debug, Clone, Args)]
 pub struct BackupArgs {
-    /// Flags of all jobs.
     #[command(flatten)]
     pub job: JobArgs,
-    /// Which disk.
     #[command(flatten)]
     pub disk: DiskArgs,
-    /// Go on where the disk cannot be read; the manifest lists the places
+    /// Continue past places of the disk that cannot be read; the manifest lists them
     #[arg(long)]
     pub rescue: bool,
-    /// What is done with an NTFS that Windows has not closed: refuse, or raw to save every byte of it
+    /// What to do with an NTFS that Windows has not closed: refuse the backup, or save every byte of it (raw)
     #[arg(long, value_name = "CHOICE", value_parser = dirty_ntfs)]
     pub dirty_ntfs: Option<DirtyNtfs>,
 }
 
-/// Flags of the verbs that run jobs with a generation.
 #[derive(Debug, Clone, Args)]
 pub struct GenerationArgs {
-    /// Flags of all jobs.
     #[command(flatten)]
     pub job: JobArgs,
     /// Which generation, by its name in `ghostctl images list`, or 'latest'
@@ -60,27 +53,23 @@ pub struct GenerationArgs {
     pub generation: Option<Generation>,
 }
 
-/// Flags of `restore`.
 #[derive(Debug, Clone, Args)]
 pub struct RestoreArgs {
-    /// Which job with which generation.
     #[command(flatten)]
     pub generation: GenerationArgs,
-    /// Which disk.
     #[command(flatten)]
     pub disk: DiskArgs,
-    /// Give the room of a larger disk to the last partition and its file system
+    /// On a larger disk, extend the last partition and its file system to the end
     #[arg(long)]
     pub grow: bool,
-    /// On a disk that is too small shrink a partition and its file system, if that is an NTFS or ext2/3/4 and its files
-    /// fit, and move those behind it
+    /// On a disk that is too small, shrink a partition whose file system is NTFS or ext2/3/4 and whose files fit, and
+    /// move the partitions behind it
     #[arg(long)]
     pub shrink: bool,
-    /// Do not read the image as a whole before the first byte is written: what is damaged in it is found only when the
-    /// disk is half written
+    /// Do not read the whole image before writing: damage in it is then found only when the disk is half written
     #[arg(long)]
     pub skip_check: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
@@ -90,7 +79,6 @@ pub struct RestoreArgs {
 pub struct Asked {
     /// Which generation; the newest one if none is named.
     pub generation: Option<Generation>,
-    /// What overrides the settings.
     pub wishes: Wishes,
 }
 
@@ -101,7 +89,6 @@ impl DiskArgs {
 }
 
 impl BackupArgs {
-    /// What goes before the settings.
     pub fn asked(&self) -> Asked {
         let wishes = Wishes {
             disk: self.disk.choice(),
@@ -114,7 +101,6 @@ impl BackupArgs {
 }
 
 impl GenerationArgs {
-    /// Which generation is read.
     pub fn asked(&self) -> Asked {
         let named = self.generation.clone().filter(|named| named.as_str() != LATEST);
         Asked { generation: named, wishes: Wishes::default() }
@@ -122,7 +108,6 @@ impl GenerationArgs {
 }
 
 impl RestoreArgs {
-    /// Which generation is read, and what goes before the settings.
     pub fn asked(&self) -> Asked {
         let wishes = Wishes {
             disk: self.disk.choice(),

@@ -5,13 +5,11 @@
 /// A key, as the manual shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Its name.
     pub name: &'static str,
     /// What its value is, in a word.
     pub value: &'static str,
     /// Its value when it is not set; empty if that is nothing at all, none if it must be set.
     pub default: Option<&'static str>,
-    /// Whom it holds for.
     pub scope: Scope,
     /// What it is for, without a full stop.
     pub meaning: &'static str,
@@ -43,7 +41,6 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-/// All keys.
 pub const KEYS: [Key; 38] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),

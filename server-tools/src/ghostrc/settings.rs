@@ -129,7 +129,6 @@ impl Settings {
     ];
 
     /// The DOS program's command line in this mode; empty where it is left to a person or not run.
-    #[must_use]
     pub fn command(&self, mode: Mode) -> &str {
         match mode {
             Mode::Backup => &self.backup_command,
@@ -162,10 +161,7 @@ impl Settings {
             "GENERATIONS" => self.generations = Some(value.parse().map_err(|_| "a number, at least 1")?),
             "KEEP_DAYS" => self.keep = duration(&format!("{value}d")).ok_or("a number of days")?,
             "DISK" => self.disk = value.parse().map_err(|_| disk::WANTED)?,
-            "IMAGER" => {
-                self.imager =
-                    Some(ImagerName::parse(value).ok_or("an imager: linux, dosbox-x and dosemu are")?)
-            }
+            "IMAGER" => self.imager = Some(ImagerName::parse(value).ok_or(ImagerName::WANTED)?),
             "COMPRESSION" => self.linux.compression_level = level(value)?,
             "PIECE_SIZE" => self.linux.piece_size = piece_size(value)?,
             "RESCUE" => self.linux.on_read_error = choice(value, OnReadError::Fail, OnReadError::Rescue)?,

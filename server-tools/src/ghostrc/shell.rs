@@ -14,9 +14,7 @@ pub(super) struct Assignment {
     pub(super) key: String,
     /// What the shell would assign to it.
     pub(super) value: String,
-    /// Where the name begins.
     pub(super) key_at: usize,
-    /// Where the value begins.
     pub(super) value_at: usize,
 }
 

@@ -34,13 +34,11 @@ impl CommandLine {
     }
 
     /// The program, a path or a name to be looked for.
-    #[must_use]
     pub fn program(&self) -> &str {
         &self.program
     }
 
     /// What it is called with.
-    #[must_use]
     pub fn arguments(&self) -> &[String] {
         &self.arguments
     }
@@ -54,7 +52,6 @@ impl CommandLine {
     }
 
     /// The arguments with `file` for the word `FILE`, or last if that word is not there.
-    #[must_use]
     pub fn for_file(&self, file: &Path) -> Vec<std::ffi::OsString> {
         let named = self.clone().with("FILE").arguments.into_iter();
         named.map(|word| if word == "FILE" { file.as_os_str().to_owned() } else { word.into() }).collect()
@@ -100,7 +97,6 @@ impl Export {
     }
 
     /// The server's address, when it is not written as a name.
-    #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.server.parse().ok()
     }
@@ -119,7 +115,6 @@ impl SecureOn {
     }
 
     /// The bytes in the order in which they go over the wire.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -149,7 +144,6 @@ pub(super) fn number_of(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// An absolute path.
 pub(super) fn absolute(text: &str) -> Option<PathBuf> {
     text.starts_with('/').then(|| PathBuf::from(text))
 }

@@ -60,10 +60,7 @@ impl Failure {
 
     /// What a part of this program that has panicked could not do.
     pub fn of_the_program() -> Self {
-        Self {
-            kind: FailureKind::Failed,
-            reason: "there is an error in ghostctl itself, told above".to_owned(),
-        }
+        Self { kind: FailureKind::Failed, reason: "ghostctl has a bug; its message is above".to_owned() }
     }
 
     /// An error with all its causes, and the kind that [`Exit::of`] sees in it.
@@ -135,7 +132,7 @@ impl fmt::Display for Ending {
             Self::Done { outcome } => f.write_str(&words(outcome)),
             Self::Refused { reason } => write!(f, "failed: the client refused the order: {reason}"),
             Self::AlreadyOn => f.write_str(
-                "refused: the client is on already, and somebody may sit there (--already-on says otherwise)",
+                "refused: the client is already on, and a person may be using it; --already-on goes ahead all the same",
             ),
             Self::AddressTaken { by } => write!(f, "refused: {by} has the client's IP address now"),
             Self::NeverUp { last_seen } => write!(f, "failed: the client did not come up; {last_seen}"),

@@ -51,7 +51,6 @@ impl Readings {
         Some(samples.fold(first, Self::and))
     }
 
-    /// The last one.
     pub const fn last(&self) -> Sample {
         self.last
     }

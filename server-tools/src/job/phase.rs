@@ -48,7 +48,7 @@ impl Phase {
     /// What a running job says when it comes to the phase.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Probing => "looking whether it is on already",
+            Self::Probing => "checking whether it is already on",
             Self::Preparing => "making the tree and the order",
             Self::Prepared => "tree and order are made",
             Self::Swapped => "swapped: DHCP offers the boot file",
@@ -56,7 +56,7 @@ impl Phase {
             Self::Up => "up: reverting the DHCP entry",
             Self::Reverted => "reverted: DHCP offers what it did before",
             Self::Imaging => "at work",
-            Self::GoingOff => "waiting until it is really off",
+            Self::GoingOff => "waiting until it is off",
             Self::Finishing => "finishing",
             Self::Closed => "closed",
         }

@@ -103,7 +103,7 @@ impl DhcpSteps<'_> {
                 Reverted::Restored | Reverted::NothingToDo => {}
                 // There is nothing of ours in it any more, and so nothing to undo.
                 Reverted::LeftAlone(fault) => work.remarks.push(format!(
-                    "somebody else has changed the DHCP entry since the swap, so it was left alone: {fault}"
+                    "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
                 )),
             }
             Ok(())

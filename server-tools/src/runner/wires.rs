@@ -79,7 +79,6 @@ impl Wires {
         Ok(())
     }
 
-    /// Sends a magic packet.
     pub fn wake(&self, index: usize) -> anyhow::Result<()> {
         let Some(way) = self.ways.get(index) else { return Ok(()) };
         let Some(wire) = self.wires.get(way.wire) else { return Ok(()) };

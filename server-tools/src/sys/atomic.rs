@@ -25,11 +25,8 @@ use super::attributes;
 /// One system call of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The file beside is made.
     Create,
-    /// The bytes are written.
     Write,
-    /// Owner and group are set.
     Own,
     Mode,
     /// The access control list and labels are set.

@@ -19,7 +19,6 @@ const ACL: &CStr = c"system.posix_acl_access";
 /// Those that speak of a file's contents, which the kernel makes anew.
 const OF_CONTENTS: [&CStr; 2] = [c"security.ima", c"security.evm"];
 
-/// Owner and group.
 pub fn copy_owner(like: &Path, file: &File) -> io::Result<()> {
     let like = fs::metadata(like)?;
     fchown(file, Some(like.uid()), Some(like.gid()))

@@ -2,7 +2,6 @@
 
 use std::io;
 
-/// So many random bytes.
 pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     let mut filled = 0;

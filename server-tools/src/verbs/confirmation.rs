@@ -45,7 +45,7 @@ pub(super) fn ask_about_removal(host: &HostName, what: &str) -> anyhow::Result<(
 }
 
 fn nobody_to_ask(about: &str) -> anyhow::Error {
-    anyhow!("{about}, and nobody is here to confirm it: give --yes, or run it at a terminal")
+    anyhow!("{about}, and there is no terminal to confirm it at: give --yes, or run it at a terminal")
         .exit(Exit::Usage)
 }
 

@@ -89,7 +89,7 @@ fn follow(
 fn ask(site: &Site, subject: &Subject, before: Option<&str>) -> anyhow::Result<String> {
     if !subject.runs {
         let not_running =
-            anyhow!("{} has no job that runs: nobody can look at its screen now", subject.identity.host);
+            anyhow!("{} has no running job, so its screen cannot be seen now", subject.identity.host);
         return Err(not_running.exit(Exit::Usage));
     }
     if subject.identity.mode == Mode::Test {
