@@ -5,7 +5,7 @@
 //!                                                                       └─ EBUSY ─▶ keep the old bytes ─▶ overwrite
 //! ```
 //! A file that is a mount point, as in containers, cannot be replaced (rename(2), EBUSY). It is overwritten, with both
-//! contents beside it until that is done: [`mod@mount_point`] does that.
+//! contents beside it until that is done: `mount_point` does that.
 //!
 //! Each system call goes through an [`Effects`], so that tests can fail or crash at every one of them.
 

@@ -88,7 +88,7 @@ fn write(path: &Path, image: &[u8]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    Ok(atomic::replace(path, image, &mut atomic::Real)?)
+    atomic::replace(path, image, &mut atomic::Real)
 }
 
 fn tell(path: &Path, template: &Template, dry_run: bool, output: &mut Output) {

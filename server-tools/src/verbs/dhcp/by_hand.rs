@@ -19,7 +19,7 @@ pub(super) fn keep(site: &Site, host: &HostName, swap: &Swap) -> anyhow::Result<
     let path = path(site, host);
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(atomic::replace(&path, &serde_json::to_vec(swap)?, &mut Real)?)
+    atomic::replace(&path, &serde_json::to_vec(swap)?, &mut Real)
 }
 
 /// Whether this host was swapped by hand and not reverted since.
