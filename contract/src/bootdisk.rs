@@ -1,13 +1,12 @@
-//! The boot floppy: the administrator's template becomes this client's own, and files are read from it.
+//! The boot floppy: makes a template, fills in the template for a job, and reads files from it.
 //!
-//! Bytes in, bytes out. An image is a floppy of any size, or a small disk with a partition table, with a FAT
-//! file system. Does not know where images are kept, what mounts are, or what the DOS program is.
+//! Bytes in, bytes out. An image is a floppy of any size, or a small disk with a partition table, with a FAT file
+//! system. Does not know where images are kept, how folders are mounted, or what the DOS program does.
 //!
-//! The boot server composes a template ([`compose`]), and the client fills it in ([`fill`]): what must be on it is what
-//! they agree on.
+//! The boot server makes a template ([`compose`]); the client fills it in for its job ([`fill`]).
 //!
-//! DOS never sees a dynamic name (HOWTO, V1.1): the job's folder is bound to a fixed place, so what goes
-//! into AUTOEXEC.BAT is the same for every client and every job, but for the command.
+//! DOS never sees a name that changes (HOWTO, V1.1): the job's folder is bound to a fixed place. So AUTOEXEC.BAT is the
+//! same for every client and job, except for the command.
 
 mod commands;
 mod compose;

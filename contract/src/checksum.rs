@@ -1,6 +1,6 @@
 //! The checksum of a file's content, as `sha256sum` writes it.
 //!
-//! Pure: it is calculated by whoever reads the file.
+//! Does not calculate it: whoever reads the file does.
 
 use std::fmt;
 

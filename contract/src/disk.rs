@@ -1,6 +1,6 @@
-//! Which disks of a client a job is about, as an administrator says it.
+//! How an administrator says which disks of a client a job is about.
 //!
-//! Does not know what disks there are: the client finds them, and refuses a choice that does not fit exactly.
+//! Does not know which disks there are: the client looks, and refuses a choice that does not fit exactly.
 
 use std::fmt;
 use std::str::FromStr;

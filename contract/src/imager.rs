@@ -1,4 +1,4 @@
-//! The imagers that exist: what orders and manifests say of one, and the word by which settings and people call it.
+//! The imagers that exist, with the words for them in settings, orders and manifests.
 //!
 //! Adding an imager starts here, with a variant of [`Imager`] and its word in [`ImagerName`].
 

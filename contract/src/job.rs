@@ -1,4 +1,4 @@
-//! What one job is told apart by, and the secret that proves that a store is the right one.
+//! The name of a job, and the secret by which a client knows that it has mounted the right image store.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,10 @@
 //! The order: what the server asks of the client. One JSON file, written by the server only.
 //!
-//! Reading it is done in three steps, each with its own refusals: the version first (a newer server may
-//! write fields of another shape), then the whole, then [`check`] against what the client knows of itself.
+//! A client reads it in three steps, and each can refuse it: the version first, because a newer server may write fields of
+//! another shape; then the whole; then [`check`] compares it with what the client knows of itself.
 //!
 //! ```text
-//! bytes ──parse──▶ Order ──check(facts)──▶ obey, or a Refusal that says why
+//! bytes ──parse──▶ Order ──check(facts)──▶ obey, or the reason why not
 //! ```
 
 use std::net::IpAddr;

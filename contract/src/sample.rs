@@ -1,6 +1,6 @@
-//! An order and the description of a disk's image, for the tests of all crates. A test changes what it is about.
+//! An order and an image's description for the tests of all crates. Each test changes only what it is about.
 //!
-//! Behind the feature `sample`, which only dev-dependencies name.
+//! Compiled with the feature `sample`, which only dev-dependencies ask for.
 
 #![allow(clippy::unwrap_used, reason = "for tests only, where a panic that says where is the message")]
 

@@ -1,6 +1,6 @@
-//! Points in time that cross from one machine to the other.
+//! Points in time that go from one machine to the other.
 //!
-//! Does not know what time it is: `now` is always somebody's argument.
+//! Does not read a clock: `now` is always an argument.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The boot as a table: what is done in which order, and what it means when a step fails.
+//! The boot as a table: which steps, in which order, and whether the job goes on when one fails.
 //!
-//! Does not do any of it. Another way to boot is another table.
+//! Does none of the steps. To boot in another way, write another table.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! The kernel command line: what `ghost-init` is asked there, and what the boot loader says of the network.
+//! The kernel command line: the `ghost.*` flags, and what the boot loader says about the network.
 //!
-//! Does not know files: the text is an argument.
+//! Does not read files: the text is an argument.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

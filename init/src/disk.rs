@@ -1,11 +1,10 @@
 //! Which disks a job is about.
 //!
-//! The rule for the first: of the disks that are built in, the first in the order of their places in the machine
-//! (PCI address, then port, then unit), which is the order in which firmwares number them unless somebody has
-//! changed it. Never one on USB, in a removable drive or in a slot for memory cards, never one that is not a disk at
-//! all (a loop, a RAM disk, an optical drive, a mapped or an array device). Somebody who names a disk, or its serial
-//! number, may mean one that is not built in. No disk is an error, more than one where one is meant is another, and
-//! nothing is guessed.
+//! The first disk is the built-in one in the first place of the machine, by PCI address, then port, then unit. Firmware
+//! numbers disks in the same order unless it was set up otherwise. Disks on USB, removable drives, memory cards in a
+//! slot, and devices that are not disks (loop, RAM, optical, mapped or array devices) never count as built in. An
+//! administrator who names a disk or its serial number may mean one that is not built in. If no disk fits, or several
+//! do where one is meant, the job fails: nothing is guessed.
 //!
 //! Does not look at the machine: [`crate::sys::disks`] does.
 

@@ -1,7 +1,7 @@
-//! An error that has been put into words, with all its causes, to be shown and reported.
+//! An error in words, with all its causes, to be shown and reported.
 //!
-//! Errors are `anyhow` on their way up, each cause with what was being done. They become a `Failure` where an event or a
-//! line for a person is made of them: here, and nowhere else, a chain of causes becomes words.
+//! On their way up errors are `anyhow`, and each level adds what was being done. A `Failure` is made where an event or
+//! a line for a person needs the words: the chain of causes is put into words here and nowhere else.
 
 use std::fmt;
 

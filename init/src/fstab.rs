@@ -1,6 +1,6 @@
-//! fstab(5): text → the mounts to make, as mount(2) wants them.
+//! fstab(5): from its text to the mounts to make, in the form that mount(2) wants.
 //!
-//! Does not mount. For NFS it adds what mount.nfs would have found out, since there is no such program here.
+//! Does not mount anything. For NFS it adds the options that mount.nfs would add, since the base root has no mount.nfs.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

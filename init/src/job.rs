@@ -1,5 +1,5 @@
-//! Whether there is a job for this client: the order, the kernel command line and what the client knows of
-//! itself → a job, or the reason why nothing is done.
+//! Decides whether there is a job for this client: from the order, the kernel command line, and what the client knows
+//! of itself. The answer is a job, or the reason why nothing is done.
 //!
 //! Does not read or claim the order.
 

@@ -1,6 +1,6 @@
-//! What the session acts upon: something that tells of events and performs actions.
+//! What the session acts upon: it gives events, and performs actions.
 //!
-//! Knows no policy: `run` only carries events and actions to and fro.
+//! Knows no policy: `run` only passes events and actions on.
 
 #[cfg(test)]
 pub(crate) mod fake;

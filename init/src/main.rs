@@ -1,4 +1,4 @@
-//! Entry of PID 1. Whatever ends the session, a machine that is on goes off.
+//! Entry of PID 1. However the session ends, the machine goes off.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

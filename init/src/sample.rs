@@ -1,4 +1,4 @@
-//! An order for the tests, as it stands in the tree.
+//! An order for the tests, as the bytes that a client finds in its tree.
 
 use ghost_contract::Order;
 pub(crate) use ghost_contract::sample::order;

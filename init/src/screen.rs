@@ -4,9 +4,9 @@
 //! bytes of a source ──▶ Screen ──▶ PNG, and text where there is any
 //! ```
 //!
-//! Each source has a decoder (`vt` for text consoles, `vga` for a VGA's memory, `frame_buffer` for linear ones); which source is asked is
-//! decided in `source`. Does not open devices, and does not know why a screenshot
-//! is taken; which ones are kept is decided in `history`.
+//! Each kind of bytes has a decoder: `vt` for text consoles, `vga` for a VGA's memory, `frame_buffer` for linear ones.
+//! `source` decides which source is asked, and `history` which screenshots are kept. Does not open devices, and does not
+//! know why a screenshot is taken.
 
 pub(crate) mod album;
 pub(crate) mod codepage;

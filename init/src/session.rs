@@ -10,12 +10,12 @@
 //!                                                                Ending ─▶ Off
 //! ```
 //!
-//! Every stage has a deadline, and every way out of every stage leads to `Ending`, which goes on whatever
-//! fails. Before it, a failure is shown for as long as a job is announced (`Showing`), except while there is an
-//! imager to end. Without an order `Claiming` and `OpeningStore` are left out.
+//! Every stage has a deadline, and every way out of a stage leads to `Ending`, which goes on whatever fails. Before it, a
+//! failure stays on the screen as long as a job is announced (`Showing`), unless an imager must be ended. Without an
+//! order, `Claiming` and `OpeningStore` are left out.
 //!
-//! While the job is announced, tests or images, the session looks for the server's stop file now and then: that
-//! is a [`Event::StopRequested`] as a signal is. What is being started meanwhile is started first.
+//! While a job is announced, in mode `test`, and while an imager runs, the session looks for the server's stop file now and
+//! then. Like a signal, the file is an [`Event::StopRequested`]. What is being started at that time is started first.
 
 mod ending;
 mod imaging;

@@ -1,7 +1,7 @@
-//! What the session can ask to be done in the background, and what it may find out by it.
+//! What the session can have done in the background, and what it may learn from it.
 //!
-//! A task may hang for ever (a file on a dead NFS server), so each has a time limit; the session goes on
-//! without one that has passed it. At most one task runs for the session at a time.
+//! A task may hang for ever, for example on a file of a dead NFS server. So each has a time limit, after which the
+//! session goes on without it. At most one task runs at a time.
 
 use std::fmt;
 use std::path::PathBuf;

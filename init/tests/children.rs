@@ -1,4 +1,4 @@
-//! Children are started, heard of and reaped. A program of its own, since it waits for every child there is.
+//! Starts, hears of and reaps children. A test program of its own, because it reaps every child of its process.
 
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, mpsc};

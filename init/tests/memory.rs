@@ -1,4 +1,5 @@
-//! What PID 1 has locked in memory, and who is ended when memory runs out. Needs root, and a process of its own.
+//! How much memory PID 1 locks, and which process the kernel ends when memory runs out. Needs root, and a process of
+//! its own.
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 
 use std::fs;

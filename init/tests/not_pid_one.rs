@@ -1,4 +1,4 @@
-//! Typed by somebody on a running machine, the program must do nothing to it.
+//! Started by hand on a running machine, the program must do nothing to it.
 
 use std::io;
 use std::process::{Command, Output};

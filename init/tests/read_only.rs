@@ -1,4 +1,4 @@
-//! A disk that a job has no business to write refuses it, until it is put back. Needs root, for a loop device.
+//! A disk that a job must not write refuses writes until it is put back. Needs root, for a loop device.
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 
 use std::fs::{File, OpenOptions};

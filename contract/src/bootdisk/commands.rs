@@ -1,6 +1,7 @@
-//! DOSEmu's own commands on a floppy, LREDIR and EXITEMU, and which DOSEmu they are of.
+//! Which of DOSEmu's own commands, LREDIR and EXITEMU, are on a floppy, and which DOSEmu they belong to.
 //!
-//! They do nothing themselves but call the emulator, and each one refuses the other's call.
+//! The commands do nothing but call the emulator. DOSEmu 1.4 refuses calls of dosemu2's commands, and the other way
+//! round.
 
 use std::fmt;
 

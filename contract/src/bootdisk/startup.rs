@@ -1,8 +1,8 @@
 //! What DOS reads before AUTOEXEC.BAT: CONFIG.SYS, or FDCONFIG.SYS where FreeDOS finds one.
 //!
-//! DOSEmu's LREDIR needs drive letters up to Z:, and a job needs the DOS to start with AUTOEXEC.BAT and to ask nothing. A file
-//! that is in the way of the second is replaced whole: a menu has a time-out and a default, and the default of FreeDOS'
-//! own floppy installs to the hard disk.
+//! DOSEmu's LREDIR needs drive letters up to Z:. A job needs a DOS that starts AUTOEXEC.BAT and asks nothing. A file
+//! that would start something else is replaced as a whole, since even a menu is dangerous: it chooses by itself after a
+//! time, and the default choice of FreeDOS' own floppy installs to the hard disk.
 
 use super::AUTOEXEC;
 

@@ -1,5 +1,6 @@
-//! What `ghost-imager` says while it works, and at its end. Two JSON files, each replaced by rename, so that a
-//! reader sees a whole one; both are written by `ghost-imager` only.
+//! What `ghost-imager` writes while it works, and when it ends: two JSON files.
+//!
+//! Only `ghost-imager` writes them. It replaces them by rename, so that a reader always sees a whole file.
 
 use serde::{Deserialize, Serialize};
 

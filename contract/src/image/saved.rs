@@ -1,7 +1,6 @@
-//! What of a disk is in its image, and how: one row a partition, and one for what stands beside them.
+//! How much of a disk is in its image, and why: one row a partition, and one for what lies beside the partitions.
 //!
-//! Made from the description alone, so that whoever reads an image can say it: the imager at the end of a backup, the
-//! server in a manifest and on its screen.
+//! Calculated from the description alone, so that the imager and the server say the same.
 
 use serde::{Deserialize, Serialize};
 

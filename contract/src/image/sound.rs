@@ -1,4 +1,4 @@
-//! Whether a description can be believed: nothing is written to a disk by one that contradicts itself.
+//! Checks that the description of an image does not contradict itself. Nothing is written to a disk by one that does.
 
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;

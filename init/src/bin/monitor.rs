@@ -1,9 +1,9 @@
-//! Says what this machine's monitor shows, as `ghost-init` sees it: for trying a client's sources by hand.
+//! Prints what this machine's monitor shows, as `ghost-init` sees it: to try the sources of a screen by hand.
 //!
 //! usage: `monitor [SOURCE] [PICTURE.png]`
 //!
 //! SOURCE is one of `/dev/ghostvga`, `/dev/mem`, `/dev/vcsa1`, `/dev/dri`, `/dev/fb0`; without one they are tried in
-//! that order. Prints the source, who was passed over and why, the picture's size and the text.
+//! that order. Prints the source, the sources that were passed over and why, the picture's size and the text.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! When the disks that are there are all that will be there.
+//! Waits until all disks of the machine have appeared.
 //!
-//! Drivers show their disks one after the other, and the one that shows itself first need not be the one in the first place.
-//! A restore to the wrong one is the worst that can happen.
+//! Drivers show their disks one after the other, and the first to appear need not be the one in the first place. To
+//! restore to the wrong disk is the worst that can happen.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

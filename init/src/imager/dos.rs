@@ -1,9 +1,8 @@
-//! What the imagers have in common that run a DOS program under an emulator.
+//! What all imagers share that run a DOS program under an emulator.
 //!
-//! DOS sees three folders, at fixed places, whatever the host and the job are: C: has the program, Z: has the
-//! image, and M: has the marks by which a batch file says how far it came. An emulator's exit status means
-//! nothing, so the marks are what is believed; they are not on Z:, which is a finished generation when an
-//! image is checked or restored.
+//! DOS always sees three folders at the same places: C: holds the program, Z: the image, and M: the marks that the
+//! batch file writes to say how far it came. An emulator's exit status means nothing, so only the marks count. They are
+//! not on Z:, because Z: is a finished generation when an image is checked or restored.
 
 use std::path::{Path, PathBuf};
 

@@ -1,11 +1,11 @@
-//! dosbox-x, headless: it has a DOS of its own, so what it needs of the boot floppy is the files.
+//! dosbox-x without a screen: it has a DOS of its own, so it only needs the files of the boot floppy.
 //!
-//! It runs without a terminal (with one, it would leave the keyboard in a bad mode when it is killed) and reads
-//! every keyboard that is there when it starts. Every setting here was found to be needed with version
-//! 2025.02.01 of Debian trixie.
+//! It runs without a terminal, because with one it would leave the keyboard in a bad mode when it is killed. It reads
+//! every keyboard that exists when it starts. Every setting here was found to be needed with version 2025.02.01 of
+//! Debian trixie.
 //!
-//! The text of its screen is known only as far as programs write it through DOS or the BIOS: it is in the
-//! log, line by line. What a program draws into video memory is in its pictures only.
+//! Text that programs write through DOS or the BIOS is in its log, line by line. What a program draws into video memory
+//! is only in its pictures.
 
 use std::path::PathBuf;
 

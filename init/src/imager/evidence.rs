@@ -1,9 +1,9 @@
-//! What is found after an imager has ended, and what outcome that makes.
+//! Decides the outcome of a DOS job from what the imager has left.
 //!
-//! The rule: a job has succeeded only if everything says so. A mark that says it went well, none that says
-//! otherwise, no error file, and after a backup an image that has something in it.
+//! The rule: a job has succeeded only if everything says so. There must be a mark of success, no mark of failure, no
+//! error file, and after a backup an image that is not empty.
 //!
-//! Two batch files leave marks: ours, and that of the HOWTO. The latter writes `BackUpName.sta` before it calls Ghost, and
+//! Two batch files write marks: ours and the HOWTO's. The HOWTO's writes `BackUpName.sta` before it calls Ghost, and
 //! afterwards `BackUpName.end` with the error text, if there is one, and the words `Ghost exited`.
 
 use ghost_contract::Mode;

@@ -1,8 +1,8 @@
-//! The Linux imager, `ghost-imager`: no floppy, no DOS, nobody to answer.
+//! The Linux imager, `ghost-imager`: no floppy, no DOS, no questions to answer.
 //!
-//! It has the disks' images below one folder and says how far it is, and at its end how it ended, in files. What
-//! it shows on the first terminal is for a person in the room. Its exit status says nothing that its result does
-//! not say better, and a result that is not there says that it did not come to its end.
+//! It finds all disks' images below one folder, and writes its progress and its result to files. What it shows on the
+//! first terminal is for a person in the room. Its result says more than its exit status; without a result it did not
+//! finish.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
-//! A machine of the mind: it does every task at once and well, except where it is told to fail, to hang, or to be
-//! stopped by somebody.
+//! A machine for tests: every task succeeds at once, except those that are told to fail, to hang, or to be stopped.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;

@@ -1,6 +1,7 @@
-//! The last resort: when the loop of PID 1 stops turning, the machine is powered off all the same. And when that
-//! does not help, or there is no kernel left to do it, a watchdog resets it: they are petted here, and only while
-//! the loop turns.
+//! Powers the machine off when the loop of PID 1 no longer turns.
+//!
+//! Where that does not help, a hardware watchdog resets the machine: watchdogs are petted here, and only while the loop
+//! turns.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;

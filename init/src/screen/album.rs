@@ -1,4 +1,4 @@
-//! The screenshots of one job and what happened between them, for a page on which one look tells the story.
+//! The screenshots of one job and what happened between them, for a page that tells the story at a glance.
 //!
 //! ```text
 //! report events ─┐

@@ -1,5 +1,7 @@
-//! The registers with which Bochs, QEMU and their kin set VESA modes ("DISPI"), as numbers; a card of that kind has them as
-//! words from offset 500h on in its third memory window (QEMU, docs/specs/standard-vga.rst).
+//! The registers ("DISPI") that hold the VESA mode on Bochs, QEMU and similar cards.
+//!
+//! Does not read them. They are words from offset 500h on in the card's third memory window (QEMU,
+//! docs/specs/standard-vga.rst).
 
 use super::frame_buffer::{Layout, Pixels};
 

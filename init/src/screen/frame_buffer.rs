@@ -1,6 +1,7 @@
-//! A linear frame buffer, whoever's it is (KMS, a frame buffer driver, a VESA mode), becomes a picture.
+//! Turns the bytes of a linear frame buffer into a picture, whether KMS, a frame buffer driver or a VESA mode filled
+//! it.
 //!
-//! Does not know how its layout and its bytes were found out.
+//! Does not know how the layout and the bytes were read.
 
 use anyhow::ensure;
 

@@ -5,8 +5,8 @@
 //! /dev/ghostvga ─▶ /dev/mem ─▶ /dev/vcsa1 ─▶ /dev/dri ─▶ /dev/fb0 ─▶ nothing
 //! ```
 //!
-//! The nearer a source is to the monitor, the earlier it comes. An imager that draws on no monitor makes its own picture,
-//! which then stands for all of these. Does not know how any of them is read.
+//! The nearer a source is to the monitor, the earlier it is asked. An imager that draws on no monitor makes its own picture,
+//! which replaces all of these. Does not know how a source is read.
 
 use std::fmt;
 

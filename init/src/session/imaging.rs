@@ -1,4 +1,4 @@
-//! The modes that run an imager: it is made ready, started, watched, answered, and judged when it has ended.
+//! The modes that run an imager: prepare it, start it, watch it, answer its questions, and judge it when it has ended.
 //!
 //! ```text
 //! PreparingImager ─▶ LookingOnceMore ─▶ StartingImager ─▶ Imaging: look, look, …, it has ended ─▶ look ─▶ judge ─▶ Ending
@@ -6,8 +6,8 @@
 //!                                         └─▶ screenshot ─▶ asked, then forced to end ─▶ Ending
 //! ```
 //!
-//! One thing is done at a time, each with the time limit of its task; what cannot be done (a picture that the
-//! store does not take) is reported and passed over. Only the imager's end, the watch or a prompt ends this.
+//! One task runs at a time, each with its time limit. A task that fails (say, the store does not take a picture) is reported,
+//! and the job goes on. Only the imager's end, the stall watch or a prompt ends this stage.
 
 mod running;
 mod starting;

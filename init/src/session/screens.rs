@@ -1,4 +1,4 @@
-//! The screenshots of a running imager: when they are taken, their names, which are kept, and what is told of them.
+//! The screenshots of a running imager: when they are due, their names, and which are kept.
 //!
 //! Does not take any.
 

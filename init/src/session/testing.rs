@@ -1,4 +1,4 @@
-//! Mode `test`: one can log in, and a `sleep` runs whose end is the job's end.
+//! Mode `test`: root can log in while a `sleep` runs, and the job ends when the `sleep` does.
 
 use std::time::Duration;
 

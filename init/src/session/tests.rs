@@ -1,4 +1,4 @@
-//! Whole jobs, replayed on a machine of the mind.
+//! Whole jobs, replayed on the fake machine.
 
 use std::time::Duration;
 

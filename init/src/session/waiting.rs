@@ -1,7 +1,7 @@
-//! Waits of the session in which it looks for the server's stop file, and how often that is looked for.
+//! Waits during which the session looks for the server's stop file, and how often it looks.
 //!
-//! Each look is a task like any other, so a dead server delays nothing; but a look that hangs leaves a thread
-//! behind. So after each look that failed the pause is twice as long, until one comes through again.
+//! Each look is a task like any other, so a dead server delays nothing. But a look that hangs leaves a thread behind,
+//! so the pause doubles after each look that failed, until one succeeds.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! Child processes. The only place that waits for any, those that were orphaned and left to PID 1 included.
+//! Starts and reaps child processes. Nothing else in this program waits for a child; orphans that PID 1 inherits are
+//! reaped too.
 //!
-//! [`Children::reap`] never waits. Programs are started under the same lock, so that no child can be reaped
-//! before it is known; starting one may wait for the file that it is in.
+//! [`Children::reap`] never waits. Programs are started under the same lock, so that no child is reaped before it is
+//! known. Starting a program may wait for its file.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! Lines for a person, on the console (often a serial line) and on the screen (tty1). Never waits.
+//! Writes lines for a person to the console (often a serial line) and to the screen (tty1). Never waits.
 //!
-//! A terminal that takes nothing more loses the line: no reader may hold up PID 1. While the imager has the screen nothing
-//! is written there, since a line of ours in the middle would move what it shows, and split the questions that are read.
+//! If a terminal takes no more, the line is lost: PID 1 must not wait for a reader. While the imager has the screen,
+//! nothing is written there: our line would move what it shows, and split the questions that are read.
 
 #![allow(unsafe_code, reason = "ioctl(2) takes a pointer")]
 

@@ -1,4 +1,4 @@
-//! Whole small files.
+//! Reads, writes and removes whole small files.
 
 use std::io;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The imager as files and processes: its folders, its start in a session of its own, its end, and what it
-//! leaves behind. What any of it means is known in [`crate::imager`].
+//! The imager as files and processes: makes its folders, starts it in a session of its own, ends it, and collects what
+//! it leaves. [`crate::imager`] knows what any of it means.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
-//! What a program says without an end, kept with a bound: a named pipe that it takes for a file, of which a thread keeps the
-//! beginning and the end.
+//! Keeps the beginning and the end of what a program logs, with a bound: the log is a named pipe that a thread reads.
 //!
-//! An emulator may write a line for each 32 KiB that it reads. In memory, where the imager's folder is, that would be
-//! hundreds of megabytes for a large disk.
+//! An emulator may write a line for each 32 KiB that it reads. The imager's folder is in memory, where the log of a
+//! large disk would take hundreds of megabytes.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};

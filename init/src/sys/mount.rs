@@ -1,4 +1,4 @@
-//! mount(2) and umount(2).
+//! Mounts, binds and unmounts: mount(2) and umount(2).
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The order in this client's tree, its claim, and the server's wish that its job stop.
+//! Reads and claims the order in this client's tree, and looks for the server's stop file.
 
 use std::fs::{File, OpenOptions};
 use std::io;

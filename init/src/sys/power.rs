@@ -1,4 +1,4 @@
-//! Power, and what PID 1 asks of the kernel for itself. Only [`sync`] can wait; nothing here touches a file.
+//! Powers off, and asks the kernel for what PID 1 needs. Only [`sync`] can wait; nothing here touches a file.
 #![allow(unsafe_code, reason = "mallopt(3) is of the C library")]
 
 use std::path::Path;

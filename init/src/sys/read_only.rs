@@ -1,4 +1,4 @@
-//! Makes a disk refuse to be written, its partitions with it, and puts that back: `BLKROSET` (linux/fs.h).
+//! Makes a disk and its partitions read-only, and writable again: `BLKROSET` (linux/fs.h).
 #![allow(unsafe_code, reason = "ioctl(2) of block devices takes pointers")]
 
 use std::fs::File;

@@ -1,7 +1,7 @@
-//! The report in this client's tree: lines are handed over, and a thread of its own appends them.
+//! Appends lines to the report in this client's tree, from a thread of its own.
 //!
-//! Handing over never waits. The file is on the boot server, so writing may; [`ReportFile::flush`] waits for it.
-//! Lines that come before the file is open are kept and written first.
+//! Handing a line over never waits. The file is on the boot server, so writing may wait; [`ReportFile::flush`] waits
+//! for it. Lines that come before the file is open are kept and written first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

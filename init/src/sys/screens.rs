@@ -1,5 +1,5 @@
-//! The folder of screenshots. The same content is stored once, under as many names as it has; what is replaced is never seen
-//! half written.
+//! Writes the folder of screenshots. A picture that did not change is stored once, under several names (hard links).
+//! Files are replaced by rename, so that a reader never sees half of one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

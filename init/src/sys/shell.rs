@@ -1,4 +1,4 @@
-//! What a person can log in with: the shell server of mode `test`, and the root shell on tty2.
+//! Starts what a person can log in with: the shell server of mode `test`, and the root shell on tty2.
 
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! Signals, as they come.
+//! Passes signals on as they come.
 
 use std::thread;
 

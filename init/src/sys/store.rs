@@ -1,4 +1,4 @@
-//! The image store: mounted where all clients have it, and proved to be the one that the server means.
+//! Mounts the image store where all clients have it, and checks by the nonce that it is the one the server means.
 
 use std::path::Path;
 

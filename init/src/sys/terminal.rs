@@ -1,4 +1,4 @@
-//! The first virtual terminal: its screen, read from the kernel, and the modes that a program may leave it in.
+//! Reads the screen of the first virtual terminal, and puts back the modes that a program may have changed.
 #![allow(unsafe_code, reason = "ioctl(2) of consoles takes numbers and pointers")]
 
 use std::fs::{File, OpenOptions};

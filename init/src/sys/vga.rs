@@ -1,7 +1,7 @@
-//! The memory and registers of the VGA, by way of the kernel module ghostvga (`kmod/`).
+//! Reads the VGA's registers and memory through the kernel module ghostvga (`kmod/`).
 //!
-//! Opening its device takes the snapshot: some milliseconds, at most a few seconds while another program
-//! draws without a pause. It waits for no file on a server.
+//! Opening its device takes the snapshot. That takes some milliseconds, or a few seconds if another program draws
+//! without a pause. It waits for no file on a server.
 
 use anyhow::Context as _;
 

@@ -1,10 +1,9 @@
-//! What a VGA displays, from user space: `/dev/mem` and `/dev/port`, where the kernel allows them.
+//! Reads a VGA's registers and memory from user space, with `/dev/mem` and `/dev/port`, where the kernel allows them.
 //!
-//! Nothing keeps a program or the console from drawing in the middle, on another processor or between two calls: it may
-//! find a register that is not its own, and the picture may be of two moments. So only what must be changed is, for some
-//! microseconds at a time, and it is put back; a text screen, where the kernel itself draws, is read as programs see it, and
-//! only its font needs registers. Where that is not good enough there is the kernel module (`kmod/`), which stops
-//! all others.
+//! Nothing stops a program or the console from drawing at the same time: the picture may mix two moments, and the other
+//! program may find a register changed. So we change only what must be changed, for some microseconds, and put it back.
+//! A text screen, where the kernel itself draws, is read as programs see it; only its font needs registers. Where that
+//! is not good enough, the kernel module (`kmod/`) stops all others.
 
 use std::fs::{File, OpenOptions};
 use std::io;

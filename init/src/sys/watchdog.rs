@@ -1,7 +1,7 @@
-//! The kernel's watchdogs: what resets a machine whose kernel hangs. Petting and disarming never wait.
+//! The kernel's watchdogs, which reset a machine whose kernel hangs. Petting and disarming never wait.
 //!
-//! A device is opened once and never closed, so the magic character that allows a close is not needed: it is
-//! stopped by request.
+//! A device is opened once and never closed. So the magic character that allows closing is not needed; a watchdog is
+//! stopped by a request (ioctl).
 #![allow(unsafe_code, reason = "ioctl(2) of watchdogs takes pointers")]
 
 use std::fs::{self, File, OpenOptions};

@@ -1,4 +1,4 @@
-//! A program that runs in a lab, with its output line by line as it comes.
+//! A program that runs in a lab, with its output line by line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,4 +1,4 @@
-//! Runs a program of the host to its end, and makes an error of a bad end.
+//! Runs a program of the host and returns an error if it fails.
 
 use std::process::Command;
 

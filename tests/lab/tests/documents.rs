@@ -1,4 +1,4 @@
-//! What the documents point to is there: links between them, and the files and folders that they name.
+//! Links in the documents lead somewhere: to sections, and to files and folders of the project.
 
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 

@@ -1,5 +1,5 @@
-//! What `scripts/install-host-packages` asks Debian for, and what it leaves switched on. apt, dpkg and systemd are
-//! programs of the test; nothing is installed.
+//! What `scripts/install-host-packages` asks Debian for, and what it leaves running. Stand-ins take the place of apt,
+//! dpkg and systemd; nothing is installed.
 
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 

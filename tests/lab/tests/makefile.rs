@@ -1,5 +1,4 @@
-//! What `make e2e` would do, and what it would tell the scenarios, with an administrator's own imager and without. Nothing
-//! of it is done.
+//! What `make e2e` would run and tell the scenarios, with an administrator's own imager and without. Nothing is run.
 
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 

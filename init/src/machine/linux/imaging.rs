@@ -1,6 +1,6 @@
-//! The imager of this machine: made ready, started, looked at and judged. Each function is one task.
+//! Runs the imager on this machine. Each function is one task: make it ready, start it, look at it, judge it.
 //!
-//! What is decided here is only which part of [`crate::sys`] and of [`crate::imager`] comes next.
+//! Only decides which part of [`crate::sys`] and of [`crate::imager`] comes next.
 
 mod capture;
 mod planning;

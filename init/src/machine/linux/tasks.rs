@@ -1,4 +1,4 @@
-//! Which call of [`crate::sys`] each task is. Runs in the task's own thread.
+//! Maps each task to its calls of [`crate::sys`]. Runs in the task's own thread.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The page: HTML with its style in it, and pictures beside it. No script, and nothing from another place.
+//! Writes the page: one HTML file with its style inside and the pictures beside it. No scripts, nothing from other
+//! sites.
 
 use std::fmt::Write as _;
 use std::time::Duration;

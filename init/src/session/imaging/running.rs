@@ -1,6 +1,6 @@
-//! What is known of an imager that runs, and what follows from a look at it.
+//! The state of a running imager, and what follows from a look at it.
 //!
-//! Does not know how the session goes on: it fills the queue of steps, and the session takes them from there.
+//! Only fills a queue of steps; the session takes them from there.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The way to a running imager: the order's prompts are understood, what it needs is there, and nobody has stopped the job.
+//! From an order to a running imager: the prompts make sense, the imager is ready, and nobody has stopped the job.
 
 use ghost_contract::Mode;
 use ghost_contract::order::Order;

@@ -1,4 +1,4 @@
-//! Jobs with an imager, replayed on a machine of the mind.
+//! Jobs with an imager, replayed on the fake machine.
 
 use std::time::Duration;
 

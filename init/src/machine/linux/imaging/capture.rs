@@ -1,4 +1,4 @@
-//! Screenshots of an imager: its own picture where it draws on no monitor, else what the monitor shows.
+//! Takes screenshots of an imager: its own picture if it draws on no monitor, else what the monitor shows.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;

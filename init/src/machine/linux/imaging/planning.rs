@@ -1,4 +1,4 @@
-//! What has to be there before an imager can be made ready: its disks and its folders.
+//! Finds what an imager needs before it can be made ready: its disks and its folders.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

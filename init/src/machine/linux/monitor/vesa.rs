@@ -1,5 +1,7 @@
-//! What the VGA shows in a VESA mode, where that can be found out: on QEMU's and Bochs' card, which tells the mode in registers
-//! of its own. Other cards do not say what their VESA BIOS told them.
+//! What the VGA shows in a VESA mode.
+//!
+//! Only QEMU's and Bochs' card tells its mode, in registers of its own. Other cards do not say what their VESA BIOS
+//! set.
 
 use std::path::Path;
 
