@@ -127,8 +127,20 @@ pub struct Region {
     pub length: u64,
     /// The number of the partition that it belongs to; none outside of all partitions.
     pub partition: Option<u32>,
+    /// The logical volume that it belongs to, where the partition or the disk is a physical volume of LVM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Volume>,
     /// Which of its bytes are kept, and how.
     pub content: Content,
+}
+
+/// A logical volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// `GROUP/NAME`, as in `debian-vg/root`.
+    pub name: String,
+    /// As blkid calls it.
+    pub file_system: Option<String>,
 }
 
 /// Which bytes of a region are kept, and how.
@@ -190,6 +202,10 @@ pub enum RawReason {
     BesidePartitions,
     /// What stands in a partition behind the end of its file system, such as NTFS's second boot sector.
     BehindFileSystem,
+    /// The label and the metadata of a physical volume of LVM.
+    VolumeGroup,
+    /// What no logical volume has of a physical volume.
+    BesideVolumes,
     /// The header of a swap area: its label and UUID.
     SwapHeader,
     /// Nothing that is known, or without a tool for it.
@@ -289,6 +305,11 @@ impl Region {
     /// The first byte behind it.
     pub const fn end(&self) -> u64 {
         self.start.saturating_add(self.length)
+    }
+
+    /// Whether it is of this partition, and not of a logical volume in it.
+    pub fn is_directly_in(&self, partition: u32) -> bool {
+        self.partition == Some(partition) && self.volume.is_none()
     }
 
     /// What is kept of it, if anything.

@@ -65,7 +65,8 @@ pub fn disk_image() -> DiskImage {
         stream: stream("01-ntfs.partclone.zst.000", 1, MIB + 100),
     };
     let raw = |reason, file, sum, length| Content::Raw { reason, stream: stream(file, sum, length) };
-    let region = |start, length, partition, content| Region { start, length, partition, content };
+    let region =
+        |start, length, partition, content| Region { start, length, partition, volume: None, content };
     DiskImage {
         version: image::VERSION,
         disk: DiskFacts {

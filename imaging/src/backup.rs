@@ -12,22 +12,23 @@ use ghost_contract::image::{
 
 use crate::board::Board;
 use crate::folder;
-use crate::plan::backup::{self as plan, Disbelief, How, Planned, Refusal, Stretch};
+use crate::plan::backup::{self as plan, Disbelief, How, Planned, Refusal};
 use crate::plan::maps::Maps;
 use crate::plan::rehearsal;
 use crate::stream::compressor;
 use crate::stream::save::Method;
-use crate::survey::{self, Division, Looked, Open};
+use crate::survey::{self, Division, Open};
 use crate::sys::clock;
 use crate::sys::disk::{self, ReadOnly};
 use crate::sys::program::{self, LOOKING};
-use crate::tool::blkid::Found;
 
 /// What was found on the disk as a whole, among what was found in its partitions, which are numbered from 1.
 const WHOLE: u32 = 0;
 
+mod planning;
 mod saver;
 
+use planning::Planning;
 use saver::Saver;
 
 /// A disk that can be saved: it is known how, and nothing has been saved so far.
@@ -86,7 +87,12 @@ pub fn prepare(
     let mut found = survey::describe(&mut table, disk).with_context(|| cannot_be_looked_at(&facts))?;
     found.insert(WHOLE, disbelief.map_or(whole, Disbelief::found));
     let stretches = plan::stretches(&facts, &table);
-    let (planned, open) = plan_regions(&facts, stretches, found, settings, maps)?;
+    let (planned, open) = (Vec::new(), BTreeMap::new());
+    let mut planning = Planning { facts: &facts, settings, maps, planned, open, notes };
+    for stretch in stretches {
+        planning.stretch(stretch, found.remove(&stretch.partition().unwrap_or(WHOLE)))?;
+    }
+    let Planning { planned, open, notes, .. } = planning;
     let opened = File::open(disk).with_context(|| format!("cannot open {}", disk.display()))?;
     folder::make(folder)?;
     let (folder, settings) = (folder.to_owned(), settings.clone());
@@ -129,11 +135,17 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
             start: region.start,
             length: region.length,
             partition: region.partition,
+            volume: region.volume.clone(),
             content,
         });
     }
     saver.end()?;
-    notes.extend(planned.iter().filter_map(Planned::note));
+    for note in planned.iter().filter_map(Planned::note) {
+        // Of a volume in several places each is a region.
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
     if !bad_ranges.is_empty() {
         let bytes: u64 = bad_ranges.iter().map(|range| range.length).sum();
         notes.push(format!("{bytes} bytes in {} places of the disk could not be read", bad_ranges.len()));
@@ -156,28 +168,6 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
     let stored = folder::description(&folder).context("what was saved cannot be read back")?;
     ensure!(stored == image, "what was saved cannot be read back: {} is another", folder.display());
     Ok(image)
-}
-
-fn plan_regions(
-    facts: &DiskFacts,
-    stretches: Vec<Stretch>,
-    mut found: BTreeMap<u32, Found>,
-    settings: &LinuxSettings,
-    maps: &mut Maps,
-) -> Result<(Vec<Planned>, BTreeMap<u64, Open>)> {
-    let (mut planned, mut all) = (Vec::new(), BTreeMap::new());
-    for stretch in stretches {
-        let looked = survey::look(facts, stretch, found.remove(&stretch.partition().unwrap_or(WHOLE)));
-        let Looked { holding, open } = looked.with_context(|| cannot_be_looked_at(facts))?;
-        let regions = plan::regions(facts, stretch, holding.as_ref(), settings)?;
-        if let (Some(open), Some(How::Partclone(_, head))) = (open, regions.first().map(|region| &region.how))
-            && maps.take(head.map())
-        {
-            all.insert(stretch.start, open);
-        }
-        planned.extend(regions);
-    }
-    Ok((planned, all))
 }
 
 fn cannot_be_looked_at(facts: &DiskFacts) -> String {

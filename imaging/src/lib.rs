@@ -27,9 +27,17 @@ pub mod survey;
 pub mod sys;
 pub mod tool;
 
-use ghost_contract::image::{Table, TableKind};
+use ghost_contract::image::{Table, TableKind, Volume};
 
-/// A region in words: `partition 2: ntfs "Windows"`.
+/// A region in words: `partition 2: ntfs "Windows"`, `partition 3, volume debian-vg/root: ext4`.
+fn subject_of(table: &Table, partition: Option<u32>, volume: Option<&Volume>) -> String {
+    let Some(Volume { name, file_system }) = volume else { return subject(table, partition) };
+    let kind = file_system.as_deref().map(|kind| format!(": {kind}")).unwrap_or_default();
+    let partition = partition.map(|number| format!("partition {number}, ")).unwrap_or_default();
+    format!("{partition}volume {name}{kind}")
+}
+
+/// All of a partition in words.
 fn subject(table: &Table, partition: Option<u32>) -> String {
     let Some(number) = partition else {
         let is_all = table.kind == TableKind::None;

@@ -126,7 +126,13 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     let zeros =
         if discards && wipe::all(disk, &opened, target.size) { Zeros::LeaveOut } else { Zeros::Write };
     if zeros == Zeros::Write {
-        wipe::signatures(&opened, &target, &expected).with_context(|| cannot_write(disk))?;
+        let partitions = expected.partitions.iter().map(|partition| (partition.start, partition.end()));
+        let volumes = image.regions.iter().filter(|region| region.volume.is_some()).map(|region| {
+            let nearer = plan.nearer(region);
+            (region.start.saturating_sub(nearer), region.end().saturating_sub(nearer))
+        });
+        let parts = partitions.chain(volumes);
+        wipe::signatures(&opened, &target, parts).with_context(|| cannot_write(disk))?;
     }
     let within = table.as_ref().map_or(0, |table| table.beginning.len() as u64)..plan.end;
     let writer = |region| {

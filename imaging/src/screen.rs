@@ -133,13 +133,13 @@ fn amounts(progress: &Progress) -> String {
     format!("{done} of {total}, {rate}/s, {eta} left")
 }
 
-/// What of a disk was saved and how, one line a partition.
+/// What of a disk was saved and how, one line a partition or logical volume.
 pub fn saved(parts: &[SavedPart]) -> Vec<String> {
     let heads = ["partition", "type", "file system", "size", "used", "saved", "left out", "how"];
     let cells = |part: &SavedPart| {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         [
-            part.partition.map_or_else(|| "beside".to_owned(), |number| number.to_string()),
+            part.place(),
             text(&part.kind),
             text(&part.file_system),
             size(part.length),
@@ -260,6 +260,7 @@ mod tests {
     fn a_table_says_what_was_saved_of_each_partition() {
         let part = |partition, used, left_out, unreadable, how: &str| SavedPart {
             partition,
+            volume: None,
             kind: partition.map(|_| "83".to_owned()),
             file_system: partition.map(|_| "ext4".to_owned()),
             length: 3 << 20,
@@ -269,14 +270,23 @@ mod tests {
             unreadable,
             how: how.to_owned(),
         };
-        let parts =
-            [part(Some(12), Some(1 << 20), 0, 512, "used blocks"), part(None, None, 7, 0, "every byte")];
+        let root = SavedPart {
+            volume: Some("vg/root".to_owned()),
+            kind: None,
+            ..part(Some(12), Some(1 << 20), 0, 0, "used blocks")
+        };
+        let parts = [
+            part(Some(12), Some(1 << 20), 0, 512, "used blocks"),
+            root,
+            part(None, None, 7, 0, "every byte"),
+        ];
         assert_eq!(
             saved(&parts),
             [
-                "partition  type  file system  size     used     saved    left out  how",
-                "12         83    ext4         3.0 MiB  1.0 MiB  1.0 MiB            used blocks; 512 bytes could not be read",
-                "beside                        3.0 MiB           1.0 MiB  7 bytes   every byte",
+                "partition   type  file system  size     used     saved    left out  how",
+                "12          83    ext4         3.0 MiB  1.0 MiB  1.0 MiB            used blocks; 512 bytes could not be read",
+                "12 vg/root        ext4         3.0 MiB  1.0 MiB  1.0 MiB            used blocks",
+                "beside                         3.0 MiB           1.0 MiB  7 bytes   every byte",
             ]
         );
     }

@@ -19,6 +19,10 @@ use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk::{self, SfdiskError};
 use crate::tool::{superblock, xfs};
 
+mod volumes;
+
+pub use volumes::{found, volumes};
+
 /// blkid found nothing (blkid(8), "EXIT STATUS").
 const BLKID_NOTHING: i32 = 2;
 /// blkid found two things at once (blkid(8)).

@@ -1,4 +1,4 @@
-//! How much of a disk is in its image, and why: one row a partition, and one for what lies beside the partitions.
+//! How much of a disk is in its image, and why: one row a partition, one a logical volume, and one for what lies beside them.
 //!
 //! Calculated from the description alone, so that the imager and the server say the same.
 
@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Content, DiskImage, RawReason, Region, UnusedReason};
 
-/// How much of a partition is in an image, and why so much.
+/// How much of a partition or a logical volume is in an image, and why so much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPart {
     /// The partition's number; none for what stands beside partitions, or for a disk without a table.
     pub partition: Option<u32>,
+    /// The logical volume's name, where it is one; what stands beside them has a row of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
     /// The type that the table says.
     #[serde(rename = "type")]
     pub kind: Option<String>,
@@ -30,12 +33,27 @@ pub struct SavedPart {
     pub how: String,
 }
 
+impl SavedPart {
+    /// Where it is, in short: a partition's number, a logical volume's name, or `beside` them.
+    pub fn place(&self) -> String {
+        match (self.partition, &self.volume) {
+            (None, None) => "beside".to_owned(),
+            (None, Some(volume)) => volume.clone(),
+            (Some(number), None) => number.to_string(),
+            (Some(number), Some(volume)) => format!("{number} {volume}"),
+        }
+    }
+}
+
 impl DiskImage {
     /// What of the disk is in the image, in the order of its places, what stands beside the partitions last.
     pub fn saved(&self) -> Vec<SavedPart> {
         let mut parts: Vec<SavedPart> = Vec::new();
         for region in &self.regions {
-            let index = parts.iter().position(|part| part.partition == region.partition);
+            let name = region.volume.as_ref().map(|volume| &volume.name);
+            let is_its =
+                |part: &SavedPart| part.partition == region.partition && part.volume.as_ref() == name;
+            let index = parts.iter().position(is_its);
             let index = index.unwrap_or_else(|| {
                 parts.push(self.part(region));
                 parts.len() - 1
@@ -50,10 +68,18 @@ impl DiskImage {
 
     fn part(&self, region: &Region) -> SavedPart {
         let partition = self.table.partitions.iter().find(|one| Some(one.number) == region.partition);
+        let (kind, file_system) = match &region.volume {
+            Some(volume) => (None, volume.file_system.clone()),
+            None => (
+                partition.map(|partition| partition.kind.clone()),
+                partition.and_then(|partition| partition.file_system.clone()),
+            ),
+        };
         SavedPart {
             partition: region.partition,
-            kind: partition.map(|partition| partition.kind.clone()),
-            file_system: partition.and_then(|partition| partition.file_system.clone()),
+            volume: region.volume.as_ref().map(|volume| volume.name.clone()),
+            kind,
+            file_system,
             length: 0,
             used: None,
             saved: 0,
@@ -96,6 +122,8 @@ fn how(content: &Content) -> String {
         Content::Raw { reason, .. } => match reason {
             RawReason::BesidePartitions => "every byte beside the partitions".to_owned(),
             RawReason::BehindFileSystem => "every byte behind the file system".to_owned(),
+            RawReason::VolumeGroup => "LVM's label and metadata".to_owned(),
+            RawReason::BesideVolumes => "every byte beside the logical volumes".to_owned(),
             RawReason::SwapHeader => "the header of swap".to_owned(),
             RawReason::NoTool { found: Some(found) } => {
                 format!("every byte: {found}, for which there is no tool")
@@ -115,7 +143,7 @@ fn how(content: &Content) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::image::Range;
+    use crate::image::{Range, RawReason, Volume};
     use crate::sample::disk_image;
 
     const MIB: u64 = 1 << 20;
@@ -141,6 +169,24 @@ mod tests {
             beside.how,
             "every byte beside the partitions; the middle of gaps is left out, as ordered"
         );
+    }
+
+    #[test]
+    fn a_logical_volume_has_a_row_of_its_own() {
+        let mut image = disk_image();
+        let volume = Volume { name: "vg/root".to_owned(), file_system: Some("ntfs".to_owned()) };
+        image.regions[1].volume = Some(volume);
+        image.table.partitions[0].file_system = Some("LVM2_member".to_owned());
+        if let crate::image::Content::Raw { reason, .. } = &mut image.regions[2].content {
+            *reason = RawReason::BesideVolumes;
+        }
+        let rows = image.saved();
+        let told: Vec<_> = rows.iter().map(|row| (row.place(), row.file_system.as_deref())).collect();
+        let expected = [("1 vg/root", Some("ntfs")), ("1", Some("LVM2_member")), ("beside", None)];
+        assert_eq!(told, expected.map(|(place, kind)| (place.to_owned(), kind)));
+        assert_eq!((rows[0].used, rows[0].kind.as_deref()), (Some(MIB), None));
+        assert_eq!((rows[1].used, rows[1].saved, rows[1].kind.as_deref()), (None, 512, Some("7")));
+        assert_eq!(rows[1].how, "every byte beside the logical volumes");
     }
 
     #[test]

@@ -90,21 +90,15 @@ impl Saver<'_> {
     }
 
     fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open> {
-        let (start, length) = self.place(region);
+        // The partition or volume, which may be longer than the file system in it.
+        let Range { start, length } = region.looked_at;
         let path = Path::new(&self.facts.path);
         let node = Node::of(path, start, length, self.facts.logical_sector, Access::Read)?;
         Ok(Open { reader: reader::start(file_system, node.path(), OnReadError::Fail)?, node })
     }
 
-    /// The partition that a file system is in, which may be longer than the file system.
-    fn place(&self, region: &Planned) -> (u64, u64) {
-        let number = region.partition;
-        let partition = self.table.partitions.iter().find(|partition| Some(partition.number) == number);
-        partition.map_or((0, self.facts.size), |partition| (partition.start, partition.length))
-    }
-
     fn subject(&self, region: &Planned) -> String {
-        crate::subject(self.table, region.partition)
+        crate::subject_of(self.table, region.partition, region.volume.as_ref())
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```
 
 use ghost_contract::image::{
-    DirtyNtfs, DiskFacts, FileSystem, LinuxSettings, OnReadError, RawReason, UnusedReason,
+    DirtyNtfs, DiskFacts, FileSystem, LinuxSettings, OnReadError, Range, RawReason, UnusedReason, Volume,
 };
 
 use super::extent::copy_of_gpt;
@@ -14,9 +14,11 @@ use crate::tool::partclone::{self, Head};
 
 mod believe;
 mod cut;
+mod volumes;
 
 pub use believe::{Disbelief, believe, has_its_end, is_member, is_member_type};
 pub use cut::stretches;
+pub use volumes::{Part, parts};
 
 /// A swap area's header is one page (Linux, `union swap_header`), and the largest page has this many bytes.
 pub const SWAP_HEADER: u64 = 64 << 10;
@@ -40,6 +42,8 @@ pub enum Owner {
     Extended,
     /// The disk as a whole: it has no table.
     Disk,
+    /// A logical volume's, in the physical volume that this partition is; the disk as a whole is it without one.
+    Volume(Option<u32>),
 }
 
 /// What a look at a stretch has shown.
@@ -63,6 +67,10 @@ pub struct Planned {
     pub length: u64,
     /// The partition that it belongs to.
     pub partition: Option<u32>,
+    /// The logical volume that it belongs to.
+    pub volume: Option<Volume>,
+    /// What was looked at to know it: all of the partition, or of the volume.
+    pub looked_at: Range,
     pub how: How,
 }
 
@@ -78,6 +86,12 @@ pub enum How {
 /// Where something is, in words.
 fn place(partition: Option<u32>) -> String {
     partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"))
+}
+
+/// The same, where it may be a logical volume.
+fn place_of(partition: Option<u32>, volume: Option<&Volume>) -> String {
+    let volume = volume.map(|volume| format!(", volume {}", volume.name));
+    place(partition) + &volume.unwrap_or_default()
 }
 
 /// Why a disk is not backed up.
@@ -124,11 +138,11 @@ pub fn regions(
     holding: Option<&Holding>,
     settings: &LinuxSettings,
 ) -> Result<Vec<Planned>, Refusal> {
-    let whole = |reason| Ok(vec![planned(stretch, stretch.start, stretch.length, How::Raw(reason))]);
+    let whole = |reason| Ok(vec![all_of(stretch, How::Raw(reason))]);
     let Some(holding) = holding else {
         return Ok(match stretch.owner {
             Owner::Nobody => gap(disk, stretch),
-            _ => vec![planned(stretch, stretch.start, stretch.length, How::Raw(RawReason::BesidePartitions))],
+            _ => vec![all_of(stretch, How::Raw(RawReason::BesidePartitions))],
         });
     };
     match holding {
@@ -181,6 +195,7 @@ impl Stretch {
     pub const fn partition(&self) -> Option<u32> {
         match self.owner {
             Owner::Partition(number) => Some(number),
+            Owner::Volume(partition) => partition,
             Owner::Nobody | Owner::Extended | Owner::Disk => None,
         }
     }
@@ -201,7 +216,13 @@ fn gap(disk: &DiskFacts, stretch: Stretch) -> Vec<Planned> {
 }
 
 const fn planned(stretch: Stretch, start: u64, length: u64, how: How) -> Planned {
-    Planned { start, length, partition: stretch.partition(), how }
+    let looked_at = Range { start: stretch.start, length: stretch.length };
+    Planned { start, length, partition: stretch.partition(), volume: None, looked_at, how }
+}
+
+/// All of a stretch.
+const fn all_of(stretch: Stretch, how: How) -> Planned {
+    planned(stretch, stretch.start, stretch.length, how)
 }
 
 impl Planned {
@@ -216,7 +237,7 @@ impl Planned {
 
     /// What the administrator should know of it, if anything.
     pub fn note(&self) -> Option<String> {
-        let place = place(self.partition);
+        let place = place_of(self.partition, self.volume.as_ref());
         match &self.how {
             How::Raw(RawReason::NotClean { state }) => {
                 Some(format!("{place} is saved with every byte: {state}"))
@@ -249,6 +270,8 @@ impl Planned {
             How::Partclone(file_system, _) => format!("{}.partclone", partclone::word(*file_system)),
             How::Raw(RawReason::BesidePartitions) => "beside.raw".to_owned(),
             How::Raw(RawReason::BehindFileSystem) => "behind.raw".to_owned(),
+            How::Raw(RawReason::VolumeGroup) => "lvm.raw".to_owned(),
+            How::Raw(RawReason::BesideVolumes) => "beside.raw".to_owned(),
             How::Raw(RawReason::SwapHeader) => "swap-header.raw".to_owned(),
             How::Raw(_) => "all.raw".to_owned(),
             How::Unused(_) => "unused".to_owned(),

@@ -49,7 +49,7 @@ pub(super) fn room(
         return leave("a dos partition table does not reach the end of this disk");
     }
     let content = image.regions.iter().find_map(|region| match &region.content {
-        Content::Partclone { file_system, .. } if region.partition == Some(last.number) => Some(*file_system),
+        Content::Partclone { file_system, .. } if region.is_directly_in(last.number) => Some(*file_system),
         _ => None,
     });
     match content {

@@ -276,10 +276,11 @@ fn order(image: &DiskImage, end: u64, table: TableStep, nearer: impl Fn(&Region)
         .collect();
     let is_table = |&index: &usize| {
         image.regions.get(index).is_some_and(|region| {
-            matches!(region.content, Content::Raw { reason: RawReason::BesidePartitions, .. })
+            let Content::Raw { reason, .. } = &region.content else { return false };
+            matches!(reason, RawReason::BesidePartitions | RawReason::VolumeGroup)
         })
     };
-    // Within the extended partition first, the master boot record last.
+    // Within the extended partition first, the master boot record last; what LVM finds a disk without a table by, too.
     regions.sort_by_key(|index| if is_table(index) { (1, usize::MAX - index) } else { (0, *index) });
     regions
 }
@@ -319,8 +320,7 @@ fn needed(image: &DiskImage) -> Needed {
             Needed { bytes, what: "an empty partition table".to_owned() }
         }
         (TableKind::None, _) => {
-            let end = image.regions.iter().filter(|region| region.stream().is_some()).map(Region::end).max();
-            Needed { bytes: end.unwrap_or(0), what: "the disk has no partition table".to_owned() }
+            Needed { bytes: image.disk.size, what: "the disk has no partition table".to_owned() }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use ghost_contract::image::{DiskFacts, Table};
+use ghost_contract::image::DiskFacts;
 
 use crate::sys::{disk, zero};
 
@@ -25,11 +25,14 @@ pub(super) fn all(path: &Path, disk: &File, size: u64) -> bool {
     !disk::rotates(path) && zero::punch(disk, 0, size).is_ok() && disk.sync_all().is_ok()
 }
 
-/// Overwrites all places where a signature can be, in the disk and in each of its partitions to be; so neither copy of its
-/// table stays, and a disk that is being written does not look like one that can be used.
-pub(super) fn signatures(disk: &File, target: &DiskFacts, table: &Table) -> io::Result<()> {
-    let partitions = table.partitions.iter().map(|partition| (partition.start, partition.end()));
-    for (start, end) in std::iter::once((0, target.size)).chain(partitions) {
+/// Overwrites all places where a signature can be, in the disk and in each of these parts of it, which are from a byte to
+/// another; so neither copy of its table stays, and a disk that is being written does not look like one that can be used.
+pub(super) fn signatures(
+    disk: &File,
+    target: &DiskFacts,
+    parts: impl IntoIterator<Item = (u64, u64)>,
+) -> io::Result<()> {
+    for (start, end) in std::iter::once((0, target.size)).chain(parts) {
         let end = end.min(target.size);
         let head = HEAD.min(end.saturating_sub(start));
         zero::write(disk, start, head)?;

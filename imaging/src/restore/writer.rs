@@ -27,7 +27,7 @@ pub(super) struct Writer<'a> {
 
 impl Writer<'_> {
     pub(super) fn write(&self, region: &Region, board: &Board) -> Result<()> {
-        let subject = crate::subject(&self.image.table, region.partition);
+        let subject = crate::subject_of(&self.image.table, region.partition, region.volume.as_ref());
         let Some(stream) = region.stream() else { return Ok(()) };
         board.region(subject.clone());
         self.unpack(region, stream, board).with_context(|| format!("{subject} was not written"))
@@ -48,15 +48,16 @@ impl Writer<'_> {
         }
     }
 
-    /// Compares what was written beside the partitions, or of a disk without a table all that was saved with every byte,
-    /// with the image: from the disk and not from memory.
+    /// Compares what was written beside the partitions, LVM's metadata, or of a disk without a table all that was saved with
+    /// every byte, with the image: from the disk and not from memory.
     pub(super) fn read_back(&self, region: &Region) -> Result<()> {
         let Content::Raw { reason, stream } = &region.content else { return Ok(()) };
-        if *reason != RawReason::BesidePartitions && self.image.table.kind != TableKind::None {
+        let is_a_map = matches!(reason, RawReason::BesidePartitions | RawReason::VolumeGroup);
+        if !is_a_map && self.image.table.kind != TableKind::None {
             return Ok(());
         }
         disk::forget(self.file);
-        let subject = crate::subject(&self.image.table, region.partition);
+        let subject = crate::subject_of(&self.image.table, region.partition, region.volume.as_ref());
         let compared = unpack::compare(self.file, self.place(region));
         unpack::unpack(self.folder, stream, &Board::default(), compared)
             .with_context(|| format!("{subject} was not written"))

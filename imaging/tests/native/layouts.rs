@@ -12,10 +12,12 @@ mod behind;
 mod corpus;
 mod features;
 mod files;
+mod group;
 mod layout;
 mod members;
 mod opinions;
 mod signatures;
 mod tables;
+mod volumes;
 
 pub(crate) use layout::Layout;

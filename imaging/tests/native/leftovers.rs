@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::disk::{self, Loop, MIB, noise, peek, poke, run};
 use crate::imager::{done, sums};
+use crate::layouts::Layout;
 
 const NEVER: &str = "{\"discard\": \"never\"}";
 
@@ -81,6 +82,17 @@ fn nothing_that_was_on_the_disk_before_is_found_after_a_restore() {
             assert!(size != 64 * MIB || sums(&again) == sums(&image), "{settings}: it is saved otherwise");
         }
     }
+}
+
+#[test]
+fn nor_is_it_found_in_a_logical_volume() {
+    let layout = Layout::new(64).lvm((0, 64), "volume root 40M").file_system("ext", (1, 40), "-t ext4");
+    let [image, target] = ["image", "target"].map(|name| layout.folder().join(name));
+    done("backup", &image, Some(&layout.disk()), "{}");
+    disk::blank(&target, 64 * MIB);
+    spoil(&target, MIB, 40 * MIB);
+    done("restore", &image, Some(&target), NEVER);
+    assert_eq!(found(&target, MIB, 40 * MIB), found(&layout.disk(), MIB, 40 * MIB));
 }
 
 #[test]

@@ -93,10 +93,10 @@ fn usage(words: String) -> anyhow::Error {
 /// A file system that fills the disk.
 fn whole_disk(regions: &[Region]) -> Option<Choice> {
     regions.iter().find_map(|region| match &region.content {
-        Content::Partclone { file_system, .. } => {
+        Content::Partclone { file_system, .. } if region.volume.is_none() => {
             Some(Choice { partition: None, file_system: name(*file_system).to_owned() })
         }
-        Content::Raw { .. } | Content::Unused { .. } => None,
+        _ => None,
     })
 }
 

@@ -150,7 +150,7 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
         output.line(&format!("    {number:>2}  {kind}{label}, {length}{used}"));
     }
     for part in &disk.saved {
-        let place = part.partition.map_or_else(|| "beside".to_owned(), |number| number.to_string());
+        let place = part.place().escape_debug().to_string();
         let left_out = match part.left_out {
             0 => String::new(),
             left_out => format!(", {} left out", bytes(left_out)),

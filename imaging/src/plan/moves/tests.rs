@@ -25,7 +25,7 @@ fn disk(kind: TableKind, pieces: &[Piece], rest: u64) -> DiskImage {
     image.regions.truncate(1);
     let mut number = 0;
     let mut add = |at: &mut u64, length: u64, partition, content: Content| {
-        image.regions.push(Region { start: *at, length, partition, content });
+        image.regions.push(Region { start: *at, length, partition, volume: None, content });
         *at += length;
     };
     let mut partitions = Vec::new();

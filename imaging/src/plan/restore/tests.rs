@@ -1,7 +1,9 @@
 //! What is written to which disk, and to which nothing is?
 
 use ghost_contract::UnixTime;
-use ghost_contract::image::{Compression, LargerDisk, Partition, Stream, Table, UnusedReason, VERSION};
+use ghost_contract::image::{
+    Compression, LargerDisk, Partition, Stream, Table, UnusedReason, VERSION, Volume,
+};
 use proptest::prelude::*;
 
 use super::super::moves::Moves;
@@ -36,6 +38,7 @@ pub(in crate::plan) fn image(kind: TableKind, last: FileSystem) -> DiskImage {
         start: start * MIB,
         length: length * MIB,
         partition,
+        volume: None,
         content,
     };
     let beside = || raw(RawReason::BesidePartitions, MIB);
@@ -218,10 +221,45 @@ fn a_disk_without_a_table_needs_what_it_holds() {
         start: 0,
         length: 100 * MIB,
         partition: None,
+        volume: None,
         content: raw(RawReason::NoTable { found: None }, 100 * MIB),
     }];
     assert_eq!(planned(&none, &facts(100 * MIB, None), LargerDisk::Leave).unwrap().regions, [0]);
     assert!(planned(&none, &facts(100 * MIB - 512, None), LargerDisk::Leave).is_err());
+}
+
+#[test]
+fn a_physical_volume_needs_all_of_its_disk_and_is_found_last() {
+    let volume = || Some(Volume { name: "vg/swap".to_owned(), file_system: Some("swap".to_owned()) });
+    let mut whole = image(TableKind::None, FileSystem::Ext);
+    whole.table.partitions.clear();
+    let region = |start: u64, length: u64, volume, content| Region {
+        start: start * MIB,
+        length: length * MIB,
+        partition: None,
+        volume,
+        content,
+    };
+    whole.regions = vec![
+        region(0, 1, None, raw(RawReason::VolumeGroup, MIB)),
+        region(1, 1, volume(), raw(RawReason::SwapHeader, MIB)),
+        region(2, 98, volume(), Content::Unused { reason: UnusedReason::Swap }),
+    ];
+    assert_eq!(planned(&whole, &facts(100 * MIB, None), LargerDisk::Leave).unwrap().regions, [1, 0]);
+    assert!(planned(&whole, &facts(99 * MIB, None), LargerDisk::Leave).is_err());
+}
+
+#[test]
+fn a_partition_does_not_grow_by_a_volume_in_it() {
+    let mut image = image(TableKind::Gpt, FileSystem::Ext);
+    image.regions[2].volume = Some(Volume { name: "vg/root".to_owned(), file_system: None });
+    let plan = planned(&image, &facts(200 * MIB, None), LargerDisk::Grow).unwrap();
+    assert_eq!(plan.fit, Fit::Same);
+    assert!(
+        plan.notes[0].ends_with("the last partition holds no file system that can be grown"),
+        "{:?}",
+        plan.notes
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! When is a file system shrunk, how far, and what is said when it is not?
 
-use ghost_contract::image::{Range, RawReason};
+use ghost_contract::image::{Range, RawReason, Volume};
 
 use super::super::restore::tests::{ALL, MIB, facts, image, partition, raw, saved};
 use super::*;
@@ -89,6 +89,11 @@ fn what_cannot_be_shrunk_is_said() {
     every_byte.regions[2].content = raw(RawReason::NotClean { state: String::new() }, 60 * MIB);
     let said = "partition 2 holds no file system of which only the used blocks were saved";
     assert_eq!(why(&every_byte, 60 * MIB), said);
+
+    // What is shrunk is the partition, and not a logical volume in it.
+    let mut volume = dos();
+    volume.regions[2].volume = Some(Volume { name: "vg/root".to_owned(), file_system: None });
+    assert_eq!(why(&volume, 60 * MIB), said);
 
     let mut bad = dos();
     bad.bad_ranges = vec![Range { start: 20 * MIB, length: MIB }];

@@ -8,6 +8,7 @@ use std::process::Command;
 use ghost_contract::image::{Content, DiskImage, Ending, TableKind, TargetDisk};
 
 use super::files;
+use super::group::{self, Places};
 use crate::disk::{MIB, blank, noise, partition, peek, poke, put, run};
 use crate::imager::{description, done, imager};
 
@@ -23,6 +24,8 @@ pub(crate) struct Layout {
     free: Vec<(u64, u64)>,
     /// File systems whose files are compared: the kind and the place.
     files: Vec<(&'static str, u64, u64)>,
+    /// The physical volumes of the group that LVM finds.
+    group: Places,
 }
 
 impl Layout {
@@ -33,7 +36,7 @@ impl Layout {
         let folder =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         blank(&folder.path().join("disk"), size * MIB);
-        Self { folder, size: size * MIB, free: Vec::new(), files: Vec::new() }
+        Self { folder, size: size * MIB, free: Vec::new(), files: Vec::new(), group: Vec::new() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -84,6 +87,25 @@ impl Layout {
         let mut layout = self.file_system(kind, place, options);
         layout.files.pop();
         layout
+    }
+
+    /// A physical volume of LVM at this place, MiB, with a group `vg`, and what these commands make in it ([`group`]). What
+    /// LVM says of it is compared after each restore.
+    pub(crate) fn lvm(self, place: (u64, u64), commands: &str) -> Self {
+        self.lvm_on(&[place], "", commands)
+    }
+
+    /// The same on several, with options of `vgcreate`.
+    pub(crate) fn lvm_on(mut self, places: &[(u64, u64)], options: &str, commands: &str) -> Self {
+        self.group = places.to_vec();
+        let script = group::made("disk", &self.group, options, commands);
+        self.shell(&script)
+    }
+
+    /// It is overwritten then.
+    pub(crate) fn forgets_group(mut self) -> Self {
+        self.group.clear();
+        self
     }
 
     /// The label and the newest uberblocks of ZFS, four times in these bytes (ZFS on-disk specification, 1.2 and 1.3).
@@ -183,6 +205,7 @@ impl Layout {
         self.differs_only(&target, self.size, |at| {
             self.is_free(image, at) || self.is_left_of_mkfs(image, &target, at)
         });
+        self.has_its_group(&target);
         fs::remove_file(target).unwrap();
     }
 
@@ -202,6 +225,7 @@ impl Layout {
                 [&self.disk(), &target].map(|disk| files::read(self.folder(), kind, disk, (at, size)));
             assert!(!was.is_empty() && was == is, "the files of the {kind} at {at}: {was:#?} {is:#?}");
         }
+        self.has_its_group(&target);
         fs::remove_file(target).unwrap();
     }
 
@@ -210,7 +234,10 @@ impl Layout {
         let size = self.size + 16 * MIB + 7 * SECTOR as u64;
         let target = self.target("larger", size);
         match imager("restore", &self.image(), Some(&target), "{}") {
-            Ending::Done { .. } => self.is_like(image, &target, self.size),
+            Ending::Done { .. } => {
+                self.is_like(image, &target, self.size);
+                self.has_its_group(&target);
+            }
             Ending::Failed { reason, target: state } => {
                 assert_eq!(state, TargetDisk::Untouched, "{reason}");
                 assert!(reason.contains("another size"), "{reason}");
@@ -249,6 +276,13 @@ impl Layout {
             assert_eq!(peek(target, 0, 440), peek(&self.disk(), 0, 440), "boot code");
             let said = run("sgdisk", &["-v", target.to_str().unwrap()]);
             assert!(said.contains("No problems found"), "{said}");
+        }
+    }
+
+    fn has_its_group(&self, target: &Path) {
+        if !self.group.is_empty() {
+            let [was, is] = [&self.disk(), target].map(|disk| group::found(self.folder(), disk, &self.group));
+            assert_eq!(was, is, "{}", target.display());
         }
     }
 
