@@ -2,12 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use ghost_contract::Mode;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{Event as Reported, Outcome};
 
 use super::*;
 use crate::exit::Exit;
-use crate::job::{Identity, Limits, Plan};
+use crate::job::said::AT_STAKE;
+use crate::job::{FailureKind, Identity, Limits, Plan};
 use crate::runner::drive;
 use crate::runner::fake::{Fake, says};
 

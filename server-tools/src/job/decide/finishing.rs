@@ -1,0 +1,157 @@
+//! The end of a job: what it undoes, keeps and records, in which order, and what it says it left undone.
+
+use std::time::Duration;
+
+use ghost_contract::Mode;
+
+use crate::job::said::AT_STAKE;
+use crate::job::{Action, Again, Ending, Failure, FailureKind, Job, Note, Phase, Step, Swapping, Trouble};
+
+impl Job {
+    /// What is left to do must be done; only the tries to revert can be cut short.
+    pub(super) fn stop_finishing(&mut self, by: &str, now: Duration) -> Vec<Action> {
+        let insists = self.insists_until.is_some_and(|until| now < until) && self.swapping.is_left();
+        let what = if insists {
+            self.insists_until = Some(now);
+            self.again = self.again.map(|again| Again { due: now, ..again });
+            "trying to revert for the last time"
+        } else {
+            "already finishing, which cannot be stopped"
+        };
+        vec![Action::Tell(Note::Warning { text: format!("{by}: {what}") })]
+    }
+
+    /// The job is over: undo, keep and record what there is. A step that is being done is waited for.
+    pub(super) fn end(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
+        let at_stake = self.disk_at_stake(&ending);
+        self.ending = Some(ending);
+        self.again = None;
+        let mut actions = vec![self.enter(Phase::Finishing, now)];
+        actions.extend(at_stake);
+        if self.doing.is_none() {
+            actions.extend(self.begin_finishing(now));
+        }
+        actions
+    }
+
+    fn begin_finishing(&mut self, now: Duration) -> Vec<Action> {
+        let mut steps = self.clean_up();
+        steps.reverse();
+        self.finishing = Some(steps);
+        self.next_finishing(now)
+    }
+
+    /// Keeps in the record that a restore has left a disk that must not be used, and tells of it unless the client
+    /// has. A client that ends without an outcome has told nothing of its disk either.
+    fn disk_at_stake(&mut self, ending: &Ending) -> Option<Action> {
+        let is_restore =
+            self.plan.identity.mode == Mode::Restore && self.seen.said.claimed && !ending.is_success();
+        let is_unknown = self.seen.said.outcome.is_none();
+        if !is_restore || !(is_unknown || self.seen.said.disk_incomplete) {
+            return None;
+        }
+        let failure = Failure { kind: FailureKind::Failed, reason: AT_STAKE.to_owned() };
+        self.troubles.push(Trouble { step: None, failure });
+        is_unknown.then_some(Action::Tell(Note::DiskAtStake))
+    }
+
+    /// The steps that the ending needs after those that were done, in their order.
+    fn clean_up(&self) -> Vec<Step> {
+        let Some(ending) = &self.ending else { return Vec::new() };
+        let mut steps = Vec::new();
+        match self.swapping {
+            Swapping::Own => {}
+            Swapping::Swapped => steps.push(Step::Revert),
+            Swapping::PutBack => steps.push(Step::OfferOwn),
+        }
+        if matches!(ending, Ending::Stopped { client_runs: true, .. }) {
+            steps.push(Step::AskToStop);
+        }
+        // A tree that could not be made whole may be there in part.
+        if self.begun.contains(&Step::MakeTree) {
+            if self.plan.identity.mode == Mode::Backup {
+                steps.push(if ending.is_success() { Step::FinishGeneration } else { Step::SetAside });
+            }
+            // A client that still works on it has been given up: its disk is told of as one that must not be used.
+            if self.plan.identity.mode == Mode::Restore {
+                steps.push(Step::RemoveScratch);
+            }
+            steps.push(Step::Withdraw);
+            if self.plan.identity.mode == Mode::Backup && ending.is_success() {
+                steps.push(Step::Prune);
+            }
+        }
+        if self.done.contains(&Step::Claim) {
+            steps.extend([Step::Record, Step::Close]);
+        }
+        steps
+    }
+
+    /// A step has ended since the job did.
+    pub(super) fn go_on_finishing(&mut self, now: Duration) -> Vec<Action> {
+        if self.finishing.is_none() { self.begin_finishing(now) } else { self.next_finishing(now) }
+    }
+
+    fn next_finishing(&mut self, now: Duration) -> Vec<Action> {
+        let is_left = self.swapping.is_left();
+        let Some(steps) = &mut self.finishing else { return Vec::new() };
+        match steps.pop() {
+            // The record shall tell what comes of it, and nothing that takes long may hold it up.
+            Some(step) if is_left && (step == Step::Record || step.is_lengthy()) && self.insists(now) => {
+                self.finishing.get_or_insert_default().push(step);
+                self.try_again_later(now)
+            }
+            // What takes long has given time for a mend.
+            Some(Step::Record) if is_left && self.has_waited_since_the_revert() => {
+                self.finishing.get_or_insert_default().push(Step::Record);
+                vec![self.begin(Step::Revert)]
+            }
+            // The journal's entry outlives what may not stay: it is what `recover` goes by.
+            Some(Step::Close) if is_left || self.order_is_left() => self.next_finishing(now),
+            Some(step) => {
+                self.again = None;
+                vec![self.begin(step)]
+            }
+            None => {
+                self.phase = Phase::Closed;
+                let left = self.left_undone();
+                let ended = self.ending.clone().map(|ending| Action::Tell(Note::Ended { ending, left }));
+                ended.into_iter().collect()
+            }
+        }
+    }
+
+    /// Whether a client that boots from the network later could still find an order.
+    fn order_is_left(&self) -> bool {
+        self.troubles.iter().any(|trouble| trouble.step == Some(Step::Withdraw))
+    }
+
+    /// What remains of the job and how it is put right, for the last line; none if nothing remains.
+    fn left_undone(&self) -> Option<String> {
+        let others =
+            self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());
+        let order = self.order_is_left().then(|| {
+            "mend what stood in the way of that, then 'ghostctl recover' withdraws the order".to_owned()
+        });
+        let words: Vec<String> = others.map(Trouble::words).chain(order).chain(self.swap_left()).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    pub(super) fn finishing_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        // What the job was doing when it ended and what is undone anyway need not be told.
+        if self.finishing.is_some() || matches!(step, Step::Revert | Step::OfferOwn) {
+            actions.extend(self.trouble(Some(step), failure.clone()));
+        }
+        if step == Step::FinishGeneration {
+            self.ending = Some(Ending::StepFailed { step, failure });
+            if let Some(steps) = &mut self.finishing {
+                // There is nothing new that older ones would have to make room for.
+                steps.retain(|step| *step != Step::Prune);
+                steps.push(Step::SetAside);
+            }
+        }
+        actions.extend(self.go_on_finishing(now));
+        actions
+    }
+}
