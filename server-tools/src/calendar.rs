@@ -13,13 +13,13 @@ fn parts(time: UnixTime) -> [u32; 6] {
     [year, month, day, hour, minute, second]
 }
 
-pub fn compact(time: UnixTime) -> String {
+pub(crate) fn compact(time: UnixTime) -> String {
     let [year, month, day, hour, minute, second] = parts(time);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
 }
 
 /// `2026-01-23 14:25:01 UTC`.
-pub fn for_people(time: UnixTime) -> String {
+pub(crate) fn for_people(time: UnixTime) -> String {
     let [year, month, day, hour, minute, second] = parts(time);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }

@@ -12,20 +12,20 @@
 //! no half generation. What a client wrote is found by listing its folder; no name that it says and no link that it
 //! planted is followed. Does not know jobs: who may do what when is theirs.
 
-pub mod check;
-pub mod disks;
-pub mod expectation;
-pub mod exporting;
-pub mod finish;
-pub mod inside;
-pub mod listing;
+pub(crate) mod check;
+pub(crate) mod disks;
+pub(crate) mod expectation;
+pub(crate) mod exporting;
+pub(crate) mod finish;
+pub(crate) mod inside;
+pub(crate) mod listing;
 pub mod manifest;
-pub mod mounting;
-pub mod pieces;
+pub(crate) mod mounting;
+pub(crate) mod pieces;
 pub mod pruning;
-pub mod removal;
-pub mod retention;
-pub mod screens;
+pub(crate) mod removal;
+pub(crate) mod retention;
+pub(crate) mod screens;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -7,11 +7,11 @@
 //! before it begins.
 
 mod booting;
-pub mod exports;
-pub mod facts;
-pub mod gather;
-pub mod judge;
-pub mod left;
+pub(crate) mod exports;
+pub(crate) mod facts;
+pub(crate) mod gather;
+pub(crate) mod judge;
+pub(crate) mod left;
 mod mounts;
 mod netboot;
 
@@ -21,7 +21,7 @@ use serde::Serialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Check {
+pub(crate) enum Check {
     Settings,
     /// The DHCP configuration can be read, and the server accepts it.
     DhcpConfiguration,
@@ -87,7 +87,7 @@ impl fmt::Display for Check {
 /// How things stand. The last is the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub(crate) enum State {
     Good,
     /// Jobs can run, but somebody should look at it.
     Warning,
@@ -96,7 +96,7 @@ pub enum State {
 
 /// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub check: Check,
     pub state: State,
     /// What was found there, in a sentence.
@@ -133,6 +133,6 @@ impl fmt::Display for Finding {
 }
 
 /// The worst of them; good if there are none.
-pub fn worst(findings: &[Finding]) -> State {
+pub(crate) fn worst(findings: &[Finding]) -> State {
     findings.iter().map(|finding| finding.state).max().unwrap_or(State::Good)
 }

@@ -66,7 +66,7 @@
 //! administrator's own; one that looks like a misspelling of ours gives a [`Warning`].
 
 mod keys;
-pub mod reference;
+pub(crate) mod reference;
 mod settings;
 mod shell;
 mod values;

@@ -11,18 +11,18 @@
 //! ```
 //! Whatever happens, a job passes through `Finishing`, which undoes what was done and was not yet undone.
 
-pub mod bytes;
-pub mod decide;
-pub mod ending;
-pub mod imager;
-pub mod note;
-pub mod order;
-pub mod pace;
-pub mod phase;
-pub mod plan;
-pub mod said;
-pub mod step;
-pub mod swapping;
+pub(crate) mod bytes;
+pub(crate) mod decide;
+pub(crate) mod ending;
+pub(crate) mod imager;
+pub(crate) mod note;
+pub(crate) mod order;
+pub(crate) mod pace;
+pub(crate) mod phase;
+pub(crate) mod plan;
+pub(crate) mod said;
+pub(crate) mod step;
+pub(crate) mod swapping;
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ const COMPLETIONS: [(&dyn EnvCompleter, &str); 3] = [
 ];
 
 /// Writes everything below a folder that stands for `share`.
-pub fn write_all(command: Command, share: &Path) -> anyhow::Result<()> {
+pub(crate) fn write_all(command: Command, share: &Path) -> anyhow::Result<()> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     write_pages(&command, &share.join("man/man8"))?;

@@ -5,7 +5,7 @@
 
 mod beside;
 mod live;
-pub mod picture;
+pub(crate) mod picture;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use beside::Beside;
 use live::LiveLines;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     Plain,
     /// One JSON object a line.
     Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub(crate) enum Detail {
     Usual,
     /// Every reading of the client's counters as well.
     Everything,
@@ -35,7 +35,7 @@ pub enum Detail {
 
 /// Where things are told. Clones tell in the same place, from other threads too.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub(crate) struct Output {
     form: Form,
     detail: Detail,
     /// The thread that writes while jobs run.
@@ -57,16 +57,16 @@ struct Waiting<'a> {
 
 impl Output {
     /// Tells in this form. Whoever tells waits until it is read.
-    pub const fn new(form: Form, detail: Detail) -> Self {
+    pub(crate) const fn new(form: Form, detail: Detail) -> Self {
         Self { form, detail, beside: None }
     }
 
-    pub const fn form(&self) -> Form {
+    pub(crate) const fn form(&self) -> Form {
         self.form
     }
 
     /// From now on nobody waits until something is read, and a terminal has live lines.
-    pub fn beside_jobs(&mut self) {
+    pub(crate) fn beside_jobs(&mut self) {
         let has_live_lines = self.form == Form::Plain && io::stdout().is_terminal();
         // Without a thread jobs are told of as all else is.
         self.beside = Beside::start(has_live_lines.then(LiveLines::default)).ok().map(Arc::new);
@@ -74,7 +74,7 @@ impl Output {
     }
 
     /// Tells a note about a host.
-    pub fn note(&mut self, host: &HostName, note: &Note) {
+    pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
         if self.form == Form::Json {
             return self.json(&JsonNote { at: clock::now(), host, note });
         }
@@ -85,12 +85,12 @@ impl Output {
     }
 
     /// From now on a host has a job; where lines are live, it gets one.
-    pub fn begin(&mut self, host: &HostName, mode: Mode, expected: Option<Expected>) {
+    pub(crate) fn begin(&mut self, host: &HostName, mode: Mode, expected: Option<Expected>) {
         self.change(|live| live.add(host, mode, expected));
     }
 
     /// Shows a reading of a client's counters where lines are live.
-    pub fn reading(&mut self, host: &HostName, sample: Sample) {
+    pub(crate) fn reading(&mut self, host: &HostName, sample: Sample) {
         self.change(|live| live.read(host, sample));
     }
 
@@ -101,7 +101,7 @@ impl Output {
     }
 
     /// Tells a line to people.
-    pub fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         match &self.beside {
             Some(beside) => beside.tell(text.to_owned()),
             None => write_line(text),
@@ -109,7 +109,7 @@ impl Output {
     }
 
     /// Tells lines whose cells stand below one another.
-    pub fn table<const N: usize>(&mut self, heading: &[String; N], rows: &[[String; N]]) {
+    pub(crate) fn table<const N: usize>(&mut self, heading: &[String; N], rows: &[[String; N]]) {
         let lines = || std::iter::once(heading).chain(rows);
         let widths: [usize; N] = std::array::from_fn(|cell| {
             lines().map(|row| row[cell].chars().count()).max().unwrap_or_default()
@@ -121,7 +121,7 @@ impl Output {
     }
 
     /// Says who holds the DHCP configuration while this program waits for it.
-    pub fn waiting(&mut self, holder: &str) {
+    pub(crate) fn waiting(&mut self, holder: &str) {
         match self.form {
             Form::Json => self.json(&Waiting { waiting_for: holder }),
             Form::Plain => {
@@ -131,7 +131,7 @@ impl Output {
     }
 
     /// Tells a value to programs.
-    pub fn json(&mut self, value: &impl Serialize) {
+    pub(crate) fn json(&mut self, value: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
             self.line(&text);
         }

@@ -61,15 +61,15 @@ impl Place {
 
 /// Where the lines of a file end, so that many places in it can be told without counting from its beginning for each.
 #[derive(Debug, Clone)]
-pub struct Lines(Vec<usize>);
+pub(crate) struct Lines(Vec<usize>);
 
 impl Lines {
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect())
     }
 
     /// The place of the byte at `offset` in the bytes that these are the lines of.
-    pub fn place(&self, file: &Path, bytes: &[u8], offset: usize) -> Place {
+    pub(crate) fn place(&self, file: &Path, bytes: &[u8], offset: usize) -> Place {
         Place::in_line(file, bytes, offset, self.0.partition_point(|end| *end < offset))
     }
 }

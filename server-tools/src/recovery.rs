@@ -32,7 +32,7 @@ const LISTENING: Duration = Duration::from_millis(1_500);
 
 /// What became of one job that a crash had left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Recovered {
+pub(crate) struct Recovered {
     pub host: HostName,
     pub job: JobId,
     /// The steps that were done.
@@ -50,12 +50,12 @@ pub struct Recovered {
 
 impl Recovered {
     /// Whether nothing of the job is left.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.done.contains(&Step::Close)
     }
 
     /// Whether DHCP may still offer the boot file.
-    pub const fn swap_is_left(&self) -> bool {
+    pub(crate) const fn swap_is_left(&self) -> bool {
         self.swapping.is_left()
     }
 
@@ -122,7 +122,7 @@ impl Recovered {
         done.chain(failed).chain(self.remarks.iter().cloned()).collect()
     }
 
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let done: Vec<&str> = self.done.iter().map(|step| step.as_str()).collect();
         let failed = self
             .failed
@@ -157,7 +157,7 @@ impl Undoing<'_> {
 
 /// What a recovery came to.
 #[derive(Debug, Default)]
-pub struct Recovery {
+pub(crate) struct Recovery {
     pub jobs: Vec<Recovered>,
     pub damaged: Vec<Damaged>,
     pub damaged_records: Vec<DamagedRecord>,
@@ -165,7 +165,7 @@ pub struct Recovery {
 
 /// An entry of the journal that could not be read whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Damaged {
+pub(crate) struct Damaged {
     pub entry: PathBuf,
     pub why: String,
     /// The host, if that could be read.
@@ -178,7 +178,7 @@ pub struct Damaged {
 
 /// The record of a job that is over which cannot be read. Nothing is left of such a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DamagedRecord {
+pub(crate) struct DamagedRecord {
     pub record: PathBuf,
     pub why: String,
     /// Where it lies now, or why it is still where it was.
@@ -186,7 +186,7 @@ pub struct DamagedRecord {
 }
 
 impl DamagedRecord {
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let kept = match &self.kept {
             Ok(kept) => format!("it lies in {} now", kept.display()),
             Err(reason) => format!("it could not be set aside: {reason}"),
@@ -201,30 +201,30 @@ impl DamagedRecord {
 
 /// A host that DHCP offers the boot file without a job that is responsible for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stray {
+pub(crate) struct Stray {
     pub host: String,
     pub boot_file: String,
 }
 
 impl Recovery {
     /// What a recovery ends the program with.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         let is_over = self.is_undamaged() && self.jobs.iter().all(Recovered::is_over);
         if is_over { Exit::Done } else { Exit::Failed }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.is_undamaged()
     }
 
     /// Whether all that was found could be read.
-    pub fn is_undamaged(&self) -> bool {
+    pub(crate) fn is_undamaged(&self) -> bool {
         self.damaged.is_empty() && self.damaged_records.is_empty()
     }
 }
 
 impl Damaged {
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
         let kept = self.kept.as_ref().map_or_else(String::new, |kept| {
             format!(
@@ -242,7 +242,7 @@ impl Damaged {
 }
 
 impl Stray {
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let Self { host, boot_file } = self;
         format!(
             "{host}: DHCP offers it the boot file {boot_file} and no job is responsible for that; 'ghostctl dhcp revert {host}' \
@@ -252,7 +252,7 @@ impl Stray {
 }
 
 /// Recovers every job that has no living owner.
-pub fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Recovery, JournalError> {
+pub(crate) fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Recovery, JournalError> {
     let catalog = Catalog::new(&site.ghostrc.store_folder);
     let steps = Steps { site, catalog: &catalog };
     let mut undoing = Undoing { steps, dhcp: DhcpSteps { site, waiting } };
@@ -322,7 +322,7 @@ fn set_aside(
 
 /// Hosts that DHCP offers the boot file although no job is at it and nobody has swapped them by hand. Only those count that
 /// have had a job: then they were offered something else once. Others may boot from the network always.
-pub fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
+pub(crate) fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
     let state_folder = &site.ghostrc.state_folder;
     let had_a_job: Vec<HostName> =
         record::all(state_folder)?.whole.into_iter().map(|record| record.identity.host).collect();
@@ -338,7 +338,7 @@ pub fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
 }
 
 /// Recovers, and tells what became of each job.
-pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, JournalError> {
+pub(crate) fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, JournalError> {
     let recovery = recover(site, &mut |holder| output.waiting(holder))?;
     for one in &recovery.jobs {
         match output.form() {
@@ -363,7 +363,7 @@ pub fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, Jo
 
 /// A job that a crash has left, and what would be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub(crate) struct Left {
     pub host: HostName,
     pub job: JobId,
     /// The steps that would be done.
@@ -371,14 +371,14 @@ pub struct Left {
 }
 
 impl Left {
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
         format!("job {} was left by a crash; would {}; nothing was changed", self.job, steps.join(", "))
     }
 }
 
 /// Every job that has no living owner, and what is left to do.
-pub fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
+pub(crate) fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
     let orphans = seen.into_iter().filter(|seen| !seen.owned).filter_map(|seen| seen.says.state);
     let left = orphans.map(|state| {

@@ -2,24 +2,24 @@
 //!
 //! Knows neither what jobs decide nor how actions are performed.
 
-pub mod dhcp_steps;
+pub(crate) mod dhcp_steps;
 #[cfg(test)]
-pub mod fake;
-pub mod lengthy;
-pub mod linux;
-pub mod offering;
-pub mod reports;
-pub mod steps;
-pub mod task;
-pub mod wires;
-pub mod work;
+pub(crate) mod fake;
+pub(crate) mod lengthy;
+pub(crate) mod linux;
+pub(crate) mod offering;
+pub(crate) mod reports;
+pub(crate) mod steps;
+pub(crate) mod task;
+pub(crate) mod wires;
+pub(crate) mod work;
 
 use std::time::Duration;
 
 use crate::job::{Action, Event, Job};
 
 /// What performs the actions of jobs and tells what happens to them.
-pub trait Machine {
+pub(crate) trait Machine {
     fn now(&self) -> Duration;
     /// Performs an action of the job at this place in the list; the events are what became of it so far.
     fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event>;
@@ -30,7 +30,7 @@ pub trait Machine {
 }
 
 /// Drives all jobs to their ends.
-pub fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
+pub(crate) fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
     let mut events: Vec<(usize, Event)> = (0..jobs.len()).map(|index| (index, Event::Begun)).collect();
     loop {
         // Turn by turn, and one time for all in a turn: what many jobs do together, such as edits, is done by all of

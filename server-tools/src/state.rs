@@ -2,8 +2,8 @@
 //!
 //! Each file has one reader and writer here; [`journal`] is the one that undoing a job depends on.
 
-pub mod cancel;
-pub mod damaged;
-pub mod journal;
-pub mod paths;
-pub mod record;
+pub(crate) mod cancel;
+pub(crate) mod damaged;
+pub(crate) mod journal;
+pub(crate) mod paths;
+pub(crate) mod record;

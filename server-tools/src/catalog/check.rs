@@ -51,7 +51,7 @@ pub enum Damage {
 
 /// What is wrong, in the order of the paths. A disk's image that does not hold together is reported only if none of its files
 /// explains it.
-pub fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack) -> Vec<Damage> {
+pub(crate) fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack) -> Vec<Damage> {
     let mut there: BTreeMap<&Path, &Found> = found.iter().map(|one| (one.path.as_path(), one)).collect();
     let mut damage: BTreeMap<PathBuf, Damage> = BTreeMap::new();
     for piece in &manifest.pieces {

@@ -66,14 +66,14 @@ pub struct FileSystemSummary {
 
 /// The files of one disk's image that say what it consists of.
 #[derive(Debug)]
-pub struct Described {
+pub(crate) struct Described {
     pub folder: String,
     pub description: Vec<u8>,
     pub checksums: Vec<u8>,
 }
 
 /// The folders of images among files with these paths, `disk0` and those that follow it.
-pub fn folders<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> Vec<String> {
+pub(crate) fn folders<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> Vec<String> {
     let is_there = |folder: &String| paths.clone().any(|path| below(path, folder).is_some());
     (0..).map(layout::disk).take_while(is_there).collect()
 }
@@ -84,7 +84,7 @@ fn below<'a>(path: &'a Path, folder: &str) -> Option<&'a Path> {
 }
 
 /// What a manifest says of a disk whose image is as the client wrote it.
-pub fn summary(described: &Described, pieces: &[Piece]) -> anyhow::Result<DiskSummary> {
+pub(crate) fn summary(described: &Described, pieces: &[Piece]) -> anyhow::Result<DiskSummary> {
     let Described { folder, description, checksums } = described;
     let path = |name: &str| format!("{folder}/{name}");
     let there: BTreeMap<&str, &Piece> = pieces

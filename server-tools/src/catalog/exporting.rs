@@ -25,7 +25,7 @@ pub enum Format {
 
 /// Writes the disk whose image is in `folder` to a new file.
 /// If it fails, nothing of it is left, and a file that was there before is as it was.
-pub fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> anyhow::Result<()> {
+pub(crate) fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> anyhow::Result<()> {
     if target.symlink_metadata().is_ok() {
         return Err(taken(target));
     }

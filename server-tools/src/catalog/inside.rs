@@ -28,7 +28,7 @@ pub struct Disk {
 
 /// All files of a generation, and the disks whose images do not hold together.
 #[derive(Debug)]
-pub struct ReadBack {
+pub(crate) struct ReadBack {
     /// Every file with its size and checksum.
     pub found: Vec<Found>,
     /// Folders of disks, and what is wrong with their images.
@@ -51,7 +51,7 @@ impl Catalog {
 
 /// Reads everything in a folder from the disk, and every byte once: the images of disks with a look at their inside, all
 /// else, and images that do not hold together, for their checksums alone.
-pub fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
+pub(crate) fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
     let names = pieces::names(folder)?;
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
     for disk in disks::folders(names.iter().map(|entry| entry.path.as_path())) {

@@ -31,11 +31,11 @@ const RECORD: &str = "json";
 const BESIDE: &str = "new";
 
 /// Where partitions are restored to unless another folder is named.
-pub const CACHE: &str = "/var/cache/ghost4linux";
+pub(crate) const CACHE: &str = "/var/cache/ghost4linux";
 
 /// What is mounted, and what has to go when it is unmounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mounted {
+pub(crate) struct Mounted {
     pub host: HostName,
     pub generation: Generation,
     pub disk: u32,
@@ -50,14 +50,14 @@ pub struct Mounted {
 
 /// A file system of an image that can be mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// Its partition; none if it is the whole disk.
     pub partition: Option<u32>,
     pub file_system: String,
 }
 
 /// Which file system is meant: the one of this partition, or the only one there is.
-pub fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> anyhow::Result<Choice> {
+pub(crate) fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> anyhow::Result<Choice> {
     let partitions = &table.partitions;
     let choice = |of: &Partition| {
         let file_system = of.file_system.clone().filter(|kind| !ways(kind).is_empty())?;
@@ -137,7 +137,7 @@ fn ways(file_system: &str) -> &'static [Way] {
 }
 
 #[derive(Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     pub host: &'a HostName,
     pub generation: &'a Generation,
     /// Which of its disks …
@@ -151,7 +151,7 @@ pub struct Wanted<'a> {
 }
 
 /// Restores and mounts a file system. If anything fails, nothing of it is left.
-pub fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> anyhow::Result<Mounted> {
+pub(crate) fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> anyhow::Result<Mounted> {
     let at = || format!("cannot mount at {}", wanted.folder.display());
     let folder = wanted.folder.canonicalize().with_context(at)?;
     if !folder.is_dir() {
@@ -204,7 +204,7 @@ fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> anyhow::Result<()> {
 }
 
 /// Unmounts what was mounted there, and removes what belongs to it.
-pub fn unmount(state: &Path, folder: &Path) -> anyhow::Result<Mounted> {
+pub(crate) fn unmount(state: &Path, folder: &Path) -> anyhow::Result<Mounted> {
     let named = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let found = records(state)?.into_iter().find(|(_, one)| one.folder == named);
     let (record, mounted) = found
@@ -218,7 +218,7 @@ pub fn unmount(state: &Path, folder: &Path) -> anyhow::Result<Mounted> {
 }
 
 /// Removes what a crash or a restart of the machine left of mounts. What is still mounted stays.
-pub fn recover(state: &Path) -> anyhow::Result<Vec<Mounted>> {
+pub(crate) fn recover(state: &Path) -> anyhow::Result<Vec<Mounted>> {
     let mut removed = Vec::new();
     for (record, mounted) in records(state)? {
         if owner_lives(&record)? || mount::is_mounted(&mounted.folder)? {

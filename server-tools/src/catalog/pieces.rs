@@ -16,10 +16,10 @@ use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
 /// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.
 const BUFFER: usize = 1 << 18;
 /// The client's report, which the job keeps beside the images.
-pub const REPORT: &str = "report.jsonl";
+pub(crate) const REPORT: &str = "report.jsonl";
 
 /// The record of the last check of a generation. Only the server writes it.
-pub const CHECK: &str = "check.json";
+pub(crate) const CHECK: &str = "check.json";
 
 /// One file of a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Piece {
 
 /// A file and what became of reading it.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     pub path: PathBuf,
     /// Its content, or why there is none.
     pub content: Result<Content, Unread>,
@@ -40,7 +40,7 @@ pub struct Found {
 
 /// Size and checksum of a file that was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Content {
+pub(crate) struct Content {
     /// Bytes.
     pub size: u64,
     pub sha256: Sha256,
@@ -48,20 +48,20 @@ pub struct Content {
 
 /// Why a name in the listing was not read.
 #[derive(Debug)]
-pub enum Unread {
+pub(crate) enum Unread {
     /// It is a symbolic link, a device, a pipe or a socket.
     Stranger,
     Io(io::Error),
 }
 
 /// All files in a folder and below it, without those that the server itself writes there.
-pub fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
+pub(crate) fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
     let mut entries = folder.tree()?;
     entries.retain(|entry| !is_ours(&entry.path));
     Ok(entries)
 }
 
-pub fn read_back(folder: &Folder, entry: Entry) -> Found {
+pub(crate) fn read_back(folder: &Folder, entry: Entry) -> Found {
     let content = match entry.kind {
         Kind::File => folder.file(&entry.path).and_then(content).map_err(Unread::Io),
         Kind::Folder | Kind::Other => Err(Unread::Stranger),
@@ -70,12 +70,12 @@ pub fn read_back(folder: &Folder, entry: Entry) -> Found {
 }
 
 /// Whether this is what the job was about, and not a picture or a record of it.
-pub fn is_image(piece: &Piece) -> bool {
+pub(crate) fn is_image(piece: &Piece) -> bool {
     piece.path != REPORT && !Path::new(&piece.path).starts_with(SCREENS)
 }
 
 /// Whether this has the name that images have unless the administrator chose another: `image.gho`, `IMAGE.001`.
-pub fn is_called_image(piece: &Piece) -> bool {
+pub(crate) fn is_called_image(piece: &Piece) -> bool {
     let stem = piece.path.split_once('.').map_or(piece.path.as_str(), |(stem, _ending)| stem);
     stem.eq_ignore_ascii_case("image")
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ghost_contract::{Generation, JobId, UnixTime};
 
 /// How long what a failed or vanished job left in the store is kept, for a look at its screens.
-pub const LEFTOVERS_KEPT: Duration = Duration::from_secs(7 * 86_400);
+pub(crate) const LEFTOVERS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 /// How many generations of a host are kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum LeftoverKind {
 ///
 /// One goes when as many good ones as the policy wants are newer, and it is old enough, and nobody reads it. As at least one
 /// is wanted, the last good one always stays; and so does a damaged one that has no good successor.
-pub fn superfluous(
+pub(crate) fn superfluous(
     candidates: &[Candidate],
     policy: Policy,
     in_use: &BTreeSet<Generation>,
@@ -76,7 +76,7 @@ pub fn superfluous(
 }
 
 /// Which leftovers to remove: what an interrupted removal left at once, all else once it is old and its job is over.
-pub fn abandoned<'a>(
+pub(crate) fn abandoned<'a>(
     leftovers: &'a [Leftover],
     kept: Duration,
     running: &BTreeSet<JobId>,

@@ -9,14 +9,14 @@
 //! stands at the place where it matters.
 
 mod check;
-pub mod edit;
+pub(crate) mod edit;
 pub mod lexer;
 mod reach;
 mod running;
-pub mod server;
-pub mod table;
+pub(crate) mod server;
+pub(crate) mod table;
 pub mod tree;
-pub mod usable;
+pub(crate) mod usable;
 
 pub use edit::{revert, swap};
 pub use server::Dhcpd;

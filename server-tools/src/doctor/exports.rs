@@ -14,7 +14,7 @@ use super::facts::{Exported, Grant};
 use crate::sys::rpc::{NULL, Program, call, number, string};
 
 /// How long each question may take.
-pub const DEADLINE: Duration = Duration::from_secs(2);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
 
 /// RFC 1833 §3; Linux' rpcbind speaks this old version to everybody.
 const PORTMAPPER: Program = Program { number: 100_000, version: 2 };
@@ -27,23 +27,23 @@ const LIST_EXPORTS: u32 = 5;
 const NFS: Program = Program { number: 100_003, version: 3 };
 
 /// Whether NFS version 3 answers over TCP.
-pub fn nfs_answers(server: IpAddr) -> anyhow::Result<()> {
+pub(crate) fn nfs_answers(server: IpAddr) -> anyhow::Result<()> {
     let port = port_of((server, PORTMAPPER_PORT).into(), NFS, "NFS version 3")?;
     call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).context("NFS version 3 does not answer")
 }
 
 /// The folders that a server exports.
-pub fn exported(server: IpAddr) -> anyhow::Result<Vec<Exported>> {
+pub(crate) fn exported(server: IpAddr) -> anyhow::Result<Vec<Exported>> {
     exported_by((server, PORTMAPPER_PORT).into())
 }
 
 /// Whether a client may mount `path` when `exported` is exported: it or a folder above it is.
-pub fn covering<'a>(exported: &'a [Exported], path: &Path) -> impl Iterator<Item = &'a Exported> {
+pub(crate) fn covering<'a>(exported: &'a [Exported], path: &Path) -> impl Iterator<Item = &'a Exported> {
     exported.iter().filter(move |export| path.starts_with(&export.path))
 }
 
 /// Whether a pattern of a list of clients lets this address in; none if that cannot be told from here, as of names.
-pub fn lets_in(pattern: &str, ip: Ipv4Addr) -> Option<bool> {
+pub(crate) fn lets_in(pattern: &str, ip: Ipv4Addr) -> Option<bool> {
     if pattern.is_empty() || pattern == "*" || pattern.eq_ignore_ascii_case("(everyone)") {
         return Some(true);
     }
@@ -57,7 +57,7 @@ pub fn lets_in(pattern: &str, ip: Ipv4Addr) -> Option<bool> {
 }
 
 /// How the kernel of this machine exports folders, from its table (exportfs(8)): `PATH CLIENTS(option,…)` a line.
-pub fn grants(table: &str) -> Vec<Grant> {
+pub(crate) fn grants(table: &str) -> Vec<Grant> {
     let grant = |line: &str| {
         let (path, rest) = line.split_once('\t')?;
         let (clients, options) = rest.split_once('(')?;

@@ -8,11 +8,11 @@ use crate::dhcp::{Reach, Running};
 use crate::sys::disk_space::DiskSpace;
 
 /// A try and, if it failed, why.
-pub type Tried<T> = Result<T, String>;
+pub(crate) type Tried<T> = Result<T, String>;
 
 /// All that is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Lines of the settings that look like mistakes.
     pub doubts: Vec<String>,
     /// Keys of the settings for one host that no host of the DHCP configuration has.
@@ -41,7 +41,7 @@ pub struct Facts {
 
 /// A folder, and whether it can be written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Writable {
+pub(crate) struct Writable {
     pub folder: PathBuf,
     /// What became of a file that was made there.
     pub tried: Tried<()>,
@@ -49,7 +49,7 @@ pub struct Writable {
 
 /// What is known of the DHCP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dhcp {
+pub(crate) struct Dhcp {
     pub configuration: PathBuf,
     /// What its own checker says of it.
     pub accepted: Tried<()>,
@@ -67,7 +67,7 @@ pub struct Dhcp {
 
 /// A host of the DHCP configuration that can have jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
+pub(crate) struct Host {
     pub name: String,
     pub ip: Ipv4Addr,
     /// The interface that magic packets to it would leave by.
@@ -84,7 +84,7 @@ pub struct Host {
 
 /// A program that ghostctl runs on images.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub(crate) struct Program {
     pub name: &'static str,
     /// The Debian package that it comes in.
     pub package: &'static str,
@@ -96,7 +96,7 @@ pub struct Program {
 
 /// A file that hosts are offered for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootFile {
+pub(crate) struct BootFile {
     /// Its name, as the DHCP server says it.
     pub name: String,
     pub path: PathBuf,
@@ -108,7 +108,7 @@ pub struct BootFile {
 
 /// What is known of the base root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseRoot {
+pub(crate) struct BaseRoot {
     /// Whether trees can be made there.
     pub folder: Writable,
     /// The folders that trees are made from and that are not there.
@@ -118,7 +118,7 @@ pub struct BaseRoot {
 
 /// An NFS export that clients mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Export {
+pub(crate) struct Export {
     /// The key of the settings that names its server.
     pub key: &'static str,
     /// Its server's address, or why there is none.
@@ -135,7 +135,7 @@ pub struct Export {
 
 /// A folder that a server exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exported {
+pub(crate) struct Exported {
     pub path: PathBuf,
     /// Who may mount it, as the server writes it; all if nobody is named.
     pub clients: Vec<String>,
@@ -143,7 +143,7 @@ pub struct Exported {
 
 /// What some clients may do with an exported folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub(crate) struct Grant {
     pub path: PathBuf,
     pub clients: String,
     pub may_write: bool,
@@ -153,7 +153,7 @@ pub struct Grant {
 
 /// What is known of the image store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Store {
+pub(crate) struct Store {
     /// Whether the boot server can write to it.
     pub folder: Writable,
     pub same_place: SamePlace,
@@ -165,7 +165,7 @@ pub struct Store {
 /// Whether boot server and clients mean the same folder. Without mounting the export as a client does, only one
 /// case can be told: the export is a folder of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SamePlace {
+pub(crate) enum SamePlace {
     /// The exported folder has the same device and inode.
     Same,
     /// It is here, and it is another folder.
@@ -178,7 +178,7 @@ pub enum SamePlace {
 }
 
 /// The first few names, and how many more there are.
-pub fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
+pub(crate) fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
     const SHOWN: usize = 8;
     let more = hosts.len().saturating_sub(SHOWN);
     let shown: Vec<&str> = hosts.take(SHOWN).map(|host| host.name.as_str()).collect();

@@ -33,7 +33,7 @@ const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 /// All facts about a boot server, and these hosts; about all hosts that can have jobs if none is named. What is asked
 /// over the network is asked at once, and once for all hosts: so it takes as long as the slowest answer, and no
 /// longer for a thousand hosts than for one.
-pub fn gather(site: &Site, configuration: Tried<&dyn Configuration>, named: &[HostName]) -> Facts {
+pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, named: &[HostName]) -> Facts {
     let ghostrc = &site.ghostrc;
     let hosts = configuration.clone().and_then(|configuration| hosts(site, configuration, named));
     let of_hosts = hosts.as_deref().unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::sys::disk_space::DiskSpace;
 const NEARLY_FULL: u64 = 64 << 20;
 
 /// All findings, in the order in which a job would need the things.
-pub fn judge(facts: &Facts) -> Vec<Finding> {
+pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let of_hosts = facts.hosts.as_deref().unwrap_or_default();
     let mut findings = settings(facts, of_hosts);
     findings.extend(dhcp(&facts.dhcp));

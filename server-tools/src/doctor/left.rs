@@ -11,7 +11,7 @@ use crate::state::damaged;
 
 /// All that is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOver {
+pub(crate) struct LeftOver {
     /// Jobs without a living ghostctl.
     pub jobs: Tried<Vec<Left>>,
     /// Hosts that DHCP offers the boot file for nobody.
@@ -21,7 +21,7 @@ pub struct LeftOver {
 }
 
 /// Changes nothing.
-pub fn gather(site: &Site) -> LeftOver {
+pub(crate) fn gather(site: &Site) -> LeftOver {
     LeftOver {
         jobs: words(recovery::left(site)),
         strays: words(recovery::strays(site)),
@@ -30,7 +30,7 @@ pub fn gather(site: &Site) -> LeftOver {
 }
 
 /// What to think of that. Pure.
-pub fn judge(left: &LeftOver) -> Vec<Finding> {
+pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
     let check = Check::LeftOver;
     let mut findings = Vec::new();
     match &left.jobs {

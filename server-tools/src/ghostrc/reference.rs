@@ -4,7 +4,7 @@
 
 /// A key, as the manual shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     pub name: &'static str,
     /// What its value is, in a word.
     pub value: &'static str,
@@ -17,7 +17,7 @@ pub struct Key {
 
 /// Whom a key holds for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// The boot server as a whole.
     Server,
     /// All hosts, and a host can have its own.
@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub const KEYS: [Key; 38] = [
+pub(crate) const KEYS: [Key; 38] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),

@@ -1,7 +1,7 @@
 //! Numbers of bytes in words.
 
 /// A number of bytes for people, in powers of 1024.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
     let mut scaled = u128::from(count) * 10;

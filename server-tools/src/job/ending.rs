@@ -156,7 +156,7 @@ impl fmt::Display for Ending {
 }
 
 /// The client's word on the outcome, for people.
-pub fn words(outcome: &Outcome) -> String {
+pub(crate) fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Succeeded => "succeeded".to_owned(),
         Outcome::Failed { reason } => format!("failed: {reason}"),

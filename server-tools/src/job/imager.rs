@@ -20,7 +20,7 @@ pub struct Wishes {
 
 /// Why a job cannot be done as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unsuitable {
+pub(crate) enum Unsuitable {
     /// A flag that only the Linux imager understands.
     #[error("{flag} is for the imager linux, and this job's is {imager}")]
     Flag { flag: &'static str, imager: ImagerName },
@@ -87,7 +87,7 @@ fn put<T: Clone>(setting: &mut T, wish: Option<&T>) {
 }
 
 /// The imager of a job, with its settings; none in mode `test`. `settings` have the wishes in them.
-pub fn choose(
+pub(crate) fn choose(
     mode: Mode,
     settings: &Settings,
     wishes: &Wishes,

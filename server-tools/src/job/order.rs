@@ -25,7 +25,7 @@ const ENDING: Duration = Duration::from_secs(120);
 
 /// What comes from outside the settings.
 #[derive(Debug, Clone)]
-pub struct Particulars {
+pub(crate) struct Particulars {
     pub store: ImageStore,
     /// The secret that proves it.
     pub nonce: Nonce,
@@ -37,7 +37,7 @@ pub struct Particulars {
 }
 
 /// The order of a job that begins now.
-pub fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: UnixTime) -> Order {
+pub(crate) fn order(plan: &Plan, settings: &Settings, particulars: Particulars, now: UnixTime) -> Order {
     // The client learns its address from DHCP.
     let Identity { job, host, mac, ip: _, mode } = plan.identity.clone();
     Order {

@@ -98,7 +98,7 @@ fn per_second(bytes: u64, milliseconds: u64) -> Option<u64> {
 }
 
 /// For people: rate and time left, as far as they are known.
-pub fn words(rate: Option<u64>, left: Option<Left>) -> String {
+pub(crate) fn words(rate: Option<u64>, left: Option<Left>) -> String {
     let rate = rate.map(|rate| format!("{}/s", super::bytes::bytes(rate)));
     let left = left.map(|left| match left {
         Left::Exactly(seconds) => format!("{} left", time(seconds)),
@@ -108,14 +108,14 @@ pub fn words(rate: Option<u64>, left: Option<Left>) -> String {
 }
 
 /// What an imager does that says it: `reading partition 1: ntfs "WINDOWS"`.
-pub fn doing(progress: &Progress) -> String {
+pub(crate) fn doing(progress: &Progress) -> String {
     let disk = if progress.disks > 1 { format!(" disk{}", progress.disk) } else { String::new() };
     let subject = if progress.subject.is_empty() { String::new() } else { format!(" {}", progress.subject) };
     format!("{}{disk}{subject}", progress.phase.as_str())
 }
 
 /// What it does and how far it is: with percent, rate and the time that is left, as far as they are known.
-pub fn progress(progress: &Progress) -> String {
+pub(crate) fn progress(progress: &Progress) -> String {
     let percent = (u128::from(progress.done) * 100).checked_div(u128::from(progress.total));
     let percent = percent.map(|percent| format!("{percent} %"));
     let rate = (progress.rate > 0).then_some(progress.rate);

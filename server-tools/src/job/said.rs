@@ -64,7 +64,7 @@ impl Said {
 }
 
 /// What people are told of a restore that has not, or may not have, come to its end.
-pub const AT_STAKE: &str = "the restore did not come to its end: the disk is incomplete, or may be, and must not be used \
+pub(crate) const AT_STAKE: &str = "the restore did not come to its end: the disk is incomplete, or may be, and must not be used \
                             before another restore has succeeded";
 
 /// A line of the report in words, for people who follow the job.

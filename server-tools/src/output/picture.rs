@@ -11,7 +11,7 @@ use base64::Engine as _;
 
 /// How a terminal takes pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Graphics {
+pub(crate) enum Graphics {
     /// kitty's own protocol, which others have taken over.
     Kitty,
     Sixel,
@@ -23,7 +23,7 @@ const CHUNK: usize = 4096;
 const BAND: usize = 6;
 
 /// What makes the terminal show the picture, and goes to the next line.
-pub fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String> {
+pub(crate) fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String> {
     Ok(match graphics {
         Graphics::Kitty => kitty(png),
         Graphics::Sixel => sixel(&Dots::of(png).context("the screenshot cannot be read as PNG")?),
@@ -139,7 +139,7 @@ fn repeated(columns: &[u8], sequence: &mut String) {
 
 /// Whether a terminal takes sixels, by its answer to the question for its attributes: `CSI ? 64 ; 4 ; … c`, where 4 stands
 /// for them (xterm's ctlseqs, Primary DA).
-pub fn answers_sixel(answer: &[u8]) -> bool {
+pub(crate) fn answers_sixel(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let attributes = text.split("\x1b[?").nth(1).and_then(|rest| rest.split('c').next());
     attributes.is_some_and(|attributes| attributes.split(';').skip(1).any(|attribute| attribute == "4"))

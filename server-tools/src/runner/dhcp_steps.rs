@@ -16,9 +16,9 @@ use crate::sys::atomic::Real;
 use crate::sys::crash;
 
 /// What became of a step for each of the jobs that shared it, in their order.
-pub type Results = Vec<Result<(), Failure>>;
+pub(crate) type Results = Vec<Result<(), Failure>>;
 
-pub struct DhcpSteps<'a> {
+pub(crate) struct DhcpSteps<'a> {
     pub site: &'a Site,
     /// Told who holds the DHCP configuration while this waits for it.
     pub waiting: &'a mut dyn FnMut(&str),
@@ -26,7 +26,7 @@ pub struct DhcpSteps<'a> {
 
 impl DhcpSteps<'_> {
     /// Performs one step for many jobs at once.
-    pub fn perform(&mut self, step: Step, works: &mut [&mut Work]) -> Results {
+    pub(crate) fn perform(&mut self, step: Step, works: &mut [&mut Work]) -> Results {
         crash::point(&format!("before-{step:?}"));
         let intended: Results = works
             .iter_mut()

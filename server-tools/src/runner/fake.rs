@@ -11,7 +11,7 @@ use crate::job::{Action, Event, Failure, FailureKind, Job, Phase, Step};
 
 /// What is replayed, and what came of it.
 #[derive(Debug, Default)]
-pub struct Fake {
+pub(crate) struct Fake {
     pub now: Duration,
     /// What happens so long after the first magic packet.
     pub life: VecDeque<(Duration, Event)>,
@@ -31,13 +31,13 @@ pub struct Fake {
 
 impl Fake {
     /// The steps that were performed, in order.
-    pub fn steps(&self) -> Vec<Step> {
+    pub(crate) fn steps(&self) -> Vec<Step> {
         let step = |action: &Action| if let Action::Do(step) = action { Some(*step) } else { None };
         self.performed.iter().filter_map(step).collect()
     }
 
     /// Whether the DHCP server offers the boot file now, as far as steps succeeded.
-    pub fn is_swapped(&self) -> bool {
+    pub(crate) fn is_swapped(&self) -> bool {
         let edits = self.steps().into_iter().filter(|step| !self.failing.contains(step));
         edits.fold(false, |swapped, step| match step {
             Step::Swap => true,
@@ -47,7 +47,7 @@ impl Fake {
     }
 
     /// How often this action was performed.
-    pub fn count(&self, action: &Action) -> usize {
+    pub(crate) fn count(&self, action: &Action) -> usize {
         self.performed.iter().filter(|performed| *performed == action).count()
     }
 }
@@ -90,7 +90,7 @@ impl Fake {
 }
 
 /// A line of the client's report.
-pub fn says(event: Reported) -> Event {
+pub(crate) fn says(event: Reported) -> Event {
     Event::Reported(Entry { at: UnixTime::from_millis(0), uptime: 0, event })
 }
 

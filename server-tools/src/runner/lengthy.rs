@@ -13,19 +13,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Something that takes long, with a result.
-pub type Task<T> = Box<dyn FnOnce() -> T + Send>;
+pub(crate) type Task<T> = Box<dyn FnOnce() -> T + Send>;
 /// A task has panicked instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Panicked;
+pub(crate) struct Panicked;
 /// What a task has yielded.
-pub type Ended<T> = Result<T, Panicked>;
+pub(crate) type Ended<T> = Result<T, Panicked>;
 /// A task, or its result, with the place in the list of the job that it is for.
 type Of<T> = (usize, T);
 type Tasks<T> = Receiver<Of<Task<T>>>;
 
 /// The threads, and how what they have done gets back to the loop.
 #[derive(Debug)]
-pub struct Lengthy<T> {
+pub(crate) struct Lengthy<T> {
     /// What the threads take; none before the first task.
     tasks: Option<Sender<Of<Task<T>>>>,
     finished: Sender<Of<Ended<T>>>,
@@ -40,12 +40,12 @@ pub struct Lengthy<T> {
 
 impl<T: Send + 'static> Lengthy<T> {
     /// With as many threads as there are processors.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Self::with(thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
     /// One task is done after the other.
-    pub fn on_one_thread() -> io::Result<Self> {
+    pub(crate) fn on_one_thread() -> io::Result<Self> {
         Self::with(1)
     }
 
@@ -58,7 +58,7 @@ impl<T: Send + 'static> Lengthy<T> {
     }
 
     /// Has a task done for the job at this place in the list.
-    pub fn begin(&mut self, index: usize, task: Task<T>) {
+    pub(crate) fn begin(&mut self, index: usize, task: Task<T>) {
         if self.tasks.is_none() {
             let (tasks, taken) = channel();
             let taken = Arc::new(Mutex::new(taken));
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Lengthy<T> {
     }
 
     /// Waits until all that was begun is done. Nothing can be begun any more.
-    pub fn join(&mut self) {
+    pub(crate) fn join(&mut self) {
         self.tasks = None;
         self.threads.drain(..).for_each(|thread| {
             // It panics nowhere but in tasks, which are caught.
@@ -98,13 +98,13 @@ impl<T: Send + 'static> Lengthy<T> {
     }
 
     /// What has been done since the last call.
-    pub fn take(&self) -> Vec<Of<Ended<T>>> {
+    pub(crate) fn take(&self) -> Vec<Of<Ended<T>>> {
         let mut rung = [0; 64];
         while matches!((&self.bell).read(&mut rung), Ok(1..)) {}
         self.results.try_iter().collect()
     }
 
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }
 }

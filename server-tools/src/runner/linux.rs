@@ -35,14 +35,14 @@ const CANNOT_WATCH: &str = "cannot watch for signals and reports";
 
 /// One client as the machine sees it.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     /// What its steps work with.
     pub work: Work,
     /// The step that is done on a thread.
     elsewhere: Option<Step>,
 }
 
-pub struct Linux<'a> {
+pub(crate) struct Linux<'a> {
     site: &'a Site,
     catalog: Catalog,
     output: &'a mut Output,
@@ -69,7 +69,7 @@ impl Drop for Linux<'_> {
 
 impl<'a> Linux<'a> {
     /// Takes over the signals, and nothing else yet.
-    pub fn new(site: &'a Site, output: &'a mut Output) -> anyhow::Result<Self> {
+    pub(crate) fn new(site: &'a Site, output: &'a mut Output) -> anyhow::Result<Self> {
         let reports = Reports::new().context(CANNOT_WATCH)?;
         let (shared, told) = (Arc::new(site.clone()), output.clone());
         let offering = || Offering::new(Arc::clone(&shared), told.clone());
@@ -93,7 +93,12 @@ impl<'a> Linux<'a> {
     }
 
     /// Adds the client of the next job in the list.
-    pub fn add(&mut self, work: Work, settings: &Settings, network: Option<Network>) -> anyhow::Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        work: Work,
+        settings: &Settings,
+        network: Option<Network>,
+    ) -> anyhow::Result<()> {
         let Identity { host, mode, .. } = &work.begun.identity;
         self.wires.add(&work.begun.identity, settings, network)?;
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());

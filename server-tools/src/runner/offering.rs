@@ -20,7 +20,7 @@ use crate::output::Output;
 use crate::site::Site;
 
 /// A job's work, after the step was tried with it.
-pub type Answer = (usize, Step, Box<Work>, Result<(), Failure>);
+pub(crate) type Answer = (usize, Step, Box<Work>, Result<(), Failure>);
 type Answers = Vec<(Box<Work>, Result<(), Failure>)>;
 
 /// What is asked for, and by which job.
@@ -33,7 +33,7 @@ struct Asked {
 
 /// Does DHCP steps of one kind, edits or restarts, for many jobs.
 #[derive(Debug)]
-pub struct Offering {
+pub(crate) struct Offering {
     site: Arc<Site>,
     output: Output,
     thread: Lengthy<Answers>,
@@ -43,17 +43,17 @@ pub struct Offering {
 }
 
 impl Offering {
-    pub fn new(site: Arc<Site>, output: Output) -> io::Result<Self> {
+    pub(crate) fn new(site: Arc<Site>, output: Output) -> io::Result<Self> {
         Ok(Self { site, output, thread: Lengthy::on_one_thread()?, queue: Vec::new(), doing: Vec::new() })
     }
 
     /// Has a step done for the job at this place in the list, with a copy of its work.
-    pub fn ask(&mut self, index: usize, step: Step, work: &Work) {
+    pub(crate) fn ask(&mut self, index: usize, step: Step, work: &Work) {
         self.queue.push(Asked { index, step, work: Box::new(work.clone()) });
     }
 
     /// Begins what is asked for, unless something is being done. What undoes comes before what does.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let steps = [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot];
         let next = steps.into_iter().find(|step| self.queue.iter().any(|asked| asked.step == *step));
         let Some(step) = next.filter(|_| self.doing.is_empty()) else { return };
@@ -76,7 +76,7 @@ impl Offering {
     }
 
     /// What was done since the last call; what was asked for meanwhile is begun.
-    pub fn take(&mut self) -> Vec<Answer> {
+    pub(crate) fn take(&mut self) -> Vec<Answer> {
         let mut answers = Vec::new();
         for (_, ended) in self.thread.take() {
             let doing = mem::take(&mut self.doing).into_iter();
@@ -93,12 +93,12 @@ impl Offering {
     }
 
     /// Waits for what is being done. What is only asked for is not done.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.queue.clear();
         self.thread.join();
     }
 
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.thread.as_fd()
     }
 }

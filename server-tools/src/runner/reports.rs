@@ -22,7 +22,7 @@ struct Followed {
 }
 
 #[derive(Debug)]
-pub struct Reports {
+pub(crate) struct Reports {
     watch: Watch,
     /// By the place of the job in the list.
     followed: BTreeMap<usize, Followed>,
@@ -30,12 +30,12 @@ pub struct Reports {
 }
 
 impl Reports {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { watch: Watch::new()?, followed: BTreeMap::new(), watched: HashMap::new() })
     }
 
     /// Follows the report in a new tree, from its first byte.
-    pub fn follow(&mut self, index: usize, tree: Tree) {
+    pub(crate) fn follow(&mut self, index: usize, tree: Tree) {
         // Without a watch, look_at_all still finds what is written.
         if let Ok(watched) = self.watch.add(&tree.report_folder()) {
             self.watched.insert(watched, index);
@@ -44,17 +44,17 @@ impl Reports {
     }
 
     /// Wakes the loop when something is written to this folder as well.
-    pub fn watch_also(&self, folder: &Path) -> io::Result<()> {
+    pub(crate) fn watch_also(&self, folder: &Path) -> io::Result<()> {
         self.watch.add(folder).map(|_no_report| ())
     }
 
     /// Reads all reports, whether or not the kernel says that they have changed.
-    pub fn look_at_all(&mut self) -> Vec<(usize, Event)> {
+    pub(crate) fn look_at_all(&mut self) -> Vec<(usize, Event)> {
         self.followed.iter_mut().flat_map(|(index, followed)| followed.read(*index)).collect()
     }
 
     /// Reads the reports that the kernel says have changed.
-    pub fn written(&mut self) -> Vec<(usize, Event)> {
+    pub(crate) fn written(&mut self) -> Vec<(usize, Event)> {
         let written = self.watch.take().unwrap_or_default();
         let mut events = Vec::new();
         for index in written.iter().filter_map(|watched| self.watched.get(watched)) {
@@ -65,7 +65,7 @@ impl Reports {
     }
 
     /// Becomes readable when something is written.
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.watch.as_fd()
     }
 }

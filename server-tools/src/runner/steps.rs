@@ -25,14 +25,14 @@ use crate::tree::{Contents, Tree};
 
 /// Performs steps at one boot server.
 #[derive(Debug, Clone, Copy)]
-pub struct Steps<'a> {
+pub(crate) struct Steps<'a> {
     pub site: &'a Site,
     pub catalog: &'a Catalog,
 }
 
 impl Steps<'_> {
     /// Performs one step; `job` is the job itself if it lives.
-    pub fn perform(&self, step: Step, work: &mut Work, job: Option<&Job>) -> Result<(), Failure> {
+    pub(crate) fn perform(&self, step: Step, work: &mut Work, job: Option<&Job>) -> Result<(), Failure> {
         if step.is_lengthy() {
             let task = self.begin(step, work)?;
             return self.end(work, task());
@@ -44,7 +44,7 @@ impl Steps<'_> {
     }
 
     /// Writes to the journal that a lengthy step is intended, and yields its task.
-    pub fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
+    pub(crate) fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
         let intended = work.intend(step).map_err(anyhow::Error::from);
         intended
@@ -53,7 +53,7 @@ impl Steps<'_> {
     }
 
     /// Writes to the journal that a lengthy step was done, if it was.
-    pub fn end(&self, work: &mut Work, done: Done) -> Result<(), Failure> {
+    pub(crate) fn end(&self, work: &mut Work, done: Done) -> Result<(), Failure> {
         let Done { step, result } = done;
         let ended = result.map(|yielded| {
             match yielded {

@@ -14,16 +14,16 @@ use crate::site::Site;
 use crate::sys::clock;
 
 /// What a thread does for a step. The result is for [`super::steps::Steps::end`].
-pub type Task = Box<dyn FnOnce() -> Done + Send>;
+pub(crate) type Task = Box<dyn FnOnce() -> Done + Send>;
 
 #[derive(Debug)]
-pub struct Done {
+pub(crate) struct Done {
     pub step: Step,
     pub result: anyhow::Result<Yield>,
 }
 
 #[derive(Debug)]
-pub enum Yield {
+pub(crate) enum Yield {
     /// Where the finished generation is.
     Image(PathBuf),
     /// What people should be told.
@@ -31,7 +31,7 @@ pub enum Yield {
 }
 
 /// The task of a lengthy step.
-pub fn task(step: Step, work: &Work, site: &Site, catalog: &Catalog) -> anyhow::Result<Task> {
+pub(crate) fn task(step: Step, work: &Work, site: &Site, catalog: &Catalog) -> anyhow::Result<Task> {
     match step {
         Step::FinishGeneration => finishing(work, site, catalog.clone()),
         Step::Prune => Ok(pruning(work, site.clone(), catalog.clone())),

@@ -37,7 +37,7 @@ struct Way {
 }
 
 #[derive(Debug, Default)]
-pub struct Wires {
+pub(crate) struct Wires {
     wires: Vec<Wire>,
     /// One for each client, in the order of the jobs.
     ways: Vec<Way>,
@@ -47,7 +47,7 @@ pub struct Wires {
 
 impl Wires {
     /// Opens what it takes to reach the client of the next job in the list.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         client: &Identity,
         settings: &Settings,
@@ -79,7 +79,7 @@ impl Wires {
         Ok(())
     }
 
-    pub fn wake(&self, index: usize) -> anyhow::Result<()> {
+    pub(crate) fn wake(&self, index: usize) -> anyhow::Result<()> {
         let Some(way) = self.ways.get(index) else { return Ok(()) };
         let Some(wire) = self.wires.get(way.wire) else { return Ok(()) };
         let password = way.password.as_ref().map(|password| password.bytes());
@@ -88,7 +88,7 @@ impl Wires {
     }
 
     /// Asks whether a client is on. A question that cannot be sent is not answered, and then the job's deadlines decide.
-    pub fn probe(&self, index: usize) {
+    pub(crate) fn probe(&self, index: usize) {
         let Some(way) = self.ways.get(index) else { return };
         let _unasked = match (self.wires.get(way.wire), &self.icmp) {
             (_, Some(icmp)) if !way.is_neighbour => icmp.ask(way.ip),
@@ -98,7 +98,7 @@ impl Wires {
     }
 
     /// Asks for an echo. Behind a gateway [`Self::probe`] has done so.
-    pub fn echo(&self, index: usize) {
+    pub(crate) fn echo(&self, index: usize) {
         let way = self.ways.get(index).filter(|way| way.is_neighbour);
         if let (Some(way), Some(icmp)) = (way, &self.icmp) {
             let _unasked = icmp.ask(way.ip);
@@ -106,7 +106,7 @@ impl Wires {
     }
 
     /// Which machines have answered for the addresses of which clients since the last call.
-    pub fn answers(&self) -> Vec<(usize, MacAddress)> {
+    pub(crate) fn answers(&self) -> Vec<(usize, MacAddress)> {
         let mut answers = Vec::new();
         for (number, wire) in self.wires.iter().enumerate() {
             // An interface that has gone away answers nothing; then the job's deadlines decide.
@@ -120,7 +120,7 @@ impl Wires {
     }
 
     /// The clients whose operating systems have answered since the last call.
-    pub fn echoes(&self) -> Vec<usize> {
+    pub(crate) fn echoes(&self) -> Vec<usize> {
         let mut echoes = Vec::new();
         while let Some(Ok(Some(from))) = self.icmp.as_ref().map(Icmp::answer) {
             let asked = self.ways.iter().enumerate().filter(|(_, way)| way.ip == from);
@@ -130,7 +130,7 @@ impl Wires {
     }
 
     /// What becomes readable when there is an answer.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let arps = self.wires.iter().map(|wire| wire.arp.socket.as_fd());
         arps.chain(self.icmp.as_ref().map(Icmp::as_fd))
     }

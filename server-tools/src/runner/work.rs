@@ -12,7 +12,7 @@ use crate::state::journal::{Begun, Entry, JournalError, Line, State};
 use crate::sys::clock;
 
 #[derive(Debug, Clone)]
-pub struct Work {
+pub(crate) struct Work {
     pub begun: Begun,
     /// What the client is asked to do. A recovery has none.
     pub order: Option<Order>,
@@ -35,7 +35,7 @@ pub struct Work {
 }
 
 impl Work {
-    pub fn new(begun: Begun) -> Self {
+    pub(crate) fn new(begun: Begun) -> Self {
         Self {
             begun,
             order: None,
@@ -51,7 +51,7 @@ impl Work {
     }
 
     /// The work that a job has left whose owner is dead.
-    pub fn of_an_orphan(entry: Entry, state: &State) -> Self {
+    pub(crate) fn of_an_orphan(entry: Entry, state: &State) -> Self {
         Self {
             journal: Some(entry),
             swap: state.swap.clone(),
@@ -61,7 +61,7 @@ impl Work {
     }
 
     /// Takes over what the DHCP steps have changed in a copy of this. Nothing else has changed meanwhile but the phases.
-    pub fn take_over(&mut self, copy: Self) {
+    pub(crate) fn take_over(&mut self, copy: Self) {
         self.swap = copy.swap;
         self.ticket = copy.ticket;
         self.remarks = copy.remarks;
@@ -69,7 +69,7 @@ impl Work {
     }
 
     /// Writes to the journal what is about to be done. A step that undoes something is done even if this fails.
-    pub fn intend(&mut self, step: Step) -> Result<(), JournalError> {
+    pub(crate) fn intend(&mut self, step: Step) -> Result<(), JournalError> {
         match self.write(&Line::Intends { step, at: clock::now() }) {
             Err(error) if step.needs_intent() => Err(error),
             Err(error) => {
@@ -81,7 +81,7 @@ impl Work {
     }
 
     /// Writes to the journal that a step was done. It was done, whether or not this succeeds.
-    pub fn complete(&mut self, step: Step) {
+    pub(crate) fn complete(&mut self, step: Step) {
         if let Err(error) = self.write(&Line::Did { step, at: clock::now() }) {
             self.unwritten.push(Failure::new(FailureKind::Failed, error));
         }

@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use ghost_contract::JobId;
 
 /// Where requests are, below the state folder.
-pub fn folder(state_folder: &Path) -> PathBuf {
+pub(crate) fn folder(state_folder: &Path) -> PathBuf {
     super::paths::cancels(state_folder)
 }
 
-pub fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {
+pub(crate) fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {
     let folder = folder(state_folder);
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(job.as_str()), b"")
 }
 
 /// Whether somebody has asked for a stop of this job; the request is then taken.
-pub fn take(state_folder: &Path, job: &JobId) -> bool {
+pub(crate) fn take(state_folder: &Path, job: &JobId) -> bool {
     fs::remove_file(folder(state_folder).join(job.as_str())).is_ok()
 }
 

@@ -15,7 +15,7 @@
 //! Whoever only looks shares the lock for an instant, and a recovery waits for that.
 
 mod left;
-pub mod line;
+pub(crate) mod line;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -29,8 +29,8 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 
-pub use left::{ClientState, State};
-pub use line::{Begun, Line, VERSION};
+pub(crate) use left::{ClientState, State};
+pub(crate) use line::{Begun, Line, VERSION};
 
 use super::{damaged, paths};
 use crate::job::Identity;
@@ -45,7 +45,7 @@ const TRY_EVERY: Duration = Duration::from_millis(10);
 
 /// Why the journal cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub(crate) enum JournalError {
     /// The folder or the file.
     #[error("cannot open the journal's entry {}", .0.display())]
     Open(PathBuf, #[source] io::Error),
@@ -76,14 +76,14 @@ fn busy(owner: &Option<State>) -> String {
 
 /// An entry that this process owns. A clone writes to the same entry, from another thread.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     file: Arc<File>,
     path: PathBuf,
 }
 
 /// What an entry without a living owner says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphan {
+pub(crate) struct Orphan {
     /// None if not even the first line can be read.
     pub state: Option<State>,
     /// Why the entry cannot be read whole, if so.
@@ -92,7 +92,7 @@ pub struct Orphan {
 
 /// An entry, looked at without owning it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub path: PathBuf,
     /// Whether the ghostctl that began the job still runs.
     pub owned: bool,
@@ -102,7 +102,7 @@ pub struct Seen {
 impl Entry {
     /// Claims the client for a job that begins. The entry appears whole and locked, so that nobody who looks for
     /// orphans takes it for one.
-    pub fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
+    pub(crate) fn claim(state_folder: &Path, begun: Begun) -> Result<Self, JournalError> {
         let folder = paths::journal(state_folder);
         let path = path(state_folder, begun.identity.ip);
         let open_error = |error| JournalError::Open(path.clone(), error);
@@ -127,7 +127,7 @@ impl Entry {
     }
 
     /// Takes over an entry whose owner is dead; none if it has gone, or has an owner.
-    pub fn take_over(path: &Path) -> Result<Option<(Self, Orphan)>, JournalError> {
+    pub(crate) fn take_over(path: &Path) -> Result<Option<(Self, Orphan)>, JournalError> {
         let open_error = |error| JournalError::Open(path.to_owned(), error);
         let Some(file) = open(path).map_err(open_error)? else { return Ok(None) };
         if !take_from_dead(&file).map_err(open_error)? {
@@ -141,13 +141,13 @@ impl Entry {
     }
 
     /// Appends a line, and to the disk.
-    pub fn append(&self, line: &Line) -> Result<(), JournalError> {
+    pub(crate) fn append(&self, line: &Line) -> Result<(), JournalError> {
         self.remark(line)?;
         self.file.sync_data().map_err(|error| JournalError::Write(self.path.clone(), error))
     }
 
     /// Appends a line that a power cut may take: nothing is undone by it.
-    pub fn remark(&self, line: &Line) -> Result<(), JournalError> {
+    pub(crate) fn remark(&self, line: &Line) -> Result<(), JournalError> {
         let error = |error| JournalError::Write(self.path.clone(), error);
         let text = line.to_text().map_err(|json| error(json.into()))?;
         let before = self.file.metadata().map_err(error)?.len();
@@ -159,12 +159,12 @@ impl Entry {
     }
 
     /// The job is over and nothing of it is left: the entry goes.
-    pub fn close(self) -> Result<(), JournalError> {
+    pub(crate) fn close(self) -> Result<(), JournalError> {
         fs::remove_file(&self.path).map_err(|error| JournalError::Write(self.path, error))
     }
 
     /// Keeps the entry where nobody takes it for one; yields where.
-    pub fn set_aside(self, state_folder: &Path) -> Result<PathBuf, JournalError> {
+    pub(crate) fn set_aside(self, state_folder: &Path) -> Result<PathBuf, JournalError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         damaged::set_aside(state_folder, &self.path, &name)
             .map_err(|error| JournalError::SetAside(self.path, error))
@@ -256,7 +256,7 @@ fn in_the_way(path: &Path) -> JournalError {
 }
 
 /// The files of all entries, whoever owns them.
-pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
+pub(crate) fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
     let folder = paths::journal(state_folder);
     let error = |error| JournalError::Open(folder.clone(), error);
     let listed = match fs::read_dir(&folder) {
@@ -276,13 +276,13 @@ pub fn entries(state_folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
 }
 
 /// Looks at all entries, without owning them.
-pub fn look_at_all(state_folder: &Path) -> Result<Vec<Seen>, JournalError> {
+pub(crate) fn look_at_all(state_folder: &Path) -> Result<Vec<Seen>, JournalError> {
     let seen = entries(state_folder)?.into_iter().filter_map(|path| look(&path).transpose());
     seen.collect()
 }
 
 /// Looks at an entry, without owning it; none if it has gone.
-pub fn look(path: &Path) -> Result<Option<Seen>, JournalError> {
+pub(crate) fn look(path: &Path) -> Result<Option<Seen>, JournalError> {
     let error = |error| JournalError::Read(path.to_owned(), error);
     let Some(file) = open(path).map_err(error)? else { return Ok(None) };
     let owned = is_owned(&file).map_err(error)?;

@@ -15,38 +15,38 @@ use std::path::{Path, PathBuf};
 
 use ghost_contract::{HostName, JobId};
 
-pub fn journal(state_folder: &Path) -> PathBuf {
+pub(crate) fn journal(state_folder: &Path) -> PathBuf {
     state_folder.join("journal")
 }
 
-pub fn damaged(state_folder: &Path) -> PathBuf {
+pub(crate) fn damaged(state_folder: &Path) -> PathBuf {
     state_folder.join("damaged")
 }
 
-pub fn records(state_folder: &Path) -> PathBuf {
+pub(crate) fn records(state_folder: &Path) -> PathBuf {
     state_folder.join("jobs")
 }
 
-pub fn record(state_folder: &Path, job: &JobId) -> PathBuf {
+pub(crate) fn record(state_folder: &Path, job: &JobId) -> PathBuf {
     records(state_folder).join(job.as_str())
 }
 
-pub fn cancels(state_folder: &Path) -> PathBuf {
+pub(crate) fn cancels(state_folder: &Path) -> PathBuf {
     state_folder.join("cancel")
 }
 
-pub fn by_hand(state_folder: &Path, host: &HostName) -> PathBuf {
+pub(crate) fn by_hand(state_folder: &Path, host: &HostName) -> PathBuf {
     state_folder.join("by-hand").join(format!("{host}.json"))
 }
 
-pub fn restarts(state_folder: &Path) -> PathBuf {
+pub(crate) fn restarts(state_folder: &Path) -> PathBuf {
     state_folder.join("restart")
 }
 
-pub fn removal_lock(state_folder: &Path, host: &HostName) -> PathBuf {
+pub(crate) fn removal_lock(state_folder: &Path, host: &HostName) -> PathBuf {
     state_folder.join("images").join(format!("{host}.lock"))
 }
 
-pub fn mounts(state_folder: &Path) -> PathBuf {
+pub(crate) fn mounts(state_folder: &Path) -> PathBuf {
     state_folder.join("mounts")
 }

@@ -20,7 +20,7 @@ const REPORT: &str = "report.jsonl";
 
 /// What is kept of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     #[serde(flatten)]
     pub identity: Identity,
     pub began: UnixTime,
@@ -40,7 +40,7 @@ pub struct Record {
 
 /// Why records cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordError {
+pub(crate) enum RecordError {
     #[error("cannot make or read the folder {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
     #[error(transparent)]
@@ -52,7 +52,7 @@ pub enum RecordError {
 }
 
 /// Keeps a record and the report that belongs to it.
-pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
+pub(crate) fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
     let folder = paths::record(state_folder, &record.identity.job);
     fs::create_dir_all(&folder).map_err(|error| RecordError::Folder(folder.clone(), error))?;
     if !report.is_empty() {
@@ -66,7 +66,7 @@ pub fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), R
 
 /// What is kept of all jobs.
 #[derive(Debug, Default)]
-pub struct Records {
+pub(crate) struct Records {
     /// The oldest first.
     pub whole: Vec<Record>,
     pub damaged: Vec<Damaged>,
@@ -74,20 +74,20 @@ pub struct Records {
 
 /// A record that can be opened and says nothing that this program understands.
 #[derive(Debug)]
-pub struct Damaged {
+pub(crate) struct Damaged {
     pub path: PathBuf,
     pub why: String,
 }
 
 impl Damaged {
     /// Moves it to where nobody takes it for a record; yields where.
-    pub fn set_aside(&self, state_folder: &Path) -> io::Result<PathBuf> {
+    pub(crate) fn set_aside(&self, state_folder: &Path) -> io::Result<PathBuf> {
         let job = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         damaged::set_aside(state_folder, &self.path, &format!("{job}.{RECORD}"))
     }
 }
 
-pub fn all(state_folder: &Path) -> Result<Records, RecordError> {
+pub(crate) fn all(state_folder: &Path) -> Result<Records, RecordError> {
     let folder = paths::records(state_folder);
     let folder_error = |error| RecordError::Folder(folder.clone(), error);
     let mut records = Records::default();

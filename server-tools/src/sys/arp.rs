@@ -15,7 +15,7 @@ use super::interface::Interface;
 use super::packet::PacketSocket;
 
 /// EtherType of ARP (RFC 826).
-pub const ETHERTYPE: u16 = 0x0806;
+pub(crate) const ETHERTYPE: u16 = 0x0806;
 /// Hardware type Ethernet, protocol type IPv4, six and four bytes of address (RFC 826).
 const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 const REQUEST: [u8; 2] = [0, 1];
@@ -24,7 +24,7 @@ const FRAME_LENGTH: usize = 42;
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The address that was asked for.
     pub ip: Ipv4Addr,
     pub mac: MacAddress,
@@ -32,27 +32,27 @@ pub struct Answer {
 
 /// Asks and listens on one interface.
 #[derive(Debug)]
-pub struct Arp {
+pub(crate) struct Arp {
     /// The socket, to be polled.
     pub socket: PacketSocket,
     interface: Interface,
 }
 
 impl Arp {
-    pub fn open(interface: &Interface) -> io::Result<Self> {
+    pub(crate) fn open(interface: &Interface) -> io::Result<Self> {
         let socket = PacketSocket::open(interface.index, ETHERTYPE)?;
         Ok(Self { socket, interface: interface.clone() })
     }
 
     /// Asks everybody who has this address.
-    pub fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
+    pub(crate) fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
         // Without an own address it is a probe, which is answered all the same (RFC 5227 §2.1.1).
         let own = self.interface.address.map_or(Ipv4Addr::UNSPECIFIED, |(own, _)| own);
         self.socket.send(&request(self.interface.mac, own, ip))
     }
 
     /// Asks until somebody has said to have this address; none if nobody has by then.
-    pub fn find(&self, ip: Ipv4Addr, patience: Duration) -> Option<MacAddress> {
+    pub(crate) fn find(&self, ip: Ipv4Addr, patience: Duration) -> Option<MacAddress> {
         let deadline = clock::uptime() + patience;
         while clock::uptime() < deadline {
             // Nobody answers a question that was not sent, and so it goes on until the deadline.
@@ -71,7 +71,7 @@ impl Arp {
     }
 
     /// The next machine that has said its address; none if nobody has spoken.
-    pub fn answer(&self) -> io::Result<Option<Answer>> {
+    pub(crate) fn answer(&self) -> io::Result<Option<Answer>> {
         let mut buffer = [0; 256];
         while let Some(frame) = self.socket.receive(&mut buffer)? {
             if let Some(answer) = spoken(frame) {

@@ -19,17 +19,17 @@ const ACL: &CStr = c"system.posix_acl_access";
 /// Those that speak of a file's contents, which the kernel makes anew.
 const OF_CONTENTS: [&CStr; 2] = [c"security.ima", c"security.evm"];
 
-pub fn copy_owner(like: &Path, file: &File) -> io::Result<()> {
+pub(crate) fn copy_owner(like: &Path, file: &File) -> io::Result<()> {
     let like = fs::metadata(like)?;
     fchown(file, Some(like.uid()), Some(like.gid()))
 }
 
-pub fn copy_mode(like: &Path, file: &File) -> io::Result<()> {
+pub(crate) fn copy_mode(like: &Path, file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(fs::metadata(like)?.mode() & 0o7777))
 }
 
 /// All others. To be called last: a list sets the mode's bits too.
-pub fn copy_extended(like: &Path, file: &File) -> io::Result<()> {
+pub(crate) fn copy_extended(like: &Path, file: &File) -> io::Result<()> {
     let names = names(like)?;
     if !names.iter().any(|name| name.as_c_str() == ACL) {
         match fremovexattr(file, ACL) {

@@ -6,14 +6,14 @@ use ghost_contract::UnixTime;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Now, by the calendar; the beginning of 1970 if the clock stands before it.
-pub fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixTime::from_millis(0).plus(since)
 }
 
 /// How long this machine has been up, sleep included: a clock that nobody can set (clock_gettime(2),
 /// `CLOCK_BOOTTIME`). Deadlines are kept by it.
-pub fn uptime() -> Duration {
+pub(crate) fn uptime() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();

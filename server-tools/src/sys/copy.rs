@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, mknodat, ut
 
 /// Copies `from` to `to`, which must not be there yet. What `leave_out` says of a path below `from` stays away;
 /// folders that it leaves out are made empty, since programs expect them.
-pub fn folder(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> anyhow::Result<()> {
+pub(crate) fn folder(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> anyhow::Result<()> {
     let mut copy = Copy { root: from, leave_out, links: HashMap::new() };
     copy.entry(from, to)
 }
@@ -150,7 +150,7 @@ fn extended_attributes(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Puts a whole folder where another may be, in one step where the file system can, and gives back where the
 /// other is now.
-pub fn put_in_place(new: &Path, place: &Path) -> io::Result<Option<PathBuf>> {
+pub(crate) fn put_in_place(new: &Path, place: &Path) -> io::Result<Option<PathBuf>> {
     use rustix::fs::{RenameFlags, renameat_with};
     match renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE) {
         Ok(()) => return Ok(Some(new.to_owned())),

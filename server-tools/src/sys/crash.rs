@@ -10,7 +10,7 @@ pub const fn point(_name: &str) {}
 /// A place with this name is reached. `GHOSTCTL_CRASH_AT=NAME:N` kills the process with SIGKILL the Nth time;
 /// `GHOSTCTL_PANIC_AT=NAME` panics there once; `GHOSTCTL_CRASH_LOG=FILE` collects the names of all places that were passed.
 #[cfg(feature = "crash-points")]
-pub fn point(name: &str) {
+pub(crate) fn point(name: &str) {
     use std::io::Write;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     static PANICKED: AtomicBool = AtomicBool::new(false);

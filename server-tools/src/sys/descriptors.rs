@@ -9,7 +9,7 @@ use crate::exit::{Exit, WithExit};
 const BESIDES: u64 = 100;
 
 /// Makes room for so many jobs, each with a file of its own, or says that there is none.
-pub fn make_room_for(jobs: usize) -> anyhow::Result<()> {
+pub(crate) fn make_room_for(jobs: usize) -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     // Where it may not be raised, what there is may be enough.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// What is left of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiskSpace {
+pub(crate) struct DiskSpace {
     /// What may still be written, bytes.
     pub free: u64,
     /// What it holds altogether, bytes.
@@ -15,7 +15,7 @@ pub struct DiskSpace {
 }
 
 /// The room on the file system that holds this path.
-pub fn of(path: &Path) -> io::Result<DiskSpace> {
+pub(crate) fn of(path: &Path) -> io::Result<DiskSpace> {
     let found = rustix::fs::statvfs(path)?;
     Ok(DiskSpace {
         free: found.f_bavail.saturating_mul(found.f_frsize),

@@ -22,7 +22,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 const DEPTH: usize = 16;
 
 /// What the name of a file begins with that is to replace another.
-pub const BESIDE: &str = ".new-";
+pub(crate) const BESIDE: &str = ".new-";
 
 #[derive(Debug)]
 pub struct Folder(OwnedFd);
@@ -248,7 +248,7 @@ impl Folder {
 
 /// Writes a file's bytes to the disk and forgets them in memory, so that reading them again shows what the disk
 /// kept and not what was written.
-pub fn settle(file: &File) -> io::Result<()> {
+pub(crate) fn settle(file: &File) -> io::Result<()> {
     file.sync_all()?;
     match fadvise(file, 0, None, Advice::DontNeed) {
         Ok(()) | Err(Errno::INVAL | Errno::NOSYS) => Ok(()),

@@ -27,26 +27,26 @@ const ASK_EVERY: Duration = Duration::from_millis(300);
 
 /// Asks and listens, wherever the routes lead.
 #[derive(Debug)]
-pub struct Icmp {
+pub(crate) struct Icmp {
     socket: OwnedFd,
     identifier: [u8; 2],
 }
 
 impl Icmp {
-    pub fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(ipproto::ICMP))?;
         Ok(Self { socket, identifier: random::bytes()? })
     }
 
     /// Asks this address for an echo.
-    pub fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
+    pub(crate) fn ask(&self, ip: Ipv4Addr) -> io::Result<()> {
         sendto(&self.socket, &echo(self.identifier), SendFlags::empty(), &SocketAddr::from((ip, 0)))?;
         Ok(())
     }
 
     /// Asks until this address has answered; whether it has by then.
-    pub fn find(&self, ip: Ipv4Addr, patience: Duration) -> bool {
+    pub(crate) fn find(&self, ip: Ipv4Addr, patience: Duration) -> bool {
         let deadline = clock::uptime() + patience;
         while clock::uptime() < deadline {
             // Nobody answers a question that was not sent, and so it goes on until the deadline.
@@ -64,7 +64,7 @@ impl Icmp {
     }
 
     /// The next address that has answered; none if nobody has.
-    pub fn answer(&self) -> io::Result<Option<Ipv4Addr>> {
+    pub(crate) fn answer(&self) -> io::Result<Option<Ipv4Addr>> {
         let mut buffer = [0; 256];
         loop {
             let length = match recv(&self.socket, &mut buffer, RecvFlags::empty()) {

@@ -74,7 +74,7 @@ impl Lock {
 }
 
 /// Locks an open file if nobody else has it. False: somebody has.
-pub fn try_alone(file: &File) -> io::Result<bool> {
+pub(crate) fn try_alone(file: &File) -> io::Result<bool> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 const OPTIONS: &str = "ro,nodev,nosuid,noexec";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// The kernel, over a loop device that goes when it is unmounted.
     Kernel {
         /// The file system's name there.
@@ -25,7 +25,7 @@ pub enum Way {
 }
 
 /// Mounts the file system in a file.
-pub fn mount(way: Way, file: &Path, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn mount(way: Way, file: &Path, folder: &Path) -> anyhow::Result<()> {
     let mut command = match way {
         Way::Kernel { kind, options } => {
             let mut command = Command::new("mount");
@@ -42,12 +42,12 @@ pub fn mount(way: Way, file: &Path, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Unmounts what is mounted there.
-pub fn unmount(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn unmount(folder: &Path) -> anyhow::Result<()> {
     run(Command::new("umount").arg("--").arg(folder))
 }
 
 /// Whether something is mounted there.
-pub fn is_mounted(folder: &Path) -> anyhow::Result<bool> {
+pub(crate) fn is_mounted(folder: &Path) -> anyhow::Result<bool> {
     let mounts = fs::read("/proc/self/mountinfo").context("cannot read the list of mounts")?;
     Ok(mount_points(&mounts).any(|point| point == folder))
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, UdpSocket};
 
 /// Only an own address can be bound to (bind(2), `EADDRNOTAVAIL`). Nothing is sent.
-pub fn is_own(address: IpAddr) -> bool {
+pub(crate) fn is_own(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 

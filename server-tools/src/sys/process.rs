@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// A process. A number is given to another one later; with the time of its start it is the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub(crate) struct Identity {
     pub pid: u32,
     /// Since the machine's start, in the kernel's clock ticks.
     started: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
+pub(crate) struct Process {
     pub identity: Identity,
     /// What it was called with, its own name first.
     pub arguments: Vec<OsString>,
@@ -23,7 +23,7 @@ pub struct Process {
 }
 
 /// All processes of this name in the network that this one is in: another network has a server of its own.
-pub fn named(name: &str) -> Vec<Process> {
+pub(crate) fn named(name: &str) -> Vec<Process> {
     let here = fs::read_link("/proc/self/ns/net").ok();
     let Ok(listed) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The program's file; a name without a slash is looked for in `path`, folders between colons.
-pub fn find(program: &str, path: &OsStr) -> io::Result<PathBuf> {
+pub(crate) fn find(program: &str, path: &OsStr) -> io::Result<PathBuf> {
     if program.contains('/') {
         let file = PathBuf::from(program);
         return executable(&file).map(|()| file);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-pub fn bytes<const N: usize>() -> io::Result<[u8; N]> {
+pub(crate) fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     let mut filled = 0;
     while filled < N {

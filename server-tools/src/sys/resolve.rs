@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// An address of this name, an IPv4 one if there is.
-pub fn address_of(name: &str, deadline: Duration) -> io::Result<IpAddr> {
+pub(crate) fn address_of(name: &str, deadline: Duration) -> io::Result<IpAddr> {
     let (answer, waiting) = mpsc::channel();
     let name = name.to_owned();
     std::thread::spawn(move || {

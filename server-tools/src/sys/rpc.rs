@@ -10,14 +10,14 @@ use anyhow::{Context as _, bail};
 
 /// A program and the version of it that is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Program {
+pub(crate) struct Program {
     /// Its number, as in /etc/rpc.
     pub number: u32,
     pub version: u32,
 }
 
 /// The procedure that every program has and that does nothing (RFC 5531 §12).
-pub const NULL: u32 = 0;
+pub(crate) const NULL: u32 = 0;
 /// A list of a thousand exports is shorter.
 const LARGEST_REPLY: usize = 1 << 20;
 /// Set in the length of the last fragment of a record (RFC 5531 §11).
@@ -30,7 +30,7 @@ const ACCEPTED: u32 = 0;
 const TRANSACTION: u32 = 0x6768_7374;
 
 /// Calls a procedure. The arguments are unsigned numbers, which is all that we ever ask with.
-pub fn call(
+pub(crate) fn call(
     at: SocketAddr,
     program: Program,
     procedure: u32,
@@ -105,13 +105,13 @@ fn request(program: Program, procedure: u32, arguments: &[u32]) -> Vec<u8> {
 }
 
 /// The first number of some XDR, and the rest.
-pub fn number(xdr: &[u8]) -> Option<(u32, &[u8])> {
+pub(crate) fn number(xdr: &[u8]) -> Option<(u32, &[u8])> {
     let (word, rest) = xdr.split_first_chunk()?;
     Some((u32::from_be_bytes(*word), rest))
 }
 
 /// The first string of some XDR, and the rest: a length, the bytes, and zeros up to a multiple of four.
-pub fn string(xdr: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn string(xdr: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = number(xdr)?;
     let length = usize::try_from(length).ok()?;
     Some((rest.get(..length)?, rest.get(length.checked_next_multiple_of(4)?..)?))

@@ -18,7 +18,7 @@ const WORDS_KEPT: u64 = 2_000;
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
+pub(crate) enum ServiceError {
     /// There is nothing to run.
     #[error("cannot start '{0}'")]
     Start(String, #[source] io::Error),
@@ -39,7 +39,7 @@ fn said(words: &str) -> String {
 
 /// Runs the words as a command and waits for it. What it leaves in the background, as service scripts do, is not
 /// waited for.
-pub fn run(words: &[String], deadline: Duration) -> Result<String, ServiceError> {
+pub(crate) fn run(words: &[String], deadline: Duration) -> Result<String, ServiceError> {
     let line = words.join(" ");
     let start_error = |error| ServiceError::Start(line.clone(), error);
     let (program, arguments) =

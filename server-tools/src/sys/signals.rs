@@ -12,13 +12,13 @@ const STOPS: [(i32, &str); 4] =
 
 /// Becomes readable when a signal has come.
 #[derive(Debug)]
-pub struct Stops {
+pub(crate) struct Stops {
     pipes: Vec<(UnixStream, &'static str)>,
 }
 
 impl Stops {
     /// From now on these signals no longer end the program, but are told here.
-    pub fn watch() -> io::Result<Self> {
+    pub(crate) fn watch() -> io::Result<Self> {
         let mut pipes = Vec::new();
         for (signal, name) in STOPS {
             let (read, write) = UnixStream::pair()?;
@@ -29,12 +29,12 @@ impl Stops {
         Ok(Self { pipes })
     }
 
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.pipes.iter().map(|(pipe, _)| pipe.as_fd())
     }
 
     /// The name of a signal that has come since the last call, if any.
-    pub fn take(&mut self) -> Option<&'static str> {
+    pub(crate) fn take(&mut self) -> Option<&'static str> {
         let mut bytes = [0; 64];
         self.pipes
             .iter_mut()

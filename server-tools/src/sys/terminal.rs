@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const QUESTION: &[u8] = b"\x1b[c";
 
 /// The terminal's answer to the question for its attributes; empty if it gives none or nobody sits there.
-pub fn attributes() -> Vec<u8> {
+pub(crate) fn attributes() -> Vec<u8> {
     if !io::stdout().is_terminal() {
         return Vec::new();
     }
@@ -24,14 +24,14 @@ pub fn attributes() -> Vec<u8> {
 }
 
 /// Rows and columns of the terminal that standard output is; those of the oldest ones if it does not say.
-pub fn size() -> (usize, usize) {
+pub(crate) fn size() -> (usize, usize) {
     let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
     size.map_or((24, 80), |size| (size.ws_row.into(), size.ws_col.into()))
 }
 
 /// Writes some of the bytes to standard output, at least one, past what the standard library holds back. Waits for as long as
 /// nothing is taken.
-pub fn write_some(bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_some(bytes: &[u8]) -> io::Result<usize> {
     loop {
         match rustix::io::write(io::stdout(), bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 /// The port that a TFTP server listens on (RFC 1350 §4).
-pub const PORT: u16 = 69;
+pub(crate) const PORT: u16 = 69;
 /// The bytes of a block without options (RFC 1350 §2).
-pub const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 /// How often the question is repeated within the deadline: UDP loses packets.
 const TRIES: u32 = 4;
 
@@ -20,7 +20,7 @@ const ERROR: [u8; 2] = [0, 5];
 const ENOUGH: [u8; 5] = [0, 5, 0, 0, 0];
 
 /// The first block of a file: 512 bytes, or all if there are fewer.
-pub fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> anyhow::Result<Vec<u8>> {
     match ask(at, file, deadline).with_context(|| format!("cannot ask the TFTP server at {at}"))? {
         Some(Ok(block)) => Ok(block),
         Some(Err(message)) => bail!("the TFTP server at {at} refuses: {message}"),

@@ -11,20 +11,20 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
 /// What becomes readable when something was written.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     inotify: Inotify,
 }
 
 /// One folder that is watched.
-pub type Watched = WatchDescriptor;
+pub(crate) type Watched = WatchDescriptor;
 
 impl Watch {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { inotify: Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)? })
     }
 
     /// Watches the files of a folder as well.
-    pub fn add(&self, folder: &Path) -> io::Result<Watched> {
+    pub(crate) fn add(&self, folder: &Path) -> io::Result<Watched> {
         let flags = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_DELETE
@@ -33,7 +33,7 @@ impl Watch {
     }
 
     /// The folders in which something was written since the last call.
-    pub fn take(&self) -> io::Result<Vec<Watched>> {
+    pub(crate) fn take(&self) -> io::Result<Vec<Watched>> {
         match self.inotify.read_events() {
             Ok(events) => Ok(events.into_iter().map(|event| event.wd).collect()),
             Err(nix::Error::EAGAIN) => Ok(Vec::new()),

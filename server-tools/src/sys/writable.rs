@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 /// Makes a file in the folder and takes it away again.
-pub fn probe(folder: &Path) -> io::Result<()> {
+pub(crate) fn probe(folder: &Path) -> io::Result<()> {
     let file = folder.join(format!(".ghostctl-probe-{}", std::process::id()));
     File::options().write(true).create_new(true).open(&file)?;
     fs::remove_file(file)

@@ -8,7 +8,7 @@ use crate::job::{Phase, Step, Swapping};
 
 /// What an entry's lines say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     pub begun: Begun,
     /// When the job came to which phase.
     pub phases: Vec<(Phase, UnixTime)>,
@@ -24,7 +24,7 @@ pub struct State {
 
 /// What is known of the client of a job that has lost its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientState {
+pub(crate) enum ClientState {
     /// It has its order, has not said that it is done, and answers on the network.
     AtWork,
     /// It said that it succeeded, and powered off.
@@ -34,7 +34,7 @@ pub enum ClientState {
 
 impl State {
     /// What these lines say; none if not even the first one is whole: then nothing was done.
-    pub fn of(lines: &[Line]) -> Option<Self> {
+    pub(crate) fn of(lines: &[Line]) -> Option<Self> {
         let Some((Line::Begun(begun), rest)) = lines.split_first() else { return None };
         let mut state = Self {
             begun: begun.clone(),
@@ -69,7 +69,7 @@ impl State {
 
     /// What is left to do so that nothing of the job remains outside it. A step that was intended may have
     /// happened; undoing what did not happen changes nothing.
-    pub fn left_over(&self, client: ClientState) -> Vec<Step> {
+    pub(crate) fn left_over(&self, client: ClientState) -> Vec<Step> {
         let did = |step| self.done.contains(&step);
         let mut steps = Vec::new();
         if self.swapping.is_left() {

@@ -15,11 +15,11 @@ use crate::dhcp::Swap;
 use crate::job::{Identity, Phase, Step};
 
 /// The version of what is written. Version 1 had no checksums and said nothing of itself.
-pub const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 
 /// The first line of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
+pub(crate) struct Begun {
     #[serde(default = "first_version")]
     pub version: u32,
     #[serde(flatten)]
@@ -48,7 +48,7 @@ const fn first_version() -> u32 {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
-pub enum Line {
+pub(crate) enum Line {
     Begun(Begun),
     /// A step is about to be done.
     Intends {
@@ -70,7 +70,7 @@ pub enum Line {
 
 impl Line {
     /// The line with its checksum, as it stands in the file.
-    pub fn to_text(&self) -> serde_json::Result<String> {
+    pub(crate) fn to_text(&self) -> serde_json::Result<String> {
         let json = serde_json::to_string(self)?;
         let sum = sum(&json);
         Ok(format!("{json} {sum}\n"))
@@ -79,7 +79,7 @@ impl Line {
 
 /// What an entry holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// The lines that can be read.
     pub lines: Vec<Line>,
     /// Why not everything can be, if so.
@@ -87,7 +87,7 @@ pub struct Contents {
 }
 
 /// Reads an entry.
-pub fn read(bytes: &[u8]) -> Contents {
+pub(crate) fn read(bytes: &[u8]) -> Contents {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let (whole, torn) = bytes.split_at(whole);
     let mut contents = Contents::default();
