@@ -1,7 +1,7 @@
 //! The administrator's command on the boot server.
 //!
-//! [`cli`] says what can be asked for, [`verbs`] does it. A job is decided in [`job`], driven and performed in
-//! [`runner`]; what touches the system is in [`sys`].
+//! [`cli`] has the verbs and flags, [`verbs`] does what they ask for. A job is decided in [`job`], and driven and performed in
+//! `runner`. Only [`sys`] makes system calls.
 
 pub(crate) mod calendar;
 pub mod catalog;

@@ -1,6 +1,6 @@
 //! The manifest: what a generation consists of. One JSON file in its folder, written by the server only.
 //!
-//! Pure: bytes and values. What is on the disk is compared with it in [`super::check`].
+//! Pure: bytes and values. `check` compares it with what is on the disk.
 //!
 //! Checksums are SHA-256 and not BLAKE3, although BLAKE3 is faster: an administrator can check an image with
 //! `sha256sum`, which every system has, years from now and without this program:

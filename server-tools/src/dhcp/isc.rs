@@ -4,7 +4,7 @@
 //! bytes ──lexer──▶ tokens ──tree──▶ statements ──table──▶ hosts ──▶ a usable host, or what is wrong with it
 //! ```
 //!
-//! Every byte is kept: tokens and statements are stretches of the input, never copies of it. Only [`server`] opens files;
+//! Every byte is kept: tokens and statements are stretches of the input, never copies of it. Only `server` opens files;
 //! whoever reads a table says what an `include` holds. What dhcpd itself makes of odd input was tried with dhcpd 4.4.3 and
 //! stands at the place where it matters.
 
