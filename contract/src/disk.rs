@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::text_form;
+
 /// Which disks of a client a job is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -94,19 +96,7 @@ impl fmt::Display for DiskChoice {
     }
 }
 
-impl TryFrom<String> for DiskChoice {
-    type Error = DiskChoiceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<DiskChoice> for String {
-    fn from(choice: DiskChoice) -> Self {
-        choice.to_string()
-    }
-}
+text_form!(DiskChoice, |choice| choice.to_string());
 
 #[cfg(test)]
 mod tests {

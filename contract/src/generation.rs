@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::text_form;
+
 /// The folder name of a generation: the name of the job that made it. Safe as one component of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -36,16 +38,4 @@ impl fmt::Display for Generation {
     }
 }
 
-impl TryFrom<String> for Generation {
-    type Error = crate::job::JobError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Generation> for String {
-    fn from(generation: Generation) -> Self {
-        generation.0.into()
-    }
-}
+text_form!(Generation, |generation| generation.0.into());

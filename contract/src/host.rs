@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::text_form;
+
 /// A host name that is safe to use as one component of a path.
 ///
 /// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit; so it can never be `..` or hold a slash. Each label has
@@ -74,19 +76,7 @@ impl fmt::Display for HostName {
     }
 }
 
-impl TryFrom<String> for HostName {
-    type Error = HostNameError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<HostName> for String {
-    fn from(name: HostName) -> Self {
-        name.0
-    }
-}
+text_form!(HostName, |name| name.0);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::text_form;
+
 /// The name of one job: `20260123-142501-4f3a`, its start (UTC) and four random digits, so that jobs sort
 /// by time and two that start in the same second differ. Safe as one component of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,33 +77,8 @@ impl fmt::Display for JobId {
     }
 }
 
-impl TryFrom<String> for JobId {
-    type Error = JobError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for Nonce {
-    type Error = JobError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<JobId> for String {
-    fn from(id: JobId) -> Self {
-        id.0
-    }
-}
-
-impl From<Nonce> for String {
-    fn from(nonce: Nonce) -> Self {
-        nonce.0
-    }
-}
+text_form!(JobId, |id| id.0);
+text_form!(Nonce, |nonce| nonce.0);
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,7 @@ pub mod order;
 pub mod report;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+mod text;
 pub mod time;
 
 pub use disk::DiskChoice;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::text_form;
+
 /// A 48-bit Ethernet address. Ordered and compared as bytes, so letter case never matters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -79,19 +81,7 @@ impl fmt::Debug for MacAddress {
     }
 }
 
-impl TryFrom<String> for MacAddress {
-    type Error = MacAddressError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<MacAddress> for String {
-    fn from(mac: MacAddress) -> Self {
-        mac.to_string()
-    }
-}
+text_form!(MacAddress, |mac| mac.to_string());
 
 #[cfg(test)]
 mod tests {
