@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Sha256([u8; 32]);
 
-/// What is not a checksum.
+/// A text that is not a checksum.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a SHA-256 checksum: it must be 64 hexadecimal digits")]
 pub struct NotASha256(String);

@@ -35,7 +35,7 @@ pub struct DiskChoiceError(String);
 /// What a choice has to look like.
 pub const WANTED: &str = "first, all, /dev/NAME, serial:NUMBER or size:500G";
 
-/// What may stand behind a size. Two letters come before one, of which they are an end.
+/// The units of a size.
 const UNITS: [(&str, u64); 8] = [
     ("Ki", 1 << 10),
     ("Mi", 1 << 20),

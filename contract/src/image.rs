@@ -30,7 +30,7 @@ pub use settings::{DirtyNtfs, Discard, LargerDisk, LinuxSettings, OnReadError, R
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;
 
-/// What is kept of one disk.
+/// What `disk.json` says: one disk, and how it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskImage {
     /// The version of the format, [`VERSION`] when written.

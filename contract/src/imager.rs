@@ -75,8 +75,8 @@ impl ImagerName {
     pub const WANTED: &str = "an imager: linux, dosbox-x and dosemu are";
     const ALL: [Self; 3] = [Self::Linux, Self::DosboxX, Self::Dosemu];
 
-    /// The imager of an administrator who has not set one. Whoever has put the HOWTO's template floppy into the base
-    /// root has Ghost, and wants to go on with it; everybody else has nothing but the Linux imager.
+    /// The imager if none is set. An administrator who has put the HOWTO's template floppy into the base
+    /// root has Ghost and wants to go on with it; all others have only the Linux imager.
     pub const fn without_a_setting(has_template_floppy: bool) -> Self {
         if has_template_floppy { Self::DosboxX } else { Self::Linux }
     }

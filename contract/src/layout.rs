@@ -57,7 +57,7 @@ pub fn tree_var(ip: Ipv4Addr) -> String {
     format!("{ip}var")
 }
 
-/// The claim of a job's order, below a client's `/var`. Whoever creates it, and only that one, obeys.
+/// The claim of a job's order, below a client's `/var`. Only the client that creates it obeys the order.
 pub fn claim(job: &JobId) -> PathBuf {
     Path::new(CLAIMS).join(job.as_str())
 }

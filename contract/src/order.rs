@@ -36,7 +36,7 @@ pub struct Order {
     pub mode: Mode,
     /// When it was written, by the server's clock.
     pub issued: UnixTime,
-    /// From when on nobody may obey it, by the server's clock.
+    /// When it becomes invalid, by the server's clock.
     pub expires: UnixTime,
     /// Where images are kept; the client must find the nonce there.
     pub store: Option<ImageStore>,

@@ -46,7 +46,7 @@ pub enum Event {
         /// The client's name in the host table.
         host: HostName,
     },
-    /// A flag on the kernel command line that nobody knows.
+    /// An unknown flag on the kernel command line.
     UnknownFlag {
         /// The flag as it stands on the command line.
         flag: String,
@@ -171,7 +171,7 @@ pub enum Event {
         #[serde(with = "seconds")]
         idle: Duration,
     },
-    /// Somebody asked the client to stop: a signal, or Ctrl-Alt-Del.
+    /// The client was asked to stop: by a signal, Ctrl-Alt-Del, or `ghostctl cancel`.
     StopRequested {
         /// The signal's name, or `Ctrl-Alt-Del`.
         by: String,

@@ -49,7 +49,7 @@ pub fn order(mode: Mode) -> Order {
     }
 }
 
-/// A stream of so many bytes in one piece of nine, whose checksum is this byte again and again.
+/// A stream of this length, in one piece of nine bytes whose checksum repeats this byte.
 pub fn stream(file: &str, sum: u8, length: u64) -> Stream {
     Stream { length, pieces: vec![Piece { file: file.to_owned(), size: 9, sha256: Sha256::new([sum; 32]) }] }
 }

@@ -41,7 +41,7 @@ impl BootStep {
     }
 }
 
-/// What is done before anything is known. An initramfs may have mounted these already.
+/// The steps that need no options. An initramfs may have mounted these already.
 pub(crate) fn first_steps() -> Vec<BootStep> {
     let no_programs = vec![MountFlag::NoSuid, MountFlag::NoExec, MountFlag::NoDev];
     let kernel = |kind: &str, target: &str, flags: Vec<MountFlag>, options: &str| {

@@ -18,7 +18,7 @@ pub(crate) enum RequestedMode {
     None,
     /// This one, instead of the order's.
     Mode(Mode),
-    /// A word that is no mode. Nothing may be done then: whoever wrote it meant something else than the order.
+    /// A word that is not a mode. Then nothing may be done, because the order's mode is not what was asked for.
     Unreadable(String),
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct BootOptions {
     /// `BOOTIF`: the address of the interface that the boot loader used (pxelinux, `IPAPPEND 2`).
     pub boot_interface: Option<MacAddress>,
     pub nfs_server: Option<Ipv4Addr>,
-    /// `ghost.` flags that nobody knows, or whose value cannot be read, as they stand there.
+    /// `ghost.` flags that are unknown or have an unreadable value, as written.
     pub unknown: Vec<String>,
 }
 

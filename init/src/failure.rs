@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Failure(String);
 
 impl Failure {
-    /// The failure of which only the words are known.
+    /// A failure that has words and no cause.
     pub fn new(words: impl Into<String>) -> Self {
         Self(words.into())
     }

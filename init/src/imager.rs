@@ -75,7 +75,7 @@ pub(crate) trait Imager: Send + Sync {
         Duration::from_secs(4)
     }
 
-    /// What became of the job and of so many disks, by what it has left. Asked once it has ended.
+    /// Decides from what the imager left how the job ended, for this many disks. Called after it has ended.
     fn judge(&self, mode: Mode, disks: usize, files: &dyn Files) -> anyhow::Result<Judgement>;
 }
 
@@ -168,7 +168,7 @@ pub(crate) struct Launch {
     pub mounts: Vec<Mount>,
     /// Files to be written before, with the folders that they are in.
     pub files: Vec<LaunchFile>,
-    /// Where it writes what has no bound: each is a pipe, of which the beginning and the end are kept.
+    /// Logs of unbounded length. Each is a pipe, and only its beginning and end are kept.
     pub logs: Vec<&'static str>,
     /// That one of these to which its error output goes, and its output where it has no terminal.
     pub errors: &'static str,

@@ -1,6 +1,6 @@
 //! The course of one job on the client, from the first mount to power off.
 //!
-//! Does not know processes, paths or the time: it is told what happened and when, and answers with what to do.
+//! Does not know processes, paths or clocks: events say what happened and when, and the answer is what to do.
 //!
 //! ```text
 //! Booting ─▶ ReadingOrder ─▶ Delaying ─▶ Claiming ─▶ OpeningStore ─┬─▶ StartingShellServer ─▶ StartingSleep ─▶ Testing
@@ -59,7 +59,7 @@ pub(crate) enum Event {
     },
     /// The imager and all that it has started are gone.
     ImagerEnded { how: String },
-    /// Somebody wants the machine to go off: at the machine, or at the server by [`Finding::StopAsked`].
+    /// The machine is to go off: asked for at the machine, or at the server by [`Finding::StopAsked`].
     StopRequested { by: String },
     /// The time that [`Session::deadline`] gave has come.
     DeadlinePassed,
@@ -105,7 +105,7 @@ enum Stage {
     Testing(Wait),
     /// The imager is being made ready.
     PreparingImager(Job, Prompts),
-    /// Whether somebody has stopped the job is asked once more, before the imager that is ready touches a disk.
+    /// The last look for the server's stop file, before the imager touches a disk.
     LookingOnceMore(Job, Prompts, (report::Event, Terminal)),
     /// The imager is being started.
     StartingImager(Job, Prompts),

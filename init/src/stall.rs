@@ -142,7 +142,7 @@ impl StallWatch {
         }
     }
 
-    /// Whether so many bytes in that time are movement. No bytes never are, whatever the threshold.
+    /// Whether this many bytes in this time count as movement. No bytes never do, even if the threshold is 0.
     fn is_fast_enough(&self, bytes: u64, gap: Duration) -> bool {
         let needed = u128::from(self.minimum_rate) * gap.as_millis();
         bytes > 0 && u128::from(bytes) * 1000 >= needed

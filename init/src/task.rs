@@ -164,7 +164,7 @@ pub(crate) enum Finding {
     Order(Option<Vec<u8>>),
     /// Of [`Task::Claim`]: this client has it now.
     Claimed,
-    /// Of [`Task::Claim`]: somebody had claimed it before.
+    /// Of [`Task::Claim`]: the order was claimed before.
     AlreadyClaimed,
     /// Of [`Task::LookForStop`]: it wants the job to stop.
     StopAsked,

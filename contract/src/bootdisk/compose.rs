@@ -38,7 +38,7 @@ pub struct Template {
 pub struct Replaced {
     /// `CONFIG.SYS`, or `FDCONFIG.SYS` where FreeDOS reads that.
     pub name: &'static str,
-    /// The line on account of which it was replaced.
+    /// The line because of which it was replaced.
     pub line: String,
 }
 
@@ -75,7 +75,7 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> anyhow::Result<Templ
     Ok(Template { image, free, commands, replaced, files: on_it.into_iter().map(|file| file.path).collect() })
 }
 
-/// Adds to the files what DOS reads before AUTOEXEC.BAT. One that the administrator brings is never replaced.
+/// Adds CONFIG.SYS or FDCONFIG.SYS to the files. A file that the administrator brings is never replaced.
 fn configure(before: &[BootFile], files: &mut Vec<BootFile>) -> anyhow::Result<Option<Replaced>> {
     let is_there = |name: &str| before.iter().chain(files.iter()).any(|file| file.path == name);
     let name = if is_there(FREEDOS_KERNEL) && is_there(FREEDOS_CONFIG) { FREEDOS_CONFIG } else { CONFIG };

@@ -23,7 +23,7 @@ const CTRL_Z: u8 = 0x1A;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Startup {
     pub(super) content: Vec<u8>,
-    /// The line on account of which it was replaced whole.
+    /// The line because of which it was replaced as a whole.
     pub(super) in_the_way: Option<String>,
 }
 

@@ -25,7 +25,7 @@ pub struct Progress {
     pub total: u64,
     /// Bytes a second, over the last samples.
     pub rate: u64,
-    /// Whole seconds until the phase is done; none as long as nobody can tell.
+    /// Whole seconds until the phase is done; none while that is unknown.
     pub eta: Option<u64>,
 }
 

@@ -52,7 +52,7 @@ impl Settling {
         }
     }
 
-    /// Whether no disk is to be expected any more. One that is there now is given the time to settle.
+    /// Whether to stop waiting for disks. A disk that is there now still gets the time to settle.
     pub(crate) fn is_over(&self, now: Duration) -> bool {
         match self.candidates {
             None => now >= LAST_LOOK || now.saturating_sub(self.drivers.1) >= SPIN_UP,

@@ -21,7 +21,7 @@ use crate::disk::BlockDevice;
 
 /// What these keys do when they are pressed together: dosbox-x writes a picture into [`CAPTURES`].
 const PICTURE_KEYS: [KeyCode; 2] = [KeyCode::KEY_F12, KeyCode::KEY_P];
-/// A disk's size is taken down to whole units of so many bytes, seen with version 2025.02.01.
+/// dosbox-x rounds a disk's size down to a multiple of this many bytes (seen with version 2025.02.01).
 const UNIT: u64 = 1024;
 /// What precedes a line of the DOS screen in the log.
 const CONSOLE_LINE: &str = "DOS CON: ";
@@ -54,7 +54,7 @@ struct LaunchProgram {
     code: &'static [u8],
 }
 
-/// So many lines of what DOS programs have written stand for the screen.
+/// How many of the last lines that DOS programs have written are shown as the screen.
 const SCREEN_LINES: usize = 25;
 
 /// A job whose program runs under dosbox-x.

@@ -63,7 +63,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// How the job ended. What a DOS program that was called has done to the disk, nobody can tell.
+    /// How the job ended. If the DOS program was called, it is unknown what it did to the disk.
     pub(crate) fn judge(&self, mode: Mode) -> Judgement {
         let reason = self.fault().or_else(|| self.image_fault(mode));
         let outcome = reason.map_or(Outcome::Succeeded, |reason| Outcome::Failed { reason });
@@ -80,7 +80,7 @@ impl Evidence {
         has(&self.marks, DONE) || self.end.as_ref().is_some_and(says_so)
     }
 
-    /// The error text of the HOWTO's second mark: what is not said of every end.
+    /// The error text in the HOWTO's second mark: its lines without those that every end writes.
     fn text_at_the_end(&self) -> Option<String> {
         let lines = self.end.as_deref()?.lines().filter(|line| !line.to_ascii_lowercase().contains(EXITED));
         Some(in_one_line(&lines.collect::<Vec<_>>().join(" "))).filter(|text| !text.is_empty())

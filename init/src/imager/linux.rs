@@ -121,7 +121,7 @@ struct Evidence {
     result: Option<Vec<u8>>,
     /// How far it was, by its file.
     progress: Option<Vec<u8>>,
-    /// The descriptions of the images, one a disk of the job; none for one that is not there.
+    /// The image descriptions, one for each disk of the job; `None` where the file is missing.
     descriptions: Vec<Option<Vec<u8>>>,
     /// What it said by its error output.
     errors: Vec<u8>,

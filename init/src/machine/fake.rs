@@ -25,7 +25,7 @@ pub(crate) enum Trouble {
     ServerDies,
     /// It ends well, but a child that it starts never does.
     Lasts,
-    /// While it runs, somebody presses Ctrl-Alt-Del; and it never ends.
+    /// It never ends, and Ctrl-Alt-Del is pressed while it runs.
     Stopped,
 }
 

@@ -6,7 +6,7 @@
 //! children ─┘
 //! ```
 //!
-//! Nothing here waits for a file: each task has a thread of its own, and one that hangs is left behind.
+//! Nothing here waits for a file: each task has its own thread, and a thread that hangs is left behind.
 
 mod imaging;
 pub mod monitor;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ghost_contract::report::{Entry, Event, Outcome};
 
-/// So many events are told of, the latest ones. A job has a dozen.
+/// How many of the latest events the page shows. A job has a dozen.
 const MOST_EVENTS: usize = 200;
 
 /// The story of a job so far.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::{Picture, Screen, TrueColour};
 
-/// So many colours fit into a picture with a palette.
+/// How many colours fit into a picture with a palette.
 const PALETTE_LENGTH: usize = 256;
 /// The largest side of a screen that is believed, dots: DRM's limit is 16384 and less on all cards.
 const LARGEST_SIDE: usize = 16384;

@@ -28,7 +28,7 @@ impl History {
         Self { kept, has_first: false, latest: VecDeque::new() }
     }
 
-    /// Takes note of a new screenshot; gives the one that is to be removed now, if any.
+    /// Notes a new screenshot; returns the one to remove now, if any.
     pub(crate) fn add(&mut self, name: String, occasion: Occasion) -> Option<String> {
         let is_first = !std::mem::replace(&mut self.has_first, true);
         if is_first || occasion == Occasion::Event {

@@ -38,7 +38,7 @@ pub(crate) fn decode(vcsa: &[u8], vcsu: Option<&[u8]>) -> anyhow::Result<TextScr
     Ok(TextScreen::new(columns, cells, Some(Cursor { column, row })))
 }
 
-/// The character of a cell, if it is one that can be shown.
+/// The character of a cell; `None` where it cannot be shown.
 fn unicode_at(bytes: &[u8], index: usize) -> Option<char> {
     let bytes = bytes.get(index * 4..)?.first_chunk::<4>()?;
     char::from_u32(u32::from_ne_bytes(*bytes)).filter(|character| !character.is_control())

@@ -71,7 +71,7 @@ impl Session {
         self.overall = turn.now.saturating_add(self.ending_limit).saturating_add(time_for_it);
         let arm = self.interface.as_ref().map(|interface| Task::Arm { interface: interface.name.clone() });
         let farewell = [Farewell::Ask, Farewell::Force].map(Task::EndProcesses);
-        // Whoever ended a restore from outside has not asked yet how far it came.
+        // If a restore was ended from outside, its imager was not judged yet.
         let judge = self.at_stake.as_ref().map(|_disks| Task::JudgeImager);
         let rest = [Task::CloseStore, Task::FlushReport, Task::Sync];
         let tasks =
@@ -126,7 +126,7 @@ impl Session {
                 turn.report(Report::DiskIncomplete { disks });
             }
             if (self.power_switch, self.at_end) == (PowerSwitch::Missing, AtEnd::PowerOff) {
-                // It would halt and stay on, which nobody could tell from being off. Its own system can at least be reached.
+                // It would halt and stay on, which looks like being off from outside. Its own system can at least be reached.
                 self.at_end = AtEnd::Reboot;
                 turn.say(format!("{NO_SWITCH}; booting its own disk instead"));
                 turn.report(Report::CannotPowerOff { reason: NO_SWITCH.to_owned() });

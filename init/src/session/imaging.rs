@@ -127,7 +127,7 @@ impl Session {
         self.go_on_imaging(imaging, turn)
     }
 
-    /// It is known what the imager has done.
+    /// Takes over the judgement of the imager.
     fn judged(&mut self, imaging: &mut Imaging, judgement: Judgement, turn: &mut Turn) {
         let Judgement { outcome, target, remarks } = judgement;
         for remark in remarks {

@@ -62,7 +62,7 @@ impl Screens {
         is_new
     }
 
-    /// One was taken: what is told, and the one that is to be removed now, if any.
+    /// Notes that one was taken. Returns what to report, and which older one to remove, if any.
     pub(super) fn took(
         &mut self,
         name: String,

@@ -62,7 +62,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// How readily programs are ended when memory runs out, unlike PID 1 from which they would have it.
 const ORDINARY: &str = "0";
 
-/// What is told of the end of a child.
+/// Called with how a child ended.
 type Watcher = Box<dyn FnOnce(Departure) + Send>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub enum Left {
     Some,
 }
 
-/// The children that somebody wants to hear of.
+/// The children whose end is to be reported.
 pub struct Children {
     watchers: Mutex<HashMap<Pid, Watcher>>,
     /// Has [`Children::reap`] called once more.
@@ -106,7 +106,7 @@ impl Children {
         let program = name_of(command);
         let (tell, told) = mpsc::channel();
         let pid = self.spawn(command, move |departure| {
-            // Nobody listens any more once the time is over.
+            // After the time limit the receiver is gone; ignore the failed send.
             let _ = tell.send(departure);
         })?;
         match told.recv_timeout(limit) {
@@ -125,7 +125,7 @@ impl Children {
         let mut watchers = match self.watchers.try_lock() {
             Ok(watchers) => watchers,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // A program is being started. Whoever does that wakes us when it is done.
+            // A program is being started; the thread that starts it wakes us afterwards.
             Err(TryLockError::WouldBlock) => return Left::Some,
         };
         loop {

@@ -69,7 +69,7 @@ impl Console {
     }
 }
 
-/// Writes to a terminal. One that has been hung up is opened anew, once: it was the imager's, which has ended.
+/// Writes to a terminal. If it was hung up, because it was the imager's and the imager has ended, opens it again, once.
 fn write(
     devices: &mut Option<OwnedFd>,
     name: &str,

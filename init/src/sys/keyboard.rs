@@ -19,7 +19,7 @@ const NOTICED: Duration = Duration::from_millis(1500);
 /// are buttons, which would make it a mouse or a joystick.
 const LAST_KEY: u16 = 248;
 
-/// A keyboard that is there as long as this is.
+/// A keyboard that exists as long as this value.
 pub(crate) struct Keyboard {
     device: VirtualDevice,
     made: Instant,

@@ -16,7 +16,7 @@ use super::ioctl::{self, size};
 
 /// The folder of the devices, which is also the source's name.
 pub(crate) const DEVICES: &str = "/dev/dri";
-/// So many CRT controllers are looked at; no card has more.
+/// How many CRT controllers are looked at; no card has more.
 const CRTCS: usize = 32;
 #[repr(C)]
 #[derive(Default)]

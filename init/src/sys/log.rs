@@ -16,7 +16,7 @@ use nix::unistd::mkfifo;
 
 use super::{STACK, file};
 
-/// So many bytes are kept of the beginning: settings, and what was wrong with them.
+/// How many bytes of the beginning are kept: settings, and what was wrong with them.
 const HEAD: usize = 64 << 10;
 /// And of the end: what went wrong, and the screen of an emulator that logs what DOS programs write.
 const TAIL: usize = 192 << 10;

@@ -1,4 +1,4 @@
-//! Kernel modules, by way of modprobe(8) from the base root: without udev nobody else loads any.
+//! Kernel modules, by way of modprobe(8) from the base root: without udev, nothing else loads them.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -15,7 +15,7 @@ pub(crate) fn read(etc: &Path) -> anyhow::Result<Finding> {
     file::read(&etc.join(layout::ORDER)).map(Finding::Order)
 }
 
-/// Claims the order of a job below this `/var`: whoever creates the file, and only that one, obeys. NFS version 3 and later
+/// Claims the order of a job below this `/var`: only the client that creates the file obeys. NFS version 3 and later
 /// create exclusively (RFC 1813, 3.3.8).
 pub(crate) fn claim(var: &Path, job: &JobId) -> anyhow::Result<Finding> {
     file::make_folder(&var.join(layout::CLAIMS))?;

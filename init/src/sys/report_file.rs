@@ -51,7 +51,7 @@ impl ReportFile {
 
     /// Hands a line over. Never waits.
     pub(crate) fn append(&self, line: String) {
-        // Without a writer there is nobody to tell; `flush` says so.
+        // Without a writer the line is lost; `flush` reports that.
         let _ = self.requests.send(Request::Append(line));
     }
 
@@ -82,7 +82,7 @@ struct Writer {
 impl Writer {
     fn run(mut self, queue: &Receiver<Request>) {
         for request in queue {
-            // Whoever asked may have given up meanwhile; then the answer is for nobody.
+            // The receiver may have timed out; ignore the failed send.
             match request {
                 Request::Open(tell) => drop(tell.send(self.open())),
                 Request::Append(line) => self.append(&line),

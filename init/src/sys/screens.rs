@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::file;
 
-/// So many older files are compared before a new one is written.
+/// How many older files are compared before a new one is written.
 const COMPARED: usize = 3;
 
 /// Writes one file of a screenshot, or gives the name to an older file with the same content.

@@ -45,7 +45,7 @@ pub(crate) fn start_server(children: &Children, authorized_keys: &[String]) -> a
     }
     let (tell, ended) = mpsc::channel();
     children.spawn(&mut server, move |departure| {
-        // Once the server listens nobody waits for its end.
+        // Once the server listens, nothing waits for its end.
         let _ = tell.send(departure);
     })?;
     wait_until_it_listens(&ended)

@@ -8,7 +8,7 @@ use signal_hook::iterator::Signals;
 
 use super::STACK;
 
-/// A child has ended; or somebody wants the machine to stop, SIGINT being Ctrl-Alt-Del here.
+/// A child has ended, or the machine is to stop (SIGINT is Ctrl-Alt-Del here).
 const WATCHED: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR];
 
 const FAILS: &str = "cannot watch for signals";

@@ -44,7 +44,7 @@ nix::ioctl_read!(
     libc::c_int
 );
 nix::ioctl_readwrite!(
-    /// Have it wait so many seconds; gives back how many it took.
+    /// Sets the number of seconds that it waits; returns the number that it accepted.
     wdioc_settimeout,
     b'W',
     6,
@@ -106,7 +106,7 @@ impl Watchdogs {
             return;
         }
         for watchdog in self.all() {
-            // One that cannot be petted resets the machine, and nobody can do anything about it.
+            // A watchdog that cannot be petted will reset the machine; there is nothing to do about that.
             let _ = (&watchdog.device).write_all(b"\0");
         }
     }
@@ -118,7 +118,7 @@ impl Watchdogs {
             if watchdog.kind.when_leaving() == WhenLeaving::Disarm {
                 let mut stop = WDIOS_DISABLECARD;
                 // SAFETY: the descriptor is open, and the kernel reads one int from where the pointer shows.
-                // One that cannot be stopped must not keep the machine on.
+                // A watchdog that cannot be stopped must not keep the machine on.
                 let _ = unsafe { wdioc_setoptions(watchdog.device.as_raw_fd(), &raw mut stop) };
             }
         }

@@ -60,7 +60,7 @@ fn record(boot: &str, accelerator: Accelerator) -> String {
     format!("{boot}{}\n", accelerator.as_str())
 }
 
-/// Starts `kernel` under KVM with nothing to boot, and sees whether it gets as far as missing that.
+/// Starts `kernel` under KVM without a root file system, and checks that it gets as far as missing one.
 fn linux_starts(kernel: &Path, scratch: &Path) -> io::Result<bool> {
     let console = scratch.join("kvm-trial.log");
     let mut guest = Command::new("qemu-system-x86_64")

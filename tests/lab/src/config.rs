@@ -1,6 +1,6 @@
 //! What a lab consists of: its PCs, where its base root and netboot files come from, its administrator's settings.
 //!
-//! Plain values; whoever brings a lab up fills them in, and the supervisor reads them from the lab's folder.
+//! Plain values: the process that brings a lab up fills them in, and the supervisor reads them from the lab's folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,7 +54,7 @@ pub enum DiskBus {
     SdCard,
 }
 
-/// A disk besides a PC's first one. Its file is made by whoever wants it, before the PC is switched on.
+/// A disk besides a PC's first one. The test makes its file before the PC is switched on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherDisk {
     /// What it is called; its file is `NAME.raw` in the PC's folder.

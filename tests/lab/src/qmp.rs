@@ -60,7 +60,7 @@ impl Monitor {
             if let Some(error) = answer.get("error") {
                 bail!("the PC's monitor refused {command}: {error}");
             }
-            // Anything else is an event, which nobody waits for here.
+            // Anything else is an event; nothing here waits for events.
         }
     }
 

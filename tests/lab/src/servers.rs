@@ -125,7 +125,7 @@ pub(crate) fn start(folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static 
     Ok(HashMap::from([portmapper, nfs, tftp, router]))
 }
 
-/// Starts a server and gives its process, which whoever reaps all children has to reap.
+/// Starts a server and returns its process, which the caller must reap.
 fn daemon(
     folder: &LabFolder,
     program: &'static str,

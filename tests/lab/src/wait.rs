@@ -1,6 +1,6 @@
 //! Waits until a condition holds, with a deadline.
 //!
-//! `LAB_SLOW` stretches every deadline, for machines that are slower than the one that they were set on.
+//! `LAB_SLOW` stretches every deadline, for machines that are slower than the one the deadlines were chosen on.
 
 use std::time::{Duration, Instant};
 

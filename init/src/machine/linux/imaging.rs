@@ -29,7 +29,7 @@ use crate::task::{Farewell, Finding, Glance};
 
 /// How long an imager that was killed may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(4);
-/// So many events wait for the page of screenshots to be written.
+/// How many events are kept until the page of screenshots is written.
 const MOST_HEARD: usize = 1000;
 
 /// The imager that was made ready last.
@@ -51,14 +51,14 @@ struct Ready {
     album: Mutex<Album>,
     /// What its questions are answered with, if it asks any.
     keyboard: Option<Mutex<Keyboard>>,
-    /// The disks that refuse to be written as long as the imager may run.
+    /// The disks that are read-only while the imager may run.
     read_only: Mutex<Vec<ReadOnly>>,
     session: Mutex<Option<Pid>>,
     /// The modes of the terminal that it has, as they were before.
     modes: Option<Modes>,
 }
 
-/// A value that no thread leaves half changed: one that broke while it held it has not harmed it.
+/// Locks a value. A panic in another thread does not matter, because no thread leaves these values half changed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

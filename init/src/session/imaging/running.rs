@@ -158,7 +158,7 @@ impl Imaging {
         }
     }
 
-    /// How long its work has gone on. One of which it is never heard that it has begun counts as begun some time.
+    /// How long its work has gone on. If it never says that it has begun, it counts as begun after [`BEGIN_LIMIT`].
     fn elapsed(&self, now: Duration) -> Duration {
         let begun = self.begun.unwrap_or(self.started.saturating_add(BEGIN_LIMIT));
         now.saturating_sub(begun)
@@ -212,9 +212,9 @@ impl Imaging {
     /// What has moved is reported once more when the imager has ended, however short a time it ran.
     pub(super) fn conclude(&mut self, counters: Counters, turn: &mut Turn) {
         let at = self.elapsed(turn.now);
-        // Without a look at its beginning nobody knows.
+        // Without a look at the beginning, what has moved is unknown.
         let Some(watch) = &mut self.watch else { return };
-        // One that has ended does not stall.
+        // An imager that has ended cannot stall.
         let _verdict = watch.observe(Sample { at, counters }, 0);
         let moved = watch.moved();
         self.report_sample(moved, turn);
@@ -227,7 +227,7 @@ impl Imaging {
         turn.report(Report::Sampled { disk_read, disk_written, received, sent });
     }
 
-    /// Nobody can tell a stalled imager from one that cannot be looked at.
+    /// An imager that cannot be looked at may have stalled, so it is ended after the same time.
     pub(super) fn judge_blindly(&mut self, failure: &Failure, turn: &mut Turn) {
         let blind = turn.now.saturating_sub(self.last_seen);
         if blind >= self.settings.window {

@@ -46,7 +46,7 @@ impl Session {
         }
     }
 
-    /// Nobody has stopped the job before a disk is touched, or nobody can be asked.
+    /// The last look before a disk is touched found no wish to stop, or could not be made.
     pub(in crate::session) fn looked_once_more(
         &mut self,
         job: Job,

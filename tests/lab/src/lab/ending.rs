@@ -14,7 +14,7 @@ use crate::wait::{self, TimedOut};
 /// How long a lab may take to be gone; its processes are gone at once, its thousands of files take 20 s on a slow disk.
 const DOWN: Duration = Duration::from_secs(180);
 
-/// Ends the lab in this folder, whoever brought it up, or removes what a stale one has left.
+/// Ends the lab in this folder, even one of another process, or removes what a stale one has left.
 pub fn end(folder: &LabFolder) -> anyhow::Result<()> {
     if folder.is_up()? {
         let supervisor = folder.supervisor()?;

@@ -52,7 +52,7 @@ impl<'lab> Pc<'lab> {
         self.lab.ask(&Request::SwitchOn(self.config.name.clone())).map(drop)
     }
 
-    /// Presses its power button while it is on: what runs on it is asked to power off.
+    /// Presses its power button while it is on, which asks its system to power off.
     pub fn press_power_button(&self) -> anyhow::Result<()> {
         self.monitor()?.power_button()
     }

@@ -52,7 +52,7 @@ pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> anyhow::Result<Mad
     Ok(Made { control, packets, accelerator, servers })
 }
 
-/// Writes this process's number as it is seen from outside: /proc is still that of outside.
+/// Writes this process's number as the host sees it: /proc is still the host's.
 fn tell_process(folder: &LabFolder) -> io::Result<()> {
     let process = fs::read_link("/proc/self")?;
     fs::write(folder.join("pid"), format!("{}\n", process.display()))
