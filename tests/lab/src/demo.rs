@@ -4,20 +4,22 @@
 //! Each line says who speaks: `ghostctl` to the administrator, john on its serial line, or, after an arrow, the
 //! demonstration about what it does and checks.
 
+mod story;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use ghost_contract::ImagerName;
 use ghost_contract::layout;
 
 use crate::config::{LabConfig, repository, target_folder};
 use crate::lab::{Lab, Pc};
 use crate::magic::Kind;
-use crate::running::Running;
 use crate::stand_in;
-use crate::wait;
+
+use self::story::Story;
 
 /// The PC of the demonstration.
 const PC: &str = "john";
@@ -32,10 +34,6 @@ const DISK_SIZE: u32 = 64;
 const SESSION: Duration = Duration::from_secs(60);
 /// What john says when one can log in, and from then on it waits for the administrator.
 const READY: &str = "root can log in by ssh";
-/// The lines of the console that tell the story; the others are left out.
-const STORY: [&str; 4] = ["PXELINUX", "ghost-init", "OWN-DISK", "panic"];
-/// After so much silence, and again after as much, the demonstration says what it waits for.
-const SILENCE: Duration = Duration::from_secs(15);
 
 /// Shows the job. `program` is the program `lab`.
 pub fn run(program: &Path) -> anyhow::Result<()> {
@@ -73,7 +71,7 @@ fn show_test(lab: &Lab) -> anyhow::Result<PathBuf> {
     let (conf, disk) = (lab.dhcpd_conf()?, john.disk_sha256()?);
     arrow("# ghostctl test john");
     let ghostctl = lab.ghostctl(&["test", PC])?;
-    let mut story = Story { ghostctl: &ghostctl, pc: john, told: 0, heard: 0, silence: Silence::new() };
+    let mut story = Story::new(&ghostctl, john, 0);
     story.until("john to be ready", BOOT, |console| console.contains(READY))?;
 
     if lab.dhcpd_conf()? != conf {
@@ -161,7 +159,7 @@ fn show_job(lab: &Lab, words: &[&str]) -> anyhow::Result<()> {
     let conf = lab.dhcpd_conf()?;
     let ghostctl = lab.ghostctl(words)?;
     let heard = john.whole_console()?.lines().count();
-    Story { ghostctl: &ghostctl, pc: john, told: 0, heard, silence: Silence::new() }.until_ended(IMAGING)?;
+    Story::new(&ghostctl, john, heard).until_ended(IMAGING)?;
     if ghostctl.wait(OFF)? != 0 {
         bail!("the job did not succeed");
     }
@@ -210,96 +208,4 @@ fn session(lab: &Lab, ip: Ipv4Addr, command: &str) -> anyhow::Result<()> {
 
 fn arrow(words: &str) {
     println!("---> {words}");
-}
-
-/// What has been told of the job so far.
-struct Story<'lab> {
-    ghostctl: &'lab Running,
-    pc: Pc<'lab>,
-    told: usize,
-    heard: usize,
-    silence: Silence,
-}
-
-/// How long the demonstration has been waiting, and when it last said something.
-struct Silence {
-    begun: Instant,
-    last: Duration,
-}
-
-impl Silence {
-    fn new() -> Self {
-        Self { begun: Instant::now(), last: Duration::ZERO }
-    }
-
-    /// The line that breaks a silence which has lasted until `now`, counted from the beginning of the wait.
-    fn line(&mut self, now: Duration, spoken: bool, what: &str) -> Option<String> {
-        if !spoken && now < self.last + SILENCE {
-            return None;
-        }
-        self.last = now;
-        (!spoken).then(|| format!("     ... | waiting for {what}, {} s so far", now.as_secs()))
-    }
-}
-
-impl Story<'_> {
-    /// Tells on until the console is as wanted.
-    fn until(&mut self, what: &str, deadline: Duration, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-        let reached = wait::until(what, deadline, || match self.tell(what) {
-            Ok(console) if wanted(&console) => Some(Ok(())),
-            Ok(_) if self.ghostctl.has_ended() => Some(Err(anyhow!("ghostctl ended too early"))),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        });
-        reached?
-    }
-
-    /// Tells on until `ghostctl` has ended.
-    fn until_ended(&mut self, deadline: Duration) -> anyhow::Result<()> {
-        let what = "ghostctl to end";
-        let ended = wait::until(what, deadline, || match (self.ghostctl.has_ended(), self.tell(what)) {
-            (_, Err(error)) => Some(Err(error)),
-            (true, Ok(_)) => Some(Ok(())),
-            (false, Ok(_)) => None,
-        });
-        ended?
-    }
-
-    /// Tells what is new, or now and then what is being waited for, and gives the whole console.
-    fn tell(&mut self, what: &str) -> anyhow::Result<String> {
-        let lines = self.ghostctl.lines();
-        let mut spoken = lines.len() > self.told;
-        lines[self.told..].iter().for_each(|line| println!("ghostctl | {line}"));
-        self.told = lines.len();
-        let console = self.pc.whole_console()?;
-        // Only whole lines, and the last one may not be whole yet.
-        let whole = console.rfind('\n').map_or(0, |end| end + 1);
-        for line in console[..whole].lines().skip(self.heard) {
-            self.heard += 1;
-            if STORY.iter().any(|words| line.contains(words)) {
-                println!("    john | {}", line.trim_end());
-                spoken = true;
-            }
-        }
-        if let Some(line) = self.silence.line(self.silence.begun.elapsed(), spoken, what) {
-            println!("{line}");
-        }
-        Ok(console)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_silence_is_broken_now_and_then_and_a_line_begins_it_anew() {
-        let mut silence = Silence::new();
-        let mut at = |seconds, spoken| silence.line(Duration::from_secs(seconds), spoken, "john");
-        assert_eq!(at(14, false), None);
-        assert_eq!(at(15, false).unwrap(), "     ... | waiting for john, 15 s so far");
-        assert_eq!(at(29, true), None, "a line of the story");
-        assert_eq!(at(43, false), None);
-        assert_eq!(at(44, false).unwrap(), "     ... | waiting for john, 44 s so far");
-    }
 }
