@@ -48,7 +48,7 @@ pub fn editor(input: &[u8]) {
 /// Whatever is read is read the same again, and a complaint can be shown.
 pub fn ghostrc(input: &[u8]) {
     match Ghostrc::parse(Path::new("ghostrc"), input) {
-        Ok(settings) => assert_eq!(Ghostrc::parse(Path::new("ghostrc"), input), Ok(settings)),
+        Ok(settings) => assert_eq!(Ghostrc::parse(Path::new("ghostrc"), input).ok(), Some(settings)),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

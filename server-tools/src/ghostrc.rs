@@ -81,9 +81,11 @@ pub use ghost_contract::ImagerName;
 pub use settings::Settings;
 pub use values::{CommandLine, Export, SecureOn};
 
-use crate::place::Place;
+use anyhow::anyhow;
 use ghost_contract::HostName;
-use shell::Assignment;
+
+use crate::place::Place;
+use shell::{Assignment, Misread};
 
 /// Where the file is, unless the administrator names another.
 pub const PATH: &str = "/etc/ghostrc";
@@ -145,55 +147,14 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Why a file is not a usable `/etc/ghostrc`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GhostrcError {
-    /// Something in the file is wrong.
-    #[error("{place}: {fault}\n{}", place.excerpt())]
-    At { place: Box<Place>, fault: Fault },
-    /// A key of the HOWTO is not there.
-    #[error("{}: {key} is not set; write for example {example}", file.display())]
-    Missing { file: PathBuf, key: &'static str, example: &'static str },
-}
-
-/// What is wrong at a place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A command, or anything else that is not `KEY=VALUE`.
-    #[error("'{0}' is not KEY=VALUE; this file is read, never executed")]
-    NotAnAssignment(String),
-    /// Something that the shell would run, redirect or make an array of.
-    #[error("'{0}' would have to be executed; this file is only read, quote it if it is part of the value")]
-    Executes(char),
-    /// A quote that is not closed on its line.
-    #[error("the quote {0} that begins here is not closed on this line")]
-    OpenQuote(char),
-    /// A backslash that the shell would drop.
-    #[error("a backslash before a letter or a digit; put the value into single quotes")]
-    UnknownEscape,
-    /// A `$` without a name.
-    #[error("'$' is not followed by a name; write '\\$' for the character itself")]
-    NotAName,
-    /// A name that nothing above defines.
-    #[error("{0} is not defined above; names are not taken from the environment")]
-    Undefined(String),
-    /// A tilde that the shell would replace.
-    #[error("'~' is not expanded; write the folder's whole path")]
-    Tilde,
-    /// A value in another character set.
-    #[error("the value is not UTF-8")]
-    NotUtf8,
-    /// A value that its key cannot have.
-    #[error("{key} is '{value}', which is not {wanted}")]
-    Value { key: String, value: String, wanted: &'static str },
-}
-
 impl Ghostrc {
     /// Reads a file; `file` is its name for complaints. Stops at the first thing that is not an assignment or has not the
     /// type that its key needs.
-    pub fn parse(file: &Path, bytes: &[u8]) -> Result<Self, GhostrcError> {
-        let complain =
-            |(offset, fault)| GhostrcError::At { place: Box::new(Place::at(file, bytes, offset)), fault };
+    pub fn parse(file: &Path, bytes: &[u8]) -> anyhow::Result<Self> {
+        let complain = |(offset, fault): Misread| {
+            let place = Place::at(file, bytes, offset);
+            anyhow!("{place}: {fault}\n{}", place.excerpt())
+        };
         let assignments = shell::assignments(bytes).map_err(complain)?;
         let mut draft = keys::Draft::default();
         for assignment in assignments {

@@ -7,9 +7,11 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::anyhow;
+
 use super::settings::TIME;
 use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface};
-use super::{Assignment, DHCPD_CONF, Fault, Ghostrc, GhostrcError, Override, Settings, Warning};
+use super::{Assignment, DHCPD_CONF, Ghostrc, Override, Settings, Warning};
 
 /// The keys that hold for the boot server as a whole.
 pub(super) const SERVER_KEYS: [&str; 11] = [
@@ -51,7 +53,7 @@ const COMMAND: &str = "a command line of words between blanks, without quotes";
 
 impl Draft {
     /// Takes one assignment. Returns the key and ours that it looks like, if it is not one of ours.
-    pub(super) fn take(&mut self, assignment: Assignment) -> Result<Option<(String, &'static str)>, Fault> {
+    pub(super) fn take(&mut self, assignment: Assignment) -> Result<Option<(String, &'static str)>, String> {
         let Assignment { key, value, .. } = assignment;
         self.variables.insert(key.clone(), value.clone());
         let taken = if SERVER_KEYS.contains(&key.as_str()) {
@@ -65,7 +67,7 @@ impl Draft {
         } else {
             return Ok(misspelt(&key).map(|meant| (key, meant)));
         };
-        taken.map(|()| None).map_err(|wanted| Fault::Value { key, value, wanted })
+        taken.map(|()| None).map_err(|wanted| format!("{key} is '{value}', which is not {wanted}"))
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
@@ -88,8 +90,9 @@ impl Draft {
     }
 
     /// All together, once the file is at its end: some settings come from others.
-    pub(super) fn finish(mut self, file: &Path) -> Result<Ghostrc, GhostrcError> {
-        let missing = |key, example| GhostrcError::Missing { file: file.to_owned(), key, example };
+    pub(super) fn finish(mut self, file: &Path) -> anyhow::Result<Ghostrc> {
+        let missing =
+            |key, example| anyhow!("{}: {key} is not set; write for example {example}", file.display());
         let boot_server = self.boot_server.ok_or_else(|| missing("PXEADDR", "PXEADDR=192.168.7.1"))?;
         let base_root = self.base_root.ok_or_else(|| missing("PXEBASE", "PXEBASE=/tftpboot/root"))?;
         let store_folder = self.store_folder.ok_or_else(|| missing("GHSTBASE", "GHSTBASE=/backup"))?;

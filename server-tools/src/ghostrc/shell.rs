@@ -1,11 +1,9 @@
 //! The little of the shell's language that `/etc/ghostrc` may use: assignments, quotes, comments, `$NAME`.
 //!
 //! Does not know which keys there are. Nothing is executed and nothing is taken from the environment: what
-//! the shell would do beyond this is a [`Fault`], with the offset at which it stands.
+//! the shell would do beyond this is a [`Misread`], with the offset at which it stands.
 
 use std::collections::HashMap;
-
-use super::Fault;
 
 /// One `KEY=VALUE`, quotes removed and names expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +17,20 @@ pub(super) struct Assignment {
 }
 
 /// Something that is not an assignment, and its offset.
-pub(super) type Misread = (usize, Fault);
+pub(super) type Misread = (usize, String);
+
+const NOT_A_NAME: &str = "'$' is not followed by a name; write '\\$' for the character itself";
+
+/// Something that the shell would run, redirect or make an array of.
+fn executes(character: char) -> String {
+    format!(
+        "'{character}' would have to be executed; this file is only read, quote it if it is part of the value"
+    )
+}
+
+fn open_quote(quote: char) -> String {
+    format!("the quote {quote} that begins here is not closed on this line")
+}
 
 /// All assignments of a file in their order.
 pub(super) fn assignments(bytes: &[u8]) -> Result<Vec<Assignment>, Misread> {
@@ -129,7 +140,7 @@ impl Reader<'_> {
         let rest = self.bytes.get(start..).unwrap_or_default();
         let length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
         let word = String::from_utf8_lossy(rest.get(..length).unwrap_or_default()).into_owned();
-        (start, Fault::NotAnAssignment(word))
+        (start, format!("'{word}' is not KEY=VALUE; this file is read, never executed"))
     }
 
     fn value(&mut self) -> Result<String, Misread> {
@@ -138,7 +149,7 @@ impl Reader<'_> {
         while !self.at_word_end() {
             self.piece(start, &mut value)?;
         }
-        String::from_utf8(value).map_err(|_not_utf8| (start, Fault::NotUtf8))
+        String::from_utf8(value).map_err(|_not_utf8| (start, "the value is not UTF-8".to_owned()))
     }
 
     /// One quoted stretch, one expansion or one character outside quotes.
@@ -151,10 +162,10 @@ impl Reader<'_> {
             b'"' => self.double_quoted(at, value),
             b'\\' => self.escaped(at, value),
             b'$' => self.expanded(at, value),
-            b'~' if at == start || self.bytes.get(at - 1) == Some(&b':') => Err((at, Fault::Tilde)),
-            b'`' | b'(' | b')' | b'|' | b'&' | b'<' | b'>' | 0 => {
-                Err((at, Fault::Executes(char::from(byte))))
+            b'~' if at == start || self.bytes.get(at - 1) == Some(&b':') => {
+                Err((at, "'~' is not expanded; write the folder's whole path".to_owned()))
             }
+            b'`' | b'(' | b')' | b'|' | b'&' | b'<' | b'>' | 0 => Err((at, executes(char::from(byte)))),
             _ => {
                 value.push(byte);
                 Ok(())
@@ -168,7 +179,7 @@ impl Reader<'_> {
         let inside = length.and_then(|length| rest.get(..length)).unwrap_or_default();
         self.at += inside.len();
         if !self.eat(b'\'') {
-            return Err((opened_at, Fault::OpenQuote('\'')));
+            return Err((opened_at, open_quote('\'')));
         }
         value.extend_from_slice(inside);
         Ok(())
@@ -177,13 +188,13 @@ impl Reader<'_> {
     fn double_quoted(&mut self, opened_at: usize, value: &mut Vec<u8>) -> Result<(), Misread> {
         loop {
             let at = self.at;
-            let Some(byte) = self.peek() else { return Err((opened_at, Fault::OpenQuote('"'))) };
+            let Some(byte) = self.peek() else { return Err((opened_at, open_quote('"'))) };
             self.at += 1;
             match byte {
                 b'"' => return Ok(()),
-                b'\n' => return Err((opened_at, Fault::OpenQuote('"'))),
+                b'\n' => return Err((opened_at, open_quote('"'))),
                 b'$' => self.expanded(at, value)?,
-                b'`' | 0 => return Err((at, Fault::Executes(char::from(byte)))),
+                b'`' | 0 => return Err((at, executes(char::from(byte)))),
                 b'\\' => match self.peek() {
                     Some(b'\n') => self.at += 1,
                     Some(escaped @ (b'$' | b'`' | b'"' | b'\\')) => {
@@ -206,7 +217,12 @@ impl Reader<'_> {
                 value.push(byte);
                 self.at += 1;
             }
-            _ => return Err((at, Fault::UnknownEscape)),
+            _ => {
+                return Err((
+                    at,
+                    "a backslash before a letter or a digit; put the value into single quotes".to_owned(),
+                ));
+            }
         }
         Ok(())
     }
@@ -214,14 +230,15 @@ impl Reader<'_> {
     /// What follows a `$`.
     fn expanded(&mut self, at: usize, value: &mut Vec<u8>) -> Result<(), Misread> {
         if self.peek() == Some(b'(') {
-            return Err((at, Fault::Executes('$')));
+            return Err((at, executes('$')));
         }
         let in_braces = self.eat(b'{');
-        let name = self.name().ok_or((at, Fault::NotAName))?;
+        let name = self.name().ok_or_else(|| (at, NOT_A_NAME.to_owned()))?;
         if in_braces && !self.eat(b'}') {
-            return Err((at, Fault::NotAName));
+            return Err((at, NOT_A_NAME.to_owned()));
         }
-        let known = self.defined.get(&name).ok_or((at, Fault::Undefined(name)))?;
+        let undefined = || format!("{name} is not defined above; names are not taken from the environment");
+        let known = self.defined.get(&name).ok_or_else(|| (at, undefined()))?;
         value.extend_from_slice(known.as_bytes());
         Ok(())
     }

@@ -5,7 +5,7 @@ use ghost_contract::Mode;
 
 const HOWTO: &str = include_str!("howto.ghostrc");
 
-fn read(text: &str) -> Result<Ghostrc, GhostrcError> {
+fn read(text: &str) -> anyhow::Result<Ghostrc> {
     Ghostrc::parse(Path::new("ghostrc"), text.as_bytes())
 }
 
