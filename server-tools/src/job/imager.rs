@@ -2,6 +2,8 @@
 //!
 //! Pure. Does not know what is in the store or in the base root: it is told.
 
+use anyhow::bail;
+
 use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::order::Imager;
@@ -16,27 +18,6 @@ pub struct Wishes {
     pub larger_disk: Option<LargerDisk>,
     pub smaller_disk: Option<SmallerDisk>,
     pub restore_check: Option<RestoreCheck>,
-}
-
-/// Why a job cannot be done as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unsuitable {
-    /// A flag that only the Linux imager understands.
-    #[error("{flag} is for the imager linux, and this job's is {imager}")]
-    Flag { flag: &'static str, imager: ImagerName },
-    #[error(
-        "mode ghost starts Norton Ghost for a person at the client's screen, and the imager is linux, which has nothing to be used there: set IMAGER=dosemu, or take mode test for a shell"
-    )]
-    NothingToUse,
-    /// One disk is chosen and there are images of several, or the other way round.
-    #[error("{}", disks_do_not_fit(*.images))]
-    Disks {
-        /// How many disks the generation has images of.
-        images: usize,
-    },
-    /// A DOS program sees one disk.
-    #[error("{0} works on one disk: choose one with --disk or DISK")]
-    OneDiskOnly(ImagerName),
 }
 
 fn disks_do_not_fit(images: usize) -> String {
@@ -93,24 +74,26 @@ pub(crate) fn choose(
     wishes: &Wishes,
     has_template_floppy: bool,
     source: Option<Source<'_>>,
-) -> Result<Option<Imager>, Unsuitable> {
+) -> anyhow::Result<Option<Imager>> {
     if mode == Mode::Test {
         return Ok(None);
     }
     let configured = settings.imager.unwrap_or_else(|| ImagerName::without_a_setting(has_template_floppy));
     let name = source.map_or(configured, |source| that_reads(source.imager.name(), configured));
     match (name, wishes.only_for_linux()) {
-        (ImagerName::Linux, _) if mode == Mode::Ghost => return Err(Unsuitable::NothingToUse),
+        (ImagerName::Linux, _) if mode == Mode::Ghost => bail!(
+            "mode ghost starts Norton Ghost for a person at the client's screen, and the imager linux has nothing to use there: set IMAGER=dosemu, or take mode test for a shell"
+        ),
         (ImagerName::Linux, _) | (_, None) => {}
-        (imager, Some(flag)) => return Err(Unsuitable::Flag { flag, imager }),
+        (imager, Some(flag)) => bail!("{flag} is for the imager linux, and this job's is {imager}"),
     }
     if name != ImagerName::Linux && settings.disk == DiskChoice::All {
-        return Err(Unsuitable::OneDiskOnly(name));
+        bail!("{name} works on one disk: choose one with --disk or DISK");
     }
     if let (Mode::Restore, Some(images)) = (mode, source.and_then(|source| source.disks))
         && (images > 1) != (settings.disk == DiskChoice::All)
     {
-        return Err(Unsuitable::Disks { images });
+        bail!(disks_do_not_fit(images));
     }
     Ok(Some(Imager::new(name, &settings.linux, settings.command(mode))))
 }
@@ -144,8 +127,9 @@ mod tests {
         settings: &Settings,
         has_floppy: bool,
         source: Option<Source<'_>>,
-    ) -> Result<&'static str, Unsuitable> {
-        let imager = choose(mode, settings, &Wishes::default(), has_floppy, source)?;
+    ) -> Result<&'static str, String> {
+        let imager = choose(mode, settings, &Wishes::default(), has_floppy, source);
+        let imager = imager.map_err(|error| error.to_string())?;
         Ok(match imager {
             None => "none",
             Some(Imager::Linux(_)) => "linux",
@@ -187,13 +171,16 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_before_anything_is_touched() {
         let linux = with(Some(ImagerName::Linux), "first");
-        assert_eq!(chosen(Mode::Ghost, &linux, false, None), Err(Unsuitable::NothingToUse));
+        let refused = chosen(Mode::Ghost, &linux, false, None).unwrap_err();
+        assert!(refused.contains("the imager linux has nothing to use there"), "{refused}");
         let all = with(Some(ImagerName::Dosemu), "all");
-        assert_eq!(chosen(Mode::Backup, &all, false, None), Err(Unsuitable::OneDiskOnly(ImagerName::Dosemu)));
+        let refused = chosen(Mode::Backup, &all, false, None).unwrap_err();
+        assert_eq!(refused, "dosemu works on one disk: choose one with --disk or DISK");
         let rescue = Wishes { on_read_error: Some(OnReadError::Rescue), ..Wishes::default() };
         let dosbox_x = with(Some(ImagerName::DosboxX), "first");
         let refused = choose(Mode::Backup, &dosbox_x, &rescue, false, None);
-        assert_eq!(refused, Err(Unsuitable::Flag { flag: "--rescue", imager: ImagerName::DosboxX }));
+        let refused = refused.unwrap_err().to_string();
+        assert_eq!(refused, "--rescue is for the imager linux, and this job's is dosbox-x");
     }
 
     #[test]
@@ -203,8 +190,10 @@ mod tests {
             let settings = with(Some(ImagerName::Linux), disk);
             chosen(Mode::Restore, &settings, false, Some(Source { imager: &imager, disks }))
         };
-        assert_eq!(restore("first", Some(2)), Err(Unsuitable::Disks { images: 2 }));
-        assert_eq!(restore("all", Some(1)), Err(Unsuitable::Disks { images: 1 }));
+        let refused = restore("first", Some(2)).unwrap_err();
+        assert!(refused.starts_with("the generation has the images of 2 disks"), "{refused}");
+        let refused = restore("all", Some(1)).unwrap_err();
+        assert!(refused.starts_with("the generation has the image of one disk"), "{refused}");
         assert_eq!(restore("all", Some(2)), Ok("linux"));
         assert_eq!(restore("size:500G", Some(1)), Ok("linux"));
         assert_eq!(restore("first", None), Ok("linux"), "the imager itself looks again");

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use ghost_contract::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -38,30 +39,17 @@ pub(crate) struct Record {
     pub swap: Option<Swap>,
 }
 
-/// Why records cannot be kept or read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RecordError {
-    #[error("cannot make or read the folder {}", .0.display())]
-    Folder(PathBuf, #[source] io::Error),
-    #[error(transparent)]
-    Write(#[from] anyhow::Error),
-    #[error("the record {} cannot be written", .0.display())]
-    Content(PathBuf, #[source] serde_json::Error),
-    #[error("cannot read the record {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-}
-
 /// Keeps a record and the report that belongs to it.
-pub(crate) fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> Result<(), RecordError> {
+pub(crate) fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> anyhow::Result<()> {
     let folder = paths::record(state_folder, &record.identity.job);
-    fs::create_dir_all(&folder).map_err(|error| RecordError::Folder(folder.clone(), error))?;
+    fs::create_dir_all(&folder).with_context(|| cannot_use(&folder))?;
     if !report.is_empty() {
         atomic::replace(&folder.join(REPORT), report, &mut Real)?;
     }
     let path = folder.join(RECORD);
-    let text =
-        serde_json::to_vec_pretty(record).map_err(|error| RecordError::Content(path.clone(), error))?;
-    Ok(atomic::replace(&path, &text, &mut Real)?)
+    let text = serde_json::to_vec_pretty(record);
+    let text = text.with_context(|| format!("the record {} cannot be written", path.display()))?;
+    atomic::replace(&path, &text, &mut Real)
 }
 
 /// What is kept of all jobs.
@@ -87,24 +75,25 @@ impl Damaged {
     }
 }
 
-pub(crate) fn all(state_folder: &Path) -> Result<Records, RecordError> {
+pub(crate) fn all(state_folder: &Path) -> anyhow::Result<Records> {
     let folder = paths::records(state_folder);
-    let folder_error = |error| RecordError::Folder(folder.clone(), error);
     let mut records = Records::default();
     let listed = match fs::read_dir(&folder) {
         Ok(listed) => listed,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(records),
-        Err(error) => return Err(folder_error(error)),
+        Err(error) => return Err(error).with_context(|| cannot_use(&folder)),
     };
     for entry in listed {
-        let path = entry.map_err(folder_error)?.path().join(RECORD);
+        let path = entry.with_context(|| cannot_use(&folder))?.path().join(RECORD);
         let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             // A job of which only the report was kept so far, and what is no job's folder.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 continue;
             }
-            Err(error) => return Err(RecordError::Read(path, error)),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read the record {}", path.display()));
+            }
         };
         match serde_json::from_slice(&bytes) {
             Ok(record) => records.whole.push(record),
@@ -113,4 +102,8 @@ pub(crate) fn all(state_folder: &Path) -> Result<Records, RecordError> {
     }
     records.whole.sort_by(|one: &Record, other| one.identity.job.cmp(&other.identity.job));
     Ok(records)
+}
+
+fn cannot_use(folder: &Path) -> String {
+    format!("cannot make or read the folder {}", folder.display())
 }

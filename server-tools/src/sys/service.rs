@@ -1,11 +1,13 @@
 //! Runs a command of the administrator's, such as the one that restarts the DHCP server, with a deadline.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -16,53 +18,40 @@ use super::clock;
 /// How much of a command's words is kept for a message, bytes from the end.
 const WORDS_KEPT: u64 = 2_000;
 
-/// Why a command did not do its work.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ServiceError {
-    /// There is nothing to run.
-    #[error("cannot start '{0}'")]
-    Start(String, #[source] io::Error),
-    /// It ran and said that it failed.
-    #[error("'{command}' failed ({status}){}", said(.words))]
-    Failed { command: String, status: ExitStatus, words: String },
-    /// It did not end and was killed.
-    #[error("'{command}' did not end within {} s and was killed{}", .deadline.as_secs(), said(.words))]
-    Deadline { command: String, deadline: Duration, words: String },
-    /// It runs, but cannot be watched.
-    #[error("cannot wait for '{0}'")]
-    Wait(String, #[source] io::Error),
-}
-
 fn said(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!(", saying: {words}") }
 }
 
 /// Runs the words as a command and waits for it. What it leaves in the background, as service scripts do, is not
 /// waited for.
-pub(crate) fn run(words: &[String], deadline: Duration) -> Result<String, ServiceError> {
+pub(crate) fn run(words: &[String], deadline: Duration) -> anyhow::Result<String> {
     let line = words.join(" ");
-    let start_error = |error| ServiceError::Start(line.clone(), error);
-    let (program, arguments) =
-        words.split_first().ok_or_else(|| start_error(io::ErrorKind::InvalidInput.into()))?;
-    // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
-    let mut output = unnamed_file().map_err(start_error)?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().map_err(start_error)?)
-        .stderr(output.try_clone().map_err(start_error)?)
-        .process_group(0)
-        // Where dhcpd looks for relative includes, and where it is when it is started as a service.
-        .current_dir("/")
-        .spawn()
-        .map_err(start_error)?;
-    let ended = wait(&mut child, deadline).map_err(|error| ServiceError::Wait(line.clone(), error))?;
+    let (mut child, mut output) = start(words).with_context(|| format!("cannot start '{line}'"))?;
+    let ended = wait(&mut child, deadline).with_context(|| format!("cannot wait for '{line}'"))?;
     let words = last_words(&mut output);
     match ended {
         Some(status) if status.success() => Ok(words),
-        Some(status) => Err(ServiceError::Failed { command: line, status, words }),
-        None => Err(ServiceError::Deadline { command: line, deadline, words }),
+        Some(status) => bail!("'{line}' failed ({status}){}", said(&words)),
+        None => {
+            bail!("'{line}' did not end within {} s and was killed{}", deadline.as_secs(), said(&words))
+        }
     }
+}
+
+fn start(words: &[String]) -> io::Result<(Child, File)> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
+    let output = unnamed_file()?;
+    let child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output.try_clone()?)
+        .process_group(0)
+        // Where dhcpd looks for relative includes, and where it is when it is started as a service.
+        .current_dir("/")
+        .spawn()?;
+    Ok((child, output))
 }
 
 /// None: it did not end in time, and has been killed with all that it started.
@@ -88,12 +77,12 @@ fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<ExitStatus>>
     Ok(None)
 }
 
-fn unnamed_file() -> io::Result<std::fs::File> {
+fn unnamed_file() -> io::Result<File> {
     let descriptor = rustix::fs::memfd_create("ghostctl-output", rustix::fs::MemfdFlags::CLOEXEC)?;
     Ok(descriptor.into())
 }
 
-fn last_words(output: &mut std::fs::File) -> String {
+fn last_words(output: &mut File) -> String {
     let length = output.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = Vec::new();
     let read = output
@@ -129,7 +118,7 @@ mod tests {
     #[test]
     fn one_that_hangs_is_killed_at_the_deadline() {
         let error = run(&shell("sleep 60"), Duration::from_millis(50)).unwrap_err();
-        assert!(matches!(error, ServiceError::Deadline { .. }), "{error}");
+        assert_eq!(error.to_string(), "'sh -c sleep 60' did not end within 0 s and was killed");
     }
 
     #[test]
