@@ -103,14 +103,8 @@ fn job(
     asked: &Asked,
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
-    if !arguments.dry_run {
-        let recovered = recover::jobs(site, output)?;
-        if !recovered.is_undamaged() {
-            let told = recovered.exit().max(recover::strays(site, output));
-            return Ok(jobs::run(site, mode, arguments, asked, output)?.max(told));
-        }
-    }
-    jobs::run(site, mode, arguments, asked, output)
+    let recovered = if arguments.dry_run { Exit::Done } else { recover::before_a_job(site, output)? };
+    Ok(jobs::run(site, mode, arguments, asked, output)?.max(recovered))
 }
 
 /// A host that neither the DHCP configuration nor `is_known` has heard of is a misspelling. While the configuration cannot

@@ -10,12 +10,22 @@ use super::images;
 /// Undoes and finishes everything that was left.
 pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let recovered = jobs(site, output)?;
-    let strays = strays(site, output);
+    let exit = recovered.exit().max(strays(site, output));
     let mounts = images::recover(site, output)?;
-    if recovered.is_empty() && strays == Exit::Done && mounts == 0 && output.form() == Form::Plain {
+    if recovered.is_empty() && exit == Exit::Done && mounts == 0 && output.form() == Form::Plain {
         output.line("no job was left by a crash");
     }
-    Ok(recovered.exit().max(strays))
+    Ok(exit)
+}
+
+/// Undoes and finishes what earlier jobs have left, before a new one begins. What cannot be read may have told of a swap, so
+/// DHCP itself is looked at then, and the program does not end with success whatever becomes of the new job.
+pub(super) fn before_a_job(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
+    let recovered = jobs(site, output)?;
+    if recovered.is_undamaged() {
+        return Ok(Exit::Done);
+    }
+    Ok(recovered.exit().max(strays(site, output)))
 }
 
 /// Says what would be done, and does nothing.
@@ -38,8 +48,8 @@ pub(super) fn jobs(site: &Site, output: &mut Output) -> anyhow::Result<Recovery>
     Ok(recovery::recover_and_tell(site, output)?)
 }
 
-/// Tells of hosts that DHCP offers the boot file although nobody is responsible for that.
-pub(super) fn strays(site: &Site, output: &mut Output) -> Exit {
+/// Tells which hosts DHCP offers the boot file although no job and no person has asked for it.
+fn strays(site: &Site, output: &mut Output) -> Exit {
     let strays = match recovery::strays(site) {
         Ok(strays) => strays,
         Err(error) => {
