@@ -11,56 +11,9 @@
 //! - A quoted text does not go over the end of a line. Lines may end in CR LF. Values are UTF-8; comments
 //!   may be anything.
 //!
-//! # Keys of the HOWTO, all but the last needed
-//! | key | meaning |
-//! |---|---|
-//! | `PXEADDR` | the boot server's IPv4 address, as clients see it |
-//! | `PXEBASE` | the base root's folder on the boot server |
-//! | `GHSTBASE` | the image store's folder as the boot server sees it |
-//! | `GHSTNFS` | the image store as clients see it: `SERVER:/path`; `SERVER` alone means the folder of `GHSTBASE` there; `/path` alone means the boot server |
-//! | `DHCPD` | what makes the DHCP server take up its configuration: a script, which is called with `restart`, or a whole command line that has `restart` as a word, such as `systemctl restart isc-dhcp-server` |
-//! | `ETHERWAKE` | the HOWTO's ether-wake program; it is not run, but `-i IFACE` and `-p PASSWORD` in it are heeded |
-//!
-//! # Further keys for the boot server, all optional
-//! | key | meaning | default |
-//! |---|---|---|
-//! | `DHCPDCONF` | the configuration of dhcpd | `/etc/dhcp/dhcpd.conf`, then `/etc/dhcpd.conf` |
-//! | `DHCPDCHECK` | what accepts or refuses a configuration; the word `FILE` stands for its path, which else comes last | `dhcpd -t -cf FILE` |
-//! | `RESTART_DISTANCE` | how far apart restarts of the DHCP server are at least, where systemd does not tell the limit of its unit | `3` |
-//! | `TFTPBASE` | the TFTP server's folder | `/srv/tftp` |
-//! | `STATEDIR` | journal and job records | `/var/lib/ghost4linux` |
-//!
-//! # Further keys, all optional, that a host can have for itself
-//! `KEY_host=VALUE` is for one host only: `UP_DEADLINE_john=900`. What cannot be in a shell variable's name
-//! is written `_`: `UP_DEADLINE_PC_12` is for the host `PC-12` (and for `PC_12`, should there be both).
-//!
-//! | key | meaning | default |
-//! |---|---|---|
-//! | `BOOTFILE` | the file that a swapped host is offered | `pxelinux.0` |
-//! | `NOBOOTFILE` | the file that is offered to a host that shall boot from its disk; named in advice | `nobackup` |
-//! | `INTERFACE` | the interface that magic packets go out of | from `ETHERWAKE`, else the one that routes to the host |
-//! | `WAKE_RELAY` | a machine that broadcasts magic packets behind a router | the subnet's broadcast address |
-//! | `SECUREON` | the password of magic packets: six bytes `00:11:22:33:44:55` or four `1.2.3.4` | from `ETHERWAKE`, else none |
-//! | `SSHKEYS` | a file with the public keys that may log in in mode `test` | none |
-//! | `UP_DEADLINE` | from waking to the report that the client is up | `10m` |
-//! | `JOB_DEADLINE` | the whole job on the client | `12h` |
-//! | `OFF_DEADLINE` | from the outcome until the machine is off | `5m` |
-//! | `REVERT_DEADLINE` | how long a job that is over tries again to revert, if that fails | `10m` |
-//! | `EXPIRES` | how long an order may be claimed | `1h` |
-//! | `SLEEP` | how long mode `test` waits | `3600` |
-//! | `STALL_WINDOW` | how long nothing may move | `300` |
-//! | `STALL_RATE` | below this many bytes a second nothing moves | `1024` |
-//! | `GENERATIONS` | how many generations are kept, at least 1 | all |
-//! | `KEEP_DAYS` | generations younger than this are kept in any case | `0` |
-//! | `DISK` | which disk: `first`, `/dev/NAME`, `serial:NUMBER`, `size:500G`, `all`; see [`ghost_contract::DiskChoice`] | `first` |
-//! | `IMAGER` | `linux`, `dosbox-x` or `dosemu` | `dosbox-x` where the base root has the template floppy, else `linux` |
-//! | `COMPRESSION` | linux: zstd's level, 1 to 19 | `3` |
-//! | `PIECE_SIZE` | linux: the largest file of an image | `1Gi` |
-//! | `RESCUE` | linux: `yes` goes on where a disk cannot be read | `no` |
-//! | `DIRTY_NTFS` | linux: `refuse` an NTFS that was not closed, or save it `raw` | `refuse` |
-//! | `GROW` | linux: `yes` gives a larger disk's room to the last partition | `no` |
-//! | `SHRINK` | linux: `yes` shrinks a partition for a smaller disk, if its files fit | `no` |
-//! | `BACKUPCOMMAND` `RESTORECOMMAND` `VERIFYCOMMAND` | the DOS program's command line, without its name | Ghost 2003's switches |
+//! [`reference`] says what each key means and what holds without it; the manual page ghostrc(5) is made from that. A key that
+//! a host can have for itself is followed by its name: `UP_DEADLINE_john=900`. What cannot be in a shell variable's name is
+//! written `_`: `UP_DEADLINE_PC_12` is for the host `PC-12` (and for `PC_12`, should there be both).
 //!
 //! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the
 //! administrator's own; one that looks like a misspelling of ours gives a [`Warning`].
