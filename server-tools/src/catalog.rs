@@ -1,4 +1,4 @@
-//! Generations in the image store: how one comes to be, and that nothing else is ever taken for one.
+//! Generations in the image store: how one is made, and what keeps anything else from being taken for one.
 //!
 //! ```text
 //!             stage                  finish: read back, manifest, fsync, rename
@@ -8,9 +8,9 @@
 //!                          └─────────▶ .failed-<job> ──── remove ────▶ .removing-<job> ──▶ (nothing)
 //! ```
 //!
-//! A name with a dot in front is never listed as a generation, so that a crash anywhere leaves a leftover and
-//! no half generation. What a client wrote is found by listing its folder; no name that it says and no link that it
-//! planted is followed. Does not know jobs: who may do what when is theirs.
+//! A name with a dot in front is never listed as a generation, so a crash leaves a leftover but never half a generation. What
+//! a client wrote is found by listing its folder; no name that it reports and no link that it planted is followed. The
+//! catalog does not know jobs; they decide when something is done.
 
 pub(crate) mod check;
 pub(crate) mod disks;

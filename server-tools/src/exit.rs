@@ -1,4 +1,4 @@
-//! What the program's end tells a shell: one list of exit statuses, and how an error carries one.
+//! The exit statuses of the program, and how an error carries one.
 //!
 //! The numbers above 63 are those of sysexits.h, which scripts know. An error that knows its status says so where it is made
 //! or passed on (`.exit(Exit::Usage)`); the mark adds nothing to what people read. [`Exit::of`] finds it wherever it is in

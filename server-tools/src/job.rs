@@ -1,7 +1,7 @@
 //! One job: a client is swapped, woken, followed and seen off.
 //!
-//! A [`Job`] is a value; [`Job::decide`] is its whole policy. It knows no clock, file, socket or process: events
-//! and the time go in, actions come out, and whoever performs them tells it what became of each.
+//! A [`Job`] is a value; [`Job::decide`] is its whole policy. It knows no clock, file, socket or process: events and the time
+//! go in, and actions come out. `runner` performs the actions, and reports what became of each as further events.
 //!
 //! ```text
 //!  Begin     silent     tree made     DHCP restarted      Up        DHCP restarted      claimed         powering off      silent
@@ -9,7 +9,7 @@
 //!         │            │             │            │         │        │         │            │            │           ▲
 //!         └────────────┴─────────────┴── error, deadline or a request to stop ─┴────────────┴────────────┴───────────┘
 //! ```
-//! Whatever happens, a job passes through `Finishing`, which undoes what was done and was not yet undone.
+//! Whatever happens, a job passes through `Finishing`, which undoes what the job has changed and not undone yet.
 
 pub(crate) mod bytes;
 pub(crate) mod decide;
@@ -45,29 +45,29 @@ pub enum Event {
     StepDone(Step),
     /// A step could not be done.
     StepFailed(Step, Failure),
-    /// Somebody has the client's address.
+    /// A machine answered ARP for the client's address.
     Answered(MacAddress),
-    /// An operating system has the client's address; whose cannot be known behind a gateway.
+    /// An operating system answered ping at the client's address. Behind a gateway, nothing tells whether it is the client's.
     Echoed,
     /// The client wrote a line.
     Reported(report::Entry),
-    /// The client wrote a line that nobody understands.
+    /// The client wrote a line that cannot be read.
     Muttered(String),
-    /// The journal could not be told of a step that was done all the same.
+    /// A step was done, but could not be written to the journal.
     Unwritten(Failure),
-    /// Somebody wants the job to stop.
+    /// A signal, or another `ghostctl`, asks the job to stop.
     StopAsked(String),
     TimePassed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Do this, and tell what became of it.
+    /// Answered by [`Event::StepDone`] or [`Event::StepFailed`].
     Do(Step),
     Wake,
-    /// Ask who has the client's address.
+    /// Ask by ARP who has the client's address.
     Probe,
-    /// Ask for an echo as well, which only an operating system answers.
+    /// Ask by ping, which only an operating system answers.
     Echo,
     Tell(Note),
 }

@@ -1,5 +1,5 @@
-//! The manual pages and the shells' completions, from the definitions that the program itself goes by: so they
-//! cannot say anything else.
+//! Makes the manual pages and the shells' completions from the definitions that the program itself uses, so they cannot
+//! differ from it.
 //!
 //! ```text
 //! share/man/man8/ghostctl.8, ghostctl-images-list.8, …   from the command line's definition

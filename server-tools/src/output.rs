@@ -1,7 +1,7 @@
 //! What people read, and what programs read with `--json`: one line a note, to standard output.
 //!
-//! While jobs run it is written [beside](Output::beside_jobs) them. On a terminal every job has a live line then as well,
-//! below what is told.
+//! While jobs run, a [separate thread](Output::beside_jobs) writes it. A terminal then also shows a live line for each job,
+//! below these lines.
 
 mod beside;
 mod live;

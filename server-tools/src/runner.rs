@@ -1,6 +1,6 @@
-//! Where decisions meet the world: one loop drives any number of jobs.
+//! One loop drives any number of jobs: it gives events to [`Job::decide`], and the actions that come out to a [`Machine`].
 //!
-//! Knows neither what jobs decide nor how actions are performed.
+//! It knows neither what jobs decide nor how actions are performed.
 
 pub(crate) mod dhcp_steps;
 #[cfg(test)]
@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use crate::job::{Action, Event, Job};
 
-/// What performs the actions of jobs and tells what happens to them.
+/// Performs the actions of jobs, and says what happens to them.
 pub(crate) trait Machine {
     fn now(&self) -> Duration;
-    /// Performs an action of the job at this place in the list; the events are what became of it so far.
+    /// Performs an action of the job at this place in the list. Returns what became of it so far.
     fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event>;
-    /// All that was to be performed at this moment has been: what jobs share can begin.
+    /// Called when all actions of this moment are performed, so that what jobs share can begin.
     fn begin_what_is_shared(&mut self) {}
-    /// Waits until something happens or this time has come, and tells which jobs it happened to.
+    /// Waits until something happens or this time has come. Returns what happened to which jobs.
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)>;
 }
 

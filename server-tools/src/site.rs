@@ -1,4 +1,4 @@
-//! The boot server as `/etc/ghostrc` describes it, with what must be looked up once.
+//! The boot server as `/etc/ghostrc` describes it, with what follows from the settings and is looked up once.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};

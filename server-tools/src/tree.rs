@@ -1,7 +1,7 @@
 //! A client's tree: its own `/etc` and `/var`, made anew for every job from those of the base root.
 //!
-//! Made beside, brought to the disk and renamed in, so that a half-made tree is never booted, after a power cut
-//! neither. Whatever is written into a tree goes through `sys::folder`, since clients can plant links in theirs.
+//! A tree is made beside its place, written to the disk, and then renamed into place, so a client never boots a half-made
+//! tree, not even after a power cut. Whatever is written into a tree goes through `sys::folder`, since clients can plant links in theirs.
 //!
 //! ```text
 //! copy var and etc beside ─▶ write order, host table, fstab ─▶ sync once ─▶ rename both in ─▶ remove the old

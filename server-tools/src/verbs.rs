@@ -1,4 +1,4 @@
-//! What each verb does: it brings the other modules together, and decides nothing that a job decides.
+//! What each verb does. A verb brings the other modules together; what happens in a job is decided in `job`.
 
 pub(crate) mod bootdisk;
 pub(crate) mod cancel;
@@ -23,7 +23,7 @@ use crate::manual;
 use crate::output::{Detail, Form, Output};
 use crate::site::Site;
 
-/// Does what the command line asks for. An error says that it could not even begin, or had to give up.
+/// Does what the command line asks for. An error means that it could not begin, or had to give up.
 pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     if let Verb::GenerateManual { folder } = &cli.verb {
         manual::write_all(Cli::command(), folder)?;
@@ -78,12 +78,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     }
 }
 
-/// Before anything is looked at: a half-permitted job would fail somewhere on its way, each time with other words.
+/// Refuses before anything is looked at. Otherwise a job would fail at the first step that lacks a right, each time with
+/// other words.
 fn require_root(verb: &Verb) -> anyhow::Result<()> {
     let needs_root = match verb {
         Verb::Test(_) | Verb::Backup(_) | Verb::Ghost(_) | Verb::Verify(_) | Verb::Restore(_) => true,
         Verb::Cancel { .. } | Verb::Dhcp(_) | Verb::Recover { .. } | Verb::Doctor { .. } => true,
-        // These are stopped where a right is missing, and need none of root's on some servers.
+        // These fail where a right is missing; on some servers they need none of root's.
         Verb::Wake(_) | Verb::Hosts | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => false,
         Verb::Bootdisk(_) | Verb::GenerateManual { .. } => false,
     };
@@ -95,7 +96,7 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Jobs begin with what an earlier crash has left, so that nothing is built on it.
+/// Undoes what an earlier crash has left before it runs jobs, so that they do not build on that.
 fn job(
     site: &Site,
     mode: Mode,
@@ -107,8 +108,8 @@ fn job(
     Ok(jobs::run(site, mode, arguments, asked, output)?.max(recovered))
 }
 
-/// A host that neither the DHCP configuration nor `is_known` has heard of is a misspelling. While the configuration cannot
-/// be read, every name may be right.
+/// Refuses a host that is neither in the DHCP configuration nor `is_known`, as a misspelling. While the configuration cannot
+/// be read, any name may be right.
 fn require_known(site: &Site, host: &HostName, is_known: bool) -> anyhow::Result<()> {
     let is_undeclared =
         || site.hosts().is_ok_and(|hosts| hosts.list().iter().all(|listed| listed.name != host.as_str()));

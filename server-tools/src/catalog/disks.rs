@@ -1,7 +1,7 @@
-//! What the Linux imager says of the disks that it has saved, held against what is really there.
+//! Compares what the Linux imager says of the disks that it has saved with what is really there.
 //!
-//! Pure: descriptions and the pieces that were read back come in. The client calculates its checksums before a byte
-//! leaves it, so what differs here was changed on the way or in the store.
+//! Pure: it is given the descriptions, and the pieces that were read back. The client calculates its checksums before a byte
+//! leaves it, so a difference here arose on the way or in the store.
 
 use std::collections::BTreeMap;
 use std::path::Path;

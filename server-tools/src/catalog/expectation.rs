@@ -1,4 +1,4 @@
-//! How large a job's image will be, from the generations that there are.
+//! Estimates how large a job's image will be, from the generations in the store.
 
 use ghost_contract::{Generation, HostName, Mode};
 

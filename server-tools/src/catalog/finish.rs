@@ -1,4 +1,4 @@
-//! How a job's folder becomes a generation: all that the client wrote is read back, and only then it gets its name.
+//! Makes a generation of a job's folder: reads back all that the client wrote, and only then gives the folder its name.
 
 use std::io;
 use std::path::Path;

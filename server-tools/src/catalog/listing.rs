@@ -1,4 +1,4 @@
-//! What is in the store: generations, and what is none.
+//! Lists the store: generations, and what else is there.
 
 use anyhow::Context as _;
 use ghost_contract::{Generation, HostName, JobId};

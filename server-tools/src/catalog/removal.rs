@@ -1,4 +1,4 @@
-//! Taking out of the store what is not needed any more: first planned, so that a person can see it, then done.
+//! Removes from the store what is no longer needed: first a plan, which a person can look at, then the removal.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,6 +1,6 @@
 //! Which generations and which leftovers are not needed any more.
 //!
-//! Pure: dates and states in, names out. Removing is somebody else's.
+//! Pure: dates and states in, names out. `removal` removes.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;

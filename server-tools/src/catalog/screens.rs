@@ -1,4 +1,4 @@
-//! Where the screenshots of a backup are: with its images, wherever these are by now.
+//! Finds the screenshots of a backup: they are beside its images, in the staging folder or in the generation.
 
 use std::io;
 use std::path::PathBuf;

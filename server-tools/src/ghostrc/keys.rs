@@ -1,6 +1,6 @@
 //! Which keys there are: from assignments to typed settings.
 //!
-//! Does not know how a file is written, only names and values.
+//! It is given names and values; `shell` knows how they are written.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,6 +1,6 @@
 //! What each key is for, in words: the table that the manual page is made from.
 //!
-//! Does not decide anything; a test holds it against the keys and defaults that are really used.
+//! It decides nothing; a test compares it with the keys and defaults that are really used.
 
 /// A key, as the manual shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Which imager does a job, and how: from the settings, what was asked for on the command line, and the generation.
 //!
-//! Pure. Does not know what is in the store or in the base root: it is told.
+//! Pure. The caller says what is in the store and in the base root.
 
 use anyhow::bail;
 
@@ -9,7 +9,7 @@ use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, Sm
 use ghost_contract::order::Imager;
 use ghost_contract::{DiskChoice, Mode};
 
-/// What was asked for on the command line, for this job only.
+/// What the command line asks for, for this job only. `None` leaves it to the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes {
     pub disk: Option<DiskChoice>,
@@ -37,7 +37,7 @@ pub struct Source<'a> {
 }
 
 impl Wishes {
-    /// Puts them over the settings of a host.
+    /// Overrides the settings of a host.
     pub fn apply(&self, settings: &mut Settings) {
         let linux = &mut settings.linux;
         put(&mut settings.disk, self.disk.as_ref());
@@ -130,12 +130,7 @@ mod tests {
     ) -> Result<&'static str, String> {
         let imager = choose(mode, settings, &Wishes::default(), has_floppy, source);
         let imager = imager.map_err(|error| error.to_string())?;
-        Ok(match imager {
-            None => "none",
-            Some(Imager::Linux(_)) => "linux",
-            Some(Imager::Dosemu(_)) => "dosemu",
-            Some(Imager::DosboxX(_)) => "dosbox-x",
-        })
+        Ok(imager.map_or("none", |imager| imager.name().as_str()))
     }
 
     #[test]

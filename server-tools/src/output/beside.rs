@@ -1,5 +1,5 @@
-//! What is told while jobs run is written by a thread of its own, which may fail or fall behind: a terminal that is gone or
-//! stopped (Ctrl-S), or a reader that waits, neither ends nor holds up a job.
+//! While jobs run, a thread of its own writes the output. It may fail or fall behind: a terminal that is gone or stopped
+//! (Ctrl-S), or a reader that waits, neither ends a job nor holds it up.
 //!
 //! ```text
 //! jobs ──tell──▶ lines (bounded, the oldest go first) ──┐

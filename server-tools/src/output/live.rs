@@ -1,4 +1,4 @@
-//! The live lines of a terminal, one for each host that has a job: they stay below everything that is told.
+//! The live lines of a terminal, one for each host that has a job. They stay below all other lines.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A boot server and one client that are not there: whole jobs in a millisecond.
+//! A simulated boot server with one client: tests run whole jobs in a millisecond.
 
 use std::collections::VecDeque;
 use std::time::Duration;

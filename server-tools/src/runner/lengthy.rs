@@ -1,7 +1,7 @@
-//! Steps that take as long as disks do are done on threads of their own, so that the loop goes on serving other hosts.
+//! Runs steps that take as long as disks do on other threads, so that the loop goes on serving the other hosts.
 //!
-//! There are as many threads as processors, whatever the number of hosts: what more ask for waits for its turn. Does not
-//! know what is done.
+//! There are as many threads as processors, however many hosts there are; further tasks wait for their turn. Does not know
+//! what the tasks do.
 
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;

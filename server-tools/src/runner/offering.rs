@@ -1,5 +1,5 @@
-//! The DHCP steps of all jobs of a program. Those that are due together are one edit, and then one restart, done on a thread
-//! of its own: nobody waits for an edit or a restart of another.
+//! Collects the DHCP steps of all jobs. Those that are due together become one edit, and then one restart. A thread of its
+//! own does them, so that the loop does not wait for it.
 //!
 //! ```text
 //! asked ──▶ queue ──(nothing is being done)──▶ all of one kind at once ──thread──▶ answers

@@ -150,6 +150,6 @@ impl Steps<'_> {
             image: work.image.clone(),
             swap: work.swap.clone(),
         };
-        Ok(record::keep(&self.site.ghostrc.state_folder, &record, &report)?)
+        record::keep(&self.site.ghostrc.state_folder, &record, &report)
     }
 }

@@ -1,5 +1,5 @@
-//! Places at which a test build kills itself without warning, to see what the next start makes of it, or panics, to see what it
-//! makes of that itself.
+//! Places at which a test build kills itself without warning, so that tests see how the next start recovers, or panics, so that
+//! they see how the program itself does.
 //!
 //! Without the feature `crash-points`, which only tests switch on, nothing of this is in the program.
 

@@ -1,5 +1,5 @@
-//! Mounting a file that holds a file system, read-only, and unmounting. Nothing in it is run, no device in it opened, no
-//! owner in it believed for more than looking.
+//! Mounts a file that holds a file system, read-only, and unmounts it. Its programs cannot be run, its devices cannot be
+//! opened, and its set-user-id bits have no effect.
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;

@@ -1,7 +1,7 @@
 //! Tells when something in watched folders was written or removed, without asking again and again (inotify(7)).
 //!
-//! Writes of an NFS server on this machine are seen, those of another machine are not: whoever uses this
-//! looks by itself now and then as well.
+//! The kernel sees writes of an NFS server on this machine, but not of one on another machine, so a caller must also look by
+//! itself now and then.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -1,5 +1,5 @@
-//! Whether a folder can really be written to. Modes do not tell: root is let in everywhere, and is then refused by
-//! a read-only mount or an export that squashes it.
+//! Tries whether a folder can be written to. Its mode does not tell: root passes every mode, and is then refused by a
+//! read-only mount or an export that squashes root.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,4 +1,4 @@
-//! `ghostctl bootdisk`: a template floppy from a folder with GHOST.EXE and a bootable image.
+//! `ghostctl bootdisk`: makes the template floppy from a bootable image and a folder with GHOST.EXE.
 
 use std::fs;
 use std::path::{Path, PathBuf};

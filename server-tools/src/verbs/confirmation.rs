@@ -1,4 +1,4 @@
-//! A person's word that a disk may be overwritten.
+//! Asks a person to confirm that a disk may be overwritten, or a generation removed.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 

@@ -1,4 +1,4 @@
-//! `ghostctl doctor`: what is found, and the worst of it as exit status.
+//! `ghostctl doctor`: prints the findings, and ends with the exit status of the worst.
 
 use ghost_contract::HostName;
 

@@ -1,4 +1,4 @@
-//! `ghostctl hosts`: who there is, what each is offered, and when it was last backed up.
+//! `ghostctl hosts`: lists the hosts, what DHCP offers each, and its last good backup.
 
 use std::net::Ipv4Addr;
 
@@ -49,7 +49,7 @@ pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
 
 fn row(catalog: &Catalog, host: dhcp::Listed) -> Row {
     let name: Option<HostName> = host.name.parse().ok();
-    // A store that cannot be read is doctor's to tell.
+    // `doctor` reports a store that cannot be read.
     let backups = name.and_then(|name| catalog.list_host(&name).ok()).unwrap_or_default();
     let last = backups.into_iter().rfind(Listed::is_good);
     let manifest = last.as_ref().and_then(|last| last.manifest.as_ref().ok());

@@ -1,4 +1,4 @@
-//! `ghostctl images`: what is in the image store, whether it is whole, and what is not needed any more.
+//! `ghostctl images`: shows what is in the image store, checks whether it is whole, and removes what is no longer needed.
 
 mod inside;
 

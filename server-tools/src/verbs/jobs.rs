@@ -1,4 +1,4 @@
-//! The verbs that run jobs: from host names to jobs that are driven to their ends.
+//! The verbs that run jobs: looks the hosts up, checks that everything is ready, and drives the jobs to their ends.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,7 +45,7 @@ struct Intent {
     imager: Option<Imager>,
 }
 
-/// Runs one job for each host. The worst of their endings is that of the program.
+/// Runs one job for each host. The program's exit status is the worst of theirs.
 pub(super) fn run(
     site: &Site,
     mode: Mode,
@@ -96,10 +96,10 @@ pub(super) fn run(
     for ((work, settings), reach) in prepared.into_iter().zip(reaches) {
         machine.add(work, &settings, reach.network).exit_by_default(Exit::Configuration)?;
     }
-    // Nothing of a job may be left, not even by an error in this program.
+    // Not even a bug in this program may leave something of a job.
     let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine)));
     if driven.is_err() {
-        // Without their owner the jobs are what a crash leaves.
+        // Jobs without an owner are what a crash leaves, and are recovered in the same way.
         drop(machine);
         recovery::recover_and_tell(site, output)?;
         return Ok(Exit::Bug);
@@ -107,7 +107,7 @@ pub(super) fn run(
     Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done))
 }
 
-/// What `doctor` looks at, once for all jobs that begin together.
+/// Checks what `doctor` checks, once for all jobs that begin together.
 fn require_readiness(
     site: &Site,
     mode: Mode,
@@ -116,9 +116,9 @@ fn require_readiness(
 ) -> anyhow::Result<()> {
     let findings = judge(&gather(site, Ok(configuration), hosts));
     let matters = |check| match check {
-        // Whoever opens the sockets knows which right is missing.
+        // Opening the sockets says which right is missing.
         Check::Wake => false,
-        // Nothing else looks into an image on this side.
+        // Only a backup has the server look into an image.
         Check::Programs => mode == Mode::Backup,
         _ => true,
     };
@@ -134,12 +134,12 @@ fn require_readiness(
     Err(anyhow!(words).exit(Exit::Configuration))
 }
 
-/// What is to be done about this host, with what does it.
+/// Works out what to do for this host, and with which imager.
 fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked) -> anyhow::Result<Intent> {
     let mut settings = site.ghostrc.for_host(&host.name);
     asked.wishes.apply(&mut settings);
     let listed = wanted_generation(catalog, mode, &host.name, asked.generation.as_ref())?;
-    // What a damaged manifest cannot tell is left to the settings.
+    // Where a damaged manifest does not say which imager made it, the settings decide.
     let manifest = listed.as_ref().and_then(|listed| listed.manifest.as_ref().ok());
     let source = manifest.map(Manifest::source);
     let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();

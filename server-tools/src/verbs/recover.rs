@@ -1,4 +1,4 @@
-//! `ghostctl recover`: what crashed jobs and mounts have left, said or undone.
+//! `ghostctl recover`: undoes what crashed jobs and mounts have left, or says what it would undo.
 
 use crate::exit::Exit;
 use crate::output::{Form, Output};
