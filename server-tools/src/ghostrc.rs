@@ -11,7 +11,7 @@
 //! - A quoted text does not go over the end of a line. Lines may end in CR LF. Values are UTF-8; comments
 //!   may be anything.
 //!
-//! [`mod@reference`] says what each key means and what holds without it; the manual page ghostrc(5) is made from that. A key that
+//! `reference` says what each key means and what holds without it; the manual page ghostrc(5) is made from that. A key that
 //! a host can have for itself is followed by its name: `UP_DEADLINE_john=900`. What cannot be in a shell variable's name is
 //! written `_`: `UP_DEADLINE_PC_12` is for the host `PC-12` (and for `PC_12`, should there be both).
 //!
