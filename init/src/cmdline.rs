@@ -38,7 +38,7 @@ pub(crate) struct BootOptions {
     pub delay: Duration,
     /// `ghost.shell`: a root shell on tty2.
     pub shell: Switch,
-    /// `ghost.debug`: every task is told on the screen, with the time that it took.
+    /// `ghost.debug`: each task is printed as it starts, with the time since the kernel's start.
     pub debug: Switch,
     /// `BOOTIF`: the address of the interface that the boot loader used (pxelinux, `IPAPPEND 2`).
     pub boot_interface: Option<MacAddress>,
@@ -62,7 +62,7 @@ impl Default for BootOptions {
 }
 
 impl BootOptions {
-    /// Reads a kernel command line. Of a flag that stands there twice the last one counts, as in the kernel.
+    /// Reads a kernel command line. If a flag is there twice, the last one counts, as in the kernel.
     pub(crate) fn parse(line: &str) -> Self {
         let mut options = Self::default();
         for word in line.split_ascii_whitespace() {

@@ -5,7 +5,7 @@
 
 /// A place with this name is reached.
 #[cfg(not(feature = "crash-points"))]
-pub const fn point(_name: &str) {}
+pub(crate) const fn point(_name: &str) {}
 
 /// A place with this name is reached. `GHOSTCTL_CRASH_AT=NAME:N` kills the process with SIGKILL the Nth time;
 /// `GHOSTCTL_PANIC_AT=NAME` panics there once; `GHOSTCTL_CRASH_LOG=FILE` collects the names of all places that were passed.
