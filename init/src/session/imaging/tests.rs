@@ -1,5 +1,8 @@
 //! Jobs with an imager, replayed on the fake machine.
 
+mod restoring;
+mod screen;
+
 use std::time::Duration;
 
 use evdev::KeyCode;
@@ -235,63 +238,6 @@ fn only_the_first_and_the_latest_pictures_stay() {
     assert!(machine.tasks().iter().any(|task| matches!(task, Task::RemoveScreenshot { .. })));
 }
 
-fn restore(change: impl FnOnce(&mut Fake)) -> Fake {
-    let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
-    change(&mut machine);
-    replay(machine)
-}
-
-fn incomplete(machine: &Fake) -> bool {
-    machine.reported().contains(&&Report::DiskIncomplete { disks: vec!["sda".to_owned()] })
-}
-
-fn failed(target: Option<TargetDisk>) -> Judgement {
-    Judgement { target, ..Judgement::of(Outcome::Failed { reason: "no luck".to_owned() }) }
-}
-
-#[test]
-fn a_restore_that_failed_says_what_that_means_for_the_disk() {
-    for target in [None, Some(TargetDisk::Incomplete)] {
-        let machine = restore(|machine| machine.judgement = failed(target));
-        assert!(incomplete(&machine));
-        let Outcome::Failed { reason } = outcome(&machine) else { panic!() };
-        assert!(reason.starts_with("no luck; the disk is incomplete, or may be"), "{reason}");
-    }
-    let refused = restore(|machine| machine.judgement = failed(Some(TargetDisk::Untouched)));
-    assert!(!incomplete(&refused));
-    assert_eq!(outcome(&refused), Outcome::Failed { reason: "no luck".to_owned() });
-    assert!(!incomplete(&restore(|_| {})), "one that succeeded");
-}
-
-#[test]
-fn a_restore_that_was_ended_from_outside_is_asked_how_far_it_came() {
-    let stopped = |judgement: Judgement| {
-        restore(|machine| {
-            machine.judgement = judgement;
-            (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));
-        })
-    };
-    let writing = stopped(failed(Some(TargetDisk::Incomplete)));
-    assert!(matches!(outcome(&writing), Outcome::Cancelled { .. }));
-    assert!(incomplete(&writing));
-    assert!(!incomplete(&stopped(failed(Some(TargetDisk::Untouched)))), "it was still checking the image");
-    let stalled = restore(|machine| {
-        machine.judgement = failed(Some(TargetDisk::Incomplete));
-        (machine.disk_rate, machine.imager_lasts) = (0, usize::MAX);
-    });
-    assert_eq!(outcome(&stalled), Outcome::Stalled);
-    assert!(incomplete(&stalled));
-}
-
-#[test]
-fn of_a_backup_no_disk_is_incomplete() {
-    let mut machine = backup(|_| {});
-    machine.judgement = failed(None);
-    let machine = replay(machine);
-    assert!(!incomplete(&machine));
-    assert_eq!(outcome(&machine), Outcome::Failed { reason: "no luck".to_owned() });
-}
-
 #[test]
 fn how_far_it_is_is_reported_now_and_then_and_whenever_it_does_something_else() {
     let at = |phase, done| Progress {
@@ -375,76 +321,4 @@ fn an_emulator_may_boot_for_minutes_before_the_time_of_prompts_and_stalls_counts
     assert_eq!(outcome(&boots), Outcome::Stalled);
     let waited = Duration::from_secs(100 * 5 + 300);
     assert!(boots.now > waited, "the window of 300 s began with the work: {:?}", boots.now);
-}
-
-/// Where the screen changed hands, and what was said while the imager had it, in the order of what was done.
-fn screen_story(machine: &Fake) -> Vec<String> {
-    let told = |action: &Action| match action {
-        Action::LendScreen => Some("lent".to_owned()),
-        Action::TakeScreenBack => Some("taken back".to_owned()),
-        Action::Start(task @ (Task::StartImager | Task::EndImager(_) | Task::EndProcesses(_))) => {
-            Some(task.to_string())
-        }
-        Action::Report(Report::ImagerExited { .. }) => Some("it has ended".to_owned()),
-        _ => None,
-    };
-    machine.done.iter().filter_map(told).collect()
-}
-
-#[test]
-fn the_screen_is_the_imagers_from_its_start_to_its_end() {
-    let mut machine = backup(|_| {});
-    machine.imager_lasts = 5;
-    assert_eq!(
-        screen_story(&replay(machine))[..4],
-        ["lent", "start the imager", "taken back", "it has ended"]
-    );
-    let mut stalled = backup(|_| {});
-    (stalled.disk_rate, stalled.imager_lasts) = (0, usize::MAX);
-    let stalled = screen_story(&replay(stalled));
-    let (back, killed) = (position(&stalled, "taken back"), position(&stalled, "end the imager"));
-    assert!(killed < back, "{stalled:?}");
-    let mut elsewhere = backup(|_| {});
-    elsewhere.terminal = Terminal::None;
-    assert_eq!(screen_story(&replay(elsewhere))[0], "start the imager", "it has no screen of ours");
-}
-
-fn position(story: &[String], what: &str) -> usize {
-    story.iter().position(|step| step == what).unwrap()
-}
-
-#[test]
-fn whatever_goes_wrong_the_screen_is_taken_back_once() {
-    use crate::machine::fake::Trouble;
-    let new = || {
-        let mut machine = backup(|_| {});
-        machine.imager_lasts = 3;
-        machine
-    };
-    for task in 0..replay(new()).tasks().len() {
-        for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::ServerDies, Trouble::Stopped] {
-            let story = screen_story(&replay(new().with(task, trouble)));
-            let count = |what: &str| story.iter().filter(|step| *step == what).count();
-            assert_eq!(count("lent"), count("taken back"), "{trouble:?} at task {task}: {story:?}");
-        }
-    }
-}
-
-#[test]
-fn a_job_that_is_stopped_ends_the_imager_before_anything_else() {
-    let mut machine = backup(|_| {});
-    (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));
-    let story = screen_story(&replay(machine));
-    assert_eq!(
-        story,
-        [
-            "lent",
-            "start the imager",
-            "ask the imager to end",
-            "end the imager",
-            "ask all processes to end",
-            "end all processes",
-            "taken back",
-        ]
-    );
 }
