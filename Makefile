@@ -6,7 +6,7 @@
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) faults
-# bench bench-lab (SIZE=512 for a quick try).
+# crowd bench bench-lab (SIZE=512 for a quick try).
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -53,7 +53,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults bench bench-lab install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab install clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -112,6 +112,10 @@ e2e: kmod lab
 # FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
 faults:
 	FAULTS=all cargo test --locked -p ghostctl --test jobs -- matrix --nocapture
+
+# What a thousand jobs in one program cost: docs/benches.md.
+crowd:
+	CROWD=1000 CROWD_HOSTS=30000 CROWD_WORK=240 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- crowd --nocapture
 
 # Prints tables and judges nothing: docs/benches.md.
 bench:

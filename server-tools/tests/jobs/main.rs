@@ -14,6 +14,8 @@ mod completion;
 #[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod dhcpd;
 #[cfg(test)]
 mod faults;
