@@ -83,7 +83,6 @@ impl<'a> Offers<'a> {
         let _editing = self.lock()?;
         let mended = mend(&self.site.dhcp_configuration)?;
         let server = self.site.dhcp();
-        let configuration = server.read().context("the DHCP configuration is not usable")?;
         let boot_file = |host| self.site.ghostrc.for_host(host).boot_file;
         let wanted =
             hosts.iter().map(|host| Wanted { host: host.clone(), boot_file: boot_file(host) }).collect();
@@ -95,7 +94,10 @@ impl<'a> Offers<'a> {
         let mut remarks = mended;
         // A second time only if an intent could not be written down, without the host that it was of.
         while round.goes_on() {
+            // Not kept while the checker reads all of it too: a large one needs much memory.
+            let configuration = server.read().context("the DHCP configuration is not usable")?;
             let (changes, swapped) = round.edit(configuration.as_ref());
+            drop(configuration);
             let beside = self.write_beside(&changes)?;
             if changes.is_empty() {
                 break;

@@ -205,5 +205,7 @@ fn what_many_jobs_in_one_program_cost() {
         started.elapsed().as_secs(),
     );
     assert!(server.restarts() <= 3, "swaps share one restart, and reverts two at most");
-    assert!(cost.descriptors < 100, "no descriptor for each of many idle clients: {}", cost.descriptors);
+    // Each job holds its entry of the journal open, since the lock on it tells that it lives.
+    let jobs = usize::try_from(size.clients).unwrap();
+    assert!(cost.descriptors < jobs + 100, "one for each job, and no more: {}", cost.descriptors);
 }
