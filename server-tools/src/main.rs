@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use ghostctl::cli::Cli;
 use ghostctl::exit::Exit;
+use ghostctl::sys::memory;
 use ghostctl::{completion, verbs};
 
 fn main() -> ExitCode {
+    memory::share_arena();
     if let Some(exit) = completion::answer() {
         return exit.into();
     }

@@ -12,6 +12,7 @@ pub(crate) mod folder;
 pub(crate) mod icmp;
 pub mod interface;
 pub(crate) mod lock;
+pub mod memory;
 pub(crate) mod mount;
 pub(crate) mod own_address;
 pub mod packet;

@@ -179,7 +179,7 @@ impl Configuration for HostTable {
 impl HostTable {
     fn listed(&self, host: &super::Host) -> Listed {
         let problem = match host.name.parse() {
-            Ok(name) => self.problem(&name).map(|problem| problem.flaw.to_string()),
+            Ok(name) => self.flaw(&name).map(|flaw| flaw.to_string()),
             Err(_) => Some("its name is not one that a job can use".to_owned()),
         };
         Listed {

@@ -146,33 +146,38 @@ impl HostTable {
         })
     }
 
-    /// What is wrong with the host of this name, if anything is. Takes no longer where many share an address.
-    pub fn problem(&self, name: &HostName) -> Option<HostProblem> {
-        self.needed(name).err()
+    /// What is wrong with the host of this name, if anything is, without the place, which takes longer than all else. Takes no
+    /// longer where many share an address.
+    pub(super) fn flaw(&self, name: &HostName) -> Option<Flaw> {
+        self.sound(name).err().map(|found| found.flaw)
     }
 
     fn needed(&self, name: &HostName) -> Result<Needed<'_>, HostProblem> {
-        let problem = |flaw, place: Option<Place>| HostProblem {
-            host: name.to_string(),
-            flaw,
-            place: place.map(Box::new),
-        };
+        self.sound(name).map_err(|found| self.placed(name.as_str(), found))
+    }
+
+    fn placed(&self, host: &str, Found { flaw, at }: Found) -> HostProblem {
+        let place = at.map(|(file, offset)| Box::new(self.place_at(file, offset)));
+        HostProblem { host: host.to_owned(), flaw, place }
+    }
+
+    fn sound(&self, name: &HostName) -> Result<Needed<'_>, Found> {
         let mut of_name = self.by_name(name.as_str());
-        let Some(host) = of_name.next() else { return Err(problem(self.unknown(name), None)) };
+        let Some(host) = of_name.next() else { return Err(Found { flaw: self.unknown(name), at: None }) };
         if let Some(second) = of_name.next() {
-            let first = Box::new(self.place_of(host));
-            return Err(problem(Flaw::DeclaredTwice(first), Some(self.place_of(second))));
+            let flaw = Flaw::DeclaredTwice(Box::new(self.place_of(host)));
+            return Err(Found { flaw, at: Some(self.declared(second)) });
         }
-        let flawed = |(offset, flaw)| problem(flaw, Some(self.place_at(host.file, offset)));
+        let flawed = |(offset, flaw)| Found { flaw, at: Some((host.file, offset)) };
         let entry = Entry::of(self, host);
         // What was read with the table is right; what was not is looked at again for what is wrong with it.
         let mac = host.mac.map_or_else(|| entry.mac(), Ok).map_err(flawed)?;
         if let Some(other) = self.by_mac(mac).find(|other| other.name != host.name) {
             let flaw = Flaw::SameMac { other: other.name.clone(), at: Box::new(self.place_of(other)) };
-            return Err(problem(flaw, Some(self.place_of(host))));
+            return Err(Found { flaw, at: Some(self.declared(host)) });
         }
         let ip = host.address.map_or_else(|| entry.ip(), Ok).map_err(flawed)?;
-        let value = self.own_filename(host)?;
+        let value = self.value(host)?;
         Ok(Needed { host, mac, ip, value })
     }
 
@@ -182,14 +187,18 @@ impl HostTable {
     /// # Errors
     /// When it is missing, doubled, inherited, under a condition or not one string.
     pub fn own_filename(&self, host: &Host) -> Result<Range<usize>, HostProblem> {
+        self.value(host).map_err(|found| self.placed(&host.name, found))
+    }
+
+    fn value(&self, host: &Host) -> Result<Range<usize>, Found> {
         let entry = Entry::of(self, host);
-        let value =
-            entry.is_whole().and_then(|()| entry.filename()).map_err(|(offset, flaw)| HostProblem {
-                host: host.name.clone(),
-                flaw,
-                place: Some(Box::new(self.place_at(host.file, offset))),
-            })?;
+        let value = entry.is_whole().and_then(|()| entry.filename());
+        let value = value.map_err(|(offset, flaw)| Found { flaw, at: Some((host.file, offset)) })?;
         value.ok_or_else(|| self.without_filename(host))
+    }
+
+    fn declared(&self, host: &Host) -> (usize, usize) {
+        (host.file, Entry::of(self, host).declared())
     }
 
     fn unknown(&self, name: &HostName) -> Flaw {
@@ -204,19 +213,17 @@ impl HostTable {
 
     /// Looks in the scopes around a host, and around the `include` that brought its file, for the `filename`
     /// that it inherits.
-    fn without_filename(&self, host: &Host) -> HostProblem {
-        let declared = self.place_of(host);
+    fn without_filename(&self, host: &Host) -> Found {
         let mut position = Some((host.file, host.statement));
         let inherited = std::iter::from_fn(|| {
             let here = position?;
             position = self.outwards(here);
             Some(self.filename_beside(here))
         });
-        let (flaw, place) = match inherited.flatten().next() {
-            Some(inherited) => (Flaw::InheritedFilename(Box::new(declared)), inherited),
-            None => (Flaw::NoFilename, declared),
-        };
-        HostProblem { host: host.name.clone(), flaw, place: Some(Box::new(place)) }
+        match inherited.flatten().next() {
+            Some(at) => Found { flaw: Flaw::InheritedFilename(Box::new(self.place_of(host))), at: Some(at) },
+            None => Found { flaw: Flaw::NoFilename, at: Some(self.declared(host)) },
+        }
     }
 
     /// The statement in whose block this one stands, be it in the file that included this one.
@@ -227,11 +234,17 @@ impl HostTable {
     }
 
     /// Where in the same block as this statement a `filename` stands, before it or after it.
-    fn filename_beside(&self, (file, statement): (usize, usize)) -> Option<Place> {
+    fn filename_beside(&self, (file, statement): (usize, usize)) -> Option<(usize, usize)> {
         let source = self.sources.get(file)?;
         let parent = source.tree.statements.get(statement)?.parent;
-        Some(self.place_at(file, source.first_filename(parent)?.start))
+        Some((file, source.first_filename(parent)?.start))
     }
+}
+
+/// A flaw, and in which file at which offset it is.
+struct Found {
+    flaw: Flaw,
+    at: Option<(usize, usize)>,
 }
 
 /// What a job needs of a host, as it stands in the table.
