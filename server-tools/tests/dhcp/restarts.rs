@@ -49,9 +49,12 @@ impl Running {
     fn started() -> Self {
         let server = Self::new(&[STOP, START]);
         server.restart().unwrap();
-        let name = Path::new("/proc").join(server.0.text("pid").trim()).join("comm");
+        let process = Path::new("/proc").join(server.0.text("pid").trim());
+        let says = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
+        // The kernel changes a process' name before its arguments.
+        let has_begun = || says("comm") == "dhcpd\n" && says("cmdline").contains("dhcpd.conf");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while fs::read_to_string(&name).unwrap_or_default() != "dhcpd\n" {
+        while !has_begun() {
             assert!(Instant::now() < deadline, "dhcpd does not start");
             std::thread::sleep(Duration::from_millis(10));
         }
