@@ -28,10 +28,7 @@ impl DhcpSteps<'_> {
     /// Performs one step for many jobs at once.
     pub(crate) fn perform(&mut self, step: Step, works: &mut [&mut Work]) -> Results {
         crash::point(&format!("before-{step:?}"));
-        let intended: Results = works
-            .iter_mut()
-            .map(|work| work.intend(step).map_err(|error| Failure::from_error(&error.into())))
-            .collect();
+        let intended: Results = works.iter_mut().map(|work| Ok(work.intend(step)?)).collect();
         let mut ready: Vec<&mut Work> = works
             .iter_mut()
             .zip(&intended)
@@ -73,7 +70,7 @@ impl DhcpSteps<'_> {
         match edited {
             Ok(Edited { each, ticket, remarks }) => {
                 told(works, ticket, remarks);
-                each.into_iter().map(|became| became.map_err(|error| Failure::from_error(&error))).collect()
+                each.into_iter().map(|became| Ok(became?)).collect()
             }
             Err(error) => for_all(works.len(), &error),
         }
@@ -99,7 +96,7 @@ impl DhcpSteps<'_> {
         let mut each = each.into_iter();
         let became = works.iter_mut().map(|work| {
             let became = work.swap.as_ref().and_then(|_| each.next()).unwrap_or(Ok(Reverted::NothingToDo));
-            match became.map_err(|error| Failure::from_error(&error))? {
+            match became? {
                 Reverted::Restored | Reverted::NothingToDo => {}
                 // There is nothing of ours in it any more, and so nothing to undo.
                 Reverted::LeftAlone(fault) => work.remarks.push(format!(

@@ -40,16 +40,14 @@ impl Steps<'_> {
         crash::point(&format!("before-{step:?}"));
         let result = self.journalled(step, work, job);
         crash::point(&format!("after-{step:?}"));
-        result.map_err(|error| Failure::from_error(&error))
+        Ok(result?)
     }
 
     /// Writes to the journal that a lengthy step is intended, and yields its task.
     pub(crate) fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
-        let intended = work.intend(step).map_err(anyhow::Error::from);
-        intended
-            .and_then(|()| task(step, work, self.site, self.catalog))
-            .map_err(|error| Failure::from_error(&error))
+        work.intend(step)?;
+        Ok(task(step, work, self.site, self.catalog)?)
     }
 
     /// Writes to the journal that a lengthy step was done, if it was.
@@ -63,7 +61,7 @@ impl Steps<'_> {
             work.complete(step);
         });
         crash::point(&format!("after-{step:?}"));
-        ended.map_err(|error| Failure::from_error(&error))
+        Ok(ended?)
     }
 
     fn journalled(&self, step: Step, work: &mut Work, job: Option<&Job>) -> anyhow::Result<()> {

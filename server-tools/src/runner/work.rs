@@ -69,9 +69,9 @@ impl Work {
     }
 
     /// Writes to the journal what is about to be done. A step that undoes something is done even if this fails.
-    pub(crate) fn intend(&mut self, step: Step) -> Result<(), JournalError> {
+    pub(crate) fn intend(&mut self, step: Step) -> anyhow::Result<()> {
         match self.write(&Line::Intends { step, at: clock::now() }) {
-            Err(error) if step.needs_intent() => Err(error),
+            Err(error) if step.needs_intent() => Err(error.into()),
             Err(error) => {
                 self.unwritten.push(Failure::new(FailureKind::Failed, error));
                 Ok(())

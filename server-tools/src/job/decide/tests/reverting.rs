@@ -1,0 +1,114 @@
+//! Given a revert that fails, for a while or for good, what is tried, told and left?
+
+use super::*;
+
+#[test]
+fn a_dhcp_server_that_does_not_come_back_is_restarted_with_the_bytes_put_back() {
+    let (job, fake) = run(Fake { failing: vec![Step::OfferBoot], ..good(Mode::Test) }, plan(Mode::Test));
+    assert_eq!(job.ending().unwrap().exit().status(), 78);
+    assert_eq!(fake.steps()[3..6], [Step::OfferBoot, Step::Revert, Step::OfferOwn]);
+}
+
+#[test]
+fn a_revert_that_fails_is_tried_again_while_the_client_works_and_at_the_end() {
+    let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Test) }, plan(Mode::Test));
+    let tried = fake.steps().iter().filter(|step| **step == Step::Revert).count();
+    assert_eq!(
+        tried,
+        5 + 5,
+        "at once, after 5, 10 and 20 s, when the client is off; after 5, 10, 20, 40 and 25 s"
+    );
+    assert_eq!(fake.count(&Action::Tell(Note::Insists { seconds: 100 })), 1, "how long is said");
+    assert_eq!(job.troubles().len(), 1, "the same trouble is told once");
+    assert!(!fake.steps().contains(&Step::OfferOwn), "there is nothing to take up");
+}
+
+#[test]
+fn a_job_that_is_over_reverts_as_soon_as_that_can_be_and_before_it_looks_through_the_image() {
+    for step in [Step::Revert, Step::OfferOwn] {
+        // The client is off 122 s after it was woken, and 75 s later it has been tried three times in vain.
+        let fake = Fake { failing_until: vec![(step, after(122 + 50))], ..good(Mode::Backup) };
+        let (job, fake) = run(fake, plan(Mode::Backup));
+        assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()), "{step:?}");
+        let steps = fake.steps();
+        let last = |wanted: Step| steps.iter().rposition(|step| *step == wanted);
+        assert!(last(Step::OfferOwn) < last(Step::FinishGeneration), "{step:?}: {steps:?}");
+        assert!(steps.ends_with(&[Step::Withdraw, Step::Prune, Step::Record, Step::Close]), "{steps:?}");
+    }
+}
+
+#[test]
+fn a_revert_that_is_given_up_is_tried_once_more_after_what_takes_long() {
+    let (job, fake) = run(Fake { failing: vec![Step::Revert], ..good(Mode::Backup) }, plan(Mode::Backup));
+    assert!(fake.steps().ends_with(&[Step::Prune, Step::Revert, Step::Record]), "{:?}", fake.steps());
+    assert_eq!(job.exit(), Exit::Configuration);
+}
+
+#[test]
+fn the_tries_to_revert_can_be_cut_short_by_a_stop_and_there_is_one_more() {
+    let mut fake = Fake { failing: vec![Step::Revert], ..good(Mode::Test) };
+    fake.life.push_back((after(133), Event::StopAsked("SIGINT".to_owned())));
+    let (job, fake) = run(fake, plan(Mode::Test));
+    assert!(fake.now < after(140), "{:?}", fake.now);
+    let text = "SIGINT: trying to revert for the last time".to_owned();
+    let at = fake.performed.iter().position(|one| *one == Action::Tell(Note::Warning { text: text.clone() }));
+    let tries = fake.performed[at.unwrap()..].iter().filter(|one| **one == Action::Do(Step::Revert)).count();
+    assert_eq!((tries, job.exit()), (1, Exit::Configuration));
+    assert!(last_words(&fake).contains("ghostctl dhcp revert john"), "{}", last_words(&fake));
+}
+
+#[test]
+fn an_order_that_could_not_be_withdrawn_keeps_the_journals_entry() {
+    let (job, fake) = run(Fake { failing: vec![Step::Withdraw], ..good(Mode::Restore) }, plan(Mode::Restore));
+    assert!(!fake.steps().contains(&Step::Close), "{:?}", fake.steps());
+    assert_ne!(job.exit(), Exit::Done);
+    assert!(last_words(&fake).contains("'ghostctl recover' withdraws the order"), "{}", last_words(&fake));
+}
+
+/// What the last note says of the job.
+fn last_words(fake: &Fake) -> String {
+    match fake.performed.last() {
+        Some(Action::Tell(note)) => note.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_swap_that_is_left_is_no_success_whatever_the_client_says() {
+    for (step, left) in [
+        (Step::Revert, "DHCP still offers it the boot file"),
+        (Step::OfferOwn, "the DHCP server does not serve it yet"),
+    ] {
+        let (job, fake) = run(Fake { failing: vec![step], ..good(Mode::Test) }, plan(Mode::Test));
+        assert_eq!(job.ending(), Some(&Ending::Done { outcome: Outcome::Succeeded }), "{step:?}");
+        assert_eq!(job.exit(), Exit::Configuration, "{step:?}");
+        assert!(last_words(&fake).contains(left), "{step:?}: {}", last_words(&fake));
+        assert!(last_words(&fake).contains("ghostctl dhcp revert john"), "{step:?}: {}", last_words(&fake));
+        let said_reverted = Action::Tell(Note::Phase { phase: Phase::Reverted });
+        assert_eq!(fake.count(&said_reverted), 0, "{step:?}: what was not reverted is not called so");
+        assert!(!fake.steps().contains(&Step::Close), "{step:?}");
+    }
+}
+
+#[test]
+fn a_revert_that_is_done_late_leaves_no_trouble() {
+    for step in [Step::Revert, Step::OfferOwn] {
+        let mut fake = good(Mode::Test);
+        fake.failing_until = vec![(step, after(90))];
+        let (job, fake) = run(fake, plan(Mode::Test));
+        assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()), "{step:?}");
+        assert_eq!(fake.count(&Action::Tell(Note::RevertedLate)), 1, "{step:?}");
+        assert_eq!(last_words(&fake), "succeeded", "{step:?}");
+        assert!(fake.steps().ends_with(&[Step::Withdraw, Step::Record, Step::Close]), "{step:?}");
+    }
+}
+
+#[test]
+fn a_client_that_fails_while_its_revert_does_is_followed_to_its_end() {
+    let mut fake = Fake { failing: vec![Step::Revert], ..good(Mode::Backup) };
+    fake.life[2] = (after(120), says(Reported::Ended { outcome: Outcome::Stalled }));
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    assert_eq!(job.exit(), Exit::Failed);
+    assert!(fake.steps().contains(&Step::SetAside), "{:?}", fake.steps());
+    assert!(last_words(&fake).starts_with("stalled; error, left undone: "), "{}", last_words(&fake));
+}
