@@ -44,7 +44,7 @@ use pieces::CHECK;
 const INCOMING: &str = ".incoming-";
 const FAILED: &str = ".failed-";
 const REMOVING: &str = ".removing-";
-/// Images hold all that was on a disk: nobody but root looks at them, and clients come as root.
+/// Images hold everything that was on a disk, so only root may read them. Clients come as root.
 const ROOT_ONLY: u32 = 0o700;
 /// One may ask for a nonce, but not list those that there are.
 const BY_NAME_ONLY: u32 = 0o711;

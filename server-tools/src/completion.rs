@@ -59,7 +59,7 @@ fn with_hosts(command: Command) -> Command {
     command.mut_subcommands(with_hosts)
 }
 
-/// The hosts; none where the files cannot be read, since nobody reads a message here.
+/// The hosts. Empty if the files cannot be read, since a shell shows no message here.
 fn hosts() -> Vec<CompletionCandidate> {
     let site = Site::open(&settings(std::env::args_os().skip_while(|word| word != "--")), Duration::ZERO);
     let hosts = site.ok().and_then(|site| site.hosts().ok()).map(|hosts| hosts.list());

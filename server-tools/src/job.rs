@@ -131,7 +131,7 @@ pub struct Job {
     again: Option<Again>,
     /// Until when a job that is over tries again to revert, once it has begun to.
     insists_until: Option<Duration>,
-    /// The steps that remain, the next one last; none while the step is awaited that was being done at the end.
+    /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
     troubles: Vec<Trouble>,
@@ -206,7 +206,7 @@ impl Job {
         &self.seen
     }
 
-    /// How it ended; none while it runs.
+    /// `None` while it runs.
     pub const fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
     }

@@ -56,7 +56,7 @@ struct Waiting<'a> {
 }
 
 impl Output {
-    /// Tells in this form. Whoever tells waits until it is read.
+    /// Writes in this form. Each call waits until its line is read.
     pub(crate) const fn new(form: Form, detail: Detail) -> Self {
         Self { form, detail, beside: None }
     }
@@ -65,7 +65,7 @@ impl Output {
         self.form
     }
 
-    /// From now on nobody waits until something is read, and a terminal has live lines.
+    /// From now on no call waits for a reader, and a terminal has live lines.
     pub(crate) fn beside_jobs(&mut self) {
         let has_live_lines = self.form == Form::Plain && io::stdout().is_terminal();
         // Without a thread jobs are told of as all else is.
@@ -143,7 +143,7 @@ fn harmless(text: &str) -> String {
     text.replace(|character: char| character.is_control() && character != '\n', "\u{fffd}")
 }
 
-/// A reader who has gone away (`ghostctl … | head`) is no reason to stop.
+/// Goes on if the reader is gone (`ghostctl … | head`).
 fn write_line(text: &str) {
     let mut out = io::stdout().lock();
     let _nobody_reads = writeln!(out, "{text}").and_then(|()| out.flush());

@@ -99,7 +99,7 @@ impl Tree {
         self.report(0, REPORT_KEPT)
     }
 
-    /// The order that lies in it; none if there is none that can be read.
+    /// The order in it. `None`: there is none, or it cannot be read.
     pub fn order(&self) -> anyhow::Result<Option<Order>> {
         let read =
             self.inside(&layout::tree_etc(self.ip)).and_then(|etc| etc.read(layout::ORDER, LARGEST_ORDER));
@@ -110,7 +110,7 @@ impl Tree {
         }
     }
 
-    /// Makes the order void, if it is this job's or nobody can tell whose it is.
+    /// Makes the order void if it is this job's, or if it cannot be read.
     pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
         let removed = self.inside(&layout::tree_etc(self.ip)).and_then(|etc| {
             let bytes = etc.read(layout::ORDER, LARGEST_ORDER)?;

@@ -245,7 +245,7 @@ fn undo(record: &Path, mounted: &Mounted) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All mounts that somebody has begun and nobody has ended.
+/// All mounts that were begun and not ended.
 fn records(state: &Path) -> anyhow::Result<Vec<(PathBuf, Mounted)>> {
     let folder = paths::mounts(state);
     let listed = match fs::read_dir(&folder) {
@@ -280,7 +280,7 @@ fn owner_lives(record: &Path) -> anyhow::Result<bool> {
     }
 }
 
-/// On the disk, and locked until the file is dropped. It appears whole and locked, so that nobody takes it for a leftover.
+/// On the disk, and locked until the file is dropped. It appears whole and locked, so it is never mistaken for a leftover.
 fn write_record(path: &Path, mounted: &Mounted) -> anyhow::Result<File> {
     let beside = path.with_extension(BESIDE);
     let written = || -> io::Result<File> {

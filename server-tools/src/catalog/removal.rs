@@ -29,7 +29,7 @@ pub struct Plan {
 }
 
 impl Catalog {
-    /// What is not needed any more. Whoever carries it out sees to it that no job starts in between.
+    /// What is no longer needed. The caller must keep jobs from starting until the plan is carried out.
     pub fn plan(
         &self,
         host: &HostName,

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     Failed,
-    /// Somebody else is at it, or it took too long: trying again may help.
+    /// Another program is at it, or it took too long: trying again may help.
     Busy,
     Permission,
     /// The configuration, or the DHCP server's service, must be mended.
@@ -102,7 +102,7 @@ pub enum Ending {
     StillOn { outcome: Option<Outcome> },
     /// A step could not be done.
     StepFailed { step: Step, failure: Failure },
-    /// Somebody stopped it here on the boot server.
+    /// A person or a signal stopped the job on the boot server.
     Stopped {
         by: String,
         /// Whether the client had its order already.

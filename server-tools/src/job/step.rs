@@ -86,7 +86,7 @@ impl Step {
         matches!(self, Self::OfferBoot | Self::OfferOwn)
     }
 
-    /// Whether it takes as long as disks do, so that nobody may have to wait for it.
+    /// Whether it takes as long as disks do, so that other jobs must not wait for it.
     pub const fn is_lengthy(self) -> bool {
         matches!(self, Self::FinishGeneration | Self::Prune)
     }

@@ -41,11 +41,11 @@ struct State {
     over: bool,
     /// How often something was written, so that one who waits sees whether it goes on.
     writes: u64,
-    /// Everything is written, or nobody reads any more.
+    /// Everything is written, or the reader is gone.
     done: bool,
 }
 
-/// The thread that writes. Dropping it waits until all is written, as long as somebody reads.
+/// The thread that writes. Dropping this waits until all is written, or the reader is gone.
 #[derive(Debug)]
 pub(super) struct Beside {
     shared: Arc<Shared>,
@@ -128,7 +128,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits for something to write; none if nothing more will come.
+    /// Waits for something to write. `None`: nothing more will come.
     fn next(&self) -> Option<String> {
         let state = self.lock();
         let idle = |state: &mut State| state.lines.is_empty() && !state.live_changed && !state.over;
@@ -154,7 +154,7 @@ fn write_all(shared: &Shared) {
     while let Some(text) = shared.next() {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
-            // Whoever read has gone away (`ghostctl … | head`, a closed window), which is no reason to leave a job alone.
+            // The reader is gone (`ghostctl … | head`, a closed window). The jobs go on.
             let Ok(written) = terminal::write_some(rest) else { return };
             rest = rest.get(written..).unwrap_or_default();
             shared.lock().writes += 1;

@@ -26,7 +26,7 @@ type Tasks<T> = Receiver<Of<Task<T>>>;
 /// The threads, and how what they have done gets back to the loop.
 #[derive(Debug)]
 pub(crate) struct Lengthy<T> {
-    /// What the threads take; none before the first task.
+    /// Where the threads take tasks from. `None` before the first task.
     tasks: Option<Sender<Of<Task<T>>>>,
     finished: Sender<Of<Ended<T>>>,
     results: Receiver<Of<Ended<T>>>,
@@ -77,7 +77,7 @@ impl<T: Send + 'static> Lengthy<T> {
             loop {
                 let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok((index, task)) = next else { return };
-                // Whoever waits for the result must get one, or it waits for ever.
+                // The job waits for a result, so it must get one even after a panic.
                 let done = panic::catch_unwind(AssertUnwindSafe(task)).map_err(|_told_by_the_hook| Panicked);
                 if finished.send((index, done)).is_err() {
                     return;

@@ -28,7 +28,7 @@ use crate::sys::clock;
 use crate::sys::signals::Stops;
 use crate::tree::Tree;
 
-/// How often report files are looked at even if nobody says that they have changed: another machine may serve
+/// How often report files are read even if the kernel reports no change: another machine may serve
 /// the tree over NFS.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 const CANNOT_WATCH: &str = "cannot watch for signals and reports";
@@ -61,7 +61,7 @@ pub(crate) struct Linux<'a> {
 
 impl Drop for Linux<'_> {
     fn drop(&mut self) {
-        // Whoever recovers the jobs after a panic must not meet an edit that is being made.
+        // A recovery of the jobs after a panic must not meet an edit that is still being made.
         self.edits.end();
         self.restarts.end();
     }

@@ -84,7 +84,7 @@ impl Offering {
                 Ok(works) => answers.extend(
                     doing.zip(works).map(|((index, step), (work, result))| (index, step, work, result)),
                 ),
-                // What it has changed only the journal knows. Whoever catches this recovers by that.
+                // Only the journal knows what it has changed. The recovery after the panic goes by that.
                 Err(Panicked) => std::panic::resume_unwind(Box::new(Panicked)),
             }
         }

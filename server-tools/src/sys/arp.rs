@@ -51,11 +51,11 @@ impl Arp {
         self.socket.send(&request(self.interface.mac, own, ip))
     }
 
-    /// Asks until somebody has said to have this address; none if nobody has by then.
+    /// Asks until a machine says that it has this address. `None`: none has said so in time.
     pub(crate) fn find(&self, ip: Ipv4Addr, patience: Duration) -> Option<MacAddress> {
         let deadline = clock::uptime() + patience;
         while clock::uptime() < deadline {
-            // Nobody answers a question that was not sent, and so it goes on until the deadline.
+            // A question that was not sent gets no answer, so this goes on until the deadline.
             let _unasked = self.ask(ip);
             let left = deadline.saturating_sub(clock::uptime()).min(ASK_EVERY);
             let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
@@ -70,7 +70,7 @@ impl Arp {
         None
     }
 
-    /// The next machine that has said its address; none if nobody has spoken.
+    /// The next machine that has answered. `None`: there is no answer yet.
     pub(crate) fn answer(&self) -> io::Result<Option<Answer>> {
         let mut buffer = [0; 256];
         while let Some(frame) = self.socket.receive(&mut buffer)? {

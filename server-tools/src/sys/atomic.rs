@@ -130,7 +130,7 @@ impl Beside {
     }
 
     fn fill(&self, bytes: &[u8], like: Option<&Path>, effects: &mut dyn Effects) -> io::Result<()> {
-        // What a crash left beside is nobody's: the lock is held by us.
+        // We hold the lock, so what lies beside was left by a crash.
         remove_if_there(&self.path)?;
         effects.before(Effect::Create)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
@@ -151,7 +151,7 @@ impl Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         if !self.in_place {
-            // Nothing to say: the file beside has a name that nobody reads, and the next writer removes it.
+            // A file that stays does no harm: no program reads its name, and the next writer removes it.
             let _already_gone = fs::remove_file(&self.path);
         }
     }

@@ -78,7 +78,7 @@ fn cannot_copy(from: &Path, to: &Path) -> String {
     format!("cannot copy {} to {}", from.display(), to.display())
 }
 
-/// Copies what is no folder, without its attributes.
+/// Copies anything but a folder, without its attributes.
 fn single(from: &Path, to: &Path, metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     if kind.is_symlink() {

@@ -49,7 +49,7 @@ impl Icmp {
     pub(crate) fn find(&self, ip: Ipv4Addr, patience: Duration) -> bool {
         let deadline = clock::uptime() + patience;
         while clock::uptime() < deadline {
-            // Nobody answers a question that was not sent, and so it goes on until the deadline.
+            // A question that was not sent gets no answer, so this goes on until the deadline.
             let _unasked = self.ask(ip);
             let left = deadline.saturating_sub(clock::uptime()).min(ASK_EVERY);
             let Ok(timeout) = left.try_into() else { return false };
@@ -63,7 +63,7 @@ impl Icmp {
         false
     }
 
-    /// The next address that has answered; none if nobody has.
+    /// The next address that has answered. `None`: there is no answer yet.
     pub(crate) fn answer(&self) -> io::Result<Option<Ipv4Addr>> {
         let mut buffer = [0; 256];
         loop {

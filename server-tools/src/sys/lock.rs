@@ -24,7 +24,7 @@ pub enum LockError {
     Open(PathBuf, #[source] io::Error),
     #[error("cannot lock {}", .0.display())]
     Lock(PathBuf, #[source] io::Error),
-    /// Somebody else had it all the time.
+    /// Another holder had it all the time.
     #[error("{} is held by {holder} and was not free within {} s", .path.display(), .waited.as_secs())]
     Busy {
         path: PathBuf,
@@ -73,7 +73,7 @@ impl Lock {
     }
 }
 
-/// Locks an open file if nobody else has it. False: somebody has.
+/// Locks an open file if it is free. `false`: it has another holder.
 pub(crate) fn try_alone(file: &File) -> io::Result<bool> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),

@@ -29,7 +29,7 @@ impl PacketSocket {
         Ok(())
     }
 
-    /// A frame that has arrived; none if none has.
+    /// The next frame that has arrived, if there is one.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
         match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
             Ok((_, length)) => Ok(Some(&buffer[..length.min(buffer.len())])),

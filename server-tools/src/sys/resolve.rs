@@ -10,7 +10,7 @@ pub(crate) fn address_of(name: &str, deadline: Duration) -> io::Result<IpAddr> {
     let (answer, waiting) = mpsc::channel();
     let name = name.to_owned();
     std::thread::spawn(move || {
-        // Nobody may be waiting any more; then the answer is nobody's.
+        // The receiver may have timed out; ignore the failed send.
         let _too_late = answer.send(look_up(&name));
     });
     waiting.recv_timeout(deadline).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

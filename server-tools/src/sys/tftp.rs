@@ -28,7 +28,7 @@ pub(crate) fn first_block(at: SocketAddr, file: &str, deadline: Duration) -> any
     }
 }
 
-/// What the server answers, the block or the words of its refusal; none if it is silent.
+/// The block, or the words of the server's refusal. `None`: no answer.
 fn ask(at: SocketAddr, file: &str, deadline: Duration) -> io::Result<Option<Result<Vec<u8>, String>>> {
     let socket = UdpSocket::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), 0))?;
     let started = Instant::now();

@@ -24,7 +24,7 @@ struct Row {
     last_good_backup: Option<Generation>,
     /// What that takes in the store, bytes.
     backup_bytes: Option<u64>,
-    /// The disks that it has images of, in words; none where only Ghost knows.
+    /// The disks that it has images of, in words. Empty for an image that only Ghost can read.
     backup_disks: Vec<String>,
     /// What stands in the way of a job.
     problem: Option<String>,

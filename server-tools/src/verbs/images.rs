@@ -196,7 +196,7 @@ fn verify(
         tell_damage(Some(&check), output);
     }
     let is_whole = check.damage.is_empty();
-    // Whoever reads only the exit status must not take a full store for damage.
+    // A script that reads only the exit status must not mistake a full store for damage.
     let unkept = if is_whole { Exit::Busy } else { Exit::Failed };
     let kept = catalog.keep(host, &generation, &check);
     kept.context("the verdict cannot be kept, so lists and retention go on by the one before")

@@ -126,7 +126,7 @@ impl Job {
         self.troubles.iter().any(|trouble| trouble.step == Some(Step::Withdraw))
     }
 
-    /// What remains of the job and how it is put right, for the last line; none if nothing remains.
+    /// What remains of the job and how to put it right, for the last line. `None`: nothing remains.
     fn left_undone(&self) -> Option<String> {
         let others =
             self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());

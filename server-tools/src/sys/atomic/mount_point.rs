@@ -81,7 +81,7 @@ fn keep(kept: &Path, bytes: &[u8]) -> io::Result<()> {
         File::open(kept.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
     written().inspect_err(|_| {
-        // Nothing was overwritten yet, so that what is left would mislead nobody; the next edit removes it.
+        // Nothing was overwritten yet, so what is left does no harm, and the next edit removes it.
         let _already_gone = remove_if_there(&unfinished).and_then(|()| remove_if_there(kept));
     })
 }

@@ -46,7 +46,7 @@ pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     serde_json::from_slice(&bytes).with_context(unusable).exit(Exit::Configuration)
 }
 
-/// What the host was offered before its last job, if DHCP offers it the boot file and nobody is responsible for that.
+/// What the host was offered before its last job, if DHCP still offers it the boot file and no job runs.
 fn left_by_its_last_job(site: &Site, host: &HostName) -> Option<Swap> {
     let strays = recovery::strays(site).ok()?;
     strays.iter().find(|stray| stray.host == host.as_str())?;
