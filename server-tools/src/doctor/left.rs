@@ -50,7 +50,7 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
             Finding::bad(check, found, mend)
         })),
         Err(reason) => {
-            let found = format!("cannot tell which hosts DHCP offers the boot file for nobody: {reason}");
+            let found = format!("cannot tell which hosts DHCP offers the boot file without a job: {reason}");
             findings.push(Finding::bad(check, found, "mend that, then run this again"));
         }
     }

@@ -109,7 +109,7 @@ pub(crate) const KEYS: [Key; 38] = [
         "How long a job that is over tries again to put the DHCP entry back, if that fails, before it leaves that to you",
     ),
     host("EXPIRES", "TIME", "1h", "How long a client may begin with its order"),
-    host("SLEEP", "TIME", "1h", "How long mode test waits for somebody to log in"),
+    host("SLEEP", "TIME", "1h", "How long mode test waits for a person to log in"),
     host("STALL_WINDOW", "TIME", "300", "A job in which nothing moves for so long has stalled"),
     host("STALL_RATE", "BYTES", "1024", "Fewer bytes a second than these count as nothing"),
     host("GENERATIONS", "NUMBER", "", "How many good generations are kept; if it is not set, all"),

@@ -133,7 +133,7 @@ fn holder(mut file: &File) -> String {
     let mut words = String::new();
     let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(200).read_to_string(&mut words));
     let words = words.trim();
-    if read.is_err() || words.is_empty() { "somebody".to_owned() } else { words.to_owned() }
+    if read.is_err() || words.is_empty() { "another program".to_owned() } else { words.to_owned() }
 }
 
 #[cfg(test)]

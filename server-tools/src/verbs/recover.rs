@@ -54,7 +54,7 @@ fn strays(site: &Site, output: &mut Output) -> Exit {
         Ok(strays) => strays,
         Err(error) => {
             let words =
-                format!("error: cannot tell which hosts DHCP offers the boot file for nobody: {error:#}");
+                format!("error: cannot tell which hosts DHCP offers the boot file without a job: {error:#}");
             output.line(&words);
             return Exit::of(&error).max(Exit::Failed);
         }
