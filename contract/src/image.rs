@@ -25,7 +25,9 @@ mod sound;
 
 pub use progress::{Ending, Phase, Progress, TargetDisk};
 pub use saved::SavedPart;
-pub use settings::{DirtyNtfs, Discard, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk};
+pub use settings::{
+    DirtyNtfs, Discard, Gaps, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk,
+};
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u32 = 1;

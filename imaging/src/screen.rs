@@ -267,6 +267,7 @@ mod tests {
             used,
             saved: 1 << 20,
             left_out,
+            left_out_because: None,
             unreadable,
             how: how.to_owned(),
         };

@@ -89,6 +89,7 @@ impl Recovered {
             }
         }
         self.remarks = work.remarks;
+        self.remarks.extend(work.lacks);
         self.remarks.extend(work.unwritten.into_iter().map(|failure| failure.reason));
         if self.swap_is_left() {
             self.remarks.push(format!(

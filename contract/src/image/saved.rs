@@ -27,6 +27,9 @@ pub struct SavedPart {
     pub saved: u64,
     /// Bytes that are not in it though nothing says that they are free.
     pub left_out: u64,
+    /// Why they are not; none where nothing is left out.
+    #[serde(default)]
+    pub left_out_because: Option<UnusedReason>,
     /// Bytes that could not be read, in whose place something else is in the image.
     pub unreadable: u64,
     /// How it was saved and why so, in words.
@@ -84,6 +87,7 @@ impl DiskImage {
             used: None,
             saved: 0,
             left_out: 0,
+            left_out_because: None,
             unreadable: 0,
             how: String::new(),
         }
@@ -97,7 +101,10 @@ impl DiskImage {
                 part.saved += used;
             }
             Content::Raw { .. } => part.saved += region.length,
-            Content::Unused { .. } => part.left_out += region.length,
+            Content::Unused { reason } => {
+                part.left_out += region.length;
+                part.left_out_because = Some(*reason);
+            }
         }
         let within = |start: u64, length: u64| {
             let end = start.saturating_add(length).min(region.end());
@@ -143,7 +150,7 @@ fn how(content: &Content) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::image::{Range, RawReason, Volume};
+    use crate::image::{Range, RawReason, UnusedReason, Volume};
     use crate::sample::disk_image;
 
     const MIB: u64 = 1 << 20;
@@ -165,6 +172,7 @@ mod tests {
             (beside.partition, beside.length, beside.saved, beside.left_out),
             (None, 2 * MIB, MIB, MIB)
         );
+        assert_eq!((ntfs.left_out_because, beside.left_out_because), (None, Some(UnusedReason::Unallocated)));
         assert_eq!(
             beside.how,
             "every byte beside the partitions; the middle of gaps is left out, as ordered"

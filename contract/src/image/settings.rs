@@ -15,6 +15,8 @@ pub struct LinuxSettings {
     pub on_read_error: OnReadError,
     /// Backup: what is done with an NTFS that was not closed.
     pub dirty_ntfs: DirtyNtfs,
+    /// Backup: what is done with what no partition has.
+    pub gaps: Gaps,
     /// Restore: what is done with the room that a larger disk has.
     pub larger_disk: LargerDisk,
     /// Restore: what is done when the disk is smaller than the partitions need.
@@ -46,6 +48,29 @@ pub enum DirtyNtfs {
     Refuse,
     /// Every byte of it is saved, since what it says of used blocks cannot be believed.
     Raw,
+}
+
+/// What is done with the gaps between partitions, and behind the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gaps {
+    /// Every byte is saved: boot loaders and others keep things there. Zeros take next to no room.
+    #[default]
+    Save,
+    /// Of gaps above 2 MiB only the first and the last MiB are saved, and the notes say what is left out.
+    LeaveOut,
+}
+
+impl Gaps {
+    /// The choice of this word: `save` or `leave_out`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "save" => Some(Self::Save),
+            "leave_out" => Some(Self::LeaveOut),
+            _ => None,
+        }
+    }
 }
 
 impl DirtyNtfs {
@@ -118,6 +143,7 @@ impl Default for LinuxSettings {
             piece_size: Self::PIECE_SIZE,
             on_read_error: OnReadError::default(),
             dirty_ntfs: DirtyNtfs::default(),
+            gaps: Gaps::default(),
             larger_disk: LargerDisk::default(),
             smaller_disk: SmallerDisk::default(),
             restore_check: RestoreCheck::default(),

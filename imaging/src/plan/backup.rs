@@ -5,7 +5,7 @@
 //! ```
 
 use ghost_contract::image::{
-    DirtyNtfs, DiskFacts, FileSystem, LinuxSettings, OnReadError, Range, RawReason, UnusedReason, Volume,
+    DirtyNtfs, DiskFacts, FileSystem, Gaps, LinuxSettings, OnReadError, Range, RawReason, UnusedReason, Volume,
 };
 
 use super::extent::copy_of_gpt;
@@ -20,6 +20,9 @@ pub use believe::{Disbelief, believe, has_its_end, is_member, is_member_type};
 pub use cut::stretches;
 pub use volumes::{Part, parts};
 
+/// As much of each end of a gap is saved when gaps are left out: boot code, a boot loader's second stage, both copies of
+/// a GPT. Partitions begin there since Windows Vista.
+pub const EDGE: u64 = 1 << 20;
 /// A swap area's header is one page (Linux, `union swap_header`), and the largest page has this many bytes.
 pub const SWAP_HEADER: u64 = 64 << 10;
 
@@ -141,7 +144,7 @@ pub fn regions(
     let whole = |reason| Ok(vec![all_of(stretch, How::Raw(reason))]);
     let Some(holding) = holding else {
         return Ok(match stretch.owner {
-            Owner::Nobody => gap(disk, stretch),
+            Owner::Nobody => gap(disk, stretch, settings.gaps),
             _ => vec![all_of(stretch, How::Raw(RawReason::BesidePartitions))],
         });
     };
@@ -207,11 +210,18 @@ impl Stretch {
 
 /// What no partition has. The end of the disk is a region of its own: a GPT's copy is there, which has another place on
 /// a disk of another size, while all in front of it stays where it is.
-fn gap(disk: &DiskFacts, stretch: Stretch) -> Vec<Planned> {
+fn gap(disk: &DiskFacts, stretch: Stretch, gaps: Gaps) -> Vec<Planned> {
     let (start, end) = (stretch.start, stretch.end());
     let last = if end == disk.size { end.saturating_sub(copy_of_gpt(disk)).max(start) } else { end };
+    let is_kept = gaps == Gaps::Save || end - start <= 2 * EDGE;
+    let (kept, left_out) = if is_kept { (last, last) } else { (start + EDGE, last.min(end - EDGE)) };
     let raw = || How::Raw(RawReason::BesidePartitions);
-    let regions = [planned(stretch, start, last - start, raw()), planned(stretch, last, end - last, raw())];
+    let regions = [
+        planned(stretch, start, kept - start, raw()),
+        planned(stretch, kept, left_out - kept, How::Unused(UnusedReason::Unallocated)),
+        planned(stretch, left_out, last - left_out, raw()),
+        planned(stretch, last, end - last, raw()),
+    ];
     regions.into_iter().filter(|region| region.length > 0).collect()
 }
 
@@ -253,6 +263,10 @@ impl Planned {
                 Some(format!("{place} holds {found} and is saved with every byte"))
             }
             How::Raw(RawReason::SwapHeader) => Some(format!("{place} is swap: only its header is saved")),
+            How::Unused(UnusedReason::Unallocated) => Some(format!(
+                "{} bytes at byte {} that no partition has are left out, as ordered",
+                self.length, self.start
+            )),
             How::Raw(RawReason::NoTable { found }) => {
                 let found = found.as_deref().map_or(String::new(), |found| format!(" but {found}"));
                 Some(format!(

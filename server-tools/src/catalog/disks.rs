@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, SavedPart, Table, Tool,
+    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, SavedPart, Table, Tool, UnusedReason,
 };
 use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use serde::{Deserialize, Serialize};
 
 use super::pieces::Piece;
+use crate::job::bytes::bytes;
 
 /// What a manifest says of one disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,10 +45,31 @@ pub struct DiskSummary {
 }
 
 impl DiskSummary {
-    /// Bytes of the disk that are not in its image though nothing says that they are free.
-    pub fn left_out(&self) -> u64 {
-        self.saved.iter().map(|part| part.left_out).fold(0, u64::saturating_add)
+    /// In words, each part of the disk that is not in its image though nothing says that it is free.
+    fn lacks(&self) -> Vec<String> {
+        let left_out = self.saved.iter().filter(|part| part.left_out > 0).map(|part| {
+            let of = part.partition.map(|number| format!("partition {number}"));
+            let what = match (part.left_out_because, of) {
+                (Some(UnusedReason::Swap), Some(of)) => format!("{of}, which is swap"),
+                (_, Some(of)) => of,
+                (_, None) => "the gaps beside partitions".to_owned(),
+            };
+            format!("{} of {what}", bytes(part.left_out))
+        });
+        let lost = self.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
+        left_out.chain((lost > 0).then(|| format!("{} that could not be read", bytes(lost)))).collect()
     }
+}
+
+/// In words, what of these disks is not in their images though nothing says that it is free; none if nothing is.
+pub fn lacks(disks: &[DiskSummary]) -> Option<String> {
+    let several = disks.len() > 1;
+    let words = disks.iter().zip(0..).flat_map(|(disk, index)| {
+        let named = move |words| if several { format!("disk {index}: {words}") } else { words };
+        disk.lacks().into_iter().map(named)
+    });
+    let words: Vec<String> = words.collect();
+    (!words.is_empty()).then(|| format!("not in the image: {}", words.join("; ")))
 }
 
 /// A file system of which only used blocks are kept.

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 38] = [
+pub(crate) const KEYS: [Key; 39] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -149,6 +149,12 @@ pub(crate) const KEYS: [Key; 38] = [
         "refuse|raw",
         "refuse",
         "What the Linux imager does with an NTFS that Windows has not closed (hibernated, fast start): fail, or save every byte of it",
+    ),
+    host(
+        "GAPS",
+        "save|leave_out",
+        "save",
+        "What the Linux imager does with the gaps between partitions and behind the last one: save every byte, or only the first and the last MiB of each that is larger than two; what is left out is said",
     ),
     host(
         "GROW",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use ghost_contract::disk::{self, DiskChoice};
-use ghost_contract::image::{DirtyNtfs, LargerDisk, LinuxSettings, OnReadError, SmallerDisk};
+use ghost_contract::image::{DirtyNtfs, Gaps, LargerDisk, LinuxSettings, OnReadError, SmallerDisk};
 use ghost_contract::{ImagerName, Mode};
 
 /// What holds for one host.
@@ -49,8 +49,8 @@ pub struct Settings {
     pub disk: DiskChoice,
     /// The imaging program (`IMAGER`); none leaves it to what there is: see [`ImagerName::without_a_setting`].
     pub imager: Option<ImagerName>,
-    /// How the imager `linux` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GROW`,
-    /// `SHRINK`).
+    /// How the imager `linux` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GAPS`,
+    /// `GROW`, `SHRINK`).
     pub linux: LinuxSettings,
     /// The DOS program's command line in mode `backup` (`BACKUPCOMMAND`).
     pub backup_command: String,
@@ -98,7 +98,7 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 27] = [
+    pub(super) const KEYS: [&'static str; 28] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -121,6 +121,7 @@ impl Settings {
         "PIECE_SIZE",
         "RESCUE",
         "DIRTY_NTFS",
+        "GAPS",
         "GROW",
         "SHRINK",
         "BACKUPCOMMAND",
@@ -168,6 +169,7 @@ impl Settings {
             "DIRTY_NTFS" => {
                 self.linux.dirty_ntfs = DirtyNtfs::parse(value).ok_or("refuse or raw")?;
             }
+            "GAPS" => self.linux.gaps = Gaps::parse(value).ok_or("save or leave_out")?,
             "GROW" => self.linux.larger_disk = choice(value, LargerDisk::Leave, LargerDisk::Grow)?,
             "SHRINK" => {
                 self.linux.smaller_disk = choice(value, SmallerDisk::Refuse, SmallerDisk::Shrink)?;

@@ -69,6 +69,9 @@ pub enum Note {
         /// What remains of the job, and how it is put right.
         #[serde(skip_serializing_if = "Option::is_none")]
         left: Option<String>,
+        /// What is not in the image though nothing says that it is free. Whoever performs the job knows, and adds it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lacks: Option<String>,
     },
 }
 
@@ -99,8 +102,11 @@ impl fmt::Display for Note {
                 "error: it is not reverted yet; trying again for {seconds} s (REVERT_DEADLINE), unless this is stopped; mend what stands in the way"
             ),
             Self::Warning { text } => write!(f, "warning: {text}"),
-            Self::Ended { ending, left: None } => write!(f, "{ending}"),
-            Self::Ended { ending, left: Some(left) } => write!(f, "{ending}; error, left undone: {left}"),
+            Self::Ended { ending, left, lacks } => {
+                write!(f, "{ending}")?;
+                lacks.iter().try_for_each(|lacks| write!(f, "; {lacks}"))?;
+                left.iter().try_for_each(|left| write!(f, "; error, left undone: {left}"))
+            }
         }
     }
 }

@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn the_line_of_a_job_that_has_ended_goes_away() {
         let mut lines = lines(2);
-        let ended = Note::Ended { ending: crate::job::Ending::AlreadyOn, left: None };
+        let ended = Note::Ended { ending: crate::job::Ending::AlreadyOn, left: None, lacks: None };
         lines.hear(&"pc0".parse().unwrap(), &ended);
         assert_eq!(lines.shown(10), ["pc1: probing"]);
     }

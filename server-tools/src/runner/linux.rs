@@ -236,6 +236,10 @@ impl Machine for Linux<'_> {
             }
             Action::Probe => self.wires.probe(index),
             Action::Echo => self.wires.echo(index),
+            Action::Tell(Note::Ended { ending, left, lacks: None }) => {
+                let lacks = self.clients.get_mut(index).and_then(|client| client.work.lacks.take());
+                self.tell(index, job, &Note::Ended { ending, left, lacks });
+            }
             Action::Tell(note) => self.tell(index, job, &note),
         }
         Vec::new()

@@ -55,7 +55,7 @@ impl Steps<'_> {
         let Done { step, result } = done;
         let ended = result.map(|yielded| {
             match yielded {
-                Yield::Image(path) => work.image = Some(path),
+                Yield::Image(path, lacks) => (work.image, work.lacks) = (Some(path), lacks),
                 Yield::Remark(remark) => work.remarks.extend(remark),
             }
             work.complete(step);

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use ghost_contract::{Generation, layout};
 
 use super::work::Work;
+use crate::catalog::disks;
 use crate::catalog::pruning::{self, Resolve};
 use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, Facts};
@@ -24,8 +25,8 @@ pub(crate) struct Done {
 
 #[derive(Debug)]
 pub(crate) enum Yield {
-    /// Where the finished generation is.
-    Image(PathBuf),
+    /// Where the finished generation is, and what is not in it, in words.
+    Image(PathBuf, Option<String>),
     /// What people should be told.
     Remark(Option<String>),
 }
@@ -54,7 +55,8 @@ fn finishing(work: &Work, site: &Site, catalog: Catalog) -> anyhow::Result<Task>
     let generation = layout::generation(&host, &Generation::of_job(job.clone()));
     let path = site.ghostrc.store_folder.join(generation);
     Ok(Box::new(move || {
-        let result = catalog.finish(&host, &job, &facts).map(|_manifest| Yield::Image(path));
+        let finished = catalog.finish(&host, &job, &facts);
+        let result = finished.map(|made| Yield::Image(path, disks::lacks(&made.disks)));
         Done { step: Step::FinishGeneration, result }
     }))
 }

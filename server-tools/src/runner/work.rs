@@ -28,6 +28,8 @@ pub(crate) struct Work {
     pub phases: Vec<(Phase, UnixTime)>,
     /// Where the generation is, or what was set aside of it.
     pub image: Option<PathBuf>,
+    /// What is not in the image though nothing says that it is free, in words.
+    pub lacks: Option<String>,
     /// What people should be told.
     pub remarks: Vec<String>,
     /// Lines that could not be written to the journal.
@@ -45,6 +47,7 @@ impl Work {
             ticket: None,
             phases: Vec::new(),
             image: None,
+            lacks: None,
             remarks: Vec::new(),
             unwritten: Vec::new(),
         }

@@ -13,7 +13,7 @@ use super::confirmation;
 use crate::calendar;
 use crate::catalog::Catalog;
 use crate::catalog::check::{Check, Damage};
-use crate::catalog::disks::DiskSummary;
+use crate::catalog::disks::{self, DiskSummary};
 use crate::catalog::listing::Listed;
 use crate::catalog::manifest::Manifest;
 use crate::catalog::pruning::{self, Resolve};
@@ -35,6 +35,8 @@ struct Line<'a> {
     bytes: Option<u64>,
     checked: Option<UnixTime>,
     problem: Option<String>,
+    /// What is not in the image though nothing says that it is free, in words.
+    lacks: Option<String>,
     damage: &'a [Damage],
 }
 
@@ -80,6 +82,7 @@ fn chosen(site: &Site, catalog: &Catalog, hosts: &[HostName]) -> anyhow::Result<
 fn tell(one: &Listed, output: &mut Output) {
     let manifest = one.manifest.as_ref();
     let checked = last_check(one);
+    let lacks = manifest.ok().and_then(|manifest| disks::lacks(&manifest.disks));
     let state = if one.is_good() { "good" } else { "damaged" };
     if output.form() == Form::Json {
         return output.json(&Line {
@@ -90,16 +93,18 @@ fn tell(one: &Listed, output: &mut Output) {
             bytes: manifest.ok().map(|manifest| manifest.bytes),
             checked,
             problem: manifest.err().map(|error| format!("{error:#}")),
+            lacks,
             damage: one.check.as_ref().map_or(&[], |check| &check.damage),
         });
     }
     let (host, generation) = (&one.host, &one.generation);
     match manifest {
         Ok(Manifest { ended, bytes, .. }) => output.line(&format!(
-            "{host:<15} {generation:<24} {}  {:>9} MiB  {state}, checked {}",
+            "{host:<15} {generation:<24} {}  {:>9} MiB  {state}, checked {}{}",
             calendar::for_people(*ended),
             bytes >> 20,
-            checked.map_or_else(String::new, calendar::for_people)
+            checked.map_or_else(String::new, calendar::for_people),
+            lacks.map_or_else(String::new, |lacks| format!("; {lacks}"))
         )),
         Err(error) => output.line(&format!("{host:<15} {generation:<24} {state}: {error:#}")),
     }

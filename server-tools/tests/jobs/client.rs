@@ -12,7 +12,6 @@ use ghost_contract::report::{Entry, Event, Outcome};
 use ghost_contract::{Mode, Order, UnixTime, layout};
 
 use super::boot_server::BootServer;
-#[cfg(feature = "crash-points")]
 use super::saved_disk::SavedDisk;
 
 /// What it does once it is up.
@@ -28,7 +27,6 @@ pub(crate) enum Behaviour {
     #[cfg(feature = "crash-points")]
     Fails,
     /// Its job, with the image of a disk that the Linux imager has made.
-    #[cfg(feature = "crash-points")]
     SavesADisk,
 }
 
@@ -148,7 +146,6 @@ impl Life {
             Behaviour::SucceedsWith(size) => size,
             #[cfg(feature = "crash-points")]
             Behaviour::Fails => 0,
-            #[cfg(feature = "crash-points")]
             Behaviour::SavesADisk => {
                 SavedDisk::get().save_to(&staging);
                 0

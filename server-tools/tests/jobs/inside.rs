@@ -11,6 +11,7 @@ use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
 use ghostctl::catalog::{Catalog, Facts};
 
 use super::boot_server::{BootServer, said};
+use super::client::{Behaviour, Client};
 use super::saved_disk::{MEBIBYTE, SIZE, SavedDisk, run};
 
 const GENERATION: &str = "20260123-142501-4f3a";
@@ -76,6 +77,29 @@ impl Store {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(self.mount_point().to_str().unwrap()), "{mounts}");
     }
+}
+
+#[test]
+fn what_an_image_lacks_is_said_in_the_last_line_the_list_and_the_manifest() {
+    let server = BootServer::with_hosts(1);
+    server.set("IMAGER", "linux");
+    server.set("GAPS", "leave_out");
+    let client = Client::off(&server, 2, Behaviour::SavesADisk);
+    let backup = server.run(&["backup", "pc2"]);
+    drop(client);
+    assert_eq!(backup.status.code(), Some(0), "{}", said(&backup));
+    let lacks = "not in the image: 1.0 MiB of the gaps beside partitions";
+    let lines = said(&backup);
+    assert!(lines.trim_end().ends_with(&format!("succeeded; {lacks}")), "{lines}");
+    let listed = said(&server.run(&["images", "list"]));
+    assert!(listed.trim_end().ends_with(&format!("; {lacks}")), "{listed}");
+    let shown = server.run(&["--json", "images", "show", "pc2"]);
+    let documents = serde_json::Deserializer::from_slice(&shown.stdout).into_iter::<serde_json::Value>();
+    let [line, manifest] = &documents.map(Result::unwrap).collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(line["lacks"], lacks);
+    assert_eq!(manifest["imager"]["gaps"], "leave_out");
+    let beside = manifest["disks"][0]["saved"].as_array().unwrap().last().unwrap();
+    assert_eq!((&beside["left_out"], &beside["left_out_because"]), (&MEBIBYTE.into(), &"unallocated".into()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 
-use ghost_contract::image::LinuxSettings;
+use ghost_contract::image::{Gaps, LinuxSettings};
 use ghost_contract::order::Imager;
 use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
 use ghost_imaging::backup;
@@ -61,9 +61,9 @@ impl SavedDisk {
         self.path("files")
     }
 
-    /// How the image was made: in several pieces.
+    /// How the image was made: in several pieces, and without the middle of the gap behind the partitions.
     pub(crate) fn settings() -> LinuxSettings {
-        LinuxSettings { piece_size: MEBIBYTE, ..LinuxSettings::default() }
+        LinuxSettings { piece_size: MEBIBYTE, gaps: Gaps::LeaveOut, ..LinuxSettings::default() }
     }
 
     /// Puts the image into a folder, as a client writes it.

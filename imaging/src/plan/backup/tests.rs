@@ -107,6 +107,24 @@ fn of_gaps_every_byte_is_saved_and_the_end_of_the_disk_by_itself() {
 }
 
 #[test]
+fn of_large_gaps_that_are_left_out_as_ordered_both_ends_are_saved_and_the_rest_is_said() {
+    let settings = LinuxSettings { gaps: Gaps::LeaveOut, ..LinuxSettings::default() };
+    let gap = |length| {
+        let stretch = Stretch { start: 10 * MIB, length, owner: Owner::Nobody };
+        regions(&disk(GIB), stretch, None, &settings).unwrap()
+    };
+    let raw = || How::Raw(RawReason::BesidePartitions);
+    let lengths = |regions: &[Planned]| {
+        regions.iter().map(|region| (region.length / MIB, region.how.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(&gap(2 * MIB)), [(2, raw())]);
+    let large = gap(5 * MIB);
+    assert_eq!(lengths(&large), [(1, raw()), (3, How::Unused(UnusedReason::Unallocated)), (1, raw())]);
+    let said = "3145728 bytes at byte 11534336 that no partition has are left out, as ordered";
+    assert_eq!(large[1].note().as_deref(), Some(said));
+}
+
+#[test]
 fn what_stands_behind_a_file_system_is_saved() {
     let ntfs = Holding::FileSystem(FileSystem::Ntfs, head(100 * MIB - 4096));
     let expected = [

@@ -47,6 +47,12 @@ fn a_backup_gpt_of_an_earlier_disk_in_a_gap() {
     layout.file_system("ext", (1, 40), "").survives_with(1);
 }
 
+fn gaps_that_are_left_out_as_ordered_are_said() {
+    let layout = Layout::new(128).settings("{\"gaps\": \"leave_out\"}");
+    let layout = layout.table("label: gpt\nstart=2048, size=40M\n").file_system("ext", (1, 40), "");
+    layout.free_noise(60 * MIB, MIB).survives_and_says("left out");
+}
+
 fn a_swap_area_that_was_used() {
     let layout =
         Layout::new(96).table("label: gpt\nsize=40M, type=S\nsize=40M\n").made((1, 40), "mkswap -q -L s fs");
@@ -87,6 +93,7 @@ const LAYOUTS: &[Entry] = entries![
     something_in_a_gap_between_partitions,
     something_behind_the_last_partition,
     a_backup_gpt_of_an_earlier_disk_in_a_gap,
+    gaps_that_are_left_out_as_ordered_are_said,
     a_swap_area_that_was_used,
     a_swap_area_of_a_machine_that_is_hibernated,
     boot_code_in_front_of_file_systems,

@@ -20,6 +20,7 @@ const SECTOR: usize = 512;
 pub(crate) struct Layout {
     folder: tempfile::TempDir,
     size: u64,
+    settings: &'static str,
     /// Bytes of these places are free, and no zeros.
     free: Vec<(u64, u64)>,
     /// File systems whose files are compared: the kind and the place.
@@ -36,7 +37,7 @@ impl Layout {
         let folder =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         blank(&folder.path().join("disk"), size * MIB);
-        Self { folder, size: size * MIB, free: Vec::new(), files: Vec::new(), group: Vec::new() }
+        Self { folder, size: size * MIB, settings: "{}", free: Vec::new(), files: Vec::new(), group: Vec::new() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -45,6 +46,12 @@ impl Layout {
 
     pub(crate) fn disk(&self) -> PathBuf {
         self.folder().join("disk")
+    }
+
+    /// The settings of the backup.
+    pub(crate) fn settings(mut self, settings: &'static str) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// A table by sfdisk, which leaves old signatures alone.
@@ -181,7 +188,7 @@ impl Layout {
     }
 
     fn backup(&self) -> DiskImage {
-        done("backup", &self.image(), Some(&self.disk()), "{}");
+        done("backup", &self.image(), Some(&self.disk()), self.settings);
         done("check", &self.image(), None, "{}");
         description(&self.image())
     }

@@ -56,6 +56,8 @@ fn what_is_as_it_was_written_is_summed_up() {
     };
     assert_eq!(summary.file_systems, [ntfs]);
     assert_eq!(summary.notes, ["a note"]);
+    let disks = [summary.clone()];
+    assert_eq!(lacks(&disks).as_deref(), Some("not in the image: 1.0 MiB of the gaps beside partitions"));
     let pace = Pace::of(&[summary], 1_000, Duration::from_secs(90));
     assert_eq!(pace, Pace { took: 2_000, disk_rate: Some(MIB + 306), store_rate: 500 });
     let of_ghost = Pace::of(&[], 1_000, Duration::from_secs(10));
@@ -98,4 +100,24 @@ fn every_folder_of_an_image_is_found() {
     assert_eq!(found(&["disk1/a", "disk0/a", "screens/1.png", "disk10/a"]), ["disk0", "disk1"]);
     assert_eq!(found(&["image.gho", "disk1/a"]), [""; 0]);
     assert_eq!(found(&["disk0"]), [""; 0], "a file of that name is no folder");
+}
+
+#[test]
+fn whatever_is_not_in_an_image_is_said_of_the_disk_that_it_is_on() {
+    let Stored { pieces, described } = Stored::new();
+    let whole = |mut disk: DiskSummary| {
+        disk.saved.iter_mut().for_each(|part| part.left_out = 0);
+        disk
+    };
+    let made = summary(&described, &pieces).unwrap();
+    let mut other = whole(made.clone());
+    assert_eq!(lacks(&[whole(made.clone())]), None);
+    (other.saved[0].left_out, other.saved[0].left_out_because) = (3 * MIB, Some(UnusedReason::Swap));
+    other.bad_ranges = vec![Range { start: 0, length: 512 }, Range { start: 4096, length: 1024 }];
+    assert_eq!(
+        lacks(&[whole(made), other]).as_deref(),
+        Some(
+            "not in the image: disk 1: 3.0 MiB of partition 1, which is swap; disk 1: 1.5 KiB that could not be read"
+        )
+    );
 }
