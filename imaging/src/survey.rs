@@ -7,13 +7,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Table, TableKind};
+use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Range, Table, TableKind};
 
 use crate::plan::backup::{Disbelief, Holding, Owner, Stretch, believe, is_member_type};
 use crate::stream::reader::Reader;
 use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Said};
 use crate::tool::blkid::{self, Found};
+use crate::tool::claims::Claim;
 use crate::tool::opinion;
 use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk::{self, SfdiskError};
@@ -171,7 +172,8 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
     if let Some(state) = state {
         return only(Holding::NotClean(file_system, state));
     }
-    let claim = match opinion::claim(file_system, &|at, length| part_of(path, stretch, at, length)) {
+    let place = Range { start: stretch.start, length: stretch.length };
+    let claim = match claim(file_system, path, place) {
         Ok(claim) => claim,
         Err(error) => {
             return only(Holding::Refused(file_system, format!("it does not say what is used: {error}")));
@@ -197,6 +199,11 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
         }
         Err(error) => only(Holding::Refused(file_system, error.to_string())),
     }
+}
+
+/// What the file system in this place of the disk says of itself.
+pub fn claim(file_system: FileSystem, disk: &Path, place: Range) -> io::Result<Claim> {
+    opinion::claim(file_system, &|at, length| part_of(disk, place, at, length))
 }
 
 /// Adds to the table what is in its partitions, for people; the same with the partitions' numbers is given back.
@@ -301,14 +308,14 @@ fn beginning(stretch: Stretch) -> usize {
     usize::try_from(stretch.length).unwrap_or(usize::MAX).min(superblock::NEEDED)
 }
 
-/// Bytes of what is in a stretch.
-fn part_of(disk: &Path, stretch: Stretch, at: u64, length: usize) -> io::Result<Vec<u8>> {
-    let is_within = at.checked_add(length as u64).is_some_and(|end| end <= stretch.length);
+/// Bytes of what is in a place of the disk.
+fn part_of(disk: &Path, place: Range, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    let is_within = at.checked_add(length as u64).is_some_and(|end| end <= place.length);
     if !is_within {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is longer than its place"));
     }
     let mut bytes = vec![0; length];
-    File::open(disk)?.read_exact_at(&mut bytes, stretch.start + at)?;
+    File::open(disk)?.read_exact_at(&mut bytes, place.start + at)?;
     Ok(bytes)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ghost_contract::image::{Content, DiskFacts, FileSystem, OnReadError, Range, Table};
 
 use crate::board::Board;
@@ -12,7 +12,7 @@ use crate::plan::backup::{How, Planned};
 use crate::stream::pieces::Syncing;
 use crate::stream::reader;
 use crate::stream::save::{self, Method, Saved};
-use crate::survey::Open;
+use crate::survey::{self, Open};
 use crate::sys::node::{Access, Node};
 use crate::tool::partclone;
 
@@ -43,7 +43,7 @@ impl Saver<'_> {
         self.board.region(subject.clone());
         let stretch = Range { start: region.start, length: region.length };
         let saved = save::raw(self.method, &region.file_name(index), self.disk, stretch, self.board);
-        let Saved { stream, bad: unreadable, syncing } = saved.with_context(|| not_saved(&subject))?;
+        let Saved { stream, bad: unreadable, syncing, .. } = saved.with_context(|| not_saved(&subject))?;
         bad.extend(unreadable);
         self.syncing.push((subject, syncing));
         Ok(Content::Raw { reason, stream })
@@ -74,7 +74,8 @@ impl Saver<'_> {
         let name = region.file_name(index);
         let from = (node.path(), reader);
         let saved = save::file_system(self.method, &name, from, (file_system, head), self.board);
-        let Saved { stream, bad: unreadable, syncing } = saved.with_context(|| not_saved(&subject))?;
+        let Saved { stream, held, bad: unreadable, syncing } = saved.with_context(|| not_saved(&subject))?;
+        self.require_all(region, (file_system, head.total), held).with_context(|| not_saved(&subject))?;
         self.syncing.push((subject, syncing));
         bad.extend(
             unreadable.iter().map(|range| Range { start: region.start + range.start, length: range.length }),
@@ -87,6 +88,25 @@ impl Saver<'_> {
             total: head.total,
             stream,
         })
+    }
+
+    /// Asks the file system once more what it uses: partclone has read its map before, maybe long ago, and what it missed
+    /// is in no image.
+    fn require_all(
+        &self,
+        region: &Planned,
+        (file_system, total): (FileSystem, u64),
+        held: u64,
+    ) -> Result<()> {
+        let (start, length) = self.place(region);
+        let claim = survey::claim(file_system, Path::new(&self.facts.path), Range { start, length });
+        let claim = claim.context("the file system does not say any more what it uses")?;
+        match claim.contradicts(total, held) {
+            Some(said) => {
+                bail!("{said} now that it is saved: something writes to it, or partclone misses a part")
+            }
+            None => Ok(()),
+        }
     }
 
     fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open> {

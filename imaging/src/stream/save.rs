@@ -50,6 +50,8 @@ pub struct Method<'a> {
 #[derive(Debug)]
 pub struct Saved {
     pub stream: Stream,
+    /// Bytes of the disk that are in the stream: of a file system, the blocks that the image's own map names.
+    pub held: u64,
     /// What could not be read: of a file system in bytes from its start, else on the disk.
     pub bad: Vec<Range>,
     /// Its last piece; without it on the disk there is no image.
@@ -148,8 +150,8 @@ fn attempt(
         return Err(ProgramError::Failed { program, status, said: last_lines(&said) }.into());
     }
     // All blocks that its own map and head tell of, whatever its status says.
-    adding.end().context(NOT_PASSED)?;
-    Ok(Attempt::Saved(Saved { stream, bad: taken.unreadable(), syncing }))
+    let held = adding.end().context(NOT_PASSED)?;
+    Ok(Attempt::Saved(Saved { stream, held, bad: taken.unreadable(), syncing }))
 }
 
 /// Passes the head on, and the rest with checksums; how long all of it is.
@@ -183,7 +185,7 @@ pub fn raw(method: Method<'_>, name: &str, disk: &File, stretch: Range, board: &
         bad = raw::read(disk, stretch, method.on_read_error, board, to)?;
         Ok(stretch.length)
     })?;
-    Ok(Saved { stream, bad, syncing })
+    Ok(Saved { stream, held: stretch.length, bad, syncing })
 }
 
 /// Runs the compressor between a feeder, which has a thread, and the pieces. The feeder says how many bytes

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 
 mod bench;
+mod changing;
 mod checksums;
 mod damage;
 mod disk;

@@ -154,11 +154,11 @@ impl Adding {
         Ok(given as u64)
     }
 
-    /// Whether all has passed, by the map and by the head.
-    pub fn end(&self) -> Result<(), PassError> {
+    /// Whether all has passed, by the map and by the head; how many bytes of used blocks that were.
+    pub fn end(&self) -> Result<u64, PassError> {
         self.body.end(0)?;
         match self.used.saturating_sub(self.body.passed) {
-            0 => Ok(()),
+            0 => Ok(self.body.passed),
             missing => Err(PassError::Missing(missing)),
         }
     }
