@@ -13,16 +13,20 @@
 //! ```
 //! Does not know files or devices: bytes and values.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::UnixTime;
 use crate::checksum::Sha256;
 
+mod hit;
 pub mod progress;
 mod saved;
 pub mod settings;
 mod sound;
 
+pub use hit::Hit;
 pub use progress::{Ending, Phase, Progress, TargetDisk};
 pub use saved::SavedPart;
 pub use settings::{
@@ -48,6 +52,9 @@ pub struct DiskImage {
     /// What could not be read, and is filled with anything in the image; only with the order's rescue. Positions on
     /// the disk.
     pub bad_ranges: Vec<Range>,
+    /// Which files those places belong to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<Hit>,
     /// What the administrator should know, in words: a file system that was saved raw, and why.
     pub notes: Vec<String>,
     /// The programs that made it.
@@ -245,6 +252,8 @@ pub enum UnusedReason {
     Unallocated,
     /// A swap area, behind its header.
     Swap,
+    /// The order was about other partitions only.
+    NotChosen,
 }
 
 /// A compressed stream, cut into pieces.
@@ -334,6 +343,17 @@ impl DiskImage {
     /// Everything that is kept, in the order of the regions.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.regions.iter().filter_map(Region::stream)
+    }
+
+    /// The partitions that it holds, if it is the image of a part of the disk only.
+    #[must_use]
+    pub fn chosen(&self) -> Option<BTreeSet<u32>> {
+        let is_chosen =
+            |region: &&Region| region.content != Content::Unused { reason: UnusedReason::NotChosen };
+        if self.regions.iter().all(|region| is_chosen(&region)) {
+            return None;
+        }
+        Some(self.regions.iter().filter(is_chosen).filter_map(|region| region.partition).collect())
     }
 
     /// The content of `disk.json`, with a newline at its end.

@@ -53,6 +53,12 @@ impl Imager {
         }
     }
 
+    /// Whether it is about some partitions of a disk only.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        matches!(self, Self::Linux(settings) if !settings.partitions.is_empty())
+    }
+
     /// Whether a restore may need room for a scratch file in the image store.
     pub fn needs_scratch(&self) -> bool {
         matches!(self, Self::Linux(settings) if settings.smaller_disk == SmallerDisk::Shrink)

@@ -18,13 +18,16 @@ pub use crate::imager::{DosProgram, Imager};
 use crate::time::seconds;
 use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 
-/// The version of the format that this program writes and reads.
+/// The version of the format that this program writes and reads, …
 pub const VERSION: u32 = 1;
+/// … except in an order that is about some partitions only: a client that does not know of those would write the whole
+/// disk, and refuses an order of this version.
+pub const VERSION_OF_PARTS: u32 = 2;
 
 /// What the server asks of one client, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The version of the format, [`VERSION`] when written.
+    /// The version of the format, [`version`] when written.
     pub version: u32,
     /// Which job this order belongs to.
     pub job: JobId,
@@ -166,13 +169,19 @@ struct AnyVersion {
     version: u64,
 }
 
+/// The version of an order with this imager.
+#[must_use]
+pub fn version(imager: Option<&Imager>) -> u32 {
+    if imager.is_some_and(Imager::is_partial) { VERSION_OF_PARTS } else { VERSION }
+}
+
 impl Order {
     /// Reads an order. Fields that are not known are passed over.
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let AnyVersion { version } = serde_json::from_slice(bytes).context(UNREADABLE)?;
         ensure!(
-            version == u64::from(VERSION),
-            "the order has format version {version}, this client understands version {VERSION}; use the same release on both sides"
+            [VERSION, VERSION_OF_PARTS].map(u64::from).contains(&version),
+            "the order has format version {version}, this client understands version {VERSION_OF_PARTS}; use the same release on both sides"
         );
         serde_json::from_slice(bytes).context(UNREADABLE)
     }

@@ -104,6 +104,7 @@ pub fn disk_image() -> DiskImage {
         ],
         compression: Compression::Zstd { level: 3 },
         bad_ranges: vec![],
+        hits: vec![],
         notes: vec!["a note".to_owned()],
         tools: vec![],
         started: UnixTime::from_millis(1_000),

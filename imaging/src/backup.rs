@@ -12,7 +12,9 @@ use ghost_contract::image::{
 
 use crate::board::Board;
 use crate::folder;
+use crate::hits;
 use crate::plan::backup::{self as plan, Disbelief, How, Planned, Refusal};
+use crate::plan::chosen;
 use crate::plan::maps::Maps;
 use crate::plan::rehearsal;
 use crate::stream::compressor;
@@ -86,10 +88,20 @@ pub fn prepare(
     };
     let mut found = survey::describe(&mut table, disk).with_context(|| cannot_be_looked_at(&facts))?;
     found.insert(WHOLE, disbelief.map_or(whole, Disbelief::found));
+    if !settings.partitions.is_empty() {
+        chosen::require(&table, &settings.partitions, &facts.path)?;
+        notes.push(chosen::note(&settings.partitions));
+    }
     let stretches = plan::stretches(&facts, &table);
     let (planned, open) = (Vec::new(), BTreeMap::new());
     let mut planning = Planning { facts: &facts, settings, maps, planned, open, notes };
     for stretch in stretches {
+        let number = stretch.partition();
+        let is_chosen = number.is_some_and(|number| settings.partitions.contains(&number));
+        if !is_chosen && !settings.partitions.is_empty() {
+            planning.planned.push(stretch.not_chosen());
+            continue;
+        }
         planning.stretch(stretch, found.remove(&stretch.partition().unwrap_or(WHOLE)))?;
     }
     let Planning { planned, open, notes, .. } = planning;
@@ -150,6 +162,7 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         let bytes: u64 = bad_ranges.iter().map(|range| range.length).sum();
         notes.push(format!("{bytes} bytes in {} places of the disk could not be read", bad_ranges.len()));
     }
+    let hits = hits::find(&facts, &table, &regions, &bad_ranges);
     let compression = Compression::Zstd { level: settings.compression_level };
     let image = DiskImage {
         version: VERSION,
@@ -159,6 +172,7 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         regions,
         compression,
         bad_ranges,
+        hits,
         notes,
         started,
         ended: clock::now(),

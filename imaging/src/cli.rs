@@ -73,6 +73,14 @@ impl Verb {
         }
     }
 
+    /// How many disks it is about, as far as they are named.
+    pub const fn disks(&self) -> usize {
+        match self {
+            Self::Backup(with) | Self::Restore(ToRestore { with, .. }) => with.disks.len(),
+            Self::Check(_) => 0,
+        }
+    }
+
     /// Its files.
     pub const fn files(&self) -> &Files {
         match self {

@@ -15,6 +15,7 @@ use crate::backup;
 use crate::board::{Board, Pace};
 use crate::check::{self, Depth};
 use crate::cli::{ToRestore, Verb, WithDisks};
+use crate::plan::chosen;
 use crate::plan::maps::Maps;
 use crate::restore;
 use crate::screen;
@@ -69,6 +70,11 @@ pub fn run(verb: &Verb) -> Result<Ending> {
 
 fn work(verb: &Verb, board: &Board) -> Result<Done> {
     let settings = settings(verb.files().settings.as_deref())?;
+    let disks = verb.disks();
+    ensure!(
+        settings.partitions.is_empty() || disks < 2,
+        "partitions can only be chosen on one disk, and {disks} were named"
+    );
     let folder = &verb.files().image;
     let mut done = Done::default();
     match verb {
@@ -95,7 +101,8 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
             let images = images(folder)?;
             for (index, path) in (0_u32..).zip(&images) {
                 board.disk(index, u32::try_from(images.len()).unwrap_or(u32::MAX));
-                done.add(&check::check(path, Depth::Inside, board)?, Vec::new());
+                let image = check::check(path, Depth::Inside, board)?;
+                done.add(&image, image.chosen().iter().map(chosen::note).collect());
             }
         }
         Verb::Restore(ToRestore { with, scratch }) => {

@@ -19,6 +19,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod folder;
+pub mod hits;
 pub mod plan;
 pub mod restore;
 pub mod screen;

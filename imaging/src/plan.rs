@@ -2,6 +2,7 @@
 //! a file or starts a program.
 
 pub mod backup;
+pub mod chosen;
 mod extent;
 pub mod grow;
 pub mod maps;

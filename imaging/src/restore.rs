@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ghost_contract::image::{
-    Discard, DiskFacts, DiskImage, LinuxSettings, Phase, Region, RestoreCheck, Stream, Table, TableKind,
+    Discard, DiskFacts, DiskImage, LinuxSettings, Phase, Range, Region, RestoreCheck, Stream, Table,
+    TableKind,
 };
 
 use crate::board::Board;
 use crate::check::{self, Depth};
 use crate::folder;
+use crate::plan::chosen;
 use crate::plan::restore::{self as plan, Fit, OtherDisk, TableStep};
 use crate::plan::shrink::TooFull;
 use crate::plan::table::Fitted;
@@ -80,7 +82,14 @@ pub fn prepare(
     let target = disk::facts(disk)?;
     let others: Vec<OtherDisk> =
         disk::others(disk).into_iter().map(|(path, serial)| OtherDisk { path, serial }).collect();
-    let mut plan = plan::plan(&image, &target, &others, &grow::resizable(), settings)?;
+    let mut plan = match chosen::wanted(&image, settings) {
+        None => plan::plan(&image, &target, &others, &grow::resizable(), settings)?,
+        Some(numbers) => {
+            let there =
+                survey::division(&target).context("the partition table of the disk cannot be read")?;
+            chosen::plan(&image, &target, &others, &there.table, &numbers)?
+        }
+    };
     let mut notes = plan.notes.clone();
     let depth = match settings.restore_check {
         RestoreCheck::Everything => Depth::Checksums,
@@ -123,16 +132,20 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     let total = streams.chain(shrunk.as_ref().map(Shrunk::expected_length)).sum();
     board.phase(Phase::Writing, written.len() + usize::from(shrunk.is_some()), total);
     let expected = plan.table_of(&image);
-    let zeros =
-        if discards && wipe::all(disk, &opened, target.size) { Zeros::LeaveOut } else { Zeros::Write };
+    let emptied = match &plan.fit {
+        Fit::Part(part) => part.places.clone(),
+        Fit::Same | Fit::Grow(_) | Fit::Shrink(_) => vec![Range { start: 0, length: target.size }],
+    };
+    let zeros = if discards && wipe::all(disk, &opened, &emptied) { Zeros::LeaveOut } else { Zeros::Write };
     if zeros == Zeros::Write {
-        let partitions = expected.partitions.iter().map(|partition| (partition.start, partition.end()));
+        let partitions =
+            expected.partitions.iter().map(|one| Range { start: one.start, length: one.length });
         let volumes = image.regions.iter().filter(|region| region.volume.is_some()).map(|region| {
-            let nearer = plan.nearer(region);
-            (region.start.saturating_sub(nearer), region.end().saturating_sub(nearer))
+            let start = region.start.saturating_sub(plan.nearer(region));
+            Range { start, length: region.length }
         });
-        let parts = partitions.chain(volumes);
-        wipe::signatures(&opened, &target, parts).with_context(|| cannot_write(disk))?;
+        let parts: Vec<Range> = partitions.chain(volumes).collect();
+        wipe::signatures(&opened, &emptied, &parts).with_context(|| cannot_write(disk))?;
     }
     let within = table.as_ref().map_or(0, |table| table.beginning.len() as u64)..plan.end;
     let writer = |region| {
@@ -181,6 +194,9 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
 /// Writes the image in this folder to a new file, as a disk of the same size with holes where nothing is.
 pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage> {
     let image = folder::description(folder)?;
+    if let Some(numbers) = image.chosen() {
+        bail!("{}, and no table: take one of them", chosen::note(&numbers));
+    }
     let regions: Vec<&Region> = image.regions.iter().collect();
     export_regions(folder, &image, target, &regions, (0, image.disk.size), board)?;
     Ok(image)
@@ -191,6 +207,9 @@ pub fn export_partition(folder: &Path, number: u32, target: &Path, board: &Board
     let image = folder::description(folder)?;
     let found = image.table.partitions.iter().find(|partition| partition.number == number);
     let partition = found.with_context(|| format!("the image has no partition {number}"))?;
+    if let Some(numbers) = image.chosen().filter(|numbers| !numbers.contains(&number)) {
+        bail!("{}, and not partition {number}", chosen::note(&numbers));
+    }
     let regions: Vec<&Region> =
         image.regions.iter().filter(|region| region.partition == Some(number)).collect();
     export_regions(folder, &image, target, &regions, (partition.start, partition.length), board)

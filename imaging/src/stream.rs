@@ -7,6 +7,7 @@
 //! ```
 
 pub mod compressor;
+pub mod frames;
 pub mod handover;
 pub mod pieces;
 pub mod raw;

@@ -4,6 +4,7 @@ pub mod blkid;
 pub mod boot_sector;
 pub mod btrfs;
 pub mod claims;
+pub mod hits;
 pub mod lvm;
 pub mod ntfs;
 pub mod opinion;

@@ -50,7 +50,8 @@ pub enum Verb {
     Test(JobArgs),
     /// Write clients' disks to new generations in the image store
     #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe\n  \
-        ghostctl backup --all-disks john\n  ghostctl backup --disk serial:S4EWNX0N12345 --rescue john")]
+        ghostctl backup --all-disks john\n  ghostctl backup --disk serial:S4EWNX0N12345 --rescue john\n  \
+        ghostctl backup --partition 2,3 john")]
     Backup(BackupArgs),
     /// Have clients check generations for damage; no disk is touched
     #[command(after_help = "Examples:\n  ghostctl verify john\n  \
@@ -60,9 +61,10 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  ghostctl restore john\n  \
         ghostctl restore --yes --generation 20260123-142501-4f3a john\n  \
         ghostctl restore --disk /dev/nvme0n1 --grow john\n  \
-        ghostctl restore --shrink john\n\n\
+        ghostctl restore --shrink john\n  \
+        ghostctl restore --partition 3 john\n\n\
         Asks you to type the host's name, unless --yes is given. Without --generation, writes the newest good one \
-        back.")]
+        back that holds the whole disk, or all of the partitions that --partition names.")]
     Restore(RestoreArgs),
     /// Start the imager for a person at the client's own screen and keyboard
     #[command(after_help = "Examples:\n  ghostctl ghost john")]

@@ -49,7 +49,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Restore(restore) => {
             let (arguments, asked) = (&restore.generation.job, restore.asked());
             if !restore.yes && !arguments.dry_run {
-                confirmation::ask_for_names(&site, &arguments.hosts, asked.wishes.disk.as_ref())?;
+                confirmation::ask_for_names(&site, &arguments.hosts, &asked.wishes)?;
             }
             job(&site, Mode::Restore, arguments, &asked, &mut output)
         }

@@ -126,6 +126,7 @@ fn how(content: &Content) -> String {
         Content::Unused { reason: UnusedReason::Unallocated } => {
             "the middle of gaps is left out, as ordered".to_owned()
         }
+        Content::Unused { reason: UnusedReason::NotChosen } => "not among the chosen partitions".to_owned(),
         Content::Raw { reason, .. } => match reason {
             RawReason::BesidePartitions => "every byte beside the partitions".to_owned(),
             RawReason::BehindFileSystem => "every byte behind the file system".to_owned(),
@@ -150,7 +151,7 @@ fn how(content: &Content) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::image::{Range, RawReason, UnusedReason, Volume};
+    use crate::image::{Content, Range, RawReason, UnusedReason, Volume};
     use crate::sample::disk_image;
 
     const MIB: u64 = 1 << 20;
@@ -195,6 +196,19 @@ mod tests {
         assert_eq!((rows[0].used, rows[0].kind.as_deref()), (Some(MIB), None));
         assert_eq!((rows[1].used, rows[1].saved, rows[1].kind.as_deref()), (None, 512, Some("7")));
         assert_eq!(rows[1].how, "every byte beside the logical volumes");
+    }
+
+    #[test]
+    fn the_image_of_a_part_says_which_partitions_it_holds() {
+        let mut image = disk_image();
+        assert_eq!(image.chosen(), None);
+        for index in [0, 3] {
+            image.regions[index].content = Content::Unused { reason: UnusedReason::NotChosen };
+        }
+        assert_eq!(image.chosen(), Some([1].into()));
+        let [ntfs, beside] = &image.saved()[..] else { panic!("{:?}", image.saved()) };
+        assert_eq!((ntfs.left_out, beside.left_out, beside.saved), (0, 2 * MIB, 0));
+        assert_eq!(beside.how, "not among the chosen partitions");
     }
 
     #[test]

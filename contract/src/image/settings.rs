@@ -1,5 +1,7 @@
 //! The settings of the Linux imager in an order.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// What an order may say of how it is done; what is left out has its default. Which disk is not among it: that is the
@@ -15,6 +17,9 @@ pub struct LinuxSettings {
     pub on_read_error: OnReadError,
     /// Backup: what is done with an NTFS that was not closed.
     pub dirty_ntfs: DirtyNtfs,
+    /// Backup and restore: the only partitions that it is about, by their numbers; all of the disk if it names none.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub partitions: BTreeSet<u32>,
     /// Backup: what is done with what no partition has.
     pub gaps: Gaps,
     /// Restore: what is done with the room that a larger disk has.
@@ -143,6 +148,7 @@ impl Default for LinuxSettings {
             piece_size: Self::PIECE_SIZE,
             on_read_error: OnReadError::default(),
             dirty_ntfs: DirtyNtfs::default(),
+            partitions: BTreeSet::new(),
             gaps: Gaps::default(),
             larger_disk: LargerDisk::default(),
             smaller_disk: SmallerDisk::default(),

@@ -48,10 +48,24 @@ fn only_a_restore_that_may_shrink_needs_room_in_the_store() {
 }
 
 #[test]
+fn an_order_about_some_partitions_has_a_version_that_older_clients_refuse() {
+    let imager = |partitions: &[u32]| {
+        let partitions = partitions.iter().copied().collect();
+        Some(Imager::Linux(LinuxSettings { partitions, ..LinuxSettings::default() }))
+    };
+    assert_eq!(version(None), VERSION);
+    assert_eq!(version(imager(&[]).as_ref()), VERSION);
+    assert_eq!(version(imager(&[2, 3]).as_ref()), VERSION_OF_PARTS);
+    let part = Order { version: VERSION_OF_PARTS, imager: imager(&[2, 3]), ..order(Mode::Restore) };
+    assert_eq!(Order::parse(part.to_json().unwrap().as_bytes()).unwrap(), part);
+    assert!(!order(Mode::Restore).to_json().unwrap().contains("partitions"));
+}
+
+#[test]
 fn another_version_is_told_apart_from_rubbish() {
-    let newer = br#"{"version": 2, "job": {"of": "another shape"}}"#;
+    let newer = br#"{"version": 3, "job": {"of": "another shape"}}"#;
     let error = |bytes: &[u8]| Order::parse(bytes).unwrap_err().to_string();
-    assert!(error(newer).starts_with("the order has format version 2, this client understands version 1;"));
+    assert!(error(newer).starts_with("the order has format version 3, this client understands version 2;"));
     assert_eq!(error(b"{\"version\": 1}"), "the order cannot be read");
     assert_eq!(error(b"{"), "the order cannot be read");
 }

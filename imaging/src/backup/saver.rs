@@ -98,8 +98,7 @@ impl Saver<'_> {
         (file_system, total): (FileSystem, u64),
         held: u64,
     ) -> Result<()> {
-        let (start, length) = self.place(region);
-        let claim = survey::claim(file_system, Path::new(&self.facts.path), Range { start, length });
+        let claim = survey::claim(file_system, Path::new(&self.facts.path), region.looked_at);
         let claim = claim.context("the file system does not say any more what it uses")?;
         match claim.contradicts(total, held) {
             Some(said) => {

@@ -194,6 +194,11 @@ pub fn regions(
 }
 
 impl Stretch {
+    /// How it is left alone when other partitions were chosen.
+    pub const fn not_chosen(self) -> Planned {
+        planned(self, self.start, self.length, How::Unused(UnusedReason::NotChosen))
+    }
+
     /// The partition whose it is.
     pub const fn partition(&self) -> Option<u32> {
         match self.owner {

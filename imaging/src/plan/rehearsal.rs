@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use ghost_contract::image::{DiskImage, LinuxSettings};
 
+use super::chosen;
 use super::restore::{Fit, TableStep, plan};
 
 /// Plans it, and yields what stands in its way.
@@ -16,9 +17,12 @@ pub fn rehearse(image: &DiskImage) -> Result<()> {
         let (number, end, size) = (partition.number, partition.end(), described.disk.size);
         ensure!(end <= size, "partition {number} ends at byte {end}, and the disk at {size}");
     }
-    let plan = plan(&described, &described.disk, &[], &[], &LinuxSettings::default())?;
+    let plan = match described.chosen() {
+        None => plan(&described, &described.disk, &[], &[], &LinuxSettings::default())?,
+        Some(numbers) => chosen::plan(&described, &described.disk, &[], &described.table, &numbers)?,
+    };
     ensure!(
-        plan.fit == Fit::Same && plan.table == TableStep::Keep,
+        matches!(plan.fit, Fit::Same | Fit::Part(_)) && plan.table == TableStep::Keep,
         "its partitions would not stay what they are"
     );
     let mut planned = plan.regions;

@@ -7,6 +7,7 @@ use ghost_contract::image::{
 };
 
 use super::backup::has_its_end;
+use super::chosen::Part;
 use super::extent::{copy_of_gpt, last_partition};
 use super::grow::{Grow, room};
 use super::shrink::{Change, NoneShrinks, Shrink, shrink};
@@ -54,6 +55,8 @@ pub enum Fit {
     /// A partition is shrunk beside the disk before anything is written. It is written last, and not among the regions;
     /// those behind it are written at another place.
     Shrink(Shrink),
+    /// Only some partitions are written, into the table that the disk has.
+    Part(Part),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +142,7 @@ impl Plan {
     pub fn table_of(&self, image: &DiskImage) -> Table {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.table(&image.table),
+            Fit::Part(part) => part.table.clone(),
             Fit::Same | Fit::Grow(_) => image.table.clone(),
         }
     }
@@ -147,7 +151,7 @@ impl Plan {
     pub fn changes(&self) -> Vec<Change> {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.changes(),
-            Fit::Same | Fit::Grow(_) => Vec::new(),
+            Fit::Same | Fit::Grow(_) | Fit::Part(_) => Vec::new(),
         }
     }
 
@@ -155,7 +159,7 @@ impl Plan {
     pub const fn nearer(&self, region: &Region) -> u64 {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.nearer(region),
-            Fit::Same | Fit::Grow(_) => 0,
+            Fit::Same | Fit::Grow(_) | Fit::Part(_) => 0,
         }
     }
 }
@@ -168,16 +172,8 @@ pub fn plan(
     resizable: &[FileSystem],
     settings: &LinuxSettings,
 ) -> Result<Plan, Refusal> {
+    same_kind(image, target, others)?;
     let path = || target.path.clone();
-    if target.logical_sector != image.disk.logical_sector {
-        let (has, wants) = (target.logical_sector, image.disk.logical_sector);
-        return Err(Refusal::Sector { path: path(), has, wants });
-    }
-    if let Some(serial) = image.disk.serial.as_ref().filter(|serial| target.serial.as_ref() != Some(serial))
-        && let Some(meant) = others.iter().find(|other| other.serial == *serial)
-    {
-        return Err(Refusal::AnotherDisk { serial: serial.clone(), meant: meant.path.clone(), path: path() });
-    }
     if let Some(found) = at_the_end(image)
         && target.size != image.disk.size
     {
@@ -229,6 +225,21 @@ pub fn plan(
     }
     notes.extend(cut_off(image, end));
     Ok(Plan { regions, end, table, fit, otherwise: None, notes })
+}
+
+/// Whether an image can be written to a disk of this kind at all, and whether it is not another one that is meant.
+pub(super) fn same_kind(image: &DiskImage, target: &DiskFacts, others: &[OtherDisk]) -> Result<(), Refusal> {
+    let path = || target.path.clone();
+    if target.logical_sector != image.disk.logical_sector {
+        let (has, wants) = (target.logical_sector, image.disk.logical_sector);
+        return Err(Refusal::Sector { path: path(), has, wants });
+    }
+    if let Some(serial) = image.disk.serial.as_ref().filter(|serial| target.serial.as_ref() != Some(serial))
+        && let Some(meant) = others.iter().find(|other| other.serial == *serial)
+    {
+        return Err(Refusal::AnotherDisk { serial: serial.clone(), meant: meant.path.clone(), path: path() });
+    }
+    Ok(())
 }
 
 /// The plan that shrinks a partition.

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use ghost_contract::image::DiskFacts;
+use ghost_contract::image::Range;
 
 use crate::sys::{disk, zero};
 
@@ -18,22 +18,23 @@ const HEAD: u64 = 5 << 20;
 /// their database in the last MiB.
 const TAIL: u64 = 4 << 20;
 
-/// Makes the whole disk read zeros where it does that by itself: a file, or an SSD that reads zeros after it has discarded.
-/// Whether it does.
-pub(super) fn all(path: &Path, disk: &File, size: u64) -> bool {
+/// Makes these places of a disk read zeros where it does that by itself: a file, or an SSD that reads zeros after it has
+/// discarded. Whether it does.
+pub(super) fn all(path: &Path, disk: &File, places: &[Range]) -> bool {
+    let punched = |place: &Range| zero::punch(disk, place.start, place.length).is_ok();
     // A disk that rotates would take hours for it.
-    !disk::rotates(path) && zero::punch(disk, 0, size).is_ok() && disk.sync_all().is_ok()
+    !disk::rotates(path) && places.iter().all(punched) && disk.sync_all().is_ok()
 }
 
-/// Overwrites all places where a signature can be, in the disk and in each of these parts of it, which are from a byte to
-/// another; so neither copy of its table stays, and a disk that is being written does not look like one that can be used.
-pub(super) fn signatures(
-    disk: &File,
-    target: &DiskFacts,
-    parts: impl IntoIterator<Item = (u64, u64)>,
-) -> io::Result<()> {
-    for (start, end) in std::iter::once((0, target.size)).chain(parts) {
-        let end = end.min(target.size);
+/// Overwrites everything in these places where a signature can be, and the same in the parts that begin in them. If the whole
+/// disk is such a place, neither copy of its table stays, and it does not look like one that can be used while it is written.
+pub(super) fn signatures(disk: &File, places: &[Range], parts: &[Range]) -> io::Result<()> {
+    let end = |place: &Range| place.start.saturating_add(place.length);
+    let within = parts.iter().filter_map(|part| {
+        let place = places.iter().find(|place| (place.start..end(place)).contains(&part.start))?;
+        Some((part.start, end(part).min(end(place))))
+    });
+    for (start, end) in places.iter().map(|place| (place.start, end(place))).chain(within) {
         let head = HEAD.min(end.saturating_sub(start));
         zero::write(disk, start, head)?;
         let tail = TAIL.min(end.saturating_sub(start));

@@ -21,7 +21,8 @@ pub fn volumes(disk: &DiskFacts, stretch: Stretch, found: &Found) -> Option<Resu
         return None;
     }
     let path = Path::new(&disk.path);
-    let group = lvm::group(&|at, length| part_of(path, stretch, at, length), stretch.length);
+    let place = Range { start: stretch.start, length: stretch.length };
+    let group = lvm::group(&|at, length| part_of(path, place, at, length), stretch.length);
     Some(group.map_err(|error| error.to_string()).and_then(|group| {
         let whole = || "its extents are no whole sectors of the disk".to_owned();
         parts(stretch, &group, u64::from(disk.logical_sector)).ok_or_else(whole)

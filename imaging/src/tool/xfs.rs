@@ -35,6 +35,21 @@ pub fn log(superblock: &[u8]) -> Option<Range<u64>> {
     (start > 0 && end > at).then_some(at..end)
 }
 
+/// How an XFS is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// The length of a block, bytes.
+    pub block: u64,
+    /// How many blocks a group has.
+    pub group: u64,
+}
+
+/// How it is divided, by its superblock.
+pub fn shape(superblock: &[u8]) -> Option<Shape> {
+    let shape = Shape { block: number(superblock, 4, 4)?, group: number(superblock, 84, 4)? };
+    (superblock.starts_with(MAGIC) && shape.block > 0).then_some(shape)
+}
+
 /// The record that was written last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Last {

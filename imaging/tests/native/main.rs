@@ -15,6 +15,7 @@ mod imager;
 mod layouts;
 mod leftovers;
 mod moving;
+mod parts;
 mod round_trip;
 mod shrinking;
 mod source;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ghost_contract::image::{Content, Phase, Progress, Range, RawReason};
+use ghost_contract::image::{Content, Hit, Phase, Progress, Range, RawReason};
 
 use crate::disk::{self, MIB, noise, peek, poke, run};
 use crate::imager::{command, description, done, failed};
@@ -211,6 +211,8 @@ fn where_a_disk_cannot_be_read_is_said_and_a_rescue_goes_on() {
     let ranges = description(&rescued).bad_ranges;
     let [Range { start, length }] = ranges[..] else { panic!("{ranges:?}") };
     assert!(around(start) && (bad + 4096..bad + 64 * 1024).contains(&(start + length)), "{ranges:?}, {bad}");
+    let hit = Hit { partition: Some(1), files: vec!["/NOISE.BIN".to_owned()], unknown: None };
+    assert_eq!(description(&rescued).hits, [hit]);
     done("check", &rescued, None, "{}");
     let target = folder.path().join("target");
     disk::blank(&target, 42 * MIB);
@@ -218,6 +220,27 @@ fn where_a_disk_cannot_be_read_is_said_and_a_rescue_goes_on() {
     let is = |from: u64, length: u64| peek(&target, from, length) == peek(&disk, from, length);
     assert!(is(start - 4096, 4096) && is(start + length, 4096) && !is(bad, 4096));
     assert!(peek(&target, start, 9) == b"BADSECTOR", "what partclone leaves there");
+}
+
+#[test]
+fn which_file_was_hit_is_said_or_that_no_tool_can_tell() {
+    for (kind, size, name) in [("ntfs", 40, "/NOISE.BIN"), ("xfs", 320, "NOISE.BIN"), ("vfat", 40, "")] {
+        let folder = tempfile::tempdir().unwrap();
+        let made = disk::file_system(folder.path(), kind, size * MIB);
+        let disk = with(folder.path(), &made, size * MIB);
+        let failing = Failing::at(folder.path(), &disk, place_of_noise(&disk));
+        let image = folder.path().join("image");
+        done("backup", &image, Some(&failing.disk), "{\"on_read_error\": \"rescue\"}");
+        let hits = description(&image).hits;
+        let [Hit { partition: Some(1), files, unknown }] = &hits[..] else { panic!("{kind}: {hits:?}") };
+        match name {
+            "" => {
+                assert!(unknown.as_ref().unwrap().contains("no tool tells it of fat"), "{unknown:?}");
+                assert!(files.is_empty(), "{files:?}");
+            }
+            name => assert_eq!((&files[..], unknown), (&[name.to_owned()][..], &None), "{kind}"),
+        }
+    }
 }
 
 #[test]

@@ -3,14 +3,15 @@
 //! Pure: it is given the descriptions, and the pieces that were read back. The client calculates its checksums before a byte
 //! leaves it, so a difference here arose on the way or in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{
-    Content, DiskFacts, DiskImage, FileSystem, Piece as Written, Range, SavedPart, Table, Tool, UnusedReason,
+    Content, DiskFacts, DiskImage, FileSystem, Hit, Piece as Written, Range, SavedPart, Table, Tool,
+    UnusedReason,
 };
 use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct DiskSummary {
     pub stored: u64,
     /// What could not be read, and is not in the image.
     pub bad_ranges: Vec<Range>,
+    /// Which files those places belong to.
+    #[serde(default)]
+    pub hits: Vec<Hit>,
     /// What the administrator should know.
     pub notes: Vec<String>,
     /// The programs that made it.
@@ -45,9 +49,24 @@ pub struct DiskSummary {
 }
 
 impl DiskSummary {
+    /// The partitions that its image holds, if that is the image of a part of the disk only.
+    pub fn chosen(&self) -> Option<BTreeSet<u32>> {
+        let is_chosen = |part: &&SavedPart| part.left_out_because != Some(UnusedReason::NotChosen);
+        if self.saved.iter().all(|part| is_chosen(&part)) {
+            return None;
+        }
+        Some(self.saved.iter().filter(is_chosen).filter_map(|part| part.partition).collect())
+    }
+
     /// In words, each part of the disk that is not in its image though nothing says that it is free.
     fn lacks(&self) -> Vec<String> {
-        let left_out = self.saved.iter().filter(|part| part.left_out > 0).map(|part| {
+        let all_but = self.chosen().map(|numbers| {
+            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            format!("all but partition {}, as chosen", numbers.join(", "))
+        });
+        let is_told =
+            |part: &&SavedPart| part.left_out > 0 && part.left_out_because != Some(UnusedReason::NotChosen);
+        let left_out = self.saved.iter().filter(is_told).map(|part| {
             let of = part.partition.map(|number| format!("partition {number}"));
             let what = match (part.left_out_because, of) {
                 (Some(UnusedReason::Swap), Some(of)) => format!("{of}, which is swap"),
@@ -57,6 +76,7 @@ impl DiskSummary {
             format!("{} of {what}", bytes(part.left_out))
         });
         let lost = self.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
+        let left_out = all_but.into_iter().chain(left_out);
         left_out.chain((lost > 0).then(|| format!("{} that could not be read", bytes(lost)))).collect()
     }
 }
@@ -177,6 +197,7 @@ fn summarised(folder: String, image: DiskImage) -> DiskSummary {
         disk: image.disk,
         table: image.table,
         bad_ranges: image.bad_ranges,
+        hits: image.hits,
         notes: image.notes,
         tools: image.tools,
     }

@@ -15,7 +15,11 @@ impl Catalog {
                 Some(Expected::Exactly(listed.manifest.ok()?.bytes))
             }
             Mode::Backup => {
-                let last = self.list_host(host).ok()?.into_iter().rfind(super::listing::Listed::is_good)?;
+                let last = self
+                    .list_host(host)
+                    .ok()?
+                    .into_iter()
+                    .rfind(super::listing::Listed::is_good_and_whole)?;
                 Some(Expected::About(last.manifest.ok()?.bytes))
             }
             Mode::Test | Mode::Ghost => None,

@@ -1,5 +1,7 @@
 //! Lists the store: generations, and what else is there.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use ghost_contract::{Generation, HostName, JobId};
 
@@ -30,11 +32,16 @@ impl Listed {
         self.manifest.is_ok() && self.check.as_ref().is_none_or(|check| check.damage.is_empty())
     }
 
+    /// Whether it is good and of whole disks.
+    pub fn is_good_and_whole(&self) -> bool {
+        self.is_good() && self.manifest.as_ref().is_ok_and(|manifest| manifest.holds(&BTreeSet::new()))
+    }
+
     /// What retention has to know of it. Nothing if its manifest is of no use: what is not known to be a generation
     /// is for a person to remove.
     pub fn candidate(&self) -> Option<Candidate> {
         let made = self.manifest.as_ref().ok()?.ended;
-        Some(Candidate { generation: self.generation.clone(), made, good: self.is_good() })
+        Some(Candidate { generation: self.generation.clone(), made, good: self.is_good_and_whole() })
     }
 }
 

@@ -6,6 +6,8 @@
 //! `sha256sum`, which every system has, years from now and without this program:
 //! `jq -r '.pieces[] | .sha256 + "  " + .path' manifest.json | sha256sum --check`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, bail};
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime};
@@ -67,6 +69,16 @@ impl Manifest {
             bail!("the manifest is of {}'s generation {}", manifest.host, manifest.job);
         }
         Ok(manifest)
+    }
+
+    /// Whether it holds these partitions of its one disk; whether it holds all of its disks, if none is named.
+    pub fn holds(&self, partitions: &BTreeSet<u32>) -> bool {
+        let chosen = |disk: &DiskSummary| disk.chosen();
+        match &*self.disks {
+            disks if partitions.is_empty() => disks.iter().all(|disk| chosen(disk).is_none()),
+            [disk] => chosen(disk).is_none_or(|held| partitions.is_subset(&held)),
+            _ => true,
+        }
     }
 
     /// What a job that reads this generation has to know of it.

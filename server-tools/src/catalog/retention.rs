@@ -25,7 +25,7 @@ pub struct Policy {
 pub struct Candidate {
     pub generation: Generation,
     pub made: UnixTime,
-    /// Whether the last check found nothing wrong.
+    /// Whether the last check found nothing wrong, and it is of whole disks: what holds only some partitions replaces nothing.
     pub good: bool,
 }
 

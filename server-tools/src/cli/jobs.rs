@@ -42,6 +42,9 @@ pub struct BackupArgs {
     /// What to do with an NTFS that Windows has not closed: refuse the backup, or save every byte of it (raw)
     #[arg(long, value_name = "CHOICE", value_parser = dirty_ntfs)]
     pub dirty_ntfs: Option<DirtyNtfs>,
+    /// Save only these partitions, by their numbers, such as 2,3; the image holds a part of the disk then
+    #[arg(long = "partition", value_name = "NUMBER", value_delimiter = ',', value_parser = partition, conflicts_with = "all_disks")]
+    pub partitions: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -69,6 +72,10 @@ pub struct RestoreArgs {
     /// Do not read the whole image before writing: damage in it is then found only when the disk is half written
     #[arg(long)]
     pub skip_check: bool,
+    /// Write back only these partitions, such as 2,3, into a table that has them in the same places with the same types;
+    /// everything else on the disk stays as it is
+    #[arg(long = "partition", value_name = "NUMBER", value_delimiter = ',', value_parser = partition, conflicts_with_all = ["all_disks", "grow", "shrink"])]
+    pub partitions: Vec<u32>,
     /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
@@ -94,6 +101,7 @@ impl BackupArgs {
             disk: self.disk.choice(),
             on_read_error: self.rescue.then_some(OnReadError::Rescue),
             dirty_ntfs: self.dirty_ntfs,
+            partitions: self.partitions.iter().copied().collect(),
             ..Wishes::default()
         };
         Asked { generation: None, wishes }
@@ -114,10 +122,15 @@ impl RestoreArgs {
             larger_disk: self.grow.then_some(LargerDisk::Grow),
             smaller_disk: self.shrink.then_some(SmallerDisk::Shrink),
             restore_check: self.skip_check.then_some(RestoreCheck::Skip),
+            partitions: self.partitions.iter().copied().collect(),
             ..Wishes::default()
         };
         Asked { wishes, ..self.generation.asked() }
     }
+}
+
+fn partition(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|&number| number > 0).ok_or("partitions have numbers from 1 on")
 }
 
 fn dirty_ntfs(text: &str) -> Result<DirtyNtfs, &'static str> {

@@ -2,6 +2,8 @@
 //!
 //! Pure. The caller says what is in the store and in the base root.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 
 use crate::ghostrc::{ImagerName, Settings};
@@ -18,6 +20,8 @@ pub struct Wishes {
     pub larger_disk: Option<LargerDisk>,
     pub smaller_disk: Option<SmallerDisk>,
     pub restore_check: Option<RestoreCheck>,
+    /// The only partitions that the job is about; all if it names none.
+    pub partitions: BTreeSet<u32>,
 }
 
 fn disks_do_not_fit(images: usize) -> String {
@@ -46,6 +50,7 @@ impl Wishes {
         put(&mut linux.larger_disk, self.larger_disk.as_ref());
         put(&mut linux.smaller_disk, self.smaller_disk.as_ref());
         put(&mut linux.restore_check, self.restore_check.as_ref());
+        linux.partitions.clone_from(&self.partitions);
     }
 
     /// The first flag that only the Linux imager understands.
@@ -56,6 +61,7 @@ impl Wishes {
             (self.larger_disk.is_some(), "--grow"),
             (self.smaller_disk.is_some(), "--shrink"),
             (self.restore_check.is_some(), "--skip-check"),
+            (!self.partitions.is_empty(), "--partition"),
         ];
         flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
@@ -89,6 +95,9 @@ pub(crate) fn choose(
     }
     if name != ImagerName::Linux && settings.disk == DiskChoice::All {
         bail!("{name} works on one disk: choose one with --disk or DISK");
+    }
+    if !settings.linux.partitions.is_empty() && settings.disk == DiskChoice::All {
+        bail!("--partition chooses partitions of one disk: choose the disk with --disk or DISK");
     }
     if let (Mode::Restore, Some(images)) = (mode, source.and_then(|source| source.disks))
         && (images > 1) != (settings.disk == DiskChoice::All)
@@ -179,6 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn partitions_are_those_of_one_disk_and_for_the_linux_imager() {
+        let wishes = Wishes { partitions: [2].into(), ..Wishes::default() };
+        let chosen = |imager, disk| {
+            let mut settings = with(Some(imager), disk);
+            wishes.apply(&mut settings);
+            choose(Mode::Backup, &settings, &wishes, false, None)
+        };
+        let refused = |imager, disk| chosen(imager, disk).unwrap_err().to_string();
+        assert!(refused(ImagerName::Linux, "all").starts_with("--partition chooses partitions of one disk"));
+        assert!(refused(ImagerName::Dosemu, "first").starts_with("--partition is for the imager linux"));
+        assert!(chosen(ImagerName::Linux, "first").unwrap().unwrap().is_partial());
+    }
+
+    #[test]
     fn images_of_several_disks_are_not_written_to_one() {
         let imager = Imager::Linux(LinuxSettings::default());
         let restore = |disk: &str, disks| {
@@ -205,6 +228,7 @@ mod tests {
             larger_disk: Some(LargerDisk::Grow),
             smaller_disk: Some(SmallerDisk::Shrink),
             restore_check: Some(RestoreCheck::Skip),
+            partitions: [2, 3].into(),
         };
         wishes.apply(&mut settings);
         assert_eq!(settings.disk, DiskChoice::All);
@@ -215,11 +239,16 @@ mod tests {
             larger_disk: LargerDisk::Grow,
             smaller_disk: SmallerDisk::Shrink,
             restore_check: RestoreCheck::Skip,
+            partitions: [2, 3].into(),
             ..LinuxSettings::default()
         };
         assert_eq!(settings.linux, expected);
         let before = settings.clone();
         Wishes::default().apply(&mut settings);
-        assert_eq!(settings, before);
+        let settings = Settings {
+            linux: LinuxSettings { partitions: [2, 3].into(), ..settings.linux.clone() },
+            ..settings
+        };
+        assert_eq!(settings, before, "only the partitions are never a setting");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ghostrc::Settings;
 use ghost_contract::order::{
-    Deadlines, ImageStore, Imager, OnDeadline, Prompt, PromptTrigger, TestSettings, VERSION, Watch,
+    self, Deadlines, ImageStore, Imager, OnDeadline, Prompt, PromptTrigger, TestSettings, Watch,
 };
 use ghost_contract::{Generation, Mode, Nonce, Order, UnixTime};
 
@@ -41,7 +41,7 @@ pub(crate) fn order(plan: &Plan, settings: &Settings, particulars: Particulars, 
     // The client learns its address from DHCP.
     let Identity { job, host, mac, ip: _, mode } = plan.identity.clone();
     Order {
-        version: VERSION,
+        version: order::version(particulars.imager.as_ref()),
         job,
         host,
         mac,

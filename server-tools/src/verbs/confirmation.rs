@@ -1,5 +1,6 @@
 //! Asks a person to confirm that a disk may be overwritten, or a generation removed.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context as _, anyhow};
@@ -7,30 +8,26 @@ use ghost_contract::{DiskChoice, HostName};
 
 use crate::exit::{Exit, WithExit};
 use crate::job::bytes::bytes;
+use crate::job::imager::Wishes;
 use crate::site::Site;
 
 /// Has the name of each host typed. The disk is the one of its settings, unless another was asked for.
-pub(super) fn ask_for_names(
-    site: &Site,
-    hosts: &[HostName],
-    asked_for: Option<&DiskChoice>,
-) -> anyhow::Result<()> {
+pub(super) fn ask_for_names(site: &Site, hosts: &[HostName], asked: &Wishes) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
         return Err(nobody_to_ask("a restore overwrites a disk"));
     }
     hosts.iter().try_for_each(|host| {
-        let disk = asked_for.cloned().unwrap_or_else(|| site.ghostrc.for_host(host).disk);
-        ask(host, &disk, &mut io::stdin().lock(), &mut io::stderr())
+        let disk = asked.disk.clone().unwrap_or_else(|| site.ghostrc.for_host(host).disk);
+        ask(host, &lost(&disk, &asked.partitions), &mut io::stdin().lock(), &mut io::stderr())
     })
 }
 
 fn ask(
     host: &HostName,
-    disk: &DiskChoice,
+    lost: &str,
     answers: &mut impl BufRead,
     screen: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let lost = in_words(disk);
     let question = format!("All that is on {lost} of {host} will be lost. Type its name to go on: ");
     require_name(host, &question, answers, screen)
 }
@@ -68,6 +65,16 @@ fn require_name(
     Err(anyhow!("'{typed}' is not '{host}': nothing was done").exit(Exit::Usage))
 }
 
+/// What a restore overwrites.
+fn lost(disk: &DiskChoice, partitions: &BTreeSet<u32>) -> String {
+    let numbers: Vec<String> = partitions.iter().map(u32::to_string).collect();
+    match &*numbers {
+        [] => in_words(disk),
+        [number] => format!("partition {number} of {}", in_words(disk)),
+        _ => format!("partitions {} of {}", numbers.join(", "), in_words(disk)),
+    }
+}
+
 fn in_words(disk: &DiskChoice) -> String {
     match disk {
         DiskChoice::First => "the first disk".to_owned(),
@@ -83,7 +90,7 @@ mod tests {
     use super::*;
 
     fn answer(text: &str) -> anyhow::Result<()> {
-        ask(&"john".parse().unwrap(), &DiskChoice::First, &mut text.as_bytes(), &mut Vec::new())
+        ask(&"john".parse().unwrap(), "it", &mut text.as_bytes(), &mut Vec::new())
     }
 
     #[test]
@@ -98,16 +105,18 @@ mod tests {
 
     #[test]
     fn the_question_says_what_will_be_lost() {
-        for (disk, lost) in [
-            ("first", "the first disk"),
-            ("/dev/sdb", "the disk /dev/sdb"),
-            ("serial:S1", "the disk with the serial number S1"),
-            ("size:512Gi", "the disk of about 512.0 GiB"),
-            ("all", "all disks"),
+        for (disk, partitions, lost) in [
+            ("first", &[][..], "the first disk"),
+            ("first", &[3], "partition 3 of the first disk"),
+            ("/dev/sdb", &[2, 3], "partitions 2, 3 of the disk /dev/sdb"),
+            ("/dev/sdb", &[], "the disk /dev/sdb"),
+            ("serial:S1", &[], "the disk with the serial number S1"),
+            ("size:512Gi", &[], "the disk of about 512.0 GiB"),
+            ("all", &[], "all disks"),
         ] {
             let mut screen = Vec::new();
-            let disk = disk.parse().unwrap();
-            ask(&"john".parse().unwrap(), &disk, &mut "john\n".as_bytes(), &mut screen).unwrap();
+            let asked = super::lost(&disk.parse().unwrap(), &partitions.iter().copied().collect());
+            ask(&"john".parse().unwrap(), &asked, &mut "john\n".as_bytes(), &mut screen).unwrap();
             let expected = format!("All that is on {lost} of john will be lost. Type its name to go on: ");
             assert_eq!(String::from_utf8(screen).unwrap(), expected);
         }

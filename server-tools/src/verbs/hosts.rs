@@ -51,7 +51,7 @@ fn row(catalog: &Catalog, host: dhcp::Listed) -> Row {
     let name: Option<HostName> = host.name.parse().ok();
     // `doctor` reports a store that cannot be read.
     let backups = name.and_then(|name| catalog.list_host(&name).ok()).unwrap_or_default();
-    let last = backups.into_iter().rfind(Listed::is_good);
+    let last = backups.into_iter().rfind(Listed::is_good_and_whole);
     let manifest = last.as_ref().and_then(|last| last.manifest.as_ref().ok());
     Row {
         host: host.name,

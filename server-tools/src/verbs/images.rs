@@ -5,7 +5,7 @@ mod inside;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::image::DiskFacts;
+use ghost_contract::image::{DiskFacts, Hit};
 use ghost_contract::{Generation, HostName, UnixTime};
 use serde::Serialize;
 
@@ -167,7 +167,20 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
         let lost = disk.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
         output.line(&format!("    {} could not be read: zeros or 'BADSECTOR' stand there", bytes(lost)));
     }
+    disk.hits.iter().for_each(|hit| tell_hit(hit, output));
     disk.notes.iter().for_each(|note| output.line(&format!("    {}", note.escape_debug())));
+}
+
+/// Which files of a partition the places belong to that could not be read.
+fn tell_hit(hit: &Hit, output: &mut Output) {
+    let place = hit.partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+    for file in &hit.files {
+        output.line(&format!("    not all of this file of {place} could be read: {}", file.escape_debug()));
+    }
+    if let Some(why) = &hit.unknown {
+        let which = if hit.files.is_empty() { "which files" } else { "which other files" };
+        output.line(&format!("    {which} of {place} could not be read is unknown: {}", why.escape_debug()));
+    }
 }
 
 /// The one that was named, or the newest if none was or it was called [`LATEST`].
@@ -195,7 +208,12 @@ fn verify(
     if output.form() == Form::Json {
         output.json(&check);
     } else if check.damage.is_empty() {
-        output.line(&format!("{host}: {generation} is whole: every piece was read and has its checksum"));
+        let manifest = catalog.show(host, generation.clone())?.manifest;
+        let lacks = manifest.ok().and_then(|manifest| disks::lacks(&manifest.disks));
+        let lacks = lacks.map_or_else(String::new, |lacks| format!("; {lacks}"));
+        output.line(&format!(
+            "{host}: {generation} is whole: every piece was read and has its checksum{lacks}"
+        ));
     } else {
         output.line(&format!("{host}: {generation} is damaged"));
         tell_damage(Some(&check), output);
@@ -256,11 +274,12 @@ fn remove(
 /// What a generation is to its host, so that a person knows what goes.
 fn what_it_is(catalog: &Catalog, host: &HostName, generation: &Generation) -> anyhow::Result<&'static str> {
     let one = catalog.show(host, generation.clone())?;
-    let good = catalog.list_host(host)?.iter().filter(|one| one.is_good()).count();
-    Ok(match (one.is_good(), good) {
-        (true, 1) => "the last good generation",
-        (true, _) => "a good generation",
-        (false, _) => "a damaged generation",
+    let whole = catalog.list_host(host)?.iter().filter(|one| one.is_good_and_whole()).count();
+    Ok(match (one.is_good(), one.is_good_and_whole(), whole) {
+        (true, true, 1) => "the last good generation",
+        (true, true, _) => "a good generation",
+        (true, false, _) => "a good generation of some partitions",
+        (false, ..) => "a damaged generation",
     })
 }
 

@@ -138,7 +138,7 @@ fn require_readiness(
 fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked) -> anyhow::Result<Intent> {
     let mut settings = site.ghostrc.for_host(&host.name);
     asked.wishes.apply(&mut settings);
-    let listed = wanted_generation(catalog, mode, &host.name, asked.generation.as_ref())?;
+    let listed = wanted_generation(catalog, mode, &host.name, asked)?;
     // Where a damaged manifest does not say which imager made it, the settings decide.
     let manifest = listed.as_ref().and_then(|listed| listed.manifest.as_ref().ok());
     let source = manifest.map(Manifest::source);
@@ -249,20 +249,23 @@ fn wanted_generation(
     catalog: &Catalog,
     mode: Mode,
     host: &HostName,
-    asked_for: Option<&Generation>,
+    asked: &Asked,
 ) -> anyhow::Result<Option<Listed>> {
     if !matches!(mode, Mode::Verify | Mode::Restore) {
         return Ok(None);
     }
     let mut listed = catalog.list_host(host)?.into_iter();
-    let found = match asked_for {
+    let partitions = &asked.wishes.partitions;
+    let holds = |one: &Listed| one.manifest.as_ref().is_ok_and(|manifest| manifest.holds(partitions));
+    let found = match &asked.generation {
         Some(asked_for) => listed.find(|one| one.generation == *asked_for).ok_or_else(|| {
             anyhow!("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")
         }),
         // A damaged one may be checked, but is never written back unless it is named.
-        None => listed
-            .rfind(|one| mode == Mode::Verify || one.is_good())
-            .ok_or_else(|| anyhow!("{host} has no good generation: nothing can be checked or written back")),
+        None => listed.rfind(|one| mode == Mode::Verify || (one.is_good() && holds(one))).ok_or_else(|| {
+            let of = if partitions.is_empty() { "" } else { " that holds these partitions" };
+            anyhow!("{host} has no good generation{of}: nothing can be checked or written back")
+        }),
     };
     found.map(Some).exit(Exit::Usage)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use ghost_contract::image::{Gaps, LinuxSettings};
 use ghost_contract::order::Imager;
-use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
+use ghost_contract::{HostName, JobId, MacAddress, Mode, UnixTime};
 use ghost_imaging::backup;
 use ghost_imaging::board::Board;
 use ghost_imaging::plan::maps::Maps;
@@ -66,6 +66,15 @@ impl SavedDisk {
         LinuxSettings { piece_size: MEBIBYTE, gaps: Gaps::LeaveOut, ..LinuxSettings::default() }
     }
 
+    /// Puts an image of the first partition alone into a folder, as a client writes it.
+    pub(crate) fn save_part_to(&self, folder: &Path) {
+        let settings = LinuxSettings { partitions: [1].into(), ..Self::settings() };
+        let (board, mut maps) = (Board::default(), Maps::default());
+        let (image, disk) = (folder.join("disk0"), self.path("disk.img"));
+        let ready = backup::prepare(&image, &disk, &settings, &mut maps, &board).unwrap();
+        backup::save(ready, &board).unwrap();
+    }
+
     /// Puts the image into a folder, as a client writes it.
     pub(crate) fn save_to(&self, folder: &Path) {
         run("cp", &["-a", self.path("disk0").to_str().unwrap(), folder.to_str().unwrap()]);
@@ -76,6 +85,18 @@ impl SavedDisk {
         let catalog = Catalog::new(server.path("store"));
         let (host, job): (_, JobId) = ("pc2".parse().unwrap(), job.parse().unwrap());
         self.save_to(&catalog.stage(&host, &job).unwrap());
+        Self::finish(&catalog, &host, &job);
+    }
+
+    /// Makes a generation of pc2 with the image of the first partition alone.
+    pub(crate) fn put_generation_of_a_part(&self, server: &BootServer, job: &str) {
+        let catalog = Catalog::new(server.path("store"));
+        let (host, job): (_, JobId) = ("pc2".parse().unwrap(), job.parse().unwrap());
+        self.save_part_to(&catalog.stage(&host, &job).unwrap());
+        Self::finish(&catalog, &host, &job);
+    }
+
+    fn finish(catalog: &Catalog, host: &HostName, job: &JobId) {
         let facts = Facts {
             mac: MacAddress::new([2, 0, 0, 0, 0, 2]),
             mode: Mode::Backup,
@@ -84,7 +105,7 @@ impl SavedDisk {
             ended: UnixTime::from_millis(2_000),
             checked: UnixTime::from_millis(3_000),
         };
-        catalog.finish(&host, &job, &facts).unwrap();
+        catalog.finish(host, job, &facts).unwrap();
     }
 
     /// Whether another disk has the same table, the same bytes beside the partitions, and a sound ext4.

@@ -60,6 +60,7 @@ pub(in crate::plan) fn image(kind: TableKind, last: FileSystem) -> DiskImage {
         ],
         compression: Compression::Zstd { level: 3 },
         bad_ranges: vec![],
+        hits: vec![],
         notes: vec![],
         tools: vec![],
         started: UnixTime::from_millis(0),

@@ -37,7 +37,14 @@ impl Layout {
         let folder =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         blank(&folder.path().join("disk"), size * MIB);
-        Self { folder, size: size * MIB, settings: "{}", free: Vec::new(), files: Vec::new(), group: Vec::new() }
+        Self {
+            folder,
+            size: size * MIB,
+            settings: "{}",
+            free: Vec::new(),
+            files: Vec::new(),
+            group: Vec::new(),
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -111,7 +111,10 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> anyhow::Result<Chosen
     let one = match generation.as_ref().filter(|named| named.as_str() != LATEST) {
         Some(named) => catalog.show(host, named.clone())?,
         None => {
-            let newest = catalog.list_host(host)?.into_iter().rfind(Listed::is_good);
+            let mut good: Vec<Listed> =
+                catalog.list_host(host)?.into_iter().filter(Listed::is_good).collect();
+            let whole = good.iter().rposition(Listed::is_good_and_whole);
+            let newest = whole.map(|index| good.swap_remove(index)).or_else(|| good.pop());
             newest.ok_or_else(|| super::none(host))?
         }
     };

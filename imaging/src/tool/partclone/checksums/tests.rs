@@ -31,7 +31,7 @@ fn added(image: &[u8], part: usize) -> Result<Vec<u8>, PassError> {
         counted += adding.pass(part, &mut out)?;
     }
     assert_eq!(usize::try_from(counted).unwrap(), out.len() - HEAD);
-    adding.end().map(|()| out)
+    adding.end().map(|_used| out)
 }
 
 fn removed(image: &[u8], part: usize) -> Result<Vec<u8>, PassError> {

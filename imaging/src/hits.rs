@@ -1,0 +1,207 @@
+//! Finding out which files the places belong to that could not be read. The disk may be failing: it is asked for no longer
+//! and for no more than a person wants to read, and what is not found out is said to be unknown.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use ghost_contract::image::{Content, DiskFacts, FileSystem, Hit, Range, Region, Table};
+
+use crate::sys::node::{Access, Node};
+use crate::sys::program;
+use crate::tool::{hits, partclone, superblock, xfs};
+
+/// How long the tools may look for the files of one partition.
+const LONGEST: Duration = Duration::from_secs(120);
+/// So many places of a partition are looked up, …
+const PLACES: usize = 64;
+/// … and of each so many bytes.
+const OF_EACH: u64 = 1 << 20;
+/// So many names are kept of a partition.
+const NAMES: usize = 100;
+/// What a tool is asked for at a time: its arguments have an end.
+const AT_ONCE: usize = 512;
+/// xfs_db holds nine bytes a block and all names in memory, and a client has no swap.
+const LARGEST_XFS: u64 = 16 << 30;
+/// xfs_db counts in these, whatever the disk's sectors are.
+const DADDR: u64 = 512;
+
+/// The names of files, and why these are not all, if so.
+type Found = (BTreeSet<String>, Option<String>);
+
+/// What was hit in each partition that has such places.
+pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    for region in regions {
+        let number = region.partition;
+        let (start, length) = match table.partitions.iter().find(|one| Some(one.number) == number) {
+            Some(partition) => (partition.start, partition.length),
+            None if matches!(region.content, Content::Partclone { .. }) => (0, disk.size),
+            None => continue,
+        };
+        let within = Range { start, length };
+        let places: Vec<Range> = bad.iter().filter_map(|bad| clipped(*bad, within)).collect();
+        if places.is_empty() || hits.iter().any(|hit| hit.partition == number) {
+            continue;
+        }
+        let is_more = places.len() > PLACES || places.iter().any(|place| place.length > OF_EACH);
+        let file_system = file_system(table, region);
+        let (files, unknown) = match file_system.and_then(|kind| look(disk, within, kind, &places)) {
+            Ok((names, _)) if names.len() > NAMES || is_more => {
+                (names, Some("there are too many places to look all of them up".to_owned()))
+            }
+            Ok(found) => found,
+            Err(error) => (BTreeSet::new(), Some(hits::readable(&format!("{error:#}")))),
+        };
+        hits.push(Hit { partition: number, files: files.into_iter().take(NAMES).collect(), unknown });
+    }
+    hits
+}
+
+fn file_system(table: &Table, region: &Region) -> Result<FileSystem> {
+    if let Content::Partclone { file_system, .. } = &region.content {
+        return Ok(*file_system);
+    }
+    let partition = table.partitions.iter().find(|one| Some(one.number) == region.partition);
+    let kind = partition.and_then(|partition| partition.file_system.as_deref());
+    kind.and_then(partclone::file_system).context("no tool looks into what is there")
+}
+
+/// What of a place is within another, from whose first byte it is counted.
+fn clipped(place: Range, within: Range) -> Option<Range> {
+    let start = place.start.max(within.start);
+    let end = place.start.saturating_add(place.length).min(within.start.saturating_add(within.length));
+    (start < end).then(|| Range { start: start - within.start, length: end - start })
+}
+
+fn look(disk: &DiskFacts, within: Range, file_system: FileSystem, places: &[Range]) -> Result<Found> {
+    let ends = Instant::now() + LONGEST;
+    let path = Path::new(&disk.path);
+    let node = Node::of(path, within.start, within.length, disk.logical_sector, Access::Read)?;
+    let places: Vec<Range> = places
+        .iter()
+        .take(PLACES)
+        .map(|place| Range { length: place.length.min(OF_EACH), ..*place })
+        .collect();
+    match file_system {
+        FileSystem::Ntfs => Ok((ntfs(node.path(), &places, ends)?, None)),
+        FileSystem::Ext => Ok((ext(node.path(), &places, ends)?, None)),
+        FileSystem::Xfs => {
+            ensure!(within.length <= LARGEST_XFS, "looking into an XFS of this size needs too much memory");
+            xfs(node.path(), &places, ends)
+        }
+        FileSystem::Fat | FileSystem::Exfat | FileSystem::Btrfs => {
+            bail!("no tool tells it of {} that is not mounted", partclone::word(file_system))
+        }
+    }
+}
+
+fn ntfs(node: &Path, places: &[Range], ends: Instant) -> Result<BTreeSet<String>> {
+    let mut boot = [0; 512];
+    File::open(node)?.read_exact_at(&mut boot, 0).context("its boot sector cannot be read")?;
+    let sector = superblock::ntfs_sector(&boot) as u64;
+    let mut names = BTreeSet::new();
+    for place in places {
+        let (first, last) = units(*place, sector);
+        let mut command = Command::new("ntfscluster");
+        command.args(["--force", "--quiet", "--sector", &format!("{first}-{last}")]);
+        let found = hits::ntfscluster(&said(command.arg(node), ends)?);
+        names.extend(if found.is_empty() { [hits::OWN.to_owned()].into() } else { found });
+    }
+    Ok(names)
+}
+
+fn ext(node: &Path, places: &[Range], ends: Instant) -> Result<BTreeSet<String>> {
+    let mut beginning = vec![0; superblock::NEEDED];
+    File::open(node)?.read_exact_at(&mut beginning, 0).context("its superblock cannot be read")?;
+    let block = superblock::ext_block(&beginning).context("its superblock says no size of blocks")?;
+    let blocks: Vec<String> = numbers(places, block).iter().map(u64::to_string).collect();
+    let (mut inodes, mut has_own) = (BTreeSet::new(), false);
+    for blocks in blocks.chunks(AT_ONCE) {
+        let (found, own) = hits::icheck(&debugfs(node, &format!("icheck {}", blocks.join(" ")), ends)?);
+        inodes.extend(found);
+        has_own |= own;
+    }
+    let mut names: BTreeSet<String> = has_own.then(|| hits::OWN.to_owned()).into_iter().collect();
+    let numbers: Vec<u64> = inodes.into_iter().collect();
+    for inodes in numbers.chunks(AT_ONCE) {
+        let words: Vec<String> = inodes.iter().map(u64::to_string).collect();
+        let said = debugfs(node, &format!("ncheck {}", words.join(" ")), ends)?;
+        names.extend(hits::ncheck(&said, &inodes.iter().copied().collect()));
+    }
+    Ok(names)
+}
+
+fn debugfs(node: &Path, request: &str, ends: Instant) -> Result<String> {
+    said(Command::new("debugfs").args(["-R", request]).arg(node), ends)
+}
+
+fn xfs(node: &Path, places: &[Range], ends: Instant) -> Result<Found> {
+    let mut beginning = [0; xfs::SUPERBLOCK];
+    File::open(node)?.read_exact_at(&mut beginning, 0).context("its superblock cannot be read")?;
+    let shape = xfs::shape(&beginning).context("its superblock says no size of blocks")?;
+    let mut command = Command::new("xfs_db");
+    command.args(["-r", "-c", "blockget -n"]);
+    if fs::metadata(node)?.is_file() {
+        command.arg("-f");
+    }
+    let wanted: Vec<u64> = numbers(places, shape.block).into_iter().take(AT_ONCE).collect();
+    for place in wanted.chunk_by(|one, other| one + 1 == *other) {
+        // xfs_db reads the block that it goes to, so it goes to the one in front of what cannot be read.
+        let from = place.first().map_or(0, |first| first.saturating_sub(1));
+        let address = from.saturating_mul(shape.block) / DADDR;
+        command.args([
+            "-c",
+            &format!("daddr {address}"),
+            "-c",
+            &format!("blockuse -n -c {}", place.len() + 1),
+        ]);
+    }
+    let used = hits::blockuse(&said(command.arg(node), ends)?);
+    let number = |used: &hits::Use| used.group.saturating_mul(shape.group).saturating_add(used.block);
+    let found: Vec<(u64, String)> = used.into_iter().map(|used| (number(&used), used.name)).collect();
+    let is_found = |block: &u64| found.iter().any(|(number, _)| number == block);
+    let missing = wanted.iter().find(|block| !is_found(block));
+    let names = found.iter().filter(|(number, _)| wanted.contains(number)).map(|(_, name)| name.clone());
+    Ok((names.collect(), missing.map(|block| format!("xfs_db does not say what block {block} is used for"))))
+}
+
+/// The first and the last unit of this size that a place touches.
+const fn units(place: Range, unit: u64) -> (u64, u64) {
+    (place.start / unit, place.start.saturating_add(place.length).saturating_sub(1) / unit)
+}
+
+/// All units of this size that these places touch.
+fn numbers(places: &[Range], unit: u64) -> BTreeSet<u64> {
+    places.iter().map(|place| units(*place, unit)).flat_map(|(first, last)| first..=last).collect()
+}
+
+fn said(command: &mut Command, ends: Instant) -> Result<String> {
+    let output = program::must(command, ends.saturating_duration_since(Instant::now()))?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_counted_from_where_its_partition_begins_and_no_further() {
+        let within = Range { start: 1000, length: 500 };
+        let clip = |start, length| clipped(Range { start, length }, within).map(|r| (r.start, r.length));
+        assert_eq!(clip(900, 200), Some((0, 100)));
+        assert_eq!(clip(1400, 200), Some((400, 100)));
+        assert_eq!((clip(0, 1000), clip(1500, 1)), (None, None));
+    }
+
+    #[test]
+    fn the_units_that_are_touched_are_named_once() {
+        let places = [Range { start: 4095, length: 2 }, Range { start: 5000, length: 512 }];
+        assert_eq!(numbers(&places, 4096), [0, 1].into());
+        assert_eq!(numbers(&places, 512), [7, 8, 9, 10].into());
+    }
+}
