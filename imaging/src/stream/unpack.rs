@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ghost_contract::image::Stream;
 
+use super::frames::Frames;
 use super::handover::{Taker, handover};
 use super::pieces;
 use crate::board::Board;
@@ -25,6 +26,8 @@ use crate::tool::partclone::{HEAD, Head};
 const ENDING: Duration = Duration::from_secs(3600);
 /// Taken from the decompressor at a time.
 const BUFFER: usize = 256 << 10;
+/// About as many zeros are handed on at a time, so that whoever looks sees that it goes on.
+const AT_ONCE: u64 = 1 << 30;
 /// What is in the pieces is not what zstd wrote.
 const DECOMPRESS: &str = "the pieces cannot be decompressed";
 const NO_IMAGE: &str = "the pieces hold no whole image of partclone";
@@ -32,7 +35,7 @@ const NO_IMAGE: &str = "the pieces hold no whole image of partclone";
 const BUG: &str = "a thread has a bug";
 
 /// What comes out of the pieces.
-pub type Unpacked = zstd::Decoder<'static, Taker>;
+pub type Unpacked = Frames<Taker>;
 
 /// Decompresses a stream for a taker, which has this thread and says how many bytes it took.
 pub fn unpack(
@@ -42,7 +45,7 @@ pub fn unpack(
     take: impl FnOnce(Unpacked) -> Result<u64>,
 ) -> Result<()> {
     let (mut to, from) = handover();
-    let unpacked = zstd::Decoder::with_buffer(from).context(DECOMPRESS)?;
+    let unpacked = Frames::new(from).context(DECOMPRESS)?;
     let (fed, taken) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
             let read = pieces::read(folder, stream, stored, |bytes| to.write_all(bytes));
@@ -98,13 +101,19 @@ pub fn to_partclone<R: Read>(
         let mut to = program.child().stdin.take().context(BUG)?;
         pipe::widen(&to);
         unpacked.add(HEAD as u64);
-        let pass = || -> Result<u64> {
+        let mut pass = || -> Result<u64> {
             to.write_all(&without).map_err(PassError::HandOn)?;
-            let passed = for_each_part(from, u64::MAX, |bytes, _| {
+            let (mut buffer, mut passed) = (vec![0; BUFFER], 0);
+            loop {
+                let read = read(&mut from, &mut buffer)? as u64;
+                if read == 0 {
+                    break;
+                }
+                let bytes = buffer.get(..usize::try_from(read)?).unwrap_or_default();
                 removing.pass(bytes, &mut to).context(NO_IMAGE)?;
-                unpacked.add(bytes.len() as u64);
-                Ok(())
-            })?;
+                unpacked.add(read);
+                passed += read;
+            }
             removing.end().context(NO_IMAGE)?;
             Ok(passed)
         };
@@ -125,7 +134,7 @@ pub fn to_partclone<R: Read>(
 
 /// Takes every byte and only counts them.
 pub fn to_nobody(from: Unpacked) -> Result<u64> {
-    for_each_part(from, u64::MAX, |_, _| Ok(()))
+    for_each(from, u64::MAX, |_, _| Ok(()))
 }
 
 /// What is done with zeros.
@@ -147,13 +156,19 @@ pub struct Place {
 }
 
 impl Place {
-    /// What of these bytes of the region is within, and where that stands.
-    fn clip<'b>(&self, bytes: &'b [u8], at: u64) -> (&'b [u8], u64) {
+    /// What of this part of the region is within, and where that stands.
+    fn clip<'b>(&self, part: Part<'b>, at: u64) -> (Part<'b>, u64) {
         let position = self.start.saturating_add(at);
-        let index =
-            |byte: u64| usize::try_from(byte.saturating_sub(position)).unwrap_or(usize::MAX).min(bytes.len());
+        let index = |byte: u64| byte.saturating_sub(position).min(part.length());
         let (from, to) = (index(self.within.start), index(self.within.end));
-        (bytes.get(from..to).unwrap_or_default(), position + from as u64)
+        let clipped = match part {
+            Part::Bytes(bytes) => {
+                let index = |byte| usize::try_from(byte).unwrap_or(usize::MAX);
+                Part::Bytes(bytes.get(index(from)..index(to)).unwrap_or_default())
+            }
+            Part::Zeros(_) => Part::Zeros(to.saturating_sub(from)),
+        };
+        (clipped, position + from)
     }
 }
 
@@ -165,15 +180,15 @@ pub fn to_disk<'a>(
     unpacked: &'a Board,
 ) -> impl FnOnce(Unpacked) -> Result<u64> + 'a {
     move |from| {
-        for_each_part(from, place.length, |bytes, at| {
-            let (wanted, position) = place.clip(bytes, at);
-            let written = match (zero::is_zero(wanted), zeros) {
-                (false, _) => disk.write_all_at(wanted, position),
-                (true, Zeros::Write) => zero::write(disk, position, wanted.len() as u64),
+        for_each(from, place.length, |part, at| {
+            let (wanted, position) = place.clip(part, at);
+            let written = match (wanted.is_zero(), zeros) {
+                (false, _) => disk.write_all_at(wanted.bytes(), position),
+                (true, Zeros::Write) => zero::write(disk, position, wanted.length()),
                 (true, Zeros::LeaveOut) => Ok(()),
             };
             written.with_context(|| format!("the disk cannot be written at byte {position}"))?;
-            unpacked.add(bytes.len() as u64);
+            unpacked.add(part.length());
             Ok(())
         })
     }
@@ -183,42 +198,98 @@ pub fn to_disk<'a>(
 pub fn compare(disk: &File, place: Place) -> impl FnOnce(Unpacked) -> Result<u64> + '_ {
     move |from| {
         let mut there = vec![0; BUFFER];
-        for_each_part(from, place.length, |bytes, at| {
-            let (bytes, position) = place.clip(bytes, at);
+        for_each(from, place.length, |part, at| {
+            let (part, mut position) = place.clip(part, at);
+            let end = position + part.length();
             // A hole needs not be read to be known.
-            let end = position + bytes.len() as u64;
-            if zero::is_zero(bytes) && zero::next_data(disk, position) >= end {
-                return Ok(());
+            while part.is_zero() && position < end {
+                position = zero::next_data(disk, position).min(end);
+                let length = usize::try_from(end - position).unwrap_or(BUFFER).min(BUFFER);
+                let there = there.get_mut(..length).unwrap_or_default();
+                read_back(disk, there, position)?;
+                ensure!(zero::is_zero(there), other_bytes(position));
+                position += length as u64;
             }
-            let there = there.get_mut(..bytes.len()).unwrap_or_default();
-            disk.read_exact_at(there, position)
-                .with_context(|| format!("what was written near byte {position} cannot be read back"))?;
-            ensure!(
-                there == bytes,
-                "the disk gives back something else than was written, near byte {position}"
-            );
+            if position < end {
+                let there = there.get_mut(..part.bytes().len()).unwrap_or_default();
+                read_back(disk, there, position)?;
+                ensure!(there == part.bytes(), other_bytes(position));
+            }
             Ok(())
         })
     }
 }
 
-fn for_each_part(
-    mut from: impl Read,
+fn read_back(disk: &File, there: &mut [u8], position: u64) -> Result<()> {
+    disk.read_exact_at(there, position)
+        .with_context(|| format!("what was written near byte {position} cannot be read back"))
+}
+
+fn other_bytes(position: u64) -> String {
+    format!("the disk gives back something else than was written, near byte {position}")
+}
+
+/// What comes next of a stream.
+#[derive(Debug, Clone, Copy)]
+enum Part<'b> {
+    Bytes(&'b [u8]),
+    /// So many zeros, which are not there as bytes.
+    Zeros(u64),
+}
+
+impl<'b> Part<'b> {
+    const fn length(self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Zeros(length) => length,
+        }
+    }
+
+    fn is_zero(self) -> bool {
+        match self {
+            Self::Bytes(bytes) => zero::is_zero(bytes),
+            Self::Zeros(_) => true,
+        }
+    }
+
+    /// None of zeros.
+    const fn bytes(self) -> &'b [u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Zeros(_) => &[],
+        }
+    }
+}
+
+/// Hands on all parts of a stream of so many bytes, with where they are in it; how many bytes there were.
+fn for_each(
+    mut from: Unpacked,
     length: u64,
-    mut each: impl FnMut(&[u8], u64) -> Result<()>,
+    mut each: impl FnMut(Part<'_>, u64) -> Result<()>,
 ) -> Result<u64> {
     let (mut buffer, mut at) = (vec![0; BUFFER], 0);
     loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(at),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).context(DECOMPRESS),
+        let zeros = from.zeros(AT_ONCE).context(DECOMPRESS)?;
+        let part = match zeros {
+            0 => Part::Bytes(match read(&mut from, &mut buffer)? {
+                0 => return Ok(at),
+                read => buffer.get(..read).unwrap_or_default(),
+            }),
+            zeros => Part::Zeros(zeros),
         };
-        if at + read as u64 > length {
-            bail!(other_length(at + read as u64, length));
+        if at + part.length() > length {
+            bail!(other_length(at + part.length(), length));
         }
-        each(buffer.get(..read).unwrap_or_default(), at)?;
-        at += read as u64;
+        each(part, at)?;
+        at += part.length();
+    }
+}
+
+fn read(from: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match from.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read.context(DECOMPRESS),
+        }
     }
 }
