@@ -346,7 +346,6 @@ impl DiskImage {
     }
 
     /// The partitions that it holds, if it is the image of a part of the disk only.
-    #[must_use]
     pub fn chosen(&self) -> Option<BTreeSet<u32>> {
         let is_chosen =
             |region: &&Region| region.content != Content::Unused { reason: UnusedReason::NotChosen };

@@ -54,7 +54,6 @@ impl Imager {
     }
 
     /// Whether it is about some partitions of a disk only.
-    #[must_use]
     pub fn is_partial(&self) -> bool {
         matches!(self, Self::Linux(settings) if !settings.partitions.is_empty())
     }

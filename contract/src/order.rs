@@ -170,7 +170,6 @@ struct AnyVersion {
 }
 
 /// The version of an order with this imager.
-#[must_use]
 pub fn version(imager: Option<&Imager>) -> u32 {
     if imager.is_some_and(Imager::is_partial) { VERSION_OF_PARTS } else { VERSION }
 }

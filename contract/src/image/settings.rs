@@ -68,7 +68,6 @@ pub enum Gaps {
 
 impl Gaps {
     /// The choice of this word: `save` or `leave_out`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "save" => Some(Self::Save),
