@@ -43,9 +43,13 @@ pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) 
             None if matches!(region.content, Content::Partclone { .. }) => (0, disk.size),
             None => continue,
         };
+        // What begins elsewhere in its partition is a volume of its own.
+        let is_volume = matches!(region.content, Content::Partclone { .. }) && region.start != start;
+        let (start, length) = if is_volume { (region.start, region.length) } else { (start, length) };
         let within = Range { start, length };
         let places: Vec<Range> = bad.iter().filter_map(|bad| clipped(*bad, within)).collect();
-        if places.is_empty() || hits.iter().any(|hit| hit.partition == number) {
+        let is_told = !is_volume && hits.iter().any(|hit| hit.partition == number);
+        if places.is_empty() || is_told {
             continue;
         }
         let is_more = places.len() > PLACES || places.iter().any(|place| place.length > OF_EACH);
