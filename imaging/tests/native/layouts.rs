@@ -15,6 +15,7 @@ mod files;
 mod group;
 mod layout;
 mod members;
+mod odd;
 mod opinions;
 mod signatures;
 mod tables;
