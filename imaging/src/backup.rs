@@ -80,7 +80,7 @@ pub fn prepare(
         Err(error) if plan::rescues(settings) => {
             notes.push(format!(
                 "the partition table cannot be read, every byte of the disk is saved: {:#}",
-                anyhow::Error::from(error)
+                error
             ));
             Division::none("the partition table cannot be read")
         }

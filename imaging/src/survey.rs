@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context, Result};
 use ghost_contract::image::{DiskFacts, FileSystem, OnReadError, Partition, Range, Table, TableKind};
 
 use crate::plan::backup::{Disbelief, Holding, Owner, Stretch, believe, is_member_type};
@@ -17,8 +18,9 @@ use crate::tool::blkid::{self, Found};
 use crate::tool::claims::Claim;
 use crate::tool::opinion;
 use crate::tool::partclone::{self, cannot::cannot};
-use crate::tool::sfdisk::{self, SfdiskError};
-use crate::tool::{superblock, xfs};
+use crate::tool::sfdisk;
+
+mod state;
 
 mod volumes;
 
@@ -28,38 +30,10 @@ pub use volumes::{found, volumes};
 const BLKID_NOTHING: i32 = 2;
 /// blkid found two things at once (blkid(8)).
 const BLKID_AMBIVALENT: i32 = 8;
-/// What `ntfs-3g.probe` says of an NTFS that can be used (ntfs-3g.probe(8)).
-const PROBE_CLEAN: i32 = 0;
-/// … that Windows has hibernated on, also by fast start.
-const PROBE_HIBERNATED: i32 = 14;
-/// … that was not unmounted.
-const PROBE_UNCLEAN: i32 = 15;
 /// The first sector, in which a table of partitions may be, bytes.
 const BOOT_RECORD: usize = 512;
 /// LVM's label is in one of the first sectors, bytes.
 const LVM_LABELS: usize = 2048;
-/// As much of an XFS's log is read at a time.
-const LOG_PART: usize = 1 << 20;
-/// The flag of a volume that has to be checked, in `$Volume` (ntfs-3g, layout.h: `VOLUME_IS_DIRTY`).
-const VOLUME_IS_DIRTY: u32 = 1;
-
-/// Why a disk cannot be looked at.
-#[derive(Debug, thiserror::Error)]
-pub enum SurveyError {
-    /// A tool cannot be started or has failed.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// Its table cannot be understood.
-    #[error(transparent)]
-    Table(#[from] SfdiskError),
-    /// A partition has no node.
-    #[error(transparent)]
-    Node(#[from] anyhow::Error),
-    /// The disk cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-}
-
 /// How a disk is divided.
 #[derive(Debug)]
 pub struct Division {
@@ -82,7 +56,7 @@ impl Division {
 }
 
 /// How this disk is divided, as far as that can be believed.
-pub fn division(disk: &DiskFacts) -> Result<Division, SurveyError> {
+pub fn division(disk: &DiskFacts) -> Result<Division> {
     let path = Path::new(&disk.path);
     let mut whole = blkid(path, 0, None)?;
     if whole.table.is_some() && has_lvm_label(&bytes(path, 0, LVM_LABELS)?) {
@@ -107,7 +81,7 @@ pub fn division(disk: &DiskFacts) -> Result<Division, SurveyError> {
     Ok(Division { table, dump, whole, disbelief })
 }
 
-fn read_table(disk: &Path) -> Result<(Table, Vec<u8>), SurveyError> {
+fn read_table(disk: &Path) -> Result<(Table, Vec<u8>)> {
     let json = program::run(Command::new("sfdisk").arg("--json").arg(disk), LOOKING)?;
     if !json.status.success() {
         return no_table(disk, &json);
@@ -118,7 +92,7 @@ fn read_table(disk: &Path) -> Result<(Table, Vec<u8>), SurveyError> {
 }
 
 /// That there is none is no failure; anything else is.
-fn no_table(disk: &Path, said: &Said) -> Result<(Table, Vec<u8>), SurveyError> {
+fn no_table(disk: &Path, said: &Said) -> Result<(Table, Vec<u8>)> {
     if said.errors.contains("does not contain a recognized partition table") {
         return Ok((sfdisk::none(), Vec::new()));
     }
@@ -143,7 +117,7 @@ pub struct Open {
 }
 
 /// What this stretch holds, in which [`describe`] may have found something already.
-pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<Looked, SurveyError> {
+pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<Looked> {
     if matches!(stretch.owner, Owner::Nobody | Owner::Extended) {
         return Ok(Looked::default());
     }
@@ -164,12 +138,7 @@ pub fn look(disk: &DiskFacts, stretch: Stretch, found: Option<Found>) -> Result<
         return only(Holding::Other(Found::doubtful(doubt)));
     }
     let node = Node::of(path, stretch.start, stretch.length, disk.logical_sector, Access::Read)?;
-    let state = match file_system {
-        FileSystem::Ntfs => ntfs_state(node.path())?,
-        FileSystem::Xfs => xfs_state(path, stretch)?,
-        _ => superblock::state(file_system, &bytes(path, stretch.start, beginning(stretch))?),
-    };
-    if let Some(state) = state {
+    if let Some(state) = state::state(file_system, node.path(), path, stretch)? {
         return only(Holding::NotClean(file_system, state));
     }
     let place = Range { start: stretch.start, length: stretch.length };
@@ -207,7 +176,7 @@ pub fn claim(file_system: FileSystem, disk: &Path, place: Range) -> io::Result<C
 }
 
 /// Adds to the table what is in its partitions, for people; the same with the partitions' numbers is given back.
-pub fn describe(table: &mut Table, disk: &Path) -> Result<BTreeMap<u32, Found>, SurveyError> {
+pub fn describe(table: &mut Table, disk: &Path) -> Result<BTreeMap<u32, Found>> {
     let mut all = BTreeMap::new();
     for partition in &mut table.partitions {
         let Partition { number, start, length, .. } = *partition;
@@ -225,7 +194,7 @@ pub fn describe(table: &mut Table, disk: &Path) -> Result<BTreeMap<u32, Found>, 
 }
 
 /// What blkid finds in a stretch, which it reads itself and not from its cache.
-fn blkid(disk: &Path, start: u64, length: Option<u64>) -> Result<Found, SurveyError> {
+fn blkid(disk: &Path, start: u64, length: Option<u64>) -> Result<Found> {
     let mut command = Command::new("blkid");
     command.args(["-p", "-o", "export", "-O", &start.to_string()]);
     if let Some(length) = length {
@@ -253,61 +222,6 @@ fn has_table_within(record: &[u8]) -> bool {
     record.get(446..510).is_some_and(|entries| entries.iter().any(|&byte| byte != 0))
 }
 
-/// In words what an NTFS is besides closed.
-fn ntfs_state(node: &Path) -> Result<Option<String>, SurveyError> {
-    let probe = program::run(Command::new("ntfs-3g.probe").arg("--readwrite").arg(node), LOOKING)?;
-    match probe.status.code() {
-        Some(PROBE_CLEAN) => {}
-        Some(PROBE_HIBERNATED) => {
-            return Ok(Some("Windows is hibernated, or has used its fast start".to_owned()));
-        }
-        Some(PROBE_UNCLEAN) => return Ok(Some("it was not unmounted".to_owned())),
-        _ => return Ok(Some(format!("ntfs-3g.probe says: {}", probe.errors))),
-    }
-    // Without --force it says nothing of a volume that is marked, which is what it is asked for.
-    let said = program::must(Command::new("ntfsinfo").args(["--force", "--mft"]).arg(node), LOOKING)?;
-    let dirty =
-        volume_flags(&String::from_utf8_lossy(&said)).is_none_or(|flags| flags & VOLUME_IS_DIRTY != 0);
-    Ok(dirty.then(|| "it is marked to be checked by chkdsk".to_owned()))
-}
-
-/// The line `Volume Flags: 0x0001` of `ntfsinfo --mft`, which may have the flags' names behind it.
-fn volume_flags(said: &str) -> Option<u32> {
-    let line = said.lines().find_map(|line| line.trim().strip_prefix("Volume Flags:"))?;
-    let digits = line.split_whitespace().next()?.strip_prefix("0x")?;
-    u32::from_str_radix(digits, 16).ok()
-}
-
-/// In words what an XFS is besides closed.
-fn xfs_state(disk: &Path, stretch: Stretch) -> Result<Option<String>, SurveyError> {
-    let Some(log) = xfs::log(&bytes(disk, stretch.start, xfs::SUPERBLOCK)?) else {
-        return Ok(Some("its log is on another device".to_owned()));
-    };
-    if log.end > stretch.length {
-        return Ok(Some("its log is beyond the partition".to_owned()));
-    }
-    let (mut last, mut at) = (None, log.start);
-    while at < log.end {
-        let length = usize::try_from(log.end - at).unwrap_or(LOG_PART).min(LOG_PART);
-        last =
-            xfs::Last::with(last, &bytes(disk, stretch.start + at, length)?, (at - log.start) / xfs::BLOCK);
-        at += length as u64;
-    }
-    let unmounted = match last {
-        Some(last) => {
-            let block = last.first_operation((log.end - log.start) / xfs::BLOCK);
-            last.is_unmount(&bytes(disk, stretch.start + log.start + block * xfs::BLOCK, xfs::SUPERBLOCK)?)
-        }
-        None => false,
-    };
-    Ok((!unmounted).then(|| "its log has to be replayed: it was not unmounted".to_owned()))
-}
-
-/// As much of a stretch's beginning as superblocks are in.
-fn beginning(stretch: Stretch) -> usize {
-    usize::try_from(stretch.length).unwrap_or(usize::MAX).min(superblock::NEEDED)
-}
-
 /// Bytes of what is in a place of the disk.
 fn part_of(disk: &Path, place: Range, at: u64, length: usize) -> io::Result<Vec<u8>> {
     let is_within = at.checked_add(length as u64).is_some_and(|end| end <= place.length);
@@ -319,21 +233,9 @@ fn part_of(disk: &Path, place: Range, at: u64, length: usize) -> io::Result<Vec<
     Ok(bytes)
 }
 
-fn bytes(disk: &Path, at: u64, length: usize) -> Result<Vec<u8>, SurveyError> {
+fn bytes(disk: &Path, at: u64, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let read = File::open(disk).and_then(|disk| disk.read_exact_at(&mut bytes, at));
-    read.map_err(|error| SurveyError::Read(disk.to_owned(), error))?;
+    read.with_context(|| format!("cannot read {}", disk.display()))?;
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_flags_of_a_volume_are_read() {
-        assert_eq!(volume_flags("\tVolume State: 91\n\tVolume Flags: 0x0000\n"), Some(0));
-        assert_eq!(volume_flags("\tVolume Flags: 0x0001 DIRTY\n"), Some(1));
-        assert_eq!(volume_flags("something else"), None);
-    }
 }
