@@ -43,12 +43,11 @@ pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) 
             None if matches!(region.content, Content::Partclone { .. }) => (0, disk.size),
             None => continue,
         };
-        // What begins elsewhere in its partition is a volume of its own.
-        let is_volume = matches!(region.content, Content::Partclone { .. }) && region.start != start;
-        let (start, length) = if is_volume { (region.start, region.length) } else { (start, length) };
+        let has_volumes = regions.iter().any(|one| one.partition == number && one.volume.is_some());
+        let (start, length) = if has_volumes { (region.start, region.length) } else { (start, length) };
         let within = Range { start, length };
         let places: Vec<Range> = bad.iter().filter_map(|bad| clipped(*bad, within)).collect();
-        let is_told = !is_volume && hits.iter().any(|hit| hit.partition == number);
+        let is_told = !has_volumes && hits.iter().any(|hit| hit.partition == number);
         if places.is_empty() || is_told {
             continue;
         }
@@ -61,7 +60,8 @@ pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) 
             Ok(found) => found,
             Err(error) => (BTreeSet::new(), Some(hits::readable(&format!("{error:#}")))),
         };
-        hits.push(Hit { partition: number, files: files.into_iter().take(NAMES).collect(), unknown });
+        let volume = region.volume.as_ref().map(|volume| hits::readable(&volume.name));
+        hits.push(Hit { partition: number, volume, files: files.into_iter().take(NAMES).collect(), unknown });
     }
     hits
 }
@@ -71,7 +71,10 @@ fn file_system(table: &Table, region: &Region) -> Result<FileSystem> {
         return Ok(*file_system);
     }
     let partition = table.partitions.iter().find(|one| Some(one.number) == region.partition);
-    let kind = partition.and_then(|partition| partition.file_system.as_deref());
+    let kind = match &region.volume {
+        Some(volume) => volume.file_system.as_deref(),
+        None => partition.and_then(|partition| partition.file_system.as_deref()),
+    };
     kind.and_then(partclone::file_system).context("no tool looks into what is there")
 }
 

@@ -138,8 +138,7 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     };
     let zeros = if discards && wipe::all(disk, &opened, &emptied) { Zeros::LeaveOut } else { Zeros::Write };
     if zeros == Zeros::Write {
-        let partitions =
-            expected.partitions.iter().map(|one| Range { start: one.start, length: one.length });
+        let partitions = expected.partitions.iter().map(|one| Range { start: one.start, length: one.length });
         let volumes = image.regions.iter().filter(|region| region.volume.is_some()).map(|region| {
             let start = region.start.saturating_sub(plan.nearer(region));
             Range { start, length: region.length }

@@ -21,7 +21,6 @@ use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk;
 
 mod state;
-
 mod volumes;
 
 pub use volumes::{found, volumes};
@@ -34,6 +33,7 @@ const BLKID_AMBIVALENT: i32 = 8;
 const BOOT_RECORD: usize = 512;
 /// LVM's label is in one of the first sectors, bytes.
 const LVM_LABELS: usize = 2048;
+
 /// How a disk is divided.
 #[derive(Debug)]
 pub struct Division {

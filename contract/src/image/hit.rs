@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Hit {
     /// The partition's number; none on a disk without a table.
     pub partition: Option<u32>,
+    /// The logical volume in it, `vg/root`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
     /// The files, by the names that the file system has for them, without control characters. Whoever used the
     /// client chose these names.
     pub files: Vec<String>,

@@ -5,7 +5,8 @@
 //! ```
 
 use ghost_contract::image::{
-    DirtyNtfs, DiskFacts, FileSystem, Gaps, LinuxSettings, OnReadError, Range, RawReason, UnusedReason, Volume,
+    DirtyNtfs, DiskFacts, FileSystem, Gaps, LinuxSettings, OnReadError, Range, RawReason, UnusedReason,
+    Volume,
 };
 
 use super::extent::copy_of_gpt;

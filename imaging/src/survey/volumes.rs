@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use ghost_contract::image::DiskFacts;
+use ghost_contract::image::{DiskFacts, Range};
 
-use super::{SurveyError, blkid, part_of};
+use super::{blkid, part_of};
 use crate::plan::backup::{Owner, Part, Stretch, parts};
 use crate::tool::blkid::Found;
 use crate::tool::lvm;
@@ -30,6 +30,6 @@ pub fn volumes(disk: &DiskFacts, stretch: Stretch, found: &Found) -> Option<Resu
 }
 
 /// What blkid finds in a volume.
-pub fn found(disk: &DiskFacts, stretch: Stretch) -> Result<Found, SurveyError> {
+pub fn found(disk: &DiskFacts, stretch: Stretch) -> anyhow::Result<Found> {
     blkid(Path::new(&disk.path), stretch.start, Some(stretch.length))
 }

@@ -211,7 +211,7 @@ fn where_a_disk_cannot_be_read_is_said_and_a_rescue_goes_on() {
     let ranges = description(&rescued).bad_ranges;
     let [Range { start, length }] = ranges[..] else { panic!("{ranges:?}") };
     assert!(around(start) && (bad + 4096..bad + 64 * 1024).contains(&(start + length)), "{ranges:?}, {bad}");
-    let hit = Hit { partition: Some(1), files: vec!["/NOISE.BIN".to_owned()], unknown: None };
+    let hit = Hit { partition: Some(1), volume: None, files: vec!["/NOISE.BIN".to_owned()], unknown: None };
     assert_eq!(description(&rescued).hits, [hit]);
     done("check", &rescued, None, "{}");
     let target = folder.path().join("target");
@@ -232,7 +232,7 @@ fn which_file_was_hit_is_said_or_that_no_tool_can_tell() {
         let image = folder.path().join("image");
         done("backup", &image, Some(&failing.disk), "{\"on_read_error\": \"rescue\"}");
         let hits = description(&image).hits;
-        let [Hit { partition: Some(1), files, unknown }] = &hits[..] else { panic!("{kind}: {hits:?}") };
+        let [Hit { partition: Some(1), files, unknown, .. }] = &hits[..] else { panic!("{kind}: {hits:?}") };
         match name {
             "" => {
                 assert!(unknown.as_ref().unwrap().contains("no tool tells it of btrfs"), "{unknown:?}");

@@ -174,6 +174,8 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
 /// Which files of a partition the places belong to that could not be read.
 fn tell_hit(hit: &Hit, output: &mut Output) {
     let place = hit.partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+    let volume = hit.volume.as_deref().map(|name| format!(" ({})", name.escape_debug()));
+    let place = place + &volume.unwrap_or_default();
     for file in &hit.files {
         output.line(&format!("    not all of this file of {place} could be read: {}", file.escape_debug()));
     }
