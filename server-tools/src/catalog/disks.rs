@@ -82,7 +82,7 @@ impl DiskSummary {
 }
 
 /// In words, what of these disks is not in their images though nothing says that it is free; none if nothing is.
-pub fn lacks(disks: &[DiskSummary]) -> Option<String> {
+pub(crate) fn lacks(disks: &[DiskSummary]) -> Option<String> {
     let several = disks.len() > 1;
     let words = disks.iter().zip(0..).flat_map(|(disk, index)| {
         let named = move |words| if several { format!("disk {index}: {words}") } else { words };

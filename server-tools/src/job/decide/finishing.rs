@@ -115,7 +115,8 @@ impl Job {
             None => {
                 self.phase = Phase::Closed;
                 let left = self.left_undone();
-                let ended = self.ending.clone().map(|ending| Action::Tell(Note::Ended { ending, left, lacks: None }));
+                let ended =
+                    self.ending.clone().map(|ending| Action::Tell(Note::Ended { ending, left, lacks: None }));
                 ended.into_iter().collect()
             }
         }
