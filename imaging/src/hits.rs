@@ -15,7 +15,8 @@ use crate::sys::node::{Access, Node};
 use crate::sys::program;
 use crate::tool::{hits, partclone, superblock, xfs};
 
-/// How long the tools may look for the files of one partition.
+/// How long the tools may look for files, of all partitions together: nothing else moves meanwhile, and a job in which
+/// nothing moves counts as stalled after some minutes.
 const LONGEST: Duration = Duration::from_secs(120);
 /// So many places of a partition are looked up, …
 const PLACES: usize = 64;
@@ -35,7 +36,7 @@ type Found = (BTreeSet<String>, Option<String>);
 
 /// What was hit in each partition that has such places.
 pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) -> Vec<Hit> {
-    let mut hits: Vec<Hit> = Vec::new();
+    let (mut hits, ends) = (Vec::<Hit>::new(), Instant::now() + LONGEST);
     for region in regions {
         let number = region.partition;
         let (start, length) = match table.partitions.iter().find(|one| Some(one.number) == number) {
@@ -53,7 +54,7 @@ pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) 
         }
         let is_more = places.len() > PLACES || places.iter().any(|place| place.length > OF_EACH);
         let file_system = file_system(table, region);
-        let (files, unknown) = match file_system.and_then(|kind| look(disk, within, kind, &places)) {
+        let (files, unknown) = match file_system.and_then(|kind| look(disk, within, kind, &places, ends)) {
             Ok((names, _)) if names.len() > NAMES || is_more => {
                 (names, Some("there are too many places to look all of them up".to_owned()))
             }
@@ -85,8 +86,13 @@ fn clipped(place: Range, within: Range) -> Option<Range> {
     (start < end).then(|| Range { start: start - within.start, length: end - start })
 }
 
-fn look(disk: &DiskFacts, within: Range, file_system: FileSystem, places: &[Range]) -> Result<Found> {
-    let ends = Instant::now() + LONGEST;
+fn look(
+    disk: &DiskFacts,
+    within: Range,
+    file_system: FileSystem,
+    places: &[Range],
+    ends: Instant,
+) -> Result<Found> {
     let path = Path::new(&disk.path);
     let node = Node::of(path, within.start, within.length, disk.logical_sector, Access::Read)?;
     let places: Vec<Range> = places
