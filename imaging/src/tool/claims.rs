@@ -84,6 +84,12 @@ pub(super) fn fat(read: Read<'_>) -> io::Result<Claim> {
         4085..65525 => 2,
         _ => 4,
     };
+    // Microsoft goes by the number of clusters, Linux and partclone by where the length of a table stands.
+    if (entry == 4) != (field(22, 2) == 0) {
+        return Err(strange(
+            "its number of clusters and its form say different sizes of its table's entries",
+        ));
+    }
     let mut features = Vec::new();
     if entry == 4 && field(40, 2) & NOT_MIRRORED != 0 && field(40, 2) & 0xF != 0 {
         features.push(Feature::OtherTable);
