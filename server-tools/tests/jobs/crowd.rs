@@ -186,7 +186,7 @@ fn what_many_jobs_in_one_program_cost() {
     assert_eq!(output.status.code(), Some(0), "{words}");
     assert_eq!(server.configured(), before);
     assert!(server.serves(&before) && server.journal().is_empty());
-    let mebibytes = |kibibytes: u64| format!("{}.{}", kibibytes >> 10, (kibibytes & 0x3ff) * 10 >> 10);
+    let mebibytes = |kibibytes: u64| format!("{}.{}", kibibytes >> 10, ((kibibytes & 0x3ff) * 10) >> 10);
     let file = u64::try_from(before.len()).unwrap() >> 10;
     println!(
         "{:>8} {:>8} {:>8} {:>9} {:>11} {:>8} {:>12} {:>9} {:>6}",
