@@ -40,7 +40,7 @@ pub(crate) struct Mount {
 }
 
 /// The mounts that fstab asks for at boot, in its order, without the root itself; a line that cannot be
-/// obeyed stands among them as its error.
+/// obeyed stands among them as an error.
 pub(crate) fn mounts(text: &str) -> Vec<anyhow::Result<Mount>> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     lines
@@ -70,7 +70,7 @@ fn mount(line: usize, text: &str) -> anyhow::Result<Option<Mount>> {
 
 /// The mount of an NFS export on a folder.
 pub(crate) fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Result<Mount> {
-    // There is no resolver here.
+    // The client cannot resolve names.
     let address =
         source.split_once(":/").and_then(|(host, _path)| host.trim_matches(['[', ']']).parse().ok());
     let address: IpAddr = address.with_context(|| {
@@ -87,7 +87,7 @@ pub(crate) fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Resul
     Ok(Mount { source: source.to_owned(), target, kind: "nfs".to_owned(), flags, options: options.join(",") })
 }
 
-/// Whether an option settles what this key is about (nfs(5)).
+/// Whether an option sets the same thing as this key (nfs(5)).
 fn means(option: &str, key: &str) -> bool {
     let name = option.split('=').next().unwrap_or(option);
     match key {

@@ -59,7 +59,7 @@ pub(crate) trait Imager: Send + Sync {
         Ok(None)
     }
 
-    /// Whether its work has begun, so that the time counts that a prompt may take and that nothing may move. An emulator
+    /// Whether its work has begun. Only from then on do prompts and the stall watch count time: an emulator
     /// boots a DOS first, which takes minutes on a slow machine.
     fn has_begun(&self, _files: &dyn Files) -> anyhow::Result<bool> {
         Ok(true)
@@ -111,7 +111,7 @@ pub(crate) enum Display {
     MonitorWithQuestions,
     /// On no monitor: it puts a picture into this folder when these keys are pressed together.
     OwnPictures {
-        /// Whom the pictures are by, in the report.
+        /// The source that the report names for the pictures.
         by: &'static str,
         folder: &'static str,
         keys: &'static [KeyCode],
@@ -138,13 +138,13 @@ pub(crate) const fn writes_to_the_disk(mode: Mode) -> bool {
     }
 }
 
-/// The last line in which there is something.
+/// The last line that is not empty.
 fn last_line(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
 }
 
-/// What is made of an imager that has ended.
+/// How a job ended, judged by what its imager left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Judgement {
     pub outcome: Outcome,
@@ -164,15 +164,15 @@ impl Judgement {
 /// All that is needed to start an imager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Launch {
-    /// File systems to be mounted before, unless something is mounted there.
+    /// File systems to mount first, unless something is mounted there.
     pub mounts: Vec<Mount>,
-    /// Files to be written before, with the folders that they are in.
+    /// Files to write first, with their folders.
     pub files: Vec<LaunchFile>,
     /// Logs of unbounded length. Each is a pipe, and only its beginning and end are kept.
     pub logs: Vec<&'static str>,
-    /// That one of these to which its error output goes, and its output where it has no terminal.
+    /// The one of these logs that gets its error output, and its output if it has no terminal.
     pub errors: &'static str,
-    /// Programs with their arguments that are run before, one after the other. Each must succeed.
+    /// Programs to run first, with their arguments, one after the other. Each must succeed.
     pub preparations: Vec<Vec<String>>,
     pub program: PathBuf,
     pub arguments: Vec<String>,

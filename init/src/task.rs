@@ -76,7 +76,7 @@ pub(crate) enum Task {
     OpenStore(ImageStore, Nonce),
     /// Start the shell server and wait until it takes connections.
     StartShellServer {
-        /// Public keys that may log in as root; none leaves it to the base root's own.
+        /// Public keys that may log in as root. If there are none, the base root's own file counts.
         authorized_keys: Vec<String>,
     },
     /// Start the child that is literally `sleep SECONDS`.
@@ -85,7 +85,7 @@ pub(crate) enum Task {
     StartShell,
     /// Load drivers, find the first disk and make everything that the imager of this job needs.
     PrepareImager(Box<Job>),
-    /// Start the imager that was made ready last; its end is told apart from this task's.
+    /// Start the imager that was prepared last. Its end is an event of its own, not the end of this task.
     StartImager,
     /// Read the traffic counters, and what stands on the imager's screen.
     LookAtImager {
@@ -110,7 +110,7 @@ pub(crate) enum Task {
     /// End all processes but this one, and wait until they are gone.
     EndProcesses(Farewell),
     CloseStore,
-    /// Write everything that is cached to where it belongs.
+    /// Write everything that the kernel has cached to disks and servers.
     Sync,
 }
 
@@ -166,9 +166,9 @@ pub(crate) enum Finding {
     Claimed,
     /// Of [`Task::Claim`]: the order was claimed before.
     AlreadyClaimed,
-    /// Of [`Task::LookForStop`]: it wants the job to stop.
+    /// Of [`Task::LookForStop`]: the server wants the job to stop.
     StopAsked,
-    /// Of [`Task::LookForStop`]: it wants to see the screen; the word is another one each time.
+    /// Of [`Task::LookForStop`]: the server wants to see the screen. The word differs for each request.
     ScreenAsked(String),
     /// Of [`Task::StartShellServer`]: it listens on this TCP port.
     ShellServer(u16),
@@ -202,7 +202,7 @@ pub(crate) enum Finding {
 
 impl Task {
     /// How long the session waits for it. Measured on a slow emulated machine, local work takes below one
-    /// second and work on the server's files a few; what has not come after this will not come.
+    /// second and work on the server's files a few; what is not done after this time never will be.
     pub(crate) const fn limit(&self) -> Duration {
         Duration::from_secs(match self {
             Self::EndProcesses(Farewell::Force) => 3,

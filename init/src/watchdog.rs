@@ -16,11 +16,11 @@ use std::time::Duration;
 
 /// How long the loop may stand still. It never waits longer than half a minute, so this is ten times too long.
 pub(crate) const LOOP_LIMIT: Duration = Duration::from_secs(300);
-/// Between two times that the watchdogs are petted: well below the shortest that hardware bears (iTCO version 1:
+/// Pause between two pettings: well below the shortest time that any hardware waits (iTCO version 1:
 /// 39 s).
 pub(crate) const PET_EVERY: Duration = Duration::from_secs(10);
-/// How long a watchdog waits to be petted, where it can wait that long: a machine that has so much to do that it
-/// does not come to it for two minutes has stopped.
+/// How long a watchdog waits to be petted, if it can wait that long. A machine that is too busy to pet it
+/// for two minutes has stopped.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A watchdog that cannot wait this long would reset machines that are only busy.
 pub(crate) const LEAST_PATIENCE: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// By the name that its driver gives it; softdog is the only one that has no hardware.
+    /// Tells by the driver's name: softdog is the only one without hardware.
     pub(crate) fn of(identity: &str) -> Self {
         if identity == "Software Watchdog" { Self::Software } else { Self::Hardware }
     }

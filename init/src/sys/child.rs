@@ -59,7 +59,7 @@ pub enum ChildError {
 /// Where programs are looked for: the kernel gives PID 1 no path.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How readily programs are ended when memory runs out, unlike PID 1 from which they would have it.
+/// Programs may be ended when memory runs out. Without this they would inherit PID 1's protection from it.
 const ORDINARY: &str = "0";
 
 /// Called with how a child ended.
@@ -75,17 +75,17 @@ pub enum Left {
 /// The children whose end is to be reported.
 pub struct Children {
     watchers: Mutex<HashMap<Pid, Watcher>>,
-    /// Has [`Children::reap`] called once more.
+    /// Makes the loop call [`Children::reap`] again.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Children {
-    /// No children yet. `wake` must have [`Children::reap`] called soon.
+    /// No children yet. `wake` must make the loop call [`Children::reap`] soon.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self { watchers: Mutex::default(), wake: Box::new(wake) }
     }
 
-    /// Starts a program; `at_end` is told how it ended.
+    /// Starts a program; `at_end` is called with how it ended.
     pub fn spawn(
         &self,
         command: &mut Command,
@@ -101,7 +101,7 @@ impl Children {
         started
     }
 
-    /// Runs a program to its end, which must be a good one.
+    /// Runs a program to its end; any status but 0 is an error.
     pub fn run(&self, command: &mut Command, limit: Duration) -> Result<(), ChildError> {
         let program = name_of(command);
         let (tell, told) = mpsc::channel();
@@ -120,7 +120,7 @@ impl Children {
         }
     }
 
-    /// Takes leave of every process that has ended, and tells those who wait for it.
+    /// Reaps every process that has ended, and calls whoever waits for its end.
     pub fn reap(&self) -> Left {
         let mut watchers = match self.watchers.try_lock() {
             Ok(watchers) => watchers,
@@ -155,8 +155,8 @@ fn start(command: &mut Command) -> Result<Pid, ChildError> {
     Ok(pid)
 }
 
-/// Makes a program the first that is ended when memory runs out: the job then fails and says so, and what else runs is
-/// needed for that.
+/// Makes this program the first to be ended when memory runs out: then the job fails and says so, and everything else that
+/// runs is needed for that.
 pub fn end_first_for_memory(pid: Pid) {
     prefer(pid, "1000");
 }

@@ -11,7 +11,7 @@ use crate::disk::{BlockDevice, RaidController};
 /// The kernel gives sizes in sectors of this many bytes, whatever the disk's own are.
 const SECTOR: u64 = 512;
 
-/// All block devices, partitions not among them.
+/// All block devices without partitions.
 pub(crate) fn all() -> anyhow::Result<Vec<BlockDevice>> {
     below(Path::new("/sys/block"))
 }
@@ -51,14 +51,14 @@ fn below(folder: &Path) -> anyhow::Result<Vec<BlockDevice>> {
     Ok(devices)
 }
 
-/// An NVMe disk whose controller says that it may be one of several is shown among the virtual devices, and each
-/// way to it hidden, in its real place (Linux, drivers/nvme/host/multipath.c).
+/// If an NVMe controller says that it may be one of several, its disk appears among the virtual devices, and each
+/// path to it is a hidden device in its real place (Linux, drivers/nvme/host/multipath.c).
 fn is_hidden(place: &Path) -> anyhow::Result<bool> {
     let path = place.join("hidden");
     if path.exists() { Ok(number(&path)? != 0) } else { Ok(false) }
 }
 
-/// Whether `nvme0c1n1` is a way to the disk `nvme0n1`.
+/// Whether `nvme0c1n1` is a path to the disk `nvme0n1`.
 fn leads_to(way: &Path, disk: &str) -> bool {
     let name = way.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let parts = name.strip_prefix("nvme").and_then(|rest| rest.split_once('c'));
@@ -74,7 +74,7 @@ fn device(place: PathBuf) -> anyhow::Result<BlockDevice> {
     Ok(BlockDevice { name, place, removable, memory_card, size, serial })
 }
 
-/// What a device on the bus of memory cards says that it is; others have numbers there.
+/// The type that a device on the bus of memory cards states (`MMC`, `SD`); other devices have numbers there.
 fn memory_card(name: &str, place: &Path) -> Option<String> {
     let kind = fs::read_to_string(place.join("device/type")).ok().filter(|_| name.starts_with("mmcblk"))?;
     Some(kind.trim().to_owned())

@@ -18,7 +18,7 @@ use super::terminal::FIRST_VT;
 use crate::imager::evidence::FoundFile;
 use crate::imager::{Files, Launch, Terminal};
 
-/// Between two looks at whether something has come about.
+/// Pause between two looks while waiting for something.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Makes the imager's folders, with nothing of an earlier one in them.
@@ -35,7 +35,7 @@ pub(crate) fn write_files(launch: &Launch) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts it in a session of its own; `at_end` is told how it ended. Gives the session's number.
+/// Starts it in a session of its own and returns the session's number. `at_end` is called with how it ended.
 pub(crate) fn start(
     launch: &Launch,
     children: &Children,
@@ -108,7 +108,7 @@ pub(crate) fn is_there(process: Pid) -> bool {
 /// The processes of a session that have not ended.
 fn members(session: Pid) -> anyhow::Result<Vec<Pid>> {
     let processes = procfs::process::all_processes().context("cannot list the processes")?;
-    // A process that goes while one looks is no member any more.
+    // A process that ends meanwhile is no longer a member.
     let alive = processes.filter_map(|process| process.and_then(|process| process.stat()).ok());
     let of_session = alive.filter(|stat| stat.session == session.as_raw() && stat.state != 'Z');
     Ok(of_session.map(|stat| Pid::from_raw(stat.pid)).collect())
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(found, Some(folder.path().join("new.png")));
     }
 
-    /// A program in a session of its own, that has started so many others.
+    /// A program in a session of its own that has started this many others.
     struct Program(std::process::Child);
 
     impl Program {

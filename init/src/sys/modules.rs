@@ -14,8 +14,8 @@ use super::file;
 
 /// Where the kernel lists the devices of each bus.
 const BUSES: &str = "/sys/bus";
-/// The drivers of USB keyboards: of the controllers, and of what is on them. EHCI goes before those of the old, slow
-/// ports, which else have to hand fast devices over. What a machine has no use for does no harm.
+/// The drivers of USB keyboards and their controllers. EHCI comes before the drivers of the old, slow
+/// ports, which otherwise have to hand fast devices over. Drivers that a machine does not need do no harm.
 pub(crate) const KEYBOARDS: [&str; 8] =
     ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd", "usbhid", "hid_generic", "i8042", "atkbd"];
 /// How long modprobe may take, module files coming from the server.
@@ -39,7 +39,7 @@ pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Res
     }
 }
 
-/// Loads what the devices that are there ask for, the display's driver excepted: it would take the text
+/// Loads the drivers for all devices except the display, whose driver would take the text
 /// console away, and with it the screenshots.
 pub(crate) fn load_for_devices(children: &Children) -> anyhow::Result<()> {
     let wanted: BTreeSet<String> =
@@ -82,13 +82,13 @@ fn of_device(device: &Path) -> io::Result<Option<String>> {
     Ok(alias.map(|alias| alias.trim().to_owned()))
 }
 
-/// A memory card, or an eMMC, has no such file: only what udev is told says it (Linux, `drivers/mmc/core/bus.c`).
+/// A memory card or eMMC has no such file; only its uevent says it (Linux, `drivers/mmc/core/bus.c`).
 fn of_memory_card(device: &Path) -> io::Result<Option<String>> {
     let told = if_there(fs::read_to_string(device.join("uevent")))?.unwrap_or_default();
     Ok(told.lines().find_map(|line| line.strip_prefix("MODALIAS=")).map(str::to_owned))
 }
 
-/// Not every device has one, and a device may go while one looks.
+/// Not every device has one, and a device may disappear meanwhile.
 fn if_there(read: io::Result<String>) -> io::Result<Option<String>> {
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

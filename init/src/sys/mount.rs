@@ -40,7 +40,7 @@ pub(crate) fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
     )
 }
 
-/// Makes a client's own folder seen at a fixed place.
+/// Binds a client's own folder to a fixed place.
 pub(crate) fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
     ensure!(
         from.is_dir(),
@@ -62,7 +62,7 @@ pub(crate) fn make_root_writable() -> anyhow::Result<()> {
     remount(root, MsFlags::MS_REMOUNT)
 }
 
-/// Makes a mount read-only by itself: what is bound from the same file system elsewhere stays writable.
+/// Makes this one mount read-only; what is bound elsewhere from the same file system stays writable.
 pub(crate) fn protect(path: &Path) -> anyhow::Result<()> {
     remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
 }

@@ -22,7 +22,7 @@ enum Request {
     Flush(Sender<anyhow::Result<Option<UnixTime>>>),
 }
 
-/// The way to the report.
+/// A handle to the thread that writes the report.
 #[derive(Debug, Clone)]
 pub(crate) struct ReportFile {
     requests: Sender<Request>,
@@ -55,7 +55,7 @@ impl ReportFile {
         let _ = self.requests.send(Request::Append(line));
     }
 
-    /// Waits until all lines are on the server; gives its time of the last one.
+    /// Waits until all lines are on the server; returns the server's time of the last one.
     pub(crate) fn flush(&self) -> anyhow::Result<Option<UnixTime>> {
         self.ask(Request::Flush)
     }
@@ -122,7 +122,7 @@ impl Writer {
     }
 }
 
-/// Appends, and waits until the server has it; gives the time that the server put on the file.
+/// Appends, waits until the server has it, and returns the time that the server put on the file.
 fn write(file: &mut File, lines: &str) -> io::Result<UnixTime> {
     file.write_all(lines.as_bytes())?;
     file.sync_all()?;

@@ -23,12 +23,12 @@ const KEYS: &str = "/run/ghost/ssh";
 const KEY_LIMIT: Duration = Duration::from_secs(40);
 /// How long the server may take until it listens.
 const LISTEN_LIMIT: Duration = Duration::from_secs(40);
-/// Between two looks at whether the server listens.
+/// Pause between two looks whether the server listens.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The screen of the root shell.
 const SHELL_TERMINAL: &str = "/dev/tty2";
 
-/// Starts the shell server; gives the port that it listens on.
+/// Starts the shell server; returns the port that it listens on.
 pub(crate) fn start_server(children: &Children, authorized_keys: &[String]) -> anyhow::Result<u16> {
     if !Path::new(HOST_KEY).exists() {
         let mut make_key = Command::new("dropbearkey");

@@ -18,7 +18,7 @@ use super::child::Children;
 use super::modules;
 use crate::watchdog::{Kind, LEAST_PATIENCE, PATIENCE, WhenLeaving};
 
-/// Where devices are, and how those of watchdogs are called, with a number behind it.
+/// The folder of devices, and the name of watchdogs in it, which a number follows.
 const DEVICES: &str = "/dev";
 const NAME: &str = "watchdog";
 /// The kernel's own watchdog, and drivers of what PCs have for one. These look for their own hardware only; those
@@ -26,7 +26,7 @@ const NAME: &str = "watchdog";
 const DRIVERS: [&str; 7] =
     ["softdog", "lpc_ich", "i2c_i801", "iTCO_wdt", "sp5100_tco", "wdat_wdt", "i6300esb"];
 
-/// `WDIOF_…` of linux/watchdog.h in front, and the driver's name for it.
+/// `struct watchdog_info` of linux/watchdog.h: the features (`WDIOF_…`) and the driver's name for the device.
 #[repr(C)]
 #[derive(Default)]
 struct WatchdogInfo {
@@ -37,7 +37,7 @@ struct WatchdogInfo {
 
 nix::ioctl_read!(wdioc_getsupport, b'W', 0, WatchdogInfo);
 nix::ioctl_read!(
-    /// Start or stop it. The number says read, and the kernel reads from the pointer.
+    /// Start or stop it. Although its number says "read", the kernel reads from the pointer.
     wdioc_setoptions,
     b'W',
     4,
@@ -76,7 +76,7 @@ struct Kennel {
 }
 
 impl Watchdogs {
-    /// Loads drivers and starts all watchdogs that there are; gives their names. From now on they want to be petted.
+    /// Loads drivers, starts all watchdogs and returns their names. From now on they must be petted.
     pub fn start(&self, children: &Children) -> anyhow::Result<Vec<String>> {
         // Drivers ask to be stopped when the machine is left; when that happens is decided here.
         modules::load_with(children, "watchdog", "stop_on_reboot=0")?;
@@ -100,7 +100,7 @@ impl Watchdogs {
         }
     }
 
-    /// Keeps them from resetting the machine for another while, unless it is being left.
+    /// Pets all watchdogs, unless the machine is being left.
     pub fn pet(&self) {
         if self.0.released.load(Ordering::Acquire) {
             return;
@@ -111,7 +111,7 @@ impl Watchdogs {
         }
     }
 
-    /// Readies them for the machine to be left, at once. They are not petted any more.
+    /// Prepares them for leaving the machine, without waiting. They are not petted any more.
     pub fn release(&self) {
         self.0.released.store(true, Ordering::Release);
         for watchdog in self.all() {
@@ -139,7 +139,7 @@ fn devices(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let entry = entry.with_context(fails)?;
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
-        // The one without a number is the first one once more.
+        // The one without a number is the same as number 0.
         if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
             found.push(entry.path());
         }
@@ -148,7 +148,7 @@ fn devices(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Opens a watchdog, which starts it, and makes it as patient as it can be.
+/// Opens a watchdog, which starts it, and sets the longest time that it can wait.
 fn begin(path: &Path) -> anyhow::Result<(Watchdog, String)> {
     let open = OpenOptions::new().write(true).open(path);
     let device = open.with_context(|| format!("cannot open {}", path.display()))?;
@@ -165,7 +165,7 @@ fn begin(path: &Path) -> anyhow::Result<(Watchdog, String)> {
     let watchdog = Watchdog { device, kind: Kind::of(&name) };
     if Duration::from_secs(seconds) < LEAST_PATIENCE {
         let mut stop = WDIOS_DISABLECARD;
-        // SAFETY: as above. If it cannot be stopped, that it is too impatient is what is to be told.
+        // SAFETY: as above. If it cannot be stopped either, the error below still says what matters.
         let _ = unsafe { wdioc_setoptions(watchdog.device.as_raw_fd(), &raw mut stop) };
         bail!("{name} waits for {seconds} s at most, which is too short");
     }

@@ -49,7 +49,7 @@ struct Ready {
     disks: Vec<String>,
     screens: PathBuf,
     album: Mutex<Album>,
-    /// What its questions are answered with, if it asks any.
+    /// The keyboard that answers its questions, if it asks any.
     keyboard: Option<Mutex<Keyboard>>,
     /// The disks that are read-only while the imager may run.
     read_only: Mutex<Vec<ReadOnly>>,
@@ -174,12 +174,12 @@ impl Bench {
         Ok(Finding::Done)
     }
 
-    /// Ends it and all that it has started, and puts the terminal right that it had: a person at the machine
+    /// Ends it and all that it has started, and restores the terminal that it had: a person at the machine
     /// must be able to type and read, whatever became of the imager.
     pub(super) fn end(&self, farewell: Farewell) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let ended = ready.end(farewell);
-        // While it still runs after it was asked, neither the terminal nor the disk is ours.
+        // If it still runs after it was asked to end, it still has the terminal and the disk.
         if farewell == Farewell::Ask && ended.is_err() {
             return ended.map(|()| Finding::Done);
         }

@@ -25,15 +25,15 @@ const ENDINGS: [&str; 3] = ["png", "txt", "ansi"];
 /// A screen that is to be kept.
 struct Shot {
     screen: Screen,
-    /// What was written, for a screen on which nothing can be read.
+    /// What the program wrote, used as the text if the picture cannot be read.
     written: Option<String>,
     source: &'static str,
-    /// Which sources could not say, and why.
+    /// The sources that could not show the screen, and why.
     passed_over: Vec<String>,
 }
 
 impl Bench {
-    /// Saves what is on the screen. One at a time: where one hangs, no other hangs behind it.
+    /// Saves what is on the screen. Only one capture runs at a time: if one hangs, later ones fail and do not hang too.
     pub(in super::super) fn capture(&self, name: String) -> anyhow::Result<Finding> {
         let ready = self.ready()?;
         let mut album = match ready.album.try_lock() {
@@ -89,7 +89,7 @@ fn fingerprint(picture: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// What can be read on the imager's screen. The cells of the console are the least trouble, where it has them.
+/// What can be read on the imager's screen. Reading the console's cells disturbs least, so they come first.
 pub(super) fn text(ready: &Ready, glance: Glance) -> anyhow::Result<Option<String>> {
     match ready.imager.display() {
         Display::Monitor => Ok(None),

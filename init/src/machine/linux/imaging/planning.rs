@@ -15,9 +15,9 @@ use crate::job::Job;
 use crate::sys::child::Children;
 use crate::sys::{disks, file, modules, mount};
 
-/// How long one of the programs may take that make something ready for the imager.
+/// How long each program may take that prepares something for the imager.
 const PREPARATION_LIMIT: Duration = Duration::from_secs(60);
-/// Between two looks at whether a disk is there: most are there at once, and others much later.
+/// Pause between two looks for disks: most are there at once, others much later.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_AGAIN_LATER: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(super) fn find_disks(choice: DiskChoice, children: &Children) -> anyhow::Res
     }
 }
 
-/// Makes the folder of the images seen at its fixed place, so that the imager never sees a name that changes. Gives
+/// Binds the folder of the images to its fixed place, so that the imager never sees a name that changes. Returns
 /// the folder of the screenshots.
 pub(super) fn bind_images(job: &Job, needs: &Needs) -> anyhow::Result<PathBuf> {
     let images = Path::new(needs.images);
@@ -62,8 +62,8 @@ pub(super) fn bind_images(job: &Job, needs: &Needs) -> anyhow::Result<PathBuf> {
     Ok(Path::new("/var").join(layout::OWN_SCREENS))
 }
 
-/// Makes the job's own folder in the store seen at its fixed place, if a restore may need room there: the generation
-/// is not written to by anybody.
+/// Binds the job's own folder in the store to its fixed place if a restore may need room there: the generation
+/// itself is never written to.
 fn bind_scratch(job: &Job, needs: &Needs) -> anyhow::Result<()> {
     match (&job.order, needs.scratch) {
         (Some(order), Some(scratch)) if job.mode == Mode::Restore && order.needs_scratch() => {
@@ -92,7 +92,7 @@ pub(super) fn mount(wanted: &Mount) -> anyhow::Result<()> {
     mount::mount_unless_mounted(wanted)
 }
 
-/// Runs a program that makes something ready for the imager.
+/// Runs a program that prepares something for the imager.
 pub(super) fn run(words: &[String], children: &Children) -> anyhow::Result<()> {
     let (program, arguments) = words.split_first().context("a preparation without a program")?;
     let mut command = Command::new(program);
