@@ -11,7 +11,7 @@ use ghost_contract::image::{
 
 use super::extent::copy_of_gpt;
 use crate::tool::blkid::Found;
-use crate::tool::partclone::{self, Head};
+use crate::tool::partclone::{self, Head, cannot::never};
 
 mod believe;
 mod cut;
@@ -189,7 +189,10 @@ pub fn regions(
                 let found = kind.map(str::to_owned).or_else(|| found.table.clone());
                 whole(RawReason::NoTable { found })
             }
-            kind => whole(RawReason::NoTool { found: kind.map(str::to_owned) }),
+            kind => whole(match kind.and_then(|kind| Some((kind, never(kind)?))) {
+                Some((kind, why)) => RawReason::ToolRefused { said: format!("it is {kind}, and {why}") },
+                None => RawReason::NoTool { found: kind.map(str::to_owned) },
+            }),
         },
     }
 }

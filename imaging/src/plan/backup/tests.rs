@@ -170,6 +170,8 @@ fn what_is_not_understood_is_saved_with_every_byte() {
     let lvm = RawReason::NoTool { found: Some("LVM2_member".to_owned()) };
     assert_eq!(reason(&found("LVM2_member", "raid")), lvm);
     assert_eq!(reason(&Holding::Other(Found::default())), RawReason::NoTool { found: None });
+    let said = "it is jfs, and Debian's partclone has no program for it".to_owned();
+    assert_eq!(reason(&found("jfs", "filesystem")), RawReason::ToolRefused { said });
     let open = Holding::NotClean(FileSystem::Ext, "open".to_owned());
     assert_eq!(reason(&open), RawReason::NotClean { state: "open".to_owned() });
 }

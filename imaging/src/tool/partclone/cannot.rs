@@ -98,6 +98,30 @@ pub fn cannot(file_system: FileSystem, features: &[Feature], version: Option<&st
     TABLE.iter().find(applies).map(|entry| entry.because)
 }
 
+/// File systems that are saved with every byte whatever they have, as blkid calls them, and why.
+const OTHERS: [(&str, &str); 9] = [
+    // No `partclone.jfs` and so on in Debian's packages 0.3.23 and 0.3.36.
+    ("jfs", "Debian's partclone has no program for it"),
+    ("reiserfs", "Debian's partclone has no program for it"),
+    ("nilfs2", "Debian's partclone has no program for it"),
+    ("hfs", "Debian's partclone has no program for it"),
+    // In 0.3.23 only.
+    ("reiser4", "partclone in Debian 13 has no program for it"),
+    // Nothing in Debian 12 and 13 makes one with files in it, with which a restore could be compared.
+    ("hfsplus", "what partclone saves of it cannot be compared with anything"),
+    ("apfs", "what partclone saves of it cannot be compared with anything"),
+    // `mkfs.minix` makes it empty, and no program in Debian puts files into it.
+    ("minix", "what partclone saves of it cannot be compared with anything"),
+    // Of those that f2fs-tools 1.15 make, both versions save all blocks (but refuse `mkfs.f2fs -i`). What was synced after
+    // the last checkpoint is in no map of used blocks, and whether there is any is not read here.
+    ("f2fs", "partclone may miss what was synced last if it was not unmounted"),
+];
+
+/// Why a file system that blkid calls so is never saved by used blocks, if it is known.
+pub fn never(blkid: &str) -> Option<&'static str> {
+    OTHERS.iter().find(|(name, _)| *name == blkid).map(|(_, because)| *because)
+}
+
 /// One that cannot be read is older than all.
 fn parse(version: &str) -> Option<Version> {
     let mut numbers = version.split('.').map(|part| part.parse().ok());
@@ -107,6 +131,15 @@ fn parse(version: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_never_saved_by_used_blocks_is_not_also_saved_so() {
+        for (name, _) in OTHERS {
+            assert_eq!(super::super::file_system(name), None, "{name}");
+        }
+        assert!(never("jfs").is_some());
+        assert_eq!(never("ext4"), None);
+    }
 
     #[test]
     fn what_a_version_cannot_a_later_one_may() {
