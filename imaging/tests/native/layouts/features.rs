@@ -120,6 +120,7 @@ features! {
     xfs_with_a_large_log: "xfs" 400 "-l size=80m" true;
     xfs_with_two_groups: "xfs" 320 "-d agcount=2" true;
     xfs_with_nrext64: "xfs" 320 "-i nrext64=1" true;
+    f2fs: "f2fs" 100 "" false;
 }
 
 #[test]
