@@ -74,7 +74,6 @@ struct Colours {
     transparent: *mut u16,
 }
 
-/// The device, open.
 pub(crate) struct FrameBuffer(File);
 
 impl FrameBuffer {
