@@ -107,7 +107,7 @@ fn a_client_behind_a_gateway_that_is_on_already_is_left_alone() {
     let _client = server.network().with_a_client_behind_a_gateway();
     let output = server.run(&["test", "pc2"]);
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
-    assert!(said(&output).contains("the client is on already"), "{}", said(&output));
+    assert!(said(&output).contains("the client is already on"), "{}", said(&output));
     is_untouched(&server, configuration.as_bytes());
     assert_eq!(server.restarts(), 0);
 }

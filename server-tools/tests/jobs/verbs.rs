@@ -94,7 +94,7 @@ fn the_screen_is_shown_on_request_while_a_job_runs_and_the_newest_one_after_it()
     assert_eq!(said(&last), "PNG of Ghost is at 42 %\n");
     let too_late = server.run(&["screen", "--now", "pc2"]);
     assert_eq!(too_late.status.code(), Some(2));
-    assert!(said(&too_late).contains("no job that runs"), "{}", said(&too_late));
+    assert!(said(&too_late).contains("has no running job"), "{}", said(&too_late));
 }
 
 #[test]
