@@ -2,7 +2,10 @@
 //!
 //! What is left to do is decided by [`State::left_over`]; here it is found out and performed.
 
-use std::path::{Path, PathBuf};
+mod damaged;
+mod strays;
+
+use std::path::Path;
 use std::time::Duration;
 
 use ghost_contract::order::AtEnd;
@@ -10,8 +13,10 @@ use ghost_contract::report::Outcome;
 use ghost_contract::{HostName, JobId, report};
 use serde::Serialize;
 
+pub(crate) use damaged::{Damaged, DamagedRecord};
+pub(crate) use strays::{Stray, strays};
+
 use crate::catalog::Catalog;
-use crate::dhcp::offer::outstanding;
 use crate::exit::Exit;
 use crate::job::{Failure, Identity, Said, Step, Swapping};
 use crate::output::{Form, Output};
@@ -20,7 +25,6 @@ use crate::runner::steps::Steps;
 use crate::runner::work::Work;
 use crate::site::Site;
 use crate::state::journal::{self, Begun, ClientState, Entry, JournalError, Orphan, State};
-use crate::state::{paths, record};
 use crate::sys::arp::Arp;
 use crate::sys::clock;
 use crate::sys::icmp::Icmp;
@@ -164,49 +168,6 @@ pub(crate) struct Recovery {
     pub damaged_records: Vec<DamagedRecord>,
 }
 
-/// An entry of the journal that could not be read whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Damaged {
-    pub entry: PathBuf,
-    pub why: String,
-    /// The host, if that could be read.
-    pub host: Option<HostName>,
-    /// Where the entry lies now.
-    pub kept: Option<PathBuf>,
-    /// What became of the swap that it tells of, or why the entry is still where it was.
-    pub remarks: Vec<String>,
-}
-
-/// The record of a job that is over which cannot be read. Nothing is left of such a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct DamagedRecord {
-    pub record: PathBuf,
-    pub why: String,
-    /// Where it lies now, or why it is still where it was.
-    pub kept: Result<PathBuf, String>,
-}
-
-impl DamagedRecord {
-    pub(crate) fn words(&self) -> String {
-        let kept = match &self.kept {
-            Ok(kept) => format!("it lies in {} now", kept.display()),
-            Err(reason) => format!("it could not be set aside: {reason}"),
-        };
-        format!(
-            "the record {} of a job that is over cannot be used: {}; {kept}",
-            self.record.display(),
-            self.why
-        )
-    }
-}
-
-/// A host that DHCP offers the boot file without a job that is responsible for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Stray {
-    pub host: String,
-    pub boot_file: String,
-}
-
 impl Recovery {
     /// What a recovery ends the program with.
     pub(crate) fn exit(&self) -> Exit {
@@ -221,34 +182,6 @@ impl Recovery {
     /// Whether all that was found could be read.
     pub(crate) fn is_undamaged(&self) -> bool {
         self.damaged.is_empty() && self.damaged_records.is_empty()
-    }
-}
-
-impl Damaged {
-    pub(crate) fn words(&self) -> String {
-        let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
-        let kept = self.kept.as_ref().map_or_else(String::new, |kept| {
-            format!(
-                "; it lies in {} now, and what its job has left must be looked for by hand",
-                kept.display()
-            )
-        });
-        let remarks: String = self.remarks.iter().map(|remark| format!("; {remark}")).collect();
-        format!(
-            "the journal's entry {}{host} cannot be used: {}{kept}{remarks}",
-            self.entry.display(),
-            self.why
-        )
-    }
-}
-
-impl Stray {
-    pub(crate) fn words(&self) -> String {
-        let Self { host, boot_file } = self;
-        format!(
-            "{host}: DHCP offers it the boot file {boot_file} and no job is responsible for that; 'ghostctl dhcp revert {host}' \
-             puts back what it was offered before its last job"
-        )
     }
 }
 
@@ -277,21 +210,8 @@ pub(crate) fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Reco
             }),
         }
     }
-    recovery.damaged_records = damaged_records(site);
+    recovery.damaged_records = damaged::damaged_records(site);
     Ok(recovery)
-}
-
-/// Sets records aside that cannot be read, so that they are told of once.
-fn damaged_records(site: &Site) -> Vec<DamagedRecord> {
-    let state_folder = &site.ghostrc.state_folder;
-    // Whoever needs the records says why they cannot be read at all.
-    let damaged = record::all(state_folder).unwrap_or_default().damaged.into_iter();
-    let set_aside = |one: record::Damaged| DamagedRecord {
-        kept: one.set_aside(state_folder).map_err(|error| error.to_string()),
-        record: one.path,
-        why: one.why,
-    };
-    damaged.map(set_aside).collect()
 }
 
 /// Undoes the swap that a damaged entry tells of, if it tells of one, and keeps the entry.
@@ -319,23 +239,6 @@ fn set_aside(
         Err(error) => damaged.remarks.push(format!("{:#}", anyhow::Error::new(error))),
     }
     damaged
-}
-
-/// Hosts that DHCP offers the boot file although no job is at it and nobody has swapped them by hand. Only those count that
-/// have had a job: then they were offered something else once. Others may boot from the network always.
-pub(crate) fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
-    let state_folder = &site.ghostrc.state_folder;
-    let had_a_job: Vec<HostName> =
-        record::all(state_folder)?.whole.into_iter().map(|record| record.identity.host).collect();
-    let seen = journal::look_at_all(state_folder)?;
-    let has_a_job: Vec<HostName> =
-        seen.into_iter().filter_map(|seen| seen.says.state).map(|state| state.begun.identity.host).collect();
-    let is_stray = |host: &HostName| {
-        had_a_job.contains(host) && !has_a_job.contains(host) && !paths::by_hand(state_folder, host).exists()
-    };
-    let offered = outstanding(site)?.into_iter();
-    let strays = offered.filter(|one| one.host.parse().is_ok_and(|host| is_stray(&host)));
-    Ok(strays.map(|one| Stray { host: one.host, boot_file: one.boot_file }).collect())
 }
 
 /// Recovers, and tells what became of each job.

@@ -62,19 +62,16 @@ pub struct Token<'a> {
 
 impl Token<'_> {
     /// The offset after its last byte.
-    #[must_use]
     pub const fn end(&self) -> usize {
         self.start + self.bytes.len()
     }
 
     /// Whether it is this keyword; dhcpd does not care for letter case.
-    #[must_use]
     pub fn is_word(&self, word: &str) -> bool {
         self.kind == TokenKind::Word && self.bytes.eq_ignore_ascii_case(word.as_bytes())
     }
 
     /// Whether it is this single byte.
-    #[must_use]
     pub fn is_symbol(&self, symbol: u8) -> bool {
         self.kind == TokenKind::Symbol && self.bytes == [symbol]
     }
@@ -89,7 +86,6 @@ pub struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     /// All tokens of the input, white space and comments included.
-    #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -185,7 +181,6 @@ fn escape(rest: &[u8]) -> Option<(usize, u8)> {
 
 /// What a string means: its quotes removed and its escapes resolved. For a broken string as much as can be
 /// understood.
-#[must_use]
 pub fn unquote(token: &[u8]) -> Vec<u8> {
     let inside = token.strip_prefix(b"\"").unwrap_or(token);
     let mut inside = inside.strip_suffix(b"\"").unwrap_or(inside);
@@ -200,7 +195,6 @@ pub fn unquote(token: &[u8]) -> Vec<u8> {
 }
 
 /// A string that means this.
-#[must_use]
 pub fn quote(value: &[u8]) -> Vec<u8> {
     let mut token = vec![b'"'];
     for &byte in value {

@@ -100,9 +100,7 @@ pub enum ReadError {
 impl HostTable {
     /// Reads a configuration with all that it includes. `content` gives the bytes of an included file, whose
     /// path comes as it is written: absolute, or relative to dhcpd's working folder.
-    ///
-    /// # Errors
-    /// At the first thing that is not syntax, and when an included file cannot be had or includes itself.
+    /// Fails at the first thing that is not syntax, and when an included file cannot be had or includes itself.
     pub fn read(
         path: &Path,
         bytes: Vec<u8>,
@@ -132,7 +130,6 @@ impl HostTable {
     }
 
     /// Reads what one file alone says, as far as it can be understood: for a revert, which is about this file only.
-    #[must_use]
     pub fn of_one_file(path: &Path, bytes: Vec<u8>) -> Self {
         let source = Source::new(path.to_owned(), bytes, None);
         let hosts = source.hosts(0).collect();
@@ -145,7 +142,6 @@ impl HostTable {
     }
 
     /// All hosts.
-    #[must_use]
     pub fn hosts(&self) -> &[Host] {
         &self.hosts
     }
@@ -203,31 +199,26 @@ impl HostTable {
     }
 
     /// Where a host is declared.
-    #[must_use]
     pub fn place_of(&self, host: &Host) -> Place {
         self.place(host.file, host.statement)
     }
 
     /// The file that a host is declared in.
-    #[must_use]
     pub fn path_of(&self, host: &Host) -> &Path {
         &self.source_of(host).path
     }
 
     /// What is in the file that a host is declared in.
-    #[must_use]
     pub fn bytes_of(&self, host: &Host) -> &[u8] {
         &self.source_of(host).bytes
     }
 
     /// What is in the file of this name, if it was read.
-    #[must_use]
     pub fn contents(&self, path: &Path) -> Option<&[u8]> {
         self.files().find(|(read, _)| *read == path).map(|(_, bytes)| bytes)
     }
 
     /// The first fault before the end of a host's entry: what stands there may not be what it seems to be.
-    #[must_use]
     pub fn fault_before_end_of(&self, host: &Host) -> Option<(Place, SyntaxFault)> {
         let tree = self.tree_of(host);
         let end = tree.statements.get(host.statement)?.end;
@@ -237,7 +228,6 @@ impl HostTable {
     }
 
     /// The value of a host's own `filename`, for lists; `None` if there is not exactly one.
-    #[must_use]
     pub fn offered_file(&self, host: &Host) -> Option<Vec<u8>> {
         let source = self.source_of(host);
         let mut own = source.statements_of(host.statement, Keyword::Filename);

@@ -88,7 +88,6 @@ pub struct Statement {
 
 impl Statement {
     /// Where the keyword and what belongs to it stand.
-    #[must_use]
     pub const fn head(&self) -> Range<usize> {
         self.start..self.head_end
     }
@@ -146,7 +145,6 @@ pub struct Tree {
 
 impl Tree {
     /// Reads a file in one pass.
-    #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let mut growing = Growing { bytes, ..Growing::default() };
         for token in Lexer::meaningful(bytes, 0..bytes.len()) {
@@ -364,7 +362,6 @@ impl Growing<'_> {
 }
 
 /// The name of a host: words with dots between them, which dhcpd lets stand apart.
-#[must_use]
 pub fn host_name(bytes: &[u8], statement: &Statement) -> Option<String> {
     let mut name = String::new();
     let mut wants_word = true;
@@ -382,7 +379,6 @@ pub fn host_name(bytes: &[u8], statement: &Statement) -> Option<String> {
 }
 
 /// The one string that follows the keyword, with its quotes and its offset; `None` if there is anything else.
-#[must_use]
 pub fn sole_text<'a>(bytes: &'a [u8], statement: &Statement) -> Option<Token<'a>> {
     let mut tokens = Lexer::meaningful(bytes, statement.head()).skip(1);
     let text = tokens.next().filter(|token| token.kind == TokenKind::Text)?;

@@ -129,9 +129,7 @@ impl fmt::Display for HostProblem {
 
 impl HostTable {
     /// The host of this name with all that a job needs.
-    ///
-    /// # Errors
-    /// When anything is missing, doubled, inherited, under a condition or not plain.
+    /// Fails when anything is missing, doubled, inherited, under a condition or not plain.
     pub fn usable(&self, name: &HostName) -> Result<UsableHost, HostProblem> {
         let Needed { host, mac, ip, value } = self.needed(name)?;
         Ok(UsableHost {
@@ -183,9 +181,7 @@ impl HostTable {
 
     /// Where in its file the value of a host's own `filename` is, quotes included, whatever else the host
     /// lacks.
-    ///
-    /// # Errors
-    /// When it is missing, doubled, inherited, under a condition or not one string.
+    /// Fails when it is missing, doubled, inherited, under a condition or not one string.
     pub fn own_filename(&self, host: &Host) -> Result<Range<usize>, HostProblem> {
         self.value(host).map_err(|found| self.placed(&host.name, found))
     }

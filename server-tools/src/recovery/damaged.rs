@@ -1,0 +1,76 @@
+//! Entries of the journal and records that cannot be read: what is told of them.
+
+use std::path::PathBuf;
+
+use ghost_contract::HostName;
+use serde::Serialize;
+
+use crate::site::Site;
+use crate::state::record;
+
+/// An entry of the journal that could not be read whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Damaged {
+    pub entry: PathBuf,
+    pub why: String,
+    /// The host, if that could be read.
+    pub host: Option<HostName>,
+    /// Where the entry lies now.
+    pub kept: Option<PathBuf>,
+    /// What became of the swap that it tells of, or why the entry is still where it was.
+    pub remarks: Vec<String>,
+}
+
+impl Damaged {
+    pub(crate) fn words(&self) -> String {
+        let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
+        let kept = self.kept.as_ref().map_or_else(String::new, |kept| {
+            format!(
+                "; it lies in {} now, and what its job has left must be looked for by hand",
+                kept.display()
+            )
+        });
+        let remarks: String = self.remarks.iter().map(|remark| format!("; {remark}")).collect();
+        format!(
+            "the journal's entry {}{host} cannot be used: {}{kept}{remarks}",
+            self.entry.display(),
+            self.why
+        )
+    }
+}
+
+/// The record of a job that is over which cannot be read. Nothing is left of such a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct DamagedRecord {
+    pub record: PathBuf,
+    pub why: String,
+    /// Where it lies now, or why it is still where it was.
+    pub kept: Result<PathBuf, String>,
+}
+
+impl DamagedRecord {
+    pub(crate) fn words(&self) -> String {
+        let kept = match &self.kept {
+            Ok(kept) => format!("it lies in {} now", kept.display()),
+            Err(reason) => format!("it could not be set aside: {reason}"),
+        };
+        format!(
+            "the record {} of a job that is over cannot be used: {}; {kept}",
+            self.record.display(),
+            self.why
+        )
+    }
+}
+
+/// Sets records aside that cannot be read, so that they are told of once.
+pub(super) fn damaged_records(site: &Site) -> Vec<DamagedRecord> {
+    let state_folder = &site.ghostrc.state_folder;
+    // Whoever needs the records says why they cannot be read at all.
+    let damaged = record::all(state_folder).unwrap_or_default().damaged.into_iter();
+    let set_aside = |one: record::Damaged| DamagedRecord {
+        kept: one.set_aside(state_folder).map_err(|error| error.to_string()),
+        record: one.path,
+        why: one.why,
+    };
+    damaged.map(set_aside).collect()
+}
