@@ -29,18 +29,31 @@ pub enum Imager {
 pub struct DosProgram {
     /// The command line that goes into AUTOEXEC.BAT as `BackUpCommand`; empty in mode `ghost`.
     pub command: String,
+    /// What DOSEmu may show. dosbox-x shows nothing on the client's own screen.
+    #[serde(default)]
+    pub graphics: Graphics,
+}
+
+/// What a DOS program may show on the client's screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Graphics {
+    /// All that its VGA can, where the client has one that is displayed; else text.
+    #[default]
+    Vga,
+    /// Text only: of what a program draws, nothing can be seen.
+    Text,
 }
 
 impl Imager {
     /// The imager of this name, with the settings that it understands: those of the Linux imager, or the command line of
     /// a DOS program.
     #[must_use]
-    pub fn new(name: ImagerName, linux: &LinuxSettings, command: &str) -> Self {
-        let program = || DosProgram { command: command.to_owned() };
+    pub fn new(name: ImagerName, linux: &LinuxSettings, program: DosProgram) -> Self {
         match name {
             ImagerName::Linux => Self::Linux(linux.clone()),
-            ImagerName::DosboxX => Self::DosboxX(program()),
-            ImagerName::Dosemu => Self::Dosemu(program()),
+            ImagerName::DosboxX => Self::DosboxX(program),
+            ImagerName::Dosemu => Self::Dosemu(program),
         }
     }
 
@@ -133,11 +146,19 @@ mod tests {
 
     #[test]
     fn orders_and_manifests_use_the_words_of_the_settings() {
+        let program = DosProgram { command: String::new(), graphics: Graphics::Vga };
         for name in ImagerName::ALL {
-            let imager = Imager::new(name, &LinuxSettings::default(), "");
+            let imager = Imager::new(name, &LinuxSettings::default(), program.clone());
             let written = serde_json::to_value(&imager).unwrap();
             assert_eq!((written["name"].as_str(), imager.name()), (Some(name.as_str()), name));
         }
+    }
+
+    #[test]
+    fn an_order_that_says_nothing_of_graphics_has_them() {
+        let old = r#"{"name": "dosemu", "command": ""}"#;
+        let program = DosProgram { command: String::new(), graphics: Graphics::Vga };
+        assert_eq!(serde_json::from_str::<Imager>(old).unwrap(), Imager::Dosemu(program));
     }
 
     #[test]

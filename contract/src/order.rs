@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-pub use crate::imager::{DosProgram, Imager};
+pub use crate::imager::{DosProgram, Graphics, Imager};
 use crate::time::seconds;
 use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 

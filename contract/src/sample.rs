@@ -11,7 +11,9 @@ use crate::image::{
     self, Compression, Content, DiskFacts, DiskImage, FileSystem, Partition, Piece, RawReason, Region,
     Stream, Table, TableKind, UnusedReason,
 };
-use crate::order::{self, AtEnd, Deadlines, DosProgram, ImageStore, Imager, Order, TestSettings, Watch};
+use crate::order::{
+    self, AtEnd, Deadlines, DosProgram, Graphics, ImageStore, Imager, Order, TestSettings, Watch,
+};
 use crate::{DiskChoice, Mode, Nonce, UnixTime};
 
 const MIB: u64 = 1 << 20;
@@ -28,7 +30,10 @@ pub fn order(mode: Mode) -> Order {
         expires: UnixTime::from_millis(2_000_000),
         store: Some(ImageStore { server: [192, 168, 7, 1].into(), path: "/home/ghost".into() }),
         nonce: Nonce::new([7; 16]),
-        imager: Some(Imager::DosboxX(DosProgram { command: "ghost.exe -fx".to_owned() })),
+        imager: Some(Imager::DosboxX(DosProgram {
+            command: "ghost.exe -fx".to_owned(),
+            graphics: Graphics::default(),
+        })),
         disk: DiskChoice::First,
         generation: Some("20260101-000000-aaaa".parse().unwrap()),
         prompts: Vec::new(),

@@ -13,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
-use ghost_contract::order::{DosProgram, Imager};
+use ghost_contract::order::{DosProgram, Graphics, Imager};
 use ghost_contract::{MacAddress, Mode};
 
 const NOW: UnixTime = UnixTime::from_millis(1_800_000_000_000);
@@ -110,7 +110,10 @@ fn facts() -> Facts {
     Facts {
         mac: MacAddress::new([0, 10, 235, 18, 52, 95]),
         mode: Mode::Backup,
-        imager: Imager::DosboxX(DosProgram { command: "-clone,mode=dump".to_owned() }),
+        imager: Imager::DosboxX(DosProgram {
+            command: "-clone,mode=dump".to_owned(),
+            graphics: Graphics::default(),
+        }),
         started: UnixTime::from_millis(1_000),
         ended: UnixTime::from_millis(2_000),
         checked: UnixTime::from_millis(3_000),

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 39] = [
+pub(crate) const KEYS: [Key; 41] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -167,6 +167,18 @@ pub(crate) const KEYS: [Key; 39] = [
         "yes|no",
         "no",
         "Whether a restore by the Linux imager onto a disk that is too small shrinks a partition and its file system, if that is an NTFS or ext2/3/4 whose files fit, and moves those behind it: the last one if that is enough, else the one that has the most to give; it is done in the image store, which needs room for what the file system uses",
+    ),
+    host(
+        "DOSEMU_GRAPHICS",
+        "yes|no",
+        "yes",
+        "Whether DOSEmu 1.4 gets the client's VGA, so that what Ghost draws is on the monitor and in screenshots. Say no if it ends before DOS starts: a graphics card's BIOS may ask for ports that DOSEmu does not give it",
+    ),
+    host(
+        "MARK_AFTER",
+        "TIME",
+        "",
+        "So long after Ghost's start Tab and Enter are typed, whatever its screen shows: for a Ghost that asks each time whether it may mark the disk and draws its question in letters that cannot be read; if it is not set, they are typed when the screen shows Mark",
     ),
     host(
         "BACKUPCOMMAND",

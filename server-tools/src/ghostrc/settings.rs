@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use ghost_contract::disk::{self, DiskChoice};
 use ghost_contract::image::{DirtyNtfs, Gaps, LargerDisk, LinuxSettings, OnReadError, SmallerDisk};
+use ghost_contract::order::Graphics;
 use ghost_contract::{ImagerName, Mode};
 
 /// What holds for one host.
@@ -52,6 +53,10 @@ pub struct Settings {
     /// How the imager `linux` works (`COMPRESSION`, `PIECE_SIZE`, `RESCUE`, `DIRTY_NTFS`, `GAPS`,
     /// `GROW`, `SHRINK`).
     pub linux: LinuxSettings,
+    /// Whether the imager `dosemu` may draw on the client's VGA (`DOSEMU_GRAPHICS`).
+    pub dosemu_graphics: Graphics,
+    /// So long after Ghost's start it is told not to mark the disk, whatever can be read on its screen (`MARK_AFTER`).
+    pub mark_after: Option<Duration>,
     /// The DOS program's command line in mode `backup` (`BACKUPCOMMAND`).
     pub backup_command: String,
     /// Its command line in mode `restore` (`RESTORECOMMAND`).
@@ -83,6 +88,8 @@ impl Default for Settings {
             disk: DiskChoice::First,
             imager: None,
             linux: LinuxSettings::default(),
+            dosemu_graphics: Graphics::Vga,
+            mark_after: None,
             backup_command: r"-clone,mode=dump,src=1,dst=z:\image.gho -z1 -split=2000 -auto -sure -fx"
                 .to_owned(),
             restore_command: r"-clone,mode=load,src=z:\image.gho,dst=1 -sure -fx".to_owned(),
@@ -98,7 +105,7 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 28] = [
+    pub(super) const KEYS: [&'static str; 30] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -124,6 +131,8 @@ impl Settings {
         "GAPS",
         "GROW",
         "SHRINK",
+        "DOSEMU_GRAPHICS",
+        "MARK_AFTER",
         "BACKUPCOMMAND",
         "RESTORECOMMAND",
         "VERIFYCOMMAND",
@@ -174,6 +183,8 @@ impl Settings {
             "SHRINK" => {
                 self.linux.smaller_disk = choice(value, SmallerDisk::Refuse, SmallerDisk::Shrink)?;
             }
+            "DOSEMU_GRAPHICS" => self.dosemu_graphics = choice(value, Graphics::Text, Graphics::Vga)?,
+            "MARK_AFTER" => self.mark_after = Some(duration(value).ok_or(TIME)?),
             "BACKUPCOMMAND" => value.clone_into(&mut self.backup_command),
             "RESTORECOMMAND" => value.clone_into(&mut self.restore_command),
             "VERIFYCOMMAND" => value.clone_into(&mut self.verify_command),

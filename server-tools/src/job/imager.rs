@@ -8,7 +8,7 @@ use anyhow::bail;
 
 use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
-use ghost_contract::order::Imager;
+use ghost_contract::order::{DosProgram, Imager};
 use ghost_contract::{DiskChoice, Mode};
 
 /// What the command line asks for, for this job only. `None` leaves it to the settings.
@@ -104,7 +104,9 @@ pub(crate) fn choose(
     {
         bail!(disks_do_not_fit(images));
     }
-    Ok(Some(Imager::new(name, &settings.linux, settings.command(mode))))
+    let program =
+        DosProgram { command: settings.command(mode).to_owned(), graphics: settings.dosemu_graphics };
+    Ok(Some(Imager::new(name, &settings.linux, program)))
 }
 
 /// The imager that can read what this one has made. All emulators run the same program: among them the administrator's
@@ -120,14 +122,13 @@ const fn that_reads(made_by: ImagerName, configured: ImagerName) -> ImagerName {
 mod tests {
     use super::*;
     use ghost_contract::image::LinuxSettings;
-    use ghost_contract::order::DosProgram;
 
     fn with(imager: Option<ImagerName>, disk: &str) -> Settings {
         Settings { imager, disk: disk.parse().unwrap(), ..Settings::default() }
     }
 
     fn dos() -> DosProgram {
-        DosProgram { command: String::new() }
+        DosProgram { command: String::new(), graphics: ghost_contract::order::Graphics::Vga }
     }
 
     /// The name of the imager that is chosen, or why none is.

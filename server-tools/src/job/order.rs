@@ -50,7 +50,7 @@ pub(crate) fn order(plan: &Plan, settings: &Settings, particulars: Particulars, 
         expires: now.plus(settings.expires),
         store: Some(particulars.store),
         nonce: particulars.nonce,
-        prompts: prompts(mode, particulars.imager.as_ref()),
+        prompts: prompts(mode, particulars.imager.as_ref(), settings.mark_after),
         imager: particulars.imager,
         disk: settings.disk.clone(),
         generation: particulars.generation,
@@ -70,15 +70,35 @@ pub(crate) fn order(plan: &Plan, settings: &Settings, particulars: Particulars, 
 
 /// What Ghost asks before it writes to a disk that it has not seen before (HOWTO): whether it may mark the disk. It
 /// may not, and does not ask every time.
-fn prompts(mode: Mode, imager: Option<&Imager>) -> Vec<Prompt> {
+fn prompts(mode: Mode, imager: Option<&Imager>, after: Option<Duration>) -> Vec<Prompt> {
     let is_ghost = imager.is_some_and(|imager| imager.name().emulator().is_some());
     if !is_ghost || !mode.needs_image_store() {
         return Vec::new();
     }
+    let by_text = || PromptTrigger::Text("Mark".to_owned());
     vec![Prompt {
-        when: PromptTrigger::Text("Mark".to_owned()),
+        when: after.map_or_else(by_text, PromptTrigger::After),
         keys: vec!["TAB".to_owned(), "ENTER".to_owned()],
-        deadline: MARK,
+        deadline: after.map_or(MARK, |after| after.max(MARK)),
         on_deadline: OnDeadline::Ignore,
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ghost_contract::order::{DosProgram, Graphics};
+
+    #[test]
+    fn ghost_is_told_not_to_mark_the_disk_when_it_asks_or_at_a_time() {
+        let dosemu = Imager::Dosemu(DosProgram { command: String::new(), graphics: Graphics::Vga });
+        let [by_text] = &prompts(Mode::Backup, Some(&dosemu), None)[..] else { panic!("one prompt") };
+        assert_eq!(by_text.when, PromptTrigger::Text("Mark".to_owned()));
+        let after = Duration::from_secs(1200);
+        let [by_time] = &prompts(Mode::Backup, Some(&dosemu), Some(after))[..] else { panic!("one prompt") };
+        assert_eq!(by_time.when, PromptTrigger::After(after));
+        assert!(by_time.deadline >= after, "{by_time:?}");
+        assert_eq!(by_time.keys, by_text.keys);
+        assert!(prompts(Mode::Ghost, Some(&dosemu), Some(after)).is_empty(), "a person is at the screen");
+    }
 }

@@ -410,7 +410,10 @@ fn what_ghost_made_is_whole_and_opaque() {
     let (host, job): (_, JobId) = ("pc2".parse().unwrap(), "20260124-142501-4f3a".parse().unwrap());
     let catalog = Catalog::new(store.server.path("store"));
     fs::write(catalog.stage(&host, &job).unwrap().join("image.gho"), "Ghost's").unwrap();
-    let program = ghost_contract::order::DosProgram { command: "ghost.exe".to_owned() };
+    let program = ghost_contract::order::DosProgram {
+        command: "ghost.exe".to_owned(),
+        graphics: ghost_contract::order::Graphics::Vga,
+    };
     let facts = Facts {
         mac: MacAddress::new([2, 0, 0, 0, 0, 2]),
         mode: Mode::Backup,
