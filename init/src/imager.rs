@@ -33,8 +33,11 @@ pub(crate) fn of(ordered: Option<&order::Imager>) -> Box<dyn Imager> {
         Some(order::Imager::DosboxX(program)) => {
             Box::new(dosbox_x::DosboxX { command: program.command.clone() })
         }
-        Some(order::Imager::Dosemu(program)) => Box::new(dosemu::Dosemu { command: program.command.clone() }),
-        None => Box::new(dosemu::Dosemu { command: String::new() }),
+        Some(order::Imager::Dosemu(program)) => Box::new(dosemu::Dosemu { program: program.clone() }),
+        None => {
+            let program = order::DosProgram { command: String::new(), graphics: order::Graphics::Vga };
+            Box::new(dosemu::Dosemu { program })
+        }
     }
 }
 
@@ -197,4 +200,6 @@ pub(crate) enum Terminal {
     None,
     /// The first virtual terminal, as its controlling one.
     FirstVt,
+    /// The same with the VGA behind it, whose registers it sets as it likes.
+    FirstVga,
 }

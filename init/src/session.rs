@@ -307,7 +307,7 @@ impl Session {
     fn take_screen_back(&mut self, turn: &mut Turn) {
         if let ImagerState::Started(terminal) = self.imager {
             self.imager = ImagerState::Left;
-            if terminal == Terminal::FirstVt {
+            if terminal != Terminal::None {
                 turn.actions.push(Action::TakeScreenBack);
             }
         }

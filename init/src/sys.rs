@@ -34,6 +34,7 @@ pub(crate) mod signals;
 pub(crate) mod store;
 pub(crate) mod terminal;
 pub(crate) mod vga;
+pub(crate) mod vga_mode;
 pub(crate) mod video_memory;
 pub mod watchdog;
 

@@ -47,7 +47,7 @@ pub(crate) fn start(
         Terminal::None => {
             command.stdin(Stdio::null()).stdout(errors()?);
         }
-        Terminal::FirstVt => {
+        Terminal::FirstVt | Terminal::FirstVga => {
             let terminal = || open(Path::new(FIRST_VT), OpenOptions::new().read(true).write(true));
             command.arg("--ctty").stdin(terminal()?).stdout(terminal()?);
         }

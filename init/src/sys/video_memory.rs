@@ -16,25 +16,29 @@ pub(crate) const DEVICE: &str = "/dev/mem";
 /// One byte of it is one port.
 const PORTS: &str = "/dev/port";
 /// Where a plane is seen once it is selected.
-const PLANES: usize = 0xA_0000;
+pub(super) const PLANES: usize = 0xA_0000;
 /// Bytes that are read of a plane before the registers are put back.
 pub(crate) const CHUNK: usize = 4096;
 
 /// The ports of a VGA (IBM's manual; linux/include/video/vga.h).
-mod port {
-    pub(super) const ATTRIBUTE: u16 = 0x3C0;
-    pub(super) const ATTRIBUTE_READ: u16 = 0x3C1;
-    pub(super) const SEQUENCER: u16 = 0x3C4;
-    pub(super) const DAC_MASK: u16 = 0x3C6;
+pub(super) mod port {
+    pub(in crate::sys) const ATTRIBUTE: u16 = 0x3C0;
+    pub(in crate::sys) const ATTRIBUTE_READ: u16 = 0x3C1;
+    /// As an index: the palette is shown again, and not to be changed.
+    pub(in crate::sys) const PALETTE_SHOWN: u8 = 0x20;
+    pub(in crate::sys) const SEQUENCER: u16 = 0x3C4;
+    pub(in crate::sys) const DAC_MASK: u16 = 0x3C6;
     /// Read: whether the DAC is being read or written. Written: the colour to be read.
-    pub(super) const DAC_READ: u16 = 0x3C7;
-    pub(super) const DAC_WRITE: u16 = 0x3C8;
-    pub(super) const DAC_VALUE: u16 = 0x3C9;
-    pub(super) const MISC_OUTPUT: u16 = 0x3CC;
-    pub(super) const GRAPHICS: u16 = 0x3CE;
+    pub(in crate::sys) const DAC_READ: u16 = 0x3C7;
+    pub(in crate::sys) const DAC_WRITE: u16 = 0x3C8;
+    pub(in crate::sys) const DAC_VALUE: u16 = 0x3C9;
+    pub(in crate::sys) const MISC_OUTPUT: u16 = 0x3CC;
+    /// Where that register is written.
+    pub(in crate::sys) const MISC_OUTPUT_WRITE: u16 = 0x3C2;
+    pub(in crate::sys) const GRAPHICS: u16 = 0x3CE;
     /// The CRT controller in colour and in monochrome modes; the status port is 6 above.
-    pub(super) const CRTC: [u16; 2] = [0x3D4, 0x3B4];
-    pub(super) const STATUS_ABOVE_CRTC: u16 = 6;
+    pub(in crate::sys) const CRTC: [u16; 2] = [0x3D4, 0x3B4];
+    pub(in crate::sys) const STATUS_ABOVE_CRTC: u16 = 6;
 }
 
 /// The registers and the memory of the machine's VGA.
@@ -168,19 +172,19 @@ impl Vga {
         self.read(port + 1)
     }
 
-    fn set(&self, port: u16, index: u8, value: u8) -> anyhow::Result<()> {
+    pub(super) fn set(&self, port: u16, index: u8, value: u8) -> anyhow::Result<()> {
         self.write(port, index)?;
         self.write(port + 1, value)
     }
 
-    fn read(&self, port: u16) -> anyhow::Result<u8> {
+    pub(super) fn read(&self, port: u16) -> anyhow::Result<u8> {
         let mut byte = [0];
         let read = self.ports.read_exact_at(&mut byte, u64::from(port));
         read.with_context(|| format!("cannot use the port {port:#x}"))?;
         Ok(byte[0])
     }
 
-    fn write(&self, port: u16, value: u8) -> anyhow::Result<()> {
+    pub(super) fn write(&self, port: u16, value: u8) -> anyhow::Result<()> {
         let written = self.ports.write_all_at(&[value], u64::from(port));
         written.with_context(|| format!("cannot use the port {port:#x}"))
     }

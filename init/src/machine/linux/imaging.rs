@@ -24,6 +24,7 @@ use crate::sys::imager::{self as processes, MachineFiles};
 use crate::sys::keyboard::Keyboard;
 use crate::sys::read_only::ReadOnly;
 use crate::sys::terminal::Modes;
+use crate::sys::vga_mode::VgaMode;
 use crate::sys::{counters, file, modules, terminal, vga};
 use crate::task::{Farewell, Finding, Glance};
 
@@ -56,6 +57,8 @@ struct Ready {
     session: Mutex<Option<Pid>>,
     /// The modes of the terminal that it has, as they were before.
     modes: Option<Modes>,
+    /// What the VGA behind it showed, if the imager has that too.
+    vga: Option<VgaMode>,
 }
 
 /// Locks a value. A panic in another thread does not matter, because no thread leaves these values half changed.
@@ -117,8 +120,12 @@ impl Bench {
         let name = launch.program.display().to_string();
         let command = format!("{name} {}", launch.arguments.join(" "));
         let modes = match launch.terminal {
-            Terminal::FirstVt => Some(terminal::modes()?),
+            Terminal::FirstVt | Terminal::FirstVga => Some(terminal::modes()?),
             Terminal::None => None,
+        };
+        let vga = match launch.terminal {
+            Terminal::FirstVga => Some(VgaMode::save()?),
+            Terminal::FirstVt | Terminal::None => None,
         };
         let session = Mutex::new(None);
         let read_only = match imager::writes_to_the_disk(job.mode) {
@@ -144,6 +151,7 @@ impl Bench {
             read_only,
             session,
             modes,
+            vga,
         };
         *locked(&self.ready) = Some(Arc::new(ready));
         Ok(finding)
@@ -183,12 +191,14 @@ impl Bench {
         if farewell == Farewell::Ask && ended.is_err() {
             return ended.map(|()| Finding::Done);
         }
+        // Before the kernel draws its console anew.
+        let vga = ready.vga.as_ref().map_or(Ok(()), VgaMode::put_back);
         let terminal = ready.modes.as_ref().map_or(Ok(()), terminal::put_back);
         let disks = match farewell {
             Farewell::Ask => Ok(()),
             Farewell::Force => locked(&ready.read_only).drain(..).try_for_each(ReadOnly::put_back),
         };
-        all_of([ended, terminal, disks])?;
+        all_of([ended, vga, terminal, disks])?;
         Ok(Finding::Done)
     }
 
@@ -205,7 +215,7 @@ impl Bench {
 }
 
 /// Success, or all errors, so that a failed clean-up does not hide why it was needed.
-fn all_of(results: [anyhow::Result<()>; 3]) -> anyhow::Result<()> {
+fn all_of(results: [anyhow::Result<()>; 4]) -> anyhow::Result<()> {
     let errors: Vec<String> =
         results.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
     ensure!(errors.is_empty(), errors.join("; "));

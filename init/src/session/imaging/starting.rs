@@ -74,7 +74,7 @@ impl Session {
         }
         turn.report(launch);
         self.imager = ImagerState::Started(terminal);
-        if terminal == Terminal::FirstVt {
+        if terminal != Terminal::None {
             turn.actions.push(Action::LendScreen);
         }
         self.start(Task::StartImager, turn);
