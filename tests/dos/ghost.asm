@@ -39,6 +39,7 @@ SECTOR        equ 512
         mov     si, text_success
         call    print
         call    wait_unless_exit_wanted
+        call    graphics_leave
         mov     ax, 4C00h
         int     21h
 
@@ -48,8 +49,12 @@ interactive:
         call    print
 .key:
         call    key_wait
-        cmp     al, 27
+        or      al, 20h                 ; capitals become small, and Esc ';'
+        cmp     al, 'q'
+        je      .leave
+        cmp     al, 27 | 20h
         jne     .key
+.leave:
         mov     ax, 4C00h
         int     21h
 
@@ -63,6 +68,7 @@ failed:
         call    print
         call    error_file_write
         call    wait_unless_exit_wanted
+        call    graphics_leave
         mov     ax, 4C01h
         int     21h
 
@@ -72,6 +78,7 @@ zeroed:
 
 %include "switches.asm"
 %include "screen.asm"
+%include "graphics.asm"
 %include "disk.asm"
 %include "image.asm"
 %include "jobs.asm"
@@ -79,7 +86,7 @@ zeroed:
 text_banner     db "*** STAND-IN for GHOST.EXE, not Norton Ghost ***", 13, 10
                 db "A test double of Ghost4Linux. Never use it for real data.", 13, 10, 13, 10, 0
 text_menu       db "Local / Disk / Partition / Options / Quit", 13, 10
-                db "No command was given. Press Esc to leave.", 13, 10, 0
+                db "No command was given. Press Esc or Q to leave.", 13, 10, 0
 text_success    db 13, 10, "Completed successfully", 13, 10, 0
 text_failed     db 13, 10, "*** ABORTED: ", 0
 text_newline    db 13, 10, 0

@@ -2,6 +2,8 @@
 ; a DOS screen sees it.
 
 ROW equ 80 * 2                  ; bytes of a row in video memory
+IN_TEXT         equ 1           ; what [draws] says
+IN_GRAPHICS     equ 2
 
 screen_clear:
         mov     ax, 0003h               ; INT 10h: text mode of 80x25, which clears it
@@ -26,10 +28,13 @@ write_text:
         int     21h
         ret
 
-; Asks the question at SI: written through DOS, or with -standindraw drawn where only a look at the picture finds it.
+; Asks the question at SI: written through DOS, or with -standindraw and -standingraphics drawn where only a look at the
+; picture finds it.
 ask:
         cmp     byte [draws], 0
         je      print
+        cmp     byte [draws], IN_GRAPHICS
+        je      graphics_draw
 
 ; Puts the text at SI into video memory, from the eleventh row on, white on blue.
 draw:

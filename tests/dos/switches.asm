@@ -174,8 +174,16 @@ switch_hang:
         ret
 
 switch_draw:
-        mov     byte [draws], 1
+        mov     byte [draws], IN_TEXT
         ret
+
+switch_graphics:
+        mov     byte [draws], IN_GRAPHICS
+        ret
+
+switch_own_font:
+        mov     byte [own_font], 1
+        jmp     switch_graphics
 
 switch_accepted:
         ret
@@ -215,6 +223,8 @@ switches:
         dw      .error_file, switch_error_file
         dw      .hang, switch_hang
         dw      .draw, switch_draw
+        dw      .graphics, switch_graphics
+        dw      .own_font, switch_own_font
         dw      .fail, switch_fail
         dw      0
 .clone          db "clone,", 0
@@ -228,6 +238,8 @@ switches:
 .error_file     db "afile=", 0
 .hang           db "standinhang", 0
 .draw           db "standindraw", 0
+.graphics       db "standingraphics", 0
+.own_font       db "standinfont", 0
 .fail           db "standinfail=", 0
 
 text_dump       db "mode=dump,src=1,dst=", 0

@@ -11,9 +11,24 @@
 # calls take_terminal and boot. The exit status is always 0.
 # shellcheck disable=SC2154  # those are set there
 
+parts=/usr/lib/dosemu-stand-in
+# Whether it has the VGA, and in which letters a program draws there.
+graphics=no
+font=plain
+# What is on the screen, and the mode that the VGA had before.
+shown=$HOME/shown
+mode=$HOME/vga-mode
+
 log() { printf '%s\n' "$*" >>"$log_file"; }
+error_text() { log "ERROR: $*"; echo "ERROR: $*" >&2; }
 error() { log "ERROR: $*"; leave; }
-say() { printf '%s\r\n' "$*" >/dev/tty; }
+
+# On the VGA all is drawn in mode 12h, and the terminal shows nothing.
+say() {
+    if [ "$graphics" = no ]; then printf '%s\r\n' "$*" >/dev/tty; return; fi
+    printf '%s\n' "$*" >>"$shown"
+    "$parts/vga" draw "$parts/font" "$font" <"$shown"
+}
 capitals() { printf %s "$1" | tr '[:lower:]' '[:upper:]'; }
 
 # What the keyboard gives (KDGKBMODE and KDSKBMODE of linux/kd.h): scan codes (0), or characters.
@@ -41,6 +56,8 @@ take_terminal() {
         enter=1c
         escape=01
     fi
+    : >"$shown"
+    if [ "$graphics" = yes ]; then "$parts/vga" save "$mode" || error 'cannot keep the mode of the VGA'; fi
     printf '\033[2J\033[H' >/dev/tty
     say "*** STAND-IN for $name, not $name ***"
 }
@@ -85,8 +102,11 @@ write_disk() {
 
 # Enter takes what has the focus: "Mark" at first.
 ask_to_mark() {
-    say 'This disk has not been marked as one that Ghost has seen before.'
-    say '[ Mark ]  [ Continue without marking ]   Tab: other choice, Enter: take it'
+    # What is drawn and not written shows nowhere but on a VGA.
+    if [ "$draws$graphics" != yesno ]; then
+        say 'This disk has not been marked as one that Ghost has seen before.'
+        say '[ Mark ]  [ Continue without marking ]   Tab: other choice, Enter: take it'
+    fi
     focus='mark'
     while :; do
         case $(key) in
@@ -103,20 +123,28 @@ ask_to_mark() {
 
 # What the stand-in for GHOST.EXE does with these switches.
 ghost() {
+    draws=no
+    case " $* " in *' -standingraphics '*) draws=yes ;; *' -standinfont '*) draws=yes font=own ;; esac
     say '*** STAND-IN for GHOST.EXE, not Norton Ghost ***'
     at=$(folder Z)
-    case $1 in
+    case ${1:-} in
         '') ;;
         *) [ -n "$at" ] || return 1 ;;
     esac
-    case $1 in
+    case ${1:-} in
         -clone,mode=dump,src=1,dst=z:*)
-            ask_to_mark && read_disk | gzip -1 >"$at/IMAGE.GHO" ;;
+            ask_to_mark || return 1
+            case " $* " in
+                *' -standinhang '*) while :; do :; done ;;
+                *' -standinfail='*) echo 'ABORT: told to fail' >"$(folder "$current")/GHOSTERR.TXT" && return 1 ;;
+            esac
+            read_disk | gzip -1 >"$at/IMAGE.GHO"
+            ;;
         -clone,mode=load,src=z:*,dst=1)
             gzip -t <"$at/IMAGE.GHO" && gzip -dc <"$at/IMAGE.GHO" | write_disk ;;
         -chkimg,z:*) gzip -t <"$at/IMAGE.GHO" ;;
         '')
-            say 'Local   Peer to peer   Options   Quit        Q: quit'
+            say 'No command was given. Press Esc or Q to leave.'
             while ! is_quit "$(key)"; do :; done
             ;;
         *) false ;;
@@ -189,7 +217,7 @@ run() {
             leave
             ;;
         GHOST)
-            ghost "${1:-}" && errorlevel=0 || errorlevel=1
+            ghost "$@" && errorlevel=0 || errorlevel=1
             say "errorlevel $errorlevel"
             ;;
         *) say 'Bad command or filename.' ;;

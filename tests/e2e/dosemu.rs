@@ -1,13 +1,16 @@
 //! The imager `dosemu` on the virtual terminal, with stand-ins for DOSEmu 1.4 and dosemu2 where an administrator puts
-//! DOSEmu. They refuse what the real 1.4 refuses.
+//! DOSEmu, which refuse what the real 1.4 refuses, or with an administrator's own.
+
+mod graphics;
 
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
+use ghost_lab::config::DiskBus;
 use ghost_lab::config::repository;
 use ghost_lab::lab::Pc;
 use ghost_lab::{shell, stand_in, wait};
@@ -16,10 +19,38 @@ use crate::backup::{self, IMAGING, job};
 use crate::by_hand;
 use crate::stage::{BOOT, Stage, files_called};
 
-/// Lays a stand-in over the base root of this lab.
+/// Writes its question.
+const ASKS: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx";
+/// Draws its question in mode 12h.
+const DRAWS_AND_ASKS: &str = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standingraphics";
+
+/// The floppy that goes with an administrator's own DOSEmu, which is in the base root then: `make e2e IMAGER=dosemu
+/// OVERLAY=DIR FLOPPY=IMG`. Without it there are stand-ins.
+pub(crate) fn own_floppy() -> Option<PathBuf> {
+    let floppy = std::env::var_os("FLOPPY").map(|path| repository().join(path))?;
+    assert!(floppy.is_file(), "there is no such floppy image: {}", floppy.display());
+    Some(floppy)
+}
+
+/// Sees to a DOSEmu in the base root of this lab: the administrator's own, whose floppy gets the stand-in for GHOST.EXE, or
+/// a stand-in of this flavour.
 pub(crate) fn install(stage: &Stage, flavour: &str) {
-    let make_overlay = repository().join("tests/dosemu-stand-in/make-overlay");
-    shell::run(Command::new(make_overlay).arg(flavour).arg(stage.folder().base_root())).unwrap();
+    let Some(floppy) = own_floppy() else {
+        let make_overlay = repository().join("tests/dosemu-stand-in/make-overlay");
+        shell::run(Command::new(make_overlay).arg(flavour).arg(stage.folder().base_root())).unwrap();
+        return;
+    };
+    let (template, ghost) = (stand_in::template(stage), stage.folder().base_root().join("tmp/GHOST.EXE"));
+    shell::run(Command::new("mcopy").arg("-n").arg("-i").arg(&template).arg("::/GHOST.EXE").arg(&ghost))
+        .unwrap();
+    fs::copy(floppy, &template).unwrap();
+    shell::run(Command::new("mcopy").arg("-o").arg("-i").arg(&template).arg(&ghost).arg("::/GHOST.EXE"))
+        .unwrap();
+}
+
+/// Whether what a DOS program draws is seen: under DOSEmu 1.4, if the client has a VGA.
+fn draws(stage: &Stage) -> bool {
+    files_called("dosemu2.bin", &stage.folder().base_root().join("usr/libexec")).is_empty()
 }
 
 /// The texts of all screenshots in a folder whose names have this in them.
@@ -47,6 +78,25 @@ fn make_awkward(stage: &Stage, pc: &Pc<'_>) {
     disk.write_all(&[0xA5; 512]).unwrap();
 }
 
+/// Whether the last picture whose name has this in it is of mode 12h, and not of text.
+fn is_graphics(screens: &Path, name: &str) -> bool {
+    /// Width and height of a PNG come first in it (PNG specification, 11.2.2).
+    const SIZE: std::ops::Range<usize> = 16..24;
+    let names = fs::read_dir(screens).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let last = names.filter(|file| file.contains(name) && file.ends_with(".png")).max().unwrap();
+    let picture = fs::read(screens.join(last)).unwrap();
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+    let (width, height) = picture[SIZE].split_at(4);
+    (number(width), number(height)) == (640, 480)
+}
+
+/// Of a key that is set twice the last counts.
+pub(crate) fn change_setting(stage: &Stage, key: &str, value: &str) {
+    let mut ghostrc = fs::read_to_string(stage.folder().ghostrc()).unwrap();
+    ghostrc.push_str(&format!("{key}=\"{value}\"\n"));
+    fs::write(stage.folder().ghostrc(), ghostrc).unwrap();
+}
+
 /// Puts this batch file on the template floppy of a lab.
 fn put_batch(stage: &Stage, batch: &Path) {
     let template = stand_in::template(stage);
@@ -54,10 +104,16 @@ fn put_batch(stage: &Stage, batch: &Path) {
         .unwrap();
 }
 
-fn backs_up_and_restores(name: &str, flavour: &str, mebibytes: u32, shown: &str) {
-    let stage = backup::stage_with(name, &[("IMAGER", "dosemu")], mebibytes, |_| {});
+/// A backup whose question is drawn, if that can be seen here, and a restore.
+fn backs_up_and_restores(name: &str, flavour: &str, bus: DiskBus, mebibytes: u32) {
+    let settings = [("IMAGER", "dosemu"), ("BACKUPCOMMAND", DRAWS_AND_ASKS)];
+    let stage = backup::stage_with(name, &settings, mebibytes, |config| config.pcs[0].disk_bus = bus);
     let john = stage.pc("john").unwrap();
     install(&stage, flavour);
+    let draws = draws(&stage);
+    if !draws {
+        change_setting(&stage, "BACKUPCOMMAND", ASKS);
+    }
     make_awkward(&stage, &john);
     let disk = john.disk_sha256().unwrap();
 
@@ -72,9 +128,13 @@ fn backs_up_and_restores(name: &str, flavour: &str, mebibytes: u32, shown: &str)
     let generations: Vec<_> = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(generations.len(), 1, "{generations:?}");
     assert!(generations[0].join(layout::MANIFEST).is_file());
-    let texts = texts(&generations[0].join(layout::SCREENS), "before-keys");
-    assert!(texts.iter().any(|text| text.contains(shown) && text.contains("Mark")), "{texts:?}");
-
+    let screens = generations[0].join(layout::SCREENS);
+    let texts = texts(&screens, "before-keys");
+    assert!(
+        texts.iter().any(|text| text.contains("has not been marked") && text.contains("Mark")),
+        "{texts:?}"
+    );
+    assert_eq!(is_graphics(&screens, "before-keys"), draws, "what was drawn was seen");
     assert_eq!(first_screenshot(&report), ("/dev/ghostvga".to_owned(), vec![]));
 
     backup::destroy(&stage, &john);
@@ -102,12 +162,12 @@ fn first_screenshot(report: &[Event]) -> (String, Vec<String>) {
 
 #[test]
 fn dosemu_1_4_on_the_virtual_terminal_backs_up_and_restores() {
-    backs_up_and_restores("dosemu", "1.4", backup::SIZE, "STAND-IN for DOSEmu 1.4");
+    backs_up_and_restores("dosemu", "1.4", DiskBus::Sata, backup::SMALL);
 }
 
 #[test]
-fn dosemu2_on_the_virtual_terminal_backs_up_and_restores() {
-    backs_up_and_restores("dosemu2", "2", backup::SMALL, "STAND-IN for dosemu2");
+fn dosemu2_or_your_own_backs_up_and_restores_a_disk_on_nvme() {
+    backs_up_and_restores("dosemu2", "2", DiskBus::Nvme, backup::SMALL);
 }
 
 /// It leaves its own marks, beside the image, and none of ours.
@@ -148,7 +208,7 @@ fn a_flag_alone_starts_the_imager_for_a_person_at_the_screen() {
     john.switch_on().unwrap();
     let screens = stage.folder().base_root().join(layout::tree_var(john.config().ip)).join("ghost/screens");
     wait::until("Ghost's menu on john's screen", BOOT, || {
-        texts(&screens, "").iter().any(|text| text.contains("Q: quit")).then_some(())
+        texts(&screens, "").iter().any(|text| text.contains("Press Esc or Q")).then_some(())
     })
     .unwrap();
     john.press_keys(&["q"]).unwrap();
