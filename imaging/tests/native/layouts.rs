@@ -3,6 +3,7 @@
 //! An entry says how a disk is made ([`Layout`], one call a step) and ends in what must be so, as a rule [`Layout::survives`].
 //! To add one, write a function of a few lines beside those of its kind, and its name into the table at the end of the file.
 //! `LAYOUT=part_of_a_name cargo test -p ghost-imaging --test native layouts` runs those only.
+//! With a folder of another version's `partclone.*` in front of `PATH` that version is tested.
 //!
 //! What must be equal needs no list: a disk is made in a sparse file, so that what is free in it is zeros, and a restore onto
 //! zeros must give the same disk byte for byte. Onto 0xFF only whole sectors may differ that the restore has left alone, in a

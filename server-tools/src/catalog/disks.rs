@@ -49,6 +49,12 @@ pub struct DiskSummary {
 }
 
 impl DiskSummary {
+    /// What the file system of this partition uses, if that is what it has.
+    pub fn used(&self, partition: u32) -> Option<u64> {
+        let is_its = |one: &&FileSystemSummary| one.partition == Some(partition) && one.volume.is_none();
+        self.file_systems.iter().find(is_its).map(|one| one.used)
+    }
+
     /// The partitions that its image holds, if that is the image of a part of the disk only.
     pub fn chosen(&self) -> Option<BTreeSet<u32>> {
         let is_chosen = |part: &&SavedPart| part.left_out_because != Some(UnusedReason::NotChosen);
@@ -67,7 +73,8 @@ impl DiskSummary {
         let is_told =
             |part: &&SavedPart| part.left_out > 0 && part.left_out_because != Some(UnusedReason::NotChosen);
         let left_out = self.saved.iter().filter(is_told).map(|part| {
-            let of = part.partition.map(|number| format!("partition {number}"));
+            let volume = part.volume.as_ref().map(|name| format!("volume {name}"));
+            let of = volume.or_else(|| part.partition.map(|number| format!("partition {number}")));
             let what = match (part.left_out_because, of) {
                 (Some(UnusedReason::Swap), Some(of)) => format!("{of}, which is swap"),
                 (_, Some(of)) => of,
@@ -97,6 +104,9 @@ pub(crate) fn lacks(disks: &[DiskSummary]) -> Option<String> {
 pub struct FileSystemSummary {
     /// The partition that it is in; none on a disk without a table.
     pub partition: Option<u32>,
+    /// The logical volume that it is in, if that is what the partition or the disk has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
     pub file_system: FileSystem,
     /// What it uses, bytes.
     pub used: u64,
@@ -177,6 +187,7 @@ fn summarised(folder: String, image: DiskImage) -> DiskSummary {
     let file_systems = image.regions.iter().filter_map(|region| match &region.content {
         Content::Partclone { file_system, used, total, stream, .. } => Some(FileSystemSummary {
             partition: region.partition,
+            volume: region.volume.as_ref().map(|volume| volume.name.clone()),
             file_system: *file_system,
             used: *used,
             total: *total,

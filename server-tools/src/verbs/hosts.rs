@@ -71,8 +71,8 @@ fn row(catalog: &Catalog, host: dhcp::Listed) -> Row {
 fn in_words(disk: &DiskSummary) -> String {
     let partitions = disk.table.partitions.iter().filter_map(|partition| {
         let kind = partition.file_system.as_deref()?;
-        let used = disk.file_systems.iter().find(|one| one.partition == Some(partition.number));
-        Some(used.map_or_else(|| kind.to_owned(), |one| format!("{kind} {}", bytes(one.used))))
+        let used = disk.used(partition.number);
+        Some(used.map_or_else(|| kind.to_owned(), |used| format!("{kind} {}", bytes(used))))
     });
     let partitions: Vec<String> = partitions.collect();
     let size = bytes(disk.disk.size);

@@ -149,8 +149,8 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
         let kind = partition.file_system.as_deref().unwrap_or("nothing that is known");
         let label = partition.label.as_deref().or(partition.name.as_deref());
         let label = label.map(|label| format!(" \"{}\"", label.escape_debug())).unwrap_or_default();
-        let used = disk.file_systems.iter().find(|one| one.partition == Some(partition.number));
-        let used = used.map(|one| format!(", {} used", bytes(one.used))).unwrap_or_default();
+        let used = disk.used(partition.number).map(|used| format!(", {} used", bytes(used)));
+        let used = used.unwrap_or_default();
         let (number, length) = (partition.number, bytes(partition.length));
         output.line(&format!("    {number:>2}  {kind}{label}, {length}{used}"));
     }

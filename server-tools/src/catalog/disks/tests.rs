@@ -1,5 +1,6 @@
 //! When is the image of a disk what the client wrote?
 
+use ghost_contract::image::Volume;
 use ghost_contract::sample::disk_image;
 
 use super::*;
@@ -49,6 +50,7 @@ fn what_is_as_it_was_written_is_summed_up() {
     assert_eq!((summary.kept, summary.stored, summary.took), (2 * MIB + 612, 27, 2_000));
     let ntfs = FileSystemSummary {
         partition: Some(1),
+        volume: None,
         file_system: FileSystem::Ntfs,
         used: MIB,
         total: 8 * MIB - 512,
@@ -62,6 +64,21 @@ fn what_is_as_it_was_written_is_summed_up() {
     assert_eq!(pace, Pace { took: 2_000, disk_rate: Some(MIB + 306), store_rate: 500 });
     let of_ghost = Pace::of(&[], 1_000, Duration::from_secs(10));
     assert_eq!(of_ghost, Pace { took: 10_000, disk_rate: None, store_rate: 100 });
+}
+
+#[test]
+fn what_a_logical_volume_uses_or_lacks_is_not_said_of_its_partition() {
+    let mut image = disk_image();
+    let used = |image: &DiskImage| summarised("disk0".to_owned(), image.clone()).used(1);
+    assert_eq!(used(&image), Some(MIB));
+    for index in [1, 3] {
+        let volume = Volume { name: "vg/root".to_owned(), file_system: None };
+        image.regions[index].volume = Some(volume);
+    }
+    assert_eq!(used(&image), None);
+    let summary = summarised("disk0".to_owned(), image);
+    assert_eq!(summary.file_systems[0].volume.as_deref(), Some("vg/root"));
+    assert_eq!(lacks(&[summary]).as_deref(), Some("not in the image: 1.0 MiB of volume vg/root"));
 }
 
 #[test]
