@@ -116,3 +116,27 @@ fn a_full_disk_leaves_the_file_as_it_is_and_nothing_beside_it() {
     assert_eq!(server.text("small/hosts.conf"), hosts);
     assert_eq!(fs::read_dir(server.path("small")).unwrap().count(), 2);
 }
+
+#[test]
+fn an_immutable_file_is_for_the_administrator_to_mend() {
+    let server = Server::new(&[("dhcpd.conf", &format!("host john {{ {JOHN} }}"))]);
+    let chattr = |flag: &str| {
+        std::process::Command::new("chattr")
+            .arg(flag)
+            .arg(server.path("dhcpd.conf"))
+            .status()
+            .unwrap()
+            .success()
+    };
+    if !chattr("+i") {
+        eprintln!("this file system knows no immutable files");
+        return;
+    }
+    let refused = server.try_to_swap();
+    assert!(chattr("-i"));
+    let error = refused.unwrap_err();
+    assert_eq!(Exit::of(&error), Exit::Configuration, "{error:#}");
+    assert!(format!("{error:#}").contains("is it immutable (lsattr, chattr -i)"), "{error:#}");
+    assert_eq!(server.names(), ["dhcpd.conf"]);
+    server.swap().map(|swapped| server.revert(swapped)).unwrap();
+}
