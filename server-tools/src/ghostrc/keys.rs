@@ -84,7 +84,9 @@ impl Draft {
             "DHCPDCHECK" => self.dhcp_check = Some(command()?),
             "RESTART_DISTANCE" => self.restart_distance = Some(duration(value).ok_or(TIME)?),
             "TFTPBASE" => self.tftp_base = Some(path()?),
-            _ => self.state_folder = Some(path()?),
+            "STATEDIR" => self.state_folder = Some(path()?),
+            // A key that is in the table and is not taken here.
+            _ => return Err("a setting that this version understands"),
         }
         Ok(())
     }
