@@ -114,8 +114,13 @@ impl ImagerName {
         }
     }
 
-    /// The DOS emulator in which it runs Norton Ghost, by its proper name. `None`: it is no DOS program, and every image
-    /// that it makes describes its disk.
+    /// Whether its images describe their disks, in the `disk.json` of [`crate::image`]. Only then can the boot server look
+    /// into them; no other imager may write a folder with the name of such a disk.
+    pub const fn describes_disks(self) -> bool {
+        matches!(self, Self::Linux)
+    }
+
+    /// The DOS emulator in which it runs Norton Ghost, by its proper name. `None` for what is no DOS program.
     pub const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Linux => None,

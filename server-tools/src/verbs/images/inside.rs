@@ -52,7 +52,7 @@ pub(super) fn unmount(site: &Site, folder: &Path, output: &mut Output) -> anyhow
 pub(super) fn recover(site: &Site, output: &mut Output) -> anyhow::Result<usize> {
     let removed = mounting::recover(&site.ghostrc.state_folder)?;
     removed.iter().for_each(|one| {
-        tell(one, "had been mounted before a crash; its cache file was removed; it was at", output)
+        tell(one, "was left mounted by a crash; the mount and its cache file are removed; it was at", output)
     });
     Ok(removed.len())
 }
@@ -123,13 +123,16 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> anyhow::Result<Chosen
     let there = disks.len();
     let Some(Disk { index, folder, image }) = disks.into_iter().find(|disk| disk.index == *disk_number)
     else {
-        let why = match one.manifest?.imager.name().emulator() {
-            Some(imager) => anyhow!(
-                "{generation} was made by Norton Ghost, run by {imager}, and only Ghost knows what is in it: restore it to a client, or back the client up with the imager linux"
-            ),
-            None => anyhow!(
-                "{generation} has {there} disks, counted from 0, and none with the number {disk_number}"
-            ),
+        let imager = one.manifest?.imager.name();
+        let why = if imager.describes_disks() {
+            anyhow!("{generation} has {there} disks, counted from 0, and none with the number {disk_number}")
+        } else {
+            let by = imager
+                .emulator()
+                .map_or_else(|| imager.to_string(), |emulator| format!("Norton Ghost, run by {emulator}"));
+            anyhow!(
+                "{generation} was made by {by}, and no other program knows what is in it: restore it to a client, or back the client up with the imager linux"
+            )
         };
         return Err(why.exit(Exit::Usage));
     };
