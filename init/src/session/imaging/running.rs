@@ -1,6 +1,6 @@
 //! The state of a running imager, and what follows from a look at it.
 //!
-//! Only fills a queue of steps; the session takes them from there.
+//! Fills a queue of steps, which the session takes from there, reports what it saw, and keeps the outcome once it is known.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -185,14 +185,13 @@ impl Imaging {
         let is_due = turn.now >= self.next_report;
         if let Some(progress) = progress.filter(|progress| is_due || self.phase != Some(progress.phase)) {
             self.phase = Some(progress.phase);
-            self.own_traffic += SMALL_TRAFFIC;
-            turn.report(Report::Progressed(progress));
+            self.report(Report::Progressed(progress), turn);
         }
         if is_due {
             self.report_sample(moved, turn);
         }
         if let Verdict::Stalled { idle } = verdict {
-            turn.report(Report::Stalled { idle });
+            self.report(Report::Stalled { idle }, turn);
             return self.end_imager("stalled", Outcome::Stalled);
         }
         match self.prompts.observe(text.unwrap_or_default(), elapsed) {
@@ -222,9 +221,14 @@ impl Imaging {
 
     fn report_sample(&mut self, moved: Counters, turn: &mut Turn) {
         self.next_report = turn.now.saturating_add(REPORT_SAMPLES);
-        self.own_traffic += SMALL_TRAFFIC;
         let Counters { disk_read, disk_written, received, sent } = moved;
-        turn.report(Report::Sampled { disk_read, disk_written, received, sent });
+        self.report(Report::Sampled { disk_read, disk_written, received, sent }, turn);
+    }
+
+    /// Reports go over the network too: what they cost must not look like the imager's work to the stall watch.
+    fn report(&mut self, report: Report, turn: &mut Turn) {
+        self.own_traffic += SMALL_TRAFFIC;
+        turn.report(report);
     }
 
     /// An imager that cannot be looked at may have stalled, so it is ended after the same time.
