@@ -68,7 +68,7 @@ fn checksums(image: &DiskImage, dump: Sha256, description: Sha256) -> String {
 }
 
 fn not_as_written(path: &Path) -> String {
-    format!("{} is not as it was written: its checksum is another", path.display())
+    format!("{} is not as it was written: its checksum differs", path.display())
 }
 
 fn cannot_be_believed(path: &Path) -> String {

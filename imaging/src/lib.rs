@@ -1,4 +1,4 @@
-//! Backs up, checks and restores one disk to and from a folder of an image store.
+//! Backs up, checks and restores disks, each to and from a folder of its own in an image store.
 //!
 //! ```text
 //! survey ─▶ plan ─▶ per region: disk ─▶ partclone ─▶ zstd ─▶ SHA-256 ─▶ pieces                    backup

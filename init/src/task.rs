@@ -83,7 +83,7 @@ pub(crate) enum Task {
     StartSleep(Duration),
     /// Start a root shell on tty2.
     StartShell,
-    /// Load drivers, find the first disk and make everything that the imager of this job needs.
+    /// Load drivers, find the disks of the order and make everything that the imager of this job needs.
     PrepareImager(Box<Job>),
     /// Start the imager that was prepared last. Its end is an event of its own, not the end of this task.
     StartImager,

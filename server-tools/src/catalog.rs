@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A name with a dot in front is never listed as a generation, so a crash leaves a leftover but never half a generation. What
-//! a client wrote is found by listing its folder; no name that it reports and no link that it planted is followed. The
-//! catalog does not know jobs; they decide when something is done.
+//! a client wrote is found by listing its folder; no name that it reports and no link that it planted is followed. Jobs
+//! decide when something is done; the catalog asks the journal only which generations running jobs use.
 
 pub(crate) mod check;
 pub(crate) mod disks;

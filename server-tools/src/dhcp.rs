@@ -1,6 +1,6 @@
 //! The seam between a job and the DHCP server: find a host, swap, revert, check, take effect.
 //!
-//! Nothing outside this folder knows which server there is. A server is one folder here with a [`Server`] and a
+//! Outside this folder only the settings and what `doctor` advises name a server. A server is one folder here with a [`Server`] and a
 //! [`Configuration`]; [`Kind`] names it, in the journal too. What is the same for every server stands in [`offer`] (locks,
 //! files, what was read back) and [`restart`] (who restarts for whom, and when).
 //!
@@ -48,7 +48,7 @@ pub trait Server: fmt::Debug + Send + Sync {
     /// Reads the configuration with all that belongs to it.
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>>;
 
-    /// Puts the own values of swapped hosts back into the one file that they are written in, as that file is `now`. Pure.
+    /// Puts the original values of swapped hosts back into the one file that they are written in, as that file is `now`. Pure.
     /// The rest of the configuration may be broken or gone meanwhile.
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts;
 

@@ -3,7 +3,7 @@
 //! ```text
 //! settings ──gather──▶ Facts ──judge──▶ findings, the worst of which decides
 //! ```
-//! [`gather`] touches the system and judges nothing; [`judge`] is pure. The same findings are what a job looks at
+//! [`gather`] touches the system and looks only at what the settings make necessary; [`judge`] is pure. The same findings are what a job looks at
 //! before it begins.
 
 mod booting;
@@ -33,7 +33,7 @@ pub(crate) enum Check {
     DhcpRestart,
     /// Hosts of the DHCP configuration can have jobs.
     Hosts,
-    /// A swap decides what the hosts boot, and nothing else in the DHCP configuration does.
+    /// A swap decides what the hosts boot; no other setting of the DHCP server overrides it.
     Booting,
     /// Boot files are there and are served.
     BootFile,

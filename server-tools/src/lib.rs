@@ -1,7 +1,8 @@
 //! The administrator's command on the boot server.
 //!
 //! [`cli`] has the verbs and flags, [`verbs`] does what they ask for. A job is decided in [`job`], and driven and performed in
-//! `runner`. Only [`sys`] makes system calls.
+//! `runner`. System calls are made in [`sys`]; plain reads and
+//! writes of files by `std::fs` stand where they are needed.
 
 pub(crate) mod calendar;
 pub mod catalog;

@@ -1,5 +1,5 @@
-//! Makes the manual pages and the shells' completions from the definitions that the program itself uses, so they cannot
-//! differ from it.
+//! Makes the manual pages and the shells' completions from the definitions that the program itself uses. Only the
+//! examples and the references to other pages are written by hand.
 //!
 //! ```text
 //! share/man/man8/ghostctl.8, ghostctl-images-list.8, …   from the command line's definition

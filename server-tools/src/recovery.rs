@@ -97,7 +97,7 @@ impl Recovered {
         self.remarks.extend(work.unwritten.into_iter().map(|failure| failure.reason));
         if self.swap_is_left() {
             self.remarks.push(format!(
-                "DHCP may still offer it the boot file; mend what stood in the way, then 'ghostctl dhcp revert {}'",
+                "DHCP may still offer it the boot file; correct the cause above, then run 'ghostctl dhcp revert {}'",
                 self.host
             ));
         }

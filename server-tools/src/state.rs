@@ -1,6 +1,7 @@
 //! Everything below the state folder (`STATEDIR`): what must outlive a `ghostctl`.
 //!
-//! Each file has one reader and writer here; [`journal`] is the one that undoing a job depends on.
+//! [`paths`] says where each file is. [`journal`] is the one that undoing a job depends on; it, the records and the cancel
+//! requests are read and written here, the others by the parts that they belong to.
 
 pub(crate) mod cancel;
 pub(crate) mod damaged;

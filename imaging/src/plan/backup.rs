@@ -217,8 +217,8 @@ impl Stretch {
     }
 }
 
-/// What no partition has. The end of the disk is a region of its own: a GPT's copy is there, which has another place on
-/// a disk of another size, while all in front of it stays where it is.
+/// What no partition has. The end of the disk is a region of its own: a GPT keeps its copy
+/// there, which moves with the size of the disk, while everything in front of it stays in place.
 fn gap(disk: &DiskFacts, stretch: Stretch, gaps: Gaps) -> Vec<Planned> {
     let (start, end) = (stretch.start, stretch.end());
     let last = if end == disk.size { end.saturating_sub(copy_of_gpt(disk)).max(start) } else { end };

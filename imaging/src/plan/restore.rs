@@ -30,7 +30,7 @@ pub struct Plan {
     pub regions: Vec<usize>,
     /// Nothing of a region is written from this byte of the disk on.
     pub end: u64,
-    /// Whether the table is one of these regions.
+    /// What is done with the partition table, and when.
     pub table: TableStep,
     /// How it is made to fit a disk of another size.
     pub fit: Fit,

@@ -52,9 +52,9 @@ pub struct Change {
     pub is: (u64, u64),
 }
 
-/// How this image is made to fit this disk: by the last partition, if it has enough to give, since then nothing else
-/// changes; by the one that has the most otherwise, and also when the first one's tool says that it needs more than what
-/// is used. `shrinkable` are the file systems for which this machine has the tools.
+/// How this image is made to fit this disk. Shrinks the last partition if that is enough, since then nothing else changes.
+/// Otherwise, or if the tool for the last one needs more room than its files, shrinks the one with the most free space.
+/// `shrinkable` are the file systems for which this machine has the tools.
 pub fn shrink(
     image: &DiskImage,
     target: &DiskFacts,

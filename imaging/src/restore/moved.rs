@@ -69,8 +69,8 @@ mod tests {
     const OLD: u32 = 9 * 2048;
     const NEW: u32 = 3 * 2048;
 
-    /// A disk with a partition of 2 MiB that was moved from 9 to 3 MiB: what its boot sectors say then, if it is an NTFS
-    /// of 4000 sectors and they and the partition's last sector said this.
+    /// A disk with a partition of 2 MiB that was moved from 9 to 3 MiB: returns what its boot sectors say after the move.
+    /// It is an NTFS of 4000 sectors; `said` is what its two boot sectors and the partition's last sector said before.
     fn after(boot: Option<FileSystem>, said: [u32; 3]) -> [u32; 3] {
         let disk = tempfile::tempfile().unwrap();
         disk.set_len(6 * MIB).unwrap();

@@ -18,8 +18,8 @@ const HEAD: u64 = 5 << 20;
 /// their database in the last MiB.
 const TAIL: u64 = 4 << 20;
 
-/// Makes these places of a disk read zeros where it does that by itself: a file, or an SSD that reads zeros after it has
-/// discarded. Whether it does.
+/// Discards these places of a disk, if it is a file or an SSD that reads zeros afterwards. Returns whether they read
+/// zeros now.
 pub(super) fn all(path: &Path, disk: &File, places: &[Range]) -> bool {
     let punched = |place: &Range| zero::punch(disk, place.start, place.length).is_ok();
     // A disk that rotates would take hours for it.

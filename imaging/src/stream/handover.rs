@@ -1,7 +1,7 @@
 //! Bytes from one thread to another, in buffers that go to and fro: what a pipe is between two programs, without the
 //! kernel's copies.
 //!
-//! The end of the bytes is where the giver is dropped: whoever gives tells by itself whether they were all.
+//! Dropping the giver ends the stream. A drop looks the same after an error, so the giver's side reports success separately.
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};

@@ -36,7 +36,7 @@ pub enum RawError {
 pub trait Source {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
 
-    /// Reads these bytes, and none together with them.
+    /// Reads exactly these bytes, without read-ahead.
     fn read_alone(&self, buffer: &mut [u8], position: u64) -> io::Result<()>;
 
     /// The first byte from this one on that is not known to be zero without reading it.

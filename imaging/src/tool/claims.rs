@@ -10,7 +10,7 @@ use std::io;
 
 use super::partclone::cannot::Feature;
 
-/// As much is read at a time of what is counted.
+/// How much of a bitmap or table is read at a time.
 const PART: u64 = 1 << 20;
 
 /// What a file system says of itself.

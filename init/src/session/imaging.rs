@@ -7,7 +7,8 @@
 //! ```
 //!
 //! One task runs at a time, each with its time limit. A task that fails (say, the store does not take a picture) is reported,
-//! and the job goes on. Only the imager's end, the stall watch or a prompt ends this stage.
+//! and the job goes on. The imager's end, the stall watch, a prompt, a stop, the deadline, or
+//! looks that fail for too long end this stage.
 
 mod running;
 mod starting;

@@ -4,8 +4,8 @@
 //! bytes ──lexer──▶ tokens ──tree──▶ statements ──table──▶ hosts ──▶ a usable host, or what is wrong with it
 //! ```
 //!
-//! Every byte is kept: tokens and statements are stretches of the input, never copies of it. Only `server` opens files;
-//! whoever reads a table says what an `include` holds. What dhcpd itself makes of odd input was tried with dhcpd 4.4.3 and
+//! Every byte is kept: tokens and statements are stretches of the input, never copies of it. `server`, `check` and `running`
+//! open files; the others are pure, and whoever reads a table says what an `include` holds. What dhcpd itself makes of odd input was tried with dhcpd 4.4.3 and
 //! stands at the place where it matters.
 
 mod check;

@@ -166,12 +166,10 @@ impl<'a> Offers<'a> {
             (_, Back::Already) => Ok(Reverted::NothingToDo),
             (Back::Gone(_), Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
             (_, Back::Unclear(fault)) => Err(anyhow::Error::new(fault)
-                .context(
-                    "cannot tell whether the DHCP entry still offers the boot file; mend what stands there",
-                )
+                .context("cannot tell whether the DHCP entry still offers the boot file; correct the entry")
                 .exit(Exit::Configuration)),
             _ => Err(anyhow!(
-                "{} was written, and does not offer the host's own file when it is read again",
+                "{} was written, but read again it still does not offer the host's own file",
                 file.display()
             )),
         });
@@ -309,7 +307,7 @@ fn hard_links(changes: &[Change]) -> Vec<String> {
     let linked = changes.iter().filter(|change| links(change) > 1);
     let words = |change: &Change| {
         format!(
-            "{} has other names too (hard links); they keep what it said before, because a file is replaced as a whole",
+            "{} has other names too (hard links); they still show the old contents, because a file is replaced as a whole",
             change.file.display()
         )
     };

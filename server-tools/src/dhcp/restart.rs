@@ -1,8 +1,8 @@
 //! Makes the DHCP server take up its configuration, once for all whose edits meet.
 //!
 //! Each edit gets a number, its ticket. Whoever holds the restart lock waits a moment for those who are about to edit, notes
-//! the newest ticket, restarts, and writes down up to which ticket the server knows the configuration. Who comes after that
-//! and finds its own ticket served has nothing to do.
+//! the newest ticket, restarts, and writes down up to which ticket the server knows the configuration. A later
+//! caller whose ticket is served already returns at once.
 //!
 //! ```text
 //! announce (shared lock) ─▶ edit lock ─▶ edit, ticket += 1 ─▶ both locks released
@@ -11,7 +11,7 @@
 //!             └─▶ wait until nobody is announced and no ticket is new ─▶ checker ─▶ restart ─▶ served := newest
 //! ```
 //! The state folder only saves restarts: where it cannot be read or written, the server is restarted all the same.
-//! A restart that fails is not tried again here: when, the job decides. Whoever asks for one has it done on a thread of its own.
+//! A restart that fails is not tried again here; the job decides when to retry. Whoever asks for one has it done on a thread of its own.
 
 use std::fs;
 use std::path::PathBuf;

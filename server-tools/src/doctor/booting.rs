@@ -30,7 +30,7 @@ pub(super) fn booting(
         }
     }
     if faulty.is_empty() && !hosts.is_empty() {
-        let found = "hosts load their boot files from this boot server, and nothing else in the DHCP configuration says what they boot";
+        let found = "hosts load their boot files from this boot server, and no other setting of the DHCP server overrides that";
         return vec![Finding::good(Check::Booting, found)];
     }
     let found = |(fault, hosts): (Fault, Vec<&Host>)| Finding {

@@ -14,7 +14,7 @@ use crate::state::damaged;
 pub(crate) struct LeftOver {
     /// Jobs without a living ghostctl.
     pub jobs: Tried<Vec<Left>>,
-    /// Hosts that DHCP offers the boot file for nobody.
+    /// Hosts that are still offered the boot file though no job needs it.
     pub strays: Tried<Vec<Stray>>,
     /// Files that could not be read and were set aside.
     pub set_aside: Vec<PathBuf>,

@@ -1,6 +1,6 @@
 //! What each key is for, in words: the table that the manual page is made from.
 //!
-//! It decides nothing; a test compares it with the keys and defaults that are really used.
+//! It decides nothing; tests compare its keys with those that are understood, and the defaults of hosts with those in use.
 
 /// A key, as the manual shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) const KEYS: [Key; 41] = [
     required(
         "GHSTNFS",
         "SERVER:FOLDER",
-        "The image store as clients see it, an NFS export; SERVER alone means the folder of GHSTBASE, FOLDER alone the server of PXEADDR",
+        "The image store as clients see it, an NFS export. Without a folder, GHSTBASE's is meant; without a server, PXEADDR",
     ),
     required("DHCPD", "COMMAND", "Called with restart, makes the DHCP server take up its configuration"),
     server(
@@ -106,7 +106,7 @@ pub(crate) const KEYS: [Key; 41] = [
         "REVERT_DEADLINE",
         "TIME",
         "10m",
-        "How long a job that is over tries again to put the DHCP entry back, if that fails, before it leaves that to you",
+        "How long a finished job keeps trying to revert the DHCP entry if that fails; then it says so and leaves it to you",
     ),
     host("EXPIRES", "TIME", "1h", "How long a client may begin with its order"),
     host("SLEEP", "TIME", "1h", "How long mode test waits for a person to log in"),
@@ -166,7 +166,7 @@ pub(crate) const KEYS: [Key; 41] = [
         "SHRINK",
         "yes|no",
         "no",
-        "Whether a restore by the Linux imager onto a disk that is too small shrinks a partition and its file system, if that is an NTFS or ext2/3/4 whose files fit, and moves those behind it: the last one if that is enough, else the one that has the most to give; it is done in the image store, which needs room for what the file system uses",
+        "Whether a restore by the Linux imager may shrink one partition, NTFS or ext2/3/4, when the disk is too small and the files fit. It shrinks the last partition if that is enough, else the one with the most free space, and moves the partitions behind it. The image store needs room for what the file system uses",
     ),
     host(
         "DOSEMU_GRAPHICS",

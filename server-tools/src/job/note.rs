@@ -99,7 +99,7 @@ impl fmt::Display for Note {
             Self::RevertedLate => f.write_str("reverted after all: DHCP offers what it did before"),
             Self::Insists { seconds } => write!(
                 f,
-                "error: it is not reverted yet; trying again for {seconds} s (REVERT_DEADLINE), unless this is stopped; mend what stands in the way"
+                "error: the DHCP entry is not reverted yet; correct the cause above, ghostctl tries again for {seconds} s (REVERT_DEADLINE)"
             ),
             Self::Warning { text } => write!(f, "warning: {text}"),
             Self::Ended { ending, left, lacks } => {

@@ -26,7 +26,7 @@ impl Damaged {
         let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
         let kept = self.kept.as_ref().map_or_else(String::new, |kept| {
             format!(
-                "; it lies in {} now, and what its job has left must be looked for by hand",
+                "; it was moved to {}; check by hand what its job left: the DHCP entry, the order, the staging folder",
                 kept.display()
             )
         });
@@ -51,7 +51,7 @@ pub(crate) struct DamagedRecord {
 impl DamagedRecord {
     pub(crate) fn words(&self) -> String {
         let kept = match &self.kept {
-            Ok(kept) => format!("it lies in {} now", kept.display()),
+            Ok(kept) => format!("it was moved to {}", kept.display()),
             Err(reason) => format!("it could not be set aside: {reason}"),
         };
         format!(

@@ -1,4 +1,4 @@
-//! Where everything below STATEDIR is: the one list of its paths.
+//! Where everything below STATEDIR is. A folder that one part has for itself (`restart/`) is named here, its files there.
 //!
 //! ```text
 //! journal/   IP.jsonl       jobs that run, or that a crash has left

@@ -1,4 +1,4 @@
-//! Who answers for an IP address on the own network: ARP (RFC 826), as bytes and on the wire.
+//! Who answers for an IP address on this machine's network: ARP (RFC 826), as bytes and on the wire.
 //!
 //! Asking by hand and not through the kernel's neighbour table: that table remembers a machine for a while
 //! after it has gone off.

@@ -224,7 +224,7 @@ fn verify(
     // A script that reads only the exit status must not mistake a full store for damage.
     let unkept = if is_whole { Exit::Busy } else { Exit::Failed };
     let kept = catalog.keep(host, &generation, &check);
-    kept.context("the verdict cannot be kept, so lists and retention go on by the one before")
+    kept.context("the result of this check cannot be saved; 'images list' and 'images prune' still use the previous one")
         .exit(unkept)?;
     Ok(if is_whole { Exit::Done } else { Exit::Failed })
 }

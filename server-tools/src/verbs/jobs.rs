@@ -190,7 +190,7 @@ impl Would<'_> {
         let of = generation.map(|generation| format!(" of {generation}")).unwrap_or_default();
         let with = imager.as_ref().map(|imager| format!(" with {imager}")).unwrap_or_default();
         format!(
-            "{host}: would offer \"{boot_file}\" instead of \"{offered}\" in {}, wake {mac} and have it do a {mode}{of}{with}; nothing was changed",
+            "{host}: would offer \"{boot_file}\" instead of \"{offered}\" in {}, wake {mac} and run {mode}{of} on it{with}; nothing was changed",
             file.display()
         )
     }

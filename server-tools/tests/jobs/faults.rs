@@ -79,7 +79,7 @@ fn a_swap_that_cannot_be_reverted_is_no_success_and_recovery_reverts_it_later() 
         assert_ne!(output.status.code(), Some(0), "{}: {}", fault.what, said(&output));
         let last = last_line(&output);
         assert!(last.contains("ghostctl dhcp revert pc2"), "{}: {last}", fault.what);
-        let insists = "trying again for 6 s (REVERT_DEADLINE)";
+        let insists = "ghostctl tries again for 6 s (REVERT_DEADLINE)";
         assert!(said(&output).contains(insists), "{}: {}", fault.what, said(&output));
         assert!(!said(&output).contains("pc2: reverted"), "{}: {}", fault.what, said(&output));
         assert_eq!(server.journal().len(), 1, "{}: recovery goes by the journal", fault.what);
@@ -436,7 +436,7 @@ fn a_dhcpd_that_runs_is_left_alone_over_another_persons_half_edit_and_the_own_by
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     assert!(said(&output).contains("its own checker refuses the configuration"), "{}", said(&output));
-    assert!(last_line(&output).contains("the DHCP server does not serve it yet"), "{}", said(&output));
+    assert!(last_line(&output).contains("the DHCP server has not taken it up"), "{}", said(&output));
     assert_eq!(server.configured(), [&before[..], half].concat(), "the swap is undone, and the edit stays");
     assert_eq!(std::fs::read_to_string(server.path("dhcpd.pid")).unwrap(), process);
     assert!(std::path::Path::new("/proc").join(process.trim()).exists(), "dhcpd runs on");
@@ -462,7 +462,7 @@ fn a_record_that_cannot_be_read_is_set_aside_and_told_of_once() {
     let told = server.run(&["recover"]);
     assert_eq!(told.status.code(), Some(1), "{}", said(&told));
     let kept = server.path("state/damaged/20260101-000000-0000.record.json.1");
-    assert!(said(&told).contains(&format!("it lies in {} now", kept.display())), "{}", said(&told));
+    assert!(said(&told).contains(&format!("it was moved to {}", kept.display())), "{}", said(&told));
     assert_eq!(std::fs::read(kept).unwrap(), b"{\"job\": half");
     let again = server.run(&["recover"]);
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));

@@ -104,7 +104,7 @@ fn a_generation_of_some_partitions_says_so_and_is_never_taken_for_a_whole_one() 
         (&["--partition", "1,2"], GENERATION),
     ] {
         let would = store.server.run(&[&["restore", "--dry-run"], flags, &["pc2"]].concat());
-        assert!(said(&would).contains(&format!("a restore of {taken}")), "{flags:?}: {}", said(&would));
+        assert!(said(&would).contains(&format!("run restore of {taken}")), "{flags:?}: {}", said(&would));
     }
     let exported = store.server.path("exported");
     let words = ["export", "--generation", PART, "--format", "raw", "pc2", exported.to_str().unwrap()];
@@ -272,7 +272,7 @@ impl Drop for Full {
 fn a_verdict_is_told_although_there_is_no_room_for_it() {
     let store = Store::new();
     let full = Full::make(&store.server.path("store"));
-    let said_so = "the verdict cannot be kept";
+    let said_so = "the result of this check cannot be saved";
     let (status, words) = store.verified();
     assert_eq!((status, words.contains("is whole")), (Some(75), true), "{words}");
     assert!(words.contains(said_so) && words.contains("No space left on device"), "{words}");
@@ -372,7 +372,7 @@ fn what_a_restart_of_the_machine_leaves_of_a_mount_is_removed_by_recover() {
     assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
     run("umount", &[at]);
     let recovered = store.server.run(&["recover"]);
-    assert!(said(&recovered).contains("its cache file was removed"), "{}", said(&recovered));
+    assert!(said(&recovered).contains("its cache file are removed"), "{}", said(&recovered));
     store.assert_nothing_is_mounted();
 }
 

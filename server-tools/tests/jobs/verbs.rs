@@ -64,7 +64,7 @@ fn a_backup_is_listed_shown_and_can_be_restored_only_when_asked_for() {
     assert_eq!(unasked.status.code(), Some(2), "{}", said(&unasked));
     assert_eq!((server.configured(), server.restarts()), (before, restarts));
     let would = server.run(&["restore", "--yes", "--dry-run", "pc2"]);
-    assert!(said(&would).contains("have it do a restore of 2"), "{}", said(&would));
+    assert!(said(&would).contains("run restore of 2"), "{}", said(&would));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn what_the_imager_cannot_do_is_refused_before_anything_is_touched() {
     assert_eq!(would.status.code(), Some(2), "{}", said(&would));
     server.set("IMAGER", "linux");
     let would = server.run(&["backup", "--dry-run", "--all-disks", "--rescue", "pc2"]);
-    assert!(said(&would).contains("have it do a backup with linux; nothing was changed"), "{}", said(&would));
+    assert!(said(&would).contains("run backup on it with linux; nothing was changed"), "{}", said(&would));
 }
 
 #[test]

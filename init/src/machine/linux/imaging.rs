@@ -94,7 +94,7 @@ impl Bench {
         heard.push_back(entry);
     }
 
-    /// Loads drivers, finds the disk, makes folders and files, and plugs the keyboard in.
+    /// Loads drivers, finds the disks, makes folders and files, and plugs the keyboard in.
     pub(super) fn prepare(&self, job: &Job, children: &Children) -> anyhow::Result<Finding> {
         modules::load(children, &["sd_mod", "uinput", "evdev"])?;
         modules::load_if_useful(children, &[vga::MODULE])?;

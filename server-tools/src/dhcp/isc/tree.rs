@@ -31,7 +31,7 @@ pub enum Keyword {
     FixedAddress,
     /// `option`, the only statement in which braces are part of a value (a record's format).
     Option,
-    /// `key`, after whose block dhcpd suffers a semicolon.
+    /// `key`, after whose block dhcpd tolerates a semicolon.
     Key,
     /// Anything else.
     Other,

@@ -132,7 +132,7 @@ impl Job {
         let others =
             self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());
         let order = self.order_is_left().then(|| {
-            "mend what stood in the way of that, then 'ghostctl recover' withdraws the order".to_owned()
+            "the order is still in the tree; correct the cause above, then run 'ghostctl recover'".to_owned()
         });
         let words: Vec<String> = others.map(Trouble::words).chain(order).chain(self.swap_left()).collect();
         (!words.is_empty()).then(|| words.join("; "))

@@ -63,10 +63,10 @@ impl Job {
         match self.swapping {
             Swapping::Own => None,
             Swapping::Swapped => Some(format!(
-                "DHCP still offers it the boot file; mend what stood in the way, then 'ghostctl dhcp revert {host}' puts its own back"
+                "DHCP still offers it the boot file; correct the cause above, then run 'ghostctl dhcp revert {host}'"
             )),
             Swapping::PutBack => Some(format!(
-                "its DHCP entry is put back, but the DHCP server does not serve it yet; mend what stood in the way, then 'ghostctl dhcp revert {host}' has it served"
+                "its DHCP entry is reverted, but the DHCP server has not taken it up; correct the cause above, then run 'ghostctl dhcp revert {host}'"
             )),
         }
     }

@@ -62,7 +62,7 @@ fn an_order_that_could_not_be_withdrawn_keeps_the_journals_entry() {
     let (job, fake) = run(Fake { failing: vec![Step::Withdraw], ..good(Mode::Restore) }, plan(Mode::Restore));
     assert!(!fake.steps().contains(&Step::Close), "{:?}", fake.steps());
     assert_ne!(job.exit(), Exit::Done);
-    assert!(last_words(&fake).contains("'ghostctl recover' withdraws the order"), "{}", last_words(&fake));
+    assert!(last_words(&fake).contains("the order is still in the tree"), "{}", last_words(&fake));
 }
 
 /// What the last note says of the job.
@@ -77,7 +77,7 @@ fn last_words(fake: &Fake) -> String {
 fn a_swap_that_is_left_is_no_success_whatever_the_client_says() {
     for (step, left) in [
         (Step::Revert, "DHCP still offers it the boot file"),
-        (Step::OfferOwn, "the DHCP server does not serve it yet"),
+        (Step::OfferOwn, "the DHCP server has not taken it up"),
     ] {
         let (job, fake) = run(Fake { failing: vec![step], ..good(Mode::Test) }, plan(Mode::Test));
         assert_eq!(job.ending(), Some(&Ending::Done { outcome: Outcome::Succeeded }), "{step:?}");
