@@ -29,6 +29,9 @@ pub(crate) const LOG: &str = "/run/ghost/dos/log";
 /// What the emulator says by its error output, settings that it does not take among it.
 pub(crate) const ERRORS: &str = "/run/ghost/dos/errors";
 
+/// What DOSEmu 1.4 says whenever it may use a VGA: nothing is wrong with that.
+const NOTICE: &str = "Running as root in full feature mode";
+
 /// What every emulator needs of the machine.
 pub(super) const NEEDS: Needs = Needs {
     useful_drivers: &[],
@@ -90,7 +93,8 @@ pub(super) fn judge(
     let mut complaint = complaint(&log(files)?);
     if complaint.is_none() && !has_begun(files)? {
         // Warnings stand there too, so that it explains only what is known to have gone wrong.
-        complaint = last_line(&files.read(Path::new(ERRORS))?.unwrap_or_default());
+        let said = last_line(&files.read(Path::new(ERRORS))?.unwrap_or_default());
+        complaint = said.filter(|line| !line.starts_with(NOTICE));
     }
     let text = |name| text(name, &[(MARKS, &marks), (IMAGES, of_this_job(&images))], files);
     let evidence = Evidence {
@@ -184,6 +188,8 @@ mod tests {
             reason(&[refused]),
             "the emulator ended before it had started DOS's batch file: Error in dosemurc: unrecognized command '$_x'"
         );
+        let notice = ("/run/ghost/dos/errors", "Running as root in full feature mode\n");
+        assert!(reason(&[notice]).contains("LASTDRIVE=Z"), "{}", reason(&[notice]));
         let started = ("/run/ghost/dos/m/STARTED.TXT", "image");
         assert!(started.0.ends_with(STARTED));
         assert_eq!(reason(&[refused, started]), "the emulator ended before the DOS program did");
