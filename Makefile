@@ -24,7 +24,7 @@ RECOVER := ghost4linux-recover
 OVERLAY ?=
 export OVERLAY
 
-# An imager of one's own for the main scenario. It has a base root of its own, beside the one without it.
+# An imager of one's own, for the scenarios that use it. It has a base root of its own, beside the one without it.
 FLOPPY ?=
 ifneq ($(FLOPPY),)
 export IMAGER FLOPPY
