@@ -106,7 +106,7 @@ impl Evidence {
             let what = "the emulator ended before it had started DOS's batch file";
             return Some(match &self.complaint {
                 None => format!(
-                    "{what}, or DOS has no drives up to Z: (CONFIG.SYS of the boot floppy needs LASTDRIVE=Z)"
+                    "{what}, or DOS has no drives up to Z: (CONFIG.SYS of the boot floppy needs LASTDRIVE=Z; under dosemu2 FreeDOS needs a KERNEL.SYS of 2043 or later, as in FreeDOS 1.3)"
                 ),
                 Some(complaint) => format!("{what}: {complaint}"),
             });
