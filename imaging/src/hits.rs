@@ -35,7 +35,7 @@ const DADDR: u64 = 512;
 type Found = (BTreeSet<String>, Option<String>);
 
 /// What was hit in each partition that has such places.
-pub fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) -> Vec<Hit> {
+pub(crate) fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) -> Vec<Hit> {
     let (mut hits, ends) = (Vec::<Hit>::new(), Instant::now() + LONGEST);
     for region in regions {
         let number = region.partition;

@@ -19,14 +19,14 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod folder;
-pub mod hits;
+pub(crate) mod hits;
 pub mod plan;
 pub mod restore;
 pub mod screen;
-pub mod stream;
+pub(crate) mod stream;
 pub mod survey;
 pub mod sys;
-pub mod tool;
+pub(crate) mod tool;
 
 use ghost_contract::image::{Table, TableKind, Volume};
 

@@ -2,12 +2,12 @@
 //! a file or starts a program.
 
 pub mod backup;
-pub mod chosen;
+pub(crate) mod chosen;
 mod extent;
-pub mod grow;
+pub(crate) mod grow;
 pub mod maps;
-pub mod moves;
-pub mod rehearsal;
-pub mod restore;
-pub mod shrink;
-pub mod table;
+pub(crate) mod moves;
+pub(crate) mod rehearsal;
+pub(crate) mod restore;
+pub(crate) mod shrink;
+pub(crate) mod table;

@@ -6,11 +6,11 @@
 //!                                                    └▶ disk | nobody
 //! ```
 
-pub mod compressor;
-pub mod frames;
-pub mod handover;
-pub mod pieces;
-pub mod raw;
-pub mod reader;
-pub mod save;
-pub mod unpack;
+pub(crate) mod compressor;
+pub(crate) mod frames;
+pub(crate) mod handover;
+pub(crate) mod pieces;
+pub(crate) mod raw;
+pub(crate) mod reader;
+pub(crate) mod save;
+pub(crate) mod unpack;

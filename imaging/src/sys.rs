@@ -1,11 +1,11 @@
 //! Effects, one a file. Nothing here decides.
 
-pub mod clock;
-pub mod direct;
+pub(crate) mod clock;
+pub(crate) mod direct;
 pub mod disk;
-pub mod file;
-pub mod node;
-pub mod pipe;
-pub mod program;
-pub mod scratch;
-pub mod zero;
+pub(crate) mod file;
+pub(crate) mod node;
+pub(crate) mod pipe;
+pub(crate) mod program;
+pub(crate) mod scratch;
+pub(crate) mod zero;

@@ -1,18 +1,18 @@
 //! What the tools say, as values. Pure: their output in, our words out.
 
-pub mod blkid;
-pub mod boot_sector;
-pub mod btrfs;
-pub mod claims;
-pub mod hits;
-pub mod lvm;
-pub mod ntfs;
-pub mod opinion;
-pub mod partclone;
-pub mod resizing;
-pub mod sfdisk;
-pub mod superblock;
-pub mod xfs;
+pub(crate) mod blkid;
+pub(crate) mod boot_sector;
+pub(crate) mod btrfs;
+pub(crate) mod claims;
+pub(crate) mod hits;
+pub(crate) mod lvm;
+pub(crate) mod ntfs;
+pub(crate) mod opinion;
+pub(crate) mod partclone;
+pub(crate) mod resizing;
+pub(crate) mod sfdisk;
+pub(crate) mod superblock;
+pub(crate) mod xfs;
 
 #[cfg(test)]
 mod tests {

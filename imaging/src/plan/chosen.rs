@@ -11,19 +11,19 @@ use crate::tool::sfdisk::is_extended;
 
 /// The places of the chosen partitions, and the table that they are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// The table of the disk that is written to.
     pub table: Table,
     pub places: Vec<Range>,
 }
 
 /// The partitions that a restore of this image is about; none if it is about the whole disk.
-pub fn wanted(image: &DiskImage, settings: &LinuxSettings) -> Option<BTreeSet<u32>> {
+pub(crate) fn wanted(image: &DiskImage, settings: &LinuxSettings) -> Option<BTreeSet<u32>> {
     if settings.partitions.is_empty() { image.chosen() } else { Some(settings.partitions.clone()) }
 }
 
 /// Partitions in words: `partitions 2 and 3`.
-pub fn in_words(numbers: &BTreeSet<u32>) -> String {
+pub(crate) fn in_words(numbers: &BTreeSet<u32>) -> String {
     let names: Vec<String> = numbers.iter().map(u32::to_string).collect();
     match names.split_last() {
         Some((last, [])) => format!("partition {last}"),
@@ -33,12 +33,12 @@ pub fn in_words(numbers: &BTreeSet<u32>) -> String {
 }
 
 /// What an image of these partitions only says of itself.
-pub fn note(numbers: &BTreeSet<u32>) -> String {
+pub(crate) fn note(numbers: &BTreeSet<u32>) -> String {
     format!("the image holds only {} of the disk", in_words(numbers))
 }
 
 /// Makes sure that a table, which `of` names, has these partitions, and that each holds something by itself.
-pub fn require<'t>(table: &'t Table, numbers: &BTreeSet<u32>, of: &str) -> Result<Vec<&'t Partition>> {
+pub(crate) fn require<'t>(table: &'t Table, numbers: &BTreeSet<u32>, of: &str) -> Result<Vec<&'t Partition>> {
     ensure!(
         table.kind != TableKind::None,
         "{of} has no partition table that counts, so no partitions can be chosen: leave --partition out"
@@ -59,7 +59,7 @@ pub fn require<'t>(table: &'t Table, numbers: &BTreeSet<u32>, of: &str) -> Resul
 }
 
 /// How these partitions of an image are written to a disk with this table.
-pub fn plan(
+pub(crate) fn plan(
     image: &DiskImage,
     target: &DiskFacts,
     others: &[OtherDisk],

@@ -12,7 +12,7 @@ const DOS_SECTORS: u64 = u32::MAX as u64;
 
 /// How the last partition grows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grow {
+pub(crate) struct Grow {
     pub partition: u32,
     pub start: u64,
     pub file_system: FileSystem,

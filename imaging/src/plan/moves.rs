@@ -11,7 +11,7 @@ use crate::tool::sfdisk::is_extended;
 const BIOS_BOOT: &str = "21686148-6449-6E6F-744E-656564454649";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Moves {
+pub(crate) struct Moves {
     /// How far, bytes.
     pub distance: u64,
     /// The partitions, in their order on the disk.
@@ -20,7 +20,7 @@ pub struct Moves {
 
 /// A partition that is moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Move {
+pub(crate) struct Move {
     pub partition: u32,
     /// Its first byte in the image …
     pub from: u64,
@@ -34,7 +34,7 @@ pub struct Move {
 
 /// Why what stands behind a partition cannot be moved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Immovable {
+pub(crate) enum Immovable {
     /// A chain of tables would have to be changed.
     #[error("partition {0} is within an extended one, or is one itself")]
     Extended(u32),
@@ -48,7 +48,7 @@ pub enum Immovable {
 
 impl Moves {
     /// What has to be moved for the last partition to end at this byte at the latest, if this one ends earlier.
-    pub fn behind(image: &DiskImage, shrunk: &Partition, usable: u64) -> Result<Self, Immovable> {
+    pub(crate) fn behind(image: &DiskImage, shrunk: &Partition, usable: u64) -> Result<Self, Immovable> {
         let behind: Vec<&Partition> = others_behind(image, shrunk)?;
         let end = behind.iter().map(|partition| partition.end()).max().unwrap_or(0);
         let distance = end.saturating_sub(usable).div_ceil(ALIGNMENT).saturating_mul(ALIGNMENT);
@@ -63,7 +63,7 @@ impl Moves {
     }
 
     /// What was done, in words.
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let note = |moved: &Move| {
             format!("partition {} was moved from byte {} to byte {}", moved.partition, moved.from, moved.to)
         };

@@ -9,7 +9,7 @@ use super::chosen;
 use super::restore::{Fit, TableStep, plan};
 
 /// Plans it, and yields what stands in its way.
-pub fn rehearse(image: &DiskImage) -> Result<()> {
+pub(crate) fn rehearse(image: &DiskImage) -> Result<()> {
     let written = image.to_json().context("its description cannot be written as JSON")?;
     let described = DiskImage::parse(written.as_bytes()).context("its description contradicts itself")?;
     ensure!(described == *image, "its description does not say what was saved");

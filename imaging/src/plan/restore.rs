@@ -14,17 +14,17 @@ use super::shrink::{Change, Shrink, shrink};
 
 mod refusal;
 
-pub use refusal::{Refusal, Way};
+pub(crate) use refusal::{Refusal, Way};
 
 /// Another disk of the machine, whose serial number is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherDisk {
+pub(crate) struct OtherDisk {
     pub path: String,
     pub serial: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The indexes of the regions that are written as they are, in the order in which they are: the table comes last,
     /// so that a disk that is not whole has none.
     pub regions: Vec<usize>,
@@ -42,7 +42,7 @@ pub struct Plan {
 
 /// What table the disk gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableStep {
+pub(crate) enum TableStep {
     /// The image's own: disk and image have the same size, or the table does not know the disk's.
     Keep,
     /// It is made anew from the image's, for a disk of this size, with a GPT's copy at its end.
@@ -51,7 +51,7 @@ pub enum TableStep {
 
 /// How an image is made to fit a disk of another size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     /// Every partition is what it was.
     Same,
     /// The last partition gets the room that there is, once it stands there.
@@ -65,7 +65,7 @@ pub enum Fit {
 
 impl Plan {
     /// The table as it will be, for tools that read it.
-    pub fn table_of(&self, image: &DiskImage) -> Table {
+    pub(crate) fn table_of(&self, image: &DiskImage) -> Table {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.table(&image.table),
             Fit::Part(part) => part.table.clone(),
@@ -74,7 +74,7 @@ impl Plan {
     }
 
     /// The partitions that stand elsewhere in the table.
-    pub fn changes(&self) -> Vec<Change> {
+    pub(crate) fn changes(&self) -> Vec<Change> {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.changes(),
             Fit::Same | Fit::Grow(_) | Fit::Part(_) => Vec::new(),
@@ -82,7 +82,7 @@ impl Plan {
     }
 
     /// How much nearer to the beginning of the disk this region is written than it was, bytes.
-    pub const fn nearer(&self, region: &Region) -> u64 {
+    pub(crate) const fn nearer(&self, region: &Region) -> u64 {
         match &self.fit {
             Fit::Shrink(shrink) => shrink.nearer(region),
             Fit::Same | Fit::Grow(_) | Fit::Part(_) => 0,
@@ -91,7 +91,7 @@ impl Plan {
 }
 
 /// What is to be done to this disk. `resizable` are the file systems for which this machine has the tools.
-pub fn plan(
+pub(crate) fn plan(
     image: &DiskImage,
     target: &DiskFacts,
     others: &[OtherDisk],

@@ -15,7 +15,7 @@ use crate::tool::sfdisk::is_extended;
 
 mod refusal;
 
-pub use refusal::{NoRoom, NoneShrinks, TooFull, Unshrinkable};
+pub(crate) use refusal::{NoRoom, NoneShrinks, TooFull, Unshrinkable};
 
 /// A shrunk file system keeps at least this part of itself free: one that is full to the last block serves nobody.
 const FREE_PART: u64 = 20;
@@ -28,7 +28,7 @@ const SLACK: u64 = 4 << 20;
 
 /// How a partition is shrunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shrink {
+pub(crate) struct Shrink {
     pub partition: u32,
     pub start: u64,
     /// Its length in the image, bytes …
@@ -44,7 +44,7 @@ pub struct Shrink {
 
 /// Where a partition was and will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     pub partition: u32,
     /// Its first byte and its length in the image …
     pub was: (u64, u64),
@@ -55,7 +55,7 @@ pub struct Change {
 /// How this image is made to fit this disk. Shrinks the last partition if that is enough, since then nothing else changes.
 /// Otherwise, or if the tool for the last one needs more room than its files, shrinks the one with the most free space.
 /// `shrinkable` are the file systems for which this machine has the tools.
-pub fn shrink(
+pub(crate) fn shrink(
     image: &DiskImage,
     target: &DiskFacts,
     shrinkable: &[FileSystem],
@@ -167,35 +167,35 @@ fn with_free_part(bytes: u64) -> u64 {
 impl Shrink {
     /// How much room a scratch file needs in which it is done, bytes: what is used, and again what is moved to the
     /// front, which is neither more than what is used nor than what is cut off.
-    pub fn scratch(&self) -> u64 {
+    pub(crate) fn scratch(&self) -> u64 {
         let moved = self.used.min(self.was.saturating_sub(self.length));
         self.used.saturating_add(moved).saturating_add(SLACK)
     }
 
     /// Whether there is room for it.
-    pub fn check_room(&self, free: u64) -> Result<(), NoRoom> {
+    pub(crate) fn check_room(&self, free: u64) -> Result<(), NoRoom> {
         let needs = self.scratch();
         if needs <= free { Ok(()) } else { Err(NoRoom { free, needs, used: self.used }) }
     }
 
     /// Whether a file system fits that can be shrunk to so many bytes at least.
-    pub fn check_minimum(&self, minimum: u64) -> Result<(), TooFull> {
+    pub(crate) fn check_minimum(&self, minimum: u64) -> Result<(), TooFull> {
         let (partition, length, needs) = (self.partition, self.length, with_free_part(minimum));
         if needs <= length { Ok(()) } else { Err(TooFull { partition, minimum, needs, length }) }
     }
 
     /// The regions of the image that are written otherwise: what is in the partition.
-    pub fn replaces(&self, region: &Region) -> bool {
+    pub(crate) fn replaces(&self, region: &Region) -> bool {
         region.partition == Some(self.partition)
     }
 
     /// How much nearer to the beginning of the disk this region is written, bytes.
-    pub const fn nearer(&self, region: &Region) -> u64 {
+    pub(crate) const fn nearer(&self, region: &Region) -> u64 {
         if region.start >= self.start.saturating_add(self.was) { self.moves.distance } else { 0 }
     }
 
     /// The partitions that are others in the table, in the order of their places.
-    pub fn changes(&self) -> Vec<Change> {
+    pub(crate) fn changes(&self) -> Vec<Change> {
         let (was, is) = ((self.start, self.was), (self.start, self.length));
         let moved = self.moves.partitions.iter().map(|moved| Change {
             partition: moved.partition,
@@ -206,7 +206,7 @@ impl Shrink {
     }
 
     /// The table with the partitions where they will be.
-    pub fn table(&self, table: &Table) -> Table {
+    pub(crate) fn table(&self, table: &Table) -> Table {
         let mut table = table.clone();
         for change in self.changes() {
             for partition in table.partitions.iter_mut().filter(|found| found.number == change.partition) {

@@ -14,7 +14,7 @@ use mbr::{ALL_SECTORS, MBR_KIND, PROTECTIVE, mbr_entry, place_of, set_mbr_place}
 mod field;
 mod mbr;
 
-pub use field::TableError;
+pub(crate) use field::TableError;
 
 /// What is where in the header of a GPT.
 const GPT_SIGNATURE: &[u8] = b"EFI PART";
@@ -37,11 +37,11 @@ const UNUSED_TYPE: usize = 16;
 const LARGEST: u64 = 1 << 20;
 
 /// A table is within so many bytes at the beginning of a disk, and a GPT's copy within as many at its end.
-pub const WITHIN: u64 = LARGEST + (64 << 10);
+pub(crate) const WITHIN: u64 = LARGEST + (64 << 10);
 
 /// A table that was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fitted {
+pub(crate) struct Fitted {
     /// The beginning of the disk.
     pub beginning: Vec<u8>,
     /// A GPT's copy, and its first byte on the disk.
@@ -49,7 +49,7 @@ pub struct Fitted {
 }
 
 /// The table for this disk, from what stands at the beginning and at the end of the image's.
-pub fn fit(
+pub(crate) fn fit(
     mut beginning: Vec<u8>,
     end: &[u8],
     image: &DiskImage,

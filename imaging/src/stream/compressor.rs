@@ -11,7 +11,7 @@ const FRAME: usize = 64 << 20;
 const PART: usize = 256 << 10;
 
 /// libzstd, which hands on what it has compressed.
-pub struct Compressor {
+pub(crate) struct Compressor {
     /// None only while one frame is ended and the next not yet begun.
     encoder: Option<zstd::Encoder<'static, Giver>>,
     level: u8,
@@ -39,20 +39,20 @@ const fn memory_of_a_thread(level: u8) -> u64 {
 }
 
 /// The number of threads for this level on a machine with so many processors; 1 at least.
-pub fn threads(level: u8, processors: u64) -> u64 {
+pub(crate) fn threads(level: u8, processors: u64) -> u64 {
     processors.min(MEMORY / memory_of_a_thread(level)).max(1)
 }
 
 impl Compressor {
     /// One that compresses as `zstd -T… -LEVEL` does, with zstd's own checksum of the content. With one thread it is the
     /// caller's, with more so many beside it.
-    pub fn new(to: Giver, level: u8, threads: u64) -> io::Result<Self> {
+    pub(crate) fn new(to: Giver, level: u8, threads: u64) -> io::Result<Self> {
         let encoder = Some(encoder(to, level, threads)?);
         Ok(Self { encoder, level, threads, zeros: Vec::new() })
     }
 
     /// Compresses so many zeros.
-    pub fn zeros(&mut self, length: u64) -> io::Result<()> {
+    pub(crate) fn zeros(&mut self, length: u64) -> io::Result<()> {
         let (frames, rest) = (length / FRAME as u64, length % FRAME as u64);
         if frames > 0 {
             self.frames_of_zeros(frames)?;
@@ -76,7 +76,7 @@ impl Compressor {
         Ok(())
     }
 
-    pub fn finish(self) -> io::Result<Giver> {
+    pub(crate) fn finish(self) -> io::Result<Giver> {
         self.encoder.ok_or_else(gone)?.finish()
     }
 }

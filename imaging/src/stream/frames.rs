@@ -21,7 +21,7 @@ struct Known {
 }
 
 /// What comes out of a compressed stream.
-pub struct Frames<R> {
+pub(crate) struct Frames<R> {
     from: R,
     decoder: Decoder<'static>,
     /// Whether the next byte is the first of a frame, or there is none.
@@ -32,13 +32,13 @@ pub struct Frames<R> {
 }
 
 impl<R: BufRead> Frames<R> {
-    pub fn new(from: R) -> io::Result<Self> {
+    pub(crate) fn new(from: R) -> io::Result<Self> {
         Ok(Self { from, decoder: Decoder::new()?, between: true, current: None, known: None })
     }
 
     /// Passes over frames that are known to be zeros, as far as they come next; how many zeros that were, none if something
     /// else comes.
-    pub fn zeros(&mut self, most: u64) -> io::Result<u64> {
+    pub(crate) fn zeros(&mut self, most: u64) -> io::Result<u64> {
         let mut zeros = 0;
         let Some(known) = self.known.as_ref().filter(|_| self.between) else { return Ok(0) };
         while zeros < most && self.from.fill_buf()?.starts_with(&known.compressed) {

@@ -13,7 +13,7 @@ const BUFFERS: usize = 4;
 
 /// The side that bytes are written to.
 #[derive(Debug)]
-pub struct Giver {
+pub(crate) struct Giver {
     full: SyncSender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
     current: Vec<u8>,
@@ -21,14 +21,14 @@ pub struct Giver {
 
 /// The side that they are read from.
 #[derive(Debug)]
-pub struct Taker {
+pub(crate) struct Taker {
     full: Receiver<Vec<u8>>,
     empty: Sender<Vec<u8>>,
     current: Vec<u8>,
     read: usize,
 }
 
-pub fn handover() -> (Giver, Taker) {
+pub(crate) fn handover() -> (Giver, Taker) {
     let (full, to_read) = mpsc::sync_channel(BUFFERS);
     let (empty, to_fill) = mpsc::channel();
     for _ in 0..BUFFERS {

@@ -21,7 +21,7 @@ const STRETCH: u64 = 64 << 20;
 
 /// Cuts a stream into pieces.
 #[derive(Debug)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     folder: PathBuf,
     name: String,
     largest: u64,
@@ -33,7 +33,7 @@ pub struct Pieces {
 
 /// What was written last, on its way to the store's disk while more is written.
 #[derive(Debug, Default)]
-pub struct Syncing(Option<(PathBuf, JoinHandle<io::Result<()>>)>);
+pub(crate) struct Syncing(Option<(PathBuf, JoinHandle<io::Result<()>>)>);
 
 #[derive(Debug)]
 struct Current {
@@ -47,7 +47,7 @@ struct Current {
 
 impl Pieces {
     /// For a stream with this name, no piece larger than so many bytes.
-    pub fn new(folder: &Path, name: String, largest: u64) -> Self {
+    pub(crate) fn new(folder: &Path, name: String, largest: u64) -> Self {
         let folder = folder.to_owned();
         Self {
             folder,
@@ -60,7 +60,7 @@ impl Pieces {
         }
     }
 
-    pub fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let mut current = match self.current.take() {
                 Some(current) => current,
@@ -85,7 +85,7 @@ impl Pieces {
     }
 
     /// The end of the stream; all of it is on the disk but the last stretch, which is on its way.
-    pub fn finish(mut self) -> Result<(Vec<Piece>, Syncing)> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<Piece>, Syncing)> {
         if let Some(current) = self.current.take() {
             self.close(current)?;
         }
@@ -132,7 +132,7 @@ impl Syncing {
     }
 
     /// Waits until it is there.
-    pub fn wait(&mut self) -> Result<()> {
+    pub(crate) fn wait(&mut self) -> Result<()> {
         let Some((path, sync)) = self.0.take() else { return Ok(()) };
         let synced =
             sync.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs it has a bug")));
@@ -141,7 +141,7 @@ impl Syncing {
 }
 
 /// Removes the pieces of a stream that was given up.
-pub fn remove(folder: &Path, name: &str) -> Result<()> {
+pub(crate) fn remove(folder: &Path, name: &str) -> Result<()> {
     for number in 0.. {
         let path = folder.join(piece_name(name, number));
         match fs::remove_file(&path) {
@@ -158,7 +158,7 @@ fn piece_name(stream: &str, number: usize) -> String {
 }
 
 /// Whether every piece of a stream is there with its size.
-pub fn check_sizes(folder: &Path, stream: &Stream) -> Result<()> {
+pub(crate) fn check_sizes(folder: &Path, stream: &Stream) -> Result<()> {
     stream.pieces.iter().try_for_each(|piece| open(folder, piece).map(|_| ()))
 }
 
@@ -183,7 +183,7 @@ fn cannot_write(path: &Path) -> String {
 ///
 /// A taker that breaks off has its own reason, which it reports itself. The piece that it broke off in is read to its
 /// end, so that a damaged piece is reported and not what the damage made the taker say.
-pub fn read(
+pub(crate) fn read(
     folder: &Path,
     stream: &Stream,
     board: &Board,

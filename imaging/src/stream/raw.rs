@@ -19,7 +19,7 @@ const SECTOR: usize = 512;
 
 /// Why a stretch was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum RawError {
+pub(crate) enum RawError {
     /// The disk does not give it.
     #[error("the disk cannot be read at byte {position}")]
     Read {
@@ -33,7 +33,7 @@ pub enum RawError {
 }
 
 /// Something that can be read at a position; a disk that is going to fail in tests.
-pub trait Source {
+pub(crate) trait Source {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
 
     /// Reads exactly these bytes, without read-ahead.
@@ -60,7 +60,7 @@ impl Source for File {
 }
 
 /// Takes what is read.
-pub trait Sink: Write {
+pub(crate) trait Sink: Write {
     fn zeros(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -72,7 +72,7 @@ impl Sink for &mut Compressor {
 
 /// Reads this stretch and hands it on; zeros stand where it cannot be read, if the order says so. Where that
 /// was is given back.
-pub fn read(
+pub(crate) fn read(
     disk: &impl Source,
     stretch: Range,
     on_error: OnReadError,
@@ -162,7 +162,7 @@ fn first_bad_sector(disk: &impl Source, unit: &mut [u8], start: u64, source: io:
 }
 
 /// Adds a range; it grows the last one if it follows it.
-pub fn note(bad: &mut Vec<Range>, range: Range) {
+pub(crate) fn note(bad: &mut Vec<Range>, range: Range) {
     match bad.last_mut() {
         Some(last) if last.start + last.length == range.start => last.length += range.length,
         _ => bad.push(range),

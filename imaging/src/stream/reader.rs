@@ -68,13 +68,13 @@ impl Taken {
 }
 
 /// Starts reading a node again that partclone has read before.
-pub fn start(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Result<Reader> {
+pub(crate) fn start(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Result<Reader> {
     let started = Reader::start(file_system, node, on_error)?;
     started.map_err(|said| anyhow!("partclone does not read the file system any more: {said}"))
 }
 
 /// The program that writes the image of this node, without checksums of its blocks, to its standard output.
-pub fn command(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Command {
+pub(crate) fn command(file_system: FileSystem, node: &Path, on_error: OnReadError) -> Command {
     let mut command = Command::new(partclone::program(file_system));
     // Without checksums, which it computes slowly: they are put in on the way.
     command.args(partclone::BRIEF).args(["-q", "-a", "0", "-c", "-o", "-", "-s"]).arg(node);

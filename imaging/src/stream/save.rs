@@ -36,7 +36,7 @@ const BUG: &str = "a thread has a bug";
 
 /// How every stream of an image is written.
 #[derive(Debug, Clone, Copy)]
-pub struct Method<'a> {
+pub(crate) struct Method<'a> {
     pub folder: &'a Path,
     pub level: u8,
     pub threads: u64,
@@ -48,7 +48,7 @@ pub struct Method<'a> {
 
 /// A region that was saved.
 #[derive(Debug)]
-pub struct Saved {
+pub(crate) struct Saved {
     pub stream: Stream,
     /// Bytes of the disk that are in the stream: of a file system, the blocks that the image's own map names.
     pub held: u64,
@@ -62,7 +62,7 @@ pub struct Saved {
 ///
 /// The first attempt ends where partclone cannot read. With a rescue a second one goes on there; without, it is
 /// only asked for the place.
-pub fn file_system(
+pub(crate) fn file_system(
     method: Method<'_>,
     name: &str,
     (node, reader): (&Path, Reader),
@@ -179,7 +179,13 @@ fn relay(
 }
 
 /// Saves every byte of a stretch.
-pub fn raw(method: Method<'_>, name: &str, disk: &File, stretch: Range, board: &Board) -> Result<Saved> {
+pub(crate) fn raw(
+    method: Method<'_>,
+    name: &str,
+    disk: &File,
+    stretch: Range,
+    board: &Board,
+) -> Result<Saved> {
     let mut bad = Vec::new();
     let (stream, syncing) = compressed(method, name, |to| {
         bad = raw::read(disk, stretch, method.on_read_error, board, to)?;

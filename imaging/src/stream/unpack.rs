@@ -35,10 +35,10 @@ const NO_IMAGE: &str = "the pieces hold no whole image of partclone";
 const BUG: &str = "a thread has a bug";
 
 /// What comes out of the pieces.
-pub type Unpacked = Frames<Taker>;
+pub(crate) type Unpacked = Frames<Taker>;
 
 /// Decompresses a stream for a taker, which has this thread and says how many bytes it took.
-pub fn unpack(
+pub(crate) fn unpack(
     folder: &Path,
     stream: &Stream,
     stored: &Board,
@@ -68,7 +68,7 @@ fn other_length(found: u64, expected: u64) -> String {
 }
 
 /// So many bytes of a stream from this one on, and what is behind them is not read.
-pub fn window(folder: &Path, stream: &Stream, from: u64, length: u64) -> Result<Vec<u8>> {
+pub(crate) fn window(folder: &Path, stream: &Stream, from: u64, length: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let take = |mut unpacked: Unpacked| {
         io::copy(&mut (&mut unpacked).take(from), &mut io::sink()).context(DECOMPRESS)?;
@@ -81,7 +81,7 @@ pub fn window(folder: &Path, stream: &Stream, from: u64, length: u64) -> Result<
 
 /// Takes an image of partclone: one of its programs, whose image is its standard input. Its checksums of blocks are
 /// compared here, and the program gets the image without them.
-pub fn to_partclone<R: Read>(
+pub(crate) fn to_partclone<R: Read>(
     mut command: Command,
     (total, used): (u64, u64),
     unpacked: &Board,
@@ -133,13 +133,13 @@ pub fn to_partclone<R: Read>(
 }
 
 /// Takes every byte and only counts them.
-pub fn to_nobody(from: Unpacked) -> Result<u64> {
+pub(crate) fn to_nobody(from: Unpacked) -> Result<u64> {
     for_each(from, u64::MAX, |_, _| Ok(()))
 }
 
 /// What is done with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Zeros {
+pub(crate) enum Zeros {
     Write,
     /// The target has nothing but zeros yet, and they can be left out.
     LeaveOut,
@@ -147,7 +147,7 @@ pub enum Zeros {
 
 /// Where the bytes of a region stand.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(crate) struct Place {
     pub start: u64,
     /// How many there are.
     pub length: u64,
@@ -173,7 +173,7 @@ impl Place {
 }
 
 /// Takes every byte to its place on a disk.
-pub fn to_disk<'a>(
+pub(crate) fn to_disk<'a>(
     disk: &'a File,
     place: Place,
     zeros: Zeros,
@@ -195,7 +195,7 @@ pub fn to_disk<'a>(
 }
 
 /// Takes every byte and compares it with what stands on the disk.
-pub fn compare(disk: &File, place: Place) -> impl FnOnce(Unpacked) -> Result<u64> + '_ {
+pub(crate) fn compare(disk: &File, place: Place) -> impl FnOnce(Unpacked) -> Result<u64> + '_ {
     move |from| {
         let mut there = vec![0; BUFFER];
         for_each(from, place.length, |part, at| {

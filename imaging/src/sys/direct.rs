@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, open};
 const ALIGNMENT: usize = 4096;
 
 /// Reads these bytes and no others.
-pub fn read(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
+pub(crate) fn read(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
     let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
     let Ok(direct) = open(itself, OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC, Mode::empty()) else {
         // A file system that has no such way.

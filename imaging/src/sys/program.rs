@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a tool may take that only looks at something. A disk with read errors keeps it waiting for long.
-pub const LOOKING: Duration = Duration::from_secs(600);
+pub(crate) const LOOKING: Duration = Duration::from_secs(600);
 /// How long a tool may take that changes a whole file system.
-pub const RESIZING: Duration = Duration::from_secs(4 * 3600);
+pub(crate) const RESIZING: Duration = Duration::from_secs(4 * 3600);
 /// How often it is looked whether one has ended.
 const TICK: Duration = Duration::from_millis(5);
 /// As much of what a tool says is kept.
@@ -43,7 +43,7 @@ fn after_colon(text: &str) -> String {
 
 /// What a tool has said that has ended.
 #[derive(Debug)]
-pub struct Said {
+pub(crate) struct Said {
     pub output: Vec<u8>,
     /// The last lines on its standard error.
     pub errors: String,
@@ -121,13 +121,13 @@ impl Drop for Running {
 }
 
 /// Whether a tool of this name is there.
-pub fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Runs a tool to its end, and takes up what it says.
-pub fn run(command: &mut Command, deadline: Duration) -> Result<Said, ProgramError> {
+pub(crate) fn run(command: &mut Command, deadline: Duration) -> Result<Said, ProgramError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let (sender, receiver) = mpsc::channel();
@@ -149,7 +149,7 @@ pub fn run(command: &mut Command, deadline: Duration) -> Result<Said, ProgramErr
 }
 
 /// Runs a tool that must succeed.
-pub fn must(command: &mut Command, deadline: Duration) -> Result<Vec<u8>, ProgramError> {
+pub(crate) fn must(command: &mut Command, deadline: Duration) -> Result<Vec<u8>, ProgramError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let said = run(command, deadline)?;
     if said.status.success() {
@@ -160,7 +160,7 @@ pub fn must(command: &mut Command, deadline: Duration) -> Result<Vec<u8>, Progra
 
 /// A tool that runs and has written its first bytes.
 #[derive(Debug)]
-pub struct Begun<const N: usize> {
+pub(crate) struct Begun<const N: usize> {
     pub running: Running,
     /// The rest of what it writes.
     pub output: ChildStdout,
@@ -170,7 +170,7 @@ pub struct Begun<const N: usize> {
 
 /// Starts a tool whose standard output is a pipe and waits for its first bytes; gives its last words if it ends
 /// before them.
-pub fn beginning<const N: usize>(
+pub(crate) fn beginning<const N: usize>(
     command: &mut Command,
     deadline: Duration,
     listener: impl FnMut(&str) + Send + 'static,
@@ -209,7 +209,7 @@ fn tail(errors: impl Read, mut listener: impl FnMut(&str)) -> String {
 }
 
 /// The last lines, in one, without progress lines that overwrite themselves.
-pub fn last_lines(said: &str) -> String {
+pub(crate) fn last_lines(said: &str) -> String {
     let lines = said.lines().map(|line| line.rsplit('\r').next().unwrap_or_default().trim());
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("Elapsed:")).collect();
     lines.get(lines.len().saturating_sub(SAID_LINES)..).unwrap_or_default().join("; ")

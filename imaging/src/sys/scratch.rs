@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     path: PathBuf,
     file: File,
     removed: bool,
@@ -15,22 +15,22 @@ pub struct Scratch {
 
 impl Scratch {
     /// Makes it, with so many bytes of nothing.
-    pub fn make(path: &Path, length: u64) -> io::Result<Self> {
+    pub(crate) fn make(path: &Path, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         let scratch = Self { path: path.to_owned(), file, removed: false };
         scratch.file.set_len(length)?;
         Ok(scratch)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub const fn file(&self) -> &File {
+    pub(crate) const fn file(&self) -> &File {
         &self.file
     }
 
-    pub fn remove(mut self) -> io::Result<()> {
+    pub(crate) fn remove(mut self) -> io::Result<()> {
         self.removed = true;
         fs::remove_file(&self.path)
     }
@@ -46,7 +46,7 @@ impl Drop for Scratch {
 }
 
 /// What is free for files in this folder, bytes.
-pub fn free_space(folder: &Path) -> io::Result<u64> {
+pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
     let said = statvfs(folder)?;
     Ok(said.f_bavail.saturating_mul(said.f_frsize))
 }

@@ -16,13 +16,13 @@ const PART: usize = 1 << 20;
 const STRIDE: u64 = 1 << 30;
 
 /// Whether all of these are zeros.
-pub fn is_zero(bytes: &[u8]) -> bool {
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     // Comparing slices is the C library's memcmp, some 10 GB/s.
     bytes.chunks(COMPARED).all(|part| ZEROS.get(..part.len()).is_some_and(|zeros| part == zeros))
 }
 
 /// The first byte from this one on of a file that is not in a hole; this one if nothing is known of holes.
-pub fn next_data(file: &File, at: u64) -> u64 {
+pub(crate) fn next_data(file: &File, at: u64) -> u64 {
     match seek(file, SeekFrom::Data(at)) {
         Ok(data) => data,
         // Behind the last one there is nothing but a hole, up to the end.
@@ -32,7 +32,7 @@ pub fn next_data(file: &File, at: u64) -> u64 {
 }
 
 /// Writes so many zeros at this place.
-pub fn write(disk: &File, at: u64, length: u64) -> io::Result<()> {
+pub(crate) fn write(disk: &File, at: u64, length: u64) -> io::Result<()> {
     if length == 0 || punch(disk, at, length).is_ok() {
         return Ok(());
     }
@@ -48,7 +48,7 @@ pub fn write(disk: &File, at: u64, length: u64) -> io::Result<()> {
 
 /// Makes a file or device read zeros here without sending any: a file gets a hole, a device is asked to write zeros or to
 /// discard, whichever it says reads zeros after. Fails where it cannot do that by itself.
-pub fn punch(disk: &File, at: u64, length: u64) -> io::Result<()> {
+pub(crate) fn punch(disk: &File, at: u64, length: u64) -> io::Result<()> {
     let mut done = 0;
     while done < length {
         let part = STRIDE.min(length - done);

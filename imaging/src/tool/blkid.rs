@@ -13,7 +13,7 @@ pub struct Found {
 }
 
 /// Reads its output; nothing found is an empty one.
-pub fn parse(output: &str) -> Found {
+pub(crate) fn parse(output: &str) -> Found {
     let value = |key: &str| {
         let lines = output.lines().filter_map(|line| line.split_once('='));
         lines.filter(|(name, _)| *name == key).map(|(_, value)| unescaped(value)).next()

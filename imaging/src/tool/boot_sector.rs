@@ -6,9 +6,9 @@ use ghost_contract::image::FileSystem;
 use super::superblock;
 
 /// As much of it is looked at, bytes, whatever the disk's sectors are.
-pub const LENGTH: usize = 512;
+pub(crate) const LENGTH: usize = 512;
 /// Where the number is, and its length.
-pub const HIDDEN: (usize, usize) = (0x1C, 4);
+pub(crate) const HIDDEN: (usize, usize) = (0x1C, 4);
 /// The last bytes of every boot sector.
 const SIGNATURE: (usize, [u8; 2]) = (510, [0x55, 0xAA]);
 /// What an NTFS's has for the maker's name.
@@ -23,7 +23,7 @@ const FAT_LENGTH: (usize, usize) = (22, 2);
 const FAT32_COPY: (usize, usize) = (50, 2);
 
 /// How many sectors it says are in front of the partition; none if this is no boot sector of such a file system.
-pub fn hidden(file_system: FileSystem, sector: &[u8]) -> Option<u32> {
+pub(crate) fn hidden(file_system: FileSystem, sector: &[u8]) -> Option<u32> {
     let is = |at: usize, bytes: &[u8]| sector.get(at..at + bytes.len()) == Some(bytes);
     let is_own = match file_system {
         FileSystem::Ntfs => is(NTFS.0, NTFS.1),
@@ -35,7 +35,7 @@ pub fn hidden(file_system: FileSystem, sector: &[u8]) -> Option<u32> {
 }
 
 /// Where its copies may be in a partition of this length, bytes from its beginning. What is there may be anything.
-pub fn copies(file_system: FileSystem, sector: &[u8], length: u64) -> Vec<u64> {
+pub(crate) fn copies(file_system: FileSystem, sector: &[u8], length: u64) -> Vec<u64> {
     let mut places = match file_system {
         FileSystem::Ntfs => {
             let own = superblock::ntfs_sector(sector) as u64;

@@ -48,7 +48,7 @@ struct Chunk {
 }
 
 /// What it says of itself.
-pub fn claim(read: Read<'_>) -> io::Result<Claim> {
+pub(crate) fn claim(read: Read<'_>) -> io::Result<Claim> {
     let block = read(SUPERBLOCK, SUPERBLOCK_LENGTH)?;
     let field = |at, length| little(&block, at, length);
     let mut features = Vec::new();

@@ -25,7 +25,7 @@ pub struct Claim {
 }
 
 /// Reads so many bytes at this place of the file system.
-pub type Read<'a> = &'a dyn Fn(u64, usize) -> io::Result<Vec<u8>>;
+pub(crate) type Read<'a> = &'a dyn Fn(u64, usize) -> io::Result<Vec<u8>>;
 
 impl Claim {
     /// Why an image with such a head does not have all of it, if so.

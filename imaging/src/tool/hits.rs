@@ -3,25 +3,25 @@
 use std::collections::BTreeSet;
 
 /// What belongs to no file: tables of blocks and inodes, a journal.
-pub const OWN: &str = "the file system's own tables";
+pub(crate) const OWN: &str = "the file system's own tables";
 /// Characters of a name that are kept.
 const LONGEST: usize = 1000;
 
 /// A name from the disk for people: control characters are replaced, and the end of a long one is left out.
-pub fn readable(name: &str) -> String {
+pub(crate) fn readable(name: &str) -> String {
     let shown =
         |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
     name.chars().take(LONGEST).map(shown).collect()
 }
 
 /// The files in what `ntfscluster --sector` says: `Inode 64 /NOISE.BIN/$DATA`.
-pub fn ntfscluster(said: &str) -> BTreeSet<String> {
+pub(crate) fn ntfscluster(said: &str) -> BTreeSet<String> {
     let lines = said.lines().filter_map(|line| line.strip_prefix("Inode ")?.split_once(' '));
     lines.map(|(_, path)| readable(path.strip_suffix("/$DATA").unwrap_or(path))).collect()
 }
 
 /// The inodes in what `debugfs -R icheck` says, and whether a block belongs to none: `1030⇥8`, `5⇥<block not found>`.
-pub fn icheck(said: &str) -> (BTreeSet<u64>, bool) {
+pub(crate) fn icheck(said: &str) -> (BTreeSet<u64>, bool) {
     let found = said.lines().filter_map(|line| line.split_once('\t'));
     let (mut inodes, mut has_own) = (BTreeSet::new(), false);
     for (_, inode) in found.filter(|(block, _)| block.parse::<u64>().is_ok()) {
@@ -35,7 +35,7 @@ pub fn icheck(said: &str) -> (BTreeSet<u64>, bool) {
 
 /// The names in what `debugfs -R ncheck` says of these inodes: `13⇥/d/NOISE.BIN`. One that has no name is a table of the
 /// file system itself, such as its journal.
-pub fn ncheck(said: &str, inodes: &BTreeSet<u64>) -> BTreeSet<String> {
+pub(crate) fn ncheck(said: &str, inodes: &BTreeSet<u64>) -> BTreeSet<String> {
     let lines = said.lines().filter_map(|line| line.split_once('\t'));
     let named = lines.filter_map(|(inode, name)| Some((inode.parse::<u64>().ok()?, name)));
     let named: Vec<(u64, &str)> = named.filter(|(inode, _)| inodes.contains(inode)).collect();
@@ -49,7 +49,7 @@ pub fn ncheck(said: &str, inodes: &BTreeSet<u64>) -> BTreeSet<String> {
 
 /// What a block of an XFS is used for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Use {
+pub(crate) struct Use {
     /// Its group …
     pub group: u64,
     /// … and its number in the group.
@@ -58,7 +58,7 @@ pub struct Use {
 }
 
 /// What `xfs_db` says for `blockuse -n`, a line a block: `block 30 (0/30) type data inode 131 NOISE.BIN`.
-pub fn blockuse(said: &str) -> Vec<Use> {
+pub(crate) fn blockuse(said: &str) -> Vec<Use> {
     let used = |line: &str| {
         let (place, what) = line.strip_prefix("block ")?.split_once(" (")?.1.split_once(") type ")?;
         let (group, block) = place.split_once('/')?;

@@ -14,9 +14,9 @@ use std::io;
 use super::claims::{Read, little, strange};
 
 mod group;
-pub mod text;
+pub(crate) mod text;
 
-pub use group::{Group, Run, Volume};
+pub(crate) use group::{Group, Run, Volume};
 
 const SECTOR: usize = 512;
 /// The label is in one of so many sectors (`LABEL_SCAN_SECTORS`).
@@ -42,7 +42,7 @@ const LONGEST: u64 = 64 << 20;
 const SEED: u32 = 0xF597_A6CF;
 
 /// The group that the physical volume of this length belongs to.
-pub fn group(read: Read<'_>, length: u64) -> io::Result<Group> {
+pub(crate) fn group(read: Read<'_>, length: u64) -> io::Result<Group> {
     let label = label(&read(0, LABELS * SECTOR)?)?;
     let mut known: Option<Vec<u8>> = None;
     for area in label.areas {

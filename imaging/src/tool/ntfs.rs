@@ -13,7 +13,7 @@ const END: u64 = 0xFFFF_FFFF;
 const FIXED: usize = 512;
 
 /// Its own bitmap, counted.
-pub fn claim(read: Read<'_>) -> io::Result<Claim> {
+pub(crate) fn claim(read: Read<'_>) -> io::Result<Claim> {
     let boot = read(0, 512)?;
     let field = |at, length| little(&boot, at, length);
     let sector = field(11, 2);

@@ -8,7 +8,7 @@ use super::claims::{self, Claim, Read};
 use super::{btrfs, ntfs};
 
 /// What a file system of this kind says of itself.
-pub fn claim(file_system: FileSystem, read: Read<'_>) -> io::Result<Claim> {
+pub(crate) fn claim(file_system: FileSystem, read: Read<'_>) -> io::Result<Claim> {
     match file_system {
         FileSystem::Ntfs => ntfs::claim(read),
         FileSystem::Fat => claims::fat(read),

@@ -5,18 +5,18 @@
 
 use ghost_contract::image::FileSystem;
 
-pub mod cannot;
-pub mod checksums;
+pub(crate) mod cannot;
+pub(crate) mod checksums;
 
 /// The length of an image's head, bytes.
-pub const HEAD: usize = 110;
+pub(crate) const HEAD: usize = 110;
 
 const MAGIC: &[u8] = b"partclone-image\0";
 const FORMAT: &[u8] = b"0002";
 
 /// For all of its programs: no log, and it is looked every second whether they are through, not every other one: so long they
 /// may stay when all is done.
-pub const BRIEF: [&str; 4] = ["-L", "/dev/null", "-f", "1"];
+pub(crate) const BRIEF: [&str; 4] = ["-L", "/dev/null", "-f", "1"];
 
 /// Where its fields are that tell of checksums: which kind, how long one is, how many blocks it is of, whether each begins
 /// anew, and the head's own.
@@ -150,7 +150,7 @@ fn crc32(hash: crc32fast::Hasher) -> u32 {
 }
 
 /// The file system that blkid calls so, if partclone has a program for it.
-pub fn file_system(blkid: &str) -> Option<FileSystem> {
+pub(crate) fn file_system(blkid: &str) -> Option<FileSystem> {
     match blkid {
         "ntfs" => Some(FileSystem::Ntfs),
         "vfat" => Some(FileSystem::Fat),
@@ -163,7 +163,7 @@ pub fn file_system(blkid: &str) -> Option<FileSystem> {
 }
 
 /// The program that saves it.
-pub const fn program(file_system: FileSystem) -> &'static str {
+pub(crate) const fn program(file_system: FileSystem) -> &'static str {
     match file_system {
         FileSystem::Ntfs => "partclone.ntfs",
         FileSystem::Fat => "partclone.vfat",
@@ -175,7 +175,7 @@ pub const fn program(file_system: FileSystem) -> &'static str {
 }
 
 /// The word for it in names of files.
-pub const fn word(file_system: FileSystem) -> &'static str {
+pub(crate) const fn word(file_system: FileSystem) -> &'static str {
     match file_system {
         FileSystem::Ntfs => "ntfs",
         FileSystem::Fat => "fat",
@@ -187,16 +187,16 @@ pub const fn word(file_system: FileSystem) -> &'static str {
 }
 
 /// partclone reads what it cannot read in units of so many bytes (`PART_SECTOR_SIZE`).
-pub const UNREADABLE: u64 = 512;
+pub(crate) const UNREADABLE: u64 = 512;
 
 /// Whether partclone says, of all it said, that it has met a place that cannot be read.
-pub fn met_bad_sectors(said: &str) -> bool {
+pub(crate) fn met_bad_sectors(said: &str) -> bool {
     said.contains("bad sectors")
 }
 
 /// The place that this line of what it says with `-R` is about, in bytes from the file system's start:
 /// `WARNING: Can't read sector at 20971520, lost data.`
-pub fn unreadable(line: &str) -> Option<u64> {
+pub(crate) fn unreadable(line: &str) -> Option<u64> {
     let (_, behind) = line.split_once("Can't read sector at ")?;
     behind.split_once(',')?.0.parse().ok()
 }

@@ -2,12 +2,12 @@
 
 /// The least that an NTFS can be shrunk to, bytes, from what `ntfsresize --info` says. It says nothing of it when
 /// there is nothing that could be cut off.
-pub fn ntfs_minimum(said: &str) -> Option<u64> {
+pub(crate) fn ntfs_minimum(said: &str) -> Option<u64> {
     number_after(said, "You might resize at ").or_else(|| number_after(said, "Current volume size: "))
 }
 
 /// The least that an ext can be shrunk to, in its blocks, from what `resize2fs -P` says.
-pub fn ext_minimum(said: &str) -> Option<u64> {
+pub(crate) fn ext_minimum(said: &str) -> Option<u64> {
     number_after(said, "Estimated minimum size of the filesystem: ")
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// Why its output is not a table.
 #[derive(Debug, thiserror::Error)]
-pub enum SfdiskError {
+pub(crate) enum SfdiskError {
     /// Not what it has always written.
     #[error("sfdisk's description of the partition table cannot be read")]
     Syntax(#[source] serde_json::Error),
@@ -52,7 +52,7 @@ struct Entry {
 const EXTENDED: [&str; 3] = ["5", "f", "85"];
 
 /// Reads its output for the disk of this name.
-pub fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
+pub(crate) fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
     // A GPT's name may be no text, such as half of a surrogate pair: sfdisk writes what UTF-8 forbids then.
     let json = String::from_utf8_lossy(json);
     let Output { partitiontable: described } = serde_json::from_str(&json).map_err(SfdiskError::Syntax)?;
@@ -74,12 +74,12 @@ pub fn parse(json: &[u8], disk: &str) -> Result<Table, SfdiskError> {
     Ok(Table { kind, id: described.id, partitions })
 }
 
-pub const fn none() -> Table {
+pub(crate) const fn none() -> Table {
     Table { kind: TableKind::None, id: None, partitions: Vec::new() }
 }
 
 /// Whether it holds other partitions.
-pub fn is_extended(table: TableKind, partition: &Partition) -> bool {
+pub(crate) fn is_extended(table: TableKind, partition: &Partition) -> bool {
     table == TableKind::Dos
         && EXTENDED.contains(&partition.kind.to_ascii_lowercase().trim_start_matches("0x"))
 }

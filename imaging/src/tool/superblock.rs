@@ -4,7 +4,7 @@
 use ghost_contract::image::FileSystem;
 
 /// As many bytes of the file system's beginning as [`state`] looks at.
-pub const NEEDED: usize = (64 << 10) + 4096;
+pub(crate) const NEEDED: usize = (64 << 10) + 4096;
 
 const EXT: usize = 1024;
 const EXT_LOG_BLOCK: usize = EXT + 0x18;
@@ -20,7 +20,7 @@ const EXFAT_FLAGS: usize = 106;
 const EXFAT_DIRTY: u8 = 2;
 
 /// In words what it is besides closed; none if it is closed, or cannot be told from here.
-pub fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String> {
+pub(crate) fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String> {
     match file_system {
         FileSystem::Ext => {
             let features = beginning.get(EXT_INCOMPATIBLE..EXT_INCOMPATIBLE + 4)?;
@@ -43,7 +43,7 @@ pub fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String> {
 }
 
 /// The size of an ext's blocks, bytes; none if this cannot be the beginning of one.
-pub fn ext_block(beginning: &[u8]) -> Option<u64> {
+pub(crate) fn ext_block(beginning: &[u8]) -> Option<u64> {
     let log = beginning.get(EXT_LOG_BLOCK..EXT_LOG_BLOCK + 4)?;
     // mke2fs(8): 1 KiB to 64 KiB.
     let log = Some(u32::from_le_bytes(log.try_into().ok()?)).filter(|log| *log <= 6)?;
@@ -51,7 +51,7 @@ pub fn ext_block(beginning: &[u8]) -> Option<u64> {
 }
 
 /// The size of the sectors that an NTFS counts, bytes.
-pub fn ntfs_sector(beginning: &[u8]) -> usize {
+pub(crate) fn ntfs_sector(beginning: &[u8]) -> usize {
     let said = beginning.get(NTFS_SECTOR..NTFS_SECTOR + 2).and_then(|field| field.try_into().ok());
     said.map(u16::from_le_bytes).filter(|sector| matches!(sector, 1024 | 2048 | 4096)).unwrap_or(512).into()
 }

@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 /// The unit of the log, bytes.
-pub const BLOCK: u64 = 512;
+pub(crate) const BLOCK: u64 = 512;
 /// As many bytes of the superblock are needed.
-pub const SUPERBLOCK: usize = 512;
+pub(crate) const SUPERBLOCK: usize = 512;
 
 const MAGIC: &[u8] = b"XFSB";
 /// At the beginning of a record. No other block begins so: the log puts its cycle there.
@@ -21,7 +21,7 @@ const UNMOUNT: u64 = 0x20;
 const FLAGS: usize = 9;
 
 /// The log's place in the file system, bytes; none if it is on another device, or this is no XFS.
-pub fn log(superblock: &[u8]) -> Option<Range<u64>> {
+pub(crate) fn log(superblock: &[u8]) -> Option<Range<u64>> {
     let field = |at, length| number(superblock, at, length);
     if !superblock.starts_with(MAGIC) {
         return None;
@@ -37,7 +37,7 @@ pub fn log(superblock: &[u8]) -> Option<Range<u64>> {
 
 /// How an XFS is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// The length of a block, bytes.
     pub block: u64,
     /// How many blocks a group has.
@@ -45,14 +45,14 @@ pub struct Shape {
 }
 
 /// How it is divided, by its superblock.
-pub fn shape(superblock: &[u8]) -> Option<Shape> {
+pub(crate) fn shape(superblock: &[u8]) -> Option<Shape> {
     let shape = Shape { block: number(superblock, 4, 4)?, group: number(superblock, 84, 4)? };
     (superblock.starts_with(MAGIC) && shape.block > 0).then_some(shape)
 }
 
 /// The record that was written last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Last {
+pub(crate) struct Last {
     /// Its place in the order of all: cycle and block.
     lsn: u64,
     /// The block of its header.
@@ -65,7 +65,7 @@ pub struct Last {
 
 impl Last {
     /// The last record after these blocks too, which begin with block `from` of the log.
-    pub fn with(last: Option<Self>, blocks: &[u8], from: u64) -> Option<Self> {
+    pub(crate) fn with(last: Option<Self>, blocks: &[u8], from: u64) -> Option<Self> {
         let size = usize::try_from(BLOCK).unwrap_or(SUPERBLOCK);
         let found =
             (from..).zip(blocks.chunks_exact(size)).filter_map(|(block, bytes)| Self::parse(block, bytes));
@@ -82,12 +82,12 @@ impl Last {
     }
 
     /// The block with its first operation, of a log with so many.
-    pub fn first_operation(&self, blocks: u64) -> u64 {
+    pub(crate) fn first_operation(&self, blocks: u64) -> u64 {
         (self.block + self.header).checked_rem(blocks).unwrap_or(0)
     }
 
     /// Whether it is the unmount's, by the block with its first operation.
-    pub fn is_unmount(&self, operation: &[u8]) -> bool {
+    pub(crate) fn is_unmount(&self, operation: &[u8]) -> bool {
         self.operations == 1 && number(operation, FLAGS, 1).is_some_and(|flags| flags & UNMOUNT != 0)
     }
 }

@@ -3,7 +3,7 @@
 use crate::plan::shrink::{NoneShrinks, Shrink};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Places in the table would mean others.
     #[error(
         "{path} has sectors of {has} bytes, the image those of {wants}: its partition table cannot be used there"
@@ -57,7 +57,7 @@ pub enum Refusal {
 
 /// What can be done about a disk that is too small.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Way {
+pub(crate) enum Way {
     #[error(
         "ghostctl restore --shrink (smaller_disk: shrink) would try to shrink partition {} from {} to {} bytes, of which \
          {} are used{}; else take a larger disk",

@@ -6,7 +6,7 @@ use crate::plan::moves::Immovable;
 
 /// Why a partition cannot be shrunk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unshrinkable {
+pub(crate) enum Unshrinkable {
     #[error("there is no partition")]
     NoPartition,
     /// A chain of tables would have to be changed.
@@ -62,7 +62,7 @@ pub enum Unshrinkable {
 /// that is another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-pub struct NoneShrinks(pub Vec<Unshrinkable>);
+pub(crate) struct NoneShrinks(pub Vec<Unshrinkable>);
 
 /// A file system that cannot be made as small as is needed, once it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +70,7 @@ pub struct NoneShrinks(pub Vec<Unshrinkable>);
     "the file system of partition {partition} can be shrunk to {minimum} bytes and should have {needs} so that some of it \
      stays free, and {length} are left for it on this disk: take a larger one"
 )]
-pub struct TooFull {
+pub(crate) struct TooFull {
     pub partition: u32,
     /// The least that the file system's tool says.
     pub minimum: u64,
@@ -81,7 +81,7 @@ pub struct TooFull {
 
 impl TooFull {
     /// Why another one was shrunk, in words.
-    pub fn note(&self) -> String {
+    pub(crate) fn note(&self) -> String {
         format!(
             "partition {} was not shrunk: its file system should have {} bytes, and {} would have been left for it",
             self.partition, self.needs, self.length
@@ -94,7 +94,7 @@ impl TooFull {
 #[error(
     "the image store has {free} bytes free, and {needs} are needed to shrink a file system that uses {used}"
 )]
-pub struct NoRoom {
+pub(crate) struct NoRoom {
     pub free: u64,
     pub needs: u64,
     /// What the file system uses.

@@ -2,7 +2,7 @@
 
 /// Why a table's bytes cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TableError {
+pub(crate) enum TableError {
     /// There is not all of it.
     #[error("the image does not have the whole partition table in one place")]
     Partial,

@@ -6,7 +6,7 @@
 
 /// A value, or a section with its entries in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     Number(u64),
     Text(String),
     List(Vec<Value>),
@@ -15,48 +15,48 @@ pub enum Value {
 
 /// What has a name each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Section(pub Vec<(String, Value)>);
+pub(crate) struct Section(pub Vec<(String, Value)>);
 
 /// Sections and lists are not nested deeper than this: LVM itself writes four levels.
 const DEEPEST: usize = 8;
 
 impl Section {
     /// Reads all of a text; none if it is not in this format.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut rest = Rest(text);
         let section = rest.entries(0)?;
         rest.token().is_none().then_some(section)
     }
 
     /// The only entry with this name: of two it is not known which one counts.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         let mut found = self.0.iter().filter(|(known, _)| known == name);
         let first = found.next();
         first.filter(|_| found.next().is_none()).map(|(_, value)| value)
     }
 
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
             Value::Number(number) => Some(*number),
             _ => None,
         }
     }
 
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn list(&self, name: &str) -> Option<&[Value]> {
+    pub(crate) fn list(&self, name: &str) -> Option<&[Value]> {
         match self.get(name)? {
             Value::List(list) => Some(list),
             _ => None,
         }
     }
 
-    pub fn section(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn section(&self, name: &str) -> Option<&Self> {
         match self.get(name)? {
             Value::Section(section) => Some(section),
             _ => None,
@@ -64,7 +64,7 @@ impl Section {
     }
 
     /// Its sections with their names, in order.
-    pub fn sections(&self) -> impl Iterator<Item = (&str, &Self)> {
+    pub(crate) fn sections(&self) -> impl Iterator<Item = (&str, &Self)> {
         self.0.iter().filter_map(|(name, value)| match value {
             Value::Section(section) => Some((name.as_str(), section)),
             _ => None,

@@ -86,7 +86,11 @@ const TABLE: [Cannot; 7] = [
 ];
 
 /// Why this version of partclone, or any if none is given, cannot save a file system with these features, if so.
-pub fn cannot(file_system: FileSystem, features: &[Feature], version: Option<&str>) -> Option<&'static str> {
+pub(crate) fn cannot(
+    file_system: FileSystem,
+    features: &[Feature],
+    version: Option<&str>,
+) -> Option<&'static str> {
     let applies = |entry: &&Cannot| {
         let is_mended = match (entry.until, version) {
             (Some(_), None) => true,
@@ -118,7 +122,7 @@ const OTHERS: [(&str, &str); 9] = [
 ];
 
 /// Why a file system that blkid calls so is never saved by used blocks, if it is known.
-pub fn never(blkid: &str) -> Option<&'static str> {
+pub(crate) fn never(blkid: &str) -> Option<&'static str> {
     OTHERS.iter().find(|(name, _)| *name == blkid).map(|(_, because)| *because)
 }
 

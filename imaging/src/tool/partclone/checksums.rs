@@ -21,7 +21,7 @@ const GROUP: u64 = 1 << 20;
 
 /// Why bytes do not pass.
 #[derive(Debug, thiserror::Error)]
-pub enum PassError {
+pub(crate) enum PassError {
     #[error("partclone's image ends too early, at least {0} bytes are missing")]
     Missing(u64),
     /// Something follows the last used block.
@@ -122,7 +122,7 @@ impl Body {
 
 /// Puts checksums into an image without them.
 #[derive(Debug)]
-pub struct Adding {
+pub(crate) struct Adding {
     body: Body,
     /// What the used blocks span at least, bytes.
     used: u64,
@@ -130,7 +130,7 @@ pub struct Adding {
 
 impl Adding {
     /// For the image with this head; the head of what comes out.
-    pub fn new(bytes: &[u8; HEAD]) -> Result<(Self, [u8; HEAD]), HeadError> {
+    pub(crate) fn new(bytes: &[u8; HEAD]) -> Result<(Self, [u8; HEAD]), HeadError> {
         let head = Head::parse(bytes)?;
         if head.checksums != Checksums::None {
             return Err(HeadError::Checksums);
@@ -141,7 +141,7 @@ impl Adding {
     }
 
     /// Passes bytes on; how many have come out.
-    pub fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<u64, PassError> {
+    pub(crate) fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<u64, PassError> {
         let mut given = bytes.len();
         while let Some(next) = self.body.next(&mut bytes)? {
             let (Next::Map(part) | Next::Blocks(part, _)) = next;
@@ -155,7 +155,7 @@ impl Adding {
     }
 
     /// Whether all has passed, by the map and by the head; how many bytes of used blocks that were.
-    pub fn end(&self) -> Result<u64, PassError> {
+    pub(crate) fn end(&self) -> Result<u64, PassError> {
         self.body.end(0)?;
         match self.used.saturating_sub(self.body.passed) {
             0 => Ok(self.body.passed),
@@ -166,7 +166,7 @@ impl Adding {
 
 /// Takes the checksums out of an image, if it has any, and compares them.
 #[derive(Debug)]
-pub struct Removing {
+pub(crate) struct Removing {
     body: Body,
     checksums: Checksums,
     /// The checksum that comes next.
@@ -177,7 +177,7 @@ pub struct Removing {
 
 impl Removing {
     /// For the image with this head; the head of what comes out.
-    pub fn new(bytes: &[u8; HEAD]) -> Result<(Self, [u8; HEAD]), HeadError> {
+    pub(crate) fn new(bytes: &[u8; HEAD]) -> Result<(Self, [u8; HEAD]), HeadError> {
         let head = Head::parse(bytes)?;
         let checksums = head.checksums;
         let blocks = if let Checksums::Crc32 { blocks } = checksums { blocks } else { u32::MAX };
@@ -187,7 +187,7 @@ impl Removing {
     }
 
     /// Passes bytes on.
-    pub fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<(), PassError> {
+    pub(crate) fn pass(&mut self, mut bytes: &[u8], to: &mut impl Write) -> Result<(), PassError> {
         loop {
             let (found, later) = bytes.split_at(self.to_compare.min(bytes.len()));
             let expected = self.expected.iter().skip(CRC32_LENGTH - self.to_compare);
@@ -206,7 +206,7 @@ impl Removing {
         }
     }
 
-    pub fn end(&self) -> Result<(), PassError> {
+    pub(crate) fn end(&self) -> Result<(), PassError> {
         self.body.end(self.to_compare)
     }
 }
