@@ -211,6 +211,11 @@ impl Job {
         self.ending.as_ref()
     }
 
+    /// Whether DHCP may offer the client the boot file.
+    pub(crate) const fn swap_is_left(&self) -> bool {
+        self.swapping.is_left()
+    }
+
     /// What went wrong and was not put right.
     pub fn troubles(&self) -> Vec<Failure> {
         self.troubles.iter().map(|trouble| trouble.failure.clone()).collect()

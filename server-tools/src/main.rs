@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use ghostctl::cli::Cli;
 use ghostctl::exit::Exit;
-use ghostctl::sys::memory;
+use ghostctl::sys::{memory, signals};
 use ghostctl::{completion, verbs};
 
 fn main() -> ExitCode {
     memory::share_arena();
+    signals::settle();
     if let Some(exit) = completion::answer() {
         return exit.into();
     }

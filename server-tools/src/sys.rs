@@ -23,7 +23,7 @@ pub(crate) mod regular;
 pub(crate) mod resolve;
 pub(crate) mod rpc;
 pub(crate) mod service;
-pub(crate) mod signals;
+pub mod signals;
 pub(crate) mod terminal;
 pub(crate) mod tftp;
 pub(crate) mod watch;

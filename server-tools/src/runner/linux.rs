@@ -25,7 +25,7 @@ use crate::site::Site;
 use crate::state::cancel;
 use crate::state::journal::Line;
 use crate::sys::clock;
-use crate::sys::signals::Stops;
+use crate::sys::signals::{self, Asked, Stops};
 use crate::tree::Tree;
 
 /// How often report files are read even if the kernel reports no change: another machine may serve
@@ -40,6 +40,8 @@ pub(crate) struct Client {
     pub work: Work,
     /// The step that is done on a thread.
     elsewhere: Option<Step>,
+    /// Whether its job has a swap to revert.
+    is_swapped: bool,
 }
 
 pub(crate) struct Linux<'a> {
@@ -103,7 +105,7 @@ impl<'a> Linux<'a> {
         self.wires.add(&work.begun.identity, settings, network)?;
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
         self.output.begin(host, *mode, self.catalog.expected(host, *mode, generation));
-        self.clients.push(Client { work, elsewhere: None });
+        self.clients.push(Client { work, elsewhere: None, is_swapped: false });
         Ok(())
     }
 
@@ -194,8 +196,29 @@ impl<'a> Linux<'a> {
     }
 
     fn stops(&mut self) -> Vec<(usize, Event)> {
-        let Some(name) = self.stops.take() else { return self.cancels() };
-        (0..self.clients.len()).map(|index| (index, Event::StopAsked(name.to_owned()))).collect()
+        let mut events = self.cancels();
+        for asked in self.stops.take() {
+            match asked {
+                Asked::Stop(name) => {
+                    let all = 0..self.clients.len();
+                    events.extend(all.map(|index| (index, Event::StopAsked(name.to_owned()))));
+                }
+                Asked::Pause => self.pause(),
+            }
+        }
+        events
+    }
+
+    /// A program that stands still reverts nothing, so it does not while there is something to revert.
+    fn pause(&mut self) {
+        let swapped: Vec<&Client> = self.clients.iter().filter(|client| client.is_swapped).collect();
+        if swapped.is_empty() {
+            return signals::pause();
+        }
+        for client in swapped {
+            let text = "Ctrl-Z (SIGTSTP): not while DHCP offers the boot file, so the job goes on".to_owned();
+            self.output.note(&client.work.begun.identity.host, &Note::Warning { text });
+        }
     }
 
     /// The jobs that another ghostctl asks to stop.
@@ -208,10 +231,10 @@ impl<'a> Linux<'a> {
 
     /// Sleeps until a descriptor has something to say.
     fn sleep(&self, timeout: Duration) {
-        let stops = self.stops.descriptors();
-        let mut polled: Vec<PollFd<'_>> = stops
+        let mut polled: Vec<PollFd<'_>> = [self.stops.as_fd(), self.reports.as_fd()]
+            .into_iter()
             .chain(self.wires.descriptors())
-            .chain([self.reports.as_fd(), self.lengthy.as_fd(), self.edits.as_fd(), self.restarts.as_fd()])
+            .chain([self.lengthy.as_fd(), self.edits.as_fd(), self.restarts.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();
         let timeout = timeout.try_into().ok();
@@ -226,6 +249,9 @@ impl Machine for Linux<'_> {
     }
 
     fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event> {
+        if let Some(client) = self.clients.get_mut(index) {
+            client.is_swapped = job.swap_is_left();
+        }
         match action {
             Action::Do(step) => return self.step(index, job, step),
             Action::Wake => {

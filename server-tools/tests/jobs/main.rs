@@ -40,4 +40,6 @@ mod rights;
 #[cfg(test)]
 mod saved_disk;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod verbs;

@@ -1,0 +1,164 @@
+//! Given what the kernel, a shell or a service may do to a program that runs, does a swap stay?
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Child;
+
+use nix::pty::openpty;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+
+use super::boot_server::{BootServer, said, wait_until};
+use super::client::{Behaviour, Client};
+use super::faults::Gate;
+
+#[test]
+fn whatever_signal_would_end_it_a_job_reverts_first() {
+    let signals = [
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::XCPU,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::POWER,
+        Signal::IO,
+        Signal::STKFLT,
+    ];
+    std::thread::scope(|scope| {
+        for signal in signals {
+            scope.spawn(move || {
+                let server = BootServer::with_hosts(2);
+                let before = server.configured();
+                let running = server.start(&["test", "pc2"]);
+                wait_until("it is swapped", || server.restarts() > 0);
+                kill_process(Pid::from_child(&running), signal).unwrap();
+                let output = running.wait_with_output().unwrap();
+                assert_eq!(output.status.code(), Some(1), "{signal:?}: {} {}", output.status, said(&output));
+                assert!(said(&output).contains("cancelled by SIG"), "{signal:?}: {}", said(&output));
+                assert_eq!(server.configured(), before, "{signal:?}");
+                assert!(server.serves(&before) && server.journal().is_empty(), "{signal:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
+    let server = BootServer::with_hosts(2);
+    server.set("REVERT_DEADLINE", "2");
+    let before = server.configured();
+    let limited = Gate::default();
+    let _client = Client::working_until(&server, 2, limited.is_open(), || true);
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    prlimit(Some(Pid::from_child(&running)), Resource::Fsize, Rlimit { current: Some(100), maximum })
+        .unwrap();
+    limited.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), None, "{}", said(&output));
+    assert_ne!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("File too large"), "{}", said(&output));
+    assert!(said(&output).contains("ghostctl dhcp revert pc2"), "{}", said(&output));
+    let recovered = server.run(&["recover"]);
+    assert!(server.serves(&before), "{}", said(&recovered));
+    assert_eq!(server.configured(), before);
+}
+
+/// Starts a test of pc2 in the background of a terminal of its own, as `ghostctl test pc2 &` does.
+fn in_the_background(server: &BootServer, set_up: &str) -> Child {
+    let terminal = openpty(None, None).unwrap();
+    let (own, job) = (server.path(""), server.command(["test", "pc2"]));
+    let script = format!(
+        "{set_up}; set -m; \"$@\" & echo $! > {0}/pid; wait $!; echo $? > {0}/ended.new; mv {0}/ended.new {0}/ended",
+        own.display()
+    );
+    let mut shell = std::process::Command::new("setsid");
+    shell.args(["--ctty", "--wait", "bash", "-c", &script, "bash"]);
+    shell.arg(job.get_program()).args(job.get_args());
+    shell.stdout(terminal.slave.try_clone().unwrap()).stderr(terminal.slave.try_clone().unwrap());
+    let started = shell.stdin(terminal.slave).spawn().unwrap();
+    drop(shell);
+    // Somebody looks at it until it is closed.
+    std::thread::spawn(move || io::copy(&mut File::from(terminal.master), &mut io::sink()));
+    started
+}
+
+#[test]
+fn a_terminal_that_stops_those_in_the_background_does_not_stop_a_job() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    let mut shell = in_the_background(&server, "stty tostop");
+    wait_until("the job has ended", || server.path("ended").exists());
+    assert!(shell.wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(server.path("ended")).unwrap(), "0\n");
+    assert_eq!(server.configured(), before);
+    assert!(server.serves(&before) && server.journal().is_empty());
+}
+
+#[test]
+fn ctrl_z_waits_until_nothing_is_swapped() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let (pressed, done) = (Gate::default(), Gate::default());
+    let _client = Client::working_until(&server, 2, pressed.is_open(), done.is_open());
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    kill_process(Pid::from_child(&running), Signal::TSTP).unwrap();
+    pressed.open();
+    wait_until("it is reverted all the same", || server.serves(&before));
+    let journal = server.journal().remove(0);
+    let is_at_work = || std::fs::read_to_string(&journal).unwrap().contains("\"phase\":\"imaging\"");
+    wait_until("the client works", is_at_work);
+    kill_process(Pid::from_child(&running), Signal::TSTP).unwrap();
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", running.id())).unwrap();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    };
+    wait_until("it stands still as any program does", || state() == Some('T'));
+    kill_process(Pid::from_child(&running), Signal::CONT).unwrap();
+    done.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let told = "pc2: warning: Ctrl-Z (SIGTSTP): not while DHCP offers the boot file";
+    assert_eq!(said(&output).matches(told).count(), 1, "{}", said(&output));
+    assert_eq!(server.configured(), before);
+}
+
+/// Starts a test of pc2 with signals that are ignored or blocked by whoever starts it.
+fn started_by(server: &BootServer, words: [&str; 2]) -> Child {
+    let job = server.command(["test", "pc2"]);
+    let mut command = std::process::Command::new("env");
+    command.args(words).arg(job.get_program()).args(job.get_args());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn what_nohup_lets_a_job_ignore_is_ignored() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let hung_up = Gate::default();
+    let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(hung_up.is_open()));
+    let running = started_by(&server, ["--ignore-signal=HUP", "--default-signal=TERM"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    kill_process(Pid::from_child(&running), Signal::HUP).unwrap();
+    hung_up.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(server.configured(), before);
+}
+
+#[test]
+fn a_signal_that_was_blocked_when_it_began_stops_a_job_all_the_same() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let running = started_by(&server, ["--block-signal=TERM", "--block-signal=HUP"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("cancelled by SIGTERM"), "{}", said(&output));
+    assert_eq!(server.configured(), before);
+}
