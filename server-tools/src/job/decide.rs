@@ -9,7 +9,7 @@ use std::time::Duration;
 use ghost_contract::MacAddress;
 use ghost_contract::image::Progress;
 use ghost_contract::order::AtEnd;
-use ghost_contract::report::{self, Entry};
+use ghost_contract::report::{self, Entry, Outcome};
 
 use super::{Action, AlreadyOn, Ending, Event, Failure, Job, Note, Phase, Step, Swapping, Trouble};
 
@@ -255,10 +255,19 @@ impl Job {
     /// What the client's last words make the job's ending.
     fn client_ending(&self) -> Ending {
         match (&self.seen.said.outcome, &self.seen.said.refused) {
+            (Some(Outcome::Succeeded), None) if !self.seen.said.claimed => {
+                let host = &self.plan.identity.host;
+                let reason =
+                    format!("{host} says that it succeeded, but it never claimed the order of this job");
+                Ending::Done { outcome: Outcome::Failed { reason } }
+            }
+            (Some(Outcome::Succeeded), Some(reason)) if !self.seen.said.claimed => {
+                Ending::Refused { reason: reason.clone() }
+            }
             (Some(outcome), _) => Ending::Done { outcome: outcome.clone() },
             (None, Some(reason)) => Ending::Refused { reason: reason.clone() },
             (None, None) => Ending::Done {
-                outcome: report::Outcome::Failed {
+                outcome: Outcome::Failed {
                     reason: format!(
                         "{} powered off without reporting how the job ended",
                         self.plan.identity.host

@@ -214,6 +214,28 @@ fn a_refused_order_is_the_ending() {
 }
 
 #[test]
+fn a_client_that_never_claimed_this_order_has_not_done_this_job() {
+    let another =
+        says(Reported::OrderClaimed { job: "20200101-000000-0000".parse().unwrap(), mode: Mode::Restore });
+    for (what, claimed) in [("it claims nothing", None), ("it claims another order", Some(another))] {
+        let mut fake = good(Mode::Backup);
+        fake.life.remove(1);
+        fake.life.extend(claimed.map(|claimed| (after(61), claimed)));
+        fake.life.make_contiguous().sort_by_key(|(at, _)| *at);
+        let (job, fake) = run(fake, plan(Mode::Backup));
+        let Some(Ending::Done { outcome: Outcome::Failed { reason } }) = job.ending() else {
+            panic!("{what}: {:?}", job.ending())
+        };
+        assert!(reason.contains("never claimed the order of this job"), "{what}: {reason}");
+        assert!(!fake.steps().contains(&Step::FinishGeneration), "{what}: {:?}", fake.steps());
+    }
+    let mut fake = good(Mode::Backup);
+    fake.life[1] = (after(61), says(Reported::OrderRefused { reason: "expired".to_owned() }));
+    let (job, _) = run(fake, plan(Mode::Backup));
+    assert_eq!(job.ending(), Some(&Ending::Refused { reason: "expired".to_owned() }));
+}
+
+#[test]
 fn a_client_that_falls_silent_at_work_is_lost() {
     let mut fake = good(Mode::Backup);
     fake.life.truncate(2);
