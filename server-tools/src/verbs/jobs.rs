@@ -4,6 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
@@ -229,7 +230,8 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyh
         imager: imager.clone(),
         authorized_keys: authorized_keys(settings)?,
     };
-    let limits = &plan.limits;
+    let limits = [plan.limits.up, plan.limits.claim, plan.limits.imaging, plan.limits.off];
+    let longest = limits.into_iter().fold(Duration::ZERO, Duration::saturating_add);
     let begun = Begun {
         version: VERSION,
         identity: plan.identity.clone(),
@@ -238,7 +240,7 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyh
         nonce,
         generation: generation.clone(),
         imager: imager.clone(),
-        deadline: Some(now.plus(limits.up + limits.claim + limits.imaging + limits.off)),
+        deadline: Some(now.plus(longest)),
         at_end: Some(plan.at_end),
     };
     Ok(Work { order: Some(order(plan, settings, particulars, now)), host_table, ..Work::new(begun) })

@@ -22,6 +22,19 @@ fn a_test_that_succeeds() {
 }
 
 #[test]
+fn limits_beyond_all_time_are_as_good_as_none() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    for key in ["UP_DEADLINE", "JOB_DEADLINE", "OFF_DEADLINE", "REVERT_DEADLINE"] {
+        server.set(key, &u64::MAX.to_string());
+    }
+    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    let output = server.run(&["test", "pc2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    is_untouched(&server, &before);
+}
+
+#[test]
 fn a_client_that_never_comes_up() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();
