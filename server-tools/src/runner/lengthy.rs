@@ -26,15 +26,11 @@ type Tasks<T> = Receiver<Of<Task<T>>>;
 /// The threads, and how what they have done gets back to the loop.
 #[derive(Debug)]
 pub(crate) struct Lengthy<T> {
-    /// Where the threads take tasks from. `None` before the first task.
+    /// Where the threads take tasks from. `None` after the last task.
     tasks: Option<Sender<Of<Task<T>>>>,
-    finished: Sender<Of<Ended<T>>>,
     results: Receiver<Of<Ended<T>>>,
     /// Becomes readable when there is a result.
     bell: UnixStream,
-    rope: Arc<UnixStream>,
-    /// How many threads there are.
-    count: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -49,43 +45,26 @@ impl<T: Send + 'static> Lengthy<T> {
         Self::with(1)
     }
 
+    /// Starts all threads now: where there are none to be had, nothing was touched yet.
     fn with(count: usize) -> io::Result<Self> {
         let (bell, rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         rope.set_nonblocking(true)?;
         let (finished, results) = channel();
-        Ok(Self { tasks: None, finished, results, bell, rope: Arc::new(rope), count, threads: Vec::new() })
+        let (tasks, taken) = channel();
+        let (taken, rope) = (Arc::new(Mutex::new(taken)), Arc::new(rope));
+        let start = |_| start(Arc::clone(&taken), finished.clone(), Arc::clone(&rope));
+        // Those that are there end if one cannot be had.
+        let threads = (0..count).map(start).collect::<io::Result<_>>()?;
+        Ok(Self { tasks: Some(tasks), results, bell, threads })
     }
 
     /// Has a task done for the job at this place in the list.
     pub(crate) fn begin(&mut self, index: usize, task: Task<T>) {
-        if self.tasks.is_none() {
-            let (tasks, taken) = channel();
-            let taken = Arc::new(Mutex::new(taken));
-            self.threads = (0..self.count).map(|_| self.start(Arc::clone(&taken))).collect();
-            self.tasks = Some(tasks);
-        }
         if let Some(tasks) = &self.tasks {
             // The threads end when the sender is dropped, and not before.
             let _taken = tasks.send((index, task));
         }
-    }
-
-    fn start(&self, tasks: Arc<Mutex<Tasks<T>>>) -> JoinHandle<()> {
-        let (finished, rope) = (self.finished.clone(), Arc::clone(&self.rope));
-        thread::spawn(move || {
-            loop {
-                let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok((index, task)) = next else { return };
-                // The job waits for a result, so it must get one even after a panic.
-                let done = panic::catch_unwind(AssertUnwindSafe(task)).map_err(|_told_by_the_hook| Panicked);
-                if finished.send((index, done)).is_err() {
-                    return;
-                }
-                // If it is full, the bell rings already.
-                let _rings = (&*rope).write(&[1]);
-            }
-        })
     }
 
     /// Waits until all that was begun is done. Nothing can be begun any more.
@@ -109,10 +88,38 @@ impl<T: Send + 'static> Lengthy<T> {
     }
 }
 
+/// A thread that does one task after the other until no more can come.
+fn start<T: Send + 'static>(
+    tasks: Arc<Mutex<Tasks<T>>>,
+    finished: Sender<Of<Ended<T>>>,
+    rope: Arc<UnixStream>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().spawn(move || {
+        loop {
+            let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((index, task)) = next else { return };
+            // The job waits for a result, so it must get one even after a panic.
+            let done = panic::catch_unwind(AssertUnwindSafe(task)).map_err(|_told_by_the_hook| Panicked);
+            if finished.send((index, done)).is_err() {
+                return;
+            }
+            // If it is full, the bell rings already.
+            let _rings = (&*rope).write(&[1]);
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Barrier;
+
+    #[test]
+    fn the_threads_are_there_before_the_first_task() {
+        let mut lengthy: Lengthy<u8> = Lengthy::with(3).unwrap();
+        assert_eq!(lengthy.threads.len(), 3);
+        lengthy.join();
+    }
 
     #[test]
     fn the_bell_rings_when_something_is_done_and_not_before() {

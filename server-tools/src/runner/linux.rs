@@ -31,6 +31,7 @@ use crate::tree::Tree;
 /// How often report files are read even if the kernel reports no change: another machine may serve
 /// the tree over NFS.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+const CANNOT_WORK: &str = "cannot start the threads that jobs need";
 const CANNOT_WATCH: &str = "cannot watch for signals and reports";
 
 /// One client as the machine sees it.
@@ -88,9 +89,9 @@ impl<'a> Linux<'a> {
             stops: Stops::watch().context(CANNOT_WATCH)?,
             reports,
             looked: Duration::ZERO,
-            lengthy: Lengthy::new().context(CANNOT_WATCH)?,
-            edits: offering().context(CANNOT_WATCH)?,
-            restarts: offering().context(CANNOT_WATCH)?,
+            lengthy: Lengthy::new().context(CANNOT_WORK)?,
+            edits: offering().context(CANNOT_WORK)?,
+            restarts: offering().context(CANNOT_WORK)?,
         })
     }
 
