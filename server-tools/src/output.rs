@@ -73,14 +73,19 @@ impl Output {
         self.beside.iter().for_each(|beside| beside.take_over_panics());
     }
 
-    /// Tells a note about a host.
+    /// Tells a note about a host. What is left undone is told to standard error if nobody takes it here.
     pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
+        let words = || format!("{host}: {}", harmless(&note.to_string()));
+        let otherwise = note.leaves_something().then(words);
         if self.form == Form::Json {
-            return self.json(&JsonNote { at: clock::now(), host, note });
+            if let Ok(text) = serde_json::to_string(&JsonNote { at: clock::now(), host, note }) {
+                self.tell(text, otherwise);
+            }
+            return;
         }
         self.change(|live| live.hear(host, note));
         if !note.is_reading() || self.detail == Detail::Everything {
-            self.line(&format!("{host}: {}", harmless(&note.to_string())));
+            self.tell(words(), otherwise);
         }
     }
 
@@ -102,9 +107,15 @@ impl Output {
 
     /// Tells a line to people.
     pub(crate) fn line(&mut self, text: &str) {
+        self.tell(text.to_owned(), None);
+    }
+
+    fn tell(&self, text: String, otherwise: Option<String>) {
         match &self.beside {
-            Some(beside) => beside.tell(text.to_owned()),
-            None => write_line(text),
+            Some(beside) => beside.tell(text, otherwise),
+            // It goes on if the reader is gone (`ghostctl … | head`).
+            None if write_line(&text).is_err() => beside::say_otherwise(otherwise.into_iter().collect()),
+            None => {}
         }
     }
 
@@ -143,10 +154,9 @@ fn harmless(text: &str) -> String {
     text.replace(|character: char| character.is_control() && character != '\n', "\u{fffd}")
 }
 
-/// Goes on if the reader is gone (`ghostctl … | head`).
-fn write_line(text: &str) {
+fn write_line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let _nobody_reads = writeln!(out, "{text}").and_then(|()| out.flush());
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
 #[cfg(test)]

@@ -112,6 +112,11 @@ impl fmt::Display for Note {
 }
 
 impl Note {
+    /// Whether a person has to put something right.
+    pub const fn leaves_something(&self) -> bool {
+        matches!(self, Self::Ended { left: Some(_), .. })
+    }
+
     /// Whether it is a reading of a counter, which is shown with `--verbose` only.
     pub const fn is_reading(&self) -> bool {
         matches!(self, Self::Reported { event: Reported::Sampled { .. } | Reported::Progressed(_) })

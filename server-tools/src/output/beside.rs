@@ -8,16 +8,19 @@
 //! Does not know what the lines say.
 
 use std::collections::VecDeque;
-use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::io::{self, Write as _};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::live::LiveLines;
 use crate::sys::terminal;
 
-/// So many lines wait for a reader. Each is a few hundred bytes at most.
+/// So many lines, and so many bytes of them, wait for a reader. Most lines are a few hundred bytes, but a client's words may be
+/// far more.
 const LINES_KEPT: usize = 10_000;
+const BYTES_KEPT: usize = 4 << 20;
 /// The live lines are drawn ten times a second at most.
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 /// How long the end of the program waits for a reader that takes nothing.
@@ -30,9 +33,22 @@ struct Shared {
     changed: Condvar,
 }
 
+#[derive(Debug)]
+struct Line {
+    text: String,
+    /// What standard error is told at the end if nobody has taken this line.
+    otherwise: Option<String>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    lines: VecDeque<String>,
+    lines: VecDeque<Line>,
+    /// How many bytes they are.
+    bytes: usize,
+    /// What standard error is told of the lines that are being written, if they cannot be.
+    in_hand: Vec<String>,
+    /// The same of those that went unwritten.
+    unheard: Vec<String>,
     /// How many lines went unwritten since the last that was written.
     left_out: usize,
     live: Option<LiveLines>,
@@ -69,15 +85,17 @@ impl Beside {
         Ok(Self { shared })
     }
 
-    pub(super) fn tell(&self, line: String) {
-        self.shared.tell(line);
+    /// Tells a line; what `otherwise` says is told to standard error at the end if nobody has taken the line.
+    pub(super) fn tell(&self, text: String, otherwise: Option<String>) {
+        self.shared.tell(Line { text, otherwise });
     }
 
     /// What panics say goes the same way: the usual way would wait for a terminal that is stopped.
     pub(super) fn take_over_panics(&self) {
         let shared = Arc::clone(&self.shared);
         std::panic::set_hook(Box::new(move |panic| {
-            shared.tell(format!("ghostctl: this is an error in the program: {panic}"));
+            let words = format!("this is an error in the program: {panic}");
+            shared.tell(Line { text: format!("ghostctl: {words}"), otherwise: Some(words) });
         }));
     }
 
@@ -104,11 +122,14 @@ impl Drop for Beside {
                 .changed
                 .wait_timeout_while(state, PATIENCE, |state| !state.done && state.writes == before);
             let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            if timeout.timed_out() {
-                return;
-            }
             state = now;
+            if timeout.timed_out() {
+                break;
+            }
         }
+        let unheard = state.take_unheard();
+        drop(state);
+        say_otherwise(unheard);
     }
 }
 
@@ -117,12 +138,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, line: String) {
+    fn tell(&self, line: Line) {
         let mut state = self.lock();
-        if state.lines.len() >= LINES_KEPT {
-            state.lines.pop_front();
+        while state.is_full_for(&line) {
+            let Some(oldest) = state.lines.pop_front() else { break };
+            state.bytes -= oldest.text.len();
             state.left_out += 1;
+            state.unheard.extend(oldest.otherwise);
         }
+        state.bytes += line.text.len();
         state.lines.push_back(line);
         drop(state);
         self.changed.notify_all();
@@ -140,7 +164,11 @@ impl Shared {
         let left_out = std::mem::take(&mut state.left_out);
         let missing = (left_out > 0)
             .then(|| format!("({left_out} lines were left out here, because nothing took them for a while)"));
-        let told: Vec<String> = missing.into_iter().chain(state.lines.drain(..)).collect();
+        let (lines, others): (Vec<String>, Vec<Option<String>>) =
+            state.lines.drain(..).map(|line| (line.text, line.otherwise)).unzip();
+        let told: Vec<String> = missing.into_iter().chain(lines).collect();
+        state.in_hand.extend(others.into_iter().flatten());
+        state.bytes = 0;
         state.live_changed = false;
         let is_over = state.over;
         Some(match &mut state.live {
@@ -150,18 +178,70 @@ impl Shared {
     }
 }
 
+impl State {
+    fn is_full_for(&self, line: &Line) -> bool {
+        self.lines.len() >= LINES_KEPT || self.bytes + line.text.len() > BYTES_KEPT
+    }
+
+    fn was_written(&mut self) {
+        self.in_hand.clear();
+    }
+
+    fn went_unwritten(&mut self, lines: usize) {
+        self.left_out += lines;
+        self.unheard.append(&mut self.in_hand);
+    }
+
+    fn take_unheard(&mut self) -> Vec<String> {
+        let waiting = self.lines.drain(..).filter_map(|line| line.otherwise);
+        let mut unheard = mem::take(&mut self.unheard);
+        unheard.append(&mut self.in_hand);
+        unheard.extend(waiting);
+        unheard
+    }
+}
+
+/// Tells standard error, which may be taken where standard output is not. It may be stopped as well, so another thread does.
+pub(super) fn say_otherwise(words: Vec<String>) {
+    if words.is_empty() {
+        return;
+    }
+    let (said, is_said) = mpsc::channel();
+    let started = thread::Builder::new().spawn(move || {
+        // Where nobody takes this either, only the exit status is left.
+        let _unread = words.iter().try_for_each(|words| writeln!(io::stderr(), "ghostctl: {words}"));
+        let _nobody_waits = said.send(());
+    });
+    // Without a thread there is no way to say it that may not wait for ever.
+    let _in_vain = started.map(|_| is_said.recv_timeout(PATIENCE));
+}
+
 fn write_all(shared: &Shared) {
     while let Some(text) = shared.next() {
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
+        match write(shared, text.as_bytes()) {
+            Ok(()) => shared.lock().was_written(),
+            // There may be room again later.
+            Err(error) if is_full(&error) => shared.lock().went_unwritten(text.lines().count()),
             // The reader is gone (`ghostctl … | head`, a closed window). The jobs go on.
-            let Ok(written) = terminal::write_some(rest) else { return };
-            rest = rest.get(written..).unwrap_or_default();
-            shared.lock().writes += 1;
-            shared.changed.notify_all();
+            Err(_) => return,
         }
         pause(shared);
     }
+}
+
+fn write(shared: &Shared, mut rest: &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        let written = terminal::write_some(rest)?;
+        rest = rest.get(written..).unwrap_or_default();
+        shared.lock().writes += 1;
+        shared.changed.notify_all();
+    }
+    Ok(())
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Between two drawings of the live lines.
@@ -177,10 +257,42 @@ fn pause(shared: &Shared) {
 mod tests {
     use super::*;
 
+    const fn line(text: String) -> Line {
+        Line { text, otherwise: None }
+    }
+
+    #[test]
+    fn standard_error_is_told_of_the_lines_that_went_unwritten_and_of_no_others() {
+        let shared = Shared::default();
+        let tell = |text: &str| shared.tell(Line { text: text.to_owned(), otherwise: Some(text.to_owned()) });
+        tell("no room for it");
+        shared.next().unwrap();
+        shared.lock().went_unwritten(1);
+        tell("written");
+        shared.next().unwrap();
+        shared.lock().was_written();
+        tell("nobody takes it");
+        shared.next().unwrap();
+        tell("waits behind it");
+        assert_eq!(shared.lock().take_unheard(), ["no room for it", "nobody takes it", "waits behind it"]);
+    }
+
+    #[test]
+    fn long_lines_that_nobody_takes_do_not_fill_the_memory() {
+        let shared = Shared::default();
+        (0..100).for_each(|number| shared.tell(line(format!("{number}{}", "x".repeat(1 << 20)))));
+        let text = shared.next().unwrap();
+        assert!(text.len() <= 5_000_000, "{} bytes", text.len());
+        assert!(text.lines().last().unwrap().starts_with("99x"), "the newest stay");
+        let largest = "y".repeat(5_000_000);
+        [line("before".to_owned()), line(largest.clone())].into_iter().for_each(|line| shared.tell(line));
+        assert_eq!(shared.next().unwrap().lines().last(), Some(largest.as_str()), "a line alone is whole");
+    }
+
     #[test]
     fn the_oldest_lines_go_when_nobody_takes_them_and_it_is_said_how_many() {
         let shared = Shared::default();
-        (0..LINES_KEPT + 3).for_each(|number| shared.tell(number.to_string()));
+        (0..LINES_KEPT + 3).for_each(|number| shared.tell(line(number.to_string())));
         let text = shared.next().unwrap();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some("(3 lines were left out here, because nothing took them for a while)"));

@@ -190,6 +190,45 @@ fn a_terminal_that_is_lost_or_stopped_neither_ends_nor_holds_up_a_job() {
 }
 
 #[test]
+fn what_is_left_undone_is_said_on_standard_error_where_standard_output_takes_nothing() {
+    for words in [&["test", "pc2"][..], &["--json", "test", "pc2"]] {
+        let server = BootServer::with_hosts(2);
+        server.set("REVERT_DEADLINE", "0");
+        let broken = Gate::default();
+        let _client = Client::working_until(&server, 2, broken.is_open(), || true);
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let running = server.command(words).stdout(full).spawn().unwrap();
+        wait_until("it is swapped", || server.restarts() > 0);
+        (NO_RESTART.begin)(&server);
+        broken.open();
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.starts_with("ghostctl: pc2: "), "{words}");
+        assert!(words.contains("left undone: ") && words.contains("ghostctl dhcp revert pc2"), "{words}");
+    }
+}
+
+#[test]
+fn lines_that_a_full_disk_did_not_take_are_counted_when_there_is_room_again() {
+    let server = BootServer::with_hosts(2);
+    server.mount("log");
+    let emptied = Gate::default();
+    let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(emptied.is_open()));
+    let log = File::create(server.path("log/words")).unwrap();
+    server.full("log");
+    let running = server.command(["test", "pc2"]).stdout(log).spawn().unwrap();
+    wait_until("it is swapped", || server.restarts() > 0);
+    server.room("log");
+    emptied.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let words = std::fs::read_to_string(server.path("log/words")).unwrap();
+    assert!(words.contains(" lines were left out here"), "{words}");
+    assert!(words.ends_with("pc2: succeeded\n"), "{words}");
+}
+
+#[test]
 fn a_job_whose_terminal_is_stopped_is_stopped_by_signals_all_the_same() {
     std::thread::scope(|scope| {
         for (reader, signal) in
