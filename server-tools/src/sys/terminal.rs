@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
 
 /// How long a terminal may take to answer. One that does not know the question never does.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -20,7 +21,9 @@ pub(crate) fn attributes() -> Vec<u8> {
     }
     // A terminal that cannot be asked has answered nothing: then there are just no pictures.
     let opened = OpenOptions::new().read(true).write(true).open("/dev/tty");
-    opened.and_then(|terminal| ask(&terminal)).unwrap_or_default()
+    // In the background the question would disturb whoever has the terminal, and the answer would stop this program.
+    let is_ours = |terminal: &File| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp());
+    opened.and_then(|file| if is_ours(&file) { ask(&file) } else { Ok(Vec::new()) }).unwrap_or_default()
 }
 
 /// Rows and columns of the terminal that standard output is; those of the oldest ones if it does not say.
