@@ -1,6 +1,6 @@
 //! Files of the state folder that cannot be read: kept where nobody takes them for what they were.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,25 @@ pub(crate) fn set_aside(state_folder: &Path, file: &Path, name: &str) -> io::Res
     fs::create_dir_all(&folder)?;
     let free = (1..).map(|number: u32| folder.join(format!("{name}.{number}"))).find(|path| !path.exists());
     let kept = free.unwrap_or(folder);
-    fs::rename(file, &kept)?;
+    match fs::rename(file, &kept) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => move_across(file, &kept, error)?,
+        renamed => renamed?,
+    }
     Ok(kept)
+}
+
+/// A part of the state folder may have a file system of its own. What is no file stays where it is.
+fn move_across(file: &Path, kept: &Path, error: io::Error) -> io::Result<()> {
+    if !fs::symlink_metadata(file)?.is_file() {
+        return Err(error);
+    }
+    let folder = kept.parent().unwrap_or(Path::new("/"));
+    let copied = fs::copy(file, kept).and_then(|_| File::open(kept)?.sync_all());
+    copied.and_then(|()| File::open(folder)?.sync_all()).inspect_err(|_| {
+        // Half a copy is worth nothing beside the whole file.
+        let _stays = fs::remove_file(kept);
+    })?;
+    fs::remove_file(file)
 }
 
 /// Every file that was set aside and is still there.

@@ -392,6 +392,30 @@ fn run_mkfifo(path: &std::path::Path) {
 }
 
 #[test]
+fn a_damaged_journal_on_a_file_system_of_its_own_is_set_aside_as_well() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    server.mount("state/journal");
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped", || server.restarts() > 0);
+    kill_process(Pid::from_child(&running), Signal::KILL).unwrap();
+    running.wait_with_output().unwrap();
+    let entry = server.journal().remove(0);
+    let mut bytes = std::fs::read(&entry).unwrap();
+    let place = bytes.len() - 30;
+    bytes[place] ^= 1;
+    std::fs::write(&entry, &bytes).unwrap();
+    let told = server.run(&["recover"]);
+    assert_eq!(told.status.code(), Some(1), "{}", said(&told));
+    assert_eq!(server.configured(), before, "{}", said(&told));
+    let kept = std::fs::read(server.path("state/damaged/192.168.7.2.jsonl.1"));
+    assert!(kept.is_ok_and(|kept| kept.starts_with(&bytes)), "it is kept as it was: {}", said(&told));
+    assert!(server.journal().is_empty(), "{}", said(&told));
+    let again = server.run(&["recover"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+}
+
+#[test]
 fn a_host_that_is_swapped_and_nobodys_is_told_of_and_put_back_by_hand() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();

@@ -88,8 +88,10 @@ fn keep(kept: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The old contents first: where they are alone, the new ones are in place.
 fn remove_kept(kept: &Path, beside: &Path) -> anyhow::Result<()> {
-    let removed = [kept, &unfinished(kept), beside].into_iter().try_for_each(remove_if_there);
-    removed.with_context(|| format!("cannot remove {}, which is of no use any more", kept.display()))
+    [kept, &unfinished(kept), beside].into_iter().try_for_each(|path| {
+        remove_if_there(path)
+            .with_context(|| format!("cannot remove {}, which is of no use any more", path.display()))
+    })
 }
 
 fn unfinished(kept: &Path) -> PathBuf {

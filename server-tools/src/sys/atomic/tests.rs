@@ -125,6 +125,19 @@ fn what_another_person_has_written_after_a_crash_stays() {
 }
 
 #[test]
+fn what_blocks_an_edit_is_named_itself() {
+    for path in [beside_path, kept_path] {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("dhcpd.conf");
+        fs::write(&target, "theirs").unwrap();
+        let in_the_way = path(&target);
+        fs::create_dir(&in_the_way).unwrap();
+        let error = mend(&target).unwrap_err().to_string();
+        assert!(error.contains(&format!("cannot remove {},", in_the_way.display())), "{error}");
+    }
+}
+
+#[test]
 fn a_symbolic_link_stays_one() {
     let folder = tempfile::tempdir().unwrap();
     let (link, real) = (folder.path().join("link"), folder.path().join("real"));
