@@ -75,7 +75,7 @@ fn a_dosemu_that_hangs_or_is_killed_or_says_no_while_it_draws_gives_the_console_
     fs::set_permissions(&emulator, Permissions::from_mode(0o755)).unwrap();
     let (status, said) = job(&stage, &john, &["backup", "john"]);
     assert_eq!(status, 1, "{said}");
-    assert!(said.contains("the emulator ended before the DOS program had"), "{said}");
+    assert!(said.contains("the emulator ended before the DOS program did"), "{said}");
     assert!(!is_graphics(&failed_screens(&stage), "-end"), "the console has come back");
     assert_no_generation(&stage);
     assert_eq!(john.disk_sha256().unwrap(), disk);
