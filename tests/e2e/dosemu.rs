@@ -148,7 +148,10 @@ fn backs_up_and_restores(name: &str, flavour: &str, bus: DiskBus, mebibytes: u32
     assert_eq!((source.as_str(), passed_over.len()), ("/dev/mem", 1), "{passed_over:?}");
     assert!(passed_over[0].starts_with("/dev/ghostvga: "), "{passed_over:?}");
     let console = john.whole_console().unwrap();
-    assert!(!console.contains("was left behind"), "the imager's session has ended with it: {console}");
+    assert!(
+        !console.contains("it is still there after"),
+        "the imager's session has ended with it: {console}"
+    );
 }
 
 /// Where the first screenshot was read from, and which sources were passed over.
