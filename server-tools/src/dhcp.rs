@@ -79,6 +79,10 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// What besides the boot file decides how these hosts boot, in their order. Looks at the configuration once for all.
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach>;
 
+    /// Looks for swapped hosts wherever they stand now, by name and by hardware address, and puts their original values back
+    /// there. Pure.
+    fn put_back(&self, swapped: &[(HostName, Swap)]) -> PutBack;
+
     /// Lets hosts be offered their boot files, all in one edit. Pure. Those that cannot be are left as they are.
     fn swap(&self, wanted: &[Wanted]) -> Edit;
 }
@@ -199,6 +203,9 @@ pub struct Swap {
     pub original: Original,
     /// The file name that was put in its place.
     pub boot_file: String,
+    /// The host's hardware address, by which it is found under another name. Journals of before do not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddress>,
 }
 
 /// The exact bytes of the value before the swap; text where they are UTF-8.
@@ -232,6 +239,15 @@ pub struct Reverts {
     pub contents: Option<Vec<u8>>,
     /// What becomes of each host, in the order in which they were given.
     pub each: Vec<Back>,
+}
+
+/// What a revert comes to in the whole configuration, as it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutBack {
+    /// The files that change, each once.
+    pub changes: Vec<Change>,
+    /// What becomes of each host, in the order in which they were given; none of one that stands nowhere.
+    pub each: Vec<Option<Back>>,
 }
 
 /// What a revert comes to for one host.

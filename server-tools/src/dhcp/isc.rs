@@ -13,6 +13,7 @@ pub(crate) mod edit;
 pub mod lexer;
 mod reach;
 mod running;
+mod served;
 pub(crate) mod server;
 pub(crate) mod table;
 pub mod tree;

@@ -136,6 +136,7 @@ impl<'a> Offers<'a> {
             }
         }
         let kind = swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server);
+        self.revert_as_served(kind, swapped, &mut each, &mut remarks);
         let ticket = Some(self.restarts.draw(kind));
         drop(announced);
         Ok(Edited { each, ticket, remarks })
@@ -150,6 +151,12 @@ impl<'a> Offers<'a> {
         swapped: &[(HostName, Swap)],
         remarks: &mut Vec<String>,
     ) -> anyhow::Result<Vec<anyhow::Result<Reverted>>> {
+        if let Err(error) = std::fs::metadata(file)
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            let fault = Fault { what: format!("{} is not there any more", file.display()), place: None };
+            return Ok(swapped.iter().map(|_| Ok(Reverted::LeftAlone(fault.clone()))).collect());
+        }
         remarks.extend(mend(file)?);
         let server = self.site.dhcp_of(kind);
         let edit = server.revert(file, &read(file)?, swapped);
@@ -165,15 +172,56 @@ impl<'a> Offers<'a> {
             (Back::Put, Back::Already) => Ok(Reverted::Restored),
             (_, Back::Already) => Ok(Reverted::NothingToDo),
             (Back::Gone(_), Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
-            (_, Back::Unclear(fault)) => Err(anyhow::Error::new(fault)
-                .context("cannot tell whether the DHCP entry still offers the boot file; correct the entry")
-                .exit(Exit::Configuration)),
+            (_, Back::Unclear(fault)) => Err(unclear(fault)),
             _ => Err(anyhow!(
                 "{} was written, but read again it still does not offer the host's own file",
                 file.display()
             )),
         });
         Ok(became.collect())
+    }
+
+    /// Judges a revert by the whole configuration, as the server will take it up: people may have moved, renamed or copied an
+    /// entry while it was swapped. What of ours can be put back at another place is put back there.
+    fn revert_as_served(
+        &mut self,
+        kind: Kind,
+        swapped: &[(HostName, Swap)],
+        each: &mut [anyhow::Result<Reverted>],
+        remarks: &mut Vec<String>,
+    ) {
+        // What could not be done in a host's own file is not tried a second time.
+        let places: Vec<usize> = (0..swapped.len()).filter(|place| each[*place].is_ok()).collect();
+        let looked_for: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
+        let server = self.site.dhcp_of(kind);
+        let read = || anyhow::Ok(server.read()?.put_back(&looked_for));
+        let put = match read() {
+            Ok(put) => put,
+            Err(error) => return not_judged(&error, each),
+        };
+        let written = put.changes.iter().try_for_each(|change| self.put_elsewhere(change, remarks));
+        let now = if put.changes.is_empty() { Ok(put.clone()) } else { written.and_then(|()| read()) };
+        let now = now.unwrap_or_else(|error| {
+            let unwritten = places.iter().zip(&put.each).filter(|(_, back)| **back == Some(Back::Put));
+            unwritten.for_each(|(place, _)| each[*place] = Err(again(&error)));
+            put.clone()
+        });
+        for ((place, put), now) in places.into_iter().zip(put.each).zip(now.each) {
+            let became = std::mem::replace(&mut each[place], Ok(Reverted::NothingToDo));
+            each[place] = became.and_then(|became| as_served(&swapped[place], became, put.as_ref(), now));
+        }
+    }
+
+    fn put_elsewhere(&mut self, change: &Change, remarks: &mut Vec<String>) -> anyhow::Result<()> {
+        remarks.extend(mend(&change.file)?);
+        remarks.extend(hard_links(std::slice::from_ref(change)));
+        remarks.push(format!(
+            "a DHCP entry was moved, renamed or copied while it was swapped; the host's own file is put back in {} too",
+            change.file.display()
+        ));
+        Beside::write(&change.file, &change.contents, self.effects)
+            .and_then(|beside| beside.replace(self.effects))
+            .map_err(marked)
     }
 
     fn lock(&mut self) -> anyhow::Result<Lock> {
@@ -198,6 +246,64 @@ impl<'a> Offers<'a> {
             }
         }
     }
+}
+
+const UNCLEAR: &str = "cannot tell whether the DHCP entry still offers the boot file; correct the entry";
+
+fn unclear(fault: Fault) -> anyhow::Error {
+    anyhow::Error::new(fault).context(UNCLEAR).exit(Exit::Configuration)
+}
+
+/// The configuration cannot be read: a host that is not where it was may be offered the boot file elsewhere.
+fn not_judged(error: &anyhow::Error, each: &mut [anyhow::Result<Reverted>]) {
+    for became in each.iter_mut().filter(|became| matches!(became, Ok(Reverted::LeftAlone(_)))) {
+        *became = Err(anyhow!("{UNCLEAR}: {error:#}").exit(Exit::Configuration));
+    }
+}
+
+/// What became of a host, after its own file was looked at and then the whole configuration: before what was put back
+/// elsewhere, and after.
+fn as_served(
+    (host, swap): &(HostName, Swap),
+    became: Reverted,
+    put: Option<&Back>,
+    now: Option<Back>,
+) -> anyhow::Result<Reverted> {
+    match now {
+        Some(Back::Unclear(fault)) => Err(unclear(fault)),
+        Some(Back::Put) => {
+            Err(anyhow!("the DHCP configuration, read again, still offers {host} the boot file"))
+        }
+        Some(Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
+        Some(Back::Already) if put == Some(&Back::Put) => Ok(Reverted::Restored),
+        Some(Back::Already) if matches!(became, Reverted::LeftAlone(_)) => Ok(Reverted::NothingToDo),
+        None if matches!(became, Reverted::LeftAlone(_)) => {
+            let original = String::from_utf8_lossy(swap.original.as_bytes());
+            let mac =
+                swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
+            let what = format!(
+                "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original};"
+            );
+            Err(unclear(Fault { what, place: None }))
+        }
+        Some(Back::Already) | None => Ok(became),
+    }
+}
+
+/// The first reason why these hosts are not offered their own files after all, each in its place. What cannot be read is not
+/// judged: the server has just taken up what could be.
+pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<anyhow::Error>> {
+    let kind = swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server);
+    let Ok(configuration) = site.dhcp_of(kind).read() else { return swapped.iter().map(|_| None).collect() };
+    let back = configuration.put_back(swapped).each;
+    let reason = |((host, _), back): (&(HostName, Swap), Option<Back>)| match back? {
+        Back::Unclear(fault) => Some(unclear(fault)),
+        Back::Put => Some(anyhow!(
+            "the DHCP configuration offers {host} the boot file again; somebody has written it back from before the revert"
+        )),
+        Back::Already | Back::Gone(_) => None,
+    };
+    swapped.iter().zip(back).map(reason).collect()
 }
 
 /// How far a swap of several hosts has come. Places are those in the list of hosts.

@@ -79,7 +79,8 @@ impl Job {
     fn begin(&mut self, step: Step) -> Action {
         self.doing = Some(step);
         self.begun.push(step);
-        if matches!(step, Step::Swap) {
+        // A revert that is tried again may find the boot file offered again.
+        if matches!(step, Step::Swap | Step::Revert) {
             self.swapping = Swapping::Swapped;
         }
         Action::Do(step)

@@ -7,7 +7,7 @@ use ghost_contract::HostName;
 
 use super::work::Work;
 use crate::dhcp::Swap;
-use crate::dhcp::offer::{Edited, Offers, Reverted};
+use crate::dhcp::offer::{Edited, Offers, Reverted, swapped_again};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::job::{Failure, FailureKind, Step};
 use crate::site::Site;
@@ -52,7 +52,7 @@ impl DhcpSteps<'_> {
             Step::Swap => self.swap(works),
             Step::Revert => self.revert(works),
             Step::OfferBoot => self.restart(works, Gathering::SWAPS),
-            _ => self.restart(works, Gathering::REVERTS),
+            _ => self.restart_reverted(works),
         }
     }
 
@@ -78,10 +78,7 @@ impl DhcpSteps<'_> {
 
     fn revert(&mut self, works: &mut [&mut Work]) -> Results {
         // Without an intent nothing was changed.
-        let swapped: Vec<(HostName, Swap)> = works
-            .iter()
-            .filter_map(|work| Some((work.begun.identity.host.clone(), work.swap.clone()?)))
-            .collect();
+        let swapped: Vec<(HostName, Swap)> = works.iter().filter_map(|work| swap_of(work)).collect();
         if swapped.is_empty() {
             return works.iter().map(|_| Ok(())).collect();
         }
@@ -96,9 +93,11 @@ impl DhcpSteps<'_> {
         let mut each = each.into_iter();
         let became = works.iter_mut().map(|work| {
             let became = work.swap.as_ref().and_then(|_| each.next()).unwrap_or(Ok(Reverted::NothingToDo));
-            match became? {
+            let became = became?;
+            work.left_alone = matches!(became, Reverted::LeftAlone(_));
+            match became {
                 Reverted::Restored | Reverted::NothingToDo => {}
-                // There is nothing of ours in it any more, and so nothing to undo.
+                // It is offered something else for sure, so that there is nothing to undo.
                 Reverted::LeftAlone(fault) => work.remarks.push(format!(
                     "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
                 )),
@@ -114,6 +113,21 @@ impl DhcpSteps<'_> {
             hosts => format!("ghostctl {verb} of {} hosts", hosts.len()),
         };
         Offers::new(self.site, purpose, self.waiting, effects)
+    }
+
+    /// Looks at the configuration once more afterwards: an editor that was opened before the revert may have been saved since.
+    fn restart_reverted(&self, works: &mut [&mut Work]) -> Results {
+        let served = self.restart(works, Gathering::REVERTS);
+        let swapped: Vec<(HostName, Swap)> = works.iter().filter_map(|work| swap_of(work)).collect();
+        if swapped.is_empty() || served.iter().all(Result::is_err) {
+            return served;
+        }
+        let mut again = swapped_again(self.site, &swapped).into_iter();
+        let became = works.iter().zip(served).map(|(work, served)| {
+            let again = work.swap.as_ref().and_then(|_| again.next()).flatten();
+            served.and_then(|()| again.map_or(Ok(()), |error| Err(Failure::from_error(&error))))
+        });
+        became.collect()
     }
 
     /// The newest ticket first: a restart for it is a restart for those before it as well.
@@ -132,6 +146,12 @@ impl DhcpSteps<'_> {
         };
         works.iter().map(result).collect()
     }
+}
+
+/// What was swapped for a job. A journal of before does not tell the hardware address with it, but with the job.
+fn swap_of(work: &Work) -> Option<(HostName, Swap)> {
+    let (identity, swap) = (&work.begun.identity, work.swap.clone()?);
+    Some((identity.host.clone(), Swap { mac: swap.mac.or(Some(identity.mac)), ..swap }))
 }
 
 /// The first job of an edit is told its remarks, and all its jobs wait for the same restart.

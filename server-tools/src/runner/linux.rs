@@ -183,6 +183,11 @@ impl<'a> Linux<'a> {
         {
             self.output.reading(&job.plan().identity.host, sample);
         }
+        let is_reverted = matches!(note, Note::Phase { phase: Phase::Reverted } | Note::RevertedLate);
+        if is_reverted && self.clients.get(index).is_some_and(|client| client.work.left_alone) {
+            let text = "DHCP offers it what another person has written, and not the boot file".to_owned();
+            return self.output.note(&job.plan().identity.host, &Note::Warning { text });
+        }
         self.output.note(&job.plan().identity.host, note);
     }
 

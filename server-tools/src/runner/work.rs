@@ -22,6 +22,8 @@ pub(crate) struct Work {
     pub journal: Option<Entry>,
     /// The swap, once it is intended.
     pub swap: Option<Swap>,
+    /// Whether the revert has found the host offered something else by another person.
+    pub left_alone: bool,
     /// Which restart of the DHCP server makes the last edit take effect.
     pub ticket: Option<Ticket>,
     /// When the job came to which phase.
@@ -44,6 +46,7 @@ impl Work {
             host_table: "".into(),
             journal: None,
             swap: None,
+            left_alone: false,
             ticket: None,
             phases: Vec::new(),
             image: None,
@@ -66,6 +69,7 @@ impl Work {
     /// Takes over what the DHCP steps have changed in a copy of this. Nothing else has changed meanwhile but the phases.
     pub(crate) fn take_over(&mut self, copy: Self) {
         self.swap = copy.swap;
+        self.left_alone = copy.left_alone;
         self.ticket = copy.ticket;
         self.remarks = copy.remarks;
         self.unwritten = copy.unwritten;

@@ -18,6 +18,8 @@ mod crowd;
 #[cfg(test)]
 mod dhcpd;
 #[cfg(test)]
+mod edited;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod images;

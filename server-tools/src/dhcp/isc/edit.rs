@@ -50,6 +50,7 @@ fn swap_one(table: &HostTable, host: &UsableHost, boot_file: &str) -> Result<(Sw
         file: absolute(&host.file),
         original: Original::new(previous),
         boot_file: boot_file.to_owned(),
+        mac: Some(host.mac),
     };
     Ok((swap, (host.value.clone(), quote(boot_file.as_bytes()))))
 }

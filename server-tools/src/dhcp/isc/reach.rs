@@ -16,7 +16,7 @@ use crate::dhcp::{Network, Reach, Said};
 use ghost_contract::HostName;
 
 /// A block, by its file and its statement there; none for what is outside of all blocks.
-type Scope = Option<(usize, usize)>;
+pub(super) type Scope = Option<(usize, usize)>;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,7 +99,7 @@ impl HostTable {
     }
 
     /// A block and those around it, the innermost first, without what is outside of all.
-    fn scopes(&self, innermost: Option<(usize, usize)>) -> Vec<Scope> {
+    pub(super) fn scopes(&self, innermost: Option<(usize, usize)>) -> Vec<Scope> {
         let mut scopes = Vec::new();
         let mut next = innermost;
         // A file that is included twice, or includes itself, leads back to where one was before.
@@ -126,7 +126,7 @@ impl HostTable {
     }
 
     /// The scope that a statement belongs to: conditions around it make it uncertain, a class around it takes it out.
-    fn around(&self, file: usize, statement: usize) -> Around {
+    pub(super) fn around(&self, file: usize, statement: usize) -> Around {
         let mut around = Around { scope: None, is_certain: true, is_class: false };
         let mut at = (file, statement);
         while let Some(parent) = self.parent(at.0, at.1) {
@@ -151,10 +151,10 @@ impl HostTable {
     }
 }
 
-struct Around {
-    scope: Scope,
-    is_certain: bool,
-    is_class: bool,
+pub(super) struct Around {
+    pub(super) scope: Scope,
+    pub(super) is_certain: bool,
+    pub(super) is_class: bool,
 }
 
 fn words<'a>(bytes: &'a [u8], statement: &Statement) -> impl Iterator<Item = Token<'a>> {
@@ -218,7 +218,7 @@ fn value(bytes: &[u8], statement: &Statement) -> String {
 }
 
 /// `subnet ADDRESS netmask MASK`.
-fn network(bytes: &[u8], statement: &Statement) -> Option<Network> {
+pub(super) fn network(bytes: &[u8], statement: &Statement) -> Option<Network> {
     if statement.keyword != Keyword::Scope {
         return None;
     }

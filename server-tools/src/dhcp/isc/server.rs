@@ -10,9 +10,10 @@ use ghost_contract::{HostName, MacAddress};
 
 use super::check::PrivateCopy;
 use super::edit::absolute;
-use super::{HostTable, edit, running};
+use super::{HostTable, edit, running, served};
 use crate::dhcp::{
-    Change, Configuration, Edit, Fault, Host, Kind, Listed, Reach, Reverts, Running, Server, Swap, Wanted,
+    Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server, Swap,
+    Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
@@ -169,6 +170,10 @@ impl Configuration for HostTable {
 
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
         Self::reaches(self, hosts)
+    }
+
+    fn put_back(&self, swapped: &[(HostName, Swap)]) -> PutBack {
+        served::put_back(self, swapped)
     }
 
     fn swap(&self, wanted: &[Wanted]) -> Edit {

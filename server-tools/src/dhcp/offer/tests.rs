@@ -260,3 +260,109 @@ fn a_file_with_two_names_is_said() {
     let remarks = server.edit(&["john"], None).0.unwrap().remarks;
     assert!(remarks.len() == 1 && remarks[0].contains("hard links"), "{remarks:?}");
 }
+
+impl Server {
+    /// Swaps john, lets a person edit the configuration, and reverts.
+    fn edited(&self, edit: impl Fn(&str) -> String) -> anyhow::Result<Reverted> {
+        let swapped = self.swap(None).1;
+        self.configure(&edit(&self.configured()));
+        self.revert(&swapped, None)
+    }
+}
+
+#[test]
+fn an_entry_that_is_moved_renamed_or_copied_while_it_is_swapped_is_put_back_where_it_is() {
+    type Rewrite = fn(&str) -> String;
+    let edits: [Rewrite; 3] = [
+        |now| now.replace("host john", "host john-new"),
+        |now| now.replace("host john", "group { host john").replace("} # kept", "} } # kept"),
+        |now| now.replace("host john", "# host john { filename \"pxelinux.0\"; }\nhost john2"),
+    ];
+    for edit in edits {
+        let server = Server::new("/bin/true");
+        assert_eq!(server.edited(edit).unwrap(), Reverted::Restored);
+        assert_eq!(server.configured(), edit(CONFIGURATION));
+    }
+}
+
+#[test]
+fn an_entry_that_is_moved_into_another_file_or_copied_there_is_put_back_there() {
+    for (main, is_copied) in [("", false), (CONFIGURATION, true)] {
+        let server = Server::new("/bin/true");
+        let more = server.path("more");
+        let main = format!("{main}\ninclude \"{}\";\n", more.display());
+        let reverted = server.edited(|now| {
+            fs::write(&more, now).unwrap();
+            main.replace("nobackup", "pxelinux.0")
+        });
+        assert_eq!(reverted.unwrap(), Reverted::Restored, "copied: {is_copied}");
+        assert_eq!(server.configured(), main);
+        assert_eq!(fs::read_to_string(&more).unwrap(), CONFIGURATION);
+    }
+}
+
+#[test]
+fn a_copy_that_is_included_instead_of_the_swapped_file_is_put_back() {
+    let server = Server::new("/bin/true");
+    let (hosts, copy) = (server.path("hosts"), server.path("copy"));
+    fs::write(&hosts, CONFIGURATION).unwrap();
+    server.configure(&format!("include \"{}\";", hosts.display()));
+    let reverted = server.edited(|_| {
+        fs::copy(&hosts, &copy).unwrap();
+        format!("include \"{}\";", copy.display())
+    });
+    assert_eq!(reverted.unwrap(), Reverted::Restored);
+    assert_eq!([&hosts, &copy].map(|file| fs::read_to_string(file).unwrap()), [CONFIGURATION; 2]);
+}
+
+#[test]
+fn what_may_still_be_offered_the_boot_file_is_not_called_reverted() {
+    type Rewrite = fn(&str) -> String;
+    let edits: [(Rewrite, &str); 6] = [
+        (|_| String::new(), "there is no host john in the DHCP configuration any more, nor one with"),
+        (|now| now[..20].to_owned(), "dhcpd.conf:1:"),
+        (|now| now.replace("host john", "host \"john\""), "dhcpd.conf:1:"),
+        (
+            |now| {
+                let own = now.replacen("filename \"pxelinux.0\";", "", 1);
+                format!("group {{ filename \"pxelinux.0\"; {}", own.replace("} # kept", "} } # kept"))
+            },
+            "dhcpd.conf:1:9: host john has no filename of its own",
+        ),
+        (
+            |now| format!("filename \"pxelinux.0\";\n{}", now.replacen("filename \"pxelinux.0\";", "", 1)),
+            "dhcpd.conf:1:1: host john has no filename of its own",
+        ),
+        (
+            |now| {
+                let own = now.replacen("filename \"pxelinux.0\";", "", 1);
+                format!(
+                    "subnet 192.168.7.0 netmask 255.255.255.0 {{ if known {{ filename \"pxelinux.0\"; }} }}\n{own}"
+                )
+            },
+            "dhcpd.conf:1:55: host john has no filename of its own",
+        ),
+    ];
+    for (edit, said) in edits {
+        let server = Server::new("/bin/true");
+        let error = server.edited(edit).unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Configuration, "{error:#}");
+        assert!(format!("{error:#}").contains(said), "{said}: {error:#}");
+    }
+}
+
+#[test]
+fn a_host_that_inherits_another_boot_file_than_ours_is_left_alone() {
+    for around in [
+        "filename \"pxelinux.0\"; group { filename \"nobackup\"; ",
+        "group { filename \"pxelinux.0\"; } group { ",
+        "subnet 192.168.9.0 netmask 255.255.255.0 { filename \"pxelinux.0\"; } group { ",
+    ] {
+        let server = Server::new("/bin/true");
+        let reverted = server.edited(|now| {
+            let own = now.replacen("filename \"pxelinux.0\";", "", 1);
+            format!("{around}{}", own.replace("} # kept", "} } # kept"))
+        });
+        assert!(matches!(reverted, Ok(Reverted::LeftAlone(_))), "{around}: {reverted:?}");
+    }
+}

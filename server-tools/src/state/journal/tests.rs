@@ -32,6 +32,7 @@ fn at() -> UnixTime {
 
 fn swap() -> Line {
     Line::Swaps(Swap {
+        mac: None,
         server: Kind::Isc,
         file: "/etc/dhcpd.conf".into(),
         original: Original::new(b"\"nobackup\""),

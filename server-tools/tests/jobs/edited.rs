@@ -1,0 +1,153 @@
+//! Given that a person edits the DHCP configuration while a host is swapped, is the host put back wherever it stands then, and
+//! is nothing called reverted that may still be offered the boot file?
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use super::boot_server::{BootServer, said, wait_until};
+use super::client::Client;
+use super::faults::Gate;
+
+const OURS: &str = "filename \"pxelinux.0\"; # pc2\n";
+
+/// What a person does to the configuration. `more` is another file that it may include.
+type Edit = fn(now: &str, more: &str) -> (String, String);
+
+fn renamed(now: &str, _: &str) -> (String, String) {
+    (now.replace("host pc2 ", "host pc2x "), String::new())
+}
+
+fn commented(now: &str, _: &str) -> (String, String) {
+    (now.replace("host pc2 ", "# host pc2 { }\nhost pc2-new "), String::new())
+}
+
+fn moved(now: &str, more: &str) -> (String, String) {
+    let (start, end) = (now.find("host pc2 ").unwrap(), now.find("host pc3 ").unwrap());
+    (format!("{}include \"{more}\";\n{}", &now[..start], &now[end..]), now[start..end].to_owned())
+}
+
+fn inherited(now: &str, _: &str) -> (String, String) {
+    let own = now.replace(OURS, "# pc2\n");
+    (
+        own.replace("host pc2 ", "group { filename \"pxelinux.0\";\nhost pc2 ")
+            .replace("host pc3 ", "} host pc3 "),
+        String::new(),
+    )
+}
+
+fn refused(now: &str, _: &str) -> (String, String) {
+    (now.replace("host pc2 ", "host \"pc2\" "), String::new())
+}
+
+fn emptied(_: &str, _: &str) -> (String, String) {
+    (String::new(), String::new())
+}
+
+fn a_third_value(now: &str, _: &str) -> (String, String) {
+    (now.replace(OURS, "filename \"theirs\"; # pc2\n"), String::new())
+}
+
+/// A boot server at which this edit was made when a job of pc2 had swapped and before the client came up, and what the job said.
+fn edited(edit: Edit) -> (BootServer, Output) {
+    let server = BootServer::with_hosts(2);
+    server.set("REVERT_DEADLINE", "6");
+    let folder = server.path("dhcp");
+    let edit = move || {
+        write(&folder, edit);
+        true
+    };
+    let _client = Client::working_until(&server, 2, edit, || true);
+    let output = server.run(&["test", "pc2"]);
+    (server, output)
+}
+
+fn write(folder: &Path, edit: Edit) {
+    let (conf, more) = (folder.join("dhcpd.conf"), folder.join("more"));
+    let now = fs::read_to_string(&conf).unwrap();
+    let (main, included) = edit(&now, more.to_str().unwrap());
+    fs::write(&more, included).unwrap();
+    fs::write(&conf, main).unwrap();
+}
+
+fn is_offered_ours(server: &BootServer) -> bool {
+    ["dhcp/dhcpd.conf", "dhcp/more"]
+        .iter()
+        .any(|file| fs::read_to_string(server.path(file)).unwrap().contains(OURS))
+}
+
+#[test]
+fn a_host_that_is_renamed_or_moved_while_it_is_swapped_is_reverted_where_it_is() {
+    std::thread::scope(|scope| {
+        for (what, edit) in [("renamed", renamed as Edit), ("commented", commented), ("moved", moved)] {
+            scope.spawn(move || {
+                let (server, output) = edited(edit);
+                assert_eq!(output.status.code(), Some(0), "{what}: {}", said(&output));
+                assert!(!is_offered_ours(&server), "{what}: {}", said(&output));
+                assert!(server.serves(&server.configured()) && server.journal().is_empty(), "{what}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_host_that_may_still_be_offered_the_boot_file_is_no_success_and_its_journal_stays_open() {
+    std::thread::scope(|scope| {
+        for (what, edit, place) in [
+            ("inherited", inherited as Edit, "dhcpd.conf:5:9: host pc2 has no filename of its own"),
+            ("refused by dhcpd", refused, "dhcpd.conf:5:"),
+            ("emptied", emptied, "there is no host pc2 in the DHCP configuration any more"),
+        ] {
+            scope.spawn(move || {
+                let (server, output) = edited(edit);
+                let words = said(&output);
+                assert_eq!(output.status.code(), Some(78), "{what}: {words}");
+                assert!(!words.contains("pc2: reverted"), "{what}: {words}");
+                let last = words.lines().rfind(|line| line.contains("left undone")).unwrap_or_default();
+                assert!(last.contains("DHCP still offers it the boot file"), "{what}: {words}");
+                assert!(words.contains(place), "{what}: {words}");
+                assert_eq!(server.journal().len(), 1, "{what}");
+                let recovered = server.run(&["recover"]);
+                assert_ne!(recovered.status.code(), Some(0), "{what}: {}", said(&recovered));
+                let reverted = server.run(&["dhcp", "revert", "pc2"]);
+                assert_ne!(reverted.status.code(), Some(0), "{what}: {}", said(&reverted));
+                assert!(!said(&reverted).contains("pc2: reverted"), "{what}: {}", said(&reverted));
+                assert_eq!(server.journal().len(), 1, "{what}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_file_that_an_editor_saves_while_the_revert_reads_it_is_reverted_when_it_is_whole_again() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let (conf, whole, may_end) = (server.configuration(), server.path("whole"), Gate::default());
+    let empty = move || {
+        fs::rename(&conf, &whole).unwrap();
+        fs::write(&conf, "").unwrap();
+        true
+    };
+    let _client = Client::working_until(&server, 2, empty, may_end.is_open());
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped and edited", || server.path("whole").exists());
+    let journal = server.journal().remove(0);
+    let failed = || fs::read_to_string(&journal).unwrap().contains("\"phase\":\"imaging\"");
+    wait_until("the revert has failed and the client works", failed);
+    fs::rename(server.path("whole"), server.configuration()).unwrap();
+    wait_until("it is reverted", || server.serves(&before));
+    may_end.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(server.configured() == before && server.journal().is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn what_another_person_lets_dhcp_offer_is_left_alone_and_not_called_reverted() {
+    let (server, output) = edited(a_third_value);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("so it was left alone"), "{}", said(&output));
+    assert!(!said(&output).contains("pc2: reverted"), "{}", said(&output));
+    assert!(String::from_utf8(server.configured()).unwrap().contains("\"theirs\"; # pc2"));
+    assert!(server.journal().is_empty());
+}
