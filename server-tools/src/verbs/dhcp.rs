@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
 use crate::dhcp::Swap;
-use crate::dhcp::offer::{Edited, Offers, Reverted};
+use crate::dhcp::offer::{Edited, Offers, Reverted, swapped_again};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::exit::{Exit, WithExit};
 use crate::job::Note;
@@ -21,7 +21,8 @@ use crate::sys::atomic::Real;
 #[derive(Serialize)]
 struct Offered<'a> {
     host: &'a HostName,
-    offered: &'a str,
+    /// None if another person has written what it is offered.
+    offered: Option<&'a str>,
     changed: bool,
 }
 
@@ -41,7 +42,7 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Resul
         let usable =
             site.host(hosts.as_ref(), host).map_err(|error| by_hand::explained(site, host, error))?;
         let words = format!("would offer \"{boot_file}\" in {}", usable.file.display());
-        tell(&Offered { host, offered: &boot_file, changed: false }, &words, output);
+        tell(&Offered { host, offered: Some(&boot_file), changed: false }, &words, output);
         return Ok(());
     }
     let mut keep = |_: &HostName, swap: &Swap| by_hand::keep(site, host, swap);
@@ -54,14 +55,14 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Resul
         return Err(undone(site, host, error, output)).exit_by_default(Exit::Configuration);
     }
     let words = format!("swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'");
-    tell(&Offered { host, offered: &boot_file, changed: true }, &words, output);
+    tell(&Offered { host, offered: Some(&boot_file), changed: true }, &words, output);
     Ok(())
 }
 
 /// The server did not take up a swap: puts the previous bytes back, and says if that did not help either.
 fn undone(site: &Site, host: &HostName, error: anyhow::Error, output: &mut Output) -> anyhow::Error {
     match put_back(site, host, output) {
-        Ok(()) => error,
+        Ok(_) => error,
         Err(back) => back.context(format!(
             "{error:#}; and the DHCP server does not run with the previous bytes either; run 'ghostctl dhcp revert {host}' when \
              it can be restarted"
@@ -76,20 +77,35 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Res
     let offered = original.trim_matches('"');
     if arguments.dry_run {
         let words = format!("would offer {original} again in {}", swap.file.display());
-        tell(&Offered { host, offered, changed: false }, &words, output);
+        tell(&Offered { host, offered: Some(offered), changed: false }, &words, output);
         return Ok(());
     }
-    put_back(site, host, output).exit_by_default(Exit::Configuration)?;
-    tell(&Offered { host, offered, changed: true }, "reverted", output);
+    match put_back(site, host, output).exit_by_default(Exit::Configuration)? {
+        PutBack::Own => tell(&Offered { host, offered: Some(offered), changed: true }, "reverted", output),
+        PutBack::AnothersValue => {
+            let words =
+                "nothing was put back: DHCP offers it what another person has written, and not the boot file";
+            tell(&Offered { host, offered: None, changed: false }, words, output);
+        }
+    }
     Ok(())
 }
 
-/// Reverts, restarts, and only then forgets the swap.
-fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result<()> {
+/// What the host is offered after a revert.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PutBack {
+    Own,
+    AnothersValue,
+}
+
+/// Reverts, restarts, sees that the host is not offered the boot file again, and only then forgets the swap.
+fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result<PutBack> {
     let swapped = [(host.clone(), by_hand::read(site, host)?)];
     let Edited { each, ticket, mut remarks } = edit(site, output, |offers| offers.revert(&swapped))?;
+    let mut put_back = PutBack::Own;
     for became in each {
         if let Reverted::LeftAlone(fault) = became? {
+            put_back = PutBack::AnothersValue;
             remarks.push(format!(
                 "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
             ));
@@ -97,7 +113,9 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result
     }
     warn(host, &remarks, output);
     restart(site, ticket)?;
-    by_hand::forget(site, host)
+    swapped_again(site, &swapped).into_iter().flatten().next().map_or(Ok(()), Err)?;
+    by_hand::forget(site, host)?;
+    Ok(put_back)
 }
 
 fn tell(offered: &Offered<'_>, words: &str, output: &mut Output) {

@@ -151,3 +151,20 @@ fn what_another_person_lets_dhcp_offer_is_left_alone_and_not_called_reverted() {
     assert!(String::from_utf8(server.configured()).unwrap().contains("\"theirs\"; # pc2"));
     assert!(server.journal().is_empty());
 }
+
+#[test]
+fn a_swap_by_hand_is_called_reverted_only_if_it_is() {
+    for (edit, exit) in [(renamed as Edit, 0), (moved, 0), (a_third_value, 0), (inherited, 78), (emptied, 78)]
+    {
+        let server = BootServer::with_hosts(2);
+        assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+        write(&server.path("dhcp"), edit);
+        let reverted = server.run(&["dhcp", "revert", "pc2"]);
+        let words = said(&reverted);
+        assert_eq!(reverted.status.code(), Some(exit), "{words}");
+        let is_put_back = exit == 0 && !words.contains("left alone");
+        assert_eq!(words.contains("pc2: reverted"), is_put_back, "{words}");
+        assert!(!is_offered_ours(&server), "{words}");
+        assert_eq!(server.path("state/by-hand/pc2.json").exists(), exit != 0, "{words}");
+    }
+}

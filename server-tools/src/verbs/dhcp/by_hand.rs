@@ -54,7 +54,10 @@ fn left_by_its_last_job(site: &Site, host: &HostName) -> Option<Swap> {
     records
         .into_iter()
         .filter(|record| record.identity.host == *host)
-        .filter_map(|record| record.swap)
+        .filter_map(|record| {
+            let swap = record.swap?;
+            Some(Swap { mac: swap.mac.or(Some(record.identity.mac)), ..swap })
+        })
         .next_back()
 }
 
