@@ -103,8 +103,8 @@ impl Restarts {
     /// The ticket of an edit that was just made in this server's configuration, by the holder of the edit lock.
     pub fn draw(&self, server: Kind) -> Ticket {
         // After a power cut one number may be older than the other.
-        let number = self.number("newest").max(self.number("served")) + 1;
-        let number = self.write("newest", number).is_ok().then_some(number);
+        let number = self.number("newest").max(self.number("served")).checked_add(1);
+        let number = number.filter(|number| self.write("newest", *number).is_ok());
         Ticket { server, number }
     }
 

@@ -160,3 +160,13 @@ fn restarts_keep_their_distance() {
     // The kernel tells hundredths.
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 0.98), "{times:?}");
 }
+
+#[test]
+fn a_number_that_no_edit_can_follow_costs_restarts_and_nothing_else() {
+    let server = Running::new(&[STOP, START]);
+    server.restart().unwrap();
+    fs::write(server.0.path("state/restart/served"), format!("{}\n", u64::MAX)).unwrap();
+    server.restart().unwrap();
+    server.restart().unwrap();
+    assert_eq!(server.count(), 3);
+}
