@@ -180,6 +180,8 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     pub file: PathBuf,
+    /// What the file held when it was read: if it holds something else by now, another person's edit would be lost.
+    pub read: Vec<u8>,
     pub contents: Vec<u8>,
 }
 

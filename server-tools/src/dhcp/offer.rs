@@ -91,8 +91,9 @@ impl<'a> Offers<'a> {
             each: hosts.iter().map(|_| Ok(())).collect(),
             intended: vec![false; hosts.len()],
         };
-        let mut remarks = mended;
-        // A second time only if an intent could not be written down, without the host that it was of.
+        let (mut remarks, mut tries) = (mended, 0);
+        // A second time only if an intent could not be written down, without the host that it was of, or if a person has saved
+        // a file meanwhile.
         while round.goes_on() {
             // Not kept while the checker reads all of it too: a large one needs much memory.
             let configuration = server.read().context("the DHCP configuration is not usable")?;
@@ -107,6 +108,14 @@ impl<'a> Offers<'a> {
                 .context("the DHCP server would not accept the edited configuration")
                 .exit(Exit::Configuration)?;
             if round.intend(&swapped, intend) {
+                if let Err(error) = changes.iter().try_for_each(is_as_read) {
+                    tries += 1;
+                    if tries == MOST_TRIES {
+                        return Err(error);
+                    }
+                    round.intended.fill(false);
+                    continue;
+                }
                 remarks.extend(hard_links(&changes));
                 self.put_in_place(beside, &mut |file, error| round.failed(&swapped, file, error));
                 break;
@@ -159,14 +168,24 @@ impl<'a> Offers<'a> {
         }
         remarks.extend(mend(file)?);
         let server = self.site.dhcp_of(kind);
-        let edit = server.revert(file, &read(file)?, swapped);
-        if let Some(contents) = edit.contents {
-            let change = Change { file: file.to_owned(), contents };
-            remarks.extend(hard_links(std::slice::from_ref(&change)));
-            Beside::write(file, &change.contents, self.effects)
-                .and_then(|beside| beside.replace(self.effects))
-                .map_err(marked)?;
-        }
+        let mut tries = 0;
+        let edit = loop {
+            let now = read(file)?;
+            let mut edit = server.revert(file, &now, swapped);
+            let Some(contents) = edit.contents.take() else { break edit };
+            let change = Change { file: file.to_owned(), read: now, contents };
+            // Seen before it is replaced: the new file has one name only.
+            let linked = hard_links(std::slice::from_ref(&change));
+            tries += 1;
+            match self.write(&change) {
+                Ok(()) => {
+                    remarks.extend(linked);
+                    break edit;
+                }
+                Err(error) if Exit::of(&error) == Exit::Busy && tries < MOST_TRIES => {}
+                Err(error) => return Err(error),
+            }
+        };
         let read_back = server.revert(file, &read(file)?, swapped).each;
         let became = edit.each.into_iter().zip(read_back).map(|(was, is)| match (was, is) {
             (Back::Put, Back::Already) => Ok(Reverted::Restored),
@@ -219,9 +238,13 @@ impl<'a> Offers<'a> {
             "a DHCP entry was moved, renamed or copied while it was swapped; the host's own file is put back in {} too",
             change.file.display()
         ));
-        Beside::write(&change.file, &change.contents, self.effects)
-            .and_then(|beside| beside.replace(self.effects))
-            .map_err(marked)
+        self.write(change)
+    }
+
+    fn write(&mut self, change: &Change) -> anyhow::Result<()> {
+        let beside = Beside::write(&change.file, &change.contents, self.effects).map_err(marked)?;
+        is_as_read(change)?;
+        beside.replace(self.effects).map_err(marked)
     }
 
     fn lock(&mut self) -> anyhow::Result<Lock> {
@@ -304,6 +327,18 @@ pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<an
         Back::Already | Back::Gone(_) => None,
     };
     swapped.iter().zip(back).map(reason).collect()
+}
+
+/// How often an edit is begun anew because a person has saved the file.
+const MOST_TRIES: u8 = 5;
+
+/// Whether the file holds what was read: to be asked just before it is replaced, so that no edit of a person is lost.
+fn is_as_read(change: &Change) -> anyhow::Result<()> {
+    if read(&change.file)? == change.read {
+        return Ok(());
+    }
+    let words = "is being changed by another program again and again; try again later";
+    Err(anyhow!("{} {words}", change.file.display()).exit(Exit::Busy))
 }
 
 /// How far a swap of several hosts has come. Places are those in the list of hosts.

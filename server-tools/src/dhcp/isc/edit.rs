@@ -30,7 +30,8 @@ pub fn swap(table: &HostTable, wanted: &[Wanted]) -> Edit {
     let swaps = swaps.collect();
     let changes = files.into_iter().filter_map(|(source, replacements)| {
         let source = table.sources.get(source)?;
-        Some(Change { file: absolute(&source.path), contents: replaced(&source.bytes, replacements) })
+        let contents = replaced(&source.bytes, replacements);
+        Some(Change { file: absolute(&source.path), read: source.bytes.clone(), contents })
     });
     Edit { changes: changes.collect(), swaps }
 }

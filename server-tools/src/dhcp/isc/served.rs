@@ -26,11 +26,11 @@ pub(super) fn put_back(table: &HostTable, swapped: &[(HostName, Swap)]) -> PutBa
     let each = swapped.iter().map(|(name, swap)| search.host(name, swap)).collect();
     let changes = search.replacements.into_iter().filter_map(|(source, replacements)| {
         let source = table.sources.get(source)?;
-        Some((absolute(&source.path), replaced(&source.bytes, replacements)))
+        Some((absolute(&source.path), (source.bytes.clone(), replaced(&source.bytes, replacements))))
     });
     // A file that is included twice is changed once, since both have the same bytes.
     let changes: BTreeMap<_, _> = changes.collect();
-    let changes = changes.into_iter().map(|(file, contents)| Change { file, contents });
+    let changes = changes.into_iter().map(|(file, (read, contents))| Change { file, read, contents });
     PutBack { changes: changes.collect(), each }
 }
 

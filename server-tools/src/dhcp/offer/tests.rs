@@ -366,3 +366,42 @@ fn a_host_that_inherits_another_boot_file_than_ours_is_left_alone() {
         assert!(matches!(reverted, Ok(Reverted::LeftAlone(_))), "{around}: {reverted:?}");
     }
 }
+
+/// Lets a person save the file while ours is written beside, this often.
+struct SavedMeanwhileBy(PathBuf, u8);
+
+impl Effects for SavedMeanwhileBy {
+    fn before(&mut self, effect: Effect) -> io::Result<()> {
+        if effect == Effect::Sync && self.1 > 0 {
+            self.1 -= 1;
+            let now = fs::read_to_string(&self.0)?;
+            fs::write(&self.0, format!("{now}\n# {}", self.1))?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_person_saves_during_an_edit_is_not_lost() {
+    let server = Server::new("/bin/true");
+    let (mut waiting, conf) = (|_: &str| (), server.site.dhcp_configuration.clone());
+    let mut intended = Vec::new();
+    let mut intend = |host: &HostName, swap: &Swap| {
+        intended.push((host.clone(), swap.clone()));
+        Ok(())
+    };
+    let mut effects = SavedMeanwhileBy(conf.clone(), 2);
+    let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
+    assert!(offers.swap(&names(&["john"]), &mut intend).unwrap().each[0].is_ok());
+    assert_eq!(server.configured(), format!("{}\n# 1\n# 0", CONFIGURATION.replace("nobackup", "pxelinux.0")));
+    let mut effects = SavedMeanwhileBy(conf.clone(), 1);
+    let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
+    let reverted = offers.revert(&intended[..1]).unwrap().each.remove(0);
+    assert_eq!(reverted.unwrap(), Reverted::Restored);
+    assert_eq!(server.configured(), format!("{CONFIGURATION}\n# 1\n# 0\n# 0"));
+    let mut effects = SavedMeanwhileBy(conf, u8::MAX);
+    let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
+    let error = offers.swap(&names(&["john"]), &mut |_, _| Ok(())).unwrap_err();
+    assert_eq!(Exit::of(&error), Exit::Busy, "{error:#}");
+    assert!(!server.configured().contains("pxelinux.0"));
+}
