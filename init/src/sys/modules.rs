@@ -33,6 +33,9 @@ pub(crate) fn load_with(children: &Children, name: &str, parameter: &str) -> any
 
 /// Loads modules that the job can do without.
 pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
     match children.run(modprobe().args(["-a", "-q"]).args(names), LIMIT) {
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
