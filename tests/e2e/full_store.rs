@@ -44,7 +44,11 @@ fn a_full_image_store_fails_the_backup_and_keeps_what_was_good() {
 
     let (status, said) = backup::job(&stage, &john, &["backup", "john"]);
     assert_eq!(status, 1, "{said}");
-    assert!(said.contains("the DOS program says"), "{said}");
+    // An emulator may report a write as done that the store refuses when it is sent: then PID 1 finds the store full.
+    assert!(
+        ["the DOS program says", "the image store is full"].iter().any(|words| said.contains(words)),
+        "{said}"
+    );
     let report = stage.report(john.config().ip);
     let failed = |event: &Event| matches!(event, Event::Ended { outcome: Outcome::Failed { .. } });
     assert!(report.iter().any(failed), "{report:#?}");
