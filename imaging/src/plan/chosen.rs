@@ -6,16 +6,9 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail, ensure};
 use ghost_contract::image::{DiskFacts, DiskImage, LinuxSettings, Partition, Range, Table, TableKind};
 
+use super::extent::Part;
 use super::restore::{Fit, OtherDisk, Plan, TableStep, same_kind};
 use crate::tool::sfdisk::is_extended;
-
-/// The places of the chosen partitions, and the table that they are in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// The table of the disk that is written to.
-    pub table: Table,
-    pub places: Vec<Range>,
-}
 
 /// The partitions that a restore of this image is about; none if it is about the whole disk.
 pub(crate) fn wanted(image: &DiskImage, settings: &LinuxSettings) -> Option<BTreeSet<u32>> {

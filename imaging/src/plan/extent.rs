@@ -1,6 +1,6 @@
 //! Where the partitions of a disk end, and what has to fit behind them.
 
-use ghost_contract::image::{DiskFacts, DiskImage, Partition};
+use ghost_contract::image::{DiskFacts, DiskImage, Partition, Range, Table};
 
 use crate::tool::sfdisk::is_extended;
 
@@ -9,6 +9,14 @@ use crate::tool::sfdisk::is_extended;
 pub(super) const ALIGNMENT: u64 = 1 << 20;
 /// The entries of a GPT take at least so many bytes (UEFI 2.10, 5.3.1), and its header one sector.
 const GPT_ENTRIES: u64 = 16 << 10;
+
+/// The places of the chosen partitions, and the table that they are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The table of the disk that is written to.
+    pub table: Table,
+    pub places: Vec<Range>,
+}
 
 /// The partition that ends last.
 pub(super) fn last_partition(image: &DiskImage) -> Option<&Partition> {

@@ -7,8 +7,7 @@ use ghost_contract::image::{
 };
 
 use super::backup::has_its_end;
-use super::chosen::Part;
-use super::extent::{copy_of_gpt, last_partition};
+use super::extent::{Part, copy_of_gpt, last_partition};
 use super::grow::{Grow, room};
 use super::shrink::{Change, Shrink, shrink};
 
