@@ -9,11 +9,10 @@ use std::os::unix::fs::FileExt as _;
 
 use anyhow::Context as _;
 
-use super::video_memory::{CHUNK, DEVICE, PLANES, Vga, port};
+use super::video_memory::{DEVICE, PLANES, Registers, Vga, port};
 
-/// The plane that has the fonts of text modes, and its length.
+/// The plane that has the fonts of text modes.
 const FONTS: u8 = 2;
-const PLANE: usize = 64 << 10;
 /// In the sequencer's clocking mode: the screen is off. The kernel switches that by itself.
 const SCREEN_OFF: u8 = 0x20;
 /// In the CRT controller: the cursor and the start of the screen, which the kernel sets as it writes.
@@ -28,27 +27,12 @@ pub(crate) struct VgaMode {
     fonts: Vec<u8>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Registers {
-    misc_output: u8,
-    sequencer: [u8; 5],
-    crtc: [u8; 25],
-    graphics: [u8; 9],
-    attributes: [u8; 21],
-    dac: [u8; 768],
-    dac_mask: u8,
-}
-
 impl VgaMode {
     pub(crate) fn save() -> anyhow::Result<Self> {
         let read = || {
             let vga = Vga::open()?;
-            let mut fonts = Vec::with_capacity(PLANE);
-            for start in (0..PLANE).step_by(CHUNK) {
-                let [chunk] = vga.chunk(start, [FONTS])?;
-                fonts.extend(chunk);
-            }
-            anyhow::Ok(Self { registers: Registers::of(&vga)?, fonts })
+            let [fonts] = vga.planes([FONTS])?;
+            anyhow::Ok(Self { registers: vga.registers()?, fonts })
         };
         read().context(
             "cannot keep the console's mode, so DOSEmu cannot have the VGA (DOSEMU_GRAPHICS=no goes without)",
@@ -59,7 +43,7 @@ impl VgaMode {
     pub(crate) fn put_back(&self) -> anyhow::Result<()> {
         let set = || {
             let vga = Vga::open()?;
-            if Registers::of(&vga)?.mode() == self.registers.mode() {
+            if vga.registers()?.mode() == self.registers.mode() {
                 return Ok(());
             }
             self.write_fonts(&vga)?;
@@ -87,18 +71,6 @@ impl VgaMode {
 }
 
 impl Registers {
-    fn of(vga: &Vga) -> anyhow::Result<Self> {
-        Ok(Self {
-            misc_output: vga.misc_output()?,
-            sequencer: vga.sequencer()?,
-            crtc: vga.crtc()?,
-            graphics: vga.graphics()?,
-            attributes: vga.attributes()?,
-            dac: vga.dac()?,
-            dac_mask: vga.dac_mask()?,
-        })
-    }
-
     /// What makes the mode: not the colours, nor what the kernel changes as it writes.
     fn mode(&self) -> Self {
         let mut mode = self.clone();
@@ -110,7 +82,7 @@ impl Registers {
 
     /// Writes them in the order in which a BIOS sets a mode; the sequencer stands still until its own are set.
     fn write(&self, vga: &Vga) -> anyhow::Result<()> {
-        let crtc = port::CRTC[usize::from(self.misc_output & 1 == 0)];
+        let crtc = port::crtc(self.misc_output);
         vga.set(port::SEQUENCER, 0, 1)?;
         vga.write(port::MISC_OUTPUT_WRITE, self.misc_output)?;
         for (index, value) in (1..).zip(&self.sequencer[1..]) {
@@ -131,7 +103,7 @@ impl Registers {
         self.dac.iter().try_for_each(|component| vga.write(port::DAC_VALUE, *component))?;
         // The port takes an index and a value in turn; a look at the status port makes an index the next.
         vga.read(crtc + port::STATUS_ABOVE_CRTC)?;
-        for (index, value) in (0..).zip(&self.attributes) {
+        for (index, value) in (0..).zip(&self.attribute) {
             vga.write(port::ATTRIBUTE, index)?;
             vga.write(port::ATTRIBUTE, *value)?;
         }
@@ -149,9 +121,9 @@ mod tests {
             sequencer: [3, 0, 3, 0, 2],
             crtc: [0x5F; 25],
             graphics: [0, 0, 0, 0, 0, 0x10, 0x0E, 0, 0xFF],
-            attributes: [7; 21],
-            dac: [0x2A; 768],
+            attribute: [7; 21],
             dac_mask: 0xFF,
+            dac: [0x2A; 768],
         }
     }
 

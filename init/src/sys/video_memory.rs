@@ -17,6 +17,8 @@ pub(crate) const DEVICE: &str = "/dev/mem";
 const PORTS: &str = "/dev/port";
 /// Where a plane is seen once it is selected.
 pub(super) const PLANES: usize = 0xA_0000;
+/// Bytes of a plane.
+const PLANE: usize = 64 << 10;
 /// Bytes that are read of a plane before the registers are put back.
 pub(crate) const CHUNK: usize = 4096;
 
@@ -36,9 +38,26 @@ pub(super) mod port {
     /// Where that register is written.
     pub(in crate::sys) const MISC_OUTPUT_WRITE: u16 = 0x3C2;
     pub(in crate::sys) const GRAPHICS: u16 = 0x3CE;
-    /// The CRT controller in colour and in monochrome modes; the status port is 6 above.
-    pub(in crate::sys) const CRTC: [u16; 2] = [0x3D4, 0x3B4];
+    /// The status port is so far above that of the CRT controller.
     pub(in crate::sys) const STATUS_ABOVE_CRTC: u16 = 6;
+
+    /// The CRT controller: its port depends on whether the mode is in colour.
+    pub(in crate::sys) const fn crtc(misc_output: u8) -> u16 {
+        if misc_output & 1 == 0 { 0x3B4 } else { 0x3D4 }
+    }
+}
+
+/// What the registers held at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Registers {
+    pub misc_output: u8,
+    pub sequencer: [u8; 5],
+    pub crtc: [u8; 25],
+    pub graphics: [u8; 9],
+    pub attribute: [u8; 21],
+    pub dac_mask: u8,
+    /// Red, green and blue of 256 colours.
+    pub dac: [u8; 768],
 }
 
 /// The registers and the memory of the machine's VGA.
@@ -56,29 +75,18 @@ impl Vga {
         Ok(Self { memory, ports: open(OpenOptions::new().read(true).write(true), PORTS)? })
     }
 
-    pub(crate) fn misc_output(&self) -> anyhow::Result<u8> {
-        self.read(port::MISC_OUTPUT)
-    }
-
-    pub(crate) fn sequencer(&self) -> anyhow::Result<[u8; 5]> {
-        self.indexed(port::SEQUENCER)
-    }
-
-    pub(crate) fn crtc(&self) -> anyhow::Result<[u8; 25]> {
-        self.indexed(self.crtc_port()?)
-    }
-
-    pub(crate) fn graphics(&self) -> anyhow::Result<[u8; 9]> {
-        self.indexed(port::GRAPHICS)
-    }
-
-    pub(crate) fn dac_mask(&self) -> anyhow::Result<u8> {
-        self.read(port::DAC_MASK)
-    }
-
-    /// The CRT controller's ports depend on whether the mode is in colour.
-    fn crtc_port(&self) -> anyhow::Result<u16> {
-        Ok(port::CRTC[usize::from(self.misc_output()? & 1 == 0)])
+    pub(crate) fn registers(&self) -> anyhow::Result<Registers> {
+        let misc_output = self.read(port::MISC_OUTPUT)?;
+        let crtc = port::crtc(misc_output);
+        Ok(Registers {
+            misc_output,
+            sequencer: self.indexed(port::SEQUENCER)?,
+            crtc: self.indexed(crtc)?,
+            graphics: self.indexed(port::GRAPHICS)?,
+            attribute: self.attributes(crtc + port::STATUS_ABOVE_CRTC)?,
+            dac_mask: self.read(port::DAC_MASK)?,
+            dac: self.dac()?,
+        })
     }
 
     /// The registers behind an index port; the index is put back.
@@ -93,8 +101,7 @@ impl Vga {
     }
 
     /// The port takes an index and a value in turn; a look at the status port makes an index the next.
-    pub(crate) fn attributes(&self) -> anyhow::Result<[u8; 21]> {
-        let status = self.crtc_port()? + port::STATUS_ABOVE_CRTC;
+    fn attributes(&self, status: u16) -> anyhow::Result<[u8; 21]> {
         self.read(status)?;
         let index = self.read(port::ATTRIBUTE)?;
         let mut registers = [0; 21];
@@ -110,7 +117,7 @@ impl Vga {
     }
 
     /// All colours; the index and the direction are put back.
-    pub(crate) fn dac(&self) -> anyhow::Result<[u8; 768]> {
+    fn dac(&self) -> anyhow::Result<[u8; 768]> {
         let index = self.read(port::DAC_WRITE)?;
         let is_being_read = self.read(port::DAC_READ)? & 3 == 3;
         self.write(port::DAC_READ, 0)?;
@@ -125,6 +132,16 @@ impl Vga {
             self.write(port::DAC_WRITE, index)?;
         }
         Ok(colours)
+    }
+
+    /// The whole of some planes.
+    pub(crate) fn planes<const N: usize>(&self, planes: [u8; N]) -> anyhow::Result<[Vec<u8>; N]> {
+        let mut whole = [const { Vec::new() }; N];
+        for start in (0..PLANE).step_by(CHUNK) {
+            let chunks = self.chunk(start, planes)?;
+            whole.iter_mut().zip(chunks).for_each(|(plane, chunk)| plane.extend(chunk));
+        }
+        Ok(whole)
     }
 
     /// [`CHUNK`] bytes of some planes, from `start` on: no odd/even, no chain, one plane at 0xA0000, plain reads. Then all

@@ -3,7 +3,7 @@
 use crate::screen::vga::{Memory, Registers, decode, text_planes};
 use crate::screen::{Screen, frame_buffer};
 use crate::sys::display;
-use crate::sys::video_memory::{CHUNK, Vga};
+use crate::sys::video_memory::{self, CHUNK, Vga};
 
 pub(super) fn look() -> anyhow::Result<Screen> {
     if let Some((layout, bytes)) = super::vesa::dots(&display::vga()?)? {
@@ -21,21 +21,15 @@ fn snapshot(vga: &Vga) -> anyhow::Result<Vec<u8>> {
         let [characters, attributes] = text_planes(&window);
         [characters, attributes, fonts(vga, &registers)?, Vec::new()]
     } else {
-        planes(vga)?
+        vga.planes([0, 1, 2, 3])?
     };
     Ok(registers.snapshot(&Memory { planes, window }))
 }
 
 fn registers(vga: &Vga) -> anyhow::Result<Registers> {
-    Ok(Registers {
-        misc_output: vga.misc_output()?,
-        sequencer: vga.sequencer()?,
-        crtc: vga.crtc()?,
-        graphics: vga.graphics()?,
-        attribute: vga.attributes()?,
-        dac_mask: vga.dac_mask()?,
-        dac: vga.dac()?,
-    })
+    let video_memory::Registers { misc_output, sequencer, crtc, graphics, attribute, dac_mask, dac } =
+        vga.registers()?;
+    Ok(Registers { misc_output, sequencer, crtc, graphics, attribute, dac, dac_mask })
 }
 
 /// Plane 2 with the fonts that are in use, and nothing else.
@@ -48,13 +42,4 @@ fn fonts(vga: &Vga, registers: &Registers) -> anyhow::Result<Vec<u8>> {
         plane[start..start + CHUNK].copy_from_slice(&chunk);
     }
     Ok(plane)
-}
-
-fn planes(vga: &Vga) -> anyhow::Result<[Vec<u8>; 4]> {
-    let mut planes: [Vec<u8>; 4] = Default::default();
-    for start in (0..Memory::PLANE).step_by(CHUNK) {
-        let chunks = vga.chunk(start, [0, 1, 2, 3])?;
-        planes.iter_mut().zip(chunks).for_each(|(plane, chunk)| plane.extend(chunk));
-    }
-    Ok(planes)
 }
