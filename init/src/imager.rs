@@ -11,6 +11,8 @@ pub(crate) mod dos;
 pub(crate) mod dosbox_x;
 pub(crate) mod dosemu;
 pub(crate) mod evidence;
+#[cfg(test)]
+mod kept;
 pub(crate) mod linux;
 
 use std::path::{Path, PathBuf};

@@ -140,42 +140,15 @@ pub(super) fn inside(name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use ghost_contract::report::Outcome;
 
     use super::*;
     use crate::imager::evidence::STARTED;
-
-    /// Files by their paths; a folder has those below it.
-    #[derive(Default)]
-    struct Kept(HashMap<&'static str, &'static str>);
-
-    impl Files for Kept {
-        fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-            Ok(self
-                .0
-                .iter()
-                .find(|(name, _)| Path::new(name) == path)
-                .map(|(_, text)| text.as_bytes().to_vec()))
-        }
-
-        fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
-            let inside = self.0.iter().filter_map(|(path, text)| {
-                let name = Path::new(path).strip_prefix(folder).ok()?.to_str()?.to_owned();
-                Some(FoundFile { name, size: u64::try_from(text.len()).unwrap() })
-            });
-            Ok(inside.collect())
-        }
-
-        fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
-            Ok(1 << 30)
-        }
-    }
+    use crate::imager::kept::Kept;
 
     fn reason(files: &[(&'static str, &'static str)]) -> String {
         let no_complaint = |_: &str| None;
-        match judge(Mode::Restore, &Kept(files.iter().copied().collect()), no_complaint).unwrap().outcome {
+        match judge(Mode::Restore, &Kept::of(files), no_complaint).unwrap().outcome {
             Outcome::Failed { reason } => reason,
             other => panic!("{other:?}"),
         }
@@ -198,7 +171,7 @@ mod tests {
     #[test]
     fn the_work_begins_with_the_mark() {
         assert!(!has_begun(&Kept::default()).unwrap());
-        let marked = Kept([("/run/ghost/dos/m/started.txt", "")].into());
+        let marked = Kept::of(&[("/run/ghost/dos/m/started.txt", "")]);
         assert!(has_begun(&marked).unwrap());
     }
 
@@ -232,12 +205,12 @@ mod tests {
         let end = ("/run/ghost/dos/z/image.end", "Ghost exited\r\n");
         let image = ("/run/ghost/dos/z/image.gho", "an image");
         let no_complaint = |_: &str| None;
-        let staging = Kept([beginning, end, image].into());
+        let staging = Kept::of(&[beginning, end, image]);
         assert!(has_begun(&staging).unwrap());
         let outcome = judge(Mode::Backup, &staging, no_complaint).unwrap().outcome;
         assert_eq!(outcome, Outcome::Succeeded);
         let manifest = ("/run/ghost/dos/z/manifest.json", "{}");
-        let generation = Kept([beginning, end, image, manifest].into());
+        let generation = Kept::of(&[beginning, end, image, manifest]);
         assert!(!has_begun(&generation).unwrap());
         assert!(matches!(
             judge(Mode::Restore, &generation, no_complaint).unwrap().outcome,

@@ -87,29 +87,15 @@ pub(super) fn dosemu2(disk: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imager::FoundFile;
+    use crate::imager::kept::Kept;
 
     /// A machine whose consoles have these names, and are in use or not.
-    struct Consoles(&'static [(&'static str, &'static str)]);
-
-    impl Files for Consoles {
-        fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-            let found = self.0.iter().enumerate().find_map(|(number, (name, bind))| {
-                let folder = Path::new(CONSOLES).join(format!("vtcon{number}"));
-                let text = if path == folder.join("name") { name } else { bind };
-                path.starts_with(&folder).then(|| format!("{text}\n").into_bytes())
-            });
-            Ok(found)
-        }
-
-        fn list(&self, _folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
-            let numbers = 0..self.0.len();
-            Ok(numbers.map(|number| FoundFile { name: format!("vtcon{number}"), size: 0 }).collect())
-        }
-
-        fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
-            Ok(0)
-        }
+    fn machine(consoles: &[(&str, &str)]) -> Kept {
+        let files = consoles.iter().enumerate().flat_map(|(number, (name, bind))| {
+            [("name", name), ("bind", bind)]
+                .map(|(file, text)| (format!("{CONSOLES}/vtcon{number}/{file}"), format!("{text}\n")))
+        });
+        files.collect()
     }
 
     #[test]
@@ -124,7 +110,7 @@ mod tests {
             (uefi, Graphics::Vga, Video::Text),
             (&[], Graphics::Vga, Video::Text),
         ] {
-            assert_eq!(Video::of(wanted, &Consoles(consoles)).unwrap(), video, "{consoles:?} {wanted:?}");
+            assert_eq!(Video::of(wanted, &machine(consoles)).unwrap(), video, "{consoles:?} {wanted:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use ghost_contract::order::Graphics;
 
 use super::super::FoundFile;
+use super::super::kept::Kept;
 use super::*;
 
 const CHECK: &str = r"-chkimg,z:\image.gho -sure -fx";
@@ -242,38 +243,19 @@ fn version_1_gets_the_vga_and_the_rights_that_it_needs_for_it() {
 }
 
 /// A machine whose console is on a VGA, and on which DOS has not started; or has, with `marks`.
-struct OnVga {
-    marks: &'static [&'static str],
-}
-
-impl Files for OnVga {
-    fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(match path.to_str().unwrap() {
-            "/sys/class/vtconsole/vtcon0/name" => Some(b"(S) VGA+\n".to_vec()),
-            "/sys/class/vtconsole/vtcon0/bind" => Some(b"1\n".to_vec()),
-            _ => None,
-        })
-    }
-
-    fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
-        let names = match folder.to_str().unwrap() {
-            "/sys/class/vtconsole" => &["vtcon0"][..],
-            dos::MARKS => self.marks,
-            _ => &[],
-        };
-        Ok(names.iter().map(|name| FoundFile { name: (*name).to_owned(), size: 1 }).collect())
-    }
-
-    fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
-        Ok(0)
-    }
+fn on_vga(marks: &[&str]) -> Kept {
+    let console =
+        [("/sys/class/vtconsole/vtcon0/name", "(S) VGA+\n"), ("/sys/class/vtconsole/vtcon0/bind", "1\n")];
+    let console = console.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let marks = marks.iter().map(|mark| (format!("{}/{mark}", dos::MARKS), "x".to_owned()));
+    console.into_iter().chain(marks).collect()
 }
 
 #[test]
 fn where_dos_did_not_start_on_a_vga_the_way_out_is_said() {
-    let remarks = |graphics, marks| {
+    let remarks = |graphics, marks: &[&str]| {
         let dosemu = Dosemu { program: DosProgram { command: String::new(), graphics } };
-        dosemu.judge(Mode::Restore, 1, &OnVga { marks }).unwrap().remarks
+        dosemu.judge(Mode::Restore, 1, &on_vga(marks)).unwrap().remarks
     };
     let [remark] = &remarks(Graphics::Vga, &[])[..] else { panic!("one remark") };
     assert!(remark.contains("DOSEMU_GRAPHICS=no"), "{remark}");
