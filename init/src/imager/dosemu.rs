@@ -22,7 +22,7 @@ use ghost_contract::order::DosProgram;
 use ghost_contract::report::Outcome;
 
 use self::installed::{Flavour, Installed};
-use self::settings::{Video, dosemu1, dosemu2};
+use self::settings::{Video, dosemu1, dosemu2, give_the_vga};
 use self::whole_disk::WholeDisk;
 use super::dos::{self, Commission, ERRORS, HOME, LOG, inside};
 use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
@@ -31,11 +31,14 @@ use crate::fstab::{Mount, MountFlag};
 
 /// The floppy that 1.4 can boot from; with one of 720 KiB it hangs.
 const BOOTABLE_SIZE: usize = 1440 * 1024;
+/// The file of settings that it is started with, in the imager's own folder.
+const SETTINGS: &str = "dosemurc";
 /// What may be the matter if DOS did not start on a VGA.
 const BIOS_MAY_BE_TO_BLAME: &str = "DOSEmu had the client's VGA, whose BIOS may have asked for a port that it does not get: \
      DOSEMU_GRAPHICS=no keeps DOS in text mode";
 /// What begins a line of the log that tells of an error.
 const ERROR: &str = "ERROR:";
+
 /// A job's DOS program; without a command for a person.
 pub(super) struct Dosemu {
     pub(super) program: DosProgram,
@@ -67,7 +70,7 @@ impl Imager for Dosemu {
     fn judge(&self, mode: Mode, _disks: usize, files: &dyn Files) -> anyhow::Result<Judgement> {
         let mut judgement = dos::judge(mode, files, complaint)?;
         let failed = matches!(judgement.outcome, Outcome::Failed { .. });
-        if failed && !dos::has_begun(files)? && Video::of(self.program.graphics, files)? == Video::Vga {
+        if failed && !dos::has_begun(files)? && had_the_vga(files)? {
             judgement.remarks.push(BIOS_MAY_BE_TO_BLAME.to_owned());
         }
         Ok(judgement)
@@ -99,7 +102,7 @@ fn launch(
         (Flavour::Dosemu1, Video::Text) => (dosemu1(&disk.setting, video), &["-k"][..], Terminal::FirstVt),
         (Flavour::Dosemu2, _) => (dosemu2(&disk.setting), &["-t"][..], Terminal::FirstVt),
     };
-    let configuration = LaunchFile { path: inside("dosemurc"), content: settings.into_bytes() };
+    let configuration = LaunchFile { path: inside(SETTINGS), content: settings.into_bytes() };
     // Without it, 1.4 waits for Enter before anything else.
     let disclaimer = LaunchFile { path: PathBuf::from(HOME).join(".dosemu/disclaimer"), content: Vec::new() };
     let arguments = [&["-o", LOG][..], options, &["-f", "/run/ghost/dos/dosemurc"][..]].concat();
@@ -150,6 +153,11 @@ fn shared_memory() -> Mount {
         flags: vec![MountFlag::NoSuid, MountFlag::NoDev],
         options: "mode=1777".to_owned(),
     }
+}
+
+/// Whether DOSEmu was started with the VGA for itself.
+fn had_the_vga(files: &dyn Files) -> anyhow::Result<bool> {
+    Ok(files.read(&inside(SETTINGS))?.is_some_and(|settings| give_the_vga(&settings)))
 }
 
 /// What the log complains of: its last error.

@@ -1,8 +1,8 @@
 //! The settings of each DOSEmu, as its `dosemurc`, and what it shows on the screen.
 //!
-//! In text DOSEmu writes characters to its terminal, and what a program draws is in memory of its own where nobody sees it.
-//! With the VGA for itself, 1.4 lets the card's own BIOS and the program draw on it: all that a person would see can be read
-//! from the card. dosemu2 has text only.
+//! In text mode DOSEmu writes characters to its terminal. What a program draws then stays in DOSEmu's own memory, where
+//! nobody can see it. With the VGA for itself, 1.4 lets the card's own BIOS and the program draw on the card, from which all
+//! that a person would see can be read. dosemu2 has text only.
 
 use std::path::Path;
 
@@ -42,19 +42,23 @@ impl Video {
     }
 }
 
+/// How 1.4 gets the VGA. `vesa` has the card's BIOS change modes; `plainvga` stays in text. The ports are those of the BIOS
+/// of QEMU's and Bochs' card, its log and its registers, and of no other device: at a port that it may not use, 1.4 ends.
+const VGA: &str = "$_console = (1)\n\
+    $_graphics = (1)\n\
+    $_chipset = \"vesa\"\n\
+    $_ports = \"range 0x402 0x403 range 0x1ce 0x1d1\"\n";
+
+/// Whether DOSEmu gets the VGA by this `dosemurc`.
+pub(super) fn give_the_vga(dosemurc: &[u8]) -> bool {
+    dosemurc.ends_with(VGA.as_bytes())
+}
+
 /// Without a set of characters, 1.4 warns on its error output, where the reason is looked for when DOS did not start.
-///
-/// `vesa` has the card's BIOS change modes; `plainvga` stays in text. The ports are those of the BIOS of QEMU's and Bochs'
-/// card, its log and its registers, and of no other device: at a port that it may not use, 1.4 ends.
 pub(super) fn dosemu1(disk: &str, video: Video) -> String {
     let video = match video {
         Video::Text => "",
-        Video::Vga => {
-            "$_console = (1)\n\
-             $_graphics = (1)\n\
-             $_chipset = \"vesa\"\n\
-             $_ports = \"range 0x402 0x403 range 0x1ce 0x1d1\"\n"
-        }
+        Video::Vga => VGA,
     };
     format!(
         "$_cpu_emu = \"full\"\n\

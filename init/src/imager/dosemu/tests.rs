@@ -242,23 +242,19 @@ fn version_1_gets_the_vga_and_the_rights_that_it_needs_for_it() {
     assert_eq!(launch(Flavour::Dosemu2), super::tests::launch(Flavour::Dosemu2, Mode::Backup));
 }
 
-/// A machine whose console is on a VGA, and on which DOS has not started; or has, with `marks`.
-fn on_vga(marks: &[&str]) -> Kept {
-    let console =
-        [("/sys/class/vtconsole/vtcon0/name", "(S) VGA+\n"), ("/sys/class/vtconsole/vtcon0/bind", "1\n")];
-    let console = console.map(|(path, text)| (path.to_owned(), text.to_owned()));
-    let marks = marks.iter().map(|mark| (format!("{}/{mark}", dos::MARKS), "x".to_owned()));
-    console.into_iter().chain(marks).collect()
-}
-
 #[test]
 fn where_dos_did_not_start_on_a_vga_the_way_out_is_said() {
-    let remarks = |graphics, marks: &[&str]| {
-        let dosemu = Dosemu { program: DosProgram { command: String::new(), graphics } };
-        dosemu.judge(Mode::Restore, 1, &on_vga(marks)).unwrap().remarks
+    let remarks = |dosemurc: String, marks: &[&str]| {
+        let marks = marks.iter().map(|mark| (format!("{}/{mark}", dos::MARKS), "x".to_owned()));
+        let settings = ("/run/ghost/dos/dosemurc".to_owned(), dosemurc);
+        let left: Kept = marks.chain([settings]).collect();
+        let program = DosProgram { command: String::new(), graphics: Graphics::Vga };
+        Dosemu { program }.judge(Mode::Restore, 1, &left).unwrap().remarks
     };
-    let [remark] = &remarks(Graphics::Vga, &[])[..] else { panic!("one remark") };
+    let vga = || dosemu1("", Video::Vga);
+    let [remark] = &remarks(vga(), &[])[..] else { panic!("one remark") };
     assert!(remark.contains("DOSEMU_GRAPHICS=no"), "{remark}");
-    assert!(remarks(Graphics::Text, &[]).is_empty(), "it was in text");
-    assert!(remarks(Graphics::Vga, &["STARTED.TXT"]).is_empty(), "DOS has started");
+    assert!(remarks(dosemu1("", Video::Text), &[]).is_empty(), "it was in text");
+    assert!(remarks(dosemu2(""), &[]).is_empty(), "dosemu2 has text only");
+    assert!(remarks(vga(), &["STARTED.TXT"]).is_empty(), "DOS has started");
 }
