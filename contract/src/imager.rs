@@ -89,7 +89,7 @@ pub enum ImagerName {
 }
 
 impl ImagerName {
-    /// What settings say that a word should be which names no imager.
+    /// What is said to be wanted where a word names no imager.
     pub const WANTED: &str = "an imager: linux, dosbox-x and dosemu are";
     const ALL: [Self; 3] = [Self::Linux, Self::DosboxX, Self::Dosemu];
 
@@ -120,7 +120,7 @@ impl ImagerName {
         matches!(self, Self::Linux)
     }
 
-    /// The DOS emulator in which it runs Norton Ghost, by its proper name. `None` for what is no DOS program.
+    /// The proper name of the DOS emulator that runs Norton Ghost. `None` for an imager that needs no DOS.
     pub const fn emulator(self) -> Option<&'static str> {
         match self {
             Self::Linux => None,

@@ -18,10 +18,10 @@ pub use crate::imager::{DosProgram, Graphics, Imager};
 use crate::time::seconds;
 use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
 
-/// The version of the format that this program writes and reads, …
+/// The version of the format in orders about whole disks.
 pub const VERSION: u32 = 1;
-/// … except in an order that is about some partitions only: a client that does not know of those would write the whole
-/// disk, and refuses an order of this version.
+/// The version of the format in orders about some partitions only. A client that does not know such orders would write the
+/// whole disk, so it must refuse them: it refuses a version that it does not know.
 pub const VERSION_OF_PARTS: u32 = 2;
 
 /// What the server asks of one client, once.

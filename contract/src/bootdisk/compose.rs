@@ -17,7 +17,7 @@ const KERNELS: [&str; 3] = [FREEDOS_KERNEL, "IO.SYS", "IBMBIO.COM"];
 /// The interpreter that reads AUTOEXEC.BAT; no DOS works without one.
 const SHELL: &str = "COMMAND.COM";
 
-/// A template floppy, and what an administrator is told of it.
+/// A template floppy that [`compose`] has made, with what the administrator should know about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// The floppy's bytes, as long as the image that it was made from.

@@ -20,7 +20,7 @@ const SPIN_UP: Duration = Duration::from_secs(90);
 /// When the wait is over, however many drivers are still being loaded.
 const LAST_LOOK: Duration = Duration::from_secs(120);
 
-/// Waits until it is certain which disks are meant.
+/// The wait until it is certain which disks are meant.
 #[derive(Debug)]
 pub(crate) struct Settling {
     choice: DiskChoice,
@@ -32,7 +32,7 @@ pub(crate) struct Settling {
     drivers: (usize, Duration),
 }
 
-/// A controller that may hide its disks until the firmware is told otherwise.
+/// A controller that may hide its disks as long as the firmware has it set to RAID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RaidController {
     /// Vendor and device as `lspci -nn` shows them: `8086:a282`.

@@ -1,7 +1,7 @@
-//! The mode of the VGA behind the console: kept before a program gets the VGA, and put back when that is gone.
+//! Keeps the mode of the VGA behind the console before a program gets the VGA, and puts it back when the program has ended.
 //!
-//! A program that is killed leaves the card in its own mode. The kernel takes it for text all the same, and writes letters
-//! where dots are shown.
+//! A program that is killed leaves the card in the program's mode. The kernel does not notice, and writes letters where the
+//! card shows dots.
 
 use std::fs::OpenOptions;
 use std::ops::RangeInclusive;

@@ -82,7 +82,7 @@ pub(in crate::session) struct Imaging {
     settings: Watch,
     interface: String,
     started: Duration,
-    /// Since when its work goes on, so that the time counts that a prompt may take and that nothing may move.
+    /// When its work began. Only from then on do prompts and the stall watch count time.
     pub(super) begun: Option<Duration>,
     watch: Option<StallWatch>,
     /// When the imager could be looked at last.
@@ -103,7 +103,7 @@ pub(in crate::session) struct Imaging {
     own_traffic: u64,
     /// The same of the time before: what was begun then may be on the network only now.
     own_traffic_before: u64,
-    /// Known beforehand when it is us who end the imager.
+    /// How the job ended. Set before the imager has ended if this program ends it.
     pub(super) outcome: Option<Outcome>,
 }
 

@@ -1,4 +1,4 @@
-//! From an order to a running imager: the prompts make sense, the imager is ready, and nobody has stopped the job.
+//! Starts a job's imager: checks the prompts, has the imager prepared, and looks once more whether the job is to stop.
 
 use ghost_contract::Mode;
 use ghost_contract::order::Order;
