@@ -16,6 +16,7 @@ use crate::sys::node::{Access, Node};
 use crate::sys::program::{self, LOOKING, ProgramError, Said};
 use crate::tool::blkid::{self, Found};
 use crate::tool::claims::Claim;
+use crate::tool::lvm;
 use crate::tool::opinion;
 use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk;
@@ -31,8 +32,6 @@ const BLKID_NOTHING: i32 = 2;
 const BLKID_AMBIVALENT: i32 = 8;
 /// The first sector, in which a table of partitions may be, bytes.
 const BOOT_RECORD: usize = 512;
-/// LVM's label is in one of the first sectors, bytes.
-const LVM_LABELS: usize = 2048;
 
 /// How a disk is divided.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ impl Division {
 pub fn division(disk: &DiskFacts) -> Result<Division> {
     let path = Path::new(&disk.path);
     let mut whole = blkid(path, 0, None)?;
-    if whole.table.is_some() && has_lvm_label(&bytes(path, 0, LVM_LABELS)?) {
+    if whole.table.is_some() && lvm::has_label(&bytes(path, 0, lvm::LABELLED)?) {
         // blkid does not look for it where a table is.
         whole.kind = Some("LVM2_member".to_owned());
     }
@@ -210,11 +209,6 @@ fn blkid(disk: &Path, start: u64, length: Option<u64>) -> Result<Found> {
             Err(ProgramError::Failed { program, status: said.status, said: said.errors }.into())
         }
     }
-}
-
-/// Whether a sector begins as that of a physical volume of LVM (LVM2, lib/label/label.h).
-fn has_lvm_label(beginning: &[u8]) -> bool {
-    beginning.chunks(BOOT_RECORD).any(|sector| sector.starts_with(b"LABELONE"))
 }
 
 /// Whether a boot record has partitions besides its boot code, or is that of a GPT. That of a file system has zeros there.

@@ -19,8 +19,8 @@ pub(crate) mod text;
 pub(crate) use group::{Group, Run, Volume};
 
 const SECTOR: usize = 512;
-/// The label is in one of so many sectors (`LABEL_SCAN_SECTORS`).
-const LABELS: usize = 4;
+/// The label is in one of the sectors of so many bytes at the beginning (`LABEL_SCAN_SECTORS`).
+pub(crate) const LABELLED: usize = 4 * SECTOR;
 const LABEL: &[u8] = b"LABELONE";
 const FORMAT: &[u8] = b"LVM2 001";
 /// Where its fields are: its sector's number, the checksum of what follows, where the volume's header is.
@@ -43,7 +43,7 @@ const SEED: u32 = 0xF597_A6CF;
 
 /// The group that the physical volume of this length belongs to.
 pub(crate) fn group(read: Read<'_>, length: u64) -> io::Result<Group> {
-    let label = label(&read(0, LABELS * SECTOR)?)?;
+    let label = label(&read(0, LABELLED)?)?;
     let mut known: Option<Vec<u8>> = None;
     for area in label.areas {
         let text = text_of(read, area)?;
@@ -58,6 +58,16 @@ pub(crate) fn group(read: Read<'_>, length: u64) -> io::Result<Group> {
     group::of(&parsed, &label.id, length).map_err(|why| strange(&why))
 }
 
+/// Whether the beginning of a disk or partition has a label, which need not be a good one.
+pub(crate) fn has_label(beginning: &[u8]) -> bool {
+    labels(beginning).next().is_some()
+}
+
+/// The sectors that have a label, with their numbers.
+fn labels(beginning: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    beginning.chunks_exact(SECTOR).enumerate().filter(|(_, sector)| sector.starts_with(LABEL))
+}
+
 struct Label {
     id: String,
     /// Where its areas of metadata begin, and how long they are.
@@ -65,8 +75,7 @@ struct Label {
 }
 
 fn label(beginning: &[u8]) -> io::Result<Label> {
-    let sectors = beginning.chunks_exact(SECTOR).enumerate();
-    let labels: Vec<(usize, &[u8])> = sectors.filter(|(_, sector)| sector.starts_with(LABEL)).collect();
+    let labels: Vec<(usize, &[u8])> = labels(beginning).collect();
     let [(number, sector)] = labels[..] else { return Err(strange("it has not one label")) };
     let field = |at, length| little(sector, at, length);
     let summed = sector.get(LABEL_SUMMED..).unwrap_or_default();
