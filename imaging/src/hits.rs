@@ -36,20 +36,15 @@ type Found = (BTreeSet<String>, Option<String>);
 
 /// What was hit in each partition that has such places.
 pub(crate) fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) -> Vec<Hit> {
-    let (mut hits, ends) = (Vec::<Hit>::new(), Instant::now() + LONGEST);
+    let (mut hits, mut last, ends) = (Vec::new(), None, Instant::now() + LONGEST);
     for region in regions {
-        let number = region.partition;
-        let (start, length) = match table.partitions.iter().find(|one| Some(one.number) == number) {
-            Some(partition) => (partition.start, partition.length),
-            None if matches!(region.content, Content::Partclone { .. }) => (0, disk.size),
-            None => continue,
-        };
-        let has_volumes = regions.iter().any(|one| one.partition == number && one.volume.is_some());
-        let (start, length) = if has_volumes { (region.start, region.length) } else { (start, length) };
-        let within = Range { start, length };
+        let Some(within) = around(disk, table, regions, region) else { continue };
+        // The regions of a partition follow each other, and are looked into together.
+        if last.replace(within) == Some(within) {
+            continue;
+        }
         let places: Vec<Range> = bad.iter().filter_map(|bad| clipped(*bad, within)).collect();
-        let is_told = !has_volumes && hits.iter().any(|hit| hit.partition == number);
-        if places.is_empty() || is_told {
+        if places.is_empty() {
             continue;
         }
         let is_more = places.len() > PLACES || places.iter().any(|place| place.length > OF_EACH);
@@ -62,9 +57,29 @@ pub(crate) fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[R
             Err(error) => (BTreeSet::new(), Some(hits::readable(&format!("{error:#}")))),
         };
         let volume = region.volume.as_ref().map(|volume| hits::readable(&volume.name));
-        hits.push(Hit { partition: number, volume, files: files.into_iter().take(NAMES).collect(), unknown });
+        hits.push(Hit {
+            partition: region.partition,
+            volume,
+            files: files.into_iter().take(NAMES).collect(),
+            unknown,
+        });
     }
     hits
+}
+
+/// What is looked into for the files of a region: all of its partition or disk, or only the region where these are divided
+/// into logical volumes. None if no file system can be there.
+fn around(disk: &DiskFacts, table: &Table, regions: &[Region], region: &Region) -> Option<Range> {
+    let number = region.partition;
+    let partition = table.partitions.iter().find(|one| Some(one.number) == number);
+    if partition.is_none() && !matches!(region.content, Content::Partclone { .. }) {
+        return None;
+    }
+    if regions.iter().any(|one| one.partition == number && one.volume.is_some()) {
+        return Some(Range { start: region.start, length: region.length });
+    }
+    let whole = Range { start: 0, length: disk.size };
+    Some(partition.map_or(whole, |partition| Range { start: partition.start, length: partition.length }))
 }
 
 fn file_system(table: &Table, region: &Region) -> Result<FileSystem> {
