@@ -206,9 +206,7 @@ pub fn export_partition(folder: &Path, number: u32, target: &Path, board: &Board
     let image = folder::description(folder)?;
     let found = image.table.partitions.iter().find(|partition| partition.number == number);
     let partition = found.with_context(|| format!("the image has no partition {number}"))?;
-    if let Some(numbers) = image.chosen().filter(|numbers| !numbers.contains(&number)) {
-        bail!("{}, and not partition {number}", chosen::note(&numbers));
-    }
+    chosen::require_held(&image, &[number].into())?;
     let regions: Vec<&Region> =
         image.regions.iter().filter(|region| region.partition == Some(number)).collect();
     export_regions(folder, &image, target, &regions, (partition.start, partition.length), board)

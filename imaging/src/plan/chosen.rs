@@ -51,6 +51,16 @@ pub(crate) fn require<'t>(table: &'t Table, numbers: &BTreeSet<u32>, of: &str) -
     chosen.collect()
 }
 
+/// Makes sure that these partitions of the disk are in its image.
+pub(crate) fn require_held(image: &DiskImage, numbers: &BTreeSet<u32>) -> Result<()> {
+    if let Some(held) = image.chosen()
+        && let Some(number) = numbers.iter().find(|number| !held.contains(number))
+    {
+        bail!("{}, and not partition {number}", note(&held));
+    }
+    Ok(())
+}
+
 /// How these partitions of an image are written to a disk with this table.
 pub(crate) fn plan(
     image: &DiskImage,
@@ -62,11 +72,7 @@ pub(crate) fn plan(
     same_kind(image, target, others)?;
     let path = target.path.as_str();
     let wanted = require(&image.table, numbers, "the image")?;
-    if let Some(held) = image.chosen()
-        && let Some(number) = numbers.iter().find(|number| !held.contains(number))
-    {
-        bail!("{}, and not partition {number}", note(&held));
-    }
+    require_held(image, numbers)?;
     let found = require(there, numbers, path)?;
     for (wanted, found) in wanted.iter().zip(found) {
         ensure!(
