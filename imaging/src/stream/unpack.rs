@@ -202,7 +202,7 @@ pub(crate) fn compare(disk: &File, place: Place) -> impl FnOnce(Unpacked) -> Res
             let (part, mut position) = place.clip(part, at);
             let end = position + part.length();
             // A hole needs not be read to be known.
-            while part.is_zero() && position < end {
+            while position < end && part.is_zero() {
                 position = zero::next_data(disk, position).min(end);
                 let length = usize::try_from(end - position).unwrap_or(BUFFER).min(BUFFER);
                 let there = there.get_mut(..length).unwrap_or_default();
