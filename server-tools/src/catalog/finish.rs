@@ -77,9 +77,10 @@ impl Catalog {
         let staging = folder.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
         before(Step::ReadBack).with_context(|| cannot("read back", &staged))?;
         let pieces = read_all(&staging, &staged)?;
-        let disks = match facts.imager.name().describes_disks() {
-            true => disks_of(&staging, &staged, &pieces)?,
-            false => Vec::new(),
+        let disks = if facts.imager.name().describes_disks() {
+            disks_of(&staging, &staged, &pieces)?
+        } else {
+            Vec::new()
         };
         let manifest = describe(host, job, facts, disks, pieces);
         before(Step::WriteManifest)
