@@ -1,6 +1,6 @@
 //! The checksum of a file's content, as `sha256sum` writes it.
 //!
-//! Does not calculate it: whoever reads the file does.
+//! It is calculated elsewhere: the imager and the server do so as they write or read the file.
 
 use std::fmt;
 

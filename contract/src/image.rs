@@ -143,12 +143,12 @@ pub struct Region {
     pub content: Content,
 }
 
-/// A logical volume.
+/// A logical volume of LVM, and what was found in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// `GROUP/NAME`, as in `debian-vg/root`.
     pub name: String,
-    /// As blkid calls it.
+    /// What is in it, as blkid calls it; none if it was not looked into, or nothing is known.
     pub file_system: Option<String>,
 }
 

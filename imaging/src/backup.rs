@@ -24,7 +24,7 @@ use crate::sys::clock;
 use crate::sys::disk::{self, ReadOnly};
 use crate::sys::program::{self, LOOKING};
 
-/// What was found on the disk as a whole, among what was found in its partitions, which are numbered from 1.
+/// The key of what was found on the disk as a whole. The other keys are the numbers of partitions, from 1.
 const WHOLE: u32 = 0;
 
 mod planning;

@@ -1,5 +1,7 @@
-//! Finding out which files the places belong to that could not be read. The disk may be failing: it is asked for no longer
-//! and for no more than a person wants to read, and what is not found out is said to be unknown.
+//! Finds the files that the unreadable places of a disk belong to.
+//!
+//! The disk may be failing, so there are bounds: on the time, on the places that are looked up, and on the names that are
+//! kept. What is not found out is told as unknown.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -24,7 +26,7 @@ const PLACES: usize = 64;
 const OF_EACH: u64 = 1 << 20;
 /// So many names are kept of a partition.
 const NAMES: usize = 100;
-/// What a tool is asked for at a time: its arguments have an end.
+/// No command names more blocks or inodes: the length of its arguments is limited.
 const AT_ONCE: usize = 512;
 /// xfs_db holds nine bytes a block and all names in memory, and a client has no swap.
 const LARGEST_XFS: u64 = 16 << 30;

@@ -1,4 +1,4 @@
-//! Which files the places of a disk belong to that could not be read.
+//! Which files were hit where a disk could not be read.
 
 use serde::{Deserialize, Serialize};
 

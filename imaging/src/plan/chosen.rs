@@ -25,7 +25,7 @@ pub(crate) fn in_words(numbers: &BTreeSet<u32>) -> String {
     }
 }
 
-/// What an image of these partitions only says of itself.
+/// What an image that holds only these partitions says of itself.
 pub(crate) fn note(numbers: &BTreeSet<u32>) -> String {
     format!("the image holds only {} of the disk", in_words(numbers))
 }

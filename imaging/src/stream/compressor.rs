@@ -4,8 +4,8 @@ use std::io::{self, Read, Write};
 
 use super::handover::Giver;
 
-/// As many zeros are a frame of their own, compressed only once: what zstd takes in a second is less than a disk has of
-/// nothing.
+/// So many zeros make a frame of their own, which is compressed once and then repeated: zstd would need long for all the
+/// zeros in the gaps of a large disk.
 const FRAME: usize = 64 << 20;
 /// Compressed at a time.
 const PART: usize = 256 << 10;

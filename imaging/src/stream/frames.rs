@@ -1,4 +1,4 @@
-//! Decompressing a stream frame by frame, so that what is known of a frame needs not be found out again.
+//! Decompresses a stream frame by frame, and passes over the frames that are known to be zeros.
 //!
 //! A gap of a disk is kept as one frame of zeros again and again ([`super::compressor`]). Such a frame is decompressed, and
 //! compared with its checksum, when it comes for the first time; a frame of the same bytes decompresses to the same, so
@@ -36,8 +36,8 @@ impl<R: BufRead> Frames<R> {
         Ok(Self { from, decoder: Decoder::new()?, between: true, current: None, known: None })
     }
 
-    /// Passes over frames that are known to be zeros, as far as they come next; how many zeros that were, none if something
-    /// else comes.
+    /// Passes over frames that are known to be zeros, while such frames come next, until there were `most` zeros or more.
+    /// Returns how many zeros that were.
     pub(crate) fn zeros(&mut self, most: u64) -> io::Result<u64> {
         let mut zeros = 0;
         let Some(known) = self.known.as_ref().filter(|_| self.between) else { return Ok(0) };

@@ -26,7 +26,7 @@ use crate::tool::partclone::{HEAD, Head};
 const ENDING: Duration = Duration::from_secs(3600);
 /// Taken from the decompressor at a time.
 const BUFFER: usize = 256 << 10;
-/// About as many zeros are handed on at a time, so that whoever looks sees that it goes on.
+/// About so many zeros are handed on at a time, so that the progress also moves within a long gap.
 const AT_ONCE: u64 = 1 << 30;
 /// What is in the pieces is not what zstd wrote.
 const DECOMPRESS: &str = "the pieces cannot be decompressed";
@@ -252,7 +252,7 @@ impl<'b> Part<'b> {
         }
     }
 
-    /// None of zeros.
+    /// The bytes; of [`Self::Zeros`] there are none.
     const fn bytes(self) -> &'b [u8] {
         match self {
             Self::Bytes(bytes) => bytes,

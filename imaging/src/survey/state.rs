@@ -22,7 +22,8 @@ const LOG_PART: usize = 1 << 20;
 /// The flag of a volume that has to be checked, in `$Volume` (ntfs-3g, layout.h: `VOLUME_IS_DIRTY`).
 const VOLUME_IS_DIRTY: u32 = 1;
 
-/// In words what the file system of this stretch is besides closed; `node` is the stretch by itself.
+/// Why the file system of this stretch does not count as closed, in words; none if it is closed. `node` is the stretch by
+/// itself.
 pub(super) fn state(
     file_system: FileSystem,
     node: &Path,
@@ -36,7 +37,7 @@ pub(super) fn state(
     }
 }
 
-/// In words what an NTFS is besides closed.
+/// Why an NTFS does not count as closed, in words.
 fn ntfs(node: &Path) -> Result<Option<String>> {
     let probe = program::run(Command::new("ntfs-3g.probe").arg("--readwrite").arg(node), LOOKING)?;
     match probe.status.code() {
@@ -61,7 +62,7 @@ fn volume_flags(said: &str) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// In words what an XFS is besides closed.
+/// Why an XFS does not count as closed, in words.
 fn xfs_log(disk: &Path, stretch: Stretch) -> Result<Option<String>> {
     let Some(log) = xfs::log(&bytes(disk, stretch.start, xfs::SUPERBLOCK)?) else {
         return Ok(Some("its log is on another device".to_owned()));

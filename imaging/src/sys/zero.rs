@@ -7,12 +7,12 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 
-/// Compared at a time. They are bytes of the program's file too, so there are few.
+/// Compared at a time. These zeros are a part of the program's file, so there are few.
 const COMPARED: usize = 64 << 10;
 static ZEROS: [u8; COMPARED] = [0; COMPARED];
 /// Written at a time.
 const PART: usize = 1 << 20;
-/// As many are made by one call, so that a signal that ends us is heard in between.
+/// So many are made by one call, so that a signal to end takes effect between two calls.
 const STRIDE: u64 = 1 << 30;
 
 /// Whether all of these are zeros.

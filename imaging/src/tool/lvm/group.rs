@@ -20,17 +20,17 @@ pub struct Group {
     pub volumes: Vec<Volume>,
 }
 
-/// A logical volume.
+/// A logical volume that has extents on the physical volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     pub name: String,
-    /// Where it is, in its own order.
+    /// Where its bytes are, in the order in which the volume has them.
     pub runs: Vec<Run>,
     /// Why what it holds cannot be known from its bytes alone, if so.
     pub opaque: Option<String>,
 }
 
-/// Bytes of the physical volume.
+/// A stretch of the physical volume, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     pub start: u64,
@@ -114,7 +114,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The volume, if it has extents of its own; none in none if it contradicts itself.
+    /// None if its metadata contradict themselves, `Some(None)` if the volume has no extents of its own.
     fn volume(&self, name: &str, volume: &Section, all: &[(&str, &Section)]) -> Option<Option<Volume>> {
         let segments: Vec<&Section> = volume.sections().map(|(_, segment)| segment).collect();
         if volume.number("segment_count") != Some(segments.len() as u64) {

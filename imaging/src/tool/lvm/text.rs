@@ -13,7 +13,7 @@ pub(crate) enum Value {
     Section(Section),
 }
 
-/// What has a name each.
+/// All entries between two braces, or of a whole text, each with its name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Section(pub Vec<(String, Value)>);
 
