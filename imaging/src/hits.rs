@@ -217,7 +217,64 @@ fn said(command: &mut Command, ends: Instant) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use ghost_contract::image::{Partition, RawReason, Stream, TableKind, Volume};
+
     use super::*;
+
+    /// What no tool looks into, so that no disk is needed.
+    fn region(start: u64, partition: Option<u32>, volume: Option<&str>) -> Region {
+        let volume = volume.map(|name| Volume { name: name.to_owned(), file_system: None });
+        let (reason, stream) = (RawReason::NoTool { found: None }, Stream { length: 100, pieces: vec![] });
+        Region { start, length: 100, partition, volume, content: Content::Raw { reason, stream } }
+    }
+
+    #[test]
+    fn a_partition_is_told_once_and_each_volume_in_one_by_itself() {
+        let (path, kind) = ("/dev/sda".to_owned(), "83".to_owned());
+        let disk = DiskFacts {
+            path,
+            model: None,
+            serial: None,
+            size: 800,
+            logical_sector: 512,
+            physical_sector: 512,
+        };
+        let one = Partition {
+            number: 1,
+            start: 100,
+            length: 200,
+            kind,
+            name: None,
+            uuid: None,
+            file_system: None,
+            label: None,
+        };
+        let two = Partition { number: 2, start: 300, length: 400, ..one.clone() };
+        let table = Table { kind: TableKind::Gpt, id: None, partitions: vec![one, two] };
+        let regions = [
+            region(0, None, None),
+            region(100, Some(1), None),
+            region(200, Some(1), None),
+            region(300, Some(2), None),
+            region(400, Some(2), Some("vg/root")),
+            region(500, Some(2), Some("vg/swap")),
+            region(600, Some(2), Some("vg/home")),
+            region(700, None, None),
+        ];
+        let told = |bad: &[Range]| {
+            let hits = find(&disk, &table, &regions, bad);
+            assert!(hits.iter().all(|hit| hit.files.is_empty() && hit.unknown.is_some()), "{hits:?}");
+            hits.into_iter().map(|hit| (hit.partition, hit.volume)).collect::<Vec<_>>()
+        };
+        let volume = |name: &str| (Some(2), Some(name.to_owned()));
+        let all = [(Some(1), None), (Some(2), None), volume("vg/root"), volume("vg/swap"), volume("vg/home")];
+        assert_eq!(told(&[Range { start: 0, length: 800 }]), all);
+        assert_eq!(
+            told(&[Range { start: 250, length: 1 }, Range { start: 550, length: 100 }]),
+            [(Some(1), None), volume("vg/swap"), volume("vg/home")]
+        );
+        assert_eq!(told(&[Range { start: 50, length: 50 }, Range { start: 700, length: 1 }]), []);
+    }
 
     #[test]
     fn a_place_is_counted_from_where_its_partition_begins_and_no_further() {
