@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
-use ghost_lab::config::repository;
 use ghost_lab::lab::Pc;
 use ghost_lab::{LabConfig, shell, stand_in};
 
+use crate::dosemu;
 use crate::stage::{BOOT, SOON, Stage};
 
 /// What an imager may take for a disk, on an emulated PC on a busy machine.
@@ -82,8 +82,7 @@ fn a_disk_is_backed_up_through_dos_verified_destroyed_and_restored() {
     let size = std::env::var("SIZE").map_or(SIZE, |size| size.parse().unwrap());
     // An imager and a floppy that an administrator has: `make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG`.
     let imager = std::env::var("IMAGER").unwrap_or_else(|_| "dosbox-x".to_owned());
-    let floppy = std::env::var_os("FLOPPY").map(|path| repository().join(path));
-    assert!(floppy.iter().all(|path| path.is_file()), "there is no such floppy image: {floppy:?}");
+    let floppy = dosemu::own_floppy();
     let mut settings = vec![("IMAGER", imager.as_str())];
     settings.extend(floppy.is_some().then_some(("BACKUPCOMMAND", ALL_SECTORS)));
     let stage = stage_with("backup", &settings, size, |_| {});

@@ -1,5 +1,5 @@
-//! The imager `dosemu` on the virtual terminal, with stand-ins for DOSEmu 1.4 and dosemu2 where an administrator puts
-//! DOSEmu, which refuse what the real 1.4 refuses, or with an administrator's own.
+//! The imager `dosemu` on the virtual terminal: with stand-ins for DOSEmu 1.4 and dosemu2, which refuse what the real 1.4
+//! refuses, or with an administrator's own DOSEmu.
 
 mod graphics;
 
@@ -8,10 +8,10 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ghost_contract::bootdisk::{self, AUTOEXEC, GHOST};
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
-use ghost_lab::config::DiskBus;
-use ghost_lab::config::repository;
+use ghost_lab::config::{DiskBus, repository};
 use ghost_lab::lab::Pc;
 use ghost_lab::{shell, stand_in, wait};
 
@@ -40,12 +40,10 @@ pub(crate) fn install(stage: &Stage, flavour: &str) {
         shell::run(Command::new(make_overlay).arg(flavour).arg(stage.folder().base_root())).unwrap();
         return;
     };
-    let (template, ghost) = (stand_in::template(stage), stage.folder().base_root().join("tmp/GHOST.EXE"));
-    shell::run(Command::new("mcopy").arg("-n").arg("-i").arg(&template).arg("::/GHOST.EXE").arg(&ghost))
-        .unwrap();
+    let (template, ghost) = (stand_in::template(stage), stage.folder().base_root().join("tmp").join(GHOST));
+    fs::write(&ghost, bootdisk::read(fs::read(&template).unwrap(), GHOST).unwrap()).unwrap();
     fs::copy(floppy, &template).unwrap();
-    shell::run(Command::new("mcopy").arg("-o").arg("-i").arg(&template).arg(&ghost).arg("::/GHOST.EXE"))
-        .unwrap();
+    put(stage, &ghost, GHOST);
 }
 
 /// Whether what a DOS program draws is seen: under DOSEmu 1.4, if the client has a VGA.
@@ -97,10 +95,10 @@ pub(crate) fn change_setting(stage: &Stage, key: &str, value: &str) {
     fs::write(stage.folder().ghostrc(), ghostrc).unwrap();
 }
 
-/// Puts this batch file on the template floppy of a lab.
-fn put_batch(stage: &Stage, batch: &Path) {
+/// Puts a file on the template floppy of a lab, by this name in DOS.
+fn put(stage: &Stage, file: &Path, name: &str) {
     let template = stand_in::template(stage);
-    shell::run(Command::new("mcopy").arg("-o").arg("-i").arg(template).arg(batch).arg("::/AUTOEXEC.BAT"))
+    shell::run(Command::new("mcopy").arg("-o").arg("-i").arg(template).arg(file).arg(format!("::/{name}")))
         .unwrap();
 }
 
@@ -179,7 +177,7 @@ fn the_batch_file_of_the_howto_is_enough() {
     let stage = backup::stage_with("howto-floppy", &[("IMAGER", "dosemu")], backup::SMALL, |_| {});
     let john = stage.pc("john").unwrap();
     install(&stage, "1.4");
-    put_batch(&stage, &repository().join("tests/dos/HOWTO.BAT"));
+    put(&stage, &repository().join("tests/dos/HOWTO.BAT"), AUTOEXEC);
     let (status, said) = job(&stage, &john, &["backup", "john"]);
     assert_eq!(status, 0, "{said}");
 }
