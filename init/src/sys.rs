@@ -16,7 +16,7 @@ pub(crate) mod ethtool;
 pub(crate) mod file;
 pub(crate) mod frame_buffer;
 pub(crate) mod imager;
-mod ioctl;
+pub(crate) mod ioctl;
 pub(crate) mod keyboard;
 pub(crate) mod kms;
 pub(crate) mod log;

@@ -17,6 +17,7 @@ const FBIOGET_VSCREENINFO: libc::Ioctl = 0x4600;
 const FBIOGET_FSCREENINFO: libc::Ioctl = 0x4602;
 const FBIOGETCMAP: libc::Ioctl = 0x4604;
 const NO_LAYOUT: &str = "cannot ask /dev/fb0 for its layout";
+
 /// `struct fb_bitfield` of linux/fb.h, as the names below are those of its other structures.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]

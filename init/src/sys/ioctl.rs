@@ -17,6 +17,6 @@ pub(super) unsafe fn ask<T>(device: &impl AsRawFd, request: libc::Ioctl, with: *
 }
 
 /// A number of the kernel's as one of ours.
-pub(super) fn size(number: u32) -> usize {
+pub(crate) fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

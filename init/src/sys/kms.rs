@@ -18,6 +18,7 @@ use super::ioctl::{self, size};
 pub(crate) const DEVICES: &str = "/dev/dri";
 /// How many CRT controllers are looked at; no card has more.
 const CRTCS: usize = 32;
+
 #[repr(C)]
 #[derive(Default)]
 struct Resources {

@@ -47,8 +47,3 @@ fn look_through_module() -> anyhow::Result<Screen> {
     ensure!(!is_vesa, "a VESA mode is displayed, which has no planes");
     Ok(Screen::Picture(planes::decode(&snapshot)?))
 }
-
-/// A number of the kernel's as one of ours.
-fn size(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}

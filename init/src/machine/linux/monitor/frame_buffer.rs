@@ -2,10 +2,10 @@
 
 use anyhow::bail;
 
-use super::size;
 use crate::screen::Screen;
 use crate::screen::frame_buffer::{self, Channel, Layout, Pixels};
 use crate::sys::frame_buffer::{Bits, Fixed, FrameBuffer, Variable};
+use crate::sys::ioctl::size;
 
 /// Packed pixels, and of those with a palette or without (`FB_TYPE_PACKED_PIXELS`, `FB_VISUAL_*` of linux/fb.h).
 const PACKED: u32 = 0;

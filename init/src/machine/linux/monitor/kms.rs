@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 
-use super::size;
 use crate::screen::Screen;
 use crate::screen::frame_buffer::{self, Channel, Layout, Pixels};
+use crate::sys::ioctl::size;
 use crate::sys::kms::{self, Shown};
 
 /// A buffer that is not tiled (drm/drm_fourcc.h).
