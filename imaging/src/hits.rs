@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +16,7 @@ use ghost_contract::image::{Content, DiskFacts, FileSystem, Hit, Range, Region, 
 
 use crate::sys::node::{Access, Node};
 use crate::sys::program;
-use crate::tool::{hits, partclone, superblock, xfs};
+use crate::tool::{boot_sector, hits, partclone, superblock, xfs};
 
 /// How long the tools may look for files, of all partitions together: nothing else moves meanwhile, and a job in which
 /// nothing moves counts as stalled after some minutes.
@@ -131,8 +132,7 @@ fn look(
 }
 
 fn ntfs(node: &Path, places: &[Range], ends: Instant) -> Result<BTreeSet<String>> {
-    let mut boot = [0; 512];
-    File::open(node)?.read_exact_at(&mut boot, 0).context("its boot sector cannot be read")?;
+    let boot = beginning(node, boot_sector::LENGTH).context("its boot sector cannot be read")?;
     let sector = superblock::ntfs_sector(&boot) as u64;
     let mut names = BTreeSet::new();
     for place in places {
@@ -146,8 +146,7 @@ fn ntfs(node: &Path, places: &[Range], ends: Instant) -> Result<BTreeSet<String>
 }
 
 fn ext(node: &Path, places: &[Range], ends: Instant) -> Result<BTreeSet<String>> {
-    let mut beginning = vec![0; superblock::NEEDED];
-    File::open(node)?.read_exact_at(&mut beginning, 0).context("its superblock cannot be read")?;
+    let beginning = beginning(node, superblock::NEEDED).context("its superblock cannot be read")?;
     let block = superblock::ext_block(&beginning).context("its superblock says no size of blocks")?;
     let blocks: Vec<String> = numbers(places, block).iter().map(u64::to_string).collect();
     let (mut inodes, mut has_own) = (BTreeSet::new(), false);
@@ -171,8 +170,7 @@ fn debugfs(node: &Path, request: &str, ends: Instant) -> Result<String> {
 }
 
 fn xfs(node: &Path, places: &[Range], ends: Instant) -> Result<Found> {
-    let mut beginning = [0; xfs::SUPERBLOCK];
-    File::open(node)?.read_exact_at(&mut beginning, 0).context("its superblock cannot be read")?;
+    let beginning = beginning(node, xfs::SUPERBLOCK).context("its superblock cannot be read")?;
     let shape = xfs::shape(&beginning).context("its superblock says no size of blocks")?;
     let mut command = Command::new("xfs_db");
     command.args(["-r", "-c", "blockget -n"]);
@@ -198,6 +196,12 @@ fn xfs(node: &Path, places: &[Range], ends: Instant) -> Result<Found> {
     let missing = wanted.iter().find(|block| !is_found(block));
     let names = found.iter().filter(|(number, _)| wanted.contains(number)).map(|(_, name)| name.clone());
     Ok((names.collect(), missing.map(|block| format!("xfs_db does not say what block {block} is used for"))))
+}
+
+fn beginning(node: &Path, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    File::open(node)?.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 /// The first and the last unit of this size that a place touches.
