@@ -19,7 +19,7 @@ const BTRFS_LOG_ROOT: usize = BTRFS + 0x60;
 const EXFAT_FLAGS: usize = 106;
 const EXFAT_DIRTY: u8 = 2;
 
-/// In words what it is besides closed; none if it is closed, or cannot be told from here.
+/// Why it does not count as closed, in words; none if it is closed, or this cannot be told from here.
 pub(crate) fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String> {
     match file_system {
         FileSystem::Ext => {
