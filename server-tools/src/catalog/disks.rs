@@ -64,6 +64,11 @@ impl DiskSummary {
         Some(self.saved.iter().filter(is_chosen).filter_map(|part| part.partition).collect())
     }
 
+    /// How many bytes could not be read.
+    pub fn unreadable(&self) -> u64 {
+        self.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add)
+    }
+
     /// In words, each part of the disk that is not in its image though nothing says that it is free.
     fn lacks(&self) -> Vec<String> {
         let all_but = self.chosen().map(|numbers| {
@@ -82,7 +87,7 @@ impl DiskSummary {
             };
             format!("{} of {what}", bytes(part.left_out))
         });
-        let lost = self.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
+        let lost = self.unreadable();
         let left_out = all_but.into_iter().chain(left_out);
         left_out.chain((lost > 0).then(|| format!("{} that could not be read", bytes(lost)))).collect()
     }

@@ -164,8 +164,8 @@ fn tell_disk(index: usize, disk: &DiskSummary, output: &mut Output) {
         output.line(&format!("    {place:>6}: {saved} of {length} saved{left_out}: {how}"));
     }
     if !disk.bad_ranges.is_empty() {
-        let lost = disk.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add);
-        output.line(&format!("    {} could not be read: zeros or 'BADSECTOR' stand there", bytes(lost)));
+        let lost = bytes(disk.unreadable());
+        output.line(&format!("    {lost} could not be read: zeros or 'BADSECTOR' stand there"));
     }
     disk.hits.iter().for_each(|hit| tell_hit(hit, output));
     disk.notes.iter().for_each(|note| output.line(&format!("    {}", note.escape_debug())));
