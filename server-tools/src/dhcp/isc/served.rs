@@ -150,24 +150,21 @@ impl Shared {
         let is_ours = |says: &&Says| may_be(table, says.at, boot_file);
         let classes =
             || self.all.iter().filter(|says| says.around.is_class).find(is_ours).map(|says| says.at);
-        for scope in around.into_iter().skip(1) {
-            match self.in_scope(scope, &is_ours) {
-                Told::Ours(at) => return Some(at),
-                Told::Another => return None,
-                Told::Nothing => {}
-            }
+        match self.first_said(around.into_iter().skip(1), &is_ours) {
+            Told::Ours(at) => return Some(at),
+            Told::Another => return None,
+            Told::Nothing => {}
         }
-        if let Some(at) = classes() {
-            return Some(at);
-        }
-        for scope in of_its_subnet.into_iter().chain([None]) {
-            match self.in_scope(scope, &is_ours) {
-                Told::Ours(at) => return Some(at),
-                Told::Another => return None,
-                Told::Nothing => {}
-            }
-        }
-        None
+        classes().or_else(|| match self.first_said(of_its_subnet.into_iter().chain([None]), &is_ours) {
+            Told::Ours(at) => Some(at),
+            Told::Another | Told::Nothing => None,
+        })
+    }
+
+    /// What the first of these scopes says that says anything.
+    fn first_said(&self, scopes: impl IntoIterator<Item = Scope>, is_ours: &dyn Fn(&&Says) -> bool) -> Told {
+        let mut told = scopes.into_iter().map(|scope| self.in_scope(scope, is_ours));
+        told.find(|told| !matches!(told, Told::Nothing)).unwrap_or(Told::Nothing)
     }
 
     /// What holds under conditions may hold; of what holds always the last one does.
