@@ -133,11 +133,16 @@ impl Output {
 
     /// Says who holds the DHCP configuration while this program waits for it.
     pub(crate) fn waiting(&mut self, holder: &str) {
+        self.either(&Waiting { waiting_for: holder }, || {
+            format!("waiting for the DHCP configuration, which is held by {holder}")
+        });
+    }
+
+    /// Tells a value to programs, or the words for it to people.
+    pub(crate) fn either(&mut self, value: &impl Serialize, words: impl FnOnce() -> String) {
         match self.form {
-            Form::Json => self.json(&Waiting { waiting_for: holder }),
-            Form::Plain => {
-                self.line(&format!("waiting for the DHCP configuration, which is held by {holder}"))
-            }
+            Form::Json => self.json(value),
+            Form::Plain => self.line(&words()),
         }
     }
 

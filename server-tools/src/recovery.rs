@@ -19,7 +19,7 @@ pub(crate) use strays::{Stray, strays};
 use crate::catalog::Catalog;
 use crate::exit::Exit;
 use crate::job::{Failure, Identity, Said, Step, Swapping};
-use crate::output::{Form, Output};
+use crate::output::Output;
 use crate::runner::dhcp_steps::DhcpSteps;
 use crate::runner::steps::Steps;
 use crate::runner::work::Work;
@@ -120,28 +120,22 @@ impl Recovered {
     /// What was done, what could not be, and what else people should know.
     fn told(&self) -> Vec<String> {
         let done = self.done.iter().map(|step| format!("done: {}", step.as_str()));
-        let failed = self
-            .failed
+        done.chain(self.failures()).chain(self.remarks.iter().cloned()).collect()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = String> {
+        self.failed
             .iter()
-            .map(|(step, failure)| format!("error: could not {}: {}", step.as_str(), failure.reason));
-        done.chain(failed).chain(self.remarks.iter().cloned()).collect()
+            .map(|(step, failure)| format!("error: could not {}: {}", step.as_str(), failure.reason))
     }
 
     pub(crate) fn words(&self) -> String {
         let done: Vec<&str> = self.done.iter().map(|step| step.as_str()).collect();
-        let failed = self
-            .failed
-            .iter()
-            .map(|(step, failure)| format!("; error: could not {}: {}", step.as_str(), failure.reason));
         let at_work =
-            if self.at_work { "; the client is still at work, so recover again when it is off" } else { "" };
-        format!(
-            "job {} was left by a crash; {}{}{}{at_work}",
-            self.job,
-            done.join(", "),
-            failed.collect::<String>(),
-            self.remarks.iter().map(|remark| format!("; {remark}")).collect::<String>()
-        )
+            self.at_work.then(|| "the client is still at work, so recover again when it is off".to_owned());
+        let parts = [format!("job {} was left by a crash", self.job), done.join(", ")].into_iter();
+        let parts = parts.chain(self.failures()).chain(self.remarks.iter().cloned()).chain(at_work);
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -245,22 +239,13 @@ fn set_aside(
 pub(crate) fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, JournalError> {
     let recovery = recover(site, &mut |holder| output.waiting(holder))?;
     for one in &recovery.jobs {
-        match output.form() {
-            Form::Json => output.json(one),
-            Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
-        }
+        output.either(one, || format!("{}: {}", one.host, one.words()));
     }
     for one in &recovery.damaged {
-        match output.form() {
-            Form::Json => output.json(one),
-            Form::Plain => output.line(&format!("error: {}", one.words())),
-        }
+        output.either(one, || format!("error: {}", one.words()));
     }
     for one in &recovery.damaged_records {
-        match output.form() {
-            Form::Json => output.json(one),
-            Form::Plain => output.line(&format!("error: {}", one.words())),
-        }
+        output.either(one, || format!("error: {}", one.words()));
     }
     Ok(recovery)
 }

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 
 use crate::exit::{Exit, WithExit};
-use crate::output::{Form, Output};
+use crate::output::Output;
 use crate::site::Site;
 use crate::state::cancel;
 use crate::state::journal::{self, State};
@@ -56,10 +56,7 @@ struct Stopping<'a> {
 }
 
 fn tell(host: &HostName, job: &JobId, stopped: bool, words: &str, output: &mut Output) {
-    match output.form() {
-        Form::Json => output.json(&Stopping { host, job, stopped }),
-        Form::Plain => output.line(&format!("{host}: {words}")),
-    }
+    output.either(&Stopping { host, job, stopped }, || format!("{host}: {words}"));
 }
 
 /// The job of a host whose owner lives.

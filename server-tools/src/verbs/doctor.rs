@@ -6,7 +6,7 @@ use crate::doctor::gather::{gather, words};
 use crate::doctor::judge::judge;
 use crate::doctor::{State, left, worst};
 use crate::exit::Exit;
-use crate::output::{Form, Output};
+use crate::output::Output;
 use crate::site::Site;
 
 /// Checks the set-up for these hosts, or for all.
@@ -15,10 +15,7 @@ pub(super) fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> Exit 
     let mut findings = judge(&gather(site, configuration.as_deref().map_err(Clone::clone), hosts));
     findings.extend(left::judge(&left::gather(site)));
     for finding in &findings {
-        match output.form() {
-            Form::Json => output.json(finding),
-            Form::Plain => output.line(&finding.to_string()),
-        }
+        output.either(finding, || finding.to_string());
     }
     match worst(&findings) {
         State::Good | State::Warning => Exit::Done,

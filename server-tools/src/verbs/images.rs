@@ -265,11 +265,9 @@ fn remove(
         confirmation::ask_about_removal(host, &format!("{generation}, {what} of {host},"))?;
     }
     pruning::remove(site, catalog, host, generation, resolve)?;
-    match output.form() {
-        Form::Json => output.json(&Removed { host, generation, removed: !dry_run }),
-        Form::Plain if *dry_run => output.line(&format!("{host}: would remove {generation}, {what}")),
-        Form::Plain => output.line(&format!("{host}: removed {generation}, {what}")),
-    }
+    let verb = if *dry_run { "would remove" } else { "removed" };
+    let removed = Removed { host, generation, removed: !dry_run };
+    output.either(&removed, || format!("{host}: {verb} {generation}, {what}"));
     Ok(Exit::Done)
 }
 

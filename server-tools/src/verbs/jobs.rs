@@ -25,7 +25,7 @@ use crate::exit::{Exit, WithExit};
 use crate::job::imager;
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, Identity, Job, Limits, Note, Plan};
-use crate::output::{Form, Output};
+use crate::output::Output;
 use crate::recovery;
 use crate::runner::drive;
 use crate::runner::linux::Linux;
@@ -178,10 +178,7 @@ fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) {
             generation: generation.as_ref(),
             imager: imager.as_ref().map(|imager| imager.name().to_string()),
         };
-        match output.form() {
-            Form::Json => output.json(&would),
-            Form::Plain => output.line(&would.words()),
-        }
+        output.either(&would, || would.words());
     }
 }
 

@@ -31,10 +31,7 @@ pub(super) fn before_a_job(site: &Site, output: &mut Output) -> anyhow::Result<E
 /// Says what would be done, and does nothing.
 pub(super) fn say(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let left = recovery::left(site)?;
-    left.iter().for_each(|one| match output.form() {
-        Form::Json => output.json(one),
-        Form::Plain => output.line(&format!("{}: {}", one.host, one.words())),
-    });
+    left.iter().for_each(|one| output.either(one, || format!("{}: {}", one.host, one.words())));
     if left.is_empty() && output.form() == Form::Plain {
         output.line("no job was left by a crash");
     }
@@ -59,9 +56,6 @@ fn strays(site: &Site, output: &mut Output) -> Exit {
             return Exit::of(&error).max(Exit::Failed);
         }
     };
-    strays.iter().for_each(|stray| match output.form() {
-        Form::Json => output.json(stray),
-        Form::Plain => output.line(&stray.words()),
-    });
+    strays.iter().for_each(|stray| output.either(stray, || stray.words()));
     if strays.is_empty() { Exit::Done } else { Exit::Failed }
 }
