@@ -41,14 +41,9 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
         Err(reason) => findings.push(Finding::bad(check, reason, "make STATEDIR readable")),
     }
     match &left.strays {
-        Ok(strays) => findings.extend(strays.iter().map(|Stray { host, boot_file }| {
-            let found = format!(
-                "{host}: DHCP offers it the boot file {boot_file}, and no job is responsible for that"
-            );
-            let mend =
-                format!("'ghostctl dhcp revert {host}' puts back what it was offered before its last job");
-            Finding::bad(check, found, mend)
-        })),
+        Ok(strays) => {
+            findings.extend(strays.iter().map(|stray| Finding::bad(check, stray.found(), stray.mend())))
+        }
         Err(reason) => {
             let found = format!("cannot tell which hosts DHCP offers the boot file without a job: {reason}");
             findings.push(Finding::bad(check, found, "mend that, then run this again"));

@@ -1,4 +1,4 @@
-//! Hosts that DHCP offers the boot file for nobody.
+//! Hosts that are still offered the boot file though no job needs it.
 
 use ghost_contract::HostName;
 use serde::Serialize;
@@ -15,12 +15,17 @@ pub(crate) struct Stray {
 }
 
 impl Stray {
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         let Self { host, boot_file } = self;
-        format!(
-            "{host}: DHCP offers it the boot file {boot_file} and no job is responsible for that; 'ghostctl dhcp revert {host}' \
-             puts back what it was offered before its last job"
-        )
+        format!("{host}: DHCP offers it the boot file {boot_file} and no job is responsible for that")
+    }
+
+    pub(crate) fn mend(&self) -> String {
+        format!("'ghostctl dhcp revert {}' puts back what it was offered before its last job", self.host)
+    }
+
+    pub(crate) fn words(&self) -> String {
+        format!("{}; {}", self.found(), self.mend())
     }
 }
 
