@@ -6,6 +6,8 @@
 //! Does not know why; the caller says which hosts, and has the server take the edit up with the ticket
 //! ([`super::restart`]). A revert needs neither the checker nor the state folder: it comes before everything else.
 
+mod judged;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +16,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
 use rustix::io::Errno;
+
+pub use judged::swapped_again;
+use judged::unclear;
 
 use super::restart::{Restarts, Ticket};
 use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};
@@ -43,6 +48,19 @@ pub enum Reverted {
     NothingToDo,
     /// Another person has changed the host's entry since; it was left alone.
     LeftAlone(Fault),
+}
+
+/// What is said in place of "reverted" of a host whose entry was left alone.
+pub const ANOTHERS_VALUE: &str = "DHCP offers it what another person has written, and not the boot file";
+
+impl Reverted {
+    /// What people should know of it besides.
+    pub fn remark(&self) -> Option<String> {
+        let Self::LeftAlone(fault) = self else { return None };
+        Some(format!(
+            "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
+        ))
+    }
 }
 
 /// A host that is offered our boot file.
@@ -144,7 +162,7 @@ impl<'a> Offers<'a> {
                 Err(error) => places.into_iter().for_each(|place| each[place] = Err(again(&error))),
             }
         }
-        let kind = swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server);
+        let kind = kind(swapped);
         self.revert_as_served(kind, swapped, &mut each, &mut remarks);
         let ticket = Some(self.restarts.draw(kind));
         drop(announced);
@@ -174,11 +192,9 @@ impl<'a> Offers<'a> {
             let mut edit = server.revert(file, &now, swapped);
             let Some(contents) = edit.contents.take() else { break edit };
             let change = Change { file: file.to_owned(), read: now, contents };
-            // Seen before it is replaced: the new file has one name only.
-            let linked = hard_links(std::slice::from_ref(&change));
             tries += 1;
             match self.write(&change) {
-                Ok(()) => {
+                Ok(linked) => {
                     remarks.extend(linked);
                     break edit;
                 }
@@ -200,51 +216,14 @@ impl<'a> Offers<'a> {
         Ok(became.collect())
     }
 
-    /// Judges a revert by the whole configuration, as the server will take it up: people may have moved, renamed or copied an
-    /// entry while it was swapped. What of ours can be put back at another place is put back there.
-    fn revert_as_served(
-        &mut self,
-        kind: Kind,
-        swapped: &[(HostName, Swap)],
-        each: &mut [anyhow::Result<Reverted>],
-        remarks: &mut Vec<String>,
-    ) {
-        // What could not be done in a host's own file is not tried a second time.
-        let places: Vec<usize> = (0..swapped.len()).filter(|place| each[*place].is_ok()).collect();
-        let looked_for: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
-        let server = self.site.dhcp_of(kind);
-        let read = || anyhow::Ok(server.read()?.put_back(&looked_for));
-        let put = match read() {
-            Ok(put) => put,
-            Err(error) => return not_judged(&error, each),
-        };
-        let written = put.changes.iter().try_for_each(|change| self.put_elsewhere(change, remarks));
-        let now = if put.changes.is_empty() { Ok(put.clone()) } else { written.and_then(|()| read()) };
-        let now = now.unwrap_or_else(|error| {
-            let unwritten = places.iter().zip(&put.each).filter(|(_, back)| **back == Some(Back::Put));
-            unwritten.for_each(|(place, _)| each[*place] = Err(again(&error)));
-            put.clone()
-        });
-        for ((place, put), now) in places.into_iter().zip(put.each).zip(now.each) {
-            let became = std::mem::replace(&mut each[place], Ok(Reverted::NothingToDo));
-            each[place] = became.and_then(|became| as_served(&swapped[place], became, put.as_ref(), now));
-        }
-    }
-
-    fn put_elsewhere(&mut self, change: &Change, remarks: &mut Vec<String>) -> anyhow::Result<()> {
-        remarks.extend(mend(&change.file)?);
-        remarks.extend(hard_links(std::slice::from_ref(change)));
-        remarks.push(format!(
-            "a DHCP entry was moved, renamed or copied while it was swapped; the host's own file is put back in {} too",
-            change.file.display()
-        ));
-        self.write(change)
-    }
-
-    fn write(&mut self, change: &Change) -> anyhow::Result<()> {
+    /// Replaces a file, if it still holds what was read; yields what people should know of that.
+    fn write(&mut self, change: &Change) -> anyhow::Result<Vec<String>> {
         let beside = Beside::write(&change.file, &change.contents, self.effects).map_err(marked)?;
         is_as_read(change)?;
-        beside.replace(self.effects).map_err(marked)
+        // Seen before it is replaced: the new file has one name only.
+        let linked = hard_links(std::slice::from_ref(change));
+        beside.replace(self.effects).map_err(marked)?;
+        Ok(linked)
     }
 
     fn lock(&mut self) -> anyhow::Result<Lock> {
@@ -269,64 +248,6 @@ impl<'a> Offers<'a> {
             }
         }
     }
-}
-
-const UNCLEAR: &str = "cannot tell whether the DHCP entry still offers the boot file; correct the entry";
-
-fn unclear(fault: Fault) -> anyhow::Error {
-    anyhow::Error::new(fault).context(UNCLEAR).exit(Exit::Configuration)
-}
-
-/// The configuration cannot be read: a host that is not where it was may be offered the boot file elsewhere.
-fn not_judged(error: &anyhow::Error, each: &mut [anyhow::Result<Reverted>]) {
-    for became in each.iter_mut().filter(|became| matches!(became, Ok(Reverted::LeftAlone(_)))) {
-        *became = Err(anyhow!("{UNCLEAR}: {error:#}").exit(Exit::Configuration));
-    }
-}
-
-/// What became of a host, after its own file was looked at and then the whole configuration: before what was put back
-/// elsewhere, and after.
-fn as_served(
-    (host, swap): &(HostName, Swap),
-    became: Reverted,
-    put: Option<&Back>,
-    now: Option<Back>,
-) -> anyhow::Result<Reverted> {
-    match now {
-        Some(Back::Unclear(fault)) => Err(unclear(fault)),
-        Some(Back::Put) => {
-            Err(anyhow!("the DHCP configuration, read again, still offers {host} the boot file"))
-        }
-        Some(Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
-        Some(Back::Already) if put == Some(&Back::Put) => Ok(Reverted::Restored),
-        Some(Back::Already) if matches!(became, Reverted::LeftAlone(_)) => Ok(Reverted::NothingToDo),
-        None if matches!(became, Reverted::LeftAlone(_)) => {
-            let original = String::from_utf8_lossy(swap.original.as_bytes());
-            let mac =
-                swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
-            let what = format!(
-                "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original};"
-            );
-            Err(unclear(Fault { what, place: None }))
-        }
-        Some(Back::Already) | None => Ok(became),
-    }
-}
-
-/// The first reason why these hosts are not offered their own files after all, each in its place. What cannot be read is not
-/// judged: the server has just taken up what could be.
-pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<anyhow::Error>> {
-    let kind = swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server);
-    let Ok(configuration) = site.dhcp_of(kind).read() else { return swapped.iter().map(|_| None).collect() };
-    let back = configuration.put_back(swapped).each;
-    let reason = |((host, _), back): (&(HostName, Swap), Option<Back>)| match back? {
-        Back::Unclear(fault) => Some(unclear(fault)),
-        Back::Put => Some(anyhow!(
-            "the DHCP configuration offers {host} the boot file again; somebody has written it back from before the revert"
-        )),
-        Back::Already | Back::Gone(_) => None,
-    };
-    swapped.iter().zip(back).map(reason).collect()
 }
 
 /// How often an edit is begun anew because a person has saved the file.
@@ -412,6 +333,11 @@ pub fn lock_path(configuration: &Path) -> PathBuf {
     let mut name = configuration.file_name().unwrap_or_default().to_owned();
     name.push(".ghostctl-lock");
     configuration.with_file_name(name)
+}
+
+/// The server that the swaps are in. Jobs that share an edit share the server.
+fn kind(swapped: &[(HostName, Swap)]) -> Kind {
+    swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server)
 }
 
 /// Which of the swaps are in which file of which server.

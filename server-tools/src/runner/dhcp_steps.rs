@@ -95,13 +95,7 @@ impl DhcpSteps<'_> {
             let became = work.swap.as_ref().and_then(|_| each.next()).unwrap_or(Ok(Reverted::NothingToDo));
             let became = became?;
             work.left_alone = matches!(became, Reverted::LeftAlone(_));
-            match became {
-                Reverted::Restored | Reverted::NothingToDo => {}
-                // It is offered something else for sure, so that there is nothing to undo.
-                Reverted::LeftAlone(fault) => work.remarks.push(format!(
-                    "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
-                )),
-            }
+            work.remarks.extend(became.remark());
             Ok(())
         });
         became.collect()

@@ -18,6 +18,7 @@ use super::wires::Wires;
 use super::work::Work;
 use crate::catalog::Catalog;
 use crate::dhcp::Network;
+use crate::dhcp::offer::ANOTHERS_VALUE;
 use crate::ghostrc::Settings;
 use crate::job::{Action, Event, Failure, Identity, Job, Note, Phase, Step};
 use crate::output::Output;
@@ -185,7 +186,7 @@ impl<'a> Linux<'a> {
         }
         let is_reverted = matches!(note, Note::Phase { phase: Phase::Reverted } | Note::RevertedLate);
         if is_reverted && self.clients.get(index).is_some_and(|client| client.work.left_alone) {
-            let text = "DHCP offers it what another person has written, and not the boot file".to_owned();
+            let text = ANOTHERS_VALUE.to_owned();
             return self.output.note(&job.plan().identity.host, &Note::Warning { text });
         }
         self.output.note(&job.plan().identity.host, note);

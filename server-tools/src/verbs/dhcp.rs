@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
 use crate::dhcp::Swap;
-use crate::dhcp::offer::{Edited, Offers, Reverted, swapped_again};
+use crate::dhcp::offer::{ANOTHERS_VALUE, Edited, Offers, Reverted, swapped_again};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::exit::{Exit, WithExit};
 use crate::job::Note;
-use crate::output::{Form, Output};
+use crate::output::Output;
 use crate::site::Site;
 use crate::sys::atomic::Real;
 
@@ -83,9 +83,8 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Res
     match put_back(site, host, output).exit_by_default(Exit::Configuration)? {
         PutBack::Own => tell(&Offered { host, offered: Some(offered), changed: true }, "reverted", output),
         PutBack::AnothersValue => {
-            let words =
-                "nothing was put back: DHCP offers it what another person has written, and not the boot file";
-            tell(&Offered { host, offered: None, changed: false }, words, output);
+            let words = format!("nothing was put back: {ANOTHERS_VALUE}");
+            tell(&Offered { host, offered: None, changed: false }, &words, output);
         }
     }
     Ok(())
@@ -104,12 +103,11 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result
     let Edited { each, ticket, mut remarks } = edit(site, output, |offers| offers.revert(&swapped))?;
     let mut put_back = PutBack::Own;
     for became in each {
-        if let Reverted::LeftAlone(fault) = became? {
+        let became = became?;
+        if matches!(became, Reverted::LeftAlone(_)) {
             put_back = PutBack::AnothersValue;
-            remarks.push(format!(
-                "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
-            ));
         }
+        remarks.extend(became.remark());
     }
     warn(host, &remarks, output);
     restart(site, ticket)?;
@@ -119,10 +117,7 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result
 }
 
 fn tell(offered: &Offered<'_>, words: &str, output: &mut Output) {
-    match output.form() {
-        Form::Json => output.json(offered),
-        Form::Plain => output.line(&format!("{}: {words}", offered.host)),
-    }
+    output.either(offered, || format!("{}: {words}", offered.host));
 }
 
 fn warn(host: &HostName, remarks: &[String], output: &mut Output) {

@@ -1,0 +1,117 @@
+//! Judges a revert by the whole configuration, as the server takes it up. People may have moved, renamed or copied an entry while
+//! it was swapped, or saved an old version of it since.
+//!
+//! ```text
+//! each host's own file ──▶ became ──┐
+//! the whole configuration ──────────┴──▶ put back elsewhere ──▶ read again ──▶ restored │ left alone │ unclear, so an error
+//! ```
+
+use anyhow::anyhow;
+use ghost_contract::HostName;
+
+use super::{Offers, Reverted, again, kind, mend};
+use crate::dhcp::{Back, Change, Fault, Kind, Swap};
+use crate::exit::{Exit, WithExit as _};
+use crate::site::Site;
+
+const UNCLEAR: &str = "cannot tell whether the DHCP entry still offers the boot file; correct the entry";
+
+impl Offers<'_> {
+    /// Judges a revert by the whole configuration, as the server will take it up: people may have moved, renamed or copied an
+    /// entry while it was swapped. What of ours can be put back at another place is put back there.
+    pub(super) fn revert_as_served(
+        &mut self,
+        kind: Kind,
+        swapped: &[(HostName, Swap)],
+        each: &mut [anyhow::Result<Reverted>],
+        remarks: &mut Vec<String>,
+    ) {
+        // What could not be done in a host's own file is not tried a second time.
+        let places: Vec<usize> = (0..swapped.len()).filter(|place| each[*place].is_ok()).collect();
+        let looked_for: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
+        let server = self.site.dhcp_of(kind);
+        let read = || anyhow::Ok(server.read()?.put_back(&looked_for));
+        let put = match read() {
+            Ok(put) => put,
+            Err(error) => return not_judged(&error, each),
+        };
+        let written = put.changes.iter().try_for_each(|change| self.put_elsewhere(change, remarks));
+        let now = if put.changes.is_empty() { Ok(put.clone()) } else { written.and_then(|()| read()) };
+        let now = now.unwrap_or_else(|error| {
+            let unwritten = places.iter().zip(&put.each).filter(|(_, back)| **back == Some(Back::Put));
+            unwritten.for_each(|(place, _)| each[*place] = Err(again(&error)));
+            put.clone()
+        });
+        for ((place, put), now) in places.into_iter().zip(put.each).zip(now.each) {
+            let became = std::mem::replace(&mut each[place], Ok(Reverted::NothingToDo));
+            each[place] = became.and_then(|became| as_served(&swapped[place], became, put.as_ref(), now));
+        }
+    }
+
+    fn put_elsewhere(&mut self, change: &Change, remarks: &mut Vec<String>) -> anyhow::Result<()> {
+        remarks.extend(mend(&change.file)?);
+        remarks.extend(self.write(change)?);
+        remarks.push(format!(
+            "a DHCP entry was moved, renamed or copied while it was swapped; the host's own file is put back in {} too",
+            change.file.display()
+        ));
+        Ok(())
+    }
+}
+
+pub(super) fn unclear(fault: Fault) -> anyhow::Error {
+    anyhow::Error::new(fault).context(UNCLEAR).exit(Exit::Configuration)
+}
+
+/// The configuration cannot be read: a host that is not where it was may be offered the boot file elsewhere.
+fn not_judged(error: &anyhow::Error, each: &mut [anyhow::Result<Reverted>]) {
+    for became in each.iter_mut().filter(|became| matches!(became, Ok(Reverted::LeftAlone(_)))) {
+        *became = Err(anyhow!("{UNCLEAR}: {error:#}").exit(Exit::Configuration));
+    }
+}
+
+/// What became of a host, after its own file was looked at and then the whole configuration: before what was put back
+/// elsewhere, and after.
+fn as_served(
+    (host, swap): &(HostName, Swap),
+    became: Reverted,
+    put: Option<&Back>,
+    now: Option<Back>,
+) -> anyhow::Result<Reverted> {
+    match now {
+        Some(Back::Unclear(fault)) => Err(unclear(fault)),
+        Some(Back::Put) => {
+            Err(anyhow!("the DHCP configuration, read again, still offers {host} the boot file"))
+        }
+        Some(Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
+        Some(Back::Already) if put == Some(&Back::Put) => Ok(Reverted::Restored),
+        Some(Back::Already) if matches!(became, Reverted::LeftAlone(_)) => Ok(Reverted::NothingToDo),
+        None if matches!(became, Reverted::LeftAlone(_)) => {
+            let original = String::from_utf8_lossy(swap.original.as_bytes());
+            let mac =
+                swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
+            let what = format!(
+                "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original};"
+            );
+            Err(unclear(Fault { what, place: None }))
+        }
+        Some(Back::Already) | None => Ok(became),
+    }
+}
+
+/// The first reason why these hosts are not offered their own files after all, each in its place. What cannot be read is not
+/// judged: the server has just taken up what could be.
+pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<anyhow::Error>> {
+    let Ok(configuration) = site.dhcp_of(kind(swapped)).read() else {
+        return swapped.iter().map(|_| None).collect();
+    };
+    let back = configuration.put_back(swapped).each;
+    let reason = |((host, _), back): (&(HostName, Swap), Option<Back>)| match back? {
+        Back::Unclear(fault) => Some(unclear(fault)),
+        Back::Put => Some(anyhow!(
+            "the DHCP configuration offers {host} the boot file again; somebody has written it back from before the revert"
+        )),
+        Back::Already | Back::Gone(_) => None,
+    };
+    swapped.iter().zip(back).map(reason).collect()
+}
