@@ -90,6 +90,11 @@ impl BootServer {
         fs::read_to_string(self.path("restarts")).unwrap_or_default().lines().count()
     }
 
+    /// Waits until a job has swapped and its restart is done.
+    pub(crate) fn wait_until_swapped(&self) {
+        wait_until("it is swapped", || self.restarts() > 0);
+    }
+
     /// The entries of the journal.
     pub(crate) fn journal(&self) -> Vec<PathBuf> {
         names(&self.path("state/journal"))

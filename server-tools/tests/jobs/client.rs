@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,6 +14,21 @@ use ghost_contract::{Mode, Order, UnixTime, layout};
 
 use super::boot_server::BootServer;
 use super::saved_disk::SavedDisk;
+
+/// What a test lets happen at a moment of its choice.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_open(&self) -> impl Fn() -> bool + Send + 'static {
+        let gate = Arc::clone(&self.0);
+        move || gate.load(Ordering::Relaxed)
+    }
+}
 
 /// What it does once it is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +108,14 @@ impl Drop for Client {
             let _panicked = thread.join();
         }
     }
+}
+
+/// A test of pc2 that has swapped. Its client comes up when the gate opens, and is done with its work at once.
+pub(crate) fn swapped_test(server: &BootServer, comes_up: &Gate) -> (Client, Child) {
+    let client = Client::working_until(server, 2, comes_up.is_open(), || true);
+    let running = server.start(&["test", "pc2"]);
+    server.wait_until_swapped();
+    (client, running)
 }
 
 struct Life {

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use super::boot_server::{BootServer, said, wait_until};
-use super::client::Client;
-use super::faults::Gate;
+use super::client::{Client, Gate};
 
 const OURS: &str = "filename \"pxelinux.0\"; # pc2\n";
 

@@ -16,6 +16,8 @@ mod crash;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod dhcpd;
 #[cfg(test)]
 mod edited;
@@ -43,5 +45,7 @@ mod rights;
 mod saved_disk;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod terminals;
 #[cfg(test)]
 mod verbs;

@@ -49,7 +49,7 @@ fn a_stop_before_the_client_is_up() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();
     let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     let pid = rustix::process::Pid::from_child(&running);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let output = running.wait_with_output().unwrap();
@@ -104,7 +104,7 @@ fn the_same_host_twice_is_told_who_has_it() {
 fn an_entry_that_somebody_else_changes_meanwhile_is_left_alone_and_the_job_ends() {
     let server = BootServer::with_hosts(2);
     let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     let swapped = String::from_utf8(server.configured()).unwrap();
     let theirs = swapped.replace("\"pxelinux.0\"; # pc2", "\"theirs\"; # pc2");
     assert_ne!(theirs, swapped);

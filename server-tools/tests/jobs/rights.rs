@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
-use super::boot_server::{BootServer, said, wait_until};
+use super::boot_server::{BootServer, said};
 
 /// Runs it as the user nobody.
 fn as_nobody(server: &BootServer, words: &[&str]) -> Output {
@@ -54,7 +54,7 @@ fn who_is_not_root_is_told_so_with_and_without_a_journal() {
     // Long enough for all that is tried meanwhile.
     server.set("UP_DEADLINE", "600");
     let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     all_are_refused(&server, "while a job runs");
     let status = as_nobody(&server, &["status"]);
     assert_eq!(status.status.code(), Some(77), "{}", said(&status));

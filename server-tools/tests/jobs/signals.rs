@@ -9,8 +9,7 @@ use nix::pty::openpty;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::boot_server::{BootServer, said, wait_until};
-use super::client::{Behaviour, Client};
-use super::faults::Gate;
+use super::client::{Behaviour, Client, Gate, swapped_test};
 
 #[test]
 fn whatever_signal_would_end_it_a_job_reverts_first() {
@@ -31,7 +30,7 @@ fn whatever_signal_would_end_it_a_job_reverts_first() {
                 let server = BootServer::with_hosts(2);
                 let before = server.configured();
                 let running = server.start(&["test", "pc2"]);
-                wait_until("it is swapped", || server.restarts() > 0);
+                server.wait_until_swapped();
                 kill_process(Pid::from_child(&running), signal).unwrap();
                 let output = running.wait_with_output().unwrap();
                 assert_eq!(output.status.code(), Some(1), "{signal:?}: {} {}", output.status, said(&output));
@@ -49,9 +48,7 @@ fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
     server.set("REVERT_DEADLINE", "2");
     let before = server.configured();
     let limited = Gate::default();
-    let _client = Client::working_until(&server, 2, limited.is_open(), || true);
-    let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    let (_client, running) = swapped_test(&server, &limited);
     let maximum = getrlimit(Resource::Fsize).maximum;
     prlimit(Some(Pid::from_child(&running)), Resource::Fsize, Rlimit { current: Some(100), maximum })
         .unwrap();
@@ -105,7 +102,7 @@ fn ctrl_z_waits_until_nothing_is_swapped() {
     let (pressed, done) = (Gate::default(), Gate::default());
     let _client = Client::working_until(&server, 2, pressed.is_open(), done.is_open());
     let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     kill_process(Pid::from_child(&running), Signal::TSTP).unwrap();
     pressed.open();
     wait_until("it is reverted all the same", || server.serves(&before));
@@ -142,7 +139,7 @@ fn what_nohup_lets_a_job_ignore_is_ignored() {
     let hung_up = Gate::default();
     let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(hung_up.is_open()));
     let running = started_by(&server, ["--ignore-signal=HUP", "--default-signal=TERM"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     kill_process(Pid::from_child(&running), Signal::HUP).unwrap();
     hung_up.open();
     let output = running.wait_with_output().unwrap();
@@ -155,7 +152,7 @@ fn a_signal_that_was_blocked_when_it_began_stops_a_job_all_the_same() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();
     let running = started_by(&server, ["--block-signal=TERM", "--block-signal=HUP"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));

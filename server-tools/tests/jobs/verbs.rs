@@ -8,7 +8,7 @@ fn a_job_is_seen_in_the_status_cancelled_and_remembered() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();
     let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     let status = server.run(&["status"]);
     assert!(said(&status).contains(&format!("(pid {})", running.id())), "{}", said(&status));
     let cancelled = server.run(&["cancel", "pc2"]);
@@ -176,7 +176,7 @@ fn what_a_stop_and_a_recovery_would_do_is_said_and_nothing_is_done() {
     let server = BootServer::with_hosts(1);
     let before = server.configured();
     let running = server.start(&["test", "pc2"]);
-    wait_until("it is swapped", || server.restarts() > 0);
+    server.wait_until_swapped();
     let would = server.run(&["cancel", "--dry-run", "pc2"]);
     assert_eq!(would.status.code(), Some(0), "{}", said(&would));
     assert!(said(&would).contains("nothing was changed"), "{}", said(&would));

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::plan::among;
 use super::verdict::{Verdict, judge};
 use crate::boot_server::BootServer;
-use crate::client::{Behaviour, Client};
-use crate::faults::{Gate, Reader};
+use crate::client::{Behaviour, Client, Gate};
+use crate::terminals::Reader;
 
 /// No job may take longer, whatever stands in its way.
 const LONGEST: Duration = Duration::from_secs(180);

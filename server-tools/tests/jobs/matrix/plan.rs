@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::case::{Case, Moment, server, traced};
 use crate::boot_server::{BootServer, said};
 use crate::client::{Behaviour, Client};
-use crate::faults::READERS;
+use crate::terminals::READERS;
 
 /// How many system calls fail, and how many kills there are.
 const FAILURES: usize = 340;
