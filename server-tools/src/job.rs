@@ -125,6 +125,8 @@ pub struct Job {
     done: Vec<Step>,
     /// The step whose end is awaited.
     doing: Option<Step>,
+    /// The revert that does not wait for the end of the swap's restart, which may take minutes.
+    beside: Option<Step>,
     /// What DHCP offers the client.
     swapping: Swapping,
     /// When the revert is tried again, and how long was waited for it.
@@ -160,7 +162,7 @@ struct Trouble {
 
 impl Trouble {
     const fn is_of_revert(&self) -> bool {
-        matches!(self.step, Some(Step::Revert | Step::OfferOwn))
+        matches!(self.step, Some(Step::Revert | Step::OfferOwn | Step::LookAgain))
     }
 
     fn words(&self) -> String {
@@ -184,6 +186,7 @@ impl Job {
             begun: Vec::new(),
             done: Vec::new(),
             doing: None,
+            beside: None,
             swapping: Swapping::Own,
             again: None,
             insists_until: None,

@@ -91,6 +91,9 @@ impl Recovered {
             if step == Step::FinishGeneration && self.has_failed(step) {
                 self.perform(Step::SetAside, undoing, &mut work);
             }
+            if step == Step::LookAgain && self.has_failed(step) {
+                self.revert_once_more(undoing, &mut work);
+            }
         }
         self.remarks = work.remarks;
         self.remarks.extend(work.lacks);
@@ -110,6 +113,18 @@ impl Recovered {
                 self.swapping = self.swapping.after(step);
             }
             Err(failure) => self.failed.push((step, failure)),
+        }
+    }
+
+    /// The host is offered the boot file again, though it was reverted.
+    fn revert_once_more(&mut self, undoing: &mut Undoing<'_>, work: &mut Work) {
+        self.swapping = Swapping::Swapped;
+        self.perform(Step::Revert, undoing, work);
+        if self.swapping == Swapping::PutBack {
+            self.perform(Step::OfferOwn, undoing, work);
+        }
+        if !self.swap_is_left() {
+            self.failed.retain(|(failed, _)| *failed != Step::LookAgain);
         }
     }
 

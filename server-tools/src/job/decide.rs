@@ -50,7 +50,8 @@ impl Job {
             return None;
         }
         let due = self.deadline().map(|deadline| self.due.min(deadline));
-        let again = self.again.filter(|_| self.doing.is_none()).map(|again| again.due);
+        let again = self.again.filter(|_| self.doing.is_none() || self.can_revert_beside());
+        let again = again.map(|again| again.due);
         due.into_iter().chain(again).min()
     }
 
@@ -78,6 +79,10 @@ impl Job {
     /// Has a step done. A swap may have happened as soon as it is begun.
     fn begin(&mut self, step: Step) -> Action {
         self.doing = Some(step);
+        self.has_done(step)
+    }
+
+    fn has_done(&mut self, step: Step) -> Action {
         self.begun.push(step);
         // A revert that is tried again may find the boot file offered again.
         if matches!(step, Step::Swap | Step::Revert) {
@@ -95,8 +100,10 @@ impl Job {
 
     fn step_done(&mut self, step: Step, now: Duration) -> Vec<Action> {
         self.done.push(step);
-        self.doing = None;
         self.swapping = self.swapping.after(step);
+        if self.was_beside(step) {
+            return Vec::new();
+        }
         let mut actions = self.put_right(step);
         let is_put_back = step == Step::Revert && self.swapping == Swapping::PutBack;
         actions.extend(match self.phase {
@@ -119,6 +126,7 @@ impl Job {
             Step::OfferBoot => {
                 // An answer from before was the machine's own system.
                 self.seen.answered = None;
+                self.again = None;
                 let mut actions = vec![self.enter(Phase::Woken, now)];
                 // It may have been heard of before we hear of the restart.
                 actions.extend(self.catch_up(now));
@@ -135,6 +143,7 @@ impl Job {
                 actions
             }
             Step::OfferOwn
+            | Step::LookAgain
             | Step::AskToStop
             | Step::FinishGeneration
             | Step::Prune
@@ -153,7 +162,9 @@ impl Job {
     }
 
     fn step_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
-        self.doing = None;
+        if self.was_beside(step) {
+            return self.trouble(Some(step), failure).into_iter().collect();
+        }
         if self.phase == Phase::Finishing {
             return self.finishing_failed(step, failure, now);
         }
@@ -224,7 +235,11 @@ impl Job {
     /// Goes as far as what the client has said allows.
     fn catch_up(&mut self, now: Duration) -> Vec<Action> {
         match self.phase {
-            Phase::Woken if self.seen.said.up => vec![self.enter(Phase::Up, now), self.begin(Step::Revert)],
+            Phase::Swapped if self.seen.said.up => self.wait_for_the_restart(now),
+            Phase::Woken if self.seen.said.up => {
+                let tell = self.enter(Phase::Up, now);
+                std::iter::once(tell).chain(self.go_on_reverting()).collect()
+            }
             Phase::Woken if self.seen.said.powering_off.is_some() => {
                 let reason =
                     self.seen.said.refused.clone().unwrap_or_else(|| "it did not say why".to_owned());

@@ -17,6 +17,8 @@ pub enum Step {
     Revert,
     /// The DHCP server takes that up.
     OfferOwn,
+    /// The configuration is read once more: a person may have saved it as it was during the swap.
+    LookAgain,
     /// The client is asked to stop.
     AskToStop,
     /// The generation is checked and given its name.
@@ -37,13 +39,14 @@ pub enum Step {
 
 impl Step {
     /// All of them. [`Step::position`] makes the compiler ask for a new one here.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Claim,
         Self::MakeTree,
         Self::Swap,
         Self::OfferBoot,
         Self::Revert,
         Self::OfferOwn,
+        Self::LookAgain,
         Self::AskToStop,
         Self::FinishGeneration,
         Self::Prune,
@@ -62,20 +65,21 @@ impl Step {
             Self::OfferBoot => 3,
             Self::Revert => 4,
             Self::OfferOwn => 5,
-            Self::AskToStop => 6,
-            Self::FinishGeneration => 7,
-            Self::Prune => 8,
-            Self::SetAside => 9,
-            Self::RemoveScratch => 10,
-            Self::Withdraw => 11,
-            Self::Record => 12,
-            Self::Close => 13,
+            Self::LookAgain => 6,
+            Self::AskToStop => 7,
+            Self::FinishGeneration => 8,
+            Self::Prune => 9,
+            Self::SetAside => 10,
+            Self::RemoveScratch => 11,
+            Self::Withdraw => 12,
+            Self::Record => 13,
+            Self::Close => 14,
         }
     }
 
-    /// Whether it changes what DHCP offers, which jobs that are due together share.
+    /// Whether it is about what DHCP offers, which jobs that are due together share.
     pub const fn is_offer(self) -> bool {
-        self.is_edit() || self.is_restart()
+        self.is_edit() || self.is_restart() || matches!(self, Self::LookAgain)
     }
 
     pub const fn is_edit(self) -> bool {
@@ -89,6 +93,11 @@ impl Step {
     /// Whether it takes as long as disks do, so that other jobs must not wait for it.
     pub const fn is_lengthy(self) -> bool {
         matches!(self, Self::FinishGeneration | Self::Prune)
+    }
+
+    /// Whether a job that is over does it only when the swap is undone, or that was given up.
+    pub const fn waits_for_the_revert(self) -> bool {
+        matches!(self, Self::LookAgain | Self::Record) || self.is_lengthy()
     }
 
     /// Whether it changes something that a crash would leave, so that the journal must know of it before. All others
@@ -106,6 +115,7 @@ impl Step {
             Self::OfferBoot => "restart the DHCP server",
             Self::Revert => "revert the DHCP entry",
             Self::OfferOwn => "restart the DHCP server with the entry reverted",
+            Self::LookAgain => "make sure that the DHCP entry stays reverted",
             Self::AskToStop => "ask the client to stop",
             Self::FinishGeneration => "finish the generation",
             Self::Prune => "remove older generations",

@@ -58,9 +58,10 @@ pub(crate) struct Linux<'a> {
     looked: Duration,
     /// What takes as long as disks do.
     lengthy: Lengthy<Done>,
-    /// What changes the DHCP configuration, and what has the server take that up.
+    /// What changes the DHCP configuration, what has the server take that up, and what only looks.
     edits: Offering,
     restarts: Offering,
+    looks: Offering,
 }
 
 impl Drop for Linux<'_> {
@@ -68,6 +69,7 @@ impl Drop for Linux<'_> {
         // A recovery of the jobs after a panic must not meet an edit that is still being made.
         self.edits.end();
         self.restarts.end();
+        self.looks.end();
     }
 }
 
@@ -93,6 +95,7 @@ impl<'a> Linux<'a> {
             lengthy: Lengthy::new().context(CANNOT_WORK)?,
             edits: offering().context(CANNOT_WORK)?,
             restarts: offering().context(CANNOT_WORK)?,
+            looks: offering().context(CANNOT_WORK)?,
         })
     }
 
@@ -115,7 +118,11 @@ impl<'a> Linux<'a> {
         let steps = Steps { site: self.site, catalog: &self.catalog };
         let Some(client) = self.clients.get_mut(index) else { return Vec::new() };
         if step.is_offer() {
-            let offering = if step.is_edit() { &mut self.edits } else { &mut self.restarts };
+            let offering = match step {
+                step if step.is_edit() => &mut self.edits,
+                step if step.is_restart() => &mut self.restarts,
+                _ => &mut self.looks,
+            };
             offering.ask(index, step, &client.work);
             return Vec::new();
         }
@@ -140,9 +147,10 @@ impl<'a> Linux<'a> {
     /// The lengthy steps that were done meanwhile.
     fn ended(&mut self) -> Vec<(usize, Event)> {
         let mut events = Vec::new();
-        for (index, step, work, result) in self.edits.take().into_iter().chain(self.restarts.take()) {
+        let done = [&mut self.edits, &mut self.restarts, &mut self.looks].map(Offering::take);
+        for (index, step, work, result) in done.into_iter().flatten() {
             if let Some(client) = self.clients.get_mut(index) {
-                client.work.take_over(*work);
+                client.work.take_over(step, *work);
             }
             events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
         }
@@ -241,7 +249,7 @@ impl<'a> Linux<'a> {
         let mut polled: Vec<PollFd<'_>> = [self.stops.as_fd(), self.reports.as_fd()]
             .into_iter()
             .chain(self.wires.descriptors())
-            .chain([self.lengthy.as_fd(), self.edits.as_fd(), self.restarts.as_fd()])
+            .chain([self.lengthy.as_fd(), self.edits.as_fd(), self.restarts.as_fd(), self.looks.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();
         let timeout = timeout.try_into().ok();
@@ -281,6 +289,7 @@ impl Machine for Linux<'_> {
     fn begin_what_is_shared(&mut self) {
         self.edits.begin();
         self.restarts.begin();
+        self.looks.begin();
     }
 
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {

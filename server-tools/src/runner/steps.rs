@@ -93,6 +93,7 @@ impl Steps<'_> {
             | Step::Revert
             | Step::OfferBoot
             | Step::OfferOwn
+            | Step::LookAgain
             | Step::FinishGeneration
             | Step::Prune => {
                 bail!("a bug in ghostctl: '{}' is not done here", step.as_str());

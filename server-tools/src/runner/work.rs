@@ -66,13 +66,21 @@ impl Work {
         }
     }
 
-    /// Takes over what the DHCP steps have changed in a copy of this. Nothing else has changed meanwhile but the phases.
-    pub(crate) fn take_over(&mut self, copy: Self) {
-        self.swap = copy.swap;
-        self.left_alone = copy.left_alone;
-        self.ticket = copy.ticket;
-        self.remarks = copy.remarks;
-        self.unwritten = copy.unwritten;
+    /// A copy for another thread, with nothing yet to be told.
+    pub(crate) fn copy(&self) -> Self {
+        Self { remarks: Vec::new(), unwritten: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes over what a DHCP step has changed in such a copy. Another one may have been done with a copy of its own meanwhile, so
+    /// only an edit tells what it has edited.
+    pub(crate) fn take_over(&mut self, step: Step, copy: Self) {
+        self.remarks.extend(copy.remarks);
+        self.unwritten.extend(copy.unwritten);
+        if step.is_edit() {
+            self.swap = copy.swap;
+            self.left_alone = copy.left_alone;
+            self.ticket = copy.ticket;
+        }
     }
 
     /// Writes to the journal what is about to be done. A step that undoes something is done even if this fails.

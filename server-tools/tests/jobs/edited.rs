@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Output};
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Client, Gate};
@@ -166,4 +166,65 @@ fn a_swap_by_hand_is_called_reverted_only_if_it_is() {
         assert!(!is_offered_ours(&server), "{words}");
         assert_eq!(server.path("state/by-hand/pc2.json").exists(), exit != 0, "{words}");
     }
+}
+
+/// A job of pc2 whose client works, reverted and served; and the configuration as it was while it was swapped.
+fn at_work_after_the_revert(server: &BootServer, may_end: &Gate) -> (Client, Child, Vec<u8>) {
+    let (before, comes_up) = (server.configured(), Gate::default());
+    let client = Client::working_until(server, 2, comes_up.is_open(), may_end.is_open());
+    let running = server.start(&["test", "pc2"]);
+    server.wait_until_swapped();
+    let swapped = server.configured();
+    comes_up.open();
+    let journal = server.journal().remove(0);
+    let is_at_work = || fs::read_to_string(&journal).unwrap().contains("\"phase\":\"imaging\"");
+    wait_until("it is reverted and the client works", || server.serves(&before) && is_at_work());
+    (client, running, swapped)
+}
+
+#[test]
+fn what_an_editor_saves_from_before_the_revert_is_reverted_when_the_job_ends() {
+    let server = BootServer::with_hosts(2);
+    let (before, may_end) = (server.configured(), Gate::default());
+    let (_client, running, swapped) = at_work_after_the_revert(&server, &may_end);
+    let saved = |bytes: &[u8]| [bytes, b"# edited by another person\n"].concat();
+    fs::write(server.configuration(), saved(&swapped)).unwrap();
+    may_end.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("offers pc2 the boot file again"), "{}", said(&output));
+    assert_eq!(server.configured(), saved(&before));
+    assert!(server.serves(&saved(&before)) && server.journal().is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn what_an_editor_saves_from_before_the_revert_and_cannot_be_reverted_is_no_success() {
+    let server = BootServer::with_hosts(2);
+    server.set("REVERT_DEADLINE", "2");
+    let may_end = Gate::default();
+    let (_client, running, swapped) = at_work_after_the_revert(&server, &may_end);
+    let (edited, _) = refused(&String::from_utf8(swapped).unwrap(), "");
+    fs::write(server.configuration(), edited).unwrap();
+    may_end.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("DHCP still offers it the boot file"), "{}", said(&output));
+    assert_eq!(server.journal().len(), 1, "{}", said(&output));
+}
+
+#[test]
+fn what_an_editor_saves_from_before_the_revert_is_reverted_by_recover_if_the_job_has_crashed() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let (_client, running, swapped) = at_work_after_the_revert(&server, &Gate::default());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&running), rustix::process::Signal::KILL)
+        .unwrap();
+    running.wait_with_output().unwrap();
+    fs::write(server.configuration(), swapped).unwrap();
+    let would = server.run(&["recover", "--dry-run"]);
+    assert!(said(&would).contains("would make sure that the DHCP entry stays reverted"), "{}", said(&would));
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert!(server.configured() == before && server.journal().is_empty(), "{}", said(&recovered));
+    assert!(server.serves(&before), "{}", said(&recovered));
 }

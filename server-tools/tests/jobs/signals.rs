@@ -159,3 +159,48 @@ fn a_signal_that_was_blocked_when_it_began_stops_a_job_all_the_same() {
     assert!(said(&output).contains("cancelled by SIGTERM"), "{}", said(&output));
     assert_eq!(server.configured(), before);
 }
+
+/// A test of pc2 that has swapped and whose restart of the DHCP server does not end before `hold` is removed.
+fn held_up_in_its_restart(server: &BootServer) -> Child {
+    let (service, began) = (server.path("service"), server.path("began"));
+    let script = std::fs::read_to_string(&service).unwrap();
+    let says_so = format!("#!/bin/sh\ntouch {}\n", began.display());
+    std::fs::write(&service, script.replace("#!/bin/sh\n", &says_so)).unwrap();
+    std::fs::write(server.path("hold"), "").unwrap();
+    let running = server.start(&["test", "pc2"]);
+    wait_until("it is swapped and the restart has begun", || began.exists());
+    running
+}
+
+#[test]
+fn a_stop_puts_the_entry_back_at_once_though_the_restart_hangs() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let running = held_up_in_its_restart(&server);
+    kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
+    wait_until("it is put back", || server.configured() == before);
+    assert!(server.path("hold").exists() && server.restarts() == 0, "the restart still hangs");
+    std::fs::remove_file(server.path("hold")).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(server.serves(&before) && server.journal().is_empty(), "{}", said(&output));
+    assert_eq!(server.restarts(), 2, "the one that hung, and the one with the entry put back");
+}
+
+#[test]
+fn a_client_that_is_up_has_its_entry_put_back_at_once_though_the_restart_hangs() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    // DHCP serves the swap already, though its restart does not end.
+    std::fs::write(server.path("restarts"), "").unwrap();
+    let client = Client::working_until(&server, 2, || true, || true);
+    let running = held_up_in_its_restart(&server);
+    std::fs::write(server.path("restarts"), "restart\n").unwrap();
+    wait_until("it is put back", || server.configured() == before);
+    assert_eq!(server.restarts(), 1, "the restart still hangs");
+    std::fs::remove_file(server.path("hold")).unwrap();
+    let output = running.wait_with_output().unwrap();
+    drop(client);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(server.serves(&before) && server.journal().is_empty(), "{}", said(&output));
+}

@@ -73,7 +73,7 @@ fn not_judged(error: &anyhow::Error, each: &mut [anyhow::Result<Reverted>]) {
 /// What became of a host, after its own file was looked at and then the whole configuration: before what was put back
 /// elsewhere, and after.
 fn as_served(
-    (host, swap): &(HostName, Swap),
+    swapped: &(HostName, Swap),
     became: Reverted,
     put: Option<&Back>,
     now: Option<Back>,
@@ -81,37 +81,46 @@ fn as_served(
     match now {
         Some(Back::Unclear(fault)) => Err(unclear(fault)),
         Some(Back::Put) => {
-            Err(anyhow!("the DHCP configuration, read again, still offers {host} the boot file"))
+            Err(anyhow!("the DHCP configuration, read again, still offers {} the boot file", swapped.0))
         }
         Some(Back::Gone(fault)) => Ok(Reverted::LeftAlone(fault)),
         Some(Back::Already) if put == Some(&Back::Put) => Ok(Reverted::Restored),
         Some(Back::Already) if matches!(became, Reverted::LeftAlone(_)) => Ok(Reverted::NothingToDo),
-        None if matches!(became, Reverted::LeftAlone(_)) => {
-            let original = String::from_utf8_lossy(swap.original.as_bytes());
-            let mac =
-                swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
-            let what = format!(
-                "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original};"
-            );
-            Err(unclear(Fault { what, place: None }))
-        }
+        None if matches!(became, Reverted::LeftAlone(_)) => Err(nowhere(swapped)),
         Some(Back::Already) | None => Ok(became),
     }
 }
 
-/// The first reason why these hosts are not offered their own files after all, each in its place. What cannot be read is not
-/// judged: the server has just taken up what could be.
+/// Why each of these hosts is not, or may not be, offered its own file after all. A configuration that cannot be read or lacks
+/// the host may be half saved: what is saved then may offer the boot file again.
 pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<anyhow::Error>> {
-    let Ok(configuration) = site.dhcp_of(kind(swapped)).read() else {
-        return swapped.iter().map(|_| None).collect();
+    let back = match site.dhcp_of(kind(swapped)).read() {
+        Ok(configuration) => configuration.put_back(swapped).each,
+        Err(error) => {
+            let unread = |_| Some(anyhow!("{UNCLEAR}: {error:#}").exit(Exit::Configuration));
+            return swapped.iter().map(unread).collect();
+        }
     };
-    let back = configuration.put_back(swapped).each;
-    let reason = |((host, _), back): (&(HostName, Swap), Option<Back>)| match back? {
-        Back::Unclear(fault) => Some(unclear(fault)),
-        Back::Put => Some(anyhow!(
-            "the DHCP configuration offers {host} the boot file again; somebody has written it back from before the revert"
-        )),
-        Back::Already | Back::Gone(_) => None,
+    let reason = |(swapped, back): (&(HostName, Swap), Option<Back>)| match back {
+        Some(Back::Unclear(fault)) => Some(unclear(fault)),
+        Some(Back::Put) => {
+            let host = &swapped.0;
+            Some(anyhow!(
+                "the DHCP configuration offers {host} the boot file again; another person has saved it as it was during the swap"
+            ))
+        }
+        Some(Back::Already | Back::Gone(_)) => None,
+        None => Some(nowhere(swapped)),
     };
     swapped.iter().zip(back).map(reason).collect()
+}
+
+/// That the configuration has no such host, as while it is being saved.
+fn nowhere((host, swap): &(HostName, Swap)) -> anyhow::Error {
+    let original = String::from_utf8_lossy(swap.original.as_bytes());
+    let mac = swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
+    let what = format!(
+        "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original};"
+    );
+    unclear(Fault { what, place: None })
 }

@@ -28,6 +28,7 @@ impl Job {
         self.again = None;
         let mut actions = vec![self.enter(Phase::Finishing, now)];
         actions.extend(at_stake);
+        actions.extend(self.revert_beside());
         if self.doing.is_none() {
             actions.extend(self.begin_finishing(now));
         }
@@ -81,6 +82,9 @@ impl Job {
                 steps.push(Step::Prune);
             }
         }
+        if self.begun.contains(&Step::Swap) {
+            steps.push(Step::LookAgain);
+        }
         if self.done.contains(&Step::Claim) {
             steps.extend([Step::Record, Step::Close]);
         }
@@ -89,18 +93,23 @@ impl Job {
 
     /// A step has ended since the job did.
     pub(super) fn go_on_finishing(&mut self, now: Duration) -> Vec<Action> {
+        if self.doing.is_some() {
+            return Vec::new();
+        }
         if self.finishing.is_none() { self.begin_finishing(now) } else { self.next_finishing(now) }
     }
 
-    fn next_finishing(&mut self, now: Duration) -> Vec<Action> {
+    pub(super) fn next_finishing(&mut self, now: Duration) -> Vec<Action> {
         let is_left = self.swapping.is_left();
         let Some(steps) = &mut self.finishing else { return Vec::new() };
         match steps.pop() {
             // The record shall tell what comes of it, and nothing that takes long may hold it up.
-            Some(step) if is_left && (step == Step::Record || step.is_lengthy()) && self.insists(now) => {
+            Some(step) if is_left && step.waits_for_the_revert() && self.insists(now) => {
                 self.finishing.get_or_insert_default().push(step);
                 self.try_again_later(now)
             }
+            // What is known to be swapped need not be looked for.
+            Some(Step::LookAgain) if is_left => self.next_finishing(now),
             // What takes long has given time for a mend.
             Some(Step::Record) if is_left && self.has_waited_since_the_revert() => {
                 self.finishing.get_or_insert_default().push(Step::Record);
@@ -139,6 +148,9 @@ impl Job {
     }
 
     pub(super) fn finishing_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
+        if step == Step::LookAgain {
+            return self.found_swapped(failure, now);
+        }
         let mut actions = Vec::new();
         // What the job was doing when it ended and what is undone anyway need not be told.
         if self.finishing.is_some() || matches!(step, Step::Revert | Step::OfferOwn) {

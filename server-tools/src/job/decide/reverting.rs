@@ -25,6 +25,62 @@ impl Job {
         actions
     }
 
+    /// Puts the entry back while the restart that the swap has asked for is still being done: the client is up, or the job is
+    /// over, so that nothing needs the swap any more.
+    pub(super) fn revert_beside(&mut self) -> Option<Action> {
+        if !self.can_revert_beside() {
+            return None;
+        }
+        self.beside = Some(Step::Revert);
+        Some(self.has_done(Step::Revert))
+    }
+
+    pub(super) fn can_revert_beside(&self) -> bool {
+        self.doing == Some(Step::OfferBoot) && !self.begun.contains(&Step::Revert)
+    }
+
+    /// The client is up before the restart has ended. Mostly that ends soon, and then all who are up share one revert.
+    pub(super) fn wait_for_the_restart(&mut self, now: Duration) -> Vec<Action> {
+        if self.again.is_none() && self.can_revert_beside() {
+            self.again = Some(Again::after(now, AGAIN_FIRST));
+        }
+        Vec::new()
+    }
+
+    /// A step has ended. Whether it was done beside another one, whose end decides how things go on.
+    pub(super) fn was_beside(&mut self, step: Step) -> bool {
+        if self.beside == Some(step) {
+            self.beside = None;
+            return true;
+        }
+        self.doing = self.beside.take();
+        false
+    }
+
+    /// What is left of the revert, part of which may be done already, or be being done.
+    pub(super) fn go_on_reverting(&mut self) -> Option<Action> {
+        match (self.doing, self.swapping) {
+            (Some(_), _) => None,
+            (None, Swapping::PutBack) => Some(self.begin(Step::OfferOwn)),
+            (None, _) => Some(self.begin(Step::Revert)),
+        }
+    }
+
+    /// The configuration offers the boot file again at the end of the job, or it cannot be told. It is put back once more at once,
+    /// and then as often and as long as after any revert that has failed.
+    pub(super) fn found_swapped(&mut self, failure: Failure, now: Duration) -> Vec<Action> {
+        self.swapping = Swapping::Swapped;
+        let mut actions: Vec<Action> = self.trouble(Some(Step::LookAgain), failure).into_iter().collect();
+        self.finishing.get_or_insert_default().push(Step::LookAgain);
+        let looks = self.begun.iter().filter(|step| **step == Step::LookAgain).count();
+        if looks == 1 {
+            actions.push(self.begin(Step::Revert));
+        } else {
+            actions.extend(self.next_finishing(now));
+        }
+        actions
+    }
+
     /// The swap is undone after all, so what went wrong with that is no trouble any more.
     pub(super) fn put_right(&mut self, step: Step) -> Vec<Action> {
         if step != Step::OfferOwn || self.swapping.is_left() {

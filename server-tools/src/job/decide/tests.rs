@@ -91,6 +91,7 @@ fn a_backup_from_the_first_packet_to_the_last() {
             Step::FinishGeneration,
             Step::Withdraw,
             Step::Prune,
+            Step::LookAgain,
             Step::Record,
             Step::Close
         ]
@@ -291,31 +292,38 @@ fn older_generations_are_removed_only_after_a_new_one_is_good() {
 
 #[test]
 fn a_step_that_is_being_done_when_the_job_ends_is_waited_for() {
+    let mut job = restarting();
+    let stopped = job.decide(Event::StopAsked("SIGTERM".to_owned()), after(11));
+    assert_eq!(stopped, [Action::Tell(Note::Phase { phase: Phase::Finishing }), Action::Do(Step::Revert)]);
+    assert_eq!(job.decide(Event::TimePassed, after(12)), []);
+    assert_eq!(job.decide(Event::StepDone(Step::Revert), after(13)), [], "the restart is not over");
+    assert_eq!(job.decide(Event::StepDone(Step::OfferBoot), after(60)), [Action::Do(Step::OfferOwn)]);
+    assert_eq!(job.decide(Event::StepDone(Step::OfferOwn), after(61)), [Action::Do(Step::Withdraw)]);
+}
+
+/// A job whose swap's restart is being done.
+fn restarting() -> Job {
     let mut job = Job::new(plan(Mode::Test));
     job.decide(Event::Begun, after(0));
     job.decide(Event::StepDone(Step::Claim), after(0));
     job.decide(Event::TimePassed, after(10));
     job.decide(Event::StepDone(Step::MakeTree), after(10));
     assert_eq!(job.decide(Event::StepDone(Step::Swap), after(10))[1], Action::Do(Step::OfferBoot));
-    let stopped = job.decide(Event::StopAsked("SIGTERM".to_owned()), after(11));
-    assert_eq!(stopped, [Action::Tell(Note::Phase { phase: Phase::Finishing })]);
-    assert_eq!(job.decide(Event::TimePassed, after(12)), []);
-    assert_eq!(job.decide(Event::StepDone(Step::OfferBoot), after(60)), [Action::Do(Step::Revert)]);
-    assert_eq!(job.decide(Event::StepDone(Step::Revert), after(60)), [Action::Do(Step::OfferOwn)]);
-    assert_eq!(job.decide(Event::StepDone(Step::OfferOwn), after(61)), [Action::Do(Step::Withdraw)]);
+    job
 }
 
 #[test]
 fn a_client_that_is_up_before_the_end_of_the_restart_is_heard_of() {
-    let mut job = Job::new(plan(Mode::Test));
-    job.decide(Event::Begun, after(0));
-    job.decide(Event::StepDone(Step::Claim), after(0));
-    job.decide(Event::TimePassed, after(10));
-    job.decide(Event::StepDone(Step::MakeTree), after(10));
-    job.decide(Event::StepDone(Step::Swap), after(10));
+    let mut job = restarting();
     job.decide(up(JOHN), after(20));
+    assert_eq!(job.next_due(), Some(after(25)), "the restart may end soon");
+    assert_eq!(job.decide(Event::TimePassed, after(25)), [Action::Do(Step::Revert)], "it needs no swap");
+    assert_eq!((job.next_due(), job.decide(Event::TimePassed, after(26))), (None, vec![]));
+    assert_eq!(job.decide(Event::StepDone(Step::Revert), after(27)), []);
     let restarted = job.decide(Event::StepDone(Step::OfferBoot), after(30));
-    assert_eq!((job.phase(), restarted.last()), (Phase::Up, Some(&Action::Do(Step::Revert))));
+    assert_eq!((job.phase(), restarted.last()), (Phase::Up, Some(&Action::Do(Step::OfferOwn))));
+    job.decide(Event::StepDone(Step::OfferOwn), after(31));
+    assert_eq!(job.phase(), Phase::Reverted);
 }
 
 #[test]

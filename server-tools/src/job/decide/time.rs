@@ -7,9 +7,15 @@ use crate::job::{Action, Ending, Job, Note, Phase, Step};
 
 impl Job {
     pub(super) fn time_passed(&mut self, now: Duration) -> Vec<Action> {
-        if self.doing.is_none() && self.again.is_some_and(|again| now >= again.due) {
+        if self.again.is_some_and(|again| now >= again.due) {
             // Whatever else is due is done by the next call.
-            return vec![self.begin(Step::Revert)];
+            if self.doing.is_none() {
+                return vec![self.begin(Step::Revert)];
+            }
+            if let Some(revert) = self.revert_beside() {
+                self.again = None;
+                return vec![revert];
+            }
         }
         if self.phase == Phase::Finishing {
             return Vec::new();

@@ -51,7 +51,13 @@ impl State {
     fn hear(&mut self, line: &Line) {
         match line {
             Line::Begun(_) => {}
-            Line::Intends { step, .. } => self.intended.push(*step),
+            Line::Intends { step, .. } => {
+                self.intended.push(*step);
+                // What is to be reverted once more may have been found offered again.
+                if *step == Step::Revert && self.swap.is_some() {
+                    self.swapping = Swapping::Swapped;
+                }
+            }
             Line::Swaps(swap) => {
                 self.swap = Some(swap.clone());
                 self.swapping = self.swapping.after(Step::Swap);
@@ -74,6 +80,8 @@ impl State {
         let mut steps = Vec::new();
         if self.swapping.is_left() {
             steps.extend([Step::Revert, Step::OfferOwn]);
+        } else if self.swap.is_some() {
+            steps.push(Step::LookAgain);
         }
         if client == ClientState::AtWork {
             return steps;

@@ -85,13 +85,18 @@ fn what_may_have_happened_is_undone() {
     let end = [Step::Record, Step::Close];
     let aside = [Step::SetAside, Step::Withdraw];
     let revert = [Step::Revert, Step::OfferOwn];
-    let cases: [(&[Line], Vec<Step>); 8] = [
+    let cases: [(&[Line], Vec<Step>); 9] = [
         (&[], end.to_vec()),
         (&[intends(Step::MakeTree)], [&aside[..], &end].concat()),
         (&[intends(Step::MakeTree), did(Step::MakeTree), swap()], [&revert[..], &aside, &end].concat()),
         (
             &[intends(Step::MakeTree), swap(), did(Step::Revert), did(Step::OfferOwn)],
-            [&aside[..], &end].concat(),
+            [&[Step::LookAgain][..], &aside, &end].concat(),
+        ),
+        // It was found swapped again.
+        (
+            &[swap(), did(Step::Revert), did(Step::OfferOwn), intends(Step::Revert)],
+            [&revert[..], &end].concat(),
         ),
         (&[swap(), did(Step::Revert)], [&revert[..], &end].concat()),
         // A restart takes up whatever stands there: only one after the revert counts.

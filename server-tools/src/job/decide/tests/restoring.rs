@@ -5,7 +5,11 @@ use super::*;
 #[test]
 fn however_a_restore_ends_its_scratch_files_are_removed() {
     let ends = |fake: &Fake| {
-        fake.steps().ends_with(&[Step::RemoveScratch, Step::Withdraw, Step::Record, Step::Close])
+        fake.steps().iter().position(|step| *step == Step::RemoveScratch).is_some_and(|at| {
+            let rest: Vec<Step> =
+                fake.steps().split_off(at).into_iter().filter(|step| *step != Step::LookAgain).collect();
+            rest == [Step::RemoveScratch, Step::Withdraw, Step::Record, Step::Close]
+        })
     };
     let (job, fake) = run(good(Mode::Restore), plan(Mode::Restore));
     assert!(job.ending().unwrap().is_success() && ends(&fake), "{:?}", fake.steps());

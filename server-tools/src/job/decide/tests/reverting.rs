@@ -33,7 +33,7 @@ fn a_job_that_is_over_reverts_as_soon_as_that_can_be_and_before_it_looks_through
         let steps = fake.steps();
         let last = |wanted: Step| steps.iter().rposition(|step| *step == wanted);
         assert!(last(Step::OfferOwn) < last(Step::FinishGeneration), "{step:?}: {steps:?}");
-        assert!(steps.ends_with(&[Step::Withdraw, Step::Prune, Step::Record, Step::Close]), "{steps:?}");
+        assert!(steps.ends_with(&[Step::Prune, Step::LookAgain, Step::Record, Step::Close]), "{steps:?}");
     }
 }
 
@@ -99,7 +99,10 @@ fn a_revert_that_is_done_late_leaves_no_trouble() {
         assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()), "{step:?}");
         assert_eq!(fake.count(&Action::Tell(Note::RevertedLate)), 1, "{step:?}");
         assert_eq!(last_words(&fake), "succeeded", "{step:?}");
-        assert!(fake.steps().ends_with(&[Step::Withdraw, Step::Record, Step::Close]), "{step:?}");
+        assert!(
+            fake.steps().ends_with(&[Step::Withdraw, Step::LookAgain, Step::Record, Step::Close]),
+            "{step:?}"
+        );
     }
 }
 
@@ -111,4 +114,63 @@ fn a_client_that_fails_while_its_revert_does_is_followed_to_its_end() {
     assert_eq!(job.exit(), Exit::Failed);
     assert!(fake.steps().contains(&Step::SetAside), "{:?}", fake.steps());
     assert!(last_words(&fake).starts_with("stalled; error, left undone: "), "{}", last_words(&fake));
+}
+
+#[test]
+fn a_revert_beside_the_restart_counts_whichever_ends_first_and_whatever_becomes_of_both() {
+    let failure = || Failure { kind: FailureKind::Configuration, reason: "made to fail".to_owned() };
+    let ends = |step, well: bool| {
+        if well { Event::StepDone(step) } else { Event::StepFailed(step, failure()) }
+    };
+    for (first, then) in [(Step::Revert, Step::OfferBoot), (Step::OfferBoot, Step::Revert)] {
+        for (reverts, restarts) in [(true, true), (true, false), (false, true), (false, false)] {
+            for client_is_up in [true, false] {
+                let what =
+                    format!("{first:?} first, reverts {reverts}, restarts {restarts}, up {client_is_up}");
+                let mut job = restarting();
+                let asked = if client_is_up { up(JOHN) } else { Event::StopAsked("SIGTERM".to_owned()) };
+                let mut begun = job.decide(asked, after(5));
+                begun.extend(job.decide(Event::TimePassed, after(11)));
+                assert_eq!(begun.last(), Some(&Action::Do(Step::Revert)), "{what}");
+                let well = |step| if step == Step::Revert { reverts } else { restarts };
+                let doing = |actions: &[Action]| {
+                    actions
+                        .iter()
+                        .filter_map(|one| if let Action::Do(step) = one { Some(*step) } else { None })
+                        .collect()
+                };
+                let early: Vec<Step> = doing(&job.decide(ends(first, well(first)), after(12)));
+                assert_eq!(early, [], "{what}: the other one is awaited");
+                let mut next: Vec<Step> = doing(&job.decide(ends(then, well(then)), after(13)));
+                if next.is_empty() {
+                    // A client that works is not held up by a revert that has failed.
+                    next = doing(&job.decide(Event::TimePassed, after(60)));
+                }
+                assert_eq!(next, [if reverts { Step::OfferOwn } else { Step::Revert }], "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_swapped_again_at_the_end_is_reverted_again_or_the_journal_stays_open() {
+    let until = |seconds| vec![(Step::LookAgain, after(seconds))];
+    let (job, fake) = run(Fake { failing_until: until(133), ..good(Mode::Backup) }, plan(Mode::Backup));
+    let end = [Step::LookAgain, Step::Revert, Step::OfferOwn, Step::LookAgain, Step::Record, Step::Close];
+    let steps = fake.steps();
+    assert!(steps.ends_with(&end[1..]), "{steps:?}");
+    assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()), "it is put right");
+    let (job, fake) = run(Fake { failing: vec![Step::LookAgain], ..good(Mode::Backup) }, plan(Mode::Backup));
+    let steps = fake.steps();
+    assert!(!steps.contains(&Step::Close) && steps.last() == Some(&Step::Record), "{steps:?}");
+    assert_eq!(job.exit(), Exit::Configuration);
+    assert!(last_words(&fake).contains("DHCP still offers it the boot file"), "{}", last_words(&fake));
+    let looks = steps.iter().filter(|step| **step == Step::LookAgain).count();
+    assert!((3..30).contains(&looks), "again for as long as REVERT_DEADLINE says: {looks}");
+    let (job, fake) = run(
+        Fake { failing: vec![Step::LookAgain], ..good(Mode::Backup) },
+        Plan { limits: Limits { revert: Duration::ZERO, ..plan(Mode::Backup).limits }, ..plan(Mode::Backup) },
+    );
+    assert_eq!(job.exit(), Exit::Configuration);
+    assert!(fake.steps().ends_with(&[end[0], end[1], end[2], end[3], end[4]]), "{:?}", fake.steps());
 }
