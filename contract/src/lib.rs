@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 pub mod bootdisk;
+pub mod bounds;
 pub mod checksum;
 pub mod disk;
 pub mod ethers;

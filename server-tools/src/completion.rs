@@ -18,6 +18,7 @@ use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::ghostrc;
+use crate::output;
 use crate::site::Site;
 
 /// The variable by which a shell's script asks. Not `COMPLETE`, which an administrator may have set for something else.
@@ -31,7 +32,7 @@ pub fn answer() -> Option<Exit> {
         Ok(false) => None,
         Ok(true) => Some(Exit::Done),
         Err(error) => {
-            eprintln!("ghostctl: {error}");
+            output::complain(&error);
             Some(Exit::Failed)
         }
     }

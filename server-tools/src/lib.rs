@@ -4,6 +4,8 @@
 //! `runner`. System calls are made in [`sys`]; plain reads and
 //! writes of files by `std::fs` stand where they are needed.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub(crate) mod calendar;
 pub mod catalog;
 pub mod cli;
@@ -24,3 +26,5 @@ pub mod sys;
 pub mod tree;
 pub mod verbs;
 pub mod wake;
+
+pub use output::complain;

@@ -1,6 +1,5 @@
 //! `ghostctl`: reads the command line, does what it asks for, and says once what went wrong.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,8 +17,7 @@ fn main() -> ExitCode {
     match verbs::run(&Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            // Nobody may be there to read it.
-            let _unread = writeln!(io::stderr(), "ghostctl: {error:#}");
+            ghostctl::complain(&error);
             Exit::of(&error).into()
         }
     }

@@ -2,11 +2,17 @@
 //!
 //! While jobs run, a [separate thread](Output::beside_jobs) writes it. A terminal then also shows a live line for each job,
 //! below these lines.
+//!
+//! Nothing is written to standard output or standard error past [`plain`], as a client's words may be in anything.
+
+#![allow(clippy::disallowed_methods, reason = "what is written here is filtered")]
 
 mod beside;
 mod live;
 pub(crate) mod picture;
+mod plain;
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
@@ -18,6 +24,7 @@ use crate::job::{Note, Sample};
 use crate::sys::clock;
 use beside::Beside;
 use live::LiveLines;
+pub(crate) use plain::FromClient;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -75,11 +82,11 @@ impl Output {
 
     /// Tells a note about a host. What is left undone is told to standard error if nobody takes it here.
     pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
-        let words = || format!("{host}: {}", harmless(&note.to_string()));
+        let words = || plain::lines(&format!("{host}: {note}")).into_owned();
         let otherwise = note.leaves_something().then(words);
         if self.form == Form::Json {
             if let Ok(text) = serde_json::to_string(&JsonNote { at: clock::now(), host, note }) {
-                self.tell(text, otherwise);
+                self.tell(plain::json(&text).into_owned(), otherwise);
             }
             return;
         }
@@ -107,7 +114,18 @@ impl Output {
 
     /// Tells a line to people.
     pub(crate) fn line(&mut self, text: &str) {
-        self.tell(text.to_owned(), None);
+        self.tell(plain::lines(text).into_owned(), None);
+    }
+
+    /// Shows the text of a client's screen, in its colours.
+    pub(crate) fn screen(&mut self, text: &str) {
+        self.tell(plain::screen(text).trim_end().to_owned(), None);
+    }
+
+    /// Shows a picture to a terminal that understands it.
+    pub(crate) fn picture(&mut self, png: &[u8], graphics: picture::Graphics) -> anyhow::Result<()> {
+        self.tell(picture::sequence(png, graphics)?.trim_end().to_owned(), None);
+        Ok(())
     }
 
     fn tell(&self, text: String, otherwise: Option<String>) {
@@ -121,11 +139,14 @@ impl Output {
 
     /// Tells lines whose cells stand below one another.
     pub(crate) fn table<const N: usize>(&mut self, heading: &[String; N], rows: &[[String; N]]) {
-        let lines = || std::iter::once(heading).chain(rows);
+        let lines: Vec<[String; N]> = std::iter::once(heading)
+            .chain(rows)
+            .map(|row| std::array::from_fn(|cell| FromClient(&row[cell]).to_string()))
+            .collect();
         let widths: [usize; N] = std::array::from_fn(|cell| {
-            lines().map(|row| row[cell].chars().count()).max().unwrap_or_default()
+            lines.iter().map(|row| row[cell].chars().count()).max().unwrap_or_default()
         });
-        for row in lines() {
+        for row in &lines {
             let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
             self.line(cells.collect::<Vec<_>>().join("  ").trim_end());
         }
@@ -149,14 +170,19 @@ impl Output {
     /// Tells a value to programs.
     pub(crate) fn json(&mut self, value: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
-            self.line(&text);
+            self.tell(plain::json(&text).into_owned(), None);
         }
     }
 }
 
-/// Without what could make a terminal do more than show it: a note may have a client's words in it.
-fn harmless(text: &str) -> String {
-    text.replace(|character: char| character.is_control() && character != '\n', "\u{fffd}")
+/// Says to standard error why the program ends, in the one place that prints an error with its causes.
+pub fn complain(error: &dyn fmt::Display) {
+    // Nobody may be there to read it.
+    let _unread = complain_to(&mut io::stderr(), error);
+}
+
+fn complain_to(to: &mut impl Write, error: &dyn fmt::Display) -> io::Result<()> {
+    writeln!(to, "{}", plain::lines(&format!("ghostctl: {error:#}")))
 }
 
 fn write_line(text: &str) -> io::Result<()> {
@@ -169,7 +195,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clients_words_cannot_command_the_terminal() {
-        assert_eq!(harmless("a\x1b]0;t\x07é\nb\u{9b}2J\r"), "a\u{fffd}]0;t\u{fffd}é\nb\u{fffd}2J\u{fffd}");
+    fn an_error_with_a_clients_words_in_it_is_said_in_lines_of_ours() {
+        let error = anyhow::anyhow!("no\x1b[2J\njoe: succeeded").context("cannot read back a\u{202e}b");
+        let mut said = Vec::new();
+        complain_to(&mut said, &error).unwrap();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(said, "ghostctl: cannot read back a\u{fffd}b: no\u{fffd}[2J\n  joe: succeeded\n");
     }
 }

@@ -11,6 +11,7 @@ use super::disks::{self, Described, DiskSummary, Pace};
 use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
 use super::{Catalog, cannot, incoming, inside, taken};
+use crate::output::FromClient;
 use crate::sys::crash;
 use crate::sys::folder::Folder;
 
@@ -115,12 +116,18 @@ fn read_all(staging: &Folder, path: &Path) -> anyhow::Result<Vec<Piece>> {
         let Content { size, sha256 } = match content {
             Ok(content) => content,
             Err(Unread::Stranger) => {
-                bail!("{} is neither a file nor a folder, so it is no part of an image", whole.display())
+                bail!(
+                    "{} is neither a file nor a folder, so it is no part of an image",
+                    FromClient(whole.display())
+                )
             }
-            Err(Unread::Io(error)) => return Err(error).with_context(|| cannot("read back", &whole)),
+            Err(Unread::Io(error)) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read back {}", FromClient(whole.display())));
+            }
         };
         let below = below.into_os_string().into_string();
-        let below = below.map_err(|_| anyhow!("the name of {} is not UTF-8", whole.display()))?;
+        let below = below.map_err(|_| anyhow!("the name of {} is not UTF-8", FromClient(whole.display())))?;
         pieces.push(Piece { path: below, size, sha256 });
     }
     if let Some((disk, error)) = read.broken.into_iter().next() {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Step;
 use crate::exit::Exit;
+use crate::output::FromClient;
 
 /// What kind of obstacle it was; it decides the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +137,7 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done { outcome } => f.write_str(&words(outcome)),
-            Self::Refused { reason } => write!(f, "failed: the client refused the order: {reason}"),
+            Self::Refused { reason } => write!(f, "failed: the client refused the order: {}", FromClient(reason)),
             Self::AlreadyOn => f.write_str(
                 "refused: the client is already on, and a person may be using it; --already-on goes ahead all the same",
             ),
@@ -165,8 +166,8 @@ impl fmt::Display for Ending {
 pub(crate) fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Succeeded => "succeeded".to_owned(),
-        Outcome::Failed { reason } => format!("failed: {reason}"),
+        Outcome::Failed { reason } => format!("failed: {}", FromClient(reason)),
         Outcome::Stalled => "stalled".to_owned(),
-        Outcome::Cancelled { by } => format!("cancelled by {by}"),
+        Outcome::Cancelled { by } => format!("cancelled by {}", FromClient(by)),
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::said::{self, AT_STAKE};
 use super::{Ending, Failure, Phase, Step, pace};
+use crate::output::FromClient;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
@@ -88,10 +89,10 @@ impl fmt::Display for Note {
             Self::OtherUp { mac } => {
                 write!(f, "warning: {mac}, another machine, has booted with the client's tree")
             }
-            Self::Reported { event } => said::words(event, f),
-            Self::Doing { progress } => f.write_str(&pace::doing(progress)),
+            Self::Reported { event } => write!(f, "{}", FromClient(said::Words(event))),
+            Self::Doing { progress } => write!(f, "{}", FromClient(pace::doing(progress))),
             Self::DiskAtStake => write!(f, "error: {AT_STAKE}"),
-            Self::Muttered { line } => write!(f, "its report has a line that this ghostctl does not understand: {line}"),
+            Self::Muttered { line } => write!(f, "its report has a line that this ghostctl does not understand: {}", FromClient(line)),
             Self::Trouble { step, failure } => {
                 write!(f, "error: could not {}: {}", step.as_str(), failure.reason)
             }

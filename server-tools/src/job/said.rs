@@ -68,57 +68,61 @@ pub(crate) const AT_STAKE: &str = "the restore did not come to its end: the disk
                             before another restore has succeeded";
 
 /// A line of the report in words, for people who follow the job.
-pub(super) fn words(event: &Event, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match event {
-        Event::Up { version, kernel, interface, mac, ip } => {
-            write!(f, "ghost-init {version} is up on {interface} ({mac}, {ip}), kernel {kernel}")
+pub(super) struct Words<'a>(pub &'a Event);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Event::Up { version, kernel, interface, mac, ip } => {
+                write!(f, "ghost-init {version} is up on {interface} ({mac}, {ip}), kernel {kernel}")
+            }
+            Event::Identified { host } => write!(f, "it has found its name: {host}"),
+            Event::UnknownFlag { flag } => write!(f, "unknown kernel flag {flag}"),
+            Event::StepFailed { step, reason, carried_on } => {
+                let then = if *carried_on { "it carries on" } else { "it gives up" };
+                write!(f, "boot step '{step}' failed, {then}: {reason}")
+            }
+            Event::Armed { interface, wake_on } => write!(f, "{interface} is armed, Wake-on: {wake_on}"),
+            Event::NotArmed { interface, reason, detail } => {
+                write!(f, "warning: {interface} is not armed ({reason:?}): {detail}")
+            }
+            Event::OrderClaimed { job, mode } => write!(f, "order {job} claimed: {mode}"),
+            Event::OrderRefused { reason } => write!(f, "order refused: {reason}"),
+            Event::TestStarted { sleep, ssh_port } => match ssh_port {
+                Some(port) => write!(f, "sleeps for {} s; ssh answers on port {port}", sleep.as_secs()),
+                None => write!(f, "sleeps for {} s; no ssh server", sleep.as_secs()),
+            },
+            Event::TestEnded { how } => write!(f, "the sleep has ended: {how}"),
+            Event::ImagerStarted { imager, command, .. } => write!(f, "{imager} started: {command}"),
+            Event::ImagerExited { how } => write!(f, "the imager ended: {how}"),
+            Event::KeysTyped { keys, because } => write!(f, "typed {} because {because}", keys.join(" ")),
+            Event::Sampled { disk_read, disk_written, received, sent } => write!(
+                f,
+                "disk {} read, {} written; network {} received, {} sent",
+                bytes(*disk_read),
+                bytes(*disk_written),
+                bytes(*received),
+                bytes(*sent)
+            ),
+            Event::Progressed(progress) => f.write_str(&pace::progress(progress)),
+            Event::ImagerRemarked { remark } => write!(f, "note: {remark}"),
+            Event::DiskIncomplete { disks } => write!(f, "error: {}: {AT_STAKE}", disks.join(", ")),
+            Event::ScreenshotTaken { name, source, passed_over } => {
+                write!(f, "screenshot {name} from {source}")?;
+                if passed_over.is_empty() { Ok(()) } else { write!(f, " ({})", passed_over.join("; ")) }
+            }
+            Event::ScreenshotFailed { reason, missed } => {
+                write!(f, "no screenshot ({missed} so far): {reason}")
+            }
+            Event::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
+            Event::StopRequested { by } => write!(f, "asked to stop by {by}"),
+            Event::Ended { outcome } => write!(f, "the client says: {}", ending::words(outcome)),
+            Event::CannotPowerOff { reason } => {
+                write!(f, "warning: {reason}; it boots its own disk instead, and is on then")
+            }
+            Event::PoweringOff { reboot: false } => f.write_str("powering off"),
+            Event::PoweringOff { reboot: true } => f.write_str("booting again"),
         }
-        Event::Identified { host } => write!(f, "it has found its name: {host}"),
-        Event::UnknownFlag { flag } => write!(f, "unknown kernel flag {flag}"),
-        Event::StepFailed { step, reason, carried_on } => {
-            let then = if *carried_on { "it carries on" } else { "it gives up" };
-            write!(f, "boot step '{step}' failed, {then}: {reason}")
-        }
-        Event::Armed { interface, wake_on } => write!(f, "{interface} is armed, Wake-on: {wake_on}"),
-        Event::NotArmed { interface, reason, detail } => {
-            write!(f, "warning: {interface} is not armed ({reason:?}): {detail}")
-        }
-        Event::OrderClaimed { job, mode } => write!(f, "order {job} claimed: {mode}"),
-        Event::OrderRefused { reason } => write!(f, "order refused: {reason}"),
-        Event::TestStarted { sleep, ssh_port } => match ssh_port {
-            Some(port) => write!(f, "sleeps for {} s; ssh answers on port {port}", sleep.as_secs()),
-            None => write!(f, "sleeps for {} s; no ssh server", sleep.as_secs()),
-        },
-        Event::TestEnded { how } => write!(f, "the sleep has ended: {how}"),
-        Event::ImagerStarted { imager, command, .. } => write!(f, "{imager} started: {command}"),
-        Event::ImagerExited { how } => write!(f, "the imager ended: {how}"),
-        Event::KeysTyped { keys, because } => write!(f, "typed {} because {because}", keys.join(" ")),
-        Event::Sampled { disk_read, disk_written, received, sent } => write!(
-            f,
-            "disk {} read, {} written; network {} received, {} sent",
-            bytes(*disk_read),
-            bytes(*disk_written),
-            bytes(*received),
-            bytes(*sent)
-        ),
-        Event::Progressed(progress) => f.write_str(&pace::progress(progress)),
-        Event::ImagerRemarked { remark } => write!(f, "note: {remark}"),
-        Event::DiskIncomplete { disks } => write!(f, "error: {}: {AT_STAKE}", disks.join(", ")),
-        Event::ScreenshotTaken { name, source, passed_over } => {
-            write!(f, "screenshot {name} from {source}")?;
-            if passed_over.is_empty() { Ok(()) } else { write!(f, " ({})", passed_over.join("; ")) }
-        }
-        Event::ScreenshotFailed { reason, missed } => {
-            write!(f, "no screenshot ({missed} so far): {reason}")
-        }
-        Event::Stalled { idle } => write!(f, "nothing has moved for {} s", idle.as_secs()),
-        Event::StopRequested { by } => write!(f, "asked to stop by {by}"),
-        Event::Ended { outcome } => write!(f, "the client says: {}", ending::words(outcome)),
-        Event::CannotPowerOff { reason } => {
-            write!(f, "warning: {reason}; it boots its own disk instead, and is on then")
-        }
-        Event::PoweringOff { reboot: false } => f.write_str("powering off"),
-        Event::PoweringOff { reboot: true } => f.write_str("booting again"),
     }
 }
 

@@ -7,8 +7,10 @@
 //! ```
 //! Does not know what the lines say.
 
+#![allow(clippy::disallowed_methods, reason = "what comes here is filtered")]
+
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
+use std::io;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -95,7 +97,8 @@ impl Beside {
         let shared = Arc::clone(&self.shared);
         std::panic::set_hook(Box::new(move |panic| {
             let words = format!("this is an error in the program: {panic}");
-            shared.tell(Line { text: format!("ghostctl: {words}"), otherwise: Some(words) });
+            let text = super::plain::lines(&format!("ghostctl: {words}")).into_owned();
+            shared.tell(Line { text, otherwise: Some(words) });
         }));
     }
 
@@ -209,7 +212,7 @@ pub(super) fn say_otherwise(words: Vec<String>) {
     let (said, is_said) = mpsc::channel();
     let started = thread::Builder::new().spawn(move || {
         // Where nobody takes this either, only the exit status is left.
-        let _unread = words.iter().try_for_each(|words| writeln!(io::stderr(), "ghostctl: {words}"));
+        let _unread = words.iter().try_for_each(|words| super::complain_to(&mut io::stderr(), words));
         let _nobody_waits = said.send(());
     });
     // Without a thread there is no way to say it that may not wait for ever.

@@ -136,7 +136,7 @@ impl LiveLine {
                     _ => {}
                 }
                 // One line, whatever a client has written.
-                self.last = Some(super::harmless(&note.to_string()).replace('\n', " "));
+                self.last = Some(super::FromClient(note).to_string());
             }
         }
     }
@@ -151,7 +151,7 @@ impl fmt::Display for LiveLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.host, self.phase.as_str())?;
         if let (Phase::Imaging, Some(progress)) = (self.phase, &self.progress) {
-            write!(f, ", {}", pace::progress(progress))?;
+            write!(f, ", {}", super::FromClient(pace::progress(progress)))?;
         } else if let (Phase::Imaging, Some(readings)) = (self.phase, &self.readings) {
             write!(f, ", {} moved", bytes(readings.moved()))?;
             let pace = pace::words(readings.rate(), readings.left(self.mode, self.expected));

@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 use std::io::Cursor;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use base64::Engine as _;
+use ghost_contract::bounds;
 
 /// How a terminal takes pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +25,22 @@ const BAND: usize = 6;
 
 /// What makes the terminal show the picture, and goes to the next line.
 pub(crate) fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String> {
+    if let Some((width, height)) = size(png)
+        && u64::from(width) * u64::from(height) > bounds::PICTURE_DOTS
+    {
+        bail!("the screenshot claims to have {width} x {height} dots, which no screen has");
+    }
     Ok(match graphics {
         Graphics::Kitty => kitty(png),
         Graphics::Sixel => sixel(&Dots::of(png).context("the screenshot cannot be read as PNG")?),
     })
+}
+
+/// The size that a PNG says it has (its first chunk, IHDR), before anything of it is decoded. A terminal decodes it, too.
+fn size(png: &[u8]) -> Option<(u32, u32)> {
+    let (head, _) = png.split_first_chunk::<24>()?;
+    let number = |at: usize| head[at..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+    head.starts_with(b"\x89PNG\r\n\x1a\n").then(|| Some((number(16)?, number(20)?)))?
 }
 
 /// The file as it is, in pieces.
@@ -168,6 +181,16 @@ mod tests {
             sequence(&picture, Graphics::Sixel).unwrap(),
             "\x1bPq\"1;1;5;7#0;2;0;0;0#1;2;100;100;100#0!5~$-#0!4@?$#1!4?@$-\x1b\\\n"
         );
+    }
+
+    #[test]
+    fn a_picture_that_claims_to_be_huge_is_not_decoded_by_anybody() {
+        let mut bomb = png(5, 7, &[0, 0, 0], &[0; 5 * 7]);
+        bomb[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
+        for graphics in [Graphics::Sixel, Graphics::Kitty] {
+            let error = sequence(&bomb, graphics).unwrap_err().to_string();
+            assert_eq!(error, "the screenshot claims to have 32767 x 32767 dots, which no screen has");
+        }
     }
 
     #[test]

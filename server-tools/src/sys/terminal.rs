@@ -1,5 +1,7 @@
 //! The terminal that a person sits at: what it says it can do, how large it is, and writing to it.
 
+#![allow(clippy::disallowed_methods, reason = "what is written here was filtered before")]
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};

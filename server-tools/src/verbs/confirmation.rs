@@ -1,5 +1,10 @@
 //! Asks a person to confirm that a disk may be overwritten, or a generation removed.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "only words of ours, and names that were typed, are in its questions"
+)]
+
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 

@@ -24,6 +24,8 @@ mod edited;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod inside;

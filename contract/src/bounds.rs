@@ -1,0 +1,59 @@
+//! How much is taken of what a client says. Whatever a client can write is read by root on the boot server, so everything
+//! of it has a bound, and here they are together.
+//!
+//! Larger than anything that a sound client writes: who meets one of them is broken, or hostile. What is beyond a bound is
+//! refused where half of it would be worth nothing, and otherwise left out and counted.
+
+use std::time::Duration;
+
+/// How much of one thing that a client says a person is shown, characters.
+pub const SAYING: usize = 4_096;
+/// The longest line of a report, bytes without its end.
+pub const REPORT_LINE: usize = 64 << 10;
+/// So many lines of a report are understood. Of those that come after, only what decides the job is
+/// ([`crate::report::Event::decides`]).
+pub const REPORT_LINES: u64 = 250_000;
+/// So much of a report is kept with the record of its job, bytes.
+pub const REPORT_KEPT: u64 = 64 << 20;
+/// A client that writes its report faster than it is read may be so far ahead, bytes. What is older is left out.
+pub const REPORT_BACKLOG: u64 = 16 << 20;
+/// How deep folders may be nested in what becomes a generation.
+pub const STAGING_DEPTH: usize = 16;
+/// How many files may be in it.
+pub const STAGING_FILES: usize = 100_000;
+/// The dots of the largest picture that is decoded, or given to a terminal that decodes it: those of an 8K screen.
+pub const PICTURE_DOTS: u64 = 7_680 * 4_320;
+/// How deep the values of a JSON text may be nested. It is the limit of `serde_json`, so that no parser here has another.
+pub const JSON_NESTING: usize = 127;
+
+/// The slowest image store that is waited for reads so many bytes a second …
+const SLOWEST: u64 = 4 << 20;
+/// … and so many of what has no blocks on the disk.
+const SLOWEST_HOLES: u64 = 100 << 20;
+/// More than this nobody leaves as holes in an image, bytes: a file may claim to be of any size.
+const HOLES: u64 = 4 << 40;
+/// Whatever is read is given so long.
+const AT_LEAST: Duration = Duration::from_secs(3_600);
+
+/// How long it may take to read back what a client wrote, of which `stored` bytes take room on the disk and `apparent` are
+/// claimed by the sizes of the files.
+pub fn check_deadline(stored: u64, apparent: u64) -> Duration {
+    let holes = apparent.saturating_sub(stored).min(HOLES);
+    AT_LEAST + Duration::from_secs(stored / SLOWEST + holes / SLOWEST_HOLES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn a_large_image_is_given_its_time_and_one_that_only_claims_to_be_large_is_not() {
+        let hours = |stored, apparent| check_deadline(stored, apparent).as_secs() / 3_600;
+        assert_eq!(hours(0, 0), 1);
+        assert_eq!(hours(1_000 * GIB, 1_000 * GIB), 72);
+        assert_eq!(hours(0, 40 * GIB), 1);
+        assert_eq!(hours(0, u64::MAX), 12, "a file of 16 EiB that is a hole");
+    }
+}

@@ -1,0 +1,63 @@
+//! Given a client that writes whatever it likes wherever it can, what do the administrator and the other jobs see of it?
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+
+use super::boot_server::{BootServer, said};
+use super::client::{Gate, swapped_test};
+
+/// Adds bytes to pc2's report, as only pc2 should.
+fn mutter(server: &BootServer, bytes: &[u8]) {
+    let report = server.path("base/192.168.7.2var/ghost/report.jsonl");
+    OpenOptions::new().append(true).create(true).open(report).unwrap().write_all(bytes).unwrap();
+}
+
+/// Whether every line is one that the program has begun, or goes on with a blank; and nothing commands a terminal.
+#[track_caller]
+fn assert_plain(shown: &str, beginnings: &[&str]) {
+    let commands = |c: char| {
+        (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!shown.contains(commands), "{shown:?}");
+    let is_ours =
+        |line: &&str| line.starts_with(' ') || beginnings.iter().any(|begin| line.starts_with(begin));
+    assert_eq!(shown.lines().find(|line| !is_ours(line)), None, "{shown}");
+}
+
+#[test]
+fn what_a_client_says_is_plain_text_in_lines_that_begin_with_its_name() {
+    let server = BootServer::with_hosts(1);
+    let comes_up = Gate::default();
+    let (client, running) = swapped_test(&server, &comes_up);
+    let remark = |words: &str| {
+        let words = serde_json::to_string(words).unwrap();
+        format!("{{\"at\":0,\"uptime\":0,\"event\":\"imager_remarked\",\"remark\":{words}}}\n")
+    };
+    let forged = "done\npc3: succeeded\r\nghostctl: all is well";
+    for words in ["\x1b]0;title\x07\x1b[2J", "\u{9b}31m\u{90}q\u{9c}", "\u{202e}dedeeccus", forged] {
+        mutter(&server, remark(words).as_bytes());
+        mutter(&server, format!("no event: {}\n", words.replace('\n', "\r")).as_bytes());
+    }
+    mutter(&server, b"\xff\xfe \x9b2J\x1bc\n");
+    comes_up.open();
+    let output = running.wait_with_output().unwrap();
+    drop(client);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_plain(&said(&output), &["pc2: "]);
+    assert!(said(&output).contains("done pc3: succeeded"), "it is told all the same: {}", said(&output));
+}
+
+#[test]
+fn names_of_files_and_hosts_are_plain_text_too() {
+    let server = BootServer::with_hosts(1);
+    let configured = String::from_utf8(server.configured()).unwrap();
+    let host = "\nhost \"pc\x1b[2J\u{202e}\npc2: succeeded\" { hardware ethernet 2:0:0:0:0:9; fixed-address 192.168.7.9; }\n";
+    fs::write(server.configuration(), configured + host).unwrap();
+    let output = server.run(&["hosts"]);
+    assert_plain(&said(&output), &["pc", "HOST", "host", "warning: ", "fakebox", "ghostctl: "]);
+    let staged = server.path("store/pc2/20260101-000000-aaaa");
+    fs::create_dir_all(&staged).unwrap();
+    fs::write(staged.join("manifest.json"), "{\"version\":\"\x1b[2J\npc3: good\"}").unwrap();
+    let output = server.run(&["images", "list"]);
+    assert_plain(&said(&output), &["pc2 ", "ghostctl: "]);
+}
