@@ -1,7 +1,7 @@
 //! The report: what a client says of itself. One JSON event a line, appended by the client only.
 //!
 //! The server reads it while it grows, so a reader must bear a last line that is not whole yet, and events
-//! that a newer client knows and it does not: [`read`] gives what can be read and says what was passed over.
+//! that a newer client knows and it does not: [`Reader`] gives what can be read and says what was passed over.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Progress;
 use crate::time::seconds;
-use crate::{HostName, JobId, MacAddress, Mode, UnixTime};
+use crate::{HostName, JobId, MacAddress, Mode, UnixTime, bounds};
 
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +226,22 @@ pub enum Outcome {
     },
 }
 
+impl Event {
+    /// Whether how the job goes on, or how it ended, depends on it. These are heard even of a client that says too much.
+    pub const fn decides(&self) -> bool {
+        matches!(
+            self,
+            Self::Up { .. }
+                | Self::OrderClaimed { .. }
+                | Self::OrderRefused { .. }
+                | Self::DiskIncomplete { .. }
+                | Self::Ended { .. }
+                | Self::CannotPowerOff { .. }
+                | Self::PoweringOff { .. }
+        )
+    }
+}
+
 impl Entry {
     /// The line that is appended, with its newline.
     pub fn to_line(&self) -> Result<String, serde_json::Error> {
@@ -242,19 +258,68 @@ pub struct Read {
     pub unknown: Vec<String>,
     /// How many bytes were used; a last line without its end is left for the next time.
     pub used: usize,
+    /// Lines that were left out because the report is beyond its bounds ([`crate::bounds`]).
+    pub left_out: u64,
 }
 
-/// Reads what has been appended so far; to go on later, give what comes after `used`.
-pub fn read(bytes: &[u8]) -> Read {
-    let used = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let mut read = Read { used, ..Read::default() };
-    for line in bytes[..used].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(entry) => read.entries.push(entry),
-            Err(_) => read.unknown.push(String::from_utf8_lossy(line).into_owned()),
+/// Reads a report while it grows, within its bounds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// Lines that were read so far.
+    lines: u64,
+    /// What comes now is the rest of a line that is left out.
+    within_left_out: bool,
+}
+
+impl Reader {
+    /// Reads what was appended since the last call, from the first byte that was not used then.
+    pub fn read(&mut self, bytes: &[u8]) -> Read {
+        let mut read = Read::default();
+        while let Some(line) = next_line(bytes, read.used) {
+            read.used += line.len() + 1;
+            if std::mem::take(&mut self.within_left_out) || line.is_empty() {
+                continue;
+            }
+            if line.len() > bounds::REPORT_LINE {
+                read.left_out += 1;
+                continue;
+            }
+            self.line(line, &mut read);
+        }
+        let torn = bytes.len() - read.used;
+        if self.within_left_out || torn > bounds::REPORT_LINE {
+            read.left_out += u64::from(!self.within_left_out);
+            self.within_left_out = true;
+            read.used = bytes.len();
+        }
+        read
+    }
+
+    /// Some of the report is passed over. What comes next may be the rest of a line.
+    pub fn pass_over(&mut self) {
+        self.within_left_out = true;
+    }
+
+    fn line(&mut self, line: &[u8], read: &mut Read) {
+        self.lines = self.lines.saturating_add(1);
+        let is_beyond = self.lines > bounds::REPORT_LINES;
+        match serde_json::from_slice::<Entry>(line) {
+            Ok(entry) if !is_beyond || entry.event.decides() => read.entries.push(entry),
+            Err(_) if !is_beyond => read.unknown.push(String::from_utf8_lossy(line).into_owned()),
+            _ => read.left_out += 1,
         }
     }
-    read
+}
+
+/// The line that begins at this byte, if its end is there.
+fn next_line(bytes: &[u8], from: usize) -> Option<&[u8]> {
+    let rest = bytes.get(from..)?;
+    rest.iter().position(|byte| *byte == b'\n').and_then(|end| rest.get(..end))
+}
+
+/// Reads a report from its beginning.
+pub fn read(bytes: &[u8]) -> Read {
+    Reader::default().read(bytes)
 }
 
 #[cfg(test)]

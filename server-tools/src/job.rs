@@ -53,6 +53,8 @@ pub enum Event {
     Reported(report::Entry),
     /// The client wrote a line that cannot be read.
     Muttered(String),
+    /// The client wrote more than is read, in words.
+    LeftOut(String),
     /// A step was done, but could not be written to the journal.
     Unwritten(Failure),
     /// A signal, or another `ghostctl`, asks the job to stop.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use ghost_contract::order::ImageStore;
-use ghost_contract::{JobId, Order, layout};
+use ghost_contract::{JobId, Order, bounds, layout};
 
 use crate::sys::copy;
 use crate::sys::folder::Folder;
@@ -30,8 +30,6 @@ const LEFT_OUT: [&str; 8] = [
     "backups",
     "log/apt",
 ];
-/// How much of a report is kept, bytes.
-const REPORT_KEPT: u64 = 64 << 20;
 const LARGEST_ORDER: u64 = 1 << 20;
 
 /// Where a client's tree is.
@@ -47,6 +45,14 @@ pub struct Contents<'a> {
     pub order: &'a Order,
     /// All clients, as [`ghost_contract::ethers`] writes them.
     pub host_table: &'a str,
+}
+
+/// What has come to a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct More {
+    /// Which byte of the report is the first of these. Not the one that was asked for: what is between them was passed over.
+    pub from: u64,
+    pub bytes: Vec<u8>,
 }
 
 impl Tree {
@@ -94,9 +100,33 @@ impl Tree {
         }
     }
 
+    /// What the client has written of its report behind `offset`, at most `limit` bytes. Of a report that has grown too far
+    /// ahead only the end is read.
+    pub fn more_of_report(&self, offset: u64, limit: u64) -> anyhow::Result<More> {
+        let mut more = More { from: offset, bytes: Vec::new() };
+        let read = self.inside(&layout::tree_var(self.ip)).and_then(|var| {
+            let mut file = var.file(layout::REPORT)?;
+            let end = file.metadata()?.len();
+            more.from = match end.checked_sub(offset) {
+                Some(ahead) if ahead <= bounds::REPORT_BACKLOG => offset,
+                Some(_) => end.saturating_sub(limit),
+                // The client has cut it, which ours never does: it is followed from here on.
+                None => end,
+            };
+            file.seek(SeekFrom::Start(more.from))?;
+            file.take(limit).read_to_end(&mut more.bytes)
+        });
+        match read {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| cannot("read", &self.var().join(layout::REPORT)))
+            }
+            _ => Ok(more),
+        }
+    }
+
     /// The whole report, for the record; empty if there is none.
     pub fn whole_report(&self) -> anyhow::Result<Vec<u8>> {
-        self.report(0, REPORT_KEPT)
+        self.report(0, bounds::REPORT_KEPT)
     }
 
     /// The order in it. `None`: there is none, or it cannot be read.

@@ -38,6 +38,7 @@ impl Job {
             }
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
+            Event::LeftOut(text) => vec![Action::Tell(Note::Warning { text })],
             Event::Unwritten(failure) => self.trouble(None, failure).into_iter().collect(),
             Event::StopAsked(by) => self.stop(by, now),
             Event::TimePassed => self.time_passed(now),
