@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ghost_contract::image::{Phase, Progress};
 
@@ -16,6 +16,8 @@ pub struct Board {
     /// Bytes of the phase that are done.
     done: AtomicU64,
     stand: Mutex<Stand>,
+    /// When whoever does the work gives up.
+    deadline: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -28,6 +30,15 @@ struct Stand {
 }
 
 impl Board {
+    /// For work that must be over by then.
+    pub fn until(deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..Self::default() }
+    }
+
+    pub fn is_overdue(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
     /// Which disk of how many comes now, from 0.
     pub fn disk(&self, index: u32, disks: u32) {
         self.change(|stand| stand.disk = (index, disks));

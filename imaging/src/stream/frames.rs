@@ -23,6 +23,8 @@ struct Known {
 /// What comes out of a compressed stream.
 pub(crate) struct Frames<R> {
     from: R,
+    /// So many bytes may come out yet. A few bytes can be decompressed to terabytes.
+    left: u64,
     decoder: Decoder<'static>,
     /// Whether the next byte is the first of a frame, or there is none.
     between: bool,
@@ -32,8 +34,10 @@ pub(crate) struct Frames<R> {
 }
 
 impl<R: BufRead> Frames<R> {
-    pub(crate) fn new(from: R) -> io::Result<Self> {
-        Ok(Self { from, decoder: Decoder::new()?, between: true, current: None, known: None })
+    /// Of a stream that has so many bytes when it is decompressed; more than these it never yields.
+    pub(crate) fn new(from: R, length: u64) -> io::Result<Self> {
+        let decoder = Decoder::new()?;
+        Ok(Self { from, left: length, decoder, between: true, current: None, known: None })
     }
 
     /// Passes over frames that are known to be zeros, while such frames come next, until there were `most` zeros or more.
@@ -45,6 +49,7 @@ impl<R: BufRead> Frames<R> {
             self.from.consume(known.compressed.len());
             zeros += known.zeros;
         }
+        self.left = self.left.checked_sub(zeros).ok_or_else(too_long)?;
         Ok(zeros)
     }
 
@@ -93,6 +98,7 @@ impl<R: BufRead> Read for Frames<R> {
                 self.note(buffer.get(..written).unwrap_or_default());
             }
             if written > 0 {
+                self.left = self.left.checked_sub(written as u64).ok_or_else(too_long)?;
                 return Ok(written);
             }
             if is_end && !self.between {
@@ -100,6 +106,10 @@ impl<R: BufRead> Read for Frames<R> {
             }
         }
     }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "they hold more than the description says")
 }
 
 #[cfg(test)]
@@ -119,7 +129,7 @@ mod tests {
 
     /// What comes out of frames, in which zeros may be passed over; and how many zeros that were.
     fn read(stream: &[u8], buffer: usize) -> (Vec<u8>, u64) {
-        let mut frames = Frames::new(BufReader::with_capacity(buffer, stream)).unwrap();
+        let mut frames = Frames::new(BufReader::with_capacity(buffer, stream), u64::MAX).unwrap();
         let (mut out, mut passed, mut part) = (Vec::new(), 0, vec![0; 1000]);
         loop {
             let zeros = frames.zeros(u64::MAX).unwrap();
@@ -130,6 +140,27 @@ mod tests {
                 length => out.extend_from_slice(&part[..length]),
             }
         }
+    }
+
+    #[test]
+    fn no_more_comes_out_than_was_said() {
+        let bomb = frame(&vec![0; LONG]).repeat(1_000);
+        for length in [0, 1, LONG as u64, 10 * LONG as u64] {
+            let mut frames = Frames::new(&bomb[..], length).unwrap();
+            let (mut out, mut part) = (0, vec![0; 1000]);
+            let error = loop {
+                match frames.zeros(1).and_then(|zeros| Ok(zeros + frames.read(&mut part)? as u64)) {
+                    Ok(more) => out += more,
+                    Err(error) => break error,
+                }
+            };
+            assert!(out <= length, "{out} {length}");
+            assert_eq!(error.to_string(), "they hold more than the description says");
+        }
+        let whole = frame(b"all of it");
+        let mut out = Vec::new();
+        Frames::new(&whole[..], 9).unwrap().read_to_end(&mut out).unwrap();
+        assert_eq!(out, b"all of it");
     }
 
     #[test]
@@ -163,7 +194,7 @@ mod tests {
         let last = damaged.len() - 1;
         damaged[last] ^= 1;
         for stream in [&damaged[..], &zeros[..zeros.len() - 1], b"no frame"] {
-            let mut frames = Frames::new(stream).unwrap();
+            let mut frames = Frames::new(stream, u64::MAX).unwrap();
             let (mut part, mut ended) = (vec![0; 1 << 16], Ok(1));
             while matches!(ended, Ok(1..)) {
                 frames.zeros(u64::MAX).unwrap();

@@ -201,6 +201,7 @@ pub(crate) fn read(
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error).with_context(|| cannot_read(&path)),
             };
+            ensure!(!board.is_overdue(), "it takes too long to read {}", path.display());
             let bytes = buffer.get(..length).unwrap_or_default();
             hash.update(bytes);
             if taken.is_ok() {

@@ -45,7 +45,7 @@ pub(crate) fn unpack(
     take: impl FnOnce(Unpacked) -> Result<u64>,
 ) -> Result<()> {
     let (mut to, from) = handover();
-    let unpacked = Frames::new(from).context(DECOMPRESS)?;
+    let unpacked = Frames::new(from, stream.length).context(DECOMPRESS)?;
     let (fed, taken) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
             let read = pieces::read(folder, stream, stored, |bytes| to.write_all(bytes));

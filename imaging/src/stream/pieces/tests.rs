@@ -87,3 +87,12 @@ fn a_link_is_not_followed() {
     let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
     assert_eq!(said, format!("cannot read {}", first.display()));
 }
+
+#[test]
+fn who_has_no_time_left_reads_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let stream = written(folder.path());
+    let late = Board::until(std::time::Instant::now());
+    let said = read(folder.path(), &stream, &late, |_| Ok(())).unwrap_err().to_string();
+    assert!(said.starts_with("it takes too long to read ") && said.ends_with("a.zst.000"), "{said}");
+}
