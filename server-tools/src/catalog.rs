@@ -88,11 +88,15 @@ impl Catalog {
         let aside = format!("{FAILED}{job}");
         if folder.has(incoming(job)).with_context(setting_aside)? {
             let staging = folder.folder(incoming(job)).with_context(setting_aside)?;
-            if staging.entries().with_context(setting_aside)?.is_empty() {
+            if staging.is_empty().with_context(setting_aside)? {
                 folder.remove_folder(incoming(job)).with_context(setting_aside)?;
                 return Ok(None);
             }
-            folder.rename(incoming(job), &aside).and_then(|()| folder.sync()).with_context(setting_aside)?;
+            // Nothing of ours has the name before this, so it is a client's.
+            let free = folder.remove(&aside);
+            let renamed =
+                free.and_then(|()| folder.rename(incoming(job), &aside)).and_then(|()| folder.sync());
+            renamed.with_context(setting_aside)?;
         }
         let is_there = folder.has(&aside).with_context(setting_aside)?;
         Ok(is_there.then(|| self.store.join(host.as_str()).join(aside)))

@@ -53,6 +53,7 @@ impl Catalog {
 /// else, and images that do not hold together, for their checksums alone.
 pub(crate) fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
     let names = pieces::names(folder)?;
+    let board = Board::until(pieces::deadline(folder, &names));
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
     for disk in disks::folders(names.iter().map(|entry| entry.path.as_path())) {
         let own = || names.iter().filter(|entry| entry.path.starts_with(&disk));
@@ -64,14 +65,14 @@ pub(crate) fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
             // What cannot be opened here is reported by `pieces::read_back`.
             let _unsettled = folder.file(&entry.path).and_then(|file| settle(&file));
         }
-        match check::check(&path.join(&disk), Depth::Inside, &Board::default()) {
+        match check::check(&path.join(&disk), Depth::Inside, &board) {
             Ok(image) => known.extend(contents(&disk, &image)),
             Err(error) => broken.push((disk, error)),
         }
     }
     let found = names.into_iter().map(|entry| match known.remove(&entry.path) {
         Some(content) => Found { path: entry.path, content: Ok(content) },
-        None => pieces::read_back(folder, entry),
+        None => pieces::read_back(folder, entry, &board),
     });
     Ok(ReadBack { found: found.collect(), broken })
 }

@@ -85,8 +85,8 @@ impl Catalog {
         let mut leftovers = Vec::new();
         for name in folders(&entries) {
             let Some((kind, job)) = kind_of(name) else { continue };
-            let changed = folder.folder(name).and_then(|below| below.changed());
-            let changed = changed.with_context(|| cannot("list", &self.store.join(host.as_str())))?;
+            // What cannot be looked at has gone since, or a client has put something else there.
+            let Ok(changed) = folder.folder(name).and_then(|below| below.changed()) else { continue };
             leftovers.push(Leftover { kind, job, changed });
         }
         Ok(leftovers)

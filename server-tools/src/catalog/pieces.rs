@@ -4,10 +4,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use ghost_contract::bounds;
 use ghost_contract::checksum::Sha256;
 use ghost_contract::layout::{MANIFEST, SCREENS};
+use ghost_imaging::board::Board;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
@@ -61,9 +65,21 @@ pub(crate) fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-pub(crate) fn read_back(folder: &Folder, entry: Entry) -> Found {
+/// Until when these files must be read, by what they take on the disk and what they claim to be.
+pub(crate) fn deadline(folder: &Folder, names: &[Entry]) -> Instant {
+    let (mut stored, mut apparent) = (0_u64, 0_u64);
+    for entry in names.iter().filter(|entry| entry.kind == Kind::File) {
+        // What cannot be opened is reported when it is read.
+        let Ok(metadata) = folder.file(&entry.path).and_then(|file| file.metadata()) else { continue };
+        stored = stored.saturating_add(metadata.blocks().saturating_mul(512));
+        apparent = apparent.saturating_add(metadata.len());
+    }
+    Instant::now() + bounds::check_deadline(stored, apparent)
+}
+
+pub(crate) fn read_back(folder: &Folder, entry: Entry, board: &Board) -> Found {
     let content = match entry.kind {
-        Kind::File => folder.file(&entry.path).and_then(content).map_err(Unread::Io),
+        Kind::File => folder.file(&entry.path).and_then(|file| content(file, board)).map_err(Unread::Io),
         Kind::Folder | Kind::Other => Err(Unread::Stranger),
     };
     Found { path: entry.path, content }
@@ -85,7 +101,7 @@ fn is_ours(path: &Path) -> bool {
     name.is_some_and(|name| name == MANIFEST || name == CHECK)
 }
 
-fn content(mut file: File) -> io::Result<Content> {
+fn content(mut file: File, board: &Board) -> io::Result<Content> {
     settle(&file)?;
     let mut hash = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER];
@@ -97,7 +113,29 @@ fn content(mut file: File) -> io::Result<Content> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        if board.is_overdue() {
+            let late = "it takes too long: it is far larger than what is stored of it, or the image store does not keep up";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, late));
+        }
         hash.update(&buffer[..read]);
         size += u64::try_from(read).map_err(io::Error::other)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_claims_to_be_endless_is_given_up_when_its_time_is_over() {
+        let inside = tempfile::tempdir().unwrap();
+        File::create(inside.path().join("image.gho")).unwrap().set_len(8 << 40).unwrap();
+        let folder = Folder::open(inside.path()).unwrap();
+        let names = names(&folder).unwrap();
+        let hours = deadline(&folder, &names).duration_since(Instant::now()).as_secs() / 3_600;
+        assert!(hours <= 13, "{hours}");
+        let late = Board::until(Instant::now());
+        let found = read_back(&folder, names.into_iter().next().unwrap(), &late);
+        assert!(matches!(found.content, Err(Unread::Io(error)) if error.kind() == io::ErrorKind::TimedOut));
     }
 }

@@ -1,7 +1,6 @@
 //! Removes from the store what is no longer needed: first a plan, which a person can look at, then the removal.
 
 use std::collections::BTreeSet;
-use std::io;
 
 use anyhow::Context as _;
 use ghost_contract::{Generation, HostName, JobId, UnixTime};
@@ -48,11 +47,16 @@ impl Catalog {
         Ok(Plan { host: host.clone(), generations, leftovers, bytes })
     }
 
+    /// Removes all that can be removed, and then says what could not.
     pub fn carry_out(&self, plan: &Plan) -> anyhow::Result<()> {
-        for leftover in &plan.leftovers {
-            self.remove_leftover(&plan.host, leftover)?;
+        let leftovers = plan.leftovers.iter().map(|leftover| self.remove_leftover(&plan.host, leftover));
+        let generations = plan.generations.iter().map(|generation| self.remove(&plan.host, generation));
+        let mut all = Ok(());
+        for one in leftovers.chain(generations) {
+            // The first error is as good as all of them: the others are met again next time.
+            all = all.and(one);
         }
-        plan.generations.iter().try_for_each(|generation| self.remove(&plan.host, generation))
+        all
     }
 
     /// Removes a generation. From its first step on it is not listed any more.
@@ -90,18 +94,14 @@ impl Catalog {
         let removed = || {
             let folder = self.open()?.folder(host.as_str())?;
             if name != removing {
-                clear(&folder, &removing)?;
+                // An interrupted removal of the same name, or what a client put there.
+                folder.remove(&removing)?;
                 folder.rename(name, &removing)?;
                 folder.sync()?;
             }
-            folder.remove_folder(&removing)?;
+            folder.remove(&removing)?;
             anyhow::Ok(folder.sync()?)
         };
         removed().with_context(|| cannot("remove", &path))
     }
-}
-
-/// An interrupted removal of the same name must not be in the way.
-fn clear(folder: &crate::sys::folder::Folder, name: &str) -> io::Result<()> {
-    if folder.has(name)? { folder.remove_folder(name) } else { Ok(()) }
 }

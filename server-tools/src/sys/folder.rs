@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ghost_contract::UnixTime;
+use ghost_contract::bounds::{STAGING_DEPTH as DEPTH, STAGING_FILES};
 use rustix::fs::{
     Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fadvise, fstat, fsync, mkdirat, openat2,
     renameat, statat, syncfs, unlinkat,
@@ -18,8 +19,12 @@ use rustix::io::Errno;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// How deep folders may be nested. A client could nest them until the stack is full.
-const DEPTH: usize = 16;
+/// So many names are held in memory when a folder is emptied.
+const BATCH: usize = 4_096;
+/// How often a folder is listed again that is being emptied. Who fills it all the time is not waited for.
+const ROUNDS: usize = 100_000;
+/// What the name of a folder begins with that was nested too deep and is moved up to be removed.
+const DEEP: &str = ".deep-";
 
 /// What the name of a file begins with that is to replace another.
 pub(crate) const BESIDE: &str = ".new-";
@@ -87,23 +92,46 @@ impl Folder {
 
     /// What is in it, by name, without what is in its folders.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for found in Dir::read_from(&self.0)? {
-            let found = found?;
-            let name = std::os::unix::ffi::OsStrExt::from_bytes(found.file_name().to_bytes());
-            if name != OsStr::new(".") && name != OsStr::new("..") {
-                let kind = self.kind(name, found.file_type())?;
-                entries.push(Entry { path: PathBuf::from(name), kind });
-            }
-        }
+        let mut entries = self.some_entries(usize::MAX)?;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
 
-    /// What is in it and in its folders, the folders themselves not; by name.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.some_entries(1)?.is_empty())
+    }
+
+    /// So many of its entries at most, as they come.
+    fn some_entries(&self, most: usize) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for found in Dir::read_from(&self.0)? {
+            let found = found?;
+            let name: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(found.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            if entries.len() >= most {
+                break;
+            }
+            match self.kind(name, found.file_type()) {
+                Ok(kind) => entries.push(Entry { path: PathBuf::from(name), kind }),
+                // It has gone since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What is in it and in its folders, the folders themselves not; by name. Nothing if it is more than a client may leave.
     pub fn tree(&self) -> io::Result<Vec<Entry>> {
+        self.tree_of(STAGING_FILES)
+    }
+
+    fn tree_of(&self, most: usize) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();
-        self.walk(Path::new(""), DEPTH, &mut |entry| found.push(entry))?;
+        self.walk(Path::new(""), DEPTH, most, &mut found)?;
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
 
@@ -173,9 +201,24 @@ impl Folder {
         Ok(unlinkat(&self.0, name.as_ref(), AtFlags::empty())?)
     }
 
-    /// Removes a folder with all that is in it. Links in it are removed and not followed.
+    /// Removes a folder with all that is in it, however much that is and however deep it is nested. Links in it are removed
+    /// and not followed.
     pub fn remove_folder(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
-        self.remove_nested(name.as_ref(), DEPTH)
+        let top = self.folder(name.as_ref())?;
+        top.clear(&top, 0, &mut 0)?;
+        Ok(unlinkat(&self.0, name.as_ref(), AtFlags::REMOVEDIR)?)
+    }
+
+    /// Removes whatever has this name; nothing if nothing has it.
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        let removed = match self.remove_file(name.as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => self.remove_folder(name.as_ref()),
+            removed => removed,
+        };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 
     /// Returns once all names in it are on the disk.
@@ -209,13 +252,17 @@ impl Folder {
         })
     }
 
-    fn walk(&self, way: &Path, depth: usize, visit: &mut dyn FnMut(Entry)) -> io::Result<()> {
-        for Entry { path, kind } in self.entries()? {
+    fn walk(&self, way: &Path, depth: usize, most: usize, found: &mut Vec<Entry>) -> io::Result<()> {
+        for Entry { path, kind } in self.some_entries(most + 1)? {
             let below = way.join(&path);
-            match kind {
-                Kind::Folder => self.nested(&path, depth)?.walk(&below, depth - 1, visit)?,
-                Kind::File | Kind::Other => visit(Entry { path: below, kind }),
+            if kind == Kind::Folder {
+                self.nested(&path, depth)?.walk(&below, depth - 1, most, found)?;
+                continue;
             }
+            if found.len() >= most {
+                return Err(io::Error::other(format!("there are more than {most} files")));
+            }
+            found.push(Entry { path: below, kind });
         }
         Ok(())
     }
@@ -227,15 +274,44 @@ impl Folder {
         self.sync()
     }
 
-    fn remove_nested(&self, name: &OsStr, depth: usize) -> io::Result<()> {
-        let folder = self.nested(Path::new(name), depth)?;
-        for Entry { path, kind } in folder.entries()? {
-            match kind {
-                Kind::Folder => folder.remove_nested(path.as_os_str(), depth - 1)?,
-                Kind::File | Kind::Other => folder.remove_file(&path)?,
+    /// Removes all that is in it. A folder that is nested too deep is moved up into `top`, so that neither the stack nor the
+    /// descriptors run out. What changes its kind meanwhile is met again in the next round.
+    fn clear(&self, top: &Self, depth: usize, moved: &mut u64) -> io::Result<()> {
+        for _ in 0..ROUNDS {
+            let some = self.some_entries(BATCH)?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            for Entry { path, kind } in some {
+                let removed = match kind {
+                    Kind::Folder if depth >= DEPTH => self.move_up(&path, top, moved),
+                    Kind::Folder => self.clear_and_remove(&path, top, depth, moved),
+                    Kind::File | Kind::Other => self.remove_file(&path),
+                };
+                match removed {
+                    Err(error) if is_changed(&error) => {}
+                    removed => removed?,
+                }
             }
         }
+        Err(io::Error::other("it is filled all the time"))
+    }
+
+    fn clear_and_remove(&self, name: &Path, top: &Self, depth: usize, moved: &mut u64) -> io::Result<()> {
+        self.folder(name)?.clear(top, depth + 1, moved)?;
         Ok(unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn move_up(&self, name: &Path, top: &Self, moved: &mut u64) -> io::Result<()> {
+        loop {
+            *moved += 1;
+            match renameat(&self.0, name, &top.0, format!("{DEEP}{moved}")) {
+                // A client has used this name, too.
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR)
+                    if top.has(format!("{DEEP}{moved}"))? => {}
+                renamed => return Ok(renamed?),
+            }
+        }
     }
 
     fn nested(&self, name: &Path, depth: usize) -> io::Result<Self> {
@@ -244,6 +320,13 @@ impl Folder {
         }
         self.folder(name)
     }
+}
+
+/// Whether what was listed is something else by now, or gone, or has been filled again.
+fn is_changed(error: &io::Error) -> bool {
+    use io::ErrorKind::{DirectoryNotEmpty, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), DirectoryNotEmpty | IsADirectory | NotADirectory | NotFound)
+        || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 /// Writes a file's bytes to the disk and forgets them in memory, so that reading them again shows what the disk

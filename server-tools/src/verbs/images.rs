@@ -237,11 +237,15 @@ fn tell_damage(check: Option<&Check>, output: &mut Output) {
 
 fn prune(site: &Site, catalog: &Catalog, arguments: &PruneArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let resolve = if arguments.dry_run { Resolve::OnlySay } else { Resolve::Remove };
+    let mut pruned = Ok(Exit::Done);
     for host in chosen(site, catalog, &arguments.hosts)? {
-        let plan = pruning::prune(site, catalog, &host, resolve)?;
-        tell_plan(&plan, arguments.dry_run, output);
+        // What one client has left must not keep the others' from being removed.
+        let plan = pruning::prune(site, catalog, &host, resolve);
+        let told = plan.map(|plan| tell_plan(&plan, arguments.dry_run, output));
+        let told = told.with_context(|| format!("cannot remove all that is superfluous of {host}"));
+        pruned = pruned.and_then(|done| told.map(|()| done));
     }
-    Ok(Exit::Done)
+    pruned
 }
 
 /// What was removed, for programs.

@@ -50,3 +50,51 @@ fn a_nonce_is_there_until_it_is_removed() {
     assert!(!file.exists());
     assert_eq!(store.catalog.hosts().unwrap(), [], "the folder of nonces is no host");
 }
+
+/// What only a hostile client leaves.
+fn spoil(folder: &Path) {
+    let mut deepest = crate::sys::folder::Folder::open(folder).unwrap();
+    for _ in 0..200 {
+        deepest.make_folder("deep", 0o700).unwrap();
+        deepest = deepest.folder("deep").unwrap();
+    }
+    fs::write(folder.join("new\nline\x1b[2J"), "").unwrap();
+    nix::unistd::mkfifo(&folder.join("manifest.json"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    symlink("/etc", folder.join("screens-of-another")).unwrap();
+}
+
+#[test]
+fn whatever_a_client_leaves_its_job_fails_and_all_is_removed_in_the_end() {
+    let store = Store::staged();
+    spoil(&store.incoming(""));
+    // Names that the server is about to need.
+    fs::write(store.path(".failed-job1"), "in the way").unwrap();
+    fs::create_dir_all(store.path(".removing-job1/full")).unwrap();
+    let error = store.finish("job1").unwrap_err();
+    assert!(format!("{error:#}").contains("nested more than 16 deep"), "{error:#}");
+    assert_eq!(store.catalog.set_aside(&john(), &job("job1")).unwrap(), Some(store.path(".failed-job1")));
+    fs::write(store.path(".removing-job2"), "not a folder").unwrap();
+    store.stage("job2");
+    store.finish("job2").unwrap();
+    store.catalog.remove(&john(), &generation("job2")).unwrap();
+    let later = UnixTime::from_millis(NOW.as_millis() + 1_000_000_000_000);
+    let policy = Policy { generations: None, keep: Duration::ZERO };
+    let plan = store.catalog.plan(&john(), policy, &InUse::default(), later).unwrap();
+    store.catalog.carry_out(&plan).unwrap();
+    assert_eq!(store.names(), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_removed_keeps_nothing_else_from_being_removed() {
+    let store = Store::staged();
+    store.stage("job2");
+    let leftover = |name: &str| super::super::retention::Leftover {
+        kind: LeftoverKind::Incoming,
+        job: job(name),
+        changed: UnixTime::from_millis(0),
+    };
+    let leftovers = ["job1", "gone", "job2"].map(leftover).to_vec();
+    let plan = super::super::removal::Plan { host: john(), generations: [].into(), leftovers, bytes: 0 };
+    assert!(store.catalog.carry_out(&plan).is_err());
+    assert_eq!(store.names(), [""; 0]);
+}

@@ -48,3 +48,139 @@ fn the_umask_takes_nothing_from_a_folders_mode() {
     let mode = fs::metadata(inside.path().join("open")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o777);
 }
+
+#[test]
+fn whatever_a_client_leaves_is_removed() {
+    let inside = tempfile::tempdir().unwrap();
+    let old = inside.path().join("old");
+    // Deep folders, whose path is longer than any path may be, and names that are in the way of moving them.
+    fs::create_dir(&old).unwrap();
+    let mut deepest = Folder::open(&old).unwrap();
+    let name = "d".repeat(200);
+    for _ in 0..300 {
+        deepest.make_folder(&name, 0o700).unwrap();
+        deepest = deepest.folder(&name).unwrap();
+    }
+    deepest.create("file").unwrap();
+    for name in ["\x1b[2J", "new\nline", "-rf", ".deep-1", ".deep-2/full", "\u{202e}", " "] {
+        fs::create_dir_all(old.join(name)).unwrap();
+    }
+    fs::write(old.join(".deep-3"), "").unwrap();
+    fs::write(old.join(odd_name()), "").unwrap();
+    nix::unistd::mkfifo(&old.join("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    (0..BATCH * 2).for_each(|number| fs::write(old.join(format!("f{number}")), "").unwrap());
+    fs::create_dir(old.join("closed")).unwrap();
+    fs::set_permissions(old.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
+    Folder::open(inside.path()).unwrap().remove_folder("old").unwrap();
+    assert!(!old.exists());
+}
+
+/// A name that is no UTF-8.
+fn odd_name() -> &'static std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(b"\xff\xfe")
+}
+
+#[test]
+fn whatever_has_a_name_is_removed() {
+    let inside = tempfile::tempdir().unwrap();
+    let folder = Folder::open(inside.path()).unwrap();
+    fs::create_dir_all(inside.path().join("folder/full")).unwrap();
+    fs::write(inside.path().join("file"), "").unwrap();
+    symlink("/nowhere", inside.path().join("link")).unwrap();
+    for name in ["folder", "file", "link", "nothing"] {
+        folder.remove(name).unwrap();
+    }
+    assert_eq!(folder.entries().unwrap(), []);
+}
+
+/// Swaps two names in a folder again and again, until it is dropped.
+struct Swapping {
+    over: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Swapping {
+    fn of(folder: &Path, one: &'static str, other: &'static str) -> Self {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let over = std::sync::Arc::new(AtomicBool::new(false));
+        let (ends, folder) = (std::sync::Arc::clone(&over), folder.to_owned());
+        let thread = std::thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                renameat_with(CWD, folder.join(one), CWD, folder.join(other), RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Swapping {
+    fn drop(&mut self) {
+        self.over.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+#[test]
+fn a_link_is_not_followed_at_any_place_of_a_path_even_if_it_is_swapped_in_between() {
+    let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir_all(outside.path().join("b")).unwrap();
+    fs::write(outside.path().join("b/c"), "secret").unwrap();
+    for place in ["a", "a/b", "a/b/c"] {
+        let real = inside.path().join(place);
+        let (parent, name) = (real.parent().unwrap().to_owned(), place.rsplit('/').next().unwrap());
+        fs::create_dir_all(inside.path().join("a/b")).unwrap();
+        fs::write(inside.path().join("a/b/c"), "own").unwrap();
+        let target = outside.path().join(place.strip_prefix("a").unwrap().trim_start_matches('/'));
+        symlink(target, parent.join("link")).unwrap();
+        assert_eq!(fs::read(inside.path().join("a/b/c")).unwrap(), b"own");
+        let swapping = Swapping::of(&parent, name, "link");
+        let folder = Folder::open(inside.path()).unwrap();
+        let (mut own, mut refused) = (0, 0);
+        for _ in 0..10_000 {
+            match folder.read("a/b/c", 100) {
+                Ok(bytes) => {
+                    assert_eq!(bytes, b"own", "{place}");
+                    own += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        drop(swapping);
+        assert!(own > 0 && refused > 0, "{place}: it was swapped: {own} {refused}");
+        fs::remove_dir_all(inside.path().join("a")).unwrap();
+        let _elsewhere = fs::remove_file(inside.path().join("link"));
+    }
+}
+
+#[test]
+fn what_is_removed_while_a_client_swaps_it_for_a_link_is_removed_here_only() {
+    let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(outside.path().join("kept"), "x").unwrap();
+    let folder = Folder::open(inside.path()).unwrap();
+    for _ in 0..1_000 {
+        fs::create_dir_all(inside.path().join("old/way/deep")).unwrap();
+        fs::write(inside.path().join("old/way/kept"), "").unwrap();
+        symlink(outside.path(), inside.path().join("old/link")).unwrap();
+        let old = inside.path().join("old");
+        let swaps = std::thread::spawn(move || {
+            use rustix::fs::{CWD, RenameFlags, renameat_with};
+            while renameat_with(CWD, old.join("way"), CWD, old.join("link"), RenameFlags::EXCHANGE).is_ok() {}
+        });
+        folder.remove_folder("old").unwrap();
+        swaps.join().unwrap();
+    }
+    assert!(outside.path().join("kept").exists());
+}
+
+#[test]
+fn files_are_counted_in_all_folders_together() {
+    let inside = tempfile::tempdir().unwrap();
+    for name in ["a/b/1", "a/2", "3", "a/b/c/4"] {
+        fs::create_dir_all(inside.path().join(name).parent().unwrap()).unwrap();
+        fs::write(inside.path().join(name), "").unwrap();
+    }
+    let folder = Folder::open(inside.path()).unwrap();
+    assert_eq!(folder.tree_of(4).unwrap().len(), 4);
+    assert_eq!(folder.tree_of(3).unwrap_err().to_string(), "there are more than 3 files");
+}
