@@ -21,6 +21,7 @@ use crate::place::Place;
 
 pub mod isc;
 pub mod offer;
+pub mod probe;
 pub mod restart;
 
 /// The DHCP servers that can be edited.

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod copy;
 pub(crate) mod crash;
 pub(crate) mod descriptors;
+pub(crate) mod dhcp_wire;
 pub(crate) mod disk_space;
 pub(crate) mod folder;
 pub(crate) mod icmp;

@@ -10,6 +10,8 @@ mod fuzz_targets;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod restarts;

@@ -1,0 +1,231 @@
+//! A DHCPDISCOVER as a PXE boot ROM sends it, and what is read of a DHCPOFFER (RFC 2131, RFC 2132; PXE 2.1 §2.2).
+//!
+//! Pure: bytes in and out. The addresses in the answers are anybody's on the network, so every length is checked.
+
+use std::net::Ipv4Addr;
+
+use ghost_contract::MacAddress;
+
+/// Where the fields of a message are (RFC 2131 §2).
+const NEXT_SERVER: usize = 20;
+const HARDWARE: usize = 28;
+const SERVER_NAME: std::ops::Range<usize> = 44..108;
+const FILE: std::ops::Range<usize> = 108..236;
+const COOKIE: [u8; 4] = [99, 130, 83, 99];
+/// Where the options begin, behind the cookie.
+const OPTIONS: usize = 240;
+/// Relays drop messages that are shorter than BOOTP's (RFC 1542 §2.1).
+const SHORTEST: usize = 300;
+
+const PAD: u8 = 0;
+const OVERLOAD: u8 = 52;
+const MESSAGE_TYPE: u8 = 53;
+const SERVER: u8 = 54;
+const BOOT_FILE: u8 = 67;
+const END: u8 = 255;
+
+/// What a server offers a boot ROM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Who says so; none if it does not tell its address.
+    pub server: Option<Ipv4Addr>,
+    /// The address that the client may ask for; unspecified in the offer of a proxy.
+    pub address: Ipv4Addr,
+    /// Where the boot file is.
+    pub next_server: Ipv4Addr,
+    /// The boot file in the field of the message, empty if there is none.
+    pub file: Vec<u8>,
+    /// The boot file as an option, which many boot ROMs prefer.
+    pub file_option: Option<Vec<u8>>,
+}
+
+impl Offer {
+    /// What most boot ROMs load.
+    pub fn boot_file(&self) -> &[u8] {
+        self.file_option.as_deref().unwrap_or(&self.file)
+    }
+
+    /// The boot file and who offers it, to follow the client's name.
+    pub fn words(&self) -> String {
+        let file = |file: &[u8]| {
+            format!("'{}'", String::from_utf8_lossy(file).replace(char::is_control, "\u{fffd}"))
+        };
+        let files = match &self.file_option {
+            _ if self.boot_file().is_empty() => "no boot file".to_owned(),
+            Some(option) if !self.file.is_empty() && *option != self.file => {
+                format!("{} and, as an option, {}", file(&self.file), file(option))
+            }
+            _ => file(self.boot_file()),
+        };
+        self.server.map_or_else(|| files.clone(), |server| format!("{files} (says {server})"))
+    }
+
+    /// Whether some boot ROM may load this.
+    pub fn may_boot(&self, boot_file: &[u8]) -> bool {
+        self.file == boot_file || self.file_option.as_deref() == Some(boot_file)
+    }
+}
+
+/// The message with which a client looks for servers. It asks for the answer by broadcast, since nobody here has the client's
+/// address, and claims to have waited so long that servers which leave the first seconds to others answer too.
+pub(super) fn discover(mac: MacAddress, transaction: u32) -> Vec<u8> {
+    const WAITED: [u8; 2] = [0, 10];
+    const BROADCAST: [u8; 2] = [0x80, 0];
+    let mut message = vec![0; OPTIONS - COOKIE.len()];
+    message[..4].copy_from_slice(&[1, 1, 6, 0]);
+    message[4..8].copy_from_slice(&transaction.to_be_bytes());
+    message[8..10].copy_from_slice(&WAITED);
+    message[10..12].copy_from_slice(&BROADCAST);
+    message[HARDWARE..HARDWARE + 6].copy_from_slice(&mac.bytes());
+    message.extend(COOKIE);
+    let options: [(u8, &[u8]); 7] = [
+        (MESSAGE_TYPE, &[1]),
+        // Subnet mask, router, vendor's options, server, class, TFTP server, boot file.
+        (55, &[1, 3, 43, 54, 60, 66, 67]),
+        // The largest answer that fits one frame.
+        (57, &1_472_u16.to_be_bytes()),
+        (60, b"PXEClient:Arch:00000:UNDI:002001"),
+        (93, &[0, 0]),
+        (94, &[1, 2, 1]),
+        // A machine that tells none.
+        (97, &[0; 17]),
+    ];
+    for (code, value) in options {
+        message.push(code);
+        message.push(u8::try_from(value.len()).unwrap_or_default());
+        message.extend(value);
+    }
+    message.push(END);
+    message.resize(message.len().max(SHORTEST), PAD);
+    message
+}
+
+/// An offer to this transaction and hardware address, if the message is one.
+pub(super) fn offer(message: &[u8]) -> Option<(u32, MacAddress, Offer)> {
+    if message.len() < OPTIONS || message[..3] != [2, 1, 6] || message[OPTIONS - 4..OPTIONS] != COOKIE {
+        return None;
+    }
+    let four = |at: usize| <[u8; 4]>::try_from(&message[at..at + 4]).ok();
+    let mut options = Options::default();
+    options.read(&message[OPTIONS..]);
+    let overload = options.overload;
+    if overload & 1 != 0 {
+        options.read(&message[FILE]);
+    }
+    if overload & 2 != 0 {
+        options.read(&message[SERVER_NAME]);
+    }
+    if options.message_type != [2] {
+        return None;
+    }
+    let offer = Offer {
+        server: <[u8; 4]>::try_from(options.server.as_slice()).ok().map(Ipv4Addr::from),
+        address: four(16)?.into(),
+        next_server: four(NEXT_SERVER)?.into(),
+        file: if overload & 1 == 0 { text(&message[FILE]) } else { Vec::new() },
+        file_option: Some(text(&options.boot_file)).filter(|file| !file.is_empty()),
+    };
+    let mac = <[u8; 6]>::try_from(&message[HARDWARE..HARDWARE + 6]).ok()?;
+    Some((u32::from_be_bytes(four(4)?), MacAddress::new(mac), offer))
+}
+
+/// Up to the first byte 0, which ends a field, and with which some servers end the option too.
+fn text(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().take_while(|byte| *byte != 0).collect()
+}
+
+#[derive(Default)]
+struct Options {
+    overload: u8,
+    message_type: Vec<u8>,
+    server: Vec<u8>,
+    boot_file: Vec<u8>,
+}
+
+impl Options {
+    /// An option that comes several times is one long one (RFC 3396 §7). What is cut short ends the reading.
+    fn read(&mut self, mut bytes: &[u8]) {
+        loop {
+            bytes = match bytes {
+                [PAD, rest @ ..] => rest,
+                [] | [END, ..] | [_] => return,
+                [code, length, rest @ ..] => {
+                    let Some((value, rest)) = rest.split_at_checked(usize::from(*length)) else { return };
+                    self.take(*code, value);
+                    rest
+                }
+            };
+        }
+    }
+
+    fn take(&mut self, code: u8, value: &[u8]) {
+        match code {
+            OVERLOAD => self.overload = value.first().copied().unwrap_or_default(),
+            MESSAGE_TYPE => self.message_type.extend(value),
+            SERVER => self.server.extend(value),
+            BOOT_FILE => self.boot_file.extend(value),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOHN: MacAddress = MacAddress::new([2, 0, 0, 0, 0, 2]);
+
+    /// An offer of this file and with these options behind its type.
+    fn message(file: &[u8], options: &[u8]) -> Vec<u8> {
+        let mut message = discover(JOHN, 7);
+        message.truncate(OPTIONS);
+        message[0] = 2;
+        message[16..24].copy_from_slice(&[192, 168, 7, 2, 192, 168, 7, 1]);
+        message[FILE.start..FILE.start + file.len()].copy_from_slice(file);
+        message.extend([MESSAGE_TYPE, 1, 2]);
+        message.extend(options);
+        message
+    }
+
+    #[test]
+    fn a_question_is_a_discover_by_broadcast_and_never_a_request() {
+        let asked = discover(JOHN, 0x0102_0304);
+        assert_eq!(asked[..12], [1, 1, 6, 0, 1, 2, 3, 4, 0, 10, 0x80, 0]);
+        assert_eq!((&asked[12..28], &asked[28..34]), (&[0; 16][..], &JOHN.bytes()[..]));
+        assert_eq!(asked[236..243], [99, 130, 83, 99, MESSAGE_TYPE, 1, 1]);
+        assert!(asked.len() >= SHORTEST && asked.windows(9).any(|nine| nine == b"PXEClient"));
+    }
+
+    #[test]
+    fn what_is_offered_stands_in_the_field_or_in_an_option() {
+        let (transaction, mac, plain) =
+            offer(&message(b"nobackup", &[SERVER, 4, 192, 168, 7, 1, END])).unwrap();
+        assert_eq!((transaction, mac, plain.boot_file()), (7, JOHN, &b"nobackup"[..]));
+        assert_eq!(plain.words(), "'nobackup' (says 192.168.7.1)");
+        assert_eq!((plain.server, plain.address), (Some([192, 168, 7, 1].into()), [192, 168, 7, 2].into()));
+        let both = offer(&message(b"field", &[BOOT_FILE, 3, b'o', b'p', 0, BOOT_FILE, 1, b't'])).unwrap().2;
+        assert_eq!(both.boot_file(), b"op", "the byte 0 ends it");
+        assert_eq!(both.words(), "'field' and, as an option, 'op'");
+        assert!(both.may_boot(b"field") && both.may_boot(b"op") && !both.may_boot(b"opt"));
+        let long =
+            offer(&message(b"", &[BOOT_FILE, 2, b'a', b'b', PAD, BOOT_FILE, 1, b'c', END, 1])).unwrap().2;
+        assert_eq!(long.boot_file(), b"abc");
+        // The field holds options, among them the name.
+        let overloaded = offer(&message(&[BOOT_FILE, 1, b'x', END], &[OVERLOAD, 1, 1])).unwrap().2;
+        assert_eq!((overloaded.boot_file(), overloaded.file.as_slice()), (&b"x"[..], &[][..]));
+    }
+
+    #[test]
+    fn what_is_no_offer_is_passed_over_wherever_it_is_cut() {
+        let whole = message(b"nobackup", &[SERVER, 4, 1, 2, 3, 4, BOOT_FILE, 5, b'a']);
+        for length in 0..whole.len() {
+            let _in_peace = offer(&whole[..length]);
+        }
+        assert_eq!(offer(&whole[..OPTIONS]), None, "without a type it is BOOTP's answer to another");
+        let spoilt = |at: usize, byte| offer(&[&whole[..at], &[byte], &whole[at + 1..]].concat());
+        assert_eq!(spoilt(0, 1), None, "a question");
+        assert_eq!(spoilt(OPTIONS + 2, 5), None, "an acknowledgement");
+        assert_eq!(spoilt(OPTIONS - 1, 0), None, "no cookie");
+        assert!(spoilt(OPTIONS + 3, PAD).is_some());
+    }
+}
