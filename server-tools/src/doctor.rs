@@ -14,6 +14,7 @@ pub(crate) mod judge;
 pub(crate) mod left;
 mod mounts;
 mod netboot;
+pub(crate) mod offered;
 
 use std::fmt;
 
@@ -35,6 +36,8 @@ pub(crate) enum Check {
     Hosts,
     /// A swap decides what the hosts boot; no other setting of the DHCP server overrides it.
     Booting,
+    /// What hosts are really offered is what the DHCP configuration says.
+    Offered,
     /// Boot files are there and are served.
     BootFile,
     /// The base root is there, and trees can be made in it.
@@ -69,6 +72,7 @@ impl fmt::Display for Check {
             Self::DhcpRestart => "DHCP restart",
             Self::Hosts => "hosts",
             Self::Booting => "booting",
+            Self::Offered => "offered",
             Self::BootFile => "boot file",
             Self::BaseRoot => "base root",
             Self::Export => "NFS export",

@@ -179,9 +179,14 @@ pub(crate) enum SamePlace {
 
 /// The first few names, and how many more there are.
 pub(crate) fn names<'a>(hosts: impl ExactSizeIterator<Item = &'a Host>) -> String {
+    few(hosts.map(|host| host.name.as_str()))
+}
+
+/// The first few of them, and how many more there are.
+pub(crate) fn few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 8;
-    let more = hosts.len().saturating_sub(SHOWN);
-    let shown: Vec<&str> = hosts.take(SHOWN).map(|host| host.name.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let shown: Vec<&str> = names.take(SHOWN).collect();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     shown.join(", ") + &rest
 }

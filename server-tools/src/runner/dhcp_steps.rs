@@ -8,6 +8,7 @@ use ghost_contract::HostName;
 use super::work::Work;
 use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted, swapped_again};
+use crate::dhcp::probe::{self, Client, Look, Seen};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::job::{Failure, FailureKind, Step};
 use crate::site::Site;
@@ -54,7 +55,7 @@ impl DhcpSteps<'_> {
         match step {
             Step::Swap => self.swap(works),
             Step::Revert => self.revert(works),
-            Step::OfferBoot => self.restart(works, Gathering::SWAPS),
+            Step::OfferBoot => self.restart_swapped(works),
             _ => self.restart_reverted(works),
         }
     }
@@ -112,13 +113,43 @@ impl DhcpSteps<'_> {
         Offers::new(self.site, purpose, self.waiting, effects)
     }
 
+    fn restart_swapped(&self, works: &mut [&mut Work]) -> Results {
+        let results = self.restart(works, Gathering::SWAPS);
+        self.look(works, results, probe::after_swap)
+    }
+
+    /// Asks as the clients would whether that is really served. Where it cannot be seen, the server is believed.
+    fn look(&self, works: &mut [&mut Work], results: Results, look: Look) -> Results {
+        let places: Vec<usize> = (0..works.len())
+            .filter(|place| {
+                results[*place].is_ok() && works[*place].swap.is_some() && !works[*place].left_alone
+            })
+            .collect();
+        let asked: Vec<(Client, String)> = places.iter().filter_map(|place| client(works[*place])).collect();
+        let asked: Vec<(Client, &str)> =
+            asked.iter().map(|(client, file)| (client.clone(), file.as_str())).collect();
+        let mut results = results;
+        for (place, seen) in places.into_iter().zip(look(self.site, &asked)) {
+            match seen {
+                Seen::Otherwise(words) => {
+                    results[place] = Err(Failure { kind: FailureKind::Configuration, reason: words });
+                }
+                Seen::Silent(words) => works[place].remarks.push(words),
+                Seen::AsMeant | Seen::Unseen => {}
+            }
+        }
+        results
+    }
+
     /// Looks at the configuration once more afterwards: an editor that was opened before the revert may have been saved since.
     fn restart_reverted(&self, works: &mut [&mut Work]) -> Results {
         let served = self.restart(works, Gathering::REVERTS);
         if served.iter().all(Result::is_err) {
             return served;
         }
-        served.into_iter().zip(self.still_own(works)).map(|(served, own)| served.and(own)).collect()
+        let own =
+            served.into_iter().zip(self.still_own(works)).map(|(served, own)| served.and(own)).collect();
+        self.look(works, own, probe::after_revert)
     }
 
     /// Changes nothing, so that the journal is told nothing of it.
@@ -159,6 +190,13 @@ impl DhcpSteps<'_> {
         };
         works.iter().map(result).collect()
     }
+}
+
+/// Whom a job asks for, and the boot file of its swap.
+fn client(work: &Work) -> Option<(Client, String)> {
+    let identity = &work.begun.identity;
+    let client = Client { host: identity.host.clone(), mac: identity.mac, ip: identity.ip };
+    Some((client, work.swap.as_ref()?.boot_file.clone()))
 }
 
 /// What was swapped for a job. A journal of before does not tell the hardware address with it, but with the job.

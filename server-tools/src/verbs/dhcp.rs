@@ -4,13 +4,15 @@
 
 pub(crate) mod by_hand;
 
+use anyhow::anyhow;
 use ghost_contract::HostName;
 use serde::Serialize;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
-use crate::dhcp::Swap;
 use crate::dhcp::offer::{ANOTHERS_VALUE, Edited, Offers, Reverted, swapped_again};
+use crate::dhcp::probe::{self, Client, Look, Seen};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
+use crate::dhcp::{self, Swap};
 use crate::exit::{Exit, WithExit};
 use crate::job::Note;
 use crate::output::Output;
@@ -51,7 +53,9 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Resul
     warn(host, &edited.remarks, output);
     let swapped = edited.each.into_iter().collect::<anyhow::Result<()>>();
     swapped.map_err(|error| by_hand::explained(site, host, error))?;
-    if let Err(error) = restart(site, ticket) {
+    if let Err(error) =
+        restart(site, ticket).and_then(|()| look(site, host, &boot_file, probe::after_swap, output))
+    {
         return Err(undone(site, host, error, output)).exit_by_default(Exit::Configuration);
     }
     let words = format!("swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'");
@@ -112,8 +116,33 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result
     warn(host, &remarks, output);
     restart(site, ticket)?;
     swapped_again(site, &swapped).into_iter().flatten().next().map_or(Ok(()), Err)?;
+    if put_back == PutBack::Own {
+        look(site, host, &swapped[0].1.boot_file, probe::after_revert, output)?;
+    }
     by_hand::forget(site, host)?;
     Ok(put_back)
+}
+
+/// Asks as the host would whether that is really served.
+fn look(
+    site: &Site,
+    host: &HostName,
+    boot_file: &str,
+    look: Look,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    // One that is not usable any more was judged by the configuration.
+    let Ok(dhcp::Host { mac, ip, .. }) = site.hosts().and_then(|hosts| Ok(hosts.host(host)?)) else {
+        return Ok(());
+    };
+    match look(site, &[(Client { host: host.clone(), mac, ip }, boot_file)]).pop() {
+        Some(Seen::Otherwise(words)) => Err(anyhow!(words)).exit(Exit::Configuration),
+        Some(Seen::Silent(words)) => {
+            warn(host, &[words], output);
+            Ok(())
+        }
+        Some(Seen::AsMeant | Seen::Unseen) | None => Ok(()),
+    }
 }
 
 fn tell(offered: &Offered<'_>, words: &str, output: &mut Output) {

@@ -46,6 +46,8 @@ mod rights;
 #[cfg(test)]
 mod saved_disk;
 #[cfg(test)]
+mod served;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod terminals;

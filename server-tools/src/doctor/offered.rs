@@ -1,0 +1,151 @@
+//! What the DHCP servers really offer each host. Looked at by `doctor` alone: a job asks after it has edited.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ghost_contract::HostName;
+
+use super::facts::{Tried, few};
+use super::gather::words;
+use super::{Check, Finding, State};
+use crate::dhcp::probe::{self, Client, Offered};
+use crate::dhcp::{self, Configuration};
+use crate::site::Site;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is known of one host's offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Host {
+    pub name: String,
+    /// What the configuration says that it is offered.
+    pub configured: Vec<u8>,
+    /// What it is offered for a job.
+    pub boot_file: String,
+    pub offered: Tried<Offered>,
+}
+
+/// Asks in the name of these hosts; of all that can have jobs, if none is named.
+pub(crate) fn gather(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> Vec<Host> {
+    let all = || configuration.clients().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<HostName> = if named.is_empty() { all() } else { named.to_vec() };
+    let hosts: Vec<dhcp::Host> = names.iter().filter_map(|name| configuration.host(name).ok()).collect();
+    let client = |host: &dhcp::Host| Client { host: host.name.clone(), mac: host.mac, ip: host.ip };
+    let clients: Vec<Client> = hosts.iter().map(client).collect();
+    let offered = probe::offered(site, &clients, PATIENCE).into_iter().map(words);
+    let describe = |(host, offered): (dhcp::Host, Tried<Offered>)| Host {
+        boot_file: site.ghostrc.for_host(&host.name).boot_file,
+        name: host.name.to_string(),
+        configured: host.offered,
+        offered,
+    };
+    hosts.into_iter().zip(offered).map(describe).collect()
+}
+
+/// What to think of that. Pure. What is so for many hosts is told once.
+pub(crate) fn judge(hosts: &[Host]) -> Vec<Finding> {
+    let mut told: BTreeMap<(State, String, String), Vec<&str>> = BTreeMap::new();
+    for host in hosts {
+        for (state, found, mend) in of_host(host) {
+            told.entry((state, found, mend.to_owned())).or_default().push(&host.name);
+        }
+    }
+    let finding = |((state, found, mend), names): ((State, String, String), Vec<&str>)| Finding {
+        check: Check::Offered,
+        state,
+        found: format!("{}: {found}", few(names.into_iter())),
+        mend: Some(mend).filter(|mend| !mend.is_empty()),
+    };
+    told.into_iter().map(finding).collect()
+}
+
+fn of_host(host: &Host) -> Vec<(State, String, &'static str)> {
+    let offered = match &host.offered {
+        Ok(offered) => offered,
+        Err(reason) => {
+            return vec![(State::Good, format!("what is offered cannot be seen from here: {reason}"), "")];
+        }
+    };
+    let mut told: Vec<(State, String, &str)> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
+    if offered.ours.is_empty() {
+        told.push((
+            State::Warning,
+            "the DHCP server does not answer when it is asked as the host would ask".to_owned(),
+            "start it, and have it listen on the interface that leads to the host",
+        ));
+    }
+    told.extend(offered.others.iter().map(|offer| {
+        let found = format!("another DHCP server answers too, and offers {}", offer.words());
+        (State::Warning, found, "see that the host takes the offer of this boot server")
+    }));
+    told
+}
+
+fn ours(host: &Host, offer: &probe::Offer) -> (State, String, &'static str) {
+    let configured = String::from_utf8_lossy(&host.configured);
+    if offer.may_boot(&host.configured) {
+        return (State::Good, format!("is offered {}", offer.words()), "");
+    }
+    let found = format!("is offered {}, and the configuration says '{configured}'", offer.words());
+    let mend =
+        "have the DHCP server take up its configuration; if it has, look for what else says a boot file";
+    let state = if offer.may_boot(host.boot_file.as_bytes()) { State::Bad } else { State::Warning };
+    (state, found, mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(server: u8, file: &str) -> probe::Offer {
+        probe::Offer {
+            server: Some([192, 168, 7, server].into()),
+            address: [192, 168, 7, 2].into(),
+            next_server: [192, 168, 7, 1].into(),
+            file: file.as_bytes().to_vec(),
+            file_option: None,
+        }
+    }
+
+    fn host(name: &str, ours: &[&str], others: &[&str]) -> Host {
+        let offers = |server, files: &[&str]| files.iter().map(|file| offer(server, file)).collect();
+        let offered = Ok(Offered { ours: offers(1, ours), others: offers(9, others) });
+        Host {
+            name: name.to_owned(),
+            configured: b"nobackup".to_vec(),
+            boot_file: "pxelinux.0".to_owned(),
+            offered,
+        }
+    }
+
+    #[test]
+    fn what_is_offered_is_judged_by_what_the_configuration_says() {
+        let told = |host: Host| {
+            let findings = judge(&[host]);
+            findings.into_iter().map(|finding| (finding.state, finding.found)).collect::<Vec<_>>()
+        };
+        let one = |state, words: &str| vec![(state, words.to_owned())];
+        assert_eq!(
+            told(host("a", &["nobackup"], &[])),
+            one(State::Good, "a: is offered 'nobackup' (says 192.168.7.1)")
+        );
+        let swapped = "a: is offered 'pxelinux.0' (says 192.168.7.1), and the configuration says 'nobackup'";
+        assert_eq!(told(host("a", &["pxelinux.0"], &[])), one(State::Bad, swapped));
+        let odd = "a: is offered no boot file (says 192.168.7.1), and the configuration says 'nobackup'";
+        assert_eq!(told(host("a", &[""], &[])), one(State::Warning, odd));
+        let silent = "a: the DHCP server does not answer when it is asked as the host would ask";
+        assert_eq!(told(host("a", &[], &[])), one(State::Warning, silent));
+        let other = "a: another DHCP server answers too, and offers 'other.0' (says 192.168.7.9)";
+        assert!(told(host("a", &["nobackup"], &["other.0"])).contains(&(State::Warning, other.to_owned())));
+        let unseen = Host { offered: Err("no route".to_owned()), ..host("a", &[], &[]) };
+        assert_eq!(told(unseen), one(State::Good, "a: what is offered cannot be seen from here: no route"));
+    }
+
+    #[test]
+    fn what_is_so_for_many_is_told_once() {
+        let findings = judge(&[host("a", &["nobackup"], &[]), host("b", &["nobackup"], &[])]);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].found.starts_with("a, b: "), "{findings:?}");
+    }
+}
