@@ -11,6 +11,7 @@
 mod commands;
 mod compose;
 mod extract;
+mod kernel;
 mod startup;
 mod volume;
 
@@ -23,6 +24,7 @@ use volume::Volume;
 pub use commands::{Commands, Dosemu};
 pub use compose::{AUTOEXEC_BAT, Replaced, Template, compose};
 pub use extract::{BootFile, extract, read};
+pub use kernel::TOO_OLD as KERNEL_TOO_OLD;
 
 /// What DOS runs at its start, in the root folder of the floppy.
 pub const AUTOEXEC: &str = "AUTOEXEC.BAT";
@@ -49,6 +51,11 @@ pub fn fill(template: Vec<u8>, command: &str) -> anyhow::Result<Vec<u8>> {
 /// What is on a floppy of DOSEmu's commands.
 pub fn commands(template: Vec<u8>) -> anyhow::Result<Commands> {
     Ok(Commands::among(&extract(template)?))
+}
+
+/// Whether a floppy's DOS is known to get no drives from dosemu2.
+pub fn has_kernel_too_old_for_dosemu2(template: Vec<u8>) -> anyhow::Result<bool> {
+    Ok(kernel::is_too_old(&extract(template)?))
 }
 
 /// Whether a command can stand in a batch file.

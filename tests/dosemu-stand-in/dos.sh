@@ -2,8 +2,8 @@
 # What the stand-ins for DOSEmu 1.4 and dosemu2 have in common: the screen, the keys, and the DOS that follows the batch
 # file of the floppy line by line and plays the stand-in for GHOST.EXE itself. Its image is gzip's format.
 #
-# It refuses what FreeDOS under the real DOSEmu 1.4.0.8 refused: drives beyond LASTDRIVE, and commands that are not in the
-# current folder and are called without their own.
+# It refuses what FreeDOS under the real DOSEmu 1.4.0.8 and dosemu2 (October 2024) refused: drives beyond LASTDRIVE, commands
+# that are not in the current folder and are called without their own, and drives of dosemu2 in kernels before build 2043.
 #
 # It is read by one of them, which sets $name (what it says it is), $log_file, $floppy, $disk, $writable (yes or no),
 # $header (bytes before the disk's first sector), $reachable (bytes that INT 13h reaches), $raw (yes: scan codes and not
@@ -15,6 +15,10 @@ parts=/usr/lib/dosemu-stand-in
 # Whether it has the VGA, and in which letters a program draws there.
 graphics=no
 font=plain
+# Whether there is a hard disk, and whether LREDIR makes drives in kernels of before October 2012.
+# shellcheck disable=SC2034  # who reads this file sets them
+hard_disks=1
+makes_drives_in_old_kernels=yes
 # What is on the screen, and the mode that the VGA had before.
 shown=$HOME/shown
 mode=$HOME/vga-mode
@@ -131,6 +135,9 @@ ghost() {
         '') ;;
         *) [ -n "$at" ] || return 1 ;;
     esac
+    case ${1:-}$hard_disks in
+        -clone*0) echo 'ABORT: no disk 1' >"$(folder "$current")/GHOSTERR.TXT" && return 1 ;;
+    esac
     case ${1:-} in
         -clone,mode=dump,src=1,dst=z:*)
             ask_to_mark || return 1
@@ -184,6 +191,7 @@ is_there() {
 
 # LREDIR LETTER: LINUX\FS/FOLDER. Letters end at LASTDRIVE, and at E: without it.
 lredir() {
+    [ "$makes_drives_in_old_kernels$old_kernel" != noyes ] || return
     letter=$(capitals "${1%%:*}")
     target=${2#*[Ff][Ss]}
     if expr "$letter" '>' "$last_drive" >/dev/null; then
@@ -294,6 +302,11 @@ boot() {
     fi
     last_drive=$(text_of "$config" | sed -n 's/^!*LASTDRIVE=\(.\).*/\1/Ip' | tail -n 1)
     last_drive=$(capitals "${last_drive:-E}")
+    # How long the settings at the beginning of the kernel's file are (contract/src/bootdisk/kernel.rs).
+    case $(mtype -i "$floppy" ::/KERNEL.SYS 2>/dev/null | od -An -tu2 -j 8 -N 2 | tr -d ' ') in
+        19) old_kernel=yes ;;
+        *) old_kernel=no ;;
+    esac
     batch=$HOME/autoexec
     text_of AUTOEXEC.BAT >"$batch"
     images=

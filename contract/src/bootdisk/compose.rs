@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 
-use super::commands::Commands;
+use super::commands::{Commands, Dosemu};
 use super::extract::{BootFile, read_all};
+use super::kernel;
 use super::startup::{self, CONFIG, FREEDOS_CONFIG, FREEDOS_KERNEL};
 use super::volume::{Files, Volume};
 use super::{AUTOEXEC, GHOST, OTHER_THAN_WRITTEN, UNREADABLE, fill, missing, unusable};
@@ -72,6 +73,7 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> anyhow::Result<Templ
     let image = volume.into_image();
     fill(image.clone(), "")?;
     let commands = Commands::among(&on_it);
+    ensure!(commands.of != Some(Dosemu::Version2) || !kernel::is_too_old(&on_it), kernel::TOO_OLD);
     Ok(Template { image, free, commands, replaced, files: on_it.into_iter().map(|file| file.path).collect() })
 }
 

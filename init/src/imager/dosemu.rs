@@ -55,8 +55,9 @@ impl Imager for Dosemu {
         let commission =
             Commission { mode, command: &self.program.command, disk: &disk.device(), disk_size: disk.size };
         let video = Video::of(self.program.graphics, files)?;
-        let disk = whole_disk::of(&commission, files)?;
-        launch(&commission, installed::installed(files)?, template, disk, video)
+        let installed = installed::installed(files)?;
+        let disk = whole_disk::of(&commission, installed.flavour, files)?;
+        launch(&commission, installed, template, disk, video)
     }
 
     fn display(&self) -> Display {
@@ -91,16 +92,20 @@ fn launch(
         "DOSEmu 1.4 boots from floppies of {BOOTABLE_SIZE} bytes only, and the template has {found}"
     );
     check_commands(&bootdisk::commands(template.clone())?, installed.flavour)?;
+    ensure!(
+        installed.flavour != Flavour::Dosemu2 || !bootdisk::has_kernel_too_old_for_dosemu2(template.clone())?,
+        bootdisk::KERNEL_TOO_OLD
+    );
     // A person at the screen calls the program by hand, or finds it started without switches.
     let command = if commission.mode == Mode::Ghost { "" } else { commission.command };
     let floppy = LaunchFile { path: inside("ghost.img"), content: bootdisk::fill(template, command)? };
     // -s: it may use ports and video memory. -k: it has the keyboard's own codes. -t: it has a terminal for a screen.
     let (settings, options, terminal) = match (installed.flavour, video) {
         (Flavour::Dosemu1, Video::Vga) => {
-            (dosemu1(&disk.setting, video), &["-s", "-k"][..], Terminal::FirstVga)
+            (dosemu1(&disk.settings, video), &["-s", "-k"][..], Terminal::FirstVga)
         }
-        (Flavour::Dosemu1, Video::Text) => (dosemu1(&disk.setting, video), &["-k"][..], Terminal::FirstVt),
-        (Flavour::Dosemu2, _) => (dosemu2(&disk.setting), &["-t"][..], Terminal::FirstVt),
+        (Flavour::Dosemu1, Video::Text) => (dosemu1(&disk.settings, video), &["-k"][..], Terminal::FirstVt),
+        (Flavour::Dosemu2, _) => (dosemu2(&disk.settings), &["-t"][..], Terminal::FirstVt),
     };
     let configuration = LaunchFile { path: inside(SETTINGS), content: settings.into_bytes() };
     // Without it, 1.4 waits for Enter before anything else.

@@ -76,6 +76,21 @@ fn what_would_start_an_installer_is_replaced_and_that_is_told() {
     assert!(!config.contains("FDAUTO") && config.contains("LASTDRIVE=Z\r\n"), "{config}");
 }
 
+/// dosemu2's LREDIR makes no drives in it, so no job could run.
+#[test]
+fn a_kernel_that_is_too_old_for_the_dosemu2_whose_commands_are_on_it_is_refused() {
+    let with = |version: u8, kernel: &[u8]| {
+        let lredir = [0xB0, 0xC0, 0xB4, version, 0xCD, 0xE6];
+        vec![file("GHOST.EXE", b"MZ"), file("LREDIR.COM", &lredir), file("KERNEL.SYS", kernel)]
+    };
+    let old = b"\xEB\x1BCONFIG\x13\0";
+    let new = b"\xEB\x1BCONFIG\x06\0";
+    assert_eq!(refusal(bootable(), with(3, old)), kernel::TOO_OLD);
+    for files in [with(2, old), with(3, new)] {
+        assert!(compose(bootable(), files).is_ok());
+    }
+}
+
 #[test]
 fn a_configuration_of_ones_own_that_starts_something_else_is_refused_and_not_replaced() {
     let own = file("config.sys", b"SHELL=A:\\COMMAND.COM /P=A:\\SETUP.BAT\r\n");

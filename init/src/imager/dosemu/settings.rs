@@ -2,7 +2,8 @@
 //!
 //! In text mode DOSEmu writes characters to its terminal. What a program draws then stays in DOSEmu's own memory, where
 //! nobody can see it. With the VGA for itself, 1.4 lets the card's own BIOS and the program draw on the card, from which all
-//! that a person would see can be read. dosemu2 has text only.
+//! that a person would see can be read. dosemu2 has text only: since August 2024 it gives up all capabilities when it starts,
+//! and then cannot open `/dev/mem`, in which the VGA is.
 
 use std::path::Path;
 
@@ -64,7 +65,7 @@ pub(super) fn dosemu1(disk: &str, video: Video) -> String {
         "$_cpu_emu = \"full\"\n\
          $_vbootfloppy = \"/run/ghost/dos/ghost.img\"\n\
          $_hdimage = \"\"\n\
-         {disk}\n\
+         {disk}\
          $_sound = (off)\n\
          $_pktdriver = (off)\n\
          $_layout = \"us\"\n\
@@ -80,7 +81,7 @@ pub(super) fn dosemu2(disk: &str) -> String {
          $_floppy_a = \"/run/ghost/dos/ghost.img:threeinch\"\n\
          $_bootdrive = \"a\"\n\
          $_hdimage = \"\"\n\
-         {disk}\n\
+         {disk}\
          $_lredir_paths = \"{IMAGES} {MARKS}\"\n\
          $_sound = (off)\n\
          $_layout = \"us\"\n\

@@ -14,6 +14,10 @@ fn template(size: usize) -> Vec<u8> {
 }
 
 fn template_with(size: usize, lredir: &[u8]) -> Vec<u8> {
+    floppy(size, lredir, b"a kernel")
+}
+
+fn floppy(size: usize, lredir: &[u8], kernel: &[u8]) -> Vec<u8> {
     let mut image = vec![0; size];
     let options = fatfs::FormatVolumeOptions::new();
     fatfs::format_volume(Cursor::new(&mut image[..]), options).unwrap();
@@ -22,6 +26,7 @@ fn template_with(size: usize, lredir: &[u8]) -> Vec<u8> {
         ("AUTOEXEC.BAT", bootdisk::AUTOEXEC_BAT.as_bytes()),
         ("LREDIR.COM", lredir),
         ("EXITEMU.COM", b"exitemu"),
+        ("KERNEL.SYS", kernel),
     ] {
         files.root_dir().create_file(name).unwrap().write_all(content).unwrap();
     }
@@ -46,8 +51,8 @@ impl Files for Machine {
     }
 }
 
-fn disk(mode: Mode) -> WholeDisk {
-    whole_disk::of(&commission(mode), &Machine).unwrap()
+fn disk(flavour: Flavour, mode: Mode) -> WholeDisk {
+    whole_disk::of(&commission(mode), flavour, &Machine).unwrap()
 }
 
 fn commission(mode: Mode) -> Commission<'static> {
@@ -57,7 +62,7 @@ fn commission(mode: Mode) -> Commission<'static> {
 /// How it is started with this floppy.
 fn with(flavour: Flavour, mode: Mode, template: Vec<u8>) -> anyhow::Result<Launch> {
     let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour };
-    super::launch(&commission(mode), installed, template, disk(mode), Video::Text)
+    super::launch(&commission(mode), installed, template, disk(flavour, mode), Video::Text)
 }
 
 fn launch(flavour: Flavour, mode: Mode) -> Launch {
@@ -90,16 +95,15 @@ $_external_char_set = "utf8"
 
 #[test]
 fn the_disk_can_be_written_only_where_that_is_the_job() {
-    for (mode, disk) in [
-        (Mode::Backup, "\"/dev/mapper/ghost-disk\" readonly }"),
-        (Mode::Verify, "\"/dev/mapper/ghost-disk\" readonly }"),
-        (Mode::Restore, "\"/dev/mapper/ghost-disk\" }"),
-        (Mode::Ghost, "\"/dev/mapper/ghost-disk\" }"),
-    ] {
-        for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
+    for (mode, flag) in
+        [(Mode::Backup, " readonly"), (Mode::Verify, " readonly"), (Mode::Restore, ""), (Mode::Ghost, "")]
+    {
+        for (flavour, path) in
+            [(Flavour::Dosemu1, "/dev/mapper/ghost-disk"), (Flavour::Dosemu2, "/run/ghost/dos/disk")]
+        {
             let launch = launch(flavour, mode);
             let settings = text(&launch, "/run/ghost/dos/dosemurc");
-            assert!(settings.contains(&format!("disk {{ image {disk}\n")), "{mode}: {settings}");
+            assert!(settings.contains(&format!("disk {{ image \"{path}\"{flag} }}\n")), "{mode}: {settings}");
         }
     }
 }
@@ -116,7 +120,8 @@ $_cpu_vm_dpmi = "emulated"
 $_floppy_a = "/run/ghost/dos/ghost.img:threeinch"
 $_bootdrive = "a"
 $_hdimage = ""
-disk { image "/dev/mapper/ghost-disk" readonly }
+disk { image "/run/ghost/dos/disk" readonly }
+shell("ln -sf /dev/mapper/ghost-disk /run/ghost/dos/disk")
 $_lredir_paths = "/run/ghost/dos/z /run/ghost/dos/m"
 $_sound = (off)
 $_layout = "us"
@@ -182,6 +187,14 @@ fn a_floppy_serves_the_dosemu_whose_commands_are_on_it() {
 }
 
 #[test]
+fn a_floppy_whose_kernel_gets_no_drives_from_dosemu2_is_refused_under_it() {
+    let old = || floppy(BOOTABLE_SIZE, b"lredir", b"\xEB\x1BCONFIG\x13\0");
+    assert!(with(Flavour::Dosemu1, Mode::Backup, old()).is_ok());
+    let error = with(Flavour::Dosemu2, Mode::Backup, old()).unwrap_err().to_string();
+    assert!(error.contains("older than build 2043"), "{error}");
+}
+
+#[test]
 fn a_floppy_without_dosemus_commands_is_refused() {
     let mut without = template(BOOTABLE_SIZE);
     let at = without.windows(11).position(|part| part == b"EXITEMU COM").unwrap();
@@ -197,10 +210,11 @@ fn a_floppy_without_dosemus_commands_is_refused() {
 fn both_get_the_disk_behind_its_header() {
     for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
         let launch = launch(flavour, Mode::Backup);
-        assert_eq!(launch.preparations, disk(Mode::Backup).commands);
-        assert!(disk(Mode::Backup).files.iter().all(|file| launch.files.contains(file)));
+        let disk = disk(flavour, Mode::Backup);
+        assert_eq!(launch.preparations, disk.commands);
+        assert!(disk.files.iter().all(|file| launch.files.contains(file)));
         let settings = text(&launch, "/run/ghost/dos/dosemurc");
-        assert!(settings.contains(&disk(Mode::Backup).setting), "{settings}");
+        assert!(settings.contains(&disk.settings), "{settings}");
     }
 }
 
@@ -228,7 +242,8 @@ fn version_1_gets_the_vga_and_the_rights_that_it_needs_for_it() {
     let launch = |flavour| {
         let installed = Installed { path: Path::new("/usr/bin/dosemu.bin"), flavour };
         let backup = commission(Mode::Backup);
-        super::launch(&backup, installed, template(BOOTABLE_SIZE), disk(Mode::Backup), Video::Vga).unwrap()
+        super::launch(&backup, installed, template(BOOTABLE_SIZE), disk(flavour, Mode::Backup), Video::Vga)
+            .unwrap()
     };
     let first = launch(Flavour::Dosemu1);
     assert_eq!(first.arguments, ["-o", "/run/ghost/dos/log", "-s", "-k", "-f", "/run/ghost/dos/dosemurc"]);

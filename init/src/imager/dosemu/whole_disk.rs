@@ -8,23 +8,31 @@
 //! table, ends with SIGFPE if a partition ends in cylinder 0, and does not reach the sectors behind the last whole cylinder:
 //! a backup lacks them and nothing says so. Of an image with DOSEmu's own header it takes the geometry from there, so every
 //! sector is reached, and a backup and a restore see the same. dosemu2 reads the same header.
+//!
+//! dosemu2 since July 2024 takes every block device that its settings name for a floppy drive, whatever they say of it, and
+//! every regular file for an image. It asks what a path is when it reads the settings, and opens it when it has read them
+//! all. So the settings name an empty file, and a command at their end puts a link to the device in its place. If that
+//! did not happen, dosemu2 would end at the empty file.
 
 use anyhow::{Context as _, ensure};
 
 use super::super::dos::{Commission, inside, plain};
 use super::super::{Files, LaunchFile, writes_to_the_disk};
+use super::installed::Flavour;
 
 /// The mapped device, which DOSEmu opens.
 pub(super) const DEVICE: &str = "/dev/mapper/ghost-disk";
 /// Drivers of what it is made of.
 pub(super) const DRIVERS: &[&str] = &["loop", "dm_mod"];
 const NAME: &str = "ghost-disk";
+/// What dosemu2's settings name: a regular file that becomes a link to the device.
+const IMAGE: &str = "disk";
 /// The device of the header. A job with a DOS program has no other loop device.
 const LOOP: &str = "/dev/loop0";
 /// A multiple of what disks write at a time.
 const HEADER_SECTORS: u64 = 8;
 const SECTOR: u64 = 512;
-/// DOSEmu uses the lower 32 bits of a sector's number (INT 13h, AH=42h and 43h).
+/// DOSEmu 1.4 uses the lower 32 bits of a sector's number (INT 13h, AH=42h and 43h), and partition tables have no more.
 const MOST_SECTORS: u64 = 1 << 32;
 /// INT 13h, AH=08h has eight bits for the last head's number, and six for a sector's, from 1.
 const MOST_HEADS: u64 = 255;
@@ -34,15 +42,19 @@ const USUAL: [(u64, u64); 7] = [(255, 63), (240, 63), (128, 63), (64, 63), (32, 
 
 /// What has to be there before DOSEmu starts.
 pub(super) struct WholeDisk {
-    pub(super) files: [LaunchFile; 2],
+    pub(super) files: Vec<LaunchFile>,
     /// Run in this order.
     pub(super) commands: Vec<Vec<String>>,
-    /// The setting that names it.
-    pub(super) setting: String,
+    /// The settings that name it.
+    pub(super) settings: String,
 }
 
 /// How the disk of a job is given to DOSEmu. A mode that has no business to write to the disk cannot.
-pub(super) fn of(commission: &Commission<'_>, files: &dyn Files) -> anyhow::Result<WholeDisk> {
+pub(super) fn of(
+    commission: &Commission<'_>,
+    flavour: Flavour,
+    files: &dyn Files,
+) -> anyhow::Result<WholeDisk> {
     let disk = plain(commission.disk)?;
     let sectors = sectors(disk, commission.disk_size, files)?;
     let readonly = !writes_to_the_disk(commission.mode);
@@ -55,11 +67,19 @@ pub(super) fn of(commission: &Commission<'_>, files: &dyn Files) -> anyhow::Resu
     let mut map = words(&["env", "DM_DISABLE_UDEV=1", "dmsetup", "create", NAME, plain(&table.path)?]);
     map.extend(readonly.then(|| "--readonly".to_owned()));
     let flag = if readonly { " readonly" } else { "" };
-    Ok(WholeDisk {
-        files: [header, table],
-        commands: vec![attach, map],
-        setting: format!("disk {{ image \"{DEVICE}\"{flag} }}"),
-    })
+    let image = |path: &str| format!("disk {{ image \"{path}\"{flag} }}\n");
+    let mut files = vec![header, table];
+    let settings = match flavour {
+        Flavour::Dosemu1 => image(DEVICE),
+        Flavour::Dosemu2 => {
+            let file = LaunchFile { path: inside(IMAGE), content: Vec::new() };
+            let path = plain(&file.path)?;
+            let settings = format!("{}shell(\"ln -sf {DEVICE} {path}\")\n", image(path));
+            files.push(file);
+            settings
+        }
+    };
+    Ok(WholeDisk { files, commands: vec![attach, map], settings })
 }
 
 /// How many sectors the disk has, if a DOS program reaches them all.
@@ -75,7 +95,7 @@ fn sectors(disk: &str, size: u64, files: &dyn Files) -> anyhow::Result<u64> {
     let sectors = size / SECTOR;
     ensure!(
         sectors <= MOST_SECTORS,
-        "{disk} has {sectors} sectors, and DOSEmu reaches the first {MOST_SECTORS} (2 TiB): use the linux imager \
+        "{disk} has {sectors} sectors, and a DOS program reaches the first {MOST_SECTORS} (2 TiB): use the linux imager \
          (IMAGER=linux)"
     );
     Ok(sectors)
@@ -143,8 +163,21 @@ mod tests {
         }
     }
 
+    fn given_to(
+        flavour: Flavour,
+        mode: Mode,
+        disk_size: u64,
+        sectors: &'static str,
+    ) -> anyhow::Result<WholeDisk> {
+        of(
+            &Commission { mode, command: "", disk: Path::new("/dev/sda"), disk_size },
+            flavour,
+            &Sectors(sectors),
+        )
+    }
+
     fn given(mode: Mode, disk_size: u64, sectors: &'static str) -> anyhow::Result<WholeDisk> {
-        of(&Commission { mode, command: "", disk: Path::new("/dev/sda"), disk_size }, &Sectors(sectors))
+        given_to(Flavour::Dosemu1, mode, disk_size, sectors)
     }
 
     /// 1.4 leaves out the sectors behind the last whole cylinder: 2,552 of 64 MiB, 8,103 of 500 GB.
@@ -189,7 +222,23 @@ mod tests {
                 "env DM_DISABLE_UDEV=1 dmsetup create ghost-disk /run/ghost/dos/table"
             ]
         );
-        assert_eq!(given.setting, "disk { image \"/dev/mapper/ghost-disk\" }");
+        assert_eq!(given.settings, "disk { image \"/dev/mapper/ghost-disk\" }\n");
+    }
+
+    /// It would take a block device for a floppy drive. The file is empty, so that dosemu2 ends at it if no device is put in
+    /// its place.
+    #[test]
+    fn dosemu2_is_told_of_a_file_that_becomes_the_device_before_it_is_opened() {
+        let two = given_to(Flavour::Dosemu2, Mode::Restore, 64 << 20, "512").unwrap();
+        assert_eq!(
+            two.settings,
+            "disk { image \"/run/ghost/dos/disk\" }\n\
+             shell(\"ln -sf /dev/mapper/ghost-disk /run/ghost/dos/disk\")\n"
+        );
+        let one = given(Mode::Restore, 64 << 20, "512").unwrap();
+        let file = LaunchFile { path: inside("disk"), content: Vec::new() };
+        assert_eq!(two.files, [&one.files[..], &[file]].concat());
+        assert_eq!(two.commands, one.commands, "the device is the same");
     }
 
     #[test]
@@ -197,9 +246,11 @@ mod tests {
         for (mode, readonly) in
             [(Mode::Backup, true), (Mode::Verify, true), (Mode::Restore, false), (Mode::Ghost, false)]
         {
-            let given = given(mode, 64 << 20, "512").unwrap();
-            assert_eq!(given.setting.contains("readonly"), readonly, "{mode}");
-            assert_eq!(given.commands[1].contains(&"--readonly".to_owned()), readonly, "{mode}");
+            for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
+                let given = given_to(flavour, mode, 64 << 20, "512").unwrap();
+                assert_eq!(given.settings.contains("readonly"), readonly, "{mode}");
+                assert_eq!(given.commands[1].contains(&"--readonly".to_owned()), readonly, "{mode}");
+            }
         }
     }
 
@@ -208,7 +259,7 @@ mod tests {
         let refusal = |size, sectors| given(Mode::Backup, size, sectors).map(drop).unwrap_err().to_string();
         assert_eq!(
             refusal((1 << 41) + 512, "512"),
-            "/dev/sda has 4294967297 sectors, and DOSEmu reaches the first 4294967296 (2 TiB): use the linux imager \
+            "/dev/sda has 4294967297 sectors, and a DOS program reaches the first 4294967296 (2 TiB): use the linux imager \
              (IMAGER=linux)"
         );
         assert!(given(Mode::Backup, 1 << 41, "512").is_ok());
