@@ -1,5 +1,5 @@
-//! The imager `dosemu` on the virtual terminal: with stand-ins for DOSEmu 1.4 and dosemu2, which refuse what the real 1.4
-//! refuses, or with an administrator's own DOSEmu.
+//! The imager `dosemu` on the virtual terminal: with stand-ins for DOSEmu 1.4 and dosemu2, which refuse what the real ones
+//! refuse, or with an administrator's own DOSEmu.
 
 mod graphics;
 
