@@ -21,6 +21,12 @@ pub const REPORT_BACKLOG: u64 = 16 << 20;
 pub const STAGING_DEPTH: usize = 16;
 /// How many files may be in it.
 pub const STAGING_FILES: usize = 100_000;
+/// How many files and folders a client's tree may have, which is copied from the base root …
+pub const TREE_FILES: usize = 200_000;
+/// … how deep they may be nested …
+pub const TREE_DEPTH: usize = 64;
+/// … and how many bytes it may have.
+pub const TREE_BYTES: u64 = 4 << 30;
 /// The dots of the largest picture that is decoded, or given to a terminal that decodes it: those of an 8K screen.
 pub const PICTURE_DOTS: u64 = 7_680 * 4_320;
 /// How deep the values of a JSON text may be nested. It is the limit of `serde_json`, so that no parser here has another.

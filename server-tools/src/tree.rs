@@ -7,7 +7,7 @@
 //! copy var and etc beside ─▶ write order, host table, fstab ─▶ sync once ─▶ rename both in ─▶ remove the old
 //! ```
 
-use std::fs;
+use std::ffi::OsString;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ const LEFT_OUT: [&str; 8] = [
     "log/apt",
 ];
 const LARGEST_ORDER: u64 = 1 << 20;
+const LARGEST_FSTAB: u64 = 1 << 20;
 
 /// Where a client's tree is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,19 +70,20 @@ impl Tree {
         self.base_root.join(layout::tree_var(self.ip))
     }
 
-    /// The folder that the report will be in.
-    pub fn report_folder(&self) -> PathBuf {
-        self.var().join("ghost")
+    /// The folder that the report will be in, as it is now.
+    pub(crate) fn report_folder(&self) -> io::Result<Folder> {
+        self.inside(&layout::tree_var(self.ip))?.folder(folder_and_name(layout::REPORT).0)
     }
 
     /// Makes it anew for a job.
     pub fn make(&self, contents: &Contents<'_>) -> anyhow::Result<()> {
-        let new_var = self.new_var()?;
-        let new_etc = self.new_etc(contents)?;
-        self.synced(Folder::sync_file_system)?;
-        let old = [place(&new_var, &self.var())?, place(&new_etc, &self.etc())?];
-        self.synced(Folder::sync)?;
-        old.iter().flatten().try_for_each(|old| remove(old))
+        let base = Folder::open(&self.base_root).with_context(|| cannot("open", &self.base_root))?;
+        let new_var = self.new_var(&base)?;
+        let new_etc = self.new_etc(&base, contents)?;
+        self.synced(&base, Folder::sync_file_system)?;
+        let old = [place(&base, &new_var, &self.var())?, place(&base, &new_etc, &self.etc())?];
+        self.synced(&base, Folder::sync)?;
+        old.iter().flatten().try_for_each(|old| self.remove(&base, old))
     }
 
     /// What the client has written of its report from `offset` on, at most `limit` bytes; nothing if there is none.
@@ -140,15 +142,18 @@ impl Tree {
         }
     }
 
-    /// Makes the order void if it is this job's, or if it cannot be read.
+    /// Makes the order void if it is this job's, or if it cannot be read, and removes what an interrupted [`Self::make`] has
+    /// left of it.
     pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
-        let removed = self.inside(&layout::tree_etc(self.ip)).and_then(|etc| {
-            let bytes = etc.read(layout::ORDER, LARGEST_ORDER)?;
-            if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
-                return Ok(());
+        let removed = Folder::open(&self.base_root).and_then(|base| {
+            for place in [self.etc(), self.var()] {
+                base.remove(beside(&place))?;
+                base.remove(old(&beside(&place)))?;
             }
-            let (folder, name) = folder_and_name(layout::ORDER);
-            etc.folder(folder)?.remove_file(name)
+            match base.folder(layout::tree_etc(self.ip)) {
+                Err(error) if is_link(&error) => base.remove(layout::tree_etc(self.ip)),
+                etc => withdraw_from(&etc?, job),
+            }
         });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -187,28 +192,27 @@ impl Tree {
         written.with_context(|| cannot("write", &self.etc().join(path)))
     }
 
-    fn synced(&self, sync: impl FnOnce(&Folder) -> io::Result<()>) -> anyhow::Result<()> {
-        let synced = Folder::open(&self.base_root).and_then(|base| sync(&base));
-        synced
+    fn synced(&self, base: &Folder, sync: impl FnOnce(&Folder) -> io::Result<()>) -> anyhow::Result<()> {
+        sync(base)
             .with_context(|| format!("cannot write what is new in {} to the disk", self.base_root.display()))
     }
 
-    fn new_var(&self) -> anyhow::Result<PathBuf> {
-        let new =
-            self.copied("var", &self.var(), &|below| LEFT_OUT.iter().any(|out| below == Path::new(out)))?;
-        let made = Folder::open(&new).and_then(|var| make_folders(&var, layout::CLAIMS));
-        made.with_context(|| cannot("make", &new.join(layout::CLAIMS)))?;
+    fn new_var(&self, base: &Folder) -> anyhow::Result<OsString> {
+        let leave_out = |below: &Path| LEFT_OUT.iter().any(|out| below == Path::new(out));
+        let new = self.copied(base, "var", &self.var(), &leave_out)?;
+        let made = base.folder(&new).and_then(|var| make_folders(&var, layout::CLAIMS));
+        made.with_context(|| cannot("make", &self.base_root.join(&new).join(layout::CLAIMS)))?;
         Ok(new)
     }
 
-    fn new_etc(&self, contents: &Contents<'_>) -> anyhow::Result<PathBuf> {
-        let new = self.copied("etc", &self.etc(), &|_| false)?;
+    fn new_etc(&self, base: &Folder, contents: &Contents<'_>) -> anyhow::Result<OsString> {
+        let new = self.copied(base, "etc", &self.etc(), &|_| false)?;
         let order = contents.order.to_json().context("cannot write the order")?;
         let fstab = match &contents.order.store {
-            Some(store) => fstab(&self.base_fstab()?, store),
-            None => self.base_fstab()?,
+            Some(store) => fstab(&self.base_fstab(base)?, store),
+            None => self.base_fstab(base)?,
         };
-        let written = Folder::open(&new).and_then(|etc| {
+        let written = base.folder(&new).and_then(|etc| {
             make_folders(&etc, folder_and_name(layout::ORDER).0)?;
             let files = [
                 ("fstab", fstab.as_bytes()),
@@ -220,30 +224,74 @@ impl Tree {
                 etc.folder(folder)?.replace_unsynced(name, bytes)
             })
         });
-        written.with_context(|| cannot("write into", &new))?;
+        written.with_context(|| cannot("write into", &self.base_root.join(&new)))?;
         Ok(new)
     }
 
     /// A fresh copy of the base root's folder beside the place where it belongs.
-    fn copied(&self, name: &str, place: &Path, leave_out: &dyn Fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
-        let mut new_name = std::ffi::OsString::from(".");
-        new_name.push(place.file_name().unwrap_or_default());
-        new_name.push(".new");
-        let new = self.base_root.join(new_name);
-        remove(&new)?;
-        copy::folder(&self.base_root.join(name), &new, leave_out)
-            .with_context(|| cannot("make the tree", place))?;
+    fn copied(
+        &self,
+        base: &Folder,
+        name: &str,
+        place: &Path,
+        leave_out: &dyn Fn(&Path) -> bool,
+    ) -> anyhow::Result<OsString> {
+        let new = beside(place);
+        self.remove(base, &new)?;
+        copy::folder(base, name, &new, leave_out).with_context(|| cannot("make the tree", place))?;
         Ok(new)
     }
 
-    fn base_fstab(&self) -> anyhow::Result<String> {
-        let path = self.base_root.join("etc/fstab");
-        match fs::read(&path) {
+    fn base_fstab(&self, base: &Folder) -> anyhow::Result<String> {
+        match base.read("etc/fstab", LARGEST_FSTAB) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(error).with_context(|| cannot("read", &path)),
+            Err(error) => Err(error).with_context(|| cannot("read", &self.base_root.join("etc/fstab"))),
         }
     }
+
+    fn remove(&self, base: &Folder, name: &OsString) -> anyhow::Result<()> {
+        base.remove(name).with_context(|| cannot("remove the old tree", &self.base_root.join(name)))
+    }
+}
+
+/// What a tree is called that is not in its place yet.
+fn beside(place: &Path) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(place.file_name().unwrap_or_default());
+    name.push(".new");
+    name
+}
+
+/// What one is called that was in the place, where names cannot be exchanged.
+fn old(beside: &OsString) -> OsString {
+    let mut name = beside.clone();
+    name.push(copy::OLD);
+    name
+}
+
+/// Whether a client has put a link, or a file, where a folder of ours was.
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP) || error.kind() == io::ErrorKind::NotADirectory
+}
+
+fn withdraw_from(etc: &Folder, job: &JobId) -> io::Result<()> {
+    let (folder, name) = folder_and_name(layout::ORDER);
+    let folder = match etc.folder(folder) {
+        // Our folder is gone, and what stands for it leads elsewhere: it goes, so that no order is found by this name.
+        Err(error) if is_link(&error) => return etc.remove(folder),
+        opened => opened?,
+    };
+    let bytes = match folder.read(name, LARGEST_ORDER) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+        // What cannot be read is no order of anybody.
+        read => read.unwrap_or_default(),
+    };
+    if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
+        return Ok(());
+    }
+    folder.remove(name)?;
+    folder.remove_left_beside(name)
 }
 
 /// The folder of a path of the layout, and the name in it.
@@ -254,7 +302,8 @@ fn folder_and_name(path: &str) -> (&str, &str) {
 /// Makes each folder of a path that is not there yet.
 fn make_folders(folder: &Folder, path: &str) -> io::Result<()> {
     let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    match folder.make_folder(first, 0o755) {
+    // Orders, reports and claims are root's on both sides.
+    match folder.make_folder(first, 0o700) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
@@ -266,17 +315,10 @@ fn cannot(what: &str, path: &Path) -> String {
     format!("cannot {what} {}", path.display())
 }
 
-/// Puts a new folder in place and says where the old one is now, if there was one.
-fn place(new: &Path, place: &Path) -> anyhow::Result<Option<PathBuf>> {
-    copy::put_in_place(new, place)
+/// Puts a new folder in place and says what the old one is called now, if there was one.
+fn place(base: &Folder, new: &OsString, place: &Path) -> anyhow::Result<Option<OsString>> {
+    copy::put_in_place(base, new, place.file_name().unwrap_or_default())
         .with_context(|| format!("cannot put the tree {} in place", place.display()))
-}
-
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.with_context(|| cannot("remove the old tree", folder)),
-    }
 }
 
 /// The base root's fstab with the image store in it, and nothing else at its place (fstab(5)).

@@ -47,7 +47,7 @@ impl Reports {
     /// Follows the report in a new tree, from its first byte.
     pub(crate) fn follow(&mut self, index: usize, tree: Tree) {
         // Without a watch, look_at_all still finds what is written.
-        if let Ok(watched) = self.watch.add(&tree.report_folder()) {
+        if let Ok(watched) = tree.report_folder().and_then(|folder| self.watch.add_open(&folder)) {
             self.watched.insert(watched, index);
         }
         let followed = Followed { tree, reader: Reader::default(), offset: 0, left_out: LeftOut::default() };

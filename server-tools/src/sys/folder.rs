@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ghost_contract::UnixTime;
@@ -74,6 +74,12 @@ impl Folder {
             return Err(io::Error::other("it is no regular file"));
         }
         Ok(File::from(opened))
+    }
+
+    /// Something below, whatever it is, and not opened: of a link the link itself.
+    pub(crate) fn handle(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?)
     }
 
     /// The bytes of a regular file below.
@@ -319,6 +325,12 @@ impl Folder {
             return Err(io::Error::other(format!("folders are nested more than {DEPTH} deep")));
         }
         self.folder(name)
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

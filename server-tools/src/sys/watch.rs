@@ -4,7 +4,7 @@
 //! itself now and then.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
@@ -30,6 +30,11 @@ impl Watch {
             | AddWatchFlags::IN_DELETE
             | AddWatchFlags::IN_ONLYDIR;
         Ok(self.inotify.add_watch(folder, flags)?)
+    }
+
+    /// The same of an open folder, whatever its path leads to by now.
+    pub(crate) fn add_open(&self, folder: &impl AsFd) -> io::Result<Watched> {
+        self.add(Path::new(&format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd())))
     }
 
     /// The folders in which something was written since the last call.

@@ -1,6 +1,7 @@
 //! Given a base root, what does a client's tree look like?
 
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use ghost_contract::{Mode, sample};
 
@@ -28,8 +29,9 @@ fn a_planted_link_does_not_lead_the_order_out_of_the_tree() {
     symlink(outside.path(), tree.etc().join("ghost")).unwrap();
     assert!(tree.ask_to_stop().is_err());
     fs::write(outside.path().join("order.json"), "theirs").unwrap();
-    assert!(tree.withdraw(&"a".parse().unwrap()).is_err());
-    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+    tree.withdraw(&"a".parse().unwrap()).unwrap();
+    assert!(!tree.etc().join("ghost").is_symlink(), "no order is found by its name any more");
+    assert_eq!(fs::read(outside.path().join("order.json")).unwrap(), b"theirs");
 }
 
 fn base_root() -> tempfile::TempDir {
@@ -73,4 +75,74 @@ fn a_tree_that_cannot_be_made_leaves_the_old_one_alone() {
     assert!(tree.make(&Contents { order: &second, host_table: "" }).is_err());
     assert_eq!(tree.order().unwrap(), Some(first));
     assert_eq!(tree.whole_report().unwrap(), b"theirs");
+}
+
+#[test]
+fn whatever_a_client_has_made_of_its_tree_the_order_is_withdrawn_and_the_next_tree_is_made() {
+    type Spoil = fn(&Tree);
+    let spoil: [(&str, Spoil); 7] = [
+        ("the order a FIFO", |tree| {
+            fs::remove_file(tree.etc().join(layout::ORDER)).unwrap();
+            nix::unistd::mkfifo(&tree.etc().join(layout::ORDER), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        }),
+        ("the order a folder", |tree| {
+            fs::remove_file(tree.etc().join(layout::ORDER)).unwrap();
+            fs::create_dir_all(tree.etc().join(layout::ORDER).join("full")).unwrap();
+        }),
+        ("its folder a file", |tree| {
+            fs::remove_dir_all(tree.etc().join("ghost")).unwrap();
+            fs::write(tree.etc().join("ghost"), "").unwrap();
+        }),
+        ("the tree a link", |tree| {
+            fs::remove_dir_all(tree.etc()).unwrap();
+            symlink("/etc", tree.etc()).unwrap();
+        }),
+        ("no tree", |tree| fs::remove_dir_all(tree.etc()).unwrap()),
+        ("a tree that never ends", |tree| {
+            let mut deepest = Folder::open(&tree.etc()).unwrap();
+            for _ in 0..200 {
+                deepest.make_folder("deep", 0o700).unwrap();
+                deepest = deepest.folder("deep").unwrap();
+            }
+        }),
+        ("one beside it that was being made", |tree| {
+            let beside = tree.etc().with_file_name(".192.168.7.2etc.new");
+            fs::create_dir_all(beside.join("ghost")).unwrap();
+            fs::write(beside.join(layout::ORDER), "an order").unwrap();
+        }),
+    ];
+    for (what, spoil) in spoil {
+        let base = base_root();
+        let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+        let order = order("first");
+        tree.make(&Contents { order: &order, host_table: "" }).unwrap();
+        spoil(&tree);
+        tree.withdraw(&order.job).unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        assert_eq!(tree.order().unwrap(), None, "{what}");
+        assert!(!base.path().join(".192.168.7.2etc.new").exists(), "{what}");
+        tree.make(&Contents { order: &order, host_table: "" })
+            .unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        assert_eq!(tree.order().unwrap(), Some(order), "{what}");
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 4, "{what}");
+    }
+}
+
+#[test]
+fn a_fifo_as_fstab_is_not_waited_for() {
+    let base = base_root();
+    nix::unistd::mkfifo(&base.path().join("etc/fstab"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+    let error = tree.make(&Contents { order: &order("first"), host_table: "" }).unwrap_err();
+    assert!(format!("{error:#}").ends_with("etc/fstab: it is no regular file"), "{error:#}");
+}
+
+#[test]
+fn orders_and_reports_are_roots_alone() {
+    let base = base_root();
+    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+    tree.make(&Contents { order: &order("first"), host_table: "" }).unwrap();
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(tree.etc().join(layout::ORDER)), 0o600);
+    assert_eq!(mode(tree.etc().join("ghost")), 0o700);
+    assert_eq!(mode(tree.var().join("ghost")), 0o700);
 }
