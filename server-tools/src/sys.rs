@@ -17,6 +17,7 @@ pub mod memory;
 pub(crate) mod mount;
 pub(crate) mod own_address;
 pub mod packet;
+pub(crate) mod private;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod random;

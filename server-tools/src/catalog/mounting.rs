@@ -11,6 +11,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -25,6 +26,7 @@ use crate::exit::{Exit, WithExit};
 use crate::state::paths;
 use crate::sys::lock::try_alone;
 use crate::sys::mount::{self, Way};
+use crate::sys::private;
 
 /// How a record's name ends, and that of one that is being written.
 const RECORD: &str = "json";
@@ -285,8 +287,8 @@ fn write_record(path: &Path, mounted: &Mounted) -> anyhow::Result<File> {
     let beside = path.with_extension(BESIDE);
     let written = || -> io::Result<File> {
         let folder = path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(folder)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        private::folder(folder)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         try_alone(&file)?;
         file.write_all(&serde_json::to_vec_pretty(mounted)?)?;
         file.sync_all()?;

@@ -21,8 +21,8 @@ use super::{Kind, Server};
 use crate::exit::Exit;
 use crate::site::Site;
 use crate::state::paths;
-use crate::sys::clock;
 use crate::sys::lock::{Lock, LockError, Sharing};
+use crate::sys::{clock, private};
 
 /// How long another may be at a restart; its command alone may take two minutes.
 const LONGEST_RESTART: Duration = Duration::from_secs(180);
@@ -183,7 +183,7 @@ impl Restarts {
 
     /// Neither in one piece nor to the disk: a number that is lost counts as none, which costs a restart.
     fn write(&self, name: &str, number: u64) -> std::io::Result<()> {
-        fs::write(self.folder.join(name), format!("{number}\n"))
+        private::write(&self.folder.join(name), format!("{number}\n").as_bytes())
     }
 }
 

@@ -26,6 +26,7 @@ use crate::site::Site;
 use crate::state::cancel;
 use crate::state::journal::Line;
 use crate::sys::clock;
+use crate::sys::private;
 use crate::sys::signals::{self, Asked, Stops};
 use crate::tree::Tree;
 
@@ -81,8 +82,7 @@ impl<'a> Linux<'a> {
         let offering = || Offering::new(Arc::clone(&shared), told.clone());
         let cancels = cancel::folder(&site.ghostrc.state_folder);
         // Without a watch the slow look still finds a request.
-        let _looked_now_and_then =
-            std::fs::create_dir_all(&cancels).and_then(|()| reports.watch_also(&cancels));
+        let _looked_now_and_then = private::folder(&cancels).and_then(|()| reports.watch_also(&cancels));
         Ok(Self {
             site,
             catalog: Catalog::new(&site.ghostrc.store_folder),

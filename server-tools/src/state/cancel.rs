@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ghost_contract::JobId;
 
+use crate::sys::private;
+
 /// Where requests are, below the state folder.
 pub(crate) fn folder(state_folder: &Path) -> PathBuf {
     super::paths::cancels(state_folder)
@@ -15,8 +17,8 @@ pub(crate) fn folder(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn ask(state_folder: &Path, job: &JobId) -> io::Result<()> {
     let folder = folder(state_folder);
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join(job.as_str()), b"")
+    private::folder(&folder)?;
+    private::write(&folder.join(job.as_str()), b"")
 }
 
 /// Whether somebody has asked for a stop of this job; the request is then taken.

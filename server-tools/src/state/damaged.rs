@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::paths;
+use crate::sys::private;
 
 /// Moves a file to those that are set aside; yields where it lies now.
 pub(crate) fn set_aside(state_folder: &Path, file: &Path, name: &str) -> io::Result<PathBuf> {
     let folder = paths::damaged(state_folder);
-    fs::create_dir_all(&folder)?;
+    private::folder(&folder)?;
     let free = (1..).map(|number: u32| folder.join(format!("{name}.{number}"))).find(|path| !path.exists());
     let kept = free.unwrap_or(folder);
     match fs::rename(file, &kept) {

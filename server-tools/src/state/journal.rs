@@ -36,6 +36,7 @@ use super::{damaged, paths};
 use crate::job::Identity;
 use crate::sys::clock;
 use crate::sys::lock::try_alone;
+use crate::sys::private;
 
 /// No entry is larger: a job writes some dozen lines.
 const LARGEST: u64 = 1 << 20;
@@ -106,7 +107,7 @@ impl Entry {
         let folder = paths::journal(state_folder);
         let path = path(state_folder, begun.identity.ip);
         let open_error = |error| JournalError::Open(path.clone(), error);
-        fs::create_dir_all(&folder).map_err(open_error)?;
+        private::folder(&folder).map_err(open_error)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::APPEND;
         let nameless = rustix::fs::open(&folder, flags, Mode::from_raw_mode(0o600));
         let file = File::from(nameless.map_err(|error| open_error(error.into()))?);
@@ -229,6 +230,8 @@ fn read(file: &File) -> io::Result<Orphan> {
         Some("it is not a regular file".to_owned())
     } else if metadata.uid() != own {
         Some(format!("it belongs to user {} and not to root", metadata.uid()))
+    } else if private::is_open_to_others(&metadata) {
+        Some("others than root may write it".to_owned())
     } else if metadata.len() > LARGEST {
         Some("it is too large".to_owned())
     } else {

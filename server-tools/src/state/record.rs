@@ -12,7 +12,7 @@ use super::{damaged, paths};
 use crate::dhcp::Swap;
 use crate::job::{Ending, Failure, Identity, Phase, Sample};
 use crate::sys::atomic::{self, Real};
-use crate::sys::regular;
+use crate::sys::{private, regular};
 
 /// The record, below its job's folder.
 const RECORD: &str = "record.json";
@@ -42,7 +42,8 @@ pub(crate) struct Record {
 /// Keeps a record and the report that belongs to it.
 pub(crate) fn keep(state_folder: &Path, record: &Record, report: &[u8]) -> anyhow::Result<()> {
     let folder = paths::record(state_folder, &record.identity.job);
-    fs::create_dir_all(&folder).with_context(|| cannot_use(&folder))?;
+    let made = private::folder(&paths::records(state_folder)).and_then(|()| private::folder(&folder));
+    made.with_context(|| cannot_use(&folder))?;
     if !report.is_empty() {
         atomic::replace(&folder.join(REPORT), report, &mut Real)?;
     }

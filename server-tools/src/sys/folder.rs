@@ -20,7 +20,7 @@ use rustix::io::Errno;
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// So many names are held in memory when a folder is emptied.
-const BATCH: usize = 4_096;
+const BATCH: usize = 1_024;
 /// How often a folder is listed again that is being emptied. Who fills it all the time is not waited for.
 const ROUNDS: usize = 100_000;
 /// What the name of a folder begins with that was nested too deep and is moved up to be removed.

@@ -2,7 +2,7 @@
 //!
 //! flock(2) on a file that is never removed: removing it would let two holders have two files of one name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::clock;
+use super::{clock, private};
 
 /// How often a lock that is taken is tried again: the kernel has no lock that waits with a deadline.
 const TRY_EVERY: Duration = Duration::from_millis(20);
@@ -85,17 +85,18 @@ pub(crate) fn try_alone(file: &File) -> io::Result<bool> {
 fn open(path: &Path) -> Result<File, LockError> {
     let open_error = |error| LockError::Open(path.to_owned(), error);
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(open_error)?;
+        private::make(folder).map_err(open_error)?;
     }
-    OpenOptions::new()
+    let opened = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o644)
+        .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(open_error)
+        .open(path);
+    // Whoever can open it could hold it.
+    opened.and_then(|file| private::close_file(&file).map(|()| file)).map_err(open_error)
 }
 
 fn wait_for(

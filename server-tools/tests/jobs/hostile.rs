@@ -2,9 +2,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use super::boot_server::{BootServer, said};
-use super::client::{Gate, swapped_test};
+use super::client::{Behaviour, Client, Gate, swapped_test};
 
 /// Adds bytes to pc2's report, as only pc2 should.
 fn mutter(server: &BootServer, bytes: &[u8]) {
@@ -60,4 +62,46 @@ fn names_of_files_and_hosts_are_plain_text_too() {
     fs::write(staged.join("manifest.json"), "{\"version\":\"\x1b[2J\npc3: good\"}").unwrap();
     let output = server.run(&["images", "list"]);
     assert_plain(&said(&output), &["pc2 ", "ghostctl: "]);
+}
+
+/// Everything below a folder, with its mode.
+fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        found.push((entry.path(), entry.metadata().unwrap().permissions().mode() & 0o7777));
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(modes(&entry.path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn whatever_the_umask_nobody_but_root_looks_into_the_state_or_holds_a_lock() {
+    let server = BootServer::with_hosts(1);
+    let run_openly = |words: &[&str]| {
+        let mut command = server.network().command("sh");
+        command.args(["-c", "umask 000 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_ghostctl"), "--config"]);
+        let output = command.arg(server.path("ghostrc")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    };
+    let client = Client::off(&server, 2, Behaviour::Succeeds);
+    run_openly(&["backup", "pc2"]);
+    drop(client);
+    run_openly(&["dhcp", "swap", "pc2"]);
+    let found = modes(&server.path("state"));
+    assert!(found.len() > 10, "{found:?}");
+    for (path, mode) in &found {
+        assert!(!path.is_dir() || *mode == 0o700, "{}: {mode:o}", path.display());
+        assert_eq!(mode & 0o022, 0, "{}: {mode:o}", path.display());
+        let is_lock = path.extension().is_some_and(|ending| ending == "lock");
+        assert!(!is_lock || *mode == 0o600, "{}: {mode:o}", path.display());
+    }
+    let lock = fs::metadata(server.path("dhcp/.dhcpd.conf.ghostctl-lock"));
+    let lock = lock.or_else(|_| fs::metadata(server.path("dhcp/dhcpd.conf.ghostctl-lock"))).unwrap();
+    assert_eq!(lock.permissions().mode() & 0o7777, 0o600);
+    run_openly(&["dhcp", "revert", "pc2"]);
+    assert!(!server.path("base/192.168.7.2etc/ghost/order.json").exists(), "the order is gone");
+    assert_eq!(server.nonces(), [""; 0].map(PathBuf::from), "and the nonce");
 }

@@ -17,7 +17,7 @@ use crate::dhcp::{
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
-use crate::sys::{regular, service};
+use crate::sys::{private, regular, service};
 
 /// How long the checker may take.
 const CHECK_DEADLINE: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ impl Dhcpd {
 
     fn remember_that_it_is_seen(&self) {
         // Without it a dhcpd that is down before the restart is not waited for.
-        let _unsaid = std::fs::write(&self.seen, self.seen_with());
+        let _unsaid = private::write(&self.seen, self.seen_with().as_bytes());
     }
 
     fn is_seen(&self) -> bool {

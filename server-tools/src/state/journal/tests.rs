@@ -191,7 +191,7 @@ fn whatever_byte_is_changed_the_entry_is_no_good_and_what_is_good_of_it_is_still
 #[test]
 fn what_is_no_entry_of_ours_is_not_believed_and_can_be_set_aside() {
     type Damage = fn(&Path);
-    let cases: [(&str, Damage); 9] = [
+    let cases: [(&str, Damage); 10] = [
         ("it is empty", |path| fs::write(path, "").unwrap()),
         ("it has no whole line", |path| fs::write(path, [0; 512]).unwrap()),
         ("line 1 is no text", |path| fs::write(path, b"\xff\xfe\n").unwrap()),
@@ -211,6 +211,10 @@ fn what_is_no_entry_of_ours_is_not_believed_and_can_be_set_aside() {
         ("it is not a regular file", |path| {
             fs::remove_file(path).unwrap();
             std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
+        }),
+        ("others than root may write it", |path| {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o622)).unwrap();
         }),
         ("it belongs to user 7 and not to root", |path| {
             std::os::unix::fs::chown(path, Some(7), None).unwrap()

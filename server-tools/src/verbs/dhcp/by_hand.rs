@@ -13,12 +13,13 @@ use crate::recovery;
 use crate::site::Site;
 use crate::state::{paths, record};
 use crate::sys::atomic::{self, Real};
+use crate::sys::private;
 
 /// Writes down what a revert needs. To be called before the entry is changed.
 pub(super) fn keep(site: &Site, host: &HostName, swap: &Swap) -> anyhow::Result<()> {
     let path = path(site, host);
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    private::folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     atomic::replace(&path, &serde_json::to_vec(swap)?, &mut Real)
 }
 
