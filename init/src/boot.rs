@@ -1,15 +1,23 @@
 //! The boot as a table: which steps, in which order, and whether the job goes on when one fails.
 //!
+//! ```text
+//! initramfs: watchdogs ─▶ card ─▶ link ─▶ address ─▶ NFS root ─┐ (these are left out where the root is mounted already)
+//! root:      client's tree ─▶ report ─▶ host ─▶ order ◀────────┘
+//! ```
+//!
 //! Does none of the steps. To boot in another way, write another table.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use anyhow::Context as _;
 use ghost_contract::layout;
 
 use crate::cmdline::{BootOptions, Switch};
 use crate::fstab::{Mount, MountFlag};
 use crate::network::BootInterface;
+use crate::nfs_root::NfsRoot;
 use crate::task::Task;
 
 /// What it means when a step fails.
@@ -19,6 +27,8 @@ pub(crate) enum OnFailure {
     Abort,
     /// It is reported, and the boot goes on.
     CarryOn,
+    /// It is tried again after a pause, until it has failed for so long. Then it is as [`OnFailure::Abort`].
+    TryAgain { pause: Duration, limit: Duration },
 }
 
 /// One line of the table.
@@ -39,6 +49,58 @@ impl BootStep {
     pub(crate) const fn wanted(task: Task) -> Self {
         Self { task, on_failure: OnFailure::CarryOn }
     }
+
+    /// A step that what is not there yet may need time for.
+    const fn patient(task: Task, limit: Duration) -> Self {
+        Self { task, on_failure: OnFailure::TryAgain { pause: PAUSE, limit } }
+    }
+}
+
+/// Pause between two tries of a patient step.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How long a network card may take to show itself: USB hosts find theirs one after the other.
+const CARD_LIMIT: Duration = Duration::from_secs(60);
+/// How long a link may take: a switch that looks for loops (spanning tree, IEEE 802.1D-1998, 8.10.2) lets nothing pass for
+/// 30 to 50 s.
+const LINK_LIMIT: Duration = Duration::from_secs(90);
+/// How long servers may be away: one that boots is back after that.
+const SERVER_LIMIT: Duration = Duration::from_secs(300);
+/// Where the root is mounted before it becomes the root.
+const NEW_ROOT: &str = "/root";
+
+/// In an initramfs: what is done before the network is needed, and how its card is found.
+pub(crate) fn steps_to_card(options: &BootOptions) -> anyhow::Result<Vec<BootStep>> {
+    root_of(options)?;
+    Ok(vec![
+        BootStep::wanted(Task::StartWatchdogs),
+        BootStep::wanted(Task::LoadKeyboardDrivers),
+        BootStep::patient(Task::FindCard(options.boot_interface), CARD_LIMIT),
+    ])
+}
+
+/// In an initramfs: the way from the card to the root. After it, the machine is looked at as one that has a root.
+pub(crate) fn steps_to_root(options: &BootOptions, card: &str) -> anyhow::Result<Vec<BootStep>> {
+    let root = root_of(options)?;
+    let interface = card.to_owned();
+    let address = match options.address {
+        Some(address) => BootStep::needed(Task::GiveAddress { interface: interface.clone(), address }),
+        None => BootStep::patient(Task::AskForAddress { interface: interface.clone() }, SERVER_LIMIT),
+    };
+    Ok(vec![
+        BootStep::needed(Task::Raise { interface: interface.clone() }),
+        BootStep::patient(Task::CheckLink { interface }, LINK_LIMIT),
+        address,
+        BootStep::patient(Task::Mount(root.mount(Path::new(NEW_ROOT))?), SERVER_LIMIT),
+        BootStep::needed(Task::EnterRoot(PathBuf::from(NEW_ROOT))),
+        BootStep::needed(Task::LookAround),
+    ])
+}
+
+fn root_of(options: &BootOptions) -> anyhow::Result<&NfsRoot> {
+    let root = options.root.as_ref();
+    root.context(
+        "the kernel command line has no nfsroot=ADDRESS:/PATH: rootfs/pxelinux-config prints one that has",
+    )
 }
 
 /// The steps that need no options. An initramfs may have mounted these already.
@@ -58,6 +120,7 @@ pub(crate) fn first_steps() -> Vec<BootStep> {
         BootStep::wanted(kernel("sysfs", "/sys", no_programs, "")),
         BootStep::wanted(kernel("devtmpfs", "/dev", vec![MountFlag::NoSuid], "mode=755")),
         BootStep::wanted(kernel("tmpfs", "/run", vec![MountFlag::NoSuid, MountFlag::NoDev], "mode=755")),
+        BootStep::wanted(Task::BeSpared),
         BootStep::needed(Task::LookAround),
     ]
 }
@@ -74,7 +137,7 @@ pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<Boo
         BootStep::wanted(Task::StartWatchdogs),
         // Ctrl-Alt-Del is to work while the job is announced, on any keyboard.
         BootStep::wanted(Task::LoadKeyboardDrivers),
-        BootStep::wanted(Task::RaiseLoopback),
+        BootStep::wanted(Task::Raise { interface: "lo".to_owned() }),
         BootStep::wanted(Task::ReadHostTable),
         BootStep::wanted(Task::Arm { interface: interface.name.clone() }),
         BootStep::wanted(Task::ReadFstab),

@@ -2,10 +2,12 @@
 //!
 //! Does not read files: the text is an argument.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::{MacAddress, Mode};
+
+use crate::network::GivenAddress;
+use crate::nfs_root::NfsRoot;
 
 /// How long a person can see what is going to happen, unless `ghost.delay` says otherwise.
 pub(crate) const DEFAULT_DELAY: Duration = Duration::from_secs(10);
@@ -42,7 +44,10 @@ pub(crate) struct BootOptions {
     pub debug: Switch,
     /// `BOOTIF`: the address of the interface that the boot loader used (pxelinux, `IPAPPEND 2`).
     pub boot_interface: Option<MacAddress>,
-    pub nfs_server: Option<Ipv4Addr>,
+    /// `nfsroot`: where the root is.
+    pub root: Option<NfsRoot>,
+    /// `ip`: the address that the boot loader got (pxelinux, `IPAPPEND 1`).
+    pub address: Option<GivenAddress>,
     /// `ghost.` flags that are unknown or have an unreadable value, as written.
     pub unknown: Vec<String>,
 }
@@ -55,7 +60,8 @@ impl Default for BootOptions {
             shell: Switch::Off,
             debug: Switch::Off,
             boot_interface: None,
-            nfs_server: None,
+            root: None,
+            address: None,
             unknown: Vec::new(),
         }
     }
@@ -82,7 +88,9 @@ impl BootOptions {
             ("ghost.shell", None) => self.shell = Switch::On,
             ("ghost.debug", None) => self.debug = Switch::On,
             ("BOOTIF", Some(address)) => self.boot_interface = MacAddress::from_bootif(address).ok(),
-            ("nfsroot", Some(root)) => self.nfs_server = nfs_server(root),
+            ("nfsroot", Some(root)) => self.root = NfsRoot::parse(root),
+            // `ip=dhcp` of the configuration stands before what the boot loader adds.
+            ("ip", Some(given)) => self.address = GivenAddress::parse(given),
             _ if key.starts_with("ghost.") => self.unknown.push(word.to_owned()),
             _ => {}
         }
@@ -91,10 +99,6 @@ impl BootOptions {
 
 fn requested_mode(word: &str) -> RequestedMode {
     word.parse().map_or_else(|_| RequestedMode::Unreadable(word.to_owned()), RequestedMode::Mode)
-}
-
-fn nfs_server(root: &str) -> Option<Ipv4Addr> {
-    root.split_once(':').and_then(|(server, _path)| server.parse().ok())
 }
 
 #[cfg(test)]
@@ -112,7 +116,7 @@ mod tests {
             delay: Duration::from_secs(3),
             shell: Switch::On,
             boot_interface: Some("52:54:00:12:34:56".parse().unwrap()),
-            nfs_server: Some(Ipv4Addr::new(192, 168, 7, 1)),
+            root: NfsRoot::parse("192.168.7.1:/srv/root,vers=3,tcp,nolock"),
             ..BootOptions::default()
         };
         assert_eq!(options, expected);
@@ -138,9 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn an_nfs_root_without_a_numeric_server_names_no_server() {
-        for line in ["nfsroot=/srv/root", "nfsroot=server:/srv/root", "nfsroot=auto"] {
-            assert_eq!(BootOptions::parse(line).nfs_server, None, "{line}");
-        }
+    fn the_address_that_the_boot_loader_adds_counts_more_than_the_configurations_wish() {
+        let options =
+            BootOptions::parse("ip=dhcp quiet ip=192.168.7.2:192.168.7.1:192.168.7.254:255.255.255.0");
+        assert_eq!(
+            options.address,
+            GivenAddress::parse("192.168.7.2:192.168.7.1:192.168.7.254:255.255.255.0")
+        );
+        assert!(options.address.is_some());
+        assert_eq!(BootOptions::parse("ip=dhcp").address, None);
     }
 }

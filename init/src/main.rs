@@ -8,8 +8,8 @@ use ghost_contract::order::AtEnd;
 use ghost_init::failure::Failure;
 use ghost_init::machine::linux::Linux;
 use ghost_init::sys::console::Console;
-use ghost_init::sys::power;
 use ghost_init::sys::watchdog::Watchdogs;
+use ghost_init::sys::{modprobe, power};
 
 /// The exit code of `ghostctl` for wrong usage too.
 const USAGE: u8 = 2;
@@ -19,8 +19,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const HELP: &str = "\
 ghost-init: PID 1 of a diskless Ghost4Linux client
 
-The kernel starts it (init=/sbin/ghost-init). It does the job that the boot server has ordered and powers
-the machine off. On a running machine it refuses to run.
+The kernel starts it, as /init of the initramfs or by init=/sbin/ghost-init on a root that is mounted. It does the
+job that the boot server has ordered and powers the machine off. On a running machine it refuses to run.
 
 Flags on the kernel command line:
   ghost.mode=test|ghost|backup|verify   this mode instead of the order's
@@ -30,7 +30,15 @@ Flags on the kernel command line:
 ";
 
 fn main() -> ExitCode {
-    if std::process::id() == 1 { as_pid_one() } else { as_program(std::env::args().nth(1).as_deref()) }
+    let mut arguments = std::env::args();
+    let called = arguments.next().unwrap_or_default();
+    if std::process::id() == 1 {
+        as_pid_one()
+    } else if called.rsplit('/').next() == Some(modprobe::NAME) {
+        modprobe::run(arguments)
+    } else {
+        as_program(arguments.next().as_deref())
+    }
 }
 
 fn as_program(argument: Option<&str>) -> ExitCode {

@@ -35,6 +35,67 @@ pub(crate) struct BootInterface {
     pub ip: Ipv4Addr,
 }
 
+/// The address that a boot loader got by DHCP and hands over: `ip=CLIENT:SERVER:GATEWAY:NETMASK` (Linux,
+/// Documentation/admin-guide/nfs/nfsroot.rst).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GivenAddress {
+    pub ip: Ipv4Addr,
+    pub mask: Ipv4Addr,
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl GivenAddress {
+    /// None if the value asks for DHCP, or lacks what an interface needs.
+    pub(crate) fn parse(given: &str) -> Option<Self> {
+        let mut fields = given.split(':');
+        let mut address =
+            || fields.next()?.parse().ok().filter(|address: &Ipv4Addr| !address.is_unspecified());
+        let (ip, _server, gateway, mask) = (address(), address(), address(), address());
+        Some(Self { ip: ip?, mask: mask?, gateway })
+    }
+}
+
+/// A network card, or what may be one, for which no driver has been found: PCI's numbers of vendor and device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Driverless {
+    /// `8086:15f3`.
+    pub id: String,
+}
+
+/// Why the interface that the client booted from is not there, in words for a person.
+pub(crate) fn why_no_card(
+    bootif: Option<MacAddress>,
+    driverless: &[Driverless],
+    complaints: &[String],
+) -> String {
+    let mut words = bootif.map_or_else(
+        || "there is no network interface".to_owned(),
+        |mac| format!("no network interface has the address {mac} that the boot loader used"),
+    );
+    if !driverless.is_empty() {
+        let ids: Vec<_> = driverless.iter().map(|card| card.id.as_str()).collect();
+        words += &format!("; the initramfs has no driver for the network card {}", ids.join(" and "));
+    }
+    for complaint in complaints {
+        words += "; the kernel says: ";
+        words += complaint;
+    }
+    words
+}
+
+/// What the kernel's log says of firmware that it looked for and did not find, each line once.
+pub(crate) fn missing_firmware(log: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in log.lines().filter(|line| line.contains("firmware") && line.contains("fail")) {
+        // `<3>[   12.345678] r8169 0000:00:03.0: …`
+        let words = line.split_once("] ").map_or(line, |(_time, words)| words).trim().to_owned();
+        if !lines.contains(&words) {
+            lines.push(words);
+        }
+    }
+    lines
+}
+
 /// The interface whose address the boot loader gave, else the one with the route to the boot server.
 pub(crate) fn boot_interface(
     bootif: Option<MacAddress>,
@@ -77,6 +138,32 @@ mod tests {
 
     fn route(interface: &str, destination: Ipv4Addr, mask: [u8; 4]) -> Route {
         Route { interface: interface.to_owned(), destination, mask: Ipv4Addr::from(mask) }
+    }
+
+    #[test]
+    fn an_address_that_was_handed_over_is_usable_with_or_without_a_gateway() {
+        let given = |gateway| GivenAddress { ip: ip(2), mask: Ipv4Addr::new(255, 255, 255, 0), gateway };
+        let parse = GivenAddress::parse;
+        assert_eq!(parse("192.168.7.2:192.168.7.1:192.168.7.254:255.255.255.0"), Some(given(Some(ip(254)))));
+        assert_eq!(parse("192.168.7.2:192.168.7.1:0.0.0.0:255.255.255.0"), Some(given(None)));
+        assert_eq!(parse("192.168.7.2:::255.255.255.0:john:eth0:off"), Some(given(None)));
+        for useless in ["dhcp", "", ":::", "192.168.7.2", "192.168.7.2:::", "0.0.0.0:1.2.3.4::255.0.0.0"] {
+            assert_eq!(parse(useless), None, "{useless}");
+        }
+    }
+
+    #[test]
+    fn a_card_that_is_not_there_is_told_with_all_that_is_known() {
+        let driverless = [Driverless { id: "8086:15f3".to_owned() }];
+        let complaints = missing_firmware(
+            "<6>[    1.0] eth0: link up\n<3>[    2.5] r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)\n",
+        );
+        let words = why_no_card(Some(mac(2)), &driverless, &complaints);
+        let expected = "no network interface has the address 52:54:00:00:00:02 that the boot loader used; \
+            the initramfs has no driver for the network card 8086:15f3; \
+            the kernel says: r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)";
+        assert_eq!(words, expected);
+        assert_eq!(why_no_card(None, &[], &[]), "there is no network interface");
     }
 
     #[test]

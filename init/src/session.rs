@@ -10,6 +10,8 @@
 //!                                                                Ending ─▶ Off
 //! ```
 //!
+//! A line of the boot table that needs patience goes `Booting ─▶ Pausing ─▶ Booting`, as long as it may.
+//!
 //! Every stage has a deadline, and every way out of a stage leads to `Ending`, which goes on whatever fails. Before it, a
 //! failure stays on the screen as long as a job is announced (`Showing`), unless an imager must be ended. Without an
 //! order, `Claiming` and `OpeningStore` are left out.
@@ -38,13 +40,15 @@ use crate::imager::Terminal;
 use crate::job::Job;
 use crate::network::BootInterface;
 use crate::prompt::Prompts;
-use crate::task::{Finding, PowerSwitch, Task};
+use crate::task::{Finding, PowerSwitch, Root, Task};
 
 use self::waiting::Wait;
 
-/// How long the boot may take, from the start of PID 1 to an order that has been read. It takes two seconds; a
+/// How long the boot may take, from a root that is there to an order that has been read. It takes two seconds; a
 /// server that answers now and then may stretch that.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
+/// How long the root may take to be reached, from the kernel's start. The boot server gives up on a client about then.
+const ROOT_LIMIT: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -86,10 +90,9 @@ pub(crate) enum Action {
 enum Stage {
     New,
     /// A line of the boot table is being done.
-    Booting {
-        current: BootStep,
-        left: VecDeque<BootStep>,
-    },
+    Booting(Boot),
+    /// A line of the boot table has failed, and will be tried again.
+    Pausing(Boot),
     /// The order is being read.
     ReadingOrder,
     /// A person can see what is going to happen.
@@ -119,6 +122,23 @@ enum Stage {
     Off,
 }
 
+/// How far the boot table is done.
+#[derive(Debug)]
+struct Boot {
+    current: BootStep,
+    left: VecDeque<BootStep>,
+    tries: Tries,
+}
+
+/// The tries of one line of the table.
+#[derive(Debug)]
+struct Tries {
+    /// When the first one began.
+    since: Duration,
+    /// What was told of the last failure that was told.
+    told: Option<String>,
+}
+
 impl Stage {
     /// The screenshot to be taken when this stage ends before its time, where there is anything to be seen.
     fn last_look(self, what_for: &str) -> Option<Task> {
@@ -141,6 +161,7 @@ pub(crate) struct Session {
     ending_limit: Duration,
     at_end: AtEnd,
     power_switch: PowerSwitch,
+    root: Root,
     kernel: String,
     options: BootOptions,
     interface: Option<BootInterface>,
@@ -202,6 +223,7 @@ impl Session {
             ending_limit: ending::LIMIT,
             at_end: AtEnd::PowerOff,
             power_switch: PowerSwitch::default(),
+            root: Root::default(),
             kernel: String::new(),
             options: BootOptions::default(),
             interface: None,
@@ -237,11 +259,20 @@ impl Session {
             (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => {
                 self.clear_up(None, turn)
             }
-            (Stage::Booting { .. } | Stage::ReadingOrder, Event::DeadlinePassed) if over => {
-                self.fail(format!("the boot took longer than {} s", BOOT_LIMIT.as_secs()), turn)
+            (Stage::Booting(_) | Stage::Pausing(_) | Stage::ReadingOrder, Event::DeadlinePassed) if over => {
+                let limit = if self.root == Root::Mounted { BOOT_LIMIT } else { ROOT_LIMIT };
+                self.fail(format!("the boot took longer than {} s", limit.as_secs()), turn)
+            }
+            (Stage::Pausing(boot), Event::DeadlinePassed) => {
+                self.start(boot.current.task.clone(), turn);
+                Stage::Booting(boot)
             }
             (stage, Event::StopRequested { by }) => {
                 turn.report(report::Event::StopRequested { by: by.clone() });
+                if matches!(stage, Stage::Booting(_) | Stage::Pausing(_)) {
+                    // Booted again, it would come here again: a person wants it off.
+                    self.at_end = AtEnd::PowerOff;
+                }
                 self.end_after(stage.last_look("cancelled"), Outcome::Cancelled { by }, turn)
             }
             (stage, Event::DeadlinePassed) if over => {
@@ -273,7 +304,7 @@ impl Session {
     /// A task has ended, or has been given up.
     fn finished(&mut self, stage: Stage, result: Result<Finding, Failure>, turn: &mut Turn) -> Stage {
         match stage {
-            Stage::Booting { current, left } => self.step_finished(current, left, result, turn),
+            Stage::Booting(boot) => self.step_finished(boot, result, turn),
             Stage::ReadingOrder => self.order_read(result, turn),
             Stage::Claiming(job) => self.claim_finished(job, result, turn),
             Stage::OpeningStore(job) => self.store_opened(job, result, turn),
@@ -285,6 +316,7 @@ impl Session {
             }
             Stage::StartingImager(job, prompts) => self.imager_started(job, prompts, result, turn),
             Stage::New
+            | Stage::Pausing(_)
             | Stage::Delaying(..)
             | Stage::Testing(_)
             | Stage::Imaging(_)

@@ -6,20 +6,25 @@
 /// Threads are shallow, and all memory is locked: they get small stacks.
 pub(crate) const STACK: usize = 256 * 1024;
 
+pub(crate) mod card;
 pub mod child;
 pub(crate) mod clock;
 pub mod console;
 pub(crate) mod counters;
+pub(crate) mod dhcp;
 pub(crate) mod disks;
 pub(crate) mod display;
 pub(crate) mod ethtool;
 pub(crate) mod file;
 pub(crate) mod frame_buffer;
 pub(crate) mod imager;
+pub(crate) mod interface;
 pub(crate) mod ioctl;
+pub(crate) mod kernel_log;
 pub(crate) mod keyboard;
 pub(crate) mod kms;
 pub(crate) mod log;
+pub mod modprobe;
 pub(crate) mod modules;
 pub(crate) mod mount;
 pub(crate) mod network;
@@ -28,6 +33,7 @@ pub(crate) mod pci_window;
 pub mod power;
 pub mod read_only;
 pub(crate) mod report_file;
+pub(crate) mod root;
 pub(crate) mod screens;
 pub(crate) mod shell;
 pub(crate) mod signals;

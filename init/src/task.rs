@@ -16,8 +16,11 @@ use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 use crate::fstab::Mount;
 use crate::imager::{Judgement, Terminal};
 use crate::job::Job;
-use crate::network::{Interface, Route};
+use crate::network::{GivenAddress, Interface, Route};
 use crate::stall::Counters;
+
+/// How long a DHCP server may take to answer.
+pub(crate) const DHCP_LIMIT: Duration = Duration::from_secs(60);
 
 /// How the processes that are still there are told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +53,34 @@ pub(crate) enum Task {
     ProtectRoot,
     /// Begin to write the report. What was reported before is written first.
     OpenReport,
+    /// Have the kernel spare this program when memory runs out.
+    BeSpared,
     /// Read the kernel command line, interfaces and routes.
     LookAround,
     ReadFstab,
     ReadHostTable,
     /// Set the kernel's host name.
     SetHostName(HostName),
-    /// Bring the loopback interface up.
-    RaiseLoopback,
+    /// Find the interface that the boot loader used, and load drivers for it.
+    FindCard(Option<MacAddress>),
+    /// Bring an interface up.
+    Raise {
+        interface: String,
+    },
+    /// Look whether an interface has a link.
+    CheckLink {
+        interface: String,
+    },
+    GiveAddress {
+        interface: String,
+        address: GivenAddress,
+    },
+    /// Have an interface get its address by DHCP.
+    AskForAddress {
+        interface: String,
+    },
+    /// Make the file system on this folder the root.
+    EnterRoot(PathBuf),
     /// Switch Wake-on-LAN on, and read it back.
     Arm {
         interface: String,
@@ -134,9 +157,19 @@ pub enum PowerSwitch {
     Missing,
 }
 
+/// What the program has for a root file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Root {
+    /// Files in memory that came with the kernel. The root has still to be reached.
+    Initramfs,
+    #[default]
+    Mounted,
+}
+
 /// What could be seen of the machine at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Surroundings {
+    pub root: Root,
     pub command_line: String,
     pub power_switch: PowerSwitch,
     /// The kernel's release, as `uname -r` says it.
@@ -153,6 +186,8 @@ pub(crate) enum Finding {
     Surroundings(Surroundings),
     /// Of [`Task::OpenReport`]: what is reported is written from now on.
     ReportOpened,
+    /// Of [`Task::FindCard`]: the interface's name.
+    Card(String),
     Fstab(String),
     Hosts(Vec<(HostName, MacAddress)>),
     WakeOnLan(WakeOnLan),
@@ -210,6 +245,9 @@ impl Task {
             Self::Arm { .. } | Self::FlushReport | Self::CloseStore | Self::Sync | Self::LookForStop => 10,
             Self::LookAtImager { .. } | Self::Capture { .. } | Self::EndImager(_) => 10,
             Self::StartShellServer { .. } => 90,
+            // A server that does not answer is asked again by the kernel, for longer than this.
+            Self::AskForAddress { .. } => DHCP_LIMIT.as_secs() + 10,
+            Self::Mount(_) => 90,
             // The time that disks may take to show themselves, and some.
             Self::PrepareImager(_) => 140,
             _ => 30,
@@ -225,11 +263,20 @@ impl fmt::Display for Task {
             Self::MakeRootWritable => f.write_str("make the root writable"),
             Self::ProtectRoot => f.write_str("make the shared root read-only"),
             Self::OpenReport => f.write_str("open the report"),
+            Self::BeSpared => f.write_str("be spared when memory runs out"),
             Self::LookAround => f.write_str("look at the command line and the network"),
             Self::ReadFstab => f.write_str("read /etc/fstab"),
             Self::ReadHostTable => f.write_str("read the host table"),
             Self::SetHostName(name) => write!(f, "take the name {name}"),
-            Self::RaiseLoopback => f.write_str("bring up the loopback"),
+            Self::FindCard(Some(mac)) => write!(f, "find the network card {mac}"),
+            Self::FindCard(None) => f.write_str("find a network card"),
+            Self::Raise { interface } => write!(f, "bring up {interface}"),
+            Self::CheckLink { interface } => write!(f, "see the link of {interface}"),
+            Self::GiveAddress { interface, address } => {
+                write!(f, "give {interface} the address {}", address.ip)
+            }
+            Self::AskForAddress { interface } => write!(f, "get an address for {interface} by DHCP"),
+            Self::EnterRoot(_) => f.write_str("enter the root"),
             Self::Arm { interface } => write!(f, "arm {interface}"),
             Self::FlushReport => f.write_str("write the report"),
             Self::StartWatchdogs => f.write_str("start the watchdogs"),

@@ -14,7 +14,7 @@ use crate::imager::{Judgement, Terminal};
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::stall::Counters;
-use crate::task::{Finding, PowerSwitch, Surroundings, Task, WakeOnLan};
+use crate::task::{Finding, PowerSwitch, Root, Surroundings, Task, WakeOnLan};
 
 /// What goes wrong with a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub(crate) struct Fake {
     due: VecDeque<Event>,
     /// Which of the tasks that are started, counted from 0, gets into which trouble.
     trouble: Option<(usize, Trouble)>,
+    pub root: Root,
+    /// Tasks that fail whenever they are tried.
+    pub always_fails: Option<fn(&Task) -> bool>,
     pub command_line: String,
     /// The order in its tree.
     pub order: Option<Vec<u8>>,
@@ -81,6 +84,8 @@ impl Fake {
             now: Duration::from_secs(20),
             due: VecDeque::from([Event::Started]),
             trouble: None,
+            root: Root::Mounted,
+            always_fails: None,
             command_line: format!("{command_line} BOOTIF=01-00-0a-eb-01-02-03"),
             order,
             claimed: false,
@@ -120,6 +125,10 @@ impl Fake {
 
     fn begin(&mut self, task: &Task) {
         self.due.clear();
+        if self.always_fails.is_some_and(|fails| fails(task)) {
+            self.due.push_back(Event::Finished(Err(Failure::new("no luck"))));
+            return;
+        }
         let number = self.tasks().len();
         match self.trouble_of(number) {
             Some(Trouble::Fails) => self.due.push_back(Event::Finished(Err(Failure::new("no luck")))),
@@ -132,6 +141,9 @@ impl Fake {
             None if self.captures_hang && matches!(task, Task::Capture { .. }) => {}
             None => {
                 let finding = self.find(task);
+                if matches!(task, Task::EnterRoot(_)) {
+                    self.root = Root::Mounted;
+                }
                 self.due.push_back(Event::Finished(Ok(finding)));
                 self.looks += usize::from(matches!(task, Task::LookAtImager { .. }));
                 if matches!(task, Task::LookAtImager { .. }) && self.looks > self.imager_lasts {
@@ -153,6 +165,7 @@ impl Fake {
     fn find(&self, task: &Task) -> Finding {
         match task {
             Task::LookAround => Finding::Surroundings(self.surroundings()),
+            Task::FindCard(_) => Finding::Card("eth0".to_owned()),
             Task::OpenReport => Finding::ReportOpened,
             Task::ReadFstab => {
                 Finding::Fstab("none /tmp tmpfs\n192.168.7.1:/home/ghost /backup nfs".to_owned())
@@ -214,6 +227,7 @@ impl Fake {
             addresses: vec![Ipv4Addr::new(192, 168, 7, 2)],
         };
         Surroundings {
+            root: self.root,
             command_line: self.command_line.clone(),
             interfaces: vec![interface],
             power_switch: self.power_switch,

@@ -28,6 +28,7 @@ use super::last_resort::LastResort;
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
 use crate::session::{Action, Event};
+use crate::sys::card::Asked;
 use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
 use crate::sys::report_file::ReportFile;
@@ -67,7 +68,7 @@ pub struct Linux {
 impl Linux {
     pub fn take_over(watchdogs: Watchdogs) -> anyhow::Result<Self> {
         // Before there are threads: each that allocates before has a heap of its own, most of it reserved and locked.
-        let asked = [power::lock_in_memory(), power::never_end_for_memory(), power::take_over_ctrl_alt_del()];
+        let asked = [power::lock_in_memory(), power::take_over_ctrl_alt_del()];
         let last_resort = LastResort::start(watchdogs.clone())?;
         let (sender, queue) = mpsc::channel();
         let tell = sender.clone();
@@ -86,6 +87,7 @@ impl Linux {
                 report: ReportFile::start()?,
                 bench: Bench::default(),
                 watchdogs,
+                asked: Asked::default(),
             },
             console: Console::default(),
             last_resort,

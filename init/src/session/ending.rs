@@ -14,10 +14,12 @@ use ghost_contract::report::{Event as Report, Outcome};
 
 use super::{Action, Event, ImagerState, Session, Stage, Turn};
 use crate::failure::Failure;
-use crate::task::{Farewell, Finding, PowerSwitch, Task};
+use crate::task::{Farewell, Finding, PowerSwitch, Root, Task};
 
 /// How long the whole ending may take when no order says so: a little more than all its tasks' limits.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
+/// How long a failure stays on the screen that nobody hears of.
+const UNHEARD: Duration = Duration::from_secs(30);
 const NO_SWITCH: &str = "the kernel has no ACPI and cannot switch this machine off";
 /// What an administrator must know after a restore that did not come to its end.
 const INCOMPLETE: &str =
@@ -36,12 +38,18 @@ impl Session {
         turn.say(in_words(&outcome));
         let failed = matches!(outcome, Outcome::Failed { .. });
         turn.report(Report::Ended { outcome });
-        if !failed || last_look.is_some() || self.options.delay.is_zero() {
+        let shown = self.time_to_read();
+        if !failed || last_look.is_some() || shown.is_zero() {
             return self.clear_up(last_look, turn);
         }
         self.overall = Duration::MAX;
-        self.deadline = turn.now.saturating_add(self.options.delay);
+        self.deadline = turn.now.saturating_add(shown);
         Stage::Showing
+    }
+
+    /// How long a failure stays on the screen. Where the server has not heard of this client, it is told nowhere else.
+    fn time_to_read(&self) -> Duration {
+        if self.root == Root::Initramfs { self.options.delay.max(UNHEARD) } else { self.options.delay }
     }
 
     fn with_what_is_at_stake(&self, outcome: Outcome) -> Outcome {

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ghost_contract::order::AtEnd;
 use ghost_contract::report::Event as Report;
 use ghost_contract::{HostName, MacAddress, Mode};
 
 use super::waiting::Wait;
-use super::{Event, Session, Stage, Turn};
+use super::{BOOT_LIMIT, Boot, Event, ROOT_LIMIT, Session, Stage, Tries, Turn};
 use crate::boot::{self, BootStep, OnFailure};
 use crate::cmdline::BootOptions;
 use crate::failure::Failure;
@@ -15,7 +16,10 @@ use crate::fstab;
 use crate::identity;
 use crate::job::{Client, Job};
 use crate::network;
-use crate::task::{Finding, Surroundings, Task, WakeOnLan};
+use crate::task::{Finding, Root, Surroundings, Task, WakeOnLan};
+
+/// What is over sooner is not worth a line.
+const SHORT: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Begins with the next line of the boot table, or with the order when there is none left.
@@ -25,16 +29,17 @@ impl Session {
             return Stage::ReadingOrder;
         };
         self.start(current.task.clone(), turn);
-        Stage::Booting { current, left }
+        let tries = Tries { since: turn.now, told: None };
+        Stage::Booting(Boot { current, left, tries })
     }
 
     pub(super) fn step_finished(
         &mut self,
-        step: BootStep,
-        mut left: VecDeque<BootStep>,
+        boot: Boot,
         result: Result<Finding, Failure>,
         turn: &mut Turn,
     ) -> Stage {
+        let Boot { current: step, mut left, tries } = boot;
         let found = result.and_then(|finding| self.learn(finding, turn));
         match (found, step.on_failure) {
             (Ok(more), _) => {
@@ -46,15 +51,27 @@ impl Session {
                 turn.carry_on(step.task.to_string(), &failure);
                 self.boot(left, turn)
             }
-            (Err(failure), OnFailure::Abort) => self.fail(format!("cannot {}: {failure}", step.task), turn),
+            (Err(failure), OnFailure::TryAgain { pause, limit })
+                if turn.now < tries.since.saturating_add(limit) =>
+            {
+                let tries = tries.tell(&step.task, &failure, turn);
+                self.deadline = turn.now.saturating_add(pause);
+                Stage::Pausing(Boot { current: step, left, tries })
+            }
+            (Err(failure), OnFailure::Abort | OnFailure::TryAgain { .. }) => {
+                self.fail(format!("cannot {}: {failure}", step.task), turn)
+            }
         }
     }
 
     /// Keeps what a boot step found out; gives the steps that follow from it.
     fn learn(&mut self, finding: Finding, turn: &mut Turn) -> Result<Vec<BootStep>, Failure> {
         match finding {
-            Finding::Surroundings(seen) => self.plan(seen),
+            Finding::Surroundings(seen) => self.plan(seen, turn),
+            Finding::Card(card) => boot::steps_to_root(&self.options, &card).map_err(Failure::of),
             Finding::ReportOpened => {
+                // From now on the server knows of this client, and what becomes of it.
+                self.at_end = AtEnd::PowerOff;
                 self.report_up(turn);
                 Ok(Vec::new())
             }
@@ -76,11 +93,20 @@ impl Session {
         }
     }
 
-    fn plan(&mut self, seen: Surroundings) -> Result<Vec<BootStep>, Failure> {
+    fn plan(&mut self, seen: Surroundings, turn: &Turn) -> Result<Vec<BootStep>, Failure> {
+        self.root = seen.root;
         self.options = BootOptions::parse(&seen.command_line);
         self.kernel = seen.kernel;
         self.power_switch = seen.power_switch;
-        let (bootif, server) = (self.options.boot_interface, self.options.nfs_server);
+        if seen.root == Root::Initramfs {
+            // The server does not know of this client yet; its own disk is what its user needs.
+            self.at_end = AtEnd::Reboot;
+            self.overall = ROOT_LIMIT;
+            return boot::steps_to_card(&self.options).map_err(Failure::of);
+        }
+        self.overall = turn.now.saturating_add(BOOT_LIMIT);
+        let server = self.options.root.as_ref().map(|root| root.server);
+        let bootif = self.options.boot_interface;
         let interface =
             network::boot_interface(bootif, server, &seen.interfaces, &seen.routes).map_err(Failure::of)?;
         let steps = boot::steps(&self.options, &interface);
@@ -217,6 +243,18 @@ impl Session {
             Mode::Test => self.start_test(job, turn),
             Mode::Backup | Mode::Verify | Mode::Restore | Mode::Ghost => self.start_imaging(job, turn),
         }
+    }
+}
+
+impl Tries {
+    /// Tells of a failure that lasts, and again when it is another.
+    fn tell(mut self, task: &Task, failure: &Failure, turn: &mut Turn) -> Self {
+        let words = failure.to_string();
+        if turn.now >= self.since.saturating_add(SHORT) && self.told.as_ref() != Some(&words) {
+            turn.say(format!("cannot {task} yet: {words}"));
+            self.told = Some(words);
+        }
+        self
     }
 }
 

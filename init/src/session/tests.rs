@@ -1,5 +1,7 @@
 //! Whole jobs, replayed on the fake machine.
 
+mod reaching;
+
 use std::time::Duration;
 
 use ghost_contract::report::Event as Report;

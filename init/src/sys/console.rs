@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use nix::libc;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use super::ioctl;
+use super::{ioctl, mount};
 
 const DEVICES: &str = "/dev";
 /// The kernel's console, and the screen that a person at the machine sees.
@@ -108,7 +108,10 @@ fn open(devices: &mut Option<OwnedFd>, name: &str) -> Option<File> {
     let folder =
         openat(CWD, DEVICES, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let opened = terminal(&folder)?;
-    *devices = Some(folder);
+    // An initramfs has a console of its own there, which the kernel's devices are mounted over later.
+    if mount::is_mounted(std::path::Path::new(DEVICES)).unwrap_or(false) {
+        *devices = Some(folder);
+    }
     Some(opened)
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Res
     if names.is_empty() {
         return Ok(());
     }
-    match children.run(modprobe().args(["-a", "-q"]).args(names), LIMIT) {
+    match children.run(modprobe().args(["-a", "-b", "-q"]).args(names), LIMIT) {
+        // Status 1: some name has no module, which for aliases of devices is so on every machine.
         Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -45,16 +46,15 @@ pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Res
 /// Loads the drivers for all devices except the display, whose driver would take the text
 /// console away, and with it the screenshots.
 pub(crate) fn load_for_devices(children: &Children) -> anyhow::Result<()> {
-    let wanted: BTreeSet<String> =
-        aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias)).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    match children.run(modprobe().args(["-a", "-b", "-q"]).args(wanted), LIMIT) {
-        // Status 1: some alias has no module, which is so on every machine.
-        Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    load_for_new_devices(children, &mut BTreeSet::new())
+}
+
+/// Loads the drivers for devices that have shown themselves since the last time; `asked` are all until now.
+pub(crate) fn load_for_new_devices(children: &Children, asked: &mut BTreeSet<String>) -> anyhow::Result<()> {
+    let aliases = aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias));
+    let new: Vec<_> = aliases.filter(|alias| asked.insert(alias.clone())).collect();
+    let names: Vec<_> = new.iter().map(String::as_str).collect();
+    load_if_useful(children, &names)
 }
 
 /// How many modules are loaded.

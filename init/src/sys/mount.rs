@@ -1,13 +1,14 @@
 //! Mounts, binds and unmounts: mount(2) and umount(2).
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
+use super::file;
 use crate::fstab::{Mount, MountFlag};
 
 const fn flag(flag: MountFlag) -> MsFlags {
@@ -21,15 +22,19 @@ const fn flag(flag: MountFlag) -> MsFlags {
     }
 }
 
-/// Whether a file system of its own is mounted on this folder.
+/// Whether something is mounted on this folder. Device numbers do not tell: two exports of one server may have the same.
 pub(crate) fn is_mounted(path: &Path) -> anyhow::Result<bool> {
-    let look =
-        |path: &Path| std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()));
-    Ok(look(path)?.dev() != look(&path.join(".."))?.dev())
+    let seen = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)
+        .with_context(|| format!("cannot look at {}", path.display()))?;
+    Ok(seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// Mounts a file system, unless one is mounted there already.
 pub(crate) fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
+    // The kernel's own /dev has no folder for terminals. A folder that is there is not made: the shared root is read-only.
+    if !wanted.target.exists() {
+        file::make_folder(&wanted.target)?;
+    }
     if is_mounted(&wanted.target)? {
         return Ok(());
     }
@@ -79,8 +84,20 @@ fn cannot_remount(path: &Path) -> String {
 /// Unmounts what is mounted on this folder, if anything is.
 pub(crate) fn unmount(path: &Path) -> anyhow::Result<()> {
     match umount2(path, MntFlags::empty()) {
-        // EINVAL: nothing is mounted there (umount(2)).
-        Ok(()) | Err(Errno::EINVAL) => Ok(()),
+        // EINVAL: nothing is mounted there (umount(2)). ENOENT: the root with that folder was never reached.
+        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot unmount {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_something_is_mounted_on_is_told_from_a_folder() {
+        assert!(is_mounted(Path::new("/proc")).unwrap());
+        assert!(!is_mounted(Path::new("/proc/self")).unwrap());
+        assert!(!is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
     }
 }

@@ -1,15 +1,10 @@
 //! Network interfaces and routes, as the kernel has them now.
-#![allow(unsafe_code, reason = "ioctl(2) takes pointers")]
 
 use std::collections::BTreeMap;
-use std::os::fd::AsRawFd;
 
 use anyhow::Context as _;
 use ghost_contract::MacAddress;
-use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
-use nix::libc::{self, c_char, c_short};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::network::{Interface, Route};
 
@@ -39,23 +34,6 @@ pub(crate) fn routes() -> anyhow::Result<Vec<Route>> {
         mask: entry.mask,
     };
     Ok(entries.into_iter().map(route).collect())
-}
-
-/// Brings `lo` up; the kernel gives it its address then.
-pub(crate) fn raise_loopback() -> anyhow::Result<()> {
-    let fails = "cannot bring up lo";
-    let socket =
-        socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).context(fails)?;
-    // SAFETY: `ifreq` is a plain C structure for which all zeroes are a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (slot, byte) in request.ifr_name.iter_mut().zip(*b"lo") {
-        *slot = c_char::from_ne_bytes([byte]);
-    }
-    let flags = libc::IFF_UP | libc::IFF_RUNNING;
-    request.ifr_ifru.ifru_flags = c_short::try_from(flags).context(fails)?;
-    // SAFETY: the socket is open, and `request` lives until the call returns.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
-    Errno::result(result).map(drop).context(fails)
 }
 
 #[cfg(test)]

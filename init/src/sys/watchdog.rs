@@ -63,6 +63,8 @@ const WDIOS_DISABLECARD: libc::c_int = 1;
 struct Watchdog {
     device: File,
     kind: Kind,
+    /// The driver's name for it, and how long it waits.
+    name: String,
 }
 
 /// All watchdogs of this machine; none before [`Watchdogs::start`].
@@ -77,22 +79,26 @@ struct Kennel {
 
 impl Watchdogs {
     /// Loads drivers, starts all watchdogs and returns their names. From now on they must be petted.
+    /// Those that were started in the initramfs are found running.
     pub fn start(&self, children: &Children) -> anyhow::Result<Vec<String>> {
+        if let Some(all) = self.0.all.get() {
+            return Ok(all.iter().map(|watchdog| watchdog.name.clone()).collect());
+        }
         // Drivers ask to be stopped when the machine is left; when that happens is decided here.
         modules::load_with(children, "watchdog", "stop_on_reboot=0")?;
         modules::load_if_useful(children, &DRIVERS)?;
-        let (mut started, mut names, mut trouble) = (Vec::new(), Vec::new(), None);
+        let (mut started, mut trouble) = (Vec::new(), None);
         for path in devices(Path::new(DEVICES))? {
             match begin(&path) {
-                Ok((watchdog, name)) => {
-                    started.push(watchdog);
-                    names.push(name);
-                }
+                Ok(watchdog) => started.push(watchdog),
                 Err(error) => trouble = Some(error),
             }
         }
-        // The boot table starts watchdogs exactly once, so that `set` cannot fail.
-        let _ = self.0.all.set(started);
+        let names: Vec<_> = started.iter().map(|watchdog| watchdog.name.clone()).collect();
+        if !started.is_empty() {
+            // Nothing was set before, and no two starts run at a time, so that `set` cannot fail.
+            let _ = self.0.all.set(started);
+        }
         match trouble {
             Some(error) => Err(error),
             None if names.is_empty() => bail!("the kernel has no watchdog"),
@@ -149,7 +155,7 @@ fn devices(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Opens a watchdog, which starts it, and sets the longest time that it can wait.
-fn begin(path: &Path) -> anyhow::Result<(Watchdog, String)> {
+fn begin(path: &Path) -> anyhow::Result<Watchdog> {
     let open = OpenOptions::new().write(true).open(path);
     let device = open.with_context(|| format!("cannot open {}", path.display()))?;
     let unknown = || format!("{} does not say what it is and how long it waits", path.display());
@@ -162,14 +168,15 @@ fn begin(path: &Path) -> anyhow::Result<(Watchdog, String)> {
     // SAFETY: the descriptor is open, and the kernel writes one int to where the pointer shows.
     unsafe { wdioc_gettimeout(device.as_raw_fd(), &raw mut seconds) }.with_context(unknown)?;
     let (name, seconds) = (identity(&info), u64::try_from(seconds).unwrap_or(0));
-    let watchdog = Watchdog { device, kind: Kind::of(&name) };
+    let kind = Kind::of(&name);
+    let watchdog = Watchdog { device, kind, name: format!("{name} ({seconds} s)") };
     if Duration::from_secs(seconds) < LEAST_PATIENCE {
         let mut stop = WDIOS_DISABLECARD;
         // SAFETY: as above. If it cannot be stopped either, the error below still says what matters.
         let _ = unsafe { wdioc_setoptions(watchdog.device.as_raw_fd(), &raw mut stop) };
         bail!("{name} waits for {seconds} s at most, which is too short");
     }
-    Ok((watchdog, format!("{name} ({seconds} s)")))
+    Ok(watchdog)
 }
 
 /// The driver's name for it: bytes up to the first zero.

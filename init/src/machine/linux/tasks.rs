@@ -13,7 +13,9 @@ use crate::failure::Failure;
 use crate::sys::child::{Children, Departure};
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
-use crate::sys::{ethtool, file, modules, mount, network, order_file, power, shell, store};
+use crate::sys::{
+    card, dhcp, ethtool, file, interface, modules, mount, network, order_file, power, root, shell, store,
+};
 use crate::task::{Finding, Surroundings, Task};
 
 /// What the tasks of this machine have in common.
@@ -23,6 +25,8 @@ pub(super) struct Workplace {
     pub(super) report: ReportFile,
     pub(super) bench: Bench,
     pub(super) watchdogs: Watchdogs,
+    /// The devices that drivers were loaded for on the way to the root.
+    pub(super) asked: card::Asked,
 }
 
 /// Does a task; `child_ended` is told how the child ended that it starts, if it starts one that matters. A
@@ -42,7 +46,7 @@ fn attempt(
     workplace: &Workplace,
     child_ended: impl FnOnce(Departure) + Send + 'static,
 ) -> anyhow::Result<Finding> {
-    let Workplace { children, report, bench, watchdogs } = workplace;
+    let Workplace { children, report, bench, watchdogs, asked } = workplace;
     match task {
         Task::Mount(wanted) => mount::mount_unless_mounted(&wanted)?,
         Task::Bind { from, onto } => mount::bind(&from, &onto)?,
@@ -52,11 +56,17 @@ fn attempt(
             report.open()?;
             return Ok(Finding::ReportOpened);
         }
+        Task::BeSpared => power::never_end_for_memory()?,
         Task::LookAround => return look_around(),
         Task::ReadFstab => return Ok(Finding::Fstab(file::text(Path::new("/etc/fstab"))?)),
         Task::ReadHostTable => return read_host_table(),
         Task::SetHostName(name) => nix::unistd::sethostname(name.for_kernel())?,
-        Task::RaiseLoopback => network::raise_loopback()?,
+        Task::FindCard(mac) => return Ok(Finding::Card(card::find(mac, asked, children)?)),
+        Task::Raise { interface } => interface::raise(&interface)?,
+        Task::CheckLink { interface } => interface::ensure_link(&interface)?,
+        Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
+        Task::AskForAddress { interface } => dhcp::ask(children, &interface)?,
+        Task::EnterRoot(root) => root::enter(&root)?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
         Task::LoadKeyboardDrivers => modules::load_if_useful(children, &modules::KEYBOARDS)?,
@@ -88,6 +98,7 @@ fn attempt(
 
 fn look_around() -> anyhow::Result<Finding> {
     Ok(Finding::Surroundings(Surroundings {
+        root: root::kind(),
         command_line: file::text(Path::new("/proc/cmdline"))?,
         power_switch: power::switch(),
         kernel: uname()?.release().to_string_lossy().into_owned(),

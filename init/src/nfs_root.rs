@@ -1,0 +1,52 @@
+//! Where the root file system is, as `nfsroot` on the kernel command line says it.
+//!
+//! Mounts nothing. The syntax is the kernel's (Documentation/admin-guide/nfs/nfsroot.rst), but the server must be named:
+//! which one the boot files came from is not asked.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use crate::fstab::{self, Mount};
+
+/// `SERVER:/PATH[,OPTION…]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NfsRoot {
+    pub server: Ipv4Addr,
+    path: String,
+    options: String,
+}
+
+impl NfsRoot {
+    /// None if it names no server by its address and no path.
+    pub(crate) fn parse(nfsroot: &str) -> Option<Self> {
+        let (place, options) = nfsroot.split_once(',').unwrap_or((nfsroot, ""));
+        let (server, path) = place.split_once(':')?;
+        let server = server.parse().ok().filter(|_| path.starts_with('/'))?;
+        Some(Self { server, path: path.to_owned(), options: options.to_owned() })
+    }
+
+    /// The mount that makes it the root, once it has moved there.
+    pub(crate) fn mount(&self, onto: &Path) -> anyhow::Result<Mount> {
+        fstab::nfs(&format!("{}:{}", self.server, self.path), onto.to_owned(), &self.options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mount_is_what_mount_2_takes() {
+        let root = NfsRoot::parse("192.168.7.1:/srv/root,vers=3,tcp,nolock").unwrap();
+        let mount = root.mount(Path::new("/root")).unwrap();
+        assert_eq!((mount.source.as_str(), mount.kind.as_str()), ("192.168.7.1:/srv/root", "nfs"));
+        assert_eq!(mount.options, "vers=3,tcp,nolock,addr=192.168.7.1");
+    }
+
+    #[test]
+    fn a_root_without_a_numeric_server_or_a_path_is_none() {
+        for unusable in ["/srv/root", "server:/srv/root", "auto", "192.168.7.1:", "192.168.7.1:root", ""] {
+            assert_eq!(NfsRoot::parse(unusable), None, "{unusable}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! From the initramfs to the root: what the server cannot see yet, and nobody watches but this program.
+
+use std::time::Duration;
+
+use super::{outcome, reported};
+use crate::machine::fake::{Fake, Trouble};
+use crate::machine::run;
+use crate::sample::{order, order_file};
+use crate::session::Action;
+use crate::task::{Root, Task};
+use ghost_contract::{Mode, order::AtEnd, report::Outcome};
+
+/// What the boot loader says.
+const LOADER: &str = "nfsroot=192.168.7.1:/srv/root ip=192.168.7.2:192.168.7.1:192.168.7.254:255.255.255.0";
+/// The root may take ten minutes; the failure is shown for half a minute, and the ending takes one.
+const SOON: Duration = Duration::from_secs(600 + 30 + 60);
+
+fn in_initramfs(command_line: &str) -> Fake {
+    let mut machine = Fake::new(command_line, order_file(&order(Mode::Test)));
+    machine.root = Root::Initramfs;
+    machine
+}
+
+fn replay(mut machine: Fake) -> (AtEnd, Fake) {
+    let left = run(&mut machine);
+    (left, machine)
+}
+
+fn said(machine: &Fake) -> Vec<&str> {
+    let mut said = Vec::new();
+    for action in &machine.done {
+        if let Action::Say(words) = action {
+            said.push(words.as_str());
+        }
+    }
+    said
+}
+
+#[test]
+fn a_job_goes_all_the_way_from_the_card_to_power_off() {
+    let (left, machine) = replay(in_initramfs(LOADER));
+    assert_eq!((left, outcome(&machine)), (AtEnd::PowerOff, Outcome::Succeeded));
+    let names: Vec<_> = machine.tasks().iter().map(|task| task.to_string()).collect();
+    let way = [
+        "start the watchdogs",
+        "load the drivers of USB keyboards",
+        "find the network card 00:0a:eb:01:02:03",
+        "bring up eth0",
+        "see the link of eth0",
+        "give eth0 the address 192.168.7.2",
+        "mount 192.168.7.1:/srv/root on /root",
+        "enter the root",
+        "look at the command line and the network",
+        "make the root writable",
+    ];
+    let first = names.iter().position(|name| name == way[0]).unwrap();
+    assert_eq!(names[first..first + way.len()], way);
+    assert_eq!(reported(&machine)[..2], ["up", "identified"]);
+}
+
+#[test]
+fn without_an_address_of_the_boot_loaders_a_dhcp_server_is_asked() {
+    let (_, machine) = replay(in_initramfs("nfsroot=192.168.7.1:/srv/root ip=dhcp"));
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    assert!(machine.tasks().contains(&&Task::AskForAddress { interface: "eth0".to_owned() }));
+}
+
+#[test]
+fn a_root_that_is_never_reached_leaves_the_client_on_its_own_disk_and_says_why() {
+    type Never = fn(&Task) -> bool;
+    let nevers: [(Never, &str); 6] = [
+        (|task| matches!(task, Task::FindCard(_)), "cannot find the network card 00:0a:eb:01:02:03"),
+        (|task| matches!(task, Task::Raise { .. }), "cannot bring up eth0"),
+        (|task| matches!(task, Task::CheckLink { .. }), "cannot see the link of eth0"),
+        (|task| matches!(task, Task::GiveAddress { .. }), "cannot give eth0 the address"),
+        (
+            |task| matches!(task, Task::Mount(mount) if mount.kind == "nfs"),
+            "cannot mount 192.168.7.1:/srv/root",
+        ),
+        (|task| matches!(task, Task::EnterRoot(_)), "cannot enter the root"),
+    ];
+    for (never, words) in nevers {
+        let mut machine = in_initramfs(LOADER);
+        machine.always_fails = Some(never);
+        let (left, machine) = replay(machine);
+        assert_eq!(left, AtEnd::Reboot, "{words}");
+        assert!(machine.now < SOON, "{words}: {:?}", machine.now);
+        let said = said(&machine);
+        let reason = |line: &&str| line.starts_with("the job has failed") && line.contains(words);
+        assert!(said.iter().any(reason), "{words}: {said:#?}");
+        assert!(!machine.tasks().contains(&&Task::ReadOrder), "{words}");
+    }
+}
+
+#[test]
+fn what_is_waited_for_is_told_once_and_not_each_time() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| matches!(task, Task::CheckLink { .. }));
+    let (_, machine) = replay(machine);
+    let looks = machine.tasks().iter().filter(|task| matches!(task, Task::CheckLink { .. })).count();
+    let told =
+        said(&machine).iter().filter(|line| **line == "cannot see the link of eth0 yet: no luck").count();
+    assert!((looks > 100, told) == (true, 1), "{looks} looks, told {told} times");
+    let shown = machine.now.saturating_sub(Duration::from_secs(20));
+    assert!(
+        shown >= Duration::from_secs(90 + 30),
+        "a link has 90 s, and the failure is shown for 30: {shown:?}"
+    );
+}
+
+#[test]
+fn whatever_goes_wrong_on_the_way_the_client_is_not_left_on() {
+    let tasks = replay(in_initramfs(LOADER)).1.tasks().len();
+    for task in 0..tasks {
+        for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::ServerDies, Trouble::Stopped] {
+            let (left, machine) = replay(in_initramfs(LOADER).with(task, trouble));
+            assert!(matches!(machine.done.last(), Some(Action::Leave(_))), "{trouble:?} at task {task}");
+            assert!(machine.now < SOON, "{trouble:?} at task {task} takes {:?}", machine.now);
+            if trouble == Trouble::Stopped || reported(&machine).contains(&"up") {
+                assert_eq!(left, AtEnd::PowerOff, "{trouble:?} at task {task}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_line_without_a_root_is_said_with_what_to_do() {
+    let (left, machine) = replay(in_initramfs("nfsroot=auto"));
+    assert_eq!(left, AtEnd::Reboot);
+    let words =
+        "the kernel command line has no nfsroot=ADDRESS:/PATH: rootfs/pxelinux-config prints one that has";
+    assert!(said(&machine).iter().any(|line| line.ends_with(words)), "{:#?}", said(&machine));
+}

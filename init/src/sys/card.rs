@@ -1,0 +1,79 @@
+//! Looks for the interface that the client booted from, and loads drivers until it is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, bail};
+use ghost_contract::MacAddress;
+
+use super::child::Children;
+use super::{file, kernel_log, modules, network};
+use crate::network::{Driverless, missing_firmware, why_no_card};
+
+const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+/// Base class of network controllers (PCI Code and ID Assignment Specification).
+const NETWORK_CONTROLLER: &str = "0x02";
+
+/// The devices for which a driver was asked for already: each new driver may show more of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked(Arc<Mutex<BTreeSet<String>>>);
+
+/// The name of the interface with this address, or of any where the boot loader gave none. Loads drivers for what has
+/// shown itself since the last time; the error says all that is known of why it is not there.
+pub(crate) fn find(bootif: Option<MacAddress>, asked: &Asked, children: &Children) -> anyhow::Result<String> {
+    if let Some(name) = present(bootif)? {
+        return Ok(name);
+    }
+    let mut asked = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
+    modules::load_for_new_devices(children, &mut asked)?;
+    if let Some(name) = present(bootif)? {
+        return Ok(name);
+    }
+    bail!(why_no_card(bootif, &driverless()?, &missing_firmware(&kernel_log::read()?)));
+}
+
+fn present(bootif: Option<MacAddress>) -> anyhow::Result<Option<String>> {
+    let is_it = |mac: Option<MacAddress>| mac.is_some() && (bootif.is_none() || mac == bootif);
+    Ok(network::interfaces()?
+        .into_iter()
+        .find(|interface| is_it(interface.mac))
+        .map(|interface| interface.name))
+}
+
+fn driverless() -> anyhow::Result<Vec<Driverless>> {
+    let devices = match fs::read_dir(PCI_DEVICES) {
+        // A machine without PCI.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        devices => devices.with_context(|| format!("cannot list {PCI_DEVICES}"))?,
+    };
+    let mut found = Vec::new();
+    for device in devices {
+        let device = device.with_context(|| format!("cannot list {PCI_DEVICES}"))?.path();
+        let says = |name: &str| Ok::<_, anyhow::Error>(file::text(&device.join(name))?.trim().to_owned());
+        if says("class")?.starts_with(NETWORK_CONTROLLER) && !device.join("driver").exists() {
+            let number = |text: String| text.trim_start_matches("0x").to_owned();
+            found.push(Driverless { id: format!("{}:{}", number(says("vendor")?), number(says("device")?)) });
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_is_no_card_and_another_address_is_not_ours() {
+        let nobody = Some(MacAddress::new([2, 0, 0, 0, 0, 1]));
+        assert_eq!(present(nobody).unwrap(), None);
+        assert_ne!(present(None).unwrap().as_deref(), Some("lo"));
+    }
+
+    #[test]
+    fn network_cards_without_a_driver_are_told_by_their_numbers() {
+        for card in driverless().unwrap() {
+            assert!(card.id.len() == 9 && card.id.contains(':'), "{card:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What is modprobe(8) in our initramfs: this program under another name. It loads the kernel's modules as they are
+//! packed, so that nothing there has to unpack them.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use nix::errno::Errno;
+use nix::kmod::{ModuleInitFlags, finit_module};
+use nix::sys::utsname::uname;
+
+use super::file;
+use crate::failure::Failure;
+use crate::kernel_modules::{Modules, Request, Tables};
+
+/// The name under which it is called, as the kernel does it too (Linux, `kernel/module/kmod.c`).
+pub const NAME: &str = "modprobe";
+/// That the file is packed (`MODULE_INIT_COMPRESSED_FILE` of linux/module.h).
+const PACKED: u32 = 4;
+
+/// Loads what the arguments ask for. Status 1 if anything could not be loaded.
+pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
+    match load_all(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Some(words) = error {
+                eprintln!("modprobe: {}", Failure::from(words));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Loads as much as can be loaded; the error is the first one, or nothing where nothing is to be said.
+fn load_all(arguments: impl Iterator<Item = String>) -> Result<(), Option<anyhow::Error>> {
+    let request = Request::parse(arguments)?;
+    let folder = folder()?;
+    let text = |name: &str| Ok::<_, anyhow::Error>(file::read(&folder.join(name))?.unwrap_or_default());
+    let texts = ["modules.dep", "modules.alias", "modules.softdep", "modules.builtin"];
+    let texts = texts.map(|name| text(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+    let [needs, aliases, soft, builtin] = texts;
+    let (needs, aliases, soft, builtin) = (needs?, aliases?, soft?, builtin?);
+    let modules = Modules::of(Tables { needs: &needs, aliases: &aliases, soft: &soft, builtin: &builtin });
+    let mut outcome = Ok(());
+    for wanted in &request.wanted {
+        let loaded = modules.to_load(wanted).map_err(|error| (!request.is_quiet).then_some(error));
+        let loaded = loaded.and_then(|files| load(&folder, &files, &request.parameters).map_err(Some));
+        outcome = outcome.and(loaded);
+    }
+    outcome
+}
+
+/// Where the modules of the running kernel are.
+fn folder() -> anyhow::Result<PathBuf> {
+    let release = uname().context("cannot ask for the kernel's release")?.release().to_owned();
+    Ok(Path::new("/lib/modules").join(release))
+}
+
+/// Loads these files in their order; the parameters are those of the last.
+fn load(folder: &Path, files: &[&str], parameters: &[String]) -> anyhow::Result<()> {
+    for (number, path) in files.iter().enumerate() {
+        let parameters = if number + 1 == files.len() { parameters.join(" ") } else { String::new() };
+        load_one(&folder.join(path), &parameters).with_context(|| format!("cannot load {path}"))?;
+    }
+    Ok(())
+}
+
+fn load_one(path: &Path, parameters: &str) -> anyhow::Result<()> {
+    let is_packed = path.extension().is_some_and(|extension| extension != "ko");
+    let flags = ModuleInitFlags::from_bits_retain(if is_packed { PACKED } else { 0 });
+    match finit_module(File::open(path)?, &CString::new(parameters)?, flags) {
+        // EEXIST: it is loaded already.
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
