@@ -9,10 +9,12 @@ use ghost_lab::lab::Pc;
 use ghost_lab::wait;
 
 use crate::by_hand;
-use crate::stage::{OWN_DISK, Stage};
+use crate::stage::{BOOT, OWN_DISK, Stage};
 
 /// How long pxelinux may stay at its prompt, or show a text, by its configuration.
 const PROMPT: Duration = Duration::from_secs(30);
+/// How long a failure that no server hears of stays on the screen.
+const SHOWN: Duration = Duration::from_secs(30);
 /// A processor of the time before 64 bits.
 const OLD_PROCESSOR: [&str; 2] = ["-cpu", "pentium3"];
 
@@ -39,6 +41,7 @@ fn a_pc_that_cannot_boot_linux_boots_its_own_disk() {
     });
     let [john, joe, linuxbox, fakebox] =
         ["john", "joe", "linuxbox", "fakebox"].map(|name| stage.pc(name).unwrap());
+    let original = stage.dhcpd_conf().unwrap();
     let missing = [(john, "vmlinuz"), (joe, "initrd"), (linuxbox, "ifcpu64.c32")];
     for (pc, file) in missing {
         by_hand::swap(&stage, pc.config());
@@ -54,6 +57,13 @@ fn a_pc_that_cannot_boot_linux_boots_its_own_disk() {
         pc.cut_power().unwrap();
     }
 
+    by_hand::swap(&stage, john.config());
+    let usual = fs::read_to_string(stage.folder().tftp().join("pxelinux.cfg/default")).unwrap();
+    let nowhere = usual.replace(" nfsroot=", " nfsroot=nowhere/");
+    assert_ne!(nowhere, usual);
+    fs::write(own_configuration(&stage, &john), nowhere).unwrap();
+    john.switch_on().unwrap();
+
     // Its address is linuxbox's, so it is switched on when that is off.
     fakebox.switch_on().unwrap();
     fakebox.wait_console("PXELINUX", OWN_DISK).unwrap();
@@ -66,4 +76,9 @@ fn a_pc_that_cannot_boot_linux_boots_its_own_disk() {
     fakebox.wait_console(&fakebox.config().own_disk_message(), PROMPT + OWN_DISK).unwrap();
     let said = fakebox.console().unwrap();
     assert!(!said.contains("Loading vmlinuz"), "{said}");
+
+    // Linux runs on this one, but its configuration names no root: ghost-init says so, and resets the PC.
+    john.wait_console("the kernel command line has no nfsroot=ADDRESS:/PATH", BOOT).unwrap();
+    by_hand::serve(&stage, &original);
+    john.wait_console(&john.config().own_disk_message(), SHOWN + OWN_DISK).unwrap();
 }

@@ -64,7 +64,11 @@ pub(crate) fn claim_file(lab: &Lab, pc: &PcConfig, order: &Order) -> PathBuf {
 
 /// Lets DHCP offer the boot file to this PC from now on.
 pub(crate) fn swap(lab: &Lab, pc: &PcConfig) {
-    let conf = swapped(&lab.dhcpd_conf().unwrap(), &pc.name, "pxelinux.0");
+    serve(lab, &swapped(&lab.dhcpd_conf().unwrap(), &pc.name, "pxelinux.0"));
+}
+
+/// Has dhcpd serve this configuration.
+pub(crate) fn serve(lab: &Lab, conf: &[u8]) {
     fs::write(lab.folder().dhcpd_conf(), conf).unwrap();
     let restart = lab.run(&[lab.folder().dhcpd_service().as_os_str(), "restart".as_ref()]).unwrap();
     assert_eq!(restart.wait(SOON).unwrap(), 0, "{}", restart.text());
