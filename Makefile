@@ -31,7 +31,7 @@ export IMAGER FLOPPY
 ROOTFS := target/rootfs-$(IMAGER)
 export LAB_BASE_ROOT := $(CURDIR)/$(ROOTFS)/base
 export LAB_NETBOOT := $(CURDIR)/$(ROOTFS)/netboot
-SCENARIO ?= a_disk_is_backed_up dosemu:: full_image_store
+SCENARIO ?= a_disk_is_backed_up dosemu:: full_store::
 else
 ROOTFS := target/rootfs
 endif
