@@ -24,7 +24,7 @@ use ghost_contract::report::Outcome;
 use self::installed::{Flavour, Installed};
 use self::settings::{Video, dosemu1, dosemu2, give_the_vga};
 use self::whole_disk::WholeDisk;
-use super::dos::{self, Commission, ERRORS, HOME, LOG, inside};
+use super::dos::{self, Commission, ERRORS, HOME, IMAGES, LOG, inside};
 use super::{Display, Files, Imager, Judgement, Launch, LaunchFile, Needs, Terminal};
 use crate::disk::BlockDevice;
 use crate::fstab::{Mount, MountFlag};
@@ -36,6 +36,8 @@ const SETTINGS: &str = "dosemurc";
 /// What may be the matter if DOS did not start on a VGA.
 const BIOS_MAY_BE_TO_BLAME: &str = "DOSEmu had the client's VGA, whose BIOS may have asked for a port that it does not get: \
      DOSEMU_GRAPHICS=no keeps DOS in text mode";
+/// How much DOS reads at a time.
+const READ_AHEAD_KIB: u32 = 32;
 /// What begins a line of the log that tells of an error.
 const ERROR: &str = "ERROR:";
 
@@ -111,14 +113,14 @@ fn launch(
     // Without it, 1.4 waits for Enter before anything else.
     let disclaimer = LaunchFile { path: PathBuf::from(HOME).join(".dosemu/disclaimer"), content: Vec::new() };
     let arguments = [&["-o", LOG][..], options, &["-f", "/run/ghost/dos/dosemurc"][..]].concat();
-    let mounts = match installed.flavour {
-        Flavour::Dosemu1 => Vec::new(),
-        Flavour::Dosemu2 => vec![shared_memory()],
+    let (mounts, more_commands) = match installed.flavour {
+        Flavour::Dosemu1 => (Vec::new(), None),
+        Flavour::Dosemu2 => (vec![shared_memory()], Some(read_little_ahead())),
     };
     Ok(Launch {
         mounts,
         files: [floppy, configuration, disclaimer].into_iter().chain(disk.files).collect(),
-        preparations: disk.commands,
+        preparations: disk.commands.into_iter().chain(more_commands).collect(),
         program: installed.path.to_owned(),
         arguments: arguments.into_iter().map(str::to_owned).collect(),
         logs: vec![LOG, ERRORS],
@@ -158,6 +160,16 @@ fn shared_memory() -> Mount {
         flags: vec![MountFlag::NoSuid, MountFlag::NoDev],
         options: "mode=1777".to_owned(),
     }
+}
+
+/// dosemu2 locks a file for each read, and at each lock the kernel drops what it has read ahead of a file over NFS. With the
+/// usual read-ahead, images were seen to be fetched ten times and more, and with this one two times. A client that has no
+/// such setting is slower, and nothing else.
+fn read_little_ahead() -> Vec<String> {
+    let set = format!(
+        "echo {READ_AHEAD_KIB} > /sys/class/bdi/$(mountpoint -d {IMAGES})/read_ahead_kb || echo 'the default stays'"
+    );
+    ["sh", "-c", &set].map(str::to_owned).to_vec()
 }
 
 /// Whether DOSEmu was started with the VGA for itself.

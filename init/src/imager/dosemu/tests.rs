@@ -211,11 +211,26 @@ fn both_get_the_disk_behind_its_header() {
     for flavour in [Flavour::Dosemu1, Flavour::Dosemu2] {
         let launch = launch(flavour, Mode::Backup);
         let disk = disk(flavour, Mode::Backup);
-        assert_eq!(launch.preparations, disk.commands);
+        assert_eq!(launch.preparations[..disk.commands.len()], disk.commands);
         assert!(disk.files.iter().all(|file| launch.files.contains(file)));
         let settings = text(&launch, "/run/ghost/dos/dosemurc");
         assert!(settings.contains(&disk.settings), "{settings}");
     }
+}
+
+/// It locks a file for each read, and what the kernel has read ahead over NFS is dropped at each lock.
+#[test]
+fn dosemu2_gets_an_image_store_that_is_read_a_little_ahead() {
+    let last = |flavour| launch(flavour, Mode::Restore).preparations.pop().unwrap();
+    assert!(last(Flavour::Dosemu1)[0] != "sh");
+    assert_eq!(
+        last(Flavour::Dosemu2),
+        [
+            "sh",
+            "-c",
+            "echo 32 > /sys/class/bdi/$(mountpoint -d /run/ghost/dos/z)/read_ahead_kb || echo 'the default stays'"
+        ]
+    );
 }
 
 #[test]
