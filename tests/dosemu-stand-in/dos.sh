@@ -302,11 +302,12 @@ boot() {
     fi
     last_drive=$(text_of "$config" | sed -n 's/^!*LASTDRIVE=\(.\).*/\1/Ip' | tail -n 1)
     last_drive=$(capitals "${last_drive:-E}")
-    # How long the settings at the beginning of the kernel's file are (contract/src/bootdisk/kernel.rs).
-    case $(mtype -i "$floppy" ::/KERNEL.SYS 2>/dev/null | od -An -tu2 -j 8 -N 2 | tr -d ' ') in
-        19) old_kernel=yes ;;
-        *) old_kernel=no ;;
-    esac
+    # The settings at the beginning of an old kernel's file are 19 bytes long (contract/src/bootdisk/kernel.rs).
+    old_kernel=no
+    if on_floppy KERNEL.SYS; then
+        size=$(mtype -i "$floppy" ::/KERNEL.SYS | od -An -tu2 -j 8 -N 2 | tr -d ' ')
+        [ "$size" != 19 ] || old_kernel=yes
+    fi
     batch=$HOME/autoexec
     text_of AUTOEXEC.BAT >"$batch"
     images=
