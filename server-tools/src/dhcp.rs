@@ -166,6 +166,8 @@ pub enum Running {
     Ours,
     /// Those that run have these configurations.
     Others(Vec<PathBuf>),
+    /// The kernel does not tell now, for this reason.
+    Unknown(String),
     /// None is seen. It may run where this program cannot look, such as in a container.
     Nobody,
 }

@@ -127,6 +127,14 @@ impl<T, E: Into<anyhow::Error>> WithExit for Result<T, E> {
     }
 }
 
+/// The error or cause of this type, also behind a mark.
+pub(crate) fn cause<T: Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&T> {
+    error.chain().find_map(|found| {
+        let behind = || cause(&found.downcast_ref::<Marked>()?.error);
+        found.downcast_ref().or_else(behind)
+    })
+}
+
 /// Stands for the error in it: it says the same, and has the same causes.
 struct Marked {
     exit: Exit,

@@ -16,6 +16,7 @@ mod running;
 mod served;
 pub(crate) mod server;
 pub(crate) mod table;
+mod taking_up;
 pub mod tree;
 pub(crate) mod usable;
 

@@ -26,7 +26,7 @@ use crate::exit::{Exit, WithExit as _};
 use crate::site::Site;
 use crate::sys::atomic::{self, Beside, Effects};
 use crate::sys::lock::Lock;
-use crate::sys::regular;
+use crate::sys::{regular, service};
 
 /// What an edit came to.
 #[derive(Debug)]
@@ -121,10 +121,7 @@ impl<'a> Offers<'a> {
             if changes.is_empty() {
                 break;
             }
-            server
-                .check(&changes)
-                .context("the DHCP server would not accept the edited configuration")
-                .exit(Exit::Configuration)?;
+            server.check(&changes).map_err(unaccepted).exit(Exit::Configuration)?;
             if round.intend(&swapped, intend) {
                 if let Err(error) = changes.iter().try_for_each(is_as_read) {
                     tries += 1;
@@ -348,6 +345,15 @@ fn by_file(swapped: &[(HostName, Swap)]) -> Vec<((Kind, PathBuf), Vec<usize>)> {
     }
     let kind = |places: &[usize]| places.first().map_or_else(Kind::default, |place| swapped[*place].1.server);
     files.into_iter().map(|(file, places)| ((kind(&places), file.to_owned()), places)).collect()
+}
+
+fn unaccepted(error: anyhow::Error) -> anyhow::Error {
+    let said_no = service::has_said_no(&error);
+    error.context(if said_no {
+        "the DHCP server would not accept the edited configuration"
+    } else {
+        "the edited configuration could not be checked, so it is not used"
+    })
 }
 
 /// What a crash has left half written is put back first; that is said.

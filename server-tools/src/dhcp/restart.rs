@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::site::Site;
 use crate::state::paths;
 use crate::sys::lock::{Lock, LockError, Sharing};
-use crate::sys::{clock, private};
+use crate::sys::{clock, private, service};
 
 /// How long another may be at a restart; its command alone may take two minutes.
 const LONGEST_RESTART: Duration = Duration::from_secs(180);
@@ -56,6 +56,12 @@ pub enum RestartError {
          correct the place that it names"
     )]
     Refused(#[source] anyhow::Error),
+    /// The same, and nobody knows whether the configuration is right.
+    #[error(
+        "the DHCP server was not restarted, so that it goes on running, because the configuration could not be checked; correct \
+         DHCPDCHECK in ghostrc, or what it runs"
+    )]
+    Unchecked(#[source] anyhow::Error),
     /// It may be down.
     #[error("the DHCP server was not restarted")]
     Failed(#[source] anyhow::Error),
@@ -65,10 +71,14 @@ pub enum RestartError {
 }
 
 impl RestartError {
+    fn unaccepted(error: anyhow::Error) -> Self {
+        if service::has_said_no(&error) { Self::Refused(error) } else { Self::Unchecked(error) }
+    }
+
     /// What it ends the program with.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Refused(_) | Self::Failed(_) => Exit::Configuration,
+            Self::Refused(_) | Self::Unchecked(_) | Self::Failed(_) => Exit::Configuration,
             Self::Lock(LockError::Busy { .. }) => Exit::Busy,
             Self::Lock(_) => Exit::Failed,
         }
@@ -115,7 +125,7 @@ impl Restarts {
         let server = site.dhcp_of(ticket.server);
         self.keep_distance(server.as_ref());
         let newest = self.gather(gathering).max(ticket.number.unwrap_or_default());
-        server.check(&[]).map_err(RestartError::Refused)?;
+        server.check(&[]).map_err(RestartError::unaccepted)?;
         let _told_to_others = self.write("last", millis(clock::uptime()));
         let taken_up = server.take_up().map_err(RestartError::Failed);
         // When the command really started the server is not known; by now it has.

@@ -110,6 +110,11 @@ fn running(dhcp: &Dhcp) -> Finding {
                 "set DHCPDCONF in ghostrc to the file that the DHCP server reads, or restart it with the other one",
             )
         }
+        Running::Unknown(reason) => Finding::warning(
+            check,
+            format!("cannot see whether a DHCP server runs: {reason}"),
+            "correct that, then run this again",
+        ),
         Running::Nobody => Finding::warning(
             check,
             "no DHCP server is seen to run on this machine",

@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// A process. A number is given to another one later; with the time of its start it is the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub pid: u32,
     /// Since the machine's start, in the kernel's clock ticks.
@@ -23,31 +26,78 @@ pub(crate) struct Process {
 }
 
 /// All processes of this name in the network that this one is in: another network has a server of its own.
-pub(crate) fn named(name: &str) -> Vec<Process> {
+pub(crate) fn named(name: &str) -> io::Result<Vec<Process>> {
     let here = fs::read_link("/proc/self/ns/net").ok();
-    let Ok(listed) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    // One that ends meanwhile is none.
-    pids.filter_map(|pid: u32| look(pid, name, here.as_deref())).collect()
+    let processes = pids()?.into_iter().filter_map(|pid| look(pid, name, here.as_deref()).transpose());
+    processes.collect()
 }
 
-fn look(pid: u32, name: &str, network: Option<&Path>) -> Option<Process> {
+/// The processes of a process group whose names are others than this one.
+pub(crate) fn of_group_besides(group: u32, name: &str) -> io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for pid in pids()? {
+        let Some(stat) = of(pid, "stat")? else { continue };
+        let stat = String::from_utf8_lossy(&stat);
+        if group_of(&stat) == Some(group) && name_and_start(&stat).is_some_and(|(found, _)| found != name) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a process whose name is another than this one has inherited this mark in its environment.
+pub(crate) fn has_marked(mark: &str, besides: &str) -> bool {
+    let is_marked = |pid: u32| {
+        let said = |file| of(pid, file).ok().flatten().unwrap_or_default();
+        let environment = said("environ");
+        let is_marked = environment.split(|byte| *byte == 0).any(|word| word == mark.as_bytes());
+        is_marked
+            && name_and_start(&String::from_utf8_lossy(&said("stat")))
+                .is_some_and(|(name, _)| name != besides)
+    };
+    pids().is_ok_and(|pids| pids.into_iter().any(is_marked))
+}
+
+fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// What the kernel tells of a process; none of one that ends meanwhile or that this one may not look at.
+fn of(pid: u32, file: &str) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(Path::new("/proc").join(pid.to_string()).join(file)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_no_answer(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_no_answer(error: &io::Error) -> bool {
+    let has_ended = error.raw_os_error() == Some(libc::ESRCH);
+    has_ended || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+}
+
+fn look(pid: u32, name: &str, network: Option<&Path>) -> io::Result<Option<Process>> {
     let folder = Path::new("/proc").join(pid.to_string());
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    let (found, started) = name_and_start(&stat)?;
+    let Some(stat) = of(pid, "stat")? else { return Ok(None) };
+    let stat = String::from_utf8_lossy(&stat);
+    let Some((found, started)) = name_and_start(&stat) else { return Ok(None) };
     let is_here = || fs::read_link(folder.join("ns/net")).ok().as_deref() == network;
     if found != name || !is_here() {
-        return None;
+        return Ok(None);
     }
-    let line = fs::read(folder.join("cmdline")).ok()?;
+    let line = of(pid, "cmdline")?.unwrap_or_default();
     // One that is ending has given its arguments back already.
     if line.is_empty() {
-        return None;
+        return Ok(None);
     }
     let arguments = line.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
     // Without the right to look it is as a service's.
     let own_folder = fs::read_link(folder.join("cwd")).unwrap_or_else(|_| PathBuf::from("/"));
-    Some(Process { identity: Identity { pid, started }, arguments, folder: own_folder })
+    Ok(Some(Process { identity: Identity { pid, started }, arguments, folder: own_folder }))
 }
 
 /// A zombie has ended already.
@@ -60,6 +110,12 @@ fn name_and_start(stat: &str) -> Option<(&str, u64)> {
     // Field 22 of all, the state being the third.
     let started = fields.nth(18)?.parse().ok()?;
     is_running.then_some((name, started))
+}
+
+/// The process group, the fifth field of all.
+fn group_of(stat: &str) -> Option<u32> {
+    let (_, after) = stat.rsplit_once(')')?;
+    after.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -77,6 +133,7 @@ mod tests {
     fn this_very_process_is_found_with_its_arguments() {
         let name = fs::read_to_string("/proc/self/comm").unwrap();
         let own = named(name.trim_end())
+            .unwrap()
             .into_iter()
             .find(|process| process.identity.pid == std::process::id())
             .unwrap();

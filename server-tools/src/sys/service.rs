@@ -7,38 +7,91 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::clock;
+use super::{clock, process};
+use crate::exit;
 
 /// How much of a command's words is kept for a message, bytes from the end.
 const WORDS_KEPT: u64 = 2_000;
+/// The variable in the environment of what a command starts.
+const MARK: &str = "GHOSTCTL_RESTART";
+
+/// Why a command has not done what it was to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("cannot start '{line}'")]
+    Start { line: String, source: io::Error },
+    #[error("cannot wait for '{line}'")]
+    Wait { line: String, source: io::Error },
+    #[error("'{line}' failed ({status}){}", said(words))]
+    Failed { line: String, status: ExitStatus, words: String },
+    #[error("'{line}' did not end within {} s and was killed{}", .deadline.as_secs(), said(words))]
+    Hung { line: String, deadline: Duration, words: String },
+}
+
+impl RunError {
+    /// The same with its words as this makes them.
+    pub(crate) fn in_other_words(mut self, reword: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Start { line, .. } | Self::Wait { line, .. } => *line = reword(line),
+            Self::Failed { line, words, .. } | Self::Hung { line, words, .. } => {
+                (*line, *words) = (reword(line), reword(words));
+            }
+        }
+        self
+    }
+
+    /// Whether it has come to its own end with a no. A crash is none.
+    fn is_a_no(&self) -> bool {
+        matches!(self, Self::Failed { status, .. } if status.code().is_some())
+    }
+}
 
 fn said(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!(", saying: {words}") }
 }
 
+/// Whether a command that was asked something has said no, and was not merely unable to answer.
+pub(crate) fn has_said_no(error: &anyhow::Error) -> bool {
+    exit::cause::<RunError>(error).is_some_and(RunError::is_a_no)
+}
+
+/// What a command's environment gets, so that what it leaves in the background can be told.
+pub(crate) fn mark() -> String {
+    format!("{MARK}={}.{}", std::process::id(), clock::uptime().as_nanos())
+}
+
 /// Runs the words as a command and waits for it. What it leaves in the background, as service scripts do, is not
 /// waited for.
-pub(crate) fn run(words: &[String], deadline: Duration) -> anyhow::Result<String> {
+pub(crate) fn run(words: &[String], deadline: Duration) -> Result<String, RunError> {
+    run_sparing(words, deadline, "", "")
+}
+
+/// The same with a mark in its environment. If it does not end in time, its processes of this name go on.
+pub(crate) fn run_sparing(
+    words: &[String],
+    deadline: Duration,
+    mark: &str,
+    spared: &str,
+) -> Result<String, RunError> {
     let line = words.join(" ");
-    let (mut child, mut output) = start(words).with_context(|| format!("cannot start '{line}'"))?;
-    let ended = wait(&mut child, deadline).with_context(|| format!("cannot wait for '{line}'"))?;
+    let (mut child, mut output) =
+        start(words, mark).map_err(|source| RunError::Start { line: line.clone(), source })?;
+    let ended =
+        wait(&mut child, deadline, spared).map_err(|source| RunError::Wait { line: line.clone(), source })?;
     let words = last_words(&mut output);
     match ended {
         Some(status) if status.success() => Ok(words),
-        Some(status) => bail!("'{line}' failed ({status}){}", said(&words)),
-        None => {
-            bail!("'{line}' did not end within {} s and was killed{}", deadline.as_secs(), said(&words))
-        }
+        Some(status) => Err(RunError::Failed { line, status, words }),
+        None => Err(RunError::Hung { line, deadline, words }),
     }
 }
 
-fn start(words: &[String]) -> io::Result<(Child, File)> {
+fn start(words: &[String], mark: &str) -> io::Result<(Child, File)> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
     let output = unnamed_file()?;
@@ -50,12 +103,13 @@ fn start(words: &[String]) -> io::Result<(Child, File)> {
         .process_group(0)
         // Where dhcpd looks for relative includes, and where it is when it is started as a service.
         .current_dir("/")
+        .envs(mark.split_once('='))
         .spawn()?;
     Ok((child, output))
 }
 
-/// None: it did not end in time, and has been killed with all that it started.
-fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<ExitStatus>> {
+/// None: it did not end in time, and has been killed with all that it started but for what is spared.
+fn wait(child: &mut Child, deadline: Duration, spared: &str) -> io::Result<Option<ExitStatus>> {
     let started = clock::uptime();
     let pid = i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData)?;
     let process = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
@@ -71,10 +125,25 @@ fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<ExitStatus>>
             Err(error) => return Err(error.into()),
         }
     }
-    // It may have ended in this very moment, which is as good.
-    let _gone = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    end_group(pid, spared);
     child.wait()?;
     Ok(None)
+}
+
+/// Ends a process group. It may have ended in this very moment, which is as good.
+fn end_group(leader: i32, spared: &str) {
+    let leader = Pid::from_raw(leader);
+    if spared.is_empty() {
+        let _gone = killpg(leader, Signal::SIGKILL);
+        return;
+    }
+    // Those that it would start meanwhile would not be known.
+    let _stopped = kill(leader, Signal::SIGSTOP);
+    let others = process::of_group_besides(leader.as_raw().unsigned_abs(), spared).unwrap_or_default();
+    for other in others.into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
+        let _gone = kill(Pid::from_raw(other), Signal::SIGKILL);
+    }
+    let _gone = kill(leader, Signal::SIGKILL);
 }
 
 fn unnamed_file() -> io::Result<File> {
@@ -97,6 +166,7 @@ fn last_words(output: &mut File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::WithExit as _;
 
     fn shell(script: &str) -> Vec<String> {
         ["sh", "-c", script].map(str::to_owned).to_vec()
@@ -122,8 +192,18 @@ mod tests {
     }
 
     #[test]
+    fn only_an_end_of_its_own_is_a_no() {
+        for (script, is_a_no) in [("exit 1", true), ("kill -9 $$", false), ("sleep 60", false)] {
+            let error = run(&shell(script), Duration::from_secs(1)).unwrap_err();
+            let marked = anyhow::Error::new(error).exit(exit::Exit::Configuration).context("cannot check");
+            assert_eq!(has_said_no(&marked), is_a_no, "{script}");
+        }
+    }
+
+    #[test]
     fn one_that_is_not_there_is_named() {
         let error = run(&["/nonexistent/dhcp".to_owned(), "restart".to_owned()], LONG).unwrap_err();
+        assert!(!has_said_no(&anyhow::anyhow!("{error}")) && !error.is_a_no());
         assert_eq!(error.to_string(), "cannot start '/nonexistent/dhcp restart'");
     }
 }

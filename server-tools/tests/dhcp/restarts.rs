@@ -139,6 +139,18 @@ fn a_server_is_left_alone_while_its_checker_refuses_the_configuration() {
 }
 
 #[test]
+fn a_checker_that_cannot_be_asked_is_not_said_to_refuse() {
+    let mut server = Running::started();
+    let settings = server.0.text("ghostrc").replace("/usr/sbin/dhcpd -t", "/nonexistent/dhcpd -t");
+    fs::write(server.0.path("ghostrc"), settings).unwrap();
+    server.0.site = Site::open(&server.0.path("ghostrc"), Duration::from_secs(5)).unwrap();
+    let error = server.restart().unwrap_err();
+    assert!(said(&error).contains("the configuration could not be checked"), "{}", said(&error));
+    assert!(!said(&error).contains("refuses"), "{}", said(&error));
+    assert!(Path::new("/proc").join(server.0.text("pid").trim()).exists(), "it runs on");
+}
+
+#[test]
 fn without_a_state_folder_the_server_is_restarted_all_the_same() {
     let server = Running::new(&[STOP, START]);
     fs::write(server.0.path("state"), "a file where a folder should be").unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
+use super::taking_up::unseen;
 use crate::dhcp::Running;
 use crate::ghostrc::DHCPD_CONF;
 use crate::sys::clock;
@@ -18,24 +19,80 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(5);
 /// How long it must stay. Before dhcpd goes to the background it is a process that ends by itself.
 const STAYS: Duration = Duration::from_millis(300);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The same while the command has left something in the background that may still start it.
+const COMES_UP_WITHIN: Duration = Duration::from_secs(60);
+/// How often all processes are looked at for that.
+const LOOK_AT_MARKS_EVERY: Duration = Duration::from_millis(500);
 
-/// The processes of dhcpd that serve this configuration.
-pub(super) fn serving(configuration: &Path) -> Vec<Identity> {
-    let serves = |process: &Process| serves(process, configuration);
-    process::named("dhcpd").into_iter().filter(serves).map(|process| process.identity).collect()
+/// All processes of dhcpd.
+pub(super) fn all() -> anyhow::Result<Vec<Process>> {
+    process::named("dhcpd").map_err(unseen)
 }
 
-/// Waits until a process serves the configuration that was not there before the restart.
-pub(super) fn wait_for_another(configuration: &Path, before: &[Identity]) -> anyhow::Result<()> {
-    let deadline = clock::uptime() + APPEARS_WITHIN;
+/// Those of them that serve this configuration.
+pub(super) fn serving(all: &[Process], configuration: &Path) -> Vec<Identity> {
+    all.iter().filter(|process| serves(process, configuration)).map(|process| process.identity).collect()
+}
+
+/// Waits until a process serves the configuration that was not there before the restart. With the mark of the restart's command,
+/// as long as something of that still runs in the background; without it, it must be there already.
+pub(super) fn wait_for_another(
+    configuration: &Path,
+    before: &[Identity],
+    mark: Option<&str>,
+) -> anyhow::Result<Result<(), Missing>> {
+    let started = clock::uptime();
+    let mut deadline = if mark.is_some() { started + APPEARS_WITHIN } else { started };
     let mut seen = None;
     loop {
-        let serving = serving(configuration);
+        let all = all()?;
+        let serving = serving(&all, configuration);
         let new = serving.iter().find(|process| !before.contains(process)).copied();
         match look(&mut seen, new, clock::uptime(), deadline) {
             Look::Again => std::thread::sleep(LOOK_EVERY),
-            Look::Stays => return Ok(()),
-            Look::Missing => return Err(missing(&serving, before)),
+            Look::Stays => return Ok(Ok(())),
+            Look::Missing if clock::uptime() < started + COMES_UP_WITHIN && is_coming_up(mark) => {
+                deadline = clock::uptime() + LOOK_AT_MARKS_EVERY;
+            }
+            Look::Missing => return Ok(Err(missing(&all, &serving, before))),
+        }
+    }
+}
+
+/// Whether the restart's command has left something that runs and is not dhcpd yet, such as a shell that waits.
+fn is_coming_up(mark: Option<&str>) -> bool {
+    mark.is_some_and(|mark| process::has_marked(mark, "dhcpd"))
+}
+
+/// Why no new process serves the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The one from before still does.
+    Same(u32),
+    /// Those that are new serve these.
+    Others(Vec<PathBuf>),
+    Nobody,
+}
+
+impl Missing {
+    pub(super) fn in_words(self, configuration: &Path) -> anyhow::Error {
+        match self {
+            Self::Same(pid) => anyhow!(
+                "it ended without an error, but dhcpd is still the process {pid} that ran before; set DHCPD in ghostrc to what \
+                 restarts it"
+            ),
+            Self::Others(others) => {
+                let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
+                anyhow!(
+                    "dhcpd was started with {} and not with {}; set DHCPDCONF in ghostrc to the file that the DHCP server shall \
+                     use, or have it started with the other one",
+                    others.join(", "),
+                    configuration.display()
+                )
+            }
+            Self::Nobody => anyhow!(
+                "it ended without an error, but dhcpd does not run; its log says why (journalctl, /var/log/syslog)"
+            ),
         }
     }
 }
@@ -65,16 +122,13 @@ fn look<P: Copy + PartialEq>(
     if now >= last { Look::Missing } else { Look::Again }
 }
 
-fn missing(serving: &[Identity], before: &[Identity]) -> anyhow::Error {
-    serving.iter().find(|process| before.contains(process)).map_or_else(
-        || anyhow!("it ended without an error, but dhcpd does not run; its log says why (journalctl, /var/log/syslog)"),
-        |same| {
-            anyhow!(
-                "it ended without an error, but dhcpd is still the process {} that ran before; set DHCPD in ghostrc to what restarts it",
-                same.pid
-            )
-        },
-    )
+fn missing(all: &[Process], serving: &[Identity], before: &[Identity]) -> Missing {
+    if let Some(same) = serving.iter().find(|process| before.contains(process)) {
+        return Missing::Same(same.pid);
+    }
+    let new = all.iter().filter(|process| !before.contains(&process.identity));
+    let others: Vec<PathBuf> = new.flat_map(read_by).collect();
+    if others.is_empty() { Missing::Nobody } else { Missing::Others(others) }
 }
 
 /// Whether it is a server for IPv4, and that of this configuration.
@@ -106,7 +160,11 @@ fn read_by(process: &Process) -> Vec<PathBuf> {
 
 /// Which configuration the servers of this network read.
 pub(super) fn which(configuration: &Path) -> Running {
-    let read: Vec<PathBuf> = process::named("dhcpd").iter().flat_map(read_by).collect();
+    let all = match process::named("dhcpd") {
+        Ok(all) => all,
+        Err(error) => return Running::Unknown(error.to_string()),
+    };
+    let read: Vec<PathBuf> = all.iter().flat_map(read_by).collect();
     if read.iter().any(|read| same(read, configuration)) {
         return Running::Ours;
     }
@@ -233,6 +291,6 @@ mod tests {
 
     fn some_identity() -> Identity {
         let name = std::fs::read_to_string("/proc/self/comm").unwrap();
-        process::named(name.trim_end())[0].identity
+        process::named(name.trim_end()).unwrap()[0].identity
     }
 }

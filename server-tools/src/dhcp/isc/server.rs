@@ -5,11 +5,12 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use ghost_contract::{HostName, MacAddress};
 
 use super::check::PrivateCopy;
 use super::edit::absolute;
+use super::taking_up::{TakingUp, stamps};
 use super::{HostTable, edit, running, served};
 use crate::dhcp::{
     Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server, Swap,
@@ -17,7 +18,9 @@ use crate::dhcp::{
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
-use crate::sys::{private, regular, service};
+use crate::state::paths;
+use crate::sys::regular;
+use crate::sys::service::{self, RunError};
 
 /// How long the checker may take.
 const CHECK_DEADLINE: Duration = Duration::from_secs(60);
@@ -35,8 +38,8 @@ pub struct Dhcpd {
     restart: CommandLine,
     /// Between restarts, where systemd does not tell.
     distance: Duration,
-    /// Holds the restart command with which a dhcpd was seen running here: then it must run after each restart.
-    seen: PathBuf,
+    /// What is kept about restarts.
+    kept: PathBuf,
 }
 
 impl Dhcpd {
@@ -46,21 +49,8 @@ impl Dhcpd {
             checker: ghostrc.dhcp_check.clone(),
             restart: ghostrc.dhcp_restart.clone(),
             distance: ghostrc.restart_distance,
-            seen: ghostrc.state_folder.join("restart/seen"),
+            kept: paths::restarts(&ghostrc.state_folder),
         }
-    }
-
-    fn seen_with(&self) -> String {
-        format!("{} for {}\n", self.restart, self.configuration.display())
-    }
-
-    fn remember_that_it_is_seen(&self) {
-        // Without it a dhcpd that is down before the restart is not waited for.
-        let _unsaid = private::write(&self.seen, self.seen_with().as_bytes());
-    }
-
-    fn is_seen(&self) -> bool {
-        std::fs::read_to_string(&self.seen).is_ok_and(|seen| seen == self.seen_with())
     }
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
@@ -71,7 +61,7 @@ impl Dhcpd {
         Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
     }
 
-    fn check_file(&self, file: &Path) -> anyhow::Result<()> {
+    fn check_file(&self, file: &Path) -> Result<(), RunError> {
         let mut words = vec![self.checker.program().to_owned()];
         words.extend(self.checker.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
         service::run(&words, CHECK_DEADLINE)?;
@@ -109,24 +99,22 @@ impl Server for Dhcpd {
         let copy = PrivateCopy::of(&self.table(changes).exit_by_default(Exit::Configuration)?, changes)?;
         let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
         checked
-            .map_err(|error| anyhow!(copy.in_words_of_the_files(&format!("{error:#}"))))
+            .map_err(|error| error.in_other_words(|words| copy.in_words_of_the_files(words)))
             .exit(Exit::Configuration)
     }
 
     fn take_up(&self) -> anyhow::Result<()> {
         let mut words = vec![self.restart.program().to_owned()];
         words.extend_from_slice(self.restart.arguments());
-        let before = running::serving(&self.configuration);
-        if !before.is_empty() {
-            self.remember_that_it_is_seen();
-        }
-        service::run(&words, RESTART_DEADLINE).exit_by_default(Exit::Configuration)?;
-        if before.is_empty() && !self.is_seen() {
-            return Ok(());
-        }
-        running::wait_for_another(&self.configuration, &before)
-            .with_context(|| format!("'{}' did not restart the DHCP server", self.restart))
-            .exit(Exit::Configuration)
+        let table = self.table(&[]).ok();
+        let taking_up = TakingUp {
+            words,
+            configuration: &self.configuration,
+            files: table.and_then(|table| stamps(table.files().map(|(path, _)| path))),
+            folder: &self.kept,
+            deadline: RESTART_DEADLINE,
+        };
+        taking_up.perform()
     }
 
     fn running(&self) -> Running {

@@ -172,12 +172,16 @@ fn whichever_call_of_a_revert_fails_the_next_one_succeeds() {
 
 #[test]
 fn what_the_checker_does_not_accept_is_never_in_place() {
-    let server = Server::new("/bin/false");
-    let (result, intended) = server.swap(None);
-    let error = result.unwrap_err();
-    assert_eq!(error.to_string(), "the DHCP server would not accept the edited configuration");
-    assert_eq!(Exit::of(&error), Exit::Configuration);
-    assert_eq!((server.configured().as_str(), intended), (CONFIGURATION, Vec::new()));
+    for (checker, words) in [
+        ("/bin/false", "the DHCP server would not accept the edited configuration"),
+        ("/nonexistent/dhcpd", "the edited configuration could not be checked, so it is not used"),
+    ] {
+        let server = Server::new(checker);
+        let (result, intended) = server.swap(None);
+        let error = result.unwrap_err();
+        assert_eq!((error.to_string().as_str(), Exit::of(&error)), (words, Exit::Configuration));
+        assert_eq!((server.configured().as_str(), intended), (CONFIGURATION, Vec::new()));
+    }
 }
 
 #[test]

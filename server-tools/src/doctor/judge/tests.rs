@@ -132,7 +132,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 42] = [
+    let table: [(Spoil, Check, State); 43] = [
         (|f| f.hosts.as_mut().unwrap()[0].is_neighbour = false, Check::Wake, Bad),
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
@@ -140,6 +140,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.dhcp.service = Err("systemd knows no unit dhcp".to_owned()), Check::DhcpRestart, Bad),
         (|f| f.dhcp.running = Running::Others(vec!["/srv/dhcpd.conf".into()]), Check::DhcpServer, Bad),
         (|f| f.dhcp.running = Running::Nobody, Check::DhcpServer, Warning),
+        (|f| f.dhcp.running = Running::Unknown("too many open files".to_owned()), Check::DhcpServer, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].reach.next_server = None, Check::Booting, Bad),
         (|f| f.machines.iter_mut().for_each(|(_, here)| *here = Ok(false)), Check::Booting, Bad),
         (|f| exported_to(f, &["192.168.8.0/24"]), Check::Export, Bad),
