@@ -97,7 +97,7 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Swap or revert a host's DHCP entry by hand
+    /// Swap or revert a host's DHCP entry by hand, or give up the swap of one that was deleted
     #[command(subcommand)]
     Dhcp(DhcpVerb),
     /// Finish or undo what is left of jobs that a crash or a power cut has ended
@@ -220,6 +220,12 @@ pub enum DhcpVerb {
     /// Put back what the host was offered before `ghostctl dhcp swap`
     #[command(after_help = "Examples:\n  ghostctl dhcp revert john")]
     Revert(DhcpArgs),
+    /// Give up the swap of a host that was deleted from the DHCP configuration on purpose
+    #[command(after_help = "Examples:\n  ghostctl dhcp forget john\n\n\
+        A host that is deleted while it is swapped cannot be put back, so its job stays open and each 'ghostctl recover' says \
+        so. This closes it, but only if neither the host's name nor its hardware address stands in the DHCP configuration any \
+        more; the DHCP server is restarted first, so that it does not offer the boot file from memory.")]
+    Forget(DhcpArgs),
 }
 
 impl DhcpVerb {
@@ -227,7 +233,7 @@ impl DhcpVerb {
     pub fn reverted_host(&self) -> Option<&HostName> {
         match self {
             Self::Revert(arguments) if !arguments.dry_run => Some(&arguments.host),
-            Self::Revert(_) | Self::Swap(_) => None,
+            Self::Revert(_) | Self::Swap(_) | Self::Forget(_) => None,
         }
     }
 }

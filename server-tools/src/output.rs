@@ -128,6 +128,11 @@ impl Output {
         Ok(())
     }
 
+    /// The same of something that is left undone: it is told to standard error if nobody takes it here.
+    pub(crate) fn line_left(&mut self, text: &str) {
+        self.tell(text.to_owned(), Some(text.to_owned()));
+    }
+
     fn tell(&self, text: String, otherwise: Option<String>) {
         match &self.beside {
             Some(beside) => beside.tell(text, otherwise),
@@ -165,6 +170,16 @@ impl Output {
             Form::Json => self.json(value),
             Form::Plain => self.line(&words()),
         }
+    }
+
+    /// The same of something that is left undone: it is told to standard error if nobody takes it here.
+    pub(crate) fn either_left(&mut self, value: &impl Serialize, words: impl FnOnce() -> String) {
+        let words = words();
+        let text = match self.form {
+            Form::Json => serde_json::to_string(value).unwrap_or_else(|_| words.clone()),
+            Form::Plain => words.clone(),
+        };
+        self.tell(text, Some(words));
     }
 
     /// Tells a value to programs.

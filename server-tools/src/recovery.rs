@@ -184,6 +184,16 @@ impl Recovery {
         if is_over { Exit::Done } else { Exit::Failed }
     }
 
+    fn tell(&self, output: &mut Output) {
+        for one in &self.jobs {
+            let words = || format!("{}: {}", one.host, one.words());
+            if one.is_over() { output.either(one, words) } else { output.either_left(one, words) }
+        }
+        self.damaged.iter().for_each(|one| output.either_left(one, || format!("error: {}", one.words())));
+        let records = self.damaged_records.iter();
+        records.for_each(|one| output.either_left(one, || format!("error: {}", one.words())));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.is_undamaged()
     }
@@ -194,8 +204,12 @@ impl Recovery {
     }
 }
 
-/// Recovers every job that has no living owner.
-pub(crate) fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Recovery, JournalError> {
+/// Recovers every job that has no living owner. What `deleted` says is known: DHCP has no such host any more.
+fn recover(
+    site: &Site,
+    deleted: Option<&HostName>,
+    waiting: &mut dyn FnMut(&str),
+) -> Result<Recovery, JournalError> {
     let catalog = Catalog::new(&site.ghostrc.store_folder);
     let steps = Steps { site, catalog: &catalog };
     let mut undoing = Undoing { steps, dhcp: DhcpSteps { site, waiting } };
@@ -204,6 +218,8 @@ pub(crate) fn recover(site: &Site, waiting: &mut dyn FnMut(&str)) -> Result<Reco
         match Entry::take_over(&path) {
             Ok(None) => {}
             Ok(Some((entry, Orphan { state: Some(state), damage: None }))) => {
+                let is_deleted = deleted == Some(&state.begun.identity.host);
+                let state = if is_deleted { state.without_swap() } else { state };
                 recovery.jobs.push(recover_one(&mut undoing, entry, state));
             }
             Ok(Some((entry, orphan))) => {
@@ -252,16 +268,19 @@ fn set_aside(
 
 /// Recovers, and tells what became of each job.
 pub(crate) fn recover_and_tell(site: &Site, output: &mut Output) -> Result<Recovery, JournalError> {
-    let recovery = recover(site, &mut |holder| output.waiting(holder))?;
-    for one in &recovery.jobs {
-        output.either(one, || format!("{}: {}", one.host, one.words()));
-    }
-    for one in &recovery.damaged {
-        output.either(one, || format!("error: {}", one.words()));
-    }
-    for one in &recovery.damaged_records {
-        output.either(one, || format!("error: {}", one.words()));
-    }
+    let recovery = recover(site, None, &mut |holder| output.waiting(holder))?;
+    recovery.tell(output);
+    Ok(recovery)
+}
+
+/// Recovers what is left of the job of a host that is not in the DHCP configuration any more, and everything else, and tells it.
+pub(crate) fn recover_deleted(
+    site: &Site,
+    host: &HostName,
+    output: &mut Output,
+) -> Result<Recovery, JournalError> {
+    let recovery = recover(site, Some(host), &mut |holder| output.waiting(holder))?;
+    recovery.tell(output);
     Ok(recovery)
 }
 

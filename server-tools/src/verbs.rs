@@ -17,7 +17,7 @@ use anyhow::anyhow;
 use clap::CommandFactory;
 use ghost_contract::{HostName, Mode};
 
-use crate::cli::{Asked, BootdiskArgs, Cli, JobArgs, Verb};
+use crate::cli::{Asked, BootdiskArgs, Cli, DhcpVerb, JobArgs, Verb};
 use crate::exit::{Exit, WithExit};
 use crate::manual;
 use crate::output::{Detail, Form, Output};
@@ -58,6 +58,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Status(arguments) => status::run(&site, arguments, &mut output),
         Verb::Screen(arguments) => screen::run(&site, arguments, &mut output),
         Verb::Cancel { host, dry_run } => cancel::run(&site, host, *dry_run, &mut output),
+        // A recovery would try to revert what is to be given up.
+        Verb::Dhcp(verb @ DhcpVerb::Forget(_)) => dhcp::run(&site, verb, &mut output),
         Verb::Dhcp(verb) => {
             let recovered = recover::jobs(&site, &mut output)?;
             // What a job has left swapped is reverted by now; by hand there may be nothing else to do.

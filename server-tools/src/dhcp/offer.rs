@@ -10,11 +10,12 @@ mod judged;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::HostName;
+use ghost_contract::{HostName, MacAddress};
 use rustix::io::Errno;
 
 pub use judged::swapped_again;
@@ -23,6 +24,7 @@ use judged::unclear;
 use super::restart::{Restarts, Ticket};
 use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};
 use crate::exit::{Exit, WithExit as _};
+use crate::place::Place;
 use crate::site::Site;
 use crate::sys::atomic::{self, Beside, Effects};
 use crate::sys::lock::Lock;
@@ -67,7 +69,11 @@ impl Reverted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outstanding {
     pub host: String,
+    pub mac: Option<MacAddress>,
+    pub ip: Option<Ipv4Addr>,
     pub boot_file: String,
+    /// Where that is said, if its entry is one that a job could be done for.
+    pub place: Option<Box<Place>>,
 }
 
 /// Writes down what is about to be changed, before it is.
@@ -310,7 +316,7 @@ impl Round {
 
 /// Every host that is offered our boot file now. Whose swap that is, if it is one, the caller knows.
 pub fn outstanding(site: &Site) -> anyhow::Result<Vec<Outstanding>> {
-    let listed = site.dhcp().read()?.list();
+    let configuration = site.dhcp().read()?;
     let offers_ours = |name: &str, offered: &[u8]| {
         let settings = name
             .parse()
@@ -318,9 +324,10 @@ pub fn outstanding(site: &Site) -> anyhow::Result<Vec<Outstanding>> {
         let boot_file = settings.boot_file;
         (boot_file.as_bytes() == offered).then_some(boot_file)
     };
-    let outstanding = listed.into_iter().filter_map(|host| {
+    let outstanding = configuration.list().into_iter().filter_map(|host| {
         let boot_file = offers_ours(&host.name, host.offered.as_deref()?)?;
-        Some(Outstanding { host: host.name, boot_file })
+        let place = host.name.parse().ok().and_then(|name| Some(configuration.host(&name).ok()?.place));
+        Some(Outstanding { host: host.name, mac: host.mac, ip: host.ip, boot_file, place })
     });
     Ok(outstanding.collect())
 }

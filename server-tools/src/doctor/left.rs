@@ -67,7 +67,18 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_left_is_found_with_its_mend() {
-        let stray = Stray { host: "john".to_owned(), boot_file: "pxelinux.0".to_owned() };
+        let stray = Stray {
+            host: "john".to_owned(),
+            boot_file: "pxelinux.0".to_owned(),
+            place: Some("/etc/dhcp/dhcpd.conf:5:12".to_owned()),
+            original: Some("\"nobackup\"".to_owned()),
+            order: None,
+        };
+        let lost = Stray {
+            original: None,
+            order: Some("/base/192.168.7.2etc/ghost/order.json".into()),
+            ..stray.clone()
+        };
         let orphan = Left { host: "joe".parse().unwrap(), job: "a".parse().unwrap(), steps: vec![] };
         let nothing = LeftOver { jobs: Ok(vec![]), strays: Ok(vec![]), set_aside: vec![] };
         assert_eq!(judge(&nothing).iter().map(|one| one.state).collect::<Vec<_>>(), [State::Good]);
@@ -81,8 +92,14 @@ mod tests {
             (
                 LeftOver { strays: Ok(vec![stray]), ..nothing.clone() },
                 State::Bad,
-                "john: DHCP offers it the boot file pxelinux.0",
+                "john: DHCP offers it the boot file pxelinux.0 (/etc/dhcp/dhcpd.conf:5:12) and",
                 "'ghostctl dhcp revert john'",
+            ),
+            (
+                LeftOver { strays: Ok(vec![lost]), ..nothing.clone() },
+                State::Bad,
+                "john: DHCP offers it",
+                "write its own filename there by hand, and restart the DHCP server; then remove /base/192.168.7.2etc/ghost/order.json",
             ),
             (
                 LeftOver { set_aside: vec!["/damaged/x.1".into()], ..nothing.clone() },

@@ -216,7 +216,7 @@ impl<'a> Linux<'a> {
             match asked {
                 Asked::Stop(name) => {
                     let all = 0..self.clients.len();
-                    events.extend(all.map(|index| (index, Event::StopAsked(name.to_owned()))));
+                    events.extend(all.map(|index| (index, Event::StopAsked(name.clone()))));
                 }
                 Asked::Pause => self.pause(),
             }

@@ -130,6 +130,13 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_has_ended_is_none_and_what_this_program_lacks_is_an_error() {
+        let is_none = |errno| is_no_answer(&io::Error::from_raw_os_error(errno));
+        assert!([libc::ENOENT, libc::ESRCH, libc::EACCES].into_iter().all(is_none));
+        assert!(![libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EIO].into_iter().any(is_none));
+    }
+
+    #[test]
     fn this_very_process_is_found_with_its_arguments() {
         let name = fs::read_to_string("/proc/self/comm").unwrap();
         let own = named(name.trim_end())

@@ -38,18 +38,17 @@ pub fn settle() {
         // Caught and not ignored: what is started must not inherit it. The call that was too much fails all the same.
         let _stays = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
     }
+    // Whoever started this may have blocked for itself what shall stop it.
+    let _stays = SigSet::all().thread_unblock();
     // Blocked and not caught: only then may a program in the background write to a terminal that stops those who do.
     let _stays = SigSet::from_iter([Signal::SIGTTOU]).thread_block();
-    // Whoever started this may have blocked them for itself.
-    let stops = STOPS.into_iter().filter_map(|(signal, _)| Signal::try_from(signal).ok());
-    let _stays = SigSet::from_iter(stops).thread_unblock();
 }
 
 /// What a signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// To stop; by its name.
-    Stop(&'static str),
+    Stop(String),
     /// To stand still until it is told to go on, as Ctrl-Z does.
     Pause,
 }
@@ -63,20 +62,32 @@ impl Stops {
     /// nohup(1) has it, stays so.
     pub(crate) fn watch() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        let signals = STOPS.into_iter().map(|(signal, _)| signal).chain([libc::SIGTSTP]);
+        let signals = stops().chain([libc::SIGTSTP]);
         let watched = signals.filter(|signal| !is_ignored(*signal));
         Ok(Self(SignalDelivery::with_pipe(read, write, SignalOnly, watched)?))
     }
 
     /// What has been asked for since the last call.
     pub(crate) fn take(&mut self) -> Vec<Asked> {
-        let name = |signal| STOPS.into_iter().find(|(stop, _)| *stop == signal).map(|(_, name)| name);
-        self.0.pending().map(|signal| name(signal).map_or(Asked::Pause, Asked::Stop)).collect()
+        self.0.pending().map(asked).collect()
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.get_read().as_fd()
     }
+}
+
+/// All that ask for a stop. The real-time signals would end the program too.
+fn stops() -> impl Iterator<Item = i32> {
+    STOPS.into_iter().map(|(signal, _)| signal).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+
+fn asked(signal: i32) -> Asked {
+    if signal == libc::SIGTSTP {
+        return Asked::Pause;
+    }
+    let name = STOPS.into_iter().find(|(stop, _)| *stop == signal).map(|(_, name)| name.to_owned());
+    Asked::Stop(name.unwrap_or_else(|| format!("SIGRTMIN+{}", signal - libc::SIGRTMIN())))
 }
 
 /// Does what Ctrl-Z asks for, until the shell has the program go on.

@@ -1,8 +1,9 @@
-//! `ghostctl dhcp swap|revert`: changes one host's entry by hand, outside any job.
+//! `ghostctl dhcp swap|revert|forget`: changes one host's entry by hand, outside any job.
 //!
 //! Recovery leaves such swaps alone: a person made them, and a person ends them.
 
 pub(crate) mod by_hand;
+mod forget;
 
 use anyhow::anyhow;
 use ghost_contract::HostName;
@@ -32,12 +33,14 @@ pub(super) fn run(site: &Site, verb: &DhcpVerb, output: &mut Output) -> anyhow::
     match verb {
         DhcpVerb::Swap(arguments) => swap(site, arguments, output)?,
         DhcpVerb::Revert(arguments) => revert(site, arguments, output)?,
+        DhcpVerb::Forget(arguments) => return forget::run(site, arguments, output),
     }
     Ok(Exit::Done)
 }
 
 fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Result<()> {
     let host = &arguments.host;
+    by_hand::require_no_job(site, host)?;
     let boot_file = site.ghostrc.for_host(host).boot_file;
     if arguments.dry_run {
         let hosts = site.hosts().exit_by_default(Exit::Configuration)?;
@@ -76,6 +79,7 @@ fn undone(site: &Site, host: &HostName, error: anyhow::Error, output: &mut Outpu
 
 fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Result<()> {
     let host = &arguments.host;
+    by_hand::require_no_job(site, host)?;
     let swap = by_hand::read(site, host)?;
     let original = String::from_utf8_lossy(swap.original.as_bytes()).into_owned();
     let offered = original.trim_matches('"');

@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use crate::output::{Form, Output};
 use crate::recovery::{self, Recovery};
 use crate::site::Site;
+use crate::state::damaged;
 
 use super::images;
 
@@ -18,11 +19,11 @@ pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Undoes and finishes what earlier jobs have left, before a new one begins. What cannot be read may have told of a swap, so
-/// DHCP itself is looked at then, and the program does not end with success whatever becomes of the new job.
+/// Undoes and finishes what earlier jobs have left, before a new one begins. What cannot be read, now or before, may have told of
+/// a swap, so DHCP itself is looked at then, and the program does not end with success whatever becomes of the new job.
 pub(super) fn before_a_job(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let recovered = jobs(site, output)?;
-    if recovered.is_undamaged() {
+    if recovered.is_undamaged() && damaged::all(&site.ghostrc.state_folder).is_empty() {
         return Ok(Exit::Done);
     }
     Ok(recovered.exit().max(strays(site, output)))
@@ -52,10 +53,10 @@ fn strays(site: &Site, output: &mut Output) -> Exit {
         Err(error) => {
             let words =
                 format!("error: cannot tell which hosts DHCP offers the boot file without a job: {error:#}");
-            output.line(&words);
+            output.line_left(&words);
             return Exit::of(&error).max(Exit::Failed);
         }
     };
-    strays.iter().for_each(|stray| output.either(stray, || stray.words()));
+    strays.iter().for_each(|stray| output.either_left(stray, || stray.words()));
     if strays.is_empty() { Exit::Done } else { Exit::Failed }
 }

@@ -17,23 +17,32 @@ fn killed_when_swapped() -> BootServer {
 #[test]
 #[cfg(feature = "crash-points")]
 fn a_damaged_journal_is_kept_and_told_and_the_others_are_recovered() {
-    type Damage = (&'static str, fn(Vec<u8>) -> Vec<u8>);
+    /// What is damaged, how, and whether the swap can still be read.
+    type Damage = (&'static str, fn(Vec<u8>) -> Vec<u8>, bool);
     let cases: [Damage; 5] = [
-        ("empty", |_| Vec::new()),
-        ("zeros", |bytes| vec![0; bytes.len()]),
-        ("garbage", |bytes| bytes.iter().map(|byte| byte ^ 0x5a).collect()),
-        ("a bit in the last line", |mut bytes| {
-            let place = bytes.len() - 30;
-            bytes[place] ^= 1;
-            bytes
-        }),
-        ("a bit in the first line", |mut bytes| {
-            bytes[30] ^= 1;
-            bytes
-        }),
+        ("empty", |_| Vec::new(), false),
+        ("zeros", |bytes| vec![0; bytes.len()], false),
+        ("garbage", |bytes| bytes.iter().map(|byte| byte ^ 0x5a).collect(), false),
+        (
+            "a bit in the last line",
+            |mut bytes| {
+                let place = bytes.len() - 30;
+                bytes[place] ^= 1;
+                bytes
+            },
+            true,
+        ),
+        (
+            "a bit in the first line",
+            |mut bytes| {
+                bytes[30] ^= 1;
+                bytes
+            },
+            false,
+        ),
     ];
     std::thread::scope(|scope| {
-        for (what, damage) in cases {
+        for (what, damage, can_be_reverted) in cases {
             scope.spawn(move || {
                 let server = killed_when_swapped();
                 let entry = server.journal().remove(0);
@@ -50,16 +59,65 @@ fn a_damaged_journal_is_kept_and_told_and_the_others_are_recovered() {
                 let doctor = said(&server.run(&["doctor"]));
                 assert!(doctor.contains("jsonl.1 could not be read and was set aside"), "{what}: {doctor}");
                 let later = server.run(&["recover"]);
+                assert!(server.journal().is_empty(), "{what}: the job of pc3 is recovered: {}", said(&later));
                 assert_eq!(
                     later.status.code(),
-                    Some(0),
-                    "{what}: the job of pc3 is recovered: {}",
+                    Some(i32::from(!can_be_reverted)),
+                    "{what}: {}",
                     said(&later)
                 );
-                assert!(server.journal().is_empty(), "{what}");
+                assert_eq!(is_told_as_swapped(&server), !can_be_reverted, "{what}");
+                if !can_be_reverted {
+                    assert_it_is_told_until_it_is_mended(&server, what);
+                }
             });
         }
     });
+}
+
+/// Whether `recover` and `doctor` both tell where pc2 is offered the boot file, or both do not.
+fn is_told_as_swapped(server: &BootServer) -> bool {
+    let words =
+        format!("pc2: DHCP offers it the boot file pxelinux.0 ({}:8:12)", server.configuration().display());
+    let [recover, doctor] = ["recover", "doctor"].map(|verb| said(&server.run(&[verb])).contains(&words));
+    assert_eq!(recover, doctor);
+    recover
+}
+
+/// pc2 is swapped, and nothing tells any more what it was offered before.
+fn assert_it_is_told_until_it_is_mended(server: &BootServer, what: &str) {
+    let doctor = server.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(78), "{what}: {}", said(&doctor));
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_eq!(reverted.status.code(), Some(78), "{what}: {}", said(&reverted));
+    assert!(
+        said(&reverted).contains("nothing tells what it was offered before"),
+        "{what}: {}",
+        said(&reverted)
+    );
+    assert!(!said(&reverted).contains("fakebox"), "{what}: it was never ours: {}", said(&reverted));
+    let another = server.run(&["test", "--dry-run", "pc3"]);
+    assert_eq!(another.status.code(), Some(0), "{what}: {}", said(&another));
+    let mended =
+        String::from_utf8(server.configured()).unwrap().replace("\"pxelinux.0\"; # pc2", "\"own\"; # pc2");
+    std::fs::write(server.configuration(), mended).unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{what}: {}", said(&recovered));
+    assert!(!is_told_as_swapped(server), "{what}");
+}
+
+#[test]
+fn a_swap_is_told_of_though_the_whole_state_folder_is_lost() {
+    let server = BootServer::with_hosts(2);
+    let running = server.start(&["test", "pc2"]);
+    server.wait_until_swapped();
+    kill_process(Pid::from_child(&running), Signal::KILL).unwrap();
+    running.wait_with_output().unwrap();
+    std::fs::remove_dir_all(server.path("state")).unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+    assert!(is_told_as_swapped(&server));
+    assert_it_is_told_until_it_is_mended(&server, "all is lost");
 }
 
 #[test]

@@ -228,3 +228,81 @@ fn what_an_editor_saves_from_before_the_revert_is_reverted_by_recover_if_the_job
     assert!(server.configured() == before && server.journal().is_empty(), "{}", said(&recovered));
     assert!(server.serves(&before), "{}", said(&recovered));
 }
+
+fn deleted(now: &str, _: &str) -> (String, String) {
+    let (start, end) = (now.find("host pc2 ").unwrap(), now.find("host pc3 ").unwrap());
+    (format!("{}{}", &now[..start], &now[end..]), String::new())
+}
+
+#[test]
+fn the_swap_of_a_host_that_was_deleted_is_given_up_when_a_person_says_so_and_not_before() {
+    let (server, output) = edited(deleted);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("'ghostctl dhcp forget pc2'"), "{}", said(&output));
+    let recovered = server.run(&["recover"]);
+    assert_ne!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    let another = server.run(&["dhcp", "forget", "pc3"]);
+    assert_eq!(another.status.code(), Some(2), "{}", said(&another));
+    let now = server.configured();
+    for (what, configuration, exit) in [
+        ("it is there", [&now[..], b"host pc2 { filename \"pxelinux.0\"; }"].concat(), 2),
+        (
+            "it has another name",
+            [&now[..], b"host new { hardware ethernet 2:0:0:0:0:2; filename \"pxelinux.0\"; }"].concat(),
+            2,
+        ),
+        ("the file is being saved", Vec::new(), 78),
+        ("the file cannot be read", [&now[..], b"host pc9 {"].concat(), 78),
+    ] {
+        fs::write(server.configuration(), configuration).unwrap();
+        let refused = server.run(&["dhcp", "forget", "pc2"]);
+        assert_eq!(refused.status.code(), Some(exit), "{what}: {}", said(&refused));
+        assert_eq!(server.journal().len(), 1, "{what}: {}", said(&refused));
+    }
+    fs::write(server.configuration(), &now).unwrap();
+    let would = server.run(&["dhcp", "forget", "--dry-run", "pc2"]);
+    assert!(would.status.success() && server.journal().len() == 1, "{}", said(&would));
+    let restarts = server.restarts();
+    let forgotten = server.run(&["dhcp", "forget", "pc2"]);
+    assert_eq!(forgotten.status.code(), Some(0), "{}", said(&forgotten));
+    assert!(server.restarts() > restarts, "the server may have had it in its memory");
+    assert!(server.configured() == now && server.serves(&now) && server.journal().is_empty());
+    assert!(!server.path("base/192.168.7.2etc/ghost/order.json").exists());
+    assert_eq!(server.run(&["recover"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_swap_by_hand_of_a_host_that_was_deleted_is_given_up_too() {
+    let server = BootServer::with_hosts(2);
+    assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+    let refused = server.run(&["dhcp", "forget", "pc2"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    write(&server.path("dhcp"), deleted);
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_eq!(reverted.status.code(), Some(78), "{}", said(&reverted));
+    assert!(server.path("state/by-hand/pc2.json").exists());
+    let forgotten = server.run(&["dhcp", "forget", "pc2"]);
+    assert_eq!(forgotten.status.code(), Some(0), "{}", said(&forgotten));
+    assert!(!server.path("state/by-hand/pc2.json").exists());
+}
+
+#[test]
+fn nothing_is_done_by_hand_to_a_host_that_a_job_has() {
+    let server = BootServer::with_hosts(2);
+    let may_end = Gate::default();
+    let (_client, running, swapped) = at_work_after_the_revert(&server, &may_end);
+    let reverted = server.configured();
+    for verb in ["swap", "revert", "forget"] {
+        for configuration in [&reverted, &swapped] {
+            fs::write(server.configuration(), configuration).unwrap();
+            let refused = server.run(&["dhcp", verb, "pc2"]);
+            assert_eq!(refused.status.code(), Some(75), "{verb}: {}", said(&refused));
+            assert!(said(&refused).contains("pc2 is busy: test "), "{verb}: {}", said(&refused));
+            assert_eq!(&server.configured(), configuration, "{verb}");
+        }
+    }
+    may_end.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(server.configured(), reverted);
+}

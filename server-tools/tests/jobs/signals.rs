@@ -204,3 +204,19 @@ fn a_client_that_is_up_has_its_entry_put_back_at_once_though_the_restart_hangs()
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(server.serves(&before) && server.journal().is_empty(), "{}", said(&output));
 }
+
+#[test]
+fn a_real_time_signal_stops_a_job_as_others_do() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let running = server.start(&["test", "pc2"]);
+    server.wait_until_swapped();
+    let sent = std::process::Command::new("bash")
+        .args(["-c", &format!("kill -s RTMIN+3 {}", running.id())])
+        .status();
+    assert!(sent.unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{} {}", output.status, said(&output));
+    assert!(said(&output).contains("cancelled by SIGRTMIN+3"), "{}", said(&output));
+    assert_eq!(server.configured(), before);
+}

@@ -95,6 +95,11 @@ fn what_is_left_undone_is_said_on_standard_error_where_standard_output_takes_not
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(words.starts_with("ghostctl: pc2: "), "{words}");
         assert!(words.contains("left undone: ") && words.contains("ghostctl dhcp revert pc2"), "{words}");
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let recovered = server.command(["recover"]).stdout(full).output().unwrap();
+        let words = String::from_utf8_lossy(&recovered.stderr);
+        assert_ne!(recovered.status.code(), Some(0), "{words}");
+        assert!(words.contains("pc2: ") && words.contains("ghostctl dhcp revert pc2"), "{words}");
     }
 }
 

@@ -120,7 +120,8 @@ fn nowhere((host, swap): &(HostName, Swap)) -> anyhow::Error {
     let original = String::from_utf8_lossy(swap.original.as_bytes());
     let mac = swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
     let what = format!(
-        "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original};"
+        "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original}; or, if \
+         it was deleted on purpose, run 'ghostctl dhcp forget {host}'"
     );
     unclear(Fault { what, place: None })
 }

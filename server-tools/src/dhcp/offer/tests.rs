@@ -253,8 +253,11 @@ fn hosts_that_are_offered_our_boot_file_are_outstanding() {
     let server = Server::new("/bin/true");
     assert_eq!(outstanding(&server.site).unwrap(), []);
     server.swap(None).0.unwrap();
-    let john = Outstanding { host: "john".to_owned(), boot_file: "pxelinux.0".to_owned() };
-    assert_eq!(outstanding(&server.site).unwrap(), [john]);
+    let john = ("john".to_owned(), "pxelinux.0".to_owned());
+    let outstanding = outstanding(&server.site).unwrap();
+    let told: Vec<_> = outstanding.iter().map(|one| (one.host.clone(), one.boot_file.clone())).collect();
+    assert_eq!(told, [john]);
+    assert!(outstanding[0].place.is_some() && outstanding[0].mac.is_some(), "{outstanding:?}");
 }
 
 #[test]

@@ -73,6 +73,11 @@ impl State {
         }
     }
 
+    /// The same job, whose host is not in the DHCP configuration any more.
+    pub(crate) fn without_swap(self) -> Self {
+        Self { swap: None, swapping: Swapping::Own, ..self }
+    }
+
     /// What is left to do so that nothing of the job remains outside it. A step that was intended may have
     /// happened; undoing what did not happen changes nothing.
     pub(crate) fn left_over(&self, client: ClientState) -> Vec<Step> {

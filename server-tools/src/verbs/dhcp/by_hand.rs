@@ -11,6 +11,7 @@ use crate::dhcp::Swap;
 use crate::exit::{Exit, WithExit};
 use crate::recovery;
 use crate::site::Site;
+use crate::state::journal::{self, JournalError};
 use crate::state::{paths, record};
 use crate::sys::atomic::{self, Real};
 use crate::sys::private;
@@ -32,9 +33,7 @@ pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     let path = path(site, host);
     let bytes = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let of_a_job = left_by_its_last_job(site, host);
-            let none = || anyhow!("{host} was not swapped by 'ghostctl dhcp swap'").exit(Exit::Failed);
-            return of_a_job.ok_or_else(none);
+            return left_by_its_last_job(site, host);
         }
         read => read.with_context(|| format!("cannot read {}", path.display()))?,
     };
@@ -47,19 +46,33 @@ pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     serde_json::from_slice(&bytes).with_context(unusable).exit(Exit::Configuration)
 }
 
+/// Refuses what a job does by itself. An entry that a crash has left is recovered before this is asked.
+pub(super) fn require_no_job(site: &Site, host: &HostName) -> anyhow::Result<()> {
+    let seen = journal::look_at_all(&site.ghostrc.state_folder)?.into_iter().filter(|seen| seen.owned);
+    match seen.filter_map(|seen| seen.says.state).find(|state| state.begun.identity.host == *host) {
+        Some(state) => {
+            let busy = JournalError::Busy(Box::new(Some(state)));
+            let words = format!(
+                "{busy}; the job reverts its DHCP entry by itself, and 'ghostctl cancel {host}' stops it"
+            );
+            Err(anyhow!(words).exit(Exit::Busy))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What the host was offered before its last job, if DHCP still offers it the boot file and no job runs.
-fn left_by_its_last_job(site: &Site, host: &HostName) -> Option<Swap> {
-    let strays = recovery::strays(site).ok()?;
-    strays.iter().find(|stray| stray.host == host.as_str())?;
-    let records = record::all(&site.ghostrc.state_folder).ok()?.whole;
-    records
-        .into_iter()
-        .filter(|record| record.identity.host == *host)
-        .filter_map(|record| {
-            let swap = record.swap?;
-            Some(Swap { mac: swap.mac.or(Some(record.identity.mac)), ..swap })
-        })
-        .next_back()
+fn left_by_its_last_job(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
+    let stray = recovery::strays(site)?.into_iter().find(|stray| stray.host == host.as_str());
+    let Some(stray) = stray else {
+        return Err(anyhow!("{host} was not swapped by 'ghostctl dhcp swap'").exit(Exit::Failed));
+    };
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
+    let mut last = records.into_iter().filter(|record| record.identity.host == *host).filter_map(|record| {
+        let swap = record.swap?;
+        Some(Swap { mac: swap.mac.or(Some(record.identity.mac)), ..swap })
+    });
+    last.next_back().ok_or_else(|| anyhow!(stray.words()).exit(Exit::Configuration))
 }
 
 pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
