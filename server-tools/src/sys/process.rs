@@ -47,15 +47,17 @@ pub(crate) fn of_group_besides(group: u32, name: &str) -> io::Result<Vec<u32>> {
 
 /// Whether a process whose name is another than this one has inherited this mark in its environment.
 pub(crate) fn has_marked(mark: &str, besides: &str) -> bool {
-    let is_marked = |pid: u32| {
-        let said = |file| of(pid, file).ok().flatten().unwrap_or_default();
-        let environment = said("environ");
-        let is_marked = environment.split(|byte| *byte == 0).any(|word| word == mark.as_bytes());
-        is_marked
-            && name_and_start(&String::from_utf8_lossy(&said("stat")))
-                .is_some_and(|(name, _)| name != besides)
+    let is_another = |pid: u32| {
+        let stat = of(pid, "stat").ok().flatten().unwrap_or_default();
+        name_and_start(&String::from_utf8_lossy(&stat)).is_some_and(|(name, _)| name != besides)
     };
-    pids().is_ok_and(|pids| pids.into_iter().any(is_marked))
+    pids().is_ok_and(|pids| pids.into_iter().any(|pid| is_marked(pid, mark) && is_another(pid)))
+}
+
+/// Whether a process has inherited this mark in its environment.
+pub(crate) fn is_marked(pid: u32, mark: &str) -> bool {
+    let environment = of(pid, "environ").ok().flatten().unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|word| word == mark.as_bytes())
 }
 
 fn pids() -> io::Result<Vec<u32>> {

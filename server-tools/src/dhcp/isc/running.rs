@@ -34,15 +34,38 @@ pub(super) fn serving(all: &[Process], configuration: &Path) -> Vec<Identity> {
     all.iter().filter(|process| serves(process, configuration)).map(|process| process.identity).collect()
 }
 
-/// Waits until a process serves the configuration that was not there before the restart. With the mark of the restart's command,
-/// as long as something of that still runs in the background; without it, it must be there already.
+/// What a restart's command has to do with what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command<'a> {
+    /// It has ended, so that what it has left in the background may still start dhcpd.
+    JustEnded(&'a str),
+    /// It ran some time ago: what it was to start must be there.
+    Earlier(&'a str),
+}
+
+impl<'a> Command<'a> {
+    /// The mark that its processes have inherited.
+    const fn mark(self) -> &'a str {
+        match self {
+            Self::JustEnded(mark) | Self::Earlier(mark) => mark,
+        }
+    }
+
+    /// Whether it has left something that runs and is not dhcpd yet, such as a shell that waits.
+    fn still_starts_something(self) -> bool {
+        matches!(self, Self::JustEnded(mark) if process::has_marked(mark, "dhcpd"))
+    }
+}
+
+/// Waits until a process serves the configuration that was not there before the restart.
 pub(super) fn wait_for_another(
     configuration: &Path,
     before: &[Identity],
-    mark: Option<&str>,
+    command: Command<'_>,
 ) -> anyhow::Result<Result<(), Missing>> {
     let started = clock::uptime();
-    let mut deadline = if mark.is_some() { started + APPEARS_WITHIN } else { started };
+    let is_awaited = matches!(command, Command::JustEnded(_));
+    let mut deadline = if is_awaited { started + APPEARS_WITHIN } else { started };
     let mut seen = None;
     loop {
         let all = all()?;
@@ -51,17 +74,14 @@ pub(super) fn wait_for_another(
         match look(&mut seen, new, clock::uptime(), deadline) {
             Look::Again => std::thread::sleep(LOOK_EVERY),
             Look::Stays => return Ok(Ok(())),
-            Look::Missing if clock::uptime() < started + COMES_UP_WITHIN && is_coming_up(mark) => {
+            Look::Missing
+                if clock::uptime() < started + COMES_UP_WITHIN && command.still_starts_something() =>
+            {
                 deadline = clock::uptime() + LOOK_AT_MARKS_EVERY;
             }
-            Look::Missing => return Ok(Err(missing(&all, &serving, before))),
+            Look::Missing => return Ok(Err(missing(&all, &serving, before, command.mark()))),
         }
     }
-}
-
-/// Whether the restart's command has left something that runs and is not dhcpd yet, such as a shell that waits.
-fn is_coming_up(mark: Option<&str>) -> bool {
-    mark.is_some_and(|mark| process::has_marked(mark, "dhcpd"))
 }
 
 /// Why no new process serves the configuration.
@@ -69,9 +89,10 @@ fn is_coming_up(mark: Option<&str>) -> bool {
 pub(super) enum Missing {
     /// The one from before still does.
     Same(u32),
-    /// Those that are new serve these.
+    /// Those that the command has started serve these.
     Others(Vec<PathBuf>),
-    Nobody,
+    /// Those that run, whoever has started them, serve these, if any.
+    Nobody(Vec<PathBuf>),
 }
 
 impl Missing {
@@ -81,20 +102,27 @@ impl Missing {
                 "it ended without an error, but dhcpd is still the process {pid} that ran before; set DHCPD in ghostrc to what \
                  restarts it"
             ),
-            Self::Others(others) => {
-                let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
-                anyhow!(
-                    "dhcpd was started with {} and not with {}; set DHCPDCONF in ghostrc to the file that the DHCP server shall \
-                     use, or have it started with the other one",
-                    others.join(", "),
-                    configuration.display()
-                )
-            }
-            Self::Nobody => anyhow!(
+            Self::Others(others) => anyhow!(
+                "dhcpd was started with {} and not with {}; set DHCPDCONF in ghostrc to the file that the DHCP server shall use, or \
+                 have it started with the other one",
+                listed(&others),
+                configuration.display()
+            ),
+            Self::Nobody(others) if others.is_empty() => anyhow!(
                 "it ended without an error, but dhcpd does not run; its log says why (journalctl, /var/log/syslog)"
+            ),
+            Self::Nobody(others) => anyhow!(
+                "it ended without an error, but dhcpd does not run with {}, only with {}; its log says why (journalctl, \
+                 /var/log/syslog), or DHCPDCONF in ghostrc must be set to the file that the DHCP server uses",
+                configuration.display(),
+                listed(&others)
             ),
         }
     }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// What a look at the processes comes to.
@@ -122,13 +150,17 @@ fn look<P: Copy + PartialEq>(
     if now >= last { Look::Missing } else { Look::Again }
 }
 
-fn missing(all: &[Process], serving: &[Identity], before: &[Identity]) -> Missing {
+fn missing(all: &[Process], serving: &[Identity], before: &[Identity], mark: &str) -> Missing {
     if let Some(same) = serving.iter().find(|process| before.contains(process)) {
         return Missing::Same(same.pid);
     }
-    let new = all.iter().filter(|process| !before.contains(&process.identity));
-    let others: Vec<PathBuf> = new.flat_map(read_by).collect();
-    if others.is_empty() { Missing::Nobody } else { Missing::Others(others) }
+    let is_marked = |process: &&Process| process::is_marked(process.identity.pid, mark);
+    let started: Vec<PathBuf> = all.iter().filter(is_marked).flat_map(read_by).collect();
+    if started.is_empty() {
+        Missing::Nobody(all.iter().flat_map(read_by).collect())
+    } else {
+        Missing::Others(started)
+    }
 }
 
 /// Whether it is a server for IPv4, and that of this configuration.

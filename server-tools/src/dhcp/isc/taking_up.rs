@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::running::{self, Missing};
+use super::running::{self, Command, Missing};
 use crate::exit::{Exit, WithExit as _};
 use crate::sys::private;
 use crate::sys::process::Identity;
@@ -63,6 +63,8 @@ impl Stamp {
 struct Tried {
     /// Which ghostctl has tried: another one is a person who has mended something.
     by: u32,
+    /// What its command's processes have inherited.
+    mark: String,
     files: Vec<Stamp>,
     /// Every dhcpd that ran before it.
     before: Vec<Identity>,
@@ -71,7 +73,8 @@ struct Tried {
 impl TakingUp<'_> {
     pub(super) fn perform(&self) -> anyhow::Result<()> {
         if let Some(tried) = self.tried() {
-            match running::wait_for_another(self.configuration, &tried.before, None)? {
+            match running::wait_for_another(self.configuration, &tried.before, Command::Earlier(&tried.mark))?
+            {
                 Ok(()) => return self.taken_up(),
                 // It would only be restarted with that configuration once more.
                 Err(missing @ Missing::Others(_)) if tried.by == std::process::id() => {
@@ -86,20 +89,20 @@ impl TakingUp<'_> {
             self.remember_that_it_is_seen();
         }
         let before: Vec<Identity> = before.into_iter().map(|process| process.identity).collect();
-        self.keep(&before);
         let mark = service::mark();
+        self.keep(&before, &mark);
         match service::run_sparing(&self.words, self.deadline, &mark, "dhcpd") {
             Ok(_) if serving.is_empty() && !self.is_seen() => return self.taken_up(),
             Ok(_) => {}
             // What it was to do, it has done.
             Err(hung @ RunError::Hung { .. }) => {
-                let became = running::wait_for_another(self.configuration, &before, None)?;
+                let became = running::wait_for_another(self.configuration, &before, Command::Earlier(&mark))?;
                 became.map_err(|_missing| hung).exit(Exit::Configuration)?;
                 return self.taken_up();
             }
             Err(error) => return Err(error).exit_by_default(Exit::Configuration),
         }
-        match running::wait_for_another(self.configuration, &before, Some(&mark))? {
+        match running::wait_for_another(self.configuration, &before, Command::JustEnded(&mark))? {
             Ok(()) => self.taken_up(),
             Err(missing) => Err(self.not_restarted(missing)),
         }
@@ -119,11 +122,12 @@ impl TakingUp<'_> {
         (Some(&tried.files) == self.files.as_ref()).then_some(tried)
     }
 
-    fn keep(&self, before: &[Identity]) {
+    fn keep(&self, before: &[Identity], mark: &str) {
         let Some(files) = self.files.clone() else { return };
-        let tried = Tried { by: std::process::id(), files, before: before.to_vec() };
+        let tried = Tried { by: std::process::id(), mark: mark.to_owned(), files, before: before.to_vec() };
         // Where it cannot be written, the server is restarted once more if this fails.
-        let _unsaid = serde_json::to_vec(&tried).map(|text| private::write(&self.folder.join("tried"), &text));
+        let _unsaid =
+            serde_json::to_vec(&tried).map(|text| private::write(&self.folder.join("tried"), &text));
     }
 
     fn taken_up(&self) -> anyhow::Result<()> {
