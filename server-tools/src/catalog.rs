@@ -8,7 +8,8 @@
 //!                          └─────────▶ .failed-<job> ──── remove ────▶ .removing-<job> ──▶ (nothing)
 //! ```
 //!
-//! A name with a dot in front is never listed as a generation, so a crash leaves a leftover but never half a generation. What
+//! Before the rename the checksum of the manifest is written below STATEDIR ([`vouching`]): a generation is believed only if it
+//! stands there. A name with a dot in front is never listed as a generation, so a crash leaves a leftover but never half a generation. What
 //! a client wrote is found by listing its folder; no name that it reports and no link that it planted is followed. Jobs
 //! decide when something is done; the catalog asks the journal only which generations running jobs use.
 
@@ -26,15 +27,18 @@ pub mod pruning;
 pub(crate) mod removal;
 pub(crate) mod retention;
 pub(crate) mod screens;
+pub(crate) mod vouching;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
+use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 
 use crate::exit::{Exit, WithExit};
+use crate::ghostrc::Ghostrc;
 use crate::sys::folder::Folder;
 use check::{Check, Damage};
 pub use finish::Facts;
@@ -55,12 +59,18 @@ const LARGEST_MANIFEST: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
     store: PathBuf,
+    /// Where this boot server keeps what it vouches for.
+    state: PathBuf,
 }
 
 impl Catalog {
-    /// The catalog of this store. Nothing is read yet.
-    pub fn new(store: impl Into<PathBuf>) -> Self {
-        Self { store: store.into() }
+    /// The catalog of this store, for the boot server with this state folder. Nothing is read yet.
+    pub fn new(store: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
+        Self { store: store.into(), state: state.into() }
+    }
+
+    pub(crate) fn of(ghostrc: &Ghostrc) -> Self {
+        Self::new(&ghostrc.store_folder, &ghostrc.state_folder)
     }
 
     /// Makes the folder that a job's client writes to: its image, or what a restore needs room for.
@@ -131,12 +141,14 @@ impl Catalog {
     pub fn verify(&self, host: &HostName, generation: &Generation, now: UnixTime) -> anyhow::Result<Check> {
         let path = self.store.join(layout::generation(host, generation));
         let folder = self.generation_folder(host, generation)?;
-        let damage = match self.manifest(&folder, host, generation) {
-            Ok(manifest) => {
-                let found = inside::read_back(&folder, &path).with_context(|| cannot("list", &path))?;
-                check::compare(&manifest, &found)
+        let useless = |error: anyhow::Error| Damage::Manifest { reason: format!("{error:#}") };
+        let damage = match self.claimed_manifest(&folder, host, generation) {
+            Ok((manifest, sum)) => {
+                let foreign = self.require_vouched(host, generation, sum).err().map(useless);
+                // What is not ours is looked through all the same: a person may want to take it over.
+                foreign.into_iter().chain(damage(&manifest, &folder, &path)?).collect()
             }
-            Err(error) => vec![Damage::Manifest { reason: format!("{error:#}") }],
+            Err(error) => vec![useless(error)],
         };
         Ok(Check { at: now, damage })
     }
@@ -173,18 +185,38 @@ impl Catalog {
         }
     }
 
+    /// The manifest of a generation that this boot server vouches for.
     fn manifest(
         &self,
         folder: &Folder,
         host: &HostName,
         generation: &Generation,
     ) -> anyhow::Result<Manifest> {
+        let (manifest, sum) = self.claimed_manifest(folder, host, generation)?;
+        self.require_vouched(host, generation, sum)?;
+        Ok(manifest)
+    }
+
+    /// What stands in a generation's folder as its manifest, whoever wrote it, and its checksum.
+    fn claimed_manifest(
+        &self,
+        folder: &Folder,
+        host: &HostName,
+        generation: &Generation,
+    ) -> anyhow::Result<(Manifest, Sha256)> {
         let path = self.store.join(layout::generation(host, generation)).join(layout::MANIFEST);
         let bytes = folder.read(layout::MANIFEST, LARGEST_MANIFEST);
         let bytes = bytes.with_context(|| cannot("read", &path))?;
         let manifest = Manifest::parse(&bytes, host, generation);
-        manifest.with_context(|| format!("{} is of no use", path.display()))
+        let manifest = manifest.with_context(|| format!("{} is of no use", path.display()))?;
+        Ok((manifest, manifest::sum(&bytes)))
     }
+}
+
+/// What of a generation's pieces is not as this manifest says.
+fn damage(manifest: &Manifest, folder: &Folder, path: &Path) -> anyhow::Result<Vec<Damage>> {
+    let found = inside::read_back(folder, path).with_context(|| cannot("list", path))?;
+    Ok(check::compare(manifest, &found))
 }
 
 /// What could not be done, in words. The cause is the kernel's; for a symbolic link that a client planted it is ELOOP.

@@ -210,7 +210,7 @@ fn recover(
     deleted: Option<&HostName>,
     waiting: &mut dyn FnMut(&str),
 ) -> Result<Recovery, JournalError> {
-    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let catalog = Catalog::of(&site.ghostrc);
     let steps = Steps { site, catalog: &catalog };
     let mut undoing = Undoing { steps, dhcp: DhcpSteps { site, waiting } };
     let mut recovery = Recovery::default();

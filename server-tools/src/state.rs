@@ -8,3 +8,4 @@ pub(crate) mod damaged;
 pub(crate) mod journal;
 pub(crate) mod paths;
 pub(crate) mod record;
+pub(crate) mod vouched;

@@ -41,6 +41,9 @@ pub(crate) fn assert_fat_and_exfat_can_be_looked_into(stage: &Stage, john: &Pc<'
     make_generation(stage, john, &host);
 
     let ghostctl = format!("{KIT}/ghostctl --config {KIT}/ghostrc images");
+    // The client is another boot server, which did not make it.
+    let adopted = on_john(&format!("{ghostctl} adopt {host}"));
+    assert!(adopted.contains("this boot server vouches for it from now on"), "{adopted}");
     for (number, kind, _) in PARTITIONS {
         let mounted =
             on_john(&format!("{ghostctl} mount --cache {CACHE} --partition {number} {host} {PLACE}"));
@@ -71,7 +74,7 @@ fn make_generation(stage: &Stage, john: &Pc<'_>, host: &HostName) {
         );
         said(stage, john, &command, 0);
     }
-    let catalog = Catalog::new(stage.folder().image_store());
+    let catalog = Catalog::new(stage.folder().image_store(), stage.folder().state());
     let job: JobId = "20260123-142501-4f3a".parse().unwrap();
     catalog.stage(host, &job).unwrap();
     let staging = Path::new(layout::STORE_MOUNT_POINT).join(layout::staging(host, &job));

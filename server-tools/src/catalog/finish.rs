@@ -12,6 +12,7 @@ use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
 use super::{Catalog, cannot, incoming, inside, taken};
 use crate::output::FromClient;
+use crate::state::vouched::How;
 use crate::sys::crash;
 use crate::sys::folder::Folder;
 
@@ -37,6 +38,7 @@ pub(super) enum Step {
     ReadBack,
     WriteManifest,
     SyncStaging,
+    Vouch,
     Rename,
     SyncHost,
 }
@@ -84,13 +86,17 @@ impl Catalog {
             Vec::new()
         };
         let manifest = describe(host, job, facts, disks, pieces);
+        let json = manifest.to_json().context("the manifest cannot be written as JSON")?;
         before(Step::WriteManifest)
-            .and_then(|()| manifest.to_json().map_err(io::Error::other))
-            .and_then(|json| staging.replace(layout::MANIFEST, json.as_bytes()))
+            .and_then(|()| staging.replace(layout::MANIFEST, json.as_bytes()))
             .with_context(|| cannot("write", &staged.join(layout::MANIFEST)))?;
         before(Step::SyncStaging)
             .and_then(|()| staging.sync_tree())
             .with_context(|| cannot("write to disk", &staged))?;
+        let vouched = (manifest::sum(json.as_bytes()), How::Made, facts.checked);
+        before(Step::Vouch)
+            .and_then(|()| self.vouch(host, &generation, vouched))
+            .with_context(|| format!("cannot write down below STATEDIR that {} is ours", path.display()))?;
         before(Step::Rename)
             .and_then(|()| folder.rename(incoming(job), generation.as_str()))
             .with_context(|| cannot("rename", &staged))?;

@@ -9,7 +9,7 @@ use super::check::Check;
 use super::manifest::Manifest;
 use super::pieces::CHECK;
 use super::retention::{Candidate, Leftover, LeftoverKind};
-use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
+use super::{Catalog, FAILED, INCOMING, REMOVING, cannot, vouching};
 use crate::sys::folder::{Entry, Folder, Kind};
 
 /// No record of a check is larger; each damage takes a line or two.
@@ -30,6 +30,15 @@ impl Listed {
     /// Whether it was good when it was last looked at.
     pub fn is_good(&self) -> bool {
         self.manifest.is_ok() && self.check.as_ref().is_none_or(|check| check.damage.is_empty())
+    }
+
+    /// How it is called in a list: `good`, `damaged`, or `not vouched for`.
+    pub fn state(&self) -> &'static str {
+        match &self.manifest {
+            _ if self.is_good() => "good",
+            Err(error) if vouching::is_not_vouched(error) => "not vouched for",
+            _ => "damaged",
+        }
     }
 
     /// Whether it is good and of whole disks.

@@ -70,7 +70,8 @@ pub(crate) fn superfluous(
         if replaced && old && !in_use.contains(&candidate.generation) {
             superfluous.insert(candidate.generation.clone());
         }
-        good += u32::from(candidate.good);
+        // Whoever can have a generation dated in the future could have it replace all true ones.
+        good += u32::from(candidate.good && candidate.made <= now);
     }
     superfluous
 }
@@ -173,6 +174,24 @@ mod tests {
             };
             made.into_iter().enumerate().map(candidate).collect()
         })
+    }
+
+    #[test]
+    fn a_generation_of_the_future_replaces_no_true_one() {
+        let ahead = |days: u64| UnixTime::from_millis(NOW.as_millis() + days * 86_400_000);
+        let made = [
+            ("true", days_ago(2), true),
+            ("tomorrow", ahead(1), true),
+            ("in-a-century", ahead(36_500), true),
+        ];
+        let all: Vec<Candidate> = made
+            .into_iter()
+            .map(|(name, made, good)| Candidate { generation: name.parse().unwrap(), made, good })
+            .collect();
+        assert!(superfluous(&all, policy(1, 0), &BTreeSet::new(), NOW).is_empty());
+        // When that day has come it is as good as any other.
+        let later = superfluous(&all, policy(1, 0), &BTreeSet::new(), ahead(2));
+        assert_eq!(later, ["true".parse().unwrap()].into());
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use super::finish::Step;
 use super::listing::Listed;
 use super::removal::InUse;
 use super::retention::{LeftoverKind, Policy};
+use super::vouching::Adoption;
 use super::*;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,8 +18,8 @@ use ghost_contract::order::{DosProgram, Graphics, Imager};
 use ghost_contract::{MacAddress, Mode};
 
 const NOW: UnixTime = UnixTime::from_millis(1_800_000_000_000);
-const STEPS: [Step; 5] =
-    [Step::ReadBack, Step::WriteManifest, Step::SyncStaging, Step::Rename, Step::SyncHost];
+const STEPS: [Step; 6] =
+    [Step::ReadBack, Step::WriteManifest, Step::SyncStaging, Step::Vouch, Step::Rename, Step::SyncHost];
 
 /// A store with john's folder for the job `job1` in it, and what his client wrote there.
 struct Store {
@@ -29,7 +30,8 @@ struct Store {
 impl Store {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::new(folder.path());
+        let catalog = Catalog::new(folder.path().join("store"), folder.path().join("state"));
+        fs::create_dir(folder.path().join("store")).unwrap();
         Self { folder, catalog }
     }
 
@@ -60,7 +62,11 @@ impl Store {
     }
 
     fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join("john").join(below)
+        self.store().join("john").join(below)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
     }
 
     fn incoming(&self, below: &str) -> PathBuf {

@@ -37,6 +37,16 @@ pub enum Images {
         /// The generation; the newest one if this is left out or 'latest'
         generation: Option<Generation>,
     },
+    /// Take over generations that this boot server did not make: of a store that was moved, or of an earlier version
+    #[command(
+        after_help = "Examples:\n  ghostctl images adopt\n  ghostctl images adopt john\n  ghostctl images adopt john 20260123-142501-4f3a\n\nReads each of them as 'images verify' does, and takes over what is whole. From then on it can be restored, and counts as a backup. Clients can write to the image store, so take over only what you know.\n\nExit status: 0 if all are taken over, 1 if one is damaged."
+    )]
+    Adopt {
+        /// The client; all of them if this is left out
+        host: Option<HostName>,
+        /// The generation; all that are not vouched for if this is left out
+        generation: Option<Generation>,
+    },
     /// Remove the generations that GENERATIONS and KEEP_DAYS in ghostrc(5) do not ask for, and what failed jobs left
     #[command(
         after_help = "Examples:\n  ghostctl images prune --dry-run\n  ghostctl images prune john\n\nThe last good generation is never removed, nor one that a running job reads."

@@ -308,7 +308,7 @@ fn export(key: &'static str, server: Tried<IpAddr>, path: &Path) -> Export {
 
 fn store(site: &Site, server: Tried<IpAddr>) -> Store {
     let folder = &site.ghostrc.store_folder;
-    let generations = Catalog::new(folder).list().unwrap_or_default();
+    let generations = Catalog::of(&site.ghostrc).list().unwrap_or_default();
     let good = generations.iter().filter(|one| one.is_good());
     Store {
         folder: can_write(folder),

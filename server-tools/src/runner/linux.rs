@@ -85,7 +85,7 @@ impl<'a> Linux<'a> {
         let _looked_now_and_then = private::folder(&cancels).and_then(|()| reports.watch_also(&cancels));
         Ok(Self {
             site,
-            catalog: Catalog::new(&site.ghostrc.store_folder),
+            catalog: Catalog::of(&site.ghostrc),
             output,
             clients: Vec::new(),
             wires: Wires::default(),

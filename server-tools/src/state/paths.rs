@@ -9,6 +9,7 @@
 //! restart/                  who restarts the DHCP server for whom
 //! images/    HOST.lock      what keeps a generation from being removed
 //! mounts/                   disks of generations that are mounted
+//! vouched/   HOST.jsonl     checksums of the manifests of generations that are ours
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -45,6 +46,10 @@ pub(crate) fn restarts(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn removal_lock(state_folder: &Path, host: &HostName) -> PathBuf {
     state_folder.join("images").join(format!("{host}.lock"))
+}
+
+pub(crate) fn vouched(state_folder: &Path, host: &HostName) -> PathBuf {
+    state_folder.join("vouched").join(format!("{host}.jsonl"))
 }
 
 pub(crate) fn mounts(state_folder: &Path) -> PathBuf {

@@ -32,7 +32,7 @@ struct Row {
 
 pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let hosts = site.hosts().exit_by_default(Exit::Configuration)?;
-    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let catalog = Catalog::of(&site.ghostrc);
     let rows: Vec<Row> = hosts.list().into_iter().map(|host| row(&catalog, host)).collect();
     if output.form() == Form::Json {
         rows.iter().for_each(|row| output.json(row));

@@ -1,5 +1,6 @@
 //! `ghostctl images`: shows what is in the image store, checks whether it is whole, and removes what is no longer needed.
 
+mod adopting;
 mod inside;
 
 use std::collections::BTreeSet;
@@ -42,11 +43,14 @@ struct Line<'a> {
 
 /// Does what was asked for.
 pub(super) fn run(site: &Site, asked: &Images, output: &mut Output) -> anyhow::Result<Exit> {
-    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let catalog = Catalog::of(&site.ghostrc);
     match asked {
         Images::List { hosts } => list(site, &catalog, hosts, output),
         Images::Show { host, generation } => show(&catalog, host, generation.as_ref(), output),
         Images::Verify { host, generation } => verify(&catalog, host, generation.as_ref(), output),
+        Images::Adopt { host, generation } => {
+            adopting::run(site, &catalog, host.as_ref(), generation.as_ref(), output)
+        }
         Images::Prune(arguments) => prune(site, &catalog, arguments, output),
         Images::Rm(arguments) => remove(site, &catalog, arguments, output),
         Images::Mount(arguments) => inside::mount(site, &catalog, arguments, output),
@@ -83,7 +87,7 @@ fn tell(one: &Listed, output: &mut Output) {
     let manifest = one.manifest.as_ref();
     let checked = last_check(one);
     let lacks = manifest.ok().and_then(|manifest| disks::lacks(&manifest.disks));
-    let state = if one.is_good() { "good" } else { "damaged" };
+    let state = one.state();
     if output.form() == Form::Json {
         return output.json(&Line {
             host: &one.host,
@@ -192,11 +196,18 @@ fn wanted(catalog: &Catalog, host: &HostName, named: Option<&Generation>) -> any
     }
     let all = catalog.list_host(host)?;
     let newest = all.iter().filter_map(Listed::candidate).max_by_key(|candidate| candidate.made);
-    newest.map(|candidate| candidate.generation).ok_or_else(|| none(host))
+    newest.map(|candidate| candidate.generation).ok_or_else(|| none(host, &all))
 }
 
-fn none(host: &HostName) -> anyhow::Error {
-    anyhow!("the image store has no generation of {host}").exit(Exit::Usage)
+/// Why none of these can be meant where none was named.
+fn none(host: &HostName, all: &[Listed]) -> anyhow::Error {
+    let none = match all {
+        [] => anyhow!("the image store has no generation of {host}"),
+        _ => anyhow!(
+            "the image store has no generation of {host} that can be believed; 'ghostctl images list {host}' says why"
+        ),
+    };
+    none.exit(Exit::Usage)
 }
 
 fn verify(
@@ -283,6 +294,9 @@ fn what_it_is(catalog: &Catalog, host: &HostName, generation: &Generation) -> an
         (true, true, 1) => "the last good generation",
         (true, true, _) => "a good generation",
         (true, false, _) => "a good generation of some partitions",
+        (false, ..) if one.state() == "not vouched for" => {
+            "a generation that this boot server does not vouch for"
+        }
         (false, ..) => "a damaged generation",
     })
 }

@@ -72,7 +72,7 @@ pub(super) fn run(
         let text = format!("shares {} with {}: never have both on", host.ip, host.shares_ip_with.join(", "));
         output.note(&host.name, &Note::Warning { text });
     }
-    let catalog = Catalog::new(&site.ghostrc.store_folder);
+    let catalog = Catalog::of(&site.ghostrc);
     let intents = hosts.into_iter().map(|host| intent(site, &catalog, mode, host, asked));
     let intents = intents.collect::<anyhow::Result<Vec<_>>>()?;
     require_readiness(site, mode, configuration.as_ref(), &arguments.hosts)?;
@@ -266,7 +266,13 @@ fn wanted_generation(
             anyhow!("{host} has no good generation{of}: nothing can be checked or written back")
         }),
     };
-    found.map(Some).exit(Exit::Usage)
+    let found = found.exit(Exit::Usage)?;
+    // What is in the store is a client's to change; what this boot server does not vouch for is written back to no disk.
+    if let Err(error) = &found.manifest {
+        let refused = anyhow!("{error:#}").context(format!("{} of {host} is not believed", found.generation));
+        return Err(refused.exit(Exit::Usage));
+    }
+    Ok(Some(found))
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.

@@ -142,7 +142,7 @@ impl Subject {
     /// The folder of its screenshots, if it has taken any.
     fn folder(&self, site: &Site) -> anyhow::Result<Option<(PathBuf, Folder)>> {
         let found = if self.identity.mode == Mode::Backup {
-            Catalog::new(&site.ghostrc.store_folder).screens(&self.identity.host, &self.identity.job)
+            Catalog::of(&site.ghostrc).screens(&self.identity.host, &self.identity.job)
         } else {
             self.tree.screens()
         };

@@ -72,7 +72,7 @@ fn described(site: &Site, state: &State, owned: bool) -> Running {
     let said = Said::of(&report.entries, job);
     let readings = said.readings;
     let generation = state.begun.generation.as_ref();
-    let expected = || Catalog::new(&site.ghostrc.store_folder).expected(host, *mode, generation);
+    let expected = || Catalog::of(&site.ghostrc).expected(host, *mode, generation);
     let phase = state.phases.last().map(|(phase, _)| *phase);
     let at_work = readings.filter(|_| phase == Some(Phase::Imaging));
     Running {

@@ -105,3 +105,46 @@ fn whatever_the_umask_nobody_but_root_looks_into_the_state_or_holds_a_lock() {
     assert!(!server.path("base/192.168.7.2etc/ghost/order.json").exists(), "the order is gone");
     assert_eq!(server.nonces(), [""; 0].map(PathBuf::from), "and the nonce");
 }
+
+#[test]
+fn a_forged_generation_is_neither_restored_nor_verified_nor_pruned_before_it_is_adopted() {
+    let server = BootServer::with_hosts(1);
+    server.set("GENERATIONS", "1");
+    server.set("KEEP_DAYS", "0");
+    let client = Client::off(&server, 2, Behaviour::Succeeds);
+    assert_eq!(server.run(&["backup", "pc2"]).status.code(), Some(0));
+    drop(client);
+    let store = server.path("store/pc2");
+    let ours = fs::read_dir(&store).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    let forged = "20990101-000000-aaaa";
+    fs::create_dir(store.join(forged)).unwrap();
+    fs::copy(store.join(&ours).join("image.gho"), store.join(forged).join("image.gho")).unwrap();
+    let manifest = fs::read_to_string(store.join(&ours).join("manifest.json")).unwrap();
+    fs::write(store.join(forged).join("manifest.json"), manifest.replace(&ours, forged)).unwrap();
+
+    for words in [
+        &["restore", "--yes", "--generation", forged, "pc2"][..],
+        &["verify", "--generation", forged, "pc2"],
+        &["images", "verify", "pc2", forged],
+        &["images", "export", "--format", "raw", "--generation", forged, "pc2", "/nowhere"],
+    ] {
+        let refused = server.run(words);
+        assert!(!refused.status.success(), "{words:?}: {}", said(&refused));
+        assert!(said(&refused).contains("does not vouch for it"), "{words:?}: {}", said(&refused));
+    }
+    let listed = server.run(&["images", "list", "pc2"]);
+    assert!(
+        said(&listed).contains(&format!("{forged} not vouched for: this boot server did not make it")),
+        "{}",
+        said(&listed)
+    );
+    let pruned = server.run(&["images", "prune"]);
+    assert!(said(&pruned).contains("removed no generation"), "{}", said(&pruned));
+    let would = server.run(&["restore", "--dry-run", "pc2"]);
+    assert!(said(&would).contains(&ours) && !said(&would).contains(forged), "{}", said(&would));
+
+    let adopted = server.run(&["images", "adopt"]);
+    assert_eq!(adopted.status.code(), Some(0), "{}", said(&adopted));
+    assert!(said(&adopted).contains(&format!("pc2: {forged} was read back")), "{}", said(&adopted));
+    assert!(said(&server.run(&["images", "list", "pc2"])).lines().all(|line| line.contains("  good, ")));
+}

@@ -26,6 +26,8 @@ pub(crate) fn linux_generation(server: &BootServer) -> String {
     let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     manifest["imager"] = serde_json::json!({ "name": "linux" });
     fs::write(path, manifest.to_string()).unwrap();
+    let adopted = server.run(&["images", "adopt", "pc2", &name]);
+    assert_eq!(adopted.status.code(), Some(0), "{}", said(&adopted));
     name
 }
 

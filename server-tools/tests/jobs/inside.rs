@@ -123,6 +123,9 @@ fn the_files_that_could_not_be_read_are_shown_without_what_speaks_to_a_terminal(
         { "partition": 2, "files": [], "unknown": "no tool tells it" },
     ]);
     fs::write(path, manifest.to_string()).unwrap();
+    assert!(said(&store.images(&["show", "pc2"])).contains("can be believed"), "it is not ours any more");
+    let adopted = store.images(&["adopt", "pc2", GENERATION]);
+    assert_eq!(adopted.status.code(), Some(0), "{}", said(&adopted));
     let shown = said(&store.images(&["show", "pc2"]));
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     for line in [
@@ -408,7 +411,7 @@ fn an_exported_disk_is_the_disk_in_both_formats() {
 fn what_ghost_made_is_whole_and_opaque() {
     let store = Store::new();
     let (host, job): (_, JobId) = ("pc2".parse().unwrap(), "20260124-142501-4f3a".parse().unwrap());
-    let catalog = Catalog::new(store.server.path("store"));
+    let catalog = Catalog::new(store.server.path("store"), store.server.path("state"));
     fs::write(catalog.stage(&host, &job).unwrap().join("image.gho"), "Ghost's").unwrap();
     let program = ghost_contract::order::DosProgram {
         command: "ghost.exe".to_owned(),

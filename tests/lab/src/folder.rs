@@ -52,6 +52,11 @@ impl LabFolder {
         self.join("backup")
     }
 
+    /// What `ghostctl` keeps: STATEDIR of the lab's ghostrc.
+    pub fn state(&self) -> PathBuf {
+        self.join("state")
+    }
+
     /// What the TFTP server offers.
     pub fn tftp(&self) -> PathBuf {
         self.join("tftpboot")

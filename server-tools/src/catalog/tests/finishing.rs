@@ -36,10 +36,10 @@ fn checksums_are_those_of_sha256sum() {
     let manifest = store.finish("job1").unwrap();
     let lines: String =
         manifest.pieces.iter().map(|piece| format!("{}  {}\n", piece.sha256, piece.path)).collect();
-    fs::write(store.folder.path().join("sums"), lines).unwrap();
+    fs::write(store.store().join("sums"), lines).unwrap();
     let checked = std::process::Command::new("sha256sum")
         .args(["--check", "--strict", "--quiet"])
-        .arg(store.folder.path().join("sums"))
+        .arg(store.store().join("sums"))
         .current_dir(store.path("job1"))
         .status();
     assert!(checked.unwrap().success());
@@ -85,12 +85,12 @@ fn a_store_that_is_really_full_gets_no_generation() {
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
         let store = Store::new();
-        mount(Some("store"), store.folder.path(), Some("tmpfs"), MsFlags::empty(), Some("size=16k")).unwrap();
+        mount(Some("store"), &store.store(), Some("tmpfs"), MsFlags::empty(), Some("size=16k")).unwrap();
         let staging = store.catalog.stage(&john(), &job("job1")).unwrap();
         assert!(fs::write(staging.join("image.gho"), vec![7; 100_000]).is_err(), "it is full");
         let error = store.finish("job1").unwrap_err();
         store.assert_still_staged();
-        nix::mount::umount(store.folder.path()).unwrap();
+        nix::mount::umount(&store.store()).unwrap();
         error
     });
     let error = seen.join().unwrap();
@@ -102,7 +102,7 @@ fn a_store_that_is_really_full_gets_no_generation() {
 fn a_planted_link_is_refused_and_not_read() {
     for plant in ["image.gho", "screens/way"] {
         let store = Store::staged();
-        let secret = store.folder.path().join("secret");
+        let secret = store.store().join("secret");
         fs::write(&secret, "root's").unwrap();
         let link = store.incoming(plant);
         let _was_there = fs::remove_file(&link);
@@ -128,7 +128,7 @@ fn a_staging_folder_that_became_a_link_is_not_entered() {
 #[test]
 fn a_manifest_that_a_client_planted_is_replaced_and_what_it_leads_to_is_not_touched() {
     let store = Store::staged();
-    let outside = store.folder.path().join("outside");
+    let outside = store.store().join("outside");
     fs::write(&outside, "kept").unwrap();
     symlink(&outside, store.incoming("manifest.json")).unwrap();
     symlink(&outside, store.incoming(".new-manifest.json")).unwrap();

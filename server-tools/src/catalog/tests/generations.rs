@@ -158,3 +158,54 @@ fn the_size_of_an_image_is_known_before_it_is_read_and_guessed_before_it_is_writ
     assert!(!store.damage().is_empty());
     assert_eq!(store.catalog.expected(&john(), Mode::Backup, None), None, "what is damaged tells nothing");
 }
+
+/// What a client has written into the store as a generation of john's, in the format of ours.
+fn forge(store: &Store, name: &str, ended: UnixTime) {
+    let forged = Store::staged();
+    let facts = Facts { ended, ..facts() };
+    fs::rename(forged.incoming(""), forged.path(&format!(".incoming-{name}"))).unwrap();
+    forged.catalog.finish(&john(), &job(name), &facts).unwrap();
+    fs::create_dir_all(store.path("")).unwrap();
+    fs::rename(forged.path(name), store.path(name)).unwrap();
+}
+
+#[test]
+fn a_generation_that_a_client_has_forged_is_believed_by_nothing() {
+    let store = Store::finished();
+    forge(&store, "forged", UnixTime::from_millis(NOW.as_millis() - 1));
+    let forged = store.catalog.show(&john(), generation("forged")).unwrap();
+    assert_eq!((forged.state(), forged.is_good(), forged.candidate()), ("not vouched for", false, None));
+    let check = store.catalog.verify(&john(), &generation("forged"), NOW).unwrap();
+    assert!(check.damage[0].to_string().contains("does not vouch for it"), "{:?}", check.damage);
+    let policy = Policy { generations: std::num::NonZeroU32::new(1), keep: Duration::ZERO };
+    let plan = store.catalog.plan(&john(), policy, &InUse::default(), NOW).unwrap();
+    assert!(plan.generations.is_empty(), "the true one is not replaced by it");
+}
+
+#[test]
+fn a_generation_whose_manifest_was_changed_is_not_ours_any_more_until_it_is_adopted() {
+    let store = Store::finished();
+    let path = store.path("job1/manifest.json");
+    let ours = fs::read_to_string(&path).unwrap();
+    fs::write(&path, ours.replace("\"ended\": 2000", "\"ended\": 2001")).unwrap();
+    let changed = store.catalog.show(&john(), generation("job1")).unwrap();
+    assert!(format!("{:#}", changed.manifest.unwrap_err()).contains("somebody has changed it"));
+    assert!(matches!(store.catalog.adopt(&john(), &generation("job1"), NOW).unwrap(), Adoption::Adopted));
+    assert!(store.catalog.show(&john(), generation("job1")).unwrap().is_good());
+    fs::write(&path, ours).unwrap();
+    assert!(store.catalog.show(&john(), generation("job1")).unwrap().is_good(), "it was ours before, too");
+}
+
+#[test]
+fn a_store_that_was_moved_is_adopted_where_it_is_whole() {
+    let store = Store::new();
+    forge(&store, "whole", UnixTime::from_millis(1));
+    forge(&store, "damaged", UnixTime::from_millis(2));
+    fs::write(store.path("damaged/image.gho"), "less").unwrap();
+    let adopt = |name: &str| store.catalog.adopt(&john(), &generation(name), NOW).unwrap();
+    assert!(matches!(adopt("whole"), Adoption::Adopted));
+    assert!(matches!(adopt("whole"), Adoption::Ours));
+    assert!(matches!(adopt("damaged"), Adoption::Damaged(check) if check.damage.len() == 1));
+    assert!(store.catalog.show(&john(), generation("whole")).unwrap().candidate().is_some());
+    assert!(!store.catalog.show(&john(), generation("damaged")).unwrap().is_good());
+}

@@ -41,7 +41,7 @@ fn what_a_restore_needed_room_for_goes_with_its_folder() {
 #[test]
 fn a_nonce_is_there_until_it_is_removed() {
     let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
-    let file = store.folder.path().join(layout::nonce(&nonce));
+    let file = store.store().join(layout::nonce(&nonce));
     store.catalog.write_nonce(&nonce).unwrap();
     store.catalog.write_nonce(&nonce).unwrap();
     assert!(file.exists());

@@ -111,19 +111,21 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> anyhow::Result<Chosen
     let one = match generation.as_ref().filter(|named| named.as_str() != LATEST) {
         Some(named) => catalog.show(host, named.clone())?,
         None => {
-            let mut good: Vec<Listed> =
-                catalog.list_host(host)?.into_iter().filter(Listed::is_good).collect();
-            let whole = good.iter().rposition(Listed::is_good_and_whole);
-            let newest = whole.map(|index| good.swap_remove(index)).or_else(|| good.pop());
-            newest.ok_or_else(|| super::none(host))?
+            let mut all = catalog.list_host(host)?;
+            let newest = all.iter().rposition(Listed::is_good_and_whole);
+            let newest = newest.or_else(|| all.iter().rposition(Listed::is_good));
+            match newest {
+                Some(index) => all.swap_remove(index),
+                None => return Err(super::none(host, &all)),
+            }
         }
     };
-    let generation = one.generation;
+    let (generation, manifest) = (one.generation, one.manifest?);
     let disks = catalog.disks(host, &generation)?;
     let there = disks.len();
     let Some(Disk { index, folder, image }) = disks.into_iter().find(|disk| disk.index == *disk_number)
     else {
-        let imager = one.manifest?.imager.name();
+        let imager = manifest.imager.name();
         let why = if imager.describes_disks() {
             anyhow!("{generation} has {there} disks, counted from 0, and none with the number {disk_number}")
         } else {
