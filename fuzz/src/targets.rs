@@ -5,13 +5,17 @@
 
 use std::path::Path;
 
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::DiskImage;
-use ghost_contract::{Generation, HostName, Order, report};
+use ghost_contract::order::ImageStore;
+use ghost_contract::{Generation, HostName, Order, layout, report};
+use ghost_imaging::parsers as disks;
 use ghostctl::catalog::manifest::Manifest;
 use ghostctl::dhcp::isc::lexer::Lexer;
 use ghostctl::dhcp::isc::{HostTable, Tree};
 use ghostctl::dhcp::{Back, Swap, Wanted, isc};
 use ghostctl::ghostrc::Ghostrc;
+use ghostctl::{parsers, tree};
 
 /// The boot file of the swaps.
 const BOOT: &str = "pxelinux.0";
@@ -100,4 +104,108 @@ pub fn disk(input: &[u8]) {
     assert_eq!(end, image.disk.size);
     let written = image.to_json().unwrap_or_default();
     assert_eq!(DiskImage::parse(written.as_bytes()).ok(), Some(image));
+}
+
+/// What is understood of an entry of the journal, a record, a check or a list of what is vouched for is written again in a way
+/// that is understood as the same.
+pub fn journal(input: &[u8]) {
+    assert!(parsers::journal(input));
+}
+
+pub fn record(input: &[u8]) {
+    assert!(parsers::record(input));
+}
+
+pub fn check(input: &[u8]) {
+    assert!(parsers::check(input));
+}
+
+pub fn vouched(input: &[u8]) {
+    assert!(parsers::vouched(input));
+}
+
+/// A packet tells an address or nothing, and never more than it has.
+pub fn arp(input: &[u8]) {
+    assert!(parsers::arp(input).is_none_or(|ip| !ip.is_unspecified() && input.len() >= 42));
+}
+
+pub fn icmp(input: &[u8]) {
+    assert!(parsers::icmp(input).is_none_or(|_| input.len() >= 28));
+}
+
+pub fn rpc(input: &[u8]) {
+    assert!(parsers::rpc(input).is_none_or(|length| length + 24 <= input.len()));
+}
+
+pub fn tftp(input: &[u8]) {
+    // A byte that is no text is shown as a character of three.
+    assert!(parsers::tftp(input).is_none_or(|length| length <= 3 * input.len()));
+}
+
+pub fn exports(input: &[u8]) {
+    assert!(parsers::exports(input) <= input.len());
+}
+
+/// A terminal is sent sixels and nothing else, and not without a bound.
+pub fn picture(input: &[u8]) {
+    let Some(sequence) = parsers::picture(input) else { return };
+    let body = sequence.strip_prefix("\x1bPq").and_then(|rest| rest.strip_suffix("\x1b\\\n"));
+    assert!(body.is_some_and(|body| body.bytes().all(|byte| (b'!'..=b'~').contains(&byte))));
+}
+
+/// The image store stands in it once, and each line is one of the base root's or that one.
+pub fn fstab(input: &[u8]) {
+    let base = String::from_utf8_lossy(input);
+    let store = ImageStore { server: [192, 168, 7, 1].into(), path: "/home/ghost images".into() };
+    let text = tree::fstab(&base, &store);
+    let place = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+    let mounts = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let stores = mounts.filter(|line| place(line).as_deref() == Some(layout::STORE_MOUNT_POINT));
+    assert_eq!(stores.count(), 1);
+    let bare = |line: &str| line.trim_end_matches('\r').to_owned();
+    assert!(text.lines().rev().skip(1).all(|line| base.lines().any(|base| bare(base) == bare(line))));
+}
+
+/// A checksum is read as it was written; anything else is none.
+pub fn sums(input: &[u8]) {
+    for line in String::from_utf8_lossy(input).lines() {
+        let Some((sum, _name)) = line.split_once("  ") else { continue };
+        let Ok(read) = Sha256::try_from(sum.to_owned()) else { continue };
+        assert!(read.to_string().eq_ignore_ascii_case(sum));
+    }
+}
+
+/// Whatever a client says, a terminal only shows it, and it begins no line.
+pub fn shown(input: &[u8]) {
+    let said = String::from_utf8_lossy(input);
+    let [line, lines, screen, json] = parsers::shown(&said);
+    let is_plain = |c: char| {
+        !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}')
+    };
+    assert!(line.chars().all(is_plain) && json.chars().all(is_plain));
+    assert!(lines.chars().all(|c| is_plain(c) || matches!(c, '\n' | '\t')));
+    assert!(lines.split('\n').skip(1).all(|line| line.is_empty() || line.starts_with(' ')));
+    assert!(screen.chars().all(|c| is_plain(c) || matches!(c, '\n' | '\x1b')));
+    let only_colours = screen.split('\x1b').skip(1).all(|sequence| {
+        let numbers = sequence.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+        numbers.is_some_and(|(numbers, _)| numbers.bytes().all(|b| b.is_ascii_digit() || b == b';'))
+    });
+    assert!(only_colours);
+}
+
+/// Bytes of a disk, and the words of tools, make nobody fail or take more memory than they are worth.
+pub fn partclone(input: &[u8]) {
+    let _understood = disks::partclone_head(input);
+}
+
+pub fn file_systems(input: &[u8]) {
+    let _understood = disks::file_systems(input);
+}
+
+pub fn lvm(input: &[u8]) {
+    let _understood = disks::lvm_group(input);
+}
+
+pub fn tables(input: &[u8]) {
+    let _understood = disks::tables(input);
 }

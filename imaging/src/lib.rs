@@ -28,6 +28,9 @@ pub mod survey;
 pub mod sys;
 pub(crate) mod tool;
 
+#[doc(hidden)]
+pub use tool::parsers;
+
 use ghost_contract::image::{Table, TableKind, Volume};
 
 /// A region in words: `partition 2: ntfs "Windows"`, `partition 3, volume debian-vg/root: ext4`.

@@ -8,6 +8,7 @@ pub(crate) mod hits;
 pub(crate) mod lvm;
 pub(crate) mod ntfs;
 pub(crate) mod opinion;
+pub mod parsers;
 pub(crate) mod partclone;
 pub(crate) mod resizing;
 pub(crate) mod sfdisk;

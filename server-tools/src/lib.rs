@@ -17,6 +17,8 @@ pub mod ghostrc;
 pub mod job;
 pub(crate) mod manual;
 pub(crate) mod output;
+#[doc(hidden)]
+pub mod parsers;
 pub(crate) mod place;
 pub(crate) mod recovery;
 pub(crate) mod runner;

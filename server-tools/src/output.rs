@@ -10,7 +10,7 @@
 mod beside;
 mod live;
 pub(crate) mod picture;
-mod plain;
+pub(crate) mod plain;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};

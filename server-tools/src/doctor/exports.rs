@@ -89,7 +89,7 @@ fn port_of(portmapper: SocketAddr, program: Program, service: &'static str) -> a
 }
 
 /// A linked list of paths, each with a linked list of the groups that may mount it.
-fn listed(mut list: &[u8]) -> Option<Vec<Exported>> {
+pub(crate) fn listed(mut list: &[u8]) -> Option<Vec<Exported>> {
     let mut exported = Vec::new();
     while let (1, rest) = number(list)? {
         let (path, mut groups) = string(rest)?;

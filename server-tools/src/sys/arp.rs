@@ -99,7 +99,7 @@ fn request(own_mac: MacAddress, own_ip: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {
 
 /// Whose address a frame tells. A question tells its asker's as well as an answer does; an asker that does not
 /// have an address yet (RFC 5227 §2.1.1, all zero) tells nothing.
-fn spoken(frame: &[u8]) -> Option<Answer> {
+pub(crate) fn spoken(frame: &[u8]) -> Option<Answer> {
     let well_formed = frame.len() >= FRAME_LENGTH && frame[12..14] == ETHERTYPE.to_be_bytes();
     if !well_formed || frame[14..20] != ETHERNET_IPV4 {
         return None;

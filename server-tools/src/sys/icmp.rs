@@ -95,7 +95,7 @@ fn echo(identifier: [u8; 2]) -> [u8; MESSAGE_LENGTH] {
 }
 
 /// Who answers our question, if this IP packet is such an answer.
-fn echoed(packet: &[u8], identifier: [u8; 2]) -> Option<Ipv4Addr> {
+pub(crate) fn echoed(packet: &[u8], identifier: [u8; 2]) -> Option<Ipv4Addr> {
     // The header's length is counted in words of 4 bytes (RFC 791 §3.1).
     let header = usize::from(packet.first()? & 0x0f) * 4;
     let message = packet.get(header..).filter(|_| header >= SHORTEST_IP_HEADER)?;

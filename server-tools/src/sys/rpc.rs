@@ -118,7 +118,7 @@ pub(crate) fn string(xdr: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What a reply holds; inside, nothing if the server did not do it. Nothing at all if it is no reply.
-fn result(reply: &[u8]) -> Option<Option<&[u8]>> {
+pub(crate) fn result(reply: &[u8]) -> Option<Option<&[u8]>> {
     let (transaction, rest) = number(reply)?;
     let (kind, rest) = number(rest)?;
     if (transaction, kind) != (TRANSACTION, REPLY) {

@@ -68,7 +68,7 @@ fn read_request(file: &str) -> Vec<u8> {
 }
 
 /// The block, or the server's words; nothing if it is neither.
-fn read(packet: &[u8]) -> Option<Result<Vec<u8>, String>> {
+pub(crate) fn read(packet: &[u8]) -> Option<Result<Vec<u8>, String>> {
     if let Some(block) = packet.strip_prefix(&DATA_BLOCK_1) {
         return Some(Ok(block.to_owned()));
     }

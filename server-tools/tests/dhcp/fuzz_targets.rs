@@ -12,7 +12,7 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 24] = [
     ("lexer", targets::lexer),
     ("editor", targets::editor),
     ("ghostrc", targets::ghostrc),
@@ -20,6 +20,23 @@ const TARGETS: [(&str, Target); 7] = [
     ("order", targets::order),
     ("manifest", targets::manifest),
     ("disk", targets::disk),
+    ("journal", targets::journal),
+    ("record", targets::record),
+    ("check", targets::check),
+    ("vouched", targets::vouched),
+    ("arp", targets::arp),
+    ("icmp", targets::icmp),
+    ("rpc", targets::rpc),
+    ("tftp", targets::tftp),
+    ("exports", targets::exports),
+    ("picture", targets::picture),
+    ("fstab", targets::fstab),
+    ("sums", targets::sums),
+    ("shown", targets::shown),
+    ("partclone", targets::partclone),
+    ("file_systems", targets::file_systems),
+    ("lvm", targets::lvm),
+    ("tables", targets::tables),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {

@@ -1,0 +1,63 @@
+//! What reads bytes of a disk or the words of a tool, as plain functions of bytes: for the fuzz targets (`fuzz/`), and for
+//! nothing else. Each says whether it understood anything.
+
+use std::io;
+
+use ghost_contract::image::FileSystem;
+
+use super::claims::Read;
+use super::partclone::{HEAD, Head};
+use super::{blkid, boot_sector, lvm, opinion, sfdisk, superblock, xfs};
+
+const FILE_SYSTEMS: [FileSystem; 6] = [
+    FileSystem::Ntfs,
+    FileSystem::Fat,
+    FileSystem::Exfat,
+    FileSystem::Ext,
+    FileSystem::Btrfs,
+    FileSystem::Xfs,
+];
+/// No reader asks for more at a time: it would be a client that says how much memory we take.
+const MOST: usize = 128 << 20;
+
+/// The head of an image of partclone.
+pub fn partclone_head(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.first_chunk::<HEAD>() else { return false };
+    Head::parse(head).is_ok_and(|head| {
+        assert!(head.used <= head.total && head.expected_length() >= head.used);
+        true
+    })
+}
+
+/// Boot sectors, superblocks, and what file systems say of themselves.
+pub fn file_systems(disk: &[u8]) -> bool {
+    let read: Read<'_> = &|at, length| read(disk, at, length);
+    let beginning = disk.get(..4_096).unwrap_or(disk);
+    for file_system in FILE_SYSTEMS {
+        let _hidden = boot_sector::hidden(file_system, beginning);
+        let _copies = boot_sector::copies(file_system, beginning, disk.len() as u64);
+        let _state = superblock::state(file_system, beginning);
+    }
+    let _block = (superblock::ext_block(beginning), superblock::ntfs_sector(beginning));
+    let _log = (xfs::log(beginning), xfs::shape(beginning), xfs::Last::with(None, beginning, 0));
+    let understood = |file_system: &FileSystem| opinion::claim(*file_system, read).is_ok();
+    FILE_SYSTEMS.iter().filter(|file_system| understood(file_system)).count() > 0
+}
+
+/// The metadata of LVM.
+pub fn lvm_group(disk: &[u8]) -> bool {
+    lvm::group(&|at, length| read(disk, at, length), disk.len() as u64).is_ok()
+}
+
+/// What blkid and sfdisk say.
+pub fn tables(said: &[u8]) -> bool {
+    let found = blkid::parse(&String::from_utf8_lossy(said));
+    sfdisk::parse(said, "/dev/sda").is_ok() || found.doubt.is_some()
+}
+
+fn read(disk: &[u8], at: u64, length: usize) -> io::Result<Vec<u8>> {
+    assert!(length <= MOST, "{length} bytes are asked for at once");
+    let from = usize::try_from(at).unwrap_or(usize::MAX);
+    let bytes = from.checked_add(length).and_then(|end| disk.get(from..end));
+    bytes.map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
