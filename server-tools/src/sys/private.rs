@@ -9,12 +9,34 @@ const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 /// What others than the owner may do.
 const OF_OTHERS: u32 = 0o077;
+const OF_OTHERS_WRITING: u32 = 0o022;
+/// Only who owns something in such a folder may rename it.
+const STICKY: u32 = 0o1000;
 
-/// Makes a folder and those above it that are missing. One that is there already is closed to others; those above it are
-/// left as they are, since they may be an administrator's.
+/// Makes a folder and those above it that are missing. One that is there already is closed to others. The one above it may
+/// be an administrator's, so others may look into it, but not put another folder in the place of this one.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
     make(path)?;
-    close(&File::open(path)?, FOLDER)
+    let folder =
+        OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY).open(path)?;
+    if let Some(above) = path.parent() {
+        keep_in_place(&File::open(above)?)?;
+    }
+    if !is_ours(&folder.metadata()?) {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    close(&folder, FOLDER)
+}
+
+/// Takes from others the right to rename what is in a folder of ours. Where only owners may rename (`/tmp`), nothing is to be
+/// done.
+fn keep_in_place(above: &File) -> io::Result<()> {
+    let metadata = above.metadata()?;
+    let mode = metadata.mode() & 0o7777;
+    if is_ours(&metadata) && mode & OF_OTHERS_WRITING != 0 && mode & STICKY == 0 {
+        above.set_permissions(Permissions::from_mode(mode & !OF_OTHERS_WRITING))?;
+    }
+    Ok(())
 }
 
 /// Makes a folder and those above it that are missing, and leaves alone what is there.
@@ -45,16 +67,19 @@ pub(crate) fn close_file(file: &File) -> io::Result<()> {
 /// What belongs to somebody else is left to that user.
 fn close(file: &File, mode: u32) -> io::Result<()> {
     let metadata = file.metadata()?;
-    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    if is_ours && metadata.mode() & OF_OTHERS != 0 {
+    if is_ours(&metadata) && metadata.mode() & OF_OTHERS != 0 {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
     Ok(())
 }
 
+fn is_ours(metadata: &fs::Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// Whether others than its owner may write to it.
 pub(crate) fn is_open_to_others(metadata: &fs::Metadata) -> bool {
-    metadata.mode() & 0o022 != 0
+    metadata.mode() & OF_OTHERS_WRITING != 0
 }
 
 #[cfg(test)]
@@ -66,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_might_look_into_is_closed_and_what_is_above_it_is_not_touched() {
+    fn what_others_might_look_into_is_closed_and_what_is_above_it_only_for_writing() {
         let above = tempfile::tempdir().unwrap();
         fs::set_permissions(above.path(), Permissions::from_mode(0o755)).unwrap();
         let old = above.path().join("state/journal");
@@ -77,8 +102,15 @@ mod tests {
         folder(&old).unwrap();
         assert_eq!(
             (mode(above.path()), mode(&above.path().join("state")), mode(&old)),
-            (0o755, 0o777, 0o700)
+            (0o755, 0o755, 0o700)
         );
+        fs::set_permissions(above.path().join("state"), Permissions::from_mode(0o1777)).unwrap();
+        folder(&old).unwrap();
+        assert_eq!(mode(&above.path().join("state")), 0o1777, "as /tmp is");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&old, Some(7), None).unwrap();
+            assert_eq!(folder(&old).unwrap_err().to_string(), "it belongs to another user");
+        }
         let new = above.path().join("new/journal");
         folder(&new).unwrap();
         assert_eq!((mode(&above.path().join("new")), mode(&new)), (0o700, 0o700));
