@@ -8,7 +8,7 @@
 //!                          └─────────▶ .failed-<job> ──── remove ────▶ .removing-<job> ──▶ (nothing)
 //! ```
 //!
-//! Before the rename the checksum of the manifest is written below STATEDIR ([`vouching`]): a generation is believed only if it
+//! Before the rename the checksum of the manifest is written below STATEDIR (`vouching`): a generation is believed only if it
 //! stands there. A name with a dot in front is never listed as a generation, so a crash leaves a leftover but never half a generation. What
 //! a client wrote is found by listing its folder; no name that it reports and no link that it planted is followed. Jobs
 //! decide when something is done; the catalog asks the journal only which generations running jobs use.
