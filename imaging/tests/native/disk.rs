@@ -55,6 +55,33 @@ pub(crate) fn poke(disk: &Path, at: u64, bytes: &[u8]) {
     File::options().write(true).open(disk).unwrap().write_all_at(bytes, at).unwrap();
 }
 
+/// The first byte from here on that is not in a hole; the end of the file if there is none.
+pub(crate) fn next_data(file: &File, at: u64) -> u64 {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Ok(data) => data,
+        Err(rustix::io::Errno::NXIO) => file.metadata().unwrap().len().max(at),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Copies a part of a disk into a file, and its holes as holes.
+pub(crate) fn copy_part(disk: &Path, (start, length): (u64, u64), to: &Path) {
+    let disk = File::open(disk).unwrap();
+    let part = File::create(to).unwrap();
+    part.set_len(length).unwrap();
+    let (mut at, end, mut buffer) = (start, start + length, vec![0; 1 << 20]);
+    loop {
+        at = next_data(&disk, at);
+        if at >= end {
+            return;
+        }
+        let piece = &mut buffer[..usize::try_from((end - at).min(MIB)).unwrap()];
+        disk.read_exact_at(piece, at).unwrap();
+        part.write_all_at(piece, at - start).unwrap();
+        at += piece.len() as u64;
+    }
+}
+
 /// Reads bytes from a place.
 pub(crate) fn peek(disk: &Path, at: u64, length: u64) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(length).unwrap()];

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::disk::{MIB, blank, noise, peek};
+use crate::disk::{MIB, blank, copy_part, noise};
 
 /// An exFAT, which FUSE reads from block devices only.
 const MOUNTED: &str = "mkdir -p mounted; device=$(losetup --find --show $fs); mount.exfat-fuse $device mounted >/dev/null 2>&1;";
@@ -67,7 +67,7 @@ pub(crate) fn make(folder: &Path, kind: &str, size: u64, options: &str) -> PathB
 /// The files of a file system on a disk, which must be sound.
 pub(crate) fn read(folder: &Path, kind: &str, disk: &Path, (at, size): (u64, u64)) -> Files {
     let (part, out) = (folder.join("part"), folder.join("out"));
-    fs::write(&part, peek(disk, at, size)).unwrap();
+    copy_part(disk, (at, size), &part);
     let _earlier = fs::remove_dir_all(&out);
     fs::create_dir(&out).unwrap();
     let script = match kind {
@@ -98,7 +98,9 @@ pub(crate) fn read(folder: &Path, kind: &str, disk: &Path, (at, size): (u64, u64
 fn by_content(part: &Path) -> Files {
     let content = fs::read(part).unwrap();
     let begins = |sector: &[u8]| <[u8; 16]>::try_from(&sector[..16]).unwrap();
-    let sectors = content.chunks_exact(512).enumerate().filter(|(_, sector)| sector[..16] != [0; 16]);
+    // Most of it is what the disk had everywhere.
+    let is_empty = |sector: &[u8]| [[0; 16], [0xFF; 16]].contains(&begins(sector));
+    let sectors = content.chunks_exact(512).enumerate().filter(|(_, sector)| !is_empty(sector));
     let places: HashMap<[u8; 16], usize> =
         sectors.map(|(index, sector)| (begins(sector), index * 512)).collect();
     let tree = part.with_file_name("tree");

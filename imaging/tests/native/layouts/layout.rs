@@ -9,7 +9,7 @@ use ghost_contract::image::{Content, DiskImage, Ending, TableKind, TargetDisk};
 
 use super::files;
 use super::group::{self, Places};
-use crate::disk::{MIB, blank, noise, partition, peek, poke, put, run};
+use crate::disk::{MIB, blank, next_data, noise, partition, peek, poke, put, run};
 use crate::imager::{description, done, imager};
 
 /// What a restore leaves alone is seen by it.
@@ -335,7 +335,13 @@ fn first_difference(one: &Path, other: &Path, end: u64, may: impl Fn(u64) -> boo
     let [one, other] = [one, other].map(|path| File::open(path).unwrap());
     let mut buffers = [vec![0; 1 << 20], vec![0; 1 << 20]];
     let mut at = 0;
-    while at < end {
+    loop {
+        // Where both have a hole they have the same zeros.
+        let data = next_data(&one, at).min(next_data(&other, at));
+        at = at.max(data / SECTOR as u64 * SECTOR as u64);
+        if at >= end {
+            return None;
+        }
         let length = usize::try_from((end - at).min(1 << 20)).unwrap();
         let [one_buffer, other_buffer] = &mut buffers;
         one.read_exact_at(&mut one_buffer[..length], at).unwrap();
@@ -350,5 +356,4 @@ fn first_difference(one: &Path, other: &Path, end: u64, may: impl Fn(u64) -> boo
         }
         at += length as u64;
     }
-    None
 }
