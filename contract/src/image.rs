@@ -20,12 +20,14 @@ use serde::{Deserialize, Serialize};
 use crate::UnixTime;
 use crate::checksum::Sha256;
 
+mod decrypted;
 mod hit;
 pub mod progress;
 mod saved;
 pub mod settings;
 mod sound;
 
+pub use decrypted::Decrypted;
 pub use hit::Hit;
 pub use progress::{Ending, Phase, Progress, TargetDisk};
 pub use saved::SavedPart;
@@ -33,13 +35,16 @@ pub use settings::{
     DirtyNtfs, Discard, Gaps, LargerDisk, LinuxSettings, OnReadError, RestoreCheck, SmallerDisk,
 };
 
-/// The version of the format that this program writes and reads.
+/// The version of the format of an image that holds bytes as they stand on the disk.
 pub const VERSION: u32 = 1;
+/// The version of the format of an image that holds decrypted bytes. A program that does not know of them would write them
+/// to the disk as they are, so it must refuse them: it refuses a version that it does not know.
+pub const VERSION_OF_DECRYPTED: u32 = 2;
 
 /// What `disk.json` says: one disk, and how it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskImage {
-    /// The version of the format, [`VERSION`] when written.
+    /// The version of the format, [`DiskImage::version_it_needs`] when written.
     pub version: u32,
     /// The disk that it was made from.
     pub disk: DiskFacts,
@@ -47,6 +52,9 @@ pub struct DiskImage {
     pub table: Table,
     /// All of it, in order, without a gap.
     pub regions: Vec<Region>,
+    /// The LUKS containers that were opened, in the order of their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decrypted: Vec<Decrypted>,
     /// How every stream is compressed.
     pub compression: Compression,
     /// What could not be read, and is filled with anything in the image; only with the order's rescue. Positions on
@@ -201,6 +209,8 @@ pub enum FileSystem {
     Btrfs,
     /// XFS, with the log that belongs to it.
     Xfs,
+    /// f2fs, for flash memory.
+    F2fs,
 }
 
 /// Why every byte of a region is kept.
@@ -215,6 +225,8 @@ pub enum RawReason {
     VolumeGroup,
     /// What no logical volume has of a physical volume.
     BesideVolumes,
+    /// The header of a LUKS container that was opened, with its key slots.
+    EncryptionHeader,
     /// The header of a swap area: its label and UUID.
     SwapHeader,
     /// Nothing that is known, or without a tool for it.
@@ -318,11 +330,6 @@ impl Region {
         self.start.saturating_add(self.length)
     }
 
-    /// Whether it is of this partition, and not of a logical volume in it.
-    pub fn is_directly_in(&self, partition: u32) -> bool {
-        self.partition == Some(partition) && self.volume.is_none()
-    }
-
     /// What is kept of it, if anything.
     pub const fn stream(&self) -> Option<&Stream> {
         match &self.content {
@@ -340,6 +347,18 @@ impl Stream {
 }
 
 impl DiskImage {
+    /// Whether a region is of this partition as the disk has it: neither of a logical volume in it, nor decrypted.
+    pub fn is_directly_in(&self, region: &Region, partition: u32) -> bool {
+        region.partition == Some(partition)
+            && region.volume.is_none()
+            && self.decrypted_around(region).is_none()
+    }
+
+    /// The version of the format that says all of it.
+    pub const fn version_it_needs(&self) -> u32 {
+        if self.decrypted.is_empty() { VERSION } else { VERSION_OF_DECRYPTED }
+    }
+
     /// Everything that is kept, in the order of the regions.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.regions.iter().filter_map(Region::stream)

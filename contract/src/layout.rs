@@ -12,6 +12,9 @@ use crate::{Generation, HostName, JobId, Nonce};
 pub const STORE_MOUNT_POINT: &str = "/backup";
 /// The order, below a client's `/etc`.
 pub const ORDER: &str = "ghost/order.json";
+/// The key of encrypted partitions that an order may come with, below a client's `/etc`. For root only, and only as long as
+/// the order is.
+pub const LUKS_KEY: &str = "ghost/luks.key";
 /// Made by the server when the job shall stop, below a client's `/etc`.
 pub const STOP: &str = "ghost/stop";
 /// Made anew by the server with a word that it has not used before when a person wants to see the screen now, below a

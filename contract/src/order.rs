@@ -23,6 +23,9 @@ pub const VERSION: u32 = 1;
 /// The version of the format in orders about some partitions only. A client that does not know such orders would write the
 /// whole disk, so it must refuse them: it refuses a version that it does not know.
 pub const VERSION_OF_PARTS: u32 = 2;
+/// The version of the format in orders that come with a key. A client that does not know of keys would save encrypted
+/// partitions otherwise than it was ordered.
+pub const VERSION_OF_KEYS: u32 = 3;
 
 /// What the server asks of one client, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,10 @@ pub struct Order {
     pub nonce: Nonce,
     /// The imaging program and its settings; absent in mode `test`.
     pub imager: Option<Imager>,
+    /// Whether [`crate::layout::LUKS_KEY`] is there, for the imager to open encrypted partitions with. The key itself is not
+    /// in the order, which is copied and shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub luks_key: bool,
     /// The disks that are written to images, or back.
     #[serde(default)]
     pub disk: DiskChoice,
@@ -169,8 +176,11 @@ struct AnyVersion {
     version: u64,
 }
 
-/// The version of an order with this imager.
-pub fn version(imager: Option<&Imager>) -> u32 {
+/// The version of an order with this imager, and with a key or without one.
+pub fn version(imager: Option<&Imager>, luks_key: bool) -> u32 {
+    if luks_key {
+        return VERSION_OF_KEYS;
+    }
     if imager.is_some_and(Imager::is_partial) { VERSION_OF_PARTS } else { VERSION }
 }
 
@@ -179,8 +189,8 @@ impl Order {
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let AnyVersion { version } = serde_json::from_slice(bytes).context(UNREADABLE)?;
         ensure!(
-            [VERSION, VERSION_OF_PARTS].map(u64::from).contains(&version),
-            "the order has format version {version}, this client understands version {VERSION_OF_PARTS}; use the same release on both sides"
+            [VERSION, VERSION_OF_PARTS, VERSION_OF_KEYS].map(u64::from).contains(&version),
+            "the order has format version {version}, this client understands version {VERSION_OF_KEYS}; use the same release on both sides"
         );
         serde_json::from_slice(bytes).context(UNREADABLE)
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use ghost_contract::image::{
-    Compression, Content, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, Tool, VERSION,
+    Compression, Content, Decrypted, DiskFacts, DiskImage, LinuxSettings, Phase, Region, Table, Tool, VERSION,
 };
 
 use crate::board::Board;
@@ -19,7 +19,7 @@ use crate::plan::maps::Maps;
 use crate::plan::rehearsal;
 use crate::stream::compressor;
 use crate::stream::save::Method;
-use crate::survey::{self, Division, Open};
+use crate::survey::{self, Division, Open, Unlocked};
 use crate::sys::clock;
 use crate::sys::disk::{self, ReadOnly};
 use crate::sys::program::{self, LOOKING};
@@ -30,8 +30,8 @@ const WHOLE: u32 = 0;
 mod planning;
 mod saver;
 
-use planning::Planning;
-use saver::Saver;
+use planning::{Planning, Plans};
+use saver::{Saver, Source};
 
 /// A disk that can be saved: it is known how, and nothing has been saved so far.
 #[derive(Debug)]
@@ -45,17 +45,19 @@ pub struct Ready {
     planned: Vec<Planned>,
     /// The file systems that partclone reads already, by their first bytes.
     open: BTreeMap<u64, Open>,
+    /// The encrypted containers that are open; they are closed after all that reads them.
+    unlocked: Vec<Unlocked>,
     notes: Vec<String>,
     /// Ends last, after all that reads.
     nobody_writes: ReadOnly,
 }
 
 /// Finds out whether and how this disk can be saved to this folder, which must be empty or not there. What waits
-/// until it is saved takes its memory from `maps`.
+/// until it is saved takes its memory from `maps`. The key in the file `key` opens LUKS.
 pub fn prepare(
     folder: &Path,
     disk: &Path,
-    settings: &LinuxSettings,
+    (settings, key): (&LinuxSettings, Option<&Path>),
     maps: &mut Maps,
     board: &Board,
 ) -> Result<Ready> {
@@ -93,22 +95,25 @@ pub fn prepare(
         notes.push(chosen::note(&settings.partitions));
     }
     let stretches = plan::stretches(&facts, &table);
-    let (planned, open) = (Vec::new(), BTreeMap::new());
-    let mut planning = Planning { facts: &facts, settings, maps, planned, open, notes };
+    let mut planning =
+        Planning { facts: &facts, settings, key, maps, found: Plans { notes, ..Plans::default() } };
     for stretch in stretches {
         let number = stretch.partition();
         let is_chosen = number.is_some_and(|number| settings.partitions.contains(&number));
         if !is_chosen && !settings.partitions.is_empty() {
-            planning.planned.push(stretch.not_chosen());
+            planning.found.planned.push(stretch.not_chosen());
             continue;
         }
         planning.stretch(stretch, found.remove(&stretch.partition().unwrap_or(WHOLE)))?;
     }
-    let Planning { planned, open, notes, .. } = planning;
+    let Plans { planned, open, unlocked, mut notes } = planning.found;
+    if key.is_some() && unlocked.is_empty() {
+        notes.push("a key was given, and nothing that was looked at is a LUKS that it opens".to_owned());
+    }
     let opened = File::open(disk).with_context(|| format!("cannot open {}", disk.display()))?;
     folder::make(folder)?;
     let (folder, settings) = (folder.to_owned(), settings.clone());
-    Ok(Ready { folder, settings, opened, facts, table, dump, planned, open, notes, nobody_writes })
+    Ok(Ready { folder, settings, opened, facts, table, dump, planned, open, unlocked, notes, nobody_writes })
 }
 
 /// Saves a disk to its folder.
@@ -123,6 +128,7 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         dump,
         planned,
         open,
+        unlocked,
         mut notes,
     } = ready;
     let started = clock::now();
@@ -138,8 +144,9 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         piece_size: settings.piece_size,
         on_read_error: settings.on_read_error,
     };
+    let disk = Source { opened: &opened, facts: &facts, base: 0 };
     let mut saver =
-        Saver { open, syncing: Vec::new(), disk: &opened, facts: &facts, table: &table, method, board };
+        Saver { open, syncing: Vec::new(), disk, unlocked: &unlocked, table: &table, method, board };
     let (mut regions, mut bad_ranges) = (Vec::with_capacity(planned.len()), Vec::new());
     for (index, region) in planned.iter().enumerate() {
         let content = saver.save(index, region, &mut bad_ranges)?;
@@ -162,14 +169,21 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         let bytes: u64 = bad_ranges.iter().map(|range| range.length).sum();
         notes.push(format!("{bytes} bytes in {} places of the disk could not be read", bad_ranges.len()));
     }
-    let hits = hits::find(&facts, &table, &regions, &bad_ranges);
+    let decrypted: Vec<Decrypted> = unlocked.iter().map(Unlocked::described).collect();
+    let hits = hits::find(&facts, &table, &regions, (&bad_ranges, &decrypted));
+    for one in unlocked {
+        if let Err(error) = one.close() {
+            notes.push(format!("{error:#}"));
+        }
+    }
     let compression = Compression::Zstd { level: settings.compression_level };
-    let image = DiskImage {
+    let mut image = DiskImage {
         version: VERSION,
         tools: tools(&regions),
         disk: facts,
         table,
         regions,
+        decrypted,
         compression,
         bad_ranges,
         hits,
@@ -177,6 +191,7 @@ pub fn save(ready: Ready, board: &Board) -> Result<DiskImage> {
         started,
         ended: clock::now(),
     };
+    image.version = image.version_it_needs();
     rehearsal::rehearse(&image).context("what was saved of the disk could not be restored")?;
     folder::finish(&folder, &image, &dump)?;
     let stored = folder::description(&folder).context("what was saved cannot be read back")?;

@@ -50,6 +50,10 @@ pub struct WithDisks {
     /// A disk, /dev/sda; may be given several times.
     #[arg(long = "disk", value_name = "DEVICE", required = true)]
     pub disks: Vec<PathBuf>,
+    /// The key of LUKS containers, as cryptsetup --key-file takes it: their content is saved decrypted, used blocks only,
+    /// and encrypted again when it is restored.
+    #[arg(long, value_name = "FILE")]
+    pub luks_key: Option<PathBuf>,
 }
 
 /// With the disks, and room.

@@ -85,7 +85,8 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
             for (index, disk) in (0_u32..).zip(&with.disks) {
                 board.disk(index, disks);
                 let folder = folder.join(layout::disk(index));
-                let prepared = backup::prepare(&folder, disk, &settings, &mut maps, board);
+                let prepared =
+                    backup::prepare(&folder, disk, (&settings, with.luks_key.as_deref()), &mut maps, board);
                 ready.push(prepared.map_err(|error| with.error_of(disk, error))?);
             }
             for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {
@@ -119,7 +120,8 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
             let mut ready = Vec::new();
             for (index, (path, disk)) in (0_u32..).zip(images.iter().zip(&with.disks)) {
                 board.disk(index, disks);
-                let prepared = restore::prepare(path, disk, &settings, scratch.as_deref(), board);
+                let ordered = (&settings, with.luks_key.as_deref());
+                let prepared = restore::prepare(path, disk, ordered, scratch.as_deref(), board);
                 ready.push(prepared.map_err(|error| with.error_of(disk, error))?);
             }
             for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use ghost_contract::image::{Content, DiskFacts, FileSystem, Hit, Range, Region, Table};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use ghost_contract::image::{Content, Decrypted, DiskFacts, FileSystem, Hit, Range, Region, Table};
 
 use crate::sys::node::{Access, Node};
 use crate::sys::program;
@@ -38,7 +38,12 @@ const DADDR: u64 = 512;
 type Found = (BTreeSet<String>, Option<String>);
 
 /// What was hit in each partition that has such places.
-pub(crate) fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[Range]) -> Vec<Hit> {
+pub(crate) fn find(
+    disk: &DiskFacts,
+    table: &Table,
+    regions: &[Region],
+    (bad, decrypted): (&[Range], &[Decrypted]),
+) -> Vec<Hit> {
     let (mut hits, mut last, ends) = (Vec::new(), None, Instant::now() + LONGEST);
     for region in regions {
         let Some(within) = around(disk, table, regions, region) else { continue };
@@ -51,7 +56,12 @@ pub(crate) fn find(disk: &DiskFacts, table: &Table, regions: &[Region], bad: &[R
             continue;
         }
         let is_more = places.len() > PLACES || places.iter().any(|place| place.length > OF_EACH);
-        let file_system = file_system(table, region);
+        let is_decrypted = decrypted.iter().any(|one| one.container.holds(region.range()));
+        let file_system = if is_decrypted {
+            Err(anyhow!("it is looked for on the disk, and there it is encrypted"))
+        } else {
+            file_system(table, region)
+        };
         let (files, unknown) = match file_system.and_then(|kind| look(disk, within, kind, &places, ends)) {
             Ok((names, _)) if names.len() > NAMES || is_more => {
                 (names, Some("there are too many places to look all of them up".to_owned()))
@@ -125,7 +135,7 @@ fn look(
             ensure!(within.length <= LARGEST_XFS, "looking into an XFS of this size needs too much memory");
             xfs(node.path(), &places, ends)
         }
-        FileSystem::Fat | FileSystem::Exfat | FileSystem::Btrfs => {
+        FileSystem::Fat | FileSystem::Exfat | FileSystem::Btrfs | FileSystem::F2fs => {
             bail!("no tool tells it of {} that is not mounted", partclone::word(file_system))
         }
     }
@@ -266,7 +276,7 @@ mod tests {
             region(700, None, None),
         ];
         let told = |bad: &[Range]| {
-            let hits = find(&disk, &table, &regions, bad);
+            let hits = find(&disk, &table, &regions, (bad, &[]));
             assert!(hits.iter().all(|hit| hit.files.is_empty() && hit.unknown.is_some()), "{hits:?}");
             hits.into_iter().map(|hit| (hit.partition, hit.volume)).collect::<Vec<_>>()
         };

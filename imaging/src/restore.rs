@@ -25,6 +25,7 @@ use crate::stream::unpack::Zeros;
 use crate::survey;
 use crate::sys::disk;
 
+mod encrypted;
 mod grow;
 mod moved;
 mod resize;
@@ -33,6 +34,7 @@ mod table;
 mod wipe;
 mod writer;
 
+use encrypted::Containers;
 use shrink::Shrunk;
 use writer::Writer;
 
@@ -63,16 +65,18 @@ pub struct Ready {
     /// The table, if it is another than the image's.
     table: Option<Fitted>,
     shrunk: Option<Shrunk>,
+    /// The file of the key that opens LUKS.
+    key: Option<PathBuf>,
     discards: bool,
     notes: Vec<String>,
 }
 
 /// Finds out whether the image in this folder may be written to this disk, and checks it. In the folder `scratch` is
-/// room for a file system that has to be shrunk.
+/// room for a file system that has to be shrunk. The key in the file `key` opens LUKS.
 pub fn prepare(
     folder: &Path,
     disk: &Path,
-    settings: &LinuxSettings,
+    (settings, key): (&LinuxSettings, Option<&Path>),
     scratch: Option<&Path>,
     board: &Board,
 ) -> Result<Ready> {
@@ -98,7 +102,12 @@ pub fn prepare(
             Depth::Sizes
         }
     };
+    if !image.decrypted.is_empty() && key.is_none() {
+        // Before anything takes time.
+        encrypted::require_key(folder, &image, &plan.regions, None)?;
+    }
     check::check(folder, depth, board).context("the image is damaged, and nothing was written")?;
+    encrypted::require_key(folder, &image, &plan.regions, key)?;
     let opened = disk::open_to_write(disk)?;
     let (table, shrunk) = loop {
         let table = match plan.table {
@@ -118,14 +127,14 @@ pub fn prepare(
             },
         }
     };
-    let (folder, disk) = (folder.to_owned(), disk.to_owned());
+    let (folder, disk, key) = (folder.to_owned(), disk.to_owned(), key.map(Path::to_owned));
     let discards = settings.discard == Discard::Auto;
-    Ok(Ready { folder, disk, opened, target, image, plan, table, shrunk, discards, notes })
+    Ok(Ready { folder, disk, opened, target, image, plan, table, shrunk, key, discards, notes })
 }
 
 /// Writes an image to its disk.
 pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
-    let Ready { folder, disk, opened, target, image, plan, table, shrunk, discards, mut notes } = ready;
+    let Ready { folder, disk, opened, target, image, plan, table, shrunk, key, discards, mut notes } = ready;
     let (folder, disk) = (folder.as_path(), disk.as_path());
     let written: Vec<&Region> = plan.regions.iter().filter_map(|&index| image.regions.get(index)).collect();
     let streams = written.iter().filter_map(|region| region.stream()).map(|stream| stream.length);
@@ -147,25 +156,29 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
         wipe::signatures(&opened, &emptied, &parts).with_context(|| cannot_write(disk))?;
     }
     let within = table.as_ref().map_or(0, |table| table.beginning.len() as u64)..plan.end;
-    let writer = |region| {
+    let mut containers = Containers::new(&image, disk, target.logical_sector, key.as_deref());
+    let on_the_disk = |region| {
         let (base, within) = (plan.nearer(region), within.clone());
         Writer { folder, image: &image, path: disk, file: &opened, base, within, zeros }
     };
     for region in &written {
-        writer(region).write(region, board)?;
+        containers.writer(region, on_the_disk(region))?.write(region, board)?;
     }
     if let Some(shrunk) = &shrunk {
         board.region(shrunk.subject(&image));
         shrunk.write(disk, &opened, board).context(NOT_SHRUNK)?;
         moved::set_boot_sectors(&opened, shrunk.moves(), target.logical_sector)?;
     }
+    containers.sync()?;
     opened.sync_all().with_context(|| cannot_write(disk))?;
     if let Some(shrunk) = &shrunk {
         shrunk.check(&opened, &target).context(NOT_SHRUNK)?;
     }
     for region in &written {
-        writer(region).read_back(region)?;
+        containers.writer(region, on_the_disk(region))?.read_back(region)?;
     }
+    containers.close()?;
+    disk::forget(&opened);
     if let Some(table) = &table {
         table::write(table, &opened)?;
     }
@@ -212,6 +225,18 @@ pub fn export_partition(folder: &Path, number: u32, target: &Path, board: &Board
     export_regions(folder, &image, target, &regions, (partition.start, partition.length), board)
 }
 
+/// A file is written without the kernel, and so without encryption.
+fn require_no_encryption(image: &DiskImage, regions: &[&Region]) -> Result<()> {
+    let encrypted = regions.iter().find(|region| image.decrypted_around(region).is_some());
+    match encrypted {
+        None => Ok(()),
+        Some(region) => bail!(
+            "{} was encrypted on the disk and is not in the image: only a restore with its key writes it",
+            crate::subject_of(&image.table, region.partition, region.volume.as_ref())
+        ),
+    }
+}
+
 fn export_regions(
     folder: &Path,
     image: &DiskImage,
@@ -220,6 +245,7 @@ fn export_regions(
     (start, length): (u64, u64),
     board: &Board,
 ) -> Result<()> {
+    require_no_encryption(image, regions)?;
     let cannot_write = || cannot_write(target);
     let file =
         OpenOptions::new().read(true).write(true).create_new(true).open(target).with_context(cannot_write)?;

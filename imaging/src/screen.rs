@@ -269,6 +269,7 @@ mod tests {
             left_out,
             left_out_because: None,
             unreadable,
+            decrypted: false,
             how: how.to_owned(),
         };
         let root = SavedPart {

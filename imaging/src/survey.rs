@@ -21,9 +21,11 @@ use crate::tool::opinion;
 use crate::tool::partclone::{self, cannot::cannot};
 use crate::tool::sfdisk;
 
+mod locked;
 mod state;
 mod volumes;
 
+pub(crate) use locked::{Unlocked, is_locked, name, unlock};
 pub use volumes::{found, volumes};
 
 /// blkid found nothing (blkid(8), "EXIT STATUS").

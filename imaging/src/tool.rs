@@ -4,7 +4,9 @@ pub(crate) mod blkid;
 pub(crate) mod boot_sector;
 pub(crate) mod btrfs;
 pub(crate) mod claims;
+pub(crate) mod f2fs;
 pub(crate) mod hits;
+pub(crate) mod luks;
 pub(crate) mod lvm;
 pub(crate) mod ntfs;
 pub(crate) mod opinion;
@@ -68,7 +70,7 @@ mod tests {
                 let part = bytes.get(at..at.saturating_add(length)).map(<[u8]>::to_vec);
                 part.ok_or_else(|| claims::strange("it ends there"))
             };
-            for file_system in [FileSystem::Ntfs, FileSystem::Fat, FileSystem::Exfat, FileSystem::Ext, FileSystem::Xfs] {
+            for file_system in [FileSystem::Ntfs, FileSystem::Fat, FileSystem::Exfat, FileSystem::Ext, FileSystem::Xfs, FileSystem::F2fs] {
                 let _claim = opinion::claim(file_system, &read);
             }
             if let Some(Ok(head)) = bytes.first_chunk().map(partclone::Head::parse) {

@@ -29,9 +29,12 @@ use crate::disk::BlockDevice;
 use crate::fstab::Mount;
 
 /// The imager that an order asks for. Without an order it is DOSEmu, for a person at the screen.
-pub(crate) fn of(ordered: Option<&order::Imager>) -> Box<dyn Imager> {
+/// A key comes with the order, or not.
+pub(crate) fn of(ordered: Option<&order::Imager>, luks_key: bool) -> Box<dyn Imager> {
     match ordered {
-        Some(order::Imager::Linux(settings)) => Box::new(linux::Linux { settings: settings.clone() }),
+        Some(order::Imager::Linux(settings)) => {
+            Box::new(linux::Linux { settings: settings.clone(), luks_key })
+        }
         Some(order::Imager::DosboxX(program)) => {
             Box::new(dosbox_x::DosboxX { command: program.command.clone() })
         }

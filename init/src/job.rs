@@ -71,6 +71,11 @@ impl Job {
         self.order.as_ref().and_then(|order| order.imager.as_ref())
     }
 
+    /// Whether a key of encrypted partitions came with the order.
+    pub(crate) fn has_luks_key(&self) -> bool {
+        self.order.as_ref().is_some_and(|order| order.luks_key)
+    }
+
     /// The disks that it is about.
     pub(crate) fn disk(&self) -> DiskChoice {
         self.order.as_ref().map_or(DiskChoice::First, |order| order.disk.clone())

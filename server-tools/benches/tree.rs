@@ -30,7 +30,7 @@ fn main() -> Outcome {
     println!("etc and var: {}", base_root(&base)?);
 
     let order = sample::order(Mode::Test);
-    let contents = Contents { order: &order, host_table: "00:e0:7d:c9:1a:2b john\n" };
+    let contents = Contents { order: &order, luks_key: None, host_table: "00:e0:7d:c9:1a:2b john\n" };
     let tree = Tree::of(&base, [192, 168, 7, 2].into());
     let (mut first, mut again, mut copy, mut synced) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let copied = folder.path().join("copy");

@@ -15,6 +15,7 @@ pub(crate) mod bytes;
 pub(crate) mod decide;
 pub(crate) mod ending;
 pub(crate) mod imager;
+pub(crate) mod luks_key;
 pub(crate) mod note;
 pub(crate) mod order;
 pub(crate) mod pace;

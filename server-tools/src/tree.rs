@@ -44,6 +44,8 @@ pub struct Tree {
 #[derive(Debug)]
 pub struct Contents<'a> {
     pub order: &'a Order,
+    /// The key of encrypted partitions that comes with the order.
+    pub luks_key: Option<&'a [u8]>,
     /// All clients, as [`ghost_contract::ethers`] writes them.
     pub host_table: &'a str,
 }
@@ -142,7 +144,7 @@ impl Tree {
         }
     }
 
-    /// Makes the order void if it is this job's, or if it cannot be read, and removes what an interrupted [`Self::make`] has
+    /// Makes the order void if it is this job's, or if it cannot be read; the key that came with it goes as well. Removes what an interrupted [`Self::make`] has
     /// left of it.
     pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
         let removed = Folder::open(&self.base_root).and_then(|base| {
@@ -219,7 +221,8 @@ impl Tree {
                 (layout::HOST_TABLE, contents.host_table.as_bytes()),
                 (layout::ORDER, order.as_bytes()),
             ];
-            files.into_iter().try_for_each(|(path, bytes)| {
+            let key = contents.luks_key.map(|key| (layout::LUKS_KEY, key));
+            files.into_iter().chain(key).try_for_each(|(path, bytes)| {
                 let (folder, name) = folder_and_name(path);
                 etc.folder(folder)?.replace_unsynced(name, bytes)
             })
@@ -282,16 +285,16 @@ fn withdraw_from(etc: &Folder, job: &JobId) -> io::Result<()> {
         Err(error) if is_link(&error) => return etc.remove(folder),
         opened => opened?,
     };
-    let bytes = match folder.read(name, LARGEST_ORDER) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
-        // What cannot be read is no order of anybody.
-        read => read.unwrap_or_default(),
-    };
+    // What cannot be read, or is not there, is no order of anybody.
+    let bytes = folder.read(name, LARGEST_ORDER).unwrap_or_default();
     if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
         return Ok(());
     }
-    folder.remove(name)?;
-    folder.remove_left_beside(name)
+    // A key that is there without its order goes as well.
+    [folder_and_name(layout::LUKS_KEY).1, name].into_iter().try_for_each(|name| {
+        folder.remove(name)?;
+        folder.remove_left_beside(name)
+    })
 }
 
 /// The folder of a path of the layout, and the name in it.

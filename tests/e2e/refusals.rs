@@ -43,8 +43,8 @@ const CASES: [Case; 6] = [
     },
     Case {
         name: "newer",
-        prepare: |lab, pc, order| write(lab, pc, &Order { version: 3, ..order }),
-        reason: "the order has format version 3",
+        prepare: |lab, pc, order| write(lab, pc, &Order { version: 4, ..order }),
+        reason: "the order has format version 4",
     },
     Case {
         name: "expired",

@@ -32,6 +32,9 @@ pub struct SavedPart {
     pub left_out_because: Option<UnusedReason>,
     /// Bytes that could not be read, in whose place something else is in the image.
     pub unreadable: u64,
+    /// Whether it is encrypted on the disk, and in the image as its key's owner sees it.
+    #[serde(default)]
+    pub decrypted: bool,
     /// How it was saved and why so, in words.
     pub how: String,
 }
@@ -89,6 +92,7 @@ impl DiskImage {
             left_out: 0,
             left_out_because: None,
             unreadable: 0,
+            decrypted: false,
             how: String::new(),
         }
     }
@@ -111,7 +115,10 @@ impl DiskImage {
             end.saturating_sub(start.max(region.start))
         };
         part.unreadable += self.bad_ranges.iter().map(|bad| within(bad.start, bad.length)).sum::<u64>();
-        let how = how(&region.content);
+        let is_decrypted = self.decrypted_around(region).is_some();
+        part.decrypted |= is_decrypted;
+        let how =
+            if is_decrypted { format!("decrypted: {}", how(&region.content)) } else { how(&region.content) };
         if !part.how.split("; ").any(|known| known == how) {
             part.how += if part.how.is_empty() { "" } else { "; " };
             part.how += &how;
@@ -132,6 +139,7 @@ fn how(content: &Content) -> String {
             RawReason::BehindFileSystem => "every byte behind the file system".to_owned(),
             RawReason::VolumeGroup => "LVM's label and metadata".to_owned(),
             RawReason::BesideVolumes => "every byte beside the logical volumes".to_owned(),
+            RawReason::EncryptionHeader => "LUKS's header".to_owned(),
             RawReason::SwapHeader => "the header of swap".to_owned(),
             RawReason::NoTool { found: Some(found) } => {
                 format!("every byte: {found}, for which there is no tool")

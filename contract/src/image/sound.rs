@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 
-use super::{Content, DiskImage, VERSION};
+use super::{Content, DiskImage, VERSION, VERSION_OF_DECRYPTED};
 
 const UNREADABLE: &str = "the description of the image cannot be read";
 
@@ -18,8 +18,8 @@ impl DiskImage {
     pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
         let AnyVersion { version } = serde_json::from_slice(bytes).context(UNREADABLE)?;
         ensure!(
-            version == u64::from(VERSION),
-            "the image has format version {version}, this program understands version {VERSION}"
+            [VERSION, VERSION_OF_DECRYPTED].map(u64::from).contains(&version),
+            "the image has format version {version}, this program understands version {VERSION_OF_DECRYPTED}"
         );
         let image: Self = serde_json::from_slice(bytes).context(UNREADABLE)?;
         image.check()?;
@@ -31,6 +31,14 @@ impl DiskImage {
         let sector = self.disk.logical_sector;
         ensure!(matches!(sector, 512 | 1024 | 2048 | 4096), "a disk has no sectors of {sector} bytes");
         self.check_regions(u64::from(sector))?;
+        let (says, needs) = (self.version, self.version_it_needs());
+        ensure!(
+            says >= needs,
+            "an image with decrypted places has format version {needs}, and this one says {says}"
+        );
+        if let Some(why) = self.contradicts_decryption() {
+            bail!(why);
+        }
         self.check_names()
     }
 

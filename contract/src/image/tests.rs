@@ -21,8 +21,8 @@ fn a_description_survives_the_file() {
 fn another_version_is_told_apart_from_rubbish() {
     let error = |bytes: &[u8]| DiskImage::parse(bytes).unwrap_err().to_string();
     assert_eq!(
-        error(b"{\"version\": 2}"),
-        "the image has format version 2, this program understands version 1"
+        error(b"{\"version\": 3}"),
+        "the image has format version 3, this program understands version 2"
     );
     assert_eq!(error(b"{\"version\": 1}"), "the description of the image cannot be read");
 }

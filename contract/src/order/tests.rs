@@ -53,19 +53,27 @@ fn an_order_about_some_partitions_has_a_version_that_older_clients_refuse() {
         let partitions = partitions.iter().copied().collect();
         Some(Imager::Linux(LinuxSettings { partitions, ..LinuxSettings::default() }))
     };
-    assert_eq!(version(None), VERSION);
-    assert_eq!(version(imager(&[]).as_ref()), VERSION);
-    assert_eq!(version(imager(&[2, 3]).as_ref()), VERSION_OF_PARTS);
+    assert_eq!(version(None, false), VERSION);
+    assert_eq!(version(imager(&[]).as_ref(), false), VERSION);
+    assert_eq!(version(imager(&[2, 3]).as_ref(), false), VERSION_OF_PARTS);
     let part = Order { version: VERSION_OF_PARTS, imager: imager(&[2, 3]), ..order(Mode::Restore) };
     assert_eq!(Order::parse(part.to_json().unwrap().as_bytes()).unwrap(), part);
     assert!(!order(Mode::Restore).to_json().unwrap().contains("partitions"));
 }
 
 #[test]
+fn an_order_that_comes_with_a_key_has_a_version_that_older_clients_refuse_and_no_key_in_it() {
+    assert_eq!(version(None, true), VERSION_OF_KEYS);
+    let with_key = Order { version: VERSION_OF_KEYS, luks_key: true, ..order(Mode::Backup) };
+    assert_eq!(Order::parse(with_key.to_json().unwrap().as_bytes()).unwrap(), with_key);
+    assert!(!order(Mode::Backup).to_json().unwrap().contains("luks"));
+}
+
+#[test]
 fn another_version_is_told_apart_from_rubbish() {
-    let newer = br#"{"version": 3, "job": {"of": "another shape"}}"#;
+    let newer = br#"{"version": 4, "job": {"of": "another shape"}}"#;
     let error = |bytes: &[u8]| Order::parse(bytes).unwrap_err().to_string();
-    assert!(error(newer).starts_with("the order has format version 3, this client understands version 2;"));
+    assert!(error(newer).starts_with("the order has format version 4, this client understands version 3;"));
     assert_eq!(error(b"{\"version\": 1}"), "the order cannot be read");
     assert_eq!(error(b"{"), "the order cannot be read");
 }

@@ -12,9 +12,18 @@ use crate::plan::backup::{How, Planned};
 use crate::stream::pieces::Syncing;
 use crate::stream::reader;
 use crate::stream::save::{self, Method, Saved};
-use crate::survey::{self, Open};
+use crate::survey::{self, Open, Unlocked};
 use crate::sys::node::{Access, Node};
 use crate::tool::partclone;
+
+/// What regions are read from.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) opened: &'a File,
+    pub(super) facts: &'a DiskFacts,
+    /// Where on the disk its first byte is.
+    pub(super) base: u64,
+}
 
 /// Saves regions of one disk.
 pub(super) struct Saver<'a> {
@@ -22,8 +31,8 @@ pub(super) struct Saver<'a> {
     pub(super) open: BTreeMap<u64, Open>,
     /// The last pieces of regions, on their way to the disk, with the regions in words.
     pub(super) syncing: Vec<(String, Syncing)>,
-    pub(super) disk: &'a File,
-    pub(super) facts: &'a DiskFacts,
+    pub(super) disk: Source<'a>,
+    pub(super) unlocked: &'a [Unlocked],
     pub(super) table: &'a Table,
     pub(super) method: Method<'a>,
     pub(super) board: &'a Board,
@@ -41,10 +50,11 @@ impl Saver<'_> {
         };
         let subject = self.subject(region);
         self.board.region(subject.clone());
-        let stretch = Range { start: region.start, length: region.length };
-        let saved = save::raw(self.method, &region.file_name(index), self.disk, stretch, self.board);
+        let Source { opened, base, .. } = self.source(region);
+        let stretch = Range { start: region.start - base, length: region.length };
+        let saved = save::raw(self.method, &region.file_name(index), opened, stretch, self.board);
         let Saved { stream, bad: unreadable, syncing, .. } = saved.with_context(|| not_saved(&subject))?;
-        bad.extend(unreadable);
+        bad.extend(unreadable.iter().map(|range| Range { start: base + range.start, ..*range }));
         self.syncing.push((subject, syncing));
         Ok(Content::Raw { reason, stream })
     }
@@ -98,7 +108,8 @@ impl Saver<'_> {
         (file_system, total): (FileSystem, u64),
         held: u64,
     ) -> Result<()> {
-        let claim = survey::claim(file_system, Path::new(&self.facts.path), region.looked_at);
+        let path = Path::new(&self.source(region).facts.path);
+        let claim = survey::claim(file_system, path, region.looked_at);
         let claim = claim.context("the file system does not say any more what it uses")?;
         match claim.contradicts(total, held) {
             Some(said) => {
@@ -111,9 +122,18 @@ impl Saver<'_> {
     fn open(&self, region: &Planned, file_system: FileSystem) -> Result<Open> {
         // The partition or volume, which may be longer than the file system in it.
         let Range { start, length } = region.looked_at;
-        let path = Path::new(&self.facts.path);
-        let node = Node::of(path, start, length, self.facts.logical_sector, Access::Read)?;
+        let DiskFacts { path, logical_sector, .. } = self.source(region).facts;
+        let node = Node::of(Path::new(path), start, length, *logical_sector, Access::Read)?;
         Ok(Open { reader: reader::start(file_system, node.path(), OnReadError::Fail)?, node })
+    }
+
+    fn source(&self, region: &Planned) -> Source<'_> {
+        let unlocked = region.container.and_then(|index| self.unlocked.get(index));
+        unlocked.map_or(self.disk, |one| Source {
+            opened: &one.opened,
+            facts: &one.facts,
+            base: one.inside.start,
+        })
     }
 
     fn subject(&self, region: &Planned) -> String {

@@ -46,6 +46,8 @@ pub enum Owner {
     Extended,
     /// The disk as a whole: it has no table.
     Disk,
+    /// What is decrypted of a container that this partition is, or is in; the disk as a whole is it without one.
+    Inside(Option<u32>),
     /// A logical volume's, in the physical volume that this partition is; the disk as a whole is it without one.
     Volume(Option<u32>),
 }
@@ -73,7 +75,9 @@ pub struct Planned {
     pub partition: Option<u32>,
     /// The logical volume that it belongs to.
     pub volume: Option<Volume>,
-    /// What was looked at to know it: all of the partition, or of the volume.
+    /// It is decrypted: the index of the open container in which it is. Its places are those on the disk all the same.
+    pub container: Option<usize>,
+    /// What was looked at to know it: all of the partition, or of the volume; in a container, as places of what is decrypted.
     pub looked_at: Range,
     pub how: How,
 }
@@ -203,11 +207,21 @@ impl Stretch {
         planned(self, self.start, self.length, How::Unused(UnusedReason::NotChosen))
     }
 
+    /// The header of the container that it is, with so many bytes.
+    pub const fn header(self, length: u64) -> Planned {
+        planned(self, self.start, length, How::Raw(RawReason::EncryptionHeader))
+    }
+
+    /// Where it is, in words.
+    pub fn place(&self, volume: Option<&Volume>) -> String {
+        place_of(self.partition(), volume)
+    }
+
     /// The partition whose it is.
     pub const fn partition(&self) -> Option<u32> {
         match self.owner {
             Owner::Partition(number) => Some(number),
-            Owner::Volume(partition) => partition,
+            Owner::Volume(partition) | Owner::Inside(partition) => partition,
             Owner::Nobody | Owner::Extended | Owner::Disk => None,
         }
     }
@@ -236,7 +250,7 @@ fn gap(disk: &DiskFacts, stretch: Stretch, gaps: Gaps) -> Vec<Planned> {
 
 const fn planned(stretch: Stretch, start: u64, length: u64, how: How) -> Planned {
     let looked_at = Range { start: stretch.start, length: stretch.length };
-    Planned { start, length, partition: stretch.partition(), volume: None, looked_at, how }
+    Planned { start, length, partition: stretch.partition(), volume: None, container: None, looked_at, how }
 }
 
 /// All of a stretch.
@@ -295,6 +309,7 @@ impl Planned {
             How::Raw(RawReason::BehindFileSystem) => "behind.raw".to_owned(),
             How::Raw(RawReason::VolumeGroup) => "lvm.raw".to_owned(),
             How::Raw(RawReason::BesideVolumes) => "beside.raw".to_owned(),
+            How::Raw(RawReason::EncryptionHeader) => "luks.raw".to_owned(),
             How::Raw(RawReason::SwapHeader) => "swap-header.raw".to_owned(),
             How::Raw(_) => "all.raw".to_owned(),
             How::Unused(_) => "unused".to_owned(),

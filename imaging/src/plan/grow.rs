@@ -49,11 +49,14 @@ pub(super) fn room(
         return leave("a dos partition table does not reach the end of this disk");
     }
     let content = image.regions.iter().find_map(|region| match &region.content {
-        Content::Partclone { file_system, .. } if region.is_directly_in(last.number) => Some(*file_system),
+        Content::Partclone { file_system, .. } if image.is_directly_in(region, last.number) => {
+            Some(*file_system)
+        }
         _ => None,
     });
     match content {
         Some(FileSystem::Fat | FileSystem::Exfat) => leave("FAT and exFAT cannot be grown"),
+        Some(FileSystem::F2fs) => leave("an f2fs is left as it is"),
         None => leave("the last partition holds no file system that can be grown"),
         Some(other) if !resizable.contains(&other) => {
             leave("the tools that grow its file system are not installed")

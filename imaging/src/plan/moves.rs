@@ -103,7 +103,7 @@ fn others_behind<'a>(image: &'a DiskImage, shrunk: &Partition) -> Result<Vec<&'a
 
 /// Whatever its bytes are saved as, what is in it is what was found there.
 fn boot(image: &DiskImage, partition: &Partition) -> Option<FileSystem> {
-    let own = image.regions.iter().filter(|region| region.is_directly_in(partition.number));
+    let own = image.regions.iter().filter(|region| image.is_directly_in(region, partition.number));
     let saved = own.filter_map(|region| match &region.content {
         Content::Partclone { file_system, .. } => Some(*file_system),
         _ => None,

@@ -147,7 +147,7 @@ fn fit(image: &DiskImage, target: &DiskFacts, shrunk: &Partition) -> Result<(u64
 
 /// What is saved of its file system: of which kind it is, what that uses, and what it spans.
 fn saved(image: &DiskImage, partition: &Partition) -> Option<(FileSystem, u64, u64)> {
-    let own = |region: &&Region| region.is_directly_in(partition.number);
+    let own = |region: &&Region| image.is_directly_in(region, partition.number);
     image.regions.iter().filter(own).find_map(|region| match &region.content {
         Content::Partclone { file_system, used, total, .. } => Some((*file_system, *used, *total)),
         _ => None,

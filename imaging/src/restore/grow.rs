@@ -77,7 +77,7 @@ fn grow_file_system(node: &Path, file_system: FileSystem) -> Result<()> {
         }),
         FileSystem::Xfs => mounted(node, "xfs", |place| must(Command::new("xfs_growfs").arg(place))),
         // The plan does not grow them.
-        FileSystem::Fat | FileSystem::Exfat => Ok(()),
+        FileSystem::Fat | FileSystem::Exfat | FileSystem::F2fs => Ok(()),
     }
 }
 

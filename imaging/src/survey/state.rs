@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
-use ghost_contract::image::FileSystem;
+use ghost_contract::image::{FileSystem, Range};
 
-use super::bytes;
+use super::{bytes, part_of};
 use crate::plan::backup::Stretch;
 use crate::sys::program::{self, LOOKING};
-use crate::tool::{superblock, xfs};
+use crate::tool::{f2fs, superblock, xfs};
 
 /// What `ntfs-3g.probe` says of an NTFS that can be used (ntfs-3g.probe(8)).
 const PROBE_CLEAN: i32 = 0;
@@ -33,6 +33,11 @@ pub(super) fn state(
     match file_system {
         FileSystem::Ntfs => ntfs(node),
         FileSystem::Xfs => xfs_log(disk, stretch),
+        FileSystem::F2fs => {
+            let place = Range { start: stretch.start, length: stretch.length };
+            let state = f2fs::state(&|at, length| part_of(disk, place, at, length));
+            Ok(state.unwrap_or_else(|error| Some(format!("it does not say whether it was closed: {error}"))))
+        }
         _ => Ok(superblock::state(file_system, &bytes(disk, stretch.start, beginning(stretch))?)),
     }
 }

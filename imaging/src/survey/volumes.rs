@@ -14,7 +14,7 @@ const MEMBER: (&str, &str) = ("LVM2_member", "raid");
 
 /// What makes the physical volume that this stretch is, or why it is not known; none if it is no such thing.
 pub fn volumes(disk: &DiskFacts, stretch: Stretch, found: &Found) -> Option<Result<Vec<Part>, String>> {
-    let is_owned = matches!(stretch.owner, Owner::Partition(_) | Owner::Disk);
+    let is_owned = matches!(stretch.owner, Owner::Partition(_) | Owner::Disk | Owner::Inside(_));
     // A disk that also has a table has no `usage` here: its label may be left over from before the table.
     let is_member = (found.kind.as_deref(), found.usage.as_deref()) == (Some(MEMBER.0), Some(MEMBER.1));
     if !is_owned || !is_member || found.table.is_some() || found.doubt.is_some() {

@@ -53,9 +53,14 @@ pub(crate) fn group(read: Read<'_>, length: u64) -> io::Result<Group> {
         }
     }
     let text = known.ok_or_else(|| strange("it has no metadata"))?;
-    let text = String::from_utf8(text).map_err(|_| strange("its metadata are no text"))?;
-    let parsed = text::Section::parse(&text).ok_or_else(|| strange("its metadata cannot be understood"))?;
-    group::of(&parsed, &label.id, length).map_err(|why| strange(&why))
+    of_text(&text, &label.id, length)
+}
+
+/// The group that this text describes, for the physical volume with this identifier and length.
+pub(crate) fn of_text(text: &[u8], id: &str, length: u64) -> io::Result<Group> {
+    let text = str::from_utf8(text).map_err(|_| strange("its metadata are no text"))?;
+    let parsed = text::Section::parse(text).ok_or_else(|| strange("its metadata cannot be understood"))?;
+    group::of(&parsed, id, length).map_err(|why| strange(&why))
 }
 
 /// Whether the beginning of a disk or partition has a label, which need not be a good one.

@@ -5,7 +5,7 @@ use std::io;
 use ghost_contract::image::FileSystem;
 
 use super::claims::{self, Claim, Read};
-use super::{btrfs, ntfs};
+use super::{btrfs, f2fs, ntfs};
 
 /// What a file system of this kind says of itself.
 pub(crate) fn claim(file_system: FileSystem, read: Read<'_>) -> io::Result<Claim> {
@@ -16,5 +16,6 @@ pub(crate) fn claim(file_system: FileSystem, read: Read<'_>) -> io::Result<Claim
         FileSystem::Ext => claims::ext(read),
         FileSystem::Btrfs => btrfs::claim(read),
         FileSystem::Xfs => claims::xfs(read),
+        FileSystem::F2fs => f2fs::claim(read),
     }
 }

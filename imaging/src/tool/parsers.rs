@@ -3,19 +3,20 @@
 
 use std::io;
 
-use ghost_contract::image::FileSystem;
+use ghost_contract::image::{FileSystem, Range};
 
 use super::claims::Read;
 use super::partclone::{HEAD, Head};
 use super::{blkid, boot_sector, lvm, opinion, sfdisk, superblock, xfs};
 
-const FILE_SYSTEMS: [FileSystem; 6] = [
+const FILE_SYSTEMS: [FileSystem; 7] = [
     FileSystem::Ntfs,
     FileSystem::Fat,
     FileSystem::Exfat,
     FileSystem::Ext,
     FileSystem::Btrfs,
     FileSystem::Xfs,
+    FileSystem::F2fs,
 ];
 /// No reader asks for more at a time: it would be a client that says how much memory we take.
 const MOST: usize = 128 << 20;
@@ -47,6 +48,13 @@ pub fn file_systems(disk: &[u8]) -> bool {
 /// The metadata of LVM.
 pub fn lvm_group(disk: &[u8]) -> bool {
     lvm::group(&|at, length| read(disk, at, length), disk.len() as u64).is_ok()
+}
+
+/// Where on a physical volume of LVM, with this identifier and length, these metadata put logical volumes.
+pub fn logical_volumes(metadata: &[u8], id: &str, length: u64) -> io::Result<Vec<Range>> {
+    let group = lvm::of_text(metadata, id, length)?;
+    let runs = group.volumes.into_iter().flat_map(|volume| volume.runs);
+    Ok(runs.map(|run| Range { start: run.start, length: run.length }).collect())
 }
 
 /// What blkid and sfdisk say.

@@ -158,6 +158,7 @@ pub(crate) fn file_system(blkid: &str) -> Option<FileSystem> {
         "ext2" | "ext3" | "ext4" => Some(FileSystem::Ext),
         "btrfs" => Some(FileSystem::Btrfs),
         "xfs" => Some(FileSystem::Xfs),
+        "f2fs" => Some(FileSystem::F2fs),
         _ => None,
     }
 }
@@ -171,6 +172,7 @@ pub(crate) const fn program(file_system: FileSystem) -> &'static str {
         FileSystem::Ext => "partclone.extfs",
         FileSystem::Btrfs => "partclone.btrfs",
         FileSystem::Xfs => "partclone.xfs",
+        FileSystem::F2fs => "partclone.f2fs",
     }
 }
 
@@ -183,6 +185,7 @@ pub(crate) const fn word(file_system: FileSystem) -> &'static str {
         FileSystem::Ext => "ext",
         FileSystem::Btrfs => "btrfs",
         FileSystem::Xfs => "xfs",
+        FileSystem::F2fs => "f2fs",
     }
 }
 

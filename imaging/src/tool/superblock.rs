@@ -38,7 +38,7 @@ pub(crate) fn state(file_system: FileSystem, beginning: &[u8]) -> Option<String>
             open.then(|| "it is marked dirty: it was not unmounted".to_owned())
         }
         // FAT has no journal, and its table is what it says. The others have looks of their own.
-        FileSystem::Ntfs | FileSystem::Fat | FileSystem::Xfs => None,
+        FileSystem::Ntfs | FileSystem::Fat | FileSystem::Xfs | FileSystem::F2fs => None,
     }
 }
 

@@ -19,7 +19,7 @@ fn a_file_that_was_written_after_the_look_ends_the_backup() {
 
     let (settings, board) = (LinuxSettings::default(), Board::default());
     let image = folder.path().join("image");
-    let ready = backup::prepare(&image, &disk, &settings, &mut Maps::default(), &board).unwrap();
+    let ready = backup::prepare(&image, &disk, (&settings, None), &mut Maps::default(), &board).unwrap();
     let write = format!("write {} late", file.display());
     run("debugfs", &["-w", "-R", &write, disk.to_str().unwrap()]);
     let error = format!("{:#}", backup::save(ready, &board).unwrap_err());

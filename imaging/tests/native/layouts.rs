@@ -13,7 +13,7 @@ mod behind;
 mod corpus;
 mod features;
 mod files;
-mod group;
+pub(crate) mod group;
 mod layout;
 mod members;
 mod odd;

@@ -10,6 +10,7 @@ mod changing;
 mod checksums;
 mod damage;
 mod disk;
+mod encrypted;
 mod fitting;
 mod imager;
 mod layouts;

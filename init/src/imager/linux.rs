@@ -22,6 +22,8 @@ const IMAGES: &str = "/run/ghost/imager/images";
 const SCRATCH: &str = "/run/ghost/imager/scratch";
 /// What the order says of how it is done.
 const SETTINGS: &str = "/run/ghost/imager/settings.json";
+/// The key of encrypted partitions.
+const LUKS_KEY: &str = "/run/ghost/imager/luks.key";
 /// How far it is; replaced by it every second or two.
 const PROGRESS: &str = "/run/ghost/imager/progress.json";
 /// What it says by its error output.
@@ -32,13 +34,16 @@ const RESULT: &str = "/run/ghost/imager/result.json";
 /// What an order says of how it is done.
 pub(super) struct Linux {
     pub(super) settings: LinuxSettings,
+    /// A key came with the order.
+    pub(super) luks_key: bool,
 }
 
 impl Imager for Linux {
     fn needs(&self) -> Needs {
         Needs {
-            // By a loop device its tools reach a stretch of a disk where the kernel knows of no partition.
-            useful_drivers: &["loop"],
+            // By a loop device its tools reach a stretch of a disk where the kernel knows of no partition; the other one
+            // decrypts.
+            useful_drivers: if self.luks_key { &["loop", "dm_crypt"] } else { &["loop"] },
             folders: &[IMAGES, SCRATCH],
             images: IMAGES,
             scratch: Some(SCRATCH),
@@ -53,7 +58,7 @@ impl Imager for Linux {
 
     fn prepare(&self, mode: Mode, disks: &[BlockDevice], _files: &dyn Files) -> anyhow::Result<Launch> {
         let devices: Vec<PathBuf> = disks.iter().map(BlockDevice::device).collect();
-        launch(mode, &devices, &self.settings)
+        launch(mode, &devices, (&self.settings, self.luks_key))
     }
 
     fn display(&self) -> Display {
@@ -77,7 +82,11 @@ impl Imager for Linux {
 }
 
 /// How it is started for a job on these disks, `/dev/sda`. A check needs none.
-fn launch(mode: Mode, disks: &[PathBuf], settings: &LinuxSettings) -> anyhow::Result<Launch> {
+fn launch(
+    mode: Mode,
+    disks: &[PathBuf],
+    (settings, luks_key): (&LinuxSettings, bool),
+) -> anyhow::Result<Launch> {
     let verb = match mode {
         Mode::Backup => "backup",
         Mode::Verify => "check",
@@ -89,19 +98,28 @@ fn launch(mode: Mode, disks: &[PathBuf], settings: &LinuxSettings) -> anyhow::Re
     let fixed = [verb, "--image", IMAGES, "--settings", SETTINGS, "--progress", PROGRESS, "--result", RESULT];
     let shrinks = mode == Mode::Restore && settings.smaller_disk == SmallerDisk::Shrink;
     let room: &[&str] = if shrinks { &["--scratch", SCRATCH] } else { &[] };
+    // A check of an image needs none.
+    let luks_key = luks_key && mode != Mode::Verify;
+    let key: &[&str] = if luks_key { &["--luks-key", LUKS_KEY] } else { &[] };
     let named = disks.iter().flat_map(|disk| ["--disk".to_owned(), disk.to_string_lossy().into_owned()]);
     let settings = serde_json::to_vec(settings).context("cannot write the imager's settings as JSON")?;
     Ok(Launch {
         mounts: Vec::new(),
         files: vec![LaunchFile { path: PathBuf::from(SETTINGS), content: settings }],
-        preparations: Vec::new(),
+        preparations: if luks_key { vec![take_key()] } else { Vec::new() },
         program: PathBuf::from(PROGRAM),
-        arguments: fixed.iter().chain(room).map(|word| (*word).to_owned()).chain(named).collect(),
+        arguments: fixed.iter().chain(room).chain(key).map(|word| (*word).to_owned()).chain(named).collect(),
         logs: vec![ERRORS],
         errors: ERRORS,
         environment: vec![("HOME", "/run/ghost/imager"), ("TERM", "linux"), ("LC_ALL", "C.UTF-8")],
         terminal: Terminal::FirstVt,
     })
+}
+
+/// The key is moved from the tree, which is on the boot server, into this machine's memory.
+fn take_key() -> Vec<String> {
+    let from = format!("/etc/{}", layout::LUKS_KEY);
+    vec!["mv".to_owned(), from, LUKS_KEY.to_owned()]
 }
 
 /// How far it says it is, by its file. While it has said nothing yet, or nothing that can be understood, nothing is

@@ -75,7 +75,7 @@ fn a_client_without_a_name_or_the_servers_time_does_not_obey() {
 #[test]
 fn an_order_of_another_version_or_of_no_form_is_no_job() {
     for (bytes, reason) in [
-        (&b"{\"version\": 3}"[..], "the order has format version 3, this client understands version 2; "),
+        (&b"{\"version\": 4}"[..], "the order has format version 4, this client understands version 3; "),
         (b"{", "the order cannot be read"),
         (b"", "the order cannot be read"),
     ] {

@@ -69,6 +69,15 @@ impl DiskSummary {
         self.bad_ranges.iter().map(|range| range.length).fold(0, u64::saturating_add)
     }
 
+    /// Places that are encrypted on the disk and not in its image, in words.
+    fn decrypted(&self) -> BTreeSet<String> {
+        let decrypted = self.saved.iter().filter(|part| part.decrypted);
+        let place = |part: &SavedPart| {
+            part.partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"))
+        };
+        decrypted.map(place).collect()
+    }
+
     /// In words, each part of the disk that is not in its image though nothing says that it is free.
     fn lacks(&self) -> Vec<String> {
         let all_but = self.chosen().map(|numbers| {
@@ -93,7 +102,8 @@ impl DiskSummary {
     }
 }
 
-/// In words, what of these disks is not in their images though nothing says that it is free; none if nothing is.
+/// In words, what of these disks is not in their images though nothing says that it is free, and what is in them that is
+/// encrypted on the disk and not in the image; none if nothing is.
 pub(crate) fn lacks(disks: &[DiskSummary]) -> Option<String> {
     let several = disks.len() > 1;
     let words = disks.iter().zip(0..).flat_map(|(disk, index)| {
@@ -101,7 +111,11 @@ pub(crate) fn lacks(disks: &[DiskSummary]) -> Option<String> {
         disk.lacks().into_iter().map(named)
     });
     let words: Vec<String> = words.collect();
-    (!words.is_empty()).then(|| format!("not in the image: {}", words.join("; ")))
+    let lacks = (!words.is_empty()).then(|| format!("not in the image: {}", words.join("; ")));
+    let open: Vec<String> = disks.iter().flat_map(DiskSummary::decrypted).collect();
+    let open =
+        (!open.is_empty()).then(|| format!("NOT ENCRYPTED in the image: what is in {}", open.join(", ")));
+    lacks.into_iter().chain(open).reduce(|lacks, open| format!("{lacks}; {open}"))
 }
 
 /// A file system of which only used blocks are kept.

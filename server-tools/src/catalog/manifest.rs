@@ -83,6 +83,12 @@ impl Manifest {
         }
     }
 
+    /// The partitions that it holds of its one disk, if it does not hold all of it.
+    pub fn parts(&self) -> Option<BTreeSet<u32>> {
+        let [disk] = &*self.disks else { return None };
+        disk.chosen()
+    }
+
     /// What a job that reads this generation has to know of it.
     pub fn source(&self) -> Source<'_> {
         Source { imager: &self.imager, disks: (!self.disks.is_empty()).then_some(self.disks.len()) }

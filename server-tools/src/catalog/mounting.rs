@@ -110,6 +110,7 @@ const fn name(file_system: FileSystem) -> &'static str {
         FileSystem::Ext => "ext4",
         FileSystem::Btrfs => "btrfs",
         FileSystem::Xfs => "xfs",
+        FileSystem::F2fs => "f2fs",
     }
 }
 

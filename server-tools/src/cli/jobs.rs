@@ -1,5 +1,7 @@
 //! The flags of the verbs that run jobs, and what they ask for.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::{DiskChoice, Generation, HostName};
@@ -42,6 +44,10 @@ pub struct BackupArgs {
     /// What to do with an NTFS that Windows has not closed: refuse the backup, or save every byte of it (raw)
     #[arg(long, value_name = "CHOICE", value_parser = dirty_ntfs)]
     pub dirty_ntfs: Option<DirtyNtfs>,
+    /// Look into LUKS partitions with the key in this file, as cryptsetup --key-file takes it: what is used of them is saved
+    /// NOT ENCRYPTED. Without it they are saved encrypted, with every byte
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub luks_key: Option<PathBuf>,
     /// Save only these partitions, by their numbers, such as 2,3; the image holds a part of the disk then
     #[arg(long = "partition", value_name = "NUMBER", value_delimiter = ',', value_parser = partition, conflicts_with = "all_disks")]
     pub partitions: Vec<u32>,
@@ -72,6 +78,9 @@ pub struct RestoreArgs {
     /// Do not read the whole image before writing: damage in it is then found only when the disk is half written
     #[arg(long)]
     pub skip_check: bool,
+    /// The key of LUKS partitions that were saved with their key: what was in them is encrypted again
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub luks_key: Option<PathBuf>,
     /// Write back only these partitions, such as 2,3, into a table that has them in the same places with the same types;
     /// everything else on the disk stays as it is
     #[arg(long = "partition", value_name = "NUMBER", value_delimiter = ',', value_parser = partition, conflicts_with_all = ["all_disks", "grow", "shrink"])]
@@ -101,6 +110,7 @@ impl BackupArgs {
             disk: self.disk.choice(),
             on_read_error: self.rescue.then_some(OnReadError::Rescue),
             dirty_ntfs: self.dirty_ntfs,
+            luks_key: self.luks_key.clone(),
             partitions: self.partitions.iter().copied().collect(),
             ..Wishes::default()
         };
@@ -122,6 +132,7 @@ impl RestoreArgs {
             larger_disk: self.grow.then_some(LargerDisk::Grow),
             smaller_disk: self.shrink.then_some(SmallerDisk::Shrink),
             restore_check: self.skip_check.then_some(RestoreCheck::Skip),
+            luks_key: self.luks_key.clone(),
             partitions: self.partitions.iter().copied().collect(),
             ..Wishes::default()
         };

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 41] = [
+pub(crate) const KEYS: [Key; 42] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -99,6 +99,12 @@ pub(crate) const KEYS: [Key; 41] = [
         "The password of magic packets, written like a hardware or an IP address",
     ),
     host("SSHKEYS", "FILE", "", "Public keys that may log in during mode test"),
+    host(
+        "LUKSKEY",
+        "FILE",
+        "",
+        "The key of LUKS partitions, as cryptsetup --key-file takes it: the Linux imager then looks into them, and saves what is used, NOT ENCRYPTED; if it is not set, they are saved encrypted, with every byte. A restore of such an image needs it as well",
+    ),
     host("UP_DEADLINE", "TIME", "10m", "From the first magic packet until the client says that it is up"),
     host("JOB_DEADLINE", "TIME", "12h", "How long a job may take on the client"),
     host("OFF_DEADLINE", "TIME", "5m", "From the end of a job until the client is off"),

@@ -26,6 +26,8 @@ pub struct Settings {
     pub secure_on: Option<SecureOn>,
     /// The public keys for mode `test` (`SSHKEYS`).
     pub ssh_keys: Option<PathBuf>,
+    /// The key of encrypted partitions (`LUKSKEY`).
+    pub luks_key: Option<PathBuf>,
     /// From waking to the report that the client is up (`UP_DEADLINE`).
     pub up_deadline: Duration,
     /// The whole job on the client (`JOB_DEADLINE`).
@@ -75,6 +77,7 @@ impl Default for Settings {
             wake_relay: None,
             secure_on: None,
             ssh_keys: None,
+            luks_key: None,
             up_deadline: Duration::from_secs(10 * 60),
             job_deadline: Duration::from_secs(12 * 3_600),
             off_deadline: Duration::from_secs(5 * 60),
@@ -105,13 +108,14 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 30] = [
+    pub(super) const KEYS: [&'static str; 31] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
         "WAKE_RELAY",
         "SECUREON",
         "SSHKEYS",
+        "LUKSKEY",
         "UP_DEADLINE",
         "JOB_DEADLINE",
         "OFF_DEADLINE",
@@ -160,6 +164,7 @@ impl Settings {
                     Some(SecureOn::parse(value).ok_or("a password like 00:11:22:33:44:55 or 1.2.3.4")?)
             }
             "SSHKEYS" => self.ssh_keys = Some(absolute(value).ok_or("a whole path, beginning with '/'")?),
+            "LUKSKEY" => self.luks_key = Some(absolute(value).ok_or("a whole path, beginning with '/'")?),
             "UP_DEADLINE" => self.up_deadline = duration(value).ok_or(TIME)?,
             "JOB_DEADLINE" => self.job_deadline = duration(value).ok_or(TIME)?,
             "OFF_DEADLINE" => self.off_deadline = duration(value).ok_or(TIME)?,

@@ -140,6 +140,7 @@ fn a_value_of_another_type_is_refused() {
         "INTERFACE=abcdefghijklmnop",
         "SECUREON=x",
         "SSHKEYS=keys",
+        "LUKSKEY=key",
         "SLEEP=-1",
         "SLEEP=+1",
         "SLEEP=1w",

@@ -3,6 +3,7 @@
 //! Pure. The caller says what is in the store and in the base root.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::bail;
 
@@ -20,6 +21,8 @@ pub struct Wishes {
     pub larger_disk: Option<LargerDisk>,
     pub smaller_disk: Option<SmallerDisk>,
     pub restore_check: Option<RestoreCheck>,
+    /// The file with the key of encrypted partitions.
+    pub luks_key: Option<PathBuf>,
     /// The only partitions that the job is about; all if it names none.
     pub partitions: BTreeSet<u32>,
 }
@@ -43,6 +46,9 @@ pub struct Source<'a> {
 impl Wishes {
     /// Overrides the settings of a host.
     pub fn apply(&self, settings: &mut Settings) {
+        if self.luks_key.is_some() {
+            settings.luks_key.clone_from(&self.luks_key);
+        }
         let linux = &mut settings.linux;
         put(&mut settings.disk, self.disk.as_ref());
         put(&mut linux.on_read_error, self.on_read_error.as_ref());
@@ -61,6 +67,7 @@ impl Wishes {
             (self.larger_disk.is_some(), "--grow"),
             (self.smaller_disk.is_some(), "--shrink"),
             (self.restore_check.is_some(), "--skip-check"),
+            (self.luks_key.is_some(), "--luks-key"),
             (!self.partitions.is_empty(), "--partition"),
         ];
         flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
@@ -229,10 +236,11 @@ mod tests {
             larger_disk: Some(LargerDisk::Grow),
             smaller_disk: Some(SmallerDisk::Shrink),
             restore_check: Some(RestoreCheck::Skip),
+            luks_key: Some("/key".into()),
             partitions: [2, 3].into(),
         };
         wishes.apply(&mut settings);
-        assert_eq!(settings.disk, DiskChoice::All);
+        assert_eq!((&settings.disk, &settings.luks_key), (&DiskChoice::All, &Some("/key".into())));
         let expected = LinuxSettings {
             compression_level: 9,
             on_read_error: OnReadError::Rescue,

@@ -32,6 +32,8 @@ pub(crate) struct Particulars {
     /// What is checked or written back.
     pub generation: Option<Generation>,
     pub imager: Option<Imager>,
+    /// Whether a key comes with it.
+    pub luks_key: bool,
     /// Who may log in in mode `test`.
     pub authorized_keys: Vec<String>,
 }
@@ -41,7 +43,7 @@ pub(crate) fn order(plan: &Plan, settings: &Settings, particulars: Particulars, 
     // The client learns its address from DHCP.
     let Identity { job, host, mac, ip: _, mode } = plan.identity.clone();
     Order {
-        version: order::version(particulars.imager.as_ref()),
+        version: order::version(particulars.imager.as_ref(), particulars.luks_key),
         job,
         host,
         mac,
@@ -52,6 +54,7 @@ pub(crate) fn order(plan: &Plan, settings: &Settings, particulars: Particulars, 
         nonce: particulars.nonce,
         prompts: prompts(mode, particulars.imager.as_ref(), settings.mark_after),
         imager: particulars.imager,
+        luks_key: particulars.luks_key,
         disk: settings.disk.clone(),
         generation: particulars.generation,
         watch: Watch {

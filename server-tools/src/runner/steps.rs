@@ -15,6 +15,7 @@ use super::work::Work;
 use crate::catalog::Catalog;
 use crate::catalog::pruning::keep_removals_out;
 use crate::exit::{Exit, WithExit as _};
+use crate::job::luks_key::LuksKey;
 use crate::job::{Failure, Identity, Job, Step};
 use crate::site::Site;
 use crate::state::journal::{Entry, JournalError};
@@ -131,7 +132,10 @@ impl Steps<'_> {
             self.catalog.stage(host, job)?;
         }
         match &work.order {
-            Some(order) => self.tree(work).make(&Contents { order, host_table: &work.host_table }),
+            Some(order) => {
+                let luks_key = work.luks_key.as_ref().map(LuksKey::bytes);
+                self.tree(work).make(&Contents { order, luks_key, host_table: &work.host_table })
+            }
             None => Ok(()),
         }
     }

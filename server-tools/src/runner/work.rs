@@ -7,6 +7,7 @@ use ghost_contract::{Order, UnixTime};
 
 use crate::dhcp::Swap;
 use crate::dhcp::restart::Ticket;
+use crate::job::luks_key::LuksKey;
 use crate::job::{Failure, FailureKind, Phase, Step};
 use crate::state::journal::{Begun, Entry, JournalError, Line, State};
 use crate::sys::clock;
@@ -16,6 +17,8 @@ pub(crate) struct Work {
     pub begun: Begun,
     /// What the client is asked to do. A recovery has none.
     pub order: Option<Order>,
+    /// The key of encrypted partitions that comes with it.
+    pub luks_key: Option<LuksKey>,
     /// All clients, as [`ghost_contract::ethers`] writes them. The jobs of a run share it.
     pub host_table: Arc<str>,
     /// The journal's entry, once it is claimed.
@@ -43,6 +46,7 @@ impl Work {
         Self {
             begun,
             order: None,
+            luks_key: None,
             host_table: "".into(),
             journal: None,
             swap: None,

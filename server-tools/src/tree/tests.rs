@@ -53,7 +53,8 @@ fn a_tree_is_fresh_for_every_job_and_nothing_is_left_beside_it() {
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
     for job in ["first", "second"] {
         let order = order(job);
-        tree.make(&Contents { order: &order, host_table: "00:e0:7d:c9:1a:2b john\n" }).unwrap();
+        tree.make(&Contents { order: &order, luks_key: None, host_table: "00:e0:7d:c9:1a:2b john\n" })
+            .unwrap();
         assert_eq!(tree.order().unwrap(), Some(order));
         assert_eq!(fs::read(tree.etc().join("hostname")).unwrap(), b"client\n");
         assert_eq!(fs::read(tree.etc().join(layout::HOST_TABLE)).unwrap(), b"00:e0:7d:c9:1a:2b john\n");
@@ -69,10 +70,10 @@ fn a_tree_that_cannot_be_made_leaves_the_old_one_alone() {
     let base = base_root();
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
     let (first, second) = (order("first"), order("second"));
-    tree.make(&Contents { order: &first, host_table: "" }).unwrap();
+    tree.make(&Contents { order: &first, luks_key: None, host_table: "" }).unwrap();
     fs::write(tree.var().join(layout::REPORT), "theirs").unwrap();
     fs::create_dir(base.path().join("etc/fstab")).unwrap();
-    assert!(tree.make(&Contents { order: &second, host_table: "" }).is_err());
+    assert!(tree.make(&Contents { order: &second, luks_key: None, host_table: "" }).is_err());
     assert_eq!(tree.order().unwrap(), Some(first));
     assert_eq!(tree.whole_report().unwrap(), b"theirs");
 }
@@ -115,12 +116,12 @@ fn whatever_a_client_has_made_of_its_tree_the_order_is_withdrawn_and_the_next_tr
         let base = base_root();
         let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
         let order = order("first");
-        tree.make(&Contents { order: &order, host_table: "" }).unwrap();
+        tree.make(&Contents { order: &order, luks_key: None, host_table: "" }).unwrap();
         spoil(&tree);
         tree.withdraw(&order.job).unwrap_or_else(|error| panic!("{what}: {error:#}"));
         assert_eq!(tree.order().unwrap(), None, "{what}");
         assert!(!base.path().join(".192.168.7.2etc.new").exists(), "{what}");
-        tree.make(&Contents { order: &order, host_table: "" })
+        tree.make(&Contents { order: &order, luks_key: None, host_table: "" })
             .unwrap_or_else(|error| panic!("{what}: {error:#}"));
         assert_eq!(tree.order().unwrap(), Some(order), "{what}");
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 4, "{what}");
@@ -132,7 +133,7 @@ fn a_fifo_as_fstab_is_not_waited_for() {
     let base = base_root();
     nix::unistd::mkfifo(&base.path().join("etc/fstab"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
-    let error = tree.make(&Contents { order: &order("first"), host_table: "" }).unwrap_err();
+    let error = tree.make(&Contents { order: &order("first"), luks_key: None, host_table: "" }).unwrap_err();
     assert!(format!("{error:#}").ends_with("etc/fstab: it is no regular file"), "{error:#}");
 }
 
@@ -140,9 +141,31 @@ fn a_fifo_as_fstab_is_not_waited_for() {
 fn orders_and_reports_are_roots_alone() {
     let base = base_root();
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
-    tree.make(&Contents { order: &order("first"), host_table: "" }).unwrap();
+    tree.make(&Contents { order: &order("first"), luks_key: None, host_table: "" }).unwrap();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(tree.etc().join(layout::ORDER)), 0o600);
     assert_eq!(mode(tree.etc().join("ghost")), 0o700);
     assert_eq!(mode(tree.var().join("ghost")), 0o700);
+}
+
+#[test]
+fn a_key_is_for_root_only_and_goes_with_its_order_and_from_what_a_crash_left() {
+    let base = base_root();
+    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+    let with_key = order("first");
+    let contents = Contents { order: &with_key, luks_key: Some(b"secret"), host_table: "" };
+    tree.make(&contents).unwrap();
+    let key = tree.etc().join(layout::LUKS_KEY);
+    assert_eq!(fs::read(&key).unwrap(), b"secret");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o7777, 0o600);
+    tree.withdraw(&"another".parse().unwrap()).unwrap();
+    assert!(key.exists(), "it is another job's");
+    let beside = base.path().join(".192.168.7.2etc.new/ghost");
+    fs::create_dir_all(&beside).unwrap();
+    fs::write(beside.join("luks.key"), "secret").unwrap();
+    tree.withdraw(&"first".parse().unwrap()).unwrap();
+    assert!(!key.exists() && !beside.exists() && tree.order().unwrap().is_none());
+    fs::write(&key, "left without its order").unwrap();
+    tree.withdraw(&"first".parse().unwrap()).unwrap();
+    assert!(!key.exists());
 }

@@ -23,6 +23,7 @@ use crate::doctor::judge::judge;
 use crate::doctor::{Check, State};
 use crate::exit::{Exit, WithExit};
 use crate::job::imager;
+use crate::job::luks_key::LuksKey;
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, Identity, Job, Limits, Note, Plan};
 use crate::output::Output;
@@ -44,6 +45,7 @@ struct Intent {
     settings: Settings,
     generation: Option<Generation>,
     imager: Option<Imager>,
+    luks_key: Option<LuksKey>,
 }
 
 /// Runs one job for each host. The program's exit status is the worst of theirs.
@@ -148,7 +150,10 @@ fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked)
         .with_context(|| host.name.to_string())
         .exit(Exit::Usage)?;
     let generation = listed.map(|listed| listed.generation);
-    Ok(Intent { host, settings, generation, imager })
+    let takes_key = matches!(mode, Mode::Backup | Mode::Restore) && matches!(imager, Some(Imager::Linux(_)));
+    let luks_key = settings.luks_key.as_deref().filter(|_| takes_key).map(LuksKey::read).transpose();
+    let luks_key = luks_key.with_context(|| host.name.to_string()).exit(Exit::Configuration)?;
+    Ok(Intent { host, settings, generation, imager, luks_key })
 }
 
 /// What a job would do, for programs.
@@ -166,7 +171,7 @@ struct Would<'a> {
 }
 
 fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) {
-    for Intent { host, settings, generation, imager } in intents {
+    for Intent { host, settings, generation, imager, .. } in intents {
         let would = Would {
             host: &host.name,
             mode,
@@ -217,7 +222,7 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan
 }
 
 fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyhow::Result<Work> {
-    let Intent { settings, generation, imager, .. } = intent;
+    let Intent { settings, generation, imager, luks_key, .. } = intent;
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?);
     let particulars = Particulars {
@@ -225,6 +230,7 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyh
         nonce: nonce.clone(),
         generation: generation.clone(),
         imager: imager.clone(),
+        luks_key: luks_key.is_some(),
         authorized_keys: authorized_keys(settings)?,
     };
     let limits = [plan.limits.up, plan.limits.claim, plan.limits.imaging, plan.limits.off];
@@ -240,7 +246,8 @@ fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyh
         deadline: Some(now.plus(longest)),
         at_end: Some(plan.at_end),
     };
-    Ok(Work { order: Some(order(plan, settings, particulars, now)), host_table, ..Work::new(begun) })
+    let order = Some(order(plan, settings, particulars, now));
+    Ok(Work { order, luks_key: luks_key.clone(), host_table, ..Work::new(begun) })
 }
 
 /// The generation that a job of this mode reads, if it reads one: the one that was asked for, or the newest.
@@ -253,8 +260,10 @@ fn wanted_generation(
     if !matches!(mode, Mode::Verify | Mode::Restore) {
         return Ok(None);
     }
-    let mut listed = catalog.list_host(host)?.into_iter();
+    let all = catalog.list_host(host)?;
     let partitions = &asked.wishes.partitions;
+    let parts = parts(&all, host, mode);
+    let mut listed = all.into_iter();
     let holds = |one: &Listed| one.manifest.as_ref().is_ok_and(|manifest| manifest.holds(partitions));
     let found = match &asked.generation {
         Some(asked_for) => listed.find(|one| one.generation == *asked_for).ok_or_else(|| {
@@ -263,7 +272,9 @@ fn wanted_generation(
         // A damaged one may be checked, but is never written back unless it is named.
         None => listed.rfind(|one| mode == Mode::Verify || (one.is_good() && holds(one))).ok_or_else(|| {
             let of = if partitions.is_empty() { "" } else { " that holds these partitions" };
-            anyhow!("{host} has no good generation{of}: nothing can be checked or written back")
+            let nothing = || "nothing can be checked or written back".to_owned();
+            let of = if parts.is_some() && partitions.is_empty() { " of a whole disk" } else { of };
+            anyhow!("{host} has no good generation{of}: {}", parts.unwrap_or_else(nothing))
         }),
     };
     let found = found.exit(Exit::Usage)?;
@@ -273,6 +284,24 @@ fn wanted_generation(
         return Err(refused.exit(Exit::Usage));
     }
     Ok(Some(found))
+}
+
+/// In words, which good generations there are of some partitions only, the newest last, and how one is written back; none if
+/// there is none.
+fn parts(listed: &[Listed], host: &HostName, mode: Mode) -> Option<String> {
+    let held = |one: &Listed| {
+        let manifest = one.manifest.as_ref().ok().filter(|_| mode == Mode::Restore && one.is_good())?;
+        let numbers: Vec<String> = manifest.parts()?.iter().map(u32::to_string).collect();
+        Some((one.generation.clone(), numbers.join(",")))
+    };
+    let held: Vec<_> = listed.iter().filter_map(held).collect();
+    let (_, newest) = held.last()?;
+    let names = held.iter().map(|(generation, numbers)| format!("{generation} (partition {numbers})"));
+    Some(format!(
+        "there are only generations of some partitions, {}; 'ghostctl restore --partition {newest} {host}' writes those of the \
+         newest one back, into the partition table that the disk has",
+        names.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.

@@ -247,6 +247,23 @@ fn a_manifest_or_a_description_that_is_not_as_it_was_is_found_and_nothing_is_res
     }
 }
 
+#[test]
+fn that_there_are_generations_of_single_partitions_is_said_with_how_to_write_one_back() {
+    const PART: &str = "20260223-142501-4f3a";
+    let (server, disk) = (BootServer::with_hosts(1), SavedDisk::get());
+    disk.put_generation_of_a_part(&server, PART);
+    let refused = server.run(&["restore", "--yes", "pc2"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    let words = format!(
+        "pc2 has no good generation of a whole disk: there are only generations of some partitions, {PART} (partition 1); \
+         'ghostctl restore --partition 1 pc2' writes those of the newest one back"
+    );
+    assert!(said(&refused).contains(&words), "{}", said(&refused));
+    let other = server.run(&["restore", "--yes", "--partition", "2", "pc2"]);
+    assert!(said(&other).contains("no good generation that holds these partitions"), "{}", said(&other));
+    assert!(said(&other).contains(&format!("{PART} (partition 1)")), "{}", said(&other));
+}
+
 /// A file system of its own for an image store, in which there is no room left.
 struct Full(PathBuf);
 

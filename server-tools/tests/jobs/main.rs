@@ -22,6 +22,8 @@ mod dhcpd;
 #[cfg(test)]
 mod edited;
 #[cfg(test)]
+mod encrypted;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;

@@ -47,7 +47,8 @@ impl SavedDisk {
         let settings = Self::settings();
         let image = disk.path("disk0");
         let (board, mut maps) = (Board::default(), Maps::default());
-        let ready = backup::prepare(&image, &disk.path("disk.img"), &settings, &mut maps, &board).unwrap();
+        let ready =
+            backup::prepare(&image, &disk.path("disk.img"), (&settings, None), &mut maps, &board).unwrap();
         backup::save(ready, &board).unwrap();
         disk
     }
@@ -71,7 +72,7 @@ impl SavedDisk {
         let settings = LinuxSettings { partitions: [1].into(), ..Self::settings() };
         let (board, mut maps) = (Board::default(), Maps::default());
         let (image, disk) = (folder.join("disk0"), self.path("disk.img"));
-        let ready = backup::prepare(&image, &disk, &settings, &mut maps, &board).unwrap();
+        let ready = backup::prepare(&image, &disk, (&settings, None), &mut maps, &board).unwrap();
         backup::save(ready, &board).unwrap();
     }
 

@@ -2,7 +2,7 @@
 
 use ghost_contract::UnixTime;
 use ghost_contract::image::{
-    Compression, LargerDisk, Partition, Stream, Table, UnusedReason, VERSION, Volume,
+    Compression, Decrypted, LargerDisk, Partition, Range, Stream, Table, UnusedReason, VERSION, Volume,
 };
 use proptest::prelude::*;
 
@@ -58,6 +58,7 @@ pub(in crate::plan) fn image(kind: TableKind, last: FileSystem) -> DiskImage {
             region(82, 17, None, Content::Unused { reason: UnusedReason::Unallocated }),
             region(99, 1, None, beside()),
         ],
+        decrypted: vec![],
         compression: Compression::Zstd { level: 3 },
         bad_ranges: vec![],
         hits: vec![],
@@ -316,4 +317,22 @@ proptest! {
             prop_assert_eq!(regions.last().map(|region| region.start), Some(0));
         }
     }
+}
+
+#[test]
+fn what_was_decrypted_is_neither_grown_nor_shrunk() {
+    let mut image = image(TableKind::Gpt, FileSystem::Ext);
+    let container = Range { start: 21 * MIB, length: 60 * MIB };
+    image.decrypted = vec![Decrypted { container, inside: container }];
+    let settings = LinuxSettings {
+        larger_disk: LargerDisk::Grow,
+        smaller_disk: SmallerDisk::Shrink,
+        ..LinuxSettings::default()
+    };
+    let plan = |size| plan(&image, &facts(size, None), &[], &[FileSystem::Ext], &settings);
+    let grown = plan(200 * MIB).unwrap();
+    assert_eq!(grown.fit, Fit::Same);
+    assert!(grown.notes[0].contains("holds no file system that can be grown"), "{:?}", grown.notes);
+    let refused = plan(60 * MIB).unwrap_err().to_string();
+    assert!(refused.contains("partition 2"), "{refused}");
 }

@@ -109,5 +109,6 @@ const fn name(file_system: FileSystem) -> &'static str {
         FileSystem::Ext => "ext2/3/4",
         FileSystem::Btrfs => "Btrfs",
         FileSystem::Xfs => "XFS",
+        FileSystem::F2fs => "f2fs",
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn cannot(
 }
 
 /// File systems that are saved with every byte whatever they have, as blkid calls them, and why.
-const OTHERS: [(&str, &str); 9] = [
+const OTHERS: [(&str, &str); 8] = [
     // No `partclone.jfs` and so on in Debian's packages 0.3.23 and 0.3.36.
     ("jfs", "Debian's partclone has no program for it"),
     ("reiserfs", "Debian's partclone has no program for it"),
@@ -116,9 +116,6 @@ const OTHERS: [(&str, &str); 9] = [
     ("apfs", "what partclone saves of it cannot be compared with anything"),
     // `mkfs.minix` makes it empty, and no program in Debian puts files into it.
     ("minix", "what partclone saves of it cannot be compared with anything"),
-    // Of those that f2fs-tools 1.15 make, both versions save all blocks (but refuse `mkfs.f2fs -i`). What was synced after
-    // the last checkpoint is in no map of used blocks, and whether there is any is not read here.
-    ("f2fs", "partclone may miss what was synced last if it was not unmounted"),
 ];
 
 /// Why a file system that blkid calls so is never saved by used blocks, if it is known.

@@ -120,7 +120,11 @@ features! {
     xfs_with_a_large_log: "xfs" 400 "-l size=80m" true;
     xfs_with_two_groups: "xfs" 320 "-d agcount=2" true;
     xfs_with_nrext64: "xfs" 320 "-i nrext64=1" true;
-    f2fs: "f2fs" 100 "" false;
+    f2fs: "f2fs" 100 "" true;
+    f2fs_with_checksums_of_inodes: "f2fs" 100 "-O extra_attr,inode_checksum" true;
+    f2fs_with_checksums_of_superblocks: "f2fs" 100 "-O sb_checksum" true;
+    f2fs_with_two_segments_a_section: "f2fs" 100 "-s 2" true;
+    f2fs_with_a_large_map_of_nodes: "f2fs" 100 "-i" false;
 }
 
 #[test]

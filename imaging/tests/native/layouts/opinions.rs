@@ -38,6 +38,33 @@ fn a_btrfs_with_second_copies() {
     layout.file_system("btrfs", (1, 120), "-m dup").survives_and_says("second copies");
 }
 
+/// An f2fs at one MiB, in whose checkpoint that counts this field has other bytes.
+fn f2fs_with(field: usize, bytes: &[u8]) -> Layout {
+    const BLOCK: u64 = 4096;
+    let layout = Layout::new(120).table("label: gpt\nsize=100M\n");
+    let layout = layout.file_system_that_is_left_over("f2fs", (1, 100), "");
+    let first = peek(&layout.disk(), MIB + 1024 + 76, 4);
+    let first = MIB + u64::from(u32::from_le_bytes(first.try_into().unwrap())) * BLOCK;
+    let blocks = u64::from(peek(&layout.disk(), first + 136, 1)[0]);
+    [first, first + (blocks - 1) * BLOCK].into_iter().fold(layout, |layout, at| {
+        let mut block = peek(&layout.disk(), at, BLOCK);
+        block[field..field + bytes.len()].copy_from_slice(bytes);
+        let mut sum = crc32fast::Hasher::new_with_initial(!0xF2F5_2010);
+        sum.update(&block[..4092]);
+        block[4092..].copy_from_slice(&(!sum.finalize()).to_le_bytes());
+        layout.bytes(at, &block)
+    })
+}
+
+fn an_f2fs_that_was_not_unmounted() {
+    // The flags without that of an unmount; what was synced since may be anywhere.
+    f2fs_with(132, &[0x80]).noise(90 * MIB, MIB).survives_and_says("it was not unmounted");
+}
+
+fn an_f2fs_that_says_that_it_uses_more_than_partclone_finds() {
+    f2fs_with(16, &9000_u64.to_le_bytes()).noise(90 * MIB, MIB).survives_and_says("the file system says");
+}
+
 /// It is looked at only: to read all of it would take too long.
 fn an_xfs_of_2_to_the_32_blocks() {
     let layout = Layout::new(1);
@@ -62,6 +89,8 @@ const LAYOUTS: &[Entry] = entries![
     a_fat32_whose_second_table_counts,
     an_xfs_that_says_that_it_uses_more_than_partclone_finds,
     a_btrfs_with_second_copies,
+    an_f2fs_that_was_not_unmounted,
+    an_f2fs_that_says_that_it_uses_more_than_partclone_finds,
     an_xfs_of_2_to_the_32_blocks,
 ];
 

@@ -6,7 +6,7 @@ use super::*;
 
 fn arguments(mode: Mode, disks: &[&str]) -> String {
     let disks: Vec<PathBuf> = disks.iter().map(PathBuf::from).collect();
-    launch(mode, &disks, &LinuxSettings::default()).unwrap().arguments.join(" ")
+    launch(mode, &disks, (&LinuxSettings::default(), false)).unwrap().arguments.join(" ")
 }
 
 #[test]
@@ -24,15 +24,29 @@ fn it_is_told_what_to_do_with_which_disks() {
 #[test]
 fn a_restore_that_may_shrink_is_told_where_there_is_room() {
     let settings = LinuxSettings { smaller_disk: SmallerDisk::Shrink, ..LinuxSettings::default() };
-    let arguments = |mode| launch(mode, &[PathBuf::from("/dev/sda")], &settings).unwrap().arguments.join(" ");
+    let arguments =
+        |mode| launch(mode, &[PathBuf::from("/dev/sda")], (&settings, false)).unwrap().arguments.join(" ");
     assert!(arguments(Mode::Restore).ends_with(" --scratch /run/ghost/imager/scratch --disk /dev/sda"));
     assert!(!arguments(Mode::Verify).contains("--scratch"));
 }
 
 #[test]
+fn a_key_is_taken_off_the_boot_server_and_told_to_the_imager() {
+    let launch = |mode, key| launch(mode, &[], (&LinuxSettings::default(), key)).unwrap();
+    for mode in [Mode::Backup, Mode::Restore] {
+        let launch = launch(mode, true);
+        assert_eq!(launch.preparations, [["mv", "/etc/ghost/luks.key", "/run/ghost/imager/luks.key"]]);
+        assert!(launch.arguments.join(" ").ends_with("--luks-key /run/ghost/imager/luks.key"));
+    }
+    for other in [launch(Mode::Verify, true), launch(Mode::Backup, false)] {
+        assert!(other.preparations.is_empty() && !other.arguments.join(" ").contains("luks"));
+    }
+}
+
+#[test]
 fn it_runs_on_the_first_terminal_with_the_settings_of_the_order() {
     let settings = LinuxSettings { compression_level: 7, ..LinuxSettings::default() };
-    let launch = launch(Mode::Backup, &[PathBuf::from("/dev/sda")], &settings).unwrap();
+    let launch = launch(Mode::Backup, &[PathBuf::from("/dev/sda")], (&settings, false)).unwrap();
     assert_eq!(
         (launch.terminal, launch.program.as_path()),
         (Terminal::FirstVt, Path::new("/sbin/ghost-imager"))
@@ -43,7 +57,7 @@ fn it_runs_on_the_first_terminal_with_the_settings_of_the_order() {
 
 #[test]
 fn there_is_nothing_in_it_for_a_person_to_use() {
-    let error = launch(Mode::Ghost, &[], &LinuxSettings::default()).unwrap_err();
+    let error = launch(Mode::Ghost, &[], (&LinuxSettings::default(), false)).unwrap_err();
     assert!(error.to_string().contains("IMAGER=dosemu"), "{error}");
 }
 

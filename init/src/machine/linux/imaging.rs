@@ -98,7 +98,7 @@ impl Bench {
     pub(super) fn prepare(&self, job: &Job, children: &Children) -> anyhow::Result<Finding> {
         modules::load(children, &["sd_mod", "uinput", "evdev"])?;
         modules::load_if_useful(children, &[vga::MODULE])?;
-        let imager = imager::of(job.imager());
+        let imager = imager::of(job.imager(), job.has_luks_key());
         let disks = match imager.works_on_a_disk(job.mode) {
             true => planning::find_disks(job.disk(), children)?,
             false => Vec::new(),

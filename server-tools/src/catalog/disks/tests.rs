@@ -138,3 +138,15 @@ fn whatever_is_not_in_an_image_is_said_of_the_disk_that_it_is_on() {
         )
     );
 }
+
+#[test]
+fn what_is_no_longer_encrypted_is_said_whatever_else_is() {
+    let Stored { pieces, described } = Stored::new();
+    let mut made = summary(&described, &pieces).unwrap();
+    made.saved[0].decrypted = true;
+    let open = "NOT ENCRYPTED in the image: what is in partition 1";
+    let lacking = format!("not in the image: 1.0 MiB of the gaps beside partitions; {open}");
+    assert_eq!(lacks(&[made.clone()]), Some(lacking));
+    made.saved.iter_mut().for_each(|part| part.left_out = 0);
+    assert_eq!(lacks(&[made]).as_deref(), Some(open));
+}
