@@ -2,4 +2,7 @@
 
 mod targets;
 
-pub use targets::{disk, editor, ghostrc, lexer, manifest, order, report};
+pub use targets::{
+    arp, check, disk, editor, exports, file_systems, fstab, ghostrc, icmp, journal, lexer, lvm, manifest,
+    order, partclone, picture, record, report, rpc, shown, sums, tables, tftp, volumes, vouched,
+};

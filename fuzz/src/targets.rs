@@ -209,3 +209,17 @@ pub fn lvm(input: &[u8]) {
 pub fn tables(input: &[u8]) {
     let _understood = disks::tables(input);
 }
+
+/// Logical volumes are on their physical volume, and no two of them in the same place.
+pub fn volumes(input: &[u8]) {
+    const LENGTH: u64 = 200 << 20;
+    let id = "a".repeat(32);
+    let Ok(mut volumes) = disks::logical_volumes(input, &id, LENGTH) else { return };
+    volumes.sort_by_key(|volume| volume.start);
+    let mut end = 1;
+    for volume in volumes {
+        assert!(volume.start >= end && volume.length > 0, "{volume:?}");
+        end = volume.start.saturating_add(volume.length);
+        assert!(end <= LENGTH, "{volume:?}");
+    }
+}

@@ -12,7 +12,7 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 24] = [
+const TARGETS: [(&str, Target); 25] = [
     ("lexer", targets::lexer),
     ("editor", targets::editor),
     ("ghostrc", targets::ghostrc),
@@ -37,6 +37,7 @@ const TARGETS: [(&str, Target); 24] = [
     ("file_systems", targets::file_systems),
     ("lvm", targets::lvm),
     ("tables", targets::tables),
+    ("volumes", targets::volumes),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
