@@ -67,7 +67,8 @@ impl BootServer {
         let mut server = Self::with_hosts(count);
         fs::write(server.path("service"), dhcpd::service(server.folder.path())).unwrap();
         let service = server.path("service");
-        run(server.network.command(service.to_str().unwrap()).arg("restart"));
+        // The script is read and not executed: a process that another thread starts may still have it open to write.
+        run(server.network.command("bash").arg(service).arg("restart"));
         fs::remove_file(server.path("restarts")).unwrap();
         server.dhcpd = Some(Dhcpd::of(server.folder.path()));
         server

@@ -84,14 +84,21 @@ pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
         .exit_by_default(Exit::Failed)
 }
 
-/// Why a host cannot be swapped, with the way out if that is because it was swapped by hand.
+/// Why a host cannot be swapped, with the way out if that is because it was swapped by hand, or by a job that nobody knows of.
 pub(crate) fn explained(site: &Site, host: &HostName, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();
-    let error = match is_kept(site, host) {
-        true => error.context(format!(
+    let by_hand = || {
+        format!(
             "{host} was swapped by 'ghostctl dhcp swap'; 'ghostctl dhcp revert {host}' puts its entry back"
-        )),
-        false => error,
+        )
+    };
+    // Where that cannot be told, the error itself says enough.
+    let strays = || recovery::strays(site).unwrap_or_default();
+    let stray = || strays().into_iter().find(|stray| stray.host == host.as_str()).map(|stray| stray.words());
+    let way_out = if is_kept(site, host) { Some(by_hand()) } else { stray() };
+    let error = match way_out {
+        Some(way_out) => error.context(way_out),
+        None => error,
     };
     error.exit_by_default(Exit::Configuration)
 }
