@@ -25,6 +25,8 @@ use crate::sys::clock;
 /// Jobs that end one after the other look at the configuration one after the other, and a large one takes long to read: looks
 /// take one part in so many of the time.
 const LOOKS_TAKE: u32 = 20;
+/// And no job waits longer for that.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A job's work, after the step was tried with it.
 pub(crate) type Answer = (usize, Step, Box<Work>, Result<(), Failure>);
@@ -139,7 +141,8 @@ impl Looking {
 impl Drop for Looking {
     fn drop(&mut self) {
         let now = clock::uptime();
-        let next = now + now.saturating_sub(self.since) * (LOOKS_TAKE - 1);
+        let pause = now.saturating_sub(self.since).saturating_mul(LOOKS_TAKE - 1).min(LONGEST_PAUSE);
+        let next = now + pause;
         self.next_look.store(u64::try_from(next.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
