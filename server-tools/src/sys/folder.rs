@@ -19,6 +19,8 @@ use rustix::io::Errno;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// No folder that is listed as a whole has so many names in it, unless somebody wants our memory.
+const MOST_NAMES: usize = 1_000_000;
 /// So many names are held in memory when a folder is emptied.
 const BATCH: usize = 1_024;
 /// How often a folder is listed again that is being emptied. Who fills it all the time is not waited for.
@@ -98,7 +100,10 @@ impl Folder {
 
     /// What is in it, by name, without what is in its folders.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut entries = self.some_entries(usize::MAX)?;
+        let mut entries = self.some_entries(MOST_NAMES + 1)?;
+        if entries.len() > MOST_NAMES {
+            return Err(io::Error::other(format!("there are more than {MOST_NAMES} names in it")));
+        }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }

@@ -14,11 +14,11 @@ const OF_OTHERS_WRITING: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
 /// Makes a folder and those above it that are missing. One that is there already is closed to others. The one above it may
-/// be an administrator's, so others may look into it, but not put another folder in the place of this one.
+/// be an administrator's, so others may look into it, but not put another folder in the place of this one. A link that an
+/// administrator put there is followed.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
     make(path)?;
-    let folder =
-        OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY).open(path)?;
+    let folder = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?;
     if let Some(above) = path.parent() {
         keep_in_place(&File::open(above)?)?;
     }
