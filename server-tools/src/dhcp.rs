@@ -19,10 +19,14 @@ use serde::{Deserialize, Serialize};
 use crate::ghostrc::Ghostrc;
 use crate::place::Place;
 
+pub mod found;
 pub mod isc;
+pub mod kea;
 pub mod offer;
+mod private_copy;
 pub mod probe;
 pub mod restart;
+mod text;
 
 /// The DHCP servers that can be edited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,15 +35,91 @@ pub enum Kind {
     /// ISC dhcpd. Journals from before there were others do not name it.
     #[default]
     Isc,
+    Kea,
 }
 
 impl Kind {
+    /// All of them, in the order in which they are looked for.
+    pub const ALL: [Self; 2] = [Self::Isc, Self::Kea];
+
     /// The server of this kind at a boot server, with the file in which its configuration begins.
     pub fn server(self, ghostrc: &Ghostrc, configuration: &Path) -> Box<dyn Server> {
         match self {
             Self::Isc => Box::new(isc::Dhcpd::new(ghostrc, configuration)),
+            Self::Kea => Box::new(kea::Kea::new(ghostrc, configuration)),
         }
     }
+
+    /// What holds for servers of this kind wherever they run.
+    pub const fn traits(self) -> &'static Traits {
+        match self {
+            Self::Isc => &isc::TRAITS,
+            Self::Kea => &kea::TRAITS,
+        }
+    }
+
+    /// The one that settings call so.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.traits().word == word)
+    }
+
+    /// Whether it takes its configuration up only when a command of the administrator's restarts it.
+    pub const fn needs_restart(self) -> bool {
+        self.traits().needs_restart
+    }
+}
+
+/// What holds for a kind of server wherever it runs.
+#[derive(Debug)]
+pub struct Traits {
+    /// What settings call it.
+    pub word: &'static str,
+    /// What people call it.
+    pub name: &'static str,
+    /// The name of its processes.
+    pub process: &'static str,
+    /// Where its configuration may be, the likeliest first.
+    pub configurations: &'static [&'static str],
+    pub needs_restart: bool,
+    /// How people write in its configuration.
+    pub terms: Terms,
+    /// Whether a file looks like its configuration. Pure.
+    pub is_its: fn(&[u8]) -> bool,
+}
+
+/// How people write in a server's configuration, for advice.
+#[derive(Debug)]
+pub struct Terms {
+    /// What says a host's address.
+    pub address: &'static str,
+    /// What makes an entry one that a job can use, as something to do.
+    pub needs: &'static str,
+    pub next_server: Setting,
+    pub tftp_server: Setting,
+    /// A host's boot file of this name.
+    pub boot_file: fn(&str) -> String,
+    pub boot_file_option: &'static str,
+    /// What keeps the server from answering, by the value that it has.
+    pub denied: fn(&str) -> String,
+    /// What to do about that.
+    pub allow: &'static str,
+}
+
+/// How people write a setting.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// With the value that it has, in messages.
+    pub said: fn(&str) -> String,
+    /// With the value that it shall have, as it has to be written.
+    pub written: fn(&str) -> String,
+}
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    pub what: String,
+    pub mend: String,
 }
 
 /// One DHCP server: how its configuration is read, checked and taken up.
@@ -58,6 +138,12 @@ pub trait Server: fmt::Debug + Send + Sync {
 
     /// Makes the running server take up its configuration, and sees that it has. Does not ask the checker.
     fn take_up(&self) -> anyhow::Result<()>;
+
+    /// Its own checker, as a person would call it.
+    fn checker(&self) -> String;
+
+    /// How it takes its configuration up, and whether it could now. Changes nothing.
+    fn way(&self) -> Result<String, Advice>;
 
     /// Which configuration the server runs with, as far as this machine's processes tell.
     fn running(&self) -> Running;
@@ -266,6 +352,18 @@ pub enum Back {
     Gone(Fault),
     /// For this reason it cannot be told what the host is offered: our value may still be there.
     Unclear(Fault),
+}
+
+impl Back {
+    /// Of several entries of one host the gravest decides.
+    const fn gravity(&self) -> u8 {
+        match self {
+            Self::Already => 0,
+            Self::Gone(_) => 1,
+            Self::Put => 2,
+            Self::Unclear(_) => 3,
+        }
+    }
 }
 
 /// Why a host is not swapped. Nothing has been changed then.

@@ -37,14 +37,12 @@ pub use values::{CommandLine, Export, SecureOn};
 use anyhow::anyhow;
 use ghost_contract::HostName;
 
+use crate::dhcp::Kind;
 use crate::place::Place;
 use shell::{Assignment, Misread};
 
 /// Where the file is, unless the administrator names another.
 pub const PATH: &str = "/etc/ghostrc";
-/// Where dhcpd's configuration is looked for: Debian's place, then the HOWTO's.
-pub const DHCPD_CONF: [&str; 2] = ["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"];
-
 /// The settings of the boot server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ghostrc {
@@ -56,12 +54,14 @@ pub struct Ghostrc {
     pub store_folder: PathBuf,
     /// The image store as clients see it (`GHSTNFS`).
     pub store_export: Export,
-    /// Makes the DHCP server take up its configuration (`DHCPD`), `restart` included.
-    pub dhcp_restart: CommandLine,
-    /// Where dhcpd's configuration may be, the likeliest first (`DHCPDCONF`, else [`DHCPD_CONF`]).
-    pub dhcp_configurations: Vec<PathBuf>,
-    /// Accepts or refuses a configuration of dhcpd (`DHCPDCHECK`); see [`CommandLine::for_file`].
-    pub dhcp_check: CommandLine,
+    /// Which DHCP server is edited (`DHCPSERVER`); if it is not said, the one that is found.
+    pub dhcp_server: Option<Kind>,
+    /// Makes the DHCP server take up its configuration (`DHCPD`), `restart` included; not every server needs one.
+    pub dhcp_restart: Option<CommandLine>,
+    /// The DHCP server's configuration (`DHCPDCONF`), if it is not where the server has it by default.
+    pub dhcp_configuration: Option<PathBuf>,
+    /// Accepts or refuses a configuration (`DHCPDCHECK`), in place of the server's own checker; see [`CommandLine::for_file`].
+    pub dhcp_check: Option<CommandLine>,
     /// How far apart restarts are at least, where systemd does not tell (`RESTART_DISTANCE`).
     pub restart_distance: Duration,
     /// The TFTP server's folder (`TFTPBASE`).

@@ -5,10 +5,11 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use ghost_contract::HostName;
 use ghost_contract::order::ImageStore;
 
+use crate::dhcp::found::{self, Found};
 use crate::dhcp::{Configuration, Host, Kind, Server};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -18,7 +19,11 @@ use crate::sys::regular;
 #[derive(Debug, Clone)]
 pub struct Site {
     pub ghostrc: Ghostrc,
-    /// The DHCP server's configuration, the file that includes all others.
+    /// Which DHCP server is edited.
+    pub dhcp_kind: Kind,
+    /// Why that one, to follow its name.
+    pub dhcp_because: &'static str,
+    /// Its configuration, the file that includes all others.
     pub dhcp_configuration: PathBuf,
     /// How long is waited for locks.
     pub lock_timeout: Duration,
@@ -32,22 +37,25 @@ impl Site {
         let ghostrc = Ghostrc::parse(ghostrc, &bytes)
             .context("the settings are not usable")
             .exit(Exit::Configuration)?;
-        let places = &ghostrc.dhcp_configurations;
-        let found = places.iter().find(|path| path.exists()).cloned();
-        let named = || places.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ");
-        let missing = || anyhow!("there is no DHCP configuration at {}; set DHCPDCONF in ghostrc", named());
-        let dhcp_configuration = found.ok_or_else(missing).exit(Exit::Configuration)?;
-        Ok(Self { ghostrc, dhcp_configuration, lock_timeout })
+        let Found { kind: dhcp_kind, because: dhcp_because, configuration: dhcp_configuration } =
+            Found::at(&ghostrc)?;
+        Ok(Self { ghostrc, dhcp_kind, dhcp_because, dhcp_configuration, lock_timeout })
     }
 
     /// The DHCP server whose configuration is edited.
     pub fn dhcp(&self) -> Box<dyn Server> {
-        self.dhcp_of(Kind::default())
+        self.dhcp_of(self.dhcp_kind)
     }
 
     /// The DHCP server in which a swap was made, whatever the settings say since.
     pub fn dhcp_of(&self, kind: Kind) -> Box<dyn Server> {
-        kind.server(&self.ghostrc, &self.dhcp_configuration)
+        if kind == self.dhcp_kind {
+            return kind.server(&self.ghostrc, &self.dhcp_configuration);
+        }
+        // The settings about files and commands are those of the other server.
+        let mut ghostrc = self.ghostrc.clone();
+        (ghostrc.dhcp_check, ghostrc.dhcp_restart) = (None, None);
+        kind.server(&ghostrc, &found::configuration(kind))
     }
 
     /// Reads the DHCP configuration with all that belongs to it.

@@ -4,6 +4,7 @@ pub(crate) mod arp;
 pub mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod clock;
+pub(crate) mod control_socket;
 pub(crate) mod copy;
 pub(crate) mod crash;
 pub(crate) mod descriptors;

@@ -19,12 +19,43 @@ pub(crate) mod table;
 mod taking_up;
 pub mod tree;
 pub(crate) mod usable;
+mod way;
 
 pub use edit::{revert, swap};
 pub use server::Dhcpd;
 pub use table::{Host, HostTable, ReadError};
 pub use tree::{Statement, SyntaxFault, Tree};
 pub use usable::{Flaw, HostProblem, UsableHost};
+
+use super::{Setting, Terms, Traits};
+
+pub(super) const TRAITS: Traits = Traits {
+    word: "isc",
+    name: "ISC dhcpd",
+    process: "dhcpd",
+    // Debian's place, then the HOWTO's.
+    configurations: &["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"],
+    needs_restart: true,
+    terms: Terms {
+        address: "'fixed-address'",
+        needs: "give a host entry 'hardware ethernet', 'fixed-address' and 'filename'",
+        next_server: Setting {
+            name: "next-server",
+            said: |value| format!("next-server {value}"),
+            written: |value| format!("next-server {value};"),
+        },
+        tftp_server: Setting {
+            name: "option tftp-server-name",
+            said: |value| format!("option tftp-server-name {value}"),
+            written: |value| format!("option tftp-server-name \"{value}\";"),
+        },
+        boot_file: |value| format!("filename \"{value}\";"),
+        boot_file_option: "option bootfile-name",
+        denied: |value| format!("'{value} booting'"),
+        allow: "remove it, or write 'allow booting;' into the host entry",
+    },
+    is_its: |bytes| !super::kea::lexer::begins_with_a_map(bytes),
+};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::facts::{Host, Tried, names};
 use super::{Check, Finding, State};
-use crate::dhcp::{Reach, Said};
+use crate::dhcp::{Reach, Said, Terms};
 
 /// What is wrong, without the hosts that it is wrong for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,10 +22,11 @@ pub(super) fn booting(
     hosts: &[Host],
     machines: &BTreeMap<String, Tried<bool>>,
     boot_server: Ipv4Addr,
+    terms: &Terms,
 ) -> Vec<Finding> {
     let mut faulty: BTreeMap<Fault, Vec<&Host>> = BTreeMap::new();
     for host in hosts {
-        for fault in faults(&host.reach, machines, boot_server) {
+        for fault in faults(&host.reach, machines, boot_server, terms) {
             faulty.entry(fault).or_default().push(host);
         }
     }
@@ -42,7 +43,12 @@ pub(super) fn booting(
     faulty.into_iter().map(found).collect()
 }
 
-fn faults(reach: &Reach, machines: &BTreeMap<String, Tried<bool>>, boot_server: Ipv4Addr) -> Vec<Fault> {
+fn faults(
+    reach: &Reach,
+    machines: &BTreeMap<String, Tried<bool>>,
+    boot_server: Ipv4Addr,
+    terms: &Terms,
+) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut add = |state, what: String, mend: String| faults.push(Fault { state, what, mend });
     if reach.network.is_none() {
@@ -50,45 +56,55 @@ fn faults(reach: &Reach, machines: &BTreeMap<String, Tried<bool>>, boot_server: 
             State::Bad,
             "no subnet of the DHCP configuration has the address, so that the DHCP server never answers"
                 .to_owned(),
-            "declare the subnet that the address is in, or correct 'fixed-address'".to_owned(),
+            format!("declare the subnet that the address is in, or correct {}", terms.address),
         );
     }
     if let Some(denied) = &reach.booting_denied {
-        let what =
-            format!("{}: '{} booting' keeps the DHCP server from answering", denied.place, denied.value);
-        add(state(denied), what, "remove it, or write 'allow booting;' into the host entry".to_owned());
+        let what = format!(
+            "{}: {} keeps the DHCP server from answering",
+            denied.place,
+            (terms.denied)(&denied.value)
+        );
+        add(state(denied), what, terms.allow.to_owned());
     }
     if let Some(option) = &reach.boot_file_option {
         let (place, value) = (&option.place, &option.value);
         let what = format!(
-            "{place}: many boot ROMs load \"{value}\" ('option bootfile-name') and not the file that a job swaps"
+            "{place}: many boot ROMs load \"{value}\" ('{}') and not the file that a job swaps",
+            terms.boot_file_option
         );
-        add(state(option), what, format!("replace the option by 'filename \"{value}\";' in the host entry"));
+        add(
+            state(option),
+            what,
+            format!("replace the option by '{}' in the host entry", (terms.boot_file)(value)),
+        );
     }
     let is_here = |said: &Said| machines.get(&said.value).is_some_and(|here| *here == Ok(true));
-    for (said, name) in
-        [(&reach.next_server, "next-server"), (&reach.tftp_server_option, "option tftp-server-name")]
+    for (said, setting) in
+        [(&reach.next_server, &terms.next_server), (&reach.tftp_server_option, &terms.tftp_server)]
     {
         let Some(said) = said.as_ref().filter(|said| !is_here(said)) else { continue };
-        let (place, value) = (&said.place, &said.value);
-        let (what, state) = match machines.get(value) {
-            Some(Err(reason)) => {
-                (format!("{place}: '{name} {value}' has no address: {reason}"), State::Warning)
-            }
+        let (place, value) = (&said.place, (setting.said)(&said.value));
+        let (what, state) = match machines.get(&said.value) {
+            Some(Err(reason)) => (format!("{place}: '{value}' has no address: {reason}"), State::Warning),
             _ => (
                 format!(
-                    "{place}: '{name} {value}' has the boot file loaded from another machine than this boot server"
+                    "{place}: '{value}' has the boot file loaded from another machine than this boot server"
                 ),
                 state(said),
             ),
         };
-        let quoted =
-            if name == "next-server" { boot_server.to_string() } else { format!("\"{boot_server}\"") };
-        add(state, what, format!("write '{name} {quoted};' there (PXEADDR in ghostrc)"));
+        let mend =
+            format!("write '{}' there (PXEADDR in ghostrc)", (setting.written)(&boot_server.to_string()));
+        add(state, what, mend);
     }
     if reach.next_server.is_none() && !reach.tftp_server_option.as_ref().is_some_and(is_here) {
-        let what = "no 'next-server' says which machine the boot file is on, so that the boot ROM is told 0.0.0.0 and boots its own disk";
-        add(State::Bad, what.to_owned(), format!("add 'next-server {boot_server};' to the subnet"));
+        let what = format!(
+            "no '{}' says which machine the boot file is on, so that the boot ROM is told 0.0.0.0 and boots its own disk",
+            terms.next_server.name
+        );
+        let written = (terms.next_server.written)(&boot_server.to_string());
+        add(State::Bad, what, format!("add '{written}' to the subnet"));
     }
     faults
 }
@@ -101,7 +117,7 @@ const fn state(said: &Said) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dhcp::Network;
+    use crate::dhcp::{Kind, Network};
     use crate::place::Place;
     use std::path::Path;
 
@@ -122,7 +138,10 @@ mod tests {
         let machines =
             [("192.168.7.1", Ok(true)), ("10.0.0.9", Ok(false)), ("gone.lab", Err("unknown".to_owned()))];
         let machines = machines.into_iter().map(|(name, here)| (name.to_owned(), here)).collect();
-        faults(reach, &machines, SERVER).into_iter().map(|fault| (fault.state, fault.what)).collect()
+        faults(reach, &machines, SERVER, &Kind::Isc.traits().terms)
+            .into_iter()
+            .map(|fault| (fault.state, fault.what))
+            .collect()
     }
 
     #[test]

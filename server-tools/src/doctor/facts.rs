@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use crate::dhcp::{Reach, Running};
+use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::sys::disk_space::DiskSpace;
 
 /// A try and, if it failed, why.
@@ -50,18 +50,17 @@ pub(crate) struct Writable {
 /// What is known of the DHCP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dhcp {
+    pub kind: Kind,
+    /// Why it is taken for one of this kind, to follow its name.
+    pub because: &'static str,
     pub configuration: PathBuf,
     /// What its own checker says of it.
     pub accepted: Tried<()>,
     pub checker: String,
     /// The folder in which the edited file is written before it takes the old one's place.
     pub folder: Writable,
-    /// The command line that restarts it.
-    pub restart: String,
-    /// The program in that command line.
-    pub restart_program: Tried<PathBuf>,
-    /// What is wrong with the service that it restarts; nothing if that is there, or nobody can tell.
-    pub service: Tried<()>,
+    /// How it takes its configuration up, and what keeps it from that now.
+    pub way: Result<String, Advice>,
     pub running: Running,
 }
 

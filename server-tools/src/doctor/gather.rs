@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use crate::dhcp::{self, Configuration, Reach};
-use crate::ghostrc::{CommandLine, ImagerName, Settings};
+use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
@@ -22,7 +22,7 @@ use crate::catalog::Catalog;
 use crate::site::Site;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
-use crate::sys::{disk_space, own_address, program, resolve, service, tftp, writable};
+use crate::sys::{disk_space, own_address, program, resolve, tftp, writable};
 use crate::wake;
 
 /// What the kernel's NFS server exports, and how (exportfs(8)).
@@ -94,17 +94,15 @@ fn existing(folder: &Path) -> &Path {
 }
 
 fn dhcp(site: &Site) -> Dhcp {
-    let ghostrc = &site.ghostrc;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let configuration = site.dhcp_configuration.clone();
+    let (server, configuration) = (site.dhcp(), site.dhcp_configuration.clone());
     Dhcp {
-        accepted: words(site.dhcp().check(&[])),
-        checker: ghostrc.dhcp_check.to_string(),
+        kind: site.dhcp_kind,
+        because: site.dhcp_because,
+        accepted: words(server.check(&[])),
+        checker: server.checker(),
         folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
-        restart: ghostrc.dhcp_restart.to_string(),
-        restart_program: words(program::find(ghostrc.dhcp_restart.program(), &path)),
-        service: restarted_service(&ghostrc.dhcp_restart),
-        running: site.dhcp().running(),
+        way: server.way(),
+        running: server.running(),
         configuration,
     }
 }
@@ -169,29 +167,6 @@ fn public_keys(site: &Site, hosts: &[Host]) -> Vec<(PathBuf, Tried<()>)> {
 fn for_nobody(site: &Site, configuration: &dyn Configuration) -> Vec<String> {
     let hosts = configuration.list();
     site.ghostrc.for_nobody(hosts.iter().map(|host| host.name.as_str()))
-}
-
-/// Whether systemd knows the unit that a command restarts, or there is such a script.
-fn restarted_service(restart: &CommandLine) -> Tried<()> {
-    let program = Path::new(restart.program()).file_name().unwrap_or_default();
-    let is_name = |word: &&String| *word != "restart" && !word.starts_with('-');
-    let Some(name) = restart.arguments().iter().find(is_name) else { return Ok(()) };
-    if program == "service" && !Path::new("/etc/init.d").join(name).exists() {
-        let known = shown_state("systemctl", name);
-        return known.map_err(|_| format!("there is no service {name}"));
-    }
-    if program == "systemctl" { shown_state(restart.program(), name) } else { Ok(()) }
-}
-
-fn shown_state(systemctl: &str, unit: &str) -> Tried<()> {
-    let words = [systemctl, "show", "--property=LoadState", unit].map(str::to_owned);
-    // Whoever cannot be asked may restart all the same.
-    let Ok(shown) = service::run(&words, DEADLINE) else { return Ok(()) };
-    match shown.trim().strip_prefix("LoadState=") {
-        Some("not-found") => Err(format!("systemd knows no unit {unit}")),
-        Some("masked") => Err(format!("the unit {unit} is masked")),
-        _ => Ok(()),
-    }
 }
 
 /// The interface that leads to a host, if something that is sent would leave it.

@@ -8,7 +8,7 @@ use super::facts::{
 };
 use super::mounts::export;
 use super::{Check, Finding};
-use crate::dhcp::Running;
+use crate::dhcp::{Advice, Running, Terms};
 use crate::sys::disk_space::DiskSpace;
 
 /// Below this nothing useful fits on a file system: a tree has some megabytes.
@@ -17,10 +17,11 @@ const NEARLY_FULL: u64 = 64 << 20;
 /// All findings, in the order in which a job would need the things.
 pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let of_hosts = facts.hosts.as_deref().unwrap_or_default();
+    let terms = &facts.dhcp.kind.traits().terms;
     let mut findings = settings(facts, of_hosts);
     findings.extend(dhcp(&facts.dhcp));
-    findings.extend(hosts(&facts.hosts));
-    findings.extend(booting(of_hosts, &facts.machines, facts.boot_server));
+    findings.extend(hosts(&facts.hosts, terms));
+    findings.extend(booting(of_hosts, &facts.machines, facts.boot_server, terms));
     findings.extend(facts.boot_files.iter().map(boot_file));
     findings.extend(base_root(&facts.base_root));
     findings.extend(facts.exports.iter().map(|one| export(one, of_hosts)));
@@ -73,21 +74,9 @@ fn dhcp(dhcp: &Dhcp) -> [Finding; 4] {
             "correct the file; if the checker itself is wrong, set DHCPDCHECK in ghostrc",
         ),
     };
-    let restart = match (&dhcp.restart_program, &dhcp.service) {
-        (Ok(_), Err(reason)) => Finding::bad(
-            Check::DhcpRestart,
-            format!("'{}' restarts nothing: {reason}", dhcp.restart),
-            "set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart isc-dhcp-server'",
-        ),
-        (Ok(program), Ok(())) => Finding::good(
-            Check::DhcpRestart,
-            format!("'{}' can be run: {} is there", dhcp.restart, program.display()),
-        ),
-        (Err(reason), _) => Finding::bad(
-            Check::DhcpRestart,
-            format!("'{}' cannot be run: {reason}", dhcp.restart),
-            "set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart isc-dhcp-server'",
-        ),
+    let restart = match &dhcp.way {
+        Ok(found) => Finding::good(Check::DhcpRestart, found),
+        Err(Advice { what, mend }) => Finding::bad(Check::DhcpRestart, what, mend),
     };
     let folder = writable(
         Check::DhcpFolder,
@@ -99,14 +88,17 @@ fn dhcp(dhcp: &Dhcp) -> [Finding; 4] {
 
 fn running(dhcp: &Dhcp) -> Finding {
     let (check, file) = (Check::DhcpServer, dhcp.configuration.display());
+    let taken_for = format!("; it is taken for {}, since {}", dhcp.kind.traits().name, dhcp.because);
     match &dhcp.running {
-        Running::Ours => Finding::good(check, format!("the DHCP server runs with {file}")),
+        Running::Ours => Finding::good(check, format!("the DHCP server runs with {file}{taken_for}")),
         Running::Others(others) => {
             let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
             let others = others.join(", ");
             Finding::bad(
                 check,
-                format!("the DHCP server that runs reads {others}, and ghostctl would edit {file}"),
+                format!(
+                    "the DHCP server that runs reads {others}, and ghostctl would edit {file}{taken_for}"
+                ),
                 "set DHCPDCONF in ghostrc to the file that the DHCP server reads, or restart it with the other one",
             )
         }
@@ -117,7 +109,7 @@ fn running(dhcp: &Dhcp) -> Finding {
         ),
         Running::Nobody => Finding::warning(
             check,
-            "no DHCP server is seen to run on this machine",
+            format!("no DHCP server is seen to run on this machine{taken_for}"),
             "start it; if it runs in a container of its own, nothing has to be done",
         ),
     }
@@ -135,12 +127,12 @@ fn public_keys(path: &Path, read: &Tried<()>) -> Finding {
     }
 }
 
-fn hosts(hosts: &Tried<Vec<Host>>) -> Option<Finding> {
+fn hosts(hosts: &Tried<Vec<Host>>, terms: &Terms) -> Option<Finding> {
     match hosts {
         Ok(hosts) if hosts.is_empty() => Some(Finding::warning(
             Check::Hosts,
             "no host in the DHCP configuration can have a job",
-            "give a host entry 'hardware ethernet', 'fixed-address' and 'filename'; 'ghostctl hosts' says what is missing",
+            format!("{}; 'ghostctl hosts' says what is missing", terms.needs),
         )),
         Ok(hosts) => Some(Finding::good(
             Check::Hosts,

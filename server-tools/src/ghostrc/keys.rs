@@ -11,16 +11,18 @@ use anyhow::anyhow;
 
 use super::settings::TIME;
 use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface};
-use super::{Assignment, DHCPD_CONF, Ghostrc, Override, Settings, Warning};
+use super::{Assignment, Ghostrc, Override, Settings, Warning};
+use crate::dhcp::Kind;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 11] = [
+pub(super) const SERVER_KEYS: [&str; 12] = [
     "PXEADDR",
     "PXEBASE",
     "GHSTBASE",
     "GHSTNFS",
     "DHCPD",
     "ETHERWAKE",
+    "DHCPSERVER",
     "DHCPDCONF",
     "DHCPDCHECK",
     "RESTART_DISTANCE",
@@ -35,6 +37,7 @@ pub(super) struct Draft {
     base_root: Option<PathBuf>,
     store_folder: Option<PathBuf>,
     store_export: Option<String>,
+    dhcp_server: Option<Kind>,
     dhcp_restart: Option<CommandLine>,
     ether_wake: Option<CommandLine>,
     dhcp_configuration: Option<PathBuf>,
@@ -80,6 +83,10 @@ impl Draft {
             "GHSTNFS" => self.store_export = Some(export(value)?),
             "DHCPD" => self.dhcp_restart = Some(command()?.with("restart")),
             "ETHERWAKE" => self.ether_wake = Some(ether_wake(command()?)?),
+            "DHCPSERVER" => {
+                self.dhcp_server =
+                    Some(Kind::named(value).ok_or("a DHCP server that can be edited: isc or kea")?);
+            }
             "DHCPDCONF" => self.dhcp_configuration = Some(path()?),
             "DHCPDCHECK" => self.dhcp_check = Some(command()?),
             "RESTART_DISTANCE" => self.restart_distance = Some(duration(value).ok_or(TIME)?),
@@ -102,8 +109,9 @@ impl Draft {
             .store_export
             .and_then(|text| Export::parse(&text, &store_folder, boot_server))
             .ok_or_else(|| missing("GHSTNFS", "GHSTNFS=192.168.7.1:/backup"))?;
-        let dhcp_restart =
-            self.dhcp_restart.ok_or_else(|| missing("DHCPD", "DHCPD='systemctl restart isc-dhcp-server'"))?;
+        if self.dhcp_restart.is_none() && self.dhcp_server.is_none_or(Kind::needs_restart) {
+            return Err(missing("DHCPD", "DHCPD='systemctl restart isc-dhcp-server'"));
+        }
         if let Some(command) = &self.ether_wake {
             let settings = &mut self.settings;
             settings.interface =
@@ -116,11 +124,10 @@ impl Draft {
             base_root,
             store_folder,
             store_export,
-            dhcp_restart,
-            dhcp_configurations: self
-                .dhcp_configuration
-                .map_or_else(|| DHCPD_CONF.map(PathBuf::from).to_vec(), |configured| vec![configured]),
-            dhcp_check: self.dhcp_check.unwrap_or_else(CommandLine::dhcpd_check),
+            dhcp_server: self.dhcp_server,
+            dhcp_restart: self.dhcp_restart,
+            dhcp_configuration: self.dhcp_configuration,
+            dhcp_check: self.dhcp_check,
             restart_distance: self.restart_distance.unwrap_or(Duration::from_secs(3)),
             tftp_base: self.tftp_base.unwrap_or_else(|| PathBuf::from("/srv/tftp")),
             state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),

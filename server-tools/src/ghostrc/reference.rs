@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 42] = [
+pub(crate) const KEYS: [Key; 43] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -50,7 +50,11 @@ pub(crate) const KEYS: [Key; 42] = [
         "SERVER:FOLDER",
         "The image store as clients see it, an NFS export. Without a folder, GHSTBASE's is meant; without a server, PXEADDR",
     ),
-    required("DHCPD", "COMMAND", "Called with restart, makes the DHCP server take up its configuration"),
+    required(
+        "DHCPD",
+        "COMMAND",
+        "Called with restart, makes the DHCP server take up its configuration. With DHCPSERVER=kea it is not needed: Kea is told by its control socket",
+    ),
     server(
         "ETHERWAKE",
         "COMMAND",
@@ -58,15 +62,21 @@ pub(crate) const KEYS: [Key; 42] = [
         "The program is not run; the interface after its -i and the password after its -p are used when INTERFACE and SECUREON are not set",
     ),
     server(
+        "DHCPSERVER",
+        "isc|kea",
+        "",
+        "The DHCP server that is edited, ISC dhcpd or Kea; if it is not set, the one that DHCPDCONF is a configuration of, else the one that runs, else the one whose configuration is there",
+    ),
+    server(
         "DHCPDCONF",
         "FILE",
-        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf",
+        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf; of Kea /etc/kea/kea-dhcp4.conf",
         "The DHCP server's configuration",
     ),
     server(
         "DHCPDCHECK",
         "COMMAND",
-        "dhcpd -t -cf FILE",
+        "dhcpd -t -cf FILE; of Kea kea-dhcp4 -t FILE",
         "Accepts or refuses an edited configuration, whose name stands for FILE",
     ),
     server(

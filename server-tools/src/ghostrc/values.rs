@@ -27,10 +27,10 @@ impl CommandLine {
         Some(Self { program: words.next()?, arguments: words.collect() })
     }
 
-    /// What dhcpd itself offers for the purpose: `-t` tests the configuration that `-cf` names.
-    pub(super) fn dhcpd_check() -> Self {
-        let arguments = ["-t", "-cf", "FILE"].map(str::to_owned).to_vec();
-        Self { program: "dhcpd".to_owned(), arguments }
+    /// A program and what it is called with.
+    pub(crate) fn of(program: &str, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        Self { program: program.to_owned(), arguments }
     }
 
     /// The program, a path or a name to be looked for.

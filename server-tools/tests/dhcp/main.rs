@@ -8,6 +8,8 @@ mod edits;
 #[cfg(test)]
 mod fuzz_targets;
 #[cfg(test)]
+mod kea;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod probe;

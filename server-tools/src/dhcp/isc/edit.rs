@@ -12,11 +12,9 @@ use ghost_contract::HostName;
 use super::HostTable;
 use super::lexer::{quote, unquote};
 use super::usable::{Flaw, UsableHost};
+use crate::dhcp::text::{Replacement, absolute, replaced};
 use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, Reverts, Swap, SwapError, Wanted};
 use crate::place::Place;
-
-/// What takes the place of which stretch of a file.
-pub(super) type Replacement = (Range<usize>, Vec<u8>);
 
 /// Lets hosts be offered their boot files. A host that is wanted twice is swapped once.
 pub fn swap(table: &HostTable, wanted: &[Wanted]) -> Edit {
@@ -105,29 +103,6 @@ fn sole_value(table: &HostTable, name: &HostName) -> Result<Range<usize>, Back> 
         Flaw::NoFilename | Flaw::InheritedFilename(_) => Back::Gone(problem.into()),
         _ => Back::Unclear(problem.into()),
     })
-}
-
-/// The bytes with these stretches replaced; one that begins inside another is passed over.
-pub(super) fn replaced(bytes: &[u8], mut replacements: Vec<Replacement>) -> Vec<u8> {
-    replacements.sort_by_key(|(range, _)| range.start);
-    let more: usize = replacements.iter().map(|(_, new)| new.len()).sum();
-    let mut contents = Vec::with_capacity(bytes.len() + more);
-    let mut copied = 0;
-    for (range, new) in replacements {
-        if range.start < copied {
-            continue;
-        }
-        contents.extend_from_slice(bytes.get(copied..range.start).unwrap_or_default());
-        contents.extend_from_slice(&new);
-        copied = range.end;
-    }
-    contents.extend_from_slice(bytes.get(copied..).unwrap_or_default());
-    contents
-}
-
-/// dhcpd takes a relative `include` as relative to its working folder, the root for a service.
-pub(super) fn absolute(path: &Path) -> std::path::PathBuf {
-    Path::new("/").join(path)
 }
 
 #[cfg(test)]

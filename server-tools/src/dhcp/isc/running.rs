@@ -10,7 +10,7 @@ use anyhow::anyhow;
 
 use super::taking_up::unseen;
 use crate::dhcp::Running;
-use crate::ghostrc::DHCPD_CONF;
+use crate::dhcp::text::same;
 use crate::sys::clock;
 use crate::sys::process::{self, Identity, Process};
 
@@ -186,7 +186,7 @@ fn read_by(process: &Process) -> Vec<PathBuf> {
     }
     match named {
         Some(named) => vec![process.folder.join(named)],
-        None => DHCPD_CONF.iter().map(PathBuf::from).collect(),
+        None => super::TRAITS.configurations.iter().map(PathBuf::from).collect(),
     }
 }
 
@@ -201,13 +201,6 @@ pub(super) fn which(configuration: &Path) -> Running {
         return Running::Ours;
     }
     if read.is_empty() { Running::Nobody } else { Running::Others(read) }
-}
-
-fn same(one: &Path, other: &Path) -> bool {
-    one == other
-        || std::fs::canonicalize(one)
-            .ok()
-            .is_some_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 /// How far apart restarts must be so that systemd does not refuse them, from what `systemctl show` prints of a unit; none if it

@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use ghost_contract::HostName;
 
 use super::HostTable;
-use super::edit::{Replacement, absolute, replaced};
 use super::lexer::unquote;
 use super::reach::{Around, Scope, network};
 use super::table::{Host, speaks_of_filename};
 use super::tree::{Keyword, sole_text};
 use super::usable::Flaw;
+use crate::dhcp::text::{Replacement, absolute, replaced};
 use crate::dhcp::{Back, Change, Fault, Network, PutBack, Swap};
 
 /// Puts hosts' own values back in whichever entries of theirs ours stands.
@@ -47,7 +47,7 @@ impl Search<'_> {
         let mut entries: Vec<&Host> = table.by_name(name.as_str()).collect();
         let of_mac = swap.mac.into_iter().flat_map(|mac| table.by_mac(mac));
         entries.extend(of_mac.filter(|host| host.name != name.as_str()));
-        entries.into_iter().map(|host| self.entry(host, swap)).max_by_key(gravity)
+        entries.into_iter().map(|host| self.entry(host, swap)).max_by_key(Back::gravity)
     }
 
     fn entry(&mut self, host: &Host, swap: &Swap) -> Back {
@@ -80,16 +80,6 @@ impl Search<'_> {
 
     fn shared(&self) -> &Shared {
         self.shared.get_or_init(|| Shared::of(self.table))
-    }
-}
-
-/// Of several entries of one host the gravest decides.
-const fn gravity(back: &Back) -> u8 {
-    match back {
-        Back::Already => 0,
-        Back::Gone(_) => 1,
-        Back::Put => 2,
-        Back::Unclear(_) => 3,
     }
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ghost_contract::{HostName, MacAddress};
 
-use super::check::PrivateCopy;
-use super::edit::absolute;
+use super::check::private_copy;
 use super::taking_up::{TakingUp, stamps};
+use super::way::{self, SHOW_DEADLINE};
 use super::{HostTable, edit, running, served};
+use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server, Swap,
-    Wanted,
+    Advice, Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server,
+    Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
@@ -26,9 +27,6 @@ use crate::sys::service::{self, RunError};
 const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
-
-/// How long systemd may take to tell of a unit.
-const SHOW_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The dhcpd of a boot server.
 #[derive(Debug)]
@@ -46,8 +44,15 @@ impl Dhcpd {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
         Self {
             configuration: configuration.to_owned(),
-            checker: ghostrc.dhcp_check.clone(),
-            restart: ghostrc.dhcp_restart.clone(),
+            // `-t` tests the configuration that `-cf` names.
+            checker: ghostrc
+                .dhcp_check
+                .clone()
+                .unwrap_or_else(|| CommandLine::of("dhcpd", &["-t", "-cf", "FILE"])),
+            restart: ghostrc
+                .dhcp_restart
+                .clone()
+                .unwrap_or_else(|| CommandLine::of("systemctl", &["restart", "isc-dhcp-server"])),
             distance: ghostrc.restart_distance,
             kept: paths::restarts(&ghostrc.state_folder),
         }
@@ -96,7 +101,7 @@ impl Server for Dhcpd {
                 .exit_by_default(Exit::Configuration)?;
             return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
         }
-        let copy = PrivateCopy::of(&self.table(changes).exit_by_default(Exit::Configuration)?, changes)?;
+        let copy = private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes)?;
         let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
         checked
             .map_err(|error| error.in_other_words(|words| copy.in_words_of_the_files(words)))
@@ -115,6 +120,14 @@ impl Server for Dhcpd {
             deadline: RESTART_DEADLINE,
         };
         taking_up.perform()
+    }
+
+    fn checker(&self) -> String {
+        self.checker.to_string()
+    }
+
+    fn way(&self) -> Result<String, Advice> {
+        way::look(&self.restart)
     }
 
     fn running(&self) -> Running {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dhcp::{Network, Reach, Said};
+use crate::dhcp::{Advice, Kind, Network, Reach, Said};
 use crate::doctor::facts::{Export, Exported, Grant};
 use crate::doctor::{State, worst};
 use crate::place::Place;
@@ -42,6 +42,10 @@ fn program(name: &'static str, is_needed: bool) -> Program {
     Program { name, package: "package", purpose: "does it", is_needed, found }
 }
 
+fn advice(what: &str) -> Advice {
+    Advice { what: what.to_owned(), mend: "mend it".to_owned() }
+}
+
 /// The set-up of the HOWTO, in order.
 fn facts() -> Facts {
     Facts {
@@ -55,9 +59,9 @@ fn facts() -> Facts {
             accepted: Ok(()),
             checker: "dhcpd -t -cf FILE".to_owned(),
             folder: writable("/etc/dhcp"),
-            restart: "/etc/init.d/dhcpd restart".to_owned(),
-            restart_program: Ok("/etc/init.d/dhcpd".into()),
-            service: Ok(()),
+            kind: Kind::Isc,
+            because: "it runs",
+            way: Ok("'/etc/init.d/dhcpd restart' can be run: /etc/init.d/dhcpd is there".to_owned()),
             running: Running::Ours,
         },
         hosts: Ok(vec![Host {
@@ -137,7 +141,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
         (|f| f.public_keys[0].1 = no(), Check::PublicKeys, Bad),
-        (|f| f.dhcp.service = Err("systemd knows no unit dhcp".to_owned()), Check::DhcpRestart, Bad),
+        (|f| f.dhcp.way = Err(advice("systemd knows no unit dhcp")), Check::DhcpRestart, Bad),
         (|f| f.dhcp.running = Running::Others(vec!["/srv/dhcpd.conf".into()]), Check::DhcpServer, Bad),
         (|f| f.dhcp.running = Running::Nobody, Check::DhcpServer, Warning),
         (|f| f.dhcp.running = Running::Unknown("too many open files".to_owned()), Check::DhcpServer, Warning),
@@ -154,7 +158,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.doubts.push("PXEADR".to_owned()), Check::Settings, Warning),
         (|f| f.dhcp.accepted = no(), Check::DhcpConfiguration, Bad),
         (|f| f.dhcp.folder.tried = no(), Check::DhcpFolder, Bad),
-        (|f| f.dhcp.restart_program = Err("it is not executable".to_owned()), Check::DhcpRestart, Bad),
+        (|f| f.dhcp.way = Err(advice("it is not executable")), Check::DhcpRestart, Bad),
         (|f| f.hosts = Ok(vec![]), Check::Hosts, Warning),
         (|f| f.hosts = Err("dhcpd.conf:3:7: '}' is missing".to_owned()), Check::Hosts, Bad),
         (|f| f.boot_files[0].on_disk = Ok(vec![]), Check::BootFile, Bad),

@@ -1,0 +1,115 @@
+//! Which DHCP server a boot server has, where the settings do not say it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use super::Kind;
+use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::Ghostrc;
+use crate::sys::{process, regular};
+
+/// The server that is edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub kind: Kind,
+    /// Why it is taken for that, to follow its name.
+    pub because: &'static str,
+    /// The file that includes all others.
+    pub configuration: PathBuf,
+}
+
+/// What is known before it is decided.
+struct Known<'a> {
+    chosen: Option<Kind>,
+    /// What is in the file that the settings name.
+    named: Option<&'a [u8]>,
+    runs: &'a dyn Fn(Kind) -> bool,
+    is_there: &'a dyn Fn(Kind) -> bool,
+}
+
+impl Found {
+    /// By the settings, by what runs in this network, or by which files there are.
+    pub fn at(ghostrc: &Ghostrc) -> anyhow::Result<Self> {
+        let named = ghostrc.dhcp_configuration.as_deref().and_then(|path| regular::read(path).ok());
+        let known = Known {
+            chosen: ghostrc.dhcp_server,
+            named: named.as_deref(),
+            runs: &|kind| !process::named(kind.traits().process).is_empty(),
+            is_there: &|kind| default_configuration(kind).is_some(),
+        };
+        let (kind, because) = decide(&known);
+        let configuration = match &ghostrc.dhcp_configuration {
+            Some(named) => Some(named.clone()).filter(|path| path.exists()),
+            None => default_configuration(kind),
+        };
+        let missing = || {
+            let places = ghostrc.dhcp_configuration.as_ref().map_or_else(
+                || kind.traits().configurations.join(" or "),
+                |named| named.display().to_string(),
+            );
+            anyhow!("there is no DHCP configuration at {places}; set DHCPDCONF in ghostrc")
+        };
+        Ok(Self {
+            kind,
+            because,
+            configuration: configuration.ok_or_else(missing).exit(Exit::Configuration)?,
+        })
+    }
+}
+
+/// Where the configuration of such a server is, if the settings do not name it.
+fn default_configuration(kind: Kind) -> Option<PathBuf> {
+    kind.traits().configurations.iter().map(PathBuf::from).find(|path: &PathBuf| Path::exists(path))
+}
+
+/// The same; the likeliest place, if there is none.
+pub fn configuration(kind: Kind) -> PathBuf {
+    let likeliest = || kind.traits().configurations.first().map(PathBuf::from).unwrap_or_default();
+    default_configuration(kind).unwrap_or_else(likeliest)
+}
+
+fn decide(known: &Known<'_>) -> (Kind, &'static str) {
+    let first = |is_so: &dyn Fn(Kind) -> bool| Kind::ALL.into_iter().find(|kind| is_so(*kind));
+    if let Some(chosen) = known.chosen {
+        return (chosen, "DHCPSERVER in ghostrc says so");
+    }
+    if let Some(kind) = known.named.and_then(|bytes| first(&|kind| (kind.traits().is_its)(bytes))) {
+        return (kind, "DHCPDCONF in ghostrc names a configuration of it");
+    }
+    if let Some(kind) = first(known.runs) {
+        return (kind, "it runs");
+    }
+    match first(known.is_there) {
+        Some(kind) => (kind, "its configuration is there"),
+        None => (Kind::default(), "no other is found"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_come_first_then_what_runs_then_what_is_there() {
+        let never = |_| false;
+        let kea_only = |kind| kind == Kind::Kea;
+        let nothing = || Known { chosen: None, named: None, runs: &never, is_there: &never };
+        let of = |known: Known<'_>| decide(&known).0;
+        assert_eq!(of(nothing()), Kind::Isc);
+        assert_eq!(of(Known { is_there: &kea_only, ..nothing() }), Kind::Kea);
+        assert_eq!(
+            of(Known { is_there: &kea_only, runs: &|kind| kind == Kind::Isc, ..nothing() }),
+            Kind::Isc
+        );
+        let both_run = |_| true;
+        assert_eq!(of(Known { runs: &both_run, ..nothing() }), Kind::Isc);
+        let map: &[u8] = b"// kea\n{ \"Dhcp4\": {} }";
+        assert_eq!(of(Known { named: Some(map), runs: &|kind| kind == Kind::Isc, ..nothing() }), Kind::Kea);
+        assert_eq!(of(Known { named: Some(b"# {\nhost a { }"), runs: &kea_only, ..nothing() }), Kind::Isc);
+        assert_eq!(
+            of(Known { chosen: Some(Kind::Isc), named: Some(map), runs: &kea_only, ..nothing() }),
+            Kind::Isc
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! Kea as a server: its files, its checker, and its control socket. It reloads, so that it is never restarted.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use ghost_contract::{HostName, MacAddress};
+use serde_json::Value;
+
+use super::{HostTable, control, edit};
+use crate::dhcp::private_copy::{Part, PrivateCopy};
+use crate::dhcp::text::{absolute, same};
+use crate::dhcp::{
+    Advice, Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server,
+    Swap, Wanted,
+};
+use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::{CommandLine, Ghostrc};
+use crate::sys::{control_socket, process, regular, service};
+
+/// How long the checker may take.
+const CHECK_DEADLINE: Duration = Duration::from_secs(60);
+/// How long an answer may take. Kea reads all of its configuration before it answers a reload.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+/// How often the server reloads because a person has saved the file meanwhile.
+const MOST_RELOADS: u8 = 3;
+/// The program, and its processes' name.
+pub(super) const PROGRAM: &str = "kea-dhcp4";
+
+/// The Kea of a boot server.
+#[derive(Debug)]
+pub struct Kea {
+    configuration: PathBuf,
+    checker: CommandLine,
+}
+
+impl Kea {
+    pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
+        let own = || CommandLine::of(PROGRAM, &["-t", "FILE"]);
+        let checker = ghostrc.dhcp_check.clone().unwrap_or_else(own);
+        Self { configuration: configuration.to_owned(), checker }
+    }
+
+    /// The configuration with all that it includes, some of the files with other contents than they have.
+    fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
+        let mut content = |path: &Path| contents(path, changes);
+        let bytes = content(&self.configuration)
+            .with_context(|| format!("cannot read {}", self.configuration.display()))?;
+        Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
+    }
+
+    fn check_file(&self, file: &Path) -> anyhow::Result<()> {
+        let mut words = vec![self.checker.program().to_owned()];
+        words.extend(self.checker.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
+        service::run(&words, CHECK_DEADLINE)?;
+        Ok(())
+    }
+
+    fn socket(&self) -> anyhow::Result<PathBuf> {
+        control::socket(&self.table(&[])?).ok_or_else(|| {
+            anyhow!(
+                "{} names no control socket; write into its Dhcp4: \"control-socket\": {{ \"socket-type\": \"unix\", \"socket-name\": \
+                 \"/run/kea/kea4-ctrl-socket\" }}, and restart Kea once",
+                self.configuration.display()
+            )
+        })
+    }
+
+    fn reload(&self, socket: &Path) -> anyhow::Result<()> {
+        ask(socket, control::RELOAD).context("Kea has not read its configuration again")?;
+        let served = ask(socket, control::GET).context("Kea does not tell what it serves")?;
+        let written = self.table(&[])?;
+        match control::difference(&written, &served) {
+            Some(difference) => Err(anyhow!(
+                "Kea has read its configuration again, and serves another one than {}: {difference}; have it started with that file",
+                self.configuration.display()
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+fn ask(socket: &Path, question: &[u8]) -> anyhow::Result<Value> {
+    let asked = || format!("asked by its control socket {}", socket.display());
+    let answer = control_socket::ask(socket, question, ANSWER_DEADLINE);
+    let answer = answer.context("it does not answer; is it running?").with_context(asked)?;
+    control::granted(&answer).with_context(asked)
+}
+
+fn contents(path: &Path, changes: &[Change]) -> io::Result<Vec<u8>> {
+    let path = absolute(path);
+    let changed = changes.iter().find(|change| change.file == path);
+    changed.map_or_else(|| regular::read(&path), |change| Ok(change.contents.clone()))
+}
+
+fn private_copy(table: &HostTable, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
+    let files = &table.values.sources.files;
+    let Some(main) = files.first() else { return Ok(PrivateCopy::default()) };
+    let parts = files.iter().map(|source| Part {
+        path: &source.path,
+        bytes: &source.bytes,
+        included_by: source.included_by.clone(),
+    });
+    let parts: Vec<Part<'_>> = parts.collect();
+    let folder = absolute(&main.path);
+    PrivateCopy::of(&parts, changes, folder.parent().unwrap_or(Path::new("/")), <[u8]>::to_vec)
+}
+
+impl Server for Kea {
+    fn kind(&self) -> Kind {
+        Kind::Kea
+    }
+
+    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
+        Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
+    }
+
+    fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
+        edit::revert(file, now, swapped)
+    }
+
+    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
+        // A FIFO would hold the checker up, and what we do not understand we do not edit.
+        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
+        if changes.is_empty() {
+            return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
+        }
+        let copy = private_copy(&table, changes)?;
+        let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
+        checked
+            .map_err(|error| anyhow!(copy.in_words_of_the_files(&format!("{error:#}"))))
+            .exit(Exit::Configuration)
+    }
+
+    /// A person may save the file between the reload and the look at it: then it is reloaded again.
+    fn take_up(&self) -> anyhow::Result<()> {
+        let socket = self.socket().exit_by_default(Exit::Configuration)?;
+        let mut tries = 1;
+        loop {
+            match self.reload(&socket) {
+                Ok(()) => return Ok(()),
+                Err(error) if tries == MOST_RELOADS => {
+                    return Err(error).exit_by_default(Exit::Configuration);
+                }
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    fn checker(&self) -> String {
+        self.checker.to_string()
+    }
+
+    fn way(&self) -> Result<String, Advice> {
+        let mend = "start Kea, and have it open its control socket where its configuration says";
+        let advice = |error: anyhow::Error| Advice { what: format!("{error:#}"), mend: mend.to_owned() };
+        let socket = self.socket().map_err(advice)?;
+        ask(&socket, control::GET).map_err(advice)?;
+        Ok(format!("Kea answers by its control socket {}", socket.display()))
+    }
+
+    fn running(&self) -> Running {
+        let read: Vec<PathBuf> = process::named(PROGRAM).iter().filter_map(read_by).collect();
+        if read.iter().any(|read| same(read, &self.configuration)) {
+            return Running::Ours;
+        }
+        if read.is_empty() { Running::Nobody } else { Running::Others(read) }
+    }
+
+    fn distance(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// The configuration that a server reads, by its arguments; none of a checker, or of one that begins or ends this moment.
+fn read_by(process: &process::Process) -> Option<PathBuf> {
+    let words: Vec<&str> = process.arguments.iter().filter_map(|word| word.to_str()).collect();
+    let named = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("-c")? {
+        "" => words.get(at + 1).copied(),
+        attached => Some(attached),
+    });
+    named.map(|named| process.folder.join(named))
+}
+
+impl Configuration for HostTable {
+    fn list(&self) -> Vec<Listed> {
+        self.hosts().iter().map(|host| self.listed(host)).collect()
+    }
+
+    fn clients(&self) -> Vec<(HostName, MacAddress)> {
+        Self::clients(self).collect()
+    }
+
+    fn host(&self, name: &HostName) -> Result<Host, Fault> {
+        let host = self.usable(name)?;
+        let (file, _) = self.values.stretch(host.value);
+        Ok(Host {
+            name: name.clone(),
+            mac: host.mac,
+            ip: host.ip,
+            offered: host.boot_file,
+            file: absolute(&self.values.sources.files[file].path),
+            place: Box::new(self.values.place(host.value)),
+            shares_ip_with: host.shares_ip_with,
+        })
+    }
+
+    fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
+        Self::reaches(self, hosts)
+    }
+
+    fn put_back(&self, swapped: &[(HostName, Swap)]) -> PutBack {
+        edit::put_back(self, swapped)
+    }
+
+    fn swap(&self, wanted: &[Wanted]) -> Edit {
+        edit::swap(self, wanted)
+    }
+}
+
+impl HostTable {
+    fn listed(&self, host: &super::Host) -> Listed {
+        let own = self.own_boot_file(host).ok();
+        Listed {
+            name: self.shown(host),
+            mac: host.mac,
+            ip: host.address,
+            offered: own.and_then(|own| self.values.text(own)),
+            problem: self.flaw(host).map(|flaw| flaw.to_string()),
+        }
+    }
+}
