@@ -10,15 +10,43 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::dhcpd::{self, Dhcpd};
+use super::kea::{self, Kea};
 use super::network::Network;
 
 pub(crate) struct BootServer {
     network: Network,
     /// The folders that have a file system of their own.
     mounted: RefCell<Vec<PathBuf>>,
-    /// The DHCP server, if it is a real one.
-    dhcpd: Option<Dhcpd>,
+    dhcp: Dhcp,
     folder: tempfile::TempDir,
+}
+
+/// What serves the configuration, and ends with the boot server.
+enum Dhcp {
+    /// Nobody; it is counted how often it should be taken up.
+    Counted,
+    Isc {
+        _running: Dhcpd,
+    },
+    Kea {
+        running: Kea,
+    },
+}
+
+/// Where it can be counted how often the DHCP server has taken its configuration up.
+pub(crate) struct Restarts {
+    log: PathBuf,
+    /// What the lines hold that tell of one, in this order.
+    marks: &'static [&'static str],
+}
+
+impl Restarts {
+    pub(crate) fn count(&self) -> usize {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let next =
+            |seen: usize, line: &str| seen + usize::from(line.contains(self.marks[seen % self.marks.len()]));
+        log.lines().fold(0, next) / self.marks.len()
+    }
 }
 
 impl Drop for BootServer {
@@ -34,7 +62,7 @@ impl BootServer {
     pub(crate) fn with_hosts(count: u8) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let network = Network::new(folder.path());
-        let server = Self { network, mounted: RefCell::default(), dhcpd: None, folder };
+        let server = Self { network, mounted: RefCell::default(), dhcp: Dhcp::Counted, folder };
         for folder in ["base/etc", "base/var/lib", "store", "dhcp", "tftp"] {
             fs::create_dir_all(server.path(folder)).unwrap();
         }
@@ -70,7 +98,19 @@ impl BootServer {
         // The script is read and not executed: a process that another thread starts may still have it open to write.
         run(server.network.command("bash").arg(service).arg("restart"));
         fs::remove_file(server.path("restarts")).unwrap();
-        server.dhcpd = Some(Dhcpd::of(server.folder.path()));
+        server.dhcp = Dhcp::Isc { _running: Dhcpd::of(server.folder.path()) };
+        server
+    }
+
+    /// As [`Self::with_hosts`], and its DHCP server is Kea, which runs already and has the hosts in a file of their own.
+    pub(crate) fn with_kea(count: u8) -> Self {
+        let mut server = Self::with_hosts(count);
+        fs::remove_file(server.configuration()).unwrap();
+        server.set("DHCPDCONF", server.path("dhcp/kea-dhcp4.conf").to_str().unwrap());
+        let hosts: String = (2..2 + count).map(kea::host).collect();
+        fs::write(server.path("dhcp/hosts.json"), format!("// kept as it is\r\n{hosts}")).unwrap();
+        fs::write(server.path("dhcp/kea-dhcp4.conf"), kea::configuration(server.folder.path())).unwrap();
+        server.dhcp = Dhcp::Kea { running: Kea::start(&server.network, server.folder.path()) };
         server
     }
 
@@ -78,8 +118,35 @@ impl BootServer {
         self.folder.path().join(below)
     }
 
+    /// The file that the hosts are in.
     pub(crate) fn configuration(&self) -> PathBuf {
-        self.path("dhcp/dhcpd.conf")
+        match self.dhcp {
+            Dhcp::Kea { .. } => self.path("dhcp/hosts.json"),
+            _ => self.path("dhcp/dhcpd.conf"),
+        }
+    }
+
+    /// What stands in that file of a host that is offered the boot file.
+    pub(crate) fn offered_line(&self, number: u8) -> String {
+        match self.dhcp {
+            Dhcp::Kea { .. } => kea::host(number).replace("nobackup", "pxelinux.0"),
+            _ => format!("filename \"pxelinux.0\"; # pc{number}\n"),
+        }
+    }
+
+    /// Keeps the DHCP server from taking anything up, until [`Self::take_up_again`].
+    pub(crate) fn never_take_up(&self) {
+        match &self.dhcp {
+            Dhcp::Kea { running } => running.hide_socket(),
+            _ => fs::write(self.path("broken"), "").unwrap(),
+        }
+    }
+
+    pub(crate) fn take_up_again(&self) {
+        match &self.dhcp {
+            Dhcp::Kea { running } => running.show_socket(),
+            _ => fs::remove_file(self.path("broken")).unwrap(),
+        }
     }
 
     pub(crate) fn configured(&self) -> Vec<u8> {
@@ -88,7 +155,14 @@ impl BootServer {
 
     /// How often the DHCP service was restarted.
     pub(crate) fn restarts(&self) -> usize {
-        fs::read_to_string(self.path("restarts")).unwrap_or_default().lines().count()
+        self.counted().count()
+    }
+
+    pub(crate) fn counted(&self) -> Restarts {
+        match self.dhcp {
+            Dhcp::Kea { .. } => Restarts { log: self.path("kea/log"), marks: &kea::RELOADS },
+            _ => Restarts { log: self.path("restarts"), marks: &[""] },
+        }
     }
 
     /// Waits until a job has swapped and its restart is done.
@@ -149,9 +223,10 @@ impl BootServer {
 
     /// Whether DHCP serves this, as far as the service has been restarted since it was written. A real dhcpd is asked.
     pub(crate) fn serves(&self, configuration: &[u8]) -> bool {
-        match &self.dhcpd {
-            Some(_) => dhcpd::serves(&self.network, configuration),
-            None => fs::read(self.path("served")).is_ok_and(|served| served == configuration),
+        match self.dhcp {
+            Dhcp::Isc { .. } => dhcpd::serves(&self.network, &dhcpd::hosts(configuration)),
+            Dhcp::Kea { .. } => dhcpd::serves(&self.network, &kea::hosts(configuration)),
+            Dhcp::Counted => fs::read(self.path("served")).is_ok_and(|served| served == configuration),
         }
     }
 

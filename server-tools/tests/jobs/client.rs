@@ -12,7 +12,7 @@ use std::time::Duration;
 use ghost_contract::report::{Entry, Event, Outcome};
 use ghost_contract::{Mode, Order, UnixTime, layout};
 
-use super::boot_server::BootServer;
+use super::boot_server::{BootServer, Restarts};
 use super::saved_disk::SavedDisk;
 
 /// What a test lets happen at a moment of its choice.
@@ -91,7 +91,8 @@ impl Client {
             base: server.path("base"),
             store: server.path("store"),
             configuration: server.configuration(),
-            restarts: server.path("restarts"),
+            restarts: server.counted(),
+            offered: server.offered_line(number),
             number,
             may_come_up,
             may_end,
@@ -122,7 +123,9 @@ struct Life {
     base: PathBuf,
     store: PathBuf,
     configuration: PathBuf,
-    restarts: PathBuf,
+    restarts: Restarts,
+    /// What the configuration says when it is offered the boot file.
+    offered: String,
     number: u8,
     may_come_up: Box<dyn Fn() -> bool + Send>,
     /// If there is one, it is what ends the job, and the revert is not waited for.
@@ -134,10 +137,10 @@ impl Life {
     fn live(&self, behaviour: Behaviour) {
         let is_offered = || {
             let configured = fs::read_to_string(&self.configuration).unwrap_or_default();
-            configured.contains(&format!("filename \"pxelinux.0\"; # pc{}\n", self.number))
+            configured.contains(&self.offered)
         };
-        let restarts_before = self.restarts();
-        let can_boot = || is_offered() && self.restarts() > restarts_before && (self.may_come_up)();
+        let restarts_before = self.restarts.count();
+        let can_boot = || is_offered() && self.restarts.count() > restarts_before && (self.may_come_up)();
         let Some(order) = self.wait(|| self.order().filter(|_| can_boot())) else { return };
         self.say(Event::Up {
             version: "0".to_owned(),
@@ -185,10 +188,6 @@ impl Life {
         }
         self.say(Event::Ended { outcome: Outcome::Succeeded });
         self.say(Event::PoweringOff { reboot: false });
-    }
-
-    fn restarts(&self) -> usize {
-        fs::read_to_string(&self.restarts).unwrap_or_default().lines().count()
     }
 
     fn order(&self) -> Option<Order> {

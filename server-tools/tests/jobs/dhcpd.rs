@@ -1,4 +1,4 @@
-//! A real ISC dhcpd as the DHCP service of a boot server under test, and a boot ROM that asks it.
+//! A real ISC dhcpd as the DHCP service of a boot server under test, and a boot ROM that asks whatever server there is.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,16 +59,20 @@ impl Drop for Dhcpd {
     }
 }
 
-/// Whether every `pcN` of a configuration is offered the boot file that it has there, by the server that answers.
-pub(crate) fn serves(network: &Network, configuration: &[u8]) -> bool {
+/// The numbers of the `pcN` of a configuration, each with its boot file there.
+pub(crate) fn hosts(configuration: &[u8]) -> Vec<(u8, String)> {
     let text = String::from_utf8_lossy(configuration);
     let entries = text.split("host pc").skip(1).map(|entry| {
         let number: u8 = entry.split_once(' ').unwrap().0.parse().unwrap();
         let file = entry.split_once("filename \"").unwrap().1.split_once('"').unwrap().0;
         (number, file.to_owned())
     });
-    let entries: Vec<(u8, String)> = entries.collect();
-    network.inside(|| entries.iter().all(|(number, file)| offered(*number).as_ref() == Some(file)))
+    entries.collect()
+}
+
+/// Whether each of these machines is offered its boot file by the server that answers.
+pub(crate) fn serves(network: &Network, hosts: &[(u8, String)]) -> bool {
+    network.inside(|| hosts.iter().all(|(number, file)| offered(*number).as_ref() == Some(file)))
 }
 
 /// The boot file that the machine with this number is offered; none if nobody answers it.
@@ -96,7 +100,7 @@ fn offered(number: u8) -> Option<String> {
     None
 }
 
-/// A request of BOOTP (RFC 951) by broadcast, which dhcpd answers at once and without keeping a lease.
+/// A DHCPDISCOVER by broadcast, which a server answers at once and without keeping a lease.
 fn request(mac: [u8; 6]) -> Vec<u8> {
     let mut bootp = vec![0; 300];
     bootp[..4].copy_from_slice(&[1, 1, 6, 0]);
@@ -104,7 +108,7 @@ fn request(mac: [u8; 6]) -> Vec<u8> {
     // The answer comes by broadcast too.
     bootp[10] = 0x80;
     bootp[28..34].copy_from_slice(&mac);
-    bootp[236..241].copy_from_slice(&[99, 130, 83, 99, 255]);
+    bootp[236..244].copy_from_slice(&[99, 130, 83, 99, 53, 1, 1, 255]);
     let udp = [[0, 68, 0, 67].to_vec(), length(8 + bootp.len()).to_vec(), vec![0, 0], bootp].concat();
     let mut ip =
         [[0x45, 0].to_vec(), length(20 + udp.len()).to_vec(), vec![0, 0, 0, 0, 64, 17, 0, 0]].concat();

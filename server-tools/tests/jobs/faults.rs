@@ -25,9 +25,9 @@ const FULL_DHCP: Fault = Fault {
     end: |server| server.room("dhcp"),
 };
 pub(crate) const NO_RESTART: Fault = Fault {
-    what: "the DHCP server cannot be restarted",
-    begin: |server| std::fs::write(server.path("broken"), "").unwrap(),
-    end: |server| std::fs::remove_file(server.path("broken")).unwrap(),
+    what: "the DHCP server cannot be made to take anything up",
+    begin: BootServer::never_take_up,
+    end: BootServer::take_up_again,
 };
 
 fn last_line(output: &Output) -> String {
@@ -43,10 +43,20 @@ fn for_each(faults: &[Fault], check: fn(&Fault)) {
     });
 }
 
+/// Each with each DHCP server.
+fn with_each_server(faults: &[Fault], check: fn(&Fault, BootServer)) {
+    std::thread::scope(|scope| {
+        for fault in faults {
+            for start in [BootServer::with_dhcpd, BootServer::with_kea] {
+                scope.spawn(move || check(fault, start(2)));
+            }
+        }
+    });
+}
+
 #[test]
 fn a_swap_that_cannot_be_reverted_is_no_success_and_recovery_reverts_it_later() {
-    for_each(&[READ_ONLY_DHCP, FULL_DHCP, NO_RESTART], |fault| {
-        let server = BootServer::with_dhcpd(2);
+    with_each_server(&[READ_ONLY_DHCP, FULL_DHCP, NO_RESTART], |fault, server| {
         server.set("REVERT_DEADLINE", "6");
         server.mount("dhcp");
         let before = server.configured();
@@ -78,8 +88,7 @@ fn a_swap_that_cannot_be_reverted_is_no_success_and_recovery_reverts_it_later() 
 
 #[test]
 fn what_stands_in_the_way_for_a_while_only_delays_the_revert() {
-    for_each(&[READ_ONLY_DHCP, FULL_DHCP, NO_RESTART], |fault| {
-        let server = BootServer::with_dhcpd(2);
+    with_each_server(&[READ_ONLY_DHCP, FULL_DHCP, NO_RESTART], |fault, server| {
         server.mount("dhcp");
         let before = server.configured();
         let (faulty, reverted) = (Gate::default(), Gate::default());

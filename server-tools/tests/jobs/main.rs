@@ -34,6 +34,8 @@ mod inside;
 #[cfg(test)]
 mod interface;
 #[cfg(test)]
+mod kea;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod meeting;
