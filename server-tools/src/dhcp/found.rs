@@ -35,7 +35,7 @@ impl Found {
         let known = Known {
             chosen: ghostrc.dhcp_server,
             named: named.as_deref(),
-            runs: &|kind| !process::named(kind.traits().process).is_empty(),
+            runs: &|kind| process::named(kind.traits().process).is_ok_and(|all| !all.is_empty()),
             is_there: &|kind| default_configuration(kind).is_some(),
         };
         let (kind, because) = decide(&known);

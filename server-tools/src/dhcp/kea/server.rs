@@ -18,7 +18,8 @@ use crate::dhcp::{
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
-use crate::sys::{control_socket, process, regular, service};
+use crate::sys::service::{self, RunError};
+use crate::sys::{control_socket, process, regular};
 
 /// How long the checker may take.
 const CHECK_DEADLINE: Duration = Duration::from_secs(60);
@@ -51,7 +52,7 @@ impl Kea {
         Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
     }
 
-    fn check_file(&self, file: &Path) -> anyhow::Result<()> {
+    fn check_file(&self, file: &Path) -> Result<(), RunError> {
         let mut words = vec![self.checker.program().to_owned()];
         words.extend(self.checker.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
         service::run(&words, CHECK_DEADLINE)?;
@@ -122,15 +123,18 @@ impl Server for Kea {
     }
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        // A FIFO would hold the checker up, and what we do not understand we do not edit.
-        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
         if changes.is_empty() {
+            // A FIFO would hold the checker up.
+            regular::read(&self.configuration)
+                .with_context(|| format!("cannot read {}", self.configuration.display()))
+                .exit_by_default(Exit::Configuration)?;
             return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
         }
+        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
         let copy = private_copy(&table, changes)?;
         let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
         checked
-            .map_err(|error| anyhow!(copy.in_words_of_the_files(&format!("{error:#}"))))
+            .map_err(|error| error.in_other_words(|words| copy.in_words_of_the_files(words)))
             .exit(Exit::Configuration)
     }
 
@@ -162,7 +166,11 @@ impl Server for Kea {
     }
 
     fn running(&self) -> Running {
-        let read: Vec<PathBuf> = process::named(PROGRAM).iter().filter_map(read_by).collect();
+        let all = match process::named(PROGRAM) {
+            Ok(all) => all,
+            Err(error) => return Running::Unknown(error.to_string()),
+        };
+        let read: Vec<PathBuf> = all.iter().filter_map(read_by).collect();
         if read.iter().any(|read| same(read, &self.configuration)) {
             return Running::Ours;
         }
