@@ -59,7 +59,7 @@ impl BootStep {
 /// Pause between two tries of a patient step.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How long a network card may take to show itself: USB hosts find theirs one after the other.
-const CARD_LIMIT: Duration = Duration::from_secs(60);
+const CARD_LIMIT: Duration = Duration::from_secs(90);
 /// How long a link may take: a switch that looks for loops (spanning tree, IEEE 802.1D-1998, 8.10.2) lets nothing pass for
 /// 30 to 50 s.
 const LINK_LIMIT: Duration = Duration::from_secs(90);

@@ -248,6 +248,8 @@ impl Task {
             // A server that does not answer is asked again by the kernel, for longer than this.
             Self::AskForAddress { .. } => DHCP_LIMIT.as_secs() + 10,
             Self::Mount(_) => 90,
+            // It loads drivers, and some of them wait for their hardware.
+            Self::FindCard(_) => 60,
             // The time that disks may take to show themselves, and some.
             Self::PrepareImager(_) => 140,
             _ => 30,
