@@ -70,12 +70,13 @@ impl DiskSummary {
     }
 
     /// Places that are encrypted on the disk and not in its image, in words.
-    fn decrypted(&self) -> BTreeSet<String> {
+    fn decrypted(&self) -> Vec<String> {
         let decrypted = self.saved.iter().filter(|part| part.decrypted);
         let place = |part: &SavedPart| {
             part.partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"))
         };
-        decrypted.map(place).collect()
+        let places: BTreeSet<String> = decrypted.map(place).collect();
+        places.into_iter().collect()
     }
 
     /// In words, each part of the disk that is not in its image though nothing says that it is free.
@@ -106,13 +107,16 @@ impl DiskSummary {
 /// encrypted on the disk and not in the image; none if nothing is.
 pub(crate) fn lacks(disks: &[DiskSummary]) -> Option<String> {
     let several = disks.len() > 1;
-    let words = disks.iter().zip(0..).flat_map(|(disk, index)| {
-        let named = move |words| if several { format!("disk {index}: {words}") } else { words };
-        disk.lacks().into_iter().map(named)
-    });
-    let words: Vec<String> = words.collect();
+    let told = |of: fn(&DiskSummary) -> Vec<String>| {
+        let words = disks.iter().zip(0..).flat_map(move |(disk, index)| {
+            let named = move |words| if several { format!("disk {index}: {words}") } else { words };
+            of(disk).into_iter().map(named)
+        });
+        words.collect::<Vec<String>>()
+    };
+    let words = told(DiskSummary::lacks);
     let lacks = (!words.is_empty()).then(|| format!("not in the image: {}", words.join("; ")));
-    let open: Vec<String> = disks.iter().flat_map(DiskSummary::decrypted).collect();
+    let open = told(DiskSummary::decrypted);
     let open =
         (!open.is_empty()).then(|| format!("NOT ENCRYPTED in the image: what is in {}", open.join(", ")));
     lacks.into_iter().chain(open).reduce(|lacks, open| format!("{lacks}; {open}"))

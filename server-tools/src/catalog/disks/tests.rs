@@ -148,5 +148,7 @@ fn what_is_no_longer_encrypted_is_said_whatever_else_is() {
     let lacking = format!("not in the image: 1.0 MiB of the gaps beside partitions; {open}");
     assert_eq!(lacks(&[made.clone()]), Some(lacking));
     made.saved.iter_mut().for_each(|part| part.left_out = 0);
-    assert_eq!(lacks(&[made]).as_deref(), Some(open));
+    assert_eq!(lacks(&[made.clone()]).as_deref(), Some(open));
+    let of_two = "NOT ENCRYPTED in the image: what is in disk 0: partition 1, disk 1: partition 1";
+    assert_eq!(lacks(&[made.clone(), made]).as_deref(), Some(of_two));
 }
