@@ -13,7 +13,7 @@ use ghost_imaging::parsers as disks;
 use ghostctl::catalog::manifest::Manifest;
 use ghostctl::dhcp::isc::lexer::Lexer;
 use ghostctl::dhcp::isc::{HostTable, Tree};
-use ghostctl::dhcp::{Back, Swap, Wanted, isc};
+use ghostctl::dhcp::{Back, Swap, Wanted, isc, kea};
 use ghostctl::ghostrc::Ghostrc;
 use ghostctl::{parsers, tree};
 
@@ -45,6 +45,29 @@ pub fn editor(input: &[u8]) {
     let swapped: Vec<(HostName, Swap)> = swapped.collect();
     let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
     let reverted = isc::revert(file, &change.contents, &swapped);
+    assert_eq!(reverted.contents.as_deref(), Some(input));
+    assert!(reverted.each.iter().all(|back| *back == Back::Put));
+}
+
+/// The same of Kea's configuration, whose tokens put together are the input.
+pub fn kea(input: &[u8]) {
+    let tokens: Vec<u8> =
+        kea::lexer::Lexer::new(input).flat_map(|token| token.bytes.iter().copied()).collect();
+    assert_eq!(tokens, input);
+    let file = Path::new("/kea-dhcp4.conf");
+    let read = kea::HostTable::read(file, input.to_vec(), &mut |_| Err(std::io::ErrorKind::NotFound.into()));
+    let table = match read {
+        Ok(table) => table,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let wanted = |host| Wanted { host, boot_file: BOOT.to_owned() };
+    let wanted: Vec<Wanted> = table.clients().map(|(name, _)| wanted(name)).collect();
+    let edit = kea::swap(&table, &wanted);
+    let swapped =
+        wanted.into_iter().zip(edit.swaps).filter_map(|(wanted, swap)| Some((wanted.host, swap.ok()?)));
+    let swapped: Vec<(HostName, Swap)> = swapped.collect();
+    let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
+    let reverted = kea::revert(file, &change.contents, &swapped);
     assert_eq!(reverted.contents.as_deref(), Some(input));
     assert!(reverted.each.iter().all(|back| *back == Back::Put));
 }

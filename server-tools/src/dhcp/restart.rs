@@ -113,7 +113,8 @@ impl Restarts {
     /// The ticket of an edit that was just made in this server's configuration, by the holder of the edit lock.
     pub fn draw(&self, server: Kind) -> Ticket {
         // After a power cut one number may be older than the other.
-        let number = self.number("newest").max(self.number("served")).checked_add(1);
+        let served = Kind::ALL.into_iter().map(|kind| self.number(&served(kind)));
+        let number = served.fold(self.number("newest"), u64::max).checked_add(1);
         let number = number.filter(|number| self.write("newest", *number).is_ok());
         Ticket { server, number }
     }
@@ -132,7 +133,7 @@ impl Restarts {
         let _told_to_others = self.write("last", millis(clock::uptime()));
         taken_up?;
         // If it cannot be written, the others restart once more.
-        let _told_to_others = self.write("served", newest);
+        let _told_to_others = self.write(&served(ticket.server), newest);
         Ok(())
     }
 
@@ -141,7 +142,7 @@ impl Restarts {
     fn turn(&self, ticket: Ticket) -> Result<Turn, RestartError> {
         let path = self.folder.join("restart.lock");
         let deadline = clock::uptime() + self.lock_timeout.max(LONGEST_RESTART);
-        let is_served = || ticket.number.is_some_and(|number| self.number("served") >= number);
+        let is_served = || ticket.number.is_some_and(|number| self.number(&served(ticket.server)) >= number);
         loop {
             if is_served() {
                 return Ok(Turn::Served);
@@ -194,6 +195,14 @@ impl Restarts {
     /// Neither in one piece nor to the disk: a number that is lost counts as none, which costs a restart.
     fn write(&self, name: &str, number: u64) -> std::io::Result<()> {
         private::write(&self.folder.join(name), format!("{number}\n").as_bytes())
+    }
+}
+
+/// Where it is written up to which edit a server knows its configuration. The numbers are common to all servers.
+fn served(server: Kind) -> String {
+    match server == Kind::default() {
+        true => "served".to_owned(),
+        false => format!("served-{}", server.traits().word),
     }
 }
 

@@ -12,9 +12,10 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 25] = [
+const TARGETS: [(&str, Target); 26] = [
     ("lexer", targets::lexer),
     ("editor", targets::editor),
+    ("kea", targets::kea),
     ("ghostrc", targets::ghostrc),
     ("report", targets::report),
     ("order", targets::order),

@@ -1,12 +1,16 @@
 //! Kea itself says whether our reading of a file is right, `kea-dhcp4 -t FILE`, and takes up what we edit.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ghost_contract::HostName;
 use ghostctl::dhcp::kea::{self, HostTable, ReadError};
-use ghostctl::dhcp::{Back, Swap, Wanted};
+use ghostctl::dhcp::{Back, Kind, Swap, Wanted};
+
+use crate::server::Server;
 
 /// What comes with Debian's kea-doc; nobody here wrote it.
 const EXAMPLES: &str = "/usr/share/doc/kea/examples/kea4";
@@ -158,4 +162,45 @@ fn configurations_that_nobody_here_wrote_go_and_come_back() {
     // Some name databases and hooks that are not here.
     assert!(accepted >= 10 && swapped >= 20, "{accepted} of {}, {swapped}", examples.len());
     println!("{accepted} of {} are accepted by Kea here; {swapped} hosts swapped", examples.len());
+}
+
+/// What `take_up` says with a Kea whose control socket gives these answers, one after the other and then the last again.
+fn taken_up(answers: &'static [&'static str]) -> Result<(), String> {
+    let server = Server::new(&[(
+        "dhcpd.conf",
+        r#"{ "Dhcp4": { "control-socket": { "socket-type": "unix", "socket-name": "FOLDER/socket" }, "reservations": [
+            { "hw-address": "0:1:2:3:4:5", "ip-address": "10.0.0.2", "hostname": "john", "boot-file-name": "nobackup" } ] } }"#,
+    )]);
+    assert_eq!(server.site.dhcp_kind, Kind::Kea);
+    let listener = UnixListener::bind(server.path("socket")).unwrap();
+    std::thread::spawn(move || {
+        for (at, connection) in listener.incoming().enumerate() {
+            let mut connection = connection.unwrap();
+            let mut question = [0; 100];
+            let length = connection.read(&mut question).unwrap();
+            assert!(!String::from_utf8_lossy(&question[..length]).contains("config-write"));
+            connection.write_all(answers[at.min(answers.len() - 1)].as_bytes()).unwrap();
+        }
+    });
+    server.site.dhcp().take_up().map_err(|error| format!("{error:#}"))
+}
+
+const DONE: &str = "{ \"result\": 0, \"text\": \"Configuration successful.\" }";
+const SERVES_OURS: &str = "{ \"result\": 0, \"arguments\": { \"Dhcp4\": { \"reservations\": [ { \"hw-address\": \"00:01:02:03:04:05\", \
+    \"ip-address\": \"10.0.0.2\", \"boot-file-name\": \"nobackup\" } ] } } }";
+const SERVES_ANOTHER: &str = "{ \"result\": 0, \"arguments\": { \"Dhcp4\": { \"reservations\": [ ] } } }";
+
+#[test]
+fn a_reload_counts_when_kea_serves_what_the_files_say() {
+    assert_eq!(taken_up(&[DONE, SERVES_OURS]), Ok(()));
+    assert_eq!(taken_up(&[DONE, SERVES_ANOTHER, DONE, SERVES_OURS]), Ok(()), "a person has saved meanwhile");
+    for (answers, words) in [
+        (&["{ \"result\": 1, \"text\": \"no such interface\" }"][..], "it refuses: no such interface"),
+        (&["{ \"result\": 2, \"text\": \"unsupported\" }"], "it does not know the command: unsupported"),
+        (&["nonsense"], "its answer is not JSON"),
+        (&[DONE, SERVES_ANOTHER, DONE, SERVES_ANOTHER, DONE, SERVES_ANOTHER], "serves another one than"),
+    ] {
+        let told = taken_up(answers).unwrap_err();
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ghostctl::dhcp::Kind;
 use ghostctl::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
 use ghostctl::site::Site;
 
@@ -181,4 +182,14 @@ fn a_number_that_no_edit_can_follow_costs_restarts_and_nothing_else() {
     server.restart().unwrap();
     server.restart().unwrap();
     assert_eq!(server.count(), 3);
+}
+
+#[test]
+fn a_restart_of_one_server_is_none_of_another() {
+    let server = Running::new(&[STOP, START]);
+    let of_kea = Restarts::of(&server.0.site).draw(Kind::Kea);
+    server.restart().unwrap();
+    // There is no Kea, which is told when it is asked.
+    let error = serve(&server.0.site, of_kea).unwrap_err();
+    assert!(said(&error).to_lowercase().contains("kea"), "{}", said(&error));
 }

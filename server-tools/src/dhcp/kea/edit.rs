@@ -101,7 +101,8 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
 fn reservations(values: &Values) -> BTreeMap<String, Vec<usize>> {
     let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (place, node) in values.tree.nodes.iter().enumerate() {
-        if node.kind != NodeKind::Map || !IDENTIFIERS.iter().any(|key| values.member(place, key).is_some()) {
+        let is_one = node.kind == NodeKind::Map && may_hold_reservations(values, node.parent);
+        if !is_one || !IDENTIFIERS.iter().any(|key| values.member(place, key).is_some()) {
             continue;
         }
         if let Some(name) = values.text_of(place, "hostname") {
@@ -109,6 +110,14 @@ fn reservations(values: &Values) -> BTreeMap<String, Vec<usize>> {
         }
     }
     found
+}
+
+/// Whether what stands directly in this value may be a reservation: in a list of that name, or where an included file does not say
+/// what it is in.
+fn may_hold_reservations(values: &Values, parent: Option<usize>) -> bool {
+    let Some(parent) = parent.map(|parent| values.node(parent)) else { return true };
+    let key = parent.key.map(|piece| values.sources.bytes_of(piece));
+    parent.kind == NodeKind::List && key.map_or(parent.parent.is_none(), |key| key == b"\"reservations\"")
 }
 
 /// The value of the one reservation of this name.

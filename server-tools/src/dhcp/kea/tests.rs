@@ -195,6 +195,12 @@ fn a_revert_of_what_another_person_has_changed_meanwhile() {
         assert!(is_it(&reverts.each[0]), "{what}: {:?}", reverts.each);
         assert_eq!(reverts.contents, None, "{what}");
     }
+    let alike = swapped.replace(
+        "\"id\": 1,",
+        "\"id\": 1, \"user-context\": { \"hostname\": \"john\", \"hw-address\": \"x\" },",
+    );
+    assert_ne!(alike, swapped);
+    assert_eq!(back(&alike).each, [Back::Put], "what only looks like a reservation is none");
     let broken_behind = format!("{} }}", swapped.trim_end());
     assert_eq!(back(&broken_behind).each, [Back::Put], "what is broken behind it keeps nothing swapped");
     let moved = read_with(&swapped.replace("\"john\"", "\"johnny\""), HOSTS).unwrap();
