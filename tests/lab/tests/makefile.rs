@@ -34,8 +34,8 @@ fn last_words(settings: &[&str]) -> Vec<String> {
 fn an_imager_of_ones_own_has_a_base_root_of_its_own_and_the_scenarios_that_use_it() {
     let root = "target/rootfs-dosemu";
     let base = "target/rootfs-dosemu/base";
-    assert_eq!(last_words(&OWN_IMAGER), [root, root, base, base, "full_image_store"]);
-    let scenarios = " a_disk_is_backed_up dosemu:: full_image_store";
+    assert_eq!(last_words(&OWN_IMAGER), [root, root, base, base, "full_store::"]);
+    let scenarios = " a_disk_is_backed_up dosemu:: full_store::";
     let commands = make(&["--dry-run", "e2e"], &OWN_IMAGER);
     assert!(commands.iter().any(|command| command.ends_with(scenarios)), "{commands:#?}");
 
