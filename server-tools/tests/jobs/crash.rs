@@ -173,7 +173,7 @@ fn killed_while_it_makes_a_generation_of_a_disk_it_loses_none_and_finishes_later
     let mut places = places(&["backup", "pc2"], Behaviour::SavesADisk);
     // What comes before and after is the same for all imagers.
     places.retain(|place| place.starts_with("finish-") || place.contains("-FinishGeneration:"));
-    assert_eq!(places.len(), 7, "{places:?}");
+    assert_eq!(places.len(), 8, "{places:?}");
     killed_at_each(&places, &["backup", "pc2"], Behaviour::SavesADisk);
 }
 
