@@ -12,6 +12,7 @@ mod cancelled;
 mod cards;
 mod dhcp_server;
 mod dosemu;
+mod encrypted;
 mod exported;
 mod full_store;
 mod interrupted;
