@@ -19,29 +19,20 @@ use serde::{Deserialize, Serialize};
 use crate::ghostrc::Ghostrc;
 use crate::place::Place;
 
+pub use kind::Kind;
+
+mod checker;
 pub mod found;
 pub mod isc;
 pub mod kea;
+pub(crate) mod kind;
 pub mod offer;
 mod private_copy;
 pub mod probe;
 pub mod restart;
 mod text;
 
-/// The DHCP servers that can be edited.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// ISC dhcpd. Journals from before there were others do not name it.
-    #[default]
-    Isc,
-    Kea,
-}
-
 impl Kind {
-    /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 2] = [Self::Isc, Self::Kea];
-
     /// The server of this kind at a boot server, with the file in which its configuration begins.
     pub fn server(self, ghostrc: &Ghostrc, configuration: &Path) -> Box<dyn Server> {
         match self {
@@ -57,30 +48,17 @@ impl Kind {
             Self::Kea => &kea::TRAITS,
         }
     }
-
-    /// The one that settings call so.
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.traits().word == word)
-    }
-
-    /// Whether it takes its configuration up only when a command of the administrator's restarts it.
-    pub const fn needs_restart(self) -> bool {
-        self.traits().needs_restart
-    }
 }
 
 /// What holds for a kind of server wherever it runs.
 #[derive(Debug)]
 pub struct Traits {
-    /// What settings call it.
-    pub word: &'static str,
     /// What people call it.
     pub name: &'static str,
     /// The name of its processes.
     pub process: &'static str,
     /// Where its configuration may be, the likeliest first.
     pub configurations: &'static [&'static str],
-    pub needs_restart: bool,
     /// How people write in its configuration.
     pub terms: Terms,
     /// Whether a file looks like its configuration. Pure.

@@ -37,7 +37,7 @@ pub use values::{CommandLine, Export, SecureOn};
 use anyhow::anyhow;
 use ghost_contract::HostName;
 
-use crate::dhcp::Kind;
+use crate::dhcp::kind::Kind;
 use crate::place::Place;
 use shell::{Assignment, Misread};
 

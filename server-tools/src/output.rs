@@ -19,12 +19,12 @@ use std::sync::Arc;
 use ghost_contract::{HostName, Mode, UnixTime};
 use serde::Serialize;
 
+use self::plain::FromClient;
 use crate::job::pace::Expected;
 use crate::job::{Note, Sample};
 use crate::sys::clock;
 use beside::Beside;
 use live::LiveLines;
-pub(crate) use plain::FromClient;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {

@@ -11,7 +11,7 @@ use super::disks::{self, Described, DiskSummary, Pace};
 use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
 use super::{Catalog, cannot, incoming, inside, taken};
-use crate::output::FromClient;
+use crate::output::plain::FromClient;
 use crate::state::vouched::How;
 use crate::sys::crash;
 use crate::sys::folder::Folder;

@@ -30,12 +30,10 @@ pub use usable::{Flaw, HostProblem, UsableHost};
 use super::{Setting, Terms, Traits};
 
 pub(super) const TRAITS: Traits = Traits {
-    word: "isc",
     name: "ISC dhcpd",
     process: "dhcpd",
     // Debian's place, then the HOWTO's.
     configurations: &["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"],
-    needs_restart: true,
     terms: Terms {
         address: "'fixed-address'",
         needs: "give a host entry 'hardware ethernet', 'fixed-address' and 'filename'",

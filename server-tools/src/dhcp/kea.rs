@@ -35,11 +35,9 @@ fn option(name: &str, value: &str) -> String {
 }
 
 pub(super) const TRAITS: Traits = Traits {
-    word: "kea",
     name: "Kea",
     process: server::PROGRAM,
     configurations: &["/etc/kea/kea-dhcp4.conf"],
-    needs_restart: false,
     terms: Terms {
         address: "\"ip-address\"",
         needs: "give a reservation \"hostname\", \"hw-address\", \"ip-address\" and \"boot-file-name\"",

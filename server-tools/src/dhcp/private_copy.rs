@@ -3,6 +3,7 @@
 //!
 //! Checked alone, an included file would be refused for using what the main file defines.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -95,17 +96,22 @@ fn concerned(parts: &[Part<'_>], changes: &[Change]) -> Vec<usize> {
 }
 
 /// With the copies in the places of the files that it includes.
-fn contents(
-    parts: &[Part<'_>],
+fn contents<'a>(
+    parts: &[Part<'a>],
     part: usize,
     copies: &BTreeMap<usize, PathBuf>,
     quote: fn(&[u8]) -> Vec<u8>,
-) -> Vec<u8> {
+) -> Cow<'a, [u8]> {
     let replacement = |(included, copy): (&usize, &PathBuf)| {
         let (_, stretch) = parts[*included].included_by.as_ref().filter(|(includer, _)| *includer == part)?;
         Some((stretch.clone(), quote(copy.as_os_str().as_encoded_bytes())))
     };
-    replaced(parts[part].bytes, copies.iter().filter_map(replacement).collect())
+    let replacements: Vec<_> = copies.iter().filter_map(replacement).collect();
+    // Most configurations are one large file.
+    if replacements.is_empty() {
+        return Cow::Borrowed(parts[part].bytes);
+    }
+    Cow::Owned(replaced(parts[part].bytes, replacements))
 }
 
 fn name(part: usize, path: &Path) -> String {

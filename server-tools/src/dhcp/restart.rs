@@ -202,7 +202,7 @@ impl Restarts {
 fn served(server: Kind) -> String {
     match server == Kind::default() {
         true => "served".to_owned(),
-        false => format!("served-{}", server.traits().word),
+        false => format!("served-{}", server.word()),
     }
 }
 

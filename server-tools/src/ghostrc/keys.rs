@@ -12,7 +12,7 @@ use anyhow::anyhow;
 use super::settings::TIME;
 use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface};
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
-use crate::dhcp::Kind;
+use crate::dhcp::kind::Kind;
 
 /// The keys that hold for the boot server as a whole.
 pub(super) const SERVER_KEYS: [&str; 12] = [

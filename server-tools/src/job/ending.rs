@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Step;
 use crate::exit::Exit;
-use crate::output::FromClient;
+use crate::output::plain::FromClient;
 
 /// What kind of obstacle it was; it decides the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

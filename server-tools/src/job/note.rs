@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::said::{self, AT_STAKE};
 use super::{Ending, Failure, Phase, Step, pace};
-use crate::output::FromClient;
+use crate::output::plain::FromClient;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]

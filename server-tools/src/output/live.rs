@@ -7,6 +7,7 @@ use ghost_contract::image::Progress;
 use ghost_contract::report::Event as Reported;
 use ghost_contract::{HostName, Mode};
 
+use super::plain::FromClient;
 use crate::job::bytes::bytes;
 use crate::job::pace::{self, Expected, Readings};
 use crate::job::{Note, Phase, Sample};
@@ -136,7 +137,7 @@ impl LiveLine {
                     _ => {}
                 }
                 // One line, whatever a client has written.
-                self.last = Some(super::FromClient(note).to_string());
+                self.last = Some(FromClient(note).to_string());
             }
         }
     }
@@ -151,7 +152,7 @@ impl fmt::Display for LiveLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.host, self.phase.as_str())?;
         if let (Phase::Imaging, Some(progress)) = (self.phase, &self.progress) {
-            write!(f, ", {}", super::FromClient(pace::progress(progress)))?;
+            write!(f, ", {}", FromClient(pace::progress(progress)))?;
         } else if let (Phase::Imaging, Some(readings)) = (self.phase, &self.readings) {
             write!(f, ", {} moved", bytes(readings.moved()))?;
             let pace = pace::words(readings.rate(), readings.left(self.mode, self.expected));

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::taking_up::unseen;
 use crate::dhcp::Running;
 use crate::dhcp::text::same;
+use crate::exit::{Exit, WithExit as _};
 use crate::sys::clock;
 use crate::sys::process::{self, Identity, Process};
 
@@ -233,6 +233,11 @@ fn span(text: &str) -> Option<Duration> {
             _ => return None,
         })
     })
+}
+
+/// Why it cannot be told which processes run.
+fn unseen(error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context("cannot see whether dhcpd runs").exit(Exit::Failed)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! ISC dhcpd as a server: its files, its checker, and its restart. It cannot reload, so that it is restarted.
 
-use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use super::check::private_copy;
 use super::taking_up::{TakingUp, stamps};
 use super::way::{self, SHOW_DEADLINE};
 use super::{HostTable, edit, running, served};
+use crate::dhcp::checker::{Checker, contents};
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
     Advice, Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server,
@@ -20,11 +20,8 @@ use crate::dhcp::{
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
 use crate::state::paths;
-use crate::sys::regular;
-use crate::sys::service::{self, RunError};
+use crate::sys::service;
 
-/// How long the checker may take.
-const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
 const RESTART_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -32,7 +29,7 @@ const RESTART_DEADLINE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Dhcpd {
     configuration: PathBuf,
-    checker: CommandLine,
+    checker: Checker,
     restart: CommandLine,
     /// Between restarts, where systemd does not tell.
     distance: Duration,
@@ -45,10 +42,13 @@ impl Dhcpd {
         Self {
             configuration: configuration.to_owned(),
             // `-t` tests the configuration that `-cf` names.
-            checker: ghostrc
-                .dhcp_check
-                .clone()
-                .unwrap_or_else(|| CommandLine::of("dhcpd", &["-t", "-cf", "FILE"])),
+            checker: Checker::new(
+                configuration,
+                ghostrc
+                    .dhcp_check
+                    .clone()
+                    .unwrap_or_else(|| CommandLine::of("dhcpd", &["-t", "-cf", "FILE"])),
+            ),
             restart: ghostrc
                 .dhcp_restart
                 .clone()
@@ -65,19 +65,6 @@ impl Dhcpd {
             .with_context(|| format!("cannot read {}", self.configuration.display()))?;
         Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
     }
-
-    fn check_file(&self, file: &Path) -> Result<(), RunError> {
-        let mut words = vec![self.checker.program().to_owned()];
-        words.extend(self.checker.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
-        service::run(&words, CHECK_DEADLINE)?;
-        Ok(())
-    }
-}
-
-fn contents(path: &Path, changes: &[Change]) -> io::Result<Vec<u8>> {
-    let path = absolute(path);
-    let changed = changes.iter().find(|change| change.file == path);
-    changed.map_or_else(|| regular::read(&path), |change| Ok(change.contents.clone()))
 }
 
 impl Server for Dhcpd {
@@ -94,18 +81,8 @@ impl Server for Dhcpd {
     }
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        if changes.is_empty() {
-            // A FIFO would hold the checker up.
-            regular::read(&self.configuration)
-                .with_context(|| format!("cannot read {}", self.configuration.display()))
-                .exit_by_default(Exit::Configuration)?;
-            return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
-        }
-        let copy = private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes)?;
-        let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
-        checked
-            .map_err(|error| error.in_other_words(|words| copy.in_words_of_the_files(words)))
-            .exit(Exit::Configuration)
+        let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
+        self.checker.check(changes, copy)
     }
 
     fn take_up(&self) -> anyhow::Result<()> {

@@ -1,6 +1,5 @@
 //! Kea as a server: its files, its checker, and its control socket. It reloads, so that it is never restarted.
 
-use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use ghost_contract::{HostName, MacAddress};
 use serde_json::Value;
 
 use super::{HostTable, control, edit};
+use crate::dhcp::checker::{Checker, contents};
 use crate::dhcp::private_copy::{Part, PrivateCopy};
 use crate::dhcp::text::{absolute, same};
 use crate::dhcp::{
@@ -18,11 +18,8 @@ use crate::dhcp::{
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
-use crate::sys::service::{self, RunError};
-use crate::sys::{control_socket, process, regular};
+use crate::sys::{control_socket, process};
 
-/// How long the checker may take.
-const CHECK_DEADLINE: Duration = Duration::from_secs(60);
 /// How long an answer may take. Kea reads all of its configuration before it answers a reload.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// How often the server reloads because a person has saved the file meanwhile.
@@ -34,14 +31,14 @@ pub(super) const PROGRAM: &str = "kea-dhcp4";
 #[derive(Debug)]
 pub struct Kea {
     configuration: PathBuf,
-    checker: CommandLine,
+    checker: Checker,
 }
 
 impl Kea {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
         let own = || CommandLine::of(PROGRAM, &["-t", "FILE"]);
         let checker = ghostrc.dhcp_check.clone().unwrap_or_else(own);
-        Self { configuration: configuration.to_owned(), checker }
+        Self { configuration: configuration.to_owned(), checker: Checker::new(configuration, checker) }
     }
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
@@ -50,13 +47,6 @@ impl Kea {
         let bytes = content(&self.configuration)
             .with_context(|| format!("cannot read {}", self.configuration.display()))?;
         Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
-    }
-
-    fn check_file(&self, file: &Path) -> Result<(), RunError> {
-        let mut words = vec![self.checker.program().to_owned()];
-        words.extend(self.checker.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
-        service::run(&words, CHECK_DEADLINE)?;
-        Ok(())
     }
 
     fn socket(&self) -> anyhow::Result<PathBuf> {
@@ -90,12 +80,6 @@ fn ask(socket: &Path, question: &[u8]) -> anyhow::Result<Value> {
     control::granted(&answer).with_context(asked)
 }
 
-fn contents(path: &Path, changes: &[Change]) -> io::Result<Vec<u8>> {
-    let path = absolute(path);
-    let changed = changes.iter().find(|change| change.file == path);
-    changed.map_or_else(|| regular::read(&path), |change| Ok(change.contents.clone()))
-}
-
 fn private_copy(table: &HostTable, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
     let files = &table.values.sources.files;
     let Some(main) = files.first() else { return Ok(PrivateCopy::default()) };
@@ -123,19 +107,8 @@ impl Server for Kea {
     }
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        if changes.is_empty() {
-            // A FIFO would hold the checker up.
-            regular::read(&self.configuration)
-                .with_context(|| format!("cannot read {}", self.configuration.display()))
-                .exit_by_default(Exit::Configuration)?;
-            return self.check_file(&self.configuration).exit_by_default(Exit::Configuration);
-        }
-        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
-        let copy = private_copy(&table, changes)?;
-        let checked = self.check_file(copy.main().unwrap_or(&self.configuration));
-        checked
-            .map_err(|error| error.in_other_words(|words| copy.in_words_of_the_files(words)))
-            .exit(Exit::Configuration)
+        let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
+        self.checker.check(changes, copy)
     }
 
     /// A person may save the file between the reload and the look at it: then it is reloaded again.
