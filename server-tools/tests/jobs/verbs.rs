@@ -47,6 +47,27 @@ fn an_entry_swapped_by_hand_stays_so_until_it_is_reverted_by_hand() {
     assert_eq!(server.run(&["dhcp", "revert", "pc3"]).status.code(), Some(1));
 }
 
+/// With another boot file the entry does not look swapped any more.
+#[test]
+fn a_second_swap_by_hand_does_not_take_the_first_ones_boot_file_for_the_original() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    assert_eq!(server.run(&["dhcp", "swap", "pc3"]).status.code(), Some(0));
+    let swapped = server.configured();
+    server.set("BOOTFILE_pc3", "other.0");
+    let again = server.run(&["dhcp", "swap", "pc3"]);
+    assert_eq!(again.status.code(), Some(78), "{}", said(&again));
+    assert!(said(&again).contains("'ghostctl dhcp revert pc3' puts its entry back"), "{}", said(&again));
+    assert_eq!(server.configured(), swapped);
+    assert_eq!(server.run(&["dhcp", "revert", "pc3"]).status.code(), Some(0));
+    assert_eq!(server.configured(), before);
+    assert_eq!(
+        server.run(&["dhcp", "swap", "pc3"]).status.code(),
+        Some(0),
+        "what is reverted can be swapped"
+    );
+}
+
 #[test]
 fn a_backup_is_listed_shown_and_can_be_restored_only_when_asked_for() {
     let server = BootServer::with_hosts(1);

@@ -16,8 +16,12 @@ use crate::state::{paths, record};
 use crate::sys::atomic::{self, Real};
 use crate::sys::private;
 
-/// Writes down what a revert needs. To be called before the entry is changed.
+/// Writes down what a revert needs. To be called before the entry is changed. Refuses to write it over a swap that was not reverted:
+/// what is kept of that one is all that is known of the original. One that was kept and then not made has the same original.
 pub(super) fn keep(site: &Site, host: &HostName, swap: &Swap) -> anyhow::Result<()> {
+    if is_kept(site, host) && read(site, host)?.original != swap.original {
+        return Err(anyhow!(is_swapped(host)).exit(Exit::Configuration));
+    }
     let path = path(site, host);
     let folder = path.parent().unwrap_or(Path::new("/"));
     private::folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -87,20 +91,19 @@ pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
 /// Why a host cannot be swapped, with the way out if that is because it was swapped by hand, or by a job that nobody knows of.
 pub(crate) fn explained(site: &Site, host: &HostName, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();
-    let by_hand = || {
-        format!(
-            "{host} was swapped by 'ghostctl dhcp swap'; 'ghostctl dhcp revert {host}' puts its entry back"
-        )
-    };
     // Where that cannot be told, the error itself says enough.
     let strays = || recovery::strays(site).unwrap_or_default();
     let stray = || strays().into_iter().find(|stray| stray.host == host.as_str()).map(|stray| stray.words());
-    let way_out = if is_kept(site, host) { Some(by_hand()) } else { stray() };
+    let way_out = if is_kept(site, host) { Some(is_swapped(host)) } else { stray() };
     let error = match way_out {
-        Some(way_out) => error.context(way_out),
-        None => error,
+        Some(way_out) if error.to_string() != way_out => error.context(way_out),
+        _ => error,
     };
     error.exit_by_default(Exit::Configuration)
+}
+
+fn is_swapped(host: &HostName) -> String {
+    format!("{host} was swapped by 'ghostctl dhcp swap'; 'ghostctl dhcp revert {host}' puts its entry back")
 }
 
 fn path(site: &Site, host: &HostName) -> PathBuf {
