@@ -4,14 +4,13 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use ghost_contract::{HostName, MacAddress};
 
 use super::check::private_copy;
 use super::taking_up::{TakingUp, stamps};
 use super::way::{self, SHOW_DEADLINE};
 use super::{HostTable, edit, running, served};
-use crate::dhcp::checker::{Checker, contents};
+use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
     Advice, Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server,
@@ -42,8 +41,7 @@ impl Dhcpd {
         Self {
             configuration: configuration.to_owned(),
             // `-t` tests the configuration that `-cf` names.
-            checker: Checker::new(
-                configuration,
+            checker: Checker(
                 ghostrc
                     .dhcp_check
                     .clone()
@@ -60,10 +58,9 @@ impl Dhcpd {
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
     fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
-        let mut content = |path: &Path| contents(path, changes);
-        let bytes = content(&self.configuration)
-            .with_context(|| format!("cannot read {}", self.configuration.display()))?;
-        Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
+        read_with(&self.configuration, changes, |bytes, content| {
+            HostTable::read(&self.configuration, bytes, content)
+        })
     }
 }
 
@@ -82,7 +79,7 @@ impl Server for Dhcpd {
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
         let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
-        self.checker.check(changes, copy)
+        self.checker.check(&self.configuration, changes, copy)
     }
 
     fn take_up(&self) -> anyhow::Result<()> {

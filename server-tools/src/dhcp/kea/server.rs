@@ -9,7 +9,7 @@ use ghost_contract::{HostName, MacAddress};
 use serde_json::Value;
 
 use super::{HostTable, control, edit};
-use crate::dhcp::checker::{Checker, contents};
+use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::private_copy::{Part, PrivateCopy};
 use crate::dhcp::text::{absolute, same};
 use crate::dhcp::{
@@ -38,15 +38,14 @@ impl Kea {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
         let own = || CommandLine::of(PROGRAM, &["-t", "FILE"]);
         let checker = ghostrc.dhcp_check.clone().unwrap_or_else(own);
-        Self { configuration: configuration.to_owned(), checker: Checker::new(configuration, checker) }
+        Self { configuration: configuration.to_owned(), checker: Checker(checker) }
     }
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
     fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
-        let mut content = |path: &Path| contents(path, changes);
-        let bytes = content(&self.configuration)
-            .with_context(|| format!("cannot read {}", self.configuration.display()))?;
-        Ok(HostTable::read(&self.configuration, bytes, &mut content)?)
+        read_with(&self.configuration, changes, |bytes, content| {
+            HostTable::read(&self.configuration, bytes, content)
+        })
     }
 
     fn socket(&self) -> anyhow::Result<PathBuf> {
@@ -108,7 +107,7 @@ impl Server for Kea {
 
     fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
         let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
-        self.checker.check(changes, copy)
+        self.checker.check(&self.configuration, changes, copy)
     }
 
     /// A person may save the file between the reload and the look at it: then it is reloaded again.
