@@ -125,6 +125,16 @@ mod tests {
         assert!(!is_display("acpi:PNP0303:"));
     }
 
+    /// Those that are missing there would be passed over in the initramfs without a word.
+    #[test]
+    fn the_initramfs_has_the_drivers_that_are_asked_for_by_name() {
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/initramfs-modules");
+        let list = fs::read_to_string(list).unwrap();
+        for driver in KEYBOARDS.iter().chain(&crate::sys::watchdog::DRIVERS) {
+            assert!(list.lines().any(|line| line == *driver), "{driver}");
+        }
+    }
+
     #[test]
     fn every_bus_is_asked_for_its_devices() {
         let buses = tempfile::tempdir().unwrap();

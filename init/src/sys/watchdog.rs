@@ -23,7 +23,7 @@ const DEVICES: &str = "/dev";
 const NAME: &str = "watchdog";
 /// The kernel's own watchdog, and drivers of what PCs have for one. These look for their own hardware only; those
 /// that would try I/O ports at random are not here. Nothing else asks for them, so they are loaded by name.
-const DRIVERS: [&str; 7] =
+pub(crate) const DRIVERS: [&str; 7] =
     ["softdog", "lpc_ich", "i2c_i801", "iTCO_wdt", "sp5100_tco", "wdat_wdt", "i6300esb"];
 
 /// `struct watchdog_info` of linux/watchdog.h: the features (`WDIOF_…`) and the driver's name for the device.
