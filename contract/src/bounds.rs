@@ -36,7 +36,7 @@ pub const JSON_NESTING: usize = 127;
 const SLOWEST: u64 = 4 << 20;
 /// … and so many of what has no blocks on the disk.
 const SLOWEST_HOLES: u64 = 100 << 20;
-/// More than this nobody leaves as holes in an image, bytes: a file may claim to be of any size.
+/// How many bytes of holes an image may have. A client can make a file that claims any size, and it costs nothing.
 const HOLES: u64 = 4 << 40;
 /// Whatever is read is given so long.
 const AT_LEAST: Duration = Duration::from_secs(3_600);

@@ -144,8 +144,8 @@ impl Tree {
         }
     }
 
-    /// Makes the order void if it is this job's, or if it cannot be read; the key that came with it goes as well. Removes what an interrupted [`Self::make`] has
-    /// left of it.
+    /// Makes the order void if it is this job's, or if it cannot be read. The key that came with it goes as well, and so does
+    /// what an interrupted [`Self::make`] has left.
     pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
         let removed = Folder::open(&self.base_root).and_then(|base| {
             for place in [self.etc(), self.var()] {
