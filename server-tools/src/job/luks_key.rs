@@ -2,12 +2,13 @@
 //! nothing prints it: it goes from the administrator's file into the client's tree, and from there with the order.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+
+use crate::sys::regular;
 
 /// cryptsetup takes no longer one (`--keyfile-size`).
 const LONGEST: u64 = 8 << 20;
@@ -20,8 +21,12 @@ impl LuksKey {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let name = || format!("cannot read the key in {}", path.display());
         let mut bytes = Vec::new();
-        let file = File::open(path).with_context(name)?;
-        ensure!(file.metadata().with_context(name)?.is_file(), "{} is no file with a key", path.display());
+        let file = match regular::open(path) {
+            Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::InvalidInput) => {
+                bail!("{} is no file with a key", path.display())
+            }
+            opened => opened.with_context(name)?,
+        };
         file.take(LONGEST + 1).read_to_end(&mut bytes).with_context(name)?;
         ensure!(!bytes.is_empty(), "the key in {} is empty", path.display());
         ensure!(bytes.len() as u64 <= LONGEST, "the key in {} is longer than 8 MiB", path.display());
@@ -58,9 +63,13 @@ mod tests {
         let path = folder.path().join("key");
         assert!(LuksKey::read(&path).is_err());
         assert!(LuksKey::read(folder.path()).unwrap_err().to_string().ends_with("is no file with a key"));
+        // Without a writer it would be waited for without end.
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(LuksKey::read(&fifo).unwrap_err().to_string().ends_with("is no file with a key"));
         std::fs::write(&path, "").unwrap();
         assert!(LuksKey::read(&path).unwrap_err().to_string().ends_with("is empty"));
-        File::options().write(true).open(&path).unwrap().set_len(LONGEST + 1).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(LONGEST + 1).unwrap();
         assert!(LuksKey::read(&path).unwrap_err().to_string().ends_with("is longer than 8 MiB"));
     }
 }
