@@ -46,6 +46,9 @@ TRIAL := --profile trial
 # So many scenarios run at the same time. Two of them have PCs (LAB_PARALLEL); the third is one that tries the lab itself,
 # or waits for its turn.
 SCENARIOS := 3
+# A test beside the code waits most of its time, for a server, a deadline or a loop device, so more of them run at the same
+# time than there are processors.
+TESTS := $(shell echo $$((3 * $$(nproc))))
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
@@ -73,10 +76,10 @@ lint:
 	scripts/lint $(SHELL_SCRIPTS)
 
 unit:
-	cargo test --locked --workspace
+	cargo test --locked --workspace -- --test-threads=$(TESTS)
 	# A program that kills itself wherever it changes something, and what the next start makes of it.
 	cargo test --locked -p ghostctl --features crash-points --test jobs -- \
-	    crash error_in_the_program damaged_journal no_entry_of_ours share_one_edit
+	    --test-threads=$(TESTS) crash error_in_the_program damaged_journal no_entry_of_ours share_one_edit
 
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is.

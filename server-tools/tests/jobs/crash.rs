@@ -12,7 +12,7 @@ use super::images::linux_generation;
 use super::saved_disk::SavedDisk;
 
 /// How many runs at once; they mostly wait.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 32;
 
 /// A generation of pc2 that is there before the job that is killed.
 const OLD: &str = "20260123-142501-4f3a";
