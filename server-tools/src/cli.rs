@@ -224,8 +224,10 @@ pub enum DhcpVerb {
     #[command(after_help = "Examples:\n  ghostctl dhcp forget john\n\n\
         A host that is deleted while it is swapped cannot be put back, so its job stays open and each 'ghostctl recover' says \
         so. This closes it, but only if neither the host's name nor its hardware address stands in the DHCP configuration any \
-        more; the DHCP server is restarted first, so that it does not offer the boot file from memory.")]
-    Forget(DhcpArgs),
+        more, and no other entry has been offered the boot file since the swap; the DHCP server is restarted first, so that it does \
+        not offer the boot file from memory. What the host was offered is kept: should its entry come back swapped, \
+        'ghostctl dhcp revert' puts it back.")]
+    Forget(ForgetArgs),
 }
 
 impl DhcpVerb {
@@ -245,6 +247,18 @@ pub struct DhcpArgs {
     /// Say what would be changed, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ForgetArgs {
+    #[command(flatten)]
+    pub dhcp: DhcpArgs,
+    /// Another host's entry that may go on offering the boot file, for it does so on purpose
+    #[arg(long, value_name = "ENTRY")]
+    pub on_purpose: Vec<String>,
+    /// The DHCP configuration has no hosts at all any more, and that is meant so
+    #[arg(long)]
+    pub no_hosts_left: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -19,9 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::ghostrc::Ghostrc;
 use crate::place::Place;
 
+pub use entries::Entries;
 pub use kind::Kind;
 
 mod checker;
+pub mod entries;
 pub mod found;
 pub mod isc;
 pub mod kea;
@@ -141,6 +143,9 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// The host of this name, with all that a job needs.
     fn host(&self, name: &HostName) -> Result<Host, Fault>;
 
+    /// Every host whose own boot file is one of those meant, whether a job can be done for it or not. Found as they are asked for.
+    fn booting<'a>(&'a self, is_meant: IsMeant<'a>) -> Box<dyn Iterator<Item = Booting> + 'a>;
+
     /// What besides the boot file decides how these hosts boot, in their order. Looks at the configuration once for all.
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach>;
 
@@ -179,6 +184,21 @@ pub struct Listed {
     pub offered: Option<Vec<u8>>,
     /// What stands in the way of a job, to be read after the host's name.
     pub problem: Option<String>,
+}
+
+/// Whether the host of this name with this boot file is meant.
+pub type IsMeant<'a> = &'a dyn Fn(&str, &[u8]) -> bool;
+
+/// A host by its boot file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booting {
+    /// As it is written.
+    pub name: String,
+    pub mac: Option<MacAddress>,
+    pub ip: Option<Ipv4Addr>,
+    pub boot_file: String,
+    /// Where that is said.
+    pub place: Box<Place>,
 }
 
 /// How far a swap of a host's boot file gets: what else the configuration says about how it boots. Nothing is judged here.
@@ -275,6 +295,15 @@ pub struct Swap {
     /// The host's hardware address, by which it is found under another name. Journals of before do not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddress>,
+    /// Its address, by which it is found with another name and another network card. Journals of before do not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    /// The file that `file` led to, without symbolic links: a link may lead elsewhere by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<PathBuf>,
+    /// Who was offered this boot file before, on purpose; none if that was not looked at, or if there were too many to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Entries>,
 }
 
 /// The exact bytes of the value before the swap; text where they are UTF-8.
@@ -336,8 +365,8 @@ impl Back {
     /// Of several entries of one host the gravest decides.
     const fn gravity(&self) -> u8 {
         match self {
-            Self::Already => 0,
-            Self::Gone(_) => 1,
+            Self::Gone(_) => 0,
+            Self::Already => 1,
             Self::Put => 2,
             Self::Unclear(_) => 3,
         }

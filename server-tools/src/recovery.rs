@@ -14,7 +14,7 @@ use ghost_contract::{HostName, JobId, report};
 use serde::Serialize;
 
 pub(crate) use damaged::{Damaged, DamagedRecord};
-pub(crate) use strays::{Stray, strays};
+pub(crate) use strays::{Stray, newcomers, strays};
 
 use crate::catalog::Catalog;
 use crate::exit::Exit;
@@ -79,8 +79,8 @@ impl Recovered {
         let mut work = Work::of_an_orphan(entry, state);
         for step in left.iter().copied() {
             // Until the entry's own bytes are back and the server knows, the journal must go on saying so; the same with an
-            // order that a client could find.
-            if step == Step::Close && (self.swap_is_left() || self.has_failed(Step::Withdraw)) {
+            // order that a client could find, and with what only the record will tell.
+            if step == Step::Close && (self.swap_is_left() || self.left_undone()) {
                 continue;
             }
             // A restart would take up what was not put back.
@@ -126,6 +126,10 @@ impl Recovered {
         if !self.swap_is_left() {
             self.failed.retain(|(failed, _)| *failed != Step::LookAgain);
         }
+    }
+
+    fn left_undone(&self) -> bool {
+        self.has_failed(Step::Withdraw) || self.has_failed(Step::Record)
     }
 
     fn has_failed(&self, step: Step) -> bool {

@@ -7,15 +7,15 @@
 //! ([`super::restart`]). A revert needs neither the checker nor the state folder: it comes before everything else.
 
 mod judged;
+pub(crate) mod others;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::{HostName, MacAddress};
+use ghost_contract::HostName;
 use rustix::io::Errno;
 
 pub use judged::swapped_again;
@@ -24,7 +24,6 @@ use judged::unclear;
 use super::restart::{Restarts, Ticket};
 use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};
 use crate::exit::{Exit, WithExit as _};
-use crate::place::Place;
 use crate::site::Site;
 use crate::sys::atomic::{self, Beside, Effects};
 use crate::sys::lock::Lock;
@@ -63,17 +62,6 @@ impl Reverted {
             "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
         ))
     }
-}
-
-/// A host that is offered our boot file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outstanding {
-    pub host: String,
-    pub mac: Option<MacAddress>,
-    pub ip: Option<Ipv4Addr>,
-    pub boot_file: String,
-    /// Where that is said, if its entry is one that a job could be done for.
-    pub place: Option<Box<Place>>,
 }
 
 /// Writes down what is about to be changed, before it is.
@@ -121,9 +109,11 @@ impl<'a> Offers<'a> {
         while round.goes_on() {
             // Not kept while the checker reads all of it too: a large one needs much memory.
             let configuration = server.read().context("the DHCP configuration is not usable")?;
-            let (changes, swapped) = round.edit(configuration.as_ref());
+            let (changes, mut swapped) = round.edit(configuration.as_ref());
+            others::remember(self.site, configuration.as_ref(), &mut swapped);
             drop(configuration);
             let beside = self.write_beside(&changes)?;
+            remember_files(&mut swapped, &beside);
             if changes.is_empty() {
                 break;
             }
@@ -158,6 +148,7 @@ impl<'a> Offers<'a> {
             swapped.iter().map(|_| Ok(Reverted::NothingToDo)).collect();
         let mut remarks = Vec::new();
         for ((kind, file), places) in by_file(swapped) {
+            remarks.extend(places.first().and_then(|place| led_elsewhere(&swapped[*place].1)));
             let of_file: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
             let became = self.revert_file(kind, &file, &of_file, &mut remarks);
             match became {
@@ -253,6 +244,14 @@ impl<'a> Offers<'a> {
     }
 }
 
+/// Remembers with each swap which file is really edited.
+fn remember_files(swapped: &mut [(usize, Swap)], beside: &[Beside]) {
+    for (_, swap) in swapped {
+        let edited = beside.iter().find(|beside| beside.named() == swap.file);
+        swap.real = edited.map(|beside| beside.target().to_owned());
+    }
+}
+
 /// How often an edit is begun anew because a person has saved the file.
 const MOST_TRIES: u8 = 5;
 
@@ -314,24 +313,6 @@ impl Round {
     }
 }
 
-/// Every host that is offered our boot file now. Whose swap that is, if it is one, the caller knows.
-pub fn outstanding(site: &Site) -> anyhow::Result<Vec<Outstanding>> {
-    let configuration = site.dhcp().read()?;
-    let offers_ours = |name: &str, offered: &[u8]| {
-        let settings = name
-            .parse()
-            .map_or_else(|_| site.ghostrc.settings().clone(), |name| site.ghostrc.for_host(&name));
-        let boot_file = settings.boot_file;
-        (boot_file.as_bytes() == offered).then_some(boot_file)
-    };
-    let outstanding = configuration.list().into_iter().filter_map(|host| {
-        let boot_file = offers_ours(&host.name, host.offered.as_deref()?)?;
-        let place = host.name.parse().ok().and_then(|name| Some(configuration.host(&name).ok()?.place));
-        Some(Outstanding { host: host.name, mac: host.mac, ip: host.ip, boot_file, place })
-    });
-    Ok(outstanding.collect())
-}
-
 /// The lock that everybody takes who edits this configuration: a sibling, since the file itself is replaced.
 pub fn lock_path(configuration: &Path) -> PathBuf {
     let mut name = configuration.file_name().unwrap_or_default().to_owned();
@@ -344,11 +325,33 @@ fn kind(swapped: &[(HostName, Swap)]) -> Kind {
     swapped.first().map_or_else(Kind::default, |(_, swap)| swap.server)
 }
 
+/// What is said of a swap whose file is not the one that its name leads to now.
+fn led_elsewhere(swap: &Swap) -> Option<String> {
+    let (real, named) = (swap.real.as_deref()?, swap.file.display());
+    let now = std::fs::canonicalize(&swap.file).ok();
+    if now.as_deref() == Some(real) || real == swap.file {
+        return None;
+    }
+    if !real.exists() {
+        let (real, original) = (real.display(), String::from_utf8_lossy(swap.original.as_bytes()));
+        return Some(format!(
+            "{real}, which was edited for the swap, is not there any more; wherever it is now, the entry in it still says '{}' in place \
+             of {original}",
+            swap.boot_file
+        ));
+    }
+    let now = now.map_or_else(|| "nowhere".to_owned(), |now| format!("to {}", now.display()));
+    Some(format!(
+        "{named} led to {} when it was edited for the swap and leads {now} now; both were looked at",
+        real.display()
+    ))
+}
+
 /// Which of the swaps are in which file of which server.
 fn by_file(swapped: &[(HostName, Swap)]) -> Vec<((Kind, PathBuf), Vec<usize>)> {
     let mut files: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
     for (place, (_, swap)) in swapped.iter().enumerate() {
-        files.entry(&swap.file).or_default().push(place);
+        files.entry(swap.real.as_ref().unwrap_or(&swap.file)).or_default().push(place);
     }
     let kind = |places: &[usize]| places.first().map_or_else(Kind::default, |place| swapped[*place].1.server);
     files.into_iter().map(|(file, places)| ((kind(&places), file.to_owned()), places)).collect()

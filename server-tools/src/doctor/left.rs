@@ -1,13 +1,19 @@
 //! What crashes and failed reverts have left, for a person to mend. Looked for by `doctor` alone: a job recovers first.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use ghost_contract::UnixTime;
 
 use super::facts::Tried;
 use super::gather::words;
 use super::{Check, Finding};
 use crate::recovery::{self, Left, Stray};
 use crate::site::Site;
-use crate::state::damaged;
+use crate::state::by_hand::Kept;
+use crate::state::{by_hand, damaged};
+use crate::sys::clock;
+use crate::verbs::dhcp::interrupted;
 
 /// All that is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +22,64 @@ pub(crate) struct LeftOver {
     pub jobs: Tried<Vec<Left>>,
     /// Hosts that are still offered the boot file though no job needs it.
     pub strays: Tried<Vec<Stray>>,
+    /// Entries that are offered the boot file since the last swap, in words.
+    pub newcomers: Tried<Vec<String>>,
+    pub by_hand: Vec<ByHand>,
     /// Files that could not be read and were set aside.
     pub set_aside: Vec<PathBuf>,
+}
+
+/// A host that a person has swapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ByHand {
+    pub kept: Kept,
+    /// Since when it is swapped, and how long that is.
+    pub since: Option<(String, Duration)>,
+    /// Whether nobody is at it any more though it is not whole.
+    pub is_left: bool,
+}
+
+impl ByHand {
+    fn of(site: &Site, kept: Kept) -> Self {
+        let at = kept.record.as_ref().and_then(|record| record.at);
+        let ago =
+            |at: UnixTime| Duration::from_millis(clock::now().as_millis().saturating_sub(at.as_millis()));
+        let since = at.map(|at| (crate::calendar::for_people(at), ago(at)));
+        Self { is_left: interrupted::is_left(site, &kept), kept, since }
+    }
+
+    fn finding(&self) -> Finding {
+        let Self { kept: Kept { host, damage, .. }, since, is_left } = self;
+        let check = Check::LeftOver;
+        if let Some(why) = damage {
+            let found = format!("the record of a swap by hand of {host} cannot be used: {why}");
+            return Finding::bad(
+                check,
+                found,
+                "run 'ghostctl recover', and look by hand at what the host is offered",
+            );
+        }
+        if *is_left {
+            return Finding::bad(
+                check,
+                format!("{host}: its swap by hand was interrupted"),
+                "run 'ghostctl recover'",
+            );
+        }
+        let since = since
+            .as_ref()
+            .map_or_else(String::new, |(since, ago)| format!(" since {since} ({})", in_words(*ago)));
+        let found = format!("{host}: a person has swapped it, so that it is offered the boot file{since}");
+        Finding::warning(check, found, format!("'ghostctl dhcp revert {host}' puts its entry back"))
+    }
+}
+
+fn in_words(ago: Duration) -> String {
+    match ago.as_secs() / 60 {
+        minutes @ 0..120 => format!("{minutes} min"),
+        minutes @ 120..2880 => format!("{} h", minutes / 60),
+        minutes => format!("{} days", minutes / 1440),
+    }
 }
 
 /// Changes nothing.
@@ -25,6 +87,11 @@ pub(crate) fn gather(site: &Site) -> LeftOver {
     LeftOver {
         jobs: words(recovery::left(site)),
         strays: words(recovery::strays(site)),
+        newcomers: words(recovery::newcomers(site)),
+        by_hand: by_hand::all(&site.ghostrc.state_folder)
+            .into_iter()
+            .map(|kept| ByHand::of(site, kept))
+            .collect(),
         set_aside: damaged::all(&site.ghostrc.state_folder),
     }
 }
@@ -49,6 +116,16 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
             findings.push(Finding::bad(check, found, "mend that, then run this again"));
         }
     }
+    // Where that cannot be told, strays cannot be either.
+    let newcomers = left.newcomers.iter().flatten();
+    findings.extend(newcomers.map(|found| {
+        Finding::warning(
+            check,
+            found,
+            "write its own file there, unless it is to boot from the network always",
+        )
+    }));
+    findings.extend(left.by_hand.iter().map(ByHand::finding));
     findings.extend(left.set_aside.iter().map(|path| {
         let found = format!("{} could not be read and was set aside", path.display());
         let mend = "look by hand at what its job has left (DHCP entry, order, staging folder), then remove that file";
@@ -70,9 +147,11 @@ mod tests {
         let stray = Stray {
             host: "john".to_owned(),
             boot_file: "pxelinux.0".to_owned(),
-            place: Some("/etc/dhcp/dhcpd.conf:5:12".to_owned()),
+            place: "/etc/dhcp/dhcpd.conf:5:12".to_owned(),
             original: Some("\"nobackup\"".to_owned()),
             order: None,
+            because: None,
+            swap: None,
         };
         let lost = Stray {
             original: None,
@@ -80,7 +159,19 @@ mod tests {
             ..stray.clone()
         };
         let orphan = Left { host: "joe".parse().unwrap(), job: "a".parse().unwrap(), steps: vec![] };
-        let nothing = LeftOver { jobs: Ok(vec![]), strays: Ok(vec![]), set_aside: vec![] };
+        let nothing = LeftOver {
+            jobs: Ok(vec![]),
+            strays: Ok(vec![]),
+            newcomers: Ok(vec![]),
+            by_hand: vec![],
+            set_aside: vec![],
+        };
+        let kept = Kept { host: "jane".parse().unwrap(), record: None, damage: None };
+        let since = Some(("2026-01-23 14:25:01 UTC".to_owned(), Duration::from_secs(3 * 3600 + 5)));
+        let by_hand = ByHand { kept: kept.clone(), since, is_left: false };
+        let interrupted = ByHand { is_left: true, ..by_hand.clone() };
+        let damaged =
+            ByHand { kept: Kept { damage: Some("it is empty".to_owned()), ..kept }, ..interrupted.clone() };
         assert_eq!(judge(&nothing).iter().map(|one| one.state).collect::<Vec<_>>(), [State::Good]);
         for (left, state, found, mend) in [
             (
@@ -106,6 +197,30 @@ mod tests {
                 State::Warning,
                 "/damaged/x.1 could not be read",
                 "then remove that file",
+            ),
+            (
+                LeftOver { newcomers: Ok(vec!["pc9 too".to_owned()]), ..nothing.clone() },
+                State::Warning,
+                "pc9 too",
+                "write its own file there",
+            ),
+            (
+                LeftOver { by_hand: vec![by_hand], ..nothing.clone() },
+                State::Warning,
+                "jane: a person has swapped it, so that it is offered the boot file since 2026-01-23 14:25:01 UTC (3 h)",
+                "'ghostctl dhcp revert jane'",
+            ),
+            (
+                LeftOver { by_hand: vec![interrupted], ..nothing.clone() },
+                State::Bad,
+                "jane: its swap by hand was interrupted",
+                "ghostctl recover",
+            ),
+            (
+                LeftOver { by_hand: vec![damaged], ..nothing.clone() },
+                State::Bad,
+                "by hand of jane cannot be used: it is empty",
+                "ghostctl recover",
             ),
             (LeftOver { jobs: Err("no".to_owned()), ..nothing.clone() }, State::Bad, "no", "STATEDIR"),
             (LeftOver { strays: Err("no".to_owned()), ..nothing }, State::Bad, "cannot tell", "mend that"),

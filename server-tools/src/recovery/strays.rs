@@ -1,19 +1,22 @@
 //! Hosts that are still offered the boot file though no job needs it.
 //!
-//! Only those count that have had a job: then they were offered something else once. Others may boot from the network always.
-//! Records tell which have had one; where those are lost, the order that is still in a host's tree does, or a damaged entry of
-//! the journal for its address.
+//! Only those count that have had a job or were swapped by hand: then they were offered something else once. Others may boot from the
+//! network always. Records tell which have had one; where those are lost, the order that is still in a host's tree does, or a damaged
+//! entry of the journal for its address. An entry with the address of such a host counts too, unless it was offered the boot file
+//! before the swap already: a person may have given the host another name and another network card.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use ghost_contract::{HostName, MacAddress, layout};
+use ghost_contract::{HostName, MacAddress, UnixTime, layout};
 use serde::Serialize;
 
-use crate::dhcp::offer::{Outstanding, outstanding};
+use crate::dhcp::offer::others;
+use crate::dhcp::{Booting, Swap};
 use crate::job::Identity;
 use crate::site::Site;
-use crate::state::{damaged, journal, paths, record};
+use crate::state::{by_hand, damaged, journal, record};
 use crate::tree::Tree;
 
 /// A host that DHCP offers the boot file without a job that is responsible for it.
@@ -21,19 +24,27 @@ use crate::tree::Tree;
 pub(crate) struct Stray {
     pub host: String,
     pub boot_file: String,
-    /// Where the DHCP configuration says so, if its entry is one that a job could be done for.
-    pub place: Option<String>,
+    /// Where the DHCP configuration says so.
+    pub place: String,
     /// What it was offered before its last job, as it was written; none if nothing tells.
     pub original: Option<String>,
     /// The order that a client which boots from the network would find.
     pub order: Option<PathBuf>,
+    /// Why nothing tells, if something should, or whose swap it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// What puts it back, if that is known.
+    #[serde(skip)]
+    pub swap: Option<Swap>,
 }
 
 impl Stray {
     pub(crate) fn found(&self) -> String {
-        let Self { host, boot_file, place, .. } = self;
-        let place = place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
-        format!("{host}: DHCP offers it the boot file {boot_file}{place} and no job is responsible for that")
+        let Self { host, boot_file, place, because, .. } = self;
+        let because = because.as_ref().map_or_else(String::new, |because| format!("; {because}"));
+        format!(
+            "{host}: DHCP offers it the boot file {boot_file} ({place}) and no job is responsible for that{because}"
+        )
     }
 
     pub(crate) fn mend(&self) -> String {
@@ -55,27 +66,113 @@ impl Stray {
 
 /// Hosts that DHCP offers the boot file although no job is at it and nobody has swapped them by hand.
 pub(crate) fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
-    let offered = outstanding(site)?;
-    if offered.is_empty() {
+    let configuration = site.dhcp().read()?;
+    let pasts = pasts(site)?;
+    let swapped_to: BTreeSet<&[u8]> =
+        pasts.iter().filter_map(|past| Some(past.swap.as_ref()?.boot_file.as_bytes())).collect();
+    let is_meant = |name: &str, offered: &[u8]| {
+        swapped_to.contains(offered) || boot_file_of(site, name).as_bytes() == offered
+    };
+    let mut offered = configuration.booting(&is_meant).peekable();
+    if offered.peek().is_none() {
         return Ok(Vec::new());
     }
     let state_folder = &site.ghostrc.state_folder;
+    let set_aside = damaged::all(state_folder);
     let known = Known {
         site,
-        records: record::all(state_folder)?.whole,
         has_a_job: journal::look_at_all(state_folder)?.into_iter().filter_map(Busy::of).collect(),
-        damaged: damaged::all(state_folder).iter().filter_map(|path| address(path)).collect(),
+        damaged: set_aside.iter().filter_map(|path| address(path)).collect(),
+        lost: lost(state_folder, &set_aside),
+        by_hand: by_hand::all(state_folder),
+        pasts: &pasts,
     };
-    Ok(offered.iter().filter_map(|one| known.stray(one)).collect())
+    Ok(offered.filter_map(|one| known.stray(&one)).collect())
+}
+
+/// Who is offered the boot file now, and was not before the last swap that there was: in words. A person may have taken the entry that
+/// was swapped for a template. From the next swap on such an entry counts as one that is meant so.
+pub(crate) fn newcomers(site: &Site) -> anyhow::Result<Vec<String>> {
+    let last = pasts(site)?.into_iter().filter_map(|past| Some((past.host, past.swap?)));
+    let Some(last) = last.filter(|(_, swap)| swap.before.is_some()).last() else { return Ok(Vec::new()) };
+    let configuration = site.dhcp().read()?;
+    let strays = strays(site)?;
+    let swapped = [last];
+    let found = others::newcomers(site, configuration.as_ref(), &swapped).into_iter();
+    let others = found.filter(|(one, _)| strays.iter().all(|stray| stray.host != one.name));
+    Ok(others.map(|one| others::told(&one)).collect())
+}
+
+/// The boot file that a host of this name would be swapped to now.
+fn boot_file_of(site: &Site, name: &str) -> String {
+    let settings = name.parse().map(|name| site.ghostrc.for_host(&name).boot_file);
+    settings.unwrap_or_else(|_| site.ghostrc.settings().boot_file.clone())
+}
+
+/// A swap that there was, of a job that is over or of one that a person has given up or whose record was damaged.
+struct Past {
+    host: HostName,
+    mac: Option<MacAddress>,
+    ip: Option<Ipv4Addr>,
+    at: UnixTime,
+    swap: Option<Swap>,
+}
+
+impl Past {
+    fn is_of(&self, one: &Booting) -> bool {
+        self.host.as_str() == one.name || (self.mac.is_some() && one.mac == self.mac)
+    }
+
+    /// Whether this is what the entry is offered from.
+    fn swapped_to(&self, boot_file: &str) -> bool {
+        self.swap.as_ref().is_some_and(|swap| swap.boot_file == boot_file)
+    }
+
+    fn was_booting(&self, one: &Booting) -> bool {
+        self.swap.as_ref().is_some_and(|swap| swap.was_booting(&one.name, one.mac))
+    }
+}
+
+/// The oldest first.
+fn pasts(site: &Site) -> anyhow::Result<Vec<Past>> {
+    let state_folder = &site.ghostrc.state_folder;
+    let of_jobs = record::all(state_folder)?.whole.into_iter().map(|record| {
+        let Identity { host, mac, ip, .. } = record.identity;
+        let swap = record.swap.map(|swap| Swap { mac: swap.mac.or(Some(mac)), ..swap });
+        Past { host, mac: Some(mac), ip: Some(ip), at: record.ended, swap }
+    });
+    let damaged = by_hand::all(state_folder).into_iter().filter(|kept| kept.damage.is_some());
+    let by_hand = by_hand::given_up(state_folder).into_iter().chain(damaged).filter_map(|kept| {
+        let by_hand::Record { swap, at, .. } = kept.record?;
+        let at = at.unwrap_or_else(|| UnixTime::from_millis(0));
+        Some(Past { host: kept.host, mac: swap.mac, ip: swap.ip, at, swap: Some(swap) })
+    });
+    let mut pasts: Vec<Past> = of_jobs.chain(by_hand).collect();
+    pasts.sort_by_key(|past| past.at);
+    Ok(pasts)
+}
+
+/// The hosts whose records of swaps by hand say nothing, and why.
+fn lost(state_folder: &Path, set_aside: &[PathBuf]) -> Vec<(HostName, String)> {
+    let unread = by_hand::all(state_folder).into_iter().chain(by_hand::given_up(state_folder));
+    let unread =
+        unread.filter(|kept| kept.record.is_none()).filter_map(|kept| Some((kept.host, kept.damage?)));
+    let gone = set_aside.iter().filter_map(|path| {
+        let why = format!("it was moved to {}, because it could not be read", path.display());
+        Some((by_hand::host_of(path)?, why))
+    });
+    unread.chain(gone).collect()
 }
 
 /// What is known of the jobs that there were and are.
 struct Known<'a> {
     site: &'a Site,
-    records: Vec<record::Record>,
     has_a_job: Vec<Busy>,
+    by_hand: Vec<by_hand::Kept>,
+    pasts: &'a [Past],
     /// The addresses of entries that could not be read.
     damaged: Vec<Ipv4Addr>,
+    lost: Vec<(HostName, String)>,
 }
 
 /// Whose job is in the journal.
@@ -94,7 +191,7 @@ impl Busy {
         }
     }
 
-    fn is(&self, one: &Outstanding) -> bool {
+    fn is(&self, one: &Booting) -> bool {
         match self {
             Self::Host(identity) => is_of(identity.host.as_str(), identity.mac, one),
             Self::Address(ip) => one.ip == Some(*ip),
@@ -103,32 +200,78 @@ impl Busy {
 }
 
 impl Known<'_> {
-    fn stray(&self, one: &Outstanding) -> Option<Stray> {
-        let by_hand = |host: HostName| paths::by_hand(&self.site.ghostrc.state_folder, &host).exists();
-        if self.has_a_job.iter().any(|busy| busy.is(one)) || one.host.parse().is_ok_and(by_hand) {
+    fn stray(&self, one: &Booting) -> Option<Stray> {
+        let by_hand = |kept: &by_hand::Kept| kept.is_responsible_for(&one.name, one.mac);
+        if self.has_a_job.iter().any(|busy| busy.is(one)) || self.by_hand.iter().any(by_hand) {
             return None;
         }
-        let own = |record: &&record::Record| is_of(record.identity.host.as_str(), record.identity.mac, one);
-        let last = self.records.iter().rfind(own);
-        let (order, is_anothers) = self.order(one);
-        let is_damaged = one.ip.is_some_and(|ip| self.damaged.contains(&ip)) && !is_anothers;
-        if last.is_none() && order.is_none() && !is_damaged {
+        let is_todays = boot_file_of(self.site, &one.name) == one.boot_file;
+        let mut own = self.pasts.iter().filter(|past| past.is_of(one));
+        let last = own.rfind(|past| is_todays || past.swapped_to(&one.boot_file));
+        if last.is_some_and(|last| last.was_booting(one)) {
             return None;
         }
-        // By hand only a host of the name that its job had can be reverted.
-        let of_its_name = self.records.iter().filter(|record| record.identity.host.as_str() == one.host);
-        let swap = of_its_name.filter_map(|record| record.swap.as_ref()).next_back();
+        let of_its_address = self.of_its_address(one);
+        let (order, is_anothers) = if is_todays { self.order(one) } else { (None, false) };
+        let is_damaged = is_todays && one.ip.is_some_and(|ip| self.damaged.contains(&ip)) && !is_anothers;
+        let lost = self.lost.iter().find(|(host, _)| host.as_str() == one.name).filter(|_| is_todays);
+        if last.is_none() && of_its_address.is_none() && order.is_none() && !is_damaged && lost.is_none() {
+            return None;
+        }
+        let swap = self.swap(one);
         Some(Stray {
-            host: one.host.clone(),
+            host: one.name.clone(),
             boot_file: one.boot_file.clone(),
-            place: one.place.as_ref().map(ToString::to_string),
-            original: swap.map(|swap| String::from_utf8_lossy(swap.original.as_bytes()).into_owned()),
+            place: one.place.to_string(),
+            original: swap
+                .as_ref()
+                .map(|swap| String::from_utf8_lossy(swap.original.as_bytes()).into_owned()),
             order,
+            because: self.because(one, of_its_address, lost),
+            swap,
         })
     }
 
+    /// The last swap of a host with this address, if this entry was not offered the boot file before it already. What was swapped
+    /// before that was looked at may have had its address for good.
+    fn of_its_address(&self, one: &Booting) -> Option<&Past> {
+        let of_it = |past: &&Past| past.ip.is_some() && past.ip == one.ip && past.swapped_to(&one.boot_file);
+        let last = self.pasts.iter().rfind(of_it)?;
+        let is_new = last.swap.as_ref().is_some_and(|swap| swap.before.is_some()) && !last.was_booting(one);
+        (is_new && !last.is_of(one)).then_some(last)
+    }
+
+    fn because(
+        &self,
+        one: &Booting,
+        of_its_address: Option<&Past>,
+        lost: Option<&(HostName, String)>,
+    ) -> Option<String> {
+        let damaged =
+            self.by_hand.iter().find(|kept| kept.host.as_str() == one.name && kept.damage.is_some());
+        let damage = damaged.and_then(|kept| kept.damage.as_ref()).or_else(|| lost.map(|(_, why)| why));
+        let damage = damage.map(|why| format!("the record of its swap by hand cannot be used: {why}"));
+        let address = of_its_address.and_then(|past| {
+            let original = String::from_utf8_lossy(past.swap.as_ref()?.original.as_bytes()).into_owned();
+            Some(format!(
+                "it has the address of {}, which was offered {original} before it was swapped",
+                past.host
+            ))
+        });
+        damage.or(address)
+    }
+
+    /// What was swapped last of a host of this name: by hand only such a host can be reverted. What is put back is what it is offered
+    /// now, whatever the settings said then.
+    fn swap(&self, one: &Booting) -> Option<Swap> {
+        let swaps = || self.pasts.iter().filter(|past| past.host.as_str() == one.name && past.swap.is_some());
+        let exact = swaps().rfind(|past| past.swapped_to(&one.boot_file));
+        let swap = exact.or_else(|| swaps().next_back())?.swap.clone()?;
+        Some(Swap { boot_file: one.boot_file.clone(), ..swap })
+    }
+
     /// The order in the tree of its address, and whether it is another host's. One that cannot be read may be anybody's.
-    fn order(&self, one: &Outstanding) -> (Option<PathBuf>, bool) {
+    fn order(&self, one: &Booting) -> (Option<PathBuf>, bool) {
         let Some(ip) = one.ip else { return (None, false) };
         let tree = Tree::of(&self.site.ghostrc.base_root, ip);
         let path = tree.etc().join(layout::ORDER);
@@ -142,8 +285,8 @@ impl Known<'_> {
     }
 }
 
-fn is_of(host: &str, mac: MacAddress, one: &Outstanding) -> bool {
-    host == one.host || one.mac == Some(mac)
+fn is_of(host: &str, mac: MacAddress, one: &Booting) -> bool {
+    host == one.name || one.mac == Some(mac)
 }
 
 /// The address that the journal's entry has its name from, wherever it lies.

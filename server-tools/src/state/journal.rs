@@ -284,6 +284,11 @@ pub(crate) fn look_at_all(state_folder: &Path) -> Result<Vec<Seen>, JournalError
     seen.collect()
 }
 
+/// Looks at the entry of an address, whoever owns it; none if there is none.
+pub(crate) fn look_at(state_folder: &Path, ip: Ipv4Addr) -> Result<Option<Seen>, JournalError> {
+    look(&path(state_folder, ip))
+}
+
 /// Looks at an entry, without owning it; none if it has gone.
 pub(crate) fn look(path: &Path) -> Result<Option<Seen>, JournalError> {
     let error = |error| JournalError::Read(path.to_owned(), error);

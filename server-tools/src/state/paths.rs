@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! journal/   IP.jsonl       jobs that run, or that a crash has left
-//! damaged/   NAME.N         entries of the journal (IP.jsonl) and records (JOB.record.json) that could not be read whole
+//! damaged/   NAME.N         entries of the journal (IP.jsonl) and records (JOB.record.json, HOST.by-hand.json) that could not be read whole
 //! jobs/      JOB/           what is kept of each job when it is over
 //! cancel/    JOB            requests to stop a job
-//! by-hand/   HOST.json      swaps that a person has made, until that person reverts them
+//! by-hand/   HOST.json      swaps that a person has made, until that person reverts them; each with a .copy and a HOST.lock
+//! given-up/  HOST.json      swaps that a person has given up
 //! restart/                  who restarts the DHCP server for whom
 //! images/    HOST.lock      what keeps a generation from being removed
 //! mounts/                   disks of generations that are mounted
@@ -36,8 +37,20 @@ pub(crate) fn cancels(state_folder: &Path) -> PathBuf {
     state_folder.join("cancel")
 }
 
+pub(crate) fn by_hands(state_folder: &Path) -> PathBuf {
+    state_folder.join("by-hand")
+}
+
 pub(crate) fn by_hand(state_folder: &Path, host: &HostName) -> PathBuf {
-    state_folder.join("by-hand").join(format!("{host}.json"))
+    by_hands(state_folder).join(format!("{host}.json"))
+}
+
+pub(crate) fn all_given_up(state_folder: &Path) -> PathBuf {
+    state_folder.join("given-up")
+}
+
+pub(crate) fn given_up(state_folder: &Path, host: &HostName) -> PathBuf {
+    all_given_up(state_folder).join(format!("{host}.json"))
 }
 
 pub(crate) fn restarts(state_folder: &Path) -> PathBuf {

@@ -107,6 +107,11 @@ impl Beside {
         &self.named
     }
 
+    /// The file that will be replaced, without symbolic links.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The file beside, for a checker to read.
     pub fn path(&self) -> &Path {
         &self.path

@@ -4,6 +4,8 @@
 
 pub(crate) mod by_hand;
 mod forget;
+pub(crate) mod interrupted;
+mod stopping;
 
 use anyhow::anyhow;
 use ghost_contract::HostName;
@@ -19,6 +21,8 @@ use crate::job::Note;
 use crate::output::Output;
 use crate::site::Site;
 use crate::sys::atomic::Real;
+
+use stopping::Stopping;
 
 /// What is offered now, or would be, for programs.
 #[derive(Serialize)]
@@ -50,20 +54,29 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Resul
         tell(&Offered { host, offered: Some(&boot_file), changed: false }, &words, output);
         return Ok(());
     }
+    let _lock = by_hand::lock(site, host)?;
+    let words = "the restart of the DHCP server is waited for, and then the entry is put back";
+    let stopping = Stopping::watch(host, words, output)?;
     let mut keep = |_: &HostName, swap: &Swap| by_hand::keep(site, host, swap);
     let edited = edit(site, output, |offers| offers.swap(std::slice::from_ref(host), &mut keep))?;
     let ticket = edited.ticket;
     warn(host, &edited.remarks, output);
     let swapped = edited.each.into_iter().collect::<anyhow::Result<()>>();
     swapped.map_err(|error| by_hand::explained(site, host, error))?;
-    if let Err(error) =
-        restart(site, ticket).and_then(|()| look(site, host, &boot_file, probe::after_swap, output))
-    {
+    let served = restart(site, ticket)
+        .and_then(|()| look(site, host, &boot_file, probe::after_swap, output))
+        .and_then(|()| by_hand::is_served(site, host))
+        .and_then(|()| stopping.asked().map_or(Ok(()), |signal| Err(stopped(&signal))));
+    if let Err(error) = served {
         return Err(undone(site, host, error, output)).exit_by_default(Exit::Configuration);
     }
     let words = format!("swapped, \"{boot_file}\" is offered until 'ghostctl dhcp revert {host}'");
     tell(&Offered { host, offered: Some(&boot_file), changed: true }, &words, output);
     Ok(())
+}
+
+fn stopped(signal: &str) -> anyhow::Error {
+    anyhow!("it was stopped by {signal}, so the entry was put back").exit(Exit::Failed)
 }
 
 /// The server did not take up a swap: puts the previous bytes back, and says if that did not help either.
@@ -88,6 +101,8 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Res
         tell(&Offered { host, offered: Some(offered), changed: false }, &words, output);
         return Ok(());
     }
+    let _lock = by_hand::lock(site, host)?;
+    let _stopping = Stopping::watch(host, "the entry is put back all the same", output)?;
     match put_back(site, host, output).exit_by_default(Exit::Configuration)? {
         PutBack::Own => tell(&Offered { host, offered: Some(offered), changed: true }, "reverted", output),
         PutBack::AnothersValue => {

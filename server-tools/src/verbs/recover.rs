@@ -6,12 +6,14 @@ use crate::recovery::{self, Recovery};
 use crate::site::Site;
 use crate::state::damaged;
 
+use super::dhcp::interrupted;
 use super::images;
 
 /// Undoes and finishes everything that was left.
 pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let recovered = jobs(site, output)?;
-    let exit = recovered.exit().max(strays(site, output));
+    let by_hand = interrupted::recover(site, output);
+    let exit = recovered.exit().max(by_hand).max(strays(site, output));
     let mounts = images::recover(site, output)?;
     if recovered.is_empty() && exit == Exit::Done && mounts == 0 && output.form() == Form::Plain {
         output.line("no job was left by a crash");
@@ -23,17 +25,19 @@ pub(super) fn run(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
 /// a swap, so DHCP itself is looked at then, and the program does not end with success whatever becomes of the new job.
 pub(super) fn before_a_job(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let recovered = jobs(site, output)?;
+    let by_hand = interrupted::recover(site, output);
     if recovered.is_undamaged() && damaged::all(&site.ghostrc.state_folder).is_empty() {
-        return Ok(Exit::Done);
+        return Ok(by_hand);
     }
-    Ok(recovered.exit().max(strays(site, output)))
+    Ok(recovered.exit().max(by_hand).max(strays(site, output)))
 }
 
 /// Says what would be done, and does nothing.
 pub(super) fn say(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let left = recovery::left(site)?;
     left.iter().for_each(|one| output.either(one, || format!("{}: {}", one.host, one.words())));
-    if left.is_empty() && output.form() == Form::Plain {
+    let is_said = interrupted::say(site, output);
+    if left.is_empty() && !is_said && output.form() == Form::Plain {
         output.line("no job was left by a crash");
     }
     Ok(Exit::Done)

@@ -36,6 +36,8 @@ mod interface;
 #[cfg(test)]
 mod kea;
 #[cfg(test)]
+mod left;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod meeting;

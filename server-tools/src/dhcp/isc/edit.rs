@@ -12,6 +12,7 @@ use ghost_contract::HostName;
 use super::HostTable;
 use super::lexer::{quote, unquote};
 use super::usable::{Flaw, UsableHost};
+use crate::dhcp::entries::was_booting;
 use crate::dhcp::text::{Replacement, absolute, replaced};
 use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, Reverts, Swap, SwapError, Wanted};
 use crate::place::Place;
@@ -50,6 +51,9 @@ fn swap_one(table: &HostTable, host: &UsableHost, boot_file: &str) -> Result<(Sw
         original: Original::new(previous),
         boot_file: boot_file.to_owned(),
         mac: Some(host.mac),
+        ip: Some(host.ip),
+        real: None,
+        before: None,
     };
     Ok((swap, (host.value.clone(), quote(boot_file.as_bytes()))))
 }
@@ -66,6 +70,11 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
         };
         let previous = swap.original.as_bytes();
         let offered = unquote(now.get(value.clone()).unwrap_or_default());
+        let place = || Some(Box::new(Place::at(file, now, value.start)));
+        let mac = table.by_name(host.as_str()).next().and_then(|host| host.mac);
+        if offered == swap.boot_file.as_bytes() && swap.was_booting(host.as_str(), mac) {
+            return Back::Gone(Fault { what: was_booting(host.as_str(), swap), place: place() });
+        }
         if offered == swap.boot_file.as_bytes() {
             replacements.push((value, previous.to_vec()));
             return Back::Put;
@@ -74,10 +83,7 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
             return Back::Already;
         }
         let offered = String::from_utf8_lossy(&offered);
-        Back::Gone(Fault {
-            what: format!("host {host} is offered '{offered}' now"),
-            place: Some(Box::new(Place::at(file, now, value.start))),
-        })
+        Back::Gone(Fault { what: format!("host {host} is offered '{offered}' now"), place: place() })
     });
     let each = each.collect();
     let contents = (!replacements.is_empty()).then(|| replaced(now, replacements));

@@ -17,6 +17,7 @@ use super::reach::{Around, Scope, network};
 use super::table::{Host, speaks_of_filename};
 use super::tree::{Keyword, sole_text};
 use super::usable::Flaw;
+use crate::dhcp::entries::was_booting;
 use crate::dhcp::text::{Replacement, absolute, replaced};
 use crate::dhcp::{Back, Change, Fault, Network, PutBack, Swap};
 
@@ -65,6 +66,10 @@ impl Search<'_> {
         };
         let (start, previous) = (value.start, swap.original.as_bytes());
         let offered = unquote(table.bytes_of(host).get(value.clone()).unwrap_or_default());
+        if offered == swap.boot_file.as_bytes() && swap.was_booting(&host.name, host.mac) {
+            let place = Some(Box::new(table.place_at(host.file, start)));
+            return Back::Gone(Fault { what: was_booting(&host.name, swap), place });
+        }
         if offered == swap.boot_file.as_bytes() {
             self.replacements.entry(host.file).or_default().push((value, previous.to_vec()));
             return Back::Put;

@@ -13,8 +13,8 @@ use super::{HostTable, edit, running, served};
 use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server,
-    Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PutBack, Reach,
+    Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
@@ -141,6 +141,22 @@ impl Configuration for HostTable {
             file: absolute(&host.file),
             shares_ip_with: host.shares_ip_with,
         })
+    }
+
+    fn booting<'a>(&'a self, is_meant: IsMeant<'a>) -> Box<dyn Iterator<Item = Booting> + 'a> {
+        Box::new(self.hosts().iter().filter_map(move |host| {
+            let boot_file = self.offered_file(host).filter(|file| is_meant(&host.name, file))?;
+            let value = self.own_filename(host);
+            let place =
+                value.map_or_else(|_| self.place_of(host), |value| self.place_at(host.file, value.start));
+            Some(Booting {
+                name: host.name.clone(),
+                mac: host.mac,
+                ip: host.address,
+                boot_file: String::from_utf8_lossy(&boot_file).into_owned(),
+                place: Box::new(place),
+            })
+        }))
     }
 
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {

@@ -12,6 +12,7 @@ use super::sources::Sources;
 use super::table::{Host, HostTable, IDENTIFIERS, Values};
 use super::tree::{NodeKind, Tree};
 use super::usable::Flaw;
+use crate::dhcp::entries::was_booting;
 use crate::dhcp::text::{Replacement, absolute, replaced};
 use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, PutBack, Reverts, Swap, SwapError, Wanted};
 
@@ -42,6 +43,9 @@ fn swap_one(table: &HostTable, wanted: &Wanted, replacements: &mut Replacements)
         original: Original::new(source.bytes.get(range.clone()).unwrap_or_default()),
         boot_file: wanted.boot_file.clone(),
         mac: Some(host.mac),
+        ip: Some(host.ip),
+        real: None,
+        before: None,
     };
     replacements.entry(file).or_default().push((range, quote(wanted.boot_file.as_bytes())));
     Ok(swap)
@@ -183,6 +187,10 @@ fn put_back_one(table: &HostTable, host: &Host, swap: &Swap, replacements: &mut 
     let (file, range) = table.values.stretch(value);
     let source = &table.values.sources.files[file];
     let back = back(swap, source.bytes.get(range.clone()).unwrap_or_default());
+    if back == Some(Back::Put) && swap.was_booting(&name, host.mac) {
+        let place = Some(Box::new(table.values.place(value)));
+        return Back::Gone(Fault { what: was_booting(&name, swap), place });
+    }
     if back == Some(Back::Put) {
         replacements.entry(file).or_default().push((range, swap.original.as_bytes().to_vec()));
     }

@@ -13,8 +13,8 @@ use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::private_copy::{Part, PrivateCopy};
 use crate::dhcp::text::{absolute, same};
 use crate::dhcp::{
-    Advice, Change, Configuration, Edit, Fault, Host, Kind, Listed, PutBack, Reach, Reverts, Running, Server,
-    Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PutBack, Reach,
+    Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
@@ -185,6 +185,20 @@ impl Configuration for HostTable {
             place: Box::new(self.values.place(host.value)),
             shares_ip_with: host.shares_ip_with,
         })
+    }
+
+    fn booting<'a>(&'a self, is_meant: IsMeant<'a>) -> Box<dyn Iterator<Item = Booting> + 'a> {
+        Box::new(self.hosts().iter().filter_map(move |host| {
+            let value = self.own_boot_file(host).ok()?;
+            let boot_file = self.values.text(value).filter(|file| is_meant(&self.shown(host), file))?;
+            Some(Booting {
+                name: self.shown(host),
+                mac: host.mac,
+                ip: host.address,
+                boot_file: String::from_utf8_lossy(&boot_file).into_owned(),
+                place: Box::new(self.values.place(value)),
+            })
+        }))
     }
 
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {

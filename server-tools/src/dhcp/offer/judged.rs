@@ -9,7 +9,7 @@
 use anyhow::anyhow;
 use ghost_contract::HostName;
 
-use super::{Offers, Reverted, again, kind, mend};
+use super::{Offers, Reverted, again, kind, mend, others};
 use crate::dhcp::{Back, Change, Fault, Kind, Swap};
 use crate::exit::{Exit, WithExit as _};
 use crate::site::Site;
@@ -31,8 +31,12 @@ impl Offers<'_> {
         let looked_for: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
         let server = self.site.dhcp_of(kind);
         let read = || anyhow::Ok(server.read()?.put_back(&looked_for));
-        let put = match read() {
-            Ok(put) => put,
+        let put = match server.read() {
+            Ok(configuration) => {
+                let newcomers = others::newcomers(self.site, configuration.as_ref(), swapped);
+                remarks.extend(newcomers.iter().map(others::told));
+                configuration.put_back(&looked_for)
+            }
             Err(error) => return not_judged(&error, each),
         };
         let written = put.changes.iter().try_for_each(|change| self.put_elsewhere(change, remarks));

@@ -249,15 +249,17 @@ fn nothing_is_called_reverted_that_is_not_there_when_it_is_read_again() {
 }
 
 #[test]
-fn hosts_that_are_offered_our_boot_file_are_outstanding() {
+fn hosts_that_are_offered_our_boot_file_are_found_with_their_places() {
     let server = Server::new("/bin/true");
-    assert_eq!(outstanding(&server.site).unwrap(), []);
+    let booting = || {
+        let configuration = server.site.dhcp().read().unwrap();
+        configuration.booting(&|_, offered| offered == b"pxelinux.0").collect::<Vec<_>>()
+    };
+    assert_eq!(booting(), []);
     server.swap(None).0.unwrap();
-    let john = ("john".to_owned(), "pxelinux.0".to_owned());
-    let outstanding = outstanding(&server.site).unwrap();
-    let told: Vec<_> = outstanding.iter().map(|one| (one.host.clone(), one.boot_file.clone())).collect();
-    assert_eq!(told, [john]);
-    assert!(outstanding[0].place.is_some() && outstanding[0].mac.is_some(), "{outstanding:?}");
+    let [john] = &booting()[..] else { panic!("{:?}", booting()) };
+    assert_eq!((john.name.as_str(), john.boot_file.as_str()), ("john", "pxelinux.0"));
+    assert!(john.mac.is_some() && john.place.to_string().ends_with("dhcpd.conf:1:81"), "{john:?}");
 }
 
 #[test]
@@ -411,4 +413,80 @@ fn what_a_person_saves_during_an_edit_is_not_lost() {
     let error = offers.swap(&names(&["john"]), &mut |_, _| Ok(())).unwrap_err();
     assert_eq!(Exit::of(&error), Exit::Busy, "{error:#}");
     assert!(!server.configured().contains("pxelinux.0"));
+}
+
+#[test]
+fn what_was_swapped_through_a_link_is_put_back_where_it_was_edited_though_the_link_leads_elsewhere() {
+    let server = Server::new("/bin/true");
+    let (one, other) = (server.path("release-5"), server.path("release-6"));
+    let conf = server.site.dhcp_configuration.clone();
+    fs::rename(&conf, &one).unwrap();
+    fs::write(&other, CONFIGURATION).unwrap();
+    std::os::unix::fs::symlink(&one, &conf).unwrap();
+    let (result, intended) = server.swap(None);
+    result.unwrap();
+    fs::remove_file(&conf).unwrap();
+    std::os::unix::fs::symlink(&other, &conf).unwrap();
+    let Edited { each, remarks, .. } = server.revert_all(&intended, None).unwrap();
+    assert!(each.iter().all(Result::is_ok), "{each:?}");
+    assert_eq!(fs::read_to_string(&one).unwrap(), CONFIGURATION, "it may be served again");
+    assert!(
+        remarks.iter().any(|remark| remark.contains("release-5") && remark.contains("release-6")),
+        "{remarks:?}"
+    );
+    // Where it has gone meanwhile, that is told.
+    server.revert_all(&intended, None).unwrap();
+    fs::remove_file(&one).unwrap();
+    let remarks = server.revert_all(&intended, None).unwrap().remarks;
+    assert!(
+        remarks
+            .iter()
+            .any(|remark| remark.contains("release-5, which was edited for the swap, is not there")),
+        "{remarks:?}"
+    );
+}
+
+#[test]
+fn who_was_offered_the_boot_file_before_the_swap_is_left_alone_and_who_is_only_since_is_told() {
+    let kiosk = "\nhost kiosk { hardware ethernet 2:0:0:0:0:7; filename \"pxelinux.0\"; }";
+    for (now, became, told) in [
+        // The host is deleted, and its network card is now in one that boots from the network always.
+        (
+            format!("{CONFIGURATION}{kiosk}")
+                .split_once('\n')
+                .unwrap()
+                .1
+                .replace("2:0:0:0:0:7", "0:a:eb:1:2:3"),
+            "host kiosk was offered 'pxelinux.0' before the swap already",
+            None,
+        ),
+        // The swapped entry was a template for another one.
+        (
+            format!(
+                "{CONFIGURATION}{kiosk}\nhost new {{ hardware ethernet 2:0:0:0:0:9; filename \"nobackup\"; }}"
+            )
+            .replace("nobackup", "pxelinux.0"),
+            "",
+            Some(
+                "dhcpd.conf:4:52: host new is offered 'pxelinux.0' too, which it was not when john was swapped",
+            ),
+        ),
+    ] {
+        let server = Server::new("/bin/true");
+        server.configure(&format!("{CONFIGURATION}{kiosk}"));
+        let (result, intended) = server.swap(None);
+        result.unwrap();
+        server.configure(&now);
+        let Edited { mut each, remarks, .. } = server.revert_all(&intended, None).unwrap();
+        match each.remove(0).unwrap() {
+            Reverted::LeftAlone(fault) => {
+                assert!(!became.is_empty() && fault.what.contains(became), "{fault}")
+            }
+            other => assert_eq!((other, became), (Reverted::Restored, "")),
+        }
+        assert!(server.configured().contains("pxelinux.0"), "it is another's: {}", server.configured());
+        let newcomers: Vec<_> = remarks.iter().filter(|remark| remark.contains("which it was not")).collect();
+        assert_eq!(newcomers.len(), usize::from(told.is_some()), "{remarks:?}");
+        assert!(told.is_none_or(|told| newcomers[0].contains(told)), "{remarks:?}");
+    }
 }

@@ -3,16 +3,15 @@
 //! ```text
 //! {"line":"intends","step":"swap","at":…} 5f2b6c0d9e8a7b61
 //! ```
-//! The sum is the first eight bytes of the SHA-256 of all that stands before the space. Entries of earlier versions
-//! have none. What stands after the last line end was torn by a crash, and nothing was done before it was whole.
+//! Entries of earlier versions have no sums ([`summed`]). What stands after the last line end was torn by a crash, and nothing was done before it was whole.
 
 use ghost_contract::order::{AtEnd, Imager};
 use ghost_contract::{Generation, Nonce, UnixTime};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::dhcp::Swap;
 use crate::job::{Identity, Phase, Step};
+use crate::state::summed;
 
 /// The version of what is written. Version 1 had no checksums and said nothing of itself.
 pub(crate) const VERSION: u32 = 2;
@@ -71,9 +70,7 @@ pub(crate) enum Line {
 impl Line {
     /// The line with its checksum, as it stands in the file.
     pub(crate) fn to_text(&self) -> serde_json::Result<String> {
-        let json = serde_json::to_string(self)?;
-        let sum = sum(&json);
-        Ok(format!("{json} {sum}\n"))
+        Ok(summed::line(&serde_json::to_string(self)?))
     }
 }
 
@@ -123,23 +120,7 @@ pub(crate) fn read(bytes: &[u8]) -> Contents {
 /// A line, and whether it had a checksum.
 fn parse(text: &[u8]) -> Result<(Line, bool), &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "is no text")?;
-    let (json, summed) = match text.rsplit_once(' ') {
-        Some((json, found)) if is_sum(found) => {
-            if found != sum(json) {
-                return Err("does not fit its checksum");
-            }
-            (json, true)
-        }
-        _ => (text, false),
-    };
+    let (json, summed) = summed::read(text).ok_or("does not fit its checksum")?;
     let unknown = if summed { "is one that only a newer ghostctl understands" } else { "cannot be read" };
     serde_json::from_str(json).map(|line| (line, summed)).map_err(|_| unknown)
-}
-
-fn is_sum(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn sum(json: &str) -> String {
-    Sha256::digest(json.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

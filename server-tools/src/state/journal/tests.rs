@@ -37,6 +37,9 @@ fn swap() -> Line {
         file: "/etc/dhcpd.conf".into(),
         original: Original::new(b"\"nobackup\""),
         boot_file: "pxelinux.0".to_owned(),
+        ip: None,
+        real: None,
+        before: None,
     })
 }
 

@@ -1,20 +1,16 @@
-//! What is kept of a swap that a person made, until a person reverts it: one file a host in the state folder.
+//! What `ghostctl dhcp` keeps of a swap that a person makes, and where it finds what a revert puts back.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use ghost_contract::HostName;
 
 use crate::dhcp::Swap;
 use crate::exit::{Exit, WithExit};
 use crate::recovery;
 use crate::site::Site;
+use crate::state::by_hand::{self, Kept, Record, Stage};
 use crate::state::journal::{self, JournalError};
-use crate::state::{paths, record};
-use crate::sys::atomic::{self, Real};
-use crate::sys::private;
+use crate::state::paths;
+use crate::sys::lock::Lock;
 
 /// Writes down what a revert needs. To be called before the entry is changed. Refuses to write it over a swap that was not reverted:
 /// what is kept of that one is all that is known of the original. One that was kept and then not made has the same original.
@@ -22,32 +18,40 @@ pub(super) fn keep(site: &Site, host: &HostName, swap: &Swap) -> anyhow::Result<
     if is_kept(site, host) && read(site, host)?.original != swap.original {
         return Err(anyhow!(is_swapped(host)).exit(Exit::Configuration));
     }
-    let path = path(site, host);
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    private::folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    atomic::replace(&path, &serde_json::to_vec(swap)?, &mut Real)
+    by_hand::keep(&site.ghostrc.state_folder, host, swap)
+}
+
+/// Writes down that the server has taken the swap up, so that it is no longer one that was interrupted.
+pub(super) fn is_served(site: &Site, host: &HostName) -> anyhow::Result<()> {
+    let kept = by_hand::look(&site.ghostrc.state_folder, host).and_then(|kept| kept.record);
+    let Some(record) = kept else { return Ok(()) };
+    by_hand::write(&site.ghostrc.state_folder, host, &Record { stage: Stage::Swapped, ..record })
 }
 
 /// Whether this host was swapped by hand and not reverted since.
 pub(crate) fn is_kept(site: &Site, host: &HostName) -> bool {
-    path(site, host).exists()
+    by_hand::look(&site.ghostrc.state_folder, host).is_some()
+}
+
+/// Keeps others from swapping and reverting this host by hand meanwhile.
+pub(super) fn lock(site: &Site, host: &HostName) -> anyhow::Result<Lock> {
+    Ok(by_hand::lock(&site.ghostrc.state_folder, host, site.lock_timeout)?)
 }
 
 pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
-    let path = path(site, host);
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return left_by_its_last_job(site, host);
+    match by_hand::look(&site.ghostrc.state_folder, host) {
+        None => left_by_its_last_job(site, host),
+        Some(Kept { record: Some(record), .. }) => Ok(record.swap),
+        Some(Kept { damage, .. }) => {
+            let words = format!(
+                "{} does not say what {host} was offered before ({}); correct the entry by hand, then run 'ghostctl recover', which sets \
+                 that file aside",
+                paths::by_hand(&site.ghostrc.state_folder, host).display(),
+                damage.unwrap_or_default()
+            );
+            left_by_its_last_job(site, host).map_err(|_| anyhow!(words).exit(Exit::Configuration))
         }
-        read => read.with_context(|| format!("cannot read {}", path.display()))?,
-    };
-    let unusable = || {
-        format!(
-            "{} does not say what {host} was offered before; correct the entry by hand, then remove that file",
-            path.display()
-        )
-    };
-    serde_json::from_slice(&bytes).with_context(unusable).exit(Exit::Configuration)
+    }
 }
 
 /// Refuses what a job does by itself. An entry that a crash has left is recovered before this is asked.
@@ -71,26 +75,23 @@ fn left_by_its_last_job(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     let Some(stray) = stray else {
         return Err(anyhow!("{host} was not swapped by 'ghostctl dhcp swap'").exit(Exit::Failed));
     };
-    let records = record::all(&site.ghostrc.state_folder)?.whole;
-    let mut last = records.into_iter().filter(|record| record.identity.host == *host).filter_map(|record| {
-        let swap = record.swap?;
-        Some(Swap { mac: swap.mac.or(Some(record.identity.mac)), ..swap })
-    });
-    last.next_back().ok_or_else(|| anyhow!(stray.words()).exit(Exit::Configuration))
+    let words = stray.words();
+    stray.swap.ok_or_else(|| anyhow!(words).exit(Exit::Configuration))
 }
 
 pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
-    let path = path(site, host);
-    // There is none if the swap was a job's.
-    fs::remove_file(&path)
-        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
-        .with_context(|| format!("cannot remove {}", path.display()))
-        .exit_by_default(Exit::Failed)
+    by_hand::remove(&site.ghostrc.state_folder, host).exit_by_default(Exit::Failed)
 }
 
-/// Why a host cannot be swapped, with the way out if that is because it was swapped by hand, or by a job that nobody knows of.
+/// Why a host cannot be swapped, with the way out if that is because it was swapped by hand, by a job that still runs, or by one that
+/// nobody knows of.
 pub(crate) fn explained(site: &Site, host: &HostName, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();
+    if let Err(busy) = require_no_job(site, host)
+        && Exit::of(&busy) == Exit::Busy
+    {
+        return busy;
+    }
     // Where that cannot be told, the error itself says enough.
     let strays = || recovery::strays(site).unwrap_or_default();
     let stray = || strays().into_iter().find(|stray| stray.host == host.as_str()).map(|stray| stray.words());
@@ -104,8 +105,4 @@ pub(crate) fn explained(site: &Site, host: &HostName, error: impl Into<anyhow::E
 
 fn is_swapped(host: &HostName) -> String {
     format!("{host} was swapped by 'ghostctl dhcp swap'; 'ghostctl dhcp revert {host}' puts its entry back")
-}
-
-fn path(site: &Site, host: &HostName) -> PathBuf {
-    paths::by_hand(&site.ghostrc.state_folder, host)
 }

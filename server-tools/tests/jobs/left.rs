@@ -1,0 +1,217 @@
+//! Given that a swap has lost its job, its record or its host's name, do `recover`, `doctor` and `dhcp forget` tell where the boot file
+//! is still offered?
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::boot_server::{BootServer, said, wait_until};
+
+const RENAMED: [(&str, &str); 2] =
+    [("host pc2 ", "host pc2-new "), ("02:00:00:00:00:02", "02:00:00:00:00:42")];
+
+fn edit(server: &BootServer, changes: &[(&str, &str)]) {
+    let now = String::from_utf8(server.configured()).unwrap();
+    let edited = changes.iter().fold(now, |now, (from, to)| now.replace(from, to));
+    fs::write(server.configuration(), edited).unwrap();
+}
+
+/// A boot server at which a test of pc2 was killed when it had swapped.
+fn orphaned() -> BootServer {
+    let server = BootServer::with_hosts(2);
+    let running = server.start(&["test", "pc2"]);
+    server.wait_until_swapped();
+    kill_process(Pid::from_child(&running), Signal::KILL).unwrap();
+    running.wait_with_output().unwrap();
+    server
+}
+
+#[test]
+fn a_host_that_was_renamed_and_has_another_network_card_is_not_forgotten_unless_a_person_names_it() {
+    let server = orphaned();
+    edit(&server, &RENAMED);
+    let place = format!("{}:8:12", server.configuration().display());
+    let refused = server.run(&["dhcp", "forget", "pc2"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(
+        said(&refused).contains(&format!("{place}: host pc2-new, which has its address")),
+        "{}",
+        said(&refused)
+    );
+    assert!(said(&refused).contains("--on-purpose pc2-new pc2'") && !said(&refused).contains("fakebox"));
+    for verb in ["recover", "doctor"] {
+        let told = server.run(&[verb]);
+        assert_ne!(told.status.code(), Some(0), "{}", said(&told));
+        let words = format!("pc2-new: DHCP offers it the boot file pxelinux.0 ({place})");
+        assert!(said(&told).contains(&words), "{verb}: {}", said(&told));
+    }
+    let forgotten = server.run(&["dhcp", "forget", "--on-purpose", "pc2-new", "pc2"]);
+    assert_eq!(forgotten.status.code(), Some(0), "{}", said(&forgotten));
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+}
+
+#[test]
+fn a_host_that_was_forgotten_while_its_include_was_empty_can_still_be_reverted() {
+    let server = orphaned();
+    let (before, swapped) = (server.configured(), String::from_utf8(server.configured()).unwrap());
+    let (start, end) = (swapped.find("host pc2 ").unwrap(), swapped.find("host pc3 ").unwrap());
+    fs::write(server.configuration(), format!("{}{}", &swapped[..start], &swapped[end..])).unwrap();
+    let forgotten = server.run(&["dhcp", "forget", "pc2"]);
+    assert_eq!(forgotten.status.code(), Some(0), "{}", said(&forgotten));
+    fs::write(server.configuration(), before).unwrap();
+    let told = server.run(&["recover"]);
+    assert_eq!(told.status.code(), Some(1), "{}", said(&told));
+    assert!(said(&told).contains("'ghostctl dhcp revert pc2'"), "{}", said(&told));
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
+    assert!(String::from_utf8(server.configured()).unwrap().contains("\"nobackup\"; # pc2"));
+    assert_eq!(server.run(&["recover"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_only_host_is_forgotten_when_a_person_says_that_none_shall_be_left() {
+    let server = orphaned();
+    let swapped = String::from_utf8(server.configured()).unwrap();
+    fs::write(server.configuration(), &swapped[..swapped.find("host pc2 ").unwrap()]).unwrap();
+    let refused = server.run(&["dhcp", "forget", "pc2"]);
+    assert_eq!(refused.status.code(), Some(78), "{}", said(&refused));
+    assert!(said(&refused).contains("'ghostctl dhcp forget --no-hosts-left pc2'"), "{}", said(&refused));
+    let forgotten = server.run(&["dhcp", "forget", "--no-hosts-left", "pc2"]);
+    assert_eq!(forgotten.status.code(), Some(0), "{}", said(&forgotten));
+    assert!(server.journal().is_empty());
+}
+
+#[test]
+fn what_was_swapped_to_an_earlier_boot_file_is_told_and_can_be_reverted() {
+    let server = orphaned();
+    let (swapped, before) = (server.configured(), String::from_utf8(server.configured()).unwrap());
+    server.set("BOOTFILE", "other.0");
+    fs::write(server.path("tftp/other.0"), "boots").unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    // An editor that was opened during the swap is saved.
+    fs::write(server.configuration(), swapped).unwrap();
+    for verb in ["recover", "doctor"] {
+        let told = server.run(&[verb]);
+        assert_ne!(told.status.code(), Some(0), "{}", said(&told));
+        assert!(
+            said(&told).contains("pc2: DHCP offers it the boot file pxelinux.0 ("),
+            "{verb}: {}",
+            said(&told)
+        );
+        assert!(!said(&told).contains("fakebox: DHCP offers"), "{}", said(&told));
+    }
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
+    let expected = before.replace("\"pxelinux.0\"; # pc2", "\"nobackup\"; # pc2");
+    assert_eq!(String::from_utf8(server.configured()).unwrap(), expected);
+}
+
+#[test]
+fn a_swap_by_hand_that_is_stopped_during_its_restart_is_put_back() {
+    for (signal, exit) in
+        [(Signal::INT, Some(1)), (Signal::TERM, Some(1)), (Signal::HUP, Some(1)), (Signal::KILL, None)]
+    {
+        let server = BootServer::with_hosts(2);
+        let before = server.configured();
+        fs::write(server.path("hold"), "").unwrap();
+        let running = server.start(&["dhcp", "swap", "pc2"]);
+        wait_until("it is swapped", || server.configured() != before);
+        kill_process(Pid::from_child(&running), signal).unwrap();
+        if signal == Signal::KILL {
+            running.wait_with_output().unwrap();
+            let doctor = said(&server.run(&["doctor"]));
+            assert!(doctor.contains("pc2: its swap by hand was interrupted"), "{doctor}");
+            fs::remove_file(server.path("hold")).unwrap();
+            let recovered = server.run(&["recover"]);
+            assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+            assert!(
+                said(&recovered).contains("was interrupted; its DHCP entry is put back"),
+                "{}",
+                said(&recovered)
+            );
+        } else {
+            fs::remove_file(server.path("hold")).unwrap();
+            let output = running.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), exit, "{}", said(&output));
+            assert!(said(&output).contains("so the entry was put back"), "{}", said(&output));
+        }
+        assert!(server.configured() == before, "{signal:?}");
+        wait_until("it is served", || server.serves(&before));
+        assert!(!server.path("state/by-hand/pc2.json").exists(), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_swap_by_hand_is_told_by_doctor_and_a_damaged_record_of_it_by_recover_too() {
+    for damage in [Some(vec![0; 200]), Some(Vec::new()), None] {
+        for both in [false, true] {
+            let server = BootServer::with_hosts(2);
+            let before = server.configured();
+            assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+            let doctor = said(&server.run(&["doctor"]));
+            assert!(
+                doctor.contains("pc2: a person has swapped it") && doctor.contains("(0 min)"),
+                "{doctor}"
+            );
+            let files = if both { vec!["pc2.json", "pc2.json.copy"] } else { vec!["pc2.json"] };
+            for file in files {
+                let path = server.path("state/by-hand").join(file);
+                match &damage {
+                    Some(bytes) => fs::write(path, bytes).unwrap(),
+                    None => fs::remove_file(path).unwrap(),
+                }
+            }
+            if both && damage.is_none() {
+                continue;
+            }
+            let doctor = server.run(&["doctor"]);
+            assert_eq!(doctor.status.code(), Some(78), "{}", said(&doctor));
+            let recovered = server.run(&["recover"]);
+            assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+            assert!(
+                said(&recovered).contains("of a swap by hand of pc2 cannot be used"),
+                "{}",
+                said(&recovered)
+            );
+            let reverted = server.run(&["dhcp", "revert", "pc2"]);
+            if both {
+                assert_eq!(reverted.status.code(), Some(78), "{}", said(&reverted));
+                let again = server.run(&["recover"]);
+                assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+                assert!(said(&again).contains("pc2: DHCP offers it the boot file"), "{}", said(&again));
+            } else {
+                assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
+                assert!(server.configured() == before);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recovery_that_cannot_keep_the_record_keeps_the_journals_entry() {
+    let server = orphaned();
+    let before = server.configured();
+    fs::write(server.path("state/jobs"), "in the way").unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+    assert!(said(&recovered).contains("could not record the job"), "{}", said(&recovered));
+    assert!(server.configured() != before && server.journal().len() == 1, "{}", said(&recovered));
+    fs::remove_file(server.path("state/jobs")).unwrap();
+    let again = server.run(&["recover"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert!(server.journal().is_empty());
+}
+
+#[test]
+fn a_second_job_of_a_host_that_has_one_is_told_so_and_is_not_told_to_correct_the_configuration() {
+    let server = BootServer::with_hosts(2);
+    let running = server.start(&["test", "pc2"]);
+    server.wait_until_swapped();
+    let second = server.run(&["test", "pc2"]);
+    assert_eq!(second.status.code(), Some(75), "{}", said(&second));
+    assert!(said(&second).contains("pc2 is busy: test "), "{}", said(&second));
+    kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
+    running.wait_with_output().unwrap();
+}
