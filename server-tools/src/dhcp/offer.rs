@@ -128,7 +128,7 @@ impl<'a> Offers<'a> {
                     continue;
                 }
                 remarks.extend(hard_links(&changes));
-                self.put_in_place(beside, &mut |file, error| round.failed(&swapped, file, error));
+                self.put_in_place(beside, &changes, &mut |file, error| round.failed(&swapped, file, error));
                 break;
             }
         }
@@ -216,8 +216,10 @@ impl<'a> Offers<'a> {
         is_as_read(change)?;
         // Seen before it is replaced: the new file has one name only.
         let linked = hard_links(std::slice::from_ref(change));
-        beside.replace(self.effects).map_err(marked)?;
-        Ok(linked)
+        match beside.replace_if(&change.read, self.effects).map_err(marked)? {
+            true => Ok(linked),
+            false => Err(changed_meanwhile(&change.file)),
+        }
     }
 
     fn lock(&mut self) -> anyhow::Result<Lock> {
@@ -234,11 +236,17 @@ impl<'a> Offers<'a> {
     }
 
     /// A file that cannot be replaced does not keep the others from it; `failed` is told of it.
-    fn put_in_place(&mut self, beside: Vec<Beside>, failed: &mut dyn FnMut(&Path, &anyhow::Error)) {
-        for beside in beside {
-            let file = beside.named().to_owned();
-            if let Err(error) = beside.replace(self.effects) {
-                failed(&file, &marked(error));
+    fn put_in_place(
+        &mut self,
+        beside: Vec<Beside>,
+        changes: &[Change],
+        failed: &mut dyn FnMut(&Path, &anyhow::Error),
+    ) {
+        for (beside, change) in beside.into_iter().zip(changes) {
+            match beside.replace_if(&change.read, self.effects) {
+                Ok(true) => {}
+                Ok(false) => failed(&change.file, &changed_meanwhile(&change.file)),
+                Err(error) => failed(&change.file, &marked(error)),
             }
         }
     }
@@ -260,8 +268,12 @@ fn is_as_read(change: &Change) -> anyhow::Result<()> {
     if read(&change.file)? == change.read {
         return Ok(());
     }
+    Err(changed_meanwhile(&change.file))
+}
+
+fn changed_meanwhile(file: &Path) -> anyhow::Error {
     let words = "is being changed by another program again and again; try again later";
-    Err(anyhow!("{} {words}", change.file.display()).exit(Exit::Busy))
+    anyhow!("{} {words}", file.display()).exit(Exit::Busy)
 }
 
 /// How far a swap of several hosts has come. Places are those in the list of hosts.

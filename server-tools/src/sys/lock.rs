@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,7 +57,8 @@ impl Lock {
         timeout: Duration,
         waiting: &mut dyn FnMut(&str),
     ) -> Result<Self, LockError> {
-        let mut file = open(path)?;
+        // The folder is an administrator's, who may have moved it away for a moment.
+        let mut file = open_there(path)?;
         wait_for(&file, path, Sharing::Alone, timeout, waiting)?;
         let words = format!("{purpose} (pid {})\n", std::process::id());
         // The words are a courtesy: a lock on a full disk is still a lock.
@@ -87,6 +88,12 @@ fn open(path: &Path) -> Result<File, LockError> {
     if let Some(folder) = path.parent() {
         private::make(folder).map_err(open_error)?;
     }
+    open_there(path)
+}
+
+/// The same in a folder that must be there.
+fn open_there(path: &Path) -> Result<File, LockError> {
+    let open_error = |error| LockError::Open(path.to_owned(), error);
     let opened = OpenOptions::new()
         .read(true)
         .write(true)
@@ -134,7 +141,33 @@ fn holder(mut file: &File) -> String {
     let mut words = String::new();
     let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(200).read_to_string(&mut words));
     let words = words.trim();
-    if read.is_err() || words.is_empty() { "another program".to_owned() } else { words.to_owned() }
+    let true_holder = true_holder(file);
+    let is_its = |pid: u32| words.ends_with(&format!("(pid {pid})"));
+    match true_holder {
+        Some(pid) if read.is_ok() && is_its(pid) => words.to_owned(),
+        Some(pid) => {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            format!(
+                "another program ({}pid {pid})",
+                if name.is_empty() { String::new() } else { format!("{}, ", name.trim()) }
+            )
+        }
+        None => "another program".to_owned(),
+    }
+}
+
+/// Who holds a lock on this file, as the kernel tells it (proc_locks(5)): what is written in the file may be of an earlier holder.
+fn true_holder(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let device = file.metadata().ok()?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let wanted = format!("{major:02x}:{minor:02x}:{inode}");
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let held = locks.lines().map(|line| line.split_ascii_whitespace().skip(1).collect::<Vec<_>>());
+    // One that waits has an arrow in the place of the kind.
+    let mut of_it =
+        held.filter(|words| words.first() == Some(&"FLOCK") && words.get(4) == Some(&wanted.as_str()));
+    of_it.next()?.get(3)?.parse().ok().filter(|pid| *pid != 0)
 }
 
 #[cfg(test)]
@@ -152,6 +185,33 @@ mod tests {
         let expected = format!("ghostctl test john (pid {})", std::process::id());
         assert!(matches!(second, Err(LockError::Busy { holder, .. }) if holder == expected));
         assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn who_has_it_is_told_and_not_who_had_it_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        drop(Lock::take(&path, "ghostctl swap pc2", Duration::ZERO, &mut |_| ()).unwrap());
+        let mut other = std::process::Command::new("flock").arg(&path).args(["sleep", "60"]).spawn().unwrap();
+        let pid = other.id();
+        let mut told = String::new();
+        while told.is_empty() {
+            let taken = Lock::take(&path, "x", Duration::ZERO, &mut |_| ());
+            if let Err(LockError::Busy { holder, .. }) = taken {
+                told = holder;
+            }
+        }
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!(told, format!("another program (flock, pid {pid})"));
+    }
+
+    #[test]
+    fn the_folder_of_a_lock_that_others_know_is_not_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("moved-away/lock");
+        let refused = Lock::take(&path, "a", Duration::ZERO, &mut |_| ());
+        assert!(matches!(refused, Err(LockError::Open(..))) && !folder.path().join("moved-away").exists());
     }
 
     #[test]

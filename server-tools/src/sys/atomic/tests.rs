@@ -46,6 +46,36 @@ fn whichever_call_fails_the_file_is_whole_and_nothing_lies_beside() {
     }
 }
 
+#[test]
+fn what_another_program_saves_at_the_last_moment_stays() {
+    /// Saves another file just before the rename.
+    struct Saves<'a>(&'a Path);
+    impl Effects for Saves<'_> {
+        fn before(&mut self, effect: Effect) -> io::Result<()> {
+            if effect == Effect::Rename {
+                fs::write(self.0.with_extension("theirs"), "theirs")?;
+                fs::rename(self.0.with_extension("theirs"), self.0)?;
+            }
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dhcpd.conf");
+    fs::write(&path, "old").unwrap();
+    let beside = Beside::write(&path, b"new", &mut Real).unwrap();
+    assert!(!beside.replace_if(b"old", &mut Saves(&path)).unwrap());
+    assert_eq!(
+        (fs::read(&path).unwrap(), names(folder.path())),
+        (b"theirs".to_vec(), vec!["dhcpd.conf".into()])
+    );
+    let beside = Beside::write(&path, b"new", &mut Real).unwrap();
+    assert!(beside.replace_if(b"theirs", &mut Real).unwrap());
+    assert_eq!(
+        (fs::read(&path).unwrap(), names(folder.path())),
+        (b"new".to_vec(), vec!["dhcpd.conf".into()])
+    );
+}
+
 /// A file that is a mount point, as in a container.
 struct Mounted {
     folder: tempfile::TempDir,
