@@ -50,6 +50,7 @@ pub enum Verb {
     Test(JobArgs),
     /// Write clients' disks to new generations in the image store
     #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe\n  \
+        ghostctl backup --group lab1\n  ghostctl backup 'pc*'\n  \
         ghostctl backup --all-disks john\n  ghostctl backup --disk serial:S4EWNX0N12345 --rescue john\n  \
         ghostctl backup --partition 2,3 john")]
     Backup(BackupArgs),

@@ -15,6 +15,8 @@
 //! a host can have for itself is followed by its name: `UP_DEADLINE_john=900`. What cannot be in a shell variable's name is
 //! written `_`: `UP_DEADLINE_PC_12` is for the host `PC-12` (and for `PC_12`, should there be both).
 //!
+//! A key that begins with `GROUP_` is a group of hosts: `GROUP_lab1='john joe pc*'`.
+//!
 //! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the
 //! administrator's own; one that looks like a misspelling of ours gives a [`Warning`].
 
@@ -38,6 +40,7 @@ use anyhow::anyhow;
 use ghost_contract::HostName;
 
 use crate::dhcp::kind::Kind;
+use crate::fleet::Member;
 use crate::place::Place;
 use shell::{Assignment, Misread};
 
@@ -72,6 +75,7 @@ pub struct Ghostrc {
     pub warnings: Vec<Warning>,
     settings: Settings,
     overrides: Vec<Override>,
+    groups: BTreeMap<String, Vec<Member>>,
     variables: BTreeMap<String, String>,
 }
 
@@ -142,6 +146,11 @@ impl Ghostrc {
         let known: std::collections::HashSet<String> = hosts.map(as_variable).collect();
         let unknown = self.overrides.iter().filter(|own| !known.contains(&own.host));
         unknown.map(|own| format!("{}_{}", own.key, own.host)).collect()
+    }
+
+    /// The groups of hosts, by their names.
+    pub const fn groups(&self) -> &BTreeMap<String, Vec<Member>> {
+        &self.groups
     }
 
     /// The value of any key of the file, ours or not, as the shell would have it.

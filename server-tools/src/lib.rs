@@ -13,6 +13,7 @@ pub mod completion;
 pub mod dhcp;
 pub(crate) mod doctor;
 pub mod exit;
+pub mod fleet;
 pub mod ghostrc;
 pub mod job;
 pub(crate) mod manual;

@@ -89,6 +89,14 @@ fn ghostrc() -> Roff {
     page.text([roman("Characters of the name that are neither letter nor digit become '_'.")]);
     section(
         &mut page,
+        "GROUPS",
+        &[
+            "GROUP_lab1='john joe pc*' is a group of hosts, for ghostctl backup --group lab1: host names, and patterns in which \
+             * stands for any characters, ? for one, and [1-4] for one of these.",
+        ],
+    );
+    section(
+        &mut page,
         "EXAMPLE",
         &[
             "PXEADDR=192.168.7.1",

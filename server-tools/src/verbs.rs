@@ -49,7 +49,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Verb::Restore(restore) => {
             let (arguments, asked) = (&restore.generation.job, restore.asked());
             if !restore.yes && !arguments.dry_run {
-                confirmation::ask_for_names(&site, &arguments.hosts, &asked.wishes)?;
+                let configuration = site.hosts().exit_by_default(Exit::Configuration)?;
+                let hosts = jobs::chosen(&site, configuration.as_ref(), arguments)?.hosts();
+                confirmation::ask_for_names(&site, &hosts, &asked.wishes)?;
             }
             job(&site, Mode::Restore, arguments, &asked, &mut output)
         }

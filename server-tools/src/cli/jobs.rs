@@ -4,16 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
-use ghost_contract::{DiskChoice, Generation, HostName};
+use ghost_contract::{DiskChoice, Generation};
 
 use super::LATEST;
+use crate::fleet::{Member, Wanted};
 use crate::job::imager::Wishes;
 
 #[derive(Debug, Clone, Args)]
 pub struct JobArgs {
-    /// The clients, by the names of their host entries in the DHCP configuration
-    #[arg(required = true, value_name = "HOST")]
-    pub hosts: Vec<HostName>,
+    /// The clients, by the names of their host entries in the DHCP configuration, or by patterns such as 'pc*'
+    #[arg(required_unless_present_any = ["groups", "all"], value_name = "HOST")]
+    pub hosts: Vec<Member>,
+    /// The clients of a group: GROUP_NAME in ghostrc lists them. One that cannot have a job fails alone
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// All clients of the DHCP configuration. One that cannot have a job fails alone
+    #[arg(long, conflicts_with_all = ["hosts", "groups"])]
+    pub all: bool,
     /// Go ahead even if the client is already on; a person must then reboot it by hand
     #[arg(long)]
     pub already_on: bool,
@@ -96,6 +103,12 @@ pub struct Asked {
     /// Which generation; the newest one if none is named.
     pub generation: Option<Generation>,
     pub wishes: Wishes,
+}
+
+impl JobArgs {
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted { members: &self.hosts, groups: &self.groups, all: self.all }
+    }
 }
 
 impl DiskArgs {

@@ -13,6 +13,7 @@ use super::settings::TIME;
 use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface};
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
 use crate::dhcp::kind::Kind;
+use crate::fleet::{self, Member};
 
 /// The keys that hold for the boot server as a whole.
 pub(super) const SERVER_KEYS: [&str; 12] = [
@@ -29,6 +30,9 @@ pub(super) const SERVER_KEYS: [&str; 12] = [
     "TFTPBASE",
     "STATEDIR",
 ];
+
+/// What a group's key begins with.
+pub(super) const GROUP: &str = "GROUP_";
 
 /// What has been read so far.
 #[derive(Default)]
@@ -48,6 +52,7 @@ pub(super) struct Draft {
     pub(super) warnings: Vec<Warning>,
     settings: Settings,
     overrides: Vec<Override>,
+    groups: BTreeMap<String, Vec<Member>>,
     variables: BTreeMap<String, String>,
 }
 
@@ -67,6 +72,9 @@ impl Draft {
             let checked = self.settings.clone().set(own, &value);
             self.overrides.push(Override { key: own, host: host.to_owned(), value: value.clone() });
             checked
+        } else if let Some(name) = key.strip_prefix(GROUP).filter(|name| !name.is_empty()) {
+            let taken = fleet::members(&value).map(|members| self.groups.insert(name.to_owned(), members));
+            return taken.map(|_before| None).map_err(|error| format!("{key}: {error}"));
         } else {
             return Ok(misspelt(&key).map(|meant| (key, meant)));
         };
@@ -134,6 +142,7 @@ impl Draft {
             warnings: self.warnings,
             settings: self.settings,
             overrides: self.overrides,
+            groups: self.groups,
             variables: self.variables,
         })
     }

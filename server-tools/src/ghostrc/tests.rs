@@ -49,6 +49,18 @@ fn what_the_howto_has_not_has_a_default() {
 }
 
 #[test]
+fn a_group_has_host_names_and_patterns() {
+    let ghostrc = with("A=joe\nGROUP_lab1=\"john $A pc*\"\nGROUP_old=");
+    let in_words = |members: &Vec<Member>| members.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(in_words(&ghostrc.groups()["lab1"]), ["john", "joe", "pc*"]);
+    assert_eq!(in_words(&ghostrc.groups()["old"]), [""; 0]);
+    assert_eq!(
+        refusal("GROUP_lab1='john -joe'"),
+        "ghostrc:1:12: GROUP_lab1: '-joe' is not a host name: it must begin with a letter or a digit\n    GROUP_lab1='john -joe'\n               ^"
+    );
+}
+
+#[test]
 fn quotes_and_names_mean_what_they_mean_to_the_shell() {
     for (line, value) in [
         (r"X=plain", "plain"),

@@ -64,6 +64,10 @@ pub enum Note {
     Warning {
         text: String,
     },
+    /// One of several hosts cannot have a job; the others go on.
+    NotBegun {
+        reason: String,
+    },
     Ended {
         #[serde(flatten)]
         ending: Ending,
@@ -103,6 +107,7 @@ impl fmt::Display for Note {
                 "error: the DHCP entry is not reverted yet; correct the cause above, ghostctl tries again for {seconds} s (REVERT_DEADLINE)"
             ),
             Self::Warning { text } => write!(f, "warning: {text}"),
+            Self::NotBegun { reason } => write!(f, "error: its job is not begun: {reason}"),
             Self::Ended { ending, left, lacks } => {
                 write!(f, "{ending}")?;
                 lacks.iter().try_for_each(|lacks| write!(f, "; {lacks}"))?;
@@ -115,7 +120,7 @@ impl fmt::Display for Note {
 impl Note {
     /// Whether a person has to put something right.
     pub const fn leaves_something(&self) -> bool {
-        matches!(self, Self::Ended { left: Some(_), .. })
+        matches!(self, Self::Ended { left: Some(_), .. } | Self::NotBegun { .. })
     }
 
     /// Whether it is a reading of a counter, which is shown with `--verbose` only.

@@ -12,17 +12,13 @@ use serde::Serialize;
 use crate::dhcp::{Configuration, Host};
 use crate::ghostrc::Settings;
 use ghost_contract::order::{AtEnd, Imager};
-use ghost_contract::{Generation, HostName, MacAddress, Mode, Nonce, ethers, layout};
+use ghost_contract::{Generation, HostName, MacAddress, Mode, Nonce, ethers};
 
 use crate::catalog::Catalog;
 use crate::catalog::listing::Listed;
-use crate::catalog::manifest::Manifest;
 use crate::cli::{Asked, JobArgs};
-use crate::doctor::gather::gather;
-use crate::doctor::judge::judge;
-use crate::doctor::{Check, State};
 use crate::exit::{Exit, WithExit};
-use crate::job::imager;
+use crate::fleet::{self, Chosen};
 use crate::job::luks_key::LuksKey;
 use crate::job::order::{Particulars, order};
 use crate::job::{self, AlreadyOn, Identity, Job, Limits, Note, Plan};
@@ -36,6 +32,8 @@ use crate::state::journal::{Begun, VERSION};
 use crate::sys::{clock, descriptors, random};
 
 use super::dhcp::by_hand;
+
+mod able;
 
 const NO_RANDOM_NUMBERS: &str = "the kernel gives no random numbers for the job's name and secret";
 
@@ -57,30 +55,20 @@ pub(super) fn run(
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     let configuration = site.hosts().exit_by_default(Exit::Configuration)?;
-    let mut hosts: Vec<Host> = Vec::new();
-    for name in &arguments.hosts {
-        let host =
-            site.host(configuration.as_ref(), name).map_err(|error| by_hand::explained(site, name, error))?;
-        if let Some(other) = hosts.iter().find(|other| other.ip == host.ip) {
-            let (one, other) = (&other.name, &host.name);
-            let shared = anyhow!(
-                "{one} and {other} share an IP address and so a tree: only one of them can have a job"
-            );
-            return Err(shared.exit(Exit::Usage));
-        }
-        hosts.push(host);
-    }
-    for host in hosts.iter().filter(|host| !host.shares_ip_with.is_empty()) {
+    let chosen = chosen(site, configuration.as_ref(), arguments)?;
+    let able = able::among(site, mode, configuration.as_ref(), &chosen, asked)?;
+    for host in able.intents.iter().map(|one| &one.host).filter(|host| !host.shares_ip_with.is_empty()) {
         let text = format!("shares {} with {}: never have both on", host.ip, host.shares_ip_with.join(", "));
         output.note(&host.name, &Note::Warning { text });
     }
-    let catalog = Catalog::of(&site.ghostrc);
-    let intents = hosts.into_iter().map(|host| intent(site, &catalog, mode, host, asked));
-    let intents = intents.collect::<anyhow::Result<Vec<_>>>()?;
-    require_readiness(site, mode, configuration.as_ref(), &arguments.hosts)?;
+    for (host, error) in &able.refused {
+        output.note(host, &Note::NotBegun { reason: format!("{error:#}") });
+    }
+    let refused = if able.refused.is_empty() { Exit::Done } else { Exit::Failed };
+    let intents = able.intents;
     if arguments.dry_run {
         say_what_would_be_done(mode, &intents, output);
-        return Ok(Exit::Done);
+        return Ok(refused);
     }
     let clients = configuration.clients();
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
@@ -107,53 +95,17 @@ pub(super) fn run(
         recovery::recover_and_tell(site, output)?;
         return Ok(Exit::Bug);
     }
-    Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done))
+    Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done).max(refused))
 }
 
-/// Checks what `doctor` checks, once for all jobs that begin together.
-fn require_readiness(
+/// The hosts that the command line means.
+pub(super) fn chosen(
     site: &Site,
-    mode: Mode,
     configuration: &dyn Configuration,
-    hosts: &[HostName],
-) -> anyhow::Result<()> {
-    let findings = judge(&gather(site, Ok(configuration), hosts));
-    let matters = |check| match check {
-        // Opening the sockets says which right is missing.
-        Check::Wake => false,
-        // Only a backup has the server look into an image.
-        Check::Programs => mode == Mode::Backup,
-        _ => true,
-    };
-    let bad = findings.iter().filter(|finding| finding.state == State::Bad && matters(finding.check));
-    let bad: Vec<String> = bad.map(ToString::to_string).collect();
-    if bad.is_empty() {
-        return Ok(());
-    }
-    let bad = bad.join("\n");
-    let words = format!(
-        "the boot server is not ready, and nothing was touched; 'ghostctl doctor' looks at everything\n{bad}"
-    );
-    Err(anyhow!(words).exit(Exit::Configuration))
-}
-
-/// Works out what to do for this host, and with which imager.
-fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked) -> anyhow::Result<Intent> {
-    let mut settings = site.ghostrc.for_host(&host.name);
-    asked.wishes.apply(&mut settings);
-    let listed = wanted_generation(catalog, mode, &host.name, asked)?;
-    // Where a damaged manifest does not say which imager made it, the settings decide.
-    let manifest = listed.as_ref().and_then(|listed| listed.manifest.as_ref().ok());
-    let source = manifest.map(Manifest::source);
-    let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();
-    let imager = imager::choose(mode, &settings, &asked.wishes, has_template_floppy, source)
-        .with_context(|| host.name.to_string())
-        .exit(Exit::Usage)?;
-    let generation = listed.map(|listed| listed.generation);
-    let takes_key = matches!(mode, Mode::Backup | Mode::Restore) && matches!(imager, Some(Imager::Linux(_)));
-    let luks_key = settings.luks_key.as_deref().filter(|_| takes_key).map(LuksKey::read).transpose();
-    let luks_key = luks_key.with_context(|| host.name.to_string()).exit(Exit::Configuration)?;
-    Ok(Intent { host, settings, generation, imager, luks_key })
+    arguments: &JobArgs,
+) -> anyhow::Result<Chosen> {
+    let known: Vec<HostName> = configuration.clients().into_iter().map(|(name, _)| name).collect();
+    fleet::choose(&arguments.wanted(), site.ghostrc.groups(), &known).exit(Exit::Usage)
 }
 
 /// What a job would do, for programs.

@@ -25,6 +25,7 @@ mod edited;
 mod encrypted;
 #[cfg(test)]
 mod faults;
+mod fleet;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
