@@ -128,6 +128,9 @@ pub trait Server: fmt::Debug + Send + Sync {
     /// Which configuration the server runs with, as far as this machine's processes tell.
     fn running(&self) -> Running;
 
+    /// Why the server does not run here with its configuration any more, in words; none of one that does, or never was seen to.
+    fn has_gone(&self) -> Option<String>;
+
     /// How far apart two calls of [`Server::take_up`] must be at least.
     fn distance(&self) -> std::time::Duration;
 }

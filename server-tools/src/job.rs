@@ -134,6 +134,14 @@ pub struct Job {
     swapping: Swapping,
     /// When the revert is tried again, and how long was waited for it.
     again: Option<Again>,
+    /// When DHCP is looked at again after a revert that was taken up.
+    look_due: Option<Duration>,
+    /// When the last revert was taken up.
+    taken_up: Option<Duration>,
+    /// How many looks at the end of the job have failed.
+    failed_looks: u32,
+    /// From when on a job that is over has had something to revert.
+    insists_from: Option<Duration>,
     /// Until when a job that is over tries again to revert, once it has begun to.
     insists_until: Option<Duration>,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
@@ -192,6 +200,10 @@ impl Job {
             beside: None,
             swapping: Swapping::Own,
             again: None,
+            look_due: None,
+            taken_up: None,
+            failed_looks: 0,
+            insists_from: None,
             insists_until: None,
             finishing: None,
             ending: None,

@@ -7,6 +7,7 @@ pub(crate) mod dhcp_steps;
 pub(crate) mod fake;
 pub(crate) mod lengthy;
 pub(crate) mod linux;
+mod looking;
 pub(crate) mod offering;
 pub(crate) mod reports;
 pub(crate) mod steps;

@@ -18,8 +18,8 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
 use rustix::io::Errno;
 
-pub use judged::swapped_again;
 use judged::unclear;
+pub use judged::{Again, SwappedAgain, swapped_again};
 
 use super::restart::{Restarts, Ticket};
 use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};

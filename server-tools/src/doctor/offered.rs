@@ -110,7 +110,7 @@ mod tests {
 
     fn host(name: &str, ours: &[&str], others: &[&str]) -> Host {
         let offers = |server, files: &[&str]| files.iter().map(|file| offer(server, file)).collect();
-        let offered = Ok(Offered { ours: offers(1, ours), others: offers(9, others) });
+        let offered = Ok(Offered { ours: offers(1, ours), others: offers(9, others), is_guessed: false });
         Host {
             name: name.to_owned(),
             configured: b"nobackup".to_vec(),

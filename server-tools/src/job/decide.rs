@@ -53,7 +53,8 @@ impl Job {
         let due = self.deadline().map(|deadline| self.due.min(deadline));
         let again = self.again.filter(|_| self.doing.is_none() || self.can_revert_beside());
         let again = again.map(|again| again.due);
-        due.into_iter().chain(again).min()
+        let look = self.look_due.filter(|_| self.doing.is_none());
+        due.into_iter().chain(again).chain(look).min()
     }
 
     /// When the phase must be over. Phases in which a step is done have the step's own deadlines.
@@ -106,6 +107,7 @@ impl Job {
             return Vec::new();
         }
         let mut actions = self.put_right(step);
+        self.watch(step, now);
         let is_put_back = step == Step::Revert && self.swapping == Swapping::PutBack;
         actions.extend(match self.phase {
             Phase::Finishing if is_put_back && self.finishing.is_some() => vec![self.begin(Step::OfferOwn)],
@@ -170,7 +172,7 @@ impl Job {
             return self.finishing_failed(step, failure, now);
         }
         match step {
-            Step::Revert | Step::OfferOwn => self.revert_failed(step, failure, now),
+            Step::Revert | Step::OfferOwn | Step::LookAgain => self.revert_failed(step, failure, now),
             _ => self.end(Ending::StepFailed { step, failure }, now),
         }
     }

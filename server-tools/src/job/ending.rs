@@ -20,6 +20,12 @@ pub enum FailureKind {
     Permission,
     /// The configuration, or the DHCP server's service, must be mended.
     Configuration,
+    /// The same: the DHCP configuration offers the boot file again after the revert.
+    OfferedAgain,
+    /// The same: the DHCP configuration has no entry of the host any more.
+    EntryGone,
+    /// The same: the DHCP configuration is right, and the DHCP server serves another one, or none.
+    NotServed,
 }
 
 impl FailureKind {
@@ -29,7 +35,9 @@ impl FailureKind {
             Self::Failed => Exit::Failed,
             Self::Busy => Exit::Busy,
             Self::Permission => Exit::NotPermitted,
-            Self::Configuration => Exit::Configuration,
+            Self::Configuration | Self::OfferedAgain | Self::EntryGone | Self::NotServed => {
+                Exit::Configuration
+            }
         }
     }
 

@@ -104,7 +104,8 @@ impl fmt::Display for Note {
             Self::RevertedLate => f.write_str("reverted after all: DHCP offers what it did before"),
             Self::Insists { seconds } => write!(
                 f,
-                "error: the DHCP entry is not reverted yet; correct the cause above, ghostctl tries again for {seconds} s (REVERT_DEADLINE)"
+                "error: the DHCP entry is not reverted yet; correct the cause above, ghostctl tries again for {seconds} s (REVERT_DEADLINE), counted from the end of \
+                 the job, and waits for a try that has begun"
             ),
             Self::Warning { text } => write!(f, "warning: {text}"),
             Self::NotBegun { reason } => write!(f, "error: its job is not begun: {reason}"),

@@ -5,10 +5,10 @@
 
 use ghost_contract::HostName;
 
+use super::looking::{self, swap_of};
 use super::work::Work;
 use crate::dhcp::Swap;
-use crate::dhcp::offer::{Edited, Offers, Reverted, swapped_again};
-use crate::dhcp::probe::{self, Client, Look, Seen};
+use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::job::{Failure, FailureKind, Step};
 use crate::site::Site;
@@ -115,63 +115,36 @@ impl DhcpSteps<'_> {
 
     fn restart_swapped(&self, works: &mut [&mut Work]) -> Results {
         let results = self.restart(works, Gathering::SWAPS);
-        self.look(works, results, probe::after_swap)
-    }
-
-    /// Asks as the clients would whether that is really served. Where it cannot be seen, the server is believed.
-    fn look(&self, works: &mut [&mut Work], results: Results, look: Look) -> Results {
-        let places: Vec<usize> = (0..works.len())
-            .filter(|place| {
-                results[*place].is_ok() && works[*place].swap.is_some() && !works[*place].left_alone
-            })
-            .collect();
-        let asked: Vec<(Client, String)> = places.iter().filter_map(|place| client(works[*place])).collect();
-        let asked: Vec<(Client, &str)> =
-            asked.iter().map(|(client, file)| (client.clone(), file.as_str())).collect();
-        let mut results = results;
-        for (place, seen) in places.into_iter().zip(look(self.site, &asked)) {
-            match seen {
-                Seen::Otherwise(words) => {
-                    results[place] = Err(Failure { kind: FailureKind::Configuration, reason: words });
-                }
-                Seen::Silent(words) => works[place].remarks.push(words),
-                Seen::AsMeant | Seen::Unseen => {}
-            }
-        }
-        results
+        looking::look(self.site, works, results, Step::OfferBoot)
     }
 
     /// Looks at the configuration once more afterwards: an editor that was opened before the revert may have been saved since.
     fn restart_reverted(&self, works: &mut [&mut Work]) -> Results {
-        let served = self.restart(works, Gathering::REVERTS);
-        if served.iter().all(Result::is_err) {
-            return served;
+        let mut results = looking::no_restart_helps(self.site, works);
+        let mut ready: Vec<&mut Work> = works
+            .iter_mut()
+            .zip(&results)
+            .filter(|(_, result)| result.is_ok())
+            .map(|(work, _)| &mut **work)
+            .collect();
+        let mut served = self.restart(&mut ready, Gathering::REVERTS);
+        if served.iter().any(Result::is_ok) {
+            let own = looking::still_own(self.site, &mut ready);
+            served = served.into_iter().zip(own).map(|(served, own)| served.and(own)).collect();
+            served = looking::look(self.site, &mut ready, served, Step::OfferOwn);
         }
-        let own =
-            served.into_iter().zip(self.still_own(works)).map(|(served, own)| served.and(own)).collect();
-        self.look(works, own, probe::after_revert)
+        let became = results.iter_mut().filter(|result| result.is_ok());
+        became.zip(served).for_each(|(result, served)| *result = served);
+        results
     }
 
     /// Changes nothing, so that the journal is told nothing of it.
-    fn look_again(&self, works: &[&mut Work]) -> Results {
+    fn look_again(&self, works: &mut [&mut Work]) -> Results {
         crash::point("before-LookAgain");
-        let own = self.still_own(works);
+        let own = looking::still_own(self.site, works);
+        let seen = looking::look(self.site, works, own, Step::LookAgain);
         crash::point("after-LookAgain");
-        own
-    }
-
-    /// Whether these hosts are offered their own files still, by one look at the configuration.
-    fn still_own(&self, works: &[&mut Work]) -> Results {
-        let swapped: Vec<(HostName, Swap)> = works.iter().filter_map(|work| swap_of(work)).collect();
-        if swapped.is_empty() {
-            return works.iter().map(|_| Ok(())).collect();
-        }
-        let mut again = swapped_again(self.site, &swapped).into_iter();
-        let own = |work: &&mut Work| {
-            let again = work.swap.as_ref().and_then(|_| again.next()).flatten();
-            again.map_or(Ok(()), |error| Err(Failure::from_error(&error)))
-        };
-        works.iter().map(own).collect()
+        seen
     }
 
     /// The newest ticket first: a restart for it is a restart for those before it as well.
@@ -190,19 +163,6 @@ impl DhcpSteps<'_> {
         };
         works.iter().map(result).collect()
     }
-}
-
-/// Whom a job asks for, and the boot file of its swap.
-fn client(work: &Work) -> Option<(Client, String)> {
-    let identity = &work.begun.identity;
-    let client = Client { host: identity.host.clone(), mac: identity.mac, ip: identity.ip };
-    Some((client, work.swap.as_ref()?.boot_file.clone()))
-}
-
-/// What was swapped for a job. A journal of before does not tell the hardware address with it, but with the job.
-fn swap_of(work: &Work) -> Option<(HostName, Swap)> {
-    let (identity, swap) = (&work.begun.identity, work.swap.clone()?);
-    Some((identity.host.clone(), Swap { mac: swap.mac.or(Some(identity.mac)), ..swap }))
 }
 
 /// The first job of an edit is told its remarks, and all its jobs wait for the same restart.

@@ -17,6 +17,8 @@ pub(crate) struct Fake {
     pub life: VecDeque<(Duration, Event)>,
     /// The steps that fail, each time they are tried.
     pub failing: Vec<Step>,
+    /// How they fail, if it matters.
+    pub kind: Option<FailureKind>,
     /// The steps that fail until so long after the first magic packet.
     pub failing_until: Vec<(Step, Duration)>,
     /// Who answers for the address, from when until when.
@@ -70,7 +72,8 @@ impl Fake {
     fn became_of(&mut self, job: &Job, action: Action) -> Option<Event> {
         match action {
             Action::Do(step) if self.fails(step) => {
-                let failure = Failure { kind: FailureKind::Configuration, reason: "made to fail".to_owned() };
+                let kind = self.kind.unwrap_or(FailureKind::Configuration);
+                let failure = Failure { kind, reason: "made to fail".to_owned() };
                 Some(Event::StepFailed(step, failure))
             }
             Action::Do(step) => Some(Event::StepDone(step)),

@@ -295,7 +295,7 @@ impl Machine for Linux<'_> {
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {
         let now = clock::uptime();
         let next_look = self.looked + LOOK_EVERY;
-        let until = until.map_or(next_look, |until| until.min(next_look));
+        let until = until.into_iter().chain(self.looks.due()).fold(next_look, Duration::min);
         self.sleep(until.saturating_sub(now));
         let answers = self.wires.answers().into_iter();
         let echoes = self.wires.echoes().into_iter();

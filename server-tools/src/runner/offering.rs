@@ -11,7 +11,6 @@ use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::dhcp_steps::DhcpSteps;
@@ -23,14 +22,15 @@ use crate::site::Site;
 use crate::sys::clock;
 
 /// Jobs that end one after the other look at the configuration one after the other, and a large one takes long to read: looks
-/// take one part in so many of the time.
+/// take one part in so many of a processor's time.
 const LOOKS_TAKE: u32 = 20;
 /// And no job waits longer for that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A job's work, after the step was tried with it.
 pub(crate) type Answer = (usize, Step, Box<Work>, Result<(), Failure>);
-type Answers = Vec<(Box<Work>, Result<(), Failure>)>;
+/// What became of each job's step, and how long that has kept a processor busy.
+type Answers = (Vec<(Box<Work>, Result<(), Failure>)>, Duration);
 
 /// What is asked for, and by which job.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(crate) struct Offering {
     queue: Vec<Asked>,
     /// Whose steps are being done.
     doing: Vec<(usize, Step)>,
-    /// Milliseconds of the machine's clock before which the configuration is not looked at again.
-    next_look: Arc<AtomicU64>,
+    /// The time before which the configuration is not looked at again.
+    next_look: Duration,
 }
 
 impl Offering {
@@ -61,7 +61,7 @@ impl Offering {
             thread: Lengthy::on_one_thread()?,
             queue: Vec::new(),
             doing: Vec::new(),
-            next_look: Arc::default(),
+            next_look: Duration::ZERO,
         })
     }
 
@@ -70,28 +70,29 @@ impl Offering {
         self.queue.push(Asked { index, step, work: Box::new(work.copy()) });
     }
 
-    /// Begins what is asked for, unless something is being done. What undoes comes before what does.
+    /// Begins what is asked for and due, unless something is being done.
     pub(crate) fn begin(&mut self) {
-        let steps = [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot, Step::LookAgain];
-        let next = steps.into_iter().find(|step| self.queue.iter().any(|asked| asked.step == *step));
-        let Some(step) = next.filter(|_| self.doing.is_empty()) else { return };
+        if !self.doing.is_empty() {
+            return;
+        }
+        let asked: Vec<Step> = self.queue.iter().map(|asked| asked.step).collect();
+        let Some(step) = next(&asked, self.next_look, clock::uptime()) else { return };
         let (now, later) = mem::take(&mut self.queue).into_iter().partition(|asked| asked.step == step);
         self.queue = later;
         let now: Vec<Asked> = now;
         self.doing = now.iter().map(|asked| (asked.index, step)).collect();
         let mut works: Vec<Box<Work>> = now.into_iter().map(|asked| asked.work).collect();
         let (site, mut output) = (Arc::clone(&self.site), self.output.clone());
-        let next_look = (step == Step::LookAgain).then(|| Arc::clone(&self.next_look));
         self.thread.begin(
             0,
             Box::new(move || {
-                let looking = next_look.map(Looking::begin);
+                let began = clock::of_this_thread();
                 let mut waiting = |holder: &str| output.waiting(holder);
                 let mut steps = DhcpSteps { site: &site, waiting: &mut waiting };
                 let mut shared: Vec<&mut Work> = works.iter_mut().map(|work| &mut **work).collect();
                 let results = steps.perform(step, &mut shared);
-                drop(looking);
-                works.into_iter().zip(results).collect()
+                let took = clock::of_this_thread().saturating_sub(began);
+                (works.into_iter().zip(results).collect(), took)
             }),
         );
     }
@@ -100,17 +101,30 @@ impl Offering {
     pub(crate) fn take(&mut self) -> Vec<Answer> {
         let mut answers = Vec::new();
         for (_, ended) in self.thread.take() {
-            let doing = mem::take(&mut self.doing).into_iter();
+            let doing = mem::take(&mut self.doing);
             match ended {
-                Ok(works) => answers.extend(
-                    doing.zip(works).map(|((index, step), (work, result))| (index, step, work, result)),
-                ),
+                Ok((works, took)) => {
+                    if doing.iter().any(|(_, step)| *step == Step::LookAgain) {
+                        self.next_look = clock::uptime() + pause(took);
+                    }
+                    answers.extend(
+                        doing
+                            .into_iter()
+                            .zip(works)
+                            .map(|((index, step), (work, result))| (index, step, work, result)),
+                    );
+                }
                 // Only the journal knows what it has changed. The recovery after the panic goes by that.
                 Err(Panicked) => std::panic::resume_unwind(Box::new(Panicked)),
             }
         }
         self.begin();
         answers
+    }
+
+    /// When what is asked for may be begun, if that is not yet, and nothing is being done whose end comes first.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        (self.doing.is_empty() && !self.queue.is_empty()).then_some(self.next_look)
     }
 
     /// Waits for what is being done. What is only asked for is not done.
@@ -124,25 +138,33 @@ impl Offering {
     }
 }
 
-/// A look at the configuration, from when it may begin; when it ends, it is known when the next one may.
-struct Looking {
-    next_look: Arc<AtomicU64>,
-    since: Duration,
+/// What of this is done next: what undoes comes before what does, and a look only when it is due. Pure.
+fn next(asked: &[Step], next_look: Duration, now: Duration) -> Option<Step> {
+    let steps = [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot, Step::LookAgain];
+    let is_due = |step: &Step| *step != Step::LookAgain || now >= next_look;
+    steps.into_iter().filter(is_due).find(|step| asked.contains(step))
 }
 
-impl Looking {
-    fn begin(next_look: Arc<AtomicU64>) -> Self {
-        let due = Duration::from_millis(next_look.load(Ordering::Relaxed));
-        std::thread::sleep(due.saturating_sub(clock::uptime()));
-        Self { next_look, since: clock::uptime() }
-    }
+/// How long no look follows one that has kept a processor busy for so long. Pure.
+fn pause(took: Duration) -> Duration {
+    took.saturating_mul(LOOKS_TAKE - 1).min(LONGEST_PAUSE)
 }
 
-impl Drop for Looking {
-    fn drop(&mut self) {
-        let now = clock::uptime();
-        let pause = now.saturating_sub(self.since).saturating_mul(LOOKS_TAKE - 1).min(LONGEST_PAUSE);
-        let next = now + pause;
-        self.next_look.store(u64::try_from(next.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_is_not_due_holds_nothing_up() {
+        let at = Duration::from_secs;
+        assert_eq!(next(&[Step::LookAgain], at(10), at(9)), None);
+        assert_eq!(next(&[Step::LookAgain], at(10), at(10)), Some(Step::LookAgain));
+        for step in [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot] {
+            for now in [at(9), at(10)] {
+                assert_eq!(next(&[Step::LookAgain, step], at(10), now), Some(step));
+            }
+        }
+        assert_eq!(pause(Duration::from_millis(100)), Duration::from_millis(1_900));
+        assert_eq!(pause(at(60)), LONGEST_PAUSE);
     }
 }

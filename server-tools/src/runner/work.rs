@@ -27,6 +27,12 @@ pub(crate) struct Work {
     pub swap: Option<Swap>,
     /// Whether the revert has found the host offered something else by another person.
     pub left_alone: bool,
+    /// Whether the last look at the configuration found that it offers the boot file again, or has no entry.
+    pub is_doubtful: bool,
+    /// Whether the DHCP server has answered for this client.
+    pub is_heard: bool,
+    /// Whether people were told that nothing is heard.
+    pub is_told_unheard: bool,
     /// Which restart of the DHCP server makes the last edit take effect.
     pub ticket: Option<Ticket>,
     /// When the job came to which phase.
@@ -51,6 +57,9 @@ impl Work {
             journal: None,
             swap: None,
             left_alone: false,
+            is_doubtful: false,
+            is_heard: false,
+            is_told_unheard: false,
             ticket: None,
             phases: Vec::new(),
             image: None,
@@ -80,6 +89,11 @@ impl Work {
     pub(crate) fn take_over(&mut self, step: Step, copy: Self) {
         self.remarks.extend(copy.remarks);
         self.unwritten.extend(copy.unwritten);
+        self.is_heard |= copy.is_heard;
+        self.is_told_unheard |= copy.is_told_unheard;
+        if step == Step::OfferOwn {
+            self.is_doubtful = copy.is_doubtful;
+        }
         if step.is_edit() {
             self.swap = copy.swap;
             self.left_alone = copy.left_alone;

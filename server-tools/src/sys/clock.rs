@@ -14,7 +14,16 @@ pub(crate) fn now() -> UnixTime {
 /// How long this machine has been up, sleep included: a clock that nobody can set (clock_gettime(2),
 /// `CLOCK_BOOTTIME`). Deadlines are kept by it.
 pub(crate) fn uptime() -> Duration {
-    let time = clock_gettime(ClockId::Boottime);
+    read(ClockId::Boottime)
+}
+
+/// How long the calling thread has kept a processor busy.
+pub(crate) fn of_this_thread() -> Duration {
+    read(ClockId::ThreadCPUTime)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
     Duration::new(seconds, nanos)

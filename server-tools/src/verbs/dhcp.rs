@@ -7,6 +7,8 @@ mod forget;
 pub(crate) mod interrupted;
 mod stopping;
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use ghost_contract::HostName;
 use serde::Serialize;
@@ -23,6 +25,9 @@ use crate::site::Site;
 use crate::sys::atomic::Real;
 
 use stopping::Stopping;
+
+/// How long a server that was restarted for a revert is watched.
+const STAYS: Duration = Duration::from_secs(2);
 
 /// What is offered now, or would be, for programs.
 #[derive(Serialize)]
@@ -134,10 +139,10 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result
     }
     warn(host, &remarks, output);
     restart(site, ticket)?;
-    swapped_again(site, &swapped).into_iter().flatten().next().map_or(Ok(()), Err)?;
-    if put_back == PutBack::Own {
-        look(site, host, &swapped[0].1.boot_file, probe::after_revert, output)?;
-    }
+    let again = swapped_again(site, &swapped).into_iter().flatten().next();
+    again.map_or(Ok(()), |again| Err(again.error))?;
+    look(site, host, &swapped[0].1.boot_file, probe::after_revert, output)?;
+    require_that_it_stays(site)?;
     by_hand::forget(site, host)?;
     Ok(put_back)
 }
@@ -154,14 +159,28 @@ fn look(
     let Ok(dhcp::Host { mac, ip, .. }) = site.hosts().and_then(|hosts| Ok(hosts.host(host)?)) else {
         return Ok(());
     };
-    match look(site, &[(Client { host: host.clone(), mac, ip }, boot_file)]).pop() {
-        Some(Seen::Otherwise(words)) => Err(anyhow!(words)).exit(Exit::Configuration),
-        Some(Seen::Silent(words)) => {
-            warn(host, &[words], output);
-            Ok(())
+    let unheard = match look(site, &[(Client { host: host.clone(), mac, ip }, boot_file)]).pop() {
+        Some(Seen::Otherwise(words)) => return Err(anyhow!(words)).exit(Exit::Configuration),
+        Some(Seen::Silent(words) | Seen::Unseen(words)) => words,
+        Some(Seen::AsMeant { besides }) => {
+            warn(host, besides.as_slice(), output);
+            return Ok(());
         }
-        Some(Seen::AsMeant | Seen::Unseen) | None => Ok(()),
+        None => return Ok(()),
+    };
+    let believed = "the restart command, the server's process and the file are believed";
+    let words = format!("what DHCP really offers it cannot be heard: {unheard}; {believed}");
+    warn(host, &[words], output);
+    Ok(())
+}
+
+/// A server that is seen here may end as soon as it has begun. Nobody looks at it later.
+fn require_that_it_stays(site: &Site) -> anyhow::Result<()> {
+    let server = site.dhcp();
+    if server.running() == dhcp::Running::Ours {
+        std::thread::sleep(STAYS);
     }
+    server.has_gone().map_or(Ok(()), |gone| Err(anyhow!(gone)).exit(Exit::Configuration))
 }
 
 fn tell(offered: &Offered<'_>, words: &str, output: &mut Output) {

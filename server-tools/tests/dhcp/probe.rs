@@ -116,7 +116,7 @@ fn each_server_is_heard_to_offer_what_it_serves_and_gives_no_lease() {
             let leases = || fs::read_to_string(folder.join("leases")).unwrap_or_default();
             for file in ["nobackup", "pxelinux.0"] {
                 let _running = start(&folder, file);
-                let Offered { ours, others } = answered(&server.site, 2);
+                let Offered { ours, others, .. } = answered(&server.site, 2);
                 let said = |offer: &Offer| {
                     (offer.server, offer.address, offer.next_server, offer.boot_file().to_vec())
                 };
@@ -154,7 +154,7 @@ fn a_server_of_another_machine_is_told_apart_and_keeps_no_lease_either() {
         elsewhere.args(["-t", &pid, "-n"]).arg(router.get_program()).args(router.get_args());
         let _router =
             daemon(elsewhere.args(["--dhcp-range=192.168.7.50,192.168.7.60", "--dhcp-boot=other.0"]));
-        let Offered { ours, others } = answered(&server.site, 2);
+        let Offered { ours, others, .. } = answered(&server.site, 2);
         assert_eq!(ours, []);
         assert_eq!(
             (others[0].server, others[0].boot_file()),

@@ -60,3 +60,5 @@ mod signals;
 mod terminals;
 #[cfg(test)]
 mod verbs;
+#[cfg(test)]
+mod watched;

@@ -57,7 +57,8 @@ impl<'a> Command<'a> {
     }
 }
 
-/// Waits until a process serves the configuration that was not there before the restart.
+/// Waits until a process serves the configuration that was not there before the restart, and none that was does any more: both
+/// would answer.
 pub(super) fn wait_for_another(
     configuration: &Path,
     before: &[Identity],
@@ -70,7 +71,9 @@ pub(super) fn wait_for_another(
     loop {
         let all = all()?;
         let serving = serving(&all, configuration);
-        let new = serving.iter().find(|process| !before.contains(process)).copied();
+        let (old, new): (Vec<Identity>, Vec<Identity>) =
+            serving.iter().partition(|process| before.contains(process));
+        let new = new.first().copied().filter(|_| old.is_empty());
         match look(&mut seen, new, clock::uptime(), deadline) {
             Look::Again => std::thread::sleep(LOOK_EVERY),
             Look::Stays => return Ok(Ok(())),
@@ -89,6 +92,8 @@ pub(super) fn wait_for_another(
 pub(super) enum Missing {
     /// The one from before still does.
     Same(u32),
+    /// It still does, beside the new one.
+    Two { old: u32, new: u32 },
     /// Those that the command has started serve these.
     Others(Vec<PathBuf>),
     /// Those that run, whoever has started them, serve these, if any.
@@ -101,6 +106,11 @@ impl Missing {
             Self::Same(pid) => anyhow!(
                 "it ended without an error, but dhcpd is still the process {pid} that ran before; set DHCPD in ghostrc to what \
                  restarts it"
+            ),
+            Self::Two { old, new } => anyhow!(
+                "two DHCP servers run with {} now and both answer: the process {old} that ran before, and {new}; end the process \
+                 {old}, and set DHCPD in ghostrc to what ends the one that runs and starts another",
+                configuration.display()
             ),
             Self::Others(others) => anyhow!(
                 "dhcpd was started with {} and not with {}; set DHCPDCONF in ghostrc to the file that the DHCP server shall use, or \
@@ -121,7 +131,7 @@ impl Missing {
     }
 }
 
-fn listed(paths: &[PathBuf]) -> String {
+pub(super) fn listed(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
@@ -152,7 +162,8 @@ fn look<P: Copy + PartialEq>(
 
 fn missing(all: &[Process], serving: &[Identity], before: &[Identity], mark: &str) -> Missing {
     if let Some(same) = serving.iter().find(|process| before.contains(process)) {
-        return Missing::Same(same.pid);
+        let new = serving.iter().find(|process| !before.contains(process));
+        return new.map_or(Missing::Same(same.pid), |new| Missing::Two { old: same.pid, new: new.pid });
     }
     let is_marked = |process: &&Process| process::is_marked(process.identity.pid, mark);
     let started: Vec<PathBuf> = all.iter().filter(is_marked).flat_map(read_by).collect();

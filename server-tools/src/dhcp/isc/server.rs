@@ -7,7 +7,7 @@ use std::time::Duration;
 use ghost_contract::{HostName, MacAddress};
 
 use super::check::private_copy;
-use super::taking_up::{TakingUp, stamps};
+use super::taking_up::{Stamp, TakingUp, stamps};
 use super::way::{self, SHOW_DEADLINE};
 use super::{HostTable, edit, running, served};
 use crate::dhcp::checker::{Checker, read_with};
@@ -56,6 +56,19 @@ impl Dhcpd {
         }
     }
 
+    /// A restart; without the files for one that is not performed.
+    fn taking_up(&self, files: Option<Vec<Stamp>>) -> TakingUp<'_> {
+        let mut words = vec![self.restart.program().to_owned()];
+        words.extend_from_slice(self.restart.arguments());
+        TakingUp {
+            words,
+            configuration: &self.configuration,
+            files,
+            folder: &self.kept,
+            deadline: RESTART_DEADLINE,
+        }
+    }
+
     /// The configuration with all that it includes, some of the files with other contents than they have.
     fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
         read_with(&self.configuration, changes, |bytes, content| {
@@ -83,17 +96,9 @@ impl Server for Dhcpd {
     }
 
     fn take_up(&self) -> anyhow::Result<()> {
-        let mut words = vec![self.restart.program().to_owned()];
-        words.extend_from_slice(self.restart.arguments());
         let table = self.table(&[]).ok();
-        let taking_up = TakingUp {
-            words,
-            configuration: &self.configuration,
-            files: table.and_then(|table| stamps(table.files().map(|(path, _)| path))),
-            folder: &self.kept,
-            deadline: RESTART_DEADLINE,
-        };
-        taking_up.perform()
+        let files = table.and_then(|table| stamps(table.files().map(|(path, _)| path)));
+        self.taking_up(files).perform()
     }
 
     fn checker(&self) -> String {
@@ -106,6 +111,21 @@ impl Server for Dhcpd {
 
     fn running(&self) -> Running {
         running::which(&self.configuration)
+    }
+
+    fn has_gone(&self) -> Option<String> {
+        let words = match self.running() {
+            Running::Nobody => {
+                "dhcpd does not run any more; its log says why (journalctl, /var/log/syslog)".to_owned()
+            }
+            Running::Others(read) => format!(
+                "the dhcpd that runs reads {} and not {}; have it started with that file",
+                running::listed(&read),
+                self.configuration.display()
+            ),
+            Running::Ours | Running::Unknown(_) => return None,
+        };
+        self.taking_up(None).is_seen().then_some(words)
     }
 
     fn distance(&self) -> Duration {

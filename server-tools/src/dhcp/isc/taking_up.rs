@@ -75,7 +75,7 @@ impl TakingUp<'_> {
         if let Some(tried) = self.tried() {
             match running::wait_for_another(self.configuration, &tried.before, Command::Earlier(&tried.mark))?
             {
-                Ok(()) => return self.taken_up(),
+                Ok(()) => return self.runs_here(),
                 // It would only be restarted with that configuration once more.
                 Err(missing @ Missing::Others(_)) if tried.by == std::process::id() => {
                     return Err(self.not_restarted(missing));
@@ -98,12 +98,12 @@ impl TakingUp<'_> {
             Err(hung @ RunError::Hung { .. }) => {
                 let became = running::wait_for_another(self.configuration, &before, Command::Earlier(&mark))?;
                 became.map_err(|_missing| hung).exit(Exit::Configuration)?;
-                return self.taken_up();
+                return self.runs_here();
             }
             Err(error) => return Err(error).exit_by_default(Exit::Configuration),
         }
         match running::wait_for_another(self.configuration, &before, Command::JustEnded(&mark))? {
-            Ok(()) => self.taken_up(),
+            Ok(()) => self.runs_here(),
             Err(missing) => Err(self.not_restarted(missing)),
         }
     }
@@ -130,6 +130,11 @@ impl TakingUp<'_> {
             serde_json::to_vec(&tried).map(|text| private::write(&self.folder.join("tried"), &text));
     }
 
+    fn runs_here(&self) -> anyhow::Result<()> {
+        self.remember_that_it_is_seen();
+        self.taken_up()
+    }
+
     fn taken_up(&self) -> anyhow::Result<()> {
         // Who finds it later looks whether its files are the same, and who serves them.
         let _stays = std::fs::remove_file(self.folder.join("tried"));
@@ -146,7 +151,7 @@ impl TakingUp<'_> {
         let _unsaid = private::write(&self.folder.join("seen"), self.seen_with().as_bytes());
     }
 
-    fn is_seen(&self) -> bool {
+    pub(super) fn is_seen(&self) -> bool {
         std::fs::read_to_string(self.folder.join("seen")).is_ok_and(|seen| seen == self.seen_with())
     }
 }
@@ -270,5 +275,26 @@ mod tests {
             assert!(words.contains("other.conf") && words.contains("DHCPDCONF"), "{words}");
         }
         assert_eq!(here.restarts(), 2);
+    }
+
+    #[test]
+    fn a_server_that_goes_on_beside_the_new_one_is_told_with_both_processes() {
+        let here = Here::new();
+        here.restart(&[STOP, START], LONG).unwrap();
+        let old = fs::read_to_string(here.path("pid")).unwrap();
+        let error = here.restart(&["cp FOLDER/pid FOLDER/old", START], LONG).unwrap_err();
+        let new = fs::read_to_string(here.path("pid")).unwrap();
+        let words = format!("{error:#}");
+        assert!(words.contains("two DHCP servers run"), "{words}");
+        for pid in [old.trim(), new.trim()] {
+            assert!(
+                words.contains(&format!("process {pid} that ran before"))
+                    || words.contains(&format!("and {pid};")),
+                "{words}"
+            );
+        }
+        let later = "sh -c 'sleep 2; kill -9 $(cat FOLDER/old)' >/dev/null 2>&1 </dev/null &";
+        here.restart(&["kill -9 $(cat FOLDER/pid)", later, START], LONG).unwrap();
+        assert!(here.runs(), "the old one may take a moment");
     }
 }

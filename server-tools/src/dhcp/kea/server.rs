@@ -149,6 +149,13 @@ impl Server for Kea {
         if read.is_empty() { Running::Nobody } else { Running::Others(read) }
     }
 
+    fn has_gone(&self) -> Option<String> {
+        let is_there = self.running() != Running::Nobody;
+        // Its control socket is here, so that it can only run here.
+        let asked = self.socket().and_then(|socket| ask(&socket, control::GET));
+        asked.err().filter(|_| !is_there).map(|error| format!("Kea does not run any more: {error:#}"))
+    }
+
     fn distance(&self) -> Duration {
         Duration::ZERO
     }

@@ -95,28 +95,50 @@ fn as_served(
     }
 }
 
+/// Why a host is not, or may not be, offered its own file after all.
+#[derive(Debug)]
+pub struct SwappedAgain {
+    pub is: Again,
+    /// Which host and what to do.
+    pub error: anyhow::Error,
+}
+
+/// What the configuration says of such a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It is offered the boot file.
+    Offered,
+    /// It has no entry.
+    Nowhere,
+    /// It cannot be told.
+    Unclear,
+}
+
 /// Why each of these hosts is not, or may not be, offered its own file after all. A configuration that cannot be read or lacks
 /// the host may be half saved: what is saved then may offer the boot file again.
-pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<anyhow::Error>> {
+pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<SwappedAgain>> {
     let back = match site.dhcp_of(kind(swapped)).read() {
         Ok(configuration) => configuration.put_back(swapped).each,
         Err(error) => {
-            let unread = |_| Some(anyhow!("{UNCLEAR}: {error:#}").exit(Exit::Configuration));
-            return swapped.iter().map(unread).collect();
+            let unread = || anyhow!("{UNCLEAR}: {error:#}").exit(Exit::Configuration);
+            return swapped
+                .iter()
+                .map(|_| Some(SwappedAgain { is: Again::Unclear, error: unread() }))
+                .collect();
         }
     };
     let reason = |(swapped, back): (&(HostName, Swap), Option<Back>)| match back {
-        Some(Back::Unclear(fault)) => Some(unclear(fault)),
+        Some(Back::Unclear(fault)) => Some((Again::Unclear, unclear(fault))),
         Some(Back::Put) => {
             let host = &swapped.0;
-            Some(anyhow!(
-                "the DHCP configuration offers {host} the boot file again; another person has saved it as it was during the swap"
-            ))
+            let words = "the boot file again; another person has saved it as it was during the swap";
+            Some((Again::Offered, anyhow!("the DHCP configuration offers {host} {words}")))
         }
         Some(Back::Already | Back::Gone(_)) => None,
-        None => Some(nowhere(swapped)),
+        None => Some((Again::Nowhere, nowhere(swapped))),
     };
-    swapped.iter().zip(back).map(reason).collect()
+    let each = swapped.iter().zip(back).map(reason);
+    each.map(|reason| reason.map(|(is, error)| SwappedAgain { is, error })).collect()
 }
 
 /// That the configuration has no such host, as while it is being saved.

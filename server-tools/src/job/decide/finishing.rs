@@ -25,7 +25,8 @@ impl Job {
     pub(super) fn end(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
         let at_stake = self.disk_at_stake(&ending);
         self.ending = Some(ending);
-        self.again = None;
+        (self.again, self.look_due) = (None, None);
+        self.insists_from = self.swapping.is_left().then_some(now);
         let mut actions = vec![self.enter(Phase::Finishing, now)];
         actions.extend(at_stake);
         actions.extend(self.revert_beside());
@@ -37,6 +38,15 @@ impl Job {
 
     fn begin_finishing(&mut self, now: Duration) -> Vec<Action> {
         let mut steps = self.clean_up();
+        steps.reverse();
+        self.finishing = Some(steps);
+        self.next_finishing(now)
+    }
+
+    /// The same after a try to revert that has taken all the time that there is for that.
+    fn begin_finishing_after_the_last_try(&mut self, now: Duration) -> Vec<Action> {
+        let mut steps = self.clean_up();
+        steps.retain(|step| !matches!(step, Step::Revert | Step::OfferOwn));
         steps.reverse();
         self.finishing = Some(steps);
         self.next_finishing(now)
@@ -110,6 +120,12 @@ impl Job {
             }
             // What is known to be swapped need not be looked for.
             Some(Step::LookAgain) if is_left => self.next_finishing(now),
+            // One that has only just been started may end at once.
+            Some(Step::LookAgain) if self.watched_until().is_some_and(|until| now < until) => {
+                self.finishing.get_or_insert_default().push(Step::LookAgain);
+                self.look_due = self.watched_until();
+                Vec::new()
+            }
             // What takes long has given time for a mend.
             Some(Step::Record) if is_left && self.has_waited_since_the_revert() => {
                 self.finishing.get_or_insert_default().push(Step::Record);
@@ -148,12 +164,13 @@ impl Job {
     }
 
     pub(super) fn finishing_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
-        if step == Step::LookAgain {
+        self.judge_again(step, &failure);
+        if step == Step::LookAgain && self.finishing.is_some() {
             return self.found_swapped(failure, now);
         }
         let mut actions = Vec::new();
         // What the job was doing when it ended and what is undone anyway need not be told.
-        if self.finishing.is_some() || matches!(step, Step::Revert | Step::OfferOwn) {
+        if self.finishing.is_some() || matches!(step, Step::Revert | Step::OfferOwn | Step::LookAgain) {
             actions.extend(self.trouble(Some(step), failure.clone()));
         }
         if step == Step::FinishGeneration {
@@ -164,7 +181,11 @@ impl Job {
                 steps.push(Step::SetAside);
             }
         }
-        actions.extend(self.go_on_finishing(now));
+        let is_tried = self.finishing.is_none() && matches!(step, Step::Revert | Step::OfferOwn);
+        actions.extend(match self.doing {
+            None if is_tried && !self.has_time_left(now) => self.begin_finishing_after_the_last_try(now),
+            _ => self.go_on_finishing(now),
+        });
         actions
     }
 }

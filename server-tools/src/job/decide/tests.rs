@@ -88,6 +88,7 @@ fn a_backup_from_the_first_packet_to_the_last() {
             Step::OfferBoot,
             Step::Revert,
             Step::OfferOwn,
+            Step::LookAgain,
             Step::FinishGeneration,
             Step::Withdraw,
             Step::Prune,

@@ -17,6 +17,13 @@ impl Job {
                 return vec![revert];
             }
         }
+        if self.look_due.is_some_and(|due| now >= due) && self.doing.is_none() {
+            self.look_due = None;
+            return match self.phase {
+                Phase::Finishing => self.next_finishing(now),
+                _ => vec![self.begin(Step::LookAgain)],
+            };
+        }
         if self.phase == Phase::Finishing {
             return Vec::new();
         }

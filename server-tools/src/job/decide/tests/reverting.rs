@@ -174,3 +174,95 @@ fn a_host_that_is_swapped_again_at_the_end_is_reverted_again_or_the_journal_stay
     assert_eq!(job.exit(), Exit::Configuration);
     assert!(fake.steps().ends_with(&[end[0], end[1], end[2], end[3], end[4]]), "{:?}", fake.steps());
 }
+
+#[test]
+fn a_revert_is_looked_at_once_more_while_the_client_works_and_done_again_if_it_has_not_held() {
+    let fake = Fake { failing_until: vec![(Step::LookAgain, after(75))], ..good(Mode::Backup) };
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    let begin =
+        [Step::Revert, Step::OfferOwn, Step::LookAgain, Step::Revert, Step::OfferOwn, Step::LookAgain];
+    assert_eq!(fake.steps()[4..10], begin, "the client is up after 60 s, and off after 121 s");
+    assert_eq!((job.exit(), job.troubles()), (Exit::Done, Vec::new()));
+    assert_eq!(fake.count(&Action::Tell(Note::RevertedLate)), 1);
+}
+
+#[test]
+fn a_look_that_fails_as_the_job_ends_is_followed_by_all_that_an_end_needs() {
+    let mut job = restarting();
+    job.decide(Event::StepDone(Step::OfferBoot), after(1));
+    job.decide(up(JOHN), after(2));
+    job.decide(Event::StepDone(Step::Revert), after(2));
+    job.decide(Event::StepDone(Step::OfferOwn), after(2));
+    let looks = job.decide(Event::TimePassed, after(13));
+    assert_eq!(looks, [Action::Do(Step::LookAgain)]);
+    job.decide(Event::StopAsked("SIGTERM".to_owned()), after(14));
+    let failure = Failure { kind: FailureKind::NotServed, reason: "made to fail".to_owned() };
+    let steps = finished(&mut job, Event::StepFailed(Step::LookAgain, failure), after(15));
+    for step in [Step::OfferOwn, Step::Withdraw, Step::LookAgain, Step::Record, Step::Close] {
+        assert!(steps.contains(&step), "{step:?}: {steps:?}");
+    }
+}
+
+/// The steps that are done from an event on until the job is over.
+fn finished(job: &mut Job, event: Event, mut now: Duration) -> Vec<Step> {
+    let (mut steps, mut events) = (Vec::new(), vec![event]);
+    while !job.is_closed() {
+        let actions: Vec<Action> = events.drain(..).flat_map(|event| job.decide(event, now)).collect();
+        let doing =
+            actions.into_iter().filter_map(|one| if let Action::Do(step) = one { Some(step) } else { None });
+        steps.extend(doing.inspect(|step| events.push(Event::StepDone(*step))));
+        if events.is_empty() {
+            now = job.next_due().unwrap_or(now).max(now);
+            events.push(Event::TimePassed);
+        }
+        assert!(steps.len() < 100, "{steps:?}");
+    }
+    steps
+}
+
+#[test]
+fn a_try_that_takes_all_the_time_is_the_last_one() {
+    for (seconds, tries) in [(50, 1), (150, 0)] {
+        let mut job = restarting();
+        job.decide(Event::StopAsked("SIGTERM".to_owned()), after(1));
+        job.decide(Event::StepDone(Step::OfferBoot), after(2));
+        let failure = Failure { kind: FailureKind::Configuration, reason: "the checker hangs".to_owned() };
+        let steps = finished(&mut job, Event::StepFailed(Step::Revert, failure), after(seconds));
+        let tried = steps.iter().filter(|step| **step == Step::Revert).count();
+        assert_eq!(tried, tries, "after {seconds} of 100 s: {steps:?}");
+        assert_eq!(steps.contains(&Step::Close), tries > 0, "{steps:?}");
+    }
+}
+
+#[test]
+fn a_server_that_was_only_just_started_is_not_looked_at_for_the_last_time() {
+    let mut job = restarting();
+    job.decide(Event::StepDone(Step::OfferBoot), after(1));
+    job.decide(up(JOHN), after(2));
+    job.decide(Event::StepDone(Step::Revert), after(2));
+    job.decide(Event::StepDone(Step::OfferOwn), after(2));
+    let mut actions = job.decide(Event::StopAsked("SIGTERM".to_owned()), after(2));
+    while let Some(Action::Do(step)) = actions.last() {
+        assert_ne!(*step, Step::LookAgain);
+        actions = job.decide(Event::StepDone(*step), after(2));
+    }
+    assert_eq!(job.next_due(), Some(after(4)));
+    assert_eq!(job.decide(Event::TimePassed, after(4)), [Action::Do(Step::LookAgain)]);
+}
+
+#[test]
+fn what_is_left_is_said_as_it_was_found() {
+    for (kind, left) in [
+        (FailureKind::NotServed, "the DHCP server has not taken it up"),
+        (FailureKind::EntryGone, "it has no DHCP entry any more"),
+        (FailureKind::OfferedAgain, "DHCP still offers it the boot file"),
+    ] {
+        for step in [Step::OfferOwn, Step::LookAgain] {
+            let fake = Fake { failing: vec![step], kind: Some(kind), ..good(Mode::Test) };
+            let (job, fake) = run(fake, plan(Mode::Test));
+            assert_eq!(job.exit(), Exit::Configuration);
+            assert!(last_words(&fake).contains(left), "{step:?} {kind:?}: {}", last_words(&fake));
+            assert!(!fake.steps().contains(&Step::Close), "{step:?} {kind:?}");
+        }
+    }
+}

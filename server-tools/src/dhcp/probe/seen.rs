@@ -1,0 +1,172 @@
+//! What the answers to clients prove, after the server has taken a configuration up, and any time later.
+
+use std::time::Duration;
+
+use super::whose::{self, Known};
+use super::{Client, Offer, Offered, offered_by};
+use crate::dhcp::Running;
+use crate::site::Site;
+
+/// How long a server may take that has just been restarted.
+const AFTER_RESTART: Duration = Duration::from_secs(3);
+/// The same where no server is seen here, nor has ever answered: mostly there is none to be heard.
+const OF_ONE_UNSEEN: Duration = Duration::from_millis(700);
+const OF_ONE_UNSEEN_AND_UNHEARD: Duration = Duration::from_millis(300);
+
+/// What is seen of a client's offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// It is offered what is meant; and what others offer that is not, in words.
+    AsMeant { besides: Option<String> },
+    /// It is offered something else, in words.
+    Otherwise(String),
+    /// It could be heard, and our server does not answer, in words. Whoever else answers proves nothing.
+    Silent(String),
+    /// From here it cannot be heard, for this reason.
+    Unseen(String),
+}
+
+/// What is seen of clients, each with the boot file of its swap: [`after_swap`] or [`after_revert`].
+pub type Look = fn(&Site, &[(Client, &str)]) -> Vec<Seen>;
+
+/// After which edit it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Swap,
+    Revert,
+}
+
+/// Whether the clients are offered these boot files, after a swap.
+pub fn after_swap(site: &Site, clients: &[(Client, &str)]) -> Vec<Seen> {
+    look(site, clients, After::Swap)
+}
+
+/// Whether the clients are not offered these boot files any more, after a revert.
+pub fn after_revert(site: &Site, clients: &[(Client, &str)]) -> Vec<Seen> {
+    look(site, clients, After::Revert)
+}
+
+/// The wire is asked whatever processes are seen: the server may have another name, or be on another machine.
+fn look(site: &Site, clients: &[(Client, &str)], after: After) -> Vec<Seen> {
+    if clients.is_empty() {
+        return Vec::new();
+    }
+    let known = Known::of(site);
+    let is_unseen = known.answered.is_empty() && site.dhcp().running() == Running::Nobody;
+    let patience = match (is_unseen, after) {
+        (false, _) => AFTER_RESTART,
+        (true, After::Swap) => OF_ONE_UNSEEN,
+        (true, After::Revert) => OF_ONE_UNSEEN_AND_UNHEARD,
+    };
+    let asked: Vec<Client> = clients.iter().map(|(client, _)| client.clone()).collect();
+    let offers = offered_by(&known, site, &asked, patience);
+    if after == After::Swap && !known.runs_here {
+        whose::remember(
+            site,
+            clients.iter().zip(&offers).filter_map(|((_, boot_file), offered)| {
+                let ours = &offered.as_ref().ok()?.ours;
+                ours.iter().find(|offer| offer.may_boot(boot_file.as_bytes()))?.server
+            }),
+        );
+    }
+    let seen = |((client, boot_file), offered): (&(Client, &str), anyhow::Result<Offered>)| match offered {
+        Ok(offered) => judged(client, boot_file.as_bytes(), &offered, after),
+        Err(error) => Seen::Unseen(format!("{error:#}")),
+    };
+    clients.iter().zip(offers).map(seen).collect()
+}
+
+fn judged(client: &Client, boot_file: &[u8], offered: &Offered, after: After) -> Seen {
+    let Client { host, ip, .. } = client;
+    let is_meant = |offer: &&Offer| offer.may_boot(boot_file) == (after == After::Swap);
+    // A proxy, and who gives another address, has offered its boot file all the time.
+    let may_be_ours = |offer: &&Offer| offer.address == *ip && offer.may_boot(boot_file);
+    let still = offered.others.iter().filter(|_| after == After::Revert).find(may_be_ours);
+    if let Some(other) = offered.ours.iter().find(|offer| !is_meant(offer)) {
+        return Seen::Otherwise(format!("the DHCP server offers {host} {}", other.words()));
+    }
+    if offered.ours.is_empty() || (offered.is_guessed && after == After::Revert) {
+        let silent = format!("this boot server's DHCP server does not answer when it is asked for {host}");
+        return match still {
+            Some(still) => Seen::Otherwise(format!("{silent}, and another one offers it {}", still.words())),
+            None => Seen::Silent(silent + &of_others(offered)),
+        };
+    }
+    let besides = still.map(|still| {
+        format!(
+            "another DHCP server still offers it {}; have it offer what it did before there too",
+            still.words()
+        )
+    });
+    Seen::AsMeant { besides }
+}
+
+/// Who else has answered, and with what.
+fn of_others(offered: &Offered) -> String {
+    let mut others = offered.ours.iter().chain(&offered.others).peekable();
+    let none = others.peek().is_none();
+    let words: Vec<String> = others.map(Offer::words).collect();
+    if none {
+        String::new()
+    } else {
+        format!(", only another one does, which offers it {}", words.join(" and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp::probe::tests::{client, offer};
+
+    const BOOT: &str = "pxelinux.0";
+
+    fn with(file: &str, offer: Offer) -> Offer {
+        Offer { file: file.as_bytes().to_vec(), ..offer }
+    }
+
+    fn seen(ours: &[Offer], others: &[Offer], is_guessed: bool, after: After) -> Seen {
+        let offered = Offered { ours: ours.to_vec(), others: others.to_vec(), is_guessed };
+        judged(&client(), BOOT.as_bytes(), &offered, after)
+    }
+
+    #[test]
+    fn another_servers_answer_and_silence_prove_nothing() {
+        let (ours, peer) = (offer(1, 2), offer(9, 2));
+        let nothing = Seen::AsMeant { besides: None };
+        assert_eq!(seen(std::slice::from_ref(&ours), &[], false, After::Revert), nothing);
+        let silent = "this boot server's DHCP server does not answer when it is asked for pc2";
+        let by_peer =
+            format!("{silent}, only another one does, which offers it 'nobackup' (says 192.168.7.9)");
+        for after in [After::Swap, After::Revert] {
+            assert_eq!(seen(&[], &[], false, after), Seen::Silent(silent.to_owned()));
+            assert_eq!(seen(&[], &[peer.clone()], false, after), Seen::Silent(by_peer.clone()));
+        }
+        assert_eq!(seen(&[peer], &[], true, After::Revert), Seen::Silent(by_peer), "a guess is no proof");
+    }
+
+    #[test]
+    fn the_boot_file_that_is_still_offered_is_told_whoever_offers_it() {
+        let (ours, peer) = (offer(1, 2), with(BOOT, offer(9, 2)));
+        let Seen::Otherwise(words) = seen(&[], &[peer.clone()], false, After::Revert) else { panic!() };
+        assert!(words.ends_with("and another one offers it 'pxelinux.0' (says 192.168.7.9)"), "{words}");
+        let Seen::AsMeant { besides: Some(words) } = seen(&[ours.clone()], &[peer], false, After::Revert)
+        else {
+            panic!()
+        };
+        assert!(words.starts_with("another DHCP server still offers it 'pxelinux.0'"), "{words}");
+        for proxy in [with(BOOT, offer(9, 0)), with(BOOT, offer(9, 77))] {
+            let seen = seen(&[ours.clone()], &[proxy], false, After::Revert);
+            assert_eq!(seen, Seen::AsMeant { besides: None }, "it has all the time");
+        }
+    }
+
+    #[test]
+    fn one_of_ours_that_offers_something_else_is_enough() {
+        let (own, boots) = (offer(1, 2), with(BOOT, offer(1, 2)));
+        for after in [After::Swap, After::Revert] {
+            let seen = seen(&[own.clone(), boots.clone()], &[], false, after);
+            assert!(matches!(seen, Seen::Otherwise(_)), "{after:?}: {seen:?}");
+        }
+        assert_eq!(seen(&[boots], &[], true, After::Swap), Seen::AsMeant { besides: None });
+    }
+}
