@@ -24,6 +24,7 @@ use crate::runner::dhcp_steps::DhcpSteps;
 use crate::runner::steps::Steps;
 use crate::runner::work::Work;
 use crate::site::Site;
+use crate::state::damaged as damaged_files;
 use crate::state::journal::{self, Begun, ClientState, Entry, JournalError, Orphan, State};
 use crate::sys::arp::Arp;
 use crate::sys::clock;
@@ -243,7 +244,7 @@ fn recover(
     Ok(recovery)
 }
 
-/// Undoes the swap that a damaged entry tells of, if it tells of one, and keeps the entry.
+/// Undoes what a damaged entry tells of, as far as it does, and keeps the entry.
 fn set_aside(
     undoing: &mut Undoing<'_>,
     path: &Path,
@@ -252,22 +253,49 @@ fn set_aside(
 ) -> Damaged {
     let why = damage.unwrap_or_else(|| "it says nothing".to_owned());
     let mut damaged = Damaged { entry: path.to_owned(), why, host: None, kept: None, remarks: Vec::new() };
-    if let Some(state) = state {
-        damaged.host = Some(state.begun.identity.host.clone());
-        let mut recovered = Recovered::begin(&state);
-        let steps = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
-        recovered.perform_all(undoing, entry.clone(), &state, &steps.collect::<Vec<_>>());
-        damaged.remarks = recovered.told();
-        if recovered.swap_is_left() {
-            // The next recovery tries again.
-            return damaged;
+    let whose = match &state {
+        Some(state) => {
+            let Identity { host, mac, .. } = &state.begun.identity;
+            damaged.host = Some(host.clone());
+            if !undo_damaged(undoing, &entry, state, &mut damaged.remarks) {
+                // The next recovery tries again.
+                return damaged;
+            }
+            Some((host.clone(), *mac))
         }
-    }
+        None => match damaged::withdraw(undoing.steps, path, &mut damaged.remarks) {
+            Ok(whose) => whose,
+            Err(error) => {
+                damaged.remarks.push(format!("error: could not withdraw its order: {error:#}"));
+                return damaged;
+            }
+        },
+    };
     match entry.set_aside(&undoing.steps.site.ghostrc.state_folder) {
-        Ok(kept) => damaged.kept = Some(kept),
+        Ok(kept) => {
+            let said = whose.map_or(Ok(()), |(host, mac)| damaged_files::say_whose(&kept, &host, mac));
+            damaged
+                .remarks
+                .extend(said.err().map(|error| format!("whose entry it was is not kept: {error}")));
+            damaged.kept = Some(kept);
+        }
         Err(error) => damaged.remarks.push(format!("{:#}", anyhow::Error::new(error))),
     }
     damaged
+}
+
+/// Undoes what can be read of a damaged entry: the swap, and the order of a client that does not work. Says whether nothing of that
+/// is left.
+fn undo_damaged(undoing: &mut Undoing<'_>, entry: &Entry, state: &State, remarks: &mut Vec<String>) -> bool {
+    let mut recovered = Recovered::begin(state);
+    let tree = Tree::of(&undoing.steps.site.ghostrc.base_root, state.begun.identity.ip);
+    // One that works has claimed its order, so that nobody obeys that again.
+    let is_at_work = client_state(&tree, &state.begun) == ClientState::AtWork;
+    let reverting = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
+    let steps: Vec<Step> = reverting.chain((!is_at_work).then_some(Step::Withdraw)).collect();
+    recovered.perform_all(undoing, entry.clone(), state, &steps);
+    *remarks = recovered.told();
+    !(recovered.swap_is_left() || recovered.left_undone())
 }
 
 /// Recovers, and tells what became of each job.

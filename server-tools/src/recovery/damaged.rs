@@ -1,12 +1,19 @@
 //! Entries of the journal and records that cannot be read: what is told of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ghost_contract::HostName;
+use ghost_contract::{HostName, MacAddress, layout, report};
 use serde::Serialize;
 
+use super::strays;
+use crate::job::Said;
+use crate::runner::steps::Steps;
 use crate::site::Site;
 use crate::state::record;
+use crate::tree::Tree;
+
+/// A job that there is not: what cannot be read is nobody's, and goes whoever asks.
+const NOBODYS: &str = "0";
 
 /// An entry of the journal that could not be read whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +33,7 @@ impl Damaged {
         let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
         let kept = self.kept.as_ref().map_or_else(String::new, |kept| {
             format!(
-                "; it was moved to {}; check by hand what its job left: the DHCP entry, the order, the staging folder",
+                "; it was moved to {}; check by hand what its job left: the DHCP entry, the staging folder",
                 kept.display()
             )
         });
@@ -37,6 +44,45 @@ impl Damaged {
             self.why
         )
     }
+}
+
+/// A host and its hardware address.
+pub(super) type Whose = (HostName, MacAddress);
+
+/// Makes the order void that an entry which says nothing was about: a client that boots from the network later would obey it. The
+/// entry has its name from the address of its client's tree. What people should know of it is told. Yields whose order it was.
+pub(super) fn withdraw(
+    steps: Steps<'_>,
+    entry: &Path,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<Option<Whose>> {
+    let base = &steps.site.ghostrc.base_root;
+    let Some(ip) = strays::address(entry) else {
+        remarks.push(format!(
+            "whose order it was about is not known; see that no tree in {} has a {} that no job has made",
+            base.display(),
+            layout::ORDER
+        ));
+        return Ok(None);
+    };
+    let tree = Tree::of(base, ip);
+    let path = tree.etc().join(layout::ORDER);
+    let Some(order) = tree.order()? else {
+        if path.symlink_metadata().is_ok() {
+            tree.withdraw(&NOBODYS.parse()?)?;
+            remarks.push(format!("the order {} could not be read and was removed", path.display()));
+        }
+        return Ok(None);
+    };
+    let lines = report::read(&tree.whole_report().unwrap_or_default());
+    if Said::of(&lines.entries, &order.job).claimed {
+        remarks.push(format!("{} has claimed its order, so that it is obeyed no second time", order.host));
+        return Ok(Some((order.host, order.mac)));
+    }
+    tree.withdraw(&order.job)?;
+    steps.catalog.remove_nonce(&order.nonce)?;
+    remarks.push(format!("the order of {} was withdrawn", order.host));
+    Ok(Some((order.host, order.mac)))
 }
 
 /// The record of a job that is over which cannot be read. Nothing is left of such a job.

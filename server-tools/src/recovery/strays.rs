@@ -82,7 +82,7 @@ pub(crate) fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
     let known = Known {
         site,
         has_a_job: journal::look_at_all(state_folder)?.into_iter().filter_map(Busy::of).collect(),
-        damaged: set_aside.iter().filter_map(|path| address(path)).collect(),
+        damaged: set_aside.iter().filter_map(|path| Some((address(path)?, damaged::whose(path)))).collect(),
         lost: lost(state_folder, &set_aside),
         by_hand: by_hand::all(state_folder),
         pasts: &pasts,
@@ -170,8 +170,8 @@ struct Known<'a> {
     has_a_job: Vec<Busy>,
     by_hand: Vec<by_hand::Kept>,
     pasts: &'a [Past],
-    /// The addresses of entries that could not be read.
-    damaged: Vec<Ipv4Addr>,
+    /// The addresses of entries that could not be read, and whose they were, if that is known.
+    damaged: Vec<(Ipv4Addr, Option<(HostName, MacAddress)>)>,
     lost: Vec<(HostName, String)>,
 }
 
@@ -213,7 +213,7 @@ impl Known<'_> {
         }
         let of_its_address = self.of_its_address(one);
         let (order, is_anothers) = if is_todays { self.order(one) } else { (None, false) };
-        let is_damaged = is_todays && one.ip.is_some_and(|ip| self.damaged.contains(&ip)) && !is_anothers;
+        let is_damaged = is_todays && self.is_damaged(one) && !is_anothers;
         let lost = self.lost.iter().find(|(host, _)| host.as_str() == one.name).filter(|_| is_todays);
         if last.is_none() && of_its_address.is_none() && order.is_none() && !is_damaged && lost.is_none() {
             return None;
@@ -230,6 +230,14 @@ impl Known<'_> {
             because: self.because(one, of_its_address, lost),
             swap,
         })
+    }
+
+    /// Whether an entry of the journal that could not be read was, or may have been, about this host.
+    fn is_damaged(&self, one: &Booting) -> bool {
+        let may_be_its = |whose: &Option<(HostName, MacAddress)>| {
+            whose.as_ref().is_none_or(|(host, mac)| is_of(host.as_str(), *mac, one))
+        };
+        self.damaged.iter().any(|(ip, whose)| one.ip == Some(*ip) && may_be_its(whose))
     }
 
     /// The last swap of a host with this address, if this entry was not offered the boot file before it already. What was swapped
@@ -290,6 +298,6 @@ fn is_of(host: &str, mac: MacAddress, one: &Booting) -> bool {
 }
 
 /// The address that the journal's entry has its name from, wherever it lies.
-fn address(entry: &Path) -> Option<Ipv4Addr> {
+pub(super) fn address(entry: &Path) -> Option<Ipv4Addr> {
     entry.file_name()?.to_str()?.split_once(".jsonl")?.0.parse().ok()
 }

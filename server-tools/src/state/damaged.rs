@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ghost_contract::{HostName, MacAddress};
+
 use super::paths;
 use crate::sys::private;
 
@@ -34,10 +36,32 @@ fn move_across(file: &Path, kept: &Path, error: io::Error) -> io::Result<()> {
     fs::remove_file(file)
 }
 
+/// Beside a file that was set aside: whose entry it was.
+const WHOSE: &str = "whose";
+
+fn beside(kept: &Path) -> PathBuf {
+    let mut name = kept.as_os_str().to_owned();
+    name.push(format!(".{WHOSE}"));
+    name.into()
+}
+
+/// Keeps whose entry a file is that was set aside: others may have the same address.
+pub(crate) fn say_whose(kept: &Path, host: &HostName, mac: MacAddress) -> io::Result<()> {
+    private::write(&beside(kept), format!("{host} {mac}\n").as_bytes())
+}
+
+/// Whose entry a file is that was set aside, if that is known.
+pub(crate) fn whose(kept: &Path) -> Option<(HostName, MacAddress)> {
+    let text = fs::read_to_string(beside(kept)).ok()?;
+    let (host, mac) = text.trim_end().split_once(' ')?;
+    Some((host.parse().ok()?, mac.parse().ok()?))
+}
+
 /// Every file that was set aside and is still there.
 pub(crate) fn all(state_folder: &Path) -> Vec<PathBuf> {
     let listed = fs::read_dir(paths::damaged(state_folder)).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
+    let is_one = |path: &PathBuf| path.extension().is_none_or(|extension| extension != WHOSE);
+    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.path()).filter(is_one).collect();
     paths.sort();
     paths
 }

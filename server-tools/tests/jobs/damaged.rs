@@ -55,6 +55,9 @@ fn a_damaged_journal_is_kept_and_told_and_the_others_are_recovered() {
                 assert!(recovered.contains("/damaged/192.168.7.2.jsonl.1"), "{what}: {recovered}");
                 let kept = server.path("state/damaged/192.168.7.2.jsonl.1");
                 let bytes = std::fs::read(kept).unwrap();
+                let order = server.path("base/192.168.7.2etc/ghost/order.json");
+                assert!(!order.exists(), "{what}: a client that boots later finds no order: {recovered}");
+                assert!(recovered.contains("withdr"), "{what}: {recovered}");
                 assert!(bytes.starts_with(&damage(good)), "{what}: it is kept as it was");
                 let doctor = said(&server.run(&["doctor"]));
                 assert!(doctor.contains("jsonl.1 could not be read and was set aside"), "{what}: {doctor}");

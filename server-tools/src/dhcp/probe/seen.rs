@@ -139,7 +139,7 @@ mod tests {
             format!("{silent}, only another one does, which offers it 'nobackup' (says 192.168.7.9)");
         for after in [After::Swap, After::Revert] {
             assert_eq!(seen(&[], &[], false, after), Seen::Silent(silent.to_owned()));
-            assert_eq!(seen(&[], &[peer.clone()], false, after), Seen::Silent(by_peer.clone()));
+            assert_eq!(seen(&[], std::slice::from_ref(&peer), false, after), Seen::Silent(by_peer.clone()));
         }
         assert_eq!(seen(&[peer], &[], true, After::Revert), Seen::Silent(by_peer), "a guess is no proof");
     }
@@ -147,15 +147,18 @@ mod tests {
     #[test]
     fn the_boot_file_that_is_still_offered_is_told_whoever_offers_it() {
         let (ours, peer) = (offer(1, 2), with(BOOT, offer(9, 2)));
-        let Seen::Otherwise(words) = seen(&[], &[peer.clone()], false, After::Revert) else { panic!() };
+        let Seen::Otherwise(words) = seen(&[], std::slice::from_ref(&peer), false, After::Revert) else {
+            panic!()
+        };
         assert!(words.ends_with("and another one offers it 'pxelinux.0' (says 192.168.7.9)"), "{words}");
-        let Seen::AsMeant { besides: Some(words) } = seen(&[ours.clone()], &[peer], false, After::Revert)
+        let Seen::AsMeant { besides: Some(words) } =
+            seen(std::slice::from_ref(&ours), &[peer], false, After::Revert)
         else {
             panic!()
         };
         assert!(words.starts_with("another DHCP server still offers it 'pxelinux.0'"), "{words}");
         for proxy in [with(BOOT, offer(9, 0)), with(BOOT, offer(9, 77))] {
-            let seen = seen(&[ours.clone()], &[proxy], false, After::Revert);
+            let seen = seen(std::slice::from_ref(&ours), &[proxy], false, After::Revert);
             assert_eq!(seen, Seen::AsMeant { besides: None }, "it has all the time");
         }
     }
