@@ -335,7 +335,7 @@ pub fn fstab(base: &str, store: &ImageStore) -> String {
     // A blank in a path is written as its octal code (fstab(5)).
     let path = store.path.display().to_string().replace('\\', "\\134").replace(' ', "\\040");
     text.push_str(&format!(
-        "{}:{path} {} nfs vers=3,tcp,nolock 0 0\n",
+        "{}:{path} {} nfs vers=3,tcp,nolock,nosuid,nodev,noexec 0 0\n",
         store.server,
         layout::STORE_MOUNT_POINT
     ));

@@ -11,6 +11,13 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use super::file;
 use crate::fstab::{Mount, MountFlag};
 
+/// What a mount may forbid, as statvfs(3) shows it and as mount(2) takes it.
+const FORBIDDING: [(FsFlags, MsFlags); 3] = [
+    (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+    (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+    (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+];
+
 const fn flag(flag: MountFlag) -> MsFlags {
     match flag {
         MountFlag::ReadOnly => MsFlags::MS_RDONLY,
@@ -67,9 +74,13 @@ pub(crate) fn make_root_writable() -> anyhow::Result<()> {
     remount(root, MsFlags::MS_REMOUNT)
 }
 
-/// Makes this one mount read-only; what is bound elsewhere from the same file system stays writable.
+/// Makes this one mount read-only; what is bound elsewhere from the same file system stays writable. What it forbids
+/// already it goes on forbidding: a remount sets all of a mount's flags anew (mount(2)).
 pub(crate) fn protect(path: &Path) -> anyhow::Result<()> {
-    remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY)
+    let state = statvfs(path).with_context(|| cannot_remount(path))?.flags();
+    let kept = FORBIDDING.into_iter().filter(|(seen, _)| state.contains(*seen));
+    let kept: MsFlags = kept.map(|(_, flag)| flag).collect();
+    remount(path, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | kept)
 }
 
 fn remount(path: &Path, flags: MsFlags) -> anyhow::Result<()> {
@@ -93,11 +104,43 @@ pub(crate) fn unmount(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sched::{CloneFlags, unshare};
 
     #[test]
     fn what_something_is_mounted_on_is_told_from_a_folder() {
         assert!(is_mounted(Path::new("/proc")).unwrap());
         assert!(!is_mounted(Path::new("/proc/self")).unwrap());
         assert!(!is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+    }
+
+    #[test]
+    fn what_a_mount_forbids_it_forbids_where_it_is_bound_and_when_it_is_read_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, images) = (folder.path().join("store"), folder.path().join("images"));
+        std::fs::create_dir(&images).unwrap();
+        let wanted = Mount {
+            source: "store".to_owned(),
+            target: store.clone(),
+            kind: "tmpfs".to_owned(),
+            flags: vec![MountFlag::NoSuid, MountFlag::NoDev, MountFlag::NoExec],
+            options: String::new(),
+        };
+        // A thread with mounts of its own, which go with it.
+        let in_own_mounts = std::thread::spawn(move || {
+            if unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FS) == Err(Errno::EPERM) {
+                return None;
+            }
+            let nothing = None::<&str>;
+            mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+            mount_unless_mounted(&wanted).unwrap();
+            bind(&store, &images).unwrap();
+            protect(&images).unwrap();
+            Some([store, images].map(|path| statvfs(&path).unwrap().flags()))
+        });
+        // Without root's rights nothing can be mounted.
+        let Some([store, images]) = in_own_mounts.join().unwrap() else { return };
+        let forbids = FsFlags::ST_NOSUID | FsFlags::ST_NODEV | FsFlags::ST_NOEXEC;
+        assert!(store.contains(forbids) && !store.contains(FsFlags::ST_RDONLY), "{store:?}");
+        assert!(images.contains(forbids | FsFlags::ST_RDONLY), "{images:?}");
     }
 }

@@ -9,11 +9,14 @@ use ghost_contract::{Nonce, layout};
 use super::mount;
 use crate::fstab;
 
+/// What a client keeps there is bytes: nothing of it is run, or taken for a device.
+const OPTIONS: &str = "nosuid,nodev,noexec";
+
 /// Mounts the store unless something is mounted there, and looks for the nonce.
 pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     let place = Path::new(layout::STORE_MOUNT_POINT);
     let source = format!("{}:{}", store.server, store.path.display());
-    mount::mount_unless_mounted(&fstab::nfs(&source, place.to_owned(), "")?)?;
+    mount::mount_unless_mounted(&fstab::nfs(&source, place.to_owned(), OPTIONS)?)?;
     ensure!(
         place.join(layout::nonce(nonce)).is_file(),
         "{source} does not hold the order's nonce: GHSTNFS and GHSTBASE in ghostrc must be the same place"

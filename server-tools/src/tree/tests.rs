@@ -16,7 +16,7 @@ fn the_store_stands_in_fstab_once_and_the_rest_is_kept() {
     let base = "# own\nproc /proc proc defaults 0 0\nold:/x /backup nfs defaults 0 0";
     assert_eq!(
         fstab(base, &store()),
-        "# own\nproc /proc proc defaults 0 0\n192.168.7.1:/my\\040backup /backup nfs vers=3,tcp,nolock 0 0\n"
+        "# own\nproc /proc proc defaults 0 0\n192.168.7.1:/my\\040backup /backup nfs vers=3,tcp,nolock,nosuid,nodev,noexec 0 0\n"
     );
 }
 
