@@ -178,6 +178,24 @@ fn killed_while_it_makes_a_generation_of_a_disk_it_loses_none_and_finishes_later
 }
 
 #[test]
+fn a_generation_is_finished_by_what_the_journal_says_and_not_by_the_clients_order() {
+    let _kept = SavedDisk::get();
+    let words = ["backup", "pc2"];
+    let server = server_for(&words, Behaviour::SavesADisk);
+    kill_at(&server, "before-FinishGeneration:1", &words, Behaviour::SavesADisk).unwrap();
+    // What is in the client's tree is the client's to change.
+    fs::write(server.path("base/192.168.7.2etc/ghost/order.json"), "{}").unwrap();
+    let recovered = server.run(&["recover"]);
+    assert!(said(&recovered).contains("finish the generation"), "{}", said(&recovered));
+    let all = generations(&server);
+    let new = all.iter().find(|generation| *generation != OLD).unwrap();
+    let verified = server.run(&["images", "verify", "pc2", new]);
+    assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+    let shown = said(&server.run(&["images", "show", "pc2", new]));
+    assert!(shown.contains("linux"), "{shown}");
+}
+
+#[test]
 fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
     let _kept = SavedDisk::get();
     for place in ["finish-WriteManifest", "finish-Rename"] {

@@ -26,11 +26,30 @@ pub(super) fn private_copy(table: &HostTable, changes: &[Change]) -> anyhow::Res
         }),
     });
     let parts: Vec<Part<'_>> = parts.collect();
-    PrivateCopy::of(&parts, changes, &folder(&absolute(&main.path)), quote)
+    PrivateCopy::of(&parts, changes, &folder(&absolute(&main.path), Path::is_dir), quote)
 }
 
-fn folder(main: &Path) -> PathBuf {
+fn folder(main: &Path, is_there: impl Fn(&Path) -> bool) -> PathBuf {
     let own = main.parent().unwrap_or(Path::new("/"));
-    let is_debians_too = own == Path::new("/etc") && Path::new(DEBIANS).is_dir();
+    let is_debians_too = own == Path::new("/etc") && is_there(Path::new(DEBIANS));
     if is_debians_too { PathBuf::from(DEBIANS) } else { own.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Debian's profile has `/etc/dhcp/** r` and `/etc/dhcpd{,6}.conf r`, and nothing else in `/etc`.
+    #[test]
+    fn what_the_checker_reads_is_where_debians_profile_lets_dhcpd_read_files_of_any_name() {
+        for main in ["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"] {
+            assert_eq!(folder(Path::new(main), |_| true), Path::new("/etc/dhcp"), "{main}");
+        }
+        assert_eq!(
+            folder(Path::new("/etc/dhcpd.conf"), |_| false),
+            Path::new("/etc"),
+            "there is no such profile"
+        );
+        assert_eq!(folder(Path::new("/srv/dhcp/dhcpd.conf"), |_| true), Path::new("/srv/dhcp"));
+    }
 }
