@@ -36,7 +36,7 @@ pub(crate) struct BootInterface {
 }
 
 /// The address that a boot loader got by DHCP and hands over: `ip=CLIENT:SERVER:GATEWAY:NETMASK` (Linux,
-/// Documentation/admin-guide/nfs/nfsroot.rst).
+/// Documentation/admin-guide/nfs/nfsroot.rst). GRUB knows some of them in hexadecimal only: `0xffffff80`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GivenAddress {
     pub ip: Ipv4Addr,
@@ -48,10 +48,20 @@ impl GivenAddress {
     /// None if the value asks for DHCP, or lacks what an interface needs.
     pub(crate) fn parse(given: &str) -> Option<Self> {
         let mut fields = given.split(':');
-        let mut address =
-            || fields.next()?.parse().ok().filter(|address: &Ipv4Addr| !address.is_unspecified());
+        let mut address = || written(fields.next()?).filter(|address| !address.is_unspecified());
         let (ip, _server, gateway, mask) = (address(), address(), address(), address());
         Some(Self { ip: ip?, mask: mask?, gateway })
+    }
+}
+
+/// An address as boot loaders write it, with dots or in hexadecimal.
+fn written(address: &str) -> Option<Ipv4Addr> {
+    match address.strip_prefix("0x") {
+        Some(digits) => {
+            let is_whole = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_whole.then(|| u32::from_str_radix(digits, 16).ok().map(Ipv4Addr::from))?
+        }
+        None => address.parse().ok(),
     }
 }
 
@@ -149,6 +159,21 @@ mod tests {
         assert_eq!(parse("192.168.7.2:::255.255.255.0:john:eth0:off"), Some(given(None)));
         for useless in ["dhcp", "", ":::", "192.168.7.2", "192.168.7.2:::", "0.0.0.0:1.2.3.4::255.0.0.0"] {
             assert_eq!(parse(useless), None, "{useless}");
+        }
+    }
+
+    #[test]
+    fn gateway_and_mask_may_be_in_hexadecimal_as_grub_knows_them() {
+        let given = |gateway| GivenAddress { ip: ip(2), mask: Ipv4Addr::new(255, 255, 255, 128), gateway };
+        let parse = GivenAddress::parse;
+        assert_eq!(parse("192.168.7.2:192.168.7.1:0xc0a807fe:0xffffff80"), Some(given(Some(ip(254)))));
+        assert_eq!(
+            parse("192.168.7.2:192.168.7.1:0x:0xffffff80"),
+            Some(given(None)),
+            "DHCP named no gateway"
+        );
+        for useless in ["0x", "0xffffff", "0xffffff8000", "0x+fffff80", "ffffff80"] {
+            assert_eq!(parse(&format!("192.168.7.2:::{useless}")), None, "{useless}");
         }
     }
 
