@@ -144,6 +144,8 @@ pub struct Job {
     insists_from: Option<Duration>,
     /// Until when a job that is over tries again to revert, once it has begun to.
     insists_until: Option<Duration>,
+    /// What is awaited of a client that is off. `None`: nothing, or no more.
+    listening: Option<Listening>,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -161,6 +163,18 @@ impl Again {
     const fn after(now: Duration, waited: Duration) -> Self {
         Self { due: now.saturating_add(waited), waited }
     }
+}
+
+/// A client that is off may boot again instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listening {
+    /// When it fell silent.
+    since: Duration,
+    until: Duration,
+    /// When it is asked next whether it is there.
+    due: Duration,
+    /// Whether people know that nothing else is left to do.
+    told: bool,
 }
 
 /// What went wrong and was not put right since.
@@ -205,6 +219,7 @@ impl Job {
             failed_looks: 0,
             insists_from: None,
             insists_until: None,
+            listening: None,
             finishing: None,
             ending: None,
             troubles: Vec::new(),

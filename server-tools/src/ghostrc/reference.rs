@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 43] = [
+pub(crate) const KEYS: [Key; 44] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -118,6 +118,12 @@ pub(crate) const KEYS: [Key; 43] = [
     host("UP_DEADLINE", "TIME", "10m", "From the first magic packet until the client says that it is up"),
     host("JOB_DEADLINE", "TIME", "12h", "How long a job may take on the client"),
     host("OFF_DEADLINE", "TIME", "5m", "From the end of a job until the client is off"),
+    host(
+        "OFF_LISTEN",
+        "TIME",
+        "150s",
+        "How long ghostctl listens for a client that has gone off, beside the rest of the job: one that cannot power off, or whose watchdog resets it, comes back, and the job then says so and exits with 1. 0: not at all",
+    ),
     host(
         "REVERT_DEADLINE",
         "TIME",

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::job::Limits;
+
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use ghost_contract::disk::{self, DiskChoice};
 use ghost_contract::image::{DirtyNtfs, Gaps, LargerDisk, LinuxSettings, OnReadError, SmallerDisk};
@@ -34,6 +36,8 @@ pub struct Settings {
     pub job_deadline: Duration,
     /// From the outcome until the machine is off (`OFF_DEADLINE`).
     pub off_deadline: Duration,
+    /// How long a client that has gone off is listened for (`OFF_LISTEN`).
+    pub off_listen: Duration,
     /// From the end of a job until it leaves a revert that fails to a person (`REVERT_DEADLINE`).
     pub revert_deadline: Duration,
     /// How long an order may be claimed (`EXPIRES`).
@@ -81,6 +85,7 @@ impl Default for Settings {
             up_deadline: Duration::from_secs(10 * 60),
             job_deadline: Duration::from_secs(12 * 3_600),
             off_deadline: Duration::from_secs(5 * 60),
+            off_listen: Limits::LISTEN,
             revert_deadline: Duration::from_secs(10 * 60),
             expires: Duration::from_secs(3_600),
             sleep: Duration::from_secs(3_600),
@@ -108,7 +113,7 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 31] = [
+    pub(super) const KEYS: [&'static str; 32] = [
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -119,6 +124,7 @@ impl Settings {
         "UP_DEADLINE",
         "JOB_DEADLINE",
         "OFF_DEADLINE",
+        "OFF_LISTEN",
         "REVERT_DEADLINE",
         "EXPIRES",
         "SLEEP",
@@ -167,6 +173,7 @@ impl Settings {
             "LUKSKEY" => self.luks_key = Some(absolute(value).ok_or("a whole path, beginning with '/'")?),
             "UP_DEADLINE" => self.up_deadline = duration(value).ok_or(TIME)?,
             "JOB_DEADLINE" => self.job_deadline = duration(value).ok_or(TIME)?,
+            "OFF_LISTEN" => self.off_listen = duration(value).ok_or(TIME)?,
             "OFF_DEADLINE" => self.off_deadline = duration(value).ok_or(TIME)?,
             "REVERT_DEADLINE" => self.revert_deadline = duration(value).ok_or(TIME)?,
             "EXPIRES" => self.expires = duration(value).ok_or(TIME)?,

@@ -1,6 +1,7 @@
 //! The policy of a job: what is done about what happened.
 
 mod finishing;
+mod listening;
 mod reverting;
 mod time;
 
@@ -34,7 +35,9 @@ impl Job {
             Event::Answered(mac) => self.answered(mac, now),
             Event::Echoed => {
                 self.seen.echoed = Some(now);
-                self.is_on(now)
+                let mut actions = self.is_on(now);
+                actions.extend(self.came_back(now));
+                actions
             }
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
@@ -54,7 +57,8 @@ impl Job {
         let again = self.again.filter(|_| self.doing.is_none() || self.can_revert_beside());
         let again = again.map(|again| again.due);
         let look = self.look_due.filter(|_| self.doing.is_none());
-        due.into_iter().chain(again).chain(look).min()
+        let listening = self.listening.map(|listening| listening.due.min(listening.until));
+        due.into_iter().chain(again).chain(look).chain(listening).min()
     }
 
     /// When the phase must be over. Phases in which a step is done have the step's own deadlines.

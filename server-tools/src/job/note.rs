@@ -55,6 +55,14 @@ pub enum Note {
     Unwritten {
         reason: String,
     },
+    /// Nothing else is left to do than to listen for the client, for so many seconds.
+    Listens {
+        seconds: u64,
+    },
+    /// It has not come back.
+    Off,
+    /// It has not come back, and it had never answered either.
+    NeverAnswered,
     /// A revert that had failed is done now, and the DHCP server knows.
     RevertedLate,
     /// The job is over, and only the revert is left, which is tried again for so many seconds.
@@ -101,6 +109,14 @@ impl fmt::Display for Note {
                 write!(f, "error: could not {}: {}", step.as_str(), failure.reason)
             }
             Self::Unwritten { reason } => write!(f, "error: {reason}"),
+            Self::Listens { seconds } => write!(
+                f,
+                "silent, as a machine that is off; listening for {seconds} s more whether it comes back (OFF_LISTEN; a stop ends that)"
+            ),
+            Self::Off => f.write_str("off: it has not come back"),
+            Self::NeverAnswered => f.write_str(
+                "warning: it does not answer, but it never did on this network, so whether it is off cannot be seen",
+            ),
             Self::RevertedLate => f.write_str("reverted after all: DHCP offers what it did before"),
             Self::Insists { seconds } => write!(
                 f,

@@ -49,6 +49,8 @@ pub struct Limits {
     pub off: Duration,
     /// A client that has not answered for this long is off.
     pub quiet: Duration,
+    /// How long a client that is off is listened for, beside the rest of the job: one that booted again instead comes back.
+    pub listen: Duration,
     /// A running client that has neither reported nor answered for this long is lost.
     pub lost: Duration,
     /// How often a magic packet is sent.
@@ -58,7 +60,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The four that the administrator sets, and the fixed ones.
+    /// Longer than a client's watchdogs wait (`docs/adr/0003-watchdogs-reset.md`), and some for the boot after that.
+    pub const LISTEN: Duration = Duration::from_secs(150);
+
+    /// Four that the administrator sets, and what the others are unless something else is said.
     pub const fn new(up: Duration, job: Duration, off: Duration, revert: Duration) -> Self {
         Self {
             probing: Duration::from_millis(1_500),
@@ -67,6 +72,7 @@ impl Limits {
             imaging: job,
             off,
             quiet: Duration::from_secs(5),
+            listen: Self::LISTEN,
             lost: Duration::from_secs(300),
             wake_every: Duration::from_secs(5),
             revert,

@@ -21,6 +21,8 @@ pub struct Said {
     pub outcome: Option<Outcome>,
     /// It wrote its last line. `true`: it boots again.
     pub powering_off: Option<bool>,
+    /// Why it cannot switch itself off, if it has said so.
+    pub cannot_power_off: Option<String>,
     /// The readings of its counters.
     pub readings: Option<Readings>,
     /// How far its imager last said it was.
@@ -45,6 +47,7 @@ impl Said {
             Event::OrderRefused { reason } => self.refused = Some(reason.clone()),
             Event::Ended { outcome } => self.outcome = Some(outcome.clone()),
             Event::PoweringOff { reboot } => self.powering_off = Some(*reboot),
+            Event::CannotPowerOff { reason } => self.cannot_power_off = Some(reason.clone()),
             Event::Progressed(progress) => self.progress = Some(progress.clone()),
             Event::DiskIncomplete { .. } => self.disk_incomplete = true,
             Event::Sampled { .. } => {

@@ -23,6 +23,8 @@ pub(crate) struct Fake {
     pub failing_until: Vec<(Step, Duration)>,
     /// Who answers for the address, from when until when.
     pub on: Option<(MacAddress, Duration, Duration)>,
+    /// From when on the address's owner answers once more, by the same clock.
+    pub back: Option<Duration>,
     /// Something answers ARP for its address for ever.
     pub has_controller: bool,
     /// What was performed, in order.
@@ -66,6 +68,7 @@ impl Fake {
         self.on.is_some_and(|(_, from, until)| {
             job.phase() == Phase::Probing && from.is_zero()
                 || self.woken.is_some() && since_woken >= from && since_woken < until
+                || self.woken.is_some() && self.back.is_some_and(|back| since_woken >= back)
         })
     }
 

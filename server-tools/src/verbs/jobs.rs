@@ -162,12 +162,15 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan
             ip: host.ip,
             mode,
         },
-        limits: Limits::new(
-            settings.up_deadline,
-            settings.job_deadline,
-            settings.off_deadline,
-            settings.revert_deadline,
-        ),
+        limits: Limits {
+            listen: settings.off_listen,
+            ..Limits::new(
+                settings.up_deadline,
+                settings.job_deadline,
+                settings.off_deadline,
+                settings.revert_deadline,
+            )
+        },
         already_on: if arguments.already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse },
         at_end: AtEnd::PowerOff,
     })

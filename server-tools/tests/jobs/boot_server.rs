@@ -83,7 +83,7 @@ impl BootServer {
         fs::set_permissions(server.path("service"), fs::Permissions::from_mode(0o755)).unwrap();
         let ghostrc = format!(
             "#!/bin/bash\nPXEADDR=192.168.7.1\nPXEBASE={0}/base\nGHSTBASE={0}/store\nGHSTNFS=$PXEADDR:{0}/store\nIMAGER=dosbox-x\n\
-             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nTFTPBASE={0}/tftp\nUP_DEADLINE=10\nRESTART_DISTANCE=0\n",
+             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nTFTPBASE={0}/tftp\nUP_DEADLINE=10\nOFF_LISTEN=0\nRESTART_DISTANCE=0\n",
             server.folder.path().display()
         );
         fs::write(server.path("ghostrc"), ghostrc).unwrap();

@@ -11,7 +11,12 @@ impl Job {
     /// What is left to do must be done; only the tries to revert can be cut short.
     pub(super) fn stop_finishing(&mut self, by: &str, now: Duration) -> Vec<Action> {
         let insists = self.insists_until.is_some_and(|until| now < until) && self.swapping.is_left();
+        if let Some(actions) = self.listen_no_more(by, now) {
+            return actions;
+        }
         let what = if insists {
+            // Who stops that does not want to wait for anything else either.
+            self.listening = None;
             self.insists_until = Some(now);
             self.again = self.again.map(|again| Again { due: now, ..again });
             "trying to revert for the last time"
@@ -24,11 +29,13 @@ impl Job {
     /// The job is over: undo, keep and record what there is. A step that is being done is waited for.
     pub(super) fn end(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
         let at_stake = self.disk_at_stake(&ending);
+        let stays_on = self.stays_on();
         self.ending = Some(ending);
         (self.again, self.look_due) = (None, None);
         self.insists_from = self.swapping.is_left().then_some(now);
         let mut actions = vec![self.enter(Phase::Finishing, now)];
         actions.extend(at_stake);
+        actions.extend(stays_on);
         actions.extend(self.revert_beside());
         if self.doing.is_none() {
             actions.extend(self.begin_finishing(now));
@@ -117,6 +124,11 @@ impl Job {
             Some(step) if is_left && step.waits_for_the_revert() && self.insists(now) => {
                 self.finishing.get_or_insert_default().push(step);
                 self.try_again_later(now)
+            }
+            // The record shall tell whether it has stayed off.
+            Some(Step::Record) if self.listening.is_some() => {
+                self.finishing.get_or_insert_default().push(Step::Record);
+                self.only_listens(now)
             }
             // What is known to be swapped need not be looked for.
             Some(Step::LookAgain) if is_left => self.next_finishing(now),

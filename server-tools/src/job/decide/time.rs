@@ -25,13 +25,14 @@ impl Job {
             };
         }
         if self.phase == Phase::Finishing {
-            return Vec::new();
+            return self.listen(now);
         }
         if self.is_quiet(now) {
             let mut actions = Vec::new();
             if self.seen.answered.is_some_and(|answered| self.is_lately(answered, now)) {
                 actions.push(Action::Tell(Note::OnlyArp));
             }
+            self.begin_to_listen(now);
             actions.extend(self.end(self.client_ending(), now));
             return actions;
         }
