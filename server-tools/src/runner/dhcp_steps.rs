@@ -6,7 +6,7 @@
 use ghost_contract::HostName;
 
 use super::looking::{self, swap_of};
-use super::work::Work;
+use super::work::{Results, Work};
 use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
@@ -15,9 +15,6 @@ use crate::site::Site;
 use crate::state::journal::Line;
 use crate::sys::atomic::Real;
 use crate::sys::crash;
-
-/// What became of a step for each of the jobs that shared it, in their order.
-pub(crate) type Results = Vec<Result<(), Failure>>;
 
 pub(crate) struct DhcpSteps<'a> {
     pub site: &'a Site,

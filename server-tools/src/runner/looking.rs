@@ -10,8 +10,7 @@
 
 use ghost_contract::HostName;
 
-use super::dhcp_steps::Results;
-use super::work::Work;
+use super::work::{Results, Work};
 use crate::dhcp::offer::{Again, SwappedAgain, swapped_again};
 use crate::dhcp::probe::{self, Client, Look, Seen};
 use crate::dhcp::{Running, Swap};

@@ -12,6 +12,9 @@ use crate::job::{Failure, FailureKind, Phase, Step};
 use crate::state::journal::{Begun, Entry, JournalError, Line, State};
 use crate::sys::clock;
 
+/// What became of a step for each of the jobs that shared it, in their order.
+pub(crate) type Results = Vec<Result<(), Failure>>;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     pub begun: Begun,

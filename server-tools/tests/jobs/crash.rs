@@ -192,7 +192,7 @@ fn a_generation_is_finished_by_what_the_journal_says_and_not_by_the_clients_orde
     let verified = server.run(&["images", "verify", "pc2", new]);
     assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
     let shown = said(&server.run(&["images", "show", "pc2", new]));
-    assert!(shown.contains("linux"), "{shown}");
+    assert!(shown.contains("by partclone.extfs"), "it is finished as the Linux imager left it: {shown}");
 }
 
 #[test]
