@@ -1,10 +1,13 @@
-//! An order and an image's description for the tests of all crates. Each test changes only what it is about.
+//! An order and an image's description for the tests of all crates. Each test changes only what it is about. And effects that
+//! need care where many tests run in one process.
 //!
 //! Compiled with the feature `sample`, which only dev-dependencies ask for.
 
 #![allow(clippy::unwrap_used, reason = "for tests only, where a panic that says where is the message")]
 
 use std::time::Duration;
+
+pub mod effects;
 
 use crate::checksum::Sha256;
 use crate::image::{

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ghost_contract::image::{Ending, TargetDisk};
+use ghost_contract::sample::effects::unmount;
 
 use crate::disk::{Loop, MIB, blank, noise, peek, run};
 use crate::imager::{command, done};
@@ -141,7 +142,7 @@ pub(crate) fn mounted<T>(file_system: &Path, scratch: &Path, work: impl FnOnce(&
     let device = Loop::of(file_system, "512");
     run("mount", &[device.0.to_str().unwrap(), place.to_str().unwrap()]);
     let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&place)));
-    run("umount", &[place.to_str().unwrap()]);
+    unmount(&place);
     worked.unwrap()
 }
 

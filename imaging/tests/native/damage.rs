@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use ghost_contract::image::{Content, DiskImage, Phase, Progress, TargetDisk};
+use ghost_contract::sample::effects::unmount;
 
 use crate::disk::{self, MIB, noise, run};
 use crate::imager::{command, description, done, failed};
@@ -193,7 +194,7 @@ fn a_full_store() {
     std::os::unix::fs::symlink(&store, &image).unwrap();
     let ended = std::panic::catch_unwind(|| failed("backup", &image, Some(&disk), "{}"));
     let left = store.join("disk0/disk.json").exists();
-    run("umount", &[place]);
+    unmount(&store);
     let (reason, _) = ended.unwrap();
     assert!(
         reason.contains("001-p1-ext.partclone.zst.000") && reason.contains("No space left on device"),

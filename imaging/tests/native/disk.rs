@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use ghost_contract::sample::effects::write_program;
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -256,8 +258,7 @@ pub(crate) fn instead_of(tool: &str, script: &str, folder: &Path) -> String {
     fs::create_dir(&tools).unwrap();
     let real = run("sh", &["-c", &format!("command -v {tool}")]);
     let path = tools.join(tool);
-    fs::write(&path, format!("#!/bin/bash\nreal={}\n{script}\n", real.trim())).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, &format!("#!/bin/bash\nreal={}\n{script}\n", real.trim()));
     format!("{}:{}", tools.display(), std::env::var("PATH").unwrap())
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ghost_contract::image::TargetDisk;
+use ghost_contract::sample::effects::unmount;
 
 use crate::disk::{self, EXT, GPT_SIZE, Loop, MIB, NTFS, noise, noise_in, run};
 use crate::imager::{done, failed};
@@ -125,7 +126,7 @@ fn a_disk_in_use_is_neither_saved_nor_written() {
     let other = folder.path().join("other");
     let backup = std::panic::catch_unwind(|| failed("backup", &other, Some(&device.0), "{}"));
     let restore = std::panic::catch_unwind(|| failed("restore", &image, Some(&device.0), "{}"));
-    run("umount", &[place.to_str().unwrap()]);
+    unmount(&place);
     for (reason, target) in [backup.unwrap(), restore.unwrap()] {
         assert!(reason.contains("is in use"), "{reason}");
         assert_eq!(target, TargetDisk::Untouched);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ghost_contract::image::{Ending, TargetDisk};
+use ghost_contract::sample::effects::unmount;
 
 use crate::bench::{Bench, files, fill, mounted, ntfs_facts, ntfs_file, table, used_ntfs, with_ext};
 use crate::disk::{self, Loop, MIB, noise, peek, run};
@@ -219,7 +220,7 @@ fn with_store<T>(bench: &Bench, size: &str, work: impl FnOnce(&Path) -> T) -> T 
     let place = store.to_str().unwrap();
     run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", place]);
     let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&store)));
-    run("umount", &[place]);
+    unmount(&store);
     worked.unwrap()
 }
 

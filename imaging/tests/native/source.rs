@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ghost_contract::image::{Content, Hit, Phase, Progress, Range, RawReason};
+use ghost_contract::sample::effects::unmount;
 
 use crate::disk::{self, MIB, noise, peek, poke, run};
 use crate::imager::{command, description, done, failed};
@@ -131,7 +132,7 @@ fn mounted_copy(folder: &Path, kind: &str, size: u64) -> PathBuf {
         file.sync_all().unwrap();
         run("cp", &[file_system.to_str().unwrap(), copy.to_str().unwrap()]);
     });
-    run("umount", &[place.to_str().unwrap()]);
+    unmount(&place);
     copied.unwrap();
     copy
 }
@@ -167,7 +168,7 @@ impl Failing {
         let mount = || run("mount", &["-o", "loop", host.to_str().unwrap(), place.to_str().unwrap()]);
         mount();
         run("cp", &["--sparse=always", disk.to_str().unwrap(), place.join("disk").to_str().unwrap()]);
-        run("umount", &[place.to_str().unwrap()]);
+        unmount(&place);
         let wanted = peek(disk, bad, 4096);
         let bytes = fs::read(&host).unwrap();
         let block = bytes.chunks(4096).position(|block| block == wanted).unwrap();
@@ -179,7 +180,7 @@ impl Failing {
 
 impl Drop for Failing {
     fn drop(&mut self) {
-        run("umount", &[self.place.to_str().unwrap()]);
+        unmount(&self.place);
     }
 }
 

@@ -4,10 +4,10 @@
 
 use std::error::Error;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ghost_contract::sample::effects::write_program;
 use ghostctl::dhcp::Kind;
 use ghostctl::dhcp::restart::{Gathering, RestartError, Restarts, Ticket};
 use ghostctl::site::Site;
@@ -42,8 +42,7 @@ impl Running {
     fn script(&self, name: &str, lines: &[&str]) {
         let folder = self.0.path("").display().to_string();
         let text = format!("#!/bin/sh\n{}\n", lines.join("\n")).replace("FOLDER/", &folder);
-        fs::write(self.0.path(name), text).unwrap();
-        fs::set_permissions(self.0.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&self.0.path(name), &text);
     }
 
     /// One whose dhcpd runs: nobody has seen it before, so that nobody else waits for it.

@@ -4,10 +4,11 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use ghost_contract::sample::effects::write_program;
 
 use super::dhcpd::{self, Dhcpd};
 use super::kea::{self, Kea};
@@ -79,8 +80,7 @@ impl BootServer {
             "#!/bin/sh\nwhile [ -e {0}/hold ]; do sleep 0.05; done\n[ ! -e {0}/broken ] || {{ echo no such luck; exit 1; }}\necho \"$1 $(date +%s.%N) $(grep -c pxelinux {0}/dhcp/dhcpd.conf)\" >> {0}/restarts\ncp {0}/dhcp/dhcpd.conf {0}/served\n",
             server.folder.path().display()
         );
-        fs::write(server.path("service"), service).unwrap();
-        fs::set_permissions(server.path("service"), fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&server.path("service"), &service);
         let ghostrc = format!(
             "#!/bin/bash\nPXEADDR=192.168.7.1\nPXEBASE={0}/base\nGHSTBASE={0}/store\nGHSTNFS=$PXEADDR:{0}/store\nIMAGER=dosbox-x\n\
              DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nTFTPBASE={0}/tftp\nUP_DEADLINE=10\nOFF_LISTEN=0\nRESTART_DISTANCE=0\n",

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use ghost_contract::order::Imager;
+use ghost_contract::sample::effects::unmount;
 use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
 use ghostctl::catalog::{Catalog, Facts};
 
@@ -284,7 +285,7 @@ impl Full {
 
 impl Drop for Full {
     fn drop(&mut self) {
-        run("umount", &[self.0.to_str().unwrap()]);
+        unmount(&self.0);
     }
 }
 
@@ -390,7 +391,7 @@ fn what_a_restart_of_the_machine_leaves_of_a_mount_is_removed_by_recover() {
     let (at, cache) = (folder.to_str().unwrap(), cache.to_str().unwrap());
     let mounted = store.images(&["mount", "--cache", cache, "--partition", "1", "pc2", at]);
     assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
-    run("umount", &[at]);
+    unmount(&folder);
     let recovered = store.server.run(&["recover"]);
     assert!(said(&recovered).contains("its cache file are removed"), "{}", said(&recovered));
     store.assert_nothing_is_mounted();

@@ -1,8 +1,11 @@
 //! What `doctor` looks at is looked at before every job: a job that would fail does not begin.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use ghost_contract::sample::effects::{copy_program, write_program};
 
 use super::boot_server::{BootServer, said, wait_until};
 
@@ -166,8 +169,7 @@ fn settings_with_which_a_job_would_fail() {
 fn a_unit_that_does_not_exist() {
     let server = BootServer::with_hosts(1);
     let systemctl = server.path("systemctl");
-    fs::write(&systemctl, "#!/bin/sh\necho LoadState=not-found\n").unwrap();
-    fs::set_permissions(&systemctl, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write_program(&systemctl, "#!/bin/sh\necho LoadState=not-found\n");
     server.set("DHCPD", &format!("\"{} restart dhcpd4\"", systemctl.display()));
     refuses(&server, &["restarts nothing: systemd knows no unit dhcpd4"]);
 }
@@ -178,7 +180,7 @@ fn a_server_that_runs_with_another_file() {
     // The kernel takes a process' name from its file; a shell of that name waits here with dhcpd's arguments.
     let program = server.path("dhcpd-running/dhcpd");
     fs::create_dir(server.path("dhcpd-running")).unwrap();
-    fs::copy("/bin/bash", &program).unwrap();
+    copy_program(Path::new("/bin/bash"), &program);
     let mut command = server.network().command(program.to_str().unwrap());
     let mut running =
         command.args(["-c", "read", "-cf", "/srv/dhcpd.conf"]).stdin(Stdio::piped()).spawn().unwrap();

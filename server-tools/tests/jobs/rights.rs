@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Output;
+
+use ghost_contract::sample::effects::copy_program;
 
 use super::boot_server::{BootServer, said};
 
@@ -10,7 +13,7 @@ use super::boot_server::{BootServer, said};
 fn as_nobody(server: &BootServer, words: &[&str]) -> Output {
     let program = server.path("ghostctl");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_ghostctl"), &program).unwrap();
+        copy_program(Path::new(env!("CARGO_BIN_EXE_ghostctl")), &program);
         fs::set_permissions(server.path(""), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let mut command = server.network().command("setpriv");

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
 
+use ghost_contract::sample::effects::write_program;
 use nix::pty::openpty;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
@@ -165,7 +166,7 @@ fn held_up_in_its_restart(server: &BootServer) -> Child {
     let (service, began) = (server.path("service"), server.path("began"));
     let script = std::fs::read_to_string(&service).unwrap();
     let says_so = format!("#!/bin/sh\ntouch {}\n", began.display());
-    std::fs::write(&service, script.replace("#!/bin/sh\n", &says_so)).unwrap();
+    write_program(&service, &script.replace("#!/bin/sh\n", &says_so));
     std::fs::write(server.path("hold"), "").unwrap();
     let running = server.start(&["test", "pc2"]);
     wait_until("it is swapped and the restart has begun", || began.exists());

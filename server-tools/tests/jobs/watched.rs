@@ -1,7 +1,10 @@
 //! Given that the configuration is right again, and that the server which answers is not, is the job a success?
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Output};
+
+use ghost_contract::sample::effects::copy_program;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Client, Gate};
@@ -98,7 +101,7 @@ fn a_server_that_goes_on_to_serve_a_copy_made_meanwhile_is_no_success_until_it_i
 
 /// Lets dhcpd be a process of another name, as in a container that this machine does not look into.
 fn under_another_name(server: &BootServer) {
-    fs::copy("/usr/sbin/dhcpd", server.path("isc-server")).unwrap();
+    copy_program(Path::new("/usr/sbin/dhcpd"), &server.path("isc-server"));
     command(server, "/usr/sbin/dhcpd", "FOLDER/isc-server");
     command(server, "(dhcpd)", "(isc-server)");
     restart(server);

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use ghost_contract::sample::effects::write_program;
 use ghost_lab::config::repository;
 
 /// As long as apt's answers for packages that many archives have: longer than a pipe holds.
@@ -56,9 +56,7 @@ impl Machine {
     }
 
     fn program(&self, name: &str, script: &str) {
-        let path = self.path(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        write_program(&self.path(name), &format!("#!/bin/sh\n{script}\n"));
     }
 
     /// Runs the script where the listed package is in this state; gives what apt was asked for and what was switched.

@@ -164,8 +164,8 @@ pub(super) fn stamps<'a>(files: impl Iterator<Item = &'a Path>) -> Option<Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ghost_contract::sample::effects::write_program;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A folder with a `dhcpd` that only runs, and a restart command.
     struct Here(tempfile::TempDir);
@@ -194,8 +194,7 @@ mod tests {
         fn script(&self, name: &str, lines: &[&str]) {
             let folder = self.path("").display().to_string();
             let text = format!("#!/bin/sh\n{}\n", lines.join("\n")).replace("FOLDER/", &folder);
-            fs::write(self.path(name), text).unwrap();
-            fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+            write_program(&self.path(name), &text);
         }
 
         /// A restart by a command that does this.
