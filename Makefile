@@ -2,11 +2,12 @@
 #
 #   make demo      a virtual PC is woken, netbooted, does a job and goes off; every step is shown
 #   make test      every test, the end-to-end ones included
+#   make deb       Debian packages of all that a boot server needs, in target/deb
 #   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) faults
-# crowd bench bench-lab (SIZE=512 for a quick try).
+# crowd deb-check bench bench-lab (SIZE=512 for a quick try).
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -36,6 +37,9 @@ else
 ROOTFS := target/rootfs
 endif
 
+# No program that is installed has a path of the machine that it was built on in it, so that each machine builds the same.
+CARGO_HOME ?= $(HOME)/.cargo
+FROM_ANYWHERE = --remap-path-prefix=$(CURDIR)=/usr/src/ghost4linux --remap-path-prefix=$(CARGO_HOME)=/usr/share/cargo
 STATIC_TARGET := x86_64-unknown-linux-gnu
 # What runs on the client: PID 1, and the imager that it starts.
 CLIENT_PROFILE := release
@@ -52,11 +56,11 @@ TESTS := $(shell echo $$((3 * $$(nproc))))
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
-PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages
+PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/host-packages
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab install clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab server install install-files deb deb-check clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -64,9 +68,9 @@ demo: CLIENT_PROFILE := trial
 demo: deps rootfs lab
 	$(LAB) demo
 
-# Each of the two checks has virtual PCs with one processor, one after the other, so both run at the same time.
+# Two of the checks have virtual PCs with one processor, one after the other, so two checks run at the same time.
 test: deps lint unit rootfs rootfs-check kmod
-	$(MAKE) --jobs=2 --output-sync --old-file=kmod kmod-check screens-check
+	$(MAKE) --jobs=2 --output-sync --old-file=kmod kmod-check screens-check deb-check
 	$(MAKE) --old-file=kmod e2e
 
 deps:
@@ -83,9 +87,13 @@ unit:
 
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is.
+init: export RUSTFLAGS = $(FROM_ANYWHERE) -C target-feature=+crt-static
 init:
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --profile $(CLIENT_PROFILE) -p ghost-init -p ghost-imaging --bins \
-	    --target $(STATIC_TARGET)
+	cargo build --locked --profile $(CLIENT_PROFILE) -p ghost-init -p ghost-imaging --bins --target $(STATIC_TARGET)
+
+server: export RUSTFLAGS = $(FROM_ANYWHERE)
+server:
+	cargo build --locked --release -p ghostctl
 
 rootfs: init
 	rootfs/build $(ROOTFS)
@@ -132,14 +140,26 @@ bench-lab: init lab
 	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
 	    cargo bench --locked -p ghost-lab --features e2e --bench imaging_lab
 
-install:
-	cargo build --locked --release -p ghostctl
+install: server
+	$(MAKE) install-files
+	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload && systemctl enable $(RECOVER); fi
+
+install-files:
 	install -D -m 755 target/release/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
 	umask 022 && target/release/ghostctl generate-manual $(DESTDIR)$(PREFIX)/share
 	install -d -m 755 $(DESTDIR)$(UNITS)
 	sed 's|@SBINDIR@|$(PREFIX)/sbin|' server-tools/systemd/$(RECOVER).service > $(DESTDIR)$(UNITS)/$(RECOVER).service
 	chmod 644 $(DESTDIR)$(UNITS)/$(RECOVER).service
-	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload && systemctl enable $(RECOVER); fi
+
+# Debian packages of what is committed and of what is not: in target/deb.
+deb:
+	rm -rf target/deb && mkdir -p target/deb
+	debian/rules clean
+	debian/rules binary PACKAGES=$(CURDIR)/target/deb
+
+# After kmod, whose Debian has a kernel's headers.
+deb-check: deb
+	tests/packages/check target/deb target/package-roots $(KMOD)
 
 clean:
 	if [ -x $(LAB) ]; then $(LAB) down --all; fi
