@@ -10,6 +10,7 @@ use ghost_contract::HostName;
 use ghost_contract::order::ImageStore;
 
 use crate::dhcp::found::{self, Found};
+use crate::dhcp::offer::kept::KeptFiles;
 use crate::dhcp::{Configuration, Host, Kind, Server};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -27,6 +28,8 @@ pub struct Site {
     pub dhcp_configuration: PathBuf,
     /// How long is waited for locks.
     pub lock_timeout: Duration,
+    /// What is kept beside the configuration because other programs were writing to it.
+    pub kept_files: KeptFiles,
 }
 
 impl Site {
@@ -39,7 +42,14 @@ impl Site {
             .exit(Exit::Configuration)?;
         let Found { kind: dhcp_kind, because: dhcp_because, configuration: dhcp_configuration } =
             Found::at(&ghostrc)?;
-        Ok(Self { ghostrc, dhcp_kind, dhcp_because, dhcp_configuration, lock_timeout })
+        Ok(Self {
+            ghostrc,
+            dhcp_kind,
+            dhcp_because,
+            dhcp_configuration,
+            lock_timeout,
+            kept_files: KeptFiles::default(),
+        })
     }
 
     /// The DHCP server whose configuration is edited.

@@ -13,6 +13,7 @@ pub(crate) mod disk_space;
 pub(crate) mod folder;
 pub(crate) mod icmp;
 pub mod interface;
+pub(crate) mod lease;
 pub(crate) mod lock;
 pub mod memory;
 pub(crate) mod mount;

@@ -16,8 +16,10 @@ pub(crate) mod wake;
 use anyhow::anyhow;
 use clap::CommandFactory;
 use ghost_contract::{HostName, Mode};
+use serde::Serialize;
 
 use crate::cli::{Asked, BootdiskArgs, Cli, DhcpVerb, JobArgs, Verb};
+use crate::dhcp::offer::kept::Told;
 use crate::exit::{Exit, WithExit};
 use crate::manual;
 use crate::output::{Detail, Form, Output};
@@ -41,45 +43,72 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     if form == Form::Plain {
         site.ghostrc.warnings.iter().for_each(|warning| output.line(&format!("warning: {warning}")));
     }
+    let done = perform(&site, cli, &mut output);
+    let kept = kept_files(&site, &mut output);
+    done.map(|exit| exit.max(kept))
+}
+
+fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> {
     match &cli.verb {
-        Verb::Test(arguments) => job(&site, Mode::Test, arguments, &Asked::default(), &mut output),
-        Verb::Backup(backup) => job(&site, Mode::Backup, &backup.job, &backup.asked(), &mut output),
-        Verb::Ghost(arguments) => job(&site, Mode::Ghost, arguments, &Asked::default(), &mut output),
-        Verb::Verify(verify) => job(&site, Mode::Verify, &verify.job, &verify.asked(), &mut output),
+        Verb::Test(arguments) => job(site, Mode::Test, arguments, &Asked::default(), output),
+        Verb::Backup(backup) => job(site, Mode::Backup, &backup.job, &backup.asked(), output),
+        Verb::Ghost(arguments) => job(site, Mode::Ghost, arguments, &Asked::default(), output),
+        Verb::Verify(verify) => job(site, Mode::Verify, &verify.job, &verify.asked(), output),
         Verb::Restore(restore) => {
             let (arguments, asked) = (&restore.generation.job, restore.asked());
             if !restore.yes && !arguments.dry_run {
                 let configuration = site.hosts().exit_by_default(Exit::Configuration)?;
-                let hosts = jobs::chosen(&site, configuration.as_ref(), arguments)?.hosts();
-                confirmation::ask_for_names(&site, &hosts, &asked.wishes)?;
+                let hosts = jobs::chosen(site, configuration.as_ref(), arguments)?.hosts();
+                confirmation::ask_for_names(site, &hosts, &asked.wishes)?;
             }
-            job(&site, Mode::Restore, arguments, &asked, &mut output)
+            job(site, Mode::Restore, arguments, &asked, output)
         }
-        Verb::Wake(arguments) => wake::run(&site, arguments, &mut output),
-        Verb::Hosts => hosts::run(&site, &mut output),
-        Verb::Status(arguments) => status::run(&site, arguments, &mut output),
-        Verb::Screen(arguments) => screen::run(&site, arguments, &mut output),
-        Verb::Cancel { host, dry_run } => cancel::run(&site, host, *dry_run, &mut output),
+        Verb::Wake(arguments) => wake::run(site, arguments, output),
+        Verb::Hosts => hosts::run(site, output),
+        Verb::Status(arguments) => status::run(site, arguments, output),
+        Verb::Screen(arguments) => screen::run(site, arguments, output),
+        Verb::Cancel { host, dry_run } => cancel::run(site, host, *dry_run, output),
         // A recovery would try to revert what is to be given up.
-        Verb::Dhcp(verb @ DhcpVerb::Forget(_)) => dhcp::run(&site, verb, &mut output),
+        Verb::Dhcp(verb @ DhcpVerb::Forget(_)) => dhcp::run(site, verb, output),
         Verb::Dhcp(verb) => {
-            let recovered = recover::jobs(&site, &mut output)?;
+            let recovered = recover::jobs(site, output)?;
             // What a job has left swapped is reverted by now; by hand there may be nothing else to do.
-            let host = verb.reverted_host().filter(|host| !dhcp::by_hand::is_kept(&site, host));
+            let host = verb.reverted_host().filter(|host| !dhcp::by_hand::is_kept(site, host));
             match host.and_then(|host| recovered.jobs.iter().find(|one| one.host == *host)) {
                 Some(one) if one.swap_is_left() => Ok(Exit::Failed),
                 Some(_) => Ok(Exit::Done),
-                None => dhcp::run(&site, verb, &mut output),
+                None => dhcp::run(site, verb, output),
             }
         }
-        Verb::Recover { dry_run: true } => recover::say(&site, &mut output),
-        Verb::Recover { dry_run: false } => recover::run(&site, &mut output),
-        Verb::Images(asked) => images::run(&site, asked, &mut output),
-        Verb::Bootdisk(arguments) => bootdisk::run(&bootdisk::place(&site), arguments, &mut output),
-        Verb::Doctor { hosts } => Ok(doctor::run(&site, hosts, &mut output)),
+        Verb::Recover { dry_run: true } => recover::say(site, output),
+        Verb::Recover { dry_run: false } => recover::run(site, output),
+        Verb::Images(asked) => images::run(site, asked, output),
+        Verb::Bootdisk(arguments) => bootdisk::run(&bootdisk::place(site), arguments, output),
+        Verb::Doctor { hosts } => Ok(doctor::run(site, hosts, output)),
         // Done above, since it needs no settings.
         Verb::GenerateManual { .. } => Ok(Exit::Done),
     }
+}
+
+/// Tells of what is kept beside the DHCP configuration and was not told of yet.
+fn kept_files(site: &Site, output: &mut Output) -> Exit {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kept<'a> {
+        Warning(&'a str),
+        Error(&'a str),
+    }
+    let mut exit = Exit::Done;
+    for told in site.kept_files.look() {
+        match &told {
+            Told::Warning(words) => output.either(&Kept::Warning(words), || format!("warning: {words}")),
+            Told::Trouble(words) => {
+                exit = Exit::Failed;
+                output.either_left(&Kept::Error(words), || format!("error: {words}"));
+            }
+        }
+    }
+    exit
 }
 
 /// Refuses before anything is looked at. Otherwise a job would fail at the first step that lacks a right, each time with

@@ -7,7 +7,9 @@
 //! ([`super::restart`]). A revert needs neither the checker nor the state folder: it comes before everything else.
 
 mod judged;
+pub mod kept;
 pub(crate) mod others;
+mod round;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,12 +22,13 @@ use rustix::io::Errno;
 
 use judged::unclear;
 pub use judged::{Again, SwappedAgain, swapped_again};
+use round::Round;
 
 use super::restart::{Restarts, Ticket};
-use super::{Back, Change, Configuration, Edit, Fault, Kind, Swap, Wanted};
+use super::{Back, Change, Fault, Kind, Server, Swap, Wanted};
 use crate::exit::{Exit, WithExit as _};
 use crate::site::Site;
-use crate::sys::atomic::{self, Beside, Effects};
+use crate::sys::atomic::{self, Beside, Effects, Replaced};
 use crate::sys::lock::Lock;
 use crate::sys::{regular, service};
 
@@ -98,44 +101,73 @@ impl<'a> Offers<'a> {
         let boot_file = |host| self.site.ghostrc.for_host(host).boot_file;
         let wanted =
             hosts.iter().map(|host| Wanted { host: host.clone(), boot_file: boot_file(host) }).collect();
-        let mut round = Round {
-            wanted,
-            each: hosts.iter().map(|_| Ok(())).collect(),
-            intended: vec![false; hosts.len()],
-        };
+        let mut round = Round::new(wanted);
         let (mut remarks, mut tries) = (mended, 0);
         // A second time only if an intent could not be written down, without the host that it was of, or if a person has saved
         // a file meanwhile.
         while round.goes_on() {
-            // Not kept while the checker reads all of it too: a large one needs much memory.
-            let configuration = server.read().context("the DHCP configuration is not usable")?;
-            let (changes, mut swapped) = round.edit(configuration.as_ref());
-            others::remember(self.site, configuration.as_ref(), &mut swapped);
-            drop(configuration);
-            let beside = self.write_beside(&changes)?;
-            remember_files(&mut swapped, &beside);
-            if changes.is_empty() {
-                break;
-            }
-            server.check(&changes).map_err(unaccepted).exit(Exit::Configuration)?;
-            if round.intend(&swapped, intend) {
-                if let Err(error) = changes.iter().try_for_each(is_as_read) {
+            match self.swap_once(server.as_ref(), &mut round, intend, &mut remarks) {
+                Ok(Turn::Through) => break,
+                Ok(Turn::IntentsMissing) => {}
+                Ok(Turn::SavedMeanwhile(file)) => {
                     tries += 1;
-                    if tries == MOST_TRIES {
-                        return Err(error);
+                    round.read_again();
+                    match changed_meanwhile(&file) {
+                        _ if tries < MOST_TRIES => {}
+                        error if round.has_put => round.all_failed(&error),
+                        error => return Err(error),
                     }
-                    round.intended.fill(false);
-                    continue;
                 }
-                remarks.extend(hard_links(&changes));
-                self.put_in_place(beside, &changes, &mut |file, error| round.failed(&swapped, file, error));
-                break;
+                // Of those that are swapped already it must be known.
+                Err(error) if round.has_put => round.all_failed(&error),
+                Err(error) => return Err(error),
             }
         }
         // Where a file could not be replaced it may be all the same.
-        let ticket = round.intended.contains(&true).then(|| self.restarts.draw(server.kind()));
+        let ticket = round.has_put.then(|| self.restarts.draw(server.kind()));
         drop(announced);
         Ok(Edited { each: round.each, ticket, remarks })
+    }
+
+    /// One edit of all hosts that are outstanding.
+    fn swap_once(
+        &mut self,
+        server: &dyn Server,
+        round: &mut Round,
+        intend: &mut Intend<'_>,
+        remarks: &mut Vec<String>,
+    ) -> anyhow::Result<Turn> {
+        // Not kept while the checker reads all of it too: a large one needs much memory.
+        let configuration = server.read().context("the DHCP configuration is not usable")?;
+        let (changes, mut swapped) = round.edit(configuration.as_ref());
+        others::remember(self.site, configuration.as_ref(), &mut swapped);
+        drop(configuration);
+        let beside = self.write_beside(&changes)?;
+        remember_files(&mut swapped, &beside);
+        if changes.is_empty() {
+            return Ok(Turn::Through);
+        }
+        server.check(&changes).map_err(unaccepted).exit(Exit::Configuration)?;
+        if !round.intend(&swapped, intend) {
+            return Ok(Turn::IntentsMissing);
+        }
+        if let Some(change) =
+            changes.iter().find_map(|change| is_as_read(change).map(|is| (!is).then_some(change)).transpose())
+        {
+            return Ok(Turn::SavedMeanwhile(change?.file.clone()));
+        }
+        remarks.extend(hard_links(&changes));
+        round.has_put = true;
+        let mut turn = Turn::Through;
+        // A file that cannot be replaced does not keep the others from it.
+        for (beside, change) in beside.into_iter().zip(&changes) {
+            match self.put_in_place(beside, change) {
+                Ok(true) => round.became(&swapped, &change.file, Ok(())),
+                Ok(false) => turn = Turn::SavedMeanwhile(change.file.clone()),
+                Err(error) => round.became(&swapped, &change.file, Err(&error)),
+            }
+        }
+        Ok(turn)
     }
 
     /// Puts the original bytes of hosts' values back, all in one edit, and changes nothing else. There is a ticket in any
@@ -188,11 +220,12 @@ impl<'a> Offers<'a> {
             let change = Change { file: file.to_owned(), read: now, contents };
             tries += 1;
             match self.write(&change) {
-                Ok(linked) => {
+                Ok(Some(linked)) => {
                     remarks.extend(linked);
                     break edit;
                 }
-                Err(error) if Exit::of(&error) == Exit::Busy && tries < MOST_TRIES => {}
+                Ok(None) if tries < MOST_TRIES => {}
+                Ok(None) => return Err(changed_meanwhile(file)),
                 Err(error) => return Err(error),
             }
         };
@@ -210,15 +243,28 @@ impl<'a> Offers<'a> {
         Ok(became.collect())
     }
 
-    /// Replaces a file, if it still holds what was read; yields what people should know of that.
-    fn write(&mut self, change: &Change) -> anyhow::Result<Vec<String>> {
+    /// Replaces a file, if it still holds what was read; yields what people should know of that. `None`: it was saved meanwhile.
+    fn write(&mut self, change: &Change) -> anyhow::Result<Option<Vec<String>>> {
         let beside = Beside::write(&change.file, &change.contents, self.effects).map_err(marked)?;
-        is_as_read(change)?;
+        if !is_as_read(change)? {
+            return Ok(None);
+        }
         // Seen before it is replaced: the new file has one name only.
         let linked = hard_links(std::slice::from_ref(change));
-        match beside.replace_if(&change.read, self.effects).map_err(marked)? {
-            true => Ok(linked),
-            false => Err(changed_meanwhile(&change.file)),
+        Ok(self.put_in_place(beside, change)?.then_some(linked))
+    }
+
+    /// Whether it is in place. If not, another program has saved the file meanwhile.
+    fn put_in_place(&mut self, beside: Beside, change: &Change) -> anyhow::Result<bool> {
+        match beside.replace_if(&change.read, &change.contents, self.effects).map_err(marked)? {
+            Replaced::Done { earlier } => {
+                earlier.into_iter().for_each(|earlier| self.site.kept_files.earlier(earlier));
+                Ok(true)
+            }
+            Replaced::SavedMeanwhile { kept } => {
+                kept.iter().for_each(|kept| self.site.kept_files.saved(&change.file, kept));
+                Ok(false)
+            }
         }
     }
 
@@ -234,22 +280,6 @@ impl<'a> Offers<'a> {
             .map(|change| Beside::write(&change.file, &change.contents, self.effects).map_err(marked));
         beside.collect()
     }
-
-    /// A file that cannot be replaced does not keep the others from it; `failed` is told of it.
-    fn put_in_place(
-        &mut self,
-        beside: Vec<Beside>,
-        changes: &[Change],
-        failed: &mut dyn FnMut(&Path, &anyhow::Error),
-    ) {
-        for (beside, change) in beside.into_iter().zip(changes) {
-            match beside.replace_if(&change.read, self.effects) {
-                Ok(true) => {}
-                Ok(false) => failed(&change.file, &changed_meanwhile(&change.file)),
-                Err(error) => failed(&change.file, &marked(error)),
-            }
-        }
-    }
 }
 
 /// Remembers with each swap which file is really edited.
@@ -263,66 +293,22 @@ fn remember_files(swapped: &mut [(usize, Swap)], beside: &[Beside]) {
 /// How often an edit is begun anew because a person has saved the file.
 const MOST_TRIES: u8 = 5;
 
+/// What one edit of a swap has come to.
+enum Turn {
+    Through,
+    IntentsMissing,
+    /// A person has saved this file since it was read.
+    SavedMeanwhile(PathBuf),
+}
+
 /// Whether the file holds what was read: to be asked just before it is replaced, so that no edit of a person is lost.
-fn is_as_read(change: &Change) -> anyhow::Result<()> {
-    if read(&change.file)? == change.read {
-        return Ok(());
-    }
-    Err(changed_meanwhile(&change.file))
+fn is_as_read(change: &Change) -> anyhow::Result<bool> {
+    Ok(read(&change.file)? == change.read)
 }
 
 fn changed_meanwhile(file: &Path) -> anyhow::Error {
     let words = "is being changed by another program again and again; try again later";
     anyhow!("{} {words}", file.display()).exit(Exit::Busy)
-}
-
-/// How far a swap of several hosts has come. Places are those in the list of hosts.
-struct Round {
-    wanted: Vec<Wanted>,
-    each: Vec<anyhow::Result<()>>,
-    /// Of which hosts it is written down what is about to be changed.
-    intended: Vec<bool>,
-}
-
-impl Round {
-    fn goes_on(&self) -> bool {
-        self.each.iter().any(Result::is_ok)
-    }
-
-    /// The edit of all hosts of which nothing has failed.
-    fn edit(&mut self, configuration: &dyn Configuration) -> (Vec<Change>, Vec<(usize, Swap)>) {
-        let places: Vec<usize> = (0..self.wanted.len()).filter(|place| self.each[*place].is_ok()).collect();
-        let wanted: Vec<Wanted> = places.iter().map(|place| self.wanted[*place].clone()).collect();
-        let Edit { changes, swaps } = configuration.swap(&wanted);
-        let mut swapped = Vec::new();
-        for (place, swap) in places.into_iter().zip(swaps) {
-            match swap {
-                Ok(swap) => swapped.push((place, swap)),
-                Err(error) => self.each[place] = Err(error).exit(Exit::Configuration),
-            }
-        }
-        (changes, swapped)
-    }
-
-    /// Whether all that is about to be changed is written down now.
-    fn intend(&mut self, swapped: &[(usize, Swap)], intend: &mut Intend<'_>) -> bool {
-        for (place, swap) in swapped {
-            if self.intended[*place] {
-                continue;
-            }
-            match intend(&self.wanted[*place].host, swap) {
-                Ok(()) => self.intended[*place] = true,
-                Err(error) => self.each[*place] = Err(error),
-            }
-        }
-        swapped.iter().all(|(place, _)| self.intended[*place])
-    }
-
-    fn failed(&mut self, swapped: &[(usize, Swap)], file: &Path, error: &anyhow::Error) {
-        for (place, _) in swapped.iter().filter(|(_, swap)| swap.file == file) {
-            self.each[*place] = Err(again(error));
-        }
-    }
 }
 
 /// The lock that everybody takes who edits this configuration: a sibling, since the file itself is replaced.

@@ -12,7 +12,7 @@ use crate::recovery::{self, Left, Stray};
 use crate::site::Site;
 use crate::state::by_hand::Kept;
 use crate::state::{by_hand, damaged};
-use crate::sys::clock;
+use crate::sys::{atomic, clock};
 use crate::verbs::dhcp::interrupted;
 
 /// All that is left.
@@ -27,6 +27,8 @@ pub(crate) struct LeftOver {
     pub by_hand: Vec<ByHand>,
     /// Files that could not be read and were set aside.
     pub set_aside: Vec<PathBuf>,
+    /// What is kept beside the DHCP configuration because other programs were writing to it when it was edited.
+    pub kept_beside: Vec<PathBuf>,
 }
 
 /// A host that a person has swapped.
@@ -93,6 +95,7 @@ pub(crate) fn gather(site: &Site) -> LeftOver {
             .map(|kept| ByHand::of(site, kept))
             .collect(),
         set_aside: damaged::all(&site.ghostrc.state_folder),
+        kept_beside: atomic::kept_beside(&site.dhcp_configuration),
     }
 }
 
@@ -131,6 +134,15 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
         let mend = "look by hand at what its job has left (DHCP entry, order, staging folder), then remove that file";
         Finding::warning(check, found, mend)
     }));
+    findings.extend(left.kept_beside.iter().map(|path| {
+        let found = format!(
+            "{} is what another program was writing when the DHCP configuration was edited",
+            path.display()
+        );
+        let mend =
+            "compare it with the DHCP configuration, write there what is missing, then remove that file";
+        Finding::warning(check, found, mend)
+    }));
     if findings.is_empty() {
         findings.push(Finding::good(check, "no job has left anything"));
     }
@@ -165,6 +177,7 @@ mod tests {
             newcomers: Ok(vec![]),
             by_hand: vec![],
             set_aside: vec![],
+            kept_beside: vec![],
         };
         let kept = Kept { host: "jane".parse().unwrap(), record: None, damage: None };
         let since = Some(("2026-01-23 14:25:01 UTC".to_owned(), Duration::from_secs(3 * 3600 + 5)));
@@ -196,6 +209,12 @@ mod tests {
                 LeftOver { set_aside: vec!["/damaged/x.1".into()], ..nothing.clone() },
                 State::Warning,
                 "/damaged/x.1 could not be read",
+                "then remove that file",
+            ),
+            (
+                LeftOver { kept_beside: vec!["/dhcp/.dhcpd.conf.ghostctl-kept-1".into()], ..nothing.clone() },
+                State::Warning,
+                "/dhcp/.dhcpd.conf.ghostctl-kept-1 is what another program was writing",
                 "then remove that file",
             ),
             (

@@ -16,7 +16,8 @@ use std::time::Duration;
 use super::dhcp_steps::DhcpSteps;
 use super::lengthy::{Lengthy, Panicked};
 use super::work::Work;
-use crate::job::{Failure, Step};
+use crate::dhcp::offer::kept::Told;
+use crate::job::{Failure, FailureKind, Step};
 use crate::output::Output;
 use crate::site::Site;
 use crate::sys::clock;
@@ -91,6 +92,7 @@ impl Offering {
                 let mut steps = DhcpSteps { site: &site, waiting: &mut waiting };
                 let mut shared: Vec<&mut Work> = works.iter_mut().map(|work| &mut **work).collect();
                 let results = steps.perform(step, &mut shared);
+                tell_of_kept_files(&site, &mut shared);
                 let took = clock::of_this_thread().saturating_sub(began);
                 (works.into_iter().zip(results).collect(), took)
             }),
@@ -135,6 +137,19 @@ impl Offering {
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.thread.as_fd()
+    }
+}
+
+/// The first of these jobs is told what is kept beside the configuration, because other programs were writing to it.
+fn tell_of_kept_files(site: &Site, works: &mut [&mut Work]) {
+    let Some(first) = works.first_mut() else { return };
+    for told in site.kept_files.look() {
+        match told {
+            Told::Warning(words) => first.remarks.push(words),
+            Told::Trouble(reason) => {
+                first.unwritten.push(Failure { kind: FailureKind::Failed, reason });
+            }
+        }
     }
 }
 

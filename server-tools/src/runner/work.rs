@@ -46,7 +46,8 @@ pub(crate) struct Work {
     pub lacks: Option<String>,
     /// What people should be told.
     pub remarks: Vec<String>,
-    /// Lines that could not be written to the journal.
+    /// What went wrong besides the steps: lines that could not be written to the journal, and what other programs have saved that is
+    /// not in the DHCP configuration.
     pub unwritten: Vec<Failure>,
 }
 

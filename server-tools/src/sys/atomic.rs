@@ -5,10 +5,12 @@
 //!                                                                       └─ EBUSY ─▶ keep the old bytes ─▶ overwrite
 //! ```
 //! A file that is a mount point, as in containers, cannot be replaced (rename(2), EBUSY). It is overwritten, with both
-//! contents beside it until that is done: `mount_point` does that.
+//! contents beside it until that is done: `mount_point` does that. A file that others edit too is replaced only if it still holds
+//! what was read: `exchange` does that.
 //!
 //! Each system call goes through an [`Effects`], so that tests can fail or crash at every one of them.
 
+mod exchange;
 mod mount_point;
 
 use std::ffi::OsString;
@@ -18,11 +20,10 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
+pub use self::exchange::{Earlier, Looked, Replaced, kept_beside};
 pub use self::mount_point::mend;
-use super::{attributes, regular};
+use super::attributes;
 
 /// One system call of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Effect {
     Sync,
     /// The file beside takes the place.
     Rename,
+    /// What another program has saved at the last moment takes its place again.
+    PutBack,
     /// The old bytes of a mount point are kept.
     Keep,
     /// A mount point is overwritten.
@@ -119,43 +122,6 @@ impl Beside {
         &self.path
     }
 
-    /// Puts it in place, if what is there still holds these bytes. What another program has saved until the last moment is put back;
-    /// then the file is as that program has left it, and false is told.
-    pub fn replace_if(mut self, read: &[u8], effects: &mut dyn Effects) -> anyhow::Result<bool> {
-        let exchanged = effects.before(Effect::Rename).and_then(|()| self.exchange());
-        match exchanged {
-            Ok(()) => {}
-            // Not every file system can exchange two files.
-            Err(error) if !is_exchange_unknown(&error) && error.kind() != io::ErrorKind::ResourceBusy => {
-                return Err(error).with_context(|| cannot_put_in_place(&self.target));
-            }
-            Err(_) => {
-                let is_as_read = regular::read(&self.target).is_ok_and(|now| now == read);
-                return if is_as_read { self.replace(&mut Asked(effects)).map(|()| true) } else { Ok(false) };
-            }
-        }
-        if regular::read(&self.path).is_ok_and(|came_out| came_out == read) {
-            let folder = self.target.parent().unwrap_or(Path::new("/"));
-            self.in_place = true;
-            let removed = fs::remove_file(&self.path);
-            let synced = effects.before(Effect::SyncFolder).and_then(|()| File::open(folder)?.sync_all());
-            removed.and(synced).with_context(|| is_not_on_disk(&self.target))?;
-            return Ok(true);
-        }
-        self.exchange().with_context(|| {
-            format!(
-                "another program has saved {} meanwhile; what it has saved is in {} and could not be put back",
-                self.target.display(),
-                self.path.display()
-            )
-        }).inspect_err(|_| self.in_place = true)?;
-        Ok(false)
-    }
-
-    fn exchange(&self) -> io::Result<()> {
-        Ok(renameat_with(CWD, &self.path, CWD, &self.target, RenameFlags::EXCHANGE)?)
-    }
-
     /// Puts it in place. If that fails the old file is still there, unless the error says otherwise.
     pub fn replace(mut self, effects: &mut dyn Effects) -> anyhow::Result<()> {
         match effects.before(Effect::Rename).and_then(|()| fs::rename(&self.path, &self.target)) {
@@ -222,19 +188,6 @@ fn hidden(target: &Path, ending: &str) -> OsString {
     beside.push(target.file_name().unwrap_or_default());
     beside.push(ending);
     beside
-}
-
-/// The rename was asked about already.
-struct Asked<'a>(&'a mut dyn Effects);
-
-impl Effects for Asked<'_> {
-    fn before(&mut self, effect: Effect) -> io::Result<()> {
-        if effect == Effect::Rename { Ok(()) } else { self.0.before(effect) }
-    }
-}
-
-fn is_exchange_unknown(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
 }
 
 fn is_not_on_disk(path: &Path) -> String {

@@ -306,3 +306,39 @@ fn nothing_is_done_by_hand_to_a_host_that_a_job_has() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(server.configured(), reverted);
 }
+
+#[test]
+fn what_a_program_writes_that_had_the_configuration_open_before_the_swap_is_told_and_no_success() {
+    let server = BootServer::with_hosts(2);
+    let (before, may_end) = (server.configured(), Gate::default());
+    let mut editor = fs::File::options().append(true).open(server.configuration()).unwrap();
+    let (_client, running, _) = at_work_after_the_revert(&server, &may_end);
+    std::io::Write::write_all(&mut editor, b"\nhost new { }").unwrap();
+    may_end.open();
+    let output = running.wait_with_output().unwrap();
+    let kept = server.path("dhcp/.dhcpd.conf.ghostctl-kept-1");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let last =
+        said(&output).lines().rfind(|line| line.contains("left undone")).unwrap_or_default().to_owned();
+    assert!(last.contains(&format!("is not in {} but in", server.configuration().display())), "{last}");
+    assert!(last.contains(kept.to_str().unwrap()), "{last}");
+    assert_eq!(fs::read(&kept).unwrap(), [&before[..], b"\nhost new { }"].concat());
+    assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+    let doctor = said(&server.run(&["doctor"]));
+    assert!(doctor.contains("ghostctl-kept-1 is what another program was writing"), "{doctor}");
+}
+
+#[test]
+fn a_program_that_only_has_the_configuration_open_is_told_of_and_what_is_kept_for_it_goes_when_it_ends() {
+    let server = BootServer::with_hosts(2);
+    let (before, may_end) = (server.configured(), Gate::default());
+    let editor = fs::File::options().append(true).open(server.configuration()).unwrap();
+    let (_client, running, _) = at_work_after_the_revert(&server, &may_end);
+    drop(editor);
+    may_end.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("open for writing when it was edited"), "{}", said(&output));
+    assert!(!server.path("dhcp/.dhcpd.conf.ghostctl-kept-1").exists());
+    assert!(server.configured() == before && server.journal().is_empty());
+}

@@ -6,10 +6,12 @@
 //! the whole configuration ──────────┴──▶ put back elsewhere ──▶ read again ──▶ restored │ left alone │ unclear, so an error
 //! ```
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 use ghost_contract::HostName;
 
-use super::{Offers, Reverted, again, kind, mend, others};
+use super::{MOST_TRIES, Offers, Reverted, again, changed_meanwhile, kind, mend, others};
 use crate::dhcp::{Back, Change, Fault, Kind, Swap};
 use crate::exit::{Exit, WithExit as _};
 use crate::site::Site;
@@ -31,7 +33,7 @@ impl Offers<'_> {
         let looked_for: Vec<(HostName, Swap)> = places.iter().map(|place| swapped[*place].clone()).collect();
         let server = self.site.dhcp_of(kind);
         let read = || anyhow::Ok(server.read()?.put_back(&looked_for));
-        let put = match server.read() {
+        let mut put = match server.read() {
             Ok(configuration) => {
                 let newcomers = others::newcomers(self.site, configuration.as_ref(), swapped);
                 remarks.extend(newcomers.iter().map(others::told));
@@ -39,7 +41,19 @@ impl Offers<'_> {
             }
             Err(error) => return not_judged(&error, each),
         };
-        let written = put.changes.iter().try_for_each(|change| self.put_elsewhere(change, remarks));
+        let mut tries = 0;
+        let written = loop {
+            tries += 1;
+            match self.put_all_elsewhere(&put.changes, remarks) {
+                Ok(Some(file)) if tries == MOST_TRIES => break Err(changed_meanwhile(&file)),
+                Ok(Some(_)) => match read() {
+                    Ok(now) => put = now,
+                    Err(error) => break Err(error),
+                },
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
         let now = if put.changes.is_empty() { Ok(put.clone()) } else { written.and_then(|()| read()) };
         let now = now.unwrap_or_else(|error| {
             let unwritten = places.iter().zip(&put.each).filter(|(_, back)| **back == Some(Back::Put));
@@ -52,14 +66,22 @@ impl Offers<'_> {
         }
     }
 
-    fn put_elsewhere(&mut self, change: &Change, remarks: &mut Vec<String>) -> anyhow::Result<()> {
-        remarks.extend(mend(&change.file)?);
-        remarks.extend(self.write(change)?);
-        remarks.push(format!(
-            "a DHCP entry was moved, renamed or copied while it was swapped; the host's own file is put back in {} too",
-            change.file.display()
-        ));
-        Ok(())
+    /// Yields a file that was saved meanwhile, if one was.
+    fn put_all_elsewhere(
+        &mut self,
+        changes: &[Change],
+        remarks: &mut Vec<String>,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        for change in changes {
+            remarks.extend(mend(&change.file)?);
+            let Some(linked) = self.write(change)? else { return Ok(Some(change.file.clone())) };
+            remarks.extend(linked);
+            remarks.push(format!(
+                "a DHCP entry was moved, renamed or copied while it was swapped; the host's own file is put back in {} too",
+                change.file.display()
+            ));
+        }
+        Ok(None)
     }
 }
 

@@ -376,15 +376,15 @@ fn a_host_that_inherits_another_boot_file_than_ours_is_left_alone() {
     }
 }
 
-/// Lets a person save the file while ours is written beside, this often.
-struct SavedMeanwhileBy(PathBuf, u8);
+/// Lets a person save the file at this moment, this often.
+struct SavedMeanwhileBy(PathBuf, Effect, u8);
 
 impl Effects for SavedMeanwhileBy {
     fn before(&mut self, effect: Effect) -> io::Result<()> {
-        if effect == Effect::Sync && self.1 > 0 {
-            self.1 -= 1;
+        if effect == self.1 && self.2 > 0 {
+            self.2 -= 1;
             let now = fs::read_to_string(&self.0)?;
-            fs::write(&self.0, format!("{now}\n# {}", self.1))?;
+            fs::write(&self.0, format!("{now}\n# {}", self.2))?;
         }
         Ok(())
     }
@@ -392,6 +392,11 @@ impl Effects for SavedMeanwhileBy {
 
 #[test]
 fn what_a_person_saves_during_an_edit_is_not_lost() {
+    // While ours is written beside, and at the last moment.
+    [Effect::Sync, Effect::Rename].into_iter().for_each(saved_during_an_edit);
+}
+
+fn saved_during_an_edit(when: Effect) {
     let server = Server::new("/bin/true");
     let (mut waiting, conf) = (|_: &str| (), server.site.dhcp_configuration.clone());
     let mut intended = Vec::new();
@@ -399,20 +404,82 @@ fn what_a_person_saves_during_an_edit_is_not_lost() {
         intended.push((host.clone(), swap.clone()));
         Ok(())
     };
-    let mut effects = SavedMeanwhileBy(conf.clone(), 2);
+    let mut effects = SavedMeanwhileBy(conf.clone(), when, 2);
     let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
     assert!(offers.swap(&names(&["john"]), &mut intend).unwrap().each[0].is_ok());
     assert_eq!(server.configured(), format!("{}\n# 1\n# 0", CONFIGURATION.replace("nobackup", "pxelinux.0")));
-    let mut effects = SavedMeanwhileBy(conf.clone(), 1);
+    let mut effects = SavedMeanwhileBy(conf.clone(), when, 1);
     let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
     let reverted = offers.revert(&intended[..1]).unwrap().each.remove(0);
     assert_eq!(reverted.unwrap(), Reverted::Restored);
     assert_eq!(server.configured(), format!("{CONFIGURATION}\n# 1\n# 0\n# 0"));
-    let mut effects = SavedMeanwhileBy(conf, u8::MAX);
+    let mut effects = SavedMeanwhileBy(conf, when, u8::MAX);
     let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
-    let error = offers.swap(&names(&["john"]), &mut |_, _| Ok(())).unwrap_err();
+    let swapped = offers.swap(&names(&["john"]), &mut |_, _| Ok(()));
+    let error = swapped.and_then(|mut edited| edited.each.remove(0)).unwrap_err();
     assert_eq!(Exit::of(&error), Exit::Busy, "{error:#}");
     assert!(!server.configured().contains("pxelinux.0"));
+}
+
+#[test]
+fn a_file_that_is_saved_again_and_again_keeps_the_hosts_of_others_from_nothing() {
+    let server = Server::new("/bin/true");
+    let more = server.path("more");
+    server.configure(&format!("include \"{}\";\n{CONFIGURATION}", more.display()));
+    fs::write(
+        &more,
+        "host jim { hardware ethernet 0:a:eb:1:2:5; fixed-address 192.168.7.4; filename \"x\"; }",
+    )
+    .unwrap();
+    let (mut waiting, mut effects) = (|_: &str| (), SavedMeanwhileBy(more.clone(), Effect::Rename, u8::MAX));
+    let mut intended = Vec::new();
+    let mut intend = |host: &HostName, _: &Swap| {
+        intended.push(host.to_string());
+        Ok(())
+    };
+    let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
+    let Edited { each, ticket, .. } = offers.swap(&names(&["john", "jim"]), &mut intend).unwrap();
+    assert!(each[0].is_ok() && ticket.is_some(), "{each:?}");
+    assert_eq!(Exit::of(each[1].as_ref().unwrap_err()), Exit::Busy, "{each:?}");
+    assert!(server.configured().contains("\"pxelinux.0\"; } # kept"));
+    assert!(!fs::read_to_string(&more).unwrap().contains("pxelinux.0"));
+    assert_eq!(intended.iter().filter(|host| *host == "john").count(), 1, "what is done is not done again");
+}
+
+#[test]
+fn an_entry_that_was_moved_is_put_back_though_its_file_is_saved_at_that_moment() {
+    let server = Server::new("/bin/true");
+    let more = server.path("more");
+    let swapped = server.swap(None).1;
+    fs::write(&more, server.configured()).unwrap();
+    server.configure(&format!("include \"{}\";", more.display()));
+    let (mut waiting, mut effects) = (|_: &str| (), SavedMeanwhileBy(more.clone(), Effect::Rename, 2));
+    let mut offers = Offers::new(&server.site, "a test".to_owned(), &mut waiting, &mut effects);
+    let became = offers.revert(&swapped).unwrap().each.remove(0);
+    assert_eq!(became.unwrap(), Reverted::Restored);
+    assert_eq!(fs::read_to_string(&more).unwrap(), format!("{CONFIGURATION}\n# 1\n# 0"));
+}
+
+#[test]
+fn what_another_program_writes_through_a_descriptor_that_was_open_before_is_told_once() {
+    let server = Server::new("/bin/true");
+    let mut editor = fs::File::options().append(true).open(&server.site.dhcp_configuration).unwrap();
+    server.swap(None).0.unwrap();
+    let told = server.site.kept_files.look();
+    assert!(
+        matches!(&told[..], [kept::Told::Warning(words)] if words.contains("open for writing when it was edited")),
+        "{told:?}"
+    );
+    assert_eq!(server.site.kept_files.look(), [], "that is told once");
+    io::Write::write_all(&mut editor, b"\n# theirs").unwrap();
+    let told = server.site.clone().kept_files.look();
+    let [kept] = &atomic::kept_beside(&server.site.dhcp_configuration)[..] else { panic!("{told:?}") };
+    assert!(
+        matches!(&told[..], [kept::Told::Trouble(words)] if words.contains(&*kept.to_string_lossy())),
+        "{told:?}"
+    );
+    assert_eq!(fs::read_to_string(kept).unwrap(), format!("{CONFIGURATION}\n# theirs"));
+    assert_eq!(server.site.kept_files.look(), []);
 }
 
 #[test]

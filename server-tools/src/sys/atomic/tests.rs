@@ -2,6 +2,7 @@
 
 use super::mount_point::kept_path;
 use super::*;
+use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 
 /// Fails one kind of call as a full disk would.
@@ -46,15 +47,106 @@ fn whichever_call_fails_the_file_is_whole_and_nothing_lies_beside() {
     }
 }
 
+/// Saves another file in the place of this one, as editors do.
+fn save(path: &Path, bytes: &str) -> io::Result<()> {
+    let theirs = path.with_extension("theirs");
+    fs::write(&theirs, bytes).and_then(|()| fs::rename(theirs, path))
+}
+
+/// Saves another file just before each of these calls, one after the other.
+struct Saves<'a>(&'a Path, VecDeque<(Effect, &'static str)>);
+
+impl Effects for Saves<'_> {
+    fn before(&mut self, effect: Effect) -> io::Result<()> {
+        match self.1.front() {
+            Some((when, bytes)) if *when == effect => {
+                save(self.0, bytes)?;
+                self.1.pop_front();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Replaces what holds `old` while others save at these moments; what became, what is in the file, and what is kept beside it.
+fn replaced_while(saves: &[(Effect, &'static str)]) -> (anyhow::Result<Replaced>, String, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dhcpd.conf");
+    fs::write(&path, "old").unwrap();
+    let beside = Beside::write(&path, b"new", &mut Real).unwrap();
+    let became = beside.replace_if(b"old", b"new", &mut Saves(&path, saves.iter().copied().collect()));
+    let kept = kept_beside(&path);
+    assert_eq!(names(folder.path()).len(), 1 + kept.len(), "nothing else lies beside");
+    let text = |path: &PathBuf| fs::read_to_string(path).unwrap();
+    (became, text(&path), kept.iter().map(text).collect())
+}
+
 #[test]
 fn what_another_program_saves_at_the_last_moment_stays() {
-    /// Saves another file just before the rename.
-    struct Saves<'a>(&'a Path);
-    impl Effects for Saves<'_> {
+    let (became, file, kept) = replaced_while(&[]);
+    assert_eq!(became.unwrap(), Replaced::Done { earlier: None });
+    assert_eq!((file.as_str(), kept), ("new", vec![]));
+    let (became, file, kept) = replaced_while(&[(Effect::Rename, "theirs")]);
+    assert_eq!(became.unwrap(), Replaced::SavedMeanwhile { kept: None });
+    assert_eq!((file.as_str(), kept), ("theirs", vec![]));
+}
+
+#[test]
+fn what_is_saved_while_an_earlier_save_is_put_back_stays_and_the_earlier_one_is_kept() {
+    let saves = [(Effect::Rename, "second"), (Effect::PutBack, "third")];
+    let (became, file, kept) = replaced_while(&saves);
+    assert!(matches!(became, Ok(Replaced::SavedMeanwhile { kept: Some(_) })), "{became:?}");
+    assert_eq!((file.as_str(), kept), ("third", vec!["second".to_owned()]));
+    let saves = [(Effect::Rename, "second"), (Effect::PutBack, "third"), (Effect::PutBack, "fourth")];
+    let (_, file, kept) = replaced_while(&saves);
+    assert_eq!((file.as_str(), kept), ("fourth", vec!["third".to_owned()]));
+}
+
+#[test]
+fn where_others_save_without_end_the_last_two_saves_are_there() {
+    let saves = ["2", "3", "4", "5", "6", "7", "8", "9"];
+    let whens = std::iter::once(Effect::Rename).chain(std::iter::repeat(Effect::PutBack));
+    let (became, file, kept) = replaced_while(&whens.zip(saves).collect::<Vec<_>>());
+    assert!(matches!(became, Ok(Replaced::SavedMeanwhile { kept: Some(_) })), "{became:?}");
+    let mut there = [vec![file], kept].concat();
+    there.sort();
+    assert_eq!(there, ["6", "7"]);
+}
+
+#[test]
+fn a_save_that_cannot_be_put_back_is_kept() {
+    /// Another program saves, and then no two files can be exchanged any more.
+    struct SavesAndFails<'a>(&'a Path);
+    impl Effects for SavesAndFails<'_> {
+        fn before(&mut self, effect: Effect) -> io::Result<()> {
+            match effect {
+                Effect::Rename => save(self.0, "theirs"),
+                Effect::PutBack => Err(io::Error::from_raw_os_error(libc::EIO)),
+                _ => Ok(()),
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dhcpd.conf");
+    fs::write(&path, "old").unwrap();
+    let beside = Beside::write(&path, b"new", &mut Real).unwrap();
+    let said = beside.replace_if(b"old", b"new", &mut SavesAndFails(&path)).unwrap_err().to_string();
+    let [kept] = &kept_beside(&path)[..] else { panic!("{said}") };
+    assert!(said.contains(&format!("is in {} and could not be put back", kept.display())), "{said}");
+    assert_eq!(fs::read_to_string(kept).unwrap(), "theirs");
+    replace(&path, b"newer", &mut Real).unwrap();
+    assert_eq!(fs::read_to_string(kept).unwrap(), "theirs", "the next writer leaves it");
+}
+
+#[test]
+fn a_link_that_a_person_puts_in_the_place_of_the_file_at_the_last_moment_stays() {
+    struct Links<'a>(&'a Path);
+    impl Effects for Links<'_> {
         fn before(&mut self, effect: Effect) -> io::Result<()> {
             if effect == Effect::Rename {
-                fs::write(self.0.with_extension("theirs"), "theirs")?;
-                fs::rename(self.0.with_extension("theirs"), self.0)?;
+                fs::rename(self.0, self.0.with_extension("real"))?;
+                std::os::unix::fs::symlink(self.0.with_extension("real"), self.0)?;
             }
             Ok(())
         }
@@ -63,17 +155,38 @@ fn what_another_program_saves_at_the_last_moment_stays() {
     let path = folder.path().join("dhcpd.conf");
     fs::write(&path, "old").unwrap();
     let beside = Beside::write(&path, b"new", &mut Real).unwrap();
-    assert!(!beside.replace_if(b"old", &mut Saves(&path)).unwrap());
-    assert_eq!(
-        (fs::read(&path).unwrap(), names(folder.path())),
-        (b"theirs".to_vec(), vec!["dhcpd.conf".into()])
-    );
-    let beside = Beside::write(&path, b"new", &mut Real).unwrap();
-    assert!(beside.replace_if(b"theirs", &mut Real).unwrap());
-    assert_eq!(
-        (fs::read(&path).unwrap(), names(folder.path())),
-        (b"new".to_vec(), vec!["dhcpd.conf".into()])
-    );
+    let became = beside.replace_if(b"old", b"new", &mut Links(&path)).unwrap();
+    assert_eq!(became, Replaced::SavedMeanwhile { kept: None });
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+}
+
+#[test]
+fn what_is_written_through_a_descriptor_that_was_open_before_is_kept_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dhcpd.conf");
+    let replaced = || {
+        fs::write(&path, "old").unwrap();
+        let editor = OpenOptions::new().append(true).open(&path).unwrap();
+        let beside = Beside::write(&path, b"new", &mut Real).unwrap();
+        let Replaced::Done { earlier: Some(earlier) } = beside.replace_if(b"old", b"new", &mut Real).unwrap()
+        else {
+            panic!("it is open")
+        };
+        assert_eq!(earlier.look().unwrap(), Looked::StillOpen);
+        (editor, earlier)
+    };
+    let (editor, earlier) = replaced();
+    drop(editor);
+    assert_eq!(earlier.look().unwrap(), Looked::Gone);
+    assert_eq!(names(folder.path()), ["dhcpd.conf"]);
+    let (mut editor, earlier) = replaced();
+    editor.write_all(b" and theirs").unwrap();
+    assert_eq!(earlier.look().unwrap(), Looked::Written);
+    drop(editor);
+    assert_eq!(earlier.look().unwrap(), Looked::Written);
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    assert_eq!(fs::read(&earlier.kept).unwrap(), b"old and theirs");
 }
 
 /// A file that is a mount point, as in a container.
