@@ -54,15 +54,20 @@ pub enum Reverted {
     LeftAlone(Fault),
 }
 
-/// What is said in place of "reverted" of a host whose entry was left alone.
-pub const ANOTHERS_VALUE: &str = "DHCP offers it what another person has written, and not the boot file";
-
 impl Reverted {
     /// What people should know of it besides.
     pub fn remark(&self) -> Option<String> {
         let Self::LeftAlone(fault) = self else { return None };
         Some(format!(
             "another person has changed the DHCP entry since the swap, so it was left alone: {fault}"
+        ))
+    }
+
+    /// What is said in place of "reverted", if the entry was left alone.
+    pub fn instead(&self) -> Option<String> {
+        let Self::LeftAlone(Fault { what, .. }) = self else { return None };
+        Some(format!(
+            "nothing was put back, because another person has changed the DHCP configuration: {what}"
         ))
     }
 }

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::live::LiveLines;
-use crate::sys::terminal;
+use crate::sys::{clock, terminal};
 
 /// So many lines, and so many bytes of them, wait for a reader. Most lines are a few hundred bytes, but a client's words may be
 /// far more.
@@ -55,12 +55,51 @@ struct State {
     left_out: usize,
     live: Option<LiveLines>,
     live_changed: bool,
+    /// When the live lines were last drawn.
+    drawn: Option<Duration>,
     /// Nothing more will be told.
     over: bool,
     /// How often something was written, so that one who waits sees whether it goes on.
     writes: u64,
     /// Everything is written, or the reader is gone.
     done: bool,
+}
+
+/// What the thread draws on.
+trait Screen {
+    fn now(&self) -> Duration;
+    /// Waits so long, or until nothing more will be told.
+    fn wait<'a>(
+        &self,
+        shared: &'a Shared,
+        state: MutexGuard<'a, State>,
+        how_long: Duration,
+    ) -> MutexGuard<'a, State>;
+    /// Its rows and columns.
+    fn size(&self) -> (usize, usize);
+}
+
+/// Standard output.
+struct Terminal;
+
+impl Screen for Terminal {
+    fn now(&self) -> Duration {
+        clock::uptime()
+    }
+
+    fn wait<'a>(
+        &self,
+        shared: &'a Shared,
+        state: MutexGuard<'a, State>,
+        how_long: Duration,
+    ) -> MutexGuard<'a, State> {
+        let waited = shared.changed.wait_timeout_while(state, how_long, |state| !state.over);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn size(&self) -> (usize, usize) {
+        terminal::size()
+    }
 }
 
 /// The thread that writes. Dropping this waits until all is written, or the reader is gone.
@@ -156,10 +195,13 @@ impl Shared {
     }
 
     /// Waits for something to write. `None`: nothing more will come.
-    fn next(&self) -> Option<String> {
+    fn next(&self, screen: &dyn Screen) -> Option<String> {
         let state = self.lock();
         let idle = |state: &mut State| state.lines.is_empty() && !state.live_changed && !state.over;
         let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        while let Some(rest) = state.rests(screen.now()) {
+            state = screen.wait(self, state, rest);
+        }
         let is_last = state.over && state.lines.is_empty() && !state.live_changed;
         if is_last {
             return None;
@@ -174,14 +216,21 @@ impl Shared {
         state.bytes = 0;
         state.live_changed = false;
         let is_over = state.over;
+        state.drawn = Some(screen.now());
         Some(match &mut state.live {
-            Some(live) => live.draw(&told, terminal::size(), is_over),
+            Some(live) => live.draw(&told, screen.size(), is_over),
             None => told.into_iter().map(|line| line + "\n").collect(),
         })
     }
 }
 
 impl State {
+    /// How long nothing is drawn yet, if so.
+    fn rests(&self, now: Duration) -> Option<Duration> {
+        let next = self.drawn.filter(|_| self.live.is_some() && !self.over)? + REDRAW_EVERY;
+        next.checked_sub(now).filter(|rest| !rest.is_zero())
+    }
+
     fn is_full_for(&self, line: &Line) -> bool {
         self.lines.len() >= LINES_KEPT || self.bytes + line.text.len() > BYTES_KEPT
     }
@@ -220,7 +269,7 @@ pub(super) fn say_otherwise(words: Vec<String>) {
 }
 
 fn write_all(shared: &Shared) {
-    while let Some(text) = shared.next() {
+    while let Some(text) = shared.next(&Terminal) {
         match write(shared, text.as_bytes()) {
             Ok(()) => shared.lock().was_written(),
             // There may be room again later.
@@ -228,7 +277,6 @@ fn write_all(shared: &Shared) {
             // The reader is gone (`ghostctl … | head`, a closed window). The jobs go on.
             Err(_) => return,
         }
-        pause(shared);
     }
 }
 
@@ -247,18 +295,14 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Between two drawings of the live lines.
-fn pause(shared: &Shared) {
-    let state = shared.lock();
-    if state.live.is_some() {
-        let waited = shared.changed.wait_timeout_while(state, REDRAW_EVERY, |state| !state.over);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use ghost_contract::{HostName, Mode};
+
     use super::*;
+    use crate::job::Note;
 
     const fn line(text: String) -> Line {
         Line { text, otherwise: None }
@@ -269,13 +313,13 @@ mod tests {
         let shared = Shared::default();
         let tell = |text: &str| shared.tell(Line { text: text.to_owned(), otherwise: Some(text.to_owned()) });
         tell("no room for it");
-        shared.next().unwrap();
+        shared.next(&Terminal).unwrap();
         shared.lock().went_unwritten(1);
         tell("written");
-        shared.next().unwrap();
+        shared.next(&Terminal).unwrap();
         shared.lock().was_written();
         tell("nobody takes it");
-        shared.next().unwrap();
+        shared.next(&Terminal).unwrap();
         tell("waits behind it");
         assert_eq!(shared.lock().take_unheard(), ["no room for it", "nobody takes it", "waits behind it"]);
     }
@@ -284,24 +328,78 @@ mod tests {
     fn long_lines_that_nobody_takes_do_not_fill_the_memory() {
         let shared = Shared::default();
         (0..100).for_each(|number| shared.tell(line(format!("{number}{}", "x".repeat(1 << 20)))));
-        let text = shared.next().unwrap();
+        let text = shared.next(&Terminal).unwrap();
         assert!(text.len() <= 5_000_000, "{} bytes", text.len());
         assert!(text.lines().last().unwrap().starts_with("99x"), "the newest stay");
         let largest = "y".repeat(5_000_000);
         [line("before".to_owned()), line(largest.clone())].into_iter().for_each(|line| shared.tell(line));
-        assert_eq!(shared.next().unwrap().lines().last(), Some(largest.as_str()), "a line alone is whole");
+        assert_eq!(
+            shared.next(&Terminal).unwrap().lines().last(),
+            Some(largest.as_str()),
+            "a line alone is whole"
+        );
     }
 
     #[test]
     fn the_oldest_lines_go_when_nobody_takes_them_and_it_is_said_how_many() {
         let shared = Shared::default();
         (0..LINES_KEPT + 3).for_each(|number| shared.tell(line(number.to_string())));
-        let text = shared.next().unwrap();
+        let text = shared.next(&Terminal).unwrap();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some("(3 lines were left out here, because nothing took them for a while)"));
         assert_eq!(lines.next(), Some("3"));
         assert_eq!(lines.count(), LINES_KEPT - 1);
         shared.lock().over = true;
-        assert_eq!(shared.next(), None);
+        assert_eq!(shared.next(&Terminal), None);
+    }
+    /// A screen of 24 rows with a clock of its own, on which something happens to each of 60 hosts every millisecond.
+    struct Busy(Cell<Duration>);
+
+    impl Busy {
+        fn tick(&self, state: &mut State) {
+            self.0.set(self.0.get() + Duration::from_millis(1));
+            let live = state.live.as_mut().unwrap();
+            hosts().iter().for_each(|host| live.hear(host, &Note::Waking));
+            state.live_changed = true;
+        }
+    }
+
+    impl Screen for Busy {
+        fn now(&self) -> Duration {
+            self.0.get()
+        }
+
+        fn wait<'a>(
+            &self,
+            _: &'a Shared,
+            mut state: MutexGuard<'a, State>,
+            _: Duration,
+        ) -> MutexGuard<'a, State> {
+            self.tick(&mut state);
+            state
+        }
+
+        fn size(&self) -> (usize, usize) {
+            (24, 80)
+        }
+    }
+
+    fn hosts() -> Vec<HostName> {
+        (0..60).map(|number| format!("pc{number}").parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn live_lines_fit_the_terminal_and_are_drawn_ten_times_a_second_however_much_happens() {
+        let (shared, screen) = (Shared::default(), Busy(Cell::default()));
+        shared.lock().live = Some(LiveLines::default());
+        hosts().iter().for_each(|host| shared.lock().live.as_mut().unwrap().add(host, Mode::Test, None));
+        let mut drawn = 0;
+        while screen.now() < Duration::from_secs(10) {
+            screen.tick(&mut shared.lock());
+            let text = shared.next(&screen).unwrap();
+            drawn += 1;
+            assert!(text.lines().count() <= 24 && text.contains("and 39 more\n"), "{text}");
+        }
+        assert!((90..=101).contains(&drawn), "{drawn} times");
     }
 }

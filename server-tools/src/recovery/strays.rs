@@ -67,23 +67,28 @@ impl Stray {
 /// Hosts that DHCP offers the boot file although no job is at it and nobody has swapped them by hand.
 pub(crate) fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
     let configuration = site.dhcp().read()?;
-    let pasts = pasts(site)?;
+    let state_folder = &site.ghostrc.state_folder;
+    let records = record::all(state_folder)?;
+    let pasts = pasts(site, records.whole);
+    let set_aside = damaged::all(state_folder);
+    let lost = lost(state_folder, records.damaged, &set_aside);
     let swapped_to: BTreeSet<&[u8]> =
         pasts.iter().filter_map(|past| Some(past.swap.as_ref()?.boot_file.as_bytes())).collect();
     let is_meant = |name: &str, offered: &[u8]| {
-        swapped_to.contains(offered) || boot_file_of(site, name).as_bytes() == offered
+        let is_lost = |lost: &Lost| lost.boot_file.as_ref().is_some_and(|file| file.as_bytes() == offered);
+        swapped_to.contains(offered)
+            || boot_file_of(site, name).as_bytes() == offered
+            || lost.iter().any(is_lost)
     };
     let mut offered = configuration.booting(&is_meant).peekable();
     if offered.peek().is_none() {
         return Ok(Vec::new());
     }
-    let state_folder = &site.ghostrc.state_folder;
-    let set_aside = damaged::all(state_folder);
     let known = Known {
         site,
         has_a_job: journal::look_at_all(state_folder)?.into_iter().filter_map(Busy::of).collect(),
         damaged: set_aside.iter().filter_map(|path| Some((address(path)?, damaged::whose(path)))).collect(),
-        lost: lost(state_folder, &set_aside),
+        lost: &lost,
         by_hand: by_hand::all(state_folder),
         pasts: &pasts,
     };
@@ -93,7 +98,8 @@ pub(crate) fn strays(site: &Site) -> anyhow::Result<Vec<Stray>> {
 /// Who is offered the boot file now, and was not before the last swap that there was: in words. A person may have taken the entry that
 /// was swapped for a template. From the next swap on such an entry counts as one that is meant so.
 pub(crate) fn newcomers(site: &Site) -> anyhow::Result<Vec<String>> {
-    let last = pasts(site)?.into_iter().filter_map(|past| Some((past.host, past.swap?)));
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
+    let last = pasts(site, records).into_iter().filter_map(|past| Some((past.host, past.swap?)));
     let Some(last) = last.filter(|(_, swap)| swap.before.is_some()).last() else { return Ok(Vec::new()) };
     let configuration = site.dhcp().read()?;
     let strays = strays(site)?;
@@ -134,9 +140,9 @@ impl Past {
 }
 
 /// The oldest first.
-fn pasts(site: &Site) -> anyhow::Result<Vec<Past>> {
+fn pasts(site: &Site, records: Vec<record::Record>) -> Vec<Past> {
     let state_folder = &site.ghostrc.state_folder;
-    let of_jobs = record::all(state_folder)?.whole.into_iter().map(|record| {
+    let of_jobs = records.into_iter().map(|record| {
         let Identity { host, mac, ip, .. } = record.identity;
         let swap = record.swap.map(|swap| Swap { mac: swap.mac.or(Some(mac)), ..swap });
         Past { host, mac: Some(mac), ip: Some(ip), at: record.ended, swap }
@@ -149,19 +155,36 @@ fn pasts(site: &Site) -> anyhow::Result<Vec<Past>> {
     });
     let mut pasts: Vec<Past> = of_jobs.chain(by_hand).collect();
     pasts.sort_by_key(|past| past.at);
-    Ok(pasts)
+    pasts
 }
 
-/// The hosts whose records of swaps by hand say nothing, and why.
-fn lost(state_folder: &Path, set_aside: &[PathBuf]) -> Vec<(HostName, String)> {
+/// A host of which a record says nothing.
+struct Lost {
+    host: HostName,
+    /// What it was swapped to, if that is known; otherwise today's boot file is taken for it.
+    boot_file: Option<String>,
+    why: String,
+}
+
+/// The hosts whose records say nothing, or are not there.
+fn lost(state_folder: &Path, damaged: Vec<record::Damaged>, set_aside: &[PathBuf]) -> Vec<Lost> {
+    let of_swaps = |why: String| format!("the record of its swap by hand cannot be used: {why}");
+    let of_jobs = |why: String| format!("the record of a job of it cannot be used: {why}");
+    let moved = |path: &Path| format!("it was moved to {}, because it could not be read", path.display());
     let unread = by_hand::all(state_folder).into_iter().chain(by_hand::given_up(state_folder));
-    let unread =
-        unread.filter(|kept| kept.record.is_none()).filter_map(|kept| Some((kept.host, kept.damage?)));
-    let gone = set_aside.iter().filter_map(|path| {
-        let why = format!("it was moved to {}, because it could not be read", path.display());
-        Some((by_hand::host_of(path)?, why))
+    let unread = unread
+        .filter(|kept| kept.record.is_none())
+        .filter_map(|kept| Some((kept.host, of_swaps(kept.damage?))));
+    let gone = set_aside.iter().filter_map(|path| Some((by_hand::host_of(path)?, of_swaps(moved(path)))));
+    let damaged = damaged.into_iter().filter_map(|one| Some((one.host?, of_jobs(one.why))));
+    let of_gone = record::hosts_of(set_aside).into_iter().map(|(host, path)| (host, of_jobs(moved(&path))));
+    let known = unread.chain(gone).chain(damaged).chain(of_gone);
+    let known = known.map(|(host, why)| Lost { host, boot_file: None, why });
+    let traces = by_hand::traces(state_folder).into_iter().map(|(host, boot_file)| {
+        let why = "it was swapped by hand once, and there is no record of that any more".to_owned();
+        Lost { host, boot_file, why }
     });
-    unread.chain(gone).collect()
+    known.chain(traces).collect()
 }
 
 /// What is known of the jobs that there were and are.
@@ -172,7 +195,7 @@ struct Known<'a> {
     pasts: &'a [Past],
     /// The addresses of entries that could not be read, and whose they were, if that is known.
     damaged: Vec<(Ipv4Addr, Option<(HostName, MacAddress)>)>,
-    lost: Vec<(HostName, String)>,
+    lost: &'a [Lost],
 }
 
 /// Whose job is in the journal.
@@ -214,7 +237,7 @@ impl Known<'_> {
         let of_its_address = self.of_its_address(one);
         let (order, is_anothers) = if is_todays { self.order(one) } else { (None, false) };
         let is_damaged = is_todays && self.is_damaged(one) && !is_anothers;
-        let lost = self.lost.iter().find(|(host, _)| host.as_str() == one.name).filter(|_| is_todays);
+        let lost = self.lost(one, is_todays);
         if last.is_none() && of_its_address.is_none() && order.is_none() && !is_damaged && lost.is_none() {
             return None;
         }
@@ -230,6 +253,15 @@ impl Known<'_> {
             because: self.because(one, of_its_address, lost),
             swap,
         })
+    }
+
+    /// What is lost of this host, if that may have been a swap to what it is offered.
+    fn lost(&self, one: &Booting, is_todays: bool) -> Option<&Lost> {
+        let is_its = |lost: &&Lost| {
+            let is_swapped_to = lost.boot_file.as_ref().map_or(is_todays, |file| *file == one.boot_file);
+            lost.host.as_str() == one.name && is_swapped_to
+        };
+        self.lost.iter().find(is_its)
     }
 
     /// Whether an entry of the journal that could not be read was, or may have been, about this host.
@@ -249,16 +281,13 @@ impl Known<'_> {
         (is_new && !last.is_of(one)).then_some(last)
     }
 
-    fn because(
-        &self,
-        one: &Booting,
-        of_its_address: Option<&Past>,
-        lost: Option<&(HostName, String)>,
-    ) -> Option<String> {
+    fn because(&self, one: &Booting, of_its_address: Option<&Past>, lost: Option<&Lost>) -> Option<String> {
         let damaged =
             self.by_hand.iter().find(|kept| kept.host.as_str() == one.name && kept.damage.is_some());
-        let damage = damaged.and_then(|kept| kept.damage.as_ref()).or_else(|| lost.map(|(_, why)| why));
+        let damage = damaged.and_then(|kept| kept.damage.as_ref());
         let damage = damage.map(|why| format!("the record of its swap by hand cannot be used: {why}"));
+        let has_past = self.pasts.iter().any(|past| past.is_of(one) && past.swap.is_some());
+        let damage = damage.or_else(|| lost.filter(|_| !has_past).map(|lost| lost.why.clone()));
         let address = of_its_address.and_then(|past| {
             let original = String::from_utf8_lossy(past.swap.as_ref()?.original.as_bytes()).into_owned();
             Some(format!(

@@ -95,7 +95,7 @@ impl DhcpSteps<'_> {
         let became = works.iter_mut().map(|work| {
             let became = work.swap.as_ref().and_then(|_| each.next()).unwrap_or(Ok(Reverted::NothingToDo));
             let became = became?;
-            work.left_alone = matches!(became, Reverted::LeftAlone(_));
+            work.left_alone = became.instead();
             work.remarks.extend(became.remark());
             Ok(())
         });

@@ -18,7 +18,6 @@ use super::wires::Wires;
 use super::work::Work;
 use crate::catalog::Catalog;
 use crate::dhcp::Network;
-use crate::dhcp::offer::ANOTHERS_VALUE;
 use crate::ghostrc::Settings;
 use crate::job::{Action, Event, Failure, Identity, Job, Note, Phase, Step};
 use crate::output::Output;
@@ -193,8 +192,8 @@ impl<'a> Linux<'a> {
             self.output.reading(&job.plan().identity.host, sample);
         }
         let is_reverted = matches!(note, Note::Phase { phase: Phase::Reverted } | Note::RevertedLate);
-        if is_reverted && self.clients.get(index).is_some_and(|client| client.work.left_alone) {
-            let text = ANOTHERS_VALUE.to_owned();
+        let left_alone = self.clients.get(index).and_then(|client| client.work.left_alone.clone());
+        if let Some(text) = left_alone.filter(|_| is_reverted) {
             return self.output.note(&job.plan().identity.host, &Note::Warning { text });
         }
         self.output.note(&job.plan().identity.host, note);

@@ -28,8 +28,8 @@ pub(crate) struct Work {
     pub journal: Option<Entry>,
     /// The swap, once it is intended.
     pub swap: Option<Swap>,
-    /// Whether the revert has found the host offered something else by another person.
-    pub left_alone: bool,
+    /// What is said in place of "reverted": another person has changed the host's entry.
+    pub left_alone: Option<String>,
     /// Whether the last look at the configuration found that it offers the boot file again, or has no entry.
     pub is_doubtful: bool,
     /// Whether the DHCP server has answered for this client.
@@ -60,7 +60,7 @@ impl Work {
             host_table: "".into(),
             journal: None,
             swap: None,
-            left_alone: false,
+            left_alone: None,
             is_doubtful: false,
             is_heard: false,
             is_told_unheard: false,

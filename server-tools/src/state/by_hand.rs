@@ -26,6 +26,9 @@ use crate::sys::{clock, private, regular};
 /// What the name of a record that was set aside ends with, before its number.
 const SET_ASIDE: &str = ".by-hand.json";
 
+/// What the name of a host's lock ends with. The file stays when the swap is reverted.
+const LOCK: &str = ".lock";
+
 /// How far a swap has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,8 +90,10 @@ pub(crate) fn given_up(state_folder: &Path) -> Vec<Kept> {
     hosts(&paths::all_given_up(state_folder)).into_iter().filter_map(of_host).collect()
 }
 
-/// Writes down that a host is about to be swapped.
+/// Writes down that a host is about to be swapped. The lock's file tells the boot file, should the record and its copy be lost.
 pub(crate) fn keep(state_folder: &Path, host: &HostName, swap: &Swap) -> anyhow::Result<()> {
+    // Only a trace: nothing but a warning comes of it.
+    let _not_kept = private::write(&lock_path(state_folder, host), swap.boot_file.as_bytes());
     write(state_folder, host, &Record { swap: swap.clone(), at: Some(clock::now()), stage: Stage::Begun })
 }
 
@@ -182,8 +187,22 @@ pub(crate) fn host_of(set_aside: &Path) -> Option<HostName> {
 
 /// Keeps others from swapping and reverting this host by hand, until the result is dropped.
 pub(crate) fn lock(state_folder: &Path, host: &HostName, timeout: Duration) -> Result<Lock, LockError> {
-    let path = paths::by_hand(state_folder, host).with_extension("lock");
-    Lock::take_quietly(&path, Sharing::Alone, timeout)
+    Lock::take_quietly(&lock_path(state_folder, host), Sharing::Alone, timeout)
+}
+
+fn lock_path(state_folder: &Path, host: &HostName) -> PathBuf {
+    paths::by_hands(state_folder).join(format!("{host}{LOCK}"))
+}
+
+/// The hosts that were swapped by hand once, each with the boot file of the last such swap if that was written down.
+pub(crate) fn traces(state_folder: &Path) -> Vec<(HostName, Option<String>)> {
+    let listed = fs::read_dir(paths::by_hands(state_folder)).into_iter().flatten().flatten();
+    let trace = |entry: fs::DirEntry| {
+        let host = entry.file_name().to_str()?.strip_suffix(LOCK)?.parse().ok()?;
+        let boot_file = fs::read_to_string(entry.path()).ok().filter(|text| !text.is_empty());
+        Some((host, boot_file))
+    };
+    listed.filter_map(trace).collect()
 }
 
 fn copy_of(path: &Path) -> PathBuf {

@@ -14,7 +14,7 @@ use ghost_contract::HostName;
 use serde::Serialize;
 
 use crate::cli::{DhcpArgs, DhcpVerb};
-use crate::dhcp::offer::{ANOTHERS_VALUE, Edited, Offers, Reverted, swapped_again};
+use crate::dhcp::offer::{Edited, Offers, swapped_again};
 use crate::dhcp::probe::{self, Client, Look, Seen};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
 use crate::dhcp::{self, Swap};
@@ -110,8 +110,7 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Res
     let _stopping = Stopping::watch(host, "the entry is put back all the same", output)?;
     match put_back(site, host, output).exit_by_default(Exit::Configuration)? {
         PutBack::Own => tell(&Offered { host, offered: Some(offered), changed: true }, "reverted", output),
-        PutBack::AnothersValue => {
-            let words = format!("nothing was put back: {ANOTHERS_VALUE}");
+        PutBack::AnothersValue(words) => {
             tell(&Offered { host, offered: None, changed: false }, &words, output);
         }
     }
@@ -119,10 +118,10 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Res
 }
 
 /// What the host is offered after a revert.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum PutBack {
     Own,
-    AnothersValue,
+    /// Nothing was put back, for the reason that is said here.
+    AnothersValue(String),
 }
 
 /// Reverts, restarts, sees that the host is not offered the boot file again, and only then forgets the swap.
@@ -132,8 +131,8 @@ fn put_back(site: &Site, host: &HostName, output: &mut Output) -> anyhow::Result
     let mut put_back = PutBack::Own;
     for became in each {
         let became = became?;
-        if matches!(became, Reverted::LeftAlone(_)) {
-            put_back = PutBack::AnothersValue;
+        if let Some(words) = became.instead() {
+            put_back = PutBack::AnothersValue(words);
         }
         remarks.extend(became.remark());
     }

@@ -147,6 +147,8 @@ fn what_another_person_lets_dhcp_offer_is_left_alone_and_not_called_reverted() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("so it was left alone"), "{}", said(&output));
     assert!(!said(&output).contains("pc2: reverted"), "{}", said(&output));
+    let found = "pc2: warning: nothing was put back, because another person has changed the DHCP configuration: host pc2 is offered 'theirs' now";
+    assert!(said(&output).contains(found), "{}", said(&output));
     assert!(String::from_utf8(server.configured()).unwrap().contains("\"theirs\"; # pc2"));
     assert!(server.journal().is_empty());
 }

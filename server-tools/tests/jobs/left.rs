@@ -6,6 +6,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::boot_server::{BootServer, said, wait_until};
+use super::client::Client;
 
 const RENAMED: [(&str, &str); 2] =
     [("host pc2 ", "host pc2-new "), ("02:00:00:00:00:02", "02:00:00:00:00:42")];
@@ -205,6 +206,27 @@ fn a_recovery_that_cannot_keep_the_record_keeps_the_journals_entry() {
 }
 
 #[test]
+fn a_job_that_cannot_keep_its_record_keeps_the_journals_entry_and_is_no_success() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let in_the_way = server.path("state/jobs");
+    let blocks = {
+        let in_the_way = in_the_way.clone();
+        move || fs::write(&in_the_way, "in the way").is_ok()
+    };
+    let _client = Client::working_until(&server, 2, blocks, || true);
+    let job = server.run(&["test", "pc2"]);
+    assert_ne!(job.status.code(), Some(0), "{}", said(&job));
+    assert!(said(&job).contains("could not record the job"), "{}", said(&job));
+    assert!(server.configured() == before && server.journal().len() == 1, "{}", said(&job));
+    fs::remove_file(in_the_way).unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert!(server.journal().is_empty() && server.configured() == before);
+    assert_eq!(fs::read_dir(server.path("state/jobs")).unwrap().count(), 1, "the record is kept");
+}
+
+#[test]
 fn a_second_job_of_a_host_that_has_one_is_told_so_and_is_not_told_to_correct_the_configuration() {
     let server = BootServer::with_hosts(2);
     let running = server.start(&["test", "pc2"]);
@@ -214,4 +236,31 @@ fn a_second_job_of_a_host_that_has_one_is_told_so_and_is_not_told_to_correct_the
     assert!(said(&second).contains("pc2 is busy: test "), "{}", said(&second));
     kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
     running.wait_with_output().unwrap();
+}
+
+#[test]
+fn a_swap_by_hand_whose_record_and_copy_are_lost_is_told_whatever_the_boot_file_is_now() {
+    for changed in [false, true] {
+        let server = BootServer::with_hosts(2);
+        assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+        for file in ["pc2.json", "pc2.json.copy"] {
+            fs::remove_file(server.path("state/by-hand").join(file)).unwrap();
+        }
+        if changed {
+            server.set("BOOTFILE", "other.0");
+            fs::write(server.path("tftp/other.0"), "boots").unwrap();
+        }
+        for (verb, exit) in [("doctor", 78), ("recover", 1)] {
+            let told = server.run(&[verb]);
+            assert_eq!(told.status.code(), Some(exit), "{}", said(&told));
+            let place = format!("({}:8:12)", server.configuration().display());
+            let words = said(&told);
+            let line =
+                words.lines().find(|line| line.contains("pc2: DHCP offers it the boot file pxelinux.0"));
+            assert!(line.is_some_and(|line| line.contains(&place)), "{verb}: {words}");
+            assert!(words.contains("there is no record of that any more"), "{verb}: {words}");
+            assert!(words.contains("write its own filename there by hand"), "{verb}: {words}");
+            assert!(!words.contains("fakebox: DHCP offers"), "{verb}: {words}");
+        }
+    }
 }

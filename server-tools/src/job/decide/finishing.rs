@@ -144,7 +144,9 @@ impl Job {
                 vec![self.begin(Step::Revert)]
             }
             // The journal's entry outlives what may not stay: it is what `recover` goes by.
-            Some(Step::Close) if is_left || self.order_is_left() => self.next_finishing(now),
+            Some(Step::Close) if is_left || self.order_is_left() || self.record_is_missing() => {
+                self.next_finishing(now)
+            }
             Some(step) => {
                 self.again = None;
                 vec![self.begin(step)]
@@ -164,6 +166,11 @@ impl Job {
         self.troubles.iter().any(|trouble| trouble.step == Some(Step::Withdraw))
     }
 
+    /// Whether nothing but the journal's entry tells that there was this job.
+    fn record_is_missing(&self) -> bool {
+        self.troubles.iter().any(|trouble| trouble.step == Some(Step::Record))
+    }
+
     /// What remains of the job and how to put it right, for the last line. `None`: nothing remains.
     fn left_undone(&self) -> Option<String> {
         let others =
@@ -171,7 +178,12 @@ impl Job {
         let order = self.order_is_left().then(|| {
             "the order is still in the tree; correct the cause above, then run 'ghostctl recover'".to_owned()
         });
-        let words: Vec<String> = others.map(Trouble::words).chain(order).chain(self.swap_left()).collect();
+        let record = self.record_is_missing().then(|| {
+            "the journal's entry is kept until its record can be written; correct the cause above, then run 'ghostctl recover'"
+                .to_owned()
+        });
+        let left = order.into_iter().chain(record).chain(self.swap_left());
+        let words: Vec<String> = others.map(Trouble::words).chain(left).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
 

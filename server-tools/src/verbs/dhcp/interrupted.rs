@@ -115,7 +115,7 @@ fn tell_damage(host: &HostName, path: &Path, why: &str, became: &str, output: &m
 fn undo(site: &Site, host: &HostName, output: &mut Output) -> Exit {
     let (exit, put_back, became) = match put_back(site, host, output) {
         Ok(PutBack::Own) => (Exit::Done, true, "its DHCP entry is put back".to_owned()),
-        Ok(PutBack::AnothersValue) => (Exit::Done, false, super::ANOTHERS_VALUE.to_owned()),
+        Ok(PutBack::AnothersValue(words)) => (Exit::Done, false, words),
         Err(error) => (Exit::of(&error).max(Exit::Failed), false, format!("error: {error:#}")),
     };
     let reason = format!("'ghostctl dhcp swap {host}' was interrupted; {became}");

@@ -65,6 +65,14 @@ fn an_order_that_could_not_be_withdrawn_keeps_the_journals_entry() {
     assert!(last_words(&fake).contains("the order is still in the tree"), "{}", last_words(&fake));
 }
 
+#[test]
+fn a_record_that_could_not_be_written_keeps_the_journals_entry() {
+    let (job, fake) = run(Fake { failing: vec![Step::Record], ..good(Mode::Test) }, plan(Mode::Test));
+    assert!(!fake.steps().contains(&Step::Close), "{:?}", fake.steps());
+    assert_ne!(job.exit(), Exit::Done);
+    assert!(last_words(&fake).contains("until its record can be written"), "{}", last_words(&fake));
+}
+
 /// What the last note says of the job.
 fn last_words(fake: &Fake) -> String {
     match fake.performed.last() {
