@@ -205,6 +205,19 @@ pub(crate) fn traces(state_folder: &Path) -> Vec<(HostName, Option<String>)> {
     listed.filter_map(trace).collect()
 }
 
+/// The same for putting an entry back, which needs no lock where none can be had: on a file system that takes no lock file nobody
+/// swaps by hand.
+pub(crate) fn lock_to_undo(
+    state_folder: &Path,
+    host: &HostName,
+    timeout: Duration,
+) -> Result<Option<Lock>, LockError> {
+    match lock(state_folder, host, timeout) {
+        Err(busy @ LockError::Busy { .. }) => Err(busy),
+        lock => Ok(lock.ok()),
+    }
+}
+
 fn copy_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".copy");

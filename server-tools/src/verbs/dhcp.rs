@@ -106,7 +106,7 @@ fn revert(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Res
         tell(&Offered { host, offered: Some(offered), changed: false }, &words, output);
         return Ok(());
     }
-    let _lock = by_hand::lock(site, host)?;
+    let _lock = by_hand::lock_to_undo(site, host)?;
     let _stopping = Stopping::watch(host, "the entry is put back all the same", output)?;
     match put_back(site, host, output).exit_by_default(Exit::Configuration)? {
         PutBack::Own => tell(&Offered { host, offered: Some(offered), changed: true }, "reverted", output),

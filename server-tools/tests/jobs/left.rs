@@ -145,6 +145,35 @@ fn a_swap_by_hand_that_is_stopped_during_its_restart_is_put_back() {
 }
 
 #[test]
+fn a_swap_by_hand_is_put_back_though_nothing_can_be_written_in_the_state_folder() {
+    for is_interrupted in [false, true] {
+        let server = BootServer::with_hosts(2);
+        let before = server.configured();
+        if is_interrupted {
+            fs::write(server.path("hold"), "").unwrap();
+            let mut running = server.start(&["dhcp", "swap", "pc2"]);
+            wait_until("it is swapped", || server.configured() != before);
+            running.kill().unwrap();
+            running.wait().unwrap();
+            fs::remove_file(server.path("hold")).unwrap();
+        } else {
+            assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+        }
+        let words: &[&str] = if is_interrupted { &["recover"] } else { &["dhcp", "revert", "pc2"] };
+        server.read_only("state");
+        let output = server.run(words);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let told = "does not offer the boot file any more, but the record of its swap stays";
+        assert!(said(&output).contains(told), "{}", said(&output));
+        assert!(server.configured() == before && server.serves(&before), "{}", said(&output));
+        server.writable("state");
+        let again = server.run(words);
+        assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+        assert!(server.configured() == before && !server.path("state/by-hand/pc2.json").exists());
+    }
+}
+
+#[test]
 fn a_swap_by_hand_is_told_by_doctor_and_a_damaged_record_of_it_by_recover_too() {
     for damage in [Some(vec![0; 200]), Some(Vec::new()), None] {
         for both in [false, true] {

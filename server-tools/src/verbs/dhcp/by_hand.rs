@@ -1,6 +1,6 @@
 //! What `ghostctl dhcp` keeps of a swap that a person makes, and where it finds what a revert puts back.
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
 
 use crate::dhcp::Swap;
@@ -36,6 +36,11 @@ pub(crate) fn is_kept(site: &Site, host: &HostName) -> bool {
 /// Keeps others from swapping and reverting this host by hand meanwhile.
 pub(super) fn lock(site: &Site, host: &HostName) -> anyhow::Result<Lock> {
     Ok(by_hand::lock(&site.ghostrc.state_folder, host, site.lock_timeout)?)
+}
+
+/// The same for a revert, which is done in any case.
+pub(super) fn lock_to_undo(site: &Site, host: &HostName) -> anyhow::Result<Option<Lock>> {
+    Ok(by_hand::lock_to_undo(&site.ghostrc.state_folder, host, site.lock_timeout)?)
 }
 
 pub(super) fn read(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
@@ -80,7 +85,13 @@ fn left_by_its_last_job(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
 }
 
 pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
-    by_hand::remove(&site.ghostrc.state_folder, host).exit_by_default(Exit::Failed)
+    let removed = by_hand::remove(&site.ghostrc.state_folder, host).with_context(|| {
+        format!(
+            "the DHCP entry does not offer the boot file any more, but the record of its swap stays; correct the cause, then run 'ghostctl dhcp revert {host}' \
+             once more"
+        )
+    });
+    removed.exit_by_default(Exit::Failed)
 }
 
 /// Why a host cannot be swapped, with the way out if that is because it was swapped by hand, by a job that still runs, or by one that

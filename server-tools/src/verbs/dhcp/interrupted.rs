@@ -30,7 +30,7 @@ pub(crate) fn recover(site: &Site, output: &mut Output) -> Exit {
     let mut exit = Exit::Done;
     for kept in by_hand::all(state_folder) {
         // Whoever holds it is at it this moment.
-        let Ok(_lock) = by_hand::lock(state_folder, &kept.host, Duration::ZERO) else { continue };
+        let Ok(_lock) = by_hand::lock_to_undo(state_folder, &kept.host, Duration::ZERO) else { continue };
         let Some(kept) = by_hand::look(state_folder, &kept.host) else { continue };
         exit = exit.max(mend(state_folder, &kept, output));
         if kept.record.is_some_and(|record| record.stage == Stage::Begun) {
@@ -72,7 +72,7 @@ pub(crate) fn say(site: &Site, output: &mut Output) -> bool {
 /// Whether there is something to recover.
 pub(crate) fn is_left(site: &Site, kept: &Kept) -> bool {
     let has_begun = kept.record.as_ref().is_some_and(|record| record.stage == Stage::Begun);
-    let is_nobodys = || by_hand::lock(&site.ghostrc.state_folder, &kept.host, Duration::ZERO).is_ok();
+    let is_nobodys = || by_hand::lock_to_undo(&site.ghostrc.state_folder, &kept.host, Duration::ZERO).is_ok();
     (kept.damage.is_some() || has_begun) && is_nobodys()
 }
 
