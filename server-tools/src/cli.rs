@@ -10,8 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ghost_contract::{HostName, MacAddress};
 
 pub use self::images::{DiskImageArgs, ExportArgs, Images, LATEST, MountArgs, PruneArgs, RemoveArgs};
-pub use self::jobs::{Asked, BackupArgs, GenerationArgs, JobArgs, RestoreArgs};
+pub use self::jobs::{Asked, BackupArgs, GenerationArgs, JobArgs, RestoreArgs, TimeOfDay};
 use crate::exit::Exit;
+use crate::run::RunId;
 
 /// Backs up and restores whole PCs that nobody is sitting at.
 ///
@@ -50,7 +51,7 @@ pub enum Verb {
     Test(JobArgs),
     /// Write clients' disks to new generations in the image store
     #[command(after_help = "Examples:\n  ghostctl backup john\n  ghostctl backup --json john joe\n  \
-        ghostctl backup --group lab1\n  ghostctl backup 'pc*'\n  \
+        ghostctl backup --group lab1 --until 06:00\n  ghostctl backup 'pc*'\n  \
         ghostctl backup --all-disks john\n  ghostctl backup --disk serial:S4EWNX0N12345 --rescue john\n  \
         ghostctl backup --partition 2,3 john")]
     Backup(BackupArgs),
@@ -81,6 +82,14 @@ pub enum Verb {
         after_help = "Examples:\n  ghostctl status\n  ghostctl status john\n  ghostctl status --last john"
     )]
     Status(StatusArgs),
+    /// List the runs: what each command asked for, and how much of it is done
+    #[command(after_help = "Examples:\n  ghostctl runs\n  ghostctl runs --json")]
+    Runs,
+    /// Show what became of each host of a run
+    #[command(after_help = "Examples:\n  ghostctl report\n  ghostctl report --html last-night.html\n  \
+        ghostctl report --json 20260123-142501-4f3a\n\n\
+        Exit status: 1 if a host of the run is not done.")]
+    Report(ReportArgs),
     /// Show what a client's monitor shows, or showed last
     #[command(after_help = "Examples:\n  ghostctl screen john\n  ghostctl screen --now john\n  \
         ghostctl screen --follow john\n  ghostctl screen --png john.png john\n\n\
@@ -179,6 +188,16 @@ pub struct StatusArgs {
     /// How the last job ended, instead of what is running
     #[arg(long)]
     pub last: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The run, by its name in `ghostctl runs`; without one, the newest
+    #[arg(value_name = "RUN")]
+    pub run: Option<RunId>,
+    /// Write the report to this file, as a page for a browser with all that belongs to it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -29,6 +29,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +72,16 @@ pub struct Ghostrc {
     pub tftp_base: PathBuf,
     /// Journal and job records (`STATEDIR`).
     pub state_folder: PathBuf,
+    /// How many jobs run at the same time (`PARALLEL`).
+    pub parallel: NonZeroUsize,
+    /// How often a client that does not come up is tried again (`RETRIES`), if that is said.
+    pub retries: Option<u32>,
+    /// The programs that are told of jobs and runs that have ended (`HOOKS`).
+    pub hooks: PathBuf,
+    /// How long each of them may take (`HOOK_DEADLINE`).
+    pub hook_deadline: Duration,
+    /// The file for Prometheus that is written after each run (`METRICS`).
+    pub metrics: Option<PathBuf>,
     /// What deserves a look but is no error.
     pub warnings: Vec<Warning>,
     settings: Settings,

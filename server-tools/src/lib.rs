@@ -22,6 +22,7 @@ pub(crate) mod output;
 pub mod parsers;
 pub(crate) mod place;
 pub(crate) mod recovery;
+pub mod run;
 pub(crate) mod runner;
 pub mod site;
 pub(crate) mod state;

@@ -30,10 +30,22 @@ pub(crate) trait Machine {
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)>;
 }
 
-/// Drives all jobs to their ends.
-pub(crate) fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
+/// Says which further jobs begin, while others run or when all have ended.
+pub(crate) trait Feed<M> {
+    /// The jobs that begin now. They are put at the end of the list. None, while none runs, is the end.
+    fn next(&mut self, jobs: &[Job], machine: &mut M) -> Vec<Job>;
+}
+
+/// Drives the jobs, and those that are fed to it, to their ends.
+pub(crate) fn drive<M: Machine>(jobs: &mut Vec<Job>, machine: &mut M, feed: &mut impl Feed<M>) {
     let mut events: Vec<(usize, Event)> = (0..jobs.len()).map(|index| (index, Event::Begun)).collect();
     loop {
+        let next = feed.next(jobs, machine);
+        events.extend((jobs.len()..jobs.len() + next.len()).map(|index| (index, Event::Begun)));
+        jobs.extend(next);
+        if events.is_empty() && jobs.iter().all(Job::is_closed) {
+            return;
+        }
         // Turn by turn, and one time for all in a turn: what many jobs do together, such as edits, is done by all of
         // them before what comes after it, such as the restart that they then share.
         while !events.is_empty() {
@@ -48,7 +60,7 @@ pub(crate) fn drive(jobs: &mut [Job], machine: &mut impl Machine) {
         }
         machine.begin_what_is_shared();
         if jobs.iter().all(Job::is_closed) {
-            return;
+            continue;
         }
         events.extend(machine.wait(jobs.iter().filter_map(Job::next_due).min()));
         let now = machine.now();

@@ -9,5 +9,6 @@ pub(crate) mod damaged;
 pub(crate) mod journal;
 pub(crate) mod paths;
 pub(crate) mod record;
+pub(crate) mod runs;
 mod summed;
 pub(crate) mod vouched;

@@ -14,6 +14,7 @@ pub(crate) mod folder;
 pub(crate) mod icmp;
 pub mod interface;
 pub(crate) mod lease;
+pub(crate) mod local_time;
 pub(crate) mod lock;
 pub mod memory;
 pub(crate) mod mount;

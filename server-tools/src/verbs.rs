@@ -9,6 +9,7 @@ pub(crate) mod hosts;
 pub(crate) mod images;
 pub(crate) mod jobs;
 mod recover;
+mod runs;
 pub(crate) mod screen;
 pub(crate) mod status;
 pub(crate) mod wake;
@@ -56,6 +57,11 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Verify(verify) => job(site, Mode::Verify, &verify.job, &verify.asked(), output),
         Verb::Restore(restore) => {
             let (arguments, asked) = (&restore.generation.job, restore.asked());
+            if arguments.resume.is_some() {
+                let words =
+                    anyhow!("a restore is not taken up again: name the hosts that are to be restored");
+                return Err(words.exit(Exit::Usage));
+            }
             if !restore.yes && !arguments.dry_run {
                 let configuration = site.hosts().exit_by_default(Exit::Configuration)?;
                 let hosts = jobs::chosen(site, configuration.as_ref(), arguments)?.hosts();
@@ -66,6 +72,8 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Wake(arguments) => wake::run(site, arguments, output),
         Verb::Hosts => hosts::run(site, output),
         Verb::Status(arguments) => status::run(site, arguments, output),
+        Verb::Runs => runs::list(site, output),
+        Verb::Report(arguments) => runs::report(site, arguments, output),
         Verb::Screen(arguments) => screen::run(site, arguments, output),
         Verb::Cancel { host, dry_run } => cancel::run(site, host, *dry_run, output),
         // A recovery would try to revert what is to be given up.
@@ -119,6 +127,7 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
         Verb::Cancel { .. } | Verb::Dhcp(_) | Verb::Recover { .. } | Verb::Doctor { .. } => true,
         // These fail where a right is missing; on some servers they need none of root's.
         Verb::Wake(_) | Verb::Hosts | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => false,
+        Verb::Runs | Verb::Report(_) => false,
         Verb::Bootdisk(_) | Verb::GenerateManual { .. } => false,
     };
     if needs_root && !rustix::process::geteuid().is_root() {

@@ -1,19 +1,23 @@
 //! The flags of the verbs that run jobs, and what they ask for.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::{DiskChoice, Generation};
+use serde::{Deserialize, Serialize};
 
 use super::LATEST;
 use crate::fleet::{Member, Wanted};
 use crate::job::imager::Wishes;
+use crate::run::RunId;
 
 #[derive(Debug, Clone, Args)]
 pub struct JobArgs {
     /// The clients, by the names of their host entries in the DHCP configuration, or by patterns such as 'pc*'
-    #[arg(required_unless_present_any = ["groups", "all"], value_name = "HOST")]
+    #[arg(required_unless_present_any = ["groups", "all", "resume"], value_name = "HOST")]
     pub hosts: Vec<Member>,
     /// The clients of a group: GROUP_NAME in ghostrc lists them. One that cannot have a job fails alone
     #[arg(long = "group", value_name = "NAME")]
@@ -21,12 +25,46 @@ pub struct JobArgs {
     /// All clients of the DHCP configuration. One that cannot have a job fails alone
     #[arg(long, conflicts_with_all = ["hosts", "groups"])]
     pub all: bool,
+    /// At most so many jobs at the same time, instead of PARALLEL in ghostrc
+    #[arg(long, value_name = "NUMBER")]
+    pub parallel: Option<NonZeroUsize>,
+    /// Begin no job after this time of the day, such as 06:00; those that run end
+    #[arg(long, value_name = "HH:MM")]
+    pub until: Option<TimeOfDay>,
+    /// How often a client that does not come up is tried again, instead of RETRIES in ghostrc
+    #[arg(long, value_name = "NUMBER")]
+    pub retries: Option<u32>,
+    /// Take a run up again that was broken off: all its hosts that are not done ('ghostctl runs' lists the runs)
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["hosts", "groups", "all"])]
+    pub resume: Option<RunId>,
     /// Go ahead even if the client is already on; a person must then reboot it by hand
     #[arg(long)]
     pub already_on: bool,
     /// Check everything, say what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A time of the day, as the boot server's clock shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeOfDay {
+    pub hour: u8,
+    pub minute: u8,
+}
+
+impl FromStr for TimeOfDay {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |text: &str, below: u8| {
+            let is_number = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|number| is_number && *number < below)
+        };
+        let parts = text.split_once(':').filter(|(_, minute)| minute.len() == 2);
+        let read = parts.and_then(|(hour, minute)| Some((number(hour, 24)?, number(minute, 60)?)));
+        let (hour, minute) = read.ok_or("it must be a time of the day, from 00:00 to 23:59")?;
+        Ok(Self { hour, minute })
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -98,7 +136,7 @@ pub struct RestoreArgs {
 }
 
 /// What a job is asked for besides its mode and its hosts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Which generation; the newest one if none is named.
     pub generation: Option<Generation>,
@@ -159,4 +197,22 @@ fn partition(text: &str) -> Result<u32, &'static str> {
 
 fn dirty_ntfs(text: &str) -> Result<DirtyNtfs, &'static str> {
     DirtyNtfs::parse(text).ok_or("refuse and raw are the choices")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_day_is_read_and_nonsense_is_refused() {
+        let read = |text: &str| text.parse::<TimeOfDay>().map(|time| (time.hour, time.minute));
+        assert_eq!(read("06:00"), Ok((6, 0)));
+        assert_eq!(read("6:05"), Ok((6, 5)));
+        assert_eq!(read("23:59"), Ok((23, 59)));
+        for nonsense in
+            ["", "6", "24:00", "06:60", "6:5", "+6:00", "06:00:00", "-1:00", "six", "06:+5", ":00"]
+        {
+            assert!(read(nonsense).is_err(), "{nonsense}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::dhcp::{Advice, Running, Terms};
 use crate::sys::disk_space::DiskSpace;
 
 /// Below this nothing useful fits on a file system: a tree has some megabytes.
-const NEARLY_FULL: u64 = 64 << 20;
+pub(crate) const NEARLY_FULL: u64 = 64 << 20;
 
 /// All findings, in the order in which a job would need the things.
 pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
 use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
+use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 12] = [
+pub(super) const SERVER_KEYS: [&str; 17] = [
     "PXEADDR",
     "PXEBASE",
     "GHSTBASE",
@@ -29,6 +31,11 @@ pub(super) const SERVER_KEYS: [&str; 12] = [
     "RESTART_DISTANCE",
     "TFTPBASE",
     "STATEDIR",
+    "PARALLEL",
+    "RETRIES",
+    "HOOKS",
+    "HOOK_DEADLINE",
+    "METRICS",
 ];
 
 /// What a group's key begins with.
@@ -49,6 +56,11 @@ pub(super) struct Draft {
     restart_distance: Option<Duration>,
     tftp_base: Option<PathBuf>,
     state_folder: Option<PathBuf>,
+    parallel: Option<NonZeroUsize>,
+    retries: Option<u32>,
+    hooks: Option<PathBuf>,
+    hook_deadline: Option<Duration>,
+    metrics: Option<PathBuf>,
     pub(super) warnings: Vec<Warning>,
     settings: Settings,
     overrides: Vec<Override>,
@@ -100,6 +112,11 @@ impl Draft {
             "RESTART_DISTANCE" => self.restart_distance = Some(duration(value).ok_or(TIME)?),
             "TFTPBASE" => self.tftp_base = Some(path()?),
             "STATEDIR" => self.state_folder = Some(path()?),
+            "PARALLEL" => self.parallel = Some(value.parse().map_err(|_| "a number, at least 1")?),
+            "RETRIES" => self.retries = Some(value.parse().map_err(|_| "a number")?),
+            "HOOKS" => self.hooks = Some(path()?),
+            "HOOK_DEADLINE" => self.hook_deadline = Some(duration(value).ok_or(TIME)?),
+            "METRICS" => self.metrics = Some(path()?),
             // A key that is in the table and is not taken here.
             _ => return Err("a setting that this version understands"),
         }
@@ -139,6 +156,11 @@ impl Draft {
             restart_distance: self.restart_distance.unwrap_or(Duration::from_secs(3)),
             tftp_base: self.tftp_base.unwrap_or_else(|| PathBuf::from("/srv/tftp")),
             state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),
+            parallel: self.parallel.unwrap_or(PARALLEL),
+            retries: self.retries,
+            hooks: self.hooks.unwrap_or_else(|| PathBuf::from("/etc/ghost4linux/hooks.d")),
+            hook_deadline: self.hook_deadline.unwrap_or(Duration::from_secs(60)),
+            metrics: self.metrics,
             warnings: self.warnings,
             settings: self.settings,
             overrides: self.overrides,

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 44] = [
+pub(crate) const KEYS: [Key; 49] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -87,6 +87,26 @@ pub(crate) const KEYS: [Key; 44] = [
     ),
     server("TFTPBASE", "FOLDER", "/srv/tftp", "The TFTP server's folder"),
     server("STATEDIR", "FOLDER", "/var/lib/ghost4linux", "Locks, the journal and the records of jobs"),
+    server("PARALLEL", "NUMBER", "8", "How many jobs of a run are at work at the same time"),
+    server(
+        "RETRIES",
+        "NUMBER",
+        "1 for hosts that a group, a pattern or --all chooses, 0 for those that are named",
+        "How often a client that does not come up is tried again, after the other hosts of the run. One that has come up is never tried again",
+    ),
+    server(
+        "HOOKS",
+        "FOLDER",
+        "/etc/ghost4linux/hooks.d",
+        "Programs that are called after each job and each run, with its record as JSON on standard input. They must be root's, as must the folder and those above it; names have letters, digits, - and _ only",
+    ),
+    server("HOOK_DEADLINE", "TIME", "60", "How long each of these programs may take before it is ended"),
+    server(
+        "METRICS",
+        "FILE",
+        "",
+        "Where what 'ghostctl metrics' prints is written after each run, for the textfile collector of Prometheus' node exporter: the name must end in .prom there",
+    ),
     host("BOOTFILE", "FILE", "pxelinux.0", "What a host is offered for a job"),
     host("NOBOOTFILE", "FILE", "nobackup", "What makes a host boot from its own disk"),
     host(

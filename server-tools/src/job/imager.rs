@@ -11,9 +11,11 @@ use crate::ghostrc::{ImagerName, Settings};
 use ghost_contract::image::{DirtyNtfs, LargerDisk, OnReadError, RestoreCheck, SmallerDisk};
 use ghost_contract::order::{DosProgram, Imager};
 use ghost_contract::{DiskChoice, Mode};
+use serde::{Deserialize, Serialize};
 
 /// What the command line asks for, for this job only. `None` leaves it to the settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Wishes {
     pub disk: Option<DiskChoice>,
     pub on_read_error: Option<OnReadError>,

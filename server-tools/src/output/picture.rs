@@ -22,18 +22,41 @@ pub(crate) enum Graphics {
 const CHUNK: usize = 4096;
 /// Lines of dots in one row of sixels.
 const BAND: usize = 6;
+const UNREADABLE: &str = "the screenshot cannot be read as PNG";
 
 /// What makes the terminal show the picture, and goes to the next line.
 pub(crate) fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String> {
+    require_a_screens_size(png)?;
+    Ok(match graphics {
+        Graphics::Kitty => kitty(png),
+        Graphics::Sixel => sixel(&Dots::of(png).context(UNREADABLE)?),
+    })
+}
+
+/// The same picture in a file of our own making, with nothing but its dots.
+pub(crate) fn redrawn(png: &[u8]) -> anyhow::Result<Vec<u8>> {
+    require_a_screens_size(png)?;
+    let decoded = Decoded::of(png).context(UNREADABLE)?;
+    let dots: Vec<u8> = decoded.dots().flatten().collect();
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, decoded.width, decoded.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(&dots)?;
+        writer.finish()
+    });
+    written.context("the screenshot cannot be drawn anew")?;
+    Ok(file)
+}
+
+fn require_a_screens_size(png: &[u8]) -> anyhow::Result<()> {
     if let Some((width, height)) = size(png)
         && u64::from(width) * u64::from(height) > bounds::PICTURE_DOTS
     {
         bail!("the screenshot claims to have {width} x {height} dots, which no screen has");
     }
-    Ok(match graphics {
-        Graphics::Kitty => kitty(png),
-        Graphics::Sixel => sixel(&Dots::of(png).context("the screenshot cannot be read as PNG")?),
-    })
+    Ok(())
 }
 
 /// The size that a PNG says it has (its first chunk, IHDR), before anything of it is decoded. A terminal decodes it, too.
@@ -60,6 +83,38 @@ fn kitty(png: &[u8]) -> String {
     sequence
 }
 
+/// A picture as it was decoded.
+struct Decoded {
+    width: u32,
+    height: u32,
+    /// How many samples a dot has.
+    depth: usize,
+    samples: Vec<u8>,
+}
+
+impl Decoded {
+    fn of(file: &[u8]) -> Result<Self, png::DecodingError> {
+        let mut decoder = png::Decoder::new(Cursor::new(file));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info()?;
+        let length = reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?;
+        let mut samples = vec![0; length];
+        let frame = reader.next_frame(&mut samples)?;
+        samples.truncate(frame.buffer_size());
+        let depth = frame.color_type.samples();
+        Ok(Self { width: frame.width, height: frame.height, depth, samples })
+    }
+
+    /// Red, green and blue of each dot.
+    fn dots(&self) -> impl Iterator<Item = [u8; 3]> + Clone {
+        self.samples.chunks_exact(self.depth).map(|samples| match samples {
+            [red, green, blue, ..] => [*red, *green, *blue],
+            [grey, ..] => [*grey; 3],
+            [] => [0; 3],
+        })
+    }
+}
+
 /// The dots of a picture, as numbers of colours.
 struct Dots {
     width: usize,
@@ -69,20 +124,8 @@ struct Dots {
 
 impl Dots {
     fn of(file: &[u8]) -> Result<Self, png::DecodingError> {
-        let mut decoder = png::Decoder::new(Cursor::new(file));
-        decoder.set_transformations(png::Transformations::normalize_to_color8());
-        let mut reader = decoder.read_info()?;
-        let length = reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?;
-        let mut samples = vec![0; length];
-        let frame = reader.next_frame(&mut samples)?;
-        samples.truncate(frame.buffer_size());
-        let colour = |samples: &[u8]| match samples {
-            [red, green, blue, ..] => [*red, *green, *blue],
-            [grey, ..] => [*grey; 3],
-            [] => [0; 3],
-        };
-        let pixels = samples.chunks_exact(frame.color_type.samples()).map(colour);
-        Ok(Self::numbered(usize::try_from(frame.width).unwrap_or(usize::MAX), pixels))
+        let decoded = Decoded::of(file)?;
+        Ok(Self::numbered(usize::try_from(decoded.width).unwrap_or(usize::MAX), decoded.dots()))
     }
 
     /// Terminals have 256 colours for sixels: if there are more, the nearest of a cube of 6x6x6 are taken.
@@ -191,6 +234,20 @@ mod tests {
             let error = sequence(&bomb, graphics).unwrap_err().to_string();
             assert_eq!(error, "the screenshot claims to have 32767 x 32767 dots, which no screen has");
         }
+        assert!(redrawn(&bomb).unwrap_err().to_string().contains("which no screen has"));
+    }
+
+    #[test]
+    fn a_picture_that_is_drawn_anew_has_the_same_dots_and_nothing_else() {
+        let mut original = png(2, 1, &[0, 0, 0, 255, 128, 0], &[1, 0]);
+        let end = original.len() - 12;
+        let hidden = [&12_u32.to_be_bytes()[..], b"tEXtA\0<script></", &[0; 4]].concat();
+        original.splice(end..end, hidden);
+        let anew = redrawn(&original).unwrap();
+        assert!(!anew.windows(6).any(|window| window == b"script"));
+        let dots: Vec<_> = Decoded::of(&anew).unwrap().dots().collect();
+        assert_eq!(dots, [[255, 128, 0], [0, 0, 0]]);
+        assert!(redrawn(b"PNG of nothing").is_err());
     }
 
     #[test]

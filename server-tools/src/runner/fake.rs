@@ -6,7 +6,7 @@ use std::time::Duration;
 use ghost_contract::report::{Entry, Event as Reported};
 use ghost_contract::{MacAddress, UnixTime};
 
-use super::Machine;
+use super::{Feed, Machine};
 use crate::job::{Action, Event, Failure, FailureKind, Job, Phase, Step};
 
 /// What is replayed, and what came of it.
@@ -118,5 +118,14 @@ impl Machine for Fake {
             return Vec::new();
         }
         self.life.pop_front().into_iter().map(|(_, event)| (0, event)).collect()
+    }
+}
+
+/// No job begins but those that there are.
+pub(crate) struct NoMore;
+
+impl<M> Feed<M> for NoMore {
+    fn next(&mut self, _jobs: &[Job], _machine: &mut M) -> Vec<Job> {
+        Vec::new()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use ghost_contract::HostName;
 use ghost_contract::report::Event as Reported;
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -17,7 +18,7 @@ use super::task::Done;
 use super::wires::Wires;
 use super::work::Work;
 use crate::catalog::Catalog;
-use crate::dhcp::Network;
+use crate::dhcp::{Host, Network};
 use crate::ghostrc::Settings;
 use crate::job::{Action, Event, Failure, Identity, Job, Note, Phase, Step};
 use crate::output::Output;
@@ -44,6 +45,8 @@ pub(crate) struct Client {
     elsewhere: Option<Step>,
     /// Whether its job has a swap to revert.
     is_swapped: bool,
+    /// The place of its host among the wires.
+    way: usize,
 }
 
 pub(crate) struct Linux<'a> {
@@ -52,7 +55,11 @@ pub(crate) struct Linux<'a> {
     output: &'a mut Output,
     clients: Vec<Client>,
     wires: Wires,
+    /// The place of each host's newest job; answers are for that one.
+    newest: Vec<Option<usize>>,
     stops: Stops,
+    /// Who or what has asked all jobs to stop.
+    stopped: Option<String>,
     reports: Reports,
     /// When all reports were last looked at.
     looked: Duration,
@@ -88,7 +95,9 @@ impl<'a> Linux<'a> {
             output,
             clients: Vec::new(),
             wires: Wires::default(),
+            newest: Vec::new(),
             stops: Stops::watch().context(CANNOT_WATCH)?,
+            stopped: None,
             reports,
             looked: Duration::ZERO,
             lengthy: Lengthy::new().context(CANNOT_WORK)?,
@@ -98,19 +107,50 @@ impl<'a> Linux<'a> {
         })
     }
 
-    /// Adds the client of the next job in the list.
-    pub(crate) fn add(
+    /// Opens what it takes to reach a host's client; yields the host's place, for its jobs.
+    pub(crate) fn reach(
         &mut self,
-        work: Work,
+        host: &Host,
         settings: &Settings,
         network: Option<Network>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<usize> {
+        self.newest.push(None);
+        self.wires.add(host, settings, network)
+    }
+
+    /// Adds the client of the next job in the list, which is reached in this way.
+    pub(crate) fn add(&mut self, work: Work, way: usize) {
         let Identity { host, mode, .. } = &work.begun.identity;
-        self.wires.add(&work.begun.identity, settings, network)?;
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
         self.output.begin(host, *mode, self.catalog.expected(host, *mode, generation));
-        self.clients.push(Client { work, elsewhere: None, is_swapped: false });
-        Ok(())
+        if let Some(newest) = self.newest.get_mut(way) {
+            *newest = Some(self.clients.len());
+        }
+        self.clients.push(Client { work, elsewhere: None, is_swapped: false, way });
+    }
+
+    /// What the steps of a job have come to.
+    pub(crate) fn work(&self, index: usize) -> Option<&Work> {
+        self.clients.get(index).map(|client| &client.work)
+    }
+
+    /// Who or what has asked all jobs to stop, if so.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// Tells people something of a host.
+    pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
+        self.output.note(host, note);
+    }
+
+    /// Warns people of something that is no host's.
+    pub(crate) fn warn(&mut self, text: &str) {
+        self.output.line(&format!("warning: {text}"));
+    }
+
+    fn way(&self, index: usize) -> Option<usize> {
+        self.clients.get(index).map(|client| client.way)
     }
 
     fn step(&mut self, index: usize, job: &Job, step: Step) -> Vec<Event> {
@@ -216,6 +256,7 @@ impl<'a> Linux<'a> {
                 Asked::Stop(name) => {
                     let all = 0..self.clients.len();
                     events.extend(all.map(|index| (index, Event::StopAsked(name.clone()))));
+                    self.stopped.get_or_insert(name);
                 }
                 Asked::Pause => self.pause(),
             }
@@ -269,13 +310,14 @@ impl Machine for Linux<'_> {
         match action {
             Action::Do(step) => return self.step(index, job, step),
             Action::Wake => {
-                if let Err(error) = self.wires.wake(index) {
+                let sent = self.way(index).map_or(Ok(()), |way| self.wires.wake(way));
+                if let Err(error) = sent {
                     let text = format!("no magic packet was sent: {error:#}");
                     self.tell(index, job, &Note::Warning { text });
                 }
             }
-            Action::Probe => self.wires.probe(index),
-            Action::Echo => self.wires.echo(index),
+            Action::Probe => self.way(index).into_iter().for_each(|way| self.wires.probe(way)),
+            Action::Echo => self.way(index).into_iter().for_each(|way| self.wires.echo(way)),
             Action::Tell(Note::Ended { ending, left, lacks: None }) => {
                 let lacks = self.clients.get_mut(index).and_then(|client| client.work.lacks.take());
                 self.tell(index, job, &Note::Ended { ending, left, lacks });
@@ -296,11 +338,12 @@ impl Machine for Linux<'_> {
         let next_look = self.looked + LOOK_EVERY;
         let until = until.into_iter().chain(self.looks.due()).fold(next_look, Duration::min);
         self.sleep(until.saturating_sub(now));
+        let newest = |way: usize| self.newest.get(way).copied().flatten();
         let answers = self.wires.answers().into_iter();
+        let answers = answers.filter_map(|(way, mac)| Some((newest(way)?, Event::Answered(mac))));
+        let mut events: Vec<(usize, Event)> = answers.collect();
         let echoes = self.wires.echoes().into_iter();
-        let mut events: Vec<(usize, Event)> =
-            answers.map(|(index, mac)| (index, Event::Answered(mac))).collect();
-        events.extend(echoes.map(|index| (index, Event::Echoed)));
+        events.extend(echoes.filter_map(|way| Some((newest(way)?, Event::Echoed))));
         events.extend(self.ended());
         if clock::uptime() >= next_look {
             self.looked = clock::uptime();

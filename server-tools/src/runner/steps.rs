@@ -56,7 +56,9 @@ impl Steps<'_> {
         let Done { step, result } = done;
         let ended = result.map(|yielded| {
             match yielded {
-                Yield::Image(path, lacks) => (work.image, work.lacks) = (Some(path), lacks),
+                Yield::Image { path, bytes, lacks } => {
+                    (work.image, work.bytes, work.lacks) = (Some(path), Some(bytes), lacks);
+                }
                 Yield::Remark(remark) => work.remarks.extend(remark),
             }
             work.complete(step);
@@ -142,17 +144,22 @@ impl Steps<'_> {
 
     fn record(&self, work: &Work, job: Option<&Job>) -> anyhow::Result<()> {
         let report = self.tree(work).whole_report().unwrap_or_default();
-        let record = Record {
-            identity: work.begun.identity.clone(),
-            began: work.begun.at,
-            ended: clock::now(),
-            phases: work.phases.clone(),
-            ending: job.and_then(Job::ending).cloned(),
-            troubles: job.map(Job::troubles).unwrap_or_default(),
-            sample: job.and_then(|job| job.seen().said.sample()),
-            image: work.image.clone(),
-            swap: work.swap.clone(),
-        };
-        record::keep(&self.site.ghostrc.state_folder, &record, &report)
+        record::keep(&self.site.ghostrc.state_folder, &record_of(work, job), &report)
+    }
+}
+
+/// What is to be kept of a job that ends now; `job` is the job itself if it lives.
+pub(crate) fn record_of(work: &Work, job: Option<&Job>) -> Record {
+    Record {
+        identity: work.begun.identity.clone(),
+        began: work.begun.at,
+        ended: clock::now(),
+        phases: work.phases.clone(),
+        ending: job.and_then(Job::ending).cloned(),
+        troubles: job.map(Job::troubles).unwrap_or_default(),
+        sample: job.and_then(|job| job.seen().said.sample()),
+        image: work.image.clone(),
+        bytes: work.bytes,
+        swap: work.swap.clone(),
     }
 }

@@ -25,8 +25,8 @@ pub(crate) struct Done {
 
 #[derive(Debug)]
 pub(crate) enum Yield {
-    /// Where the finished generation is, and what is not in it, in words.
-    Image(PathBuf, Option<String>),
+    /// Where the finished generation is, what it takes in the store, and what is not in it, in words.
+    Image { path: PathBuf, bytes: u64, lacks: Option<String> },
     /// What people should be told.
     Remark(Option<String>),
 }
@@ -56,7 +56,8 @@ fn finishing(work: &Work, site: &Site, catalog: Catalog) -> anyhow::Result<Task>
     let path = site.ghostrc.store_folder.join(generation);
     Ok(Box::new(move || {
         let finished = catalog.finish(&host, &job, &facts);
-        let result = finished.map(|made| Yield::Image(path, disks::lacks(&made.disks)));
+        let result =
+            finished.map(|made| Yield::Image { path, bytes: made.bytes, lacks: disks::lacks(&made.disks) });
         Done { step: Step::FinishGeneration, result }
     }))
 }

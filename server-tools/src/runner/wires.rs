@@ -7,9 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use anyhow::Context as _;
 use ghost_contract::MacAddress;
 
-use crate::dhcp::Network;
+use crate::dhcp::{Host, Network};
 use crate::ghostrc::{SecureOn, Settings};
-use crate::job::Identity;
 use crate::sys::arp::Arp;
 use crate::sys::icmp::Icmp;
 use crate::sys::interface::Interface;
@@ -39,21 +38,21 @@ struct Way {
 #[derive(Debug, Default)]
 pub(crate) struct Wires {
     wires: Vec<Wire>,
-    /// One for each client, in the order of the jobs.
+    /// One for each host, in the order in which they were added.
     ways: Vec<Way>,
     /// Asks operating systems for an echo. Clients behind gateways answer nothing else.
     icmp: Option<Icmp>,
 }
 
 impl Wires {
-    /// Opens what it takes to reach the client of the next job in the list.
+    /// Opens what it takes to reach a host's client; yields the host's place.
     pub(crate) fn add(
         &mut self,
-        client: &Identity,
+        host: &Host,
         settings: &Settings,
         network: Option<Network>,
-    ) -> anyhow::Result<()> {
-        let Identity { ip, mac, .. } = *client;
+    ) -> anyhow::Result<usize> {
+        let Host { ip, mac, .. } = *host;
         let interface = match &settings.interface {
             Some(name) => Interface::named(name)?,
             None => Interface::towards(ip)?,
@@ -76,7 +75,7 @@ impl Wires {
         };
         let password = settings.secure_on.clone();
         self.ways.push(Way { ip, mac, wire, is_neighbour, beyond, password });
-        Ok(())
+        Ok(self.ways.len() - 1)
     }
 
     pub(crate) fn wake(&self, index: usize) -> anyhow::Result<()> {

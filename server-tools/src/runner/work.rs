@@ -42,6 +42,8 @@ pub(crate) struct Work {
     pub phases: Vec<(Phase, UnixTime)>,
     /// Where the generation is, or what was set aside of it.
     pub image: Option<PathBuf>,
+    /// What the generation takes in the store, once it is finished.
+    pub bytes: Option<u64>,
     /// What is not in the image though nothing says that it is free, in words.
     pub lacks: Option<String>,
     /// What people should be told.
@@ -67,6 +69,7 @@ impl Work {
             ticket: None,
             phases: Vec::new(),
             image: None,
+            bytes: None,
             lacks: None,
             remarks: Vec::new(),
             unwritten: Vec::new(),

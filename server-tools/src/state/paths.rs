@@ -4,6 +4,7 @@
 //! journal/   IP.jsonl       jobs that run, or that a crash has left
 //! damaged/   NAME.N         entries of the journal (IP.jsonl) and records (JOB.record.json, HOST.by-hand.json) that could not be read whole
 //! jobs/      JOB/           what is kept of each job when it is over
+//! runs/      RUN.jsonl      what is kept of each run
 //! cancel/    JOB            requests to stop a job
 //! by-hand/   HOST.json      swaps that a person has made, until that person reverts them; each with a .copy and a HOST.lock
 //! given-up/  HOST.json      swaps that a person has given up
@@ -31,6 +32,10 @@ pub(crate) fn records(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn record(state_folder: &Path, job: &JobId) -> PathBuf {
     records(state_folder).join(job.as_str())
+}
+
+pub(crate) fn runs(state_folder: &Path) -> PathBuf {
+    state_folder.join("runs")
 }
 
 pub(crate) fn cancels(state_folder: &Path) -> PathBuf {

@@ -34,6 +34,9 @@ pub(crate) struct Record {
     /// The last reading of the client's counters.
     pub sample: Option<Sample>,
     pub image: Option<PathBuf>,
+    /// What its generation takes in the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// What was swapped, so that it can be put back if it should be found swapped later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap: Option<Swap>,
@@ -155,6 +158,7 @@ mod tests {
             troubles: Vec::new(),
             sample: None,
             image: None,
+            bytes: None,
             swap: None,
         };
         keep(folder.path(), &record, b"").unwrap();

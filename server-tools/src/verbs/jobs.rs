@@ -12,28 +12,37 @@ use serde::Serialize;
 use crate::dhcp::{Configuration, Host};
 use crate::ghostrc::Settings;
 use ghost_contract::order::{AtEnd, Imager};
-use ghost_contract::{Generation, HostName, MacAddress, Mode, Nonce, ethers};
+use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime, ethers};
 
 use crate::catalog::Catalog;
 use crate::catalog::listing::Listed;
-use crate::cli::{Asked, JobArgs};
+use crate::cli::{Asked, JobArgs, TimeOfDay};
 use crate::exit::{Exit, WithExit};
 use crate::fleet::{self, Chosen};
 use crate::job::luks_key::LuksKey;
 use crate::job::order::{Particulars, order};
-use crate::job::{self, AlreadyOn, Identity, Job, Limits, Note, Plan};
+use crate::job::{self, AlreadyOn, Identity, Limits, Note, Plan};
 use crate::output::Output;
 use crate::recovery;
+use crate::run::figures::last_good;
+use crate::run::{self, RunId};
 use crate::runner::drive;
 use crate::runner::linux::Linux;
 use crate::runner::work::Work;
 use crate::site::Site;
-use crate::state::journal::{Begun, VERSION};
-use crate::sys::{clock, descriptors, random};
+use crate::state::journal::{self, VERSION};
+use crate::state::record;
+use crate::state::runs::{Begun, Ended, Line, Record};
+use crate::sys::{clock, descriptors, local_time, random};
 
 use super::dhcp::by_hand;
 
 mod able;
+mod resuming;
+mod turns;
+
+use able::Able;
+use turns::{Kept, Ready, Shared, Turns};
 
 const NO_RANDOM_NUMBERS: &str = "the kernel gives no random numbers for the job's name and secret";
 
@@ -54,8 +63,14 @@ pub(super) fn run(
     asked: &Asked,
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
+    let resumed = arguments.resume.as_ref();
+    let left = resumed.map(|run| resuming::left(site, mode, run, arguments, asked)).transpose()?;
+    let asked = left.as_ref().map_or(asked, |left| &left.asked);
     let configuration = site.hosts().exit_by_default(Exit::Configuration)?;
-    let chosen = chosen(site, configuration.as_ref(), arguments)?;
+    let chosen = match &left {
+        Some(left) => left.chosen.clone(),
+        None => chosen(site, configuration.as_ref(), arguments)?,
+    };
     let able = able::among(site, mode, configuration.as_ref(), &chosen, asked)?;
     for host in able.intents.iter().map(|one| &one.host).filter(|host| !host.shares_ip_with.is_empty()) {
         let text = format!("shares {} with {}: never have both on", host.ip, host.shares_ip_with.join(", "));
@@ -65,37 +80,129 @@ pub(super) fn run(
         output.note(host, &Note::NotBegun { reason: format!("{error:#}") });
     }
     let refused = if able.refused.is_empty() { Exit::Done } else { Exit::Failed };
-    let intents = able.intents;
+    let Able { intents, refused: not_able } = able;
     if arguments.dry_run {
         say_what_would_be_done(mode, &intents, output);
         return Ok(refused);
     }
     let clients = configuration.clients();
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
-    let mut jobs = Vec::new();
-    let mut prepared = Vec::new();
     let addresses: Vec<_> = intents.iter().map(|one| (one.host.name.clone(), one.host.ip)).collect();
     let reaches = configuration.reaches(&addresses);
     drop(configuration);
-    for intent in intents {
-        let plan = plan(mode, &intent, arguments)?;
-        prepared.push((work(site, Arc::clone(&host_table), &intent, &plan)?, intent.settings));
-        jobs.push(Job::new(plan));
-    }
-    descriptors::make_room_for(jobs.len())?;
+    let until = arguments.until.map(until).transpose()?;
+    let parallel = arguments.parallel.unwrap_or(site.ghostrc.parallel);
+    descriptors::make_room_for(parallel.get().min(intents.len()))?;
+    let order = order_of(site, mode, &intents);
     let mut machine = Linux::new(site, output).exit_by_default(Exit::Configuration)?;
-    for ((work, settings), reach) in prepared.into_iter().zip(reaches) {
-        machine.add(work, &settings, reach.network).exit_by_default(Exit::Configuration)?;
+    let mut ready = Vec::new();
+    for (intent, reach) in intents.into_iter().zip(reaches) {
+        let way = machine.reach(&intent.host, &intent.settings, reach.network);
+        let retries = arguments.retries.or(site.ghostrc.retries);
+        let is_named = chosen.named.contains(&intent.host.name);
+        ready.push(Ready {
+            way: way.exit_by_default(Exit::Configuration)?,
+            store: site.image_store().exit_by_default(Exit::Configuration)?,
+            authorized_keys: authorized_keys(&intent.settings)?,
+            retries: retries.unwrap_or(u32::from(!is_named)),
+            intent,
+        });
     }
+    let already_on = left.as_ref().map_or(arguments.already_on, |left| left.already_on);
+    let begun = Begun {
+        run: RunId(new_id()?),
+        mode,
+        at: clock::now(),
+        pid: std::process::id(),
+        hosts: chosen.hosts(),
+        parallel,
+        until,
+        already_on,
+        asked: asked.clone(),
+    };
+    let recovered = left.map(|left| left.recovered).unwrap_or_default();
+    let mut kept = record_of(site, resumed, begun, &mut machine)?;
+    keep_before(&mut kept, recovered, &not_able, &mut machine);
+    let already_on = if already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse };
+    let limits = run::Limits { parallel, until: until.map(by_the_loops_clock) };
+    let shared = Shared { site, mode, already_on, host_table };
+    let mut turns = Turns::new(shared, ready, limits, order, kept);
+    let mut jobs = Vec::new();
     // Not even a bug in this program may leave something of a job.
-    let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine)));
+    let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine, &mut turns)));
+    drop(machine);
     if driven.is_err() {
         // Jobs without an owner are what a crash leaves, and are recovered in the same way.
-        drop(machine);
         recovery::recover_and_tell(site, output)?;
         return Ok(Exit::Bug);
     }
-    Ok(jobs.iter().map(Job::exit).max().unwrap_or(Exit::Done).max(refused))
+    let exit = turns.exit().max(refused);
+    let Turns { mut kept, .. } = turns;
+    let line = Line::Ended { at: clock::now(), exit: exit.status() };
+    kept.keep(&line, &mut |text| output.line(&format!("warning: {text}")));
+    Ok(if kept.is_incomplete { exit.max(Exit::Failed) } else { exit })
+}
+
+/// The record of a run. One that cannot be made holds no job up; one that another ghostctl has taken up does.
+fn record_of(
+    site: &Site,
+    resumed: Option<&RunId>,
+    begun: Begun,
+    machine: &mut Linux<'_>,
+) -> anyhow::Result<Kept> {
+    let state_folder = &site.ghostrc.state_folder;
+    if let Some(run) = resumed {
+        let record = Record::take_up(state_folder, run)?;
+        record.append(&Line::Resumed { at: begun.at, pid: begun.pid })?;
+        return Ok(Kept { record: Some(record), is_incomplete: false });
+    }
+    let record = Record::begin(state_folder, begun);
+    let record =
+        record.inspect_err(|error| machine.warn(&format!("there will be no record of this run: {error:#}")));
+    Ok(Kept { is_incomplete: record.is_err(), record: record.ok() })
+}
+
+/// Keeps what is known of the run before its first job.
+fn keep_before(
+    kept: &mut Kept,
+    recovered: Vec<Ended>,
+    not_able: &[(HostName, anyhow::Error)],
+    machine: &mut Linux<'_>,
+) {
+    let at = clock::now();
+    let not_begun = not_able.iter().map(|(host, error)| {
+        let (host, reason) = (host.clone(), format!("{error:#}"));
+        Line::NotBegun { host, at, reason }
+    });
+    let recovered = recovered.into_iter().map(|ended| Line::JobEnded(Box::new(ended)));
+    for line in recovered.chain(not_begun) {
+        kept.keep(&line, &mut |text| machine.warn(text));
+    }
+}
+
+/// The order in which the hosts begin.
+fn order_of(site: &Site, mode: Mode, intents: &[Intent]) -> Vec<usize> {
+    // Records that cannot be read are told of by the recovery; then no host's time is known.
+    let records = record::all(&site.ghostrc.state_folder).map(|records| records.whole).unwrap_or_default();
+    let last = last_good(&records, mode);
+    let took: Vec<_> = intents.iter().map(|intent| last.get(&intent.host.name).copied()).collect();
+    run::longest_first(&took)
+}
+
+fn until(time: TimeOfDay) -> anyhow::Result<UnixTime> {
+    let TimeOfDay { hour, minute } = time;
+    let next = local_time::next(clock::now(), hour, minute);
+    next.context("cannot tell when it is the time that --until gives: check the time zone")
+        .exit(Exit::Configuration)
+}
+
+fn by_the_loops_clock(at: UnixTime) -> Duration {
+    clock::uptime() + at.since(clock::now())
+}
+
+fn new_id() -> anyhow::Result<JobId> {
+    let random = random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?;
+    job::id(clock::now(), random).context("cannot make the job's name").exit(Exit::Bug)
 }
 
 /// The hosts that the command line means.
@@ -151,17 +258,10 @@ impl Would<'_> {
     }
 }
 
-fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan> {
+fn plan(mode: Mode, intent: &Intent, already_on: AlreadyOn) -> anyhow::Result<Plan> {
     let Intent { host, settings, .. } = intent;
-    let random = random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?;
     Ok(Plan {
-        identity: Identity {
-            job: job::id(clock::now(), random).context("cannot make the job's name").exit(Exit::Bug)?,
-            host: host.name.clone(),
-            mac: host.mac,
-            ip: host.ip,
-            mode,
-        },
+        identity: Identity { job: new_id()?, host: host.name.clone(), mac: host.mac, ip: host.ip, mode },
         limits: Limits {
             listen: settings.off_listen,
             ..Limits::new(
@@ -171,26 +271,26 @@ fn plan(mode: Mode, intent: &Intent, arguments: &JobArgs) -> anyhow::Result<Plan
                 settings.revert_deadline,
             )
         },
-        already_on: if arguments.already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse },
+        already_on,
         at_end: AtEnd::PowerOff,
     })
 }
 
-fn work(site: &Site, host_table: Arc<str>, intent: &Intent, plan: &Plan) -> anyhow::Result<Work> {
-    let Intent { settings, generation, imager, luks_key, .. } = intent;
+fn work(ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow::Result<Work> {
+    let Intent { settings, generation, imager, luks_key, .. } = &ready.intent;
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?);
     let particulars = Particulars {
-        store: site.image_store().exit_by_default(Exit::Configuration)?,
+        store: ready.store.clone(),
         nonce: nonce.clone(),
         generation: generation.clone(),
         imager: imager.clone(),
         luks_key: luks_key.is_some(),
-        authorized_keys: authorized_keys(settings)?,
+        authorized_keys: ready.authorized_keys.clone(),
     };
     let limits = [plan.limits.up, plan.limits.claim, plan.limits.imaging, plan.limits.off];
     let longest = limits.into_iter().fold(Duration::ZERO, Duration::saturating_add);
-    let begun = Begun {
+    let begun = journal::Begun {
         version: VERSION,
         identity: plan.identity.clone(),
         pid: std::process::id(),

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, JobId, Mode, layout};
 use serde::Serialize;
 
-use crate::catalog::Catalog;
+use crate::catalog::screens::{self, LARGEST};
 use crate::cli::{Pictures, ScreenArgs};
 use crate::exit::{Exit, WithExit};
 use crate::job::Identity;
@@ -28,8 +28,6 @@ use crate::tree::Tree;
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Between two looks for a new screenshot.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// No file of a screenshot is larger.
-const LARGEST: u64 = 64 << 20;
 
 /// A host's job, running or over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,22 +139,13 @@ fn running(site: &Site, host: &HostName) -> anyhow::Result<Option<Subject>> {
 impl Subject {
     /// The folder of its screenshots, if it has taken any.
     fn folder(&self, site: &Site) -> anyhow::Result<Option<(PathBuf, Folder)>> {
-        let found = if self.identity.mode == Mode::Backup {
-            Catalog::of(&site.ghostrc).screens(&self.identity.host, &self.identity.job)
-        } else {
-            self.tree.screens()
-        };
-        found.with_context(|| cannot_read(&self.tree.var()))
+        screens::of(&site.ghostrc, &self.identity).with_context(|| cannot_read(&self.tree.var()))
     }
 
     /// The names of its screenshots without ending, the oldest first.
     fn names(&self, site: &Site) -> anyhow::Result<Vec<String>> {
         let Some((path, folder)) = self.folder(site)? else { return Ok(Vec::new()) };
-        let entries = folder.entries().with_context(|| cannot_read(&path))?;
-        let files = entries.iter().filter_map(|entry| entry.path.to_str()?.strip_suffix(".png"));
-        let mut names: Vec<String> = files.filter(|name| is_numbered(name)).map(str::to_owned).collect();
-        names.sort();
-        Ok(names)
+        screens::names(&folder).with_context(|| cannot_read(&path))
     }
 
     fn without_screenshot(&self) -> anyhow::Error {
@@ -170,15 +159,6 @@ impl Subject {
 
 fn cannot_read(folder: &Path) -> String {
     format!("cannot read the screenshots in {}", folder.display())
-}
-
-/// `0001-interval`, which is a moment's, and not `latest`. Any other name is none that an imager's screenshots have.
-fn is_numbered(name: &str) -> bool {
-    let is_word =
-        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    name.split_once('-').is_some_and(|(number, what_for)| {
-        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) && is_word(what_for)
-    })
 }
 
 fn show(
@@ -247,6 +227,7 @@ fn write_png(file: &Path, picture: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::screens::is_numbered;
 
     #[test]
     fn screenshots_are_told_from_other_files_and_answers_from_other_screenshots() {

@@ -176,7 +176,9 @@ fn what_many_jobs_in_one_program_cost() {
     let before = configuration(size.hosts).into_bytes();
     fs::write(server.configuration(), &before).unwrap();
     let hosts = (1..=size.clients).map(|number| format!("pc{number}"));
-    let mut command = server.command(std::iter::once("test".to_owned()).chain(hosts));
+    let mut command = server.command(
+        ["test", "--parallel", &size.clients.to_string()].map(str::to_owned).into_iter().chain(hosts),
+    );
     let said_in = fs::File::create(server.path("said")).unwrap();
     let started = Instant::now();
     // A pipe that nobody reads meanwhile would fill up.

@@ -51,6 +51,8 @@ mod readiness;
 #[cfg(test)]
 mod rights;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod saved_disk;
 #[cfg(test)]
 mod served;

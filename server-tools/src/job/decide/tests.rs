@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::job::said::AT_STAKE;
 use crate::job::{FailureKind, Identity, Limits, Plan};
 use crate::runner::drive;
-use crate::runner::fake::{Fake, says};
+use crate::runner::fake::{Fake, NoMore, says};
 
 const JOHN: MacAddress = MacAddress::new([0, 10, 235, 1, 2, 3]);
 const OTHER: MacAddress = MacAddress::new([0, 10, 235, 9, 9, 9]);
@@ -70,10 +70,9 @@ fn good(mode: Mode) -> Fake {
 }
 
 fn run(mut fake: Fake, plan: Plan) -> (Job, Fake) {
-    let mut jobs = [Job::new(plan)];
-    drive(&mut jobs, &mut fake);
-    let [job] = jobs;
-    (job, fake)
+    let mut jobs = vec![Job::new(plan)];
+    drive(&mut jobs, &mut fake, &mut NoMore);
+    (jobs.remove(0), fake)
 }
 
 #[test]

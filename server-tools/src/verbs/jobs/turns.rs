@@ -1,0 +1,232 @@
+//! Acts for a run: makes the jobs of which `run` says that they begin, tells it which have ended, and keeps the run's record.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ghost_contract::order::ImageStore;
+use ghost_contract::{HostName, Mode};
+
+use super::{Intent, plan, work};
+use crate::catalog::screens;
+use crate::doctor::judge::NEARLY_FULL;
+use crate::exit::Exit;
+use crate::job::{AlreadyOn, Ending, Job, Note};
+use crate::run::figures::Figures;
+use crate::run::{Action, Event, Limits, Now, Run, Why};
+use crate::runner::Feed;
+use crate::runner::linux::Linux;
+use crate::runner::steps::record_of;
+use crate::site::Site;
+use crate::state::runs::{Ended, Line, Record};
+use crate::sys::{clock, disk_space};
+
+/// A host that can have a job, with all that is the same whenever its job begins.
+pub(super) struct Ready {
+    pub(super) intent: Intent,
+    pub(super) store: ImageStore,
+    pub(super) authorized_keys: Vec<String>,
+    /// How the machine reaches it.
+    pub(super) way: usize,
+    pub(super) retries: u32,
+}
+
+/// What all jobs of the run have in common.
+pub(super) struct Shared<'a> {
+    pub(super) site: &'a Site,
+    pub(super) mode: Mode,
+    pub(super) already_on: AlreadyOn,
+    pub(super) host_table: Arc<str>,
+}
+
+/// What is kept of the run.
+pub(super) struct Kept {
+    /// None where no record could be made.
+    pub(super) record: Option<Record>,
+    /// Whether something could not be written to it.
+    pub(super) is_incomplete: bool,
+}
+
+impl Kept {
+    pub(super) fn keep(&mut self, line: &Line, warn: &mut dyn FnMut(&str)) {
+        if let Some(Err(error)) = self.record.as_ref().map(|record| record.append(line)) {
+            self.is_incomplete = true;
+            warn(&format!("the record of the run is incomplete: {error:#}"));
+        }
+    }
+}
+
+pub(super) struct Turns<'a> {
+    shared: Shared<'a>,
+    hosts: Vec<Ready>,
+    run: Run,
+    has_begun: bool,
+    pub(super) kept: Kept,
+    /// The host of each job in the list.
+    of_job: Vec<usize>,
+    /// The jobs that run, by their places in the list.
+    open: BTreeSet<usize>,
+    /// How the last job of each host ended.
+    exits: Vec<Exit>,
+}
+
+impl<'a> Turns<'a> {
+    pub(super) fn new(
+        shared: Shared<'a>,
+        hosts: Vec<Ready>,
+        limits: Limits,
+        order: Vec<usize>,
+        kept: Kept,
+    ) -> Self {
+        let run = Run::new(limits, order, hosts.iter().map(|host| host.retries).collect());
+        let exits = vec![Exit::Done; hosts.len()];
+        let (of_job, open) = (Vec::new(), BTreeSet::new());
+        Self { shared, hosts, run, has_begun: false, kept, of_job, open, exits }
+    }
+
+    /// The worst of the hosts' endings.
+    pub(super) fn exit(&self) -> Exit {
+        self.exits.iter().copied().max().unwrap_or(Exit::Done)
+    }
+
+    fn now(&self, machine: &Linux<'_>) -> Now {
+        let needs_room = self.shared.mode == Mode::Backup;
+        Now {
+            at: clock::uptime(),
+            store_is_full: needs_room && is_full(&self.shared.site.ghostrc.store_folder),
+            stopped: machine.stopped().map(str::to_owned),
+        }
+    }
+
+    fn host(&self, host: usize) -> Option<&HostName> {
+        self.hosts.get(host).map(|ready| &ready.intent.host.name)
+    }
+
+    fn keep(&mut self, line: &Line, machine: &mut Linux<'_>) {
+        self.kept.keep(line, &mut |text| machine.warn(text));
+    }
+
+    /// Notes that a job is over.
+    fn ended(&mut self, index: usize, job: &Job, machine: &mut Linux<'_>) -> Option<Event> {
+        let host = *self.of_job.get(index)?;
+        let exit = job.exit();
+        if let Some(known) = self.exits.get_mut(host) {
+            *known = exit;
+        }
+        let record = record_of(machine.work(index)?, Some(job));
+        let identity = record.identity.clone();
+        let failed = exit != Exit::Done;
+        let ended = Ended {
+            host: identity.host.clone(),
+            job: identity.job.clone(),
+            began: record.began,
+            ended: record.ended,
+            ending: record.ending.clone(),
+            exit: exit.status(),
+            words: words(job),
+            figures: Figures::of(&record),
+            image: record.image,
+            // A store that cannot be read is told of elsewhere.
+            screen: if failed {
+                screens::last(&self.shared.site.ghostrc, &identity).ok().flatten()
+            } else {
+                None
+            },
+        };
+        self.keep(&Line::JobEnded(Box::new(ended)), machine);
+        Some(Event::Ended { host, never_woke: never_woke(job) })
+    }
+
+    fn begin(&mut self, host: usize, machine: &mut Linux<'_>) -> anyhow::Result<Option<Job>> {
+        let Some(ready) = self.hosts.get(host) else { return Ok(None) };
+        let plan = plan(self.shared.mode, &ready.intent, self.shared.already_on)?;
+        let work = work(ready, Arc::clone(&self.shared.host_table), &plan);
+        let work = work.context("cannot make the order")?;
+        machine.add(work, ready.way);
+        let (host, job) = (plan.identity.host.clone(), plan.identity.job.clone());
+        let line = Line::JobBegun { host, job, at: clock::now() };
+        self.keep(&line, machine);
+        Ok(Some(Job::new(plan)))
+    }
+
+    fn leave(&mut self, host: usize, why: &Why, machine: &mut Linux<'_>) {
+        let Some(name) = self.host(host).cloned() else { return };
+        if self.of_job.contains(&host) {
+            let text = format!("it is not tried again: {why}");
+            return machine.note(&name, &Note::Warning { text });
+        }
+        self.not_begun(host, &name, why.to_string(), machine);
+    }
+
+    fn not_begun(&mut self, host: usize, name: &HostName, reason: String, machine: &mut Linux<'_>) {
+        if let Some(known) = self.exits.get_mut(host) {
+            *known = (*known).max(Exit::Failed);
+        }
+        machine.note(name, &Note::NotBegun { reason: reason.clone() });
+        self.keep(&Line::NotBegun { host: name.clone(), at: clock::now(), reason }, machine);
+    }
+}
+
+impl<'m> Feed<Linux<'m>> for Turns<'_> {
+    fn next(&mut self, jobs: &[Job], machine: &mut Linux<'m>) -> Vec<Job> {
+        let is_closed = |index: &usize| jobs.get(*index).is_some_and(Job::is_closed);
+        let closed: Vec<usize> = self.open.iter().copied().filter(is_closed).collect();
+        let mut events = VecDeque::new();
+        if !self.has_begun {
+            self.has_begun = true;
+            events.push_back(Event::Begun);
+        }
+        for index in closed {
+            self.open.remove(&index);
+            events.extend(jobs.get(index).and_then(|job| self.ended(index, job, machine)));
+        }
+        let mut next = Vec::new();
+        while let Some(event) = events.pop_front() {
+            let now = self.now(machine);
+            for action in self.run.decide(event, &now) {
+                match action {
+                    Action::Begin { host } => match self.begin(host, machine) {
+                        Ok(Some(job)) => {
+                            self.open.insert(self.of_job.len());
+                            self.of_job.push(host);
+                            next.push(job);
+                        }
+                        Ok(None) => {}
+                        Err(error) => {
+                            let name = self.host(host).cloned();
+                            let reason = format!("{error:#}");
+                            name.into_iter()
+                                .for_each(|name| self.not_begun(host, &name, reason.clone(), machine));
+                            events.push_back(Event::Ended { host, never_woke: false });
+                        }
+                    },
+                    Action::TryLater { host } => {
+                        let note = Note::Warning { text: "it is tried again after the others".to_owned() };
+                        let name = self.host(host).cloned();
+                        name.into_iter().for_each(|name| machine.note(&name, &note));
+                    }
+                    Action::Leave { host, why } => self.leave(host, &why, machine),
+                }
+            }
+        }
+        next
+    }
+}
+
+/// Whether the client did nothing at all, and nothing is left of the try.
+fn never_woke(job: &Job) -> bool {
+    let never_up = matches!(job.ending(), Some(Ending::NeverUp { .. }));
+    never_up && !job.seen().said.claimed && !job.swap_is_left() && job.troubles().is_empty()
+}
+
+fn words(job: &Job) -> String {
+    let ending = job.ending().map(ToString::to_string).unwrap_or_default();
+    let besides = job.troubles().into_iter().map(|trouble| format!("; besides: {}", trouble.reason));
+    ending + &besides.collect::<String>()
+}
+
+/// A store of which this cannot be told is left to the jobs, which say why they cannot use it.
+fn is_full(store: &Path) -> bool {
+    disk_space::of(store).is_ok_and(|space| space.free < NEARLY_FULL || !space.has_inodes)
+}

@@ -1,0 +1,185 @@
+//! `ghostctl runs` and `ghostctl report`: which runs there were, and what became of one.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use ghost_contract::HostName;
+
+use crate::calendar;
+use crate::catalog::screens;
+use crate::cli::ReportArgs;
+use crate::exit::{Exit, WithExit as _};
+use crate::job::Identity;
+use crate::job::bytes::bytes;
+use crate::output::{Form, Output, picture};
+use crate::run::figures::{Figures, is_good};
+use crate::run::page::{self, Page};
+use crate::run::summary::{Became, OfHost, State, Summary};
+use crate::site::Site;
+use crate::state::record::{self, Record};
+use crate::state::runs;
+
+/// So many of a host's last jobs are compared with.
+const COMPARED: usize = 10;
+/// A page has no more pictures than these.
+const PICTURES: usize = 100;
+
+pub(super) fn list(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
+    let state_folder = &site.ghostrc.state_folder;
+    let mut rows = Vec::new();
+    for run in runs::names(state_folder)? {
+        let (contents, is_owned) = runs::look(state_folder, &run)?;
+        let Some(summary) = Summary::of(contents, is_owned) else {
+            output.line(&format!("{run}: its record does not say what was asked for"));
+            continue;
+        };
+        match output.form() {
+            Form::Json => output.json(&summary),
+            Form::Plain => rows.push(cells(&summary)),
+        }
+    }
+    match output.form() {
+        Form::Plain if rows.is_empty() => output.line("there was no run yet"),
+        Form::Plain => {
+            let heading = ["RUN", "VERB", "BEGAN", "TOOK", "HOSTS", "DONE", "NOT DONE", "STATE"];
+            output.table(&heading.map(str::to_owned), &rows);
+        }
+        Form::Json => {}
+    }
+    Ok(Exit::Done)
+}
+
+fn cells(summary: &Summary) -> [String; 8] {
+    let Summary { begun, ended, succeeded, not_succeeded, jobs, .. } = summary;
+    let took = ended.map_or_else(|| "-".to_owned(), |ended| page::took(ended.since(begun.at).as_secs()));
+    [
+        begun.run.to_string(),
+        begun.mode.to_string(),
+        calendar::for_people(begun.at),
+        took,
+        jobs.len().to_string(),
+        succeeded.to_string(),
+        not_succeeded.to_string(),
+        page::state(summary.run_state).to_owned(),
+    ]
+}
+
+pub(super) fn report(site: &Site, arguments: &ReportArgs, output: &mut Output) -> anyhow::Result<Exit> {
+    let state_folder = &site.ghostrc.state_folder;
+    let newest = || runs::names(state_folder).map(|mut names| names.pop());
+    let run = arguments.run.clone().map_or_else(newest, |run| Ok(Some(run)))?;
+    let run = run.ok_or_else(|| anyhow!("there was no run yet").exit(Exit::Usage))?;
+    let (contents, is_owned) = runs::look(state_folder, &run)?;
+    let unreadable = || anyhow!("the record of the run {run} does not say what was asked for");
+    let summary = Summary::of(contents, is_owned).with_context(unreadable)?;
+    if let Some(file) = &arguments.html {
+        write_page(site, &summary, file)?;
+        output.line(&format!("{}: the report of the run {run}", file.display()));
+    } else if output.form() == Form::Json {
+        output.json(&summary);
+    } else {
+        tell(&summary, output);
+    }
+    Ok(if has_failed(&summary) { Exit::Failed } else { Exit::Done })
+}
+
+/// What is still to come is no failure while the run goes on.
+fn has_failed(summary: &Summary) -> bool {
+    let goes_on = summary.run_state == State::Running;
+    let has_failed = |one: &OfHost| match &one.became {
+        Became::Waiting | Became::Running { .. } => !goes_on,
+        Became::NotBegun { .. } => true,
+        Became::Ended(ended) => !ended.is_good(),
+    };
+    summary.jobs.iter().any(has_failed)
+}
+
+fn tell(summary: &Summary, output: &mut Output) {
+    output.line(&page::heading(summary));
+    let heading = ["HOST", "BEGAN", "TOOK", "SIZE", "RATE", "TRIES", "RESULT"].map(str::to_owned);
+    output.table(&heading, &summary.jobs.iter().map(row).collect::<Vec<_>>());
+    for said in &summary.hooks {
+        let of = said.job.as_ref().map_or_else(|| "the run".to_owned(), |job| format!("job {job}"));
+        let became = if said.succeeded { "done" } else { "failed" };
+        let output_of_hook =
+            if said.output.is_empty() { String::new() } else { format!(": {}", said.output) };
+        output.line(&format!("hook {} for {of}: {became}{output_of_hook}", said.hook));
+    }
+    if let Some(damage) = &summary.damage {
+        output.line(&format!("warning: the record is not whole: {damage}"));
+    }
+}
+
+fn row(one: &OfHost) -> [String; 7] {
+    let dash = || "-".to_owned();
+    let (began, figures) = match &one.became {
+        Became::Ended(ended) => (calendar::for_people(ended.began), Some(ended.figures)),
+        Became::Running { since, .. } => (calendar::for_people(*since), None),
+        _ => (dash(), None),
+    };
+    let Figures { bytes: size, rate, .. } = figures.unwrap_or_default();
+    [
+        one.host.to_string(),
+        began,
+        figures.map_or_else(dash, |figures| page::took(figures.seconds)),
+        size.map_or_else(dash, bytes),
+        rate.map_or_else(dash, |rate| format!("{}/s", bytes(rate))),
+        one.tries.to_string(),
+        page::result(&one.became),
+    ]
+}
+
+fn write_page(site: &Site, summary: &Summary, file: &Path) -> anyhow::Result<()> {
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
+    let page =
+        Page { summary, before: before(summary, &records), pictures: pictures(site, summary, &records) };
+    let cannot = || format!("cannot write {}", file.display());
+    // The screens of clients are not for everybody; what an administrator has opened stays open.
+    let options = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    options().and_then(|mut opened| opened.write_all(page.text().as_bytes())).with_context(cannot)
+}
+
+/// The last good jobs of each host before the run, the oldest first.
+fn before(summary: &Summary, records: &[Record]) -> BTreeMap<HostName, Vec<Figures>> {
+    let mut before: BTreeMap<HostName, Vec<Figures>> = BTreeMap::new();
+    let earlier = |record: &&Record| {
+        record.identity.mode == summary.begun.mode && is_good(record) && record.ended < summary.begun.at
+    };
+    for record in records.iter().filter(earlier) {
+        before.entry(record.identity.host.clone()).or_default().push(Figures::of(record));
+    }
+    before.values_mut().for_each(|all| drop(all.drain(..all.len().saturating_sub(COMPARED))));
+    before
+}
+
+/// The last screenshots of the jobs that failed, drawn anew. One that cannot be read is said to be so on the page.
+fn pictures(
+    site: &Site,
+    summary: &Summary,
+    records: &[Record],
+) -> BTreeMap<HostName, Result<Vec<u8>, String>> {
+    let mut pictures = BTreeMap::new();
+    for one in &summary.jobs {
+        let Became::Ended(ended) = &one.became else { continue };
+        let Some(name) = ended.screen.as_ref().filter(|_| pictures.len() < PICTURES) else { continue };
+        let record = records.iter().find(|record| record.identity.job == ended.job);
+        let Some(identity) = record.map(|record| &record.identity) else { continue };
+        let picture = drawn(site, identity, name).map_err(|error| format!("{error:#}"));
+        pictures.insert(one.host.clone(), picture);
+    }
+    pictures
+}
+
+fn drawn(site: &Site, identity: &Identity, name: &str) -> anyhow::Result<Vec<u8>> {
+    if !screens::is_numbered(name) {
+        return Err(anyhow!("it has no name of a screenshot"));
+    }
+    let found = screens::of(&site.ghostrc, identity).context("cannot read the screenshots")?;
+    let (_, folder) = found.context("it is not there any more")?;
+    let file = folder.read(format!("{name}.png"), screens::LARGEST).context("cannot read the screenshot")?;
+    picture::redrawn(&file)
+}
