@@ -3,6 +3,7 @@
 //! What is left to do is decided by [`State::left_over`]; here it is found out and performed.
 
 mod damaged;
+mod lost;
 mod strays;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use ghost_contract::{HostName, JobId, report};
 use serde::Serialize;
 
 pub(crate) use damaged::{Damaged, DamagedRecord};
+pub(crate) use lost::of_a_lost_state;
 pub(crate) use strays::{Stray, newcomers, strays};
 
 use crate::catalog::Catalog;

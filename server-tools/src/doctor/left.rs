@@ -15,6 +15,9 @@ use crate::state::{by_hand, damaged};
 use crate::sys::{atomic, clock};
 use crate::verbs::dhcp::interrupted;
 
+/// More hosts are only counted.
+const MOST_NAMED: usize = 8;
+
 /// All that is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeftOver {
@@ -22,6 +25,8 @@ pub(crate) struct LeftOver {
     pub jobs: Tried<Vec<Left>>,
     /// Hosts that are still offered the boot file though no job needs it.
     pub strays: Tried<Vec<Stray>>,
+    /// Hosts that are offered the boot file while nothing tells of any job or swap.
+    pub of_a_lost_state: Tried<Vec<String>>,
     /// Entries that are offered the boot file since the last swap, in words.
     pub newcomers: Tried<Vec<String>>,
     pub by_hand: Vec<ByHand>,
@@ -86,9 +91,12 @@ fn in_words(ago: Duration) -> String {
 
 /// Changes nothing.
 pub(crate) fn gather(site: &Site) -> LeftOver {
+    let strays = words(recovery::strays(site));
+    let of_a_lost_state = recovery::of_a_lost_state(site, strays.as_deref().unwrap_or_default());
     LeftOver {
         jobs: words(recovery::left(site)),
-        strays: words(recovery::strays(site)),
+        strays,
+        of_a_lost_state: words(of_a_lost_state),
         newcomers: words(recovery::newcomers(site)),
         by_hand: by_hand::all(&site.ghostrc.state_folder)
             .into_iter()
@@ -119,7 +127,8 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
             findings.push(Finding::bad(check, found, "mend that, then run this again"));
         }
     }
-    // Where that cannot be told, strays cannot be either.
+    // Where these cannot be told, strays cannot be either.
+    findings.extend(left.of_a_lost_state.iter().filter(|names| !names.is_empty()).map(|names| lost(names)));
     let newcomers = left.newcomers.iter().flatten();
     findings.extend(newcomers.map(|found| {
         Finding::warning(
@@ -149,6 +158,17 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
     findings
 }
 
+fn lost(names: &[String]) -> Finding {
+    let named = names.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let named = if more == 0 { named } else { format!("{named} and {more} more") };
+    Finding::warning(
+        Check::LeftOver,
+        format!("{named}: offered the boot file, and nothing below STATEDIR tells of any job or swap"),
+        "if these are to boot from the network always, that is right; if STATEDIR was lost, one of them may be swapped: write its own file there",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +194,7 @@ mod tests {
         let nothing = LeftOver {
             jobs: Ok(vec![]),
             strays: Ok(vec![]),
+            of_a_lost_state: Ok(vec![]),
             newcomers: Ok(vec![]),
             by_hand: vec![],
             set_aside: vec![],
@@ -210,6 +231,15 @@ mod tests {
                 State::Warning,
                 "/damaged/x.1 could not be read",
                 "then remove that file",
+            ),
+            (
+                LeftOver {
+                    of_a_lost_state: Ok((1..=10).map(|number| format!("pc{number}")).collect()),
+                    ..nothing.clone()
+                },
+                State::Warning,
+                "pc7, pc8 and 2 more: offered the boot file, and nothing below STATEDIR tells",
+                "if STATEDIR was lost, one of them may be swapped",
             ),
             (
                 LeftOver { kept_beside: vec!["/dhcp/.dhcpd.conf.ghostctl-kept-1".into()], ..nothing.clone() },

@@ -19,6 +19,8 @@ use crate::site::Site;
 use crate::state::{by_hand, damaged, journal, record};
 use crate::tree::Tree;
 
+use super::lost::{Lost, lost};
+
 /// A host that DHCP offers the boot file without a job that is responsible for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Stray {
@@ -110,7 +112,7 @@ pub(crate) fn newcomers(site: &Site) -> anyhow::Result<Vec<String>> {
 }
 
 /// The boot file that a host of this name would be swapped to now.
-fn boot_file_of(site: &Site, name: &str) -> String {
+pub(super) fn boot_file_of(site: &Site, name: &str) -> String {
     let settings = name.parse().map(|name| site.ghostrc.for_host(&name).boot_file);
     settings.unwrap_or_else(|_| site.ghostrc.settings().boot_file.clone())
 }
@@ -156,35 +158,6 @@ fn pasts(site: &Site, records: Vec<record::Record>) -> Vec<Past> {
     let mut pasts: Vec<Past> = of_jobs.chain(by_hand).collect();
     pasts.sort_by_key(|past| past.at);
     pasts
-}
-
-/// A host of which a record says nothing.
-struct Lost {
-    host: HostName,
-    /// What it was swapped to, if that is known; otherwise today's boot file is taken for it.
-    boot_file: Option<String>,
-    why: String,
-}
-
-/// The hosts whose records say nothing, or are not there.
-fn lost(state_folder: &Path, damaged: Vec<record::Damaged>, set_aside: &[PathBuf]) -> Vec<Lost> {
-    let of_swaps = |why: String| format!("the record of its swap by hand cannot be used: {why}");
-    let of_jobs = |why: String| format!("the record of a job of it cannot be used: {why}");
-    let moved = |path: &Path| format!("it was moved to {}, because it could not be read", path.display());
-    let unread = by_hand::all(state_folder).into_iter().chain(by_hand::given_up(state_folder));
-    let unread = unread
-        .filter(|kept| kept.record.is_none())
-        .filter_map(|kept| Some((kept.host, of_swaps(kept.damage?))));
-    let gone = set_aside.iter().filter_map(|path| Some((by_hand::host_of(path)?, of_swaps(moved(path)))));
-    let damaged = damaged.into_iter().filter_map(|one| Some((one.host?, of_jobs(one.why))));
-    let of_gone = record::hosts_of(set_aside).into_iter().map(|(host, path)| (host, of_jobs(moved(&path))));
-    let known = unread.chain(gone).chain(damaged).chain(of_gone);
-    let known = known.map(|(host, why)| Lost { host, boot_file: None, why });
-    let traces = by_hand::traces(state_folder).into_iter().map(|(host, boot_file)| {
-        let why = "it was swapped by hand once, and there is no record of that any more".to_owned();
-        Lost { host, boot_file, why }
-    });
-    known.chain(traces).collect()
 }
 
 /// What is known of the jobs that there were and are.

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use super::boot_server::{BootServer, said};
+use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client};
 
 /// The lines of standard output, each of which must be one JSON object.
@@ -22,6 +22,7 @@ fn every_verb_says_json_when_asked_to_and_with_dry_run_too() {
     for words in [
         &["backup", "--dry-run", "pc2"][..],
         &["test", "--dry-run", "pc2", "pc3"],
+        &["ghost", "--dry-run", "pc2"],
         &["verify", "--dry-run", "pc2"],
         &["restore", "--dry-run", "--yes", "pc2"],
         &["wake", "--dry-run", "pc2"],
@@ -47,6 +48,15 @@ fn every_verb_says_json_when_asked_to_and_with_dry_run_too() {
         let output = server.run(&[&["--json"], words].concat());
         assert_eq!((output.status.code(), objects(&output).len()), (Some(0), 0), "{words:?}");
     }
+    let running = server.start(&["--json", "test", "pc3"]);
+    wait_until("it has a job", || !server.journal().is_empty());
+    for words in [&["status"][..], &["cancel", "--dry-run", "pc3"], &["cancel", "pc3"]] {
+        let output = server.run(&[&["--json"], words].concat());
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+        assert!(!objects(&output).is_empty(), "{words:?} says something");
+    }
+    let stopped = running.wait_with_output().unwrap();
+    assert!(!objects(&stopped).is_empty() && stopped.status.code() == Some(1), "{}", said(&stopped));
     let would = objects(&server.run(&["--json", "test", "--dry-run", "pc3"]));
     let fields = ["host", "mode", "mac", "offered", "boot_file"].map(|field| would[0][field].clone());
     assert_eq!(fields, ["pc3", "test", "02:00:00:00:00:03", "nobackup", "pxelinux.0"]);

@@ -293,3 +293,17 @@ fn a_swap_by_hand_whose_record_and_copy_are_lost_is_told_whatever_the_boot_file_
         }
     }
 }
+
+#[test]
+fn a_swap_by_hand_is_told_by_doctor_though_the_whole_state_folder_is_lost() {
+    let server = BootServer::with_hosts(2);
+    assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+    fs::remove_dir_all(server.path("state")).unwrap();
+    let doctor = said(&server.run(&["doctor"]));
+    let words = "pc2, fakebox: offered the boot file, and nothing below STATEDIR tells of any job or swap";
+    assert!(doctor.contains(words), "{doctor}");
+    // As soon as there is a record, those are believed that have none.
+    assert_eq!(server.run(&["dhcp", "swap", "pc3"]).status.code(), Some(0));
+    let doctor = said(&server.run(&["doctor"]));
+    assert!(!doctor.contains("nothing below STATEDIR"), "{doctor}");
+}

@@ -141,7 +141,23 @@ fn an_interface_that_nothing_leaves_is_told_and_nothing_is_called_sent() {
         let woken = server.run(&["wake", "pc2"]);
         assert_eq!(woken.status.code(), Some(78), "{}", said(&woken));
         assert!(said(&woken).contains(reason) && !said(&woken).contains("sent out"), "{}", said(&woken));
+        let before = server.configured();
+        let job = server.run(&["test", "pc2"]);
+        assert_eq!(job.status.code(), Some(78), "it is no want of rights: {}", said(&job));
+        assert!(said(&job).contains(reason) && server.configured() == before, "{}", said(&job));
     }
+}
+
+#[test]
+fn packets_leave_by_the_port_of_a_bridge_which_has_no_address() {
+    let server = BootServer::with_hosts(1);
+    server
+        .network()
+        .run("ip link add bridge type bridge && ip link set switch master bridge && ip link set bridge up");
+    server.set("INTERFACE", "switch");
+    let woken = server.run(&["wake", "pc2"]);
+    assert_eq!(woken.status.code(), Some(0), "{}", said(&woken));
+    assert!(said(&woken).contains("sent out of switch"), "{}", said(&woken));
 }
 
 #[test]

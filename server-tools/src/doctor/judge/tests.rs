@@ -214,3 +214,23 @@ fn of_many_hosts_the_first_are_named() {
     let shown = judge(&facts).iter().any(|finding| finding.found.ends_with("john and 2 more"));
     assert!(shown, "{:#?}", judge(&facts));
 }
+
+#[test]
+fn a_host_behind_a_router_that_no_magic_packet_gets_through_is_told_with_both_ways_out() {
+    let mut facts = facts();
+    let host = &mut facts.hosts.as_mut().unwrap()[0];
+    (host.is_neighbour, host.beyond) = (false, None);
+    let findings = judge(&facts);
+    let [bad] = &findings.iter().filter(|one| one.state != State::Good).collect::<Vec<_>>()[..] else {
+        panic!("{findings:#?}")
+    };
+    assert_eq!((bad.check, bad.state), (Check::Wake, State::Bad));
+    assert!(bad.found.starts_with("john: magic packets do not get through the router"), "{bad}");
+    let mend = bad.mend.as_deref().unwrap();
+    assert!(mend.contains("declare the subnet") && mend.contains("WAKE_RELAY"), "{bad}");
+    facts.hosts.as_mut().unwrap()[0].beyond = Some([192, 168, 9, 255].into());
+    let findings = judge(&facts);
+    assert_eq!(worst(&findings), State::Good);
+    let words = "through routers to 192.168.9.255; whether these pass them on cannot be seen from here";
+    assert!(findings.iter().any(|one| one.found.contains(words)), "{findings:#?}");
+}
