@@ -20,7 +20,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Where systemd looks for the units of programs below PREFIX.
 UNITS := $(PREFIX)/lib/systemd/system
-RECOVER := ghost4linux-recover
+# What makes the base root, and the clients' programs.
+LIBRARY = $(DESTDIR)$(PREFIX)/lib/ghost4linux
 # An administrator's own files, laid over the base root.
 OVERLAY ?=
 export OVERLAY
@@ -140,16 +141,23 @@ bench-lab: init lab
 	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
 	    cargo bench --locked -p ghost-lab --features e2e --bench imaging_lab
 
-install: server
+install: server init
 	$(MAKE) install-files
-	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload && systemctl enable $(RECOVER); fi
+	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then \
+	    systemctl daemon-reload && systemctl enable ghost4linux-recover.service ghost4linux-root.timer; \
+	fi
 
 install-files:
 	install -D -m 755 target/release/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
 	umask 022 && target/release/ghostctl generate-manual $(DESTDIR)$(PREFIX)/share
-	install -d -m 755 $(DESTDIR)$(UNITS)
-	sed 's|@SBINDIR@|$(PREFIX)/sbin|' server-tools/systemd/$(RECOVER).service > $(DESTDIR)$(UNITS)/$(RECOVER).service
-	chmod 644 $(DESTDIR)$(UNITS)/$(RECOVER).service
+	install -d -m 755 $(DESTDIR)$(UNITS) $(LIBRARY)/rootfs $(LIBRARY)/scripts
+	for unit in server-tools/systemd/*; do \
+	    sed 's|@SBINDIR@|$(PREFIX)/sbin|' $$unit | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${unit##*/}; \
+	done
+	install -D -m 755 -t $(LIBRARY)/client $(CLIENT_PROGRAMS)
+	install -m 755 scripts/debian-mirror $(LIBRARY)/scripts
+	cp -r --no-preserve=ownership rootfs/* $(LIBRARY)/rootfs
+	rm $(addprefix $(LIBRARY)/rootfs/,README.md host-packages check)
 
 # Debian packages of what is committed and of what is not: in target/deb.
 deb:

@@ -139,6 +139,9 @@ pub enum Verb {
         #[arg(value_name = "HOST")]
         hosts: Vec<HostName>,
     },
+    /// Make the root that clients boot from, or see whether it is up to date
+    #[command(subcommand)]
+    Root(RootVerb),
     /// Write the manual pages and the shells' completions, for packages
     #[command(hide = true)]
     GenerateManual {
@@ -230,6 +233,21 @@ pub enum Pictures {
     Kitty,
     /// As sixels
     Sixel,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RootVerb {
+    /// Make the base root from Debian's packages, and copy the files that clients boot with to the TFTP server's folder
+    #[command(after_help = "Examples:\n  ghostctl root build\n\n\
+        PXEBASE must end in /base; the boot files are made beside it, in netboot. What OVERLAY, EXTRA_PACKAGES and other keys of \
+        ghostrc(5) ask for goes in. Nothing is made anew that has not changed. A file of the TFTP server's folder that was not \
+        copied there by this command is never written over.\n\nExit status: 75 while there are jobs.")]
+    Build,
+    /// Say whether the base root has the installed programs and Debian's newest packages, and the TFTP server its boot files
+    #[command(
+        after_help = "Examples:\n  ghostctl root status\n\nExit status: 0 if all is up to date, 1 if not."
+    )]
+    Status,
 }
 
 #[derive(Debug, Subcommand)]

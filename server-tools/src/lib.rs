@@ -6,7 +6,8 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub(crate) mod calendar;
+pub(crate) mod base_root;
+mod calendar;
 pub mod catalog;
 pub mod cli;
 pub mod completion;

@@ -9,6 +9,7 @@ pub(crate) mod hosts;
 pub(crate) mod images;
 pub(crate) mod jobs;
 mod recover;
+pub(crate) mod root;
 mod runs;
 pub(crate) mod screen;
 pub(crate) mod status;
@@ -93,6 +94,7 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Images(asked) => images::run(site, asked, output),
         Verb::Bootdisk(arguments) => bootdisk::run(&bootdisk::place(site), arguments, output),
         Verb::Doctor { hosts } => Ok(doctor::run(site, hosts, output)),
+        Verb::Root(verb) => root::run(site, verb, output),
         // Done above, since it needs no settings.
         Verb::GenerateManual { .. } => Ok(Exit::Done),
     }
@@ -125,6 +127,7 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
     let needs_root = match verb {
         Verb::Test(_) | Verb::Backup(_) | Verb::Ghost(_) | Verb::Verify(_) | Verb::Restore(_) => true,
         Verb::Cancel { .. } | Verb::Dhcp(_) | Verb::Recover { .. } | Verb::Doctor { .. } => true,
+        Verb::Root(_) => true,
         // These fail where a right is missing; on some servers they need none of root's.
         Verb::Wake(_) | Verb::Hosts | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => false,
         Verb::Runs | Verb::Report(_) => false,

@@ -18,7 +18,7 @@ use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 17] = [
+pub(super) const SERVER_KEYS: [&str; 23] = [
     "PXEADDR",
     "PXEBASE",
     "GHSTBASE",
@@ -36,7 +36,16 @@ pub(super) const SERVER_KEYS: [&str; 17] = [
     "HOOKS",
     "HOOK_DEADLINE",
     "METRICS",
+    "OVERLAY",
+    "MIRROR",
+    "COMPONENTS",
+    "EXTRA_PACKAGES",
+    "CARDS",
+    "KERNEL_FLAGS",
 ];
+
+/// Those of them that `rootfs/build` and `rootfs/install-init` take, by the same names. They say what is wrong with a value.
+const OF_THE_BASE_ROOT: &str = "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS";
 
 /// What a group's key begins with.
 pub(super) const GROUP: &str = "GROUP_";
@@ -61,6 +70,7 @@ pub(super) struct Draft {
     hooks: Option<PathBuf>,
     hook_deadline: Option<Duration>,
     metrics: Option<PathBuf>,
+    of_base_root: BTreeMap<String, String>,
     pub(super) warnings: Vec<Warning>,
     settings: Settings,
     overrides: Vec<Override>,
@@ -117,6 +127,9 @@ impl Draft {
             "HOOKS" => self.hooks = Some(path()?),
             "HOOK_DEADLINE" => self.hook_deadline = Some(duration(value).ok_or(TIME)?),
             "METRICS" => self.metrics = Some(path()?),
+            own if OF_THE_BASE_ROOT.split(' ').any(|key| key == own) => {
+                self.of_base_root.insert(key.to_owned(), value.to_owned());
+            }
             // A key that is in the table and is not taken here.
             _ => return Err("a setting that this version understands"),
         }
@@ -161,6 +174,7 @@ impl Draft {
             hooks: self.hooks.unwrap_or_else(|| PathBuf::from("/etc/ghost4linux/hooks.d")),
             hook_deadline: self.hook_deadline.unwrap_or(Duration::from_secs(60)),
             metrics: self.metrics,
+            of_base_root: self.of_base_root,
             warnings: self.warnings,
             settings: self.settings,
             overrides: self.overrides,

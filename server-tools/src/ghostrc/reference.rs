@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 49] = [
+pub(crate) const KEYS: [Key; 55] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -107,6 +107,32 @@ pub(crate) const KEYS: [Key; 49] = [
         "",
         "Where what 'ghostctl metrics' prints is written after each run, for the textfile collector of Prometheus' node exporter: the name must end in .prom there",
     ),
+    server(
+        "OVERLAY",
+        "FOLDER",
+        "",
+        "An administrator's own files, laid over the base root when 'ghostctl root build' makes it",
+    ),
+    server(
+        "MIRROR",
+        "URL",
+        "",
+        "The Debian mirror that it is made from; if it is not set, the one that this machine uses",
+    ),
+    server(
+        "COMPONENTS",
+        "LIST",
+        "main",
+        "Of Debian's archive; main,non-free-firmware for cards that need firmware",
+    ),
+    server("EXTRA_PACKAGES", "LIST", "", "More packages in the base root, separated by commas"),
+    server(
+        "CARDS",
+        "pc|all",
+        "pc",
+        "The network cards that clients can boot with: those of PCs, or every one that Debian has a driver for",
+    ),
+    server("KERNEL_FLAGS", "FLAGS", "", "More flags for the clients' kernel, separated by spaces"),
     host("BOOTFILE", "FILE", "pxelinux.0", "What a host is offered for a job"),
     host("NOBOOTFILE", "FILE", "nobackup", "What makes a host boot from its own disk"),
     host(

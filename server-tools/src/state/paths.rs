@@ -12,6 +12,7 @@
 //! images/    HOST.lock      what keeps a generation from being removed
 //! mounts/                   disks of generations that are mounted
 //! vouched/   HOST.jsonl     checksums of the manifests of generations that are ours
+//! boot-files.json           what was copied into the TFTP server's folder
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,10 @@ use ghost_contract::{HostName, JobId};
 
 pub(crate) fn journal(state_folder: &Path) -> PathBuf {
     state_folder.join("journal")
+}
+
+pub(crate) fn boot_files(state_folder: &Path) -> PathBuf {
+    state_folder.join("boot-files.json")
 }
 
 pub(crate) fn damaged(state_folder: &Path) -> PathBuf {

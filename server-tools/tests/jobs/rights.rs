@@ -22,7 +22,7 @@ fn as_nobody(server: &BootServer, words: &[&str]) -> Output {
 }
 
 /// Every verb that needs more than to read what all may read.
-const VERBS: [&[&str]; 14] = [
+const VERBS: [&[&str]; 16] = [
     &["test", "pc2"],
     &["backup", "pc2"],
     &["verify", "pc2"],
@@ -34,6 +34,8 @@ const VERBS: [&[&str]; 14] = [
     &["dhcp", "swap", "pc2"],
     &["dhcp", "revert", "pc2"],
     &["recover"],
+    &["root", "build"],
+    &["root", "status"],
     &["recover", "--dry-run"],
     &["doctor"],
     &["doctor", "pc2"],

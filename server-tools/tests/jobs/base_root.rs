@@ -1,0 +1,164 @@
+//! Given an installed ghostctl with the scripts that make a base root, is it made, served and told to be up to date? The scripts are
+//! stand-ins here; `tests/packages` has the real ones make one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use ghost_contract::sample::effects::{copy_program, write_program};
+
+use super::boot_server::{BootServer, said};
+
+/// Makes what stands in the file `made`, and says with which settings.
+const BUILD: &str = "#!/bin/sh -e
+echo stand-in for rootfs/build: OVERLAY=$OVERLAY NFSROOT=$NFSROOT ANEW=$ANEW
+mkdir -p $1/base/usr/share/ghost4linux $1/base/sbin $1/netboot/pxelinux.cfg
+printf 'kernel 6.12.1\\narchive 2026-11-21\\n' > $1/base/usr/share/ghost4linux/base-root
+cp FOLDER/made $1/netboot/vmlinuz
+echo boots > $1/netboot/pxelinux.0; echo default > $1/netboot/pxelinux.cfg/default
+";
+const INSTALL: &str =
+    "#!/bin/sh -e\necho stand-in for rootfs/install-init\nfor last; do :; done\ncp \"$1\" $last/base/sbin\n";
+const NEWER: &str =
+    "#!/bin/sh -e\necho a warning of apt >&2\ncat FOLDER/newer\n[ ! -e FOLDER/unreachable ] || exit 100\n";
+
+struct Installed(BootServer);
+
+impl Installed {
+    fn new() -> Self {
+        let server = BootServer::with_hosts(1);
+        let installed = Self(server);
+        for folder in ["usr/sbin", "usr/lib/ghost4linux/rootfs", "usr/lib/ghost4linux/client"] {
+            fs::create_dir_all(installed.0.path(folder)).unwrap();
+        }
+        copy_program(Path::new(env!("CARGO_BIN_EXE_ghostctl")), &installed.0.path("usr/sbin/ghostctl"));
+        for (name, text) in [("build", BUILD), ("install-init", INSTALL), ("newer-packages", NEWER)] {
+            let text = text.replace("FOLDER", installed.0.path("").to_str().unwrap());
+            write_program(&installed.library("rootfs").join(name), &text);
+        }
+        fs::write(installed.library("client/ghost-init"), "PID 1").unwrap();
+        fs::write(installed.0.path("made"), "a kernel").unwrap();
+        fs::write(installed.0.path("newer"), "").unwrap();
+        installed
+    }
+
+    fn library(&self, below: &str) -> PathBuf {
+        self.0.path("usr/lib/ghost4linux").join(below)
+    }
+
+    fn root(&self, words: &[&str]) -> Output {
+        let mut command = self.0.network().command(self.0.path("usr/sbin/ghostctl").to_str().unwrap());
+        command.arg("--config").arg(self.0.path("ghostrc")).arg("root").args(words).output().unwrap()
+    }
+
+    fn succeeds(&self, words: &[&str]) -> String {
+        let output = self.root(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+        said(&output)
+    }
+
+    fn fails(&self, verb: &str, exit: i32, words: &str) {
+        let output = self.root(&[verb]);
+        assert_eq!(output.status.code(), Some(exit), "{verb}: {}", said(&output));
+        assert!(said(&output).contains(words), "{verb}, {words}: {}", said(&output));
+    }
+
+    fn served(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.0.path("tftp").join(name)).ok()
+    }
+
+    /// One whose base root is made and served.
+    fn made() -> Self {
+        let installed = Self::new();
+        fs::remove_file(installed.0.path("tftp/pxelinux.0")).unwrap();
+        installed.succeeds(&["build"]);
+        installed
+    }
+}
+
+#[test]
+fn it_is_made_with_the_settings_and_served() {
+    let installed = Installed::new();
+    installed.0.set("OVERLAY", "/srv/overlay");
+    installed.fails("status", 78, "call 'ghostctl root build'");
+    installed.fails("build", 78, "files of these names that are not ours: pxelinux.0. Nothing was copied");
+    assert_eq!(installed.served("vmlinuz"), None);
+    fs::remove_file(installed.0.path("tftp/pxelinux.0")).unwrap();
+    let said = installed.succeeds(&["build"]);
+    let nfsroot = format!("NFSROOT=192.168.7.1:{}", installed.0.path("base").display());
+    assert!(said.contains(&format!("OVERLAY=/srv/overlay {nfsroot} ANEW=\n")), "{said}");
+    assert!(said.contains("pxelinux.0, pxelinux.cfg/default, vmlinuz"), "{said}");
+    assert_eq!(installed.served("vmlinuz").as_deref(), Some("a kernel"));
+    assert_eq!(fs::read(installed.0.path("base/sbin/ghost-init")).unwrap(), b"PID 1");
+}
+
+#[test]
+fn what_is_behind_is_told_and_made_up() {
+    let installed = Installed::made();
+    let said = installed.succeeds(&["status"]);
+    assert!(said.contains("linux 6.12.1, from Debian's archive of 2026-11-21"), "{said}");
+
+    fs::write(installed.library("client/ghost-init"), "a newer PID 1").unwrap();
+    installed.fails("status", 1, "other programs than the installed ones: ghost-init\n");
+    installed.succeeds(&["build"]);
+    installed.succeeds(&["status"]);
+
+    fs::write(installed.0.path("tftp/vmlinuz"), "somebody's").unwrap();
+    installed.fails("status", 1, "not in the TFTP server's folder as they were made: vmlinuz\n");
+    installed.fails("build", 78, "not ours: vmlinuz");
+    fs::remove_file(installed.0.path("tftp/vmlinuz")).unwrap();
+    installed.succeeds(&["build"]);
+
+    fs::write(installed.0.path("newer"), "linux-image-amd64\npartclone\n").unwrap();
+    installed.fails("status", 1, "Debian has newer packages: linux-image-amd64, partclone\n");
+    fs::write(installed.0.path("made"), "a newer kernel").unwrap();
+    let said = installed.succeeds(&["build"]);
+    assert!(said.contains("ANEW=yes"), "{said}");
+    assert_eq!(installed.served("vmlinuz").as_deref(), Some("a newer kernel"));
+}
+
+#[test]
+fn a_debian_that_cannot_be_reached_is_not_taken_for_one_without_news() {
+    let installed = Installed::made();
+    fs::write(installed.0.path("unreachable"), "").unwrap();
+    installed.fails(
+        "status",
+        1,
+        "cannot tell whether Debian has newer packages (exit status: 100): a warning of apt",
+    );
+}
+
+#[test]
+fn json_is_json() {
+    let installed = Installed::made();
+    let lines = installed.succeeds(&["--json", "status"]);
+    let status: serde_json::Value = serde_json::from_str(lines.trim_end()).unwrap();
+    assert_eq!(status["kernel"], "6.12.1");
+    for line in installed.succeeds(&["--json", "build"]).lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+}
+
+#[test]
+fn the_root_of_a_client_at_work_is_left_alone() {
+    let installed = Installed::made();
+    installed.0.set("UP_DEADLINE", "600");
+    let running = installed.0.start(&["test", "pc2"]);
+    installed.0.wait_until_swapped();
+    installed.fails("build", 75, "there are jobs, and their clients have their root there: pc2.");
+    let process = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    running.wait_with_output().unwrap();
+    installed.succeeds(&["build"]);
+}
+
+#[test]
+fn what_it_cannot_do_is_told_with_the_mend() {
+    let installed = Installed::made();
+    installed.0.set("PXEBASE", "/srv/tftpboot/root");
+    installed.fails("build", 78, "PXEBASE is /srv/tftpboot/root: let PXEBASE end in /base");
+    let not_installed = BootServer::with_hosts(1);
+    let output = not_installed.run(&["root", "build"]);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("install the package ghost4linux-server"), "{}", said(&output));
+}
