@@ -173,7 +173,7 @@ pub enum Event {
     },
     /// The client was asked to stop: by a signal, Ctrl-Alt-Del, or `ghostctl cancel`.
     StopRequested {
-        /// The signal's name, or `Ctrl-Alt-Del`.
+        /// The signal's name, `Ctrl-Alt-Del`, `the power button`, or a command as `poweroff`.
         by: String,
     },
     /// The job is over, and this is how it ended.

@@ -74,6 +74,7 @@ pub(crate) fn steps_to_card(options: &BootOptions) -> anyhow::Result<Vec<BootSte
     Ok(vec![
         BootStep::wanted(Task::StartWatchdogs),
         BootStep::wanted(Task::LoadKeyboardDrivers),
+        BootStep::wanted(Task::WatchPowerButton),
         BootStep::patient(Task::FindCard(options.boot_interface), CARD_LIMIT),
     ])
 }
@@ -135,8 +136,9 @@ pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<Boo
         BootStep::needed(Task::OpenReport),
         BootStep::wanted(Task::ProtectRoot),
         BootStep::wanted(Task::StartWatchdogs),
-        // Ctrl-Alt-Del is to work while the job is announced, on any keyboard.
+        // Ctrl-Alt-Del is to work while the job is announced, on any keyboard, and the power button.
         BootStep::wanted(Task::LoadKeyboardDrivers),
+        BootStep::wanted(Task::WatchPowerButton),
         BootStep::wanted(Task::Raise { interface: "lo".to_owned() }),
         BootStep::wanted(Task::ReadHostTable),
         BootStep::wanted(Task::Arm { interface: interface.name.clone() }),

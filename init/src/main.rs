@@ -9,7 +9,7 @@ use ghost_init::failure::Failure;
 use ghost_init::machine::linux::Linux;
 use ghost_init::sys::console::Console;
 use ghost_init::sys::watchdog::Watchdogs;
-use ghost_init::sys::{modprobe, power};
+use ghost_init::sys::{modprobe, power, power_command};
 
 /// The exit code of `ghostctl` for wrong usage too.
 const USAGE: u8 = 2;
@@ -34,15 +34,20 @@ fn main() -> ExitCode {
     let called = arguments.next().unwrap_or_default();
     if std::process::id() == 1 {
         as_pid_one()
-    } else if called.rsplit('/').next() == Some(modprobe::NAME) {
-        modprobe::run(arguments)
     } else {
-        as_program(arguments.next().as_deref())
+        as_program(called.rsplit('/').next().unwrap_or_default(), arguments)
     }
 }
 
-fn as_program(argument: Option<&str>) -> ExitCode {
-    match argument {
+/// The program has several names in the initramfs and the base root.
+fn as_program(name: &str, mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    if name == modprobe::NAME {
+        return modprobe::run(arguments);
+    }
+    if power_command::is_one(name) {
+        return power_command::run(name, arguments);
+    }
+    match arguments.next().as_deref() {
         Some("--version" | "-V") => println!("ghost-init {}", env!("CARGO_PKG_VERSION")),
         Some("--help" | "-h") => print!("{HELP}"),
         _ => {

@@ -23,6 +23,7 @@ mod ending;
 mod imaging;
 mod preparing;
 mod screens;
+mod stopping;
 mod testing;
 mod waiting;
 
@@ -42,6 +43,7 @@ use crate::network::BootInterface;
 use crate::prompt::Prompts;
 use crate::task::{Finding, PowerSwitch, Root, Task};
 
+use self::stopping::Button;
 use self::waiting::Wait;
 
 /// How long the boot may take, from a root that is there to an order that has been read. It takes two seconds; a
@@ -64,7 +66,13 @@ pub(crate) enum Event {
     /// The imager and all that it has started are gone.
     ImagerEnded { how: String },
     /// The machine is to go off: asked for at the machine, or at the server by [`Finding::StopAsked`].
-    StopRequested { by: String },
+    StopRequested {
+        by: String,
+        /// How it is to be left, if that is not as the order says.
+        leave: Option<AtEnd>,
+    },
+    /// Its power button was pressed.
+    PowerButton,
     /// The time that [`Session::deadline`] gave has come.
     DeadlinePassed,
 }
@@ -74,6 +82,8 @@ pub(crate) enum Event {
 pub(crate) enum Action {
     /// Tell a person at the console and the screen.
     Say(String),
+    /// The same, on the screen too while that is the imager's: above what it shows.
+    SayOver(String),
     /// Put this into the report.
     Report(report::Event),
     /// The screen is the imager's from now on: nothing is said there.
@@ -170,6 +180,9 @@ pub(crate) struct Session {
     imager: ImagerState,
     /// Disks that a restore may have modified. `None` once we know they are intact.
     at_stake: Option<Vec<String>>,
+    button: Button,
+    /// What was done before the root was reached, and need not be done again.
+    done: Vec<Task>,
 }
 
 /// What has to be done about the imager on the way out.
@@ -231,6 +244,8 @@ impl Session {
             server_time: None,
             imager: ImagerState::default(),
             at_stake: None,
+            button: Button::default(),
+            done: Vec::new(),
         }
     }
 
@@ -249,7 +264,7 @@ impl Session {
 
     fn next(&mut self, stage: Stage, event: Event, turn: &mut Turn) -> Stage {
         let over = turn.now >= self.overall;
-        let event = waiting::understood(event);
+        let Some(event) = self.heed_wish(&stage, waiting::understood(event), turn) else { return stage };
         if matches!(event, Event::ImagerEnded { .. }) {
             self.take_screen_back(turn);
         }
@@ -267,9 +282,9 @@ impl Session {
                 self.start(boot.current.task.clone(), turn);
                 Stage::Booting(boot)
             }
-            (stage, Event::StopRequested { by }) => {
+            (stage, Event::StopRequested { by, leave }) => {
                 turn.report(report::Event::StopRequested { by: by.clone() });
-                if matches!(stage, Stage::Booting(_) | Stage::Pausing(_)) {
+                if leave.is_none() && matches!(stage, Stage::Booting(_) | Stage::Pausing(_)) {
                     // Booted again, it would come here again: a person wants it off.
                     self.at_end = AtEnd::PowerOff;
                 }
@@ -297,7 +312,10 @@ impl Session {
             }
             (stage, Event::Finished(result)) => self.finished(stage, result, turn),
             (stage, Event::DeadlinePassed) => self.finished(stage, Err(Failure::too_late()), turn),
-            (stage, Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. }) => stage,
+            (
+                stage,
+                Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::PowerButton,
+            ) => stage,
         }
     }
 

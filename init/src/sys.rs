@@ -31,6 +31,8 @@ pub(crate) mod network;
 pub(crate) mod order_file;
 pub(crate) mod pci_window;
 pub mod power;
+pub(crate) mod power_button;
+pub mod power_command;
 pub mod read_only;
 pub(crate) mod report_file;
 pub(crate) mod root;

@@ -88,8 +88,10 @@ pub(crate) enum Task {
     /// Wait until all that was reported has reached the server.
     FlushReport,
     StartWatchdogs,
-    /// Load the drivers of keyboards on USB.
+    /// Load the drivers of the power button and of keyboards on USB.
     LoadKeyboardDrivers,
+    /// Hear of presses of the power button from now on.
+    WatchPowerButton,
     ReadOrder,
     /// Claim the order of this job.
     Claim(JobId),
@@ -282,7 +284,8 @@ impl fmt::Display for Task {
             Self::Arm { interface } => write!(f, "arm {interface}"),
             Self::FlushReport => f.write_str("write the report"),
             Self::StartWatchdogs => f.write_str("start the watchdogs"),
-            Self::LoadKeyboardDrivers => f.write_str("load the drivers of USB keyboards"),
+            Self::LoadKeyboardDrivers => f.write_str("load the drivers of power button and USB keyboards"),
+            Self::WatchPowerButton => f.write_str("watch the power button"),
             Self::ReadOrder => f.write_str("read the order"),
             Self::Claim(job) => write!(f, "claim the order of job {job}"),
             Self::LookForStop => f.write_str("look for the server's stop file"),

@@ -51,6 +51,8 @@ pub(crate) struct Fake {
     /// Since when there has been a stop file in its tree, as time since its kernel's start.
     pub stop_file_since: Option<Duration>,
     pub power_switch: PowerSwitch,
+    /// What a person at it does, and when, as time since its kernel's start.
+    pub wishes: VecDeque<(Duration, Event)>,
     /// Whether every look for the stop file hangs.
     pub stop_looks_hang: bool,
     pub captures_hang: bool,
@@ -91,6 +93,7 @@ impl Fake {
             claimed: false,
             stop_file_since: None,
             power_switch: PowerSwitch::Acpi,
+            wishes: VecDeque::new(),
             stop_looks_hang: false,
             captures_hang: false,
             screen_request: None,
@@ -135,7 +138,7 @@ impl Fake {
             Some(Trouble::Hangs | Trouble::ServerDies) => {}
             Some(Trouble::Lasts) => self.due.push_back(Event::Finished(Ok(self.find(task)))),
             Some(Trouble::Stopped) => {
-                self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned() });
+                self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None });
             }
             None if self.stop_looks_hang && *task == Task::LookForStop => {}
             None if self.captures_hang && matches!(task, Task::Capture { .. }) => {}
@@ -239,6 +242,11 @@ impl Fake {
 impl Machine for Fake {
     fn next_event(&mut self, deadline: Duration) -> Occurrence {
         self.turns += 1;
+        let is_due = |at: Duration| at <= self.now || (self.due.is_empty() && at <= deadline);
+        if let Some((at, event)) = self.wishes.pop_front_if(|(at, _)| is_due(*at)) {
+            self.now = self.now.max(at);
+            return Occurrence { at: self.now, event };
+        }
         let event = self.due.pop_front().unwrap_or_else(|| {
             assert!(deadline < Duration::MAX, "it would wait for ever, after {:#?}", self.done);
             self.now = self.now.max(deadline);

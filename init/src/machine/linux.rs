@@ -31,9 +31,10 @@ use crate::session::{Action, Event};
 use crate::sys::card::Asked;
 use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
+use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
-use crate::sys::{STACK, clock, power, signals};
+use crate::sys::{STACK, clock, power, power_command, signals};
 use crate::task::{Farewell, Finding, Task};
 
 /// The loop turns at least this often, so that [`LastResort`] sees that it does.
@@ -44,6 +45,7 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(10);
 /// What comes into the queue.
 enum Message {
     Signal(Signal),
+    PowerButton,
     /// The task of this number has ended.
     Finished(u64, Result<Finding, Failure>),
     SleepEnded(Departure),
@@ -68,7 +70,7 @@ pub struct Linux {
 impl Linux {
     pub fn take_over(watchdogs: Watchdogs) -> anyhow::Result<Self> {
         // Before there are threads: each that allocates before has a heap of its own, most of it reserved and locked.
-        let asked = [power::lock_in_memory(), power::take_over_ctrl_alt_del()];
+        let asked = [power::lock_in_memory(), power::take_over_ctrl_alt_del(), power_command::take_name()];
         let last_resort = LastResort::start(watchdogs.clone())?;
         let (sender, queue) = mpsc::channel();
         let tell = sender.clone();
@@ -76,6 +78,8 @@ impl Linux {
         signals::watch(move |signal| drop(tell.send(Message::Signal(signal))))?;
         let tell = sender.clone();
         let children = Children::new(move || drop(tell.send(Message::Signal(Signal::SIGCHLD))));
+        let tell = sender.clone();
+        let button = PowerButton::new(move || drop(tell.send(Message::PowerButton)));
         let mut machine = Self {
             queue,
             sender,
@@ -88,6 +92,7 @@ impl Linux {
                 bench: Bench::default(),
                 watchdogs,
                 asked: Asked::default(),
+                button,
             },
             console: Console::default(),
             last_resort,
@@ -178,7 +183,11 @@ impl Linux {
             Message::Signal(Signal::SIGCHLD) => self.reap(),
             Message::Signal(Signal::SIGINT) => Some(stop("Ctrl-Alt-Del")),
             Message::Signal(Signal::SIGPWR) => Some(stop("a power failure (SIGPWR)")),
-            Message::Signal(signal) => Some(stop(signal.as_str())),
+            Message::Signal(signal) => Some(match power_command::asked_by(signal) {
+                Some((command, how)) => Event::StopRequested { by: command.to_owned(), leave: Some(how) },
+                None => stop(signal.as_str()),
+            }),
+            Message::PowerButton => Some(Event::PowerButton),
             Message::Finished(number, result) if number == self.task => Some(Event::Finished(result)),
             Message::Finished(..) => None,
             Message::SleepEnded(departure) => Some(Event::SleepEnded { how: departure.to_string() }),
@@ -197,7 +206,7 @@ impl Linux {
 }
 
 fn stop(by: &str) -> Event {
-    Event::StopRequested { by: by.to_owned() }
+    Event::StopRequested { by: by.to_owned(), leave: None }
 }
 
 impl Machine for Linux {
@@ -226,6 +235,7 @@ impl Machine for Linux {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Say(words) => self.console.say(&words),
+            Action::SayOver(words) => self.console.say_over(&words),
             Action::Report(event) => self.append(event),
             Action::LendScreen => self.console.lend_screen(),
             Action::TakeScreenBack => self.console.take_screen_back(),

@@ -101,11 +101,13 @@ impl Session {
                 self.tell(result, turn);
                 self.next_of_ending(left, turn)
             }
-            Event::StopRequested { by } => {
+            Event::StopRequested { by, .. } => {
                 turn.say(format!("{by}: the job is ending already"));
                 Stage::Ending(left)
             }
-            Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } => Stage::Ending(left),
+            Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::PowerButton => {
+                Stage::Ending(left)
+            }
         }
     }
 

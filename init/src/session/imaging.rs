@@ -54,7 +54,7 @@ impl Session {
                 imaging.queue.push_back(Step::Look(glance));
                 self.go_on_imaging(imaging, turn)
             }
-            Event::Started | Event::SleepEnded { .. } | Event::StopRequested { .. } => {
+            Event::Started | Event::SleepEnded { .. } | Event::StopRequested { .. } | Event::PowerButton => {
                 Stage::Imaging(imaging)
             }
         }

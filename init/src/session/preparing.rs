@@ -44,6 +44,9 @@ impl Session {
         match (found, step.on_failure) {
             (Ok(more), _) => {
                 turn.say(step.task.to_string());
+                if self.root == Root::Initramfs {
+                    self.done.push(step.task);
+                }
                 more.into_iter().rev().for_each(|step| left.push_front(step));
                 self.boot(left, turn)
             }
@@ -109,7 +112,8 @@ impl Session {
         let bootif = self.options.boot_interface;
         let interface =
             network::boot_interface(bootif, server, &seen.interfaces, &seen.routes).map_err(Failure::of)?;
-        let steps = boot::steps(&self.options, &interface);
+        let mut steps = boot::steps(&self.options, &interface);
+        steps.retain(|step| !self.done.contains(&step.task));
         self.interface = Some(interface);
         Ok(steps)
     }

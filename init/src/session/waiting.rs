@@ -18,7 +18,9 @@ const WRITER: &str = "ghostctl cancel";
 /// The stop file is a wish like any other that the machine go off.
 pub(super) fn understood(event: Event) -> Event {
     match event {
-        Event::Finished(Ok(Finding::StopAsked)) => Event::StopRequested { by: WRITER.to_owned() },
+        Event::Finished(Ok(Finding::StopAsked)) => {
+            Event::StopRequested { by: WRITER.to_owned(), leave: None }
+        }
         other => other,
     }
 }

@@ -53,6 +53,16 @@ impl Console {
         self.screen = None;
     }
 
+    /// Writes one line as [`Console::say`], and above what the imager shows while the screen is its own.
+    pub(crate) fn say_over(&mut self, line: &str) {
+        self.say(line);
+        if self.holder == Holder::Imager {
+            let text = above(&format!("ghost-init: {line}"));
+            // Opened for these words only: it is the imager's.
+            write(&mut self.devices, SCREEN, &mut None, &text, |_| true);
+        }
+    }
+
     pub fn take_screen_back(&mut self) {
         self.holder = Holder::Us;
     }
@@ -67,6 +77,12 @@ impl Console {
             write(&mut self.devices, SCREEN, &mut self.screen, &text, |_| true);
         }
     }
+}
+
+/// Words above what a program shows on a screen, whose cursor stays where it is (console_codes(4)): in the first lines, in
+/// reverse, so that nothing moves.
+fn above(text: &str) -> String {
+    format!("\x1b7\x1b[1;1H\x1b[7m{}\x1b[0m\x1b8", text.trim_end())
 }
 
 /// Writes to a terminal. If it was hung up, because it was the imager's and the imager has ended, opens it again, once.
@@ -125,6 +141,20 @@ mod tests {
     use nix::unistd::ttyname;
 
     use super::*;
+
+    #[test]
+    fn words_over_what_the_imager_shows_move_nothing() {
+        let terminals = terminals();
+        let mut console = Console::of(terminals.path());
+        console.lend_screen();
+        console.say_over("a");
+        let read = |name: &str| fs::read_to_string(terminals.path().join(name)).unwrap();
+        assert_eq!(read(CONSOLE), "ghost-init: a\n");
+        assert_eq!(read(SCREEN), "\x1b7\x1b[1;1H\x1b[7mghost-init: a\x1b[0m\x1b8");
+        console.take_screen_back();
+        console.say_over("b");
+        assert!(read(SCREEN).starts_with("ghost-init: b\n"), "{:?}", read(SCREEN));
+    }
 
     /// A folder with both terminals, as files.
     fn terminals() -> tempfile::TempDir {

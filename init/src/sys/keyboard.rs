@@ -19,6 +19,9 @@ const NOTICED: Duration = Duration::from_millis(1500);
 /// are buttons, which would make it a mouse or a joystick.
 const LAST_KEY: u16 = 248;
 
+/// Its name, as the kernel lists it.
+pub(super) const NAME: &str = "Ghost4Linux keyboard";
+
 /// A keyboard that exists as long as this value.
 pub(crate) struct Keyboard {
     device: VirtualDevice,
@@ -29,7 +32,7 @@ impl Keyboard {
     pub(crate) fn plug_in() -> anyhow::Result<Self> {
         let keys: AttributeSet<KeyCode> = (1..=LAST_KEY).map(KeyCode::new).collect();
         VirtualDevice::builder()
-            .and_then(|builder| builder.name("Ghost4Linux keyboard").with_keys(&keys))
+            .and_then(|builder| builder.name(NAME).with_keys(&keys))
             .and_then(evdev::uinput::VirtualDeviceBuilder::build)
             .map(|device| Self { device, made: Instant::now() })
             .context("cannot make a virtual keyboard with /dev/uinput")

@@ -14,10 +14,20 @@ use super::file;
 
 /// Where the kernel lists the devices of each bus.
 const BUSES: &str = "/sys/bus";
-/// The drivers of USB keyboards and their controllers. EHCI comes before the drivers of the old, slow
+/// The drivers of the power button and of USB keyboards, and what lets programs hear of their keys. EHCI comes before the drivers of the old, slow
 /// ports, which otherwise have to hand fast devices over. Drivers that a machine does not need do no harm.
-pub(crate) const KEYBOARDS: [&str; 8] =
-    ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd", "usbhid", "hid_generic", "i8042", "atkbd"];
+pub(crate) const KEYBOARDS: [&str; 10] = [
+    "button",
+    "evdev",
+    "xhci_pci",
+    "ehci_pci",
+    "ohci_pci",
+    "uhci_hcd",
+    "usbhid",
+    "hid_generic",
+    "i8042",
+    "atkbd",
+];
 /// How long modprobe may take, module files coming from the server.
 const LIMIT: Duration = Duration::from_secs(60);
 

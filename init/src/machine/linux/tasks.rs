@@ -11,6 +11,7 @@ use nix::sys::utsname::uname;
 use super::imaging::Bench;
 use crate::failure::Failure;
 use crate::sys::child::{Children, Departure};
+use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
 use crate::sys::{
@@ -27,6 +28,7 @@ pub(super) struct Workplace {
     pub(super) watchdogs: Watchdogs,
     /// The devices that drivers were loaded for on the way to the root.
     pub(super) asked: card::Asked,
+    pub(super) button: PowerButton,
 }
 
 /// Does a task; `child_ended` is told how the child ended that it starts, if it starts one that matters. A
@@ -46,7 +48,7 @@ fn attempt(
     workplace: &Workplace,
     child_ended: impl FnOnce(Departure) + Send + 'static,
 ) -> anyhow::Result<Finding> {
-    let Workplace { children, report, bench, watchdogs, asked } = workplace;
+    let Workplace { children, report, bench, watchdogs, asked, button } = workplace;
     match task {
         Task::Mount(wanted) => mount::mount_unless_mounted(&wanted)?,
         Task::Bind { from, onto } => mount::bind(&from, &onto)?,
@@ -70,6 +72,7 @@ fn attempt(
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
         Task::LoadKeyboardDrivers => modules::load_if_useful(children, &modules::KEYBOARDS)?,
+        Task::WatchPowerButton => button.watch()?,
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
         Task::ReadOrder => return order_file::read(Path::new("/etc")),
         Task::Claim(job) => return order_file::claim(Path::new("/var"), &job),

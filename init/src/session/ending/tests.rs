@@ -52,7 +52,11 @@ fn way_out(machine: &Fake) -> Vec<String> {
         Action::Start(task) => Some(task.to_string()),
         Action::Say(words) if words == "powering off" => Some("say goodbye".to_owned()),
         Action::Leave(_) => Some("leave".to_owned()),
-        Action::Say(_) | Action::Report(_) | Action::LendScreen | Action::TakeScreenBack => None,
+        Action::Say(_)
+        | Action::SayOver(_)
+        | Action::Report(_)
+        | Action::LendScreen
+        | Action::TakeScreenBack => None,
     };
     machine.done[outcome..].iter().filter_map(words).collect()
 }

@@ -69,8 +69,9 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         turn.say(Task::StartImager.to_string());
-        if let (Mode::Restore, Report::ImagerStarted { disks, .. }) = (job.mode, &launch) {
-            self.at_stake = Some(disks.clone());
+        if let Report::ImagerStarted { disks, .. } = &launch {
+            self.button.guard(job.mode, disks);
+            self.at_stake = (job.mode == Mode::Restore).then(|| disks.clone());
         }
         turn.report(launch);
         self.imager = ImagerState::Started(terminal);

@@ -43,7 +43,8 @@ fn a_job_goes_all_the_way_from_the_card_to_power_off() {
     let names: Vec<_> = machine.tasks().iter().map(|task| task.to_string()).collect();
     let way = [
         "start the watchdogs",
-        "load the drivers of USB keyboards",
+        "load the drivers of power button and USB keyboards",
+        "watch the power button",
         "find the network card 00:0a:eb:01:02:03",
         "bring up eth0",
         "see the link of eth0",
@@ -56,6 +57,18 @@ fn a_job_goes_all_the_way_from_the_card_to_power_off() {
     let first = names.iter().position(|name| name == way[0]).unwrap();
     assert_eq!(names[first..first + way.len()], way);
     assert_eq!(reported(&machine)[..2], ["up", "identified"]);
+    for once in &way[..3] {
+        assert_eq!(names.iter().filter(|name| name == once).count(), 1, "{once}");
+    }
+}
+
+#[test]
+fn what_failed_in_the_initramfs_is_tried_again_on_the_root() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| *task == Task::StartWatchdogs);
+    let (_, machine) = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    assert_eq!(machine.tasks().iter().filter(|task| ***task == Task::StartWatchdogs).count(), 2);
 }
 
 #[test]

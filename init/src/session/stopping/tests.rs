@@ -1,0 +1,121 @@
+//! What a person at the machine wants, and what becomes of the job and the machine.
+
+use ghost_contract::report::{Event as Report, Outcome};
+
+use super::*;
+use crate::machine::fake::Fake;
+use crate::machine::run;
+use crate::sample::{order, order_file};
+use crate::task::Task;
+
+/// When the button is pressed for the first time: the imager works since long.
+const FIRST: u64 = 100;
+
+/// A machine on which a job lasts, and how it was left, when this was wanted at these times since its kernel's start.
+fn wanted(mode: Mode, wishes: &[(u64, Event)]) -> (Fake, AtEnd) {
+    let mut machine = Fake::new("", order_file(&order(mode)));
+    machine.imager_lasts = 30;
+    machine.wishes = wishes.iter().map(|(at, wish)| (Duration::from_secs(*at), wish.clone())).collect();
+    let left = run(&mut machine);
+    (machine, left)
+}
+
+fn pressed(mode: Mode, presses: &[u64]) -> Fake {
+    let presses: Vec<_> = presses.iter().map(|at| (*at, Event::PowerButton)).collect();
+    wanted(mode, &presses).0
+}
+
+fn asked(by: &str, how: AtEnd) -> Event {
+    Event::StopRequested { by: by.to_owned(), leave: Some(how) }
+}
+
+fn outcome(machine: &Fake) -> Outcome {
+    let ended = |event: &Report| match event {
+        Report::Ended { outcome } => Some(outcome.clone()),
+        _ => None,
+    };
+    machine.reported().into_iter().find_map(ended).unwrap()
+}
+
+/// What was told over what the imager showed.
+fn told(machine: &Fake) -> Vec<&str> {
+    let over = |action| match action {
+        &Action::SayOver(ref words) => Some(words.as_str()),
+        _ => None,
+    };
+    machine.done.iter().filter_map(over).collect()
+}
+
+fn by_button() -> Outcome {
+    Outcome::Cancelled { by: "the power button".to_owned() }
+}
+
+#[test]
+fn while_nothing_is_written_to_a_disk_the_button_stops_the_job_at_once() {
+    for mode in [Mode::Backup, Mode::Verify] {
+        let machine = pressed(mode, &[FIRST]);
+        assert_eq!(outcome(&machine), by_button(), "{mode}");
+        assert_eq!(told(&machine), [""; 0]);
+        assert!(machine.now < Duration::from_secs(FIRST + 30), "{:?}", machine.now);
+    }
+}
+
+#[test]
+fn during_a_restore_the_first_press_tells_what_would_be_lost_and_the_second_stops_it() {
+    let once = pressed(Mode::Restore, &[FIRST]);
+    assert_eq!(outcome(&once), Outcome::Succeeded);
+    let words = "a restore is writing to sda, which would be incomplete; to power off all the same, press the button \
+        again within 30 s";
+    assert_eq!(told(&once), [words]);
+
+    let insists = pressed(Mode::Restore, &[FIRST, FIRST + 10]);
+    assert_eq!(outcome(&insists), by_button());
+}
+
+#[test]
+fn presses_that_are_one_or_far_apart_do_not_insist() {
+    let twice_for_one = pressed(Mode::Restore, &[FIRST, FIRST]);
+    assert_eq!((outcome(&twice_for_one), told(&twice_for_one).len()), (Outcome::Succeeded, 1));
+    let far_apart = pressed(Mode::Restore, &[FIRST, FIRST + 31]);
+    assert_eq!((outcome(&far_apart), told(&far_apart).len()), (Outcome::Succeeded, 2));
+}
+
+#[test]
+fn what_a_person_does_in_a_program_is_guarded_too() {
+    let machine = pressed(Mode::Ghost, &[FIRST]);
+    assert_eq!(told(&machine).len(), 1);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+}
+
+#[test]
+fn before_a_restore_has_begun_the_button_stops_it_and_after_it_nothing_is_told() {
+    let announced = pressed(Mode::Restore, &[21]);
+    assert_eq!((outcome(&announced), told(&announced).len()), (by_button(), 0));
+    assert!(!announced.tasks().contains(&&Task::StartImager));
+    let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
+    machine.imager_lasts = 5;
+    machine.command_line += " ghost.mode=nonsense";
+    machine.wishes = [(Duration::from_secs(25), Event::PowerButton)].into();
+    assert_eq!(run(&mut machine), AtEnd::PowerOff);
+    assert!(machine.now < Duration::from_secs(27), "what is shown is over: {:?}", machine.now);
+}
+
+#[test]
+fn what_is_typed_in_a_shell_does_what_it_says_whatever_the_order_says() {
+    for (command, how) in [("poweroff", AtEnd::PowerOff), ("reboot", AtEnd::Reboot)] {
+        let (machine, left) = wanted(Mode::Backup, &[(FIRST, asked(command, how))]);
+        assert_eq!((outcome(&machine), left), (Outcome::Cancelled { by: command.to_owned() }, how));
+        let reboot = how == AtEnd::Reboot;
+        assert_eq!(machine.reported().last(), Some(&&Report::PoweringOff { reboot }));
+    }
+}
+
+#[test]
+fn the_button_powers_off_where_the_order_would_boot_again() {
+    let mut rebooting = order(Mode::Backup);
+    rebooting.at_end = AtEnd::Reboot;
+    let mut machine = Fake::new("", order_file(&rebooting));
+    machine.imager_lasts = 30;
+    machine.wishes = [(Duration::from_secs(FIRST), Event::PowerButton)].into();
+    assert_eq!(run(&mut machine), AtEnd::PowerOff);
+}
