@@ -7,6 +7,7 @@
 // Both sides build on what is here, so each item says its unit, shape or source.
 #![deny(missing_docs)]
 
+pub mod arp;
 pub mod bootdisk;
 pub mod bounds;
 pub mod checksum;

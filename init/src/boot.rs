@@ -84,17 +84,26 @@ pub(crate) fn steps_to_root(options: &BootOptions, card: &str) -> anyhow::Result
     let root = root_of(options)?;
     let interface = card.to_owned();
     let address = match options.address {
-        Some(address) => BootStep::needed(Task::GiveAddress { interface: interface.clone(), address }),
-        None => BootStep::patient(Task::AskForAddress { interface: interface.clone() }, SERVER_LIMIT),
+        Some(address) => {
+            let neighbour = address.next_hop(root.server);
+            let (check, given) = (interface.clone(), interface.clone());
+            vec![
+                BootStep::needed(Task::CheckAddress { interface: check, address: address.ip, neighbour }),
+                BootStep::needed(Task::GiveAddress { interface: given, address }),
+            ]
+        }
+        None => vec![BootStep::patient(Task::AskForAddress { interface: interface.clone() }, SERVER_LIMIT)],
     };
-    Ok(vec![
+    let link = vec![
         BootStep::needed(Task::Raise { interface: interface.clone() }),
         BootStep::patient(Task::CheckLink { interface }, LINK_LIMIT),
-        address,
+    ];
+    let enter = vec![
         BootStep::patient(Task::Mount(root.mount(Path::new(NEW_ROOT))?), SERVER_LIMIT),
         BootStep::needed(Task::EnterRoot(PathBuf::from(NEW_ROOT))),
         BootStep::needed(Task::LookAround),
-    ])
+    ];
+    Ok([link, address, enter].concat())
 }
 
 fn root_of(options: &BootOptions) -> anyhow::Result<&NfsRoot> {

@@ -27,6 +27,7 @@ pub(crate) mod log;
 pub mod modprobe;
 pub(crate) mod modules;
 pub(crate) mod mount;
+pub(crate) mod neighbours;
 pub(crate) mod network;
 pub(crate) mod order_file;
 pub(crate) mod pci_window;

@@ -4,6 +4,7 @@
 //! session goes on without it. At most one task runs at a time.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -70,6 +71,12 @@ pub(crate) enum Task {
     /// Look whether an interface has a link.
     CheckLink {
         interface: String,
+    },
+    /// Make sure that no other machine has this address; the neighbour has to be there.
+    CheckAddress {
+        interface: String,
+        address: Ipv4Addr,
+        neighbour: Ipv4Addr,
     },
     GiveAddress {
         interface: String,
@@ -276,6 +283,7 @@ impl fmt::Display for Task {
             Self::FindCard(None) => f.write_str("find a network card"),
             Self::Raise { interface } => write!(f, "bring up {interface}"),
             Self::CheckLink { interface } => write!(f, "see the link of {interface}"),
+            Self::CheckAddress { address, .. } => write!(f, "check that nobody else has {address}"),
             Self::GiveAddress { interface, address } => {
                 write!(f, "give {interface} the address {}", address.ip)
             }

@@ -13,7 +13,7 @@ use crate::output::plain;
 use crate::state::journal::{State, line};
 use crate::state::record::Record;
 use crate::state::vouched;
-use crate::sys::{arp, icmp, rpc, tftp};
+use crate::sys::{icmp, rpc, tftp};
 
 /// An entry of the journal: what is understood of it, written and read again, is the same.
 pub fn journal(bytes: &[u8]) -> bool {
@@ -48,7 +48,7 @@ fn is_read_again<T: Serialize + DeserializeOwned + PartialEq>(bytes: &[u8]) -> b
 
 /// Whose address a frame of ARP tells.
 pub fn arp(frame: &[u8]) -> Option<Ipv4Addr> {
-    arp::spoken(frame).map(|answer| answer.ip)
+    ghost_contract::arp::spoken(frame).map(|answer| answer.ip)
 }
 
 /// Who answers a ping.

@@ -2,8 +2,12 @@
 
 use ghost_contract::report::{Event, Outcome};
 use ghost_lab::lab::Pc;
+use ghost_lab::stand_in;
 
 use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage};
+
+/// Size of a disk in MiB.
+const SIZE: u32 = 64;
 
 #[test]
 fn reboot_in_a_shell_and_the_power_button_do_what_they_say() {
@@ -42,4 +46,25 @@ fn ended_by(stage: &Stage, john: &Pc<'_>, by: &str, end: impl FnOnce()) {
     let report = stage.report(john.config().ip);
     let cancelled = Outcome::Cancelled { by: by.to_owned() };
     assert!(report.contains(&Event::Ended { outcome: cancelled }), "{report:#?}");
+}
+
+/// So many bytes a second of a disk that is dying: a page takes a quarter of a minute.
+const DYING: u64 = 300;
+
+#[test]
+fn a_disk_that_hangs_does_not_keep_the_machine_on() {
+    let stage = Stage::with("dying-disk", |config| config.pcs[0].disk_rate = Some(DYING));
+    let john = stage.pc("john").unwrap();
+    stand_in::fill_disk(&stage, &john, SIZE).unwrap();
+    let original = stage.dhcpd_conf().unwrap();
+    let ghostctl = stage.ghostctl(&["backup", "john"]).unwrap();
+    john.wait_on(SOON).unwrap();
+    stage.wait_report(&john, "the imager", BOOT, |event| {
+        matches!(event, Event::ImagerStarted { .. }).then_some(())
+    });
+    john.press_power_button().unwrap();
+    john.wait_off(OFF).unwrap();
+    assert_eq!(ghostctl.wait(SOON).unwrap(), 1, "{}", ghostctl.text());
+    assert_eq!(stage.report(john.config().ip).last(), Some(&Event::PoweringOff { reboot: false }));
+    stage.assert_dhcpd_conf(&original);
 }

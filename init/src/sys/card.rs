@@ -3,21 +3,54 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ghost_contract::MacAddress;
 
 use super::child::Children;
-use super::{file, kernel_log, modules, network};
+use super::{clock, file, kernel_log, modules, network};
 use crate::network::{Driverless, missing_firmware, why_no_card};
 
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 /// Base class of network controllers (PCI Code and ID Assignment Specification).
 const NETWORK_CONTROLLER: &str = "0x02";
 
-/// The devices for which a driver was asked for already: each new driver may show more of them.
+/// How often the kernel's log is read again: all of it is copied each time.
+const READ_AGAIN: Duration = Duration::from_secs(3);
+
+/// What was found out until now.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asked(Arc<Mutex<BTreeSet<String>>>);
+pub(crate) struct Asked(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The devices for which a driver was asked for already: each new driver may show more of them.
+    devices: BTreeSet<String>,
+    complaints: Complaints,
+}
+
+/// What the kernel says of firmware that is missing.
+#[derive(Debug, Default)]
+struct Complaints {
+    lines: Vec<String>,
+    read: Option<Duration>,
+}
+
+impl Complaints {
+    /// The lines as they were a moment ago; the log is `read` only if that is long ago.
+    fn lately(
+        &mut self,
+        now: Duration,
+        read: impl FnOnce() -> anyhow::Result<String>,
+    ) -> anyhow::Result<&[String]> {
+        if self.read.is_none_or(|read| now.saturating_sub(read) >= READ_AGAIN) {
+            self.lines = missing_firmware(&read()?);
+            self.read = Some(now);
+        }
+        Ok(&self.lines)
+    }
+}
 
 /// The name of the interface with this address, or of any where the boot loader gave none. Loads drivers for what has
 /// shown itself since the last time; the error says all that is known of why it is not there.
@@ -25,12 +58,13 @@ pub(crate) fn find(bootif: Option<MacAddress>, asked: &Asked, children: &Childre
     if let Some(name) = present(bootif)? {
         return Ok(name);
     }
-    let mut asked = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
-    modules::load_for_new_devices(children, &mut asked)?;
+    let mut known = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
+    modules::load_for_new_devices(children, &mut known.devices)?;
     if let Some(name) = present(bootif)? {
         return Ok(name);
     }
-    bail!(why_no_card(bootif, &driverless()?, &missing_firmware(&kernel_log::read()?)));
+    let complaints = known.complaints.lately(clock::uptime(), kernel_log::read)?;
+    bail!(why_no_card(bootif, &driverless()?, complaints));
 }
 
 fn present(bootif: Option<MacAddress>) -> anyhow::Result<Option<String>> {
@@ -68,6 +102,21 @@ mod tests {
         let nobody = Some(MacAddress::new([2, 0, 0, 0, 0, 1]));
         assert_eq!(present(nobody).unwrap(), None);
         assert_ne!(present(None).unwrap().as_deref(), Some("lo"));
+    }
+
+    #[test]
+    fn while_a_card_is_tried_again_and_again_the_kernels_log_is_read_now_and_then() {
+        let mut complaints = Complaints::default();
+        let mut reads = 0;
+        for tenth in 0..=60 {
+            let read = || {
+                reads += 1;
+                Ok("<3>[ 1.0] r8169: firmware: failed to load a.fw".to_owned())
+            };
+            let lines = complaints.lately(Duration::from_millis(tenth * 100), read).unwrap();
+            assert_eq!(lines, ["r8169: firmware: failed to load a.fw"]);
+        }
+        assert_eq!(reads, 3);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who answers for an IP address on this machine's network: ARP (RFC 826), as bytes and on the wire.
+//! Who answers for an IP address on this machine's network: ARP (RFC 826), on the wire.
 //!
 //! Asking by hand and not through the kernel's neighbour table: that table remembers a machine for a while
 //! after it has gone off.
@@ -8,27 +8,15 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::MacAddress;
+use ghost_contract::arp::{Answer, ETHERTYPE, request, spoken};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::clock;
 use super::interface::Interface;
 use super::packet::PacketSocket;
 
-/// EtherType of ARP (RFC 826).
-pub(crate) const ETHERTYPE: u16 = 0x0806;
-/// Hardware type Ethernet, protocol type IPv4, six and four bytes of address (RFC 826).
-const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
-const REQUEST: [u8; 2] = [0, 1];
-const FRAME_LENGTH: usize = 42;
 /// How often a question is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(300);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// The address that was asked for.
-    pub ip: Ipv4Addr,
-    pub mac: MacAddress,
-}
 
 /// Asks and listens on one interface.
 #[derive(Debug)]
@@ -79,68 +67,5 @@ impl Arp {
             }
         }
         Ok(None)
-    }
-}
-
-/// The frame that asks all machines for the owner of `wanted`.
-fn request(own_mac: MacAddress, own_ip: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(FRAME_LENGTH);
-    frame.extend([0xff; 6]);
-    frame.extend(own_mac.bytes());
-    frame.extend(ETHERTYPE.to_be_bytes());
-    frame.extend(ETHERNET_IPV4);
-    frame.extend(REQUEST);
-    frame.extend(own_mac.bytes());
-    frame.extend(own_ip.octets());
-    frame.extend([0; 6]);
-    frame.extend(wanted.octets());
-    frame
-}
-
-/// Whose address a frame tells. A question tells its asker's as well as an answer does; an asker that does not
-/// have an address yet (RFC 5227 §2.1.1, all zero) tells nothing.
-pub(crate) fn spoken(frame: &[u8]) -> Option<Answer> {
-    let well_formed = frame.len() >= FRAME_LENGTH && frame[12..14] == ETHERTYPE.to_be_bytes();
-    if !well_formed || frame[14..20] != ETHERNET_IPV4 {
-        return None;
-    }
-    let mac = MacAddress::new(frame[22..28].try_into().ok()?);
-    let ip = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[28..32]).ok()?);
-    (!ip.is_unspecified()).then_some(Answer { ip, mac })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SERVER: MacAddress = MacAddress::new([2, 0, 0, 0, 0, 1]);
-    const JOHN: MacAddress = MacAddress::new([0, 10, 235, 1, 2, 3]);
-    const SERVER_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
-    const JOHN_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
-
-    #[test]
-    fn a_question_is_these_42_bytes() {
-        let expected = [
-            255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6, // Ethernet
-            0, 1, 8, 0, 6, 4, 0, 1, // who has
-            2, 0, 0, 0, 0, 1, 192, 168, 7, 1, // the server
-            0, 0, 0, 0, 0, 0, 192, 168, 7, 2, // john
-        ];
-        assert_eq!(request(SERVER, SERVER_IP, JOHN_IP), expected);
-    }
-
-    #[test]
-    fn an_answer_tells_who_has_the_address() {
-        let mut frame = request(JOHN, JOHN_IP, SERVER_IP);
-        frame[21] = 2;
-        frame.extend([0; 18]);
-        assert_eq!(spoken(&frame), Some(Answer { ip: JOHN_IP, mac: JOHN }));
-    }
-
-    #[test]
-    fn a_probe_without_an_address_and_a_short_frame_tell_nothing() {
-        assert_eq!(spoken(&request(JOHN, Ipv4Addr::UNSPECIFIED, JOHN_IP)), None);
-        assert_eq!(spoken(&request(JOHN, JOHN_IP, SERVER_IP)[..41]), None);
-        assert_eq!(spoken(&[]), None);
     }
 }

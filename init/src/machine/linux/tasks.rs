@@ -15,7 +15,8 @@ use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
 use crate::sys::{
-    card, dhcp, ethtool, file, interface, modules, mount, network, order_file, power, root, shell, store,
+    card, dhcp, ethtool, file, interface, modules, mount, neighbours, network, order_file, power, root,
+    shell, store,
 };
 use crate::task::{Finding, Surroundings, Task};
 
@@ -66,6 +67,9 @@ fn attempt(
         Task::FindCard(mac) => return Ok(Finding::Card(card::find(mac, asked, children)?)),
         Task::Raise { interface } => interface::raise(&interface)?,
         Task::CheckLink { interface } => interface::ensure_link(&interface)?,
+        Task::CheckAddress { interface, address, neighbour } => {
+            neighbours::check_address(&interface, address, neighbour)?;
+        }
         Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
         Task::AskForAddress { interface } => dhcp::ask(children, &interface)?,
         Task::EnterRoot(root) => root::enter(&root)?,

@@ -48,6 +48,7 @@ fn a_job_goes_all_the_way_from_the_card_to_power_off() {
         "find the network card 00:0a:eb:01:02:03",
         "bring up eth0",
         "see the link of eth0",
+        "check that nobody else has 192.168.7.2",
         "give eth0 the address 192.168.7.2",
         "mount 192.168.7.1:/srv/root on /root",
         "enter the root",
@@ -81,10 +82,11 @@ fn without_an_address_of_the_boot_loaders_a_dhcp_server_is_asked() {
 #[test]
 fn a_root_that_is_never_reached_leaves_the_client_on_its_own_disk_and_says_why() {
     type Never = fn(&Task) -> bool;
-    let nevers: [(Never, &str); 6] = [
+    let nevers: [(Never, &str); 7] = [
         (|task| matches!(task, Task::FindCard(_)), "cannot find the network card 00:0a:eb:01:02:03"),
         (|task| matches!(task, Task::Raise { .. }), "cannot bring up eth0"),
         (|task| matches!(task, Task::CheckLink { .. }), "cannot see the link of eth0"),
+        (|task| matches!(task, Task::CheckAddress { .. }), "cannot check that nobody else has 192.168.7.2"),
         (|task| matches!(task, Task::GiveAddress { .. }), "cannot give eth0 the address"),
         (
             |task| matches!(task, Task::Mount(mount) if mount.kind == "nfs"),

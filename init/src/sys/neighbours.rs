@@ -1,0 +1,122 @@
+//! Asks the other machines on the wire whether an address is theirs: ARP (RFC 826), by a packet socket (packet(7)).
+//!
+//! Waits, but never for a file.
+#![allow(unsafe_code, reason = "no safe crate binds a packet socket")]
+
+use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use anyhow::Context as _;
+use ghost_contract::arp::{ETHERTYPE, request, spoken};
+use nix::errno::Errno;
+use nix::libc;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
+
+use super::{clock, network};
+use crate::network::{AddressCheck, Verdict};
+
+/// How often is asked.
+const ASK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// Makes sure that nobody else on this interface's wire has the address. The neighbour is a machine that has to be there: once
+/// it has answered, so would have another one that has the address.
+pub(crate) fn check_address(interface: &str, address: Ipv4Addr, neighbour: Ipv4Addr) -> anyhow::Result<()> {
+    let own = network::interfaces()?.into_iter().find(|found| found.name == interface);
+    let own = own.and_then(|own| own.mac).with_context(|| format!("{interface} has no hardware address"))?;
+    let socket = open(interface).with_context(|| format!("cannot ask the other machines by {interface}"))?;
+    let mut check = AddressCheck::new(own, address, neighbour, clock::uptime());
+    loop {
+        for asked in [address, neighbour] {
+            // What was not sent is not answered, and this is over after a while all the same.
+            let _unasked = send(&socket, &request(own, Ipv4Addr::UNSPECIFIED, asked), SendFlags::empty());
+        }
+        wait(&socket);
+        let mut frame = [0; 64];
+        while let Ok((_, length)) = recv(&socket, &mut frame[..], RecvFlags::empty()) {
+            if let Some(answer) = spoken(&frame[..length.min(frame.len())]) {
+                check.hear(answer, clock::uptime());
+            }
+        }
+        match check.verdict(clock::uptime()) {
+            Verdict::AskAgain => {}
+            Verdict::Free => return Ok(()),
+            Verdict::Taken(by) => return Err(crate::network::taken(address, by)),
+        }
+    }
+}
+
+fn wait(socket: &OwnedFd) {
+    // Interrupted, it is asked again a little sooner.
+    let _ready = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&ASK_EVERY));
+}
+
+fn open(interface: &str) -> anyhow::Result<OwnedFd> {
+    let index = nix::net::if_::if_nametoindex(interface)?;
+    let protocol = NonZeroU32::new(u32::from(ETHERTYPE.to_be())).map(Protocol::from_raw);
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, flags, protocol)?;
+    let address = libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET)?,
+        sll_protocol: ETHERTYPE.to_be(),
+        sll_ifindex: i32::try_from(index)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let length = libc::socklen_t::try_from(size_of_val(&address))?;
+    // SAFETY: the pointer and the length are those of `address`, which lives until the call is over.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    Errno::result(bound)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+
+    /// What comes of the check on a wire of its own, at whose other end there are these addresses. None where the tests
+    /// may not make one.
+    fn checked(there: &'static [Ipv4Addr]) -> Option<anyhow::Result<()>> {
+        let on_own_wire = move || {
+            if unshare(CloneFlags::CLONE_NEWNET) == Err(Errno::EPERM) {
+                return None;
+            }
+            let ip = |words: &str| {
+                assert!(Command::new("ip").args(words.split(' ')).status().unwrap().success(), "{words}");
+            };
+            ip("link add eth0 type veth peer name there");
+            there.iter().for_each(|address| ip(&format!("address add {address}/25 dev there")));
+            ["eth0", "there"].iter().for_each(|end| ip(&format!("link set {end} up")));
+            Some(check_address("eth0", OURS, SERVER))
+        };
+        std::thread::spawn(on_own_wire).join().unwrap()
+    }
+
+    #[test]
+    fn an_address_that_another_machine_has_is_not_taken() {
+        let Some(taken) = checked(&[SERVER, OURS]) else { return };
+        let error = taken.unwrap_err().to_string();
+        assert!(error.starts_with("another machine has the address 192.168.7.2 already: "), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_nobody_has_is_free_whether_the_server_answers_or_not() {
+        for there in [&[SERVER][..], &[]] {
+            if let Some(checked) = checked(there) {
+                checked.unwrap();
+            }
+        }
+    }
+}
