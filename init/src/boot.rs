@@ -150,6 +150,8 @@ pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<Boo
         BootStep::wanted(Task::WatchPowerButton),
         BootStep::wanted(Task::Raise { interface: "lo".to_owned() }),
         BootStep::wanted(Task::ReadHostTable),
+        // A job may last longer than the lease that the boot loader got.
+        BootStep::wanted(Task::KeepLease { interface: interface.name.clone(), address: interface.ip }),
         BootStep::wanted(Task::Arm { interface: interface.name.clone() }),
         BootStep::wanted(Task::ReadFstab),
     ];
@@ -200,6 +202,7 @@ mod tests {
             Task::LoadKeyboardDrivers,
             Task::ReadHostTable,
             Task::ReadFstab,
+            Task::KeepLease { interface: "eth0".to_owned(), address: interface().ip },
             Task::Arm { interface: "eth0".to_owned() },
         ] {
             assert!(report < position(&steps, &later), "{later}");

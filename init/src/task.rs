@@ -82,6 +82,11 @@ pub(crate) enum Task {
         interface: String,
         address: GivenAddress,
     },
+    /// Renew the lease of an address from now on.
+    KeepLease {
+        interface: String,
+        address: Ipv4Addr,
+    },
     /// Have an interface get its address by DHCP.
     AskForAddress {
         interface: String,
@@ -287,6 +292,7 @@ impl fmt::Display for Task {
             Self::GiveAddress { interface, address } => {
                 write!(f, "give {interface} the address {}", address.ip)
             }
+            Self::KeepLease { address, .. } => write!(f, "keep the lease of {address}"),
             Self::AskForAddress { interface } => write!(f, "get an address for {interface} by DHCP"),
             Self::EnterRoot(_) => f.write_str("enter the root"),
             Self::Arm { interface } => write!(f, "arm {interface}"),

@@ -1,6 +1,11 @@
-//! Has an interface get its address by DHCP: ipconfig(8) of klibc, which is small enough for an initramfs.
+//! Has an interface get its address by DHCP, and keeps the lease of one that it has.
+//!
+//! It gets one by ipconfig(8) of klibc, which is small enough for an initramfs. The lease is kept by busybox's udhcpc, which the
+//! base root has anyway.
 
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::child::Children;
 use crate::task::DHCP_LIMIT;
@@ -10,5 +15,104 @@ pub(crate) fn ask(children: &Children, interface: &str) -> anyhow::Result<()> {
     let limit = DHCP_LIMIT.as_secs().to_string();
     let mut ipconfig = Command::new("ipconfig");
     ipconfig.args(["-t", &limit, "-c", "dhcp", "-d", interface]).stdin(Stdio::null()).stdout(Stdio::null());
-    Ok(children.run(&mut ipconfig, DHCP_LIMIT.saturating_add(std::time::Duration::from_secs(5)))?)
+    Ok(children.run(&mut ipconfig, DHCP_LIMIT.saturating_add(Duration::from_secs(5)))?)
+}
+
+/// Renews the lease of an address as long as the machine is on. Nobody waits for it.
+pub(crate) fn keep(children: &Children, interface: &str, address: Ipv4Addr) -> anyhow::Result<()> {
+    children.spawn(&mut keeper(interface, address), |_| {})?;
+    Ok(())
+}
+
+/// What it is told leads to nothing (true(1)): the root is reached by this address, and it stays as it is. It asks as the
+/// firmware did, without an identifier besides the card's address (`-C`), so that a server finds the lease again.
+fn keeper(interface: &str, address: Ipv4Addr) -> Command {
+    let mut udhcpc = Command::new("busybox");
+    udhcpc.args(["udhcpc", "-f", "-C", "-s", "/bin/true", "-i", interface, "-r", &address.to_string()]);
+    udhcpc.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    udhcpc
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Child;
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    use nix::errno::Errno;
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    /// A DHCP server at the other end of the wire, with one address and the shortest lease that it has.
+    const SERVER: &str = "until ip link show there; do sleep 0.1; done >/dev/null 2>&1
+        ip address add 192.168.7.1/25 dev there
+        ip link set there up
+        exec busybox udhcpd -f \"$0\"";
+
+    /// udhcpc renews after 8 s at the earliest.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A program that ends with the test.
+    struct Running(Child);
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            // It may have ended, and then the test says so.
+            let _ended = self.0.kill();
+            let _reaped = self.0.wait();
+        }
+    }
+
+    fn ip(words: &str) -> String {
+        let output = Command::new("ip").args(words.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn is_renewed() {
+        if unshare(CloneFlags::CLONE_NEWNET) == Err(Errno::EPERM) {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, leases) = (folder.path().join("udhcpd.conf"), folder.path().join("leases"));
+        let lines = format!(
+            "start 192.168.7.2\nend 192.168.7.2\ninterface there\nmin_lease 1\noption lease 10\nlease_file {}\npidfile {}\n",
+            leases.display(),
+            folder.path().join("pid").display()
+        );
+        fs::write(&settings, lines).unwrap();
+        fs::write(leases, "").unwrap();
+        ip("link add eth0 type veth peer name there");
+        ip("address add 192.168.7.2/25 dev eth0");
+        ip("link set eth0 up");
+        let mut server = Command::new("unshare");
+        server.args(["--net", "sh", "-ec", SERVER]).arg(&settings).stderr(Stdio::piped());
+        let mut server = Running(server.spawn().unwrap());
+        let said = BufReader::new(server.0.stderr.take().unwrap());
+        let (tell, granted) = mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = said.lines().map_while(Result::ok).filter(|line| line.contains("sending ACK"));
+            // When the test is over nobody hears of more.
+            lines.map_while(|line| tell.send(line).ok()).for_each(drop);
+        });
+        let space = |of: &str| fs::read_link(format!("/proc/{of}/ns/net")).unwrap();
+        let started = Instant::now();
+        while space(&server.0.id().to_string()) == space("thread-self") {
+            assert!(started.elapsed() < LONG, "the server has no network of its own");
+            std::thread::yield_now();
+        }
+        ip(&format!("link set there netns {}", server.0.id()));
+        let _keeper = Running(keeper("eth0", Ipv4Addr::new(192, 168, 7, 2)).spawn().unwrap());
+        granted.recv_timeout(LONG).expect("it is granted");
+        granted.recv_timeout(LONG).expect("it is renewed");
+        assert!(ip("address show dev eth0").contains("192.168.7.2/25"));
+    }
+
+    #[test]
+    fn a_lease_is_renewed_and_the_address_left_as_it_is() {
+        std::thread::spawn(is_renewed).join().unwrap();
+    }
 }

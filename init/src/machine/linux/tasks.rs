@@ -71,6 +71,7 @@ fn attempt(
             neighbours::check_address(&interface, address, neighbour)?;
         }
         Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
+        Task::KeepLease { interface, address } => dhcp::keep(children, &interface, address)?,
         Task::AskForAddress { interface } => dhcp::ask(children, &interface)?,
         Task::EnterRoot(root) => root::enter(&root)?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),

@@ -39,11 +39,14 @@ fn outcome(machine: &Fake) -> Outcome {
 
 /// What was told over what the imager showed.
 fn told(machine: &Fake) -> Vec<&str> {
-    let over = |action| match action {
-        &Action::SayOver(ref words) => Some(words.as_str()),
-        _ => None,
-    };
     machine.done.iter().filter_map(over).collect()
+}
+
+fn over(action: &Action) -> Option<&str> {
+    match action {
+        Action::SayOver(words) => Some(words),
+        _ => None,
+    }
 }
 
 fn by_button() -> Outcome {
