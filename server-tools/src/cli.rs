@@ -90,6 +90,10 @@ pub enum Verb {
         ghostctl report --json 20260123-142501-4f3a\n\n\
         Exit status: 1 if a host of the run is not done.")]
     Report(ReportArgs),
+    /// Print the figures of all hosts' last jobs, as Prometheus reads them
+    #[command(after_help = "Examples:\n  ghostctl metrics\n\n\
+        With METRICS in ghostrc they are also written to a file after each run.")]
+    Metrics,
     /// Show what a client's monitor shows, or showed last
     #[command(after_help = "Examples:\n  ghostctl screen john\n  ghostctl screen --now john\n  \
         ghostctl screen --follow john\n  ghostctl screen --png john.png john\n\n\

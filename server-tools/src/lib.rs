@@ -16,6 +16,7 @@ pub(crate) mod doctor;
 pub mod exit;
 pub mod fleet;
 pub mod ghostrc;
+pub(crate) mod hooks;
 pub mod job;
 pub(crate) mod manual;
 pub(crate) mod output;

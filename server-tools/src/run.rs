@@ -12,6 +12,7 @@
 //! It knows hosts by their places in a list, and neither what a job is nor how it is begun.
 
 pub(crate) mod figures;
+pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod summary;
 

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod hosts;
 pub(crate) mod images;
 pub(crate) mod jobs;
+mod metrics;
 mod recover;
 pub(crate) mod root;
 mod runs;
@@ -75,6 +76,7 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Status(arguments) => status::run(site, arguments, output),
         Verb::Runs => runs::list(site, output),
         Verb::Report(arguments) => runs::report(site, arguments, output),
+        Verb::Metrics => metrics::run(site, output),
         Verb::Screen(arguments) => screen::run(site, arguments, output),
         Verb::Cancel { host, dry_run } => cancel::run(site, host, *dry_run, output),
         // A recovery would try to revert what is to be given up.
@@ -130,7 +132,7 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
         Verb::Root(_) => true,
         // These fail where a right is missing; on some servers they need none of root's.
         Verb::Wake(_) | Verb::Hosts | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => false,
-        Verb::Runs | Verb::Report(_) => false,
+        Verb::Runs | Verb::Report(_) | Verb::Metrics => false,
         Verb::Bootdisk(_) | Verb::GenerateManual { .. } => false,
     };
     if needs_root && !rustix::process::geteuid().is_root() {

@@ -1,7 +1,7 @@
 //! Runs a command of the administrator's, such as the one that restarts the DHCP server, with a deadline.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,8 +79,27 @@ pub(crate) fn run_sparing(
     spared: &str,
 ) -> Result<String, RunError> {
     let line = words.join(" ");
-    let (mut child, mut output) =
-        start(words, mark).map_err(|source| RunError::Start { line: line.clone(), source })?;
+    let started = start(words, mark, Stdio::null());
+    let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
+    end(started, line, deadline, spared)
+}
+
+/// The same with these bytes on standard input, whether or not the command reads them.
+pub(crate) fn run_with_input(words: &[String], input: &[u8], deadline: Duration) -> Result<String, RunError> {
+    let line = words.join(" ");
+    let filled = || -> io::Result<File> {
+        let mut file = unnamed_file()?;
+        file.write_all(input)?;
+        file.rewind()?;
+        Ok(file)
+    };
+    let started = filled().and_then(|file| start(words, "", file.into()));
+    let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
+    end(started, line, deadline, "")
+}
+
+fn end(started: (Child, File), line: String, deadline: Duration, spared: &str) -> Result<String, RunError> {
+    let (mut child, mut output) = started;
     let ended =
         wait(&mut child, deadline, spared).map_err(|source| RunError::Wait { line: line.clone(), source })?;
     let words = last_words(&mut output);
@@ -91,13 +110,13 @@ pub(crate) fn run_sparing(
     }
 }
 
-fn start(words: &[String], mark: &str) -> io::Result<(Child, File)> {
+fn start(words: &[String], mark: &str, input: Stdio) -> io::Result<(Child, File)> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
     let output = unnamed_file()?;
     let child = Command::new(program)
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(output.try_clone()?)
         .stderr(output.try_clone()?)
         .process_group(0)

@@ -25,6 +25,7 @@ use crate::job::{self, AlreadyOn, Identity, Limits, Note, Plan};
 use crate::output::Output;
 use crate::recovery;
 use crate::run::figures::last_good;
+use crate::run::summary::Summary;
 use crate::run::{self, RunId};
 use crate::runner::drive;
 use crate::runner::linux::Linux;
@@ -32,10 +33,11 @@ use crate::runner::work::Work;
 use crate::site::Site;
 use crate::state::journal::{self, VERSION};
 use crate::state::record;
-use crate::state::runs::{Begun, Ended, Line, Record};
+use crate::state::runs::{self, Begun, Ended, Line, Record};
 use crate::sys::{clock, descriptors, local_time, random};
 
 use super::dhcp::by_hand;
+use super::metrics;
 
 mod able;
 mod resuming;
@@ -137,9 +139,19 @@ pub(super) fn run(
         return Ok(Exit::Bug);
     }
     let exit = turns.exit().max(refused);
-    let Turns { mut kept, .. } = turns;
+    let Turns { mut kept, mut hooks, .. } = turns;
+    let mut warn = |text: &str| output.line(&format!("warning: {text}"));
+    kept.keep_said(hooks.finish(), &mut warn);
     let line = Line::Ended { at: clock::now(), exit: exit.status() };
-    kept.keep(&line, &mut |text| output.line(&format!("warning: {text}")));
+    kept.keep(&line, &mut warn);
+    if let Err(error) = metrics::write(site) {
+        warn(&format!("{error:#}"));
+        kept.is_incomplete = true;
+    }
+    if kept.record.is_some() {
+        hooks.call(None, whole(site, &kept.run)?);
+        kept.keep_said(hooks.finish(), &mut warn);
+    }
     Ok(if kept.is_incomplete { exit.max(Exit::Failed) } else { exit })
 }
 
@@ -154,12 +166,27 @@ fn record_of(
     if let Some(run) = resumed {
         let record = Record::take_up(state_folder, run)?;
         record.append(&Line::Resumed { at: begun.at, pid: begun.pid })?;
-        return Ok(Kept { record: Some(record), is_incomplete: false });
+        return Ok(Kept { run: run.clone(), record: Some(record), is_incomplete: false });
     }
+    let run = begun.run.clone();
     let record = Record::begin(state_folder, begun);
     let record =
         record.inspect_err(|error| machine.warn(&format!("there will be no record of this run: {error:#}")));
-    Ok(Kept { is_incomplete: record.is_err(), record: record.ok() })
+    Ok(Kept { run, is_incomplete: record.is_err(), record: record.ok() })
+}
+
+/// What hooks are told of the run.
+fn whole(site: &Site, run: &RunId) -> anyhow::Result<String> {
+    let (contents, is_owned) = runs::look(&site.ghostrc.state_folder, run)?;
+    let told = Summary::of(contents, is_owned).map(|summary| OfRun { of: "run", summary });
+    serde_json::to_string(&told).context("cannot tell the hooks of the run")
+}
+
+#[derive(Serialize)]
+struct OfRun {
+    of: &'static str,
+    #[serde(flatten)]
+    summary: Summary,
 }
 
 /// Keeps what is known of the run before its first job.

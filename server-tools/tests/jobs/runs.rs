@@ -5,6 +5,8 @@ use std::fs;
 use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
+use ghost_contract::sample::effects::write_program;
+
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate};
 
@@ -173,4 +175,144 @@ fn what_is_kept_of_a_run_is_roots_alone_and_nonsense_is_refused() {
     let report = server.run(&["report", &run]);
     let words: BTreeSet<&str> = ["1 done, 0 not done", "pc2", "succeeded"].into();
     assert!(words.iter().all(|words| said(&report).contains(words)), "{}", said(&report));
+}
+
+#[test]
+fn hooks_are_told_of_each_job_and_of_the_run_and_one_that_fails_makes_no_job_fail() {
+    let server = BootServer::with_hosts(2);
+    let (hooks, told) = (server.path("hooks.d"), server.path("told"));
+    server.set("HOOKS", hooks.to_str().unwrap());
+    server.set("METRICS", server.path("ghost.prom").to_str().unwrap());
+    fs::create_dir(&hooks).unwrap();
+    write_program(&hooks.join("10-tell"), &format!("#!/bin/sh\ncat >> {0}; echo >> {0}\n", told.display()));
+    write_program(&hooks.join("20-bad"), "#!/bin/sh\nprintf 'no mail\\033[2J' >&2; exit 1\n");
+    let _client = Client::off(&server, 2, Behaviour::SucceedsWith(7));
+    let output = server.run(&["backup", "pc2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("warning: the hook 20-bad failed: ") && said(&output).contains("no mail"));
+    let told = fs::read_to_string(told).unwrap();
+    let told: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [job, run] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (&job["of"], &job["host"], &job["bytes"], &job["exit"]),
+        (&"job".into(), &"pc2".into(), &7.into(), &0.into())
+    );
+    assert_eq!((&run["of"], &run["run"], &run["succeeded"]), (&"run".into(), &job["run"], &1.into()));
+    let hooks: Vec<_> = report(&server)["hooks"].as_array().unwrap().clone();
+    assert_eq!(hooks.len(), 4, "{hooks:?}");
+    assert!(hooks[1]["output"].as_str().unwrap().contains("no mail\u{fffd}[2J"), "{hooks:?}");
+    let metrics = fs::read_to_string(server.path("ghost.prom")).unwrap();
+    assert!(
+        metrics.contains("ghost4linux_last_success_bytes{host=\"pc2\",mode=\"backup\"} 7\n"),
+        "{metrics}"
+    );
+}
+
+/// One line of the text format for exposition, version 0.0.4.
+fn is_sample(line: &str, families: &BTreeSet<String>) -> bool {
+    let Some((series, value)) = line.rsplit_once(' ') else { return false };
+    let (name, labels) = match series.split_once('{') {
+        Some((name, rest)) => (name, rest.strip_suffix('}')),
+        None => (series, Some("")),
+    };
+    let is_label = |label: &str| {
+        label.split_once("=\"").is_some_and(|(name, value)| {
+            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && value.ends_with('"')
+        })
+    };
+    let labels = labels.is_some_and(|labels| labels.is_empty() || labels.split(',').all(is_label));
+    families.contains(name) && labels && value.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+#[test]
+fn the_metrics_are_what_prometheus_reads_and_tell_of_a_swap_that_is_left() {
+    let server = BootServer::with_hosts(2);
+    let _client = Client::off(&server, 2, Behaviour::SucceedsWith(7));
+    assert_eq!(server.run(&["backup", "pc2"]).status.code(), Some(0));
+    let metrics = || String::from_utf8(server.run(&["metrics"]).stdout).unwrap();
+    assert!(metrics().contains("\nghost4linux_swaps_outstanding 0\n"), "{}", metrics());
+    assert_eq!(server.run(&["dhcp", "swap", "pc3"]).status.code(), Some(0));
+    let text = metrics();
+    assert!(text.contains("\nghost4linux_swaps_outstanding 1\n"), "{text}");
+    let mut families = BTreeSet::new();
+    for line in text.lines() {
+        match line.strip_prefix("# TYPE ") {
+            Some(family) => {
+                assert!(families.insert(family.strip_suffix(" gauge").unwrap().to_owned()), "{line}")
+            }
+            None => assert!(line.starts_with("# HELP ghost4linux_") || is_sample(line, &families), "{line}"),
+        }
+    }
+    assert_eq!(families.len(), 12 - usize::from(!text.contains("bytes_per_second")), "{text}");
+}
+
+fn png() -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, 2, 1);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&[0, 255]).unwrap();
+    file
+}
+
+#[test]
+fn the_page_shows_the_last_screen_of_one_that_failed_if_it_is_a_screens() {
+    let server = BootServer::with_hosts(1);
+    let never = Gate::default();
+    let _client = Client::working_until(&server, 2, || true, never.is_open());
+    let running = server.start(&["backup", "pc2"]);
+    let claimed = server.path("base/192.168.7.2var/ghost/report.jsonl");
+    wait_until("pc2 is at work", || {
+        fs::read_to_string(&claimed).is_ok_and(|report| report.contains("order_claimed"))
+    });
+    let staging = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap().path();
+    fs::create_dir(staging.join("screens")).unwrap();
+    fs::write(staging.join("screens/0001-interval.png"), png()).unwrap();
+    let pid = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let failed = report(&server);
+    assert_eq!(failed["jobs"][0]["screen"], "0001-interval", "{failed}");
+    let page = || {
+        let file = server.path("night.html");
+        let output = server.run(&["report", "--html", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        fs::read_to_string(file).unwrap()
+    };
+    let shown = page();
+    assert!(
+        shown.contains("src=\"data:image/png;base64,") && shown.contains("cancelled by SIGTERM"),
+        "{shown}"
+    );
+    let job = failed["jobs"][0]["job"].as_str().unwrap();
+    let screen = server.path(&format!("store/pc2/.failed-{job}/screens/0001-interval.png"));
+    let mut bomb = png();
+    bomb[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
+    for (bytes, why) in [(bomb, "which no screen has"), (b"<script>".to_vec(), "cannot be read as PNG")] {
+        fs::write(&screen, bytes).unwrap();
+        let shown = page();
+        assert!(shown.contains(why) && !shown.contains("<img") && !shown.contains("<script"), "{shown}");
+    }
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ghostctl"));
+    let units = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    for entry in fs::read_dir(units).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        let text = text.replace("@SBINDIR@", program.parent().unwrap().to_str().unwrap());
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    for unit in ["ghost4linux@.service", "ghost4linux@lab1.timer", "ghost4linux-recover.service"] {
+        let output = std::process::Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .arg(folder.path().join(unit))
+            .output()
+            .unwrap();
+        let words = said(&output);
+        assert!(output.status.success() && !words.contains("ghost4linux"), "{unit}: {words}");
+    }
 }

@@ -7,20 +7,32 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use ghost_contract::order::ImageStore;
 use ghost_contract::{HostName, Mode};
+use serde::Serialize;
 
 use super::{Intent, plan, work};
 use crate::catalog::screens;
 use crate::doctor::judge::NEARLY_FULL;
 use crate::exit::Exit;
+use crate::hooks::Hooks;
 use crate::job::{AlreadyOn, Ending, Job, Note};
 use crate::run::figures::Figures;
-use crate::run::{Action, Event, Limits, Now, Run, Why};
+use crate::run::{Action, Event, Limits, Now, Run, RunId, Why};
 use crate::runner::Feed;
 use crate::runner::linux::Linux;
 use crate::runner::steps::record_of;
 use crate::site::Site;
-use crate::state::runs::{Ended, Line, Record};
+use crate::state::runs::{Ended, HookSaid, Line, Record};
 use crate::sys::{clock, disk_space};
+
+/// What hooks are told of a job.
+#[derive(Serialize)]
+struct OfJob<'a> {
+    of: &'a str,
+    run: &'a RunId,
+    mode: Mode,
+    #[serde(flatten)]
+    ended: &'a Ended,
+}
 
 /// A host that can have a job, with all that is the same whenever its job begins.
 pub(super) struct Ready {
@@ -42,6 +54,7 @@ pub(super) struct Shared<'a> {
 
 /// What is kept of the run.
 pub(super) struct Kept {
+    pub(super) run: RunId,
     /// None where no record could be made.
     pub(super) record: Option<Record>,
     /// Whether something could not be written to it.
@@ -55,6 +68,16 @@ impl Kept {
             warn(&format!("the record of the run is incomplete: {error:#}"));
         }
     }
+
+    /// Keeps what hooks have said, and tells people of those that failed.
+    pub(super) fn keep_said(&mut self, said: Vec<HookSaid>, warn: &mut dyn FnMut(&str)) {
+        for said in said {
+            if !said.succeeded {
+                warn(&format!("the hook {} failed: {}", said.hook, said.output));
+            }
+            self.keep(&Line::Hook(said), warn);
+        }
+    }
 }
 
 pub(super) struct Turns<'a> {
@@ -63,6 +86,7 @@ pub(super) struct Turns<'a> {
     run: Run,
     has_begun: bool,
     pub(super) kept: Kept,
+    pub(super) hooks: Hooks,
     /// The host of each job in the list.
     of_job: Vec<usize>,
     /// The jobs that run, by their places in the list.
@@ -82,7 +106,8 @@ impl<'a> Turns<'a> {
         let run = Run::new(limits, order, hosts.iter().map(|host| host.retries).collect());
         let exits = vec![Exit::Done; hosts.len()];
         let (of_job, open) = (Vec::new(), BTreeSet::new());
-        Self { shared, hosts, run, has_begun: false, kept, of_job, open, exits }
+        let called = Hooks::of(&shared.site.ghostrc);
+        Self { shared, hosts, run, has_begun: false, kept, hooks: called, of_job, open, exits }
     }
 
     /// The worst of the hosts' endings.
@@ -134,6 +159,11 @@ impl<'a> Turns<'a> {
                 None
             },
         };
+        let told = OfJob { of: "job", run: &self.kept.run, mode: identity.mode, ended: &ended };
+        match serde_json::to_string(&told) {
+            Ok(json) => self.hooks.call(Some(identity.job), json),
+            Err(error) => machine.warn(&format!("the hooks are not called for {}: {error}", identity.host)),
+        }
         self.keep(&Line::JobEnded(Box::new(ended)), machine);
         Some(Event::Ended { host, never_woke: never_woke(job) })
     }
@@ -181,6 +211,8 @@ impl<'m> Feed<Linux<'m>> for Turns<'_> {
             self.open.remove(&index);
             events.extend(jobs.get(index).and_then(|job| self.ended(index, job, machine)));
         }
+        let said = self.hooks.take();
+        self.kept.keep_said(said, &mut |text| machine.warn(text));
         let mut next = Vec::new();
         while let Some(event) = events.pop_front() {
             let now = self.now(machine);
