@@ -31,8 +31,8 @@ pub(super) fn lost(state_folder: &Path, damaged: Vec<record::Damaged>, set_aside
     let known = unread.chain(gone).chain(damaged).chain(of_gone);
     let known = known.map(|(host, why)| Lost { host, boot_file: None, why });
     let traces = by_hand::traces(state_folder).into_iter().map(|(host, boot_file)| {
-        let why = "it was swapped by hand once, and there is no record of that any more".to_owned();
-        Lost { host, boot_file, why }
+        let why = "it was swapped by hand, and there is no record of that any more".to_owned();
+        Lost { host, boot_file: Some(boot_file), why }
     });
     known.chain(traces).collect()
 }
@@ -46,8 +46,7 @@ pub(crate) fn of_a_lost_state(site: &Site, strays: &[Stray]) -> anyhow::Result<V
         || !records.damaged.is_empty()
         || !journal::entries(state_folder)?.is_empty()
         || !damaged::all(state_folder).is_empty()
-        || !by_hand::traces(state_folder).is_empty()
-        || !by_hand::all(state_folder).is_empty()
+        || by_hand::was_used(state_folder)
         || !by_hand::given_up(state_folder).is_empty();
     if is_known {
         return Ok(Vec::new());

@@ -26,7 +26,7 @@ use crate::sys::{clock, private, regular};
 /// What the name of a record that was set aside ends with, before its number.
 const SET_ASIDE: &str = ".by-hand.json";
 
-/// What the name of a host's lock ends with. The file stays when the swap is reverted.
+/// What the name of a host's lock ends with. The file stays when the swap is reverted. Until then it holds the boot file.
 const LOCK: &str = ".lock";
 
 /// How far a swap has come.
@@ -148,7 +148,13 @@ fn hosts(folder: &Path) -> Vec<HostName> {
 /// The swap is undone: what was kept of it, and of earlier ones of this host, goes.
 pub(crate) fn remove(state_folder: &Path, host: &HostName) -> anyhow::Result<()> {
     remove_both(&paths::by_hand(state_folder, host))?;
-    remove_both(&paths::given_up(state_folder, host))
+    remove_both(&paths::given_up(state_folder, host))?;
+    let trace = lock_path(state_folder, host);
+    if fs::metadata(&trace).is_ok_and(|metadata| metadata.len() > 0) {
+        // Only a trace: it counts only where the host is still offered the boot file.
+        let _stays = private::write(&trace, b"");
+    }
+    Ok(())
 }
 
 /// The copy first: where it is alone, the record was lost.
@@ -190,21 +196,6 @@ pub(crate) fn lock(state_folder: &Path, host: &HostName, timeout: Duration) -> R
     Lock::take_quietly(&lock_path(state_folder, host), Sharing::Alone, timeout)
 }
 
-fn lock_path(state_folder: &Path, host: &HostName) -> PathBuf {
-    paths::by_hands(state_folder).join(format!("{host}{LOCK}"))
-}
-
-/// The hosts that were swapped by hand once, each with the boot file of the last such swap if that was written down.
-pub(crate) fn traces(state_folder: &Path) -> Vec<(HostName, Option<String>)> {
-    let listed = fs::read_dir(paths::by_hands(state_folder)).into_iter().flatten().flatten();
-    let trace = |entry: fs::DirEntry| {
-        let host = entry.file_name().to_str()?.strip_suffix(LOCK)?.parse().ok()?;
-        let boot_file = fs::read_to_string(entry.path()).ok().filter(|text| !text.is_empty());
-        Some((host, boot_file))
-    };
-    listed.filter_map(trace).collect()
-}
-
 /// The same for putting an entry back, which needs no lock where none can be had: on a file system that takes no lock file nobody
 /// swaps by hand.
 pub(crate) fn lock_to_undo(
@@ -216,6 +207,26 @@ pub(crate) fn lock_to_undo(
         Err(busy @ LockError::Busy { .. }) => Err(busy),
         lock => Ok(lock.ok()),
     }
+}
+
+/// The hosts that were swapped by hand and not reverted since, each with the boot file of that, whatever became of their records.
+pub(crate) fn traces(state_folder: &Path) -> Vec<(HostName, String)> {
+    let listed = fs::read_dir(paths::by_hands(state_folder)).into_iter().flatten().flatten();
+    let trace = |entry: fs::DirEntry| {
+        let host = entry.file_name().to_str()?.strip_suffix(LOCK)?.parse().ok()?;
+        let boot_file = fs::read_to_string(entry.path()).ok().filter(|text| !text.is_empty())?;
+        Some((host, boot_file))
+    };
+    listed.filter_map(trace).collect()
+}
+
+fn lock_path(state_folder: &Path, host: &HostName) -> PathBuf {
+    paths::by_hands(state_folder).join(format!("{host}{LOCK}"))
+}
+
+/// Whether any host was ever swapped or reverted by hand.
+pub(crate) fn was_used(state_folder: &Path) -> bool {
+    fs::read_dir(paths::by_hands(state_folder)).is_ok_and(|mut listed| listed.next().is_some())
 }
 
 fn copy_of(path: &Path) -> PathBuf {

@@ -295,6 +295,19 @@ fn a_swap_by_hand_whose_record_and_copy_are_lost_is_told_whatever_the_boot_file_
 }
 
 #[test]
+fn a_host_that_was_swapped_by_hand_and_reverted_may_boot_from_the_network_always_later() {
+    let server = BootServer::with_hosts(2);
+    for verb in ["swap", "revert"] {
+        assert_eq!(server.run(&["dhcp", verb, "pc2"]).status.code(), Some(0));
+    }
+    edit(&server, &[("\"nobackup\"; # pc2", "\"pxelinux.0\"; # pc2")]);
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    let doctor = said(&server.run(&["doctor"]));
+    assert!(!doctor.contains("pc2: DHCP offers it the boot file"), "{doctor}");
+}
+
+#[test]
 fn a_swap_by_hand_is_told_by_doctor_though_the_whole_state_folder_is_lost() {
     let server = BootServer::with_hosts(2);
     assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
