@@ -125,7 +125,7 @@ fn assert_manifest_describes_the_disk(generation: &Path) {
 }
 
 /// A picture of the first terminal, and its text, show how far it was.
-fn assert_screens_show_the_progress(screens: &Path) {
+pub(crate) fn assert_screens_show_the_progress(screens: &Path) {
     let texts: Vec<String> = fs::read_dir(screens)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -29,5 +29,6 @@ mod refusals;
 mod shared_address;
 mod stage;
 mod troubles;
+mod uefi;
 mod wake;
 mod watchdog;

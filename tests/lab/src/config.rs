@@ -11,6 +11,8 @@ use std::str::FromStr;
 use ghost_contract::{HostName, MacAddress};
 use serde::{Deserialize, Serialize};
 
+use crate::firmware::Firmware;
+
 /// The boot server in every lab.
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
 /// The subnet's prefix length (the HOWTO's 255.255.255.128).
@@ -28,11 +30,14 @@ pub enum Nic {
     E1000,
     /// Intel 82574L: says that it cannot wake.
     E1000e,
+    /// A paravirtual card, for which OVMF has a driver of its own; it cannot wake.
+    #[serde(rename = "virtio-net-pci")]
+    Virtio,
 }
 
 /// A word that is not a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a network card of the lab; choose rtl8139, e1000 or e1000e")]
+#[error("'{0}' is not a network card of the lab; choose rtl8139, e1000, e1000e or virtio-net-pci")]
 pub struct NicError(String);
 
 /// How a PC's disk is connected.
@@ -74,6 +79,8 @@ pub struct PcConfig {
     /// Its address on the network, by dhcpd.conf.
     pub ip: Ipv4Addr,
     pub nic: Nic,
+    #[serde(default)]
+    pub firmware: Firmware,
     /// What else QEMU is to know of it: more arguments.
     #[serde(default)]
     pub more: Vec<String>,
@@ -101,6 +108,8 @@ pub struct LabConfig {
     pub netboot: PathBuf,
     /// The program that writes the pxelinux configuration for a lab's paths.
     pub pxelinux_config: PathBuf,
+    /// The program that writes GRUB's, for UEFI PCs.
+    pub grub_config: PathBuf,
     /// More flags for the client's kernel command line.
     pub kernel_flags: Vec<String>,
     /// More keys for ghostrc, or other values than the lab's.
@@ -118,6 +127,7 @@ impl Nic {
             Self::Rtl8139 => "rtl8139",
             Self::E1000 => "e1000",
             Self::E1000e => "e1000e",
+            Self::Virtio => "virtio-net-pci",
         }
     }
 }
@@ -126,7 +136,7 @@ impl FromStr for Nic {
     type Err = NicError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Rtl8139, Self::E1000, Self::E1000e]
+        [Self::Rtl8139, Self::E1000, Self::E1000e, Self::Virtio]
             .into_iter()
             .find(|nic| nic.as_str() == text)
             .ok_or_else(|| NicError(text.to_owned()))
@@ -147,7 +157,15 @@ impl OtherDisk {
 }
 
 impl PcConfig {
-    /// What its disk's boot sector says.
+    /// Gives it this firmware, and a card that the firmware has a driver for.
+    pub const fn with_firmware(&mut self, firmware: Firmware) {
+        self.firmware = firmware;
+        if !matches!(firmware, Firmware::Bios) {
+            self.nic = Nic::Virtio;
+        }
+    }
+
+    /// What its disk says when the PC boots it.
     pub fn own_disk_message(&self) -> String {
         format!("{}-OWN-DISK BOOTED", self.name.as_str().to_uppercase())
     }
@@ -169,6 +187,7 @@ impl LabConfig {
             base_root: from_environment("LAB_BASE_ROOT", target.join("rootfs/base")),
             netboot: from_environment("LAB_NETBOOT", target.join("rootfs/netboot")),
             pxelinux_config: repository().join("rootfs/pxelinux-config"),
+            grub_config: repository().join("rootfs/grub-config"),
             kernel_flags: Vec::new(),
             ghostrc: BTreeMap::new(),
             store_mebibytes: None,
@@ -190,8 +209,9 @@ fn howto_pcs() -> Vec<PcConfig> {
         let name = name.parse().ok()?;
         let ip = Ipv4Addr::new(192, 168, 7, last);
         let (mac, nic, disk_bus) = (MacAddress::new(mac), Nic::Rtl8139, DiskBus::Ide);
+        let firmware = Firmware::Bios;
         let (disk_rate, other_disks, more) = (None, Vec::new(), Vec::new());
-        Some(PcConfig { name, mac, ip, nic, disk_bus, disk_rate, other_disks, more })
+        Some(PcConfig { name, mac, ip, nic, firmware, disk_bus, disk_rate, other_disks, more })
     })
     .collect()
 }

@@ -17,6 +17,7 @@ pub(crate) mod accelerator;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub(crate) mod firmware;
 pub mod folder;
 pub mod lab;
 pub mod magic;
@@ -32,4 +33,5 @@ pub(crate) mod sys;
 pub mod wait;
 
 pub use config::{LabConfig, Nic};
+pub use firmware::Firmware;
 pub use lab::Lab;

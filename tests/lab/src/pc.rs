@@ -22,18 +22,20 @@ pub(crate) const CONSOLE: &str = "console.log";
 /// The monitor's socket, below the PC's folder.
 pub(crate) const MONITOR: &str = "qmp";
 
-/// QEMU's arguments for this PC: a BIOS PC whose firmware tries the network first and the disk second. The
+/// QEMU's arguments for this PC, whose firmware tries the network first and the disk second. The
 /// paths are relative to the PC's folder; powering off ends the process.
 pub(crate) fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> Vec<String> {
     let words = format!(
-        "-name {name} -nodefaults -no-user-config -machine pc -accel {accel} -m {MEMORY} -smp 1 \
+        "-name {name} -nodefaults -no-user-config {machine} -accel {accel} -m {MEMORY} -smp 1 \
          -boot strict=on -display none -vga std \
          -chardev file,id=serial,path={CONSOLE},append=on -serial chardev:serial \
          -qmp unix:{MONITOR},server=on,wait=off \
          -netdev tap,id=wire,ifname={tap},script=no,downscript=no \
-         -device {nic},netdev=wire,mac={mac},bootindex=1 \
+         -device {nic},netdev=wire,mac={mac}{rom},bootindex=1 \
          -drive file={DISK},format=raw,if=none,id=disk{rate} {disk},drive=disk,bootindex=2",
         name = pc.name,
+        machine = pc.firmware.machine(),
+        rom = pc.firmware.boot_rom(),
         accel = accelerator.as_str(),
         nic = pc.nic,
         rate = pc.disk_rate.map(|rate| format!(",throttling.bps-total={rate}")).unwrap_or_default(),
@@ -77,10 +79,16 @@ const fn device(bus: DiskBus) -> &'static str {
     }
 }
 
-/// Makes the PC's disk: a boot sector that says that the PC booted its own disk, and behind it bytes that differ
-/// from sector to sector, so that a write anywhere shows.
-pub(crate) fn make_disk(pc: &PcConfig, folder: &Path) -> anyhow::Result<()> {
+/// Makes the PC's disk, which says on the serial line that the PC booted its own disk. `netboot` has the loaders that a
+/// UEFI PC's disk boots with.
+pub(crate) fn make_disk(pc: &PcConfig, netboot: &Path, folder: &Path) -> anyhow::Result<()> {
     let disk = folder.join(DISK);
+    pc.firmware.make_variables(folder)?;
+    if pc.firmware.is_uefi() {
+        let mut make_disk = Command::new(repository().join("tests/disk/make-efi-disk"));
+        let size = (DISK_SIZE >> 20).to_string();
+        return run(make_disk.arg(&disk).arg(size).arg(netboot).arg(pc.own_disk_message())).map(drop);
+    }
     run(Command::new("nasm")
         .args(["-f", "bin", "-o"])
         .arg(&disk)
@@ -89,6 +97,7 @@ pub(crate) fn make_disk(pc: &PcConfig, folder: &Path) -> anyhow::Result<()> {
     fill_behind_boot_sector(&disk).with_context(|| format!("cannot fill {}", disk.display()))
 }
 
+/// Behind the boot sector are bytes that differ from sector to sector, so that a write anywhere shows.
 fn fill_behind_boot_sector(disk: &Path) -> io::Result<()> {
     let mut file = File::options().write(true).open(disk)?;
     let boot_sector = fs::metadata(disk)?.len();
@@ -102,6 +111,7 @@ fn fill_behind_boot_sector(disk: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::config::LabConfig;
+    use crate::firmware::Firmware;
 
     fn john() -> PcConfig {
         LabConfig::new("x".parse().unwrap()).pcs.remove(0)
@@ -113,6 +123,18 @@ mod tests {
         assert!(line.contains("-device rtl8139,netdev=wire,mac=00:e0:7d:c9:1a:2b,bootindex=1"), "{line}");
         assert!(line.contains("-device ide-hd,drive=disk,bootindex=2"), "{line}");
         assert!(line.contains("-accel tcg "), "{line}");
+    }
+
+    #[test]
+    fn a_uefi_pc_uses_its_firmwares_driver_for_the_card() {
+        let mut john = john();
+        john.with_firmware(Firmware::Uefi);
+        let line = arguments(&john, "tap0", Accelerator::Tcg).join(" ");
+        assert!(
+            line.contains("-device virtio-net-pci,netdev=wire,mac=00:e0:7d:c9:1a:2b,romfile=,bootindex=1"),
+            "{line}"
+        );
+        assert!(line.contains("-machine q35 "), "{line}");
     }
 
     #[test]
@@ -154,7 +176,7 @@ mod tests {
     #[test]
     fn the_disk_can_be_booted_and_no_two_sectors_are_alike() {
         let folder = tempfile::tempdir().unwrap();
-        make_disk(&john(), folder.path()).unwrap();
+        make_disk(&john(), Path::new("/nonexistent"), folder.path()).unwrap();
         let bytes = fs::read(folder.path().join(DISK)).unwrap();
         assert_eq!(bytes.len(), 64 << 20);
         assert_eq!(bytes[510..512], [0x55, 0xaa]);

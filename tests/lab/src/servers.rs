@@ -47,8 +47,8 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
     copy(&config.netboot, &folder.tftp())?;
     // Where dhcpd is confined, it may read its configuration below /etc/dhcp only. A copy of it is not.
     copy(Path::new(DHCPD), &folder.join("sbin/dhcpd"))?;
-    write_pxelinux_config(config, folder)?;
-    write(&folder.dhcpd_conf(), DHCPD_CONF)?;
+    write_boot_configurations(config, folder)?;
+    write(&folder.dhcpd_conf(), &dhcpd_conf(config))?;
     write(&folder.join("etc/ganesha.conf"), &filled_in(include_str!("../fixtures/ganesha.conf"), folder))?;
     write(
         &folder.join("etc/radvd.conf"),
@@ -64,12 +64,17 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
     Ok(())
 }
 
-fn write_pxelinux_config(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
+fn write_boot_configurations(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
     let export = format!("{SERVER}:{}", folder.base_root().display());
-    let text = run(Command::new(&config.pxelinux_config).arg(export).args(&config.kernel_flags))?;
-    let path = folder.tftp().join("pxelinux.cfg");
-    fs::create_dir_all(&path).with_context(writing(&path))?;
-    write(&path.join("default"), &text)
+    let loaders = [(&config.pxelinux_config, "pxelinux.cfg/default"), (&config.grub_config, "grub/grub.cfg")];
+    for (program, file) in loaders {
+        let text = run(Command::new(program).arg(&export).args(&config.kernel_flags))?;
+        let path = folder.tftp().join(file);
+        let above = path.parent().unwrap_or(&path);
+        fs::create_dir_all(above).with_context(writing(above))?;
+        write(&path, &text)?;
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -90,9 +95,19 @@ fn filled_in(template: &str, folder: &LabFolder) -> String {
     template.replace("@LAB@", &folder.path().display().to_string()).replace("@SERVER@", &SERVER.to_string())
 }
 
-/// The administrator's settings; what the lab's configuration adds comes last and so counts.
+/// The HOWTO's; what UEFI PCs need comes last.
+fn dhcpd_conf(config: &LabConfig) -> String {
+    let has_uefi = config.pcs.iter().any(|pc| pc.firmware.is_uefi());
+    let for_uefi = if has_uefi { include_str!("../fixtures/dhcpd-uefi.conf") } else { "" };
+    format!("{DHCPD_CONF}{for_uefi}")
+}
+
+/// The administrator's settings, with the boot file of UEFI PCs; what the lab's configuration adds comes last and so counts.
 fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
     let mut text = filled_in(include_str!("../fixtures/ghostrc"), folder);
+    for pc in config.pcs.iter().filter(|pc| pc.firmware.is_uefi()) {
+        text.push_str(&format!("BOOTFILE_{}=shimx64.efi\n", pc.name));
+    }
     for (key, value) in &config.ghostrc {
         text.push_str(&format!("{key}='{value}'\n"));
     }
@@ -176,6 +191,7 @@ pub(crate) fn accelerator_cache(config: &LabConfig) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firmware::Firmware;
 
     const LIST: &str = "   sl  local_address rem_address   st tx_queue\n\
         \x20 88: 0107A8C0:0045 00000000:0000 07 00000000:00000000\n";
@@ -196,5 +212,8 @@ mod tests {
         assert!(!text.contains('@'), "{text}");
         assert!(text.contains("\nPXEBASE=/labs/one/root\n"), "{text}");
         assert!(text.ends_with("\nUP_DEADLINE='7'\n"), "{text}");
+        assert!(!text.contains("BOOTFILE"), "{text}");
+        config.pcs[1].with_firmware(Firmware::SecureBoot);
+        assert!(ghostrc(&config, &folder).contains("\nBOOTFILE_joe=shimx64.efi\n"));
     }
 }

@@ -5,11 +5,12 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use ghost_contract::HostName;
 use ghost_lab::config::{LabConfig, Nic};
 use ghost_lab::folder::LabFolder;
-use ghost_lab::{Lab, demo, lab, supervisor};
+use ghost_lab::{Firmware, Lab, demo, lab, supervisor};
 
 /// A virtual network with real DHCP, TFTP and NFS servers, and PCs that can be woken.
 ///
@@ -37,6 +38,9 @@ enum Verb {
         /// Add this flag to the clients' kernel command line. May be given more than once.
         #[arg(long)]
         kernel_flag: Vec<String>,
+        /// Give a PC another firmware, as in john=uefi: bios, uefi or secure-boot. May be given more than once.
+        #[arg(long, value_name = "PC=FIRMWARE", value_parser = firmware)]
+        firmware: Vec<(HostName, Firmware)>,
         /// End the lab when this command ends, as by Ctrl-C.
         #[arg(long)]
         foreground: bool,
@@ -82,7 +86,7 @@ enum PcVerb {
     Button,
     /// Put another network card into a PC that is off.
     Insert {
-        /// The model: rtl8139, e1000 or e1000e.
+        /// The model: rtl8139, e1000, e1000e or virtio-net-pci.
         nic: Nic,
     },
     /// Show what it wrote to its serial line.
@@ -109,10 +113,14 @@ fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut config = LabConfig::new(arguments.name);
     let there = |config: &LabConfig| Lab::of_name(&config.labs, &config.name, &program);
     match arguments.verb {
-        Verb::Up { base_root, netboot, kernel_flag, foreground } => {
+        Verb::Up { base_root, netboot, kernel_flag, firmware, foreground } => {
             config.base_root = base_root.unwrap_or(config.base_root);
             config.netboot = netboot.unwrap_or(config.netboot);
             config.kernel_flags = kernel_flag;
+            for (name, firmware) in firmware {
+                let found = config.pcs.iter_mut().find(|pc| pc.name == name);
+                found.with_context(|| format!("there is no PC {name} in the lab"))?.with_firmware(firmware);
+            }
             let lab = Lab::up(config, &program)?;
             show(&lab)?;
             if foreground {
@@ -129,6 +137,12 @@ fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Supervise { folder } => supervise(folder)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads `PC=FIRMWARE`.
+fn firmware(text: &str) -> anyhow::Result<(HostName, Firmware)> {
+    let (pc, firmware) = text.split_once('=').context("write PC=FIRMWARE, as in john=uefi")?;
+    Ok((pc.parse()?, firmware.parse()?))
 }
 
 /// Whatever ends this process ends the lab. Parking may end by itself, so it is done again.

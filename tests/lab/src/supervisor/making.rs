@@ -39,7 +39,8 @@ pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> anyhow::Result<Mad
     for pc in &config.pcs {
         let folder = folder.pc(&pc.name);
         fs::create_dir(&folder).context("cannot make a PC's folder")?;
-        pc::make_disk(pc, &folder).with_context(|| format!("cannot make the disk of {}", pc.name))?;
+        pc::make_disk(pc, &config.netboot, &folder)
+            .with_context(|| format!("cannot make the disk of {}", pc.name))?;
     }
     let accelerator =
         accelerator::choose(&servers::accelerator_cache(config), &servers::kernel(config), &folder.logs())

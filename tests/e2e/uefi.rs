@@ -1,0 +1,105 @@
+//! PCs with UEFI, without and with Secure Boot: the same jobs as by BIOS, from shim and GRUB to the own disk.
+
+use ghost_contract::layout;
+use ghost_contract::report::{Event, Outcome};
+use ghost_lab::Firmware;
+use ghost_lab::lab::Pc;
+
+use crate::backup::job;
+use crate::linux::{assert_screens_show_the_progress, only_generation, wipe};
+use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, swapped};
+
+/// The file that is offered for a job.
+const SHIM: &str = "shimx64.efi";
+/// Size of the disk in MiB, and so many bytes a second of it, so that a picture of the progress is taken.
+const SIZE: u32 = 64;
+const RATE: u64 = 4 << 20;
+/// Lets the kernel say on the serial line what it makes of Secure Boot.
+const NOTICES: &str = "loglevel=6";
+
+fn stage(name: &str, firmware: Firmware) -> Stage {
+    Stage::with(name, |config| {
+        config.kernel_flags.push(NOTICES.to_owned());
+        config.pcs[0].with_firmware(firmware);
+        config.pcs[0].disk_rate = Some(RATE);
+    })
+}
+
+/// A wake, with "nobackup" offered, boots the PC's own disk.
+fn assert_boots_its_own_disk(stage: &Stage, pc: &Pc<'_>) {
+    let wake = stage.ghostctl(&["wake", pc.config().name.as_str()]).unwrap();
+    assert_eq!(wake.wait(BOOT).unwrap(), 0, "{}", wake.text());
+    pc.wait_on(SOON).unwrap();
+    pc.wait_console(&pc.config().own_disk_message(), OWN_DISK).unwrap();
+    pc.cut_power().unwrap();
+}
+
+/// Runs mode `test` up to the point where a person may log in.
+fn test(stage: &Stage, john: &Pc<'_>) -> ghost_lab::running::Running {
+    let original = stage.dhcpd_conf().unwrap();
+    let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
+    let swapped = swapped(&original, &john.config().name, SHIM);
+    stage.wait_dhcpd_conf("john's entry, and no other byte, to be swapped", &swapped, SOON);
+    stage.wait_report(john, "the test's start", BOOT, |event| {
+        matches!(event, Event::TestStarted { ssh_port: Some(22), .. }).then_some(())
+    });
+    stage.wait_dhcpd_conf("john's entry to be reverted", &original, SOON);
+    ghostctl
+}
+
+#[test]
+fn a_uefi_pc_is_tested_and_afterwards_boots_its_own_disk() {
+    let stage = stage("uefi", Firmware::Uefi);
+    let john = stage.pc("john").unwrap();
+    let disk = john.disk_sha256().unwrap();
+    let ghostctl = test(&stage, &john);
+    let report = stage.report(john.config().ip);
+    let is_johns = |event: &Event| matches!(event, Event::Up { interface, mac, ip, .. } if interface == "eth0" && *mac == john.config().mac && *ip == john.config().ip);
+    assert!(report.iter().any(is_johns), "{report:#?}");
+
+    let _kill = stage.ssh(john.config().ip, "pkill -x sleep").unwrap();
+    john.wait_off(OFF).unwrap();
+    assert_eq!(ghostctl.wait(SOON).unwrap(), 0, "{}", ghostctl.text());
+    let said = john.console().unwrap();
+    assert!(said.contains("watched by Software Watchdog") && !said.contains("locked down"), "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk);
+
+    assert_boots_its_own_disk(&stage, &john);
+}
+
+#[test]
+fn with_secure_boot_a_disk_is_backed_up_destroyed_and_restored_and_boots() {
+    let stage = stage("secure-boot", Firmware::SecureBoot);
+    let john = stage.pc("john").unwrap();
+    let (ip, disk) = (john.config().ip, john.disk_sha256().unwrap());
+
+    // Mode test: the kernel is locked down, the screen can be seen, and keys are heard.
+    let ghostctl = test(&stage, &john);
+    let locked = stage.ssh(ip, "cat /sys/kernel/security/lockdown").unwrap();
+    assert_eq!(locked.wait(SOON).unwrap(), 0, "{}", locked.text());
+    assert!(locked.text().contains("[integrity]"), "{}", locked.text());
+    let now = stage.ghostctl(&["screen", "--now", "john"]).unwrap();
+    assert_eq!(now.wait(SOON).unwrap(), 0, "{}", now.text());
+    assert!(now.text().contains("ghost-init"), "{}", now.text());
+    john.press_keys(&["ctrl", "alt", "delete"]).unwrap();
+    john.wait_off(OFF).unwrap();
+    assert_eq!(ghostctl.wait(SOON).unwrap(), 1, "{}", ghostctl.text());
+    let cancelled = Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() };
+    let report = stage.report(ip);
+    assert!(report.contains(&Event::Ended { outcome: cancelled }), "{report:#?}");
+    let said = john.console().unwrap();
+    for words in ["Kernel is locked down from EFI Secure Boot", "watched by Software Watchdog"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "a backup does not touch the disk");
+    assert_screens_show_the_progress(&only_generation(&stage).join(layout::SCREENS));
+
+    wipe(&stage, &john, SIZE, 0);
+    let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "both GPTs, the loaders, and the gap behind them");
+    assert_boots_its_own_disk(&stage, &john);
+}
