@@ -20,6 +20,7 @@
 //! Times are whole seconds, or a number with `s`, `m`, `h` or `d`. Any other key is a variable of the
 //! administrator's own; one that looks like a misspelling of ours gives a [`Warning`].
 
+mod firmware;
 mod keys;
 pub(crate) mod reference;
 mod settings;
@@ -33,6 +34,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use firmware::Firmware;
 pub use ghost_contract::ImagerName;
 pub use settings::Settings;
 pub use values::{CommandLine, Export, SecureOn};

@@ -23,6 +23,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 pub use packet::Offer;
 pub use seen::{Look, Seen, after_revert, after_swap};
 
+use crate::ghostrc::Firmware;
 use crate::site::Site;
 use crate::sys::dhcp_wire::DhcpWire;
 use crate::sys::interface::Interface;
@@ -70,8 +71,10 @@ fn offered_by(
         }
     }
     for (interface, places) in by_interface.into_values() {
-        let macs: Vec<MacAddress> = places.iter().map(|place| clients[*place].mac).collect();
-        match ask(&interface, &macs, patience) {
+        let asked = places.iter().map(|place| &clients[*place]);
+        let asked: Vec<_> =
+            asked.map(|client| (client.mac, site.ghostrc.for_host(&client.host).firmware)).collect();
+        match ask(&interface, &asked, patience) {
             Ok(offers) => places
                 .into_iter()
                 .zip(offers)
@@ -94,7 +97,11 @@ fn interface(site: &Site, client: &Client) -> anyhow::Result<Interface> {
     }
 }
 
-fn ask(interface: &Interface, clients: &[MacAddress], patience: Duration) -> anyhow::Result<Vec<Vec<Offer>>> {
+fn ask(
+    interface: &Interface,
+    clients: &[(MacAddress, Firmware)],
+    patience: Duration,
+) -> anyhow::Result<Vec<Vec<Offer>>> {
     let cannot = || format!("cannot ask DHCP servers on {}", interface.name);
     let wire = DhcpWire::open(interface).with_context(cannot)?;
     let first = u32::from_ne_bytes(random::bytes().with_context(cannot)?);

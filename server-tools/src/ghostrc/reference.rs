@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 55] = [
+pub(crate) const KEYS: [Key; 56] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -133,8 +133,24 @@ pub(crate) const KEYS: [Key; 55] = [
         "The network cards that clients can boot with: those of PCs, or every one that Debian has a driver for",
     ),
     server("KERNEL_FLAGS", "FLAGS", "", "More flags for the clients' kernel, separated by spaces"),
-    host("BOOTFILE", "FILE", "pxelinux.0", "What a host is offered for a job"),
-    host("NOBOOTFILE", "FILE", "nobackup", "What makes a host boot from its own disk"),
+    host(
+        "FIRMWARE",
+        "bios|uefi",
+        "bios",
+        "How a host boots: bios, also for UEFI that is set to legacy boot (CSM); or uefi, without or with Secure Boot, which makes shimx64.efi what it is offered for a job",
+    ),
+    host(
+        "BOOTFILE",
+        "FILE",
+        "pxelinux.0",
+        "What a host is offered for a job; with FIRMWARE=uefi the default is shimx64.efi",
+    ),
+    host(
+        "NOBOOTFILE",
+        "FILE",
+        "nobackup",
+        "What makes a host boot from its own disk: a file that does not exist, after which BIOS and UEFI go on to what they boot next. Never an empty name, nor a loader that ends: UEFI then stays in its menu",
+    ),
     host(
         "INTERFACE",
         "NAME",

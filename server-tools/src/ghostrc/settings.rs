@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::job::Limits;
 
+use super::firmware::Firmware;
 use super::values::{SecureOn, absolute, duration, interface, number_of};
 use ghost_contract::disk::{self, DiskChoice};
 use ghost_contract::image::{DirtyNtfs, Gaps, LargerDisk, LinuxSettings, OnReadError, SmallerDisk};
@@ -16,6 +17,8 @@ use ghost_contract::{ImagerName, Mode};
 /// What holds for one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The firmware, which the boot file has to be for (`FIRMWARE`).
+    pub firmware: Firmware,
     /// The file that a swapped host is offered (`BOOTFILE`).
     pub boot_file: String,
     /// The file that makes a host boot from its disk (`NOBOOTFILE`).
@@ -75,7 +78,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            boot_file: "pxelinux.0".to_owned(),
+            firmware: Firmware::Bios,
+            boot_file: Firmware::Bios.boot_file().to_owned(),
             no_boot_file: "nobackup".to_owned(),
             interface: None,
             wake_relay: None,
@@ -113,7 +117,8 @@ pub(super) const TIME: &str = "a time: whole seconds, or a number with s, m, h o
 
 impl Settings {
     /// The keys that a host can have for itself.
-    pub(super) const KEYS: [&'static str; 32] = [
+    pub(super) const KEYS: [&'static str; 33] = [
+        "FIRMWARE",
         "BOOTFILE",
         "NOBOOTFILE",
         "INTERFACE",
@@ -161,6 +166,7 @@ impl Settings {
     /// Sets one of [`Self::KEYS`]; the error says what kind of value is wanted.
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         match key {
+            "FIRMWARE" => self.set_firmware(Firmware::parse(value).ok_or("bios or uefi")?),
             "BOOTFILE" => self.boot_file = file_name(value)?,
             "NOBOOTFILE" => self.no_boot_file = file_name(value)?,
             "WAKE_RELAY" => self.wake_relay = Some(value.parse().map_err(|_| "an IPv4 address")?),
@@ -203,6 +209,14 @@ impl Settings {
             _ => return Err("a setting that a host can have for itself"),
         }
         Ok(())
+    }
+
+    /// The boot file that goes with a firmware follows it. Another one, which the administrator has named, stays.
+    fn set_firmware(&mut self, firmware: Firmware) {
+        self.firmware = firmware;
+        if Firmware::ALL.iter().any(|one| one.boot_file() == self.boot_file) {
+            firmware.boot_file().clone_into(&mut self.boot_file);
+        }
     }
 }
 

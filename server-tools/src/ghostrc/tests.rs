@@ -49,6 +49,22 @@ fn what_the_howto_has_not_has_a_default() {
 }
 
 #[test]
+fn a_hosts_firmware_decides_what_it_is_offered_unless_its_boot_file_is_named() {
+    let offered = |lines: &str, name| with(lines).for_host(&host(name)).boot_file;
+    for (lines, john, joe) in [
+        ("FIRMWARE_john=uefi", "shimx64.efi", "pxelinux.0"),
+        ("FIRMWARE=uefi\nFIRMWARE_joe=bios", "shimx64.efi", "pxelinux.0"),
+        ("BOOTFILE=pxelinux.0\nFIRMWARE_john=uefi", "shimx64.efi", "pxelinux.0"),
+        ("FIRMWARE_john=uefi\nBOOTFILE=pxelinux.0", "shimx64.efi", "pxelinux.0"),
+        ("BOOTFILE_john=ipxe.efi\nFIRMWARE=uefi", "ipxe.efi", "shimx64.efi"),
+        ("FIRMWARE=uefi\nBOOTFILE=ipxe.efi", "ipxe.efi", "ipxe.efi"),
+        ("BOOTFILE_john=shimx64.efi", "shimx64.efi", "pxelinux.0"),
+    ] {
+        assert_eq!((offered(lines, "john").as_str(), offered(lines, "joe").as_str()), (john, joe), "{lines}");
+    }
+}
+
+#[test]
 fn a_group_has_host_names_and_patterns() {
     let ghostrc = with("A=joe\nGROUP_lab1=\"john $A pc*\"\nGROUP_old=");
     let in_words = |members: &Vec<Member>| members.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -144,6 +160,8 @@ fn a_value_of_another_type_is_refused() {
         "DHCPD=\"sh -c 'x y'\"",
         "ETHERWAKE='ether-wake -i /'",
         "ETHERWAKE='ether-wake -p x'",
+        "FIRMWARE=efi",
+        "FIRMWARE_john=",
         "BOOTFILE=",
         "BOOTFILE='a b'",
         "INTERFACE=",

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ghost_contract::MacAddress;
 
 use super::packet::{self, Offer};
+use crate::ghostrc::Firmware;
 
 /// How many questions are open at a time: a server holds so many unread.
 const AT_ONCE: usize = 32;
@@ -33,6 +34,7 @@ pub(super) struct Asking {
 #[derive(Debug)]
 struct Question {
     mac: MacAddress,
+    firmware: Firmware,
     state: State,
     offers: Vec<Offer>,
 }
@@ -47,8 +49,13 @@ enum State {
 
 impl Asking {
     /// Each is waited for this long at most.
-    pub(super) fn new(clients: &[MacAddress], transaction: u32, patience: Duration) -> Self {
-        let question = |mac: &MacAddress| Question { mac: *mac, state: State::Waiting, offers: Vec::new() };
+    pub(super) fn new(clients: &[(MacAddress, Firmware)], transaction: u32, patience: Duration) -> Self {
+        let question = |(mac, firmware): &(MacAddress, Firmware)| Question {
+            mac: *mac,
+            firmware: *firmware,
+            state: State::Waiting,
+            offers: Vec::new(),
+        };
         let questions = clients.iter().map(question).collect();
         Self { patience, questions, transaction, over_at: None }
     }
@@ -69,7 +76,7 @@ impl Asking {
                 }
                 _ => continue,
             };
-            messages.push(packet::discover(question.mac, transaction));
+            messages.push(packet::discover(question.mac, question.firmware, transaction));
         }
         messages
     }
@@ -139,8 +146,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(1);
 
-    fn clients(count: u8) -> Vec<MacAddress> {
-        (0..count).map(|number| MacAddress::new([2, 0, 0, 0, 0, number])).collect()
+    fn clients(count: u8) -> Vec<(MacAddress, Firmware)> {
+        (0..count).map(|number| (MacAddress::new([2, 0, 0, 0, 0, number]), Firmware::Bios)).collect()
     }
 
     /// The offer that answers a question.

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 
 use ghost_contract::MacAddress;
 
+use crate::ghostrc::Firmware;
+
 /// Where the fields of a message are (RFC 2131 §2).
 const NEXT_SERVER: usize = 20;
 const HARDWARE: usize = 28;
@@ -67,8 +69,9 @@ impl Offer {
 }
 
 /// The message with which a client looks for servers. It asks for the answer by broadcast, since nobody here has the client's
-/// address, and claims to have waited so long that servers which leave the first seconds to others answer too.
-pub(super) fn discover(mac: MacAddress, transaction: u32) -> Vec<u8> {
+/// address, and claims to have waited so long that servers which leave the first seconds to others answer too. It says of the
+/// firmware what the client's own says, since a server may decide by that.
+pub(super) fn discover(mac: MacAddress, firmware: Firmware, transaction: u32) -> Vec<u8> {
     const WAITED: [u8; 2] = [0, 10];
     const BROADCAST: [u8; 2] = [0x80, 0];
     let mut message = vec![0; OPTIONS - COOKIE.len()];
@@ -78,14 +81,16 @@ pub(super) fn discover(mac: MacAddress, transaction: u32) -> Vec<u8> {
     message[10..12].copy_from_slice(&BROADCAST);
     message[HARDWARE..HARDWARE + 6].copy_from_slice(&mac.bytes());
     message.extend(COOKIE);
+    let system = firmware.client_system();
+    let class = format!("PXEClient:Arch:{system:05}:UNDI:002001");
     let options: [(u8, &[u8]); 7] = [
         (MESSAGE_TYPE, &[1]),
         // Subnet mask, router, vendor's options, server, class, TFTP server, boot file.
         (55, &[1, 3, 43, 54, 60, 66, 67]),
         // The largest answer that fits one frame.
         (57, &1_472_u16.to_be_bytes()),
-        (60, b"PXEClient:Arch:00000:UNDI:002001"),
-        (93, &[0, 0]),
+        (60, class.as_bytes()),
+        (93, &system.to_be_bytes()),
         (94, &[1, 2, 1]),
         // A machine that tells none.
         (97, &[0; 17]),
@@ -177,7 +182,7 @@ mod tests {
 
     /// An offer of this file and with these options behind its type.
     fn message(file: &[u8], options: &[u8]) -> Vec<u8> {
-        let mut message = discover(JOHN, 7);
+        let mut message = discover(JOHN, Firmware::Bios, 7);
         message.truncate(OPTIONS);
         message[0] = 2;
         message[16..24].copy_from_slice(&[192, 168, 7, 2, 192, 168, 7, 1]);
@@ -189,11 +194,18 @@ mod tests {
 
     #[test]
     fn a_question_is_a_discover_by_broadcast_and_never_a_request() {
-        let asked = discover(JOHN, 0x0102_0304);
+        let asked = discover(JOHN, Firmware::Bios, 0x0102_0304);
         assert_eq!(asked[..12], [1, 1, 6, 0, 1, 2, 3, 4, 0, 10, 0x80, 0]);
         assert_eq!((&asked[12..28], &asked[28..34]), (&[0; 16][..], &JOHN.bytes()[..]));
         assert_eq!(asked[236..243], [99, 130, 83, 99, MESSAGE_TYPE, 1, 1]);
-        assert!(asked.len() >= SHORTEST && asked.windows(9).any(|nine| nine == b"PXEClient"));
+        assert!(asked.len() >= SHORTEST);
+        for (firmware, number, class) in
+            [(Firmware::Bios, 0, "PXEClient:Arch:00000"), (Firmware::Uefi, 7, "PXEClient:Arch:00007")]
+        {
+            let asked = discover(JOHN, firmware, 1);
+            let holds = |part: &[u8]| asked.windows(part.len()).any(|window| window == part);
+            assert!(holds(class.as_bytes()) && holds(&[93, 2, 0, number]), "{firmware:?}");
+        }
     }
 
     #[test]
