@@ -98,6 +98,8 @@ pub(crate) struct Program {
 pub(crate) struct BootFile {
     /// Its name, as the DHCP server says it.
     pub name: String,
+    /// Whether it is offered to a host with UEFI.
+    pub is_for_uefi: bool,
     pub path: PathBuf,
     /// Its first block on the disk.
     pub on_disk: Tried<Vec<u8>>,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use crate::dhcp::{self, Configuration, Reach};
-use crate::ghostrc::{ImagerName, Settings};
+use crate::ghostrc::{Firmware, ImagerName, Settings};
 use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
@@ -40,7 +40,8 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
     let machines = machines(site, of_hosts);
     let public_keys = public_keys(site, of_hosts);
     let for_nobody = configuration.as_ref().map(|all| for_nobody(site, *all)).unwrap_or_default();
-    let names = with_those_loaded_after(site, boot_file_names(site, of_hosts));
+    let offered = boot_file_names(site, of_hosts);
+    let names = with_those_loaded_after(site, offered.keys().cloned().collect());
     let store_server = store_server(site);
     std::thread::scope(|scope| {
         let served: Vec<_> = names.iter().map(|name| scope.spawn(|| served(site, name))).collect();
@@ -68,7 +69,7 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
             boot_files: names
                 .iter()
                 .zip(served)
-                .map(|(name, of)| boot_file(site, name, joined(of)))
+                .map(|(name, of)| boot_file(site, name, offered.get(name) == Some(&true), joined(of)))
                 .collect(),
         }
     })
@@ -209,12 +210,16 @@ fn programs(site: &Site, hosts: &[Host]) -> Vec<Program> {
     PROGRAMS.map(describe).into()
 }
 
-/// Which files the hosts are offered for a job.
-fn boot_file_names(site: &Site, hosts: &[Host]) -> BTreeSet<String> {
-    let of_host = |host: &Host| Some(site.ghostrc.for_host(&host.name.parse().ok()?).boot_file);
-    let mut names: BTreeSet<String> = hosts.iter().filter_map(of_host).collect();
-    if names.is_empty() {
-        names.insert(site.ghostrc.settings().boot_file.clone());
+/// Which files the hosts are offered for a job, and whether any of the hosts that are offered it has UEFI.
+fn boot_file_names(site: &Site, hosts: &[Host]) -> BTreeMap<String, bool> {
+    let of_host = |host: &Host| Some(site.ghostrc.for_host(&host.name.parse().ok()?));
+    let mut settings: Vec<Settings> = hosts.iter().filter_map(of_host).collect();
+    if settings.is_empty() {
+        settings.push(site.ghostrc.settings().clone());
+    }
+    let mut names = BTreeMap::new();
+    for Settings { boot_file, firmware, .. } in settings {
+        *names.entry(boot_file).or_insert(false) |= firmware == Firmware::Uefi;
     }
     names
 }
@@ -244,9 +249,9 @@ fn served(site: &Site, name: &str) -> Tried<Vec<u8>> {
     words(tftp::first_block((site.ghostrc.boot_server, tftp::PORT).into(), name, DEADLINE))
 }
 
-fn boot_file(site: &Site, name: &str, served: Tried<Vec<u8>>) -> BootFile {
+fn boot_file(site: &Site, name: &str, is_for_uefi: bool, served: Tried<Vec<u8>>) -> BootFile {
     let path = on_disk(site, name);
-    BootFile { on_disk: words(first_block(&path)), served, path, name: name.to_owned() }
+    BootFile { on_disk: words(first_block(&path)), served, path, name: name.to_owned(), is_for_uefi }
 }
 
 fn first_block(path: &Path) -> io::Result<Vec<u8>> {

@@ -144,12 +144,20 @@ fn hosts(hosts: &Tried<Vec<Host>>, terms: &Terms) -> Option<Finding> {
     }
 }
 
+/// What every program for UEFI begins with, as those of DOS do (UEFI specification §2.1.1).
+const EFI_PROGRAM: &[u8] = b"MZ";
+
 fn boot_file(file: &BootFile) -> Finding {
     let path = file.path.display();
     match (&file.on_disk, &file.served) {
         (Ok(first), _) if first.is_empty() => {
             Finding::bad(Check::BootFile, format!("{path} is empty"), "copy the netboot files there anew")
         }
+        (Ok(first), _) if file.is_for_uefi && !first.starts_with(EFI_PROGRAM) => Finding::bad(
+            Check::BootFile,
+            format!("{path} is no program for UEFI, and a host with FIRMWARE=uefi is offered it"),
+            "set BOOTFILE of the host in ghostrc to shimx64.efi, or FIRMWARE to bios if the host boots as a BIOS does",
+        ),
         (Ok(on_disk), Ok(served)) if on_disk == served => {
             Finding::good(Check::BootFile, format!("{} is there and comes over TFTP", file.name))
         }

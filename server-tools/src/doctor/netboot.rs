@@ -1,10 +1,14 @@
-//! Which files pxelinux loads after itself, so that a client that lacks one of them is found before it is woken. Pure.
+//! Which files a boot loader loads after itself, so that a client that lacks one of them is found before it is woken. Pure.
+//! Of pxelinux here; of shim and GRUB in `efi`.
 //!
 //! ```text
 //! pxelinux.0 ─▶ ldlinux.c32 ─▶ pxelinux.cfg/default ─▶ modules, each with those that it names ─▶ kernel and initrd
 //!                                       └─▶ other configurations that it names
 //! ```
 //! Knows neither disks nor TFTP.
+
+mod efi;
+mod grub_cfg;
 
 use std::collections::BTreeSet;
 
@@ -17,15 +21,17 @@ pub(super) const CONFIGURATION: &str = "pxelinux.cfg/default";
 /// What pxelinux can load in place of names of its own folder.
 const ELSEWHERE: [&str; 2] = ["://", "::"];
 
-/// The names of all files that this one leads to, besides itself, as a client asks for them. None if it is not pxelinux.
+/// The names of all files that this one leads to, besides itself, as a client asks for them. None of a boot loader that is
+/// not known.
 /// `read` gives a file's contents if it is there.
 pub(super) fn loaded_after(
     boot_file: &str,
     read: &mut dyn FnMut(&str) -> Option<Vec<u8>>,
 ) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let Some(version) = read(boot_file).as_deref().and_then(version) else { return names };
-    let folder = boot_file.rfind('/').map_or("", |slash| boot_file.get(..=slash).unwrap_or_default());
+    let Some(contents) = read(boot_file) else { return names };
+    let Some(version) = version(&contents) else { return efi::loaded_after(boot_file, &contents, read) };
+    let folder = folder_of(boot_file);
     let mut waiting = vec![CONFIGURATION.to_owned()];
     waiting.extend((version >= SINCE).then(|| SECOND_PART.to_owned()));
     while let Some(name) = waiting.pop() {
@@ -44,6 +50,11 @@ pub(super) fn loaded_after(
         });
     }
     names
+}
+
+/// What stands before a file's own name, up to the last slash.
+fn folder_of(file: &str) -> &str {
+    file.rfind('/').map_or("", |slash| file.get(..=slash).unwrap_or_default())
 }
 
 /// The number before the dot; none if it is not pxelinux.

@@ -123,7 +123,8 @@ fn serve_tftp(socket: &UdpSocket, folder: &Path, over: &AtomicBool) {
         let Ok((length, from)) = socket.recv_from(&mut request) else { continue };
         let Some(request) = request[..length].strip_prefix(&[0, 1]) else { continue };
         let file = request.split(|byte| *byte == 0).next().unwrap();
-        let path = folder.join("tftp").join(String::from_utf8_lossy(file).as_ref());
+        // For whoever is confined to the folder, it is the root.
+        let path = folder.join("tftp").join(String::from_utf8_lossy(file).trim_start_matches('/'));
         let answer = match fs::read(path) {
             Ok(content) => [&[0, 3, 0, 1], &content[..content.len().min(512)]].concat(),
             Err(_) => b"\0\x05\0\x01File not found\0".to_vec(),

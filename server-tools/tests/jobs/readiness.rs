@@ -85,6 +85,51 @@ fn a_file_that_pxelinux_loads_after_itself_and_that_is_not_served() {
     assert!(!doctor.contains("pxelinux.cfg"), "each client may have a configuration of its own: {doctor}");
 }
 
+/// A GRUB that has this folder built in, as `grub-mkimage` writes it.
+fn grub(folder: &str) -> Vec<u8> {
+    let length = u8::try_from(8 + folder.len() + 1).unwrap();
+    let part = [&[3, 0, 0, 0, length, 0, 0, 0], folder.as_bytes(), &[0]].concat();
+    let sizes = [24, 24 + u64::from(length)].map(u64::to_le_bytes).concat();
+    [b"MZ".as_slice(), b"mimg", &[0; 4], &sizes, &part].concat()
+}
+
+#[test]
+fn a_file_that_shim_and_grub_load_after_themselves_and_that_is_not_served() {
+    let server = BootServer::with_hosts(2);
+    server.set("FIRMWARE_pc2", "uefi");
+    fs::create_dir(server.path("tftp/grub")).unwrap();
+    let files: [(&str, &[u8]); 5] = [
+        ("shimx64.efi", b"MZ\0UEFI SHIM\n$Version: 16.1 $"),
+        ("grubx64.efi", &grub("/grub")),
+        ("grub/grub.cfg", b"if linux /vmlinuz 'rw' $card; then\n  if initrd /initrd; then boot; fi\nfi\n"),
+        ("vmlinuz", b"x"),
+        ("initrd", b"x"),
+    ];
+    for (name, contents) in files {
+        fs::write(server.path("tftp").join(name), contents).unwrap();
+    }
+    let doctor = said(&server.run(&["doctor"]));
+    for (name, contents) in files {
+        assert!(doctor.contains(&format!("{name} is there and comes over TFTP")), "{name}: {doctor}");
+        fs::remove_file(server.path("tftp").join(name)).unwrap();
+        refuses(
+            &server,
+            &[&format!("tftp/{name} cannot be read: No such file"), "copy the netboot files there"],
+        );
+        let other = server.run(&["test", "--dry-run", "pc3"]);
+        assert_eq!(other.status.code(), Some(0), "pc3 boots by BIOS: {}", said(&other));
+        fs::write(server.path("tftp").join(name), contents).unwrap();
+    }
+    let dry = server.run(&["test", "--dry-run", "pc2"]);
+    assert!(said(&dry).contains("would offer \"shimx64.efi\" instead of \"nobackup\""), "{}", said(&dry));
+
+    server.set("BOOTFILE_pc2", "pxelinux.0");
+    refuses(
+        &server,
+        &["tftp/pxelinux.0 is no program for UEFI", "BOOTFILE of the host in ghostrc to shimx64.efi"],
+    );
+}
+
 #[test]
 fn a_boot_file_of_the_hosts_own_is_the_one_that_is_asked_for() {
     let server = BootServer::with_hosts(2);

@@ -75,6 +75,7 @@ fn facts() -> Facts {
         }]),
         boot_files: vec![BootFile {
             name: "pxelinux.0".to_owned(),
+            is_for_uefi: false,
             path: "/srv/tftp/pxelinux.0".into(),
             on_disk: Ok(vec![7; 512]),
             served: Ok(vec![7; 512]),
@@ -136,7 +137,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 43] = [
+    let table: [(Spoil, Check, State); 44] = [
         (|f| f.hosts.as_mut().unwrap()[0].is_neighbour = false, Check::Wake, Bad),
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
@@ -164,6 +165,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.boot_files[0].on_disk = Ok(vec![]), Check::BootFile, Bad),
         (|f| f.boot_files[0].on_disk = Err("no such file".to_owned()), Check::BootFile, Warning),
         (|f| f.boot_files[0].served = Err("no answer".to_owned()), Check::BootFile, Bad),
+        (|f| f.boot_files[0].is_for_uefi = true, Check::BootFile, Bad),
         (|f| f.boot_files[0].served = Ok(vec![8; 512]), Check::BootFile, Bad),
         (|f| f.base_root.folder.tried = no(), Check::BaseRoot, Bad),
         (|f| f.base_root.missing = vec!["etc"], Check::BaseRoot, Bad),
