@@ -102,11 +102,11 @@ fn dhcpd_conf(config: &LabConfig) -> String {
     format!("{DHCPD_CONF}{for_uefi}")
 }
 
-/// The administrator's settings, with the boot file of UEFI PCs; what the lab's configuration adds comes last and so counts.
+/// The administrator's settings, with the firmware of UEFI PCs; what the lab's configuration adds comes last and so counts.
 fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
     let mut text = filled_in(include_str!("../fixtures/ghostrc"), folder);
     for pc in config.pcs.iter().filter(|pc| pc.firmware.is_uefi()) {
-        text.push_str(&format!("BOOTFILE_{}=shimx64.efi\n", pc.name));
+        text.push_str(&format!("FIRMWARE_{}=uefi\n", pc.name));
     }
     for (key, value) in &config.ghostrc {
         text.push_str(&format!("{key}='{value}'\n"));
@@ -212,8 +212,8 @@ mod tests {
         assert!(!text.contains('@'), "{text}");
         assert!(text.contains("\nPXEBASE=/labs/one/root\n"), "{text}");
         assert!(text.ends_with("\nUP_DEADLINE='7'\n"), "{text}");
-        assert!(!text.contains("BOOTFILE"), "{text}");
+        assert!(!text.contains("FIRMWARE"), "{text}");
         config.pcs[1].with_firmware(Firmware::SecureBoot);
-        assert!(ghostrc(&config, &folder).contains("\nBOOTFILE_joe=shimx64.efi\n"));
+        assert!(ghostrc(&config, &folder).contains("\nFIRMWARE_joe=uefi\n"));
     }
 }
