@@ -67,7 +67,7 @@ fn faults(
         );
         add(state(denied), what, terms.allow.to_owned());
     }
-    if let Some(option) = &reach.boot_file_option {
+    if let Some(option) = reach.boot_file_option.as_ref().filter(|option| !is_for_http_only(option)) {
         let (place, value) = (&option.place, &option.value);
         let what = format!(
             "{place}: many boot ROMs load \"{value}\" ('{}') and not the file that a job swaps",
@@ -107,6 +107,11 @@ fn faults(
         add(State::Bad, what, format!("add '{written}' to the subnet"));
     }
     faults
+}
+
+/// Whether this is what some clients only are answered, and is no name of a file over TFTP: those that boot over HTTP.
+fn is_for_http_only(option: &Said) -> bool {
+    !option.is_certain && ["http://", "https://"].iter().any(|scheme| option.value.starts_with(scheme))
 }
 
 /// What may hold is worth a look, and what holds in any case makes a job fail.
@@ -182,6 +187,15 @@ mod tests {
             assert_eq!(found[0].0, state, "{what}");
             assert!(found[0].1.contains(what), "{what}: {found:?}");
         }
+    }
+
+    #[test]
+    fn what_clients_of_http_are_answered_is_no_fault_and_what_all_are_is_one() {
+        let url = said("http://192.168.7.1/nobackup");
+        let for_all = Reach { boot_file_option: url.clone(), ..good() };
+        assert_eq!(found(&for_all).len(), 1);
+        let of_a_class = url.map(|said| Said { is_certain: false, ..said });
+        assert_eq!(found(&Reach { boot_file_option: of_a_class, ..good() }), []);
     }
 
     #[test]
