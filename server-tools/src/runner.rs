@@ -5,6 +5,7 @@
 pub(crate) mod dhcp_steps;
 #[cfg(test)]
 pub(crate) mod fake;
+mod guard;
 pub(crate) mod lengthy;
 pub(crate) mod linux;
 mod looking;

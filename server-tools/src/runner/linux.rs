@@ -10,6 +10,7 @@ use ghost_contract::report::Event as Reported;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
+use super::guard::Guard;
 use super::lengthy::{Lengthy, Panicked};
 use super::offering::Offering;
 use super::reports::Reports;
@@ -69,6 +70,8 @@ pub(crate) struct Linux<'a> {
     edits: Offering,
     restarts: Offering,
     looks: Offering,
+    /// Told of each turn of the loop.
+    guard: Guard,
 }
 
 impl Drop for Linux<'_> {
@@ -77,6 +80,7 @@ impl Drop for Linux<'_> {
         self.edits.end();
         self.restarts.end();
         self.looks.end();
+        self.guard.end();
     }
 }
 
@@ -104,6 +108,7 @@ impl<'a> Linux<'a> {
             edits: offering().context(CANNOT_WORK)?,
             restarts: offering().context(CANNOT_WORK)?,
             looks: offering().context(CANNOT_WORK)?,
+            guard: Guard::start(Arc::clone(&shared), told.clone()).context(CANNOT_WORK)?,
         })
     }
 
@@ -121,6 +126,7 @@ impl<'a> Linux<'a> {
     /// Adds the client of the next job in the list, which is reached in this way.
     pub(crate) fn add(&mut self, work: Work, way: usize) {
         let Identity { host, mode, .. } = &work.begun.identity;
+        self.guard.add(&work.begun.identity);
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
         self.output.begin(host, *mode, self.catalog.expected(host, *mode, generation));
         if let Some(newest) = self.newest.get_mut(way) {
@@ -334,6 +340,7 @@ impl Machine for Linux<'_> {
     }
 
     fn wait(&mut self, until: Option<Duration>) -> Vec<(usize, Event)> {
+        self.guard.beat();
         let now = clock::uptime();
         let next_look = self.looked + LOOK_EVERY;
         let until = until.into_iter().chain(self.looks.due()).fold(next_look, Duration::min);

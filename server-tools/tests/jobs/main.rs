@@ -61,6 +61,8 @@ mod served;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod standstill;
+#[cfg(test)]
 mod terminals;
 #[cfg(test)]
 mod verbs;
