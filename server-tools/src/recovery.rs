@@ -5,6 +5,7 @@
 mod damaged;
 mod lost;
 mod strays;
+mod undoing;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde::Serialize;
 pub(crate) use damaged::{Damaged, DamagedRecord};
 pub(crate) use lost::of_a_lost_state;
 pub(crate) use strays::{Stray, newcomers, strays};
+use undoing::{Undoing, Unfinished};
 
 use crate::catalog::Catalog;
 use crate::exit::Exit;
@@ -78,8 +80,7 @@ impl Recovered {
         }
     }
 
-    fn perform_all(&mut self, undoing: &mut Undoing<'_>, entry: Entry, state: &State, left: &[Step]) {
-        let mut work = Work::of_an_orphan(entry, state);
+    fn perform_all(&mut self, undoing: &mut Undoing<'_>, work: &mut Work, left: &[Step]) {
         for step in left.iter().copied() {
             // Until the entry's own bytes are back and the server knows, the journal must go on saying so; the same with an
             // order that a client could find, and with what only the record will tell.
@@ -90,17 +91,17 @@ impl Recovered {
             if step == Step::OfferOwn && self.swapping != Swapping::PutBack {
                 continue;
             }
-            self.perform(step, undoing, &mut work);
+            self.perform(step, undoing, work);
             if step == Step::FinishGeneration && self.has_failed(step) {
-                self.perform(Step::SetAside, undoing, &mut work);
+                self.perform(Step::SetAside, undoing, work);
             }
             if step == Step::LookAgain && self.has_failed(step) {
-                self.revert_once_more(undoing, &mut work);
+                self.revert_once_more(undoing, work);
             }
         }
-        self.remarks = work.remarks;
-        self.remarks.extend(work.lacks);
-        self.remarks.extend(work.unwritten.into_iter().map(|failure| failure.reason));
+        self.remarks = std::mem::take(&mut work.remarks);
+        self.remarks.extend(work.lacks.take());
+        self.remarks.extend(work.unwritten.drain(..).map(|failure| failure.reason));
         if self.swap_is_left() {
             self.remarks.push(format!(
                 "DHCP may still offer it the boot file; correct the cause above, then run 'ghostctl dhcp revert {}'",
@@ -110,7 +111,12 @@ impl Recovered {
     }
 
     fn perform(&mut self, step: Step, undoing: &mut Undoing<'_>, work: &mut Work) {
-        match undoing.perform(step, work) {
+        let became = undoing.perform(step, work);
+        self.became(step, became);
+    }
+
+    fn became(&mut self, step: Step, became: Result<(), Failure>) {
+        match became {
             Ok(()) => {
                 self.done.push(step);
                 self.swapping = self.swapping.after(step);
@@ -161,21 +167,6 @@ impl Recovered {
     }
 }
 
-/// Performs what is left to do.
-struct Undoing<'a> {
-    steps: Steps<'a>,
-    dhcp: DhcpSteps<'a>,
-}
-
-impl Undoing<'_> {
-    fn perform(&mut self, step: Step, work: &mut Work) -> Result<(), Failure> {
-        if step.is_offer() {
-            return self.dhcp.perform(step, &mut [work]).pop().unwrap_or(Ok(()));
-        }
-        self.steps.perform(step, work, None)
-    }
-}
-
 /// What a recovery came to.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
@@ -220,14 +211,14 @@ fn recover(
     let catalog = Catalog::of(&site.ghostrc);
     let steps = Steps { site, catalog: &catalog };
     let mut undoing = Undoing { steps, dhcp: DhcpSteps { site, waiting } };
-    let mut recovery = Recovery::default();
+    let (mut recovery, mut unfinished) = (Recovery::default(), Vec::new());
     for path in journal::entries(&site.ghostrc.state_folder)? {
         match Entry::take_over(&path) {
             Ok(None) => {}
             Ok(Some((entry, Orphan { state: Some(state), damage: None }))) => {
                 let is_deleted = deleted == Some(&state.begun.identity.host);
                 let state = if is_deleted { state.without_swap() } else { state };
-                recovery.jobs.push(recover_one(&mut undoing, entry, state));
+                unfinished.push(Unfinished::of(entry, state));
             }
             Ok(Some((entry, orphan))) => {
                 recovery.damaged.push(set_aside(&mut undoing, &path, entry, orphan));
@@ -242,6 +233,8 @@ fn recover(
             }),
         }
     }
+    undoing.revert_together(&mut unfinished);
+    recovery.jobs = unfinished.into_iter().map(|one| one.finish(&mut undoing)).collect();
     recovery.damaged_records = damaged::damaged_records(site);
     Ok(recovery)
 }
@@ -295,7 +288,7 @@ fn undo_damaged(undoing: &mut Undoing<'_>, entry: &Entry, state: &State, remarks
     let is_at_work = client_state(&tree, &state.begun) == ClientState::AtWork;
     let reverting = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
     let steps: Vec<Step> = reverting.chain((!is_at_work).then_some(Step::Withdraw)).collect();
-    recovered.perform_all(undoing, entry.clone(), state, &steps);
+    recovered.perform_all(undoing, &mut Work::of_an_orphan(entry.clone(), state), &steps);
     *remarks = recovered.told();
     !(recovered.swap_is_left() || recovered.left_undone())
 }
@@ -345,14 +338,6 @@ pub(crate) fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
         Left { host, job, steps }
     });
     Ok(left.collect())
-}
-
-fn recover_one(undoing: &mut Undoing<'_>, entry: Entry, state: State) -> Recovered {
-    let tree = Tree::of(&undoing.steps.site.ghostrc.base_root, state.begun.identity.ip);
-    let client = client_state(&tree, &state.begun);
-    let mut recovered = Recovered { at_work: client == ClientState::AtWork, ..Recovered::begin(&state) };
-    recovered.perform_all(undoing, entry, &state, &state.left_over(client));
-    recovered
 }
 
 fn client_state(tree: &Tree, begun: &Begun) -> ClientState {

@@ -107,3 +107,21 @@ fn too_few_files_that_may_be_open_are_refused_before_anything_is_touched() {
     assert_eq!((server.configured(), server.restarts()), (before, 0));
     assert!(server.journal().is_empty());
 }
+
+#[test]
+fn what_many_jobs_of_a_killed_program_have_left_is_put_back_by_one_edit_and_one_restart() {
+    let server = BootServer::with_dhcpd(6);
+    let before = server.configured();
+    let mut running = server.start(&["test", "pc2", "pc3", "pc4", "pc5", "pc6", "pc7"]);
+    let is_swapped = || String::from_utf8_lossy(&server.configured()).matches("pxelinux.0").count() == 7;
+    wait_until("all are swapped", || is_swapped() && server.restarts() > 0);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(server.journal().len(), 6);
+    let restarts = server.restarts();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    // One that had begun before the kill may have ended after it.
+    assert!(server.restarts() <= restarts + 2, "{}", said(&recovered));
+    assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+}
