@@ -56,7 +56,8 @@ pub(crate) fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
 pub(crate) fn bind(from: &Path, onto: &Path) -> anyhow::Result<()> {
     ensure!(
         from.is_dir(),
-        "there is no folder {}: this client has no tree on the boot server; ghostctl makes it at the client's first job",
+        "there is no folder {}: this client has no tree on the boot server; ghostctl makes it at the client's first job, or another DHCP server than the boot \
+         server's has given the client this address",
         from.display()
     );
     let nothing = None::<&str>;
