@@ -254,8 +254,9 @@ fn never_woke(job: &Job) -> bool {
 
 fn words(job: &Job) -> String {
     let ending = job.ending().map(ToString::to_string).unwrap_or_default();
-    let besides = job.troubles().into_iter().map(|trouble| format!("; besides: {}", trouble.reason));
-    ending + &besides.collect::<String>()
+    let troubles = job.troubles().into_iter().filter(|trouble| !ending.contains(&trouble.reason));
+    let besides = troubles.map(|trouble| format!("; besides: {}", trouble.reason)).collect::<String>();
+    ending + &besides
 }
 
 /// A store of which this cannot be told is left to the jobs, which say why they cannot use it.
