@@ -1,4 +1,8 @@
 //! Runs a command of the administrator's, such as the one that restarts the DHCP server, with a deadline.
+//!
+//! It has a session of its own, and so no terminal: what asks there gets an error at once, and is not stopped by the kernel until the
+//! deadline, in the middle of its work.
+#![allow(unsafe_code, reason = "the standard library gives a child no session without it")]
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -114,12 +118,14 @@ fn start(words: &[String], mark: &str, input: Stdio) -> io::Result<(Child, File)
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
     let output = unnamed_file()?;
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    // SAFETY: between fork(2) and exec(2) only setsid(2) is called, which is async-signal-safe and allocates nothing.
+    unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(|_session| ())?)) };
+    let child = command
         .args(arguments)
         .stdin(input)
         .stdout(output.try_clone()?)
         .stderr(output.try_clone()?)
-        .process_group(0)
         // Where dhcpd looks for relative includes, and where it is when it is started as a service.
         .current_dir("/")
         .envs(mark.split_once('='))
@@ -202,6 +208,16 @@ mod tests {
     #[test]
     fn a_daemon_left_behind_does_not_hold_us_up() {
         assert_eq!(run(&shell("sleep 30 & echo started; kill -9 $!"), LONG).unwrap(), "started");
+    }
+
+    #[test]
+    fn one_that_asks_at_a_terminal_has_none() {
+        let own_session = "read -r _ _ _ _ group session _ < /proc/$$/stat; echo $group $session $$";
+        let said = run(&shell(own_session), LONG).unwrap();
+        let numbers: Vec<&str> = said.split(' ').collect();
+        assert!(numbers.iter().all(|number| *number == numbers[2]), "{said}");
+        let error = run(&shell("read answer < /dev/tty"), LONG).unwrap_err();
+        assert!(matches!(error, RunError::Failed { .. }), "{error}");
     }
 
     #[test]
