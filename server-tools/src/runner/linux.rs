@@ -310,6 +310,8 @@ impl Machine for Linux<'_> {
     }
 
     fn perform(&mut self, index: usize, job: &Job, action: Action) -> Vec<Event> {
+        // Many actions in one turn are no standstill.
+        self.guard.beat();
         if let Some(client) = self.clients.get_mut(index) {
             client.is_swapped = job.swap_is_left();
         }
