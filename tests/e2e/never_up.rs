@@ -7,7 +7,7 @@ use ghost_contract::MacAddress;
 use crate::stage::{BOOT, OWN_DISK, SOON, Stage, swapped};
 
 /// Try again, by the table of exit codes.
-const TRY_AGAIN: i32 = 75;
+pub(crate) const TRY_AGAIN: i32 = 75;
 
 #[test]
 fn a_pc_with_another_card_is_never_seen() {

@@ -1,6 +1,8 @@
 //! PCs with UEFI, without and with Secure Boot: the same jobs as by BIOS, from shim and GRUB to the own disk.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::time::Duration;
 
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
@@ -9,6 +11,7 @@ use ghost_lab::lab::Pc;
 
 use crate::backup::job;
 use crate::linux::{assert_screens_show_the_progress, only_generation, wipe};
+use crate::never_up::TRY_AGAIN;
 use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, swapped};
 
 /// The file that is offered for a job.
@@ -19,6 +22,12 @@ const RATE: u64 = 4 << 20;
 /// Lets the kernel say on the serial line what it makes of Secure Boot.
 const NOTICES: &str = "loglevel=6";
 const LOCKED_DOWN: &str = "Kernel is locked down from EFI Secure Boot";
+/// How long GRUB shows that something is missing before it resets the PC.
+const GRUB_SHOWS: Duration = Duration::from_secs(30);
+
+/// How long `ghostctl` waits for a PC that cannot come up. It is not the default's ten minutes, in which the PC would be reset
+/// again and again.
+const UP_DEADLINE: &str = "UP_DEADLINE=60\n";
 
 fn stage(name: &str, firmware: Firmware) -> Stage {
     Stage::with(name, |config| {
@@ -28,22 +37,13 @@ fn stage(name: &str, firmware: Firmware) -> Stage {
     })
 }
 
-/// A wake, with "nobackup" offered, boots the PC's own disk.
-fn assert_boots_its_own_disk(stage: &Stage, pc: &Pc<'_>) {
-    let wake = stage.ghostctl(&["wake", pc.config().name.as_str()]).unwrap();
-    assert_eq!(wake.wait(BOOT).unwrap(), 0, "{}", wake.text());
-    pc.wait_on(SOON).unwrap();
-    pc.wait_console(&pc.config().own_disk_message(), OWN_DISK).unwrap();
-    pc.cut_power().unwrap();
-}
-
 fn wait_swapped(stage: &Stage, john: &Pc<'_>, original: &[u8]) {
     let swapped = swapped(original, &john.config().name, SHIM);
     stage.wait_dhcpd_conf("john's entry, and no other byte, to be swapped", &swapped, SOON);
 }
 
 #[test]
-fn a_uefi_pc_is_tested_refused_without_a_kernel_and_boots_its_own_disk() {
+fn a_uefi_pc_is_tested_and_without_a_kernel_it_is_refused_or_ends_on_its_own_disk() {
     let stage = stage("uefi", Firmware::Uefi);
     let john = stage.pc("john").unwrap();
     let (ip, disk) = (john.config().ip, john.disk_sha256().unwrap());
@@ -81,9 +81,22 @@ fn a_uefi_pc_is_tested_refused_without_a_kernel_and_boots_its_own_disk() {
     stage.assert_dhcpd_conf(&original);
     assert!(john.is_off().unwrap());
 
+    // What goes missing after that keeps no PC on: GRUB resets it until it is offered its own disk again.
     fs::rename(&away, &kernel).unwrap();
+    let mut settings = File::options().append(true).open(stage.folder().ghostrc()).unwrap();
+    settings.write_all(UP_DEADLINE.as_bytes()).unwrap();
+    let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
+    wait_swapped(&stage, &john, &original);
+    fs::rename(&kernel, &away).unwrap();
+    john.wait_on(SOON).unwrap();
+    john.wait_console("Ghost4Linux cannot be booted", BOOT).unwrap();
+    assert_eq!(ghostctl.wait(BOOT).unwrap(), TRY_AGAIN, "{}", ghostctl.text());
+    let seen = ["it answered on the network", "nothing was seen of it"];
+    assert!(seen.iter().any(|words| ghostctl.text().contains(words)), "{}", ghostctl.text());
+    stage.assert_dhcpd_conf(&original);
+    john.wait_console(&john.config().own_disk_message(), GRUB_SHOWS + OWN_DISK + OWN_DISK).unwrap();
+    john.cut_power().unwrap();
     assert_eq!(john.disk_sha256().unwrap(), disk);
-    assert_boots_its_own_disk(&stage, &john);
 }
 
 #[test]
@@ -104,5 +117,9 @@ fn with_secure_boot_a_disk_is_backed_up_destroyed_and_restored_and_boots() {
     let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
     assert_eq!(status, 0, "{said}");
     assert_eq!(john.disk_sha256().unwrap(), disk, "both GPTs, the loaders, and the gap behind them");
-    assert_boots_its_own_disk(&stage, &john);
+    let wake = stage.ghostctl(&["wake", "john"]).unwrap();
+    assert_eq!(wake.wait(BOOT).unwrap(), 0, "{}", wake.text());
+    john.wait_on(SOON).unwrap();
+    john.wait_console(&john.config().own_disk_message(), OWN_DISK).unwrap();
+    john.cut_power().unwrap();
 }
