@@ -28,7 +28,12 @@ pub const REPORT: &str = "ghost/report.jsonl";
 pub const CLAIMS: &str = "ghost/claims";
 /// The administrator's template floppy (HOWTO), below the base root.
 pub const TEMPLATE_FLOPPY: &str = "root/.dosemu/ghost.img";
-/// The folder of nonces, below the image store.
+/// What the name of the folder with the clients' own folders ends with, which lies beside the base root where each client has
+/// exports of its own ([`trees`]).
+pub const TREES: &str = ".trees";
+/// Where a client mounts its own folder of [`trees`], if it has one. In memory: the root is read-only.
+pub const OWN_FOLDER: &str = "/run/ghost-tree";
+/// The folder of nonces, below the image store or what of it a client can mount.
 pub const NONCES: &str = ".ghost4linux";
 /// What the server writes once a generation is complete, below its folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -60,12 +65,25 @@ pub fn tree_var(ip: Ipv4Addr) -> String {
     format!("{ip}var")
 }
 
+/// The folder beside the base root in which each client has a folder of its own, exported to it alone, for its tree.
+pub fn trees(base_root: &Path) -> PathBuf {
+    let mut path = base_root.as_os_str().to_owned();
+    path.push(TREES);
+    path.into()
+}
+
+/// A client's own folder in [`trees`]. It stays, while the tree in it is made anew for every job: NFS servers hold on to the
+/// very folder that they export.
+pub fn own_folder(trees: &Path, ip: Ipv4Addr) -> PathBuf {
+    trees.join(ip.to_string())
+}
+
 /// The claim of a job's order, below a client's `/var`. Only the client that creates it obeys the order.
 pub fn claim(job: &JobId) -> PathBuf {
     Path::new(CLAIMS).join(job.as_str())
 }
 
-/// The nonce's file, below the image store.
+/// The nonce's file, below what a client mounts of the image store.
 pub fn nonce(nonce: &Nonce) -> PathBuf {
     Path::new(NONCES).join(nonce.as_str())
 }
@@ -93,6 +111,16 @@ mod tests {
     fn names_are_those_of_the_howto() {
         let ip = Ipv4Addr::new(192, 168, 7, 2);
         assert_eq!((tree_etc(ip), tree_var(ip)), ("192.168.7.2etc".to_owned(), "192.168.7.2var".to_owned()));
+    }
+
+    #[test]
+    fn a_clients_own_folder_lies_beside_the_base_root_and_not_in_it() {
+        let trees = trees(Path::new("/tftpboot/root"));
+        assert_eq!(
+            own_folder(&trees, Ipv4Addr::new(192, 168, 7, 2)),
+            Path::new("/tftpboot/root.trees/192.168.7.2")
+        );
+        assert!(!trees.starts_with("/tftpboot/root"));
     }
 
     #[test]

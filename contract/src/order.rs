@@ -8,7 +8,7 @@
 //! ```
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::imager::{DosProgram, Graphics, Imager};
 use crate::time::seconds;
-use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime};
+use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime, layout};
 
 /// The version of the format in orders about whole disks.
 pub const VERSION: u32 = 1;
@@ -78,6 +78,23 @@ pub struct ImageStore {
     pub server: IpAddr,
     /// The exported folder, as an absolute path on that server.
     pub path: PathBuf,
+    /// The host whose folder in it is all that is exported to the client; if there is none, the whole store is. A client that
+    /// does not know of this mounts the whole store, which its server then refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<HostName>,
+}
+
+impl ImageStore {
+    /// What the client mounts, as a path on the server.
+    pub fn exported(&self) -> PathBuf {
+        self.only.as_ref().map_or_else(|| self.path.clone(), |host| self.path.join(host.as_str()))
+    }
+
+    /// Where the client mounts that, so that everything in the store has the same name in both cases.
+    pub fn mount_point(&self) -> PathBuf {
+        let store = Path::new(layout::STORE_MOUNT_POINT);
+        self.only.as_ref().map_or_else(|| store.to_owned(), |host| store.join(host.as_str()))
+    }
 }
 
 /// Keys to type once, when something is on the screen or after a time.

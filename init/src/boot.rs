@@ -5,6 +5,9 @@
 //! root:      client's tree ─▶ report ─▶ host ─▶ order ◀────────┘
 //! ```
 //!
+//! Where the boot loader says `ghost.trees`, the root is mounted read-only, and the client's tree lies in a folder that is exported
+//! to this client alone. Else it lies in the root, which all clients can write to.
+//!
 //! Does none of the steps. To boot in another way, write another table.
 
 use std::net::Ipv4Addr;
@@ -65,6 +68,8 @@ const CARD_LIMIT: Duration = Duration::from_secs(90);
 const LINK_LIMIT: Duration = Duration::from_secs(90);
 /// How long servers may be away: one that boots is back after that.
 const SERVER_LIMIT: Duration = Duration::from_secs(300);
+/// What is in a client's own folder is not to be more than files. Programs in /etc and /var are run, so they may be.
+const TREE_OPTIONS: &str = "nosuid,nodev";
 /// Where the root is mounted before it becomes the root.
 const NEW_ROOT: &str = "/root";
 
@@ -99,7 +104,7 @@ pub(crate) fn steps_to_root(options: &BootOptions, card: &str) -> anyhow::Result
         BootStep::patient(Task::CheckLink { interface }, LINK_LIMIT),
     ];
     let enter = vec![
-        BootStep::patient(Task::Mount(root.mount(Path::new(NEW_ROOT))?), SERVER_LIMIT),
+        BootStep::patient(Task::Mount(root_mount(root, options)?), SERVER_LIMIT),
         BootStep::needed(Task::EnterRoot(PathBuf::from(NEW_ROOT))),
         BootStep::needed(Task::LookAround),
     ];
@@ -111,6 +116,15 @@ fn root_of(options: &BootOptions) -> anyhow::Result<&NfsRoot> {
     root.context(
         "the kernel command line has no nfsroot=ADDRESS:/PATH: rootfs/pxelinux-config prints one that has",
     )
+}
+
+/// A root without trees is not written to, and has no devices that anybody uses: /dev is the kernel's own.
+fn root_mount(root: &NfsRoot, options: &BootOptions) -> anyhow::Result<Mount> {
+    let mut mount = root.mount(Path::new(NEW_ROOT))?;
+    if options.trees.is_some() {
+        mount.flags.extend([MountFlag::ReadOnly, MountFlag::NoDev]);
+    }
+    Ok(mount)
 }
 
 /// The steps that need no options. An initramfs may have mounted these already.
@@ -137,11 +151,9 @@ pub(crate) fn first_steps() -> Vec<BootStep> {
 
 /// What is done once the options and the interface are known. `ReadFstab` and `ReadHostTable` bring steps of
 /// their own, which are done before the next line.
-pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<BootStep> {
-    let mut steps = vec![
-        BootStep::wanted(Task::MakeRootWritable),
-        BootStep::needed(bind(layout::tree_etc, interface.ip, "/etc")),
-        BootStep::needed(bind(layout::tree_var, interface.ip, "/var")),
+pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> anyhow::Result<Vec<BootStep>> {
+    let mut steps = tree(options, interface.ip)?;
+    steps.extend([
         BootStep::needed(Task::OpenReport),
         BootStep::wanted(Task::ProtectRoot),
         BootStep::wanted(Task::StartWatchdogs),
@@ -154,16 +166,27 @@ pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> Vec<Boo
         BootStep::wanted(Task::KeepLease { interface: interface.name.clone(), address: interface.ip }),
         BootStep::wanted(Task::Arm { interface: interface.name.clone() }),
         BootStep::wanted(Task::ReadFstab),
-    ];
+    ]);
     if options.shell == Switch::On {
         steps.push(BootStep::wanted(Task::StartShell));
     }
     steps.push(BootStep::needed(Task::FlushReport));
-    steps
+    Ok(steps)
 }
 
-fn bind(folder: fn(Ipv4Addr) -> String, ip: Ipv4Addr, onto: &str) -> Task {
-    Task::Bind { from: Path::new("/").join(folder(ip)), onto: PathBuf::from(onto) }
+/// How the client gets its own /etc and /var.
+fn tree(options: &BootOptions, ip: Ipv4Addr) -> anyhow::Result<Vec<BootStep>> {
+    let (first, folder) = match &options.trees {
+        Some(trees) => {
+            let own = trees.below(&ip.to_string(), TREE_OPTIONS).mount(Path::new(layout::OWN_FOLDER))?;
+            (BootStep::needed(Task::Mount(own)), layout::OWN_FOLDER)
+        }
+        None => (BootStep::wanted(Task::MakeRootWritable), "/"),
+    };
+    let bind = |name: String, onto: &str| {
+        BootStep::needed(Task::Bind { from: Path::new(folder).join(name), onto: PathBuf::from(onto) })
+    };
+    Ok(vec![first, bind(layout::tree_etc(ip), "/etc"), bind(layout::tree_var(ip), "/var")])
 }
 
 #[cfg(test)]
@@ -184,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_trees_are_this_clients_and_nothing_goes_on_without_them() {
-        let steps = steps(&BootOptions::default(), &interface());
+        let steps = steps(&BootOptions::default(), &interface()).unwrap();
         let bind = |from: &str, onto: &str| BootStep {
             task: Task::Bind { from: from.into(), onto: onto.into() },
             on_failure: OnFailure::Abort,
@@ -194,8 +217,41 @@ mod tests {
     }
 
     #[test]
+    fn a_root_without_trees_is_mounted_read_only_and_the_tree_is_mounted_for_this_client_alone() {
+        let options = BootOptions::parse(
+            "nfsroot=192.168.7.1:/srv/root,vers=3,tcp,nolock ghost.trees=192.168.7.1:/srv/root.trees",
+        );
+        let to_root = steps_to_root(&options, "eth0").unwrap();
+        let mounts = |steps: &[BootStep]| -> Vec<Mount> {
+            let mount = |step: &BootStep| match &step.task {
+                Task::Mount(mount) => Some(mount.clone()),
+                _ => None,
+            };
+            steps.iter().filter_map(mount).collect()
+        };
+        assert_eq!(mounts(&to_root)[0].flags, [MountFlag::ReadOnly, MountFlag::NoDev]);
+        let steps = steps(&options, &interface()).unwrap();
+        let tree = &mounts(&steps)[0];
+        assert_eq!(tree.source, "192.168.7.1:/srv/root.trees/192.168.7.2");
+        assert_eq!(tree.flags, [MountFlag::NoSuid, MountFlag::NoDev]);
+        let etc = Task::Bind { from: tree.target.join("192.168.7.2etc"), onto: "/etc".into() };
+        assert!(position(&steps, &Task::Mount(tree.clone())) < position(&steps, &etc));
+        assert!(steps.iter().all(|step| step.task != Task::MakeRootWritable));
+    }
+
+    #[test]
+    fn a_root_with_the_trees_in_it_is_mounted_for_writing() {
+        let options = BootOptions::parse("nfsroot=192.168.7.1:/srv/root");
+        let to_root = steps_to_root(&options, "eth0").unwrap();
+        assert!(
+            to_root.iter().any(|step| matches!(&step.task, Task::Mount(mount) if mount.flags.is_empty()))
+        );
+        assert_eq!(steps(&options, &interface()).unwrap()[0].task, Task::MakeRootWritable);
+    }
+
+    #[test]
     fn the_server_hears_of_the_client_before_anything_that_can_wait() {
-        let steps = steps(&BootOptions::default(), &interface());
+        let steps = steps(&BootOptions::default(), &interface()).unwrap();
         let report = position(&steps, &Task::OpenReport);
         for later in [
             Task::StartWatchdogs,
@@ -211,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_shared_root_is_protected_after_the_trees_are_bound() {
-        let steps = steps(&BootOptions::default(), &interface());
+        let steps = steps(&BootOptions::default(), &interface()).unwrap();
         let var = Task::Bind { from: "/192.168.7.2var".into(), onto: "/var".into() };
         assert!(position(&steps, &var) < position(&steps, &Task::ProtectRoot));
     }
@@ -220,7 +276,7 @@ mod tests {
     fn a_shell_is_started_only_when_asked_for() {
         let shell = BootStep::wanted(Task::StartShell);
         let asked = BootOptions { shell: Switch::On, ..BootOptions::default() };
-        assert!(steps(&asked, &interface()).contains(&shell));
-        assert!(!steps(&BootOptions::default(), &interface()).contains(&shell));
+        assert!(steps(&asked, &interface()).unwrap().contains(&shell));
+        assert!(!steps(&BootOptions::default(), &interface()).unwrap().contains(&shell));
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct BootOptions {
     pub boot_interface: Option<MacAddress>,
     /// `nfsroot`: where the root is.
     pub root: Option<NfsRoot>,
+    /// `ghost.trees`: where each client has a folder of its own for its tree; none if the trees lie in the root.
+    pub trees: Option<NfsRoot>,
     /// `ip`: the address that the boot loader got (pxelinux, `IPAPPEND 1`).
     pub address: Option<GivenAddress>,
     /// `ghost.` flags that are unknown or have an unreadable value, as written.
@@ -61,6 +63,7 @@ impl Default for BootOptions {
             debug: Switch::Off,
             boot_interface: None,
             root: None,
+            trees: None,
             address: None,
             unknown: Vec::new(),
         }
@@ -87,6 +90,10 @@ impl BootOptions {
             },
             ("ghost.shell", None) => self.shell = Switch::On,
             ("ghost.debug", None) => self.debug = Switch::On,
+            ("ghost.trees", Some(place)) => match NfsRoot::parse(place) {
+                Some(trees) => self.trees = Some(trees),
+                None => self.unknown.push(word.to_owned()),
+            },
             ("BOOTIF", Some(address)) => self.boot_interface = MacAddress::from_bootif(address).ok(),
             ("nfsroot", Some(root)) => self.root = NfsRoot::parse(root),
             // `ip=dhcp` of the configuration stands before what the boot loader adds.
@@ -120,6 +127,16 @@ mod tests {
             ..BootOptions::default()
         };
         assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn a_place_of_trees_that_is_none_is_told_and_does_not_count() {
+        let options = BootOptions::parse("ghost.trees=192.168.7.1:/srv/root.trees");
+        assert_eq!(options.trees, NfsRoot::parse("192.168.7.1:/srv/root.trees"));
+        assert!(options.trees.is_some());
+        let options = BootOptions::parse("ghost.trees=/srv/root.trees ghost.trees");
+        assert_eq!(options.trees, None);
+        assert_eq!(options.unknown, ["ghost.trees=/srv/root.trees", "ghost.trees"]);
     }
 
     #[test]

@@ -87,6 +87,13 @@ pub(crate) fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Resul
     Ok(Mount { source: source.to_owned(), target, kind: "nfs".to_owned(), flags, options: options.join(",") })
 }
 
+/// A file system in memory, with room for the folders that others are mounted on: the root is read-only.
+pub(crate) fn room_for_mount_points(target: &str) -> Mount {
+    let flags = vec![MountFlag::NoSuid, MountFlag::NoDev, MountFlag::NoExec];
+    let (kind, options) = ("tmpfs".to_owned(), "size=64k,mode=755".to_owned());
+    Mount { source: kind.clone(), target: target.into(), kind, flags, options }
+}
+
 /// Whether an option sets the same thing as this key (nfs(5)).
 fn means(option: &str, key: &str) -> bool {
     let name = option.split('=').next().unwrap_or(option);

@@ -26,6 +26,7 @@ Flags on the kernel command line:
   ghost.mode=test|ghost|backup|verify   this mode instead of the order's
   ghost.delay=SECONDS                   how long a person can see what is going to happen (default 10)
   ghost.shell                           a root shell on tty2
+  ghost.trees=ADDRESS:/PATH             the NFS folder in which each client has one of its own, if not in the root
   ghost.debug                           print each step with its time
 ";
 

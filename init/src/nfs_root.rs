@@ -25,6 +25,16 @@ impl NfsRoot {
         Some(Self { server, path: path.to_owned(), options: options.to_owned() })
     }
 
+    /// A folder in it, with the same options and these.
+    pub(crate) fn below(&self, name: &str, options: &str) -> Self {
+        let joined = [options, &self.options].into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>();
+        Self {
+            server: self.server,
+            path: format!("{}/{name}", self.path.trim_end_matches('/')),
+            options: joined.join(","),
+        }
+    }
+
     /// The mount that makes it the root, once it has moved there.
     pub(crate) fn mount(&self, onto: &Path) -> anyhow::Result<Mount> {
         fstab::nfs(&format!("{}:{}", self.server, self.path), onto.to_owned(), &self.options)
@@ -41,6 +51,17 @@ mod tests {
         let mount = root.mount(Path::new("/root")).unwrap();
         assert_eq!((mount.source.as_str(), mount.kind.as_str()), ("192.168.7.1:/srv/root", "nfs"));
         assert_eq!(mount.options, "vers=3,tcp,nolock,addr=192.168.7.1");
+    }
+
+    #[test]
+    fn a_folder_in_it_has_its_options_and_more() {
+        let trees = NfsRoot::parse("192.168.7.1:/srv/root.trees/,vers=3").unwrap();
+        let mount = trees.below("192.168.7.2", "nosuid").mount(Path::new("/run/ghost-tree")).unwrap();
+        assert_eq!(mount.source, "192.168.7.1:/srv/root.trees/192.168.7.2");
+        assert_eq!(
+            (&mount.flags[..], mount.options.as_str()),
+            (&[fstab::MountFlag::NoSuid][..], "vers=3,nolock,proto=tcp,addr=192.168.7.1")
+        );
     }
 
     #[test]

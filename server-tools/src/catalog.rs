@@ -38,7 +38,7 @@ use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 
 use crate::exit::{Exit, WithExit};
-use crate::ghostrc::Ghostrc;
+use crate::ghostrc::{Exports, Ghostrc};
 use crate::sys::folder::Folder;
 use check::{Check, Damage};
 pub use finish::Facts;
@@ -61,16 +61,25 @@ pub struct Catalog {
     store: PathBuf,
     /// Where this boot server keeps what it vouches for.
     state: PathBuf,
+    /// What of it a client can mount.
+    exports: Exports,
 }
 
 impl Catalog {
     /// The catalog of this store, for the boot server with this state folder. Nothing is read yet.
     pub fn new(store: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
-        Self { store: store.into(), state: state.into() }
+        Self { store: store.into(), state: state.into(), exports: Exports::Common }
     }
 
     pub(crate) fn of(ghostrc: &Ghostrc) -> Self {
-        Self::new(&ghostrc.store_folder, &ghostrc.state_folder)
+        Self { exports: ghostrc.exports, ..Self::new(&ghostrc.store_folder, &ghostrc.state_folder) }
+    }
+
+    /// Makes a host's folder, if it is not there. NFS servers export only what is there.
+    pub(crate) fn make_host_folder(&self, host: &HostName) -> anyhow::Result<()> {
+        let store = self.open()?;
+        let made = make_if_missing(&store, host.as_str(), ROOT_ONLY).and_then(|()| store.sync());
+        made.with_context(|| cannot("make", &self.store.join(host.as_str())))
     }
 
     /// Makes the folder that a job's client writes to: its image, or what a restore needs room for.
@@ -112,29 +121,49 @@ impl Catalog {
         Ok(is_there.then(|| self.store.join(host.as_str()).join(aside)))
     }
 
-    /// Puts the nonce into the store, by which a client knows that it has mounted the right one.
-    pub fn write_nonce(&self, nonce: &Nonce) -> anyhow::Result<()> {
-        let path = self.store.join(layout::nonce(nonce));
-        let store = self.open()?;
-        let written = make_if_missing(&store, layout::NONCES, BY_NAME_ONLY).and_then(|()| {
-            let folder = store.folder(layout::NONCES)?;
+    /// Puts the nonce where the host's client sees it, by which that knows that it has mounted the right store.
+    pub fn write_nonce(&self, host: &HostName, nonce: &Nonce) -> anyhow::Result<()> {
+        let written = self.nonces_for(host).and_then(|folder| {
             folder.replace(nonce.as_str(), b"")?;
             folder.sync()
         });
-        written.with_context(|| cannot("write", &path))
+        written.with_context(|| cannot("write", &self.store.join(self.seen(host)).join(layout::nonce(nonce))))
     }
 
     /// Takes the nonce away again, if it is there.
-    pub fn remove_nonce(&self, nonce: &Nonce) -> anyhow::Result<()> {
-        let path = self.store.join(layout::nonce(nonce));
-        let removed = self.open()?.folder(layout::NONCES).and_then(|folder| {
+    pub fn remove_nonce(&self, host: &HostName, nonce: &Nonce) -> anyhow::Result<()> {
+        let folder = self.seen(host).join(layout::NONCES);
+        let removed = self.open()?.folder(&folder).and_then(|folder| {
             folder.remove_left_beside(nonce.as_str())?;
             folder.remove_file(nonce.as_str())
         });
         match removed {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.with_context(|| cannot("remove", &path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_planted(&error) => Ok(()),
+            other => other.with_context(|| cannot("remove", &self.store.join(folder).join(nonce.as_str()))),
         }
+    }
+
+    /// What of the store the host's client can mount, below the store.
+    fn seen(&self, host: &HostName) -> PathBuf {
+        match self.exports {
+            Exports::Common => PathBuf::from("."),
+            Exports::Own => PathBuf::from(host.as_str()),
+        }
+    }
+
+    /// The folder of nonces that the host's client sees.
+    fn nonces_for(&self, host: &HostName) -> io::Result<Folder> {
+        let store = Folder::open(&self.store)?;
+        if self.exports == Exports::Own {
+            make_if_missing(&store, host.as_str(), ROOT_ONLY)?;
+        }
+        let seen = store.folder(self.seen(host))?;
+        // A client may have put anything in its place.
+        if seen.folder(layout::NONCES).is_err_and(|error| is_planted(&error)) {
+            seen.remove(layout::NONCES)?;
+        }
+        make_if_missing(&seen, layout::NONCES, BY_NAME_ONLY)?;
+        seen.folder(layout::NONCES)
     }
 
     /// Reads every piece of a generation again. What was found is to be kept with [`Self::keep`].
@@ -222,6 +251,11 @@ fn damage(manifest: &Manifest, folder: &Folder, path: &Path) -> anyhow::Result<V
 /// What could not be done, in words. The cause is the kernel's; for a symbolic link that a client planted it is ELOOP.
 fn cannot(what: &str, path: &Path) -> String {
     format!("cannot {what} {}", path.display())
+}
+
+/// Whether a client has put a link, or a file, where a folder of ours was.
+fn is_planted(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP) || error.kind() == io::ErrorKind::NotADirectory
 }
 
 fn taken(path: &Path) -> anyhow::Error {

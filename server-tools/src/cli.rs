@@ -134,6 +134,18 @@ pub enum Verb {
         is judged, unless FOLDER has its own, with the words BackUpName and BackUpCommand in it. DOSEmu 1.4 boots from \
         1.44 MB only.")]
     Bootdisk(BootdiskArgs),
+    /// Print what the NFS server is to export, and to whom
+    #[command(
+        after_help = "Examples:\n  ghostctl exports >>/etc/exports\n  ghostctl exports --for ganesha\n\n\
+        Prints the lines for all hosts that can have jobs; print them again when a host is new. With EXPORTS=own in ghostrc it \
+        makes the clients' folders in PXEBASE.trees and in the image store that are not there yet, since NFS servers export only what is there. Nothing \
+        else is changed. 'ghostctl doctor' checks what is really exported."
+    )]
+    Exports {
+        /// The NFS server that the lines are for
+        #[arg(long = "for", value_name = "SERVER", default_value = "nfsd")]
+        server: NfsServer,
+    },
     /// Check the whole set-up of the boot server, and say how to mend what is wrong
     #[command(
         after_help = "Examples:\n  ghostctl doctor\n  ghostctl doctor --json john\n\nExit status: 0 if jobs can run, 78 if they would fail."
@@ -224,6 +236,15 @@ pub struct ScreenArgs {
     /// How pictures are shown on the terminal
     #[arg(long, value_name = "WAY", default_value = "auto")]
     pub picture: Pictures,
+}
+
+/// The NFS servers that lines can be printed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NfsServer {
+    /// Linux' own: exports(5)
+    Nfsd,
+    /// NFS-Ganesha: ganesha-export-config(8)
+    Ganesha,
 }
 
 /// How pictures are shown on a terminal.

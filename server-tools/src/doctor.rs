@@ -7,6 +7,7 @@
 //! before it begins.
 
 mod booting;
+mod boundary;
 pub(crate) mod exports;
 pub(crate) mod facts;
 pub(crate) mod gather;

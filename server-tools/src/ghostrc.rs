@@ -37,7 +37,7 @@ use std::time::Duration;
 pub use firmware::Firmware;
 pub use ghost_contract::ImagerName;
 pub use settings::Settings;
-pub use values::{CommandLine, Export, SecureOn};
+pub use values::{CommandLine, Export, Exports, SecureOn};
 
 use anyhow::anyhow;
 use ghost_contract::HostName;
@@ -56,6 +56,8 @@ pub struct Ghostrc {
     pub boot_server: Ipv4Addr,
     /// The base root (`PXEBASE`).
     pub base_root: PathBuf,
+    /// Whether clients have exports of their own (`EXPORTS`).
+    pub exports: Exports,
     /// The image store as the boot server sees it (`GHSTBASE`).
     pub store_folder: PathBuf,
     /// The image store as clients see it (`GHSTNFS`).

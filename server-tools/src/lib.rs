@@ -14,6 +14,7 @@ pub mod completion;
 pub mod dhcp;
 pub(crate) mod doctor;
 pub mod exit;
+pub(crate) mod exports;
 pub mod fleet;
 pub mod ghostrc;
 pub(crate) mod hooks;

@@ -283,7 +283,7 @@ fn set_aside(
 /// is left.
 fn undo_damaged(undoing: &mut Undoing<'_>, entry: &Entry, state: &State, remarks: &mut Vec<String>) -> bool {
     let mut recovered = Recovered::begin(state);
-    let tree = Tree::of(&undoing.steps.site.ghostrc.base_root, state.begun.identity.ip);
+    let tree = undoing.steps.site.tree(state.begun.identity.ip);
     // One that works has claimed its order, so that nobody obeys that again.
     let is_at_work = client_state(&tree, &state.begun) == ClientState::AtWork;
     let reverting = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
@@ -332,7 +332,7 @@ pub(crate) fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
     let orphans = seen.into_iter().filter(|seen| !seen.owned).filter_map(|seen| seen.says.state);
     let left = orphans.map(|state| {
-        let client = client_state(&Tree::of(&site.ghostrc.base_root, state.begun.identity.ip), &state.begun);
+        let client = client_state(&site.tree(state.begun.identity.ip), &state.begun);
         let steps = state.left_over(client);
         let Identity { host, job, .. } = state.begun.identity;
         Left { host, job, steps }

@@ -1,20 +1,21 @@
 //! The boot server as `/etc/ghostrc` describes it, with what follows from the settings and is looked up once.
 
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ghost_contract::HostName;
 use ghost_contract::order::ImageStore;
+use ghost_contract::{HostName, layout};
 
 use crate::dhcp::found::{self, Found};
 use crate::dhcp::offer::kept::KeptFiles;
 use crate::dhcp::{Configuration, Host, Kind, Server};
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::Ghostrc;
+use crate::ghostrc::{Exports, Ghostrc};
 use crate::sys::regular;
+use crate::tree::Tree;
 
 /// The boot server's settings and the paths that follow from them.
 #[derive(Debug, Clone)]
@@ -79,14 +80,28 @@ impl Site {
         swappable.context("nothing was touched").exit(Exit::Configuration)
     }
 
-    /// The image store as the clients see it, with a numeric address.
-    pub fn image_store(&self) -> anyhow::Result<ImageStore> {
+    /// The tree of the client with this address.
+    pub fn tree(&self, ip: Ipv4Addr) -> Tree {
+        Tree::at(&self.ghostrc, ip)
+    }
+
+    /// The folder in which the trees of all clients lie, or the clients' own folders with their trees.
+    pub fn trees(&self) -> PathBuf {
+        match self.ghostrc.exports {
+            Exports::Common => self.ghostrc.base_root.clone(),
+            Exports::Own => layout::trees(&self.ghostrc.base_root),
+        }
+    }
+
+    /// The image store as this host's client sees it, with a numeric address.
+    pub fn image_store(&self, host: &HostName) -> anyhow::Result<ImageStore> {
         let export = &self.ghostrc.store_export;
         let server = match export.address() {
             Some(address) => address,
             None => resolve(&export.server)?,
         };
-        Ok(ImageStore { server, path: export.path.clone() })
+        let only = (self.ghostrc.exports == Exports::Own).then(|| host.clone());
+        Ok(ImageStore { server, path: export.path.clone(), only })
     }
 }
 

@@ -1,5 +1,8 @@
 //! A client's tree: its own `/etc` and `/var`, made anew for every job from those of the base root.
 //!
+//! Trees lie in the base root, or each in a folder of its client's own, which is exported to that client alone and is never
+//! replaced itself.
+//!
 //! A tree is made beside its place, written to the disk, and then renamed into place, so a client never boots a half-made
 //! tree, not even after a power cut. Whatever is written into a tree goes through `sys::folder`, since clients can plant links in theirs.
 //!
@@ -19,6 +22,8 @@ use ghost_contract::{JobId, Order, bounds, layout};
 use crate::sys::copy;
 use crate::sys::folder::Folder;
 
+mod home;
+
 /// What a client has no use for: package caches and lists, logs of the build. Below `/var`.
 const LEFT_OUT: [&str; 8] = [
     "cache/apt",
@@ -30,13 +35,18 @@ const LEFT_OUT: [&str; 8] = [
     "backups",
     "log/apt",
 ];
+/// Orders, reports and claims are root's on both sides, and nobody else looks into the folder of a client.
+const ROOT_ONLY: u32 = 0o700;
 const LARGEST_ORDER: u64 = 1 << 20;
 const LARGEST_FSTAB: u64 = 1 << 20;
 
 /// Where a client's tree is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
+    /// What it is made from.
     base_root: PathBuf,
+    /// The folder that it lies in.
+    home: PathBuf,
     ip: Ipv4Addr,
 }
 
@@ -59,17 +69,28 @@ pub struct More {
 }
 
 impl Tree {
-    /// The tree of the client with this address.
+    /// The tree of the client with this address, in the base root.
     pub fn of(base_root: &Path, ip: Ipv4Addr) -> Self {
-        Self { base_root: base_root.to_owned(), ip }
+        Self { base_root: base_root.to_owned(), home: base_root.to_owned(), ip }
+    }
+
+    /// The tree of the client with this address, in a folder of its own beside the base root.
+    pub fn in_own_folder(base_root: &Path, ip: Ipv4Addr) -> Self {
+        let home = layout::own_folder(&layout::trees(base_root), ip);
+        Self { base_root: base_root.to_owned(), home, ip }
+    }
+
+    /// The folder that it lies in.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     pub fn etc(&self) -> PathBuf {
-        self.base_root.join(layout::tree_etc(self.ip))
+        self.home.join(layout::tree_etc(self.ip))
     }
 
     pub fn var(&self) -> PathBuf {
-        self.base_root.join(layout::tree_var(self.ip))
+        self.home.join(layout::tree_var(self.ip))
     }
 
     /// The folder that the report will be in, as it is now.
@@ -80,12 +101,15 @@ impl Tree {
     /// Makes it anew for a job.
     pub fn make(&self, contents: &Contents<'_>) -> anyhow::Result<()> {
         let base = Folder::open(&self.base_root).with_context(|| cannot("open", &self.base_root))?;
-        let new_var = self.new_var(&base)?;
-        let new_etc = self.new_etc(&base, contents)?;
-        self.synced(&base, Folder::sync_file_system)?;
-        let old = [place(&base, &new_var, &self.var())?, place(&base, &new_etc, &self.etc())?];
-        self.synced(&base, Folder::sync)?;
-        old.iter().flatten().try_for_each(|old| self.remove(&base, old))
+        self.make_home()?;
+        let home = Folder::open(&self.home).with_context(|| cannot("open", &self.home))?;
+        let new_var = self.new_var(&base, &home)?;
+        let new_etc = self.new_etc(&base, &home, contents)?;
+        self.synced(&home, Folder::sync_file_system)?;
+        let old = [place(&home, &new_var, &self.var())?, place(&home, &new_etc, &self.etc())?];
+        self.synced(&home, Folder::sync)?;
+        old.iter().flatten().try_for_each(|old| self.remove(&home, old))?;
+        self.remove_from_base_root(&base)
     }
 
     /// What the client has written of its report from `offset` on, at most `limit` bytes; nothing if there is none.
@@ -147,13 +171,13 @@ impl Tree {
     /// Makes the order void if it is this job's, or if it cannot be read. The key that came with it goes as well, and so does
     /// what an interrupted [`Self::make`] has left.
     pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
-        let removed = Folder::open(&self.base_root).and_then(|base| {
+        let removed = Folder::open(&self.home).and_then(|home| {
             for place in [self.etc(), self.var()] {
-                base.remove(beside(&place))?;
-                base.remove(old(&beside(&place)))?;
+                home.remove(beside(&place))?;
+                home.remove(old(&beside(&place)))?;
             }
-            match base.folder(layout::tree_etc(self.ip)) {
-                Err(error) if is_link(&error) => base.remove(layout::tree_etc(self.ip)),
+            match home.folder(layout::tree_etc(self.ip)) {
+                Err(error) if is_link(&error) => home.remove(layout::tree_etc(self.ip)),
                 etc => withdraw_from(&etc?, job),
             }
         });
@@ -183,7 +207,7 @@ impl Tree {
     }
 
     fn inside(&self, name: &str) -> io::Result<Folder> {
-        Folder::open(&self.base_root)?.folder(name)
+        Folder::open(&self.home)?.folder(name)
     }
 
     /// Replaces a file in the client's `/etc`.
@@ -194,27 +218,26 @@ impl Tree {
         written.with_context(|| cannot("write", &self.etc().join(path)))
     }
 
-    fn synced(&self, base: &Folder, sync: impl FnOnce(&Folder) -> io::Result<()>) -> anyhow::Result<()> {
-        sync(base)
-            .with_context(|| format!("cannot write what is new in {} to the disk", self.base_root.display()))
+    fn synced(&self, home: &Folder, sync: impl FnOnce(&Folder) -> io::Result<()>) -> anyhow::Result<()> {
+        sync(home).with_context(|| format!("cannot write what is new in {} to the disk", self.home.display()))
     }
 
-    fn new_var(&self, base: &Folder) -> anyhow::Result<OsString> {
+    fn new_var(&self, base: &Folder, home: &Folder) -> anyhow::Result<OsString> {
         let leave_out = |below: &Path| LEFT_OUT.iter().any(|out| below == Path::new(out));
-        let new = self.copied(base, "var", &self.var(), &leave_out)?;
-        let made = base.folder(&new).and_then(|var| make_folders(&var, layout::CLAIMS));
-        made.with_context(|| cannot("make", &self.base_root.join(&new).join(layout::CLAIMS)))?;
+        let new = self.copied((base, home), "var", &self.var(), &leave_out)?;
+        let made = home.folder(&new).and_then(|var| make_folders(&var, layout::CLAIMS));
+        made.with_context(|| cannot("make", &self.home.join(&new).join(layout::CLAIMS)))?;
         Ok(new)
     }
 
-    fn new_etc(&self, base: &Folder, contents: &Contents<'_>) -> anyhow::Result<OsString> {
-        let new = self.copied(base, "etc", &self.etc(), &|_| false)?;
+    fn new_etc(&self, base: &Folder, home: &Folder, contents: &Contents<'_>) -> anyhow::Result<OsString> {
+        let new = self.copied((base, home), "etc", &self.etc(), &|_| false)?;
         let order = contents.order.to_json().context("cannot write the order")?;
         let fstab = match &contents.order.store {
             Some(store) => fstab(&self.base_fstab(base)?, store),
             None => self.base_fstab(base)?,
         };
-        let written = base.folder(&new).and_then(|etc| {
+        let written = home.folder(&new).and_then(|etc| {
             make_folders(&etc, folder_and_name(layout::ORDER).0)?;
             let files = [
                 ("fstab", fstab.as_bytes()),
@@ -227,21 +250,21 @@ impl Tree {
                 etc.folder(folder)?.replace_unsynced(name, bytes)
             })
         });
-        written.with_context(|| cannot("write into", &self.base_root.join(&new)))?;
+        written.with_context(|| cannot("write into", &self.home.join(&new)))?;
         Ok(new)
     }
 
     /// A fresh copy of the base root's folder beside the place where it belongs.
     fn copied(
         &self,
-        base: &Folder,
+        (base, home): (&Folder, &Folder),
         name: &str,
         place: &Path,
         leave_out: &dyn Fn(&Path) -> bool,
     ) -> anyhow::Result<OsString> {
         let new = beside(place);
-        self.remove(base, &new)?;
-        copy::folder(base, name, &new, leave_out).with_context(|| cannot("make the tree", place))?;
+        self.remove(home, &new)?;
+        copy::folder(base, name, (home, &new), leave_out).with_context(|| cannot("make the tree", place))?;
         Ok(new)
     }
 
@@ -253,8 +276,8 @@ impl Tree {
         }
     }
 
-    fn remove(&self, base: &Folder, name: &OsString) -> anyhow::Result<()> {
-        base.remove(name).with_context(|| cannot("remove the old tree", &self.base_root.join(name)))
+    fn remove(&self, home: &Folder, name: &OsString) -> anyhow::Result<()> {
+        home.remove(name).with_context(|| cannot("remove the old tree", &self.home.join(name)))
     }
 }
 
@@ -305,8 +328,7 @@ fn folder_and_name(path: &str) -> (&str, &str) {
 /// Makes each folder of a path that is not there yet.
 fn make_folders(folder: &Folder, path: &str) -> io::Result<()> {
     let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    // Orders, reports and claims are root's on both sides.
-    match folder.make_folder(first, 0o700) {
+    match folder.make_folder(first, ROOT_ONLY) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
@@ -319,8 +341,8 @@ fn cannot(what: &str, path: &Path) -> String {
 }
 
 /// Puts a new folder in place and says what the old one is called now, if there was one.
-fn place(base: &Folder, new: &OsString, place: &Path) -> anyhow::Result<Option<OsString>> {
-    copy::put_in_place(base, new, place.file_name().unwrap_or_default())
+fn place(home: &Folder, new: &OsString, place: &Path) -> anyhow::Result<Option<OsString>> {
+    copy::put_in_place(home, new, place.file_name().unwrap_or_default())
         .with_context(|| format!("cannot put the tree {} in place", place.display()))
 }
 
@@ -333,11 +355,18 @@ pub fn fstab(base: &str, store: &ImageStore) -> String {
     };
     let mut text: String = base.lines().filter(other).map(|line| format!("{line}\n")).collect();
     // A blank in a path is written as its octal code (fstab(5)).
-    let path = store.path.display().to_string().replace('\\', "\\134").replace(' ', "\\040");
+    let path = store.exported().display().to_string().replace('\\', "\\134").replace(' ', "\\040");
+    if store.only.is_some() {
+        // The folder that the client mounts its own on: the root is read-only.
+        text.push_str(&format!(
+            "tmpfs {} tmpfs size=64k,mode=755,nosuid,nodev,noexec 0 0\n",
+            layout::STORE_MOUNT_POINT
+        ));
+    }
     text.push_str(&format!(
         "{}:{path} {} nfs vers=3,tcp,nolock,nosuid,nodev,noexec 0 0\n",
         store.server,
-        layout::STORE_MOUNT_POINT
+        store.mount_point().display()
     ));
     text
 }

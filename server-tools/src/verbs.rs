@@ -5,6 +5,7 @@ pub(crate) mod cancel;
 mod confirmation;
 pub(crate) mod dhcp;
 pub(crate) mod doctor;
+mod exports;
 pub(crate) mod hosts;
 pub(crate) mod images;
 pub(crate) mod jobs;
@@ -95,6 +96,7 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Recover { dry_run: false } => recover::run(site, output),
         Verb::Images(asked) => images::run(site, asked, output),
         Verb::Bootdisk(arguments) => bootdisk::run(&bootdisk::place(site), arguments, output),
+        Verb::Exports { server } => exports::run(site, *server, output),
         Verb::Doctor { hosts } => Ok(doctor::run(site, hosts, output)),
         Verb::Root(verb) => root::run(site, verb, output),
         // Done above, since it needs no settings.
@@ -130,6 +132,8 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
         Verb::Test(_) | Verb::Backup(_) | Verb::Ghost(_) | Verb::Verify(_) | Verb::Restore(_) => true,
         Verb::Cancel { .. } | Verb::Dhcp(_) | Verb::Recover { .. } | Verb::Doctor { .. } => true,
         Verb::Root(_) => true,
+        // It makes the folders that it names.
+        Verb::Exports { .. } => true,
         // These fail where a right is missing; on some servers they need none of root's.
         Verb::Wake(_) | Verb::Hosts | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => false,
         Verb::Runs | Verb::Report(_) | Verb::Metrics => false,

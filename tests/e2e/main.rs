@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 
+mod apart;
 mod at_the_machine;
 mod backup;
 mod boot_files;

@@ -59,7 +59,9 @@ impl Stage {
 
     /// What the client at this address has reported so far.
     pub(crate) fn report(&self, ip: Ipv4Addr) -> Vec<Event> {
-        let path = self.folder().base_root().join(layout::tree_var(ip)).join(layout::REPORT);
+        let own = layout::own_folder(&layout::trees(&self.folder().base_root()), ip);
+        let home = if own.exists() { own } else { self.folder().base_root() };
+        let path = home.join(layout::tree_var(ip)).join(layout::REPORT);
         let read = report::read(&fs::read(path).unwrap_or_default());
         assert_eq!(read.unknown, Vec::<String>::new(), "lines in the report that are no events");
         read.entries.into_iter().map(|entry| entry.event).collect()

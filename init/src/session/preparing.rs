@@ -112,7 +112,7 @@ impl Session {
         let bootif = self.options.boot_interface;
         let interface =
             network::boot_interface(bootif, server, &seen.interfaces, &seen.routes).map_err(Failure::of)?;
-        let mut steps = boot::steps(&self.options, &interface);
+        let mut steps = boot::steps(&self.options, &interface).map_err(Failure::of)?;
         steps.retain(|step| !self.done.contains(&step.task));
         self.interface = Some(interface);
         Ok(steps)

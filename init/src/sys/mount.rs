@@ -93,6 +93,15 @@ fn cannot_remount(path: &Path) -> String {
     format!("cannot remount {}", path.display())
 }
 
+/// Unmounts what is mounted on this folder and on folders in it. A server that does not answer is not asked where that is.
+pub(crate) fn unmount_all(path: &Path) -> anyhow::Result<()> {
+    let mounts = file::text(Path::new("/proc/thread-self/mounts"))?;
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
+    let below: Vec<&Path> = places.filter(|place| place.starts_with(path)).collect();
+    // Newer mounts are further down, and lie on the older ones.
+    below.into_iter().rev().try_for_each(unmount)
+}
+
 /// Unmounts what is mounted on this folder, if anything is.
 pub(crate) fn unmount(path: &Path) -> anyhow::Result<()> {
     match umount2(path, MntFlags::empty()) {
@@ -112,6 +121,28 @@ mod tests {
         assert!(is_mounted(Path::new("/proc")).unwrap());
         assert!(!is_mounted(Path::new("/proc/self")).unwrap());
         assert!(!is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+    }
+
+    #[test]
+    fn what_is_mounted_in_a_folder_goes_with_what_is_mounted_on_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = std::thread::scope(|scope| {
+            let own = scope.spawn(|| {
+                unshare(CloneFlags::CLONE_NEWNS).unwrap();
+                let nothing = None::<&str>;
+                mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+                let (store, beside) = (folder.path().join("backup"), folder.path().join("backup2"));
+                for place in [&store, &store.join("john"), &beside] {
+                    std::fs::create_dir(place).unwrap();
+                    mount(Some("tmpfs"), place, Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
+                }
+                unmount_all(&store).unwrap();
+                unmount_all(&store).unwrap();
+                [is_mounted(&store).unwrap(), store.join("john").exists(), is_mounted(&beside).unwrap()]
+            });
+            own.join().unwrap()
+        });
+        assert_eq!(done, [false, false, true]);
     }
 
     #[test]

@@ -12,11 +12,14 @@ use crate::fstab;
 /// What a client keeps there is bytes: nothing of it is run, or taken for a device.
 const OPTIONS: &str = "nosuid,nodev,noexec";
 
-/// Mounts the store unless something is mounted there, and looks for the nonce.
+/// Mounts the store, or what of it is this client's, unless something is mounted there, and looks for the nonce.
 pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
-    let place = Path::new(layout::STORE_MOUNT_POINT);
-    let source = format!("{}:{}", store.server, store.path.display());
-    mount::mount_unless_mounted(&fstab::nfs(&source, place.to_owned(), OPTIONS)?)?;
+    let place = store.mount_point();
+    let source = format!("{}:{}", store.server, store.exported().display());
+    if store.only.is_some() {
+        mount::mount_unless_mounted(&fstab::room_for_mount_points(layout::STORE_MOUNT_POINT))?;
+    }
+    mount::mount_unless_mounted(&fstab::nfs(&source, place.clone(), OPTIONS)?)?;
     ensure!(
         place.join(layout::nonce(nonce)).is_file(),
         "{source} does not hold the order's nonce: GHSTNFS and GHSTBASE in ghostrc must be the same place"
@@ -25,5 +28,5 @@ pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
 }
 
 pub(crate) fn close() -> anyhow::Result<()> {
-    mount::unmount(Path::new(layout::STORE_MOUNT_POINT))
+    mount::unmount_all(Path::new(layout::STORE_MOUNT_POINT))
 }

@@ -35,7 +35,7 @@ impl Catalog {
 pub(crate) fn of(ghostrc: &Ghostrc, identity: &Identity) -> io::Result<Option<(PathBuf, Folder)>> {
     match identity.mode {
         Mode::Backup => Catalog::of(ghostrc).screens(&identity.host, &identity.job),
-        _ => Tree::of(&ghostrc.base_root, identity.ip).screens(),
+        _ => Tree::at(ghostrc, identity.ip).screens(),
     }
 }
 

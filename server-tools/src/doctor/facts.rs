@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use crate::dhcp::{Advice, Kind, Reach, Running};
+use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
 
 /// A try and, if it failed, why.
@@ -28,6 +29,7 @@ pub(crate) struct Facts {
     /// The files that hosts are offered for a job.
     pub boot_files: Vec<BootFile>,
     pub base_root: BaseRoot,
+    pub boundary: Boundary,
     /// What clients mount: the base root, and the image store.
     pub exports: Vec<Export>,
     pub store: Store,
@@ -107,10 +109,21 @@ pub(crate) struct BootFile {
     pub served: Tried<Vec<u8>>,
 }
 
+/// What is to keep the clients apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Boundary {
+    pub exports: Exports,
+    /// The folder with the clients' own folders, if they have such.
+    pub trees: PathBuf,
+    /// The configurations of boot loaders that can be read here, and what they say.
+    pub told: Vec<(PathBuf, String)>,
+}
+
 /// What is known of the base root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseRoot {
-    /// Whether trees can be made there.
+    pub root: PathBuf,
+    /// Whether trees can be made where they lie.
     pub folder: Writable,
     /// The folders that trees are made from and that are not there.
     pub missing: Vec<&'static str>,
@@ -126,12 +139,23 @@ pub(crate) struct Export {
     pub server: Tried<IpAddr>,
     /// The path that clients mount.
     pub path: PathBuf,
+    /// What clients do with it.
+    pub usage: Usage,
     /// Whether NFS version 3 answers.
     pub nfs: Tried<()>,
     /// What the server says it exports.
     pub exported: Tried<Vec<Exported>>,
     /// How this machine's kernel exports it; nothing if another machine or another NFS server does.
     pub grants: Vec<Grant>,
+}
+
+/// What clients do with an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Read,
+    Write,
+    /// Each mounts a folder in it that is its own.
+    InParts,
 }
 
 /// A folder that a server exports.

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use crate::dhcp::{self, Configuration, Reach};
-use crate::ghostrc::{Firmware, ImagerName, Settings};
+use crate::ghostrc::{Exports, Firmware, ImagerName, Settings};
 use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
 use super::facts::{
-    BaseRoot, BootFile, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Writable,
+    BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Usage,
+    Writable,
 };
 use super::netboot;
 use crate::catalog::Catalog;
@@ -27,6 +28,8 @@ use crate::wake;
 
 /// What the kernel's NFS server exports, and how (exportfs(8)).
 const EXPORT_TABLE: &str = "/var/lib/nfs/etab";
+/// How the names of UEFI's boot loaders end.
+const EFI: &str = ".efi";
 /// The folders that a tree is made from.
 const TREE_SOURCES: [&str; 2] = ["etc", "var"];
 
@@ -46,18 +49,24 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
     std::thread::scope(|scope| {
         let served: Vec<_> = names.iter().map(|name| scope.spawn(|| served(site, name))).collect();
         let boot_server = Ok(ghostrc.boot_server.into());
+        let (of_base_root, of_store) = match ghostrc.exports {
+            Exports::Common => (Usage::Write, Usage::Write),
+            Exports::Own => (Usage::Read, Usage::InParts),
+        };
         let exports = [
-            ("PXEADDR", boot_server, &ghostrc.base_root),
-            ("GHSTNFS", store_server.clone(), &ghostrc.store_export.path),
+            ("PXEADDR", boot_server, &ghostrc.base_root, of_base_root),
+            ("GHSTNFS", store_server.clone(), &ghostrc.store_export.path, of_store),
         ];
-        let exports = exports.map(|(key, server, path)| scope.spawn(move || export(key, server, path)));
+        let exports =
+            exports.map(|(key, server, path, usage)| scope.spawn(move || export(key, server, path, usage)));
         Facts {
             doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
             for_nobody,
             public_keys,
             machines,
             dhcp: dhcp(site),
-            base_root: base_root(&ghostrc.base_root),
+            base_root: base_root(site),
+            boundary: boundary(site, &names),
             store: store(site, store_server),
             programs: programs(site, hosts.as_deref().unwrap_or_default()),
             state_folder: can_write(existing(&ghostrc.state_folder)),
@@ -261,11 +270,33 @@ fn first_block(path: &Path) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-fn base_root(root: &Path) -> BaseRoot {
+fn base_root(site: &Site) -> BaseRoot {
+    let root = site.ghostrc.base_root.clone();
+    let trees = site.trees();
+    // Without a base root nothing can be made above it either.
+    let folder = if trees == root { &root } else { existing(&trees) };
     BaseRoot {
-        folder: can_write(root),
+        folder: can_write(folder),
         missing: TREE_SOURCES.into_iter().filter(|name| !root.join(name).is_dir()).collect(),
-        space: words(disk_space::of(root)),
+        space: words(disk_space::of(folder)),
+        root,
+    }
+}
+
+fn boundary(site: &Site, boot_files: &BTreeSet<String>) -> Boundary {
+    // The netboot files have both; what no host is offered says nothing to anybody.
+    let configurations = boot_files.iter().map(|name| match name.ends_with(EFI) {
+        true => netboot::GRUB_CONFIGURATION,
+        false => netboot::CONFIGURATION,
+    });
+    let of_all = boot_files.iter().map(String::as_str).filter(|name| name.ends_with(netboot::CONFIGURATION));
+    let paths: BTreeSet<PathBuf> = configurations.chain(of_all).map(|name| on_disk(site, name)).collect();
+    let read =
+        |path: PathBuf| Some((path.clone(), String::from_utf8_lossy(&fs::read(path).ok()?).into_owned()));
+    Boundary {
+        exports: site.ghostrc.exports,
+        trees: layout::trees(&site.ghostrc.base_root),
+        told: paths.into_iter().filter_map(read).collect(),
     }
 }
 
@@ -274,7 +305,7 @@ fn store_server(site: &Site) -> Tried<IpAddr> {
     export.address().map_or_else(|| words(resolve::address_of(&export.server, DEADLINE)), Ok)
 }
 
-fn export(key: &'static str, server: Tried<IpAddr>, path: &Path) -> Export {
+fn export(key: &'static str, server: Tried<IpAddr>, path: &Path, usage: Usage) -> Export {
     let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server)));
     // Where NFS itself does not answer, a second question would only wait as long again.
     let exported =
@@ -283,7 +314,7 @@ fn export(key: &'static str, server: Tried<IpAddr>, path: &Path) -> Export {
     let table = is_here.then(|| fs::read_to_string(EXPORT_TABLE).ok()).flatten();
     let mut grants = exports::grants(&table.unwrap_or_default());
     grants.retain(|grant| path.starts_with(&grant.path));
-    Export { key, nfs, exported, grants, server, path: path.to_owned() }
+    Export { key, nfs, exported, grants, server, path: path.to_owned(), usage }
 }
 
 fn store(site: &Site, server: Tried<IpAddr>) -> Store {

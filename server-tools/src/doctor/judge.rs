@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::booting::booting;
+use super::boundary::boundary;
 use super::facts::{
     BaseRoot, BootFile, Dhcp, Facts, Host, Program, SamePlace, Store, Tried, Writable, names,
 };
@@ -25,6 +26,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(facts.boot_files.iter().map(boot_file));
     findings.extend(base_root(&facts.base_root));
     findings.extend(facts.exports.iter().map(|one| export(one, of_hosts)));
+    findings.extend(boundary(&facts.boundary, &facts.exports, facts.boot_server, of_hosts));
     findings.extend(store(&facts.store));
     findings.extend(facts.public_keys.iter().map(|(path, read)| public_keys(path, read)));
     findings.extend(programs(&facts.programs));
@@ -190,7 +192,7 @@ fn base_root(root: &BaseRoot) -> Vec<Finding> {
     let place = match root.missing.as_slice() {
         [] => writable(Check::BaseRoot, &root.folder, mend),
         missing => {
-            let text = format!("{} has no {}", folder.display(), missing.join(" and no "));
+            let text = format!("{} has no {}", root.root.display(), missing.join(" and no "));
             Finding::bad(Check::BaseRoot, text, mend)
         }
     };

@@ -1,11 +1,12 @@
 //! What to think of an NFS export: whether it is there, and whether it lets the clients in and lets them write. Pure.
 
 use super::exports::{covering, lets_in};
-use super::facts::{Export, Exported, Host, names};
+use super::facts::{Export, Exported, Host, Usage, names};
 use super::{Check, Finding};
 
 pub(super) fn export(export: &Export, hosts: &[Host]) -> Finding {
     let path = export.path.display();
+    let access = if export.usage == Usage::Read { "ro" } else { "rw" };
     let what = match &export.server {
         Ok(server) => format!("{server}:{path} ({})", export.key),
         Err(reason) => {
@@ -22,6 +23,8 @@ pub(super) fn export(export: &Export, hosts: &[Host]) -> Finding {
         return Finding::bad(Check::Export, format!("{what}: {reason}"), mend);
     }
     match &export.exported {
+        // What of it is exported, and to whom, is judged client by client.
+        Ok(_) if export.usage == Usage::InParts => Finding::good(Check::Export, format!("{what} is served")),
         Ok(exported) if covering(exported, &export.path).next().is_some() => {
             let bad = shut_out(exported, export, hosts, &what).or_else(|| squashed(export, hosts, &what));
             bad.unwrap_or_else(|| Finding::good(Check::Export, format!("{what} is exported")))
@@ -30,7 +33,7 @@ pub(super) fn export(export: &Export, hosts: &[Host]) -> Finding {
             Check::Export,
             format!("{what} is not exported"),
             format!(
-                "add '{path} *(rw,no_root_squash,no_subtree_check)' to /etc/exports there, narrowed to the clients' network"
+                "add '{path} *({access},no_root_squash,no_subtree_check)' to /etc/exports there, narrowed to the clients' network"
             ),
         ),
         Err(reason) => Finding::warning(
@@ -67,13 +70,19 @@ fn squashed(export: &Export, hosts: &[Host], what: &str) -> Option<Finding> {
         // Of several lines for a client the most special one counts, which is the longest path and the smallest network.
         of_host.max_by_key(|grant| (grant.path.as_os_str().len(), grant.clients != "*"))
     };
-    let short = |host: &&Host| grants(host).is_some_and(|grant| !grant.may_write || !grant.is_root);
+    let short = |host: &&Host| {
+        grants(host).is_some_and(|grant| (export.usage == Usage::Write && !grant.may_write) || !grant.is_root)
+    };
     let short: Vec<&Host> = hosts.iter().filter(short).collect();
+    let (do_there, access) = if export.usage == Usage::Read { ("read", "ro") } else { ("write", "rw") };
     (!short.is_empty()).then(|| {
         Finding::bad(
             Check::Export,
-            format!("{what} is exported so that {} cannot write there as root", names(short.into_iter())),
-            "give its line in /etc/exports 'rw,no_root_squash', then run 'exportfs -ra'",
+            format!(
+                "{what} is exported so that {} cannot {do_there} there as root",
+                names(short.into_iter())
+            ),
+            format!("give its line in /etc/exports '{access},no_root_squash', then run 'exportfs -ra'"),
         )
     })
 }

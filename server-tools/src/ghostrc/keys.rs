@@ -11,16 +11,17 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::settings::TIME;
-use super::values::{CommandLine, Export, SecureOn, absolute, duration, interface};
+use super::values::{CommandLine, Export, Exports, SecureOn, absolute, duration, interface};
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
 use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 23] = [
+pub(super) const SERVER_KEYS: [&str; 24] = [
     "PXEADDR",
     "PXEBASE",
+    "EXPORTS",
     "GHSTBASE",
     "GHSTNFS",
     "DHCPD",
@@ -55,6 +56,7 @@ pub(super) const GROUP: &str = "GROUP_";
 pub(super) struct Draft {
     boot_server: Option<Ipv4Addr>,
     base_root: Option<PathBuf>,
+    exports: Exports,
     store_folder: Option<PathBuf>,
     store_export: Option<String>,
     dhcp_server: Option<Kind>,
@@ -109,6 +111,7 @@ impl Draft {
         match key {
             "PXEADDR" => self.boot_server = Some(value.parse().map_err(|_| "an IPv4 address")?),
             "PXEBASE" => self.base_root = Some(path()?),
+            "EXPORTS" => self.exports = Exports::named(value).ok_or("common or own")?,
             "GHSTBASE" => self.store_folder = Some(path()?),
             "GHSTNFS" => self.store_export = Some(export(value)?),
             "DHCPD" => self.dhcp_restart = Some(command()?.with("restart")),
@@ -160,6 +163,7 @@ impl Draft {
         Ok(Ghostrc {
             boot_server,
             base_root,
+            exports: self.exports,
             store_folder,
             store_export,
             dhcp_server: self.dhcp_server,

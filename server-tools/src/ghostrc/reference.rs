@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 56] = [
+pub(crate) const KEYS: [Key; 57] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -54,6 +54,14 @@ pub(crate) const KEYS: [Key; 56] = [
         "DHCPD",
         "COMMAND",
         "Called with restart, makes the DHCP server take up its configuration. With DHCPSERVER=kea it is not needed: Kea is told by its control socket",
+    ),
+    server(
+        "EXPORTS",
+        "common|own",
+        "common",
+        "What clients can mount: common, the base root for writing, with all clients' trees in it, and the image store; or own, \
+         the base root for reading, and each client for itself a folder in PXEBASE.trees for its tree and its folder of the image store. With own, 'ghostctl exports' prints what is to \
+         be exported, and the clients' kernel command line needs ghost.trees=PXEADDR:PXEBASE.trees. Change it while no job runs",
     ),
     server(
         "ETHERWAKE",

@@ -9,6 +9,27 @@ use std::time::Duration;
 
 use ghost_contract::MacAddress;
 
+/// What of the boot server's folders a client can mount (`EXPORTS`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Exports {
+    /// All clients share the base root, for writing, with all trees in it, and the image store.
+    #[default]
+    Common,
+    /// The base root can only be read, and each client has a folder of its own for its tree, and its folder of the store.
+    Own,
+}
+
+impl Exports {
+    /// The one that settings call so.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        match word {
+            "common" => Some(Self::Common),
+            "own" => Some(Self::Own),
+            _ => None,
+        }
+    }
+}
+
 /// A program and its arguments. No shell is between it and the system: words are split at blanks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {

@@ -10,7 +10,6 @@ use crate::job::Said;
 use crate::runner::steps::Steps;
 use crate::site::Site;
 use crate::state::record;
-use crate::tree::Tree;
 
 /// A job that there is not: what cannot be read is nobody's, and goes whoever asks.
 const NOBODYS: &str = "0";
@@ -56,16 +55,15 @@ pub(super) fn withdraw(
     entry: &Path,
     remarks: &mut Vec<String>,
 ) -> anyhow::Result<Option<Whose>> {
-    let base = &steps.site.ghostrc.base_root;
     let Some(ip) = strays::address(entry) else {
         remarks.push(format!(
             "whose order it was about is not known; see that no tree in {} has a {} that no job has made",
-            base.display(),
+            steps.site.trees().display(),
             layout::ORDER
         ));
         return Ok(None);
     };
-    let tree = Tree::of(base, ip);
+    let tree = steps.site.tree(ip);
     let path = tree.etc().join(layout::ORDER);
     let Some(order) = tree.order()? else {
         if path.symlink_metadata().is_ok() {
@@ -80,7 +78,7 @@ pub(super) fn withdraw(
         return Ok(Some((order.host, order.mac)));
     }
     tree.withdraw(&order.job)?;
-    steps.catalog.remove_nonce(&order.nonce)?;
+    steps.catalog.remove_nonce(&order.host, &order.nonce)?;
     remarks.push(format!("the order of {} was withdrawn", order.host));
     Ok(Some((order.host, order.mac)))
 }

@@ -17,7 +17,6 @@ use crate::dhcp::{Booting, Swap};
 use crate::job::Identity;
 use crate::site::Site;
 use crate::state::{by_hand, damaged, journal, record};
-use crate::tree::Tree;
 
 use super::lost::{Lost, lost};
 
@@ -283,7 +282,7 @@ impl Known<'_> {
     /// The order in the tree of its address, and whether it is another host's. One that cannot be read may be anybody's.
     fn order(&self, one: &Booting) -> (Option<PathBuf>, bool) {
         let Some(ip) = one.ip else { return (None, false) };
-        let tree = Tree::of(&self.site.ghostrc.base_root, ip);
+        let tree = self.site.tree(ip);
         let path = tree.etc().join(layout::ORDER);
         if path.symlink_metadata().is_err() {
             return (None, false);

@@ -9,7 +9,6 @@ use crate::runner::dhcp_steps::DhcpSteps;
 use crate::runner::steps::Steps;
 use crate::runner::work::Work;
 use crate::state::journal::{ClientState, Entry, State};
-use crate::tree::Tree;
 
 /// Performs what is left to do.
 pub(super) struct Undoing<'a> {
@@ -63,7 +62,7 @@ impl Unfinished {
 
     /// Does what is left after the revert.
     pub(super) fn finish(mut self, undoing: &mut Undoing<'_>) -> Recovered {
-        let tree = Tree::of(&undoing.steps.site.ghostrc.base_root, self.state.begun.identity.ip);
+        let tree = undoing.steps.site.tree(self.state.begun.identity.ip);
         let client = client_state(&tree, &self.state.begun);
         self.recovered.at_work = client == ClientState::AtWork;
         let mut left = self.state.left_over(client);

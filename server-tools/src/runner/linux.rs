@@ -29,7 +29,6 @@ use crate::state::journal::Line;
 use crate::sys::clock;
 use crate::sys::private;
 use crate::sys::signals::{self, Asked, Stops};
-use crate::tree::Tree;
 
 /// How often report files are read even if the kernel reports no change: another machine may serve
 /// the tree over NFS.
@@ -183,7 +182,7 @@ impl<'a> Linux<'a> {
         }
         let result = steps.perform(step, &mut client.work, Some(job));
         if step == Step::MakeTree && result.is_ok() {
-            let tree = Tree::of(&self.site.ghostrc.base_root, client.work.begun.identity.ip);
+            let tree = self.site.tree(client.work.begun.identity.ip);
             self.reports.follow(index, tree);
         }
         self.became_of(index, step, result)

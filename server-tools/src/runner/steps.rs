@@ -84,7 +84,7 @@ impl Steps<'_> {
             Step::RemoveScratch => self.catalog.remove_staging(host, id)?,
             Step::Withdraw => {
                 self.tree(work).withdraw(id)?;
-                self.catalog.remove_nonce(&work.begun.nonce)?;
+                self.catalog.remove_nonce(host, &work.begun.nonce)?;
             }
             Step::Record => self.record(work, job)?,
             Step::Close => {
@@ -106,7 +106,7 @@ impl Steps<'_> {
     }
 
     fn tree(&self, work: &Work) -> Tree {
-        Tree::of(&self.site.ghostrc.base_root, work.begun.identity.ip)
+        self.site.tree(work.begun.identity.ip)
     }
 
     fn claim(&self, work: &Work) -> anyhow::Result<Entry> {
@@ -129,7 +129,7 @@ impl Steps<'_> {
 
     fn make_tree(&self, work: &Work) -> anyhow::Result<()> {
         let Identity { job, host, mode, .. } = &work.begun.identity;
-        self.catalog.write_nonce(&work.begun.nonce)?;
+        self.catalog.write_nonce(host, &work.begun.nonce)?;
         if *mode == Mode::Backup || work.order.as_ref().is_some_and(Order::needs_scratch) {
             self.catalog.stage(host, job)?;
         }

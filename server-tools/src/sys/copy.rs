@@ -21,18 +21,18 @@ use rustix::io::Errno;
 
 use super::folder::{Entry, Folder, Kind};
 
-/// Copies the folder `from` in `base` to `to` beside it, which must not be there yet. What `leave_out` says of a path below
+/// Copies the folder `from` in `base` to the name `to` in another folder, which must not be there yet. What `leave_out` says of a path below
 /// `from` stays away; folders that it leaves out are made empty, since programs expect them.
 pub(crate) fn folder(
     base: &Folder,
     from: &str,
-    to: &OsStr,
+    (target, to): (&Folder, &OsStr),
     leave_out: &dyn Fn(&Path) -> bool,
 ) -> anyhow::Result<()> {
     let begin = || -> io::Result<(Folder, Folder)> {
         let source = base.folder(from)?;
-        base.make_folder(to, ROOT_ONLY)?;
-        Ok((source, base.folder(to)?))
+        target.make_folder(to, ROOT_ONLY)?;
+        Ok((source, target.folder(to)?))
     };
     let (source, target) = begin().with_context(|| format!("cannot copy {from} to {}", to.display()))?;
     let mut copy = Copy { top: &target, leave_out, links: HashMap::new(), files: 0, bytes: 0 };
@@ -266,7 +266,7 @@ mod tests {
             .unwrap();
         fs::set_permissions(from.join("cache"), fs::Permissions::from_mode(0o1750)).unwrap();
         let base = Folder::open(folder_of_test.path()).unwrap();
-        folder(&base, "from", OsStr::new("to"), &|path| path == Path::new("cache/apt")).unwrap();
+        folder(&base, "from", (&base, OsStr::new("to")), &|path| path == Path::new("cache/apt")).unwrap();
 
         let (old, new) = (fs::metadata(from.join("file")).unwrap(), fs::metadata(to.join("file")).unwrap());
         assert_eq!(fs::read(to.join("name2")).unwrap(), b"content");
@@ -320,7 +320,7 @@ mod tests {
 
     fn copied(base: &Folder) -> anyhow::Result<()> {
         base.remove("to")?;
-        folder(base, "etc", OsStr::new("to"), &|_| false)
+        folder(base, "etc", (base, OsStr::new("to")), &|_| false)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ghost_contract::{Mode, sample};
 use super::*;
 
 fn store() -> ImageStore {
-    ImageStore { server: [192, 168, 7, 1].into(), path: "/my backup".into() }
+    ImageStore { server: [192, 168, 7, 1].into(), path: "/my backup".into(), only: None }
 }
 
 #[test]
@@ -17,6 +17,16 @@ fn the_store_stands_in_fstab_once_and_the_rest_is_kept() {
     assert_eq!(
         fstab(base, &store()),
         "# own\nproc /proc proc defaults 0 0\n192.168.7.1:/my\\040backup /backup nfs vers=3,tcp,nolock,nosuid,nodev,noexec 0 0\n"
+    );
+}
+
+#[test]
+fn of_a_store_of_which_the_client_has_its_own_folder_only_that_is_mounted() {
+    let store = ImageStore { only: Some("john".parse().unwrap()), ..store() };
+    assert_eq!(
+        fstab("old:/x /backup nfs defaults 0 0\n", &store),
+        "tmpfs /backup tmpfs size=64k,mode=755,nosuid,nodev,noexec 0 0\n\
+         192.168.7.1:/my\\040backup/john /backup/john nfs vers=3,tcp,nolock,nosuid,nodev,noexec 0 0\n"
     );
 }
 
@@ -168,4 +178,87 @@ fn a_key_is_for_root_only_and_goes_with_its_order_and_from_what_a_crash_left() {
     fs::write(&key, "left without its order").unwrap();
     tree.withdraw(&"first".parse().unwrap()).unwrap();
     assert!(!key.exists());
+}
+
+/// A base root, and beside it the client's tree in a folder of its own.
+fn own() -> (tempfile::TempDir, PathBuf, Tree) {
+    let server = tempfile::tempdir().unwrap();
+    let base = server.path().join("root");
+    fs::create_dir_all(base.join("etc")).unwrap();
+    fs::create_dir_all(base.join("var")).unwrap();
+    fs::write(base.join("etc/hostname"), "client\n").unwrap();
+    let tree = Tree::in_own_folder(&base, Ipv4Addr::new(192, 168, 7, 2));
+    (server, base, tree)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_tree_of_its_own_lies_beside_the_base_root_in_a_folder_that_stays() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (_server, base, tree) = own();
+    let identity = || fs::metadata(tree.home()).unwrap().ino();
+    let order = order("first");
+    let contents = Contents { order: &order, luks_key: None, host_table: "" };
+    tree.make(&contents).unwrap();
+    let exported = identity();
+    tree.make(&contents).unwrap();
+    assert_eq!(identity(), exported, "an NFS server holds on to it");
+    assert_eq!(names(&base), ["etc", "var"], "nothing is written into the base root");
+    assert_eq!(names(tree.home()), ["192.168.7.2etc", "192.168.7.2var"]);
+    assert_eq!(fs::read(tree.etc().join("hostname")).unwrap(), b"client\n");
+    assert_eq!(tree.order().unwrap(), Some(order.clone()));
+    for folder in [tree.home(), tree.home().parent().unwrap()] {
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
+    }
+    tree.withdraw(&order.job).unwrap();
+    assert_eq!(tree.order().unwrap(), None);
+}
+
+#[test]
+fn a_tree_that_lies_in_the_base_root_from_before_goes_when_the_client_gets_one_of_its_own() {
+    let (_server, base, tree) = own();
+    let order = order("first");
+    let contents = Contents { order: &order, luks_key: None, host_table: "" };
+    Tree::of(&base, Ipv4Addr::new(192, 168, 7, 2)).make(&contents).unwrap();
+    Tree::of(&base, Ipv4Addr::new(192, 168, 7, 3)).make(&contents).unwrap();
+    tree.make(&contents).unwrap();
+    assert_eq!(names(&base), ["192.168.7.3etc", "192.168.7.3var", "etc", "var"]);
+}
+
+#[test]
+fn before_the_first_job_there_is_no_tree_and_that_is_no_error() {
+    let (_server, _base, tree) = own();
+    assert_eq!(tree.order().unwrap(), None);
+    assert_eq!(tree.whole_report().unwrap(), b"");
+    tree.withdraw(&"a".parse().unwrap()).unwrap();
+}
+
+#[test]
+fn what_a_client_plants_in_its_own_folder_leads_neither_order_nor_tree_out_of_it() {
+    let (server, _base, tree) = own();
+    let order = order("first");
+    let contents = Contents { order: &order, luks_key: Some(b"secret"), host_table: "" };
+    tree.make(&contents).unwrap();
+    let outside = server.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    for name in ["192.168.7.2etc", "192.168.7.2var", ".192.168.7.2etc.new", ".192.168.7.2var.new"] {
+        let place = tree.home().join(name);
+        if place.exists() {
+            fs::remove_dir_all(&place).unwrap();
+        }
+        symlink(&outside, place).unwrap();
+    }
+    assert!(tree.ask_to_stop().is_err());
+    tree.make(&contents).unwrap();
+    assert_eq!(names(&outside), [""; 0]);
+    assert_eq!(names(tree.home()), ["192.168.7.2etc", "192.168.7.2var"]);
+    assert_eq!(tree.order().unwrap(), Some(order));
 }

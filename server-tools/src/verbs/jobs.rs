@@ -104,7 +104,7 @@ pub(super) fn run(
         let is_named = chosen.named.contains(&intent.host.name);
         ready.push(Ready {
             way: way.exit_by_default(Exit::Configuration)?,
-            store: site.image_store().exit_by_default(Exit::Configuration)?,
+            store: site.image_store(&intent.host.name).exit_by_default(Exit::Configuration)?,
             authorized_keys: authorized_keys(&intent.settings)?,
             retries: retries.unwrap_or(u32::from(!is_named)),
             intent,

@@ -1,5 +1,6 @@
 //! `ghostctl root`: makes the root that clients boot from, and says whether it is up to date.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::base_root::{Library, MadeFrom, Place, boot_files};
 use crate::cli::RootVerb;
 use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::Exports;
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::journal;
@@ -33,7 +35,7 @@ fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
         format!("making {}; this takes minutes, and some 250 MB come from Debian", place.folder.display())
     });
     let export = format!("NFSROOT={}:{}", site.ghostrc.boot_server, place.base.display());
-    let settings = site.ghostrc.of_base_root.iter().map(|(key, value)| format!("{key}={value}"));
+    let settings = settings_of(site).into_iter().map(|(key, value)| format!("{key}={value}"));
     let mut settings: Vec<String> = settings.chain([export]).collect();
     // By itself the script looks at what it is made from, and not at Debian.
     if place.made_from().is_some() && !newer_packages(&place, &library)?.is_empty() {
@@ -47,6 +49,17 @@ fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let written = boot_files::copy(&place.boot_files, tftp, &site.ghostrc.state_folder)?;
     output.either(&Copied { copied: &written, into: tftp }, || copied(&written, tftp));
     Ok(Exit::Done)
+}
+
+/// What the base root is made with. Clients that have trees of their own are told where.
+fn settings_of(site: &Site) -> BTreeMap<String, String> {
+    let mut settings = site.ghostrc.of_base_root.clone();
+    if site.ghostrc.exports == Exports::Own {
+        let flags = settings.entry("KERNEL_FLAGS".to_owned()).or_default();
+        let trees = format!("ghost.trees={}:{}", site.ghostrc.boot_server, site.trees().display());
+        *flags = format!("{flags} {trees}").trim_start().to_owned();
+    }
+    settings
 }
 
 #[derive(Serialize)]

@@ -120,7 +120,7 @@ fn find(site: &Site, host: &HostName) -> anyhow::Result<Subject> {
     let records = record::all(&site.ghostrc.state_folder)?.whole;
     let last = records.into_iter().rfind(|record| record.identity.host == *host);
     let last = last.ok_or_else(|| anyhow!("{host} has had no job yet").exit(Exit::Usage))?;
-    let tree = Tree::of(&site.ghostrc.base_root, last.identity.ip);
+    let tree = site.tree(last.identity.ip);
     Ok(Subject { identity: last.identity, tree, runs: false })
 }
 
@@ -129,7 +129,7 @@ fn running(site: &Site, host: &HostName) -> anyhow::Result<Option<Subject>> {
         if let Some(begun) =
             seen.says.state.map(|state| state.begun).filter(|begun| begun.identity.host == *host)
         {
-            let tree = Tree::of(&site.ghostrc.base_root, begun.identity.ip);
+            let tree = site.tree(begun.identity.ip);
             return Ok(Some(Subject { identity: begun.identity, tree, runs: true }));
         }
     }

@@ -17,7 +17,6 @@ use crate::site::Site;
 use crate::state::journal::{self, State};
 use crate::state::record::{self, Record};
 use crate::sys::clock;
-use crate::tree::Tree;
 
 /// One job that runs, or that a crash has left.
 #[derive(Debug, Serialize)]
@@ -67,7 +66,7 @@ fn require_known(site: &Site, arguments: &StatusArgs, is_known: bool) -> anyhow:
 
 fn described(site: &Site, state: &State, owned: bool) -> Running {
     let Identity { job, host, ip, mode, .. } = &state.begun.identity;
-    let tree = Tree::of(&site.ghostrc.base_root, *ip);
+    let tree = site.tree(*ip);
     let report = report::read(&tree.whole_report().unwrap_or_default());
     let said = Said::of(&report.entries, job);
     let readings = said.readings;

@@ -175,9 +175,20 @@ impl BootServer {
         names(&self.path("state/journal"))
     }
 
-    /// The nonces in the image store.
+    /// The nonces in the image store, of all clients or of one.
     pub(crate) fn nonces(&self) -> Vec<PathBuf> {
-        names(&self.path("store/.ghost4linux"))
+        let mut nonces = names(&self.path("store/.ghost4linux"));
+        for host in names(&self.path("store")) {
+            nonces.extend(names(&host.join(".ghost4linux")));
+        }
+        nonces
+    }
+
+    /// The folder in which the tree of the client at 192.168.7.`number` lies.
+    pub(crate) fn home_of_tree(&self, number: u8) -> PathBuf {
+        let settings = fs::read_to_string(self.path("ghostrc")).unwrap();
+        let is_own = settings.lines().any(|line| line == "EXPORTS=own");
+        if is_own { self.path(&format!("base.trees/192.168.7.{number}")) } else { self.path("base") }
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {

@@ -88,7 +88,7 @@ impl Client {
     ) -> Self {
         let gone = Arc::new(AtomicBool::new(false));
         let life = Life {
-            base: server.path("base"),
+            base: server.home_of_tree(number),
             store: server.path("store"),
             configuration: server.configuration(),
             restarts: server.counted(),
@@ -120,6 +120,7 @@ pub(crate) fn swapped_test(server: &BootServer, comes_up: &Gate) -> (Client, Chi
 }
 
 struct Life {
+    /// The folder that its tree lies in.
     base: PathBuf,
     store: PathBuf,
     configuration: PathBuf,

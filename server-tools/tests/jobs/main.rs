@@ -3,6 +3,8 @@
 
 // The attribute tells the lints that everything here is a test.
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod base_root;
 #[cfg(test)]
 mod boot_server;

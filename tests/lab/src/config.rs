@@ -194,6 +194,11 @@ impl LabConfig {
             pcs: howto_pcs(),
         }
     }
+
+    /// Whether the administrator has given each client exports of its own.
+    pub(crate) fn has_own_exports(&self) -> bool {
+        self.ghostrc.get("EXPORTS").is_some_and(|exports| exports == "own")
+    }
 }
 
 /// The PCs that the HOWTO's dhcpd.conf knows.

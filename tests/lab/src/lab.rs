@@ -21,6 +21,7 @@ use crate::control::{self, PcStatus, Request};
 use crate::folder::LabFolder;
 use crate::network::BRIDGE;
 use crate::running::Running;
+use crate::servers;
 use crate::supervisor::{DETACH, READY};
 use crate::sys::name_space;
 use crate::sys::packet::PacketSocket;
@@ -135,7 +136,7 @@ impl Lab {
 
     /// The `ghostctl` beside the program `lab`, or what `GHOSTCTL` names.
     pub fn ghostctl_program(&self) -> PathBuf {
-        std::env::var_os("GHOSTCTL").map_or_else(|| self.program.with_file_name("ghostctl"), PathBuf::from)
+        servers::ghostctl(&self.program)
     }
 
     /// Starts [`Self::ghostctl_program`] with the lab's settings.

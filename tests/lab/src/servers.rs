@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use ghost_contract::layout;
 use nix::unistd::Pid;
 
 use crate::config::{DHCPD_CONF, LabConfig, SERVER, repository};
@@ -58,6 +59,7 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
     write(&folder.dhcpd_service(), include_str!("../fixtures/dhcpd-service"))?;
     fs::set_permissions(folder.dhcpd_service(), fs::Permissions::from_mode(0o755))
         .with_context(writing(&folder.dhcpd_service()))?;
+    write(&folder.join("etc/exports.conf"), &exports(config, folder)?)?;
     run(Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "administrator of the lab", "-f"])
         .arg(folder.ssh_key()))?;
@@ -66,15 +68,32 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
 
 fn write_boot_configurations(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
     let export = format!("{SERVER}:{}", folder.base_root().display());
+    let trees = format!("ghost.trees={export}{}", layout::TREES);
+    let trees = config.has_own_exports().then_some(trees);
     let loaders = [(&config.pxelinux_config, "pxelinux.cfg/default"), (&config.grub_config, "grub/grub.cfg")];
     for (program, file) in loaders {
-        let text = run(Command::new(program).arg(&export).args(&config.kernel_flags))?;
+        let text = run(Command::new(program).arg(&export).args(&config.kernel_flags).args(&trees))?;
         let path = folder.tftp().join(file);
         let above = path.parent().unwrap_or(&path);
         fs::create_dir_all(above).with_context(writing(above))?;
         write(&path, &text)?;
     }
     Ok(())
+}
+
+/// The exports of the lab, or what the administrator's program says that is to be exported.
+fn exports(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<String> {
+    if !config.has_own_exports() {
+        return Ok(filled_in(include_str!("../fixtures/exports.conf"), folder));
+    }
+    let words = ["exports", "--for", "ganesha", "--config"];
+    let own = std::env::current_exe().context("cannot see where this program is")?;
+    run(Command::new(ghostctl(&own)).args(words).arg(folder.ghostrc()))
+}
+
+/// The `ghostctl` beside the program `lab`, or what `GHOSTCTL` names.
+pub(crate) fn ghostctl(lab: &Path) -> PathBuf {
+    std::env::var_os("GHOSTCTL").map_or_else(|| lab.with_file_name("ghostctl"), PathBuf::from)
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -42,13 +42,40 @@ fn what_a_restore_needed_room_for_goes_with_its_folder() {
 fn a_nonce_is_there_until_it_is_removed() {
     let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
     let file = store.store().join(layout::nonce(&nonce));
-    store.catalog.write_nonce(&nonce).unwrap();
-    store.catalog.write_nonce(&nonce).unwrap();
+    store.catalog.write_nonce(&john(), &nonce).unwrap();
+    store.catalog.write_nonce(&john(), &nonce).unwrap();
     assert!(file.exists());
-    store.catalog.remove_nonce(&nonce).unwrap();
-    store.catalog.remove_nonce(&nonce).unwrap();
+    store.catalog.remove_nonce(&john(), &nonce).unwrap();
+    store.catalog.remove_nonce(&john(), &nonce).unwrap();
     assert!(!file.exists());
     assert_eq!(store.catalog.hosts().unwrap(), [], "the folder of nonces is no host");
+}
+
+#[test]
+fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_there() {
+    let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
+    let catalog = crate::catalog::Catalog { exports: crate::ghostrc::Exports::Own, ..store.catalog.clone() };
+    let outside = tempfile::tempdir().unwrap();
+    let folder = store.store().join("john").join(layout::NONCES);
+    let plants: [&dyn Fn(); 3] =
+        [&|| {}, &|| std::os::unix::fs::symlink(outside.path(), &folder).unwrap(), &|| {
+            fs::write(&folder, "a file").unwrap()
+        }];
+    for plant in plants {
+        plant();
+        catalog.write_nonce(&john(), &nonce).unwrap();
+        assert!(store.store().join("john").join(layout::nonce(&nonce)).exists());
+        assert!(!store.store().join(layout::nonce(&nonce)).exists(), "no other client sees it");
+        catalog.remove_nonce(&john(), &nonce).unwrap();
+        assert!(!store.store().join("john").join(layout::nonce(&nonce)).exists());
+        fs::remove_dir_all(&folder).unwrap();
+        plant();
+        catalog.remove_nonce(&john(), &nonce).unwrap();
+        catalog.write_nonce(&john(), &nonce).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    assert!(catalog.list_host(&john()).unwrap().is_empty(), "it is no generation");
 }
 
 /// What only a hostile client leaves.

@@ -1,7 +1,8 @@
 use super::*;
 use crate::dhcp::{Advice, Kind, Network, Reach, Said};
-use crate::doctor::facts::{Export, Exported, Grant};
+use crate::doctor::facts::{Boundary, Export, Exported, Grant, Usage};
 use crate::doctor::{State, worst};
+use crate::ghostrc::Exports;
 use crate::place::Place;
 
 const GIB: u64 = 1 << 30;
@@ -22,6 +23,7 @@ fn export(key: &'static str, path: &str) -> Export {
         nfs: Ok(()),
         exported: Ok(vec![Exported { path: "/tftpboot".into(), clients: vec!["192.168.7.0/24".to_owned()] }]),
         grants: vec![grant("192.168.7.0/24")],
+        usage: Usage::Write,
     }
 }
 
@@ -80,7 +82,13 @@ fn facts() -> Facts {
             on_disk: Ok(vec![7; 512]),
             served: Ok(vec![7; 512]),
         }],
-        base_root: BaseRoot { folder: writable("/tftpboot/root"), missing: vec![], space: Ok(space(GIB)) },
+        base_root: BaseRoot {
+            root: "/tftpboot/root".into(),
+            folder: writable("/tftpboot/root"),
+            missing: vec![],
+            space: Ok(space(GIB)),
+        },
+        boundary: Boundary { exports: Exports::Common, trees: "/tftpboot/root.trees".into(), told: vec![] },
         exports: vec![export("PXEADDR", "/tftpboot/root"), export("GHSTNFS", "/tftpboot/backup")],
         store: Store {
             folder: writable("/tftpboot/backup"),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use ghost_contract::layout;
 
 use super::Lab;
 use crate::folder::LabFolder;
@@ -53,7 +54,11 @@ fn keep(folder: &LabFolder, kept: &Path) -> io::Result<()> {
             copy(&pc.join(log), &to.join(log))?;
         }
     }
-    for tree in entries(&folder.base_root())? {
+    let mut trees = entries(&folder.base_root())?;
+    for own in entries(&layout::trees(&folder.base_root()))? {
+        trees.extend(entries(&own)?);
+    }
+    for tree in trees {
         for part in ["ghost/order.json", "ghost/report.jsonl"] {
             copy(&tree.join(part), &kept.join(tree.file_name().unwrap_or_default()).join(part))?;
         }

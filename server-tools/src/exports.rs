@@ -1,0 +1,143 @@
+//! What is to be exported to whom, as text for an administrator's NFS server. Pure; exports nothing.
+//!
+//! The lines name each client by its address alone: what one client can write to, no other can mount. Paths are those that
+//! clients mount, letter for letter, since NFS servers compare them so.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use ghost_contract::{HostName, layout};
+use serde::Serialize;
+
+use crate::ghostrc::{Exports, Ghostrc};
+
+/// The number of our first export in Ganesha's configuration. The administrator's own begin at 1.
+const FIRST_ID: usize = 4_000;
+/// Ganesha's numbers have 16 bits.
+const LAST_ID: usize = 65_535;
+
+/// What a client may do with an export. It is root there in any case: it reads files that only root can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// One folder for the clients that may mount it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Wanted {
+    pub path: PathBuf,
+    pub access: Access,
+    pub clients: BTreeSet<Ipv4Addr>,
+}
+
+/// What these hosts mount from the boot server itself.
+pub(crate) fn of_boot_server(ghostrc: &Ghostrc, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Wanted> {
+    let clients = addresses(hosts);
+    let base_root = |access| Wanted { path: ghostrc.base_root.clone(), access, clients: clients.clone() };
+    match ghostrc.exports {
+        Exports::Common => vec![base_root(Access::Write)],
+        Exports::Own => {
+            let trees = layout::trees(&ghostrc.base_root);
+            let own = clients.iter().map(|ip| Wanted {
+                path: layout::own_folder(&trees, *ip),
+                access: Access::Write,
+                clients: [*ip].into(),
+            });
+            [base_root(Access::Read)].into_iter().chain(own).collect()
+        }
+    }
+}
+
+/// What they mount from the server of the image store.
+pub(crate) fn of_store(ghostrc: &Ghostrc, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Wanted> {
+    let (path, access) = (&ghostrc.store_export.path, Access::Write);
+    match ghostrc.exports {
+        Exports::Common => vec![Wanted { path: path.clone(), access, clients: addresses(hosts) }],
+        Exports::Own => {
+            let own = hosts.iter().map(|(host, ip)| Wanted {
+                path: path.join(host.as_str()),
+                access,
+                clients: [*ip].into(),
+            });
+            own.collect()
+        }
+    }
+}
+
+/// Machines may share an address.
+fn addresses(hosts: &[(HostName, Ipv4Addr)]) -> BTreeSet<Ipv4Addr> {
+    hosts.iter().map(|(_, ip)| *ip).collect()
+}
+
+/// Lines for /etc/exports (exports(5)).
+pub(crate) fn for_nfsd(wanted: &[Wanted]) -> String {
+    let line = |one: &Wanted| {
+        let access = match one.access {
+            Access::Read => "ro",
+            Access::Write => "rw",
+        };
+        let clients = one.clients.iter();
+        let clients: Vec<String> =
+            clients.map(|ip| format!("{ip}({access},sync,no_root_squash,no_subtree_check)")).collect();
+        format!("{} {}\n", escaped(&one.path), clients.join(" \\\n    "))
+    };
+    wanted.iter().filter(|one| !one.clients.is_empty()).map(line).collect()
+}
+
+/// Blanks and what has a meaning stand there as octal numbers.
+fn escaped(path: &Path) -> String {
+    let byte = |byte: &u8| match byte {
+        b'!'..=b'~' if !b"\"#\\".contains(byte) => char::from(*byte).to_string(),
+        other => format!("\\{other:03o}"),
+    };
+    path.as_os_str().as_bytes().iter().map(byte).collect()
+}
+
+/// Blocks for NFS-Ganesha's configuration (ganesha-export-config(8)).
+pub(crate) fn for_ganesha(wanted: &[Wanted], boot_server: Ipv4Addr) -> anyhow::Result<String> {
+    let some: Vec<&Wanted> = wanted.iter().filter(|one| !one.clients.is_empty()).collect();
+    ensure!(
+        FIRST_ID + some.len() <= LAST_ID + 1,
+        "NFS-Ganesha has numbers for {} exports only, and these are {}",
+        LAST_ID + 1 - FIRST_ID,
+        some.len()
+    );
+    some.iter().zip(FIRST_ID..).map(|(one, id)| block(one, id, boot_server)).collect()
+}
+
+fn block(one: &Wanted, id: usize, boot_server: Ipv4Addr) -> anyhow::Result<String> {
+    let path = one.path.to_str().filter(|path| !path.contains(|c: char| c == '"' || c.is_control()));
+    let path = path.with_context(|| format!("NFS-Ganesha cannot export {}", one.path.display()))?;
+    let access = match one.access {
+        Access::Read => "RO",
+        Access::Write => "RW",
+    };
+    let clients: Vec<String> = one.clients.iter().map(ToString::to_string).collect();
+    // Ganesha lists exports only for those who have access: 'ghostctl doctor' asks for the list from the boot server, which needs to
+    // read nothing by it. Trees are made past Ganesha: it must not show what it remembers of them.
+    Ok(format!(
+        "EXPORT {{\n    \
+             Export_Id = {id};\n    \
+             Path = \"{path}\";\n    \
+             Pseudo = \"{path}\";\n    \
+             Access_Type = None;\n    \
+             Squash = No_Root_Squash;\n    \
+             Attr_Expiration_Time = 0;\n    \
+             SecType = sys;\n    \
+             Protocols = 3;\n    \
+             Transports = TCP;\n    \
+             FSAL {{ Name = VFS; }}\n    \
+             CLIENT {{ Clients = {}; Access_Type = {access}; Squash = No_Root_Squash; }}\n    \
+             CLIENT {{ Clients = {boot_server}; Access_Type = MDONLY_RO; }}\n\
+         }}\n",
+        clients.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;

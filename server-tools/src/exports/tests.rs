@@ -1,0 +1,104 @@
+//! Given the settings and two clients, what is to be exported?
+
+use super::*;
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+
+fn ghostrc(more: &str) -> Ghostrc {
+    let text = format!(
+        "PXEADDR=192.168.7.1\nPXEBASE=/tftpboot/root\nGHSTBASE=/backup\nGHSTNFS=192.168.7.1:/backup\nDHCPD=dhcpd\n{more}"
+    );
+    Ghostrc::parse(Path::new("ghostrc"), text.as_bytes()).unwrap()
+}
+
+fn hosts() -> Vec<(HostName, Ipv4Addr)> {
+    vec![
+        ("john".parse().unwrap(), [192, 168, 7, 2].into()),
+        ("joe".parse().unwrap(), [192, 168, 7, 3].into()),
+    ]
+}
+
+#[test]
+fn with_exports_of_their_own_the_base_root_is_read_only_and_each_client_writes_to_its_folder_alone() {
+    assert_eq!(
+        for_nfsd(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts())),
+        "/tftpboot/root 192.168.7.2(ro,sync,no_root_squash,no_subtree_check) \\\n    \
+             192.168.7.3(ro,sync,no_root_squash,no_subtree_check)\n\
+         /tftpboot/root.trees/192.168.7.2 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
+         /tftpboot/root.trees/192.168.7.3 192.168.7.3(rw,sync,no_root_squash,no_subtree_check)\n"
+    );
+}
+
+#[test]
+fn of_the_store_each_client_gets_the_folder_of_its_name() {
+    assert_eq!(
+        for_nfsd(&of_store(&ghostrc("EXPORTS=own\n"), &hosts())),
+        "/backup/john 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
+         /backup/joe 192.168.7.3(rw,sync,no_root_squash,no_subtree_check)\n"
+    );
+    assert_eq!(of_store(&ghostrc(""), &hosts())[0].path, Path::new("/backup"));
+}
+
+#[test]
+fn in_common_all_write_to_the_base_root() {
+    let wanted = of_boot_server(&ghostrc(""), &hosts());
+    assert_eq!(
+        wanted,
+        [Wanted { path: "/tftpboot/root".into(), access: Access::Write, clients: addresses(&hosts()) }]
+    );
+}
+
+#[test]
+fn nobody_writes_to_what_another_may_mount() {
+    let ghostrc = ghostrc("EXPORTS=own\n");
+    let mut wanted = of_boot_server(&ghostrc, &hosts());
+    wanted.extend(of_store(&ghostrc, &hosts()));
+    assert_eq!(wanted.len(), 5);
+    for one in wanted.iter().filter(|one| one.access == Access::Write) {
+        assert_eq!(one.clients.len(), 1, "{one:?}");
+        let others = wanted.iter().filter(|other| *other != one);
+        assert!(others.into_iter().all(|other| !one.path.starts_with(&other.path)), "{one:?}");
+    }
+}
+
+#[test]
+fn where_there_is_no_client_nothing_is_exported_to_everybody() {
+    // In /etc/exports a path without clients is open to all.
+    let wanted = of_boot_server(&ghostrc("EXPORTS=own\n"), &[]);
+    assert_eq!(for_nfsd(&wanted), "");
+    assert_eq!(for_ganesha(&wanted, SERVER).unwrap(), "");
+}
+
+#[test]
+fn ganesha_gives_nobody_access_but_the_clients_that_are_named() {
+    let text = for_ganesha(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts()), SERVER).unwrap();
+    let blocks: Vec<&str> = text.split("EXPORT {").skip(1).collect();
+    assert_eq!(blocks.len(), 3);
+    assert!(blocks.iter().all(|block| block.contains("\n    Access_Type = None;\n")));
+    let listed = "CLIENT { Clients = 192.168.7.1; Access_Type = MDONLY_RO; }";
+    assert!(
+        blocks.iter().all(|block| block.contains(listed)),
+        "the boot server may list them, and read nothing"
+    );
+    assert!(blocks[0].contains("Export_Id = 4000;") && blocks[2].contains("Export_Id = 4002;"));
+    assert!(blocks[0].contains("CLIENT { Clients = 192.168.7.2, 192.168.7.3; Access_Type = RO;"));
+    assert!(blocks[2].contains("Path = \"/tftpboot/root.trees/192.168.7.3\";"));
+    assert!(blocks[2].contains("CLIENT { Clients = 192.168.7.3; Access_Type = RW;"));
+}
+
+#[test]
+fn an_odd_path_adds_no_line_and_no_block() {
+    let odd = |path: &str| Wanted { path: path.into(), access: Access::Read, clients: addresses(&hosts()) };
+    let lines = for_nfsd(&[odd("/my root\n/ *(rw)#\"\\")]);
+    assert!(lines.starts_with("/my\\040root\\012/\\040*(rw)\\043\\042\\134 192.168.7.2(ro,"), "{lines}");
+    for path in ["/a\"; Access_Type = RW; #", "/a\nb"] {
+        assert!(for_ganesha(&[odd(path)], SERVER).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn more_exports_than_ganesha_has_numbers_for_are_refused() {
+    let host = |number| (format!("pc{number}").parse().unwrap(), Ipv4Addr::from_bits(number));
+    let hosts: Vec<_> = (0..62_000_u32).map(host).collect();
+    assert!(for_ganesha(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts), SERVER).is_err());
+}

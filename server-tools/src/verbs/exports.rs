@@ -1,0 +1,69 @@
+//! `ghostctl exports`: prints what an NFS server is to export, for the settings and the hosts that there are.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ghost_contract::HostName;
+
+use crate::catalog::Catalog;
+use crate::cli::NfsServer;
+use crate::exit::{Exit, WithExit};
+use crate::exports::{self, Wanted};
+use crate::ghostrc::Exports;
+use crate::output::{Form, Output};
+use crate::site::Site;
+
+pub(super) fn run(site: &Site, server: NfsServer, output: &mut Output) -> anyhow::Result<Exit> {
+    let hosts = hosts(site).exit_by_default(Exit::Configuration)?;
+    if site.ghostrc.exports == Exports::Own {
+        let catalog = Catalog::of(&site.ghostrc);
+        for (host, ip) in &hosts {
+            site.tree(*ip).make_home()?;
+            catalog.make_host_folder(host)?;
+        }
+    }
+    let (mut here, mut elsewhere) =
+        (exports::of_boot_server(&site.ghostrc, &hosts), exports::of_store(&site.ghostrc, &hosts));
+    if site.ghostrc.store_export.address() == Some(IpAddr::V4(site.ghostrc.boot_server)) {
+        here.append(&mut elsewhere);
+    }
+    if output.form() == Form::Json {
+        here.iter().chain(&elsewhere).for_each(|one| output.json(one));
+        return Ok(Exit::Done);
+    }
+    let boot_server = site.ghostrc.boot_server;
+    say(&here, &format!("boot server, {boot_server}"), (server, boot_server), output)?;
+    say(
+        &elsewhere,
+        &format!("image store, {}", site.ghostrc.store_export.server),
+        (server, boot_server),
+        output,
+    )?;
+    Ok(Exit::Done)
+}
+
+/// All hosts that can have jobs.
+fn hosts(site: &Site) -> anyhow::Result<Vec<(HostName, Ipv4Addr)>> {
+    let configuration = site.hosts()?;
+    let names = configuration.clients().into_iter().map(|(name, _)| name);
+    let able = names.filter_map(|name| site.host(configuration.as_ref(), &name).ok());
+    Ok(able.map(|host| (host.name, host.ip)).collect())
+}
+
+fn say(
+    wanted: &[Wanted],
+    place: &str,
+    (server, boot_server): (NfsServer, Ipv4Addr),
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let (file, text) = match server {
+        NfsServer::Nfsd => ("/etc/exports; then run 'exportfs -ra'", exports::for_nfsd(wanted)),
+        NfsServer::Ganesha => {
+            ("ganesha.conf; then restart nfs-ganesha", exports::for_ganesha(wanted, boot_server)?)
+        }
+    };
+    if !wanted.is_empty() {
+        output.line(&format!("# For the {place}: {file}"));
+        text.lines().for_each(|line| output.line(line));
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Clients with exports of their own (`EXPORTS=own`): what `ghostctl exports` prints is served by NFS-Ganesha, a job goes its
+//! way, and a client whose root turns against the others reaches nothing of theirs.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use ghost_contract::layout;
+use ghost_contract::report::Event;
+use ghost_lab::lab::Pc;
+use ghost_lab::{shell, stand_in};
+
+use crate::backup::{SMALL, job};
+use crate::stage::{BOOT, OFF, SOON, Stage};
+
+/// What john has and joe must not see.
+const SECRET: &str = "john's secret";
+
+/// Every path with what it is, how large, and when it was changed last.
+fn inventory(folder: &Path) -> String {
+    let listed =
+        shell::run(Command::new("find").arg(folder).args(["-printf", "%P %y %m %s %T@ %l\\n"])).unwrap();
+    let mut lines: Vec<&str> = listed.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+/// Boots joe in mode test, so that its root can be used.
+fn joe_is_up(stage: &Stage, joe: &Pc<'_>) {
+    joe.wait_on(SOON).unwrap();
+    stage.wait_report(joe, "the test's start", BOOT, |event| match event {
+        Event::TestStarted { ssh_port: Some(22), .. } => Some(()),
+        _ => None,
+    });
+}
+
+#[test]
+fn a_hostile_client_reaches_nothing_but_its_own() {
+    let stage = Stage::with("apart", |config| {
+        config.ghostrc.insert("EXPORTS".to_owned(), "own".to_owned());
+    });
+    let joe = stage.pc("joe").unwrap();
+    let folder = stage.folder();
+    let (root, trees) = (folder.base_root(), layout::trees(&folder.base_root()));
+    let johns = layout::own_folder(&trees, [192, 168, 7, 2].into());
+    let secret = johns.join("192.168.7.2etc").join(layout::ORDER);
+    fs::create_dir_all(secret.parent().unwrap()).unwrap();
+    fs::write(&secret, SECRET).unwrap();
+
+    let store = folder.image_store();
+    let image = store.join("john/20260123-142501-4f3a/image.gho");
+    fs::create_dir_all(image.parent().unwrap()).unwrap();
+    fs::write(&image, SECRET).unwrap();
+
+    let doctor = stage.ghostctl(&["doctor", "john", "joe"]).unwrap();
+    doctor.wait(SOON).unwrap();
+    for place in [&trees, &store] {
+        let good = format!("each client can mount its own folder in {}, and no other", place.display());
+        assert!(doctor.text().contains(&good), "{}", doctor.text());
+    }
+
+    let others = [root.clone(), johns.clone(), store.join("john")];
+    let inventories = || others.each_ref().map(|folder| inventory(folder));
+    let before = inventories();
+    stand_in::fill_disk(&stage, &joe, SMALL).unwrap();
+    let (status, said) = job(&stage, &joe, &["backup", "joe"]);
+    assert_eq!(status, 0, "{said}");
+
+    let ghostctl = stage.ghostctl(&["test", "joe"]).unwrap();
+    joe_is_up(&stage, &joe);
+
+    let lab = folder.path().display().to_string();
+    let (root, johns) = (root.display().to_string(), johns.display().to_string());
+    let mount = |options: &str, path: &str| {
+        format!(
+            "mkdir -p /run/x && mount -t nfs -o {options}vers=3,nolock,tcp,addr=192.168.7.1 192.168.7.1:{path} /run/x"
+        )
+    };
+    let refused = [
+        mount("", &johns),
+        mount("ro,", &johns),
+        mount("", &format!("{johns}/192.168.7.2etc")),
+        mount("", &trees.display().to_string()),
+        mount("", &lab),
+        mount("", &store.display().to_string()),
+        mount("ro,", &store.join("john").display().to_string()),
+        "ls -d /backup/john /backup/.ghost4linux".to_owned(),
+        "touch /planted".to_owned(),
+        "mount -o remount,rw / && touch /planted".to_owned(),
+        format!("{} && touch /run/x/planted", mount("", &root)),
+        "mount -o remount,rw /run/x; echo >>/run/x/etc/passwd".to_owned(),
+        "mknod /run/ghost-tree/sda b 8 0 && head -c1 /run/ghost-tree/sda".to_owned(),
+        "ls -d /*.*var /run/x/*.*var".to_owned(),
+    ];
+    for attack in &refused {
+        let tried = stage
+            .ssh(joe.config().ip, &format!("( {attack} ) 2>&1 && echo SUCCEEDED || echo refused"))
+            .unwrap();
+        assert_eq!(tried.wait(SOON).unwrap(), 0, "{}", tried.text());
+        let said = tried.text();
+        assert!(said.trim_end().ends_with("refused"), "{attack}: {said}");
+        assert!(!said.contains(SECRET), "{attack}: {said}");
+    }
+    let own = stage
+        .ssh(
+            joe.config().ip,
+            "touch /var/own /etc/own /backup/joe/own && ls -d /run/ghost-tree/*etc /backup/*",
+        )
+        .unwrap();
+    assert_eq!(own.wait(SOON).unwrap(), 0, "it can write to what is its own: {}", own.text());
+    assert_eq!(own.lines(), ["/backup/joe", "/run/ghost-tree/192.168.7.3etc"]);
+
+    let _kill = stage.ssh(joe.config().ip, "pkill -x sleep").unwrap();
+    joe.wait_off(OFF).unwrap();
+    assert_eq!(ghostctl.wait(SOON).unwrap(), 0, "{}", ghostctl.text());
+    for ((folder, before), now) in others.iter().zip(before).zip(inventories()) {
+        assert!(now == before, "{} is as it was", folder.display());
+    }
+}
