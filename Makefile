@@ -59,7 +59,7 @@ LAB := target/trial/lab
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
 PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/host-packages
 # A ghostrc begins like a shell script and is none.
-SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r grep -lE '^#!/bin/(ba)?sh' --)
+SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
 .PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab server install install-files deb deb-check clean
 

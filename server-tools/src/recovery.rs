@@ -4,6 +4,7 @@
 
 mod damaged;
 mod lost;
+mod lost_state;
 mod strays;
 mod undoing;
 
@@ -16,7 +17,7 @@ use ghost_contract::{HostName, JobId, report};
 use serde::Serialize;
 
 pub(crate) use damaged::{Damaged, DamagedRecord};
-pub(crate) use lost::of_a_lost_state;
+pub(crate) use lost_state::of_a_lost_state;
 pub(crate) use strays::{Stray, newcomers, strays};
 use undoing::{Undoing, Unfinished};
 
