@@ -224,7 +224,7 @@ mod tests {
                 LeftOver { strays: Ok(vec![lost]), ..nothing.clone() },
                 State::Bad,
                 "john: DHCP offers it",
-                "write its own filename there by hand, and restart the DHCP server; then remove /base/192.168.7.2etc/ghost/order.json",
+                "write its own boot file there by hand, and have the DHCP server take that up; then remove /base/192.168.7.2etc/ghost/order.json",
             ),
             (
                 LeftOver { set_aside: vec!["/damaged/x.1".into()], ..nothing.clone() },

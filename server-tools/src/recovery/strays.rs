@@ -53,7 +53,7 @@ impl Stray {
             Some(_) => {
                 format!("'ghostctl dhcp revert {}' puts back what it was offered before its last job", self.host)
             }
-            None => "nothing tells what it was offered before: write its own filename there by hand, and restart the DHCP server"
+            None => "nothing tells what it was offered before: write its own boot file there by hand, and have the DHCP server take that up"
                 .to_owned(),
         };
         let order = self.order.as_ref().map(|order| format!("; then remove {}", order.display()));

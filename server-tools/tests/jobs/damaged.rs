@@ -101,7 +101,7 @@ fn assert_it_is_told_until_it_is_mended(server: &BootServer, what: &str) {
     assert!(!said(&reverted).contains("fakebox"), "{what}: it was never ours: {}", said(&reverted));
     let job = server.run(&["test", "pc2"]);
     assert_eq!(job.status.code(), Some(78), "{what}: {}", said(&job));
-    assert!(said(&job).contains("write its own filename there by hand"), "{what}: {}", said(&job));
+    assert!(said(&job).contains("write its own boot file there by hand"), "{what}: {}", said(&job));
     let another = server.run(&["test", "--dry-run", "pc3"]);
     assert_eq!(another.status.code(), Some(0), "{what}: {}", said(&another));
     let mended =

@@ -95,7 +95,7 @@ fn a_host_that_may_still_be_offered_the_boot_file_is_no_success_and_its_journal_
         for (what, edit, place) in [
             ("inherited", inherited as Edit, "dhcpd.conf:5:9: host pc2 has no filename of its own"),
             ("refused by dhcpd", refused, "dhcpd.conf:5:"),
-            ("emptied", emptied, "there is no host pc2 in the DHCP configuration any more"),
+            ("emptied", emptied, "write its entry again, with filename \"nobackup\"; or, if"),
         ] {
             scope.spawn(move || {
                 let (server, output) = edited(edit);

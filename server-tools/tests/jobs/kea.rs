@@ -162,3 +162,16 @@ fn another_persons_half_edit_keeps_nothing_swapped_and_kea_goes_on() {
     assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
     assert!(server.serves(&before) && server.journal().is_empty());
 }
+
+#[test]
+fn a_reservation_that_is_gone_is_to_be_written_again_in_kea_s_words() {
+    let server = BootServer::with_kea(2);
+    assert_eq!(server.run(&["dhcp", "swap", "pc2"]).status.code(), Some(0));
+    let configured = String::from_utf8(server.configured()).unwrap();
+    fs::write(server.configuration(), configured.replace(&server.offered_line(2), "")).unwrap();
+    let reverted = server.run(&["dhcp", "revert", "pc2"]);
+    assert_ne!(reverted.status.code(), Some(0), "{}", said(&reverted));
+    let words = "there is no host pc2 in the DHCP configuration any more, nor one with its hardware address 02:00:00:00:00:02; write \
+                 its entry again, with \"boot-file-name\": \"nobackup\"; or, if";
+    assert!(said(&reverted).contains(words), "{}", said(&reverted));
+}

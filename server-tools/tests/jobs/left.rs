@@ -288,7 +288,7 @@ fn a_swap_by_hand_whose_record_and_copy_are_lost_is_told_whatever_the_boot_file_
                 words.lines().find(|line| line.contains("pc2: DHCP offers it the boot file pxelinux.0"));
             assert!(line.is_some_and(|line| line.contains(&place)), "{verb}: {words}");
             assert!(words.contains("there is no record of that any more"), "{verb}: {words}");
-            assert!(words.contains("write its own filename there by hand"), "{verb}: {words}");
+            assert!(words.contains("write its own boot file there by hand"), "{verb}: {words}");
             assert!(!words.contains("fakebox: DHCP offers"), "{verb}: {words}");
         }
     }

@@ -166,9 +166,11 @@ pub fn swapped_again(site: &Site, swapped: &[(HostName, Swap)]) -> Vec<Option<Sw
 /// That the configuration has no such host, as while it is being saved.
 fn nowhere((host, swap): &(HostName, Swap)) -> anyhow::Error {
     let original = String::from_utf8_lossy(swap.original.as_bytes());
+    let own = (swap.server.traits().terms.boot_file)(original.trim_matches('"'));
+    let own = own.trim_end_matches(';');
     let mac = swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
     let what = format!(
-        "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with: filename {original}; or, if \
+        "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with {own}; or, if \
          it was deleted on purpose, run 'ghostctl dhcp forget {host}'"
     );
     unclear(Fault { what, place: None })
