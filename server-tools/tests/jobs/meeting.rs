@@ -8,6 +8,9 @@ use ghost_contract::layout;
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client};
 
+/// All of them are due together.
+const TEN: [&str; 3] = ["test", "--parallel", "10"];
+
 #[test]
 fn ten_hosts_started_together_cause_few_restarts() {
     let server = BootServer::with_dhcpd(10);
@@ -31,7 +34,7 @@ fn ten_hosts_in_one_program_cause_two_restarts() {
     let _clients: Vec<Client> =
         (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
     let hosts: Vec<String> = (2..12).map(|number| format!("pc{number}")).collect();
-    let words: Vec<&str> = std::iter::once("test").chain(hosts.iter().map(String::as_str)).collect();
+    let words: Vec<&str> = TEN.into_iter().chain(hosts.iter().map(String::as_str)).collect();
     let output = server.run(&words);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(server.configured(), before);
@@ -48,7 +51,7 @@ fn hosts_that_are_due_together_share_one_edit_and_one_restart_and_so_do_their_re
     let _clients: Vec<Client> =
         (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
     let hosts = (2..12).map(|number| format!("pc{number}"));
-    let words = std::iter::once("test".to_owned()).chain(hosts);
+    let words = TEN.map(str::to_owned).into_iter().chain(hosts);
     // All clients are up before the restart is heard to be over, so that all reverts are due at the same time.
     std::fs::write(server.path("hold"), "").unwrap();
     let running = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).spawn().unwrap();
