@@ -1,8 +1,8 @@
 //! A run: the jobs of one mode that one command asks for, a few at a time. Pure.
 //!
 //! ```text
-//!           room for a job                  ended
-//! waiting ─────────────────▶ running ─────────────────▶ done
+//!           room for a job            went off           ended
+//! waiting ─────────────────▶ running ───────────▶ off ───────────▶ done
 //!    ▲ │                        │ never woke, tries left
 //!    │ │ late, stopped,         │
 //!    │ │ store full             │
@@ -16,7 +16,7 @@ pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod summary;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -70,6 +70,10 @@ pub(crate) struct Now {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Begun,
+    /// The client has gone off. Its job goes on, and leaves room for another one.
+    WentOff {
+        host: usize,
+    },
     /// A host's job has ended, or could not be begun.
     Ended {
         host: usize,
@@ -120,18 +124,27 @@ pub(crate) struct Run {
     /// How often each host may be tried again.
     retries: Vec<u32>,
     running: usize,
+    /// Those whose job goes on after they went off.
+    off: BTreeSet<usize>,
 }
 
 impl Run {
     /// The hosts in the order in which they begin, and how often each may be tried again.
     pub(crate) fn new(limits: Limits, order: Vec<usize>, retries: Vec<u32>) -> Self {
-        Self { limits, waiting: order.into(), retries, running: 0 }
+        Self { limits, waiting: order.into(), retries, running: 0, off: BTreeSet::new() }
     }
 
     pub(crate) fn decide(&mut self, event: Event, now: &Now) -> Vec<Action> {
         let mut actions = Vec::new();
-        if let Event::Ended { host, never_woke } = event {
+        if let Event::WentOff { host } = event
+            && self.off.insert(host)
+        {
             self.running = self.running.saturating_sub(1);
+        }
+        if let Event::Ended { host, never_woke } = event {
+            if !self.off.remove(&host) {
+                self.running = self.running.saturating_sub(1);
+            }
             let retries = self.retries.get_mut(host).filter(|retries| never_woke && **retries > 0);
             if let Some(retries) = retries {
                 *retries -= 1;
@@ -141,7 +154,7 @@ impl Run {
         }
         match self.why_none_begins(now) {
             // A job that ends may make room, as older generations are removed then.
-            Some(Why::StoreFull) if self.running > 0 => {}
+            Some(Why::StoreFull) if self.running > 0 || !self.off.is_empty() => {}
             Some(why) => {
                 let left = self.waiting.drain(..);
                 actions.extend(left.map(|host| Action::Leave { host, why: why.clone() }));
@@ -210,6 +223,25 @@ mod tests {
         assert_eq!(run.decide(ended(0), &NOW), begins(&[4]));
         assert_eq!(run.decide(ended(3), &NOW), []);
         assert_eq!(run.decide(ended(4), &NOW), []);
+    }
+
+    #[test]
+    fn a_client_that_has_gone_off_makes_room_while_its_job_goes_on() {
+        let mut run = run(5, 2, 0);
+        run.decide(Event::Begun, &NOW);
+        assert_eq!(run.decide(Event::WentOff { host: 0 }, &NOW), begins(&[2]));
+        assert_eq!(run.decide(Event::WentOff { host: 0 }, &NOW), [], "it makes room once");
+        assert_eq!(run.decide(ended(0), &NOW), [], "its room is taken");
+        assert_eq!(run.decide(ended(1), &NOW), begins(&[3]));
+        let full = Now { store_is_full: true, ..NOW };
+        assert_eq!(run.decide(Event::WentOff { host: 2 }, &full), []);
+        assert_eq!(
+            run.decide(Event::WentOff { host: 3 }, &full),
+            [],
+            "its job may make room in the store yet"
+        );
+        assert_eq!(run.decide(ended(2), &full), []);
+        assert_eq!(run.decide(ended(3), &full), leaves(&[4], &Why::StoreFull));
     }
 
     #[test]

@@ -63,6 +63,18 @@ fn so_many_jobs_at_the_same_time_and_those_that_begin_together_share_edit_and_re
 }
 
 #[test]
+fn the_next_job_begins_when_a_client_has_gone_off_though_it_is_still_listened_for() {
+    let server = BootServer::with_hosts(2);
+    server.set("OFF_LISTEN_pc2", "5");
+    let _clients = [2, 3].map(|number| Client::off(&server, number, Behaviour::Succeeds));
+    let output = server.run(&["test", "--parallel", "1", "pc2", "pc3"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report = report(&server);
+    let at = |host: usize, what: &str| report["jobs"][host][what].as_u64().unwrap();
+    assert!(at(1, "began") < at(0, "ended"), "{report}");
+}
+
+#[test]
 fn a_client_that_does_not_wake_is_tried_again_and_one_that_came_up_is_not() {
     let server = BootServer::with_hosts(3);
     server.set("UP_DEADLINE", "2");

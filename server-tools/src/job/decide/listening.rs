@@ -26,6 +26,11 @@ impl Job {
         }
     }
 
+    /// Whether nothing is awaited of the client any more but that it stays off.
+    pub(crate) const fn listens(&self) -> bool {
+        self.listening.is_some()
+    }
+
     /// A client that has said that it cannot power off is on: that is left undone.
     pub(super) fn stays_on(&mut self) -> Option<Action> {
         if self.plan.at_end != AtEnd::PowerOff {
