@@ -15,7 +15,7 @@ const FRAME_LENGTH: usize = 42;
 pub struct Answer {
     /// The address that was asked for.
     pub ip: Ipv4Addr,
-    /// Who has it.
+    /// The hardware address of the machine that has it.
     pub mac: MacAddress,
 }
 

@@ -65,7 +65,8 @@ impl GivenAddress {
 
 /// How long after a neighbour has answered another machine may still say that the address is its own.
 const LATE_ANSWER: Duration = Duration::from_millis(300);
-/// How long is asked if nobody answers. What follows has more patience, and says that nobody does.
+/// How long the check asks if nobody answers. The mount of the root, which follows, waits longer, and says that its server does not
+/// answer.
 const NOBODY_ANSWERS: Duration = Duration::from_secs(3);
 
 /// Whether an address is another machine's, from what is heard by ARP (RFC 5227).
@@ -274,7 +275,7 @@ mod tests {
         assert_eq!(taken.verdict(ms(1400)), Verdict::Taken(mac(9)));
 
         assert_eq!(new().verdict(ms(3999)), Verdict::AskAgain);
-        assert_eq!(new().verdict(ms(4000)), Verdict::Free, "nobody answers, which is said later");
+        assert_eq!(new().verdict(ms(4000)), Verdict::Free, "nobody answers: the mount of the root says so");
     }
 
     #[test]
