@@ -14,8 +14,6 @@ pub(crate) mod boot_files;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::checksum::Sha256;
-use sha2::Digest as _;
 
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -59,8 +57,9 @@ impl Place {
         let mut others = Vec::new();
         for installed in library.programs()? {
             let name = installed.file_name().unwrap_or_default();
-            let inside = checksum(&self.base.join("sbin").join(name)).ok();
-            if inside != Some(checksum(&installed)?) {
+            let inside = regular::read(&self.base.join("sbin").join(name)).ok();
+            let program = regular::read(&installed);
+            if inside != Some(program.with_context(|| format!("cannot read {}", installed.display()))?) {
                 others.push(name.to_string_lossy().into_owned());
             }
         }
@@ -115,11 +114,6 @@ impl Library {
         programs.sort();
         Ok(programs)
     }
-}
-
-pub(crate) fn checksum(file: &Path) -> anyhow::Result<Sha256> {
-    let bytes = regular::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Sha256::new(sha2::Sha256::digest(&bytes).into()))
 }
 
 #[cfg(test)]

@@ -23,9 +23,6 @@ use crate::runner::lengthy::{Lengthy, Panicked};
 use crate::state::runs::HookSaid;
 use crate::sys::{private, service};
 
-/// A folder in which only owners may rename, such as `/tmp`, keeps what is root's in its place.
-const STICKY: u32 = 0o1000;
-
 /// What became of the hooks that were called for one job, or for the run.
 type Said = Vec<HookSaid>;
 
@@ -128,7 +125,8 @@ fn require_roots(path: &Path) -> anyhow::Result<()> {
     if metadata.uid() != 0 {
         bail!("{} does not belong to root, so no hook there is run", path.display());
     }
-    let is_kept_in_place = metadata.is_dir() && metadata.mode() & STICKY != 0;
+    // In such a folder what is root's stays in its place.
+    let is_kept_in_place = metadata.is_dir() && private::only_owners_rename(&metadata);
     if private::is_open_to_others(&metadata) && !is_kept_in_place {
         bail!(
             "{} can be written by others than root, so no hook there is run: chmod go-w it",

@@ -134,6 +134,11 @@ impl Run {
         Self { limits, waiting: order.into(), retries, running: 0, off: BTreeSet::new() }
     }
 
+    /// Whether the host's job has made room for another one already.
+    pub(crate) fn is_off(&self, host: usize) -> bool {
+        self.off.contains(&host)
+    }
+
     pub(crate) fn decide(&mut self, event: Event, now: &Now) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Event::WentOff { host } = event

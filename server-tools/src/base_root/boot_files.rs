@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use ghost_contract::checksum::Sha256;
 
-use super::checksum;
+use crate::catalog::manifest;
 use crate::exit::{Exit, WithExit as _};
 use crate::state::boot_files as record;
 use crate::sys::atomic::{self, Real};
@@ -122,6 +122,11 @@ fn there(file: &Path) -> anyhow::Result<Option<Sha256>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         _ => checksum(file).map(Some),
     }
+}
+
+fn checksum(file: &Path) -> anyhow::Result<Sha256> {
+    let bytes = regular::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(manifest::sum(&bytes))
 }
 
 fn write(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -99,7 +99,7 @@ impl Manifest {
     }
 }
 
-/// The checksum of a manifest, by which it is known again.
+/// The checksum of a manifest, or of another file, by which it is known again.
 pub(crate) fn sum(bytes: &[u8]) -> Sha256 {
     Sha256::new(sha2::Sha256::digest(bytes).into())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ghost_contract::UnixTime;
 
-use super::facts::Tried;
+use super::facts::{Tried, few};
 use super::gather::words;
 use super::{Check, Finding};
 use crate::recovery::{self, Left, Stray};
@@ -14,9 +14,6 @@ use crate::state::by_hand::Kept;
 use crate::state::{by_hand, damaged};
 use crate::sys::{atomic, clock};
 use crate::verbs::dhcp::interrupted;
-
-/// More hosts are only counted.
-const MOST_NAMED: usize = 8;
 
 /// All that is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,9 +156,7 @@ pub(crate) fn judge(left: &LeftOver) -> Vec<Finding> {
 }
 
 fn lost(names: &[String]) -> Finding {
-    let named = names.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = names.len().saturating_sub(MOST_NAMED);
-    let named = if more == 0 { named } else { format!("{named} and {more} more") };
+    let named = few(names.iter().map(String::as_str));
     Finding::warning(
         Check::LeftOver,
         format!("{named}: offered the boot file, and nothing below STATEDIR tells of any job or swap"),

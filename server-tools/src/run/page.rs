@@ -221,8 +221,8 @@ impl Page<'_> {
         }
         writeln!(page, "<h2>Hooks</h2>")?;
         self.summary.hooks.iter().try_for_each(|said| {
-            let of = said.job.as_ref().map_or_else(|| "the run".to_owned(), |job| format!("job {job}"));
-            let (class, became) = if said.succeeded { ("good", "done") } else { ("bad", "failed") };
+            let (of, became) = (said.of(), said.became());
+            let class = if said.succeeded { "good" } else { "bad" };
             let (hook, output) = (Text(&said.hook), Text(&said.output));
             writeln!(
                 page,

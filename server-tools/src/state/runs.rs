@@ -87,6 +87,17 @@ pub(crate) struct HookSaid {
     pub output: String,
 }
 
+impl HookSaid {
+    /// What it was called for.
+    pub(crate) fn of(&self) -> String {
+        self.job.as_ref().map_or_else(|| "the run".to_owned(), |job| format!("job {job}"))
+    }
+
+    pub(crate) const fn became(&self) -> &'static str {
+        if self.succeeded { "done" } else { "failed" }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub(crate) enum Line {

@@ -33,7 +33,7 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 fn keep_in_place(above: &File) -> io::Result<()> {
     let metadata = above.metadata()?;
     let mode = metadata.mode() & 0o7777;
-    if is_ours(&metadata) && mode & OF_OTHERS_WRITING != 0 && mode & STICKY == 0 {
+    if is_ours(&metadata) && is_open_to_others(&metadata) && !only_owners_rename(&metadata) {
         above.set_permissions(Permissions::from_mode(mode & !OF_OTHERS_WRITING))?;
     }
     Ok(())
@@ -75,6 +75,11 @@ fn close(file: &File, mode: u32) -> io::Result<()> {
 
 fn is_ours(metadata: &fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether only who owns something in this folder may rename it, as in `/tmp`.
+pub(crate) fn only_owners_rename(folder: &fs::Metadata) -> bool {
+    folder.mode() & STICKY != 0
 }
 
 /// Whether others than its owner may write to it.

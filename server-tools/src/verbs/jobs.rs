@@ -123,7 +123,7 @@ pub(super) fn run(
         asked: asked.clone(),
     };
     let recovered = left.map(|left| left.recovered).unwrap_or_default();
-    let mut kept = record_of(site, resumed, begun, &mut machine)?;
+    let mut kept = record_of_run(site, resumed, begun, &mut machine)?;
     keep_before(&mut kept, recovered, &not_able, &mut machine);
     let already_on = if already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse };
     let limits = run::Limits { parallel, until: until.map(by_the_loops_clock) };
@@ -160,7 +160,7 @@ pub(super) fn run(
 }
 
 /// The record of a run. One that cannot be made holds no job up; one that another ghostctl has taken up does.
-fn record_of(
+fn record_of_run(
     site: &Site,
     resumed: Option<&RunId>,
     begun: Begun,

@@ -103,8 +103,7 @@ fn tell(summary: &Summary, output: &mut Output) {
     let heading = ["HOST", "BEGAN", "TOOK", "SIZE", "RATE", "TRIES", "RESULT"].map(str::to_owned);
     output.table(&heading, &summary.jobs.iter().map(row).collect::<Vec<_>>());
     for said in &summary.hooks {
-        let of = said.job.as_ref().map_or_else(|| "the run".to_owned(), |job| format!("job {job}"));
-        let became = if said.succeeded { "done" } else { "failed" };
+        let (of, became) = (said.of(), said.became());
         let output_of_hook =
             if said.output.is_empty() { String::new() } else { format!(": {}", said.output) };
         output.line(&format!("hook {} for {of}: {became}{output_of_hook}", said.hook));

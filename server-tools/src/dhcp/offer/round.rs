@@ -12,7 +12,7 @@ pub(super) struct Round {
     pub(super) each: Vec<anyhow::Result<()>>,
     /// Of which hosts it is written down what is about to be changed.
     intended: Vec<bool>,
-    /// Which hosts are swapped.
+    /// Which hosts are swapped now, in a file that is in place.
     edited: Vec<bool>,
     /// Whether any file may have been replaced.
     pub(super) has_put: bool,

@@ -91,8 +91,6 @@ pub(super) struct Turns<'a> {
     of_job: Vec<usize>,
     /// The jobs that run, by their places in the list.
     open: BTreeSet<usize>,
-    /// Those of them whose client has gone off.
-    off: BTreeSet<usize>,
     /// How the last job of each host ended.
     exits: Vec<Exit>,
 }
@@ -107,9 +105,9 @@ impl<'a> Turns<'a> {
     ) -> Self {
         let run = Run::new(limits, order, hosts.iter().map(|host| host.retries).collect());
         let exits = vec![Exit::Done; hosts.len()];
-        let (of_job, open, off) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let (of_job, open) = (Vec::new(), BTreeSet::new());
         let called = Hooks::of(&shared.site.ghostrc);
-        Self { shared, hosts, run, has_begun: false, kept, hooks: called, of_job, open, off, exits }
+        Self { shared, hosts, run, has_begun: false, kept, hooks: called, of_job, open, exits }
     }
 
     /// The worst of the hosts' endings.
@@ -203,10 +201,9 @@ impl<'a> Turns<'a> {
 impl<'m> Feed<Linux<'m>> for Turns<'_> {
     fn next(&mut self, jobs: &[Job], machine: &mut Linux<'m>) -> Vec<Job> {
         let listens = |index: &usize| jobs.get(*index).is_some_and(Job::listens);
-        let off: Vec<usize> = self.open.difference(&self.off).copied().filter(listens).collect();
-        let host = |index| self.of_job.get(index).map(|host| Event::WentOff { host: *host });
-        let mut events: VecDeque<Event> = off.iter().copied().filter_map(host).collect();
-        self.off.extend(off);
+        let off = self.open.iter().filter(|index| listens(index)).filter_map(|index| self.of_job.get(*index));
+        let off = off.copied().filter(|host| !self.run.is_off(*host));
+        let mut events: VecDeque<Event> = off.map(|host| Event::WentOff { host }).collect();
         let is_closed = |index: &usize| jobs.get(*index).is_some_and(Job::is_closed);
         let closed: Vec<usize> = self.open.iter().copied().filter(is_closed).collect();
         if !self.has_begun {
