@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -212,31 +213,36 @@ fn an_image_never_overwrites_another() {
     done("check", &sample.image, None, "{}");
 }
 
-/// Starts it and kills it once it is in this phase.
-fn killed_while(phase: Phase, verb: &str, image: &Path, disk: &Path) -> Progress {
-    let progress = image.with_extension("progress");
-    let _none_yet = fs::remove_file(&progress);
-    let mut child = command(verb, image, Some(disk), "{}").spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let seen = loop {
-        let read = fs::read(&progress).ok().and_then(|json| serde_json::from_slice::<Progress>(&json).ok());
-        match read {
-            Some(progress) if progress.phase == phase => break progress,
-            _ => std::thread::sleep(Duration::from_millis(5)),
-        }
-        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it was never {phase:?}");
+/// Starts it with a tool that does half of its work and then waits for its own imager's end; kills it there, in this
+/// phase. So it is in this phase when it is looked at, however fast or slow the machine is.
+fn killed_while(phase: Phase, tool: &str, half: &str, mut imager: Command, image: &Path) {
+    let held = tempfile::tempdir().unwrap();
+    let half_done = held.path().join("half done");
+    let script = format!("{half}\ntouch '{}'\nwhile kill -0 $PPID; do sleep 0.1; done", half_done.display());
+    imager.env("PATH", disk::instead_of(tool, &script, held.path()));
+    let is_in_phase = || {
+        let progress = fs::read(image.with_extension("progress")).ok();
+        progress
+            .and_then(|json| serde_json::from_slice::<Progress>(&json).ok())
+            .is_some_and(|now| now.phase == phase)
     };
+    let mut child = imager.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !(half_done.exists() && is_in_phase()) {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it was never {phase:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    seen
 }
 
 #[test]
 fn killed_in_the_middle_of_a_backup_there_is_neither_an_image_nor_a_result() {
     let folder = tempfile::tempdir().unwrap();
     let (disk, image) = (disk::small(folder.path()), folder.path().join("image"));
-    let progress = killed_while(Phase::Reading, "backup", &image, &disk);
-    assert_eq!(progress.phase.target_disk(), TargetDisk::Untouched);
+    let imager = command("backup", &image, Some(&disk), "{}");
+    killed_while(Phase::Reading, "partclone.extfs", "$real \"$@\" | head -c 1000000", imager, &image);
+    assert_eq!(Phase::Reading.target_disk(), TargetDisk::Untouched);
     assert!(!image.with_extension("result").exists());
     assert!(!image.join("disk0/disk.json").exists());
     failed("check", &image, None, "{}");
@@ -246,8 +252,15 @@ fn killed_in_the_middle_of_a_backup_there_is_neither_an_image_nor_a_result() {
 fn killed_in_the_middle_of_a_restore_the_disk_has_no_table() {
     let sample = Sample::new();
     let target = sample.target();
-    let progress = killed_while(Phase::Writing, "restore", &sample.image, &target);
-    assert_eq!(progress.phase.target_disk(), TargetDisk::Incomplete);
+    let imager = command("restore", &sample.image, Some(&target), "{}");
+    killed_while(
+        Phase::Writing,
+        "partclone.restore",
+        "head -c 1000000 | $real \"$@\"",
+        imager,
+        &sample.image,
+    );
+    assert_eq!(Phase::Writing.target_disk(), TargetDisk::Incomplete);
     assert!(!sample.image.with_extension("result").exists());
     assert!(disk::peek(&target, 0, MIB).iter().all(|&byte| byte == 0));
     done("restore", &sample.image, Some(&target), "{}");
