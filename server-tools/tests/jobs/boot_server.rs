@@ -192,8 +192,18 @@ impl BootServer {
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
-        let mut command = self.network.command(env!("CARGO_BIN_EXE_ghostctl"));
-        command.arg("--config");
+        // Whoever runs the tests may ignore them, as nohup and a shell's `&` do.
+        self.command_whose_signals_are(&["--default-signal=HUP,INT,QUIT,TERM"], words)
+    }
+
+    /// The same, with signals as these options of env(1) have them.
+    pub(crate) fn command_whose_signals_are<S: AsRef<OsStr>>(
+        &self,
+        signals: &[&str],
+        words: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = self.network.command("env");
+        command.args(signals).arg(env!("CARGO_BIN_EXE_ghostctl")).arg("--config");
         command.arg(self.path("ghostrc")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

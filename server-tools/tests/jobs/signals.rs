@@ -125,21 +125,14 @@ fn ctrl_z_waits_until_nothing_is_swapped() {
     assert_eq!(server.configured(), before);
 }
 
-/// Starts a test of pc2 with signals that are ignored or blocked by whoever starts it.
-fn started_by(server: &BootServer, words: [&str; 2]) -> Child {
-    let job = server.command(["test", "pc2"]);
-    let mut command = std::process::Command::new("env");
-    command.args(words).arg(job.get_program()).args(job.get_args());
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
-}
-
 #[test]
 fn what_nohup_lets_a_job_ignore_is_ignored() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();
     let hung_up = Gate::default();
     let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(hung_up.is_open()));
-    let running = started_by(&server, ["--ignore-signal=HUP", "--default-signal=TERM"]);
+    let running =
+        server.command_whose_signals_are(&["--ignore-signal=HUP"], ["test", "pc2"]).spawn().unwrap();
     server.wait_until_swapped();
     kill_process(Pid::from_child(&running), Signal::HUP).unwrap();
     hung_up.open();
@@ -152,7 +145,8 @@ fn what_nohup_lets_a_job_ignore_is_ignored() {
 fn a_signal_that_was_blocked_when_it_began_stops_a_job_all_the_same() {
     let server = BootServer::with_hosts(2);
     let before = server.configured();
-    let running = started_by(&server, ["--block-signal=TERM", "--block-signal=HUP"]);
+    let running =
+        server.command_whose_signals_are(&["--block-signal=TERM,HUP"], ["test", "pc2"]).spawn().unwrap();
     server.wait_until_swapped();
     kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
     let output = running.wait_with_output().unwrap();
