@@ -12,6 +12,7 @@ pub mod bootdisk;
 pub mod bounds;
 pub mod checksum;
 pub mod disk;
+pub mod early;
 pub mod ethers;
 pub mod generation;
 pub mod host;

@@ -2,6 +2,7 @@
 //!
 //! Does not read files: the text is an argument.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::{MacAddress, Mode};
@@ -71,6 +72,12 @@ impl Default for BootOptions {
 }
 
 impl BootOptions {
+    /// Who is told what stands in the way of the root: where the boot files came from, else where the root is.
+    pub(crate) fn boot_server(&self) -> Option<Ipv4Addr> {
+        let loaded_from = self.address.and_then(|address| address.server);
+        loaded_from.or_else(|| self.root.as_ref().map(|root| root.server))
+    }
+
     /// Reads a kernel command line. If a flag is there twice, the last one counts, as in the kernel.
     pub(crate) fn parse(line: &str) -> Self {
         let mut options = Self::default();
@@ -156,6 +163,16 @@ mod tests {
     fn a_mode_that_cannot_be_read_is_not_taken_for_none() {
         let mode = BootOptions::parse("ghost.mode=verfy").mode;
         assert_eq!(mode, RequestedMode::Unreadable("verfy".to_owned()));
+    }
+
+    #[test]
+    fn the_boot_server_is_where_the_boot_files_came_from_and_else_where_the_root_is() {
+        let server = |line: &str| BootOptions::parse(line).boot_server();
+        let root = "nfsroot=192.168.7.9:/srv/root";
+        let given = "ip=192.168.7.2:192.168.7.1::255.255.255.0";
+        assert_eq!(server(&format!("{root} {given}")), Some(Ipv4Addr::new(192, 168, 7, 1)));
+        assert_eq!(server(&format!("{root} ip=dhcp")), Some(Ipv4Addr::new(192, 168, 7, 9)));
+        assert_eq!(server("quiet"), None);
     }
 
     #[test]

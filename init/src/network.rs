@@ -42,6 +42,8 @@ pub(crate) struct BootInterface {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct GivenAddress {
     pub ip: Ipv4Addr,
+    /// Where the boot files came from.
+    pub server: Option<Ipv4Addr>,
     pub mask: Ipv4Addr,
     pub gateway: Option<Ipv4Addr>,
 }
@@ -51,8 +53,8 @@ impl GivenAddress {
     pub(crate) fn parse(given: &str) -> Option<Self> {
         let mut fields = given.split(':');
         let mut address = || written(fields.next()?).filter(|address| !address.is_unspecified());
-        let (ip, _server, gateway, mask) = (address(), address(), address(), address());
-        Some(Self { ip: ip?, mask: mask?, gateway })
+        let (ip, server, gateway, mask) = (address(), address(), address(), address());
+        Some(Self { ip: ip?, server, mask: mask?, gateway })
     }
 }
 
@@ -221,11 +223,13 @@ mod tests {
 
     #[test]
     fn an_address_that_was_handed_over_is_usable_with_or_without_a_gateway() {
-        let given = |gateway| GivenAddress { ip: ip(2), mask: Ipv4Addr::new(255, 255, 255, 0), gateway };
+        let mask = Ipv4Addr::new(255, 255, 255, 0);
+        let given = |gateway| GivenAddress { ip: ip(2), server: Some(ip(1)), mask, gateway };
         let parse = GivenAddress::parse;
         assert_eq!(parse("192.168.7.2:192.168.7.1:192.168.7.254:255.255.255.0"), Some(given(Some(ip(254)))));
         assert_eq!(parse("192.168.7.2:192.168.7.1:0.0.0.0:255.255.255.0"), Some(given(None)));
-        assert_eq!(parse("192.168.7.2:::255.255.255.0:john:eth0:off"), Some(given(None)));
+        let no_server = GivenAddress { server: None, ..given(None) };
+        assert_eq!(parse("192.168.7.2:::255.255.255.0:john:eth0:off"), Some(no_server));
         for useless in ["dhcp", "", ":::", "192.168.7.2", "192.168.7.2:::", "0.0.0.0:1.2.3.4::255.0.0.0"] {
             assert_eq!(parse(useless), None, "{useless}");
         }
@@ -233,7 +237,8 @@ mod tests {
 
     #[test]
     fn gateway_and_mask_may_be_in_hexadecimal_as_grub_knows_them() {
-        let given = |gateway| GivenAddress { ip: ip(2), mask: Ipv4Addr::new(255, 255, 255, 128), gateway };
+        let mask = Ipv4Addr::new(255, 255, 255, 128);
+        let given = |gateway| GivenAddress { ip: ip(2), server: Some(ip(1)), mask, gateway };
         let parse = GivenAddress::parse;
         assert_eq!(parse("192.168.7.2:192.168.7.1:0xc0a807fe:0xffffff80"), Some(given(Some(ip(254)))));
         assert_eq!(
@@ -248,8 +253,8 @@ mod tests {
 
     #[test]
     fn the_next_hop_to_another_network_is_the_gateway() {
-        let given =
-            GivenAddress { ip: ip(2), mask: Ipv4Addr::new(255, 255, 255, 128), gateway: Some(ip(126)) };
+        let mask = Ipv4Addr::new(255, 255, 255, 128);
+        let given = GivenAddress { ip: ip(2), server: None, mask, gateway: Some(ip(126)) };
         assert_eq!(given.next_hop(ip(1)), ip(1));
         assert_eq!(given.next_hop(ip(129)), ip(126));
         assert_eq!(GivenAddress { gateway: None, ..given }.next_hop(ip(129)), ip(129));

@@ -28,6 +28,7 @@ mod testing;
 mod waiting;
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::order::AtEnd;
@@ -84,6 +85,11 @@ pub(crate) enum Action {
     Say(String),
     /// The same, on the screen too while that is the imager's: above what it shows.
     SayOver(String),
+    /// Tell the boot server, as long as there is no report: once, and whether it is heard or not.
+    SendWord {
+        to: Ipv4Addr,
+        words: String,
+    },
     /// Put this into the report.
     Report(report::Event),
     /// The screen is the imager's from now on: nothing is said there.
@@ -172,6 +178,8 @@ pub(crate) struct Session {
     at_end: AtEnd,
     power_switch: PowerSwitch,
     root: Root,
+    /// Whether what is reported reaches the server.
+    report: Report,
     kernel: String,
     options: BootOptions,
     interface: Option<BootInterface>,
@@ -183,6 +191,14 @@ pub(crate) struct Session {
     button: Button,
     /// What was done before the root was reached, and need not be done again.
     done: Vec<Task>,
+}
+
+/// Whether the server hears of this client by its report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Report {
+    #[default]
+    NotYet,
+    Open,
 }
 
 /// What has to be done about the imager on the way out.
@@ -237,6 +253,7 @@ impl Session {
             at_end: AtEnd::PowerOff,
             power_switch: PowerSwitch::default(),
             root: Root::default(),
+            report: Report::default(),
             kernel: String::new(),
             options: BootOptions::default(),
             interface: None,
@@ -351,6 +368,14 @@ impl Session {
         }
         self.deadline = turn.now.saturating_add(task.limit());
         turn.actions.push(Action::Start(task));
+    }
+
+    /// Tells a person at the machine, and the boot server as well if the report does not.
+    fn say_aloud(&self, words: String, turn: &mut Turn) {
+        if let (Report::NotYet, Some(to)) = (self.report, self.options.boot_server()) {
+            turn.actions.push(Action::SendWord { to, words: words.clone() });
+        }
+        turn.say(words);
     }
 
     /// The imager has the screen no more.

@@ -11,6 +11,7 @@ pub mod child;
 pub(crate) mod clock;
 pub mod console;
 pub(crate) mod counters;
+pub(crate) mod datagram;
 pub(crate) mod dhcp;
 pub(crate) mod disks;
 pub(crate) mod display;

@@ -14,6 +14,7 @@
 pub(crate) mod bytes;
 pub(crate) mod decide;
 pub(crate) mod ending;
+pub(crate) mod heard;
 pub(crate) mod imager;
 pub(crate) mod luks_key;
 pub(crate) mod note;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Exit;
 
 pub use ending::{Ending, Failure, FailureKind};
+pub use heard::Heard;
 pub use note::Note;
 pub use phase::Phase;
 pub use plan::{AlreadyOn, Identity, Limits, Plan};
@@ -50,6 +52,8 @@ pub enum Event {
     Answered(MacAddress),
     /// An operating system answered ping at the client's address. Behind a gateway, nothing tells whether it is the client's.
     Echoed,
+    /// It was overheard on its way to its root.
+    Heard(Heard),
     /// The client wrote a line.
     Reported(report::Entry),
     /// The client wrote a line that cannot be read.
@@ -84,6 +88,10 @@ pub struct Seen {
     pub answered: Option<Duration>,
     /// When an operating system last answered for it, by the loop's clock.
     pub echoed: Option<Duration>,
+    /// How far it was heard to come before it reported.
+    pub heard: Option<Heard>,
+    /// How often people were told of that.
+    pub told_heard: u32,
     /// Another machine that has its address.
     pub stranger: Option<MacAddress>,
     pub said: Said,

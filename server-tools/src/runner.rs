@@ -10,6 +10,7 @@ pub(crate) mod lengthy;
 pub(crate) mod linux;
 mod looking;
 pub(crate) mod offering;
+pub(crate) mod overheard;
 pub(crate) mod reports;
 pub(crate) mod steps;
 pub(crate) mod task;

@@ -12,6 +12,7 @@ mod boot_files;
 mod by_hand;
 mod cancelled;
 mod cards;
+mod cut_off;
 mod dhcp_server;
 mod dosemu;
 mod encrypted;

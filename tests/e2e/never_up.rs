@@ -43,7 +43,7 @@ fn a_pc_that_finds_no_boot_file_boots_its_own_disk_and_the_entry_is_reverted() {
     assert_eq!(ghostctl.wait(BOOT).unwrap(), TRY_AGAIN, "{}", ghostctl.text());
     stage.assert_dhcpd_conf(&original);
     let text = ghostctl.text();
-    let seen = ["it answered on the network", "nothing was seen of it"];
+    let seen = ["it asked for over TFTP is 'pxelinux.0'", "took its address", "nothing was seen of it"];
     assert!(seen.iter().any(|words| text.contains(words)), "what was last seen: {text}");
     john.cut_power().unwrap();
 }

@@ -91,7 +91,7 @@ fn a_uefi_pc_is_tested_and_without_a_kernel_it_is_refused_or_ends_on_its_own_dis
     john.wait_on(SOON).unwrap();
     john.wait_console("Ghost4Linux cannot be booted", BOOT).unwrap();
     assert_eq!(ghostctl.wait(BOOT).unwrap(), TRY_AGAIN, "{}", ghostctl.text());
-    let seen = ["it answered on the network", "nothing was seen of it"];
+    let seen = ["the last file that it asked for over TFTP is", "took its address", "nothing was seen of it"];
     assert!(seen.iter().any(|words| ghostctl.text().contains(words)), "{}", ghostctl.text());
     stage.assert_dhcpd_conf(&original);
     john.wait_console(&john.config().own_disk_message(), GRUB_SHOWS + OWN_DISK + OWN_DISK).unwrap();

@@ -34,7 +34,7 @@ use crate::sys::console::Console;
 use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
-use crate::sys::{STACK, clock, power, power_command, signals};
+use crate::sys::{STACK, clock, datagram, power, power_command, signals};
 use crate::task::{Farewell, Finding, Task};
 
 /// The loop turns at least this often, so that [`LastResort`] sees that it does.
@@ -236,6 +236,8 @@ impl Machine for Linux {
         match action {
             Action::Say(words) => self.console.say(&words),
             Action::SayOver(words) => self.console.say_over(&words),
+            // It may be lost on the way as well, and there is nothing to do about that.
+            Action::SendWord { to, words } => drop(datagram::send(to, &words)),
             Action::Report(event) => self.append(event),
             Action::LendScreen => self.console.lend_screen(),
             Action::TakeScreenBack => self.console.take_screen_back(),

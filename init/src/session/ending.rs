@@ -35,7 +35,7 @@ impl Session {
     /// screen; then nothing is shown for long, since the imager must not go on.
     pub(super) fn end_after(&mut self, last_look: Option<Task>, outcome: Outcome, turn: &mut Turn) -> Stage {
         let outcome = self.with_what_is_at_stake(outcome);
-        turn.say(in_words(&outcome));
+        self.say_aloud(in_words(&outcome), turn);
         let failed = matches!(outcome, Outcome::Failed { .. });
         turn.report(Report::Ended { outcome });
         let shown = self.time_to_read();

@@ -8,7 +8,7 @@ use ghost_contract::report::Event as Report;
 use ghost_contract::{HostName, MacAddress, Mode};
 
 use super::waiting::Wait;
-use super::{BOOT_LIMIT, Boot, Event, ROOT_LIMIT, Session, Stage, Tries, Turn};
+use super::{BOOT_LIMIT, Boot, Event, ROOT_LIMIT, Report as ReportFile, Session, Stage, Tries, Turn};
 use crate::boot::{self, BootStep, OnFailure};
 use crate::cmdline::BootOptions;
 use crate::failure::Failure;
@@ -57,7 +57,7 @@ impl Session {
             (Err(failure), OnFailure::TryAgain { pause, limit })
                 if turn.now < tries.since.saturating_add(limit) =>
             {
-                let tries = tries.tell(&step.task, &failure, turn);
+                let tries = self.tell_of_a_try(tries, &step.task, &failure, turn);
                 self.deadline = turn.now.saturating_add(pause);
                 Stage::Pausing(Boot { current: step, left, tries })
             }
@@ -65,6 +65,16 @@ impl Session {
                 self.fail(format!("cannot {}: {failure}", step.task), turn)
             }
         }
+    }
+
+    /// Tells of a failure that lasts, and again when it is another.
+    fn tell_of_a_try(&self, mut tries: Tries, task: &Task, failure: &Failure, turn: &mut Turn) -> Tries {
+        let words = failure.to_string();
+        if turn.now >= tries.since.saturating_add(SHORT) && tries.told.as_ref() != Some(&words) {
+            self.say_aloud(format!("cannot {task} yet: {words}"), turn);
+            tries.told = Some(words);
+        }
+        tries
     }
 
     /// Keeps what a boot step found out; gives the steps that follow from it.
@@ -75,6 +85,7 @@ impl Session {
             Finding::ReportOpened => {
                 // From now on the server knows of this client, and what becomes of it.
                 self.at_end = AtEnd::PowerOff;
+                self.report = ReportFile::Open;
                 self.report_up(turn);
                 Ok(Vec::new())
             }
@@ -247,18 +258,6 @@ impl Session {
             Mode::Test => self.start_test(job, turn),
             Mode::Backup | Mode::Verify | Mode::Restore | Mode::Ghost => self.start_imaging(job, turn),
         }
-    }
-}
-
-impl Tries {
-    /// Tells of a failure that lasts, and again when it is another.
-    fn tell(mut self, task: &Task, failure: &Failure, turn: &mut Turn) -> Self {
-        let words = failure.to_string();
-        if turn.now >= self.since.saturating_add(SHORT) && self.told.as_ref() != Some(&words) {
-            turn.say(format!("cannot {task} yet: {words}"));
-            self.told = Some(words);
-        }
-        self
     }
 }
 

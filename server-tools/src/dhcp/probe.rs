@@ -20,7 +20,7 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, MacAddress};
 use rustix::event::{PollFd, PollFlags, poll};
 
-pub use packet::Offer;
+pub use packet::{Asked, Offer, asked};
 pub use seen::{Look, Seen, after_revert, after_swap};
 
 use crate::ghostrc::Firmware;

@@ -12,7 +12,9 @@ use ghost_contract::image::Progress;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{self, Entry, Outcome};
 
-use super::{Action, AlreadyOn, Ending, Event, Failure, Job, Note, Phase, Step, Swapping, Trouble};
+use super::{
+    Action, AlreadyOn, Ending, Event, Failure, Heard, Job, Note, Phase, Step, Swapping, Trouble, heard,
+};
 
 /// How often a client that is at work is asked whether it is there.
 const ASK_AT_WORK: Duration = Duration::from_secs(20);
@@ -39,6 +41,7 @@ impl Job {
                 actions.extend(self.came_back(now));
                 actions
             }
+            Event::Heard(heard) => self.overheard(heard).into_iter().collect(),
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
             Event::LeftOut(text) => vec![Action::Tell(Note::Warning { text })],
@@ -214,6 +217,18 @@ impl Job {
             Phase::Woken if first => vec![Action::Tell(Note::Answers)],
             _ => Vec::new(),
         }
+    }
+
+    /// It is on its way. Before, and after, what is heard is its own system's.
+    fn overheard(&mut self, heard: Heard) -> Option<Action> {
+        let before = self.seen.heard.as_ref();
+        if !matches!(self.phase, Phase::Swapped | Phase::Woken) || !heard.is_as_far_as(before) {
+            return None;
+        }
+        let is_news = heard.is_news_after(before) && self.seen.told_heard < heard::MOST;
+        self.seen.heard = Some(heard.clone());
+        self.seen.told_heard += u32::from(is_news);
+        is_news.then_some(Action::Tell(Note::Heard { heard }))
     }
 
     fn reported(&mut self, entry: Entry, now: Duration) -> Vec<Action> {

@@ -8,7 +8,7 @@ use ghost_contract::report::Event as Reported;
 use serde::Serialize;
 
 use super::said::{self, AT_STAKE};
-use super::{Ending, Failure, Phase, Step, pace};
+use super::{Ending, Failure, Heard, Phase, Step, pace};
 use crate::output::plain::FromClient;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +22,11 @@ pub enum Note {
     Waking,
     /// The client answers on the network.
     Answers,
+    /// It was overheard on its way to its root.
+    Heard {
+        #[serde(flatten)]
+        heard: Heard,
+    },
     /// Something answers ARP for its address, but no operating system does.
     OnlyArp,
     /// Another machine has the client's address.
@@ -94,6 +99,7 @@ impl fmt::Display for Note {
             Self::Phase { phase } => f.write_str(phase.words()),
             Self::Waking => f.write_str("sending magic packets"),
             Self::Answers => f.write_str("answers on the network"),
+            Self::Heard { heard } => write!(f, "{heard}"),
             Self::OnlyArp => f.write_str(
                 "something still answers ARP for it but not ping, as management controllers do, so it counts as off",
             ),

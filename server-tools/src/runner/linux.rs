@@ -352,6 +352,8 @@ impl Machine for Linux<'_> {
         let mut events: Vec<(usize, Event)> = answers.collect();
         let echoes = self.wires.echoes().into_iter();
         events.extend(echoes.filter_map(|way| Some((newest(way)?, Event::Echoed))));
+        let heard = self.wires.overheard().into_iter();
+        events.extend(heard.filter_map(|(way, heard)| Some((newest(way)?, Event::Heard(heard)))));
         events.extend(self.ended());
         if clock::uptime() >= next_look {
             self.looked = clock::uptime();

@@ -9,16 +9,24 @@ use ghost_contract::MacAddress;
 
 use crate::dhcp::{Host, Network};
 use crate::ghostrc::{SecureOn, Settings};
+use crate::job::Heard;
 use crate::sys::arp::Arp;
+use crate::sys::earshot::Earshot;
 use crate::sys::icmp::Icmp;
 use crate::sys::interface::Interface;
 use crate::wake::{self, Waker};
+
+use super::overheard::{Overheard, understood};
+
+/// So much is heard in one turn of the loop, so that who talks without end does not stop it.
+const AT_ONCE: usize = 256;
 
 /// One interface that clients are reached by.
 #[derive(Debug)]
 struct Wire {
     interface: Interface,
     arp: Arp,
+    earshot: Earshot,
     waker: Waker,
 }
 
@@ -68,8 +76,9 @@ impl Wires {
             Some(wire) => wire,
             None => {
                 let arp = Arp::open(&interface).with_context(ask)?;
+                let earshot = Earshot::open(&interface).with_context(ask)?;
                 let waker = Waker::open(&interface)?;
-                self.wires.push(Wire { interface, arp, waker });
+                self.wires.push(Wire { interface, arp, earshot, waker });
                 self.wires.len() - 1
             }
         };
@@ -118,6 +127,20 @@ impl Wires {
         answers
     }
 
+    /// What clients were heard to say before they had reports since the last call.
+    pub(crate) fn overheard(&self) -> Vec<(usize, Heard)> {
+        let mut all = Vec::new();
+        for (number, wire) in self.wires.iter().enumerate() {
+            let said = (0..AT_ONCE).map_while(|_| wire.earshot.next(understood).ok().flatten());
+            for Overheard { mac, ip, heard } in said.flatten() {
+                let is_its = |way: &Way| way.mac == mac || !way.is_neighbour && way.ip == ip;
+                let its = self.ways.iter().enumerate().filter(|(_, way)| way.wire == number && is_its(way));
+                all.extend(its.map(|(index, _)| (index, heard.clone())));
+            }
+        }
+        all
+    }
+
     /// The clients whose operating systems have answered since the last call.
     pub(crate) fn echoes(&self) -> Vec<usize> {
         let mut echoes = Vec::new();
@@ -130,7 +153,7 @@ impl Wires {
 
     /// What becomes readable when there is an answer.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let arps = self.wires.iter().map(|wire| wire.arp.socket.as_fd());
-        arps.chain(self.icmp.as_ref().map(Icmp::as_fd))
+        let wires = self.wires.iter().flat_map(|wire| [wire.arp.socket.as_fd(), wire.earshot.as_fd()]);
+        wires.chain(self.icmp.as_ref().map(Icmp::as_fd))
     }
 }

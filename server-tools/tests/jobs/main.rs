@@ -51,6 +51,8 @@ mod network;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod overheard;
+#[cfg(test)]
 mod readiness;
 #[cfg(test)]
 mod rights;

@@ -19,6 +19,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ghostctl::sys::packet::PacketSocket;
 use nix::sched::{CloneFlags, setns, unshare};
 
 const BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
@@ -87,6 +88,14 @@ impl Network {
             });
             inside.join().unwrap()
         })
+    }
+
+    /// Sends this frame from the other end of the wire.
+    pub(crate) fn send_frame(&self, frame: &[u8]) {
+        self.inside(|| {
+            let switch = nix::net::if_::if_nametoindex("switch").unwrap();
+            PacketSocket::open(switch, 0).unwrap().send(frame).unwrap();
+        });
     }
 
     /// Changes something in the boot server's network.

@@ -19,6 +19,8 @@ const MEMORY: u32 = 768;
 pub(crate) const DISK: &str = "disk.raw";
 /// What it wrote to its serial line, below the PC's folder.
 pub(crate) const CONSOLE: &str = "console.log";
+/// QEMU's name for the wire that it is plugged into.
+pub(crate) const WIRE: &str = "wire";
 /// The monitor's socket, below the PC's folder.
 pub(crate) const MONITOR: &str = "qmp";
 
@@ -30,8 +32,8 @@ pub(crate) fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> V
          -boot strict=on -display none -vga std \
          -chardev file,id=serial,path={CONSOLE},append=on -serial chardev:serial \
          -qmp unix:{MONITOR},server=on,wait=off \
-         -netdev tap,id=wire,ifname={tap},script=no,downscript=no \
-         -device {nic},netdev=wire,mac={mac}{rom},bootindex=1 \
+         -netdev tap,id={WIRE},ifname={tap},script=no,downscript=no \
+         -device {nic},netdev={WIRE},mac={mac}{rom},bootindex=1 \
          -drive file={DISK},format=raw,if=none,id=disk{rate} {disk},drive=disk,bootindex=2",
         name = pc.name,
         machine = pc.firmware.machine(),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::control::connect;
-use crate::pc::MONITOR;
+use crate::pc::{MONITOR, WIRE};
 
 /// An open monitor. It talks to one at a time.
 #[derive(Debug)]
@@ -38,6 +38,11 @@ impl Monitor {
     /// Presses the power button of a PC that is on.
     pub(crate) fn power_button(&mut self) -> anyhow::Result<()> {
         self.command("system_powerdown", &json!({}))
+    }
+
+    /// Plugs the network cable in or out. Both ends see it.
+    pub(crate) fn set_link(&mut self, is_plugged_in: bool) -> anyhow::Result<()> {
+        self.command("set_link", &json!({ "name": WIRE, "up": is_plugged_in }))
     }
 
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).

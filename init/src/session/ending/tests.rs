@@ -56,6 +56,7 @@ fn way_out(machine: &Fake) -> Vec<String> {
         | Action::SayOver(_)
         | Action::Report(_)
         | Action::LendScreen
+        | Action::SendWord { .. }
         | Action::TakeScreenBack => None,
     };
     machine.done[outcome..].iter().filter_map(words).collect()

@@ -146,3 +146,36 @@ fn a_command_line_without_a_root_is_said_with_what_to_do() {
         "the kernel command line has no nfsroot=ADDRESS:/PATH: rootfs/pxelinux-config prints one that has";
     assert!(said(&machine).iter().any(|line| line.ends_with(words)), "{:#?}", said(&machine));
 }
+
+/// What the boot server is told, and to which address it is sent.
+fn sent(machine: &Fake) -> Vec<(String, &str)> {
+    let word = |action| match action {
+        &Action::SendWord { to, ref words } => Some((to.to_string(), words.as_str())),
+        _ => None,
+    };
+    machine.done.iter().filter_map(word).collect()
+}
+
+#[test]
+fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a_report() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| matches!(task, Task::Mount(mount) if mount.kind == "nfs"));
+    let (_, machine) = replay(machine);
+    let (to, failed) = ("192.168.7.1".to_owned(), "mount 192.168.7.1:/srv/root on /root");
+    let expected = [
+        (to.clone(), format!("cannot {failed} yet: no luck")),
+        (to, format!("the job has failed: cannot {failed}: no luck")),
+    ];
+    let heard: Vec<_> = sent(&machine).into_iter().map(|(to, words)| (to, words.to_owned())).collect();
+    assert_eq!(heard, expected);
+
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| *task == Task::OpenReport);
+    let (_, machine) = replay(machine);
+    assert_eq!(sent(&machine).len(), 1, "the root is there, but not the report: {:?}", sent(&machine));
+
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| *task == Task::ReadOrder);
+    let (_, machine) = replay(machine);
+    assert_eq!(sent(&machine), []);
+}

@@ -20,6 +20,7 @@ const OPTIONS: usize = 240;
 const SHORTEST: usize = 300;
 
 const PAD: u8 = 0;
+const ADDRESS: u8 = 50;
 const OVERLOAD: u8 = 52;
 const MESSAGE_TYPE: u8 = 53;
 const SERVER: u8 = 54;
@@ -134,6 +135,33 @@ pub(super) fn offer(message: &[u8]) -> Option<(u32, MacAddress, Offer)> {
     Some((u32::from_be_bytes(four(4)?), MacAddress::new(mac), offer))
 }
 
+/// What a client asks servers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It looks for servers.
+    WhoHasAnAddress,
+    /// It takes what this server has offered.
+    ForThisAddress { address: Ipv4Addr, of: Ipv4Addr },
+}
+
+/// Which client asks for what, if the message is a client's. A system that asks again for the address that it had names no
+/// server.
+pub fn asked(message: &[u8]) -> Option<(MacAddress, Asked)> {
+    if message.len() < OPTIONS || message[..3] != [1, 1, 6] || message[OPTIONS - 4..OPTIONS] != COOKIE {
+        return None;
+    }
+    let mut options = Options::default();
+    options.read(&message[OPTIONS..]);
+    let ip = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from);
+    let asked = match options.message_type[..] {
+        [1] => Asked::WhoHasAnAddress,
+        [3] => Asked::ForThisAddress { address: ip(&options.address)?, of: ip(&options.server)? },
+        _ => return None,
+    };
+    let mac = <[u8; 6]>::try_from(&message[HARDWARE..HARDWARE + 6]).ok()?;
+    Some((MacAddress::new(mac), asked))
+}
+
 /// Up to the first byte 0, which ends a field, and with which some servers end the option too.
 fn text(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().take_while(|byte| *byte != 0).collect()
@@ -141,6 +169,7 @@ fn text(bytes: &[u8]) -> Vec<u8> {
 
 #[derive(Default)]
 struct Options {
+    address: Vec<u8>,
     overload: u8,
     message_type: Vec<u8>,
     server: Vec<u8>,
@@ -165,6 +194,7 @@ impl Options {
 
     fn take(&mut self, code: u8, value: &[u8]) {
         match code {
+            ADDRESS => self.address.extend(value),
             OVERLOAD => self.overload = value.first().copied().unwrap_or_default(),
             MESSAGE_TYPE => self.message_type.extend(value),
             SERVER => self.server.extend(value),
@@ -225,6 +255,22 @@ mod tests {
         // The field holds options, among them the name.
         let overloaded = offer(&message(&[BOOT_FILE, 1, b'x', END], &[OVERLOAD, 1, 1])).unwrap().2;
         assert_eq!((overloaded.boot_file(), overloaded.file.as_slice()), (&b"x"[..], &[][..]));
+    }
+
+    #[test]
+    fn a_client_looks_for_servers_and_then_takes_what_one_of_them_offers() {
+        let looks = discover(JOHN, Firmware::Bios, 7);
+        assert_eq!(asked(&looks), Some((JOHN, Asked::WhoHasAnAddress)));
+        let mut takes = looks[..OPTIONS].to_vec();
+        takes.extend([MESSAGE_TYPE, 1, 3, ADDRESS, 4, 192, 168, 7, 66, SERVER, 4, 192, 168, 7, 250, END]);
+        let [address, of] = [[192, 168, 7, 66], [192, 168, 7, 250]].map(Ipv4Addr::from);
+        assert_eq!(asked(&takes), Some((JOHN, Asked::ForThisAddress { address, of })));
+        for length in 0..takes.len() - 1 {
+            assert_eq!(asked(&takes[..length]), None, "cut at {length}");
+        }
+        takes[OPTIONS + 2] = 8;
+        assert_eq!(asked(&takes), None, "it asks for settings only");
+        assert_eq!(asked(&message(b"", &[])), None, "an offer");
     }
 
     #[test]

@@ -375,3 +375,53 @@ fn people_are_told_when_the_imager_does_something_else() {
     assert_eq!(fake.performed.iter().filter(told).count(), 3);
     assert_eq!(job.seen().said.progress.as_ref().map(|progress| progress.done), Some(2));
 }
+
+#[test]
+fn how_far_a_client_came_that_never_was_up_is_told_with_what_may_be_the_cause() {
+    let ip = |last| Ipv4Addr::new(192, 168, 7, last);
+    let takes = |address, of| Heard::TakesAddress { address: ip(address), of: ip(of) };
+    let file = |file: &str| Heard::AsksForFile { file: file.to_owned() };
+    let says = |words: &str| Heard::Says { words: words.to_owned() };
+    let ways: [(&[Heard], &str); 6] = [
+        (&[Heard::AsksForAddress], "took none"),
+        (
+            &[Heard::AsksForAddress, takes(66, 250)],
+            "192.168.7.66 of the DHCP server 192.168.7.250 instead of 192.168.7.2",
+        ),
+        (&[Heard::AsksForAddress, takes(2, 1)], "asked for no boot file"),
+        (
+            &[takes(2, 1), file("pxelinux.0"), file("vmlinuz"), Heard::AsksForAddress],
+            "over TFTP is 'vmlinuz'",
+        ),
+        (&[file("initrd"), says("cannot mount"), file("pxelinux.0"), takes(2, 1)], "said last: cannot mount"),
+        (&[says("\u{1b}[2Jone\n\u{7}")], "said last: \u{fffd}[2Jone \u{fffd}"),
+    ];
+    for (way, expected) in ways {
+        let life = (40..).zip(way).map(|(at, heard)| (after(at), Event::Heard(heard.clone()))).collect();
+        let on = Some((JOHN, after(30), after(100_000)));
+        let (job, fake) = run(Fake { life, on, ..Fake::default() }, plan(Mode::Test));
+        let Some(Ending::NeverUp { last_seen }) = job.ending() else { panic!("{:?}", job.ending()) };
+        assert!(last_seen.contains(expected), "{way:?}: {last_seen}");
+        assert!(fake.now >= after(300), "it decides nothing");
+    }
+}
+
+#[test]
+fn a_client_that_repeats_itself_is_no_news_and_its_own_system_is_none_either() {
+    let word = |number: u64| Heard::Says { words: (number % 100).to_string() };
+    let file = |number: u64| Heard::AsksForFile { file: number.to_string() };
+    let mut fake = good(Mode::Test);
+    let way = (0..50).map(file).chain((0..1_000).map(word)).chain([word(999), word(999)]);
+    let heard = way.map(|heard| (after(40), Event::Heard(heard)));
+    let late = (after(110), Event::Heard(word(7)));
+    fake.life = heard
+        .chain(fake.life.drain(..2).collect::<Vec<_>>())
+        .chain([late])
+        .chain(fake.life.drain(..))
+        .collect();
+    let (job, fake) = run(fake, plan(Mode::Test));
+    assert!(job.ending().unwrap().is_success());
+    let told = fake.performed.iter().filter(|action| matches!(action, Action::Tell(Note::Heard { .. })));
+    assert_eq!(told.count(), 20);
+    assert_eq!(job.seen().heard, Some(word(999)));
+}

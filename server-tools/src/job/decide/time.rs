@@ -109,11 +109,15 @@ impl Job {
     /// What there is to tell of a client that never came up.
     fn last_seen(&self) -> String {
         let packets = self.seen.packets;
+        if let (None, Some(heard)) = (self.seen.spoke, &self.seen.heard) {
+            let heard = heard.in_the_end(self.plan.identity.ip);
+            return format!("{packets} magic packets were sent and {heard}");
+        }
         let seen = match (self.seen.spoke, self.seen.answered, self.seen.stranger) {
             (Some(_), ..) => "another machine used its tree",
             (None, Some(_), _) => {
-                "it answered on the network, so it was awake, but ghost-init never reported: check its \
-                 screen, the TFTP files and the NFS export"
+                "it answered on the network, so it was awake, but it was not heard to boot from the network, and \
+                 ghost-init never reported: check that it boots from the network first, and its screen"
             }
             (None, None, Some(_)) => "another machine answered for its IP address",
             (None, None, None) => {

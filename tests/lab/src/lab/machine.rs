@@ -57,6 +57,16 @@ impl<'lab> Pc<'lab> {
         self.monitor()?.power_button()
     }
 
+    /// Pulls its network cable out while it is on.
+    pub fn unplug(&self) -> anyhow::Result<()> {
+        self.monitor()?.set_link(false)
+    }
+
+    /// Plugs its network cable in again.
+    pub fn plug_in(&self) -> anyhow::Result<()> {
+        self.monitor()?.set_link(true)
+    }
+
     /// Presses keys together on its keyboard, by QEMU's names for them.
     pub fn press_keys(&self, keys: &[&str]) -> anyhow::Result<()> {
         self.monitor()?.press_keys(keys)
