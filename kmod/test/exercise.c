@@ -283,7 +283,7 @@ static void check_other_driver(int modules)
 		if (load_module(path))
 			guest_fail(path);
 	}
-	for (int tries = 0; access("/dev/dri/card0", F_OK) && tries < 100; tries++)
+	for (int tries = 0; access("/dev/dri/card0", F_OK) && tries < 600; tries++)
 		usleep(100000);
 	check(take_snapshot(&shot) == ENODEV, "ENODEV while a DRM driver has the VGA");
 }

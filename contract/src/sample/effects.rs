@@ -84,9 +84,13 @@ mod tests {
         let folder = folder("mounted");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&folder).status().unwrap();
         assert!(mounted.success());
-        let mut holder = Command::new("sleep").arg("0.5").current_dir(&folder).spawn().unwrap();
+        // It holds the file system until its standard input is closed, and for a moment after that.
+        let mut holder = Command::new("sh");
+        holder.args(["-c", "read never; exec sleep 0.3"]).current_dir(&folder).stdin(Stdio::piped());
+        let mut holder = holder.spawn().unwrap();
         let too_early = std::panic::catch_unwind(|| unmount_before(Instant::now(), &folder)).unwrap_err();
         assert!(too_early.downcast_ref::<String>().unwrap().contains("busy"));
+        drop(holder.stdin.take());
         unmount(&folder);
         assert!(holder.wait().unwrap().success());
         std::fs::remove_dir(folder).unwrap();

@@ -267,20 +267,26 @@ fn a_store_that_fills_up_meanwhile_leaves_the_disk_alone() {
     let target = bench.target(60 * MIB);
     // More than the store holds, so that there is no room for all of it whatever the imager does.
     let (before, filling) = (fs::read(&target).unwrap(), noise(1, 66 * MIB));
+    let (held, go_on) = (bench.path("held"), bench.path("go on"));
+    let waits = format!(
+        "touch '{}'; while kill -0 $PPID && [ ! -e '{}' ]; do sleep 0.05; done; $real \"$@\"",
+        held.display(),
+        go_on.display()
+    );
+    let paths = disk::instead_of("partclone.restore", &waits, &bench.path("."));
     let ended = with_store(&bench, "64m", |store| {
-        let mut child = bench.command(&target, Some(store)).spawn().unwrap();
+        let mut child = bench.command(&target, Some(store)).env("PATH", &paths).spawn().unwrap();
         let scratch = store.join("disk0.scratch");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !scratch.exists() {
-            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it was never made");
-            std::thread::sleep(Duration::from_millis(1));
+        while !held.exists() {
+            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it is never written");
+            std::thread::sleep(Duration::from_millis(5));
         }
-        // Somebody else has a backup written, while the imager, which fills the file, gets no processor.
-        let imager = child.id().to_string();
-        run("kill", &["-STOP", &imager]);
+        assert!(scratch.exists(), "there was room for it");
+        // Somebody else has a backup written, before the tool that fills the scratch file does so.
         let filled = fs::write(store.join("else"), &filling);
         assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
-        run("kill", &["-CONT", &imager]);
+        fs::write(&go_on, "").unwrap();
         child.wait().unwrap();
         assert!(!scratch.exists(), "a scratch file is left");
         bench.ending()

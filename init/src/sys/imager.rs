@@ -237,14 +237,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let word = folder.path().join("word");
         let script = format!(
-            "sleep 600 & other=$!; trap 'sleep 0.3; kill -0 $other && echo there >{}; exit' TERM; echo up; wait",
+            "trap 'sleep 0.3; kill -0 $other && echo there >{}; exit' TERM; sleep 600 & other=$!; sleep 600 & wait",
             word.display()
         );
-        let mut program = Program::start(&script, 1);
+        // When there is the second one, the first one's number is known.
+        let mut program = Program::start(&script, 2);
         ask_to_end(program.pid(), LONG).unwrap();
         assert_eq!(fs::read_to_string(&word).unwrap(), "there\n", "what it had started was not asked");
         program.0.wait().unwrap();
-        assert_eq!(members(program.pid()).unwrap().len(), 1, "what it has left is killed later");
+        assert_eq!(members(program.pid()).unwrap().len(), 2, "what it has left is killed later");
         kill_session(program.pid(), LONG).unwrap();
         assert_eq!(members(program.pid()).unwrap(), []);
     }

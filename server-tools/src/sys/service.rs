@@ -228,8 +228,9 @@ mod tests {
 
     #[test]
     fn only_an_end_of_its_own_is_a_no() {
-        for (script, is_a_no) in [("exit 1", true), ("kill -9 $$", false), ("sleep 60", false)] {
-            let error = run(&shell(script), Duration::from_secs(1)).unwrap_err();
+        let hangs = ("sleep 60", Duration::from_millis(50), false);
+        for (script, deadline, is_a_no) in [("exit 1", LONG, true), ("kill -9 $$", LONG, false), hangs] {
+            let error = run(&shell(script), deadline).unwrap_err();
             let marked = anyhow::Error::new(error).exit(exit::Exit::Configuration).context("cannot check");
             assert_eq!(has_said_no(&marked), is_a_no, "{script}");
         }

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -83,7 +84,7 @@ impl BootServer {
         write_program(&server.path("service"), &service);
         let ghostrc = format!(
             "#!/bin/bash\nPXEADDR=192.168.7.1\nPXEBASE={0}/base\nGHSTBASE={0}/store\nGHSTNFS=$PXEADDR:{0}/store\nIMAGER=dosbox-x\n\
-             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nTFTPBASE={0}/tftp\nUP_DEADLINE=10\nOFF_LISTEN=0\nRESTART_DISTANCE=0\n",
+             DHCPD={0}/service\nDHCPDCONF={0}/dhcp/dhcpd.conf\nSTATEDIR={0}/state\nTFTPBASE={0}/tftp\nUP_DEADLINE=60\nOFF_LISTEN=0\nRESTART_DISTANCE=0\n",
             server.folder.path().display()
         );
         fs::write(server.path("ghostrc"), ghostrc).unwrap();
@@ -163,6 +164,19 @@ impl BootServer {
             Dhcp::Kea { .. } => Restarts { log: self.path("kea/log"), marks: &kea::RELOADS },
             _ => Restarts { log: self.path("restarts"), marks: &[""] },
         }
+    }
+
+    /// As another `ghostctl` that restarts the DHCP server: until this is dropped nobody begins a restart, and those who are
+    /// ready for one gather.
+    pub(crate) fn at_a_restart(&self) -> fs::File {
+        let folder = self.path("state/restart");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        let mut options = fs::File::options();
+        let lock =
+            options.write(true).create(true).truncate(false).mode(0o600).open(folder.join("restart.lock"));
+        let lock = lock.unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        lock
     }
 
     /// Waits until a job has swapped and its restart is done.

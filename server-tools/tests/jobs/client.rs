@@ -92,6 +92,7 @@ impl Client {
             store: server.path("store"),
             configuration: server.configuration(),
             restarts: server.counted(),
+            restarts_before: server.restarts(),
             offered: server.offered_line(number),
             number,
             may_come_up,
@@ -99,6 +100,13 @@ impl Client {
             gone: Arc::clone(&gone),
         };
         Self { gone, thread: Some(std::thread::spawn(move || life.live(behaviour))) }
+    }
+}
+
+impl Client {
+    /// Waits until it has gone off.
+    pub(crate) fn wait_done(mut self) {
+        self.thread.take().unwrap().join().unwrap();
     }
 }
 
@@ -125,6 +133,8 @@ struct Life {
     store: PathBuf,
     configuration: PathBuf,
     restarts: Restarts,
+    /// How many there were before it: an earlier offer is not for it.
+    restarts_before: usize,
     /// What the configuration says when it is offered the boot file.
     offered: String,
     number: u8,
@@ -140,8 +150,8 @@ impl Life {
             let configured = fs::read_to_string(&self.configuration).unwrap_or_default();
             configured.contains(&self.offered)
         };
-        let restarts_before = self.restarts.count();
-        let can_boot = || is_offered() && self.restarts.count() > restarts_before && (self.may_come_up)();
+        let can_boot =
+            || is_offered() && self.restarts.count() > self.restarts_before && (self.may_come_up)();
         let Some(order) = self.wait(|| self.order().filter(|_| can_boot())) else { return };
         self.say(Event::Up {
             version: "0".to_owned(),

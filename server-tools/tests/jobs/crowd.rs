@@ -161,6 +161,9 @@ fn live(server: &BootServer, mut running: Child, size: &Size) -> (Cost, Output) 
         assert!(Instant::now() < deadline, "the jobs do not end");
         cost.look(running.id());
         if server.restarts() > 0 {
+            // They all come up before the next restart begins.
+            let _another =
+                clients.iter().any(|client| client.state == State::Off).then(|| server.at_a_restart());
             clients.iter_mut().for_each(|client| client.live(size.work));
         }
         std::thread::sleep(LOOK_EVERY);

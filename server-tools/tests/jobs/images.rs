@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::boot_server::{BootServer, said, wait_until};
-use super::client::{Behaviour, Client};
+use super::client::{Behaviour, Client, Gate};
 
 /// A backup of pc2; yields the name of the generation.
 fn backed_up(server: &BootServer) -> String {
@@ -36,16 +36,19 @@ fn a_restore_that_may_shrink_has_room_in_the_store_and_leaves_nothing_there() {
     let server = BootServer::with_hosts(1);
     let name = linux_generation(&server);
     for (flag, has_room) in [("--shrink", true), ("--grow", false)] {
-        let client = Client::off(&server, 2, Behaviour::Succeeds);
-        let mut running = server.start(&["restore", "--yes", flag, "pc2"]);
-        let mut seen = false;
-        while running.try_wait().unwrap().is_none() {
-            seen |= generations(&server).iter().any(|name| name.starts_with(".incoming-"));
-        }
+        let seen = Gate::default();
+        let client = Client::working_until(&server, 2, || true, seen.is_open());
+        let running = server.start(&["restore", "--yes", flag, "pc2"]);
+        let journal = server.path("state/journal/192.168.7.2.jsonl");
+        wait_until("the client works", || {
+            fs::read_to_string(&journal).is_ok_and(|lines| lines.contains("\"phase\":\"imaging\""))
+        });
+        let room = generations(&server).iter().any(|name| name.starts_with(".incoming-"));
+        seen.open();
         let output = running.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         drop(client);
-        assert_eq!(seen, has_room, "{flag}");
+        assert_eq!(room, has_room, "{flag}");
         assert_eq!(generations(&server), std::slice::from_ref(&name), "{flag}");
     }
 }
@@ -170,7 +173,8 @@ fn while_one_host_waits_for_its_disks_another_is_served() {
 fn a_server_that_is_killed_while_it_reads_back_loses_no_older_generation_and_finishes_later() {
     let server = BootServer::with_hosts(1);
     let old = backed_up(&server);
-    let client = Client::off(&server, 2, Behaviour::SucceedsWith(2 << 30));
+    // No machine has read that before it is killed.
+    let client = Client::off(&server, 2, Behaviour::SucceedsWith(1 << 40));
     let running = server.start(&["backup", "pc2"]);
     let journal = server.path("state/journal/192.168.7.2.jsonl");
     wait_until("it reads back", || {

@@ -6,18 +6,40 @@ use std::process::Child;
 use ghost_contract::layout;
 
 use super::boot_server::{BootServer, said, wait_until};
-use super::client::{Behaviour, Client};
+use super::client::{Behaviour, Client, Gate};
 
 /// All of them are due together.
 const TEN: [&str; 3] = ["test", "--parallel", "10"];
+
+/// Starts jobs of ten hosts that meet, however fast or slow the machine is: all have swapped before the first restart begins,
+/// and all are reverted before the next one does. Their clients are done when this returns.
+fn meet(server: &BootServer, start: impl FnOnce(&[String]) -> Vec<Child>) -> Vec<Child> {
+    let before = server.configured();
+    let up = Gate::default();
+    let clients: Vec<Client> = (2..12)
+        .map(|number| Client::waiting(server, number, Behaviour::Succeeds, Box::new(up.is_open())))
+        .collect();
+    let another = server.at_a_restart();
+    let running = start(&(2..12).map(|number| format!("pc{number}")).collect::<Vec<_>>());
+    let swapped = || String::from_utf8(server.configured()).unwrap().matches("\"pxelinux.0\"; # pc").count();
+    wait_until("all are swapped", || swapped() == 10);
+    drop(another);
+    server.wait_until_swapped();
+    let another = server.at_a_restart();
+    up.open();
+    wait_until("all are reverted", || server.configured() == before);
+    drop(another);
+    for client in clients {
+        client.wait_done();
+    }
+    running
+}
 
 #[test]
 fn ten_hosts_started_together_cause_few_restarts() {
     let server = BootServer::with_dhcpd(10);
     let before = server.configured();
-    let _clients: Vec<Client> =
-        (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
-    let running: Vec<Child> = (2..12).map(|number| server.start(&["test", &format!("pc{number}")])).collect();
+    let running = meet(&server, |hosts| hosts.iter().map(|host| server.start(&["test", host])).collect());
     for one in running {
         let output = one.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -31,11 +53,12 @@ fn ten_hosts_started_together_cause_few_restarts() {
 fn ten_hosts_in_one_program_cause_two_restarts() {
     let server = BootServer::with_dhcpd(10);
     let before = server.configured();
-    let _clients: Vec<Client> =
-        (2..12).map(|number| Client::off(&server, number, Behaviour::Succeeds)).collect();
-    let hosts: Vec<String> = (2..12).map(|number| format!("pc{number}")).collect();
-    let words: Vec<&str> = TEN.into_iter().chain(hosts.iter().map(String::as_str)).collect();
-    let output = server.run(&words);
+    let running = meet(&server, |hosts| {
+        let words: Vec<&str> = TEN.into_iter().chain(hosts.iter().map(String::as_str)).collect();
+        vec![server.start(&words)]
+    });
+    let [running] = <[Child; 1]>::try_from(running).unwrap();
+    let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_eq!(server.configured(), before);
     assert!(server.serves(&before));

@@ -1,7 +1,7 @@
 //! Given how the client and the DHCP server behave, how does the job end, and what is left of it?
 
 use super::boot_server::{BootServer, said, wait_until};
-use super::client::{Behaviour, Client};
+use super::client::{Behaviour, Client, Gate};
 
 fn is_untouched(server: &BootServer, before: &[u8]) {
     assert_eq!(server.configured(), before, "dhcpd.conf is byte-identical");
@@ -37,6 +37,7 @@ fn limits_beyond_all_time_are_as_good_as_none() {
 #[test]
 fn a_client_that_never_comes_up() {
     let server = BootServer::with_hosts(2);
+    server.set("UP_DEADLINE", "3");
     let before = server.configured();
     let output = server.run(&["test", "pc2"]);
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
@@ -90,12 +91,14 @@ fn a_dhcp_server_that_does_not_come_back() {
 fn the_same_host_twice_is_told_who_has_it() {
     let server = BootServer::with_hosts(1);
     let before = server.configured();
+    let told = Gate::default();
+    let _client = Client::waiting(&server, 2, Behaviour::Succeeds, Box::new(told.is_open()));
     let first = server.start(&["test", "pc2"]);
     wait_until("the first has claimed the host", || !server.journal().is_empty());
     let second = server.run(&["test", "pc2"]);
     assert_eq!(second.status.code(), Some(75), "{}", said(&second));
     assert!(said(&second).contains(&format!("(pid {})", first.id())), "{}", said(&second));
-    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    told.open();
     assert_eq!(first.wait_with_output().unwrap().status.code(), Some(0));
     is_untouched(&server, &before);
 }
@@ -103,6 +106,8 @@ fn the_same_host_twice_is_told_who_has_it() {
 #[test]
 fn an_entry_that_somebody_else_changes_meanwhile_is_left_alone_and_the_job_ends() {
     let server = BootServer::with_hosts(2);
+    // It is long enough for the change, and the job's end waits for it.
+    server.set("UP_DEADLINE", "10");
     let running = server.start(&["test", "pc2"]);
     server.wait_until_swapped();
     let swapped = String::from_utf8(server.configured()).unwrap();
@@ -133,6 +138,7 @@ fn a_client_behind_a_gateway_that_is_off_is_woken() {
     let configuration = String::from_utf8(server.configured()).unwrap().replace("7.2;\n", "9.3;\n");
     std::fs::write(server.configuration(), &configuration).unwrap();
     let _other_client = server.network().with_a_client_behind_a_gateway();
+    server.set("UP_DEADLINE", "3");
     let output = server.run(&["test", "pc2"]);
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
     assert!(said(&output).contains("nothing was seen of it on the network"), "{}", said(&output));

@@ -17,7 +17,7 @@ use crate::magic::Kind;
 /// The socket, below the lab's folder.
 pub const SOCKET: &str = "control";
 /// How long the other side may take for one line.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -21,7 +21,7 @@ use crate::shell::run;
 use crate::wait;
 
 /// How long a server may take until it answers.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 const DHCPD: &str = "/usr/sbin/dhcpd";
 /// Ports: sunrpc (RFC 1833), nfs (RFC 7530), mountd as in ganesha.conf, tftp (RFC 1350).
 const PORTMAPPER: u16 = 111;

@@ -229,13 +229,15 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(60);
+    /// Within this a command that hangs has done what it does before.
+    const DONE_BY_THEN: Duration = Duration::from_secs(5);
     const SHORT: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_command_that_hangs_after_it_has_started_dhcpd_has_restarted_it_and_dhcpd_lives() {
         let here = Here::new();
         here.restart(&[STOP, START], LONG).unwrap();
-        here.restart(&[STOP, START, "sleep 60"], SHORT).unwrap();
+        here.restart(&[STOP, START, "sleep 60"], DONE_BY_THEN).unwrap();
         assert!(here.runs());
         let error = here.restart(&[STOP, "sleep 60"], SHORT).unwrap_err();
         assert!(error.to_string().contains("did not end within 1 s and was killed"), "{error:#}");
