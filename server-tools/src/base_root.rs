@@ -20,7 +20,7 @@ use crate::ghostrc::Ghostrc;
 use crate::sys::regular;
 
 /// What a base root's folder is called. The scripts make it under this name.
-const BASE: &str = "base";
+pub(crate) const BASE: &str = "base";
 /// What the base root was made from, inside of it.
 const STAMP: &str = "usr/share/ghost4linux/base-root";
 

@@ -2,6 +2,7 @@
 
 mod images;
 mod jobs;
+mod setup;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use ghost_contract::{HostName, MacAddress};
 
 pub use self::images::{DiskImageArgs, ExportArgs, Images, LATEST, MountArgs, PruneArgs, RemoveArgs};
 pub use self::jobs::{Asked, BackupArgs, GenerationArgs, JobArgs, RestoreArgs, TimeOfDay};
+pub use self::setup::{HostsVerb, NewHostArgs, SetupArgs};
 use crate::exit::Exit;
 use crate::run::RunId;
 
@@ -75,8 +77,13 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  ghostctl wake john\n  ghostctl wake 00:0a:eb:12:34:5f")]
     Wake(WakeArgs),
     /// List the hosts of the DHCP configuration: name, addresses, offered file, last good backup
-    #[command(after_help = "Examples:\n  ghostctl hosts\n  ghostctl hosts --json")]
-    Hosts,
+    #[command(
+        after_help = "Examples:\n  ghostctl hosts\n  ghostctl hosts --json\n  ghostctl hosts add pc7 00:11:22:33:44:55 10.0.0.7"
+    )]
+    Hosts {
+        #[command(subcommand)]
+        verb: Option<HostsVerb>,
+    },
     /// Show what is running, or how the last job of a host ended
     #[command(
         after_help = "Examples:\n  ghostctl status\n  ghostctl status john\n  ghostctl status --last john"
@@ -146,6 +153,9 @@ pub enum Verb {
         #[arg(long = "for", value_name = "SERVER", default_value = "nfsd")]
         server: NfsServer,
     },
+    /// Make a boot server of this machine, or see that it is one; what is changed is shown first
+    #[command(after_help = setup::AFTER_HELP)]
+    Setup(SetupArgs),
     /// Check the whole set-up of the boot server, and say how to mend what is wrong
     #[command(
         after_help = "Examples:\n  ghostctl doctor\n  ghostctl doctor --json john\n\nExit status: 0 if jobs can run, 78 if they would fail."

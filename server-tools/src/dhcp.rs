@@ -22,6 +22,7 @@ use crate::place::Place;
 pub use entries::Entries;
 pub use kind::Kind;
 
+pub mod adding;
 mod checker;
 pub mod entries;
 pub mod found;
@@ -115,6 +116,21 @@ pub trait Server: fmt::Debug + Send + Sync {
 
     /// Has the server's own checker look at the whole configuration, as it would be with these changes.
     fn check(&self, changes: &[Change]) -> anyhow::Result<()>;
+
+    /// What new entries come to. A configuration that is not there yet is taken for an empty one. Changes nothing.
+    fn add(&self, asked: &adding::Additions) -> anyhow::Result<adding::Added> {
+        if asked.hosts.is_empty() && asked.network.is_none() {
+            return Ok(adding::Added::nothing(self.read()?));
+        }
+        Err(anyhow::anyhow!(
+            "entries cannot be added to the configuration of {}; write them by hand: {}",
+            self.kind().traits().name,
+            self.kind().traits().terms.needs
+        ))
+    }
+
+    /// Has the server's own checker look at a file that shall become the configuration, where there is none yet.
+    fn check_alone(&self, file: &Path) -> anyhow::Result<()>;
 
     /// Makes the running server take up its configuration, and sees that it has. Does not ask the checker.
     fn take_up(&self) -> anyhow::Result<()>;
@@ -233,6 +249,12 @@ pub struct Said {
 pub struct Network {
     pub address: Ipv4Addr,
     pub netmask: Ipv4Addr,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, u32::from(self.netmask).count_ones())
+    }
 }
 
 impl Network {

@@ -27,6 +27,7 @@ pub(crate) mod place;
 pub(crate) mod recovery;
 pub mod run;
 pub(crate) mod runner;
+pub(crate) mod setup;
 pub mod site;
 pub(crate) mod state;
 pub mod sys;

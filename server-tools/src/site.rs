@@ -41,16 +41,26 @@ impl Site {
         let ghostrc = Ghostrc::parse(ghostrc, &bytes)
             .context("the settings are not usable")
             .exit(Exit::Configuration)?;
-        let Found { kind: dhcp_kind, because: dhcp_because, configuration: dhcp_configuration } =
-            Found::at(&ghostrc)?;
-        Ok(Self {
+        let found = Found::at(&ghostrc)?;
+        Ok(Self::of(ghostrc, found, lock_timeout))
+    }
+
+    /// One whose settings may not be written yet, and whose DHCP configuration may not be there.
+    pub(crate) fn planned(ghostrc: Ghostrc, lock_timeout: Duration) -> Self {
+        let found = Found::or_likeliest(&ghostrc);
+        Self::of(ghostrc, found, lock_timeout)
+    }
+
+    fn of(ghostrc: Ghostrc, found: Found, lock_timeout: Duration) -> Self {
+        let Found { kind: dhcp_kind, because: dhcp_because, configuration: dhcp_configuration } = found;
+        Self {
             ghostrc,
             dhcp_kind,
             dhcp_because,
             dhcp_configuration,
             lock_timeout,
             kept_files: KeptFiles::default(),
-        })
+        }
     }
 
     /// The DHCP server whose configuration is edited.

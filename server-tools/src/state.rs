@@ -8,6 +8,7 @@ pub(crate) mod by_hand;
 pub(crate) mod cancel;
 pub(crate) mod damaged;
 pub(crate) mod journal;
+pub(crate) mod made;
 pub(crate) mod paths;
 pub(crate) mod record;
 pub(crate) mod runs;

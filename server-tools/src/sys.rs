@@ -12,6 +12,7 @@ pub(crate) mod dhcp_wire;
 pub(crate) mod disk_space;
 pub(crate) mod earshot;
 pub(crate) mod folder;
+pub(crate) mod folder_tree;
 pub(crate) mod icmp;
 pub mod interface;
 pub(crate) mod lease;

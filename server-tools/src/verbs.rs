@@ -14,6 +14,7 @@ mod recover;
 pub(crate) mod root;
 mod runs;
 pub(crate) mod screen;
+mod setup;
 pub(crate) mod status;
 pub(crate) mod wake;
 
@@ -22,7 +23,7 @@ use clap::CommandFactory;
 use ghost_contract::{HostName, Mode};
 use serde::Serialize;
 
-use crate::cli::{Asked, BootdiskArgs, Cli, DhcpVerb, JobArgs, Verb};
+use crate::cli::{Asked, BootdiskArgs, Cli, DhcpVerb, HostsVerb, JobArgs, Verb};
 use crate::dhcp::offer::kept::Told;
 use crate::exit::{Exit, WithExit};
 use crate::manual;
@@ -41,6 +42,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let mut output = Output::new(form, detail);
     if let Verb::Bootdisk(arguments @ BootdiskArgs { output: Some(path), .. }) = &cli.verb {
         return bootdisk::run(path, arguments, &mut output);
+    }
+    if let Verb::Setup(arguments) = &cli.verb {
+        return setup::run(&cli.everywhere, arguments, &mut output);
     }
     let site = Site::open(&cli.everywhere.config, cli.everywhere.lock_timeout);
     let site = site.exit_by_default(Exit::Configuration)?;
@@ -73,7 +77,8 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
             job(site, Mode::Restore, arguments, &asked, output)
         }
         Verb::Wake(arguments) => wake::run(site, arguments, output),
-        Verb::Hosts => hosts::run(site, output),
+        Verb::Hosts { verb: None } => hosts::run(site, output),
+        Verb::Hosts { verb: Some(HostsVerb::Add(arguments)) } => setup::add_host(site, arguments, output),
         Verb::Status(arguments) => status::run(site, arguments, output),
         Verb::Runs => runs::list(site, output),
         Verb::Report(arguments) => runs::report(site, arguments, output),
@@ -99,8 +104,8 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Exports { server } => exports::run(site, *server, output),
         Verb::Doctor { hosts } => Ok(doctor::run(site, hosts, output)),
         Verb::Root(verb) => root::run(site, verb, output),
-        // Done above, since it needs no settings.
-        Verb::GenerateManual { .. } => Ok(Exit::Done),
+        // Done above, since they need no settings.
+        Verb::GenerateManual { .. } | Verb::Setup(_) => Ok(Exit::Done),
     }
 }
 
@@ -131,11 +136,13 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
     let needs_root = match verb {
         Verb::Test(_) | Verb::Backup(_) | Verb::Ghost(_) | Verb::Verify(_) | Verb::Restore(_) => true,
         Verb::Cancel { .. } | Verb::Dhcp(_) | Verb::Recover { .. } | Verb::Doctor { .. } => true,
-        Verb::Root(_) => true,
+        Verb::Root(_) | Verb::Setup(_) | Verb::Hosts { verb: Some(_) } => true,
         // It makes the folders that it names.
         Verb::Exports { .. } => true,
         // These fail where a right is missing; on some servers they need none of root's.
-        Verb::Wake(_) | Verb::Hosts | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => false,
+        Verb::Wake(_) | Verb::Hosts { verb: None } | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => {
+            false
+        }
         Verb::Runs | Verb::Report(_) | Verb::Metrics => false,
         Verb::Bootdisk(_) | Verb::GenerateManual { .. } => false,
     };

@@ -67,6 +67,26 @@ pub(crate) fn copy(made: &Path, tftp: &Path, state_folder: &Path) -> anyhow::Res
     Ok(written)
 }
 
+/// Removes the files that are as they were copied, with folders that are empty then. Gives the names of those that are not.
+pub(crate) fn take_away(tftp: &Path, state_folder: &Path) -> anyhow::Result<Vec<String>> {
+    let (mut copied, mut left) = (record::read(state_folder)?, Vec::new());
+    for (name, sums) in std::mem::take(&mut copied) {
+        let path = tftp.join(&name);
+        match there(&path)? {
+            None => {}
+            Some(sum) if sums.contains(&sum) => {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+                // One that others have files in stays.
+                let above = path.ancestors().skip(1).take_while(|above| *above != tftp);
+                let _not_empty = above.into_iter().try_for_each(fs::remove_dir);
+            }
+            Some(_) => left.push(name),
+        }
+    }
+    record::write(state_folder, &copied)?;
+    Ok(left)
+}
+
 fn in_the_way(made: &Path, tftp: &Path, others: &[String]) -> anyhow::Error {
     anyhow!(
         "{} has files of these names that are not ours: {}. Nothing was copied. Move them away and call this again, or let the TFTP \
@@ -222,6 +242,18 @@ mod tests {
         folders.make("pxelinux.cfg/default", "boots the third");
         assert_eq!(folders.copy().unwrap(), ["pxelinux.cfg/default", "vmlinuz"]);
         assert!(folders.behind().is_empty());
+    }
+
+    #[test]
+    fn what_was_copied_is_taken_away_and_nothing_else() {
+        let folders = Folders::new();
+        folders.copy().unwrap();
+        folders.put("tftp/vmlinuz", "somebody's");
+        folders.put("tftp/menu", "somebody's");
+        assert_eq!(take_away(&folders.path("tftp"), &folders.path("state")).unwrap(), ["vmlinuz"]);
+        assert!(!folders.path("tftp/pxelinux.cfg").exists() && folders.path("tftp/menu").exists());
+        assert_eq!(folders.served("vmlinuz"), "somebody's");
+        assert!(take_away(&folders.path("tftp"), &folders.path("state")).unwrap().is_empty(), "once");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Checker {
             .exit(Exit::Configuration)
     }
 
-    fn ask(&self, file: &Path) -> Result<(), RunError> {
+    pub(super) fn ask(&self, file: &Path) -> Result<(), RunError> {
         let mut words = vec![self.0.program().to_owned()];
         words.extend(self.0.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
         service::run(&words, DEADLINE)?;

@@ -31,31 +31,53 @@ struct Known<'a> {
 impl Found {
     /// By the settings, by what runs in this network, or by which files there are.
     pub fn at(ghostrc: &Ghostrc) -> anyhow::Result<Self> {
+        let found = Self::or_likeliest(ghostrc);
+        if found.configuration.exists() {
+            return Ok(found);
+        }
+        let places = ghostrc.dhcp_configuration.as_ref().map_or_else(
+            || found.kind.traits().configurations.join(" or "),
+            |named| named.display().to_string(),
+        );
+        Err(anyhow!(
+            "there is no DHCP configuration at {places}; set DHCPDCONF in ghostrc, or have 'ghostctl setup --subnet' write one"
+        )
+        .exit(Exit::Configuration))
+    }
+
+    /// The same, with a configuration that may not be there: where it is likeliest.
+    pub(crate) fn or_likeliest(ghostrc: &Ghostrc) -> Self {
         let named = ghostrc.dhcp_configuration.as_deref().and_then(|path| regular::read(path).ok());
         let known = Known {
             chosen: ghostrc.dhcp_server,
             named: named.as_deref(),
-            runs: &|kind| process::named(kind.traits().process).is_ok_and(|all| !all.is_empty()),
+            runs: &runs,
             is_there: &|kind| default_configuration(kind).is_some(),
         };
         let (kind, because) = decide(&known);
-        let configuration = match &ghostrc.dhcp_configuration {
-            Some(named) => Some(named.clone()).filter(|path| path.exists()),
-            None => default_configuration(kind),
-        };
-        let missing = || {
-            let places = ghostrc.dhcp_configuration.as_ref().map_or_else(
-                || kind.traits().configurations.join(" or "),
-                |named| named.display().to_string(),
-            );
-            anyhow!("there is no DHCP configuration at {places}; set DHCPDCONF in ghostrc")
-        };
-        Ok(Self {
-            kind,
-            because,
-            configuration: configuration.ok_or_else(missing).exit(Exit::Configuration)?,
-        })
+        let configuration = ghostrc.dhcp_configuration.clone().unwrap_or_else(|| configuration(kind));
+        Self { kind, because, configuration }
     }
+}
+
+/// By what runs and what is there, while there are no settings.
+pub(crate) fn kind_without_settings() -> Kind {
+    let known = Known {
+        chosen: None,
+        named: None,
+        runs: &runs,
+        is_there: &|kind| default_configuration(kind).is_some(),
+    };
+    decide(&known).0
+}
+
+/// Whether there is the configuration of any DHCP server.
+pub(crate) fn is_any_there() -> bool {
+    Kind::ALL.into_iter().any(|kind| default_configuration(kind).is_some())
+}
+
+fn runs(kind: Kind) -> bool {
+    process::named(kind.traits().process).is_ok_and(|all| !all.is_empty())
 }
 
 /// Where the configuration of such a server is, if the settings do not name it.

@@ -10,6 +10,7 @@ mod judged;
 pub mod kept;
 pub(crate) mod others;
 mod round;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -12,11 +12,12 @@ pub enum Firmware {
 impl Firmware {
     pub(super) const ALL: [Self; 2] = [Self::Bios, Self::Uefi];
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|firmware| firmware.as_str() == text)
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|firmware| firmware.word() == text)
     }
 
-    const fn as_str(self) -> &'static str {
+    /// What settings call it.
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Bios => "bios",
             Self::Uefi => "uefi",

@@ -106,7 +106,7 @@ pub struct Export {
 
 impl Export {
     /// `SERVER:/path`, `SERVER` (the path is `folder`) or `/path` (the server is `boot_server`).
-    pub(super) fn parse(text: &str, folder: &Path, boot_server: Ipv4Addr) -> Option<Self> {
+    pub(crate) fn parse(text: &str, folder: &Path, boot_server: Ipv4Addr) -> Option<Self> {
         let (server, path) = match text.split_once(":/") {
             Some((server, rest)) => (server.to_owned(), Path::new("/").join(rest)),
             None if text.starts_with('/') => (boot_server.to_string(), PathBuf::from(text)),

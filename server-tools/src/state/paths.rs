@@ -13,6 +13,8 @@
 //! mounts/                   disks of generations that are mounted
 //! vouched/   HOST.jsonl     checksums of the manifests of generations that are ours
 //! boot-files.json           what was copied into the TFTP server's folder
+//! setup.json                what `ghostctl setup` has made
+//! setup/     NUMBER-NAME    files as they were before it changed them
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -25,6 +27,14 @@ pub(crate) fn journal(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn boot_files(state_folder: &Path) -> PathBuf {
     state_folder.join("boot-files.json")
+}
+
+pub(crate) fn made(state_folder: &Path) -> PathBuf {
+    state_folder.join("setup.json")
+}
+
+pub(crate) fn kept_by_setup(state_folder: &Path) -> PathBuf {
+    state_folder.join("setup")
 }
 
 pub(crate) fn damaged(state_folder: &Path) -> PathBuf {

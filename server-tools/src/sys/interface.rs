@@ -13,6 +13,7 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 
 use super::own_address;
+use crate::dhcp::Network;
 
 /// A thread can be in a network of its own.
 const ROUTES: &str = "/proc/thread-self/net/route";
@@ -63,6 +64,12 @@ impl Interface {
         self.address.is_none() || self.on_link.iter().any(|(network, mask)| is_in(other, *network, *mask))
     }
 
+    /// The network of its address.
+    pub(crate) fn network(&self) -> Option<Network> {
+        let (ip, netmask) = self.address?;
+        Some(Network { address: Ipv4Addr::from(u32::from(ip) & u32::from(netmask)), netmask })
+    }
+
     /// Where everybody on its network listens.
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         self.address.map(|(ip, mask)| Ipv4Addr::from(u32::from(ip) | !u32::from(mask)))
@@ -89,6 +96,23 @@ impl Interface {
     }
 }
 
+/// The interface that packets to everywhere leave by; else the first one with an address.
+pub(crate) fn of_default_route() -> Option<Interface> {
+    let routes = routes();
+    let default =
+        routes.iter().filter(|route| route.mask == Ipv4Addr::UNSPECIFIED).min_by_key(|route| route.metric);
+    let named = default.map(|route| route.device.clone());
+    let all = || list().unwrap_or_default().into_iter().map(|entry| entry.interface_name);
+    let described =
+        named.into_iter().chain(all()).filter_map(|name| described(&name, &routes, None).ok().flatten());
+    described.into_iter().find(|interface| interface.address.is_some())
+}
+
+/// The machine that packets of this interface to everywhere go through.
+pub(crate) fn router_of(name: &str) -> Option<Ipv4Addr> {
+    routes().into_iter().find(|route| route.device == name && route.mask == Ipv4Addr::UNSPECIFIED)?.gateway
+}
+
 /// A line of the routing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Route {
@@ -96,6 +120,7 @@ struct Route {
     network: Ipv4Addr,
     mask: Ipv4Addr,
     has_gateway: bool,
+    gateway: Option<Ipv4Addr>,
     metric: u32,
 }
 
@@ -118,6 +143,7 @@ fn parse(table: &str) -> Vec<Route> {
             network: address(1)?,
             mask: address(7)?,
             has_gateway: flags & GATEWAY != 0,
+            gateway: address(2).filter(|_| flags & GATEWAY != 0),
             metric: words.get(6)?.parse().ok()?,
         })
     };

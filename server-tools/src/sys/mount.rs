@@ -52,6 +52,12 @@ pub(crate) fn is_mounted(folder: &Path) -> anyhow::Result<bool> {
     Ok(mount_points(&mounts).any(|point| point == folder))
 }
 
+/// What is mounted on a folder or anywhere in it.
+pub(crate) fn mounted_in(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let mounts = fs::read("/proc/thread-self/mountinfo").context("cannot read the list of mounts")?;
+    Ok(mount_points(&mounts).find(|point| point.starts_with(folder)))
+}
+
 /// The fifth word of each line, in which blanks and their like are octal (proc(5)).
 fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
     let lines = mounts.split(|byte| *byte == b'\n');
@@ -106,5 +112,7 @@ mod tests {
     fn the_root_is_mounted_and_a_new_folder_is_not() {
         assert!(is_mounted(Path::new("/")).unwrap());
         assert!(!is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+        assert_eq!(mounted_in(Path::new("/proc")).unwrap().as_deref(), Some(Path::new("/proc")));
+        assert_eq!(mounted_in(Path::new("/nonexistent")).unwrap(), None);
     }
 }

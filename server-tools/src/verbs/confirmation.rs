@@ -27,6 +27,51 @@ pub(super) fn ask_for_names(site: &Site, hosts: &[HostName], asked: &Wishes) -> 
     })
 }
 
+/// Whether there is a person who could answer.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks for a text; Enter stands for the default.
+pub(super) fn answer(question: &str, default: &str) -> anyhow::Result<String> {
+    let typed =
+        read_answer(&format!("{question} [{default}]: "), &mut io::stdin().lock(), &mut io::stderr())?;
+    Ok(if typed.is_empty() { default.to_owned() } else { typed })
+}
+
+/// Goes on after a yes, which --yes is too.
+pub(super) fn agree(yes: bool, question: &str) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !can_ask() {
+        return Err(nobody_to_ask("this changes the boot server, and nothing was done"));
+    }
+    agree_by(question, &mut io::stdin().lock(), &mut io::stderr())
+}
+
+fn agree_by(question: &str, answers: &mut impl BufRead, screen: &mut impl Write) -> anyhow::Result<()> {
+    let typed = read_answer(&format!("{question} Type yes to go on: "), answers, screen)?;
+    if typed == "yes" {
+        return Ok(());
+    }
+    Err(anyhow!("'{typed}' is not 'yes': nothing was done").exit(Exit::Usage))
+}
+
+fn read_answer(
+    question: &str,
+    answers: &mut impl BufRead,
+    screen: &mut impl Write,
+) -> anyhow::Result<String> {
+    let mut typed = String::new();
+    write!(screen, "{question}")
+        .and_then(|()| screen.flush())
+        .and_then(|()| answers.read_line(&mut typed))
+        .context("cannot ask for confirmation")
+        .exit(Exit::Usage)?;
+    Ok(typed.trim().to_owned())
+}
+
 fn ask(
     host: &HostName,
     lost: &str,
@@ -57,13 +102,7 @@ fn require_name(
     answers: &mut impl BufRead,
     screen: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let mut typed = String::new();
-    write!(screen, "{question}")
-        .and_then(|()| screen.flush())
-        .and_then(|()| answers.read_line(&mut typed))
-        .context("cannot ask for confirmation")
-        .exit(Exit::Usage)?;
-    let typed = typed.trim();
+    let typed = read_answer(question, answers, screen)?;
     if typed == host.as_str() {
         return Ok(());
     }
@@ -105,6 +144,15 @@ mod tests {
             let error = answer(text).unwrap_err();
             assert!(error.to_string().ends_with("is not 'john': nothing was done"), "{text:?}: {error}");
             assert_eq!(Exit::of(&error), Exit::Usage, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_yes_is_one() {
+        let typed = |text: &str| agree_by("Go on?", &mut text.as_bytes(), &mut Vec::new());
+        assert!(typed(" yes\n").is_ok());
+        for text in ["y\n", "no\n", "\n", "", "Yes, please\n"] {
+            assert_eq!(Exit::of(&typed(text).unwrap_err()), Exit::Usage, "{text:?}");
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn run(site: &Site, verb: &RootVerb, output: &mut Output) -> anyhow::
     }
 }
 
-fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
+pub(crate) fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let (place, library) = (Place::of(&site.ghostrc)?, Library::installed()?);
     require_no_jobs(site)?;
     output.either(&Begun { making: &place.folder }, || {
@@ -81,7 +81,7 @@ fn copied(written: &[String], tftp: &Path) -> String {
 }
 
 /// A client at work has its root there.
-fn require_no_jobs(site: &Site) -> anyhow::Result<()> {
+pub(crate) fn require_no_jobs(site: &Site) -> anyhow::Result<()> {
     let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
     let states = seen.into_iter().filter_map(|seen| seen.says.state);
     let hosts: Vec<String> = states.map(|state| state.begun.identity.host.to_string()).collect();

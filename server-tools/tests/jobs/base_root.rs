@@ -10,16 +10,16 @@ use ghost_contract::sample::effects::{copy_program, write_program};
 use super::boot_server::{BootServer, said};
 
 /// Makes what stands in the file `made`, and says with which settings.
-const BUILD: &str = "#!/bin/sh -e
+pub(crate) const BUILD: &str = "#!/bin/sh -e
 echo stand-in for rootfs/build: OVERLAY=$OVERLAY NFSROOT=$NFSROOT ANEW=$ANEW
-mkdir -p $1/base/usr/share/ghost4linux $1/base/sbin $1/netboot/pxelinux.cfg
+mkdir -p $1/base/etc $1/base/var/lib $1/base/usr/share/ghost4linux $1/base/sbin $1/netboot/pxelinux.cfg
 printf 'kernel 6.12.1\\narchive 2026-11-21\\n' > $1/base/usr/share/ghost4linux/base-root
 cp FOLDER/made $1/netboot/vmlinuz
 echo boots > $1/netboot/pxelinux.0; echo default > $1/netboot/pxelinux.cfg/default
 ";
-const INSTALL: &str =
+pub(crate) const INSTALL: &str =
     "#!/bin/sh -e\necho stand-in for rootfs/install-init\nfor last; do :; done\ncp \"$1\" $last/base/sbin\n";
-const NEWER: &str =
+pub(crate) const NEWER: &str =
     "#!/bin/sh -e\necho a warning of apt >&2\ncat FOLDER/newer\n[ ! -e FOLDER/unreachable ] || exit 100\n";
 
 struct Installed(BootServer);

@@ -63,6 +63,8 @@ mod saved_disk;
 #[cfg(test)]
 mod served;
 #[cfg(test)]
+mod setup;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod standstill;

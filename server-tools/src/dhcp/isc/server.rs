@@ -9,7 +9,8 @@ use ghost_contract::{HostName, MacAddress};
 use super::check::private_copy;
 use super::taking_up::{Stamp, TakingUp, stamps};
 use super::way::{self, SHOW_DEADLINE};
-use super::{HostTable, edit, running, served};
+use super::{HostTable, adding, edit, running, served};
+use crate::dhcp::adding::{Added, Additions};
 use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
@@ -95,6 +96,37 @@ impl Server for Dhcpd {
         self.checker.check(&self.configuration, changes, copy)
     }
 
+    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
+        self.checker.ask(file).exit_by_default(Exit::Configuration)
+    }
+
+    fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
+        let missing = (!self.configuration.exists()).then(|| Change {
+            file: absolute(&self.configuration),
+            read: Vec::new(),
+            contents: Vec::new(),
+        });
+        let table = |changes: &[Change]| match (&missing, changes) {
+            (Some(empty), []) => self.table(std::slice::from_ref(empty)),
+            _ => self.table(changes),
+        };
+        let before = table(&[]).exit_by_default(Exit::Configuration)?;
+        let first = match &asked.network {
+            Some(network) => adding::network(&before, asked.boot_server, network)?,
+            None => adding::Draft::default(),
+        };
+        let with_network = table(&first.changes)?;
+        let second = adding::hosts(&with_network, asked)?;
+        let changes = then(first.changes, second.changes);
+        Ok(Added {
+            configuration: Box::new(table(&changes)?),
+            changes,
+            written: [first.written, second.written].concat(),
+            known: second.known,
+            remarks: second.remarks,
+        })
+    }
+
     fn take_up(&self) -> anyhow::Result<()> {
         let table = self.table(&[]).ok();
         let files = table.and_then(|table| stamps(table.files().map(|(path, _)| path)));
@@ -139,6 +171,17 @@ impl Server for Dhcpd {
         let shown = service::run(&show.map(str::to_owned), SHOW_DEADLINE);
         shown.ok().and_then(|shown| running::distance(&shown)).unwrap_or(self.distance)
     }
+}
+
+/// Two edits, one after the other, as one.
+fn then(mut first: Vec<Change>, second: Vec<Change>) -> Vec<Change> {
+    for change in second {
+        match first.iter_mut().find(|earlier| earlier.file == change.file) {
+            Some(earlier) => earlier.contents = change.contents,
+            None => first.push(change),
+        }
+    }
+    first
 }
 
 impl Configuration for HostTable {

@@ -110,6 +110,10 @@ impl Server for Kea {
         self.checker.check(&self.configuration, changes, copy)
     }
 
+    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
+        self.checker.ask(file).exit_by_default(Exit::Configuration)
+    }
+
     /// A person may save the file between the reload and the look at it: then it is reloaded again.
     fn take_up(&self) -> anyhow::Result<()> {
         let socket = self.socket().exit_by_default(Exit::Configuration)?;

@@ -1,0 +1,290 @@
+//! New entries in dhcpd.conf. Pure: every byte that is there stays, new statements go to the end of the main file, and a host
+//! that lacks only its `filename` gets one behind its last statement.
+
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use anyhow::{Context as _, anyhow, bail};
+use ghost_contract::HostName;
+
+use super::lexer::Lexer;
+use super::table::HostTable;
+use super::tree::Keyword;
+use super::usable::Flaw;
+use crate::dhcp::adding::{Additions, NewHost, NewNetwork, Written};
+use crate::dhcp::text::{absolute, replaced};
+use crate::dhcp::{Change, Network};
+
+/// How far Debian's own file, and the HOWTO's, are indented.
+const INDENT: &str = "        ";
+
+/// What is put where.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) changes: Vec<Change>,
+    pub(super) written: Vec<Written>,
+    pub(super) known: Vec<HostName>,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Adds a network that is not there yet.
+pub(super) fn network(
+    table: &HostTable,
+    boot_server: Ipv4Addr,
+    wanted: &NewNetwork,
+) -> anyhow::Result<Draft> {
+    let mut draft = Draft::default();
+    let (first, last) = (wanted.network.address, wanted.network.broadcast());
+    let (there, overlapping) = (table.network_of(first), table.network_of(last));
+    if there == Some(wanted.network) {
+        return Ok(draft);
+    }
+    if let Some(other) = there.or(overlapping) {
+        bail!(
+            "the DHCP configuration has the network {other} there already, which is another one than {}",
+            wanted.network
+        );
+    }
+    draft.append(table, &subnet(boot_server, wanted))?;
+    Ok(draft)
+}
+
+/// Only hosts that are declared are answered: there is no `range`.
+fn subnet(boot_server: Ipv4Addr, wanted: &NewNetwork) -> String {
+    let Network { address, netmask } = wanted.network;
+    let router = wanted.router.map_or_else(String::new, |ip| format!("{INDENT}option routers {ip};\n"));
+    format!(
+        "# Only hosts that are declared get an address here, so that another DHCP server of this network goes on as before.\n\
+         subnet {address} netmask {netmask} {{\n\
+         {router}{INDENT}option subnet-mask {netmask};\n\
+         {INDENT}option broadcast-address {};\n\
+         {INDENT}next-server {boot_server};\n\
+         }}\n",
+        wanted.network.broadcast()
+    )
+}
+
+/// Adds hosts that are not there yet, and says of all that cannot be added why.
+pub(super) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+    let mut draft = Draft::default();
+    let (mut new, mut faults) = (String::new(), Vec::new());
+    let mut completed: Vec<(usize, Range<usize>, String)> = Vec::new();
+    for host in &asked.hosts {
+        match judged(table, asked.boot_server, host) {
+            Ok(Judged::New) => new.push_str(&entry(table, asked.boot_server, host)),
+            Ok(Judged::Known) => draft.known.push(host.name.clone()),
+            Ok(Judged::WithoutFile(file, stretch, text)) => completed.push((file, stretch, text)),
+            Err(fault) => faults.push(format!("{fault:#}")),
+        }
+        draft.remarks.extend(in_a_range(table, host));
+    }
+    if !faults.is_empty() {
+        bail!("{}", faults.join("\n"));
+    }
+    completed.sort_by_key(|(file, stretch, _)| (*file, stretch.start));
+    for of_file in completed.chunk_by(|(one, ..), (other, ..)| one == other) {
+        draft.complete(table, of_file);
+    }
+    if needs_next_server(table, asked.boot_server) {
+        new.insert_str(
+            0,
+            &format!(
+                "# The machine that clients fetch their boot files from.\nnext-server {};\n",
+                asked.boot_server
+            ),
+        );
+    }
+    if !new.is_empty() {
+        draft.append(table, &new)?;
+    }
+    Ok(draft)
+}
+
+/// What there is to do for a host.
+enum Judged {
+    New,
+    Known,
+    /// All of it is there but the boot file: the entry's file and stretch, and what it becomes.
+    WithoutFile(usize, Range<usize>, String),
+}
+
+fn judged(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> anyhow::Result<Judged> {
+    let NewHost { name, mac, ip, .. } = host;
+    let same = |other: &super::Host| other.mac == Some(*mac) && other.address == Some(*ip);
+    let named = table.hosts().iter().find(|other| other.name.eq_ignore_ascii_case(name.as_str()));
+    if let Some(there) = named.filter(|there| there.name != name.as_str() || !same(there)) {
+        let place = table.place_of(there);
+        bail!(
+            "{place}: there is a host {} with other addresses than {mac} and {ip}; correct that entry, or give another name\n{}",
+            there.name,
+            place.excerpt()
+        );
+    }
+    if named.is_some() {
+        return match table.usable(name) {
+            Ok(_) => Ok(Judged::Known),
+            Err(problem) if problem.flaw == Flaw::NoFilename => with_file(table, host),
+            Err(problem) => Err(anyhow!(problem)),
+        };
+    }
+    if let Some(other) = table.by_mac(*mac).next() {
+        let place = table.place_of(other);
+        bail!(
+            "{place}: {name} cannot be added, since host {} has the hardware address {mac}\n{}",
+            other.name,
+            place.excerpt()
+        );
+    }
+    if let Some(other) = table.by_address(*ip).next() {
+        let place = table.place_of(other);
+        bail!(
+            "{place}: {name} cannot be added, since host {} has the address {ip}\n{}",
+            other.name,
+            place.excerpt()
+        );
+    }
+    let network = table.network_of(*ip).with_context(|| {
+        format!("{name} cannot be added: no subnet of the DHCP configuration has its address {ip}")
+    })?;
+    if *ip == network.address || *ip == network.broadcast() {
+        bail!("{name} cannot be added: {ip} is no host's address in the network {network}");
+    }
+    if *ip == boot_server {
+        bail!("{name} cannot be added: {ip} is the boot server's own address (PXEADDR)");
+    }
+    Ok(Judged::New)
+}
+
+fn entry(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> String {
+    let NewHost { name, mac, ip, no_boot_file } = host;
+    let said = table.next_server_of(name, *ip);
+    let next_server = match said.as_deref() == Some(&*boot_server.to_string()) {
+        true => String::new(),
+        false => format!("{INDENT}next-server {boot_server};\n"),
+    };
+    format!(
+        "host {name} {{\n{INDENT}hardware ethernet {mac};\n{INDENT}fixed-address {ip};\n{INDENT}filename \"{no_boot_file}\";\n{next_server}}}\n"
+    )
+}
+
+/// The entry with a boot file behind its last statement, indented as that is.
+fn with_file(table: &HostTable, host: &NewHost) -> anyhow::Result<Judged> {
+    let there = table.by_name(host.name.as_str()).next().context("a host that was there is gone")?;
+    let (bytes, tree) = (table.bytes_of(there), table.tree_of(there));
+    let statement = tree.statements.get(there.statement).context("an entry without a place")?;
+    let (_, last) = tree.children(there.statement).last().context("an entry without statements")?;
+    let line = bytes[..last.start].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let before = match line.iter().all(u8::is_ascii_whitespace) {
+        true => format!("{}{}", new_line(bytes), String::from_utf8_lossy(line)),
+        false => " ".to_owned(),
+    };
+    let stretch = statement.start..statement.end;
+    let filename = format!("{before}filename \"{}\";", host.no_boot_file);
+    let text =
+        [&bytes[statement.start..last.end], filename.as_bytes(), &bytes[last.end..statement.end]].concat();
+    let text = String::from_utf8(text).context("an entry that is not UTF-8: write the filename by hand")?;
+    Ok(Judged::WithoutFile(there.file, stretch, text))
+}
+
+/// Whether a host that can have jobs is told no machine at all to fetch from. ISC then offers 0.0.0.0, and it boots its own disk.
+fn needs_next_server(table: &HostTable, boot_server: Ipv4Addr) -> bool {
+    let able = table.clients().filter_map(|(name, _)| table.usable(&name).ok());
+    let able: Vec<(HostName, Ipv4Addr)> =
+        able.filter(|host| host.ip != boot_server).map(|host| (host.name, host.ip)).collect();
+    table.reaches(&able).iter().any(|reach| reach.next_server.is_none() && reach.network.is_some())
+}
+
+/// dhcpd may give a machine's address to another one if it may also choose it.
+fn in_a_range(table: &HostTable, host: &NewHost) -> Option<String> {
+    let (first, last) =
+        table.ranges().into_iter().find(|(first, last)| (*first..=*last).contains(&host.ip))?;
+    Some(format!(
+        "{}: {} is among those that dhcpd gives to any machine (range {first} {last}); take it out of the range, so that no other machine gets it",
+        host.name, host.ip
+    ))
+}
+
+impl HostTable {
+    fn network_of(&self, ip: Ipv4Addr) -> Option<Network> {
+        self.reach_of(None, ip).network
+    }
+
+    fn next_server_of(&self, name: &HostName, ip: Ipv4Addr) -> Option<String> {
+        self.reach_of(Some(name), ip).next_server.filter(|said| said.is_certain).map(|said| said.value)
+    }
+
+    fn reach_of(&self, name: Option<&HostName>, ip: Ipv4Addr) -> crate::dhcp::Reach {
+        // A name that no host has: what is asked is what holds for the address.
+        let name = name.cloned().or_else(|| "0".parse().ok());
+        name.map(|name| self.reaches(&[(name, ip)])).and_then(|mut all| all.pop()).unwrap_or_default()
+    }
+
+    /// The addresses that dhcpd chooses from.
+    fn ranges(&self) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+        let of = |bytes: &[u8], head: Range<usize>| {
+            let mut tokens = Lexer::meaningful(bytes, head.clone());
+            tokens.next().filter(|token| token.is_word("range"))?;
+            let text = String::from_utf8_lossy(bytes.get(head)?).into_owned();
+            let ips: Vec<Ipv4Addr> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            Some((*ips.first()?, *ips.last()?))
+        };
+        let all = self
+            .sources
+            .iter()
+            .flat_map(|source| source.tree.statements.iter().map(|one| (&source.bytes, one)));
+        all.filter(|(_, one)| one.keyword == Keyword::Other)
+            .filter_map(|(bytes, one)| of(bytes, one.head()))
+            .collect()
+    }
+}
+
+impl Draft {
+    /// Puts text behind all that is in the main file.
+    fn append(&mut self, table: &HostTable, text: &str) -> anyhow::Result<()> {
+        let main = table.sources.first().context("a configuration without a file")?;
+        let file = absolute(&main.path);
+        let now = self
+            .changes
+            .iter()
+            .find(|change| change.file == file)
+            .map_or(&main.bytes, |change| &change.contents);
+        let end = new_line(now);
+        let gap = match now.as_slice() {
+            [] => "",
+            [.., b'\n'] => end,
+            _ => &end.repeat(2),
+        };
+        let text = format!("{gap}{}", text.replace('\n', end));
+        let contents = [now, text.as_bytes()].concat();
+        self.written.push(Written { file: file.clone(), text, was: String::new() });
+        match self.changes.iter_mut().find(|change| change.file == file) {
+            Some(change) => change.contents = contents,
+            None => self.changes.push(Change { file, read: main.bytes.clone(), contents }),
+        }
+        Ok(())
+    }
+
+    /// Replaces entries of one file by fuller ones.
+    fn complete(&mut self, table: &HostTable, entries: &[(usize, Range<usize>, String)]) {
+        let Some(source) = entries.first().and_then(|(file, ..)| table.sources.get(*file)) else { return };
+        let file = absolute(&source.path);
+        let replacements =
+            entries.iter().map(|(_, stretch, text)| (stretch.clone(), text.clone().into_bytes()));
+        let contents = replaced(&source.bytes, replacements.collect());
+        for (_, stretch, text) in entries {
+            let was = source.bytes.get(stretch.clone()).unwrap_or_default();
+            let was = String::from_utf8_lossy(was).into_owned();
+            self.written.push(Written { file: file.clone(), text: text.clone(), was });
+        }
+        self.changes.push(Change { file, read: source.bytes.clone(), contents });
+    }
+}
+
+/// How the lines of a file end.
+fn new_line(bytes: &[u8]) -> &'static str {
+    let first = bytes.iter().position(|byte| *byte == b'\n');
+    if first.is_some_and(|at| at > 0 && bytes[at - 1] == b'\r') { "\r\n" } else { "\n" }
+}
+
+#[cfg(test)]
+mod tests;

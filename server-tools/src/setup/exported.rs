@@ -1,0 +1,243 @@
+//! What the NFS server is told. Pure: `exports` knows what clients mount and how a server is told so, this knows in which files.
+//!
+//! Linux' own server reads every file in /etc/exports.d (exports(5)), so that ours is a file of its own; Ganesha gets a file of ours, and a
+//! line in its own configuration that includes it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use ghost_contract::HostName;
+
+use super::{FileStep, Step};
+use crate::exports::{self, Wanted};
+use crate::ghostrc::{Exports, Ghostrc};
+
+/// The NFS server of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nfs {
+    Kernel,
+    Ganesha,
+}
+
+impl Nfs {
+    /// The file that is ours alone.
+    pub(crate) const fn own_file(self) -> &'static str {
+        match self {
+            Self::Kernel => "/etc/exports.d/ghost4linux.exports",
+            Self::Ganesha => "/etc/ganesha/ghost4linux.conf",
+        }
+    }
+
+    /// The administrator's.
+    pub(crate) const fn main_file(self) -> &'static str {
+        match self {
+            Self::Kernel => "/etc/exports",
+            Self::Ganesha => "/etc/ganesha/ganesha.conf",
+        }
+    }
+
+    fn taken_up_by(self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::Kernel => &["exportfs", "-ra"],
+            Self::Ganesha => &["systemctl", "restart", "nfs-ganesha"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+const HEAD: &str =
+    "# Made by 'ghostctl setup' and 'ghostctl hosts add', which write it anew for each new client.\n";
+const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
+
+/// What is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct There {
+    /// The administrator's file.
+    pub(crate) main: Option<Vec<u8>>,
+    /// Ours, and whether it is as we made it.
+    pub(crate) own: Option<(Vec<u8>, bool)>,
+}
+
+/// The steps, and what a person has to do.
+pub(crate) fn steps(
+    ghostrc: &Ghostrc,
+    hosts: &[(HostName, Ipv4Addr)],
+    nfs: Option<Nfs>,
+    there: &There,
+) -> anyhow::Result<(Vec<Step>, Vec<String>)> {
+    let mut remarks = Vec::new();
+    let (mut here, elsewhere) = (exports::of_boot_server(ghostrc, hosts), exports::of_store(ghostrc, hosts));
+    if ghostrc.store_export.address() == Some(IpAddr::V4(ghostrc.boot_server)) {
+        here.extend(elsewhere);
+    } else if !hosts.is_empty() {
+        let lines = exports::for_nfsd(&elsewhere);
+        remarks.push(format!(
+            "on {}, which has the image store, export:\n{}",
+            ghostrc.store_export.server,
+            lines.trim_end()
+        ));
+    }
+    let Some(nfs) = nfs else {
+        remarks.push(
+            "there is no NFS server: apt-get install nfs-kernel-server, then run this again".to_owned(),
+        );
+        return Ok((Vec::new(), remarks));
+    };
+    if hosts.is_empty() {
+        return Ok((Vec::new(), remarks));
+    }
+    if ghostrc.exports == Exports::Common && there.own.is_none() {
+        here.retain(|wanted| !is_exported(wanted, nfs, there.main.as_deref().unwrap_or_default()));
+    }
+    if here.is_empty() {
+        return Ok((Vec::new(), remarks));
+    }
+    let text = match nfs {
+        Nfs::Kernel => exports::for_nfsd(&here),
+        Nfs::Ganesha => exports::for_ganesha(&here, ghostrc.boot_server)?,
+    };
+    let own = PathBuf::from(nfs.own_file());
+    let mut steps = Vec::new();
+    match &there.own {
+        Some((now, _)) if now.as_slice() == format!("{HEAD}{text}").as_bytes() => {}
+        Some((_, false)) => remarks.push(format!(
+            "{} has been changed by hand, so it is left as it is; 'ghostctl exports' prints what should be in it",
+            own.display()
+        )),
+        now => steps.push(Step::File(FileStep {
+            path: own,
+            before: now.as_ref().map(|(bytes, _)| bytes.clone()),
+            after: format!("{HEAD}{text}").into_bytes(),
+        })),
+    }
+    if nfs == Nfs::Ganesha {
+        steps.extend(include(there));
+    }
+    if !steps.is_empty() {
+        steps.push(Step::Run(nfs.taken_up_by()));
+    }
+    Ok((steps, remarks))
+}
+
+fn include(there: &There) -> Option<Step> {
+    let main = there.main.clone().unwrap_or_default();
+    let has_it = String::from_utf8_lossy(&main).lines().any(|line| line.trim() == INCLUDE.trim());
+    let gap = if main.is_empty() || main.ends_with(b"\n") { "" } else { "\n" };
+    let after = [main.as_slice(), gap.as_bytes(), INCLUDE.as_bytes()].concat();
+    (!has_it).then(|| {
+        Step::File(FileStep { path: Nfs::Ganesha.main_file().into(), before: there.main.clone(), after })
+    })
+}
+
+/// What has the NFS server forget what was taken away.
+pub(crate) fn after_removal(path: &Path) -> Option<Step> {
+    let nfs = [Nfs::Kernel, Nfs::Ganesha].into_iter().find(|nfs| Path::new(nfs.own_file()) == path)?;
+    Some(Step::Run(nfs.taken_up_by()))
+}
+
+/// Whether an administrator exports this folder, or one above it, already. To whom and how, `doctor` judges.
+fn is_exported(wanted: &Wanted, nfs: Nfs, main: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(main);
+    let paths: Vec<&str> = match nfs {
+        Nfs::Kernel => text
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|word| word.starts_with('/') || word.starts_with("\"/"))
+            .map(|word| word.trim_matches('"'))
+            .collect(),
+        Nfs::Ganesha => text
+            .split(';')
+            .filter_map(|part| part.rsplit_once("Path")?.1.split('=').nth(1))
+            .map(|value| value.trim().trim_matches('"'))
+            .collect(),
+    };
+    // Ganesha exports the folder that it names, and those in it only under that name.
+    paths.iter().any(|path| match nfs {
+        Nfs::Kernel => wanted.path.starts_with(path),
+        Nfs::Ganesha => wanted.path == Path::new(path),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ghostrc(more: &str) -> Ghostrc {
+        let text = format!(
+            "PXEADDR=10.0.0.5\nPXEBASE=/home/pxe/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\n{more}"
+        );
+        Ghostrc::parse(Path::new("ghostrc"), text.as_bytes()).unwrap()
+    }
+
+    fn hosts(names: &[(&str, u8)]) -> Vec<(HostName, Ipv4Addr)> {
+        names.iter().map(|(name, last)| (name.parse().unwrap(), [10, 0, 0, *last].into())).collect()
+    }
+
+    fn paths(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_client_gets_lines_in_a_file_of_ours_that_follows_the_clients() {
+        let (own, john) = (ghostrc("EXPORTS=own\n"), hosts(&[("john", 2)]));
+        let (first, _) = steps(&own, &john, Some(Nfs::Kernel), &There::default()).unwrap();
+        assert_eq!(paths(&first), ["write /etc/exports.d/ghost4linux.exports", "run 'exportfs -ra'"]);
+        let Step::File(file) = &first[0] else { panic!("{first:?}") };
+        let there = There { own: Some((file.after.clone(), true)), main: None };
+        assert!(
+            steps(&own, &john, Some(Nfs::Kernel), &there).unwrap().0.is_empty(),
+            "a second time there is nothing to do"
+        );
+        let (second, _) = steps(&own, &hosts(&[("john", 2), ("joe", 3)]), Some(Nfs::Kernel), &there).unwrap();
+        assert_eq!(paths(&second), ["change /etc/exports.d/ghost4linux.exports", "run 'exportfs -ra'"]);
+        let by_hand = There { own: Some((b"# mine\n".to_vec(), false)), main: None };
+        let (none, remarks) = steps(&own, &john, Some(Nfs::Kernel), &by_hand).unwrap();
+        assert!(none.is_empty() && remarks[0].contains("has been changed by hand"), "{remarks:?}");
+    }
+
+    #[test]
+    fn what_an_administrator_exports_already_is_not_exported_again() {
+        let exports =
+            b"# of 2005\n/home/pxe 192.168.7.0/255.255.255.128(rw,no_root_squash)\n/b\t*(rw)\n".to_vec();
+        let there = There { main: Some(exports), own: None };
+        assert!(steps(&ghostrc(""), &hosts(&[("john", 2)]), Some(Nfs::Kernel), &there).unwrap().0.is_empty());
+        let half = There { main: Some(b"/home/pxe *(rw)\n".to_vec()), own: None };
+        let (some, _) = steps(&ghostrc(""), &hosts(&[("john", 2)]), Some(Nfs::Kernel), &half).unwrap();
+        let Step::File(file) = &some[0] else { panic!("{some:?}") };
+        let text = String::from_utf8(file.after.clone()).unwrap();
+        assert!(text.contains("\n/b 10.0.0.2(rw,") && !text.contains("/home/pxe"), "{text}");
+    }
+
+    #[test]
+    fn ganesha_gets_a_file_and_a_line_that_includes_it() {
+        let own = ghostrc("EXPORTS=own\n");
+        let there = There { main: Some(b"NFS_CORE_PARAM { Protocols = 3; }".to_vec()), own: None };
+        let (some, _) = steps(&own, &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
+        assert_eq!(
+            paths(&some),
+            [
+                "write /etc/ganesha/ghost4linux.conf",
+                "change /etc/ganesha/ganesha.conf",
+                "run 'systemctl restart nfs-ganesha'"
+            ]
+        );
+        let Step::File(main) = &some[1] else { panic!("{some:?}") };
+        assert_eq!(
+            main.after,
+            b"NFS_CORE_PARAM { Protocols = 3; }\n%include \"/etc/ganesha/ghost4linux.conf\"\n"
+        );
+    }
+
+    #[test]
+    fn what_another_machine_has_to_export_is_told() {
+        let elsewhere = ghostrc("GHSTNFS=nas:/images\n");
+        let (_, remarks) =
+            steps(&elsewhere, &hosts(&[("john", 2)]), Some(Nfs::Kernel), &There::default()).unwrap();
+        assert!(
+            remarks[0].starts_with("on nas, which has the image store, export:\n/images 10.0.0.2(rw,"),
+            "{remarks:?}"
+        );
+        let (none, remarks) = steps(&ghostrc(""), &hosts(&[("john", 2)]), None, &There::default()).unwrap();
+        assert!(none.is_empty() && remarks[0].starts_with("there is no NFS server"), "{remarks:?}");
+    }
+}

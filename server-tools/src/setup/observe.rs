@@ -1,0 +1,189 @@
+//! Looks at the machine. Changes nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ghost_contract::HostName;
+
+use super::exported::{Nfs, There};
+use super::plan::{Seen, Unit};
+use super::settings::Surroundings;
+use crate::base_root::{Library, Place, boot_files};
+use crate::dhcp::found;
+use crate::dhcp::{Configuration, Kind};
+use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::{Exports, Ghostrc};
+use crate::site::Site;
+use crate::state::made::Made;
+use crate::sys::interface::{self, Interface};
+use crate::sys::{program, regular, service};
+
+const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
+pub(crate) const DHCP_DEFAULTS: &str = "/etc/default/isc-dhcp-server";
+const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+/// How long systemctl may take to answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// All bytes of a file; none if it is not there.
+pub(crate) fn file(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    match regular::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// The interface of the boot network: the one that is named, that has an address, or that the default route leaves by.
+pub(crate) fn boot_interface(
+    name: Option<&str>,
+    address: Option<Ipv4Addr>,
+) -> anyhow::Result<Option<Interface>> {
+    match (name, address) {
+        (Some(name), _) => Interface::named(name).map(Some).exit(Exit::Usage),
+        (None, Some(address)) => Ok(Interface::with_address(address).ok()),
+        (None, None) => Ok(interface::of_default_route()),
+    }
+}
+
+/// What is known before there are settings.
+pub(crate) fn surroundings(interface: Option<&Interface>) -> anyhow::Result<Surroundings> {
+    let tftp = file(Path::new(TFTP_DEFAULTS))?.and_then(|text| value(&text, "TFTP_DIRECTORY"));
+    Ok(Surroundings {
+        address: interface.and_then(|interface| interface.address).map(|(ip, _)| ip),
+        tftp: tftp.filter(|tftp| tftp.starts_with('/')).map(PathBuf::from),
+        kind: found::kind_without_settings(),
+    })
+}
+
+/// `KEY="VALUE"` in one of Debian's files of defaults, which are shell scripts.
+fn value(text: &[u8], key: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
+    lines.next_back().map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+}
+
+/// What is known once there are settings.
+pub(crate) fn site(
+    site: &Site,
+    interface: Option<String>,
+    configuration: &dyn Configuration,
+) -> anyhow::Result<Seen> {
+    let ghostrc = &site.ghostrc;
+    let made = Made::read(&ghostrc.state_folder)?;
+    let nfs = nfs();
+    let exports = match nfs {
+        Some(nfs) => There {
+            main: file(Path::new(nfs.main_file()))?,
+            own: file(Path::new(nfs.own_file()))?.map(|bytes| {
+                let is_ours = made.is_ours(Path::new(nfs.own_file()), &bytes);
+                (bytes, is_ours)
+            }),
+        },
+        None => There::default(),
+    };
+    let hosts = able(site, configuration);
+    Ok(Seen {
+        without_folders: without_folders(site, &hosts),
+        hosts,
+        missing_folders: missing_folders(ghostrc),
+        base_root: base_root(ghostrc)?,
+        dhcp_defaults: match site.dhcp_kind {
+            Kind::Isc => file(Path::new(DHCP_DEFAULTS))?,
+            _ => None,
+        },
+        interface,
+        nfs,
+        exports,
+        pending: made.pending,
+        units: units(site.dhcp_kind, nfs),
+        is_dhcp_installed: is_dhcp_installed(site),
+    })
+}
+
+/// All hosts that can have jobs.
+fn able(site: &Site, configuration: &dyn Configuration) -> Vec<(HostName, Ipv4Addr)> {
+    let names = configuration.clients().into_iter().map(|(name, _)| name);
+    names.filter_map(|name| site.host(configuration, &name).ok()).map(|host| (host.name, host.ip)).collect()
+}
+
+fn without_folders(site: &Site, hosts: &[(HostName, Ipv4Addr)]) -> Vec<(HostName, Ipv4Addr)> {
+    if site.ghostrc.exports == Exports::Common {
+        return Vec::new();
+    }
+    let trees = site.trees();
+    let has_all = |(host, ip): &&(HostName, Ipv4Addr)| {
+        let tree = ghost_contract::layout::own_folder(&trees, *ip);
+        !tree.is_dir() || !site.ghostrc.store_folder.join(host.as_str()).is_dir()
+    };
+    hosts.iter().filter(has_all).cloned().collect()
+}
+
+fn missing_folders(ghostrc: &Ghostrc) -> Vec<PathBuf> {
+    let folders = [&ghostrc.tftp_base, &ghostrc.store_folder];
+    folders.into_iter().filter(|folder| !folder.exists()).cloned().collect()
+}
+
+/// Why the base root has to be made; none if it is there as it should be.
+fn base_root(ghostrc: &Ghostrc) -> anyhow::Result<Result<(), String>> {
+    let place = Place::of(ghostrc)?;
+    if place.made_from().is_none() {
+        return Ok(Err("there is none".to_owned()));
+    }
+    let Ok(library) = Library::installed() else { return Ok(Ok(())) };
+    let others = place.other_programs(&library)?;
+    if !others.is_empty() {
+        return Ok(Err(format!("it has other programs than the installed ones: {}", others.join(", "))));
+    }
+    let behind = boot_files::behind(&place.boot_files, &ghostrc.tftp_base)?;
+    Ok(if behind.is_empty() { Ok(()) } else { Err(format!("TFTP does not serve its {}", behind.join(", "))) })
+}
+
+/// The server whose programs are here; Linux' own if both are.
+fn nfs() -> Option<Nfs> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if program::find("exportfs", &path).is_ok() {
+        return Some(Nfs::Kernel);
+    }
+    Path::new(Nfs::Ganesha.main_file()).exists().then_some(Nfs::Ganesha)
+}
+
+fn is_dhcp_installed(site: &Site) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    site.ghostrc.dhcp_check.is_some() || program::find(site.dhcp_kind.traits().process, &path).is_ok()
+}
+
+/// The services that jobs need, as far as this machine has them; none at all without systemd.
+fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
+    if !Path::new("/run/systemd/system").is_dir() {
+        return None;
+    }
+    let dhcp = match kind {
+        Kind::Isc => "isc-dhcp-server",
+        _ => "kea-dhcp4-server",
+    };
+    let nfs = match nfs {
+        Some(Nfs::Ganesha) => "nfs-ganesha",
+        _ => "nfs-kernel-server",
+    };
+    let wanted = [dhcp, "tftpd-hpa", nfs, "ghost4linux-recover"];
+    let there = wanted.into_iter().filter(|unit| is_there(unit));
+    Some(there.map(|unit| (unit.to_owned(), look(unit))).collect())
+}
+
+fn is_there(unit: &str) -> bool {
+    let file = format!("{unit}.service");
+    UNIT_FOLDERS.iter().any(|folder| Path::new(folder).join(&file).exists())
+        || Path::new("/etc/init.d").join(unit).exists()
+}
+
+fn look(unit: &str) -> Unit {
+    let answers = |verb: &str| {
+        let words = ["systemctl", "--quiet", verb, unit].map(str::to_owned);
+        service::run(&words, ANSWER_DEADLINE).is_ok()
+    };
+    Unit { is_enabled: answers("is-enabled"), is_active: answers("is-active") }
+}

@@ -1,0 +1,164 @@
+//! Performs one step. What it makes is written down before it is made.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use super::observe;
+use super::{DhcpStep, FileStep, Step};
+use crate::base_root::Place;
+use crate::catalog::Catalog;
+use crate::dhcp::offer::Offers;
+use crate::dhcp::restart::{Gathering, Restarts};
+use crate::dhcp::{Change, Running};
+use crate::exit::{Exit, WithExit as _};
+use crate::output::Output;
+use crate::site::Site;
+use crate::state::made::Made;
+use crate::sys::atomic::{self, Real};
+use crate::sys::service;
+use crate::verbs::root;
+
+/// How long a command may take. Starting a service takes at most 90 s by itself (systemd-system.conf(5)).
+const RUN_DEADLINE: Duration = Duration::from_secs(120);
+
+pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
+    let state = &site.ghostrc.state_folder;
+    match step {
+        Step::Folder(path) => folders(path, made, state),
+        Step::File(file) => write(file, made, state),
+        Step::ClientFolders(hosts) => {
+            let catalog = Catalog::of(&site.ghostrc);
+            hosts.iter().try_for_each(|(host, ip)| {
+                site.tree(*ip).make_home()?;
+                catalog.make_host_folder(host)
+            })
+        }
+        Step::BaseRoot => {
+            let place = Place::of(&site.ghostrc)?;
+            if place.made_from().is_none() && made.base_root.is_none() && !place.base.exists() {
+                made.base_root = Some(place.base);
+                made.save(state)?;
+            }
+            root::build(site, output).map(|_exit| ())
+        }
+        Step::Dhcp(dhcp) => change_dhcp(site, dhcp, made, output),
+        Step::Run(words) => {
+            run(words)?;
+            made.pending.retain(|pending| pending != words);
+            made.save(state)
+        }
+        Step::Unit(unit) => {
+            made.units.insert(unit.clone());
+            made.save(state)?;
+            run(&["systemctl", "enable", "--now", unit].map(str::to_owned))
+        }
+    }
+}
+
+fn run(words: &[String]) -> anyhow::Result<()> {
+    service::run(words, RUN_DEADLINE)?;
+    Ok(())
+}
+
+/// Makes a folder with those above it.
+fn folders(path: &Path, made: &mut Made, state: &Path) -> anyhow::Result<()> {
+    let missing: Vec<PathBuf> =
+        path.ancestors().take_while(|above| !above.exists()).map(Path::to_owned).collect();
+    for folder in missing.into_iter().rev() {
+        made.folders.push(folder.clone());
+        made.save(state)?;
+        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+fn write(step: &FileStep, made: &mut Made, state: &Path) -> anyhow::Result<()> {
+    let FileStep { path, before, after } = step;
+    if observe::file(path)? != *before {
+        let words = "has been changed since it was shown, so it was left as it is; run this again";
+        return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
+    }
+    folders(path.parent().unwrap_or(Path::new("/")), made, state)?;
+    made.will_write(state, path, before.as_deref(), after)?;
+    atomic::replace(path, after, &mut Real)
+}
+
+/// A server that ran and does not take it up gets the bytes back that it ran with.
+fn change_dhcp(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
+    let state = &site.ghostrc.state_folder;
+    let main = site.dhcp_configuration.clone();
+    made.written.extend(step.written.iter().cloned());
+    if step.is_new {
+        folders(main.parent().unwrap_or(Path::new("/")), made, state)?;
+        made.dhcp_configuration = Some(main.clone());
+        made.save(state)?;
+        let contents = step.changes.first().map(|change| change.contents.clone()).unwrap_or_default();
+        return edit(site, output, |offers| offers.create(&main, &contents))
+            .inspect_err(|_| forget(step, made));
+    }
+    made.save(state)?;
+    let did_run = site.dhcp().running() == Running::Ours;
+    if let Err(error) = edit(site, output, |offers| offers.change(&step.changes)) {
+        forget(step, made);
+        return Err(error);
+    }
+    if did_run { take_up_or_undo(site, step, made, output) } else { Ok(()) }
+}
+
+fn take_up_or_undo(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
+    let Err(error) = take_up(site) else { return Ok(()) };
+    let back: Vec<Change> = step.changes.iter().map(reversed).collect();
+    let put_back = edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site));
+    forget(step, made);
+    match put_back {
+        Ok(()) => Err(error.context("the DHCP server did not take the changes up, so they were undone")),
+        Err(again) => Err(again.context(format!(
+            "{error:#}; the DHCP server did not take the changes up, and undoing them failed too"
+        ))),
+    }
+}
+
+fn reversed(change: &Change) -> Change {
+    Change { file: change.file.clone(), read: change.contents.clone(), contents: change.read.clone() }
+}
+
+/// What was not made is none of ours. It is written down with the next step; until then it names text that is nowhere.
+fn forget(step: &DhcpStep, made: &mut Made) {
+    made.written.retain(|written| !step.written.contains(written));
+    if step.is_new {
+        made.dhcp_configuration = None;
+    }
+}
+
+pub(crate) fn take_up(site: &Site) -> anyhow::Result<()> {
+    let restarts = Restarts::of(site);
+    let ticket = restarts.draw(site.dhcp_kind);
+    restarts.serve(ticket, site, Gathering::SWAPS).map_err(|error| {
+        let exit = error.exit();
+        anyhow::Error::new(error).exit(exit)
+    })
+}
+
+pub(crate) fn edit<T>(
+    site: &Site,
+    output: &mut Output,
+    edit: impl FnOnce(&mut Offers<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let mut effects = Real;
+    let mut waiting = |holder: &str| output.waiting(holder);
+    edit(&mut Offers::new(site, "ghostctl setup".to_owned(), &mut waiting, &mut effects))
+}
+
+/// Removes a folder if nothing is in it. Whether it is gone.
+pub(crate) fn remove_if_empty(path: &Path) -> anyhow::Result<bool> {
+    match fs::remove_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
+    }
+}

@@ -1,0 +1,153 @@
+//! What there is to do, in which order. Pure.
+//!
+//! ```text
+//! settings ─▶ folders ─▶ floppy ─▶ base root ─▶ DHCP ─▶ clients' folders ─▶ exports ─▶ services
+//! ```
+//! Each needs what is before it. Services come last, so that each begins with its whole configuration.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ghost_contract::HostName;
+
+use super::exported::{self, Nfs, There};
+use super::observe::DHCP_DEFAULTS;
+use super::{DhcpStep, FileStep, Plan, Step};
+use crate::dhcp::adding::Added;
+use crate::ghostrc::Ghostrc;
+
+/// What was seen of the machine, with the settings as they will be.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// The hosts that can have jobs once the DHCP configuration is as it will be.
+    pub(crate) hosts: Vec<(HostName, Ipv4Addr)>,
+    /// Those of them that want folders of their own and have none.
+    pub(crate) without_folders: Vec<(HostName, Ipv4Addr)>,
+    pub(crate) missing_folders: Vec<PathBuf>,
+    /// Why the base root has to be made.
+    pub(crate) base_root: Result<(), String>,
+    /// Debian's file that says which interface dhcpd listens on, if there is one.
+    pub(crate) dhcp_defaults: Option<Vec<u8>>,
+    pub(crate) interface: Option<String>,
+    pub(crate) nfs: Option<Nfs>,
+    pub(crate) exports: There,
+    /// Commands that an earlier run has left undone.
+    pub(crate) pending: Vec<Vec<String>>,
+    /// The services of this machine that jobs need; none if systemd does not run.
+    pub(crate) units: Option<BTreeMap<String, Unit>>,
+    pub(crate) is_dhcp_installed: bool,
+}
+
+/// How a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unit {
+    pub(crate) is_enabled: bool,
+    pub(crate) is_active: bool,
+}
+
+/// What belongs to the settings, and was decided with them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct First {
+    pub(crate) settings: Option<FileStep>,
+    pub(crate) floppy: Option<FileStep>,
+}
+
+/// What the whole set-up needs.
+pub(crate) fn whole(
+    ghostrc: &Ghostrc,
+    first: First,
+    seen: &Seen,
+    added: &Added,
+    is_new: bool,
+) -> anyhow::Result<Plan> {
+    let mut plan = Plan::default();
+    plan.steps.extend(first.settings.map(Step::File));
+    plan.steps.extend(seen.missing_folders.iter().cloned().map(Step::Folder));
+    let has_new_floppy = first.floppy.is_some();
+    plan.steps.extend(first.floppy.map(Step::File));
+    if seen.base_root.is_err() || has_new_floppy {
+        plan.steps.push(Step::BaseRoot);
+    }
+    plan.clients(ghostrc, seen, added, is_new)?;
+    plan.services(seen);
+    Ok(plan)
+}
+
+/// What new clients need on a server that is set up.
+pub(crate) fn for_hosts(ghostrc: &Ghostrc, seen: &Seen, added: &Added) -> anyhow::Result<Plan> {
+    let mut plan = Plan::default();
+    plan.clients(ghostrc, seen, added, false)?;
+    // Whoever has no NFS server of this machine was told so when it was set up.
+    Ok(plan)
+}
+
+impl Plan {
+    fn clients(&mut self, ghostrc: &Ghostrc, seen: &Seen, added: &Added, is_new: bool) -> anyhow::Result<()> {
+        self.remarks.extend(added.remarks.iter().cloned());
+        if !added.changes.is_empty() {
+            let (changes, written) = (added.changes.clone(), added.written.clone());
+            self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
+        }
+        if !seen.without_folders.is_empty() {
+            self.steps.push(Step::ClientFolders(seen.without_folders.clone()));
+        }
+        let (steps, remarks) = exported::steps(ghostrc, &seen.hosts, seen.nfs, &seen.exports)?;
+        self.steps.extend(steps);
+        self.remarks.extend(remarks);
+        for words in &seen.pending {
+            let step = Step::Run(words.clone());
+            if !self.steps.contains(&step) {
+                self.steps.push(step);
+            }
+        }
+        Ok(())
+    }
+
+    fn services(&mut self, seen: &Seen) {
+        if !seen.is_dhcp_installed {
+            self.remarks.push(
+                "there is no DHCP server here: apt-get install isc-dhcp-server, then run this again"
+                    .to_owned(),
+            );
+        }
+        let has_subnets =
+            !seen.hosts.is_empty() || self.steps.iter().any(|step| matches!(step, Step::Dhcp(_)));
+        if let Some((defaults, interface)) = seen.dhcp_defaults.as_ref().zip(seen.interface.as_ref())
+            && let Some(after) = with_interface(defaults, interface).filter(|_| has_subnets)
+        {
+            let before = Some(defaults.clone());
+            self.steps.push(Step::File(FileStep { path: DHCP_DEFAULTS.into(), before, after }));
+        }
+        let Some(units) = &seen.units else {
+            self.remarks.push(
+                "systemd does not run here, so see yourself that the DHCP, TFTP and NFS servers do"
+                    .to_owned(),
+            );
+            return;
+        };
+        for (unit, is) in units {
+            // Without a network to answer in, dhcpd ends at once.
+            let is_too_early = unit == "isc-dhcp-server" && !has_subnets;
+            let runs_once = unit == "ghost4linux-recover";
+            if !is_too_early && (!is.is_enabled || (!is.is_active && !runs_once)) {
+                self.steps.push(Step::Unit(unit.clone()));
+            }
+        }
+    }
+}
+
+/// Debian's defaults with the interface that dhcpd listens on, where they name none.
+fn with_interface(defaults: &[u8], interface: &str) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(defaults).ok()?;
+    let is_it = |line: &str| line.trim_start().starts_with("INTERFACESv4=");
+    let line = text.split_inclusive('\n').rfind(|line| is_it(line))?;
+    let value = line.trim().strip_prefix("INTERFACESv4=")?.trim_matches(['"', '\'']);
+    let end = if line.ends_with('\n') { "\n" } else { "" };
+    value
+        .is_empty()
+        .then(|| text.replacen(line, &format!("INTERFACESv4=\"{interface}\"{end}"), 1).into_bytes())
+}
+
+#[cfg(test)]
+mod tests;

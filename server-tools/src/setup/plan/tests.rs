@@ -1,0 +1,144 @@
+//! Given a machine, what is there to do?
+
+use std::path::Path;
+
+use super::*;
+use crate::dhcp::Change;
+use crate::dhcp::isc::HostTable;
+
+fn ghostrc() -> Ghostrc {
+    let text = "PXEADDR=10.0.0.5\nPXEBASE=/srv/g/base\nEXPORTS=own\nGHSTBASE=/srv/ghost\nGHSTNFS=10.0.0.5:/srv/ghost\nDHCPD=x\n";
+    Ghostrc::parse(Path::new("ghostrc"), text.as_bytes()).unwrap()
+}
+
+fn added(has_changes: bool) -> Added {
+    let change =
+        Change { file: "/etc/dhcp/dhcpd.conf".into(), read: Vec::new(), contents: b"subnet".to_vec() };
+    Added {
+        changes: if has_changes { vec![change] } else { Vec::new() },
+        written: Vec::new(),
+        known: Vec::new(),
+        remarks: Vec::new(),
+        configuration: Box::new(HostTable::of_one_file(Path::new("x"), Vec::new())),
+    }
+}
+
+fn unit(is_enabled: bool, is_active: bool) -> Unit {
+    Unit { is_enabled, is_active }
+}
+
+/// A machine with the packages and nothing else.
+fn fresh() -> Seen {
+    let john = vec![("john".parse().unwrap(), Ipv4Addr::new(10, 0, 0, 2))];
+    let units = ["isc-dhcp-server", "tftpd-hpa", "nfs-kernel-server"]
+        .map(|name| (name.to_owned(), unit(false, false)));
+    Seen {
+        hosts: john.clone(),
+        without_folders: john,
+        missing_folders: vec!["/srv/ghost".into()],
+        base_root: Err("there is none".to_owned()),
+        dhcp_defaults: Some(b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec()),
+        interface: Some("eth0".to_owned()),
+        nfs: Some(Nfs::Kernel),
+        exports: There::default(),
+        pending: Vec::new(),
+        units: Some(units.into()),
+        is_dhcp_installed: true,
+    }
+}
+
+fn shown(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_fresh_machine_gets_everything_in_the_order_in_which_it_is_needed() {
+    let settings = FileStep { path: "/etc/ghostrc".into(), before: None, after: b"x".to_vec() };
+    let first = First { settings: Some(settings), floppy: None };
+    let plan = whole(&ghostrc(), first, &fresh(), &added(true), true).unwrap();
+    assert_eq!(
+        shown(&plan),
+        [
+            "write /etc/ghostrc",
+            "make the folder /srv/ghost",
+            "make the base root and the boot files from Debian's packages (ghostctl root build)",
+            "write the DHCP configuration /etc/dhcp/dhcpd.conf, once the DHCP server's own checker accepts it",
+            "make the folders of john",
+            "write /etc/exports.d/ghost4linux.exports",
+            "run 'exportfs -ra'",
+            "change /etc/default/isc-dhcp-server",
+            "have isc-dhcp-server run, now and after each boot",
+            "have nfs-kernel-server run, now and after each boot",
+            "have tftpd-hpa run, now and after each boot",
+        ]
+    );
+    assert!(plan.remarks.is_empty(), "{:?}", plan.remarks);
+}
+
+/// The same machine with all that done.
+fn set_up() -> Seen {
+    let own = exported::steps(&ghostrc(), &fresh().hosts, Some(Nfs::Kernel), &There::default()).unwrap().0;
+    let Step::File(file) = own[0].clone() else { panic!("{own:?}") };
+    let units = fresh().units.unwrap().into_keys().map(|name| (name, unit(true, true)));
+    Seen {
+        without_folders: Vec::new(),
+        missing_folders: Vec::new(),
+        base_root: Ok(()),
+        dhcp_defaults: Some(b"INTERFACESv4=\"eth0\"\n".to_vec()),
+        exports: There { main: None, own: Some((file.after, true)) },
+        units: Some(units.collect()),
+        ..fresh()
+    }
+}
+
+#[test]
+fn on_a_machine_that_is_set_up_there_is_nothing_to_do() {
+    let plan = whole(&ghostrc(), First::default(), &set_up(), &added(false), false).unwrap();
+    assert_eq!(shown(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn what_one_failure_left_undone_is_what_the_next_run_does() {
+    let broken = Seen { base_root: Err("TFTP does not serve its vmlinuz".to_owned()), ..set_up() };
+    assert_eq!(shown(&whole(&ghostrc(), First::default(), &broken, &added(false), false).unwrap()).len(), 1);
+    let refused = Seen { pending: vec![vec!["exportfs".to_owned(), "-ra".to_owned()]], ..set_up() };
+    let plan = whole(&ghostrc(), First::default(), &refused, &added(false), false).unwrap();
+    assert_eq!(shown(&plan), ["run 'exportfs -ra'"]);
+    let mut stopped = set_up();
+    stopped.units.as_mut().unwrap().insert("tftpd-hpa".to_owned(), unit(true, false));
+    let plan = whole(&ghostrc(), First::default(), &stopped, &added(false), false).unwrap();
+    assert_eq!(shown(&plan), ["have tftpd-hpa run, now and after each boot"]);
+}
+
+#[test]
+fn recover_runs_once_at_boot_and_need_not_run_now() {
+    let mut seen = set_up();
+    seen.units.as_mut().unwrap().insert("ghost4linux-recover".to_owned(), unit(true, false));
+    assert!(whole(&ghostrc(), First::default(), &seen, &added(false), false).unwrap().steps.is_empty());
+}
+
+#[test]
+fn a_dhcp_server_without_a_network_is_not_started() {
+    let empty = Seen { hosts: Vec::new(), without_folders: Vec::new(), ..fresh() };
+    let plan = whole(&ghostrc(), First::default(), &empty, &added(false), false).unwrap();
+    assert!(!shown(&plan).iter().any(|step| step.contains("dhcp")), "{:?}", shown(&plan));
+}
+
+#[test]
+fn an_administrators_choice_of_interfaces_stays() {
+    assert_eq!(with_interface(b"INTERFACESv4=\"eth1\"\n", "eth0"), None);
+    assert_eq!(with_interface(b"#INTERFACESv4=\"\"\n", "eth0"), None);
+    assert_eq!(with_interface(b"INTERFACESv4=", "eth0").unwrap(), b"INTERFACESv4=\"eth0\"");
+}
+
+#[test]
+fn what_this_machine_lacks_is_told() {
+    let bare = Seen { nfs: None, units: None, is_dhcp_installed: false, dhcp_defaults: None, ..fresh() };
+    let plan = whole(&ghostrc(), First::default(), &bare, &added(false), false).unwrap();
+    let told = plan.remarks.join("\n");
+    for words in
+        ["apt-get install nfs-kernel-server", "apt-get install isc-dhcp-server", "systemd does not run here"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Takes away what was made: exactly that, and only where nobody has changed it since. Pure.
+//!
+//! The image store is never touched, and neither is the state folder, which knows of jobs.
+
+use std::path::{Path, PathBuf};
+
+use super::Step;
+use super::exported;
+use crate::dhcp::Change;
+use crate::dhcp::adding::{Written, taken_out};
+use crate::state::made::{Before, Made};
+
+/// One thing that is taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// Does not run at boot any more, and not now.
+    Unit(String),
+    /// The DHCP configuration without what was put in.
+    Dhcp(Vec<Change>),
+    /// The DHCP configuration as a whole.
+    RemoveDhcp(PathBuf),
+    /// A file gets its earlier contents; without any it goes.
+    File {
+        path: PathBuf,
+        now: Vec<u8>,
+        earlier: Option<Vec<u8>>,
+    },
+    Run(Vec<String>),
+    /// Those boot files that are as they were copied.
+    BootFiles,
+    BaseRoot(PathBuf),
+    Folder(PathBuf),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Removal {
+    pub(crate) steps: Vec<Undo>,
+    /// What stays, and why.
+    pub(crate) left: Vec<String>,
+}
+
+/// What the files hold now.
+pub(crate) type Now<'a> = &'a dyn Fn(&Path) -> anyhow::Result<Option<Vec<u8>>>;
+
+/// `settings` is the file that says where all else is.
+pub(crate) fn plan(made: &Made, settings: &Path, store: &Path, now: Now<'_>) -> anyhow::Result<Removal> {
+    let mut removal = Removal::default();
+    removal.steps.extend(made.units.iter().cloned().map(Undo::Unit));
+    removal.dhcp(made, now)?;
+    // The settings last: until then the rest can be taken away by another run.
+    let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
+    for path in others {
+        removal.file(made, path, now)?;
+    }
+    if let Some(base) = &made.base_root {
+        removal.steps.push(Undo::BootFiles);
+        if store.starts_with(base) {
+            removal.left.push(format!("{} stays, since the image store is in it", base.display()));
+        } else {
+            removal.steps.push(Undo::BaseRoot(base.clone()));
+        }
+    }
+    let folders = made.folders.iter().rev().filter(|folder| !store.starts_with(folder));
+    removal.steps.extend(folders.cloned().map(Undo::Folder));
+    for path in own {
+        removal.file(made, path, now)?;
+    }
+    removal.left.push(format!("{} and its images stay as they are", store.display()));
+    Ok(removal)
+}
+
+impl Removal {
+    fn dhcp(&mut self, made: &Made, now: Now<'_>) -> anyhow::Result<()> {
+        let mut files: Vec<&PathBuf> = made.written.iter().map(|written| &written.file).collect();
+        files.sort();
+        files.dedup();
+        let mut changes = Vec::new();
+        for file in files {
+            let Some(read) = now(file)? else {
+                self.left.push(format!("{} is not there any more", file.display()));
+                continue;
+            };
+            let of_file: Vec<&Written> =
+                made.written.iter().filter(|written| written.file == *file).collect();
+            let (contents, changed) = taken_out(&read, &of_file);
+            for written in changed {
+                let what = first_line(&written.text);
+                self.left.push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
+            }
+            if made.dhcp_configuration.as_ref() == Some(file) && contents.is_empty() {
+                self.steps.push(Undo::RemoveDhcp(file.clone()));
+            } else if contents != read {
+                changes.push(Change { file: file.clone(), read, contents });
+            }
+        }
+        if !changes.is_empty() {
+            self.steps.push(Undo::Dhcp(changes));
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
+        let Some(file) = made.files.get(path) else { return Ok(()) };
+        let Some(bytes) = now(path)? else { return Ok(()) };
+        if !made.is_ours(path, &bytes) {
+            self.left.push(format!("{} has been changed since, so it stays", path.display()));
+            return Ok(());
+        }
+        let earlier = match &file.before {
+            Before::Nothing => None,
+            Before::Kept(kept) => match now(kept)? {
+                Some(earlier) => Some(earlier),
+                None => {
+                    self.left.push(format!(
+                        "{} stays: {}, what it was before, is gone",
+                        path.display(),
+                        kept.display()
+                    ));
+                    return Ok(());
+                }
+            },
+        };
+        self.steps.push(Undo::File { path: path.to_owned(), now: bytes, earlier });
+        if let Some(Step::Run(words)) = exported::after_removal(path) {
+            self.steps.push(Undo::Run(words));
+        }
+        Ok(())
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default().trim()
+}
+
+impl std::fmt::Display for Undo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unit(unit) => write!(f, "stop {unit}, now and at boot, as before"),
+            Self::Dhcp(changes) => {
+                let files: Vec<String> =
+                    changes.iter().map(|change| change.file.display().to_string()).collect();
+                write!(f, "take out of {} what was put in", files.join(", "))
+            }
+            Self::RemoveDhcp(path) => write!(f, "remove {}", path.display()),
+            Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
+            Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
+            Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
+            Self::BootFiles => f.write_str("remove the boot files that are as they were copied"),
+            Self::BaseRoot(path) => write!(f, "remove the base root {}", path.display()),
+            Self::Folder(path) => write!(f, "remove the folder {}, if it is empty", path.display()),
+        }
+    }
+}
+
+impl Undo {
+    /// Lines that show what changes in files that stay.
+    pub(crate) fn diff(&self) -> Vec<String> {
+        match self {
+            Self::Dhcp(changes) => {
+                let of =
+                    |change: &Change| super::diff::lines(&change.file, Some(&change.read), &change.contents);
+                changes.iter().flat_map(of).collect()
+            }
+            Self::File { path, now, earlier: Some(earlier) } => super::diff::lines(path, Some(now), earlier),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

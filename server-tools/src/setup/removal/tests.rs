@@ -1,0 +1,116 @@
+//! Given what was made and what is there now, what goes and what stays?
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+struct World {
+    made: Made,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    _state: tempfile::TempDir,
+}
+
+const HOST: &str = "host a {\n        hardware ethernet 02:00:00:00:00:02;\n}\n";
+
+impl World {
+    /// One with settings that were made, a file that was changed, and a DHCP configuration with a host put in.
+    fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let mut made = Made::default();
+        let mut files = BTreeMap::new();
+        for (path, before, after) in [
+            ("/etc/ghostrc", None, "ours"),
+            ("/etc/exports.d/ghost4linux.exports", None, "lines"),
+            ("/etc/default/isc-dhcp-server", Some("INTERFACESv4=\"\""), "INTERFACESv4=\"eth0\""),
+        ] {
+            made.will_write(state.path(), Path::new(path), before.map(str::as_bytes), after.as_bytes())
+                .unwrap();
+            files.insert(path.into(), after.into());
+        }
+        for file in made.files.values() {
+            if let Before::Kept(kept) = &file.before {
+                files.insert(kept.clone(), std::fs::read(kept).unwrap());
+            }
+        }
+        made.written.push(Written {
+            file: "/etc/dhcp/dhcpd.conf".into(),
+            text: HOST.to_owned(),
+            was: String::new(),
+        });
+        files.insert("/etc/dhcp/dhcpd.conf".into(), format!("# hers\n{HOST}").into());
+        made.units.insert("tftpd-hpa".to_owned());
+        made.base_root = Some("/srv/g/base".into());
+        made.folders = vec!["/srv/ghost".into(), "/etc/exports.d".into()];
+        Self { made, files, _state: state }
+    }
+
+    fn plan(&self) -> Removal {
+        plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &|path| {
+            Ok(self.files.get(path).cloned())
+        })
+        .unwrap()
+    }
+
+    fn shown(&self) -> Vec<String> {
+        self.plan().steps.iter().map(ToString::to_string).collect()
+    }
+}
+
+#[test]
+fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
+    let world = World::new();
+    assert_eq!(
+        world.shown(),
+        [
+            "stop tftpd-hpa, now and at boot, as before",
+            "take out of /etc/dhcp/dhcpd.conf what was put in",
+            "put /etc/default/isc-dhcp-server back as it was",
+            "remove /etc/exports.d/ghost4linux.exports",
+            "run 'exportfs -ra'",
+            "remove the boot files that are as they were copied",
+            "remove the base root /srv/g/base",
+            "remove the folder /etc/exports.d, if it is empty",
+            "remove /etc/ghostrc",
+        ]
+    );
+    assert_eq!(world.plan().left, ["/srv/ghost and its images stay as they are"]);
+    let Undo::Dhcp(changes) = &world.plan().steps[1] else { panic!() };
+    assert_eq!(changes[0].contents, b"# hers\n");
+}
+
+#[test]
+fn what_somebody_has_changed_stays_and_is_told() {
+    let mut world = World::new();
+    world.files.insert("/etc/ghostrc".into(), b"ours, and hers".to_vec());
+    world.files.insert("/etc/dhcp/dhcpd.conf".into(), HOST.replace("02;", "03;").into());
+    let shown = world.shown();
+    assert!(!shown.iter().any(|step| step.contains("ghostrc") || step.contains("dhcpd.conf")), "{shown:?}");
+    let left = world.plan().left.join("\n");
+    assert!(left.contains("dhcpd.conf: 'host a {' has been changed since"), "{left}");
+    assert!(left.contains("/etc/ghostrc has been changed since, so it stays"), "{left}");
+}
+
+#[test]
+fn a_whole_dhcp_configuration_goes_only_if_nothing_else_came_into_it() {
+    let mut world = World::new();
+    world.made.dhcp_configuration = Some("/etc/dhcp/dhcpd.conf".into());
+    assert!(world.shown().contains(&"take out of /etc/dhcp/dhcpd.conf what was put in".to_owned()));
+    world.files.insert("/etc/dhcp/dhcpd.conf".into(), HOST.into());
+    assert!(world.shown().contains(&"remove /etc/dhcp/dhcpd.conf".to_owned()));
+}
+
+#[test]
+fn a_base_root_with_the_store_in_it_and_a_file_without_its_copy_stay() {
+    let mut world = World::new();
+    world.made.base_root = Some("/srv".into());
+    world.files.retain(|path, _| !path.ends_with("1-isc-dhcp-server"));
+    let (shown, left) = (world.shown(), world.plan().left.join("\n"));
+    assert!(
+        !shown.iter().any(|step| step.contains("base root") || step.contains("isc-dhcp-server")),
+        "{shown:?}"
+    );
+    assert!(
+        left.contains("/srv stays, since the image store is in it") && left.contains("is gone"),
+        "{left}"
+    );
+}

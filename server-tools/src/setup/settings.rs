@@ -1,0 +1,236 @@
+//! `/etc/ghostrc`: a whole one where there is none, and what one lacks that is there. Pure.
+//!
+//! Of a file that is there no byte changes: what is missing goes to its end. As in a shell, the last assignment of a key holds.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
+
+use super::Wishes;
+use super::old::{Old, overlay_beside};
+use crate::dhcp::Kind;
+use crate::exit::{Exit, WithExit as _};
+use crate::ghostrc::{Firmware, Ghostrc};
+
+/// Where things are unless a person says otherwise.
+pub(crate) const BASE: &str = "/srv/ghost4linux/base";
+pub(crate) const STORE: &str = "/srv/ghost";
+
+/// What the machine says, where a person says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) tftp: Option<PathBuf>,
+    pub(crate) kind: Kind,
+}
+
+/// The file for a machine that has none.
+pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<String> {
+    let address = wishes.address.or(around.address).ok_or_else(|| {
+        anyhow!("this machine has no IPv4 address that clients could see: give --address or --interface")
+            .exit(Exit::Usage)
+    })?;
+    let base = wishes.base.clone().unwrap_or_else(|| PathBuf::from(BASE));
+    let store = wishes.store.clone().unwrap_or_else(|| PathBuf::from(STORE));
+    let export = wishes.store_export.as_ref().map_or_else(
+        || format!("{address}:{}", store.display()),
+        |export| format!("{}:{}", export.server, export.path.display()),
+    );
+    let mut lines = Lines::default();
+    lines.text.push_str("# The settings of the Ghost4Linux boot server: ghostrc(5). 'ghostctl setup' has made this file; change it as you like.\n");
+    lines.add("PXEADDR", &address.to_string(), "this server, as clients see it")?;
+    lines.add("PXEBASE", text(&base)?, "the base root")?;
+    lines.add("EXPORTS", "own", "each client can write to its own folders only")?;
+    lines.add("GHSTBASE", text(&store)?, "the image store as this server sees it")?;
+    lines.add("GHSTNFS", &export, "and as clients mount it")?;
+    if around.kind == Kind::Kea {
+        lines.add("DHCPSERVER", Kind::Kea.word(), "it is told by its control socket")?;
+    } else {
+        lines.add(
+            "DHCPD",
+            RESTART,
+            "called with restart, makes the DHCP server take up its configuration",
+        )?;
+    }
+    if let Some(configuration) = &wishes.dhcp_configuration {
+        lines.add("DHCPDCONF", text(configuration)?, "the DHCP server's configuration")?;
+    }
+    if let Some(tftp) = wishes.tftp.as_ref().or(around.tftp.as_ref()) {
+        lines.add("TFTPBASE", text(tftp)?, "the TFTP server's folder")?;
+    }
+    if wishes.floppy.is_some() {
+        lines.add("OVERLAY", text(&overlay_beside(&base))?, FLOPPY_IN_IT)?;
+    }
+    if let Some(interface) = &wishes.interface {
+        lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
+    }
+    if let Some(firmware) = wishes.firmware {
+        lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
+    }
+    Ok(lines.text)
+}
+
+const FLOPPY_IN_IT: &str = "the boot floppy with Norton Ghost, which goes into the base root";
+const RESTART: &str = "systemctl restart isc-dhcp-server";
+
+/// What goes to the end of a file that is there; empty if it has all. Fails where a wish contradicts it.
+pub(crate) fn missing(
+    there: &Ghostrc,
+    wishes: &Wishes,
+    around: &Surroundings,
+    old: &Old,
+) -> anyhow::Result<String> {
+    require_the_same("PXEADDR", "--address", wishes.address.as_ref(), &there.boot_server)?;
+    if !old.is_old_base() {
+        require_the_same("PXEBASE", "--base", wishes.base.as_ref(), &there.base_root)?;
+    }
+    require_the_same("GHSTBASE", "--store", wishes.store.as_ref(), &there.store_folder)?;
+    require_the_same("GHSTNFS", "--store-export", wishes.store_export.as_ref(), &there.store_export)?;
+    if there.variable("TFTPBASE").is_some() {
+        require_the_same("TFTPBASE", "--tftp", wishes.tftp.as_ref(), &there.tftp_base)?;
+    }
+    let mut lines = Lines::default();
+    if let Some(base) = old.new_base(there, wishes) {
+        lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
+    }
+    if let Some(overlay) = old.overlay(there, wishes) {
+        lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;
+    }
+    if there.variable("TFTPBASE").is_none()
+        && let Some(tftp) =
+            wishes.tftp.as_ref().or(around.tftp.as_ref()).filter(|tftp| **tftp != there.tftp_base)
+    {
+        lines.add("TFTPBASE", text(tftp)?, "the TFTP server's folder")?;
+    }
+    if there.variable("INTERFACE").is_none()
+        && let Some(interface) = &wishes.interface
+    {
+        lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
+    }
+    if there.variable("FIRMWARE").is_none()
+        && let Some(firmware) = wishes.firmware.filter(|firmware| *firmware != Firmware::Bios)
+    {
+        lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
+    }
+    Ok(lines.text)
+}
+
+fn require_the_same<T: PartialEq + std::fmt::Debug>(
+    key: &str,
+    flag: &str,
+    wished: Option<&T>,
+    there: &T,
+) -> anyhow::Result<()> {
+    match wished {
+        Some(wished) if wished != there => Err(anyhow!(
+            "{flag} contradicts {key} in ghostrc; change it there if it is wrong, or leave {flag} out"
+        )
+        .exit(Exit::Usage)),
+        _ => Ok(()),
+    }
+}
+
+/// Behind what is there, on lines of their own.
+pub(crate) fn appended(there: &[u8], lines: &str) -> Vec<u8> {
+    let gap = if there.is_empty() || there.ends_with(b"\n") { "" } else { "\n" };
+    [there, gap.as_bytes(), b"# Added by 'ghostctl setup'.\n", lines.as_bytes()].concat()
+}
+
+#[derive(Default)]
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    /// `KEY=VALUE`, with the reason behind it.
+    fn add(&mut self, key: &str, value: &str, why: &str) -> anyhow::Result<()> {
+        let assignment = format!("{key}={}", quoted(value)?);
+        // Writing into a string cannot fail.
+        let _ = writeln!(self.text, "{assignment:<60} # {why}");
+        Ok(())
+    }
+}
+
+/// As a shell would read it back.
+fn quoted(value: &str) -> anyhow::Result<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        return Ok(value.to_owned());
+    }
+    if value.contains('\'') || value.chars().any(char::is_control) {
+        bail!("ghostrc cannot hold {value:?}: choose a name without quotes and control characters");
+    }
+    Ok(format!("'{value}'"))
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    let text = path.to_str().ok_or_else(|| anyhow!("{} is not UTF-8, and ghostrc is", path.display()))?;
+    if !path.is_absolute() {
+        return Err(anyhow!("{text} is no whole path, which begins with '/'").exit(Exit::Usage));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around() -> Surroundings {
+        Surroundings { address: Some([10, 0, 0, 5].into()), tftp: Some("/srv/tftp".into()), kind: Kind::Isc }
+    }
+
+    fn read(text: &str) -> Ghostrc {
+        Ghostrc::parse(Path::new("ghostrc"), text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_new_file_is_read_back_as_it_was_meant() {
+        let wishes = Wishes {
+            store: Some("/images of all".into()),
+            firmware: Some(Firmware::Uefi),
+            ..Wishes::default()
+        };
+        let text = new(&wishes, &around()).unwrap();
+        let ghostrc = read(&text);
+        assert_eq!(ghostrc.boot_server, Ipv4Addr::new(10, 0, 0, 5));
+        assert_eq!((ghostrc.base_root, ghostrc.store_folder), (BASE.into(), PathBuf::from("/images of all")));
+        assert_eq!(ghostrc.store_export.path, Path::new("/images of all"));
+        assert!(ghostrc.warnings.is_empty(), "{text}");
+        let kea = Surroundings { kind: Kind::Kea, ..around() };
+        let wishes = Wishes { dhcp_configuration: Some("/x/kea.conf".into()), ..Wishes::default() };
+        let ghostrc = read(&new(&wishes, &kea).unwrap());
+        assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart), (Some(Kind::Kea), None));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        for store in ["images", "/it's", "/a\nb"] {
+            assert!(
+                new(&Wishes { store: Some(store.into()), ..Wishes::default() }, &around()).is_err(),
+                "{store}"
+            );
+        }
+        let nowhere = Surroundings { address: None, ..around() };
+        let error = new(&Wishes::default(), &nowhere).unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Usage);
+    }
+
+    #[test]
+    fn a_file_that_is_there_gets_only_what_it_lacks() {
+        let there = read("PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\n");
+        let around = Surroundings { tftp: Some("/tftpboot".into()), ..around() };
+        let lines = missing(&there, &Wishes::default(), &around, &Old::default()).unwrap();
+        assert!(lines.starts_with("TFTPBASE=/tftpboot ") && lines.lines().count() == 1, "{lines}");
+        let both = appended(
+            b"PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x",
+            &lines,
+        );
+        let again = read(std::str::from_utf8(&both).unwrap());
+        assert_eq!(missing(&again, &Wishes::default(), &around, &Old::default()).unwrap(), "");
+        let other = Wishes { store: Some("/c".into()), ..Wishes::default() };
+        let error = missing(&there, &other, &around, &Old::default()).unwrap_err();
+        assert!(error.to_string().starts_with("--store contradicts GHSTBASE"), "{error}");
+    }
+}

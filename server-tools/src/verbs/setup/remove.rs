@@ -1,0 +1,163 @@
+//! `ghostctl setup --remove`.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use super::Line;
+use crate::base_root::Place;
+use crate::base_root::boot_files;
+use crate::cli::{Everywhere, SetupArgs};
+use crate::dhcp::Running;
+use crate::exit::{Exit, WithExit as _};
+use crate::output::Output;
+use crate::setup::observe;
+use crate::setup::perform::{edit, remove_if_empty, take_up};
+use crate::setup::removal::{self, Undo};
+use crate::site::Site;
+use crate::state::made::Made;
+use crate::state::paths;
+use crate::sys::atomic::{self, Real};
+use crate::sys::{folder_tree, service};
+use crate::verbs::{confirmation, root};
+
+/// How long a service may take to stop, or to restart.
+const RUN_DEADLINE: Duration = Duration::from_secs(120);
+
+pub(super) fn run(
+    everywhere: &Everywhere,
+    arguments: &SetupArgs,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    let path = &everywhere.config;
+    let bytes = observe::file(path)?.ok_or_else(|| {
+        anyhow!("there is no {}, which says where what was made is", path.display()).exit(Exit::Configuration)
+    })?;
+    let site = Site::planned(super::parse(path, &bytes)?, everywhere.lock_timeout);
+    root::require_no_jobs(&site)?;
+    let state = &site.ghostrc.state_folder;
+    let mut made = Made::read(state)?;
+    let removal = removal::plan(&made, path, &site.ghostrc.store_folder, &observe::file)?;
+    for step in &removal.steps {
+        output.line(&format!("will {step}"));
+        step.diff().iter().for_each(|line| output.line(&format!("    {line}")));
+    }
+    removal.left.iter().for_each(|left| output.either(&Line::Remark(left), || format!("note: {left}")));
+    if removal.steps.is_empty() {
+        output.line("nothing is to be taken away");
+        return Ok(Exit::Done);
+    }
+    if arguments.dry_run {
+        return Ok(Exit::Done);
+    }
+    confirmation::agree(arguments.yes, "Take these away?")?;
+    for (at, step) in removal.steps.iter().enumerate() {
+        if let Err(error) = undo(&site, step, output).and_then(|()| forget(step, &mut made, state)) {
+            for left in removal.steps.iter().skip(at + 1) {
+                output.line_left(&format!("left undone: {left}"));
+            }
+            let words =
+                format!("cannot {step}. What is above was done; when this is mended, give the command again");
+            return Err(error.context(words));
+        }
+        output.line(&format!("done: {step}"));
+    }
+    // They stay with the images.
+    made.folders.retain(|folder| !site.ghostrc.store_folder.starts_with(folder));
+    made.pending.clear();
+    made.save(state)?;
+    if made.is_nothing() {
+        forget_all(state)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
+    match step {
+        Undo::Unit(unit) => {
+            service::run(&["systemctl", "disable", "--now", unit].map(str::to_owned), RUN_DEADLINE)?;
+            Ok(())
+        }
+        Undo::Run(words) => {
+            service::run(words, RUN_DEADLINE)?;
+            Ok(())
+        }
+        Undo::Dhcp(changes) => {
+            let did_run = site.dhcp().running() == Running::Ours;
+            edit(site, output, |offers| offers.change(changes))?;
+            if did_run { take_up(site) } else { Ok(()) }
+        }
+        Undo::RemoveDhcp(path) => remove_file(path),
+        Undo::File { path, now, earlier } => {
+            if observe::file(path)?.as_ref() != Some(now) {
+                let words = "has been changed since it was shown, so it was left as it is; run this again";
+                return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
+            }
+            match earlier {
+                Some(earlier) => atomic::replace(path, earlier, &mut Real),
+                None => remove_file(path),
+            }
+        }
+        Undo::BootFiles => {
+            let left = boot_files::take_away(&site.ghostrc.tftp_base, &site.ghostrc.state_folder)?;
+            left.iter().for_each(|name| {
+                output.line(&format!(
+                    "note: {} is not as it was copied, so it stays",
+                    site.ghostrc.tftp_base.join(name).display()
+                ));
+            });
+            Ok(())
+        }
+        Undo::BaseRoot(base) => base_root(site, base),
+        Undo::Folder(path) => remove_if_empty(path).map(|_is_gone| ()),
+    }
+}
+
+/// The base root with the boot files and the clients' trees beside it.
+fn base_root(site: &Site, base: &Path) -> anyhow::Result<()> {
+    let place = Place::of(&site.ghostrc)?;
+    if place.base != *base {
+        return Err(anyhow!(
+            "PXEBASE is another folder by now than {}; remove that one by hand",
+            base.display()
+        )
+        .exit(Exit::Configuration));
+    }
+    let trees = ghost_contract::layout::trees(base);
+    [base, &place.boot_files, &trees].into_iter().try_for_each(folder_tree::remove)?;
+    remove_if_empty(&place.folder).map(|_is_gone| ())
+}
+
+fn remove_file(path: &Path) -> anyhow::Result<()> {
+    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// What is taken away is none of ours any more.
+fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
+    match step {
+        Undo::Unit(unit) => drop(made.units.remove(unit)),
+        Undo::Dhcp(changes) => made.written.retain(|written| {
+            let change = changes.iter().find(|change| change.file == written.file);
+            change.is_none_or(|change| String::from_utf8_lossy(&change.contents).contains(&written.text))
+        }),
+        Undo::RemoveDhcp(path) => {
+            made.written.retain(|written| written.file != *path);
+            made.dhcp_configuration = None;
+        }
+        Undo::File { path, .. } => drop(made.files.remove(path)),
+        Undo::BaseRoot(_) => made.base_root = None,
+        Undo::Folder(path) => made.folders.retain(|folder| folder != path),
+        Undo::Run(_) | Undo::BootFiles => return Ok(()),
+    }
+    made.save(state)
+}
+
+fn forget_all(state: &Path) -> anyhow::Result<()> {
+    let kept = paths::kept_by_setup(state);
+    if kept.exists() {
+        fs::remove_dir_all(&kept).with_context(|| format!("cannot remove {}", kept.display()))?;
+    }
+    remove_file(&paths::made(state))
+}

@@ -1,0 +1,213 @@
+//! Given a machine, does `ghostctl setup` make a boot server of it, once and as it was shown, and take that away again?
+//!
+//! The machine is this one with folders of its own in the places of /etc, /srv, /var/lib and /run, so that the real paths are written to and nothing of
+//! this machine is. dhcpd checks what is written; `exportfs`, `systemctl` and what makes a base root are stand-ins.
+
+mod machine;
+
+use std::fs;
+
+use machine::Machine;
+
+const FRESH: [&str; 6] = ["setup", "--yes", "--subnet", "192.168.7.0/25", "--import", "/etc/machines.csv"];
+
+/// What every file in these folders holds.
+fn held(machine: &Machine) -> Vec<(String, Vec<u8>)> {
+    machine.files(&["etc", "srv", "tftp"])
+}
+
+#[test]
+fn a_fresh_machine_becomes_a_boot_server_once() {
+    let machine = Machine::fresh();
+    let said = machine.does(0, &FRESH);
+    let ghostrc = machine.text("etc/ghostrc");
+    assert!(ghostrc.contains("PXEADDR=192.168.7.1 ") && ghostrc.contains("EXPORTS=own "), "{ghostrc}");
+    let dhcpd = machine.text("etc/dhcp/dhcpd.conf");
+    assert!(dhcpd.contains("subnet 192.168.7.0 netmask 255.255.255.128 {"), "{dhcpd}");
+    assert!(dhcpd.contains("host pc2 {\n        hardware ethernet 02:00:00:00:00:02;\n        fixed-address 192.168.7.2;\n        filename \"nobackup\";\n}"), "{dhcpd}");
+    let exports = machine.text("etc/exports.d/ghost4linux.exports");
+    assert!(
+        exports.contains("/srv/ghost4linux/base 192.168.7.2(ro,")
+            && exports.contains("/srv/ghost/pc3 192.168.7.3(rw,"),
+        "{exports}"
+    );
+    assert_eq!(machine.text("exported"), "-ra\n");
+    assert!(
+        machine.path("srv/ghost/pc2").is_dir()
+            && machine.path("srv/ghost4linux/base.trees/192.168.7.3").is_dir()
+    );
+    assert_eq!(machine.text("tftp/vmlinuz"), "a kernel");
+    // In what was shown beforehand is all that was written, and it ends with what doctor says.
+    for line in ghostrc.lines().chain(dhcpd.lines()).chain(exports.lines()) {
+        assert!(said.contains(&format!("    +{line}")), "{line}: {said}");
+    }
+    assert!(said.contains("\ngood     hosts: 2 can have jobs: pc2, pc3\n"), "{said}");
+
+    let before = held(&machine);
+    let said = machine.does(0, &FRESH);
+    assert!(said.contains("nothing is to be changed\n") && held(&machine) == before, "{said}");
+    let said = machine.does(0, &["setup", "--yes"]);
+    assert!(said.contains("nothing is to be changed\n") && held(&machine) == before, "{said}");
+}
+
+#[test]
+fn what_setup_made_goes_and_the_machine_is_as_it_was() {
+    let machine = Machine::fresh();
+    let before = held(&machine);
+    machine.does(0, &FRESH);
+    fs::write(machine.path("srv/ghost/pc2/image"), "an image").unwrap();
+    let said = machine.does(0, &["setup", "--remove", "--yes"]);
+    assert!(said.contains("note: /srv/ghost and its images stay as they are"), "{said}");
+    let image = ("srv/ghost/pc2/image".to_owned(), b"an image".to_vec());
+    let now: Vec<_> = held(&machine)
+        .into_iter()
+        .filter(|file| *file != image && !file.0.ends_with("ghostctl-lock"))
+        .collect();
+    assert_eq!(now, before);
+    assert!(!machine.path("varlib/ghost4linux/setup.json").exists());
+    assert!(!machine.path("srv/ghost4linux/base").exists());
+}
+
+#[test]
+fn what_an_administrator_changed_since_stays() {
+    let machine = Machine::fresh();
+    machine.does(0, &FRESH);
+    machine.append("etc/ghostrc", "GROUP_lab1='pc2 pc3'\n");
+    machine.append(
+        "etc/dhcp/dhcpd.conf",
+        "host printer { hardware ethernet 2:0:0:0:0:77; fixed-address 192.168.7.77; }\n",
+    );
+    machine.append("tftp/vmlinuz", ", another one");
+    let said = machine.does(0, &["setup", "--remove", "--yes"]);
+    assert!(said.contains("/etc/ghostrc has been changed since, so it stays"), "{said}");
+    assert!(said.contains("/vmlinuz is not as it was copied, so it stays"), "{said}");
+    let dhcpd = machine.text("etc/dhcp/dhcpd.conf");
+    assert_eq!(dhcpd, "host printer { hardware ethernet 2:0:0:0:0:77; fixed-address 192.168.7.77; }\n");
+    assert!(machine.text("etc/ghostrc").contains("GROUP_lab1"));
+    assert_eq!(machine.text("tftp/vmlinuz"), "a kernel, another one");
+}
+
+#[test]
+fn without_a_yes_nothing_is_done() {
+    let machine = Machine::fresh();
+    let before = machine.files(&["etc", "srv", "tftp", "varlib"]);
+    let said = machine.does(2, &["setup", "--subnet", "192.168.7.0/25"]);
+    assert!(
+        said.contains("will write the DHCP configuration /etc/dhcp/dhcpd.conf")
+            && said.contains("give --yes"),
+        "{said}"
+    );
+    machine.does(0, &["setup", "--dry-run", "--subnet", "192.168.7.0/25"]);
+    machine.does(2, &["setup", "--yes", "--import", "/etc/nothing.csv"]);
+    fs::write(machine.path("etc/bad.csv"), "pc1,1,2\n").unwrap();
+    let said = machine.does(2, &["setup", "--yes", "--import", "/etc/bad.csv"]);
+    assert!(said.contains("/etc/bad.csv:1:1: this line is neither"), "{said}");
+    fs::remove_file(machine.path("etc/bad.csv")).unwrap();
+    assert_eq!(machine.files(&["etc", "srv", "tftp", "varlib"]), before);
+}
+
+#[test]
+fn a_configuration_that_has_grown_keeps_every_byte() {
+    let machine = Machine::fresh();
+    let grown = "# of 1998 to now\r\nddns-update-style none;\r\nsubnet 192.168.7.0 netmask 255.255.255.128 {\r\n  range 192.168.7.100 192.168.7.120;\r\n\
+                 \x20 group { next-server 192.168.7.1; host pc9 { hardware ethernet 2:0:0:0:0:9; fixed-address 192.168.7.9; filename \"nobackup\"; } }\r\n}\r\n";
+    machine.write("etc/dhcp/dhcpd.conf", grown);
+    machine.write("etc/default/isc-dhcp-server", "INTERFACESv4=\"\"\nINTERFACESv6=\"\"\n");
+    machine.does(0, &["setup", "--yes", "--import", "/etc/machines.csv"]);
+    let now = machine.text("etc/dhcp/dhcpd.conf");
+    assert!(now.starts_with(grown) && now.ends_with("}\r\n") && now.contains("host pc3 {\r\n"), "{now:?}");
+    assert_eq!(machine.text("etc/default/isc-dhcp-server"), "INTERFACESv4=\"br0\"\nINTERFACESv6=\"\"\n");
+    machine.does(0, &["setup", "--remove", "--yes"]);
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), grown);
+    assert_eq!(machine.text("etc/default/isc-dhcp-server"), "INTERFACESv4=\"\"\nINTERFACESv6=\"\"\n");
+}
+
+#[test]
+fn what_dhcpd_does_not_accept_is_not_written() {
+    let machine = Machine::fresh();
+    let odd =
+        "subnet 192.168.7.0 netmask 255.255.255.128 { next-server 192.168.7.1; }\nno-such-statement 7;\n";
+    machine.write("etc/dhcp/dhcpd.conf", odd);
+    let said = machine.does(78, &["setup", "--yes", "--import", "/etc/machines.csv"]);
+    assert!(said.contains("the DHCP server would not accept the edited configuration"), "{said}");
+    assert!(
+        said.contains("left undone: make the folders of pc2, pc3") && said.contains("give the command again"),
+        "{said}"
+    );
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), odd);
+    machine.write("etc/dhcp/dhcpd.conf", odd.lines().next().unwrap());
+    machine.does(0, &["setup", "--yes", "--import", "/etc/machines.csv"]);
+    machine.does(0, &["setup", "--remove", "--yes"]);
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), odd.lines().next().unwrap());
+}
+
+#[test]
+fn whatever_fails_is_told_with_what_is_left_and_mended_by_another_run() {
+    for (what, spoil, mend) in [
+        ("read-only", "mount --bind /etc/dhcp /etc/dhcp && mount -o remount,bind,ro /etc/dhcp", ""),
+        (
+            "full",
+            "mount -t tmpfs -o size=4k tmpfs /etc/exports.d && head -c 4096 /dev/zero >/etc/exports.d/full",
+            "",
+        ),
+        ("refused", "touch FOLDER/exportfs-refuses", "rm FOLDER/exportfs-refuses"),
+    ] {
+        let machine = Machine::fresh();
+        machine.write("etc/dhcp/empty", "");
+        fs::create_dir(machine.path("etc/exports.d")).unwrap();
+        let said = machine.does_after(spoil, 1..=78, &FRESH);
+        assert!(said.contains("done: write /etc/ghostrc\n"), "{what}: {said}");
+        assert!(
+            said.contains("ghostctl: cannot ") && said.contains("give the command again"),
+            "{what}: {said}"
+        );
+        if what != "refused" {
+            assert!(said.contains("left undone: "), "{what}: {said}");
+        }
+        let said = machine.does_after(mend, 0..=0, &FRESH);
+        assert!(said.contains("good     hosts: 2 can have jobs"), "{what}: {said}");
+        assert_eq!(machine.text("exported").lines().last(), Some("-ra"), "{what}");
+    }
+}
+
+#[test]
+fn a_new_host_comes_with_its_exports() {
+    let machine = Machine::fresh();
+    machine.does(0, &FRESH);
+    let before = machine.text("etc/dhcp/dhcpd.conf");
+    machine.does(2, &["hosts", "add", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), before);
+    let said = machine.does(0, &["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
+    assert!(said.contains("    +host pc7 {\n"), "{said}");
+    assert!(machine.text("etc/dhcp/dhcpd.conf").starts_with(&before));
+    assert!(machine.text("etc/exports.d/ghost4linux.exports").contains("/srv/ghost/pc7 192.168.7.7(rw,"));
+    assert_eq!(machine.text("exported"), "-ra\n-ra\n");
+    let said = machine.does(0, &["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
+    assert!(said.contains("nothing is to be changed\n"), "{said}");
+    let said = machine.does(78, &["hosts", "add", "--yes", "pc8", "2:0:0:0:0:7", "192.168.7.8"]);
+    assert!(said.contains("since host pc7 has the hardware address"), "{said}");
+}
+
+#[test]
+fn services_run_after_all_that_they_need_and_stop_again() {
+    let machine = Machine::fresh();
+    for unit in ["isc-dhcp-server", "tftpd-hpa", "nfs-kernel-server", "ghost4linux-recover"] {
+        machine.write(&format!("etc/systemd/system/{unit}.service"), "[Service]\n");
+    }
+    machine.write("units/tftpd-hpa", "");
+    machine.does_after("mkdir -p /run/systemd/system", 0..=0, &FRESH);
+    assert_eq!(
+        machine.names("units"),
+        ["ghost4linux-recover", "isc-dhcp-server", "nfs-kernel-server", "tftpd-hpa"]
+    );
+    machine.does_after("mkdir -p /run/systemd/system", 0..=0, &["setup", "--remove", "--yes"]);
+    assert_eq!(machine.names("units"), ["tftpd-hpa"], "what ran before goes on");
+}
+
+#[test]
+fn a_server_that_runs_takes_new_hosts_up() {
+    let machine = Machine::with_dhcpd();
+    assert!(!machine.serves_host(7));
+    machine.does(0, &["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
+    assert!(machine.serves_host(7));
+}

@@ -1,0 +1,175 @@
+//! A machine to set up: folders in the places of this one's.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use ghost_contract::sample::effects::{copy_program, write_program};
+
+use crate::base_root::{BUILD, INSTALL, NEWER};
+use crate::boot_server::{BootServer, said};
+use crate::dhcpd;
+
+/// Which folder of the machine is where.
+const PLACES: [(&str, &str); 3] = [("etc", "/etc"), ("srv", "/srv"), ("varlib", "/var/lib")];
+/// What programs look for in /etc.
+const NEEDED: [&str; 7] =
+    ["passwd", "group", "hosts", "nsswitch.conf", "services", "protocols", "ld.so.cache"];
+const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\n";
+/// A unit is enabled and runs if there is a file of its name.
+const SYSTEMCTL: &str = "#!/bin/sh
+for unit; do :; done
+case \" $* \" in
+*' is-enabled '* | *' is-active '*) [ -e FOLDER/units/$unit ] ;;
+*' enable '*) touch FOLDER/units/$unit ;;
+*' disable '*) rm FOLDER/units/$unit ;;
+*) exit 1 ;;
+esac
+";
+
+pub(crate) struct Machine {
+    server: BootServer,
+    /// Where the settings are.
+    config: PathBuf,
+}
+
+impl Machine {
+    /// A machine with the package, a list of two PCs, and no settings.
+    pub(crate) fn fresh() -> Self {
+        Self::of(BootServer::with_hosts(0), PathBuf::from("/etc/ghostrc"))
+    }
+
+    /// One that is set up for one host in another folder, and whose dhcpd runs.
+    pub(crate) fn with_dhcpd() -> Self {
+        let server = BootServer::with_dhcpd(1);
+        let config = server.path("ghostrc");
+        Self::of(server, config)
+    }
+
+    fn of(server: BootServer, config: PathBuf) -> Self {
+        let machine = Self { server, config };
+        for folder in [
+            "etc/dhcp",
+            "srv",
+            "varlib",
+            "bin",
+            "units",
+            "usr/sbin",
+            "usr/lib/ghost4linux/rootfs",
+            "usr/lib/ghost4linux/client",
+        ] {
+            fs::create_dir_all(machine.path(folder)).unwrap();
+        }
+        for name in NEEDED {
+            // Not every system has all of them.
+            let _missing = fs::copy(Path::new("/etc").join(name), machine.path("etc").join(name));
+        }
+        machine.write(
+            "etc/machines.csv",
+            "name,mac,ip\npc2,02:00:00:00:00:02,192.168.7.2\npc3,02:00:00:00:00:03,192.168.7.3\n",
+        );
+        machine.write(
+            "etc/default/tftpd-hpa",
+            &format!("TFTP_USERNAME=\"tftp\"\nTFTP_DIRECTORY=\"{}\"\n", machine.path("tftp").display()),
+        );
+        machine.write("exports", "/srv");
+        machine.write("made", "a kernel");
+        machine.write("newer", "");
+        machine.write("usr/lib/ghost4linux/client/ghost-init", "PID 1");
+        let _none = fs::remove_file(machine.path("tftp/pxelinux.0"));
+        let rootfs = "usr/lib/ghost4linux/rootfs";
+        for (name, text) in [
+            (format!("{rootfs}/build"), BUILD),
+            (format!("{rootfs}/install-init"), INSTALL),
+            (format!("{rootfs}/newer-packages"), NEWER),
+            ("bin/exportfs".to_owned(), EXPORTFS),
+            ("bin/systemctl".to_owned(), SYSTEMCTL),
+        ] {
+            write_program(
+                &machine.path(&name),
+                &text.replace("FOLDER", machine.path("").to_str().unwrap().trim_end_matches('/')),
+            );
+        }
+        copy_program(Path::new(env!("CARGO_BIN_EXE_ghostctl")), &machine.path("usr/sbin/ghostctl"));
+        machine
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.server.path(below)
+    }
+
+    pub(crate) fn text(&self, below: &str) -> String {
+        fs::read_to_string(self.path(below)).unwrap_or_default()
+    }
+
+    pub(crate) fn write(&self, below: &str, text: &str) {
+        fs::create_dir_all(self.path(below).parent().unwrap()).unwrap();
+        fs::write(self.path(below), text).unwrap();
+    }
+
+    pub(crate) fn append(&self, below: &str, text: &str) {
+        self.write(below, &(self.text(below) + text));
+    }
+
+    /// The names of what is in a folder, in order.
+    pub(crate) fn names(&self, below: &str) -> Vec<String> {
+        let listed = fs::read_dir(self.path(below)).unwrap();
+        let mut names: Vec<String> =
+            listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// All files in these folders with what they hold, and all folders.
+    pub(crate) fn files(&self, folders: &[&str]) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut waiting: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+        while let Some(below) = waiting.pop() {
+            for entry in fs::read_dir(self.path(below.to_str().unwrap())).unwrap() {
+                let entry = entry.unwrap();
+                let name = below.join(entry.file_name());
+                match entry.file_type().unwrap().is_dir() {
+                    true => waiting.push(name),
+                    false => found.push((name.to_str().unwrap().to_owned(), fs::read(entry.path()).unwrap())),
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Whether a host is offered "nobackup" by dhcpd.
+    pub(crate) fn serves_host(&self, number: u8) -> bool {
+        dhcpd::serves(self.server.network(), &[(number, "nobackup".to_owned())])
+    }
+
+    /// Calls ghostctl, which shall end with this status; gives what it says.
+    pub(crate) fn does(&self, exit: i32, words: &[&str]) -> String {
+        self.does_after("", exit..=exit, words)
+    }
+
+    /// The same after these commands, which hold for this call only.
+    pub(crate) fn does_after(&self, commands: &str, exit: RangeInclusive<i32>, words: &[&str]) -> String {
+        let folder = self.path("");
+        let folder = folder.to_str().unwrap().trim_end_matches('/');
+        let mounts: String =
+            PLACES.iter().map(|(own, place)| format!("mount --bind {folder}/{own} {place}\n")).collect();
+        let script = format!(
+            "set -e\n{mounts}mount -t tmpfs tmpfs /run\n{}\nexport PATH={folder}/bin:$PATH\nexec {folder}/usr/sbin/ghostctl \"$@\"",
+            commands.replace("FOLDER", folder)
+        );
+        let mut command = self.server.network().command("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", "--config"])
+            .arg(&self.config);
+        let output = command.args(words).stdin(Stdio::null()).output().unwrap();
+        let told = said(&output);
+        assert!(
+            output.status.code().is_some_and(|code| exit.contains(&code)),
+            "{words:?}: {:?}: {told}",
+            output.status
+        );
+        told
+    }
+}
