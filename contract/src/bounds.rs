@@ -29,6 +29,8 @@ pub const TREE_DEPTH: usize = 64;
 pub const TREE_BYTES: u64 = 4 << 30;
 /// The dots of the largest picture that is decoded, or given to a terminal that decodes it: those of an 8K screen.
 pub const PICTURE_DOTS: u64 = 7_680 * 4_320;
+/// The dots of the largest picture that the console decodes, which has little memory: those of a 4K screen.
+pub const CONSOLE_DOTS: u64 = 4_096 * 2_160;
 /// How deep the values of a JSON text may be nested. It is the limit of `serde_json`, so that no parser here has another.
 pub const JSON_NESTING: usize = 127;
 

@@ -21,6 +21,7 @@ pub(crate) mod hooks;
 pub mod job;
 pub(crate) mod manual;
 pub(crate) mod output;
+pub mod overview;
 #[doc(hidden)]
 pub mod parsers;
 pub(crate) mod place;

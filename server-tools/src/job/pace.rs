@@ -78,6 +78,13 @@ impl Readings {
         let missing = total.checked_sub(now).filter(|missing| *missing > 0)?;
         (mean > 0).then(|| left(missing.div_ceil(mean)))
     }
+
+    /// How much of what was expected has moved; none where nothing is known of the size.
+    pub fn percent(&self, mode: Mode, expected: Option<Expected>) -> Option<u8> {
+        let (Expected::Exactly(total) | Expected::About(total)) = expected?;
+        let percent = (u128::from(transferred(mode, &self.last)?) * 100).checked_div(u128::from(total))?;
+        u8::try_from(percent.min(100)).ok()
+    }
 }
 
 /// The image's bytes over the network; none where there is no image.

@@ -37,13 +37,48 @@ pub(crate) fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String>
 pub(crate) fn redrawn(png: &[u8]) -> anyhow::Result<Vec<u8>> {
     require_a_screens_size(png)?;
     let decoded = Decoded::of(png).context(UNREADABLE)?;
-    let dots: Vec<u8> = decoded.dots().flatten().collect();
+    drawn(decoded.width, decoded.height, &decoded.dots().flatten().collect::<Vec<u8>>())
+}
+
+/// As [`redrawn`], with each square of dots become one, so that it is at most so wide and high.
+pub(crate) fn redrawn_small(png: &[u8], widest: u32) -> anyhow::Result<Vec<u8>> {
+    require_a_screens_size(png)?;
+    let decoded = Decoded::of(png).context(UNREADABLE)?;
+    let side = decoded.width.max(decoded.height).div_ceil(widest.max(1)).max(1);
+    let (width, height) = ((decoded.width / side).max(1), (decoded.height / side).max(1));
+    let step = usize::try_from(side)?;
+    let row = usize::try_from(decoded.width)?;
+    let dots: Vec<[u8; 3]> = decoded.dots().collect();
+    let mut small = Vec::with_capacity(usize::try_from(u64::from(width) * u64::from(height) * 3)?);
+    for top in (0..usize::try_from(height)?).map(|line| line * step) {
+        for left in (0..usize::try_from(width)?).map(|column| column * step) {
+            small.extend(mean(&dots, row, left, top, step));
+        }
+    }
+    drawn(width, height, &small)
+}
+
+/// The mean colour of a square of dots.
+fn mean(dots: &[[u8; 3]], row: usize, left: usize, top: usize, side: usize) -> [u8; 3] {
+    let mut sums = [0_u32; 3];
+    let mut count = 0;
+    for line in top..top + side {
+        let begin = line * row + left;
+        for dot in dots.get(begin..begin + side.min(row - left)).unwrap_or_default() {
+            sums.iter_mut().zip(dot).for_each(|(sum, part)| *sum += u32::from(*part));
+            count += 1;
+        }
+    }
+    sums.map(|sum| u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX))
+}
+
+fn drawn(width: u32, height: u32, dots: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, decoded.width, decoded.height);
+    let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let written = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(&dots)?;
+        writer.write_image_data(dots)?;
         writer.finish()
     });
     written.context("the screenshot cannot be drawn anew")?;
@@ -51,10 +86,15 @@ pub(crate) fn redrawn(png: &[u8]) -> anyhow::Result<Vec<u8>> {
 }
 
 fn require_a_screens_size(png: &[u8]) -> anyhow::Result<()> {
+    require_at_most(png, bounds::PICTURE_DOTS, "which no screen has")
+}
+
+/// Refuses a picture with more dots than this, before anything of it is decoded.
+pub(crate) fn require_at_most(png: &[u8], dots: u64, why: &str) -> anyhow::Result<()> {
     if let Some((width, height)) = size(png)
-        && u64::from(width) * u64::from(height) > bounds::PICTURE_DOTS
+        && u64::from(width) * u64::from(height) > dots
     {
-        bail!("the screenshot claims to have {width} x {height} dots, which no screen has");
+        bail!("the screenshot claims to have {width} x {height} dots, {why}");
     }
     Ok(())
 }
@@ -248,6 +288,19 @@ mod tests {
         let dots: Vec<_> = Decoded::of(&anew).unwrap().dots().collect();
         assert_eq!(dots, [[255, 128, 0], [0, 0, 0]]);
         assert!(redrawn(b"PNG of nothing").is_err());
+    }
+
+    #[test]
+    fn a_small_picture_has_the_mean_of_each_square_and_its_edges() {
+        // Two squares of four dots, and a column and a row that belong to no whole square.
+        let original = png(5, 3, &[0, 0, 0, 200, 100, 40], &[0, 1, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
+        let small = Decoded::of(&redrawn_small(&original, 2).unwrap()).unwrap();
+        assert_eq!((small.width, small.height), (1, 1), "5 dots in squares of 3 are one whole square");
+        let small = Decoded::of(&redrawn_small(&original, 3).unwrap()).unwrap();
+        assert_eq!((small.width, small.height), (2, 1));
+        assert_eq!(small.dots().collect::<Vec<_>>(), [[100, 50, 20], [200, 100, 40]]);
+        let small = Decoded::of(&redrawn_small(&png(1, 9, &[1, 2, 3], &[0; 9]), 4).unwrap()).unwrap();
+        assert_eq!((small.width, small.height), (1, 3), "a narrow one is not too high");
     }
 
     #[test]

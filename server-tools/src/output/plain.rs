@@ -117,6 +117,11 @@ pub(crate) fn screen(text: &str) -> String {
     shown
 }
 
+/// The text of a client's screen without colours: line ends are left of all that is not plain.
+pub(crate) fn lines_of_screen(text: &str) -> String {
+    text.chars().filter(|character| *character == '\n' || is_plain(*character)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

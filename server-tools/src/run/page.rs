@@ -19,7 +19,7 @@ const AXIS: u64 = 1_000;
 /// The height of a small plot.
 const PLOT: u64 = 24;
 
-const STYLE: &str = "\
+pub(crate) const STYLE: &str = "\
 :root{color-scheme:light dark;--good:#2e7d32;--bad:#c62828;--open:#9e9e9e;--line:#8886}\
 body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem auto;padding:0 1rem;max-width:75rem}\
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:middle}\
@@ -112,14 +112,26 @@ impl Page<'_> {
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head>\n\
-             <body><h1>{title}</h1>\n<p>{}</p>\n",
-            Text(heading(summary))
+             <body><h1>{title}</h1>\n"
         )?;
+        self.write_body(page)?;
+        page.write_str("</body></html>\n")
+    }
+
+    /// All but the frame of the page, to stand in another one.
+    pub(crate) fn body(&self) -> String {
+        let mut body = String::new();
+        // Writing into a string cannot fail.
+        let _ = self.write_body(&mut body);
+        body
+    }
+
+    fn write_body(&self, page: &mut String) -> fmt::Result {
+        writeln!(page, "<p>{}</p>", Text(heading(self.summary)))?;
         self.totals(page)?;
         self.hosts(page)?;
         self.failures(page)?;
-        self.hooks(page)?;
-        page.write_str("</body></html>\n")
+        self.hooks(page)
     }
 
     fn ended(&self) -> impl Iterator<Item = &Figures> {

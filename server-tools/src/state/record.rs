@@ -1,11 +1,11 @@
 //! What is kept of a job when it is over, with a checksum ([`summed`]): what is put back later goes by it. Records of before have none.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use ghost_contract::{HostName, UnixTime};
+use ghost_contract::{HostName, JobId, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use super::{damaged, paths, summed};
@@ -40,6 +40,14 @@ pub(crate) struct Record {
     /// What was swapped, so that it can be put back if it should be found swapped later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap: Option<Swap>,
+}
+
+impl Record {
+    /// How it ended, in a sentence.
+    pub(crate) fn words(&self) -> String {
+        let crashed = || "its ghostctl was ended by a crash, and it was recovered".to_owned();
+        self.ending.as_ref().map_or_else(crashed, ToString::to_string)
+    }
 }
 
 /// Keeps a record and the report that belongs to it.
@@ -108,6 +116,21 @@ pub(crate) fn all(state_folder: &Path) -> anyhow::Result<Records> {
     }
     records.whole.sort_by(|one: &Record, other| one.identity.job.cmp(&other.identity.job));
     Ok(records)
+}
+
+/// The record of one job. None if there is none, or if it says nothing that can be used.
+pub(crate) fn one(state_folder: &Path, job: &JobId) -> Option<Record> {
+    parse(&regular::read(&paths::record(state_folder, job).join(RECORD)).ok()?).ok()
+}
+
+/// The beginning of the report that was kept of a job; empty if there is none.
+pub(crate) fn report(state_folder: &Path, job: &JobId, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match regular::open(&paths::record(state_folder, job).join(REPORT)) {
+        Ok(file) => file.take(limit).read_to_end(&mut bytes).map(|_| bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
+        Err(error) => Err(error),
+    }
 }
 
 /// A record; in words why it says nothing that can be used.

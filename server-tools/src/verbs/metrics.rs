@@ -28,7 +28,8 @@ pub(super) fn write(site: &Site) -> anyhow::Result<()> {
     written.context("cannot write the metrics (METRICS)")
 }
 
-fn text(site: &Site) -> anyhow::Result<String> {
+/// All of them, as they are now.
+pub(crate) fn text(site: &Site) -> anyhow::Result<String> {
     let records = record::all(&site.ghostrc.state_folder)?.whole;
     Ok(metrics::text(&records, &standing(site)?))
 }

@@ -17,7 +17,7 @@ use crate::job::Identity;
 use crate::job::bytes::bytes;
 use crate::output::{Form, Output, picture};
 use crate::run::figures::{Figures, is_good};
-use crate::run::page::{self, Page};
+use crate::run::page::{self as words, Page};
 use crate::run::summary::{Became, OfHost, State, Summary};
 use crate::site::Site;
 use crate::state::record::{self, Record};
@@ -55,7 +55,7 @@ pub(super) fn list(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
 
 fn cells(summary: &Summary) -> [String; 8] {
     let Summary { begun, ended, succeeded, not_succeeded, jobs, .. } = summary;
-    let took = ended.map_or_else(|| "-".to_owned(), |ended| page::took(ended.since(begun.at).as_secs()));
+    let took = ended.map_or_else(|| "-".to_owned(), |ended| words::took(ended.since(begun.at).as_secs()));
     [
         begun.run.to_string(),
         begun.mode.to_string(),
@@ -64,7 +64,7 @@ fn cells(summary: &Summary) -> [String; 8] {
         jobs.len().to_string(),
         succeeded.to_string(),
         not_succeeded.to_string(),
-        page::state(summary.run_state).to_owned(),
+        words::state(summary.run_state).to_owned(),
     ]
 }
 
@@ -99,7 +99,7 @@ fn has_failed(summary: &Summary) -> bool {
 }
 
 fn tell(summary: &Summary, output: &mut Output) {
-    output.line(&page::heading(summary));
+    output.line(&words::heading(summary));
     let heading = ["HOST", "BEGAN", "TOOK", "SIZE", "RATE", "TRIES", "RESULT"].map(str::to_owned);
     output.table(&heading, &summary.jobs.iter().map(row).collect::<Vec<_>>());
     for said in &summary.hooks {
@@ -124,22 +124,31 @@ fn row(one: &OfHost) -> [String; 7] {
     [
         one.host.to_string(),
         began,
-        figures.map_or_else(dash, |figures| page::took(figures.seconds)),
+        figures.map_or_else(dash, |figures| words::took(figures.seconds)),
         size.map_or_else(dash, bytes),
         rate.map_or_else(dash, |rate| format!("{}/s", bytes(rate))),
         one.tries.to_string(),
-        page::result(&one.became),
+        words::result(&one.became),
     ]
 }
 
 fn write_page(site: &Site, summary: &Summary, file: &Path) -> anyhow::Result<()> {
-    let records = record::all(&site.ghostrc.state_folder)?.whole;
-    let page =
-        Page { summary, before: before(summary, &records), pictures: pictures(site, summary, &records) };
+    let text = page(site, summary, |page| page.text())?;
     let cannot = || format!("cannot write {}", file.display());
     // The screens of clients are not for everybody; what an administrator has opened stays open.
     let options = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    options().and_then(|mut opened| opened.write_all(page.text().as_bytes())).with_context(cannot)
+    options().and_then(|mut opened| opened.write_all(text.as_bytes())).with_context(cannot)
+}
+
+/// Makes something of the page with all that it shows.
+pub(crate) fn page(
+    site: &Site,
+    summary: &Summary,
+    make: impl FnOnce(&Page<'_>) -> String,
+) -> anyhow::Result<String> {
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
+    let (before, pictures) = (before(summary, &records), pictures(site, summary, &records));
+    Ok(make(&Page { summary, before, pictures }))
 }
 
 /// The last good jobs of each host before the run, the oldest first.

@@ -1,56 +1,23 @@
 //! `ghostctl status`: what is running, and how the last jobs ended.
 
-use ghost_contract::image::Progress;
-use ghost_contract::report;
-use ghost_contract::{HostName, JobId, Mode, UnixTime};
-use serde::Serialize;
-
 use crate::calendar;
-use crate::catalog::Catalog;
 use crate::cli::StatusArgs;
 use crate::exit::Exit;
 use crate::job::bytes::bytes;
-use crate::job::pace::{self, Left};
-use crate::job::{Identity, Phase, Said};
+use crate::job::{Identity, Phase, pace};
 use crate::output::{Form, Output};
+use crate::overview::{Overview, Running};
 use crate::site::Site;
-use crate::state::journal::{self, State};
 use crate::state::record::{self, Record};
 use crate::sys::clock;
-
-/// One job that runs, or that a crash has left.
-#[derive(Debug, Serialize)]
-struct Running {
-    host: HostName,
-    job: JobId,
-    mode: Mode,
-    phase: Option<Phase>,
-    since: UnixTime,
-    pid: u32,
-    owned: bool,
-    /// How far the imager says it is.
-    progress: Option<Progress>,
-    /// Bytes through the network and the disk since the imager's start.
-    moved: Option<u64>,
-    /// Bytes a second between the last two readings.
-    rate: Option<u64>,
-    /// How long it takes yet, where the size of the image tells it.
-    left: Option<Left>,
-}
 
 pub(super) fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
     if arguments.last { last(site, arguments, output) } else { running(site, arguments, output) }
 }
 
 fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
-    let mut found = Vec::new();
-    for seen in journal::look_at_all(&site.ghostrc.state_folder)? {
-        let owned = seen.owned;
-        let Some(state) = seen.says.state else { continue };
-        if arguments.host.as_ref().is_none_or(|host| *host == state.begun.identity.host) {
-            found.push(described(site, &state, owned));
-        }
-    }
+    let mut found = Overview::default().running(site)?;
+    found.retain(|one| arguments.host.as_ref().is_none_or(|host| *host == one.host));
     require_known(site, arguments, !found.is_empty())?;
     match output.form() {
         Form::Json => found.iter().for_each(|one| output.json(one)),
@@ -62,31 +29,6 @@ fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::
 
 fn require_known(site: &Site, arguments: &StatusArgs, is_known: bool) -> anyhow::Result<()> {
     arguments.host.as_ref().map_or(Ok(()), |host| super::require_known(site, host, is_known))
-}
-
-fn described(site: &Site, state: &State, owned: bool) -> Running {
-    let Identity { job, host, ip, mode, .. } = &state.begun.identity;
-    let tree = site.tree(*ip);
-    let report = report::read(&tree.whole_report().unwrap_or_default());
-    let said = Said::of(&report.entries, job);
-    let readings = said.readings;
-    let generation = state.begun.generation.as_ref();
-    let expected = || Catalog::of(&site.ghostrc).expected(host, *mode, generation);
-    let phase = state.phases.last().map(|(phase, _)| *phase);
-    let at_work = readings.filter(|_| phase == Some(Phase::Imaging));
-    Running {
-        host: host.clone(),
-        job: job.clone(),
-        mode: *mode,
-        phase,
-        since: state.phases.last().map_or(state.begun.at, |(_, at)| *at),
-        pid: state.begun.pid,
-        owned,
-        progress: said.progress.filter(|_| phase == Some(Phase::Imaging)),
-        moved: readings.map(|readings| readings.moved()),
-        rate: at_work.and_then(|readings| readings.rate()),
-        left: at_work.and_then(|readings| readings.left(*mode, expected())),
-    }
 }
 
 fn words(one: &Running) -> String {
@@ -133,11 +75,7 @@ fn last(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Res
 
 fn tell_record(record: &Record, output: &mut Output) {
     let Identity { host, mode, job, .. } = &record.identity;
-    let ending = record.ending.as_ref().map_or_else(
-        || "its ghostctl was ended by a crash, and it was recovered".to_owned(),
-        ToString::to_string,
-    );
-    output.line(&format!("{host}: {mode} {job}: {ending}"));
+    output.line(&format!("{host}: {mode} {job}: {}", record.words()));
     let took = record.ended.since(record.began).as_secs();
     output.line(&format!(
         "  {} to {}, {took} s",

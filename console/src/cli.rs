@@ -1,0 +1,55 @@
+//! The command line. The manual page is generated from this.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::listen::Place;
+
+/// A web page with the live screens of all clients, and what became of each job.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "ghost-console", version)]
+#[command(
+    after_help = "Examples:\n  ghost-console\n  ghost-console --listen unix:/run/ghost4linux/console.sock\n  \
+    ghost-console --listen 192.168.7.1:8040 --proxy 192.168.7.9 --user-header X-Remote-User\n\n\
+    Pages are shown to who has the token, which is in STATEDIR/console-token; to who may open the Unix socket; or to whom a \
+    proxy has let in. It has no TLS of its own, so without a proxy it listens on this machine only: \
+    ssh -L 8040:127.0.0.1:8040 brings it to another."
+)]
+pub struct Arguments {
+    /// The boot server's settings, see ghostrc(5)
+    #[arg(long, value_name = "FILE", default_value = ghostctl::ghostrc::PATH)]
+    pub config: PathBuf,
+    /// Where it listens: ADDRESS:PORT, or unix:PATH
+    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:8040")]
+    pub listen: Place,
+    /// The group that may open the Unix socket besides root
+    #[arg(long, value_name = "GROUP")]
+    pub socket_group: Option<String>,
+    /// The reverse proxy that says who it has let in: only from its address are connections taken
+    #[arg(long, value_name = "ADDRESS", requires = "user_header")]
+    pub proxy: Option<IpAddr>,
+    /// The header in which a reverse proxy says who it has let in
+    #[arg(long, value_name = "NAME")]
+    pub user_header: Option<String>,
+    /// The file with the token, instead of STATEDIR/console-token; it is made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Let people start and stop jobs from the pages, too
+    #[arg(long)]
+    pub allow_actions: bool,
+    /// The program that does what people start
+    #[arg(long, value_name = "FILE", default_value = "ghostctl")]
+    pub ghostctl: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,220 @@
+//! What all who look share: the settings, what was read so far, and the last look at the wall.
+//!
+//! A look is taken when somebody wants one and the last is too old, so that ten viewers cost what one costs, and nobody nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ghost_contract::{HostName, JobId};
+use ghostctl::job::{Identity, Sample};
+use ghostctl::overview::pages::{GenerationLine, RunLine, RunPage};
+use ghostctl::overview::{Overview, Past, State, Tile, counts, pages, screens};
+use ghostctl::run::RunId;
+use ghostctl::site::Site;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::pages::wall;
+use crate::pictures::Pictures;
+
+/// A look at the wall is taken again after this.
+const FRESH: Duration = Duration::from_secs(1);
+/// So many runs are listed.
+const RUNS: usize = 200;
+/// So many readings are drawn.
+const SAMPLES: usize = 240;
+/// A thumbnail is at most so wide and high.
+const SMALL: u32 = 480;
+/// So much of the text of a screen is told on the wall, characters.
+const GIST: usize = 100;
+/// A page shows no more screenshots than these, the newest.
+const FILMSTRIP: usize = 240;
+
+/// The wall at one moment, as it is shown.
+#[derive(Debug, Default)]
+pub struct Wall {
+    /// Host names in order, each with its tile.
+    pub tiles: Vec<(HostName, String)>,
+    pub counts: String,
+    /// How many are in trouble.
+    pub troubled: usize,
+}
+
+/// All that the page of a client shows.
+#[derive(Debug)]
+pub struct Client {
+    pub host: HostName,
+    pub subject: Option<(Identity, bool)>,
+    pub tile: Option<Tile>,
+    pub screens: Result<Vec<String>, String>,
+    /// What there is to read on the last screenshot.
+    pub text: Option<String>,
+    pub samples: Vec<Sample>,
+    pub past: Vec<Past>,
+    pub generations: Result<Vec<GenerationLine>, String>,
+}
+
+pub struct Desk {
+    site: Site,
+    overview: Mutex<Overview>,
+    /// What the screenshots of the wall show, in a few words.
+    gists: Mutex<BTreeMap<(JobId, String), String>>,
+    wall: tokio::sync::Mutex<Option<(Instant, Arc<Wall>)>>,
+    pictures: Pictures,
+    /// One page that reads much at a time.
+    reading: Semaphore,
+    /// One picture at a time: a large one takes much memory.
+    drawing: Semaphore,
+}
+
+impl Desk {
+    pub fn new(site: Site) -> Self {
+        Self {
+            site,
+            overview: Mutex::default(),
+            gists: Mutex::default(),
+            wall: tokio::sync::Mutex::default(),
+            pictures: Pictures::default(),
+            reading: Semaphore::new(1),
+            drawing: Semaphore::new(1),
+        }
+    }
+
+    /// The wall, at most a second old.
+    pub async fn wall(self: &Arc<Self>) -> anyhow::Result<Arc<Wall>> {
+        let mut last = self.wall.lock().await;
+        if let Some((at, wall)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(wall));
+        }
+        let desk = Arc::clone(self);
+        let wall = Arc::new(tokio::task::spawn_blocking(move || desk.look()).await??);
+        *last = Some((Instant::now(), Arc::clone(&wall)));
+        Ok(wall)
+    }
+
+    fn look(&self) -> anyhow::Result<Wall> {
+        let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
+        let tiles = overview.look(&self.site)?;
+        let mut gists = self.gists.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *gists);
+        let mut wall = Wall { counts: counts(&tiles), ..Wall::default() };
+        wall.troubled =
+            tiles.iter().filter(|tile| matches!(tile.state, State::Failed | State::Abandoned)).count();
+        for tile in &tiles {
+            let gist = tile.screen.as_ref().map(|name| {
+                let key = (tile.job.clone(), name.clone());
+                let gist = before.remove(&key).unwrap_or_else(|| self.gist(&mut overview, tile, name));
+                gists.insert(key, gist.clone());
+                gist
+            });
+            wall.tiles.push((tile.host.clone(), wall::tile(tile, gist.as_deref())));
+        }
+        Ok(wall)
+    }
+
+    /// The first words of a screen; empty if there are none, or if they cannot be read.
+    fn gist(&self, overview: &mut Overview, tile: &Tile, name: &str) -> String {
+        let identity = overview.job(&self.site, &tile.host, &tile.job).ok().flatten();
+        let text = identity.and_then(|identity| screens::text(&self.site, &identity, name).ok().flatten());
+        text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(GIST).collect()
+    }
+
+    /// Does something that takes a while, one at a time.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        what: impl FnOnce(&Self) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let _turn = self.reading.acquire().await?;
+        let desk = Arc::clone(self);
+        tokio::task::spawn_blocking(move || what(&desk)).await.context("the page could not be made")?
+    }
+
+    /// None if nothing is known of such a host.
+    pub async fn client(self: &Arc<Self>, host: HostName) -> anyhow::Result<Option<Client>> {
+        self.read(move |desk| desk.read_client(host)).await
+    }
+
+    fn read_client(&self, host: HostName) -> anyhow::Result<Option<Client>> {
+        let site = &self.site;
+        let (subject, tile, past) = {
+            let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
+            let tile = overview.look(site)?.into_iter().find(|tile| tile.host == host);
+            (overview.subject(site, &host)?, tile, overview.past(site, &host)?)
+        };
+        let generations = pages::generations(site, Some(&host)).map_err(|error| format!("{error:#}"));
+        if subject.is_none() && generations.as_ref().is_ok_and(Vec::is_empty) && !self.is_declared(&host) {
+            return Ok(None);
+        }
+        let mut client = Client {
+            host,
+            tile,
+            screens: Ok(Vec::new()),
+            text: None,
+            samples: Vec::new(),
+            past,
+            generations,
+            subject: None,
+        };
+        if let Some((identity, runs)) = subject {
+            let names = screens::names(site, &identity).map_err(|error| format!("{error:#}"));
+            client.screens = names.map(|names| names[names.len().saturating_sub(FILMSTRIP)..].to_vec());
+            let last = client.screens.as_ref().ok().and_then(|names| names.last());
+            client.text = last.and_then(|name| screens::text(site, &identity, name).ok().flatten());
+            // What cannot be read is not drawn; the record says how the job ended.
+            client.samples = pages::samples(site, &identity, runs, SAMPLES).unwrap_or_default();
+            client.subject = Some((identity, runs));
+        }
+        Ok(Some(client))
+    }
+
+    /// Whether the DHCP configuration has the host. While that cannot be read, nobody is known by it.
+    fn is_declared(&self, host: &HostName) -> bool {
+        self.site.hosts().is_ok_and(|hosts| hosts.list().iter().any(|listed| listed.name == host.as_str()))
+    }
+
+    pub async fn runs(self: &Arc<Self>) -> anyhow::Result<Vec<RunLine>> {
+        self.read(|desk| pages::runs(&desk.site, RUNS)).await
+    }
+
+    pub async fn run(self: &Arc<Self>, run: RunId) -> anyhow::Result<Option<RunPage>> {
+        self.read(move |desk| pages::run(&desk.site, &run)).await
+    }
+
+    pub async fn images(self: &Arc<Self>) -> anyhow::Result<Vec<GenerationLine>> {
+        self.read(|desk| pages::generations(&desk.site, None)).await
+    }
+
+    pub async fn metrics(self: &Arc<Self>) -> anyhow::Result<String> {
+        self.read(|desk| pages::metrics(&desk.site)).await
+    }
+
+    /// A screenshot, drawn anew. None if there is no such job or picture.
+    pub async fn picture(
+        self: &Arc<Self>,
+        (host, job, name): (HostName, JobId, String),
+        is_small: bool,
+    ) -> anyhow::Result<Option<Arc<[u8]>>> {
+        let key = (job.clone(), name.clone());
+        if is_small && let Some(kept) = self.pictures.get(&key) {
+            return Ok(Some(kept));
+        }
+        let _turn = self.drawing.acquire().await?;
+        let desk = Arc::clone(self);
+        let drawn = tokio::task::spawn_blocking(move || {
+            let mut overview = desk.overview.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(identity) = overview.job(&desk.site, &host, &job)? else { return Ok(None) };
+            drop(overview);
+            screens::picture(&desk.site, &identity, &name, is_small.then_some(SMALL))
+        });
+        let Some(picture) = drawn.await.context("the picture could not be drawn")?? else { return Ok(None) };
+        let picture: Arc<[u8]> = picture.into();
+        if is_small {
+            self.pictures.keep(key, &picture);
+        }
+        Ok(Some(picture))
+    }
+}

@@ -1,0 +1,200 @@
+//! One client: its screens, how fast it works, what jobs it had, what generations it has.
+
+use ghostctl::job::Sample;
+use ghostctl::overview::{Past, Tile, pages};
+use maud::{Markup, html};
+
+use super::{Frame, images, size, time};
+use crate::acts::Done;
+use crate::desk::Client;
+
+/// The plot's own units.
+const WIDTH: u64 = 600;
+const HEIGHT: u64 = 100;
+/// So many jobs are listed.
+const JOBS: usize = 50;
+
+pub(crate) fn page(frame: &Frame<'_>, client: &Client, acts: &[Done]) -> Markup {
+    frame.page(&html! {
+        h1 { (client.host) }
+        @if let Some(tile) = &client.tile { (now(tile)) }
+        @else { p { "It has had no job yet." } }
+        @if let Some(word) = &frame.word { (forms(client, word)) }
+        (done(acts))
+        (screens(client))
+        @if !client.samples.is_empty() {
+            section {
+                h2 { "How fast" }
+                (plot("The network", &client.samples, |sample| sample.received.saturating_add(sample.sent)))
+                (plot("The disk", &client.samples, |sample| sample.disk_read.saturating_add(sample.disk_written)))
+            }
+        }
+        section {
+            h2 { "Generations" }
+            @match &client.generations {
+                Ok(list) if list.is_empty() => { p { "There are none." } }
+                Ok(list) => { (images::table(list, false)) }
+                Err(why) => { p.bad { "They cannot be listed: " (why) } }
+            }
+        }
+        (past(&client.past))
+    })
+}
+
+fn now(tile: &Tile) -> Markup {
+    html! {
+        p class=(tile.state.as_str()) {
+            strong { (tile.mode) " " (tile.job) ": " (tile.state.as_str()) } ". "
+            (tile.phase) @if let Some(doing) = &tile.doing { ": " (doing) } ", since " (time(tile.since)) ". "
+            @if let Some(percent) = tile.percent { (percent) " %. " }
+            (tile.rate_words()) " " (tile.left_words())
+        }
+    }
+}
+
+fn screens(client: &Client) -> Markup {
+    let Some((identity, _)) = &client.subject else { return html! {} };
+    let (host, job) = (client.host.as_str(), &identity.job);
+    html! {
+        section {
+            h2 { "Screen" }
+            @match &client.screens {
+                Err(why) => { p.bad { (why) } }
+                Ok(names) if names.is_empty() => { p { "The job " (job) " has taken no screenshot." } }
+                Ok(names) => {
+                    @let last = &names[names.len() - 1];
+                    figure {
+                        a href=(format!("/screen/{host}/{job}/{last}")) {
+                            img.screen src=(format!("/screen/{host}/{job}/{last}")) alt=(format!("The last screen of {host}; its text is below"));
+                        }
+                        figcaption { (last) }
+                    }
+                    @if let Some(text) = &client.text {
+                        details { summary { "Its text" } pre { (text) } }
+                    } @else { p { "There is nothing to read on it." } }
+                    h3 { "All screens of this job, the newest first" }
+                    ol.film reversed {
+                        @for name in names.iter().rev() {
+                            li {
+                                a href=(format!("/screen/{host}/{job}/{name}")) {
+                                    img src=(format!("/thumb/{host}/{job}/{name}")) alt=(name) loading="lazy" width="160" height="100";
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Bytes a second between two readings, as a line.
+fn plot(of: &str, samples: &[Sample], bytes: impl Fn(&Sample) -> u64) -> Markup {
+    let rate = |pair: &[Sample]| {
+        let millis = pair[1].uptime.saturating_sub(pair[0].uptime).max(1);
+        let more = u128::from(bytes(&pair[1]).saturating_sub(bytes(&pair[0])));
+        u64::try_from(more * 1_000 / u128::from(millis)).unwrap_or(u64::MAX)
+    };
+    let rates: Vec<u64> = samples.windows(2).map(rate).collect();
+    let (Some(highest), Some(last)) = (rates.iter().max(), rates.last()) else { return html! {} };
+    let steps = u64::try_from(rates.len()).unwrap_or(1).max(2) - 1;
+    let points: Vec<String> = (0..)
+        .zip(&rates)
+        .map(|(step, rate)| {
+            let high = u128::from(*rate) * u128::from(HEIGHT) / u128::from((*highest).max(1));
+            let high = u64::try_from(high).unwrap_or(HEIGHT);
+            format!("{},{}", step * WIDTH / steps, HEIGHT.saturating_sub(high))
+        })
+        .collect();
+    let words = format!("{of}: at most {}/s, at last {}/s", pages::size(*highest), pages::size(*last));
+    html! {
+        figure {
+            figcaption { (words) }
+            svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(words) {
+                polyline points=(points.join(" ")) {}
+            }
+        }
+    }
+}
+
+fn forms(client: &Client, word: &str) -> Markup {
+    let runs = client.subject.as_ref().is_some_and(|(_, runs)| *runs);
+    let host = client.host.as_str();
+    let button = |act: &str, words: &str| {
+        html! { button name="act" value=(act) { (words) } }
+    };
+    let hidden = html! {
+        input type="hidden" name="host" value=(host);
+        input type="hidden" name="word" value=(word);
+    };
+    html! {
+        section {
+            h2 { "Act" }
+            form.acts method="post" action="/act" {
+                (hidden)
+                @if runs { (button("look", "Look now")) (button("cancel", "Cancel the job")) }
+                @else { (button("backup", "Back up")) (button("verify", "Verify the newest generation")) (button("test", "Test")) }
+            }
+            @if !runs {
+                form.acts method="post" action="/act" {
+                    (hidden)
+                    label for="typed" { "A restore overwrites the disk. Type " strong { (host) } " to go on:" }
+                    input id="typed" name="typed" autocomplete="off" required;
+                    (button("restore", "Restore the newest generation"))
+                }
+            }
+        }
+    }
+}
+
+fn done(acts: &[Done]) -> Markup {
+    html! {
+        @if !acts.is_empty() {
+            section {
+                h2 { "What was asked for here" }
+                ul {
+                    @for one in acts.iter().take(20) {
+                        li {
+                            (time(one.at)) " " (one.who.0) ": " (one.act.verb())
+                            @match &one.became {
+                                Some(became) => { pre { (plain(became)) } }
+                                None => { ", goes on" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Line ends are left of all control characters.
+fn plain(text: &str) -> String {
+    text.chars().filter(|one| *one == '\n' || !one.is_control()).collect()
+}
+
+fn past(past: &[Past]) -> Markup {
+    html! {
+        section {
+            h2 { "Jobs" }
+            @if past.is_empty() { p { "None has ended yet." } } @else {
+                div.wide { table {
+                    thead { tr { th { "Job" } th { "Mode" } th { "Ended" } th.n { "Took" } th.n { "Size" } th.n { "Rate" } th { "How it ended" } } }
+                    tbody {
+                        @for one in past.iter().take(JOBS) {
+                            tr class=(if one.is_good { "done" } else { "failed" }) {
+                                td { (one.identity.job) }
+                                td { (one.identity.mode) }
+                                td { (time(one.ended)) }
+                                td.n { (pages::duration(one.ended.since(one.began).as_secs())) }
+                                td.n { (size(one.bytes)) }
+                                td.n { @if one.rate.is_some() { (size(one.rate)) "/s" } }
+                                td { (one.words) }
+                            }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}

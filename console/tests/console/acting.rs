@@ -1,0 +1,71 @@
+//! What people may do from the pages.
+
+use super::boot_server::{BootServer, wait_until};
+use super::browser::Browser;
+
+/// The word of the forms on the page.
+fn word(browser: &Browser, path: &str) -> String {
+    let page = browser.get(path).text();
+    let (_, rest) = page.split_once("name=\"word\" value=\"").unwrap_or_else(|| panic!("{page}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn an_act_is_the_verb_that_a_person_would_type_and_is_logged_with_who() {
+    let mut server = BootServer::new();
+    server.runs("pc2", 0);
+    server.recorded("pc3", "20260101-000000-aaaa", &super::boot_server::failed("x"));
+    let console = server.console(&["--allow-actions"]);
+    let browser = console.browser();
+    let act = |path: &str, rest: &str| browser.post("/act", &format!("word={}&{rest}", word(&browser, path)));
+    std::fs::write(server.path("hold"), "").unwrap();
+    let begun = act("/client/pc2", "act=cancel&host=pc2");
+    assert_eq!((begun.status, begun.header("location").as_deref()), (303, Some("/client/pc2")));
+    wait_until("it is asked for", || server.asked() == ["cancel -- pc2"]);
+    assert!(browser.get("/client/pc2").text().contains(": cancel, goes on"));
+    std::fs::remove_file(server.path("hold")).unwrap();
+    wait_until("it has ended", || browser.get("/client/pc2").text().contains("not done (exit status: 75)"));
+    assert!(browser.get("/client/pc2").text().contains("pc2: &lt;b&gt;busy&lt;/b&gt;"));
+    for (rest, asked) in [
+        ("act=look&host=pc2", "screen --now --picture never -- pc2"),
+        ("act=backup&host=pc3", "backup -- pc3"),
+        ("act=verify&host=pc3", "verify -- pc3"),
+        ("act=test&host=pc3", "test -- pc3"),
+        ("act=restore&host=pc3&typed=pc3", "restore --yes -- pc3"),
+    ] {
+        assert_eq!(act("/client/pc3", rest).status, 303, "{rest}");
+        wait_until(asked, || server.asked().last().is_some_and(|last| last == asked));
+    }
+    let log = console.end();
+    let who = "who has the token, from 127.0.0.1 asks for: restore pc3";
+    assert!(log.iter().any(|line| line == who), "{log:?}");
+}
+
+#[test]
+fn a_form_that_is_not_of_our_page_does_nothing() {
+    let server = BootServer::new();
+    server.recorded("pc3", "20260101-000000-aaaa", &super::boot_server::failed("x"));
+    let console = server.console(&["--allow-actions"]);
+    let mut browser = console.browser();
+    let word = word(&browser, "/client/pc3");
+    let post = |browser: &Browser, rest: &str| browser.post("/act", rest).status;
+    for form in ["act=backup&host=pc3", "act=backup&host=pc3&word=", "act=backup&host=pc3&word=0123"] {
+        assert!(matches!(post(&browser, form), 403 | 422), "{form}");
+    }
+    for form in [
+        "act=restore&host=pc3",
+        "act=restore&host=pc3&typed=pc2",
+        "act=backup&host=--all",
+        "act=backup&host=pc*",
+        "act=reboot&host=pc3",
+    ] {
+        assert!(matches!(post(&browser, &format!("{form}&word={word}")), 400 | 422), "{form}");
+    }
+    browser.set("sec-fetch-site", "cross-site");
+    assert_eq!(post(&browser, &format!("act=backup&host=pc3&word={word}")), 403);
+    assert_eq!(browser.get(&format!("/act?act=backup&host=pc3&word={word}")).status, 405);
+    // One that was started to look only does nothing even with a good form.
+    let looks = server.console(&[]);
+    assert_eq!(looks.browser().post("/act", &format!("act=backup&host=pc3&word={word}")).status, 403);
+    assert_eq!(server.asked(), Vec::<String>::new());
+}

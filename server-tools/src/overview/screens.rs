@@ -1,0 +1,69 @@
+//! The screenshots of a job, as they may be shown: pictures drawn anew, texts filtered.
+
+use std::io;
+
+use anyhow::{Context as _, anyhow};
+use ghost_contract::bounds;
+
+use crate::catalog::screens::{self, LARGEST};
+use crate::job::Identity;
+use crate::output::{picture, plain};
+use crate::site::Site;
+use crate::sys::folder::Folder;
+
+/// No text of a screen is larger: a screen of letters has some thousands of them.
+const LARGEST_TEXT: u64 = 256 << 10;
+const CANNOT_READ: &str = "cannot read the screenshots";
+
+/// The names of all screenshots of a job, the oldest first.
+pub fn names(site: &Site, identity: &Identity) -> anyhow::Result<Vec<String>> {
+    let found = screens::of(&site.ghostrc, identity).context(CANNOT_READ)?;
+    let names = found.map(|(_, folder)| screens::names(&folder)).transpose().context(CANNOT_READ)?;
+    Ok(names.unwrap_or_default())
+}
+
+/// The name of the last one; none if there is none, or if they cannot be read.
+pub(super) fn last(site: &Site, identity: &Identity) -> Option<String> {
+    screens::last(&site.ghostrc, identity).ok().flatten()
+}
+
+/// A screenshot as a PNG of our own making, at most so many dots wide. None if there is none of this name.
+pub fn picture(
+    site: &Site,
+    identity: &Identity,
+    name: &str,
+    widest: Option<u32>,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(file) = file(site, identity, name, "png", LARGEST)? else { return Ok(None) };
+    picture::require_at_most(&file, bounds::CONSOLE_DOTS, "too many to be shown here")?;
+    widest.map_or_else(|| picture::redrawn(&file), |widest| picture::redrawn_small(&file, widest)).map(Some)
+}
+
+/// What there is to read on a screenshot, without colours. None if there is nothing.
+pub fn text(site: &Site, identity: &Identity, name: &str) -> anyhow::Result<Option<String>> {
+    let text = file(site, identity, name, "txt", LARGEST_TEXT)?;
+    Ok(text.map(|text| plain::lines_of_screen(&String::from_utf8_lossy(&text))))
+}
+
+fn file(
+    site: &Site,
+    identity: &Identity,
+    name: &str,
+    ending: &str,
+    limit: u64,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    if !screens::is_numbered(name) {
+        return Err(anyhow!("it has no name of a screenshot"));
+    }
+    let Some((_, folder)) = screens::of(&site.ghostrc, identity).context(CANNOT_READ)? else {
+        return Ok(None);
+    };
+    read(&folder, &format!("{name}.{ending}"), limit).context(CANNOT_READ)
+}
+
+fn read(folder: &Folder, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    match folder.read(name, limit) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
