@@ -10,6 +10,7 @@ use ghost_contract::image::DiskImage;
 use ghost_contract::layout::{CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use sha2::Digest;
 
+use crate::source::Source;
 use crate::sys::file;
 
 /// A description is never larger than this, bytes; a larger one is not read.
@@ -37,20 +38,21 @@ pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<()> {
 }
 
 /// The description in this folder, as it was written.
-pub fn description(folder: &Path) -> Result<DiskImage> {
-    let (path, sums) = (folder.join(DISK_IMAGE), folder.join(CHECKSUMS));
-    let bytes = read(&path)?;
-    if listed(&sums, DISK_IMAGE)? != sha256(&bytes) {
+pub fn description<'a>(source: impl Into<Source<'a>>) -> Result<DiskImage> {
+    let source = source.into();
+    let [path, sums, dump] = [DISK_IMAGE, CHECKSUMS, TABLE_DUMP].map(|name| source.path(name));
+    let (bytes, listing) = (read(source, DISK_IMAGE)?, read(source, CHECKSUMS)?);
+    if listed(&listing, &sums, DISK_IMAGE)? != sha256(&bytes) {
         bail!(not_as_written(&path));
     }
-    let dump = folder.join(TABLE_DUMP);
-    if listed(&sums, TABLE_DUMP)? != sha256(&read(&dump)?) {
+    let dumped = sha256(&read(source, TABLE_DUMP)?);
+    if listed(&listing, &sums, TABLE_DUMP)? != dumped {
         bail!(not_as_written(&dump));
     }
     let image = DiskImage::parse(&bytes).with_context(|| cannot_be_believed(&path))?;
-    let expected = checksums(&image, sha256(&read(&dump)?), sha256(&bytes));
+    let expected = checksums(&image, dumped, sha256(&bytes));
     ensure!(
-        read(&sums)? == expected.as_bytes(),
+        listing == expected.as_bytes(),
         "{} does not say the same as {}: one of them was changed",
         sums.display(),
         path.display()
@@ -75,21 +77,20 @@ fn cannot_be_believed(path: &Path) -> String {
     format!("{} cannot be believed", path.display())
 }
 
-fn listed(sums: &Path, file: &str) -> Result<Sha256> {
-    let text = read(sums)?;
-    let text = String::from_utf8_lossy(&text);
+fn listed(listing: &[u8], sums: &Path, file: &str) -> Result<Sha256> {
+    let text = String::from_utf8_lossy(listing);
     let named = text.lines().filter_map(|line| line.split_once("  ")).find(|(_, name)| *name == file);
     let (sum, _) = named.with_context(|| format!("{} has no checksum of {file}", sums.display()))?;
     Sha256::try_from(sum.to_owned()).with_context(|| cannot_be_believed(sums))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn read(source: Source<'_>, name: &str) -> Result<Vec<u8>> {
     let read = || -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        file::open_plain(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+        source.open(name)?.take(LARGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().with_context(|| format!("cannot read {}", path.display()))
+    read().with_context(|| format!("cannot read {}", source.path(name).display()))
 }
 
 fn line(sum: Sha256, file: &str) -> String {

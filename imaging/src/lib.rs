@@ -23,6 +23,7 @@ pub(crate) mod hits;
 pub mod plan;
 pub mod restore;
 pub mod screen;
+pub mod source;
 pub(crate) mod stream;
 pub mod survey;
 pub mod sys;

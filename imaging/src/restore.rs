@@ -5,7 +5,7 @@
 //!         nothing is written so far     │ the disk is incomplete until the end
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +21,7 @@ use crate::plan::chosen;
 use crate::plan::restore::{self as plan, Fit, OtherDisk, TableStep};
 use crate::plan::shrink::TooFull;
 use crate::plan::table::Fitted;
+use crate::source::Source;
 use crate::stream::unpack::Zeros;
 use crate::survey;
 use crate::sys::disk;
@@ -43,6 +44,14 @@ const NOT_SHRUNK: &str = "the image cannot be shrunk for this disk";
 
 fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
+}
+
+/// A file that an image is written to.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    pub file: &'a File,
+    /// Where programs find the same file.
+    pub path: &'a Path,
 }
 
 /// An image that was written back.
@@ -159,7 +168,7 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     let mut containers = Containers::new(&image, disk, target.logical_sector, key.as_deref());
     let on_the_disk = |region| {
         let (base, within) = (plan.nearer(region), within.clone());
-        Writer { folder, image: &image, path: disk, file: &opened, base, within, zeros }
+        Writer { source: folder.into(), image: &image, path: disk, file: &opened, base, within, zeros }
     };
     for region in &written {
         containers.writer(region, on_the_disk(region))?.write(region, board)?;
@@ -203,26 +212,32 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
     Ok(Restored { image, notes })
 }
 
-/// Writes the image in this folder to a new file, as a disk of the same size with holes where nothing is.
-pub fn export(folder: &Path, target: &Path, board: &Board) -> Result<DiskImage> {
-    let image = folder::description(folder)?;
+/// Writes an image to an empty file, as a disk of the same size with holes where nothing is.
+pub fn export<'a>(source: impl Into<Source<'a>>, target: Target<'_>, board: &Board) -> Result<()> {
+    let source = source.into();
+    let image = folder::description(source)?;
     if let Some(numbers) = image.chosen() {
         bail!("{}, and no table: take one of them", chosen::note(&numbers));
     }
     let regions: Vec<&Region> = image.regions.iter().collect();
-    export_regions(folder, &image, target, &regions, (0, image.disk.size), board)?;
-    Ok(image)
+    export_regions(source, &image, target, &regions, (0, image.disk.size), board)
 }
 
-/// Writes one partition of the image in this folder to a new file, with holes where nothing is.
-pub fn export_partition(folder: &Path, number: u32, target: &Path, board: &Board) -> Result<()> {
-    let image = folder::description(folder)?;
+/// Writes one partition of an image to an empty file, with holes where nothing is.
+pub fn export_partition<'a>(
+    source: impl Into<Source<'a>>,
+    number: u32,
+    target: Target<'_>,
+    board: &Board,
+) -> Result<()> {
+    let source = source.into();
+    let image = folder::description(source)?;
     let found = image.table.partitions.iter().find(|partition| partition.number == number);
     let partition = found.with_context(|| format!("the image has no partition {number}"))?;
     chosen::require_held(&image, &[number].into())?;
     let regions: Vec<&Region> =
         image.regions.iter().filter(|region| region.partition == Some(number)).collect();
-    export_regions(folder, &image, target, &regions, (partition.start, partition.length), board)
+    export_regions(source, &image, target, &regions, (partition.start, partition.length), board)
 }
 
 /// A file is written without the kernel, and so without encryption.
@@ -238,23 +253,20 @@ fn require_no_encryption(image: &DiskImage, regions: &[&Region]) -> Result<()> {
 }
 
 fn export_regions(
-    folder: &Path,
+    source: Source<'_>,
     image: &DiskImage,
-    target: &Path,
+    Target { file, path }: Target<'_>,
     regions: &[&Region],
     (start, length): (u64, u64),
     board: &Board,
 ) -> Result<()> {
     require_no_encryption(image, regions)?;
-    let cannot_write = || cannot_write(target);
-    let file =
-        OpenOptions::new().read(true).write(true).create_new(true).open(target).with_context(cannot_write)?;
+    let cannot_write = || cannot_write(path);
     file.set_len(length).with_context(cannot_write)?;
     let streams = || regions.iter().filter_map(|region| region.stream());
     board.phase(Phase::Writing, streams().count(), streams().map(|stream: &Stream| stream.length).sum());
     let within = 0..length;
-    let writer =
-        Writer { folder, image, path: target, file: &file, base: start, within, zeros: Zeros::LeaveOut };
+    let writer = Writer { source, image, path, file, base: start, within, zeros: Zeros::LeaveOut };
     for region in regions {
         writer.write(region, board)?;
     }

@@ -76,7 +76,8 @@ pub(super) fn prepare(task: Task<'_>, scratch: Option<&Path>, board: &Board) -> 
     let scratch = Scratch::make(&path, shrink.was).with_context(fails)?;
     let base = shrink.start;
     let (file, within) = (scratch.file(), 0..shrink.was);
-    let writer = Writer { folder, image, path: &path, file, base, within, zeros: Zeros::LeaveOut };
+    let writer =
+        Writer { source: folder.into(), image, path: &path, file, base, within, zeros: Zeros::LeaveOut };
     for region in own {
         writer.write(region, board).context("the scratch file cannot be written")?;
     }

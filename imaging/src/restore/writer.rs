@@ -9,13 +9,14 @@ use anyhow::{Context, Result};
 use ghost_contract::image::{Content, DiskImage, RawReason, Region, Stream, TableKind};
 
 use crate::board::Board;
+use crate::source::Source;
 use crate::stream::unpack::{self, Place, Zeros};
 use crate::sys::disk;
 use crate::tool::partclone::BRIEF;
 
 /// Writes regions to a disk or file of which `base` is the first byte.
 pub(super) struct Writer<'a> {
-    pub(super) folder: &'a Path,
+    pub(super) source: Source<'a>,
     pub(super) image: &'a DiskImage,
     pub(super) path: &'a Path,
     pub(super) file: &'a File,
@@ -39,11 +40,11 @@ impl Writer<'_> {
             Content::Partclone { total, used, .. } => {
                 let start = self.place(region).start;
                 let take = unpack::to_partclone(partclone(self.path, start), (*total, *used), board);
-                unpack::unpack(self.folder, stream, &nobody, take)
+                unpack::unpack(self.source, stream, &nobody, take)
             }
             _ => {
                 let take = unpack::to_disk(self.file, self.place(region), self.zeros, board);
-                unpack::unpack(self.folder, stream, &nobody, take)
+                unpack::unpack(self.source, stream, &nobody, take)
             }
         }
     }
@@ -59,7 +60,7 @@ impl Writer<'_> {
         disk::forget(self.file);
         let subject = crate::subject_of(&self.image.table, region.partition, region.volume.as_ref());
         let compared = unpack::compare(self.file, self.place(region));
-        unpack::unpack(self.folder, stream, &Board::default(), compared)
+        unpack::unpack(self.source, stream, &Board::default(), compared)
             .with_context(|| format!("{subject} was not written"))
     }
 

@@ -11,7 +11,8 @@ use ghost_contract::image::{Piece, Stream};
 use sha2::Digest;
 
 use crate::board::Board;
-use crate::sys::{disk, file};
+use crate::source::Source;
+use crate::sys::disk;
 
 /// Read and hashed at a time: what fits the processor's cache.
 const BUFFER: usize = 256 << 10;
@@ -158,13 +159,13 @@ fn piece_name(stream: &str, number: usize) -> String {
 }
 
 /// Whether every piece of a stream is there with its size.
-pub(crate) fn check_sizes(folder: &Path, stream: &Stream) -> Result<()> {
-    stream.pieces.iter().try_for_each(|piece| open(folder, piece).map(|_| ()))
+pub(crate) fn check_sizes(source: Source<'_>, stream: &Stream) -> Result<()> {
+    stream.pieces.iter().try_for_each(|piece| open(source, piece).map(|_| ()))
 }
 
-fn open(folder: &Path, piece: &Piece) -> Result<File> {
-    let path = folder.join(&piece.file);
-    let opened = file::open_plain(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+fn open(source: Source<'_>, piece: &Piece) -> Result<File> {
+    let path = source.path(&piece.file);
+    let opened = source.open(&piece.file).and_then(|file| Ok((file.metadata()?.len(), file)));
     let (found, file) = opened.with_context(|| cannot_read(&path))?;
     let expected = piece.size;
     ensure!(found == expected, "{} has {found} bytes, not {expected}: it is damaged", path.display());
@@ -183,16 +184,16 @@ fn cannot_write(path: &Path) -> String {
 ///
 /// A taker that breaks off has its own reason, which it reports itself. The piece that it broke off in is read to its
 /// end, so that a damaged piece is reported and not what the damage made the taker say.
-pub(crate) fn read(
-    folder: &Path,
+pub(crate) fn read<'a>(
+    source: impl Into<Source<'a>>,
     stream: &Stream,
     board: &Board,
     mut taker: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<()> {
-    let mut buffer = vec![0; BUFFER];
+    let (source, mut buffer) = (source.into(), vec![0; BUFFER]);
     for piece in &stream.pieces {
-        let path = folder.join(&piece.file);
-        let mut file = open(folder, piece)?;
+        let path = source.path(&piece.file);
+        let mut file = open(source, piece)?;
         let (mut hash, mut taken) = (sha2::Sha256::new(), Ok(()));
         loop {
             let length = match file.read(&mut buffer) {

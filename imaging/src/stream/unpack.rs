@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::frames::Frames;
 use super::handover::{Taker, handover};
 use super::pieces;
 use crate::board::Board;
+use crate::source::Source;
 use crate::sys::pipe;
 use crate::sys::program::Running;
 use crate::sys::zero;
@@ -38,17 +38,18 @@ const BUG: &str = "a thread has a bug";
 pub(crate) type Unpacked = Frames<Taker>;
 
 /// Decompresses a stream for a taker, which has this thread and says how many bytes it took.
-pub(crate) fn unpack(
-    folder: &Path,
+pub(crate) fn unpack<'a>(
+    source: impl Into<Source<'a>>,
     stream: &Stream,
     stored: &Board,
     take: impl FnOnce(Unpacked) -> Result<u64>,
 ) -> Result<()> {
+    let source = source.into();
     let (mut to, from) = handover();
     let unpacked = Frames::new(from, stream.length).context(DECOMPRESS)?;
     let (fed, taken) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
-            let read = pieces::read(folder, stream, stored, |bytes| to.write_all(bytes));
+            let read = pieces::read(source, stream, stored, |bytes| to.write_all(bytes));
             // A taker that is gone has its own reason.
             let _untaken = to.flush();
             read
@@ -68,14 +69,19 @@ fn other_length(found: u64, expected: u64) -> String {
 }
 
 /// So many bytes of a stream from this one on, and what is behind them is not read.
-pub(crate) fn window(folder: &Path, stream: &Stream, from: u64, length: u64) -> Result<Vec<u8>> {
+pub(crate) fn window<'a>(
+    source: impl Into<Source<'a>>,
+    stream: &Stream,
+    from: u64,
+    length: u64,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let take = |mut unpacked: Unpacked| {
         io::copy(&mut (&mut unpacked).take(from), &mut io::sink()).context(DECOMPRESS)?;
         unpacked.take(length).read_to_end(&mut bytes).context(DECOMPRESS)?;
         Ok(stream.length)
     };
-    unpack(folder, stream, &Board::default(), take)?;
+    unpack(source, stream, &Board::default(), take)?;
     Ok(bytes)
 }
 

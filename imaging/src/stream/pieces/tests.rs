@@ -60,10 +60,10 @@ fn a_piece_that_is_not_as_it_was_is_named() {
     let said = read_back(folder.path(), &stream).unwrap_err().to_string();
     assert!(said.starts_with(&format!("{} is damaged: its checksum is ", second.display())), "{said}");
     fs::write(&second, "efg").unwrap();
-    let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
+    let said = check_sizes(folder.path().into(), &stream).unwrap_err().to_string();
     assert_eq!(said, format!("{} has 3 bytes, not 4: it is damaged", second.display()));
     fs::remove_file(&second).unwrap();
-    let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
+    let said = check_sizes(folder.path().into(), &stream).unwrap_err().to_string();
     assert_eq!(said, format!("cannot read {}", second.display()));
 }
 
@@ -84,7 +84,7 @@ fn a_link_is_not_followed() {
     let first = folder.path().join("a.zst.000");
     fs::rename(&first, folder.path().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("elsewhere", &first).unwrap();
-    let said = check_sizes(folder.path(), &stream).unwrap_err().to_string();
+    let said = check_sizes(folder.path().into(), &stream).unwrap_err().to_string();
     assert_eq!(said, format!("cannot read {}", first.display()));
 }
 
