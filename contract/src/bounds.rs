@@ -34,6 +34,10 @@ pub const CONSOLE_DOTS: u64 = 4_096 * 2_160;
 /// How deep the values of a JSON text may be nested. It is the limit of `serde_json`, so that no parser here has another.
 pub const JSON_NESTING: usize = 127;
 
+/// How much memory a program may take that parses a client's image, bytes. partclone takes a bit for each block of a file system:
+/// so much is enough for 48 TiB in blocks of 4 KiB.
+pub const PARSER_MEMORY: u64 = 2 << 30;
+
 /// The slowest image store that is waited for reads so many bytes a second …
 const SLOWEST: u64 = 4 << 20;
 /// … and so many of what has no blocks on the disk.

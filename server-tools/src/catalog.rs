@@ -37,6 +37,7 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, JobId, Nonce, UnixTime, layout};
 
+use crate::confined::Parser;
 use crate::exit::{Exit, WithExit};
 use crate::ghostrc::{Exports, Ghostrc};
 use crate::sys::folder::Folder;
@@ -63,16 +64,26 @@ pub struct Catalog {
     state: PathBuf,
     /// What of it a client can mount.
     exports: Exports,
+    /// Who reads what clients wrote.
+    parser: Parser,
 }
 
 impl Catalog {
     /// The catalog of this store, for the boot server with this state folder. Nothing is read yet.
-    pub fn new(store: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
-        Self { store: store.into(), state: state.into(), exports: Exports::Common }
+    pub fn new(store: impl Into<PathBuf>, state: impl Into<PathBuf>, parser: Parser) -> Self {
+        Self { store: store.into(), state: state.into(), exports: Exports::Common, parser }
     }
 
     pub(crate) fn of(ghostrc: &Ghostrc) -> Self {
-        Self { exports: ghostrc.exports, ..Self::new(&ghostrc.store_folder, &ghostrc.state_folder) }
+        Self {
+            exports: ghostrc.exports,
+            ..Self::new(&ghostrc.store_folder, &ghostrc.state_folder, Parser::own())
+        }
+    }
+
+    /// Who reads what clients wrote.
+    pub(crate) const fn parser(&self) -> &Parser {
+        &self.parser
     }
 
     /// Makes a host's folder, if it is not there. NFS servers export only what is there.
@@ -175,7 +186,7 @@ impl Catalog {
             Ok((manifest, sum)) => {
                 let foreign = self.require_vouched(host, generation, sum).err().map(useless);
                 // What is not ours is looked through all the same: a person may want to take it over.
-                foreign.into_iter().chain(damage(&manifest, &folder, &path)?).collect()
+                foreign.into_iter().chain(self.damage(&manifest, &folder, &path)?).collect()
             }
             Err(error) => vec![useless(error)],
         };
@@ -240,12 +251,12 @@ impl Catalog {
         let manifest = manifest.with_context(|| format!("{} is of no use", path.display()))?;
         Ok((manifest, manifest::sum(&bytes)))
     }
-}
 
-/// What of a generation's pieces is not as this manifest says.
-fn damage(manifest: &Manifest, folder: &Folder, path: &Path) -> anyhow::Result<Vec<Damage>> {
-    let found = inside::read_back(folder, path).with_context(|| cannot("list", path))?;
-    Ok(check::compare(manifest, &found))
+    /// What of a generation's pieces is not as this manifest says.
+    fn damage(&self, manifest: &Manifest, folder: &Folder, path: &Path) -> anyhow::Result<Vec<Damage>> {
+        let found = inside::read_back(folder, path, &self.parser).with_context(|| cannot("list", path))?;
+        Ok(check::compare(manifest, &found))
+    }
 }
 
 /// What could not be done, in words. The cause is the kernel's; for a symbolic link that a client planted it is ELOOP.

@@ -55,6 +55,8 @@ pub(crate) enum Check {
     PublicKeys,
     /// The programs are installed that look into images.
     Programs,
+    /// What parses a client's image can be confined.
+    Confinement,
     /// Lock, journal and records can be written.
     StateFolder,
     /// An interface routes to the hosts, and magic packets may be sent.
@@ -82,6 +84,7 @@ impl fmt::Display for Check {
             Self::Room => "room",
             Self::PublicKeys => "public keys",
             Self::Programs => "programs",
+            Self::Confinement => "confinement",
             Self::StateFolder => "state folder",
             Self::Wake => "wake",
             Self::LeftOver => "left over",

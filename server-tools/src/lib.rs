@@ -11,6 +11,7 @@ mod calendar;
 pub mod catalog;
 pub mod cli;
 pub mod completion;
+pub mod confined;
 pub mod dhcp;
 pub(crate) mod doctor;
 pub mod exit;

@@ -6,9 +6,12 @@ use clap::Parser;
 use ghostctl::cli::Cli;
 use ghostctl::exit::Exit;
 use ghostctl::sys::{memory, signals};
-use ghostctl::{completion, verbs};
+use ghostctl::{completion, confined, verbs};
 
 fn main() -> ExitCode {
+    if let Some(exit) = confined::answer() {
+        return exit;
+    }
     memory::share_arena();
     signals::settle();
     if let Some(exit) = completion::answer() {

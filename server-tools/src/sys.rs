@@ -1,9 +1,11 @@
 //! What acts: one effect a file, and no decisions. The only place where `unsafe` may stand.
 
+pub(crate) mod apart;
 pub(crate) mod arp;
 pub mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod clock;
+pub(crate) mod confined;
 pub(crate) mod control_socket;
 pub(crate) mod copy;
 pub(crate) mod crash;

@@ -13,6 +13,7 @@ use ghost_lab::config::repository;
 use ghost_lab::lab::Pc;
 use ghost_lab::{shell, wait};
 use ghostctl::catalog::{Catalog, Facts};
+use ghostctl::confined::Parser;
 
 use crate::by_hand::now;
 use crate::stage::{SOON, Stage};
@@ -74,7 +75,11 @@ fn make_generation(stage: &Stage, john: &Pc<'_>, host: &HostName) {
         );
         said(stage, john, &command, 0);
     }
-    let catalog = Catalog::new(stage.folder().image_store(), stage.folder().state());
+    let catalog = Catalog::new(
+        stage.folder().image_store(),
+        stage.folder().state(),
+        Parser::of(stage.ghostctl_program()),
+    );
     let job: JobId = "20260123-142501-4f3a".parse().unwrap();
     catalog.stage(host, &job).unwrap();
     let staging = Path::new(layout::STORE_MOUNT_POINT).join(layout::staging(host, &job));

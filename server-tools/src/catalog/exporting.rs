@@ -5,14 +5,15 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::confined::Parser;
 use crate::exit::{Exit, WithExit};
 use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
-use ghost_imaging::board::Board;
-use ghost_imaging::restore;
+use ghost_contract::image::DiskImage;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Of which kind the file is.
@@ -25,12 +26,17 @@ pub enum Format {
 
 /// Writes the disk whose image is in `folder` to a new file.
 /// If it fails, nothing of it is left, and a file that was there before is as it was.
-pub(crate) fn export(folder: &Path, format: Format, target: &Path, board: &Board) -> anyhow::Result<()> {
+pub(crate) fn export(
+    parser: &Parser,
+    (folder, image): (&Path, &DiskImage),
+    format: Format,
+    target: &Path,
+) -> anyhow::Result<()> {
     if target.symlink_metadata().is_ok() {
         return Err(taken(target));
     }
     let (raw, converted) = (Beside::of(target, "raw"), Beside::of(target, "converted"));
-    let restored = restore::export(folder, &raw.0, board);
+    let restored = raw.make().and_then(|file| parser.export(folder, None, (file, image.disk.size)));
     restored.with_context(|| format!("cannot restore the image to {}", raw.0.display()))?;
     let whole = match format {
         Format::Raw => &raw,
@@ -69,6 +75,11 @@ fn put(file: &Path, target: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// A new file that only root can read.
+pub(super) fn new_file(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// A file beside another that goes when this does, if it still has its name.
 struct Beside(PathBuf);
 
@@ -78,6 +89,10 @@ impl Beside {
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{what}-{}", std::process::id()));
         Self(target.with_file_name(name))
+    }
+
+    fn make(&self) -> anyhow::Result<File> {
+        new_file(&self.0).with_context(|| format!("cannot write {}", self.0.display()))
     }
 }
 

@@ -11,6 +11,7 @@ use super::disks::{self, Described, DiskSummary, Pace};
 use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
 use super::{Catalog, cannot, incoming, inside, taken};
+use crate::confined::Parser;
 use crate::output::plain::FromClient;
 use crate::state::vouched::How;
 use crate::sys::crash;
@@ -79,7 +80,7 @@ impl Catalog {
         }
         let staging = folder.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
         before(Step::ReadBack).with_context(|| cannot("read back", &staged))?;
-        let pieces = read_all(&staging, &staged)?;
+        let pieces = read_all(&staging, &staged, &self.parser)?;
         let disks = if facts.imager.name().describes_disks() {
             disks_of(&staging, &staged, &pieces)?
         } else {
@@ -114,8 +115,8 @@ impl Catalog {
 }
 
 /// Everything in a staging folder, or the first thing that does not belong into a generation.
-fn read_all(staging: &Folder, path: &Path) -> anyhow::Result<Vec<Piece>> {
-    let read = inside::read_back(staging, path).with_context(|| cannot("list", path))?;
+fn read_all(staging: &Folder, path: &Path, parser: &Parser) -> anyhow::Result<Vec<Piece>> {
+    let read = inside::read_back(staging, path, parser).with_context(|| cannot("list", path))?;
     let mut pieces = Vec::new();
     for Found { path: below, content } in read.found {
         let whole = path.join(&below);

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use ghost_contract::image::{DiskImage, Piece};
 use ghost_contract::{Generation, HostName, layout};
 use ghost_imaging::board::Board;
-use ghost_imaging::check::{self, Depth};
 use ghost_imaging::folder;
 
 use super::pieces::{self, Content, Found};
 use super::{Catalog, disks};
+use crate::confined::Parser;
 use crate::sys::folder::{Folder, Kind, settle};
 
 /// The image of one disk of a generation.
@@ -51,9 +51,10 @@ impl Catalog {
 
 /// Reads everything in a folder from the disk, and every byte once: the images of disks with a look at their inside, all
 /// else, and images that do not hold together, for their checksums alone.
-pub(crate) fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
+pub(crate) fn read_back(folder: &Folder, path: &Path, parser: &Parser) -> io::Result<ReadBack> {
     let names = pieces::names(folder)?;
-    let board = Board::until(pieces::deadline(folder, &names));
+    let until = pieces::deadline(folder, &names);
+    let board = Board::until(until);
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
     for disk in disks::folders(names.iter().map(|entry| entry.path.as_path())) {
         let own = || names.iter().filter(|entry| entry.path.starts_with(&disk));
@@ -65,7 +66,8 @@ pub(crate) fn read_back(folder: &Folder, path: &Path) -> io::Result<ReadBack> {
             // What cannot be opened here is reported by `pieces::read_back`.
             let _unsettled = folder.file(&entry.path).and_then(|file| settle(&file));
         }
-        match check::check(&path.join(&disk), Depth::Inside, &board) {
+        let checked = folder.folder(&disk).map_err(Into::into);
+        match checked.and_then(|folder| parser.check(&folder, &path.join(&disk), until)) {
             Ok(image) => known.extend(contents(&disk, &image)),
             Err(error) => broken.push((disk, error)),
         }

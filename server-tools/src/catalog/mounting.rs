@@ -15,13 +15,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use ghost_contract::image::{Content, FileSystem, Partition, Region, Table};
+use ghost_contract::image::{Content, DiskImage, FileSystem, Partition, Region, Table};
 use ghost_contract::{Generation, HostName, UnixTime};
-use ghost_imaging::board::Board;
-use ghost_imaging::restore;
 use serde::{Deserialize, Serialize};
 
 use super::cannot;
+use super::exporting::new_file;
+use crate::confined::Parser;
 use crate::exit::{Exit, WithExit};
 use crate::state::paths;
 use crate::sys::lock::try_alone;
@@ -56,14 +56,24 @@ pub(crate) struct Choice {
     /// Its partition; none if it is the whole disk.
     pub partition: Option<u32>,
     pub file_system: String,
+    /// Bytes.
+    pub length: u64,
 }
 
 /// Which file system is meant: the one of this partition, or the only one there is.
-pub(crate) fn choose(table: &Table, regions: &[Region], partition: Option<u32>) -> anyhow::Result<Choice> {
+pub(crate) fn choose(image: &DiskImage, partition: Option<u32>) -> anyhow::Result<Choice> {
+    choose_of(&image.table, (&image.regions, image.disk.size), partition)
+}
+
+fn choose_of(
+    table: &Table,
+    (regions, size): (&[Region], u64),
+    partition: Option<u32>,
+) -> anyhow::Result<Choice> {
     let partitions = &table.partitions;
     let choice = |of: &Partition| {
         let file_system = of.file_system.clone().filter(|kind| !ways(kind).is_empty())?;
-        Some(Choice { partition: Some(of.number), file_system })
+        Some(Choice { partition: Some(of.number), file_system, length: of.length })
     };
     if let Some(number) = partition {
         let found = partitions.iter().find(|one| one.number == number);
@@ -76,7 +86,7 @@ pub(crate) fn choose(table: &Table, regions: &[Region], partition: Option<u32>) 
     }
     let mut choices: Vec<Choice> = partitions.iter().filter_map(choice).collect();
     if partitions.is_empty() {
-        choices.extend(whole_disk(regions));
+        choices.extend(whole_disk(regions, size));
     }
     match choices.len() {
         0 => bail!(
@@ -93,10 +103,11 @@ fn usage(words: String) -> anyhow::Error {
 }
 
 /// A file system that fills the disk.
-fn whole_disk(regions: &[Region]) -> Option<Choice> {
+fn whole_disk(regions: &[Region], size: u64) -> Option<Choice> {
     regions.iter().find_map(|region| match &region.content {
         Content::Partclone { file_system, .. } if region.volume.is_none() => {
-            Some(Choice { partition: None, file_system: name(*file_system).to_owned() })
+            let file_system = name(*file_system).to_owned();
+            Some(Choice { partition: None, file_system, length: size })
         }
         _ => None,
     })
@@ -141,6 +152,7 @@ fn ways(file_system: &str) -> &'static [Way] {
 
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
+    pub parser: &'a Parser,
     pub host: &'a HostName,
     pub generation: &'a Generation,
     /// Which of its disks …
@@ -189,12 +201,9 @@ pub(crate) fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> anyhow:
 
 fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> anyhow::Result<()> {
     fs::create_dir_all(wanted.cache).with_context(|| cannot("make", wanted.cache))?;
-    let board = Board::default();
-    match mounted.partition {
-        Some(number) => restore::export_partition(wanted.image, number, &mounted.file, &board),
-        None => restore::export(wanted.image, &mounted.file, &board).map(drop),
-    }
-    .with_context(|| format!("cannot restore the partition to {}", mounted.file.display()))?;
+    let file = new_file(&mounted.file).with_context(|| cannot("write", &mounted.file))?;
+    let restored = wanted.parser.export(wanted.image, mounted.partition, (file, wanted.choice.length));
+    restored.with_context(|| format!("cannot restore the partition to {}", mounted.file.display()))?;
     let mut refused = None;
     for way in ways(&mounted.file_system) {
         match mount::mount(*way, &mounted.file, &mounted.folder) {

@@ -30,7 +30,7 @@ struct Store {
 impl Store {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::new(folder.path().join("store"), folder.path().join("state"));
+        let catalog = Catalog::new(folder.path().join("store"), folder.path().join("state"), Parser::own());
         fs::create_dir(folder.path().join("store")).unwrap();
         Self { folder, catalog }
     }

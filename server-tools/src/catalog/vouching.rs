@@ -5,8 +5,8 @@ use anyhow::Context as _;
 use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, UnixTime, layout};
 
+use super::Catalog;
 use super::check::Check;
-use super::{Catalog, damage};
 use crate::state::vouched::{self, How, Vouched};
 
 /// Why a generation is not believed although its manifest can be read.
@@ -81,7 +81,7 @@ impl Catalog {
             return Ok(Adoption::Ours);
         }
         let path = self.store.join(layout::generation(host, generation));
-        let damage = damage(&manifest, &folder, &path)?;
+        let damage = self.damage(&manifest, &folder, &path)?;
         if !damage.is_empty() {
             return Ok(Adoption::Damaged(Check { at: now, damage }));
         }

@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     pub store: Store,
     /// The programs that ghostctl runs on images.
     pub programs: Vec<Program>,
+    /// What this machine lacks to confine what parses a client's image.
+    pub confinement: Tried<Vec<String>>,
     /// The folder of lock, journal and records, and whether it can be written to.
     pub state_folder: Writable,
     /// Whether whole frames, as magic packets are, may be sent.

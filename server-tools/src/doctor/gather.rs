@@ -20,6 +20,7 @@ use super::facts::{
 };
 use super::netboot;
 use crate::catalog::Catalog;
+use crate::confined::Parser;
 use crate::site::Site;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
@@ -69,6 +70,7 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
             boundary: boundary(site, &names),
             store: store(site, store_server),
             programs: programs(site, hosts.as_deref().unwrap_or_default()),
+            confinement: words(Parser::own().lacks()),
             state_folder: can_write(existing(&ghostrc.state_folder)),
             may_send_frames: may_send_frames(hosts.as_deref().unwrap_or_default()),
             boot_server: ghostrc.boot_server,

@@ -30,6 +30,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(store(&facts.store));
     findings.extend(facts.public_keys.iter().map(|(path, read)| public_keys(path, read)));
     findings.extend(programs(&facts.programs));
+    findings.extend(confinement(&facts.confinement));
     findings.push(writable(Check::StateFolder, &facts.state_folder, "create it, or set STATEDIR in ghostrc"));
     findings.extend(wake(facts));
     findings
@@ -277,6 +278,21 @@ fn programs(programs: &[Program]) -> Vec<Finding> {
     match missing.as_slice() {
         [] => vec![Finding::good(Check::Programs, "all that look into images are installed")],
         _ => missing,
+    }
+}
+
+fn confinement(lacks: &Tried<Vec<String>>) -> Vec<Finding> {
+    let check = Check::Confinement;
+    match lacks.as_deref() {
+        Err(reason) => {
+            let found = format!("no generation can be checked: {reason}");
+            vec![Finding::bad(check, found, "run ghostctl as root, where namespaces can be made")]
+        }
+        Ok([]) => vec![Finding::good(check, "what parses a client's image can harm nobody")],
+        Ok(lacks) => {
+            let mend = "run a kernel that has it, or let only clients back up that you trust";
+            lacks.iter().map(|lack| Finding::warning(check, lack, mend)).collect()
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use ghost_contract::sample::effects::write_program;
+use ghostctl::catalog::Catalog;
+use ghostctl::confined::Parser;
 
 use super::dhcpd::{self, Dhcpd};
 use super::kea::{self, Kea};
@@ -117,6 +119,12 @@ impl BootServer {
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
+    }
+
+    /// The store of this server, read by the program that is tested.
+    pub(crate) fn catalog(&self) -> Catalog {
+        let parser = Parser::of(env!("CARGO_BIN_EXE_ghostctl"));
+        Catalog::new(self.path("store"), self.path("state"), parser)
     }
 
     /// The file that the hosts are in.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ghost_contract::order::Imager;
 use ghost_contract::sample::effects::unmount;
 use ghost_contract::{JobId, MacAddress, Mode, UnixTime};
-use ghostctl::catalog::{Catalog, Facts};
+use ghostctl::catalog::Facts;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
@@ -429,7 +429,7 @@ fn an_exported_disk_is_the_disk_in_both_formats() {
 fn what_ghost_made_is_whole_and_opaque() {
     let store = Store::new();
     let (host, job): (_, JobId) = ("pc2".parse().unwrap(), "20260124-142501-4f3a".parse().unwrap());
-    let catalog = Catalog::new(store.server.path("store"), store.server.path("state"));
+    let catalog = store.server.catalog();
     fs::write(catalog.stage(&host, &job).unwrap().join("image.gho"), "Ghost's").unwrap();
     let program = ghost_contract::order::DosProgram {
         command: "ghost.exe".to_owned(),

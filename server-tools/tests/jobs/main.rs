@@ -15,6 +15,8 @@ mod client;
 #[cfg(test)]
 mod completion;
 #[cfg(test)]
+mod confined;
+#[cfg(test)]
 #[cfg(feature = "crash-points")]
 mod crash;
 #[cfg(test)]

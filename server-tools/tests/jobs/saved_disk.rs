@@ -83,7 +83,7 @@ impl SavedDisk {
 
     /// Makes a generation of pc2 with this image.
     pub(crate) fn put_generation(&self, server: &BootServer, job: &str) {
-        let catalog = Catalog::new(server.path("store"), server.path("state"));
+        let catalog = server.catalog();
         let (host, job): (_, JobId) = ("pc2".parse().unwrap(), job.parse().unwrap());
         self.save_to(&catalog.stage(&host, &job).unwrap());
         Self::finish(&catalog, &host, &job);
@@ -91,7 +91,7 @@ impl SavedDisk {
 
     /// Makes a generation of pc2 with the image of the first partition alone.
     pub(crate) fn put_generation_of_a_part(&self, server: &BootServer, job: &str) {
-        let catalog = Catalog::new(server.path("store"), server.path("state"));
+        let catalog = server.catalog();
         let (host, job): (_, JobId) = ("pc2".parse().unwrap(), job.parse().unwrap());
         self.save_part_to(&catalog.stage(&host, &job).unwrap());
         Self::finish(&catalog, &host, &job);

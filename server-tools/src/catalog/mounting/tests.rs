@@ -18,7 +18,7 @@ fn partition(number: u32, file_system: Option<&str>, label: Option<&str>) -> Par
 
 fn chosen(partitions: Vec<Partition>, wanted: Option<u32>) -> Result<Option<u32>, String> {
     let table = Table { kind: TableKind::Dos, id: None, partitions };
-    match choose(&table, &[], wanted) {
+    match choose_of(&table, (&[], 0), wanted) {
         Ok(choice) => Ok(choice.partition),
         Err(error) => Err(error.to_string()),
     }

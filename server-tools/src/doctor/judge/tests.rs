@@ -97,6 +97,7 @@ fn facts() -> Facts {
             largest_generation: Some(10 * GIB),
         },
         programs: vec![program("partclone.chkimg", true), program("qemu-img", false)],
+        confinement: Ok(vec![]),
         state_folder: writable("/var/lib/ghost4linux"),
         may_send_frames: Ok(()),
     }
@@ -122,7 +123,7 @@ fn found(spoil: &dyn Fn(&mut Facts)) -> Vec<(Check, State)> {
 fn the_howtos_set_up_is_good() {
     let findings = judge(&facts());
     assert_eq!(worst(&findings), State::Good);
-    assert_eq!(findings.len(), 18, "{findings:#?}");
+    assert_eq!(findings.len(), 19, "{findings:#?}");
 }
 
 fn exported_to(facts: &mut Facts, clients: &[&str]) {
@@ -145,7 +146,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 44] = [
+    let table: [(Spoil, Check, State); 46] = [
         (|f| f.hosts.as_mut().unwrap()[0].is_neighbour = false, Check::Wake, Bad),
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
@@ -191,6 +192,8 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.store.space = Ok(DiskSpace { has_inodes: false, ..space(GIB) }), Check::Room, Bad),
         (|f| f.programs[0].found = Err("it is in no folder of PATH".to_owned()), Check::Programs, Bad),
         (|f| f.programs[1].found = Err("it is in no folder of PATH".to_owned()), Check::Programs, Warning),
+        (|f| f.confinement = Ok(vec!["the kernel has no Landlock".to_owned()]), Check::Confinement, Warning),
+        (|f| f.confinement = Err("it ended without an answer".to_owned()), Check::Confinement, Bad),
         (|f| f.state_folder.tried = no(), Check::StateFolder, Bad),
         (|f| f.may_send_frames = no(), Check::Wake, Bad),
         (|f| f.hosts.as_mut().unwrap()[0].interface = Err("no route".to_owned()), Check::Wake, Bad),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use ghost_contract::image::DiskImage;
 use ghost_contract::{Generation, HostName};
-use ghost_imaging::board::Board;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
@@ -27,8 +26,9 @@ pub(super) fn mount(
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     let Chosen { generation, index, folder, image } = chosen(catalog, &arguments.image)?;
-    let choice = mounting::choose(&image.table, &image.regions, arguments.partition)?;
+    let choice = mounting::choose(&image, arguments.partition)?;
     let wanted = Wanted {
+        parser: catalog.parser(),
         host: &arguments.image.host,
         generation: &generation,
         disk: index,
@@ -83,7 +83,7 @@ struct Exported<'a> {
 pub(super) fn export(catalog: &Catalog, arguments: &ExportArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let ExportArgs { image: DiskImageArgs { host, .. }, format, file } = arguments;
     let Chosen { generation, index, folder, image } = chosen(catalog, &arguments.image)?;
-    exporting::export(&folder, *format, file, &Board::default())?;
+    exporting::export(catalog.parser(), (&folder, &image), *format, file)?;
     let size = image.disk.size;
     if output.form() == Form::Json {
         output.json(&Exported { host, generation: &generation, disk: index, file, size });
