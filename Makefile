@@ -3,7 +3,7 @@
 #   make demo      a virtual PC is woken, netbooted, does a job and goes off; every step is shown
 #   make test      every test, the end-to-end ones included
 #   make deb       Debian packages of all that a boot server needs, in target/deb
-#   make install   ghostctl, its man pages and completions, for production (PREFIX, DESTDIR)
+#   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) faults
@@ -61,7 +61,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab server install install-files deb deb-check clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab server install install-files install-console-files deb deb-check clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -94,7 +94,7 @@ init:
 
 server: export RUSTFLAGS = $(FROM_ANYWHERE)
 server:
-	cargo build --locked --release -p ghostctl
+	cargo build --locked --release -p ghostctl -p ghost-console
 
 rootfs: init
 	rootfs/build $(ROOTFS)
@@ -142,7 +142,7 @@ bench-lab: init lab
 	    cargo bench --locked -p ghost-lab --features e2e --bench imaging_lab
 
 install: server init
-	$(MAKE) install-files
+	$(MAKE) install-files install-console-files
 	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then \
 	    systemctl daemon-reload && systemctl enable ghost4linux-recover.service ghost4linux-root.timer; \
 	fi
@@ -158,6 +158,13 @@ install-files:
 	install -m 755 scripts/debian-mirror $(LIBRARY)/scripts
 	cp -r --no-preserve=ownership rootfs/* $(LIBRARY)/rootfs
 	rm $(addprefix $(LIBRARY)/rootfs/,README.md host-packages check)
+
+install-console-files:
+	install -D -m 755 target/release/ghost-console $(DESTDIR)$(PREFIX)/sbin/ghost-console
+	target/release/ghost-console --generate-manual $(DESTDIR)$(PREFIX)/share
+	install -d -m 755 $(DESTDIR)$(UNITS)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' console/systemd/ghost4linux-console.service | \
+	    install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/ghost4linux-console.service
 
 # Debian packages of what is committed and of what is not: in target/deb.
 deb:

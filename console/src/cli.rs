@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
+use clap_mangen::Man;
 
 use crate::listen::Place;
 
@@ -42,6 +43,16 @@ pub struct Arguments {
     /// The program that does what people start
     #[arg(long, value_name = "FILE", default_value = "ghostctl")]
     pub ghostctl: PathBuf,
+    /// Write the manual page below this folder, for packages
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    pub generate_manual: Option<PathBuf>,
+}
+
+/// The manual page, as it is made from the definition above.
+pub fn manual() -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    Man::new(Arguments::command()).section("8").manual("Ghost4Linux").render(&mut page)?;
+    Ok(page)
 }
 
 #[cfg(test)]
@@ -51,5 +62,12 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_page_has_what_people_may_give_it() {
+        let page = String::from_utf8(super::manual().unwrap()).unwrap();
+        assert!(page.contains(".TH ghost-console 8") && page.contains("allow\\-actions"), "{page}");
+        assert!(!page.contains("generate"), "{page}");
     }
 }

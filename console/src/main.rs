@@ -1,13 +1,14 @@
 //! `ghost-console`: reads the command line, and serves until it is told to end.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use ghost_console::acts::{self, Acts};
-use ghost_console::cli::Arguments;
+use ghost_console::cli::{self, Arguments};
 use ghost_console::desk::Desk;
 use ghost_console::door::{self, Door};
 use ghost_console::listen::{self, Entrance};
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if let Some(folder) = &arguments.generate_manual {
+        return write_manual(&folder.join("man/man8"));
+    }
     let entrance = listen::entrance(&arguments.listen, arguments.proxy, arguments.user_header.as_deref())?;
     let config = std::path::absolute(&arguments.config)?;
     let site = Site::open(&config, Duration::ZERO)?;
@@ -47,7 +51,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     runtime.block_on(serve(arguments, entrance, (token, token_file), site, config))
 }
 
-fn new_or_old_token(path: &std::path::Path) -> anyhow::Result<String> {
+fn write_manual(folder: &Path) -> anyhow::Result<()> {
+    // Everybody may read it, whatever is made here else.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let page = folder.join("ghost-console.8");
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&page, cli::manual()?));
+    written.with_context(|| format!("cannot write {}", page.display()))
+}
+
+fn new_or_old_token(path: &Path) -> anyhow::Result<String> {
     let new: String = random()?.iter().map(|byte| format!("{byte:02x}")).collect();
     door::read_token(path, &new)
 }

@@ -12,3 +12,5 @@ mod hostile;
 mod letting_in;
 #[cfg(test)]
 mod showing;
+#[cfg(test)]
+mod unit;
