@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, bail, ensure};
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{DiskImage, Ending, LinuxSettings, Progress, Stream, TargetDisk};
 use ghost_contract::layout;
 
@@ -15,6 +16,7 @@ use crate::backup;
 use crate::board::{Board, Pace};
 use crate::check::{self, Depth};
 use crate::cli::{ToRestore, Verb, WithDisks};
+use crate::folder;
 use crate::plan::chosen;
 use crate::plan::maps::Maps;
 use crate::restore;
@@ -102,7 +104,9 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
             let images = images(folder)?;
             for (index, path) in (0_u32..).zip(&images) {
                 board.disk(index, u32::try_from(images.len()).unwrap_or(u32::MAX));
+                let vouched = folder::vouched(path.into(), vouched_for(&settings, &images, index)?)?;
                 let image = check::check(path, Depth::Inside, board)?;
+                ensure!(image == vouched, "{} was changed while it was checked", path.display());
                 done.add(&image, image.chosen().iter().map(chosen::note).collect());
             }
         }
@@ -121,7 +125,8 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
             for (index, (path, disk)) in (0_u32..).zip(images.iter().zip(&with.disks)) {
                 board.disk(index, disks);
                 let ordered = (&settings, with.luks_key.as_deref());
-                let prepared = restore::prepare(path, disk, ordered, scratch.as_deref(), board);
+                let image = (path.as_path(), vouched_for(&settings, &images, index)?);
+                let prepared = restore::prepare(image, disk, ordered, scratch.as_deref(), board);
                 ready.push(prepared.map_err(|error| with.error_of(disk, error))?);
             }
             for (index, (ready, disk)) in (0_u32..).zip(ready.into_iter().zip(&with.disks)) {
@@ -160,6 +165,18 @@ fn settings(path: Option<&Path>) -> Result<LinuxSettings> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let parsed = serde_json::from_slice(&bytes);
     parsed.with_context(|| format!("{} has no settings that can be understood", path.display()))
+}
+
+/// The checksum that this disk's description must have.
+fn vouched_for(settings: &LinuxSettings, images: &[PathBuf], index: u32) -> Result<Option<Sha256>> {
+    let vouched = &settings.vouched;
+    ensure!(
+        vouched.is_empty() || vouched.len() == images.len(),
+        "there are images of {} disks, and the boot server vouches for {}",
+        images.len(),
+        vouched.len()
+    );
+    Ok(vouched.get(usize::try_from(index)?).copied())
 }
 
 /// The folders of the images below this one: disk0, disk1, … as far as they go.

@@ -37,9 +37,25 @@ pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// As [`description`], if it is the one that the boot server vouches for; any if the server knows none.
+pub(crate) fn vouched(source: Source<'_>, sum: Option<Sha256>) -> Result<DiskImage> {
+    let (image, found) = described(source)?;
+    if sum.is_some_and(|sum| sum != found) {
+        bail!(
+            "{} is not the one that the boot server vouches for: it was changed after the backup",
+            source.path(DISK_IMAGE).display()
+        );
+    }
+    Ok(image)
+}
+
 /// The description in this folder, as it was written.
 pub fn description<'a>(source: impl Into<Source<'a>>) -> Result<DiskImage> {
-    let source = source.into();
+    Ok(described(source.into())?.0)
+}
+
+/// The description, and the checksum of the bytes that it was read from.
+fn described(source: Source<'_>) -> Result<(DiskImage, Sha256)> {
     let [path, sums, dump] = [DISK_IMAGE, CHECKSUMS, TABLE_DUMP].map(|name| source.path(name));
     let (bytes, listing) = (read(source, DISK_IMAGE)?, read(source, CHECKSUMS)?);
     if listed(&listing, &sums, DISK_IMAGE)? != sha256(&bytes) {
@@ -57,7 +73,7 @@ pub fn description<'a>(source: impl Into<Source<'a>>) -> Result<DiskImage> {
         sums.display(),
         path.display()
     );
-    Ok(image)
+    Ok((image, sha256(&bytes)))
 }
 
 /// The list of checksums of an image whose table dump and description have these.

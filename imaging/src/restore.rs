@@ -8,7 +8,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{
     Discard, DiskFacts, DiskImage, LinuxSettings, Phase, Range, Region, RestoreCheck, Stream, Table,
     TableKind,
@@ -80,17 +81,18 @@ pub struct Ready {
     notes: Vec<String>,
 }
 
-/// Finds out whether the image in this folder may be written to this disk, and checks it. In the folder `scratch` is
+/// Finds out whether the image in this folder, whose description must have the checksum that the boot server `vouched` for, may be
+/// written to this disk, and checks it. In the folder `scratch` is
 /// room for a file system that has to be shrunk. The key in the file `key` opens LUKS.
 pub fn prepare(
-    folder: &Path,
+    (folder, vouched): (&Path, Option<Sha256>),
     disk: &Path,
     (settings, key): (&LinuxSettings, Option<&Path>),
     scratch: Option<&Path>,
     board: &Board,
 ) -> Result<Ready> {
     board.phase(Phase::Surveying, 0, 0);
-    let image = folder::description(folder)?;
+    let image = folder::vouched(folder.into(), vouched)?;
     disk::assert_unused(disk)?;
     let target = disk::facts(disk)?;
     let others: Vec<OtherDisk> =
@@ -115,7 +117,9 @@ pub fn prepare(
         // Before anything takes time.
         encrypted::require_key(folder, &image, &plan.regions, None)?;
     }
-    check::check(folder, depth, board).context("the image is damaged, and nothing was written")?;
+    let checked =
+        check::check(folder, depth, board).context("the image is damaged, and nothing was written")?;
+    ensure!(checked == image, "the image was changed while it was checked, and nothing was written");
     encrypted::require_key(folder, &image, &plan.regions, key)?;
     let opened = disk::open_to_write(disk)?;
     let (table, shrunk) = loop {

@@ -92,7 +92,7 @@ impl Parser {
 
     /// What this machine lacks to confine a process, in words.
     pub(crate) fn lacks(&self) -> anyhow::Result<Vec<String>> {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(300);
         let folder = File::open("/").context("cannot open /")?;
         let answer = self.ask(&Question::new(Task::Nothing, Path::new("/"), until), &folder, None, until)?;
         answer.result.map_err(|error| anyhow!(error))?;

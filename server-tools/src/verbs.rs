@@ -41,7 +41,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let detail = if cli.everywhere.verbose { Detail::Everything } else { Detail::Usual };
     let mut output = Output::new(form, detail);
     if let Verb::Bootdisk(arguments @ BootdiskArgs { output: Some(path), .. }) = &cli.verb {
-        return bootdisk::run(path, arguments, &mut output);
+        return bootdisk::at(path, arguments, &mut output);
     }
     if let Verb::Setup(arguments) = &cli.verb {
         return setup::run(&cli.everywhere, arguments, &mut output);
@@ -100,7 +100,7 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Recover { dry_run: true } => recover::say(site, output),
         Verb::Recover { dry_run: false } => recover::run(site, output),
         Verb::Images(asked) => images::run(site, asked, output),
-        Verb::Bootdisk(arguments) => bootdisk::run(&bootdisk::place(site), arguments, output),
+        Verb::Bootdisk(arguments) => bootdisk::for_clients(site, arguments, output),
         Verb::Exports { server } => exports::run(site, *server, output),
         Verb::Doctor { hosts } => Ok(doctor::run(site, hosts, output)),
         Verb::Root(verb) => root::run(site, verb, output),

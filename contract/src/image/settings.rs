@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Sha256;
+
 /// What an order may say of how it is done; what is left out has its default. Which disk is not among it: that is the
 /// order's own business, whatever the imager ([`crate::DiskChoice`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,10 @@ pub struct LinuxSettings {
     pub restore_check: RestoreCheck,
     /// Restore: whether the disk is emptied before it is written.
     pub discard: Discard,
+    /// Verify and restore: the checksum of each disk's description, `disk0` first, which has those of all its pieces. The boot
+    /// server vouches for them; an image with another description is refused. None if the server knows none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vouched: Vec<Sha256>,
 }
 
 /// What is done when a disk cannot be read somewhere.
@@ -153,6 +159,7 @@ impl Default for LinuxSettings {
             smaller_disk: SmallerDisk::default(),
             restore_check: RestoreCheck::default(),
             discard: Discard::default(),
+            vouched: Vec::new(),
         }
     }
 }

@@ -13,6 +13,29 @@ use ghost_contract::sample::effects::unmount;
 use crate::disk::{self, MIB, noise, run};
 use crate::imager::{command, description, done, failed};
 
+#[test]
+fn an_image_that_the_boot_server_does_not_vouch_for_is_refused_and_the_disk_left_alone() {
+    let sample = Sample::new();
+    let sums = fs::read_to_string(sample.image.join("disk0/SHA256SUMS")).unwrap();
+    let line = sums.lines().find(|line| line.ends_with("  disk.json")).unwrap();
+    let own = line.split_once("  ").unwrap().0;
+    let settings = |vouched: &[&str]| serde_json::json!({ "vouched": vouched }).to_string();
+    let (target, other) = (sample.target(), "0".repeat(64));
+    let before = fs::read(&target).unwrap();
+    for (vouched, words) in [
+        (&[other.as_str()][..], "disk.json is not the one that the boot server vouches for"),
+        (&[own, own], "images of 1 disks, and the boot server vouches for 2"),
+    ] {
+        let (checked, _) = failed("check", &sample.image, None, &settings(vouched));
+        let (restored, disk) = failed("restore", &sample.image, Some(&target), &settings(vouched));
+        assert_eq!(disk, TargetDisk::Untouched, "{restored}");
+        assert!(checked.contains(words) && restored.contains(words), "{checked} {restored}");
+    }
+    assert!(fs::read(&target).unwrap() == before, "the disk was written");
+    done("check", &sample.image, None, &settings(&[own]));
+    done("restore", &sample.image, Some(&target), &settings(&[own]));
+}
+
 /// A copy of an image that is whole, in a folder of its own.
 struct Sample {
     folder: tempfile::TempDir,

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, bail};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::order::Imager;
-use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime};
+use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, layout};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -87,6 +87,13 @@ impl Manifest {
     pub fn parts(&self) -> Option<BTreeSet<u32>> {
         let [disk] = &*self.disks else { return None };
         disk.chosen()
+    }
+
+    /// The checksums of its disks' descriptions, which have those of all their pieces, `disk0` first.
+    pub fn descriptions(&self) -> Vec<Sha256> {
+        let path = |disk: &DiskSummary| format!("{}/{}", disk.folder, layout::DISK_IMAGE);
+        let of = |path: String| self.pieces.iter().find(|piece| piece.path == path);
+        self.disks.iter().filter_map(|disk| Some(of(path(disk))?.sha256)).collect()
     }
 
     /// What a job that reads this generation has to know of it.

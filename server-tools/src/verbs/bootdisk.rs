@@ -1,6 +1,8 @@
 //! `ghostctl bootdisk`: makes the template floppy from a bootable image and a folder with GHOST.EXE.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -30,16 +32,53 @@ struct Made<'a> {
     replaced: Option<&'static str>,
 }
 
-/// Where clients look for the template.
-pub(super) fn place(site: &Site) -> PathBuf {
-    site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY)
+/// Where a template is put.
+#[derive(Debug)]
+enum Place {
+    /// The path that the administrator named.
+    Named(PathBuf),
+    /// Where clients look for it, below this base root. Clients may be able to write there.
+    BaseRoot(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Named(path) => path.clone(),
+            Self::BaseRoot(root) => root.join(layout::TEMPLATE_FLOPPY),
+        }
+    }
+
+    fn write(&self, image: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Self::Named(path) => write(path, image),
+            Self::BaseRoot(root) => {
+                let written = write_below(root, Path::new(layout::TEMPLATE_FLOPPY), image);
+                written.with_context(|| format!("cannot write {}", self.path().display()))
+            }
+        }
+    }
+}
+
+/// Makes the template where clients look for it.
+pub(super) fn for_clients(
+    site: &Site,
+    arguments: &BootdiskArgs,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    run(&Place::BaseRoot(site.ghostrc.base_root.clone()), arguments, output)
 }
 
 /// Makes the template at this path.
-pub(super) fn run(path: &Path, arguments: &BootdiskArgs, output: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn at(path: &Path, arguments: &BootdiskArgs, output: &mut Output) -> anyhow::Result<Exit> {
     // A name alone has no folder that could be written to disk.
     let path =
-        &std::path::absolute(path).with_context(|| format!("cannot use the name {}", path.display()))?;
+        std::path::absolute(path).with_context(|| format!("cannot use the name {}", path.display()))?;
+    run(&Place::Named(path), arguments, output)
+}
+
+fn run(place: &Place, arguments: &BootdiskArgs, output: &mut Output) -> anyhow::Result<Exit> {
+    let path = &place.path();
     let image = read_image(&arguments.image)?;
     let files = read_folder(&arguments.folder)?;
     let (from, folder) = (arguments.image.display(), arguments.folder.display());
@@ -47,12 +86,12 @@ pub(super) fn run(path: &Path, arguments: &BootdiskArgs, output: &mut Output) ->
     let template = template
         .with_context(|| format!("no template can be made of {from} and {folder}"))
         .exit(Exit::Usage)?;
-    if path.exists() && !arguments.replace {
+    if path.symlink_metadata().is_ok() && !arguments.replace {
         let exists = anyhow!("{} is there already: --replace puts the new one in its place", path.display());
         return Err(exists.exit(Exit::Usage));
     }
     if !arguments.dry_run {
-        write(path, &template.image)?;
+        place.write(&template.image)?;
     }
     tell(path, &template, arguments.dry_run, output);
     Ok(Exit::Done)
@@ -82,6 +121,22 @@ fn read_folder(path: &Path) -> anyhow::Result<Vec<BootFile>> {
         files.push(BootFile { path: name.exit(Exit::Usage)?, content });
     }
     Ok(files)
+}
+
+/// Follows no link: a client may have put one in the place of the file or of a folder on the way.
+fn write_below(root: &Path, below: &Path, image: &[u8]) -> io::Result<()> {
+    let mut folder = Folder::open(root)?;
+    for name in below.parent().unwrap_or(Path::new("")) {
+        if !folder.has(name)? {
+            folder.make_folder(name, 0o755)?;
+        }
+        folder = folder.folder(name)?;
+    }
+    let name = below.file_name().unwrap_or_default().to_string_lossy();
+    folder.replace(&name, image)?;
+    // Where the export squashes root, clients come as nobody.
+    folder.file(&*name)?.set_permissions(fs::Permissions::from_mode(0o644))?;
+    folder.sync()
 }
 
 fn write(path: &Path, image: &[u8]) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use ghost_contract::{bootdisk, layout};
@@ -57,6 +58,31 @@ fn the_template_is_put_where_clients_look_for_it_and_replaced_only_when_asked_fo
     assert_eq!(run(&server, &["--replace"]).0, 0);
     let second = fs::read(template(&server)).unwrap();
     assert_eq!(bootdisk::read(second, "GHOST.EXE").unwrap(), b"MZ, a newer one");
+}
+
+#[test]
+fn a_link_that_a_client_has_put_in_the_way_is_not_followed() {
+    let server = prepared();
+    let elsewhere = server.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("shadow"), "of the boot server").unwrap();
+    // In the place of the file.
+    fs::create_dir_all(template(&server).parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("shadow"), template(&server)).unwrap();
+    assert_eq!(run(&server, &[]).0, 2, "it is not there by our doing");
+    let (status, said) = run(&server, &["--replace"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(template(&server).symlink_metadata().unwrap().is_file());
+    assert_eq!(template(&server).metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    // In the place of a folder.
+    fs::remove_dir_all(server.path("base/root")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, server.path("base/root")).unwrap();
+    let (status, said) = run(&server, &["--replace"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("cannot write"), "{said}");
+    let left: Vec<_> = fs::read_dir(&elsewhere).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["shadow"]);
+    assert_eq!(fs::read_to_string(elsewhere.join("shadow")).unwrap(), "of the boot server");
 }
 
 #[test]

@@ -159,6 +159,26 @@ fn chosen_partitions_are_in_the_order_whose_version_older_clients_refuse() {
 }
 
 #[test]
+fn an_order_to_restore_has_the_checksum_of_the_description_that_the_boot_server_has_checked() {
+    let store = Store::new();
+    let server = &store.server;
+    server.set("IMAGER", "linux");
+    let (order, seen) = (server.path("base/192.168.7.2etc/ghost/order.json"), server.path("seen"));
+    let keep = {
+        let seen = seen.clone();
+        move || fs::copy(&order, &seen).is_ok()
+    };
+    let client = Client::waiting(server, 2, Behaviour::Succeeds, Box::new(keep));
+    let restored = server.run(&["restore", "--yes", "pc2"]);
+    drop(client);
+    assert_eq!(restored.status.code(), Some(0), "{}", said(&restored));
+    let order: serde_json::Value = serde_json::from_slice(&fs::read(seen).unwrap()).unwrap();
+    let sums = fs::read_to_string(store.folder().join("SHA256SUMS")).unwrap();
+    let own = sums.lines().find_map(|line| line.strip_suffix("  disk.json")).unwrap();
+    assert_eq!(order["imager"]["vouched"], serde_json::json!([own]));
+}
+
+#[test]
 fn what_an_image_lacks_is_said_in_the_last_line_the_list_and_the_manifest() {
     let server = BootServer::with_hosts(1);
     server.set("IMAGER", "linux");

@@ -142,7 +142,7 @@ fn what_is_wrong(
         // Opening the sockets says which right is missing.
         Check::Wake => false,
         // Only a backup has the server look into an image.
-        Check::Programs => mode == Mode::Backup,
+        Check::Programs | Check::Confinement => mode == Mode::Backup,
         _ => true,
     };
     let bad = findings.iter().filter(|finding| finding.state == State::Bad && matters(finding.check));
@@ -159,9 +159,14 @@ fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked)
     let manifest = listed.as_ref().and_then(|listed| listed.manifest.as_ref().ok());
     let source = manifest.map(Manifest::source);
     let has_template_floppy = site.ghostrc.base_root.join(layout::TEMPLATE_FLOPPY).exists();
-    let imager = imager::choose(mode, &settings, &asked.wishes, has_template_floppy, source)
+    let mut imager = imager::choose(mode, &settings, &asked.wishes, has_template_floppy, source)
         .with_context(|| host.name.to_string())
         .exit(Exit::Usage)?;
+    if let (Mode::Verify | Mode::Restore, Some(Imager::Linux(linux)), Some(manifest)) =
+        (mode, &mut imager, manifest)
+    {
+        linux.vouched = manifest.descriptions();
+    }
     let generation = listed.map(|listed| listed.generation);
     let takes_key = matches!(mode, Mode::Backup | Mode::Restore) && matches!(imager, Some(Imager::Linux(_)));
     let luks_key = settings.luks_key.as_deref().filter(|_| takes_key).map(LuksKey::read).transpose();
