@@ -48,12 +48,14 @@ CLIENT_PROGRAMS = $(addprefix target/$(STATIC_TARGET)/$(CLIENT_PROFILE)/,ghost-i
 KMOD := target/kmod
 # What is only tried and not installed is built without what makes a release slow to build (Cargo.toml).
 TRIAL := --profile trial
-# So many scenarios run at the same time. Two of them have PCs (LAB_PARALLEL); the third is one that tries the lab itself,
-# or waits for its turn.
-SCENARIOS := 3
-# A test beside the code waits most of its time, for a server, a deadline or a loop device, so more of them run at the same
-# time than there are processors.
+# So many scenarios run at the same time. Three of them have PCs (LAB_PARALLEL), of which some are idle for minutes; the fourth
+# is one that tries the lab itself, or waits for its turn.
+SCENARIOS := 4
+# A test beside the code waits for much of its time, for a deadline or a loop device, so more of them run at the same time
+# than there are processors.
 TESTS := $(shell echo $$((3 * $$(nproc))))
+# ghostctl's wait for a DHCP server or a client nearly all of their time, and need little memory.
+WAITING := $(shell echo $$((12 * $$(nproc))))
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
@@ -81,10 +83,11 @@ lint:
 	scripts/lint $(SHELL_SCRIPTS)
 
 unit:
-	cargo test --locked --workspace -- --test-threads=$(TESTS)
+	cargo test --locked --workspace --exclude ghostctl -- --test-threads=$(TESTS)
+	cargo test --locked -p ghostctl -- --test-threads=$(WAITING)
 	# A program that kills itself wherever it changes something, and what the next start makes of it.
 	cargo test --locked -p ghostctl --features crash-points --test jobs -- \
-	    --test-threads=$(TESTS) crash error_in_the_program damaged_journal no_entry_of_ours share_one_edit
+	    --test-threads=$(WAITING) crash error_in_the_program damaged_journal no_entry_of_ours share_one_edit
 
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is.
@@ -117,7 +120,10 @@ screens-check: kmod
 lab:
 	cargo build --locked $(TRIAL) -p ghost-lab -p ghostctl --bins
 
-e2e: kmod lab
+# The programs are built with the features that the scenarios' own build has, so that they are not built twice.
+e2e: kmod
+	cargo build --locked $(TRIAL) -p ghost-contract -p ghost-lab -p ghostctl --bins \
+	    --features ghost-contract/sample,ghost-lab/e2e
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- --test-threads=$(SCENARIOS) $(SCENARIO)
 
 # Hundreds of faults in a job, each on a boot server of its own with a real dhcpd. Prints a table, and whatever broke.

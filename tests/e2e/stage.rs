@@ -24,7 +24,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// How long a scenario waits until others leave it room.
 const ROOM: Duration = Duration::from_secs(7200);
 /// How many labs are up at the same time, unless `LAB_PARALLEL` says otherwise.
-const PARALLEL: u32 = 2;
+const PARALLEL: u32 = 3;
 
 pub(crate) const LAB_PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
 

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use ghost_contract::image::{Ending, TargetDisk};
 use ghost_contract::sample::effects::unmount;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 
 use crate::disk::{Loop, MIB, blank, noise, peek, run};
 use crate::imager::{command, done};
@@ -85,7 +87,7 @@ pub(crate) fn table(disk: &Path) -> String {
 /// written first, which is gone.
 pub(crate) fn fill(place: &Path, seed: u64, largest: u64) {
     fs::write(place.join("gone"), noise(seed, largest)).unwrap();
-    run("sync", &[]);
+    run("sync", &["--file-system", place.to_str().unwrap()]);
     for number in 0..12_u64 {
         let folder = place.join(format!("folder {}", number % 3));
         fs::create_dir_all(&folder).unwrap();
@@ -128,22 +130,37 @@ pub(crate) fn with_ext<T>(
     disk: &Path,
     (start, length): (u64, u64),
     scratch: &Path,
-    look: impl FnOnce(&Path) -> T,
-) -> T {
+    look: impl FnOnce(&Path) -> T + Send,
+) -> T
+where
+    T: Send,
+{
     let part = scratch.join("mounted.fs");
     fs::write(&part, peek(disk, start, length)).unwrap();
     run("e2fsck", &["-f", "-n", part.to_str().unwrap()]);
     mounted(&part, scratch, look)
 }
 
-pub(crate) fn mounted<T>(file_system: &Path, scratch: &Path, work: impl FnOnce(&Path) -> T) -> T {
+/// Mounts a file system for this work, which has a thread of its own; afterwards nobody has it mounted. It is mounted for that
+/// thread only: whoever makes a name space of its own on this machine meanwhile gets a copy of every mount that it sees, and
+/// keeps it.
+pub(crate) fn mounted<T: Send>(
+    file_system: &Path,
+    scratch: &Path,
+    work: impl FnOnce(&Path) -> T + Send,
+) -> T {
     let place = scratch.join("place");
     fs::create_dir_all(&place).unwrap();
-    let device = Loop::of(file_system, "512");
-    run("mount", &[device.0.to_str().unwrap(), place.to_str().unwrap()]);
-    let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&place)));
-    unmount(&place);
-    worked.unwrap()
+    let apart = || {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+        let device = Loop::of(file_system, "512");
+        run("mount", &[device.0.to_str().unwrap(), place.to_str().unwrap()]);
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&place)));
+        unmount(&place);
+        worked.unwrap()
+    };
+    std::thread::scope(|scope| scope.spawn(apart).join().unwrap())
 }
 
 /// An NTFS for a partition that begins at this sector, with `A.BIN` of 10 MiB at its front and `B.BIN` of 9 MiB at its

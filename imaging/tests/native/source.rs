@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ghost_contract::image::{Content, Hit, Phase, Progress, Range, RawReason};
 use ghost_contract::sample::effects::unmount;
 
+use crate::bench::mounted;
 use crate::disk::{self, MIB, noise, peek, poke, run};
 use crate::imager::{command, description, done, failed};
 
@@ -165,15 +166,14 @@ impl Failing {
         fs::create_dir(&place).unwrap();
         disk::blank(&host, 256 * MIB);
         run("mkfs.btrfs", &["-q", host.to_str().unwrap()]);
-        let mount = || run("mount", &["-o", "loop", host.to_str().unwrap(), place.to_str().unwrap()]);
-        mount();
-        run("cp", &["--sparse=always", disk.to_str().unwrap(), place.join("disk").to_str().unwrap()]);
-        unmount(&place);
+        mounted(&host, folder, |place| {
+            run("cp", &["--sparse=always", disk.to_str().unwrap(), place.join("disk").to_str().unwrap()]);
+        });
         let wanted = peek(disk, bad, 4096);
         let bytes = fs::read(&host).unwrap();
         let block = bytes.chunks(4096).position(|block| block == wanted).unwrap();
         poke(&host, block as u64 * 4096, b"other");
-        mount();
+        run("mount", &["-o", "loop", host.to_str().unwrap(), place.to_str().unwrap()]);
         Self { disk: place.join("disk"), place }
     }
 }

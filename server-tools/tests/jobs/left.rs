@@ -117,11 +117,14 @@ fn a_swap_by_hand_that_is_stopped_during_its_restart_is_put_back() {
         let server = BootServer::with_hosts(2);
         let before = server.configured();
         fs::write(server.path("hold"), "").unwrap();
-        let running = server.start(&["dhcp", "swap", "pc2"]);
+        let heard = server.path("heard");
+        let words = fs::File::create(&heard).unwrap();
+        let mut swap = server.command(["dhcp", "swap", "pc2"]);
+        let mut running = swap.stdout(words.try_clone().unwrap()).stderr(words).spawn().unwrap();
         wait_until("it is swapped", || server.configured() != before);
         kill_process(Pid::from_child(&running), signal).unwrap();
         if signal == Signal::KILL {
-            running.wait_with_output().unwrap();
+            running.wait().unwrap();
             let doctor = said(&server.run(&["doctor"]));
             assert!(doctor.contains("pc2: its swap by hand was interrupted"), "{doctor}");
             fs::remove_file(server.path("hold")).unwrap();
@@ -133,10 +136,12 @@ fn a_swap_by_hand_that_is_stopped_during_its_restart_is_put_back() {
                 said(&recovered)
             );
         } else {
+            let words = || fs::read_to_string(&heard).unwrap();
+            wait_until("the signal is heard", || words().contains(" was received; "));
             fs::remove_file(server.path("hold")).unwrap();
-            let output = running.wait_with_output().unwrap();
-            assert_eq!(output.status.code(), exit, "{}", said(&output));
-            assert!(said(&output).contains("so the entry was put back"), "{}", said(&output));
+            let status = running.wait().unwrap();
+            assert_eq!(status.code(), exit, "{}", words());
+            assert!(words().contains("so the entry was put back"), "{}", words());
         }
         assert!(server.configured() == before, "{signal:?}");
         wait_until("it is served", || server.serves(&before));

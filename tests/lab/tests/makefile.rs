@@ -95,7 +95,8 @@ fn the_tests_leave_nothing_out_and_do_nothing_twice() {
     let commands = make(&["--dry-run", "test"], &[]);
     let steps = [
         "scripts/lint ",
-        "cargo test --locked --workspace",
+        "cargo test --locked --workspace --exclude ghostctl -- ",
+        "cargo test --locked -p ghostctl -- ",
         "rootfs/build ",
         "rootfs/check ",
         "kmod/build ",

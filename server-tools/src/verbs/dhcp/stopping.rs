@@ -38,8 +38,9 @@ impl Stopping {
                 while !over.load(Ordering::Relaxed) {
                     for signal in wait(&mut stops) {
                         let text = format!("{signal} was received; {words}");
-                        output.note(&host, &Note::Warning { text });
                         *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal);
+                        // Whoever reads this can rely on it.
+                        output.note(&host, &Note::Warning { text });
                     }
                 }
             };
