@@ -153,6 +153,9 @@ pub trait Server: fmt::Debug + Send + Sync {
 
 /// A configuration that was read. Looking a host up takes the same time however many there are.
 pub trait Configuration: fmt::Debug + Send + Sync {
+    /// The files that it consists of, the one first in which it begins.
+    fn files(&self) -> Vec<PathBuf>;
+
     /// Every host, in the order in which they are declared.
     fn list(&self) -> Vec<Listed>;
 
@@ -426,6 +429,11 @@ impl fmt::Display for Fault {
             None => f.write_str(&self.what),
         }
     }
+}
+
+/// Whether a network card can have this address. People write zeros where they do not know it yet, and ones are everybody's.
+const fn is_a_cards(mac: MacAddress) -> bool {
+    !matches!(mac.bytes(), [0, 0, 0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
 }
 
 impl dyn Configuration + '_ {

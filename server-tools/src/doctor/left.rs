@@ -1,5 +1,6 @@
 //! What crashes and failed reverts have left, for a person to mend. Looked for by `doctor` alone: a job recovers first.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,8 +101,16 @@ pub(crate) fn gather(site: &Site) -> LeftOver {
             .map(|kept| ByHand::of(site, kept))
             .collect(),
         set_aside: damaged::all(&site.ghostrc.state_folder),
-        kept_beside: atomic::kept_beside(&site.dhcp_configuration),
+        kept_beside: kept_beside(site),
     }
+}
+
+/// Beside each file of the configuration; beside the first one alone, if nobody can tell which others there are.
+fn kept_beside(site: &Site) -> Vec<PathBuf> {
+    let mut files = site.hosts().map(|configuration| configuration.files()).unwrap_or_default();
+    files.push(site.dhcp_configuration.clone());
+    let kept: BTreeSet<PathBuf> = files.iter().flat_map(|file| atomic::kept_beside(file)).collect();
+    kept.into_iter().collect()
 }
 
 /// What to think of that. Pure.

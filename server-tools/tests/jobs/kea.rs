@@ -127,6 +127,9 @@ fn a_job_swaps_and_reverts_by_reloads_and_every_byte_is_back() {
         assert!(said(&doctor).contains(words), "{words}: {}", said(&doctor));
     }
     assert_eq!(doctor.status.code(), Some(0), "{}", said(&doctor));
+    fs::write(server.path("dhcp/.hosts.json.ghostctl-kept-1"), "a late save").unwrap();
+    let doctor = said(&server.run(&["doctor"]));
+    assert!(doctor.contains(".hosts.json.ghostctl-kept-1 is what another program was writing"), "{doctor}");
 }
 
 #[test]

@@ -185,6 +185,10 @@ fn then(mut first: Vec<Change>, second: Vec<Change>) -> Vec<Change> {
 }
 
 impl Configuration for HostTable {
+    fn files(&self) -> Vec<PathBuf> {
+        Self::files(self).map(|(path, _)| absolute(path)).collect()
+    }
+
     fn list(&self) -> Vec<Listed> {
         self.hosts().iter().map(|host| self.listed(host)).collect()
     }

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 
 use super::lexer::{Lexer, Token, TokenKind, unquote};
 use super::tree::{Keyword, Statement, SyntaxFault, Tree, host_name, sole_text};
+use crate::dhcp::is_a_cards;
 use crate::place::{Lines, Place};
 use ghost_contract::{HostName, MacAddress};
 
@@ -190,7 +191,8 @@ impl HostTable {
 
     /// Every host that has both a name that can be a client's and a hardware address.
     pub fn clients(&self) -> impl Iterator<Item = (HostName, MacAddress)> {
-        self.hosts.iter().filter_map(|host| Some((host.name.parse().ok()?, host.mac?)))
+        let mac = |host: &Host| host.mac.filter(|mac| is_a_cards(*mac));
+        self.hosts.iter().filter_map(move |host| Some((host.name.parse().ok()?, mac(host)?)))
     }
 
     /// The files that were read and what is in them, the configuration itself first.

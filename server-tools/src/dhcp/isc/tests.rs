@@ -144,6 +144,15 @@ fn what_a_host_lacks_is_said_with_what_to_write() {
         ),
         ("host john { }".to_owned(), "d.conf:1:1: host john has no hardware address"),
         (
+            "host john { hardware ethernet 0:0:0:0:0:0; fixed-address 1.2.3.4; filename \"a\"; }".to_owned(),
+            "d.conf:1:13: host john has the hardware address 00:00:00:00:00:00, which no network card has",
+        ),
+        (
+            "host john { hardware ethernet ff:ff:ff:ff:ff:FF; fixed-address 1.2.3.4; filename \"a\"; }"
+                .to_owned(),
+            "d.conf:1:13: host john has the hardware address ff:ff:ff:ff:ff:ff, which no network card has",
+        ),
+        (
             "host john { hardware token-ring 0:1:2:3:4:5; }".to_owned(),
             "d.conf:1:13: host john has no Ethernet address here",
         ),

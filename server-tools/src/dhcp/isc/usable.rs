@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use super::lexer::unquote;
 use super::table::{Host, HostTable, address, mac_address, range, speaks_of_filename};
 use super::tree::{Keyword, Statement, Tree, sole_text};
-use crate::dhcp::Fault;
+use crate::dhcp::{Fault, is_a_cards};
 use crate::place::Place;
 use ghost_contract::{HostName, MacAddress};
 
@@ -68,6 +68,9 @@ pub enum Flaw {
     /// A `hardware` that is not six bytes of Ethernet.
     #[error("has no Ethernet address here; write six bytes: hardware ethernet 00:11:22:33:44:55;")]
     NotMac,
+    /// An address that nobody has.
+    #[error("has the hardware address {0}, which no network card has; write its own")]
+    NoCards(MacAddress),
     /// Several `hardware`.
     #[error("has a second hardware address; a client is woken by one, remove the others")]
     MacTwice,
@@ -169,7 +172,7 @@ impl HostTable {
         let flawed = |(offset, flaw)| Found { flaw, at: Some((host.file, offset)) };
         let entry = Entry::of(self, host);
         // What was read with the table is right; what was not is looked at again for what is wrong with it.
-        let mac = host.mac.map_or_else(|| entry.mac(), Ok).map_err(flawed)?;
+        let mac = host.mac.filter(|mac| is_a_cards(*mac)).map_or_else(|| entry.mac(), Ok).map_err(flawed)?;
         if let Some(other) = self.by_mac(mac).find(|other| other.name != host.name) {
             let flaw = Flaw::SameMac { other: other.name.clone(), at: Box::new(self.place_of(other)) };
             return Err(Found { flaw, at: Some(self.declared(host)) });
@@ -276,7 +279,8 @@ impl<'a> Entry<'a> {
 
     fn mac(&self) -> Result<MacAddress, Flawed> {
         let own = self.sole(Keyword::Hardware, Flaw::NoMac, Flaw::MacTwice)?;
-        mac_address(self.bytes, own).ok_or((own.start, Flaw::NotMac))
+        let mac = mac_address(self.bytes, own).ok_or((own.start, Flaw::NotMac))?;
+        if is_a_cards(mac) { Ok(mac) } else { Err((own.start, Flaw::NoCards(mac))) }
     }
 
     fn ip(&self) -> Result<Ipv4Addr, Flawed> {

@@ -176,6 +176,10 @@ fn read_by(process: &process::Process) -> Option<PathBuf> {
 }
 
 impl Configuration for HostTable {
+    fn files(&self) -> Vec<PathBuf> {
+        self.values.sources.files.iter().map(|source| absolute(&source.path)).collect()
+    }
+
     fn list(&self) -> Vec<Listed> {
         self.hosts().iter().map(|host| self.listed(host)).collect()
     }

@@ -17,7 +17,7 @@ use ghost_contract::{HostName, MacAddress};
 use super::lexer::unquote;
 use super::sources::{Content, ReadError, Sources};
 use super::tree::{Node, NodeKind, Tree};
-use crate::dhcp::Network;
+use crate::dhcp::{Network, is_a_cards};
 use crate::place::Place;
 
 /// The keys that say whose a reservation is.
@@ -192,7 +192,8 @@ impl HostTable {
 
     /// Every host with a name that a client can have, and a hardware address.
     pub fn clients(&self) -> impl Iterator<Item = (HostName, MacAddress)> {
-        self.hosts.iter().filter_map(|host| Some((host.name.parse().ok()?, host.mac?)))
+        let mac = |host: &Host| host.mac.filter(|mac| is_a_cards(*mac));
+        self.hosts.iter().filter_map(move |host| Some((host.name.parse().ok()?, mac(host)?)))
     }
 }
 

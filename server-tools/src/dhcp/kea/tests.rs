@@ -95,6 +95,11 @@ fn what_is_missing_or_odd_is_said_with_what_to_write() {
             "is known by 'client-id'",
         ),
         (john("02:00:00:00:00:02", "02:00:00:00:00:02:02"), "has no Ethernet address here"),
+        (
+            john("02:00:00:00:00:02", "00:00:00:00:00:00"),
+            "has the hardware address 00:00:00:00:00:00, which no network card has",
+        ),
+        (john("02:00:00:00:00:02", "ffffffffffff"), "has the hardware address ff:ff:ff:ff:ff:ff, which no"),
         (john("\"ip-address\": \"192.168.7.2\", ", ""), "has no address; write"),
         (john("\"192.168.7.2\"", "\"john.lab\""), "has no IPv4 address here"),
         (john(file, "\"x\": 1"), "has no boot-file-name of its own, it inherits this one"),

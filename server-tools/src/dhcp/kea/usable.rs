@@ -6,7 +6,7 @@ use ghost_contract::{HostName, MacAddress};
 
 use super::table::{Host, HostTable, IDENTIFIERS};
 use super::tree::NodeKind;
-use crate::dhcp::Fault;
+use crate::dhcp::{Fault, is_a_cards};
 use crate::place::Place;
 
 /// A host that a job can be done for.
@@ -43,6 +43,8 @@ pub enum Flaw {
     NoMac(&'static str),
     #[error("has no Ethernet address here; write six bytes: \"hw-address\": \"00:11:22:33:44:55\"")]
     NotMac,
+    #[error("has the hardware address {0}, which no network card has; write its own")]
+    NoCards(MacAddress),
     #[error("has the hardware address of {other} at {at}; each client has its own")]
     SameMac { other: String, at: Box<Place> },
     #[error("has no address; write, with its own: \"ip-address\": \"192.168.7.2\"")]
@@ -139,11 +141,11 @@ impl HostTable {
     }
 
     fn mac(&self, host: &Host) -> Result<MacAddress, Flawed> {
-        if let Some(mac) = host.mac {
+        if let Some(mac) = host.mac.filter(|mac| is_a_cards(*mac)) {
             return Ok(mac);
         }
         if let Some(own) = self.values.member(host.node, "hw-address") {
-            return Err((Flaw::NotMac, Some(own)));
+            return Err((host.mac.map_or(Flaw::NotMac, Flaw::NoCards), Some(own)));
         }
         let other = IDENTIFIERS.into_iter().find_map(|key| Some((key, self.values.member(host.node, key)?)));
         let (key, at) = other.unwrap_or(("nothing", host.node));
