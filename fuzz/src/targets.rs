@@ -13,7 +13,7 @@ use ghost_imaging::parsers as disks;
 use ghostctl::catalog::manifest::Manifest;
 use ghostctl::dhcp::isc::lexer::Lexer;
 use ghostctl::dhcp::isc::{HostTable, Tree};
-use ghostctl::dhcp::{Back, Swap, Wanted, isc, kea};
+use ghostctl::dhcp::{Back, Swap, Wanted, dnsmasq, isc, kea};
 use ghostctl::ghostrc::Ghostrc;
 use ghostctl::{parsers, tree};
 
@@ -68,6 +68,34 @@ pub fn kea(input: &[u8]) {
     let swapped: Vec<(HostName, Swap)> = swapped.collect();
     let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
     let reverted = kea::revert(file, &change.contents, &swapped);
+    assert_eq!(reverted.contents.as_deref(), Some(input));
+    assert!(reverted.each.iter().all(|back| *back == Back::Put));
+}
+
+/// The same of a file of dnsmasq's options, with hosts that have tags of their own.
+pub fn dnsmasq(input: &[u8]) {
+    let configuration = b"dhcp-optsfile=/options\ndhcp-host=2:0:0:0:0:2,set:john,192.168.7.2,john\ndhcp-host=2:0:0:0:0:3,set:joe,192.168.7.3,joe\n";
+    let mut read = |path: &Path| match path == Path::new("/options") {
+        true => Ok(input.to_vec()),
+        false => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let mut listed = |_: &Path| Err(std::io::ErrorKind::NotADirectory.into());
+    let mut content = dnsmasq::Content { file: &mut read, folder: &mut listed };
+    let around = dnsmasq::Around::default();
+    let table =
+        dnsmasq::HostTable::read(Path::new("/dnsmasq.conf"), configuration.to_vec(), &around, &mut content);
+    let table = match table {
+        Ok(table) => table,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let wanted = |host| Wanted { host, boot_file: BOOT.to_owned() };
+    let wanted: Vec<Wanted> = table.clients().map(|(name, _)| wanted(name)).collect();
+    let edit = dnsmasq::swap(&table, &wanted);
+    let swapped =
+        wanted.into_iter().zip(edit.swaps).filter_map(|(wanted, swap)| Some((wanted.host, swap.ok()?)));
+    let swapped: Vec<(HostName, Swap)> = swapped.collect();
+    let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
+    let reverted = dnsmasq::revert(Path::new("/options"), &change.contents, &swapped);
     assert_eq!(reverted.contents.as_deref(), Some(input));
     assert!(reverted.each.iter().all(|back| *back == Back::Put));
 }

@@ -24,6 +24,7 @@ pub use kind::Kind;
 
 pub mod adding;
 mod checker;
+pub mod dnsmasq;
 pub mod entries;
 pub mod found;
 pub mod isc;
@@ -41,6 +42,7 @@ impl Kind {
         match self {
             Self::Isc => Box::new(isc::Dhcpd::new(ghostrc, configuration)),
             Self::Kea => Box::new(kea::Kea::new(ghostrc, configuration)),
+            Self::Dnsmasq => Box::new(dnsmasq::Dnsmasq::new(ghostrc, configuration)),
         }
     }
 
@@ -49,6 +51,7 @@ impl Kind {
         match self {
             Self::Isc => &isc::TRAITS,
             Self::Kea => &kea::TRAITS,
+            Self::Dnsmasq => &dnsmasq::TRAITS,
         }
     }
 }
@@ -66,6 +69,8 @@ pub struct Traits {
     pub terms: Terms,
     /// Whether a file looks like its configuration. Pure.
     pub is_its: fn(&[u8]) -> bool,
+    /// Whether one with this configuration gives clients addresses: some are there for other purposes.
+    pub has_clients: fn(&Path) -> bool,
 }
 
 /// How people write in a server's configuration, for advice.
@@ -132,7 +137,12 @@ pub trait Server: fmt::Debug + Send + Sync {
     /// Has the server's own checker look at a file that shall become the configuration, where there is none yet.
     fn check_alone(&self, file: &Path) -> anyhow::Result<()>;
 
-    /// Makes the running server take up its configuration, and sees that it has. Does not ask the checker.
+    /// Whether the running server may be told to take up its configuration as it is: what the checker refuses might stop it.
+    fn may_take_up(&self) -> anyhow::Result<()> {
+        self.check(&[])
+    }
+
+    /// Makes the running server take up its configuration, and sees that it has, as far as it tells. Does not ask the checker.
     fn take_up(&self) -> anyhow::Result<()>;
 
     /// Its own checker, as a person would call it.

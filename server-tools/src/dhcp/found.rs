@@ -1,6 +1,6 @@
 //! Which DHCP server a boot server has, where the settings do not say it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 
@@ -48,12 +48,8 @@ impl Found {
     /// The same, with a configuration that may not be there: where it is likeliest.
     pub(crate) fn or_likeliest(ghostrc: &Ghostrc) -> Self {
         let named = ghostrc.dhcp_configuration.as_deref().and_then(|path| regular::read(path).ok());
-        let known = Known {
-            chosen: ghostrc.dhcp_server,
-            named: named.as_deref(),
-            runs: &runs,
-            is_there: &|kind| default_configuration(kind).is_some(),
-        };
+        let known =
+            Known { chosen: ghostrc.dhcp_server, named: named.as_deref(), runs: &runs, is_there: &is_there };
         let (kind, because) = decide(&known);
         let configuration = ghostrc.dhcp_configuration.clone().unwrap_or_else(|| configuration(kind));
         Self { kind, because, configuration }
@@ -62,27 +58,28 @@ impl Found {
 
 /// By what runs and what is there, while there are no settings.
 pub(crate) fn kind_without_settings() -> Kind {
-    let known = Known {
-        chosen: None,
-        named: None,
-        runs: &runs,
-        is_there: &|kind| default_configuration(kind).is_some(),
-    };
+    let known = Known { chosen: None, named: None, runs: &runs, is_there: &is_there };
     decide(&known).0
 }
 
 /// Whether there is the configuration of any DHCP server.
 pub(crate) fn is_any_there() -> bool {
-    Kind::ALL.into_iter().any(|kind| default_configuration(kind).is_some())
+    Kind::ALL.into_iter().any(is_there)
+}
+
+fn is_there(kind: Kind) -> bool {
+    default_configuration(kind).is_some_and(|path| (kind.traits().has_clients)(&path))
 }
 
 fn runs(kind: Kind) -> bool {
-    process::named(kind.traits().process).is_ok_and(|all| !all.is_empty())
+    let traits = kind.traits();
+    let is_running = process::named(traits.process).is_ok_and(|all| !all.is_empty());
+    is_running && default_configuration(kind).is_none_or(|path| (traits.has_clients)(&path))
 }
 
 /// Where the configuration of such a server is, if the settings do not name it.
 fn default_configuration(kind: Kind) -> Option<PathBuf> {
-    kind.traits().configurations.iter().map(PathBuf::from).find(|path: &PathBuf| Path::exists(path))
+    kind.traits().configurations.iter().map(PathBuf::from).find(|path| path.exists())
 }
 
 /// The same; the likeliest place, if there is none.

@@ -53,7 +53,10 @@ pub(super) const TRAITS: Traits = Traits {
         denied: |value| format!("'{value} booting'"),
         allow: "remove it, or write 'allow booting;' into the host entry",
     },
-    is_its: |bytes| !super::kea::lexer::begins_with_a_map(bytes),
+    is_its: |bytes| {
+        !super::kea::lexer::begins_with_a_map(bytes) && !super::dnsmasq::lines::are_options(bytes)
+    },
+    has_clients: |_| true,
 };
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ pub(super) const TRAITS: Traits = Traits {
         allow: "take the host out of that class, or the class out of its subnet",
     },
     is_its: lexer::begins_with_a_map,
+    has_clients: |_| true,
 };
 
 #[cfg(test)]

@@ -10,17 +10,19 @@ pub enum Kind {
     #[default]
     Isc,
     Kea,
+    Dnsmasq,
 }
 
 impl Kind {
     /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 2] = [Self::Isc, Self::Kea];
+    pub const ALL: [Self; 3] = [Self::Isc, Self::Kea, Self::Dnsmasq];
 
     /// What settings call it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Isc => "isc",
             Self::Kea => "kea",
+            Self::Dnsmasq => "dnsmasq",
         }
     }
 
@@ -33,7 +35,7 @@ impl Kind {
     pub const fn needs_restart(self) -> bool {
         match self {
             Self::Isc => true,
-            Self::Kea => false,
+            Self::Kea | Self::Dnsmasq => false,
         }
     }
 }

@@ -126,7 +126,7 @@ impl Restarts {
         let server = site.dhcp_of(ticket.server);
         self.keep_distance(server.as_ref());
         let newest = self.gather(gathering).max(ticket.number.unwrap_or_default());
-        server.check(&[]).map_err(RestartError::unaccepted)?;
+        server.may_take_up().map_err(RestartError::unaccepted)?;
         let _told_to_others = self.write("last", millis(clock::uptime()));
         let taken_up = server.take_up().map_err(RestartError::Failed);
         // When the command really started the server is not known; by now it has.

@@ -118,7 +118,7 @@ impl Draft {
             "ETHERWAKE" => self.ether_wake = Some(ether_wake(command()?)?),
             "DHCPSERVER" => {
                 self.dhcp_server =
-                    Some(Kind::named(value).ok_or("a DHCP server that can be edited: isc or kea")?);
+                    Some(Kind::named(value).ok_or("a DHCP server that can be edited: isc, kea or dnsmasq")?);
             }
             "DHCPDCONF" => self.dhcp_configuration = Some(path()?),
             "DHCPDCHECK" => self.dhcp_check = Some(command()?),

@@ -53,7 +53,7 @@ pub(crate) const KEYS: [Key; 57] = [
     required(
         "DHCPD",
         "COMMAND",
-        "Called with restart, makes the DHCP server take up its configuration. With DHCPSERVER=kea it is not needed: Kea is told by its control socket",
+        "Called with restart, makes the DHCP server take up its configuration. With DHCPSERVER=kea or dnsmasq it is not needed: Kea is told by its control socket, dnsmasq by a signal",
     ),
     server(
         "EXPORTS",
@@ -71,20 +71,20 @@ pub(crate) const KEYS: [Key; 57] = [
     ),
     server(
         "DHCPSERVER",
-        "isc|kea",
+        "isc|kea|dnsmasq",
         "",
-        "The DHCP server that is edited, ISC dhcpd or Kea; if it is not set, the one that DHCPDCONF is a configuration of, else the one that runs, else the one whose configuration is there",
+        "The DHCP server that is edited: ISC dhcpd, Kea or dnsmasq; if it is not set, the one that DHCPDCONF is a configuration of, else the one that runs, else the one whose configuration is there",
     ),
     server(
         "DHCPDCONF",
         "FILE",
-        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf; of Kea /etc/kea/kea-dhcp4.conf",
+        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf; of Kea /etc/kea/kea-dhcp4.conf, of dnsmasq /etc/dnsmasq.conf",
         "The DHCP server's configuration",
     ),
     server(
         "DHCPDCHECK",
         "COMMAND",
-        "dhcpd -t -cf FILE; of Kea kea-dhcp4 -t FILE",
+        "dhcpd -t -cf FILE; of Kea kea-dhcp4 -t FILE, of dnsmasq dnsmasq --test -C FILE",
         "Accepts or refuses an edited configuration, whose name stands for FILE",
     ),
     server(

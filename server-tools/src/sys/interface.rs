@@ -124,6 +124,12 @@ struct Route {
     metric: u32,
 }
 
+/// The networks that are reached without a router, each with its mask.
+pub(crate) fn networks() -> Vec<(Ipv4Addr, Ipv4Addr)> {
+    let direct = routes().into_iter().filter(|route| !route.has_gateway);
+    direct.map(|route| (route.network, route.mask)).collect()
+}
+
 fn routes() -> Vec<Route> {
     fs::read_to_string(ROUTES).map(|table| parse(&table)).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 /// A process. A number is given to another one later; with the time of its start it is the same one.
@@ -30,6 +31,20 @@ pub(crate) fn named(name: &str) -> io::Result<Vec<Process>> {
     let here = fs::read_link("/proc/self/ns/net").ok();
     let processes = pids()?.into_iter().filter_map(|pid| look(pid, name, here.as_deref()).transpose());
     processes.collect()
+}
+
+/// Signals this very process, and no other that has its number since.
+pub(crate) fn signal(process: Identity, signal: Signal) -> io::Result<()> {
+    let ended = || io::Error::from_raw_os_error(libc::ESRCH);
+    let number = i32::try_from(process.pid).ok().and_then(Pid::from_raw).ok_or_else(ended)?;
+    let held = pidfd_open(number, PidfdFlags::empty())?;
+    let stat = of(process.pid, "stat")?.ok_or_else(ended)?;
+    let is_same = name_and_start(&String::from_utf8_lossy(&stat))
+        .is_some_and(|(_, started)| started == process.started);
+    if !is_same {
+        return Err(ended());
+    }
+    Ok(pidfd_send_signal(held, signal)?)
 }
 
 /// The processes of a process group whose names are others than this one.

@@ -12,10 +12,11 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 26] = [
+const TARGETS: [(&str, Target); 27] = [
     ("lexer", targets::lexer),
     ("editor", targets::editor),
     ("kea", targets::kea),
+    ("dnsmasq", targets::dnsmasq),
     ("ghostrc", targets::ghostrc),
     ("report", targets::report),
     ("order", targets::order),

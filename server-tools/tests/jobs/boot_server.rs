@@ -14,6 +14,7 @@ use ghostctl::catalog::Catalog;
 use ghostctl::confined::Parser;
 
 use super::dhcpd::{self, Dhcpd};
+use super::dnsmasq::{self, Dnsmasq};
 use super::kea::{self, Kea};
 use super::network::Network;
 
@@ -34,6 +35,9 @@ enum Dhcp {
     },
     Kea {
         running: Kea,
+    },
+    Dnsmasq {
+        running: Dnsmasq,
     },
 }
 
@@ -117,6 +121,21 @@ impl BootServer {
         server
     }
 
+    /// As [`Self::with_kea`], with dnsmasq.
+    pub(crate) fn with_dnsmasq(count: u8) -> Self {
+        let mut server = Self::with_hosts(count);
+        fs::remove_file(server.configuration()).unwrap();
+        server.set("DHCPDCONF", server.path("dhcp/dnsmasq.conf").to_str().unwrap());
+        let hosts: String = (2..2 + count).map(dnsmasq::host).collect();
+        let options: String = (2..2 + count).map(dnsmasq::option).collect();
+        fs::create_dir(server.path("dhcp/options")).unwrap();
+        fs::write(server.path("dhcp/options/hosts"), format!("# kept as it is\r\n{options}")).unwrap();
+        let configuration = dnsmasq::configuration(server.folder.path(), &hosts);
+        fs::write(server.path("dhcp/dnsmasq.conf"), configuration).unwrap();
+        server.dhcp = Dhcp::Dnsmasq { running: Dnsmasq::start(&server.network, server.folder.path()) };
+        server
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
     }
@@ -131,6 +150,7 @@ impl BootServer {
     pub(crate) fn configuration(&self) -> PathBuf {
         match self.dhcp {
             Dhcp::Kea { .. } => self.path("dhcp/hosts.json"),
+            Dhcp::Dnsmasq { .. } => self.path("dhcp/options/hosts"),
             _ => self.path("dhcp/dhcpd.conf"),
         }
     }
@@ -139,6 +159,7 @@ impl BootServer {
     pub(crate) fn offered_line(&self, number: u8) -> String {
         match self.dhcp {
             Dhcp::Kea { .. } => kea::host(number).replace("nobackup", "pxelinux.0"),
+            Dhcp::Dnsmasq { .. } => dnsmasq::swapped(number),
             _ => format!("filename \"pxelinux.0\"; # pc{number}\n"),
         }
     }
@@ -147,6 +168,7 @@ impl BootServer {
     pub(crate) fn never_take_up(&self) {
         match &self.dhcp {
             Dhcp::Kea { running } => running.hide_socket(),
+            Dhcp::Dnsmasq { running } => running.stop(),
             _ => fs::write(self.path("broken"), "").unwrap(),
         }
     }
@@ -154,6 +176,7 @@ impl BootServer {
     pub(crate) fn take_up_again(&self) {
         match &self.dhcp {
             Dhcp::Kea { running } => running.show_socket(),
+            Dhcp::Dnsmasq { running } => running.start_again(&self.network),
             _ => fs::remove_file(self.path("broken")).unwrap(),
         }
     }
@@ -170,6 +193,7 @@ impl BootServer {
     pub(crate) fn counted(&self) -> Restarts {
         match self.dhcp {
             Dhcp::Kea { .. } => Restarts { log: self.path("kea/log"), marks: &kea::RELOADS },
+            Dhcp::Dnsmasq { .. } => Restarts { log: self.path("dnsmasq/log"), marks: &dnsmasq::RELOADS },
             _ => Restarts { log: self.path("restarts"), marks: &[""] },
         }
     }
@@ -239,6 +263,11 @@ impl BootServer {
         run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&folder));
         self.mounted.borrow_mut().push(folder.clone());
         run(Command::new("cp").arg("-a").arg(kept.join(".")).arg(&folder));
+        // It watches the folder that was there.
+        if let Dhcp::Dnsmasq { running } = &self.dhcp {
+            running.stop();
+            running.start_again(&self.network);
+        }
     }
 
     /// Lets nobody open a file to write in a folder until [`Self::writable`]. Whoever has one open goes on.
@@ -269,6 +298,7 @@ impl BootServer {
         match self.dhcp {
             Dhcp::Isc { .. } => dhcpd::serves(&self.network, &dhcpd::hosts(configuration)),
             Dhcp::Kea { .. } => dhcpd::serves(&self.network, &kea::hosts(configuration)),
+            Dhcp::Dnsmasq { .. } => dhcpd::serves(&self.network, &dnsmasq::hosts(configuration)),
             Dhcp::Counted => fs::read(self.path("served")).is_ok_and(|served| served == configuration),
         }
     }

@@ -19,9 +19,13 @@ const OLD: &str = "20260123-142501-4f3a";
 /// A restore that may shrink what it restores.
 const RESTORE: [&str; 4] = ["restore", "--yes", "--shrink", "pc2"];
 
-/// A boot server for a client that behaves so, at which this can be asked for: for a restore there is a generation.
+/// A boot server for a client that behaves so, with the DHCP server that CRASH_DHCP names, at which this can be asked for: for a restore there is a generation.
 fn server_for(words: &[&str], behaviour: Behaviour) -> BootServer {
-    let server = BootServer::with_hosts(2);
+    let server = match std::env::var("CRASH_DHCP").as_deref() {
+        Ok("kea") => BootServer::with_kea(2),
+        Ok("dnsmasq") => BootServer::with_dnsmasq(2),
+        _ => BootServer::with_hosts(2),
+    };
     if behaviour == Behaviour::SavesADisk {
         server.set("IMAGER", "linux");
         SavedDisk::get().put_generation(&server, OLD);
@@ -70,7 +74,7 @@ fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), St
         wrong.push(format!("recover failed: {}", said(&recovered)));
     }
     if server.configured() != before {
-        wrong.push("dhcpd.conf is not what it was".to_owned());
+        wrong.push("the DHCP configuration is not what it was".to_owned());
     }
     if !server.journal().is_empty() {
         wrong.push("the journal is not empty".to_owned());

@@ -47,7 +47,7 @@ fn for_each(faults: &[Fault], check: fn(&Fault)) {
 fn with_each_server(faults: &[Fault], check: fn(&Fault, BootServer)) {
     std::thread::scope(|scope| {
         for fault in faults {
-            for start in [BootServer::with_dhcpd, BootServer::with_kea] {
+            for start in [BootServer::with_dhcpd, BootServer::with_kea, BootServer::with_dnsmasq] {
                 scope.spawn(move || check(fault, start(2)));
             }
         }

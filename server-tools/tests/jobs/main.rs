@@ -26,6 +26,8 @@ mod damaged;
 #[cfg(test)]
 mod dhcpd;
 #[cfg(test)]
+mod dnsmasq;
+#[cfg(test)]
 mod edited;
 #[cfg(test)]
 mod encrypted;

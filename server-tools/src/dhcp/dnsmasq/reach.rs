@@ -1,0 +1,74 @@
+//! How far a swap gets: what else in the configuration decides what the client boots from, and where. Pure.
+
+use std::net::Ipv4Addr;
+
+use ghost_contract::HostName;
+
+use super::boots::{Decides, tags};
+use super::hosts::{Code, Given, Host};
+use super::table::HostTable;
+use crate::dhcp::{Reach, Said};
+
+impl HostTable {
+    /// What stands in the way of these hosts' swaps, in their order.
+    pub(super) fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
+        hosts.iter().map(|(name, ip)| self.reach(self.by_name(name.as_str()).next(), *ip)).collect()
+    }
+
+    fn reach(&self, host: Option<&Host>, ip: Ipv4Addr) -> Reach {
+        let tags = host.map(tags).unwrap_or_default();
+        let network = self.networks.iter().find(|(network, _)| network.contains(ip));
+        let decides = self.decides(&tags);
+        let option = |code| self.given(code, &tags);
+        let said = |given: &Given| self.said(given.entry, self.sources.meant(given.entry, &given.value));
+        let by_boot = match decides {
+            Some(Decides::Boot(boot)) => Some(boot),
+            _ => None,
+        };
+        let named =
+            by_boot.map(|boot| boot.server.as_ref().map(|server| self.said(boot.entry, server.clone())));
+        // Where dhcp-boot says no machine, and where nothing does, it is the server's own address that is told.
+        let next_server = match named {
+            Some(named) => named,
+            None => option(Code::NextServer).map(said),
+        };
+        let own = || {
+            let entry = decides.map(|decides| match decides {
+                Decides::Boot(boot) => boot.entry,
+                Decides::Option(given) => given.entry,
+            });
+            Some(self.said(entry?, self.server?.to_string()))
+        };
+        Reach {
+            network: network.map(|(network, _)| *network),
+            next_server: next_server.or_else(own),
+            // Beside dhcp-boot it is told a second time, and which of them counts is the boot ROM's own affair.
+            boot_file_option: by_boot.and_then(|_| option(Code::BootFile)).map(said),
+            tftp_server_option: option(Code::TftpServer).map(said),
+            booting_denied: self.denied(&tags),
+        }
+    }
+
+    fn said(&self, entry: usize, value: String) -> Said {
+        Said { value, is_certain: true, place: Box::new(self.sources.place(entry)) }
+    }
+
+    /// `dhcp-ignore=tag:x`, where that may hold for the host.
+    fn denied(&self, tags: &[&str]) -> Option<Said> {
+        let entries = self.sources.entries.iter().enumerate();
+        let ignored = entries.filter(|(_, entry)| entry.option == "dhcp-ignore");
+        let holds = |place: &usize| {
+            self.sources.named(*place).iter().all(|item| {
+                let tag = item.split_once(':').map_or(item.as_str(), |(_, tag)| tag);
+                match tag.strip_prefix(['!', '#']) {
+                    Some("known") => false,
+                    Some(tag) => !tags.contains(&tag),
+                    None => tags.contains(&tag) || tag == "known",
+                }
+            })
+        };
+        let place = ignored.map(|(place, _)| place).find(holds)?;
+        let value = format!("dhcp-ignore={}", self.sources.named(place).join(","));
+        Some(self.said(place, value))
+    }
+}
