@@ -26,7 +26,6 @@ const AT_ONCE: usize = 256;
 struct Wire {
     interface: Interface,
     arp: Arp,
-    earshot: Earshot,
     waker: Waker,
 }
 
@@ -50,6 +49,8 @@ pub(crate) struct Wires {
     ways: Vec<Way>,
     /// Asks operating systems for an echo. Clients behind gateways answer nothing else.
     icmp: Option<Icmp>,
+    /// Hears clients that have no report yet.
+    earshot: Option<Earshot>,
 }
 
 impl Wires {
@@ -71,14 +72,16 @@ impl Wires {
         if self.icmp.is_none() {
             self.icmp = Some(Icmp::open().with_context(ask)?);
         }
+        if self.earshot.is_none() {
+            self.earshot = Some(Earshot::open().with_context(ask)?);
+        }
         let beyond = wake::beyond(settings.wake_relay, is_neighbour, network);
         let wire = match self.wires.iter().position(|wire| wire.interface == interface) {
             Some(wire) => wire,
             None => {
                 let arp = Arp::open(&interface).with_context(ask)?;
-                let earshot = Earshot::open(&interface).with_context(ask)?;
                 let waker = Waker::open(&interface)?;
-                self.wires.push(Wire { interface, arp, earshot, waker });
+                self.wires.push(Wire { interface, arp, waker });
                 self.wires.len() - 1
             }
         };
@@ -129,14 +132,12 @@ impl Wires {
 
     /// What clients were heard to say before they had reports since the last call.
     pub(crate) fn overheard(&self) -> Vec<(usize, Heard)> {
+        let next = |_| self.earshot.as_ref()?.next(understood).ok().flatten();
         let mut all = Vec::new();
-        for (number, wire) in self.wires.iter().enumerate() {
-            let said = (0..AT_ONCE).map_while(|_| wire.earshot.next(understood).ok().flatten());
-            for Overheard { mac, ip, heard } in said.flatten() {
-                let is_its = |way: &Way| way.mac == mac || !way.is_neighbour && way.ip == ip;
-                let its = self.ways.iter().enumerate().filter(|(_, way)| way.wire == number && is_its(way));
-                all.extend(its.map(|(index, _)| (index, heard.clone())));
-            }
+        for Overheard { mac, ip, heard } in (0..AT_ONCE).map_while(next).flatten() {
+            let is_its = |way: &Way| way.mac == mac || !way.is_neighbour && way.ip == ip;
+            let its = self.ways.iter().enumerate().filter(|(_, way)| is_its(way));
+            all.extend(its.map(|(index, _)| (index, heard.clone())));
         }
         all
     }
@@ -153,7 +154,8 @@ impl Wires {
 
     /// What becomes readable when there is an answer.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let wires = self.wires.iter().flat_map(|wire| [wire.arp.socket.as_fd(), wire.earshot.as_fd()]);
-        wires.chain(self.icmp.as_ref().map(Icmp::as_fd))
+        let arps = self.wires.iter().map(|wire| wire.arp.socket.as_fd());
+        let others = [self.icmp.as_ref().map(Icmp::as_fd), self.earshot.as_ref().map(Earshot::as_fd)];
+        arps.chain(others.into_iter().flatten())
     }
 }
