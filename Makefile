@@ -6,8 +6,8 @@
 #   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) faults
-# crowd deb-check bench bench-lab (SIZE=512 for a quick try).
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off cards faults
+# crowd deb-check bench bench-lab (SIZE=512 for a quick try) bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -63,7 +63,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e faults crowd bench bench-lab server install install-files install-console-files deb deb-check clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off cards faults crowd bench bench-lab bench-boot server install install-files install-console-files deb deb-check clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -126,6 +126,14 @@ e2e: kmod
 	    --features ghost-contract/sample,ghost-lab/e2e
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- --test-threads=$(SCENARIOS) $(SCENARIO)
 
+# Each way of cutting a PC off from a server while it boots: it must end off or on its own disk, and ghostctl must say why.
+cut-off: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) cut_off::
+
+# Boots a PC by each model of network card that QEMU has, by BIOS.
+cards: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- cards::
+
 # Hundreds of faults in a job, each on a boot server of its own with a real dhcpd. Prints a table, and whatever broke.
 # FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
 faults:
@@ -146,6 +154,14 @@ bench-lab: init lab
 	rootfs/install-init $(CLIENT_PROGRAMS) $(BENCH_ROOTFS)
 	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
 	    cargo bench --locked -p ghost-lab --features e2e --bench imaging_lab
+
+# A base root of its own, with initramfs-tools, which is measured against.
+bench-boot: BENCH_ROOTFS := target/rootfs-boot
+bench-boot: init lab
+	EXTRA_PACKAGES=initramfs-tools rootfs/build $(BENCH_ROOTFS)
+	rootfs/install-init $(CLIENT_PROGRAMS) $(BENCH_ROOTFS)
+	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
+	    cargo bench --locked -p ghost-lab --features e2e --bench boot
 
 install: server init
 	$(MAKE) install-files install-console-files

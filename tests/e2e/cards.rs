@@ -30,3 +30,27 @@ fn a_card_that_cannot_be_armed_is_reported_and_does_not_stop_the_job() {
         );
     }
 }
+
+/// Whether this machine's QEMU has such a card.
+#[cfg(feature = "campaigns")]
+fn is_had(nic: Nic) -> bool {
+    let cards = std::process::Command::new("qemu-system-x86_64").args(["-device", "help"]).output().unwrap();
+    String::from_utf8_lossy(&cards.stdout).contains(&format!("name \"{nic}\","))
+}
+
+#[cfg(feature = "campaigns")]
+#[test]
+fn a_pc_is_up_by_every_card_of_a_virtual_machine() {
+    let stage = Stage::with("every-card", |config| {
+        config.ghostrc.insert("SLEEP".to_owned(), "1".to_owned());
+    });
+    let joe = stage.pc("joe").unwrap();
+    let cards: Vec<Nic> = Nic::ALL.into_iter().filter(|nic| is_had(*nic)).collect();
+    assert!(cards.len() >= 6, "QEMU of Debian 12 has all but igb: {cards:?}");
+    for nic in cards {
+        joe.insert(nic).unwrap();
+        let ghostctl = stage.ghostctl(&["test", "joe"]).unwrap();
+        assert_eq!(ghostctl.wait(BOOT).unwrap(), 0, "{nic}: {}", ghostctl.text());
+        assert!(joe.is_off().unwrap(), "{nic}");
+    }
+}

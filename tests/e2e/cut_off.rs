@@ -1,6 +1,9 @@
 //! A PC is cut off from a server on its way to its root: it waits as long as that may help, ends off or on its own disk, and
 //! `ghostctl` says what stood in its way.
 
+#[cfg(feature = "campaigns")]
+mod campaign;
+
 use ghost_lab::lab::Pc;
 use ghost_lab::running::Running;
 

@@ -20,6 +20,10 @@ const DEAD_SERVER: Duration = Duration::from_secs(360);
 const SLOW: u64 = 256 << 10;
 /// The emulator in the clients' base root.
 const EMULATOR: &str = "usr/bin/dosbox-x";
+/// An emulator that takes all memory, behind a /tmp that is full.
+const GREEDY_EMULATOR: &str = "#!/bin/sh\ndd if=/dev/zero of=/tmp/full bs=1M\nexec tail /dev/zero\n";
+/// What the kernel says when it ends a process because of that (Linux, mm/oom_kill.c).
+const OUT_OF_MEMORY: &str = "Out of memory: Killed process";
 
 /// A lab in which john has a disk with files, and all disks are slow.
 fn stage(name: &str, settings: &[(&str, &str)]) -> Stage {
@@ -85,11 +89,11 @@ fn a_dead_nfs_server_keeps_no_pc_on_whatever_its_imager() {
 }
 
 #[test]
-fn an_emulator_that_is_killed_or_missing_is_a_failure_with_its_reason() {
+fn an_emulator_that_is_killed_for_its_memory_or_missing_is_a_failure_with_its_reason() {
     let stage = backup::stage("emulator", &[]);
     let john = stage.pc("john").unwrap();
     let emulator = stage.folder().base_root().join(EMULATOR);
-    fs::write(&emulator, "#!/bin/sh\nkill -KILL $$\n").unwrap();
+    fs::write(&emulator, GREEDY_EMULATOR).unwrap();
     fs::set_permissions(&emulator, Permissions::from_mode(0o755)).unwrap();
     for how in ["killed by SIGKILL", "by itself, with status 127"] {
         let (status, said) = job(&stage, &john, &["backup", "john"]);
@@ -97,6 +101,8 @@ fn an_emulator_that_is_killed_or_missing_is_a_failure_with_its_reason() {
         assert!(said.contains("the emulator ended before"), "{said}");
         let report = stage.report(john.config().ip);
         assert!(report.contains(&Event::ImagerExited { how: how.to_owned() }), "{report:#?}");
+        let is_greedy = emulator.exists();
+        assert_eq!(john.console().unwrap().contains(OUT_OF_MEMORY), is_greedy, "{how}");
         assert_no_generation(&stage);
         fs::remove_file(&emulator).unwrap_or_default();
     }

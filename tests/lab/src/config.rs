@@ -33,11 +33,19 @@ pub enum Nic {
     /// A paravirtual card, for which OVMF has a driver of its own; it cannot wake.
     #[serde(rename = "virtio-net-pci")]
     Virtio,
+    /// VMware's paravirtual card.
+    Vmxnet3,
+    /// AMD's PCnet-PCI II, which older virtual machines have.
+    Pcnet,
+    /// Intel 82576, which QEMU 8 and later have.
+    Igb,
 }
 
 /// A word that is not a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a network card of the lab; choose rtl8139, e1000, e1000e or virtio-net-pci")]
+#[error(
+    "'{0}' is not a network card of the lab; choose rtl8139, e1000, e1000e, virtio-net-pci, vmxnet3, pcnet or igb"
+)]
 pub struct NicError(String);
 
 /// How a PC's disk is connected.
@@ -121,6 +129,9 @@ pub struct LabConfig {
 }
 
 impl Nic {
+    pub const ALL: [Self; 7] =
+        [Self::Rtl8139, Self::E1000, Self::E1000e, Self::Virtio, Self::Vmxnet3, Self::Pcnet, Self::Igb];
+
     /// QEMU's name for it, which is also ours.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,6 +139,9 @@ impl Nic {
             Self::E1000 => "e1000",
             Self::E1000e => "e1000e",
             Self::Virtio => "virtio-net-pci",
+            Self::Vmxnet3 => "vmxnet3",
+            Self::Pcnet => "pcnet",
+            Self::Igb => "igb",
         }
     }
 }
@@ -136,10 +150,7 @@ impl FromStr for Nic {
     type Err = NicError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Rtl8139, Self::E1000, Self::E1000e, Self::Virtio]
-            .into_iter()
-            .find(|nic| nic.as_str() == text)
-            .ok_or_else(|| NicError(text.to_owned()))
+        Self::ALL.into_iter().find(|nic| nic.as_str() == text).ok_or_else(|| NicError(text.to_owned()))
     }
 }
 

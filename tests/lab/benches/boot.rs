@@ -1,0 +1,219 @@
+//! How long a virtual PC takes from its power button until PID 1 is up: by our own stage 1, by initramfs-tools' NFS root on the same
+//! root and kernel, and to an empty /init, which is the limit. By BIOS and by UEFI.
+//!
+//! `make bench-boot` builds the base root that this needs, with initramfs-tools in it, beside the usual one. Each is booted twice: as
+//! fast as it goes, for the wall time, and with QEMU's `-icount`, by which the PC's own clock counts its instructions (2 ns each)
+//! while it is not idle, so that what else the machine does hardly matters.
+//!
+//! Prints a table; asserts nothing. Needs root and what `tests/host-packages` lists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ghost_lab::config::SERVER;
+use ghost_lab::lab::{SWITCHED_ON, keep_failure};
+use ghost_lab::{Firmware, Lab, LabConfig, shell, wait};
+
+use nix::sys::signal::Signal;
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// From the power button until PID 1 is up, and from there to off.
+const BOOT: Duration = Duration::from_secs(900);
+const SOON: Duration = Duration::from_secs(120);
+const ICOUNT: [&str; 2] = ["-icount", "shift=1"];
+
+/// What has the root mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Empty,
+    Own,
+    InitramfsTools,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Empty, Self::Own, Self::InitramfsTools];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "an empty /init",
+            Self::Own => "ghost-init",
+            Self::InitramfsTools => "initramfs-tools",
+        }
+    }
+
+    /// What the kernel is told besides.
+    fn flags(self) -> Vec<String> {
+        let flags = match self {
+            Self::InitramfsTools => "ghost.debug root=/dev/nfs boot=nfs ip=dhcp init=/sbin/ghost-init",
+            Self::Own | Self::Empty => "ghost.debug",
+        };
+        flags.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The last that its console shows of what is measured.
+    const fn end(self) -> &'static str {
+        match self {
+            Self::Empty => EMPTY_INIT,
+            Self::Own | Self::InitramfsTools => "ghost-init: up as ",
+        }
+    }
+}
+
+/// What an empty /init says, with the time since the kernel's start behind it.
+const EMPTY_INIT: &str = "empty-init ";
+const EMPTY_SCRIPT: &str = "#!/busybox sh\n/busybox mkdir /proc && /busybox mount -t proc proc /proc\nread -r uptime idle </proc/uptime\n\
+    echo \"empty-init $uptime s\"\n/busybox poweroff -f\n";
+/// The first and the last line with the PC's own time that PID 1 prints until it is up.
+const FIRST_STEP: &str = "start the watchdogs …";
+const STEP_BEHIND_UP: &str = "make the shared root read-only …";
+
+/// Seconds since the power button, and since the kernel's start by the PC's own clock.
+#[derive(Debug, Default)]
+struct Taken {
+    loader: Option<f64>,
+    init: Option<f64>,
+    up: f64,
+    own_init: Option<f64>,
+    own_up: Option<f64>,
+}
+
+fn main() -> Outcome {
+    println!("| firmware | way | loader s | PID 1 s | up s | × | PID 1 s, icount | up s, icount | × |");
+    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|");
+    for firmware in [Firmware::Bios, Firmware::Uefi] {
+        let mut limits: Option<(f64, f64)> = None;
+        for way in Way::ALL {
+            let wall = boot(way, firmware, &[])?;
+            let counted = boot(way, firmware, &ICOUNT)?;
+            let own_up = counted.own_up.unwrap_or_default();
+            let (limit, own_limit) = *limits.get_or_insert((wall.up, own_up));
+            println!(
+                "| {firmware} | {} | {} | {} | {:.1} | {:.2} | {} | {own_up:.1} | {:.2} |",
+                way.name(),
+                told(wall.loader),
+                told(wall.init),
+                wall.up,
+                wall.up / limit,
+                told(counted.own_init),
+                own_up / own_limit,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn told(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"))
+}
+
+fn boot(way: Way, firmware: Firmware, more: &[&str]) -> Outcome<Taken> {
+    let mut config = LabConfig::new("bench-boot".parse()?);
+    config.kernel_flags = way.flags();
+    config.ghostrc.insert("SLEEP".to_owned(), "1".to_owned());
+    config.pcs[0].with_firmware(firmware);
+    config.pcs[0].more = more.iter().map(|word| (*word).to_owned()).collect();
+    let lab = Lab::up(config, Path::new(env!("CARGO_BIN_EXE_lab")))?;
+    let taken = prepare(&lab, way).and_then(|()| measure(&lab, way));
+    if taken.is_err() {
+        eprintln!("the lab's logs and screens are kept in {}", keep_failure(&lab)?.display());
+    }
+    lab.down()?;
+    taken
+}
+
+fn measure(lab: &Lab, way: Way) -> Outcome<Taken> {
+    let john = lab.pc("john")?;
+    let job = lab.ghostctl(&["test", "john"])?;
+    wait::until("john to be on", SOON, || john.console().ok()?.contains(SWITCHED_ON).then_some(()))?;
+    let on = Instant::now();
+    let mut taken = Taken::default();
+    wait::until("the end of the boot", BOOT, || {
+        let said = john.console().ok()?;
+        let now = on.elapsed().as_secs_f64();
+        let first_seen = |seen: &mut Option<f64>, words: &str| {
+            if seen.is_none() && said.contains(words) {
+                *seen = Some(now);
+            }
+        };
+        first_seen(&mut taken.loader, "PXELINUX");
+        first_seen(&mut taken.init, if way == Way::Empty { EMPTY_INIT } else { "ghost-init: version" });
+        taken.up = now;
+        said.contains(way.end()).then_some(())
+    })?;
+    john.wait_off(BOOT)?;
+    let said = john.console()?;
+    (taken.own_init, taken.own_up) = match way {
+        Way::Empty => (behind(&said, EMPTY_INIT), behind(&said, EMPTY_INIT)),
+        Way::Own | Way::InitramfsTools => (before(&said, FIRST_STEP), before(&said, STEP_BEHIND_UP)),
+    };
+    if way == Way::Empty {
+        // Nobody is up, so it would wait for john.
+        job.signal(Signal::SIGTERM)?;
+    }
+    job.wait(SOON)?;
+    Ok(taken)
+}
+
+/// `4.56` of `empty-init 4.56 s`.
+fn behind(said: &str, words: &str) -> Option<f64> {
+    said.split_once(words)?.1.split_whitespace().next()?.parse().ok()
+}
+
+/// `4.56` of `ghost-init: 4560 ms: start the watchdogs …`.
+fn before(said: &str, step: &str) -> Option<f64> {
+    let line = said.lines().find(|line| line.contains(step))?;
+    let milliseconds: f64 = line.split_once(" ms: ")?.0.rsplit(' ').next()?.parse().ok()?;
+    Some(milliseconds / 1000.0)
+}
+
+/// Puts the way's initrd where the PCs load it.
+fn prepare(lab: &Lab, way: Way) -> Outcome {
+    let (root, tftp) = (lab.folder().base_root(), lab.folder().tftp());
+    match way {
+        Way::Own => Ok(()),
+        Way::Empty => empty_initrd(&tftp),
+        Way::InitramfsTools => {
+            // The address that pxelinux adds to `ip=` has fewer fields than initramfs-tools wants.
+            let configuration = tftp.join("pxelinux.cfg/default");
+            let text = fs::read_to_string(&configuration)?.replace("IPAPPEND 3", "IPAPPEND 2");
+            fs::write(configuration, text)?;
+            let grub = tftp.join("grub/grub.cfg");
+            fs::write(&grub, fs::read_to_string(&grub)?.replace(" $address ", " "))?;
+            initrd_of_initramfs_tools(&root, &tftp)
+        }
+    }
+}
+
+fn empty_initrd(tftp: &Path) -> Outcome {
+    let folder = tftp.with_extension("empty");
+    fs::create_dir(&folder)?;
+    fs::copy("/bin/busybox", folder.join("busybox"))?;
+    fs::write(folder.join("init"), EMPTY_SCRIPT)?;
+    let pack = "chmod 755 init && mkdir dev && mknod dev/console c 5 1 && find . | cpio --quiet -o -H newc | zstd -q";
+    let out = tftp.join("initrd");
+    shell::run(Command::new("sh").args(["-ec", &format!("{pack} >\"$0\"")]).arg(out).current_dir(folder))?;
+    Ok(())
+}
+
+/// As Debian's live systems and the first versions of this project had it.
+fn initrd_of_initramfs_tools(root: &Path, tftp: &Path) -> Outcome {
+    let settings = root.join("etc/initramfs-tools/initramfs.conf");
+    let text = fs::read_to_string(&settings)?;
+    fs::write(
+        &settings,
+        format!("{text}\nMODULES=netboot\nBOOT=nfs\nNFSROOT={SERVER}:{}\n", root.display()),
+    )?;
+    // The base root has no udev, so its cards are named.
+    fs::write(root.join("etc/initramfs-tools/modules"), "8139cp\nvirtio_pci\nvirtio_net\n")?;
+    let kernel =
+        fs::read_dir(root.join("usr/lib/modules"))?.next().ok_or("the base root has no kernel")??;
+    let made: PathBuf = root.join("tmp/initrd");
+    shell::run(
+        Command::new("chroot").arg(root).args(["mkinitramfs", "-o", "/tmp/initrd"]).arg(kernel.file_name()),
+    )?;
+    fs::rename(made, tftp.join("initrd"))?;
+    Ok(())
+}
