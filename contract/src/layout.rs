@@ -33,6 +33,11 @@ pub const TEMPLATE_FLOPPY: &str = "root/.dosemu/ghost.img";
 pub const TREES: &str = ".trees";
 /// Where a client mounts its own folder of [`trees`], if it has one. In memory: the root is read-only.
 pub const OWN_FOLDER: &str = "/run/ghost-tree";
+/// The folder below the image store in which each client has a folder to write to, where it has exports of its own. Finished
+/// generations are not in it.
+pub const CLIENTS: &str = ".clients";
+/// Where a client mounts the generation that it reads, if that is exported by itself.
+pub const GENERATION_MOUNT_POINT: &str = "/backup/.generation";
 /// The folder of nonces, below the image store or what of it a client can mount.
 pub const NONCES: &str = ".ghost4linux";
 /// What the server writes once a generation is complete, below its folder.

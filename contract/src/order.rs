@@ -82,6 +82,10 @@ pub struct ImageStore {
     /// does not know of this mounts the whole store, which its server then refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<HostName>,
+    /// The generation that the client reads, as an absolute path on that server, if it is in no folder that the client writes
+    /// to. It is mounted by itself, for reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<PathBuf>,
 }
 
 impl ImageStore {

@@ -31,7 +31,12 @@ pub fn order(mode: Mode) -> Order {
         mode,
         issued: UnixTime::from_millis(1_000_000),
         expires: UnixTime::from_millis(2_000_000),
-        store: Some(ImageStore { server: [192, 168, 7, 1].into(), path: "/home/ghost".into(), only: None }),
+        store: Some(ImageStore {
+            server: [192, 168, 7, 1].into(),
+            path: "/home/ghost".into(),
+            only: None,
+            generation: None,
+        }),
         nonce: Nonce::new([7; 16]),
         imager: Some(Imager::DosboxX(DosProgram {
             command: "ghost.exe -fx".to_owned(),

@@ -207,7 +207,12 @@ pub fn picture(input: &[u8]) {
 /// The image store stands in it once, and each line is one of the base root's or that one.
 pub fn fstab(input: &[u8]) {
     let base = String::from_utf8_lossy(input);
-    let store = ImageStore { server: [192, 168, 7, 1].into(), path: "/home/ghost images".into(), only: None };
+    let store = ImageStore {
+        server: [192, 168, 7, 1].into(),
+        path: "/home/ghost images".into(),
+        only: None,
+        generation: None,
+    };
     let text = tree::fstab(&base, &store);
     let place = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
     let mounts = text.lines().filter(|line| !line.trim_start().starts_with('#'));

@@ -1,14 +1,17 @@
 //! Generations in the image store: how one is made, and what keeps anything else from being taken for one.
 //!
 //! ```text
-//!             stage                  finish: read back, manifest, fsync, rename
+//!             stage                  finish: read back, manifest, fsync, move
 //!  (nothing) ──────▶ .incoming-<job> ─────────────────────────────────────────▶ <generation>
 //!                          │                                                        │ remove: rename first
 //!                          │ set_aside                                              ▼
 //!                          └─────────▶ .failed-<job> ──── remove ────▶ .removing-<job> ──▶ (nothing)
 //! ```
 //!
-//! Before the rename the checksum of the manifest is written below STATEDIR (`vouching`): a generation is believed only if it
+//! Where clients are kept apart, a client's staging folders and its nonce lie in `.clients/<host>`, which is all that it can
+//! write to. `<host>`, with its generations and whatever was set aside, is out of its reach.
+//!
+//! Before the move the checksum of the manifest is written below STATEDIR (`vouching`): a generation is believed only if it
 //! stands there. A name with a dot in front is never listed as a generation, so a crash leaves a leftover but never half a generation. What
 //! a client wrote is found by listing its folder; no name that it reports and no link that it planted is followed. Jobs
 //! decide when something is done; the catalog asks the journal only which generations running jobs use.
@@ -29,6 +32,7 @@ pub(crate) mod retention;
 pub(crate) mod screens;
 pub(crate) mod vouching;
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +48,6 @@ use crate::sys::folder::Folder;
 use check::{Check, Damage};
 pub use finish::Facts;
 use manifest::Manifest;
-use pieces::CHECK;
 
 const INCOMING: &str = ".incoming-";
 const FAILED: &str = ".failed-";
@@ -86,25 +89,31 @@ impl Catalog {
         &self.parser
     }
 
-    /// Makes a host's folder, if it is not there. NFS servers export only what is there.
-    pub(crate) fn make_host_folder(&self, host: &HostName) -> anyhow::Result<()> {
-        let store = self.open()?;
-        let made = make_if_missing(&store, host.as_str(), ROOT_ONLY).and_then(|()| store.sync());
+    /// Makes a host's folders, if they are not there. NFS servers export only what is there.
+    pub(crate) fn make_host_folders(&self, host: &HostName) -> anyhow::Result<()> {
+        self.make_host_folder(host)?;
+        let made = self.make_folder_written_to(host);
+        made.map(drop).with_context(|| cannot("make", &self.store.join(self.written_to(host))))
+    }
+
+    fn make_host_folder(&self, host: &HostName) -> anyhow::Result<Folder> {
+        let made = self.open().and_then(|store| {
+            make_if_missing(&store, host.as_str(), ROOT_ONLY)?;
+            store.sync()?;
+            Ok(store.folder(host.as_str())?)
+        });
         made.with_context(|| cannot("make", &self.store.join(host.as_str())))
     }
 
     /// Makes the folder that a job's client writes to: its image, or what a restore needs room for.
     pub fn stage(&self, host: &HostName, job: &JobId) -> anyhow::Result<PathBuf> {
-        let path = self.store.join(layout::staging(host, job));
+        let path = self.store.join(self.written_to(host)).join(incoming(job));
         let making = || cannot("make", &path);
-        let store = self.open()?;
-        make_if_missing(&store, host.as_str(), ROOT_ONLY).with_context(making)?;
-        let folder = store.folder(host.as_str()).with_context(making)?;
+        let folder = self.make_folder_written_to(host).with_context(making)?;
         match folder.make_folder(incoming(job), ROOT_ONLY) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(taken(&path)),
-            made => made.with_context(making)?,
+            made => made.and_then(|()| folder.sync()).with_context(making)?,
         }
-        folder.sync().and_then(|()| store.sync()).with_context(making)?;
         Ok(path)
     }
 
@@ -112,24 +121,23 @@ impl Catalog {
     ///
     /// Returns where it is now; nothing if the client had not written anything.
     pub fn set_aside(&self, host: &HostName, job: &JobId) -> anyhow::Result<Option<PathBuf>> {
-        let path = self.store.join(layout::staging(host, job));
-        let setting_aside = || cannot("set aside", &path);
-        let Some(folder) = self.host_folder(host)? else { return Ok(None) };
         let aside = format!("{FAILED}{job}");
-        if folder.has(incoming(job)).with_context(setting_aside)? {
-            let staging = folder.folder(incoming(job)).with_context(setting_aside)?;
+        if let Some(Staged { above, path }) = self.staged(host, job)? {
+            let setting_aside = || cannot("set aside", &path);
+            let staging = above.folder(incoming(job)).with_context(setting_aside)?;
             if staging.is_empty().with_context(setting_aside)? {
-                folder.remove_folder(incoming(job)).with_context(setting_aside)?;
+                above.remove_folder(incoming(job)).with_context(setting_aside)?;
                 return Ok(None);
             }
+            let folder = self.make_host_folder(host)?;
             // Nothing of ours has the name before this, so it is a client's.
-            let free = folder.remove(&aside);
-            let renamed =
-                free.and_then(|()| folder.rename(incoming(job), &aside)).and_then(|()| folder.sync());
-            renamed.with_context(setting_aside)?;
+            let moved = folder.remove(&aside).and_then(|()| above.move_to(incoming(job), &folder, &aside));
+            moved.and_then(|()| folder.sync()).and_then(|()| above.sync()).with_context(setting_aside)?;
         }
-        let is_there = folder.has(&aside).with_context(setting_aside)?;
-        Ok(is_there.then(|| self.store.join(host.as_str()).join(aside)))
+        let Some(folder) = self.host_folder(host)? else { return Ok(None) };
+        let path = self.store.join(host.as_str()).join(&aside);
+        let is_there = folder.has(&aside).with_context(|| cannot("look for", &path))?;
+        Ok(is_there.then_some(path))
     }
 
     /// Puts the nonce where the host's client sees it, by which that knows that it has mounted the right store.
@@ -154,21 +162,58 @@ impl Catalog {
         }
     }
 
-    /// What of the store the host's client can mount, below the store.
+    /// What of the store the host's client mounts first, below the store.
     fn seen(&self, host: &HostName) -> PathBuf {
-        match self.exports {
-            Exports::Common => PathBuf::from("."),
-            Exports::Own => PathBuf::from(host.as_str()),
+        if self.exports.keeps_apart() { self.written_to(host) } else { PathBuf::from(".") }
+    }
+
+    /// The folder that the host's client makes its images in, below the store.
+    fn written_to(&self, host: &HostName) -> PathBuf {
+        let above = if self.exports.keeps_apart() { layout::CLIENTS } else { "" };
+        Path::new(above).join(host.as_str())
+    }
+
+    fn make_folder_written_to(&self, host: &HostName) -> io::Result<Folder> {
+        let mut folder = Folder::open(&self.store)?;
+        for name in &self.written_to(host) {
+            make_if_missing(&folder, name, ROOT_ONLY)?;
+            folder.sync()?;
+            folder = folder.folder(name)?;
         }
+        Ok(folder)
+    }
+
+    /// A job's staging folder. It is looked for in both places: the settings may have changed since the job began.
+    fn staged(&self, host: &HostName, job: &JobId) -> anyhow::Result<Option<Staged>> {
+        for (path, above) in self.places_of(host)? {
+            let path = path.join(incoming(job));
+            if above.has(incoming(job)).with_context(|| cannot("look for", &path))? {
+                return Ok(Some(Staged { above, path }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The folders in which something of the host's jobs may lie.
+    fn places_of(&self, host: &HostName) -> anyhow::Result<Vec<(PathBuf, Folder)>> {
+        let store = self.open()?;
+        let mut places = Vec::new();
+        for below in [Path::new(layout::CLIENTS).join(host.as_str()), PathBuf::from(host.as_str())] {
+            let path = self.store.join(&below);
+            match store.folder(&below) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => places.push((path.clone(), opened.with_context(|| cannot("open", &path))?)),
+            }
+        }
+        Ok(places)
     }
 
     /// The folder of nonces that the host's client sees.
     fn nonces_for(&self, host: &HostName) -> io::Result<Folder> {
-        let store = Folder::open(&self.store)?;
-        if self.exports == Exports::Own {
-            make_if_missing(&store, host.as_str(), ROOT_ONLY)?;
+        if self.exports.keeps_apart() {
+            self.make_folder_written_to(host)?;
         }
-        let seen = store.folder(self.seen(host))?;
+        let seen = Folder::open(&self.store)?.folder(self.seen(host))?;
         // A client may have put anything in its place.
         if seen.folder(layout::NONCES).is_err_and(|error| is_planted(&error)) {
             seen.remove(layout::NONCES)?;
@@ -191,16 +236,6 @@ impl Catalog {
             Err(error) => vec![useless(error)],
         };
         Ok(Check { at: now, damage })
-    }
-
-    /// Leaves a record of what was found in the generation's folder, where lists and retention look for it.
-    pub fn keep(&self, host: &HostName, generation: &Generation, check: &Check) -> anyhow::Result<()> {
-        let path = || self.store.join(layout::generation(host, generation)).join(CHECK);
-        let folder = self.generation_folder(host, generation)?;
-        let json = serde_json::to_vec_pretty(check).map_err(io::Error::other);
-        json.and_then(|json| folder.replace(CHECK, &json))
-            .and_then(|()| folder.sync())
-            .with_context(|| cannot("write", &path()))
     }
 
     fn open(&self) -> anyhow::Result<Folder> {
@@ -259,6 +294,13 @@ impl Catalog {
     }
 }
 
+/// A job's staging folder.
+struct Staged {
+    /// The folder that it lies in.
+    above: Folder,
+    path: PathBuf,
+}
+
 /// What could not be done, in words. The cause is the kernel's; for a symbolic link that a client planted it is ELOOP.
 fn cannot(what: &str, path: &Path) -> String {
     format!("cannot {what} {}", path.display())
@@ -277,7 +319,7 @@ fn incoming(job: &JobId) -> String {
     format!("{INCOMING}{job}")
 }
 
-fn make_if_missing(folder: &Folder, name: &str, mode: u32) -> io::Result<()> {
+fn make_if_missing(folder: &Folder, name: impl AsRef<OsStr>, mode: u32) -> io::Result<()> {
     match folder.make_folder(name, mode) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,

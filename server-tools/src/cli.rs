@@ -14,6 +14,7 @@ pub use self::images::{DiskImageArgs, ExportArgs, Images, LATEST, MountArgs, Pru
 pub use self::jobs::{Asked, BackupArgs, GenerationArgs, JobArgs, RestoreArgs, TimeOfDay};
 pub use self::setup::{HostsVerb, NewHostArgs, SetupArgs};
 use crate::exit::Exit;
+use crate::ghostrc::NfsServer;
 use crate::run::RunId;
 
 /// Backs up and restores whole PCs that nobody is sitting at.
@@ -144,14 +145,14 @@ pub enum Verb {
     /// Print what the NFS server is to export, and to whom
     #[command(
         after_help = "Examples:\n  ghostctl exports >>/etc/exports\n  ghostctl exports --for ganesha\n\n\
-        Prints the lines for all hosts that can have jobs; print them again when a host is new. With EXPORTS=own in ghostrc it \
+        Prints the lines for all hosts that can have jobs; print them again when a host is new. With EXPORTS=own or job in ghostrc it \
         makes the clients' folders in PXEBASE.trees and in the image store that are not there yet, since NFS servers export only what is there. Nothing \
-        else is changed. 'ghostctl doctor' checks what is really exported."
+        else is changed. With EXPORTS=job it leaves out what ghostctl exports itself, for the time of a job. 'ghostctl doctor' checks what is really exported."
     )]
     Exports {
-        /// The NFS server that the lines are for
-        #[arg(long = "for", value_name = "SERVER", default_value = "nfsd")]
-        server: NfsServer,
+        /// The NFS server that the lines are for; if it is not said, the one that NFSSERVER in ghostrc names
+        #[arg(long = "for", value_name = "SERVER")]
+        server: Option<NfsServer>,
     },
     /// Make a boot server of this machine, or see that it is one; what is changed is shown first
     #[command(after_help = setup::AFTER_HELP)]
@@ -246,15 +247,6 @@ pub struct ScreenArgs {
     /// How pictures are shown on the terminal
     #[arg(long, value_name = "WAY", default_value = "auto")]
     pub picture: Pictures,
-}
-
-/// The NFS servers that lines can be printed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum NfsServer {
-    /// Linux' own: exports(5)
-    Nfsd,
-    /// NFS-Ganesha: ganesha-export-config(8)
-    Ganesha,
 }
 
 /// How pictures are shown on a terminal.

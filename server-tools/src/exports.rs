@@ -1,4 +1,4 @@
-//! What is to be exported to whom, as text for an administrator's NFS server. Pure; exports nothing.
+//! What is to be exported to whom, as text for an administrator's NFS server. Pure, but for [`for_job`] and what that uses.
 //!
 //! The lines name each client by its address alone: what one client can write to, no other can mount. Paths are those that
 //! clients mount, letter for letter, since NFS servers compare them so.
@@ -9,10 +9,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use ghost_contract::{HostName, layout};
-use serde::Serialize;
+use ghost_contract::{Generation, HostName, layout};
+use serde::{Deserialize, Serialize};
 
 use crate::ghostrc::{Exports, Ghostrc};
+use crate::job::Identity;
+
+pub(crate) mod for_job;
+mod ganesha;
+mod nfsd;
 
 /// The number of our first export in Ganesha's configuration. The administrator's own begin at 1.
 const FIRST_ID: usize = 4_000;
@@ -20,7 +25,7 @@ const FIRST_ID: usize = 4_000;
 const LAST_ID: usize = 65_535;
 
 /// What a client may do with an export. It is root there in any case: it reads files that only root can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Access {
     Read,
@@ -28,45 +33,73 @@ pub(crate) enum Access {
 }
 
 /// One folder for the clients that may mount it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Wanted {
     pub path: PathBuf,
     pub access: Access,
     pub clients: BTreeSet<Ipv4Addr>,
 }
 
-/// What these hosts mount from the boot server itself.
+impl Wanted {
+    fn of_one(path: PathBuf, access: Access, client: Ipv4Addr) -> Self {
+        Self { path, access, clients: [client].into() }
+    }
+}
+
+/// What these hosts mount from the boot server itself, and the administrator exports.
 pub(crate) fn of_boot_server(ghostrc: &Ghostrc, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Wanted> {
     let clients = addresses(hosts);
     let base_root = |access| Wanted { path: ghostrc.base_root.clone(), access, clients: clients.clone() };
     match ghostrc.exports {
         Exports::Common => vec![base_root(Access::Write)],
         Exports::Own => {
-            let trees = layout::trees(&ghostrc.base_root);
-            let own = clients.iter().map(|ip| Wanted {
-                path: layout::own_folder(&trees, *ip),
-                access: Access::Write,
-                clients: [*ip].into(),
-            });
+            let own = clients.iter().map(|ip| tree(ghostrc, *ip));
             [base_root(Access::Read)].into_iter().chain(own).collect()
         }
+        Exports::Job => vec![base_root(Access::Read)],
     }
 }
 
-/// What they mount from the server of the image store.
+/// What they mount from the server of the image store, and the administrator exports.
 pub(crate) fn of_store(ghostrc: &Ghostrc, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Wanted> {
-    let (path, access) = (&ghostrc.store_export.path, Access::Write);
+    let path = &ghostrc.store_export.path;
     match ghostrc.exports {
-        Exports::Common => vec![Wanted { path: path.clone(), access, clients: addresses(hosts) }],
-        Exports::Own => {
-            let own = hosts.iter().map(|(host, ip)| Wanted {
-                path: path.join(host.as_str()),
-                access,
-                clients: [*ip].into(),
+        Exports::Common => {
+            vec![Wanted { path: path.clone(), access: Access::Write, clients: addresses(hosts) }]
+        }
+        Exports::Job if ghostrc.store_is_here() => Vec::new(),
+        Exports::Own | Exports::Job => {
+            let own = hosts.iter().flat_map(|(host, ip)| {
+                let finished = Wanted::of_one(path.join(host.as_str()), Access::Read, *ip);
+                [written_to(ghostrc, host, *ip), finished]
             });
             own.collect()
         }
     }
+}
+
+/// What the client of one job mounts and nobody else, and is exported for the time of the job; a job may read a generation.
+pub(crate) fn of_job(ghostrc: &Ghostrc, identity: &Identity, generation: Option<&Generation>) -> Vec<Wanted> {
+    let Identity { host, ip, .. } = identity;
+    let mut wanted = vec![tree(ghostrc, *ip)];
+    if ghostrc.store_is_here() {
+        wanted.push(written_to(ghostrc, host, *ip));
+        wanted.extend(generation.map(|generation| {
+            let path = ghostrc.store_export.path.join(layout::generation(host, generation));
+            Wanted::of_one(path, Access::Read, *ip)
+        }));
+    }
+    wanted
+}
+
+fn tree(ghostrc: &Ghostrc, ip: Ipv4Addr) -> Wanted {
+    let path = layout::own_folder(&layout::trees(&ghostrc.base_root), ip);
+    Wanted::of_one(path, Access::Write, ip)
+}
+
+fn written_to(ghostrc: &Ghostrc, host: &HostName, ip: Ipv4Addr) -> Wanted {
+    let path = ghostrc.store_export.path.join(layout::CLIENTS).join(host.as_str());
+    Wanted::of_one(path, Access::Write, ip)
 }
 
 /// Machines may share an address.
@@ -77,13 +110,8 @@ fn addresses(hosts: &[(HostName, Ipv4Addr)]) -> BTreeSet<Ipv4Addr> {
 /// Lines for /etc/exports (exports(5)).
 pub(crate) fn for_nfsd(wanted: &[Wanted]) -> String {
     let line = |one: &Wanted| {
-        let access = match one.access {
-            Access::Read => "ro",
-            Access::Write => "rw",
-        };
-        let clients = one.clients.iter();
-        let clients: Vec<String> =
-            clients.map(|ip| format!("{ip}({access},sync,no_root_squash,no_subtree_check)")).collect();
+        let options = nfsd::options(one.access);
+        let clients: Vec<String> = one.clients.iter().map(|ip| format!("{ip}({options})")).collect();
         format!("{} {}\n", escaped(&one.path), clients.join(" \\\n    "))
     };
     wanted.iter().filter(|one| !one.clients.is_empty()).map(line).collect()

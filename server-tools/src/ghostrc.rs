@@ -29,7 +29,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +37,7 @@ use std::time::Duration;
 pub use firmware::Firmware;
 pub use ghost_contract::ImagerName;
 pub use settings::Settings;
-pub use values::{CommandLine, Export, Exports, SecureOn};
+pub use values::{CommandLine, Export, Exports, NfsServer, SecureOn};
 
 use anyhow::anyhow;
 use ghost_contract::HostName;
@@ -58,6 +58,10 @@ pub struct Ghostrc {
     pub base_root: PathBuf,
     /// Whether clients have exports of their own (`EXPORTS`).
     pub exports: Exports,
+    /// Which NFS server is told what to export (`NFSSERVER`); if it is not said, the one that is here.
+    pub nfs_server: Option<NfsServer>,
+    /// Where nfsd finds what it is to export after a reboot (`EXPORTSDIR`).
+    pub exports_folder: PathBuf,
     /// The image store as the boot server sees it (`GHSTBASE`).
     pub store_folder: PathBuf,
     /// The image store as clients see it (`GHSTNFS`).
@@ -122,6 +126,11 @@ impl fmt::Display for Warning {
 }
 
 impl Ghostrc {
+    /// Whether the boot server itself exports the image store.
+    pub fn store_is_here(&self) -> bool {
+        self.store_export.address() == Some(IpAddr::V4(self.boot_server))
+    }
+
     /// Reads a file; `file` is its name for complaints. Stops at the first thing that is not an assignment or has not the
     /// type that its key needs.
     pub fn parse(file: &Path, bytes: &[u8]) -> anyhow::Result<Self> {

@@ -33,10 +33,12 @@ pub fn check(bytes: &[u8]) -> bool {
 
 /// What this boot server vouches for.
 pub fn vouched(bytes: &[u8]) -> bool {
-    let lines: Vec<_> = vouched::parse(bytes).collect();
-    lines
-        .iter()
-        .all(|line| serde_json::to_vec(line).is_ok_and(|json| vouched::parse(&json).eq([line.clone()])))
+    lines_are_read_again::<vouched::Vouched>(bytes) && lines_are_read_again::<vouched::Verdict>(bytes)
+}
+
+fn lines_are_read_again<T: Serialize + DeserializeOwned + PartialEq>(bytes: &[u8]) -> bool {
+    let again = |line: &T| vouched::parse::<T>(&serde_json::to_vec(line).unwrap_or_default()).next();
+    vouched::parse::<T>(bytes).all(|line| again(&line).as_ref() == Some(&line))
 }
 
 /// Whether what is understood is written in a way that is understood as the same.

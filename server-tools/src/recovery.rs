@@ -139,7 +139,7 @@ impl Recovered {
     }
 
     fn left_undone(&self) -> bool {
-        self.has_failed(Step::Withdraw) || self.has_failed(Step::Record)
+        [Step::Withdraw, Step::Unexport, Step::Record].into_iter().any(|step| self.has_failed(step))
     }
 
     fn has_failed(&self, step: Step) -> bool {
@@ -288,7 +288,10 @@ fn undo_damaged(undoing: &mut Undoing<'_>, entry: &Entry, state: &State, remarks
     // One that works has claimed its order, so that nobody obeys that again.
     let is_at_work = client_state(&tree, &state.begun) == ClientState::AtWork;
     let reverting = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
-    let steps: Vec<Step> = reverting.chain((!is_at_work).then_some(Step::Withdraw)).collect();
+    let is_exported = state.begun.exports.is_some();
+    let undoing_exports = (is_exported && !is_at_work).then_some(Step::Unexport);
+    let withdrawing = (!is_at_work).then_some(Step::Withdraw);
+    let steps: Vec<Step> = reverting.chain(undoing_exports).chain(withdrawing).collect();
     recovered.perform_all(undoing, &mut Work::of_an_orphan(entry.clone(), state), &steps);
     *remarks = recovered.told();
     !(recovered.swap_is_left() || recovered.left_undone())

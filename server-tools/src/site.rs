@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ghost_contract::order::ImageStore;
-use ghost_contract::{HostName, layout};
+use ghost_contract::{Generation, HostName, layout};
 
 use crate::dhcp::found::{self, Found};
 use crate::dhcp::offer::kept::KeptFiles;
@@ -99,19 +99,27 @@ impl Site {
     pub fn trees(&self) -> PathBuf {
         match self.ghostrc.exports {
             Exports::Common => self.ghostrc.base_root.clone(),
-            Exports::Own => layout::trees(&self.ghostrc.base_root),
+            Exports::Own | Exports::Job => layout::trees(&self.ghostrc.base_root),
         }
     }
 
-    /// The image store as this host's client sees it, with a numeric address.
-    pub fn image_store(&self, host: &HostName) -> anyhow::Result<ImageStore> {
+    /// The image store as this host's client sees it, with a numeric address, for a job that reads this generation.
+    pub fn image_store(
+        &self,
+        host: &HostName,
+        generation: Option<&Generation>,
+    ) -> anyhow::Result<ImageStore> {
         let export = &self.ghostrc.store_export;
         let server = match export.address() {
             Some(address) => address,
             None => resolve(&export.server)?,
         };
-        let only = (self.ghostrc.exports == Exports::Own).then(|| host.clone());
-        Ok(ImageStore { server, path: export.path.clone(), only })
+        let path = export.path.clone();
+        if !self.ghostrc.exports.keeps_apart() {
+            return Ok(ImageStore { server, path, only: None, generation: None });
+        }
+        let generation = generation.map(|generation| path.join(layout::generation(host, generation)));
+        Ok(ImageStore { server, path: path.join(layout::CLIENTS), only: Some(host.clone()), generation })
     }
 }
 

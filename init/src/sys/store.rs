@@ -20,6 +20,11 @@ pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
         mount::mount_unless_mounted(&fstab::room_for_mount_points(layout::STORE_MOUNT_POINT))?;
     }
     mount::mount_unless_mounted(&fstab::nfs(&source, place.clone(), OPTIONS)?)?;
+    if let Some(generation) = &store.generation {
+        let source = format!("{}:{}", store.server, generation.display());
+        let place = layout::GENERATION_MOUNT_POINT.into();
+        mount::mount_unless_mounted(&fstab::nfs(&source, place, &format!("ro,{OPTIONS}"))?)?;
+    }
     ensure!(
         place.join(layout::nonce(nonce)).is_file(),
         "{source} does not hold the order's nonce: GHSTNFS and GHSTBASE in ghostrc must be the same place"

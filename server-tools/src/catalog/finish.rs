@@ -10,7 +10,7 @@ use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, la
 use super::disks::{self, Described, DiskSummary, Pace};
 use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
-use super::{Catalog, cannot, incoming, inside, taken};
+use super::{Catalog, Staged, cannot, incoming, inside, taken};
 use crate::confined::Parser;
 use crate::output::plain::FromClient;
 use crate::state::vouched::How;
@@ -67,18 +67,17 @@ impl Catalog {
     ) -> anyhow::Result<Manifest> {
         let generation = Generation::of_job(job.clone());
         let path = self.store.join(layout::generation(host, &generation));
-        let staged = self.store.join(layout::staging(host, job));
-        let folder = self.host_folder(host)?;
-        let folder = folder.with_context(|| format!("there is no image in {}", staged.display()))?;
-        let look = |name: &str| folder.has(name).with_context(|| cannot("look for", &path));
-        if look(generation.as_str())? {
-            let is_ours = !look(&incoming(job))?;
-            return match is_ours {
-                true => self.manifest(&self.generation_folder(host, &generation)?, host, &generation),
-                false => Err(taken(&path)),
+        let folder = self.make_host_folder(host)?;
+        let staged = self.staged(host, job)?;
+        if folder.has(generation.as_str()).with_context(|| cannot("look for", &path))? {
+            return match staged {
+                None => self.manifest(&self.generation_folder(host, &generation)?, host, &generation),
+                Some(_) => Err(taken(&path)),
             };
         }
-        let staging = folder.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
+        let not_there = || format!("there is no image of {job} in the store's folder of {host}");
+        let Staged { above, path: staged } = staged.with_context(not_there)?;
+        let staging = above.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
         before(Step::ReadBack).with_context(|| cannot("read back", &staged))?;
         let pieces = read_all(&staging, &staged, &self.parser)?;
         let disks = if facts.imager.name().describes_disks() {
@@ -99,15 +98,20 @@ impl Catalog {
             .and_then(|()| self.vouch(host, &generation, vouched))
             .with_context(|| format!("cannot write down below STATEDIR that {} is ours", path.display()))?;
         before(Step::Rename)
-            .and_then(|()| folder.rename(incoming(job), generation.as_str()))
-            .with_context(|| cannot("rename", &staged))?;
-        match before(Step::SyncHost).and_then(|()| folder.sync()) {
+            .and_then(|()| above.move_to(incoming(job), &folder, generation.as_str()))
+            .with_context(|| format!("cannot move {} to {}", staged.display(), path.display()))?;
+        // Where its client can still write, it may have put another folder in the place of the one that was read back.
+        let synced =
+            before(Step::SyncHost).and_then(|()| folder.folder(generation.as_str())?.require(&staging));
+        match synced.and_then(|()| folder.sync()).and_then(|()| above.sync()) {
             Ok(()) => Ok(manifest),
-            Err(sync) => match folder.rename(generation.as_str(), incoming(job)) {
-                Ok(()) => Err(sync).with_context(|| cannot("write to disk the folder of", &path)),
+            Err(sync) => match folder.move_to(generation.as_str(), &above, incoming(job)) {
+                Ok(()) => Err(sync).with_context(|| cannot("finish", &path)),
                 Err(back) => Err(back).with_context(|| {
                     let path = path.display();
-                    format!("{path} is in place, but its folder cannot be written to disk ({sync}), nor could it be taken back")
+                    format!(
+                        "{path} is in place, but it cannot be finished ({sync}), nor could it be taken back"
+                    )
                 }),
             },
         }

@@ -7,13 +7,9 @@ use ghost_contract::{Generation, HostName, JobId};
 
 use super::check::Check;
 use super::manifest::Manifest;
-use super::pieces::CHECK;
 use super::retention::{Candidate, Leftover, LeftoverKind};
 use super::{Catalog, FAILED, INCOMING, REMOVING, cannot, vouching};
-use crate::sys::folder::{Entry, Folder, Kind};
-
-/// No record of a check is larger; each damage takes a line or two.
-const LARGEST_CHECK: u64 = 16 << 20;
+use crate::sys::folder::{Entry, Kind};
 
 /// A generation as the catalog shows it.
 #[derive(Debug)]
@@ -22,8 +18,10 @@ pub struct Listed {
     pub generation: Generation,
     /// What it consists of, or why that is not known.
     pub manifest: anyhow::Result<Manifest>,
-    /// The last check since it was made, if there was one that could be read.
+    /// The last check since it was made, if this boot server has done one.
     pub check: Option<Check>,
+    /// What people should know of the record of a check that stands in its folder.
+    pub doubt: Option<String>,
 }
 
 impl Listed {
@@ -72,7 +70,8 @@ impl Catalog {
 
     /// The generations of a host, the oldest first; none if the store does not know it.
     pub fn list_host(&self, host: &HostName) -> anyhow::Result<Vec<Listed>> {
-        let Some((_, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
+        let Some(folder) = self.host_folder(host)? else { return Ok(Vec::new()) };
+        let entries = folder.entries().with_context(|| cannot("list", &self.store.join(host.as_str())))?;
         folders(&entries)
             .filter_map(|name| name.parse().ok())
             .map(|generation| self.show(host, generation))
@@ -82,29 +81,23 @@ impl Catalog {
     pub fn show(&self, host: &HostName, generation: Generation) -> anyhow::Result<Listed> {
         let folder = self.generation_folder(host, &generation)?;
         let manifest = self.manifest(&folder, host, &generation);
-        // A record that cannot be read is as good as none: the next check writes a new one.
-        let check = folder.read(CHECK, LARGEST_CHECK).ok();
-        let check = check.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Listed { host: host.clone(), generation, manifest, check })
+        let (check, doubt) = self.last_check(&folder, host, &generation);
+        Ok(Listed { host: host.clone(), generation, manifest, check, doubt })
     }
 
-    /// What is in a host's folder and is no generation.
+    /// What is in a host's folders and is no generation.
     pub fn leftovers(&self, host: &HostName) -> anyhow::Result<Vec<Leftover>> {
-        let Some((folder, entries)) = self.entries_of(host)? else { return Ok(Vec::new()) };
         let mut leftovers = Vec::new();
-        for name in folders(&entries) {
-            let Some((kind, job)) = kind_of(name) else { continue };
-            // What cannot be looked at has gone since, or a client has put something else there.
-            let Ok(changed) = folder.folder(name).and_then(|below| below.changed()) else { continue };
-            leftovers.push(Leftover { kind, job, changed });
+        for (path, folder) in self.places_of(host)? {
+            let entries = folder.entries().with_context(|| cannot("list", &path))?;
+            for name in folders(&entries) {
+                let Some((kind, job)) = kind_of(name) else { continue };
+                // What cannot be looked at has gone since, or a client has put something else there.
+                let Ok(changed) = folder.folder(name).and_then(|below| below.changed()) else { continue };
+                leftovers.push(Leftover { kind, job, changed });
+            }
         }
         Ok(leftovers)
-    }
-
-    fn entries_of(&self, host: &HostName) -> anyhow::Result<Option<(Folder, Vec<Entry>)>> {
-        let Some(folder) = self.host_folder(host)? else { return Ok(None) };
-        let entries = folder.entries().with_context(|| cannot("list", &self.store.join(host.as_str())))?;
-        Ok(Some((folder, entries)))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Removes from the store what is no longer needed: first a plan, which a person can look at, then the removal.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{Generation, HostName, JobId, UnixTime};
 
 use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, abandoned, superfluous};
 use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
+use crate::sys::folder::Folder;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InUse {
@@ -61,7 +63,9 @@ impl Catalog {
 
     /// Removes a generation. From its first step on it is not listed any more.
     pub fn remove(&self, host: &HostName, generation: &Generation) -> anyhow::Result<()> {
-        self.remove_named(host, generation.as_str(), generation.as_str())
+        let path = self.store.join(host.as_str());
+        let folder = self.open()?.folder(host.as_str()).with_context(|| cannot("open", &path))?;
+        remove_named((&path, &folder), generation.as_str(), generation.as_str())
     }
 
     /// Removes what a job left behind.
@@ -71,37 +75,46 @@ impl Catalog {
             LeftoverKind::Failed => FAILED,
             LeftoverKind::Removing => REMOVING,
         };
-        self.remove_named(host, &format!("{prefix}{}", leftover.job), leftover.job.as_str())
+        let name = format!("{prefix}{}", leftover.job);
+        let was_there = self.remove_wherever_it_is(host, &name, &leftover.job)?;
+        // What was being removed goes with whatever else is removed of the job.
+        let is_gone = was_there || leftover.kind == LeftoverKind::Removing;
+        is_gone.then_some(()).ok_or_else(|| anyhow!("there is no {name} of {host} any more"))
     }
 
     /// Removes a job's staging folder with all that is in it. Called again, or without one, it does nothing.
     pub fn remove_staging(&self, host: &HostName, job: &JobId) -> anyhow::Result<()> {
         // An interrupted removal has it under its other name already.
-        let names = [super::incoming(job), format!("{REMOVING}{job}")];
-        let Some(folder) = self.host_folder(host)? else { return Ok(()) };
-        for name in names {
-            let path = self.store.join(host.as_str()).join(&name);
-            if folder.has(&name).with_context(|| cannot("look at", &path))? {
-                self.remove_named(host, &name, job.as_str())?;
-            }
+        for name in [super::incoming(job), format!("{REMOVING}{job}")] {
+            self.remove_wherever_it_is(host, &name, job)?;
         }
         Ok(())
     }
 
-    fn remove_named(&self, host: &HostName, name: &str, job: &str) -> anyhow::Result<()> {
-        let path = self.store.join(host.as_str()).join(name);
-        let removing = format!("{REMOVING}{job}");
-        let removed = || {
-            let folder = self.open()?.folder(host.as_str())?;
-            if name != removing {
-                // An interrupted removal of the same name, or what a client put there.
-                folder.remove(&removing)?;
-                folder.rename(name, &removing)?;
-                folder.sync()?;
+    /// Removes what has this name in any folder of the host's; says whether there was something.
+    fn remove_wherever_it_is(&self, host: &HostName, name: &str, job: &JobId) -> anyhow::Result<bool> {
+        let mut was_there = false;
+        for (path, folder) in self.places_of(host)? {
+            if folder.has(name).with_context(|| cannot("look at", &path.join(name)))? {
+                remove_named((&path, &folder), name, job.as_str())?;
+                was_there = true;
             }
-            folder.remove(&removing)?;
-            anyhow::Ok(folder.sync()?)
-        };
-        removed().with_context(|| cannot("remove", &path))
+        }
+        Ok(was_there)
     }
+}
+
+fn remove_named((path, folder): (&Path, &Folder), name: &str, job: &str) -> anyhow::Result<()> {
+    let removing = format!("{REMOVING}{job}");
+    let removed = || {
+        if name != removing {
+            // An interrupted removal of the same name, or what a client put there.
+            folder.remove(&removing)?;
+            folder.rename(name, &removing)?;
+            folder.sync()?;
+        }
+        folder.remove(&removing)?;
+        folder.sync()
+    };
+    removed().with_context(|| cannot("remove", &path.join(name)))
 }

@@ -19,8 +19,11 @@ impl Catalog {
     /// The folder of a job's screenshots, whether the job runs, has failed or has become a generation; nothing if it has
     /// taken none.
     pub fn screens(&self, host: &HostName, job: &JobId) -> io::Result<Option<(PathBuf, Folder)>> {
-        for name in [incoming(job), format!("{FAILED}{job}"), job.as_str().to_owned()] {
-            let below = PathBuf::from(host.as_str()).join(name).join(layout::SCREENS);
+        let of_host = PathBuf::from(host.as_str());
+        let kept = [incoming(job), format!("{FAILED}{job}"), job.as_str().to_owned()];
+        let kept = kept.into_iter().map(|name| of_host.join(name));
+        for folder in [self.written_to(host).join(incoming(job))].into_iter().chain(kept) {
+            let below = folder.join(layout::SCREENS);
             match Folder::open(&self.store).and_then(|store| store.folder(&below)) {
                 Ok(folder) => return Ok(Some((self.store.join(below), folder))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

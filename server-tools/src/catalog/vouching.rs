@@ -1,13 +1,20 @@
 //! Which generations are believed: those whose manifest this boot server wrote itself, or took over because a person said so.
 //! Whatever else stands in the store is listed, and neither written back nor removed nor counted as a backup.
 
+use std::io;
+
 use anyhow::Context as _;
 use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, UnixTime, layout};
 
-use super::Catalog;
-use super::check::Check;
-use crate::state::vouched::{self, How, Vouched};
+use super::check::{Check, Damage};
+use super::pieces::CHECK;
+use super::{Catalog, cannot, manifest};
+use crate::state::vouched::{self, How, Verdict, Vouched};
+use crate::sys::folder::Folder;
+
+/// No record of a check is larger; each damage takes a line or two.
+const LARGEST_CHECK: u64 = 16 << 20;
 
 /// Why a generation is not believed although its manifest can be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +70,59 @@ impl Catalog {
         host: &HostName,
         generation: &Generation,
         (manifest, how, at): (Sha256, How, UnixTime),
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         vouched::vouch(&self.state, host, &Vouched { at, generation: generation.clone(), manifest, how })
+    }
+
+    /// Leaves a record of what was found in the generation's folder, where lists and retention look for it, and vouches for it.
+    pub fn keep(&self, host: &HostName, generation: &Generation, check: &Check) -> anyhow::Result<()> {
+        let path = || self.store.join(layout::generation(host, generation)).join(CHECK);
+        let folder = self.generation_folder(host, generation)?;
+        let json = serde_json::to_vec_pretty(check).with_context(|| cannot("write", &path()))?;
+        folder
+            .replace(CHECK, &json)
+            .and_then(|()| folder.sync())
+            .with_context(|| cannot("write", &path()))?;
+        let (sum, damaged) = (manifest::sum(&json), check.damage.len());
+        let verdict = Verdict { at: check.at, generation: generation.clone(), check: sum, damaged };
+        vouched::judge(&self.state, host, &verdict)
+            .with_context(|| format!("cannot write down below STATEDIR that {} is ours", path().display()))
+    }
+
+    /// What the last check of this boot server has found in a generation, if there was one since it was made, whatever stands in
+    /// its folder; and what people should know of what stands there.
+    pub(super) fn last_check(
+        &self,
+        folder: &Folder,
+        host: &HostName,
+        generation: &Generation,
+    ) -> (Option<Check>, Option<String>) {
+        let record = match folder.read(CHECK, LARGEST_CHECK) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            read => Some(read.unwrap_or_default()),
+        };
+        let mend = format!("'ghostctl images verify {host} {generation}' checks it");
+        let verdict = match vouched::verdict(&self.state, host, generation) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                return (None, Some(format!("nobody knows what its last check found: {error}; {mend}")));
+            }
+        };
+        match (verdict, record) {
+            (None, None) => (None, None),
+            (None, Some(_)) => {
+                let said = format!("its {CHECK} is not of this boot server, and not believed; {mend}");
+                (None, Some(said))
+            }
+            (Some(verdict), Some(bytes)) if manifest::sum(&bytes) == verdict.check => {
+                (serde_json::from_slice(&bytes).ok().or_else(|| Some(without_words(&verdict))), None)
+            }
+            (Some(verdict), _) => {
+                let said =
+                    format!("its {CHECK} is not as this boot server wrote it, and not believed; {mend}");
+                (Some(without_words(&verdict)), Some(said))
+            }
+        }
     }
 
     /// Reads a whole generation back and vouches for it if it is what its manifest says. Whether it is what it claims to be
@@ -90,4 +148,11 @@ impl Catalog {
         self.keep(host, generation, &Check { at: now, damage })?;
         Ok(Adoption::Adopted)
     }
+}
+
+/// A check of which is known how it ended, and not what it found.
+fn without_words(verdict: &Verdict) -> Check {
+    let reason = || format!("{} things were wrong when it was checked last", verdict.damaged);
+    let damage = (verdict.damaged > 0).then(|| Damage::Manifest { reason: reason() });
+    Check { at: verdict.at, damage: damage.into_iter().collect() }
 }

@@ -1,5 +1,5 @@
-//! Whether the clients are kept apart, where the settings say so (`EXPORTS=own`): each finds its tree where the boot server makes
-//! it, and no other client can mount that. Pure.
+//! Whether the clients are kept apart, where the settings say so (`EXPORTS=own` and `job`): each finds its tree where the boot server
+//! makes it, and no other client can mount that. Pure.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -42,18 +42,26 @@ fn apart<'a>(boundary: &Boundary, export: &Export, server: Ipv4Addr, hosts: &'a 
     let Ok(exported) = &export.exported else { return Vec::new() };
     let (place, folders) = match export.usage {
         Usage::InParts => {
-            let of_host = |host: &'a Host| (export.path.join(&host.name), host);
-            (&export.path, hosts.iter().map(of_host).collect())
+            let of_host = |host: &'a Host| {
+                let written_to = export.path.join(layout::CLIENTS).join(&host.name);
+                [(written_to, host), (export.path.join(&host.name), host)]
+            };
+            (&export.path, hosts.iter().flat_map(of_host).collect())
         }
         Usage::Read | Usage::Write => (&boundary.trees, own_folders(&boundary.trees, hosts)),
     };
+    let is_for_jobs =
+        boundary.exports == Exports::Job && (export.usage != Usage::InParts || boundary.store_is_here);
+    let amiss = match is_for_jobs {
+        true => left(boundary, &folders, exported),
+        false => not_exported(place, &folders, exported),
+    };
     let mut findings: Vec<Finding> =
-        [not_exported(place, &folders, exported), open(&folders, exported, server)]
-            .into_iter()
-            .flatten()
-            .collect();
+        [amiss, open(&folders, exported, server)].into_iter().flatten().collect();
     if findings.is_empty() {
-        let found = format!("each client can mount its own folder in {}, and no other", place.display());
+        let when = if is_for_jobs { " while it has a job" } else { "" };
+        let found =
+            format!("each client can mount its own folder in {}{when}, and no other", place.display());
         findings.push(Finding::good(Check::Export, found));
     }
     findings
@@ -69,7 +77,9 @@ fn told(boundary: &Boundary, server: Ipv4Addr, file: &Path, text: &str) -> Optio
     let place = format!("{server}:{}", boundary.trees.display());
     match (boundary.exports, said.as_slice()) {
         (Exports::Common, []) => None,
-        (Exports::Own, said) if !said.is_empty() && said.iter().all(|said| *said == place) => None,
+        (Exports::Own | Exports::Job, said) if !said.is_empty() && said.iter().all(|said| *said == place) => {
+            None
+        }
         (Exports::Common, _) => Some(Finding::bad(
             Check::Export,
             format!(
@@ -78,7 +88,7 @@ fn told(boundary: &Boundary, server: Ipv4Addr, file: &Path, text: &str) -> Optio
             ),
             format!("set EXPORTS=own in ghostrc, or take {FLAG} out of that file"),
         )),
-        (Exports::Own, []) => Some(Finding::bad(
+        (Exports::Own | Exports::Job, []) => Some(Finding::bad(
             Check::Export,
             format!(
                 "{} does not say {FLAG}, so that clients look for their trees in the base root",
@@ -88,7 +98,7 @@ fn told(boundary: &Boundary, server: Ipv4Addr, file: &Path, text: &str) -> Optio
                 "write {FLAG}{place} behind {ROOT} there, or make the file anew with that flag (rootfs/README.md)"
             ),
         )),
-        (Exports::Own, said) => Some(Finding::bad(
+        (Exports::Own | Exports::Job, said) => Some(Finding::bad(
             Check::Export,
             format!("{} says {FLAG}{}, and trees are made in {place}", file.display(), said.join(", ")),
             format!("write {FLAG}{place} there"),
@@ -105,13 +115,34 @@ fn own_folders<'a>(trees: &Path, hosts: &'a [Host]) -> Vec<Folder<'a>> {
     by_address.into_iter().map(|(ip, host)| (layout::own_folder(trees, ip), host)).collect()
 }
 
+/// Folders that a client without a job can mount all the same.
+fn left(boundary: &Boundary, folders: &[Folder<'_>], exported: &[Exported]) -> Option<Finding> {
+    let is_left = |(folder, host): &&Folder<'_>| {
+        let lets_it_in = |one: &Exported| {
+            one.clients.is_empty() || one.clients.iter().any(|client| lets_in(client, host.ip) == Some(true))
+        };
+        !boundary.busy.contains(&host.ip) && covering(exported, folder).any(lets_it_in)
+    };
+    let left: Vec<String> =
+        folders.iter().filter(is_left).map(|(folder, _)| folder.display().to_string()).collect();
+    (!left.is_empty()).then(|| {
+        Finding::warning(
+            Check::Export,
+            format!("{} can be mounted by its client though no job runs", few(left.iter().map(String::as_str))),
+            "with EXPORTS=job ghostctl exports it itself: take it out of /etc/exports or ganesha.conf, and have the NFS server take that up",
+        )
+    })
+}
+
 fn not_exported(place: &Path, folders: &[Folder<'_>], exported: &[Exported]) -> Option<Finding> {
     let is_in = |(folder, host): &Folder<'_>| {
         covering(exported, folder).any(|one| {
             one.clients.is_empty() || one.clients.iter().any(|client| lets_in(client, host.ip) != Some(false))
         })
     };
-    let out: Vec<&Host> = folders.iter().filter(|folder| !is_in(folder)).map(|(_, host)| *host).collect();
+    let mut out: Vec<&Host> = folders.iter().filter(|folder| !is_in(folder)).map(|(_, host)| *host).collect();
+    // One may lack several folders.
+    out.dedup_by_key(|host| &host.name);
     (!out.is_empty()).then(|| {
         Finding::bad(
             Check::Export,

@@ -1,6 +1,6 @@
 //! What is known of a boot server before anybody judges it. Reasons are the words that a person shall read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -117,6 +117,10 @@ pub(crate) struct Boundary {
     pub exports: Exports,
     /// The folder with the clients' own folders, if they have such.
     pub trees: PathBuf,
+    /// Whether the boot server itself exports the image store.
+    pub store_is_here: bool,
+    /// The addresses of clients whose folders may be exported now: of those that have a job.
+    pub busy: BTreeSet<Ipv4Addr>,
     /// The configurations of boot loaders that can be read here, and what they say.
     pub told: Vec<(PathBuf, String)>,
 }

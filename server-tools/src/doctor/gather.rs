@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
@@ -22,6 +22,7 @@ use super::netboot;
 use crate::catalog::Catalog;
 use crate::confined::Parser;
 use crate::site::Site;
+use crate::state::journal;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
 use crate::sys::{disk_space, own_address, program, resolve, tftp, writable};
@@ -52,7 +53,7 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
         let boot_server = Ok(ghostrc.boot_server.into());
         let (of_base_root, of_store) = match ghostrc.exports {
             Exports::Common => (Usage::Write, Usage::Write),
-            Exports::Own => (Usage::Read, Usage::InParts),
+            Exports::Own | Exports::Job => (Usage::Read, Usage::InParts),
         };
         let exports = [
             ("PXEADDR", boot_server, &ghostrc.base_root, of_base_root),
@@ -298,8 +299,16 @@ fn boundary(site: &Site, boot_files: &BTreeSet<String>) -> Boundary {
     Boundary {
         exports: site.ghostrc.exports,
         trees: layout::trees(&site.ghostrc.base_root),
+        store_is_here: site.ghostrc.store_is_here(),
+        busy: busy(site),
         told: paths.into_iter().filter_map(read).collect(),
     }
+}
+
+/// Those that the journal has an entry of. Who has one that says nothing is told of elsewhere.
+fn busy(site: &Site) -> BTreeSet<Ipv4Addr> {
+    let seen = journal::look_at_all(&site.ghostrc.state_folder).unwrap_or_default();
+    seen.into_iter().filter_map(|seen| Some(seen.says.state?.begun.identity.ip)).collect()
 }
 
 fn store_server(site: &Site) -> Tried<IpAddr> {

@@ -30,13 +30,45 @@ fn with_exports_of_their_own_the_base_root_is_read_only_and_each_client_writes_t
 }
 
 #[test]
-fn of_the_store_each_client_gets_the_folder_of_its_name() {
+fn of_the_store_each_client_writes_to_a_folder_of_its_own_and_reads_its_generations() {
     assert_eq!(
         for_nfsd(&of_store(&ghostrc("EXPORTS=own\n"), &hosts())),
-        "/backup/john 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
-         /backup/joe 192.168.7.3(rw,sync,no_root_squash,no_subtree_check)\n"
+        "/backup/.clients/john 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
+         /backup/john 192.168.7.2(ro,sync,no_root_squash,no_subtree_check)\n\
+         /backup/.clients/joe 192.168.7.3(rw,sync,no_root_squash,no_subtree_check)\n\
+         /backup/joe 192.168.7.3(ro,sync,no_root_squash,no_subtree_check)\n"
     );
     assert_eq!(of_store(&ghostrc(""), &hosts())[0].path, Path::new("/backup"));
+}
+
+#[test]
+fn for_the_time_of_a_job_its_client_gets_what_that_job_needs() {
+    let ghostrc = ghostrc("EXPORTS=job\n");
+    let always = for_nfsd(&of_boot_server(&ghostrc, &hosts()));
+    assert_eq!(always.lines().filter(|line| line.starts_with('/')).count(), 1, "the base root: {always}");
+    assert!(!always.contains("rw"), "{always}");
+    assert_eq!(of_store(&ghostrc, &hosts()), []);
+    let john = Identity {
+        job: "20260123-142501-4f3a".parse().unwrap(),
+        host: "john".parse().unwrap(),
+        mac: ghost_contract::MacAddress::new([2; 6]),
+        ip: [192, 168, 7, 2].into(),
+        mode: ghost_contract::Mode::Restore,
+    };
+    let generation = "20260101-000000-aaaa".parse().unwrap();
+    assert_eq!(
+        for_nfsd(&of_job(&ghostrc, &john, Some(&generation))),
+        "/tftpboot/root.trees/192.168.7.2 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
+         /backup/.clients/john 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
+         /backup/john/20260101-000000-aaaa 192.168.7.2(ro,sync,no_root_squash,no_subtree_check)\n"
+    );
+    assert_eq!(of_job(&ghostrc, &john, None).len(), 2, "and no generation that it does not read");
+}
+
+#[test]
+fn what_another_machine_exports_is_the_administrators_to_export() {
+    let ghostrc = ghostrc("EXPORTS=job\nGHSTNFS=192.168.7.9:/backup\n");
+    assert_eq!(of_store(&ghostrc, &hosts()).len(), 4);
 }
 
 #[test]
@@ -53,7 +85,7 @@ fn nobody_writes_to_what_another_may_mount() {
     let ghostrc = ghostrc("EXPORTS=own\n");
     let mut wanted = of_boot_server(&ghostrc, &hosts());
     wanted.extend(of_store(&ghostrc, &hosts()));
-    assert_eq!(wanted.len(), 5);
+    assert_eq!(wanted.len(), 7);
     for one in wanted.iter().filter(|one| one.access == Access::Write) {
         assert_eq!(one.clients.len(), 1, "{one:?}");
         let others = wanted.iter().filter(|other| *other != one);

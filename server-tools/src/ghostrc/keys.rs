@@ -11,17 +11,19 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::settings::TIME;
-use super::values::{CommandLine, Export, Exports, SecureOn, absolute, duration, interface};
+use super::values::{CommandLine, Export, Exports, NfsServer, SecureOn, absolute, duration, interface};
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
 use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 24] = [
+pub(super) const SERVER_KEYS: [&str; 26] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
+    "NFSSERVER",
+    "EXPORTSDIR",
     "GHSTBASE",
     "GHSTNFS",
     "DHCPD",
@@ -57,6 +59,8 @@ pub(super) struct Draft {
     boot_server: Option<Ipv4Addr>,
     base_root: Option<PathBuf>,
     exports: Exports,
+    nfs_server: Option<NfsServer>,
+    exports_folder: Option<PathBuf>,
     store_folder: Option<PathBuf>,
     store_export: Option<String>,
     dhcp_server: Option<Kind>,
@@ -111,7 +115,12 @@ impl Draft {
         match key {
             "PXEADDR" => self.boot_server = Some(value.parse().map_err(|_| "an IPv4 address")?),
             "PXEBASE" => self.base_root = Some(path()?),
-            "EXPORTS" => self.exports = Exports::named(value).ok_or("common or own")?,
+            "EXPORTS" => self.exports = Exports::named(value).ok_or("common, own or job")?,
+            "NFSSERVER" => {
+                let named = NfsServer::named(value);
+                self.nfs_server = Some(named.ok_or("an NFS server that can be told: nfsd or ganesha")?);
+            }
+            "EXPORTSDIR" => self.exports_folder = Some(path()?),
             "GHSTBASE" => self.store_folder = Some(path()?),
             "GHSTNFS" => self.store_export = Some(export(value)?),
             "DHCPD" => self.dhcp_restart = Some(command()?.with("restart")),
@@ -164,6 +173,8 @@ impl Draft {
             boot_server,
             base_root,
             exports: self.exports,
+            nfs_server: self.nfs_server,
+            exports_folder: self.exports_folder.unwrap_or_else(|| PathBuf::from("/etc/exports.d")),
             store_folder,
             store_export,
             dhcp_server: self.dhcp_server,

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 57] = [
+pub(crate) const KEYS: [Key; 59] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -57,11 +57,25 @@ pub(crate) const KEYS: [Key; 57] = [
     ),
     server(
         "EXPORTS",
-        "common|own",
+        "common|own|job",
         "common",
-        "What clients can mount: common, the base root for writing, with all clients' trees in it, and the image store; or own, \
-         the base root for reading, and each client for itself a folder in PXEBASE.trees for its tree and its folder of the image store. With own, 'ghostctl exports' prints what is to \
-         be exported, and the clients' kernel command line needs ghost.trees=PXEADDR:PXEBASE.trees. Change it while no job runs",
+        "What clients can mount: common, the base root for writing, with all clients' trees in it, and the image store; own, \
+         the base root for reading, and each client for itself a folder in PXEBASE.trees for its tree and one in GHSTNFS/.clients for its new image, and its finished generations for reading; \
+         or job, the same, where ghostctl exports the client's own folders itself, for the time of its job, with no generation but the one that the job reads. \
+         'ghostctl exports' prints what the administrator is to export; with own and job the clients' kernel command line needs ghost.trees=PXEADDR:PXEBASE.trees. \
+         Change it while no job runs",
+    ),
+    server(
+        "NFSSERVER",
+        "nfsd|ganesha",
+        "",
+        "The NFS server that is told what to export for a job, with EXPORTS=job: Linux' nfsd by exportfs(8), or NFS-Ganesha over D-Bus by busctl(1); if it is not set, nfsd where there is exportfs, else NFS-Ganesha",
+    ),
+    server(
+        "EXPORTSDIR",
+        "FOLDER",
+        "/etc/exports.d",
+        "Where nfsd finds after a reboot what it exports for jobs that still run",
     ),
     server(
         "ETHERWAKE",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ghost_contract::MacAddress;
+use serde::{Deserialize, Serialize};
 
 /// What of the boot server's folders a client can mount (`EXPORTS`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,8 +16,10 @@ pub enum Exports {
     /// All clients share the base root, for writing, with all trees in it, and the image store.
     #[default]
     Common,
-    /// The base root can only be read, and each client has a folder of its own for its tree, and its folder of the store.
+    /// The base root can only be read, and each client has a folder of its own for its tree, and one in the store.
     Own,
+    /// The same, and `ghostctl` exports the client's own folders itself, for the time of its job only.
+    Job,
 }
 
 impl Exports {
@@ -25,6 +28,34 @@ impl Exports {
         match word {
             "common" => Some(Self::Common),
             "own" => Some(Self::Own),
+            "job" => Some(Self::Job),
+            _ => None,
+        }
+    }
+
+    /// Whether each client has folders of its own.
+    pub const fn keeps_apart(self) -> bool {
+        matches!(self, Self::Own | Self::Job)
+    }
+}
+
+/// The NFS servers that can be told what to export (`NFSSERVER`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum NfsServer {
+    /// Linux' own: exports(5)
+    #[default]
+    Nfsd,
+    /// NFS-Ganesha: ganesha-export-config(8)
+    Ganesha,
+}
+
+impl NfsServer {
+    /// The one that settings call so.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        match word {
+            "nfsd" => Some(Self::Nfsd),
+            "ganesha" => Some(Self::Ganesha),
             _ => None,
         }
     }

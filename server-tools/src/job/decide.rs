@@ -131,7 +131,8 @@ impl Job {
                 self.due = now + ASK_CLOSELY;
                 vec![self.enter_probing(now), Action::Probe]
             }
-            Step::MakeTree => vec![self.enter(Phase::Prepared, now), self.begin(Step::Swap)],
+            Step::MakeTree if self.plan.exported_for_job => vec![self.begin(Step::Export)],
+            Step::MakeTree | Step::Export => vec![self.enter(Phase::Prepared, now), self.begin(Step::Swap)],
             Step::Swap => vec![self.enter(Phase::Swapped, now), self.begin(Step::OfferBoot)],
             Step::OfferBoot => {
                 // An answer from before was the machine's own system.
@@ -155,6 +156,7 @@ impl Job {
             Step::OfferOwn
             | Step::LookAgain
             | Step::AskToStop
+            | Step::Unexport
             | Step::FinishGeneration
             | Step::Prune
             | Step::SetAside

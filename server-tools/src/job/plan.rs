@@ -23,6 +23,8 @@ pub struct Plan {
     pub limits: Limits,
     pub already_on: AlreadyOn,
     pub at_end: AtEnd,
+    /// Whether its client's folders are exported for the time of the job.
+    pub exported_for_job: bool,
 }
 
 /// What to do if the client is on before the job begins.

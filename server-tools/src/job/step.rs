@@ -9,6 +9,8 @@ pub enum Step {
     Claim,
     /// Nonce, staging folder, tree and order are made.
     MakeTree,
+    /// The client's folders are exported to it.
+    Export,
     /// The host's entry offers the boot file.
     Swap,
     /// The DHCP server takes that up.
@@ -21,6 +23,8 @@ pub enum Step {
     LookAgain,
     /// The client is asked to stop.
     AskToStop,
+    /// The client's folders are exported no more.
+    Unexport,
     /// The generation is checked and given its name.
     FinishGeneration,
     /// Older generations that the settings do not ask for are removed.
@@ -39,15 +43,17 @@ pub enum Step {
 
 impl Step {
     /// All of them. [`Step::position`] makes the compiler ask for a new one here.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Claim,
         Self::MakeTree,
+        Self::Export,
         Self::Swap,
         Self::OfferBoot,
         Self::Revert,
         Self::OfferOwn,
         Self::LookAgain,
         Self::AskToStop,
+        Self::Unexport,
         Self::FinishGeneration,
         Self::Prune,
         Self::SetAside,
@@ -61,19 +67,21 @@ impl Step {
         match self {
             Self::Claim => 0,
             Self::MakeTree => 1,
-            Self::Swap => 2,
-            Self::OfferBoot => 3,
-            Self::Revert => 4,
-            Self::OfferOwn => 5,
-            Self::LookAgain => 6,
-            Self::AskToStop => 7,
-            Self::FinishGeneration => 8,
-            Self::Prune => 9,
-            Self::SetAside => 10,
-            Self::RemoveScratch => 11,
-            Self::Withdraw => 12,
-            Self::Record => 13,
-            Self::Close => 14,
+            Self::Export => 2,
+            Self::Swap => 3,
+            Self::OfferBoot => 4,
+            Self::Revert => 5,
+            Self::OfferOwn => 6,
+            Self::LookAgain => 7,
+            Self::AskToStop => 8,
+            Self::Unexport => 9,
+            Self::FinishGeneration => 10,
+            Self::Prune => 11,
+            Self::SetAside => 12,
+            Self::RemoveScratch => 13,
+            Self::Withdraw => 14,
+            Self::Record => 15,
+            Self::Close => 16,
         }
     }
 
@@ -90,20 +98,23 @@ impl Step {
         matches!(self, Self::OfferBoot | Self::OfferOwn)
     }
 
-    /// Whether it takes as long as disks do, so that other jobs must not wait for it.
+    /// Whether it takes as long as disks do, or as another program likes, so that other jobs must not wait for it.
     pub const fn is_lengthy(self) -> bool {
-        matches!(self, Self::FinishGeneration | Self::Prune)
+        matches!(self, Self::FinishGeneration | Self::Prune | Self::Export | Self::Unexport)
     }
 
     /// Whether a job that is over does it only when the swap is undone, or that was given up.
     pub const fn waits_for_the_revert(self) -> bool {
-        matches!(self, Self::LookAgain | Self::Record) || self.is_lengthy()
+        matches!(self, Self::LookAgain | Self::Record | Self::FinishGeneration | Self::Prune)
     }
 
     /// Whether it changes something that a crash would leave, so that the journal must know of it before. All others
     /// undo, keep or record, and are done even if nothing can be written to the journal.
     pub const fn needs_intent(self) -> bool {
-        matches!(self, Self::Claim | Self::MakeTree | Self::Swap | Self::OfferBoot | Self::Prune)
+        matches!(
+            self,
+            Self::Claim | Self::MakeTree | Self::Export | Self::Swap | Self::OfferBoot | Self::Prune
+        )
     }
 
     /// What people are told that is being done.
@@ -111,12 +122,14 @@ impl Step {
         match self {
             Self::Claim => "claim the host",
             Self::MakeTree => "make the tree and the order",
+            Self::Export => "export the client's folders to it",
             Self::Swap => "swap the DHCP entry",
             Self::OfferBoot => "restart the DHCP server",
             Self::Revert => "revert the DHCP entry",
             Self::OfferOwn => "restart the DHCP server with the entry reverted",
             Self::LookAgain => "make sure that the DHCP entry stays reverted",
             Self::AskToStop => "ask the client to stop",
+            Self::Unexport => "stop exporting the client's folders",
             Self::FinishGeneration => "finish the generation",
             Self::Prune => "remove older generations",
             Self::SetAside => "set the unfinished generation aside",

@@ -56,6 +56,7 @@ impl BootServer {
             imager: None,
             deadline: None,
             at_end: None,
+            exports: None,
         };
         let entry = Entry::claim(self.state(), begun).unwrap();
         let at = UnixTime::from_millis(2_000);

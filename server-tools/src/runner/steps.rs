@@ -97,6 +97,8 @@ impl Steps<'_> {
             | Step::OfferBoot
             | Step::OfferOwn
             | Step::LookAgain
+            | Step::Export
+            | Step::Unexport
             | Step::FinishGeneration
             | Step::Prune => {
                 bail!("a bug in ghostctl: '{}' is not done here", step.as_str());

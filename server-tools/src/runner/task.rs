@@ -1,5 +1,6 @@
 //! The parts of steps that take as long as disks do. They touch neither the journal nor the job, so any thread can do them.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -10,6 +11,8 @@ use crate::catalog::disks;
 use crate::catalog::pruning::{self, Resolve};
 use crate::catalog::removal::Plan;
 use crate::catalog::{Catalog, Facts};
+use crate::exports::for_job::ForJob;
+use crate::ghostrc::Ghostrc;
 use crate::job::{Identity, Phase, Step};
 use crate::site::Site;
 use crate::sys::clock;
@@ -36,6 +39,8 @@ pub(crate) fn task(step: Step, work: &Work, site: &Site, catalog: &Catalog) -> a
     match step {
         Step::FinishGeneration => finishing(work, site, catalog.clone()),
         Step::Prune => Ok(pruning(work, site.clone(), catalog.clone())),
+        Step::Export => exporting(step, work, site.clone(), ForJob::export),
+        Step::Unexport => exporting(step, work, site.clone(), ForJob::unexport),
         _ => bail!("a bug in ghostctl: '{}' is no task for a thread", step.as_str()),
     }
 }
@@ -59,6 +64,20 @@ fn finishing(work: &Work, site: &Site, catalog: Catalog) -> anyhow::Result<Task>
         let result =
             finished.map(|made| Yield::Image { path, bytes: made.bytes, lacks: disks::lacks(&made.disks) });
         Done { step: Step::FinishGeneration, result }
+    }))
+}
+
+fn exporting(
+    step: Step,
+    work: &Work,
+    site: Site,
+    act: fn(&ForJob, &Ghostrc, Ipv4Addr) -> anyhow::Result<()>,
+) -> anyhow::Result<Task> {
+    let exports = work.begun.exports.clone().context("the journal does not say what is exported")?;
+    let ip = work.begun.identity.ip;
+    Ok(Box::new(move || {
+        let result = act(&exports, &site.ghostrc, ip).map(|()| Yield::Remark(None));
+        Done { step, result }
     }))
 }
 

@@ -3,7 +3,7 @@
 //! Linux' own server reads every file in /etc/exports.d (exports(5)), so that ours is a file of its own; Ganesha gets a file of ours, and a
 //! line in its own configuration that includes it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use ghost_contract::HostName;
@@ -67,7 +67,7 @@ pub(crate) fn steps(
 ) -> anyhow::Result<(Vec<Step>, Vec<String>)> {
     let mut remarks = Vec::new();
     let (mut here, elsewhere) = (exports::of_boot_server(ghostrc, hosts), exports::of_store(ghostrc, hosts));
-    if ghostrc.store_export.address() == Some(IpAddr::V4(ghostrc.boot_server)) {
+    if ghostrc.store_is_here() {
         here.extend(elsewhere);
     } else if !hosts.is_empty() {
         let lines = exports::for_nfsd(&elsewhere);

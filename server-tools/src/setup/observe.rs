@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ghost_contract::HostName;
+use ghost_contract::{HostName, layout};
 
 use super::exported::{Nfs, There};
 use super::plan::{Seen, Unit};
@@ -115,11 +115,13 @@ fn without_folders(site: &Site, hosts: &[(HostName, Ipv4Addr)]) -> Vec<(HostName
         return Vec::new();
     }
     let trees = site.trees();
-    let has_all = |(host, ip): &&(HostName, Ipv4Addr)| {
-        let tree = ghost_contract::layout::own_folder(&trees, *ip);
-        !tree.is_dir() || !site.ghostrc.store_folder.join(host.as_str()).is_dir()
+    let store = &site.ghostrc.store_folder;
+    let lacks_one = |(host, ip): &&(HostName, Ipv4Addr)| {
+        let tree = layout::own_folder(&trees, *ip);
+        let of_store = [store.join(layout::CLIENTS), store.clone()].map(|above| above.join(host.as_str()));
+        !tree.is_dir() || !of_store.iter().all(|folder| folder.is_dir())
     };
-    hosts.iter().filter(has_all).cloned().collect()
+    hosts.iter().filter(lacks_one).cloned().collect()
 }
 
 fn missing_folders(ghostrc: &Ghostrc) -> Vec<PathBuf> {

@@ -34,7 +34,7 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
             let catalog = Catalog::of(&site.ghostrc);
             hosts.iter().try_for_each(|(host, ip)| {
                 site.tree(*ip).make_home()?;
-                catalog.make_host_folder(host)
+                catalog.make_host_folders(host)
             })
         }
         Step::BaseRoot => {

@@ -12,11 +12,13 @@
 //! images/    HOST.lock      what keeps a generation from being removed
 //! mounts/                   disks of generations that are mounted
 //! vouched/   HOST.jsonl     checksums of the manifests of generations that are ours
+//! exports/   IP.conf        what NFS-Ganesha is being told to export
 //! boot-files.json           what was copied into the TFTP server's folder
 //! setup.json                what `ghostctl setup` has made
 //! setup/     NUMBER-NAME    files as they were before it changed them
 //! ```
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use ghost_contract::{HostName, JobId};
@@ -79,6 +81,11 @@ pub(crate) fn restarts(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn removal_lock(state_folder: &Path, host: &HostName) -> PathBuf {
     state_folder.join("images").join(format!("{host}.lock"))
+}
+
+/// What NFS-Ganesha is told to export to a client, while it is told.
+pub(crate) fn ganesha_block(state_folder: &Path, ip: Ipv4Addr) -> PathBuf {
+    state_folder.join("exports").join(format!("{ip}.conf"))
 }
 
 pub(crate) fn vouched(state_folder: &Path, host: &HostName) -> PathBuf {

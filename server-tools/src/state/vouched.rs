@@ -1,5 +1,6 @@
 //! Which generations this boot server vouches for: the checksum of each manifest that it wrote, or that a person had it take
-//! over. The image store is where clients write, so a generation is believed by what stands here and not by what stands there.
+//! over. And what it has found when it checked them: the checksum of each record of that. The image store is where clients write, so
+//! a generation is believed by what stands here and not by what stands there.
 //!
 //! One file a host, to which lines are only ever added.
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, UnixTime};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::paths;
@@ -39,8 +41,28 @@ pub(crate) struct Vouched {
     pub how: How,
 }
 
-/// Adds a line, and to the disk.
+/// Another line of the file: what a check has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub at: UnixTime,
+    pub generation: Generation,
+    /// The checksum of the record in the generation's folder.
+    pub check: Sha256,
+    /// How many things were found to be wrong.
+    pub damaged: usize,
+}
+
+/// Adds a line of a generation that is ours, and to the disk.
 pub(crate) fn vouch(state_folder: &Path, host: &HostName, vouched: &Vouched) -> io::Result<()> {
+    append(state_folder, host, serde_json::to_vec(vouched)?)
+}
+
+/// Adds a line of a check.
+pub(crate) fn judge(state_folder: &Path, host: &HostName, verdict: &Verdict) -> io::Result<()> {
+    append(state_folder, host, serde_json::to_vec(verdict)?)
+}
+
+fn append(state_folder: &Path, host: &HostName, mut line: Vec<u8>) -> io::Result<()> {
     let path = paths::vouched(state_folder, host);
     let folder = path.parent().unwrap_or(state_folder);
     private::folder(folder)?;
@@ -53,7 +75,6 @@ pub(crate) fn vouch(state_folder: &Path, host: &HostName, vouched: &Vouched) -> 
         .custom_flags(flags)
         .open(&path)?;
     require_ours(&file)?;
-    let mut line = serde_json::to_vec(vouched)?;
     line.push(b'\n');
     // A line that a power cut has torn must not spoil this one.
     let (length, mut last) = (file.metadata()?.len(), [b'\n']);
@@ -75,11 +96,22 @@ pub(crate) fn manifests(
     generation: &Generation,
 ) -> io::Result<Vec<Sha256>> {
     let bytes = read(&paths::vouched(state_folder, host))?;
-    Ok(parse(&bytes).filter(|line| line.generation == *generation).map(|line| line.manifest).collect())
+    let vouched = parse(&bytes).filter(|line: &Vouched| line.generation == *generation);
+    Ok(vouched.map(|line| line.manifest).collect())
 }
 
-/// The lines of the file. A torn one says nothing.
-pub(crate) fn parse(bytes: &[u8]) -> impl Iterator<Item = Vouched> {
+/// What the last check of a generation has found; none if this boot server has not checked it since it was made.
+pub(crate) fn verdict(
+    state_folder: &Path,
+    host: &HostName,
+    generation: &Generation,
+) -> io::Result<Option<Verdict>> {
+    let bytes = read(&paths::vouched(state_folder, host))?;
+    Ok(parse(&bytes).filter(|line: &Verdict| line.generation == *generation).last())
+}
+
+/// The lines of this kind in the file. A torn one says nothing.
+pub(crate) fn parse<Line: DeserializeOwned>(bytes: &[u8]) -> impl Iterator<Item = Line> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }
 
@@ -134,6 +166,26 @@ mod tests {
         assert_eq!(known(state.path(), "a"), [Sha256::new([1; 32]), Sha256::new([3; 32])]);
         assert_eq!(known(state.path(), "c"), []);
         assert_eq!(manifests(state.path(), &"joe".parse().unwrap(), &"a".parse().unwrap()).unwrap(), []);
+    }
+
+    #[test]
+    fn the_last_verdict_counts_and_is_no_manifest() {
+        let state = tempfile::tempdir().unwrap();
+        let judged = |generation: &str, damaged| Verdict {
+            at: UnixTime::from_millis(1),
+            generation: generation.parse().unwrap(),
+            check: Sha256::new([9; 32]),
+            damaged,
+        };
+        vouch(state.path(), &john(), &of("a", 1)).unwrap();
+        for verdict in [judged("a", 0), judged("b", 7), judged("a", 2)] {
+            judge(state.path(), &john(), &verdict).unwrap();
+        }
+        let found = |generation: &str| verdict(state.path(), &john(), &generation.parse().unwrap()).unwrap();
+        assert_eq!(found("a"), Some(judged("a", 2)));
+        assert_eq!(found("b"), Some(judged("b", 7)));
+        assert_eq!(found("c"), None);
+        assert_eq!((known(state.path(), "a").len(), known(state.path(), "b").len()), (1, 0));
     }
 
     #[test]

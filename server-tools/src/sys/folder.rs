@@ -155,6 +155,13 @@ impl Folder {
         }
     }
 
+    /// An error unless it is this very folder.
+    pub fn require(&self, same: &Self) -> io::Result<()> {
+        let (ours, theirs) = (fstat(&self.0)?, fstat(&same.0)?);
+        let is_same = (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino);
+        is_same.then_some(()).ok_or_else(|| io::Error::other("another folder was put in its place meanwhile"))
+    }
+
     /// When something was last made, renamed or removed in it, by the file system's clock.
     pub fn changed(&self) -> io::Result<UnixTime> {
         let seconds = u64::try_from(fstat(&self.0)?.st_mtime).unwrap_or_default();
@@ -164,6 +171,11 @@ impl Folder {
     /// Gives something in it another name. A folder never takes the place of one that is not empty (rename(2)).
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(renameat(&self.0, from.as_ref(), &self.0, to.as_ref())?)
+    }
+
+    /// Moves something to another folder of the same file system, as [`Self::rename`] does.
+    pub fn move_to(&self, from: impl AsRef<OsStr>, other: &Self, to: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(renameat(&self.0, from.as_ref(), &other.0, to.as_ref())?)
     }
 
     /// Writes a file of ours anew, in one piece: whoever opens it sees the old bytes or the new ones. The name is

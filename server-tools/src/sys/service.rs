@@ -21,6 +21,8 @@ use crate::exit;
 
 /// How much of a command's words is kept for a message, bytes from the end.
 const WORDS_KEPT: u64 = 2_000;
+/// No answer is longer.
+const LONGEST_ANSWER: u64 = 64 << 20;
 /// The variable in the environment of what a command starts.
 const MARK: &str = "GHOSTCTL_RESTART";
 
@@ -75,6 +77,14 @@ pub(crate) fn run(words: &[String], deadline: Duration) -> Result<String, RunErr
     run_sparing(words, deadline, "", "")
 }
 
+/// The same for a command whose answer is wanted whole.
+pub(crate) fn ask(words: &[String], deadline: Duration) -> Result<String, RunError> {
+    let line = words.join(" ");
+    let started = start(words, "", Stdio::null());
+    let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
+    end(started, line, deadline, "", LONGEST_ANSWER)
+}
+
 /// The same with a mark in its environment. If it does not end in time, its processes of this name go on.
 pub(crate) fn run_sparing(
     words: &[String],
@@ -85,7 +95,7 @@ pub(crate) fn run_sparing(
     let line = words.join(" ");
     let started = start(words, mark, Stdio::null());
     let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
-    end(started, line, deadline, spared)
+    end(started, line, deadline, spared, WORDS_KEPT)
 }
 
 /// The same with these bytes on standard input, whether or not the command reads them.
@@ -99,14 +109,20 @@ pub(crate) fn run_with_input(words: &[String], input: &[u8], deadline: Duration)
     };
     let started = filled().and_then(|file| start(words, "", file.into()));
     let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
-    end(started, line, deadline, "")
+    end(started, line, deadline, "", WORDS_KEPT)
 }
 
-fn end(started: (Child, File), line: String, deadline: Duration, spared: &str) -> Result<String, RunError> {
+fn end(
+    started: (Child, File),
+    line: String,
+    deadline: Duration,
+    spared: &str,
+    kept: u64,
+) -> Result<String, RunError> {
     let (mut child, mut output) = started;
     let ended =
         wait(&mut child, deadline, spared).map_err(|source| RunError::Wait { line: line.clone(), source })?;
-    let words = last_words(&mut output);
+    let words = last_words(&mut output, kept);
     match ended {
         Some(status) if status.success() => Ok(words),
         Some(status) => Err(RunError::Failed { line, status, words }),
@@ -176,12 +192,12 @@ fn unnamed_file() -> io::Result<File> {
     Ok(descriptor.into())
 }
 
-fn last_words(output: &mut File) -> String {
+fn last_words(output: &mut File, kept: u64) -> String {
     let length = output.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = Vec::new();
     let read = output
-        .seek(SeekFrom::Start(length.saturating_sub(WORDS_KEPT)))
-        .and_then(|_| output.take(WORDS_KEPT).read_to_end(&mut bytes));
+        .seek(SeekFrom::Start(length.saturating_sub(kept)))
+        .and_then(|_| output.take(kept).read_to_end(&mut bytes));
     if read.is_err() {
         return String::new();
     }

@@ -21,7 +21,7 @@ impl Tree {
     pub fn at(ghostrc: &Ghostrc, ip: Ipv4Addr) -> Self {
         match ghostrc.exports {
             Exports::Common => Self::of(&ghostrc.base_root, ip),
-            Exports::Own => Self::in_own_folder(&ghostrc.base_root, ip),
+            Exports::Own | Exports::Job => Self::in_own_folder(&ghostrc.base_root, ip),
         }
     }
 

@@ -8,7 +8,7 @@ use ghost_contract::{Mode, sample};
 use super::*;
 
 fn store() -> ImageStore {
-    ImageStore { server: [192, 168, 7, 1].into(), path: "/my backup".into(), only: None }
+    ImageStore { server: [192, 168, 7, 1].into(), path: "/my backup".into(), only: None, generation: None }
 }
 
 #[test]

@@ -1,29 +1,29 @@
 //! `ghostctl exports`: prints what an NFS server is to export, for the settings and the hosts that there are.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use ghost_contract::HostName;
 
 use crate::catalog::Catalog;
-use crate::cli::NfsServer;
 use crate::exit::{Exit, WithExit};
 use crate::exports::{self, Wanted};
-use crate::ghostrc::Exports;
+use crate::ghostrc::NfsServer;
 use crate::output::{Form, Output};
 use crate::site::Site;
 
-pub(super) fn run(site: &Site, server: NfsServer, output: &mut Output) -> anyhow::Result<Exit> {
+pub(super) fn run(site: &Site, server: Option<NfsServer>, output: &mut Output) -> anyhow::Result<Exit> {
+    let server = server.or(site.ghostrc.nfs_server).unwrap_or_default();
     let hosts = hosts(site).exit_by_default(Exit::Configuration)?;
-    if site.ghostrc.exports == Exports::Own {
+    if site.ghostrc.exports.keeps_apart() {
         let catalog = Catalog::of(&site.ghostrc);
         for (host, ip) in &hosts {
             site.tree(*ip).make_home()?;
-            catalog.make_host_folder(host)?;
+            catalog.make_host_folders(host)?;
         }
     }
     let (mut here, mut elsewhere) =
         (exports::of_boot_server(&site.ghostrc, &hosts), exports::of_store(&site.ghostrc, &hosts));
-    if site.ghostrc.store_export.address() == Some(IpAddr::V4(site.ghostrc.boot_server)) {
+    if site.ghostrc.store_is_here() {
         here.append(&mut elsewhere);
     }
     if output.form() == Form::Json {

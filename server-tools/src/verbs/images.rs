@@ -38,6 +38,9 @@ struct Line<'a> {
     problem: Option<String>,
     /// What is not in the image though nothing says that it is free, in words.
     lacks: Option<String>,
+    /// What is to be known of the record of its last check, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doubt: Option<&'a str>,
     damage: &'a [Damage],
 }
 
@@ -98,17 +101,19 @@ fn tell(one: &Listed, output: &mut Output) {
             checked,
             problem: manifest.err().map(|error| format!("{error:#}")),
             lacks,
+            doubt: one.doubt.as_deref(),
             damage: one.check.as_ref().map_or(&[], |check| &check.damage),
         });
     }
     let (host, generation) = (&one.host, &one.generation);
     match manifest {
         Ok(Manifest { ended, bytes, .. }) => output.line(&format!(
-            "{host:<15} {generation:<24} {}  {:>9} MiB  {state}, checked {}{}",
+            "{host:<15} {generation:<24} {}  {:>9} MiB  {state}, checked {}{}{}",
             calendar::for_people(*ended),
             bytes >> 20,
             checked.map_or_else(String::new, calendar::for_people),
-            lacks.map_or_else(String::new, |lacks| format!("; {lacks}"))
+            lacks.map_or_else(String::new, |lacks| format!("; {lacks}")),
+            one.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"))
         )),
         Err(error) => output.line(&format!("{host:<15} {generation:<24} {state}: {error:#}")),
     }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
 use crate::dhcp::{Configuration, Host};
-use crate::ghostrc::Settings;
+use crate::ghostrc::{Exports, Settings};
 use ghost_contract::order::{AtEnd, Imager};
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime, ethers};
 
@@ -18,6 +18,8 @@ use crate::catalog::Catalog;
 use crate::catalog::listing::Listed;
 use crate::cli::{Asked, JobArgs, TimeOfDay};
 use crate::exit::{Exit, WithExit};
+use crate::exports::for_job::{ForJob, nfs_server_here};
+use crate::exports::of_job;
 use crate::fleet::{self, Chosen};
 use crate::job::luks_key::LuksKey;
 use crate::job::order::{Particulars, order};
@@ -104,7 +106,9 @@ pub(super) fn run(
         let is_named = chosen.named.contains(&intent.host.name);
         ready.push(Ready {
             way: way.exit_by_default(Exit::Configuration)?,
-            store: site.image_store(&intent.host.name).exit_by_default(Exit::Configuration)?,
+            store: site
+                .image_store(&intent.host.name, intent.generation.as_ref())
+                .exit_by_default(Exit::Configuration)?,
             authorized_keys: authorized_keys(&intent.settings)?,
             retries: retries.unwrap_or(u32::from(!is_named)),
             intent,
@@ -289,7 +293,7 @@ impl Would<'_> {
     }
 }
 
-fn plan(mode: Mode, intent: &Intent, already_on: AlreadyOn) -> anyhow::Result<Plan> {
+fn plan(site: &Site, mode: Mode, intent: &Intent, already_on: AlreadyOn) -> anyhow::Result<Plan> {
     let Intent { host, settings, .. } = intent;
     Ok(Plan {
         identity: Identity { job: new_id()?, host: host.name.clone(), mac: host.mac, ip: host.ip, mode },
@@ -304,10 +308,11 @@ fn plan(mode: Mode, intent: &Intent, already_on: AlreadyOn) -> anyhow::Result<Pl
         },
         already_on,
         at_end: AtEnd::PowerOff,
+        exported_for_job: site.ghostrc.exports == Exports::Job,
     })
 }
 
-fn work(ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow::Result<Work> {
+fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow::Result<Work> {
     let Intent { settings, generation, imager, luks_key, .. } = &ready.intent;
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?);
@@ -331,6 +336,10 @@ fn work(ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow::Result<Work
         imager: imager.clone(),
         deadline: Some(now.plus(longest)),
         at_end: Some(plan.at_end),
+        exports: plan.exported_for_job.then(|| ForJob {
+            server: site.ghostrc.nfs_server.unwrap_or_else(nfs_server_here),
+            wanted: of_job(&site.ghostrc, &plan.identity, generation.as_ref()),
+        }),
     };
     let order = Some(order(plan, settings, particulars, now));
     Ok(Work { order, luks_key: luks_key.clone(), host_table, ..Work::new(begun) })

@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::base_root::{Library, MadeFrom, Place, boot_files};
 use crate::cli::RootVerb;
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::Exports;
 use crate::output::{Form, Output};
 use crate::site::Site;
 use crate::state::journal;
@@ -54,7 +53,7 @@ pub(crate) fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
 /// What the base root is made with. Clients that have trees of their own are told where.
 fn settings_of(site: &Site) -> BTreeMap<String, String> {
     let mut settings = site.ghostrc.of_base_root.clone();
-    if site.ghostrc.exports == Exports::Own {
+    if site.ghostrc.exports.keeps_apart() {
         let flags = settings.entry("KERNEL_FLAGS".to_owned()).or_default();
         let trees = format!("ghost.trees={}:{}", site.ghostrc.boot_server, site.trees().display());
         *flags = format!("{flags} {trees}").trim_start().to_owned();

@@ -224,7 +224,7 @@ impl BootServer {
     /// The nonces in the image store, of all clients or of one.
     pub(crate) fn nonces(&self) -> Vec<PathBuf> {
         let mut nonces = names(&self.path("store/.ghost4linux"));
-        for host in names(&self.path("store")) {
+        for host in names(&self.path("store")).into_iter().chain(names(&self.path("store/.clients"))) {
             nonces.extend(names(&host.join(".ghost4linux")));
         }
         nonces
@@ -232,9 +232,18 @@ impl BootServer {
 
     /// The folder in which the tree of the client at 192.168.7.`number` lies.
     pub(crate) fn home_of_tree(&self, number: u8) -> PathBuf {
+        let own = || self.path(&format!("base.trees/192.168.7.{number}"));
+        if self.keeps_clients_apart() { own() } else { self.path("base") }
+    }
+
+    /// The folder in which clients have their folders to write to.
+    pub(crate) fn written_to(&self) -> PathBuf {
+        if self.keeps_clients_apart() { self.path("store/.clients") } else { self.path("store") }
+    }
+
+    fn keeps_clients_apart(&self) -> bool {
         let settings = fs::read_to_string(self.path("ghostrc")).unwrap();
-        let is_own = settings.lines().any(|line| line == "EXPORTS=own");
-        if is_own { self.path(&format!("base.trees/192.168.7.{number}")) } else { self.path("base") }
+        settings.lines().any(|line| matches!(line, "EXPORTS=own" | "EXPORTS=job"))
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
@@ -250,6 +259,8 @@ impl BootServer {
     ) -> Command {
         let mut command = self.network.command("env");
         command.args(signals).arg(env!("CARGO_BIN_EXE_ghostctl")).arg("--config");
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
         command.arg(self.path("ghostrc")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

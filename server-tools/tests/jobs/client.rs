@@ -89,7 +89,7 @@ impl Client {
         let gone = Arc::new(AtomicBool::new(false));
         let life = Life {
             base: server.home_of_tree(number),
-            store: server.path("store"),
+            store: server.written_to(),
             configuration: server.configuration(),
             restarts: server.counted(),
             restarts_before: server.restarts(),

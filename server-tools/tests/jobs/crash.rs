@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use ghostctl::job::Step;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
+use super::exported;
 use super::images::linux_generation;
 use super::saved_disk::SavedDisk;
 
@@ -19,29 +21,45 @@ const OLD: &str = "20260123-142501-4f3a";
 /// A restore that may shrink what it restores.
 const RESTORE: [&str; 4] = ["restore", "--yes", "--shrink", "pc2"];
 
-/// A boot server for a client that behaves so, with the DHCP server that CRASH_DHCP names, at which this can be asked for: for a restore there is a generation.
-fn server_for(words: &[&str], behaviour: Behaviour) -> BootServer {
+/// What is asked for, of a client that behaves so, with these exports.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    words: &'static [&'static str],
+    behaviour: Behaviour,
+    exports: &'static str,
+}
+
+/// A backup with exports that stay.
+const fn backup(behaviour: Behaviour) -> Case {
+    Case { words: &["backup", "pc2"], behaviour, exports: "common" }
+}
+
+/// A boot server, with the DHCP server that CRASH_DHCP names, at which this can be asked for: for a restore there is a generation.
+fn server_for(case: Case) -> BootServer {
     let server = match std::env::var("CRASH_DHCP").as_deref() {
         Ok("kea") => BootServer::with_kea(2),
         Ok("dnsmasq") => BootServer::with_dnsmasq(2),
         _ => BootServer::with_hosts(2),
     };
-    if behaviour == Behaviour::SavesADisk {
+    if case.behaviour == Behaviour::SavesADisk {
         server.set("IMAGER", "linux");
         SavedDisk::get().put_generation(&server, OLD);
     }
-    if words == RESTORE {
+    if case.words == RESTORE {
         linux_generation(&server);
+    }
+    if case.exports == "job" {
+        exported::for_jobs(&server);
     }
     server
 }
 
 /// The places that a whole job passes, each with its count.
-fn places(words: &[&str], behaviour: Behaviour) -> Vec<String> {
-    let server = server_for(words, behaviour);
-    let _client = Client::off(&server, 2, behaviour);
+fn places(case: Case) -> Vec<String> {
+    let server = server_for(case);
+    let _client = Client::off(&server, 2, case.behaviour);
     let log = server.path("places");
-    let output = server.command(words).env("GHOSTCTL_CRASH_LOG", &log).output().unwrap();
+    let output = server.command(case.words).env("GHOSTCTL_CRASH_LOG", &log).output().unwrap();
     assert!(output.status.code().is_some(), "{}", said(&output));
     let mut counts = BTreeMap::new();
     let passed = fs::read_to_string(log).unwrap();
@@ -53,9 +71,9 @@ fn places(words: &[&str], behaviour: Behaviour) -> Vec<String> {
 }
 
 /// Kills a job there; what is wrong if it was not killed.
-fn kill_at(server: &BootServer, place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), String> {
-    let client = Client::off(server, 2, behaviour);
-    let output = server.command(words).env("GHOSTCTL_CRASH_AT", place).output().unwrap();
+fn kill_at(server: &BootServer, place: &str, case: Case) -> Result<(), String> {
+    let client = Client::off(server, 2, case.behaviour);
+    let output = server.command(case.words).env("GHOSTCTL_CRASH_AT", place).output().unwrap();
     drop(client);
     match output.status.code() {
         None => Ok(()),
@@ -64,10 +82,10 @@ fn kill_at(server: &BootServer, place: &str, words: &[&str], behaviour: Behaviou
 }
 
 /// Kills a job there and looks at what `recover` makes of it; the message says what is wrong.
-fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), String> {
-    let server = server_for(words, behaviour);
+fn killed_at(place: &str, case: Case) -> Result<(), String> {
+    let server = server_for(case);
     let before = server.configured();
-    kill_at(&server, place, words, behaviour)?;
+    kill_at(&server, place, case)?;
     let recovered = server.run(&["recover"]);
     let mut wrong = Vec::new();
     if recovered.status.code() != Some(0) {
@@ -82,16 +100,22 @@ fn killed_at(place: &str, words: &[&str], behaviour: Behaviour) -> Result<(), St
     if !server.nonces().is_empty() {
         wrong.push("a nonce is left".to_owned());
     }
-    if server.path("base/192.168.7.2etc/ghost/order.json").exists() {
+    if server.home_of_tree(2).join("192.168.7.2etc/ghost/order.json").exists() {
         wrong.push("an order is left".to_owned());
     }
-    if fs::read_dir(server.path("store/pc2")).is_ok_and(|mut listed| {
-        let is_left = |name: &str| name.starts_with(".incoming") || name.starts_with(".removing");
-        listed.any(|entry| is_left(&entry.unwrap().file_name().to_string_lossy()))
-    }) {
+    let is_left = |folder: PathBuf| {
+        fs::read_dir(folder).is_ok_and(|mut listed| {
+            let is_left = |name: &str| name.starts_with(".incoming") || name.starts_with(".removing");
+            listed.any(|entry| is_left(&entry.unwrap().file_name().to_string_lossy()))
+        })
+    };
+    if is_left(server.path("store/pc2")) || is_left(server.written_to().join("pc2")) {
         wrong.push("a staging folder is left".to_owned());
     }
-    if behaviour == Behaviour::SavesADisk {
+    if case.exports == "job" {
+        wrong.extend(exported::left(&server).map(|left| format!("exports are left: {left}")));
+    }
+    if case.behaviour == Behaviour::SavesADisk {
         wrong.extend(wrong_with_generations(&server, &said(&recovered), place));
     }
     if wrong.is_empty() { Ok(()) } else { Err(format!("{place}: {}", wrong.join("; "))) }
@@ -133,20 +157,20 @@ fn generations(server: &BootServer) -> Vec<String> {
     listed.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect()
 }
 
-fn killed_everywhere(words: &[&str], behaviour: Behaviour) -> Vec<String> {
-    let places = places(words, behaviour);
-    killed_at_each(&places, words, behaviour);
+fn killed_everywhere(case: Case) -> Vec<String> {
+    let places = places(case);
+    killed_at_each(&places, case);
     places
 }
 
-fn killed_at_each(places: &[String], words: &[&str], behaviour: Behaviour) {
+fn killed_at_each(places: &[String], case: Case) {
     let left = Mutex::new(places.to_vec());
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(place) = { left.lock().unwrap().pop() } {
-                    if let Err(message) = killed_at(&place, words, behaviour) {
+                    if let Err(message) = killed_at(&place, case) {
                         wrong.lock().unwrap().push(message);
                     }
                 }
@@ -159,9 +183,9 @@ fn killed_at_each(places: &[String], words: &[&str], behaviour: Behaviour) {
 
 #[test]
 fn whatever_step_it_is_killed_at_nothing_is_left() {
-    let mut passed = killed_everywhere(&["backup", "pc2"], Behaviour::Succeeds);
-    passed.extend(killed_everywhere(&["backup", "pc2"], Behaviour::Fails));
-    passed.extend(killed_everywhere(&RESTORE, Behaviour::Succeeds));
+    let mut passed = killed_everywhere(backup(Behaviour::Succeeds));
+    passed.extend(killed_everywhere(Case { exports: "job", ..backup(Behaviour::Fails) }));
+    passed.extend(killed_everywhere(Case { words: &RESTORE, ..backup(Behaviour::Succeeds) }));
     let missed: Vec<Step> = Step::ALL
         .into_iter()
         .filter(|step| !passed.contains(&format!("before-{step:?}:1")))
@@ -174,19 +198,20 @@ fn whatever_step_it_is_killed_at_nothing_is_left() {
 #[test]
 fn killed_while_it_makes_a_generation_of_a_disk_it_loses_none_and_finishes_later() {
     let _kept = SavedDisk::get();
-    let mut places = places(&["backup", "pc2"], Behaviour::SavesADisk);
+    let case = Case { exports: "job", ..backup(Behaviour::SavesADisk) };
+    let mut places = places(case);
     // What comes before and after is the same for all imagers.
     places.retain(|place| place.starts_with("finish-") || place.contains("-FinishGeneration:"));
     assert_eq!(places.len(), 8, "{places:?}");
-    killed_at_each(&places, &["backup", "pc2"], Behaviour::SavesADisk);
+    killed_at_each(&places, case);
 }
 
 #[test]
 fn a_generation_is_finished_by_what_the_journal_says_and_not_by_the_clients_order() {
     let _kept = SavedDisk::get();
-    let words = ["backup", "pc2"];
-    let server = server_for(&words, Behaviour::SavesADisk);
-    kill_at(&server, "before-FinishGeneration:1", &words, Behaviour::SavesADisk).unwrap();
+    let case = backup(Behaviour::SavesADisk);
+    let server = server_for(case);
+    kill_at(&server, "before-FinishGeneration:1", case).unwrap();
     // What is in the client's tree is the client's to change.
     fs::write(server.path("base/192.168.7.2etc/ghost/order.json"), "{}").unwrap();
     let recovered = server.run(&["recover"]);
@@ -203,9 +228,9 @@ fn a_generation_is_finished_by_what_the_journal_says_and_not_by_the_clients_orde
 fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
     let _kept = SavedDisk::get();
     for place in ["finish-WriteManifest", "finish-Rename"] {
-        let words = ["backup", "pc2"];
-        let server = server_for(&words, Behaviour::SavesADisk);
-        kill_at(&server, place, &words, Behaviour::SavesADisk).unwrap();
+        let case = backup(Behaviour::SavesADisk);
+        let server = server_for(case);
+        kill_at(&server, place, case).unwrap();
         let listed: Vec<_> =
             fs::read_dir(server.path("store/pc2")).unwrap().map(|entry| entry.unwrap()).collect();
         let staging =

@@ -32,6 +32,8 @@ mod edited;
 #[cfg(test)]
 mod encrypted;
 #[cfg(test)]
+mod exported;
+#[cfg(test)]
 mod faults;
 mod fleet;
 #[cfg(test)]

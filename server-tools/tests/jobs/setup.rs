@@ -28,7 +28,8 @@ fn a_fresh_machine_becomes_a_boot_server_once() {
     let exports = machine.text("etc/exports.d/ghost4linux.exports");
     assert!(
         exports.contains("/srv/ghost4linux/base 192.168.7.2(ro,")
-            && exports.contains("/srv/ghost/pc3 192.168.7.3(rw,"),
+            && exports.contains("/srv/ghost/.clients/pc3 192.168.7.3(rw,")
+            && exports.contains("/srv/ghost/pc3 192.168.7.3(ro,"),
         "{exports}"
     );
     assert_eq!(machine.text("exported"), "-ra\n");
@@ -180,7 +181,9 @@ fn a_new_host_comes_with_its_exports() {
     let said = machine.does(0, &["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
     assert!(said.contains("    +host pc7 {\n"), "{said}");
     assert!(machine.text("etc/dhcp/dhcpd.conf").starts_with(&before));
-    assert!(machine.text("etc/exports.d/ghost4linux.exports").contains("/srv/ghost/pc7 192.168.7.7(rw,"));
+    assert!(
+        machine.text("etc/exports.d/ghost4linux.exports").contains("/srv/ghost/.clients/pc7 192.168.7.7(rw,")
+    );
     assert_eq!(machine.text("exported"), "-ra\n-ra\n");
     let said = machine.does(0, &["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
     assert!(said.contains("nothing is to be changed\n"), "{said}");

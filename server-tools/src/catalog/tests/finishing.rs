@@ -186,3 +186,21 @@ fn a_file_in_the_generations_place_stays() {
     assert!(store.finish("job1").is_err());
     assert_eq!(fs::read(store.path("job1")).unwrap(), b"somebody's");
 }
+
+#[test]
+fn a_folder_that_its_client_puts_in_the_place_of_the_one_that_was_read_back_is_no_generation() {
+    let store = Store::staged();
+    let mut swap = |step| {
+        if step == Step::Rename {
+            let kept = store.path(".kept");
+            fs::rename(store.incoming(""), &kept)?;
+            fs::create_dir(store.incoming(""))?;
+            fs::copy(kept.join("manifest.json"), store.incoming("manifest.json"))?;
+            fs::write(store.incoming("image.gho"), "another image")?;
+        }
+        Ok(())
+    };
+    let error = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut swap).unwrap_err();
+    assert!(format!("{error:#}").contains("another folder was put in its place"), "{error:#}");
+    assert_eq!(store.listed(), [""; 0]);
+}

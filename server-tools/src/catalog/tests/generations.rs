@@ -209,3 +209,54 @@ fn a_store_that_was_moved_is_adopted_where_it_is_whole() {
     assert!(store.catalog.show(&john(), generation("whole")).unwrap().candidate().is_some());
     assert!(!store.catalog.show(&john(), generation("damaged")).unwrap().is_good());
 }
+
+/// What `list` makes of john's job1: whether it is good, and what is said of the record of its check.
+fn shown(store: &Store) -> (bool, Option<String>) {
+    let listed = store.catalog.show(&john(), generation("job1")).unwrap();
+    (listed.is_good(), listed.doubt)
+}
+
+#[test]
+fn a_check_that_a_client_has_forged_is_not_believed_whatever_it_says() {
+    let (whole, bad) = (r#"{"at":1,"damage":[]}"#, r#"{"at":1,"damage":[{"damage":"missing","path":"a"}]}"#);
+    // One of a generation that was never checked since it was made.
+    for forged in [whole, bad, "", "\u{1b}[2J"] {
+        let store = Store::finished();
+        fs::write(store.path("job1/check.json"), forged).unwrap();
+        let (good, doubt) = shown(&store);
+        assert!(good, "{forged}: what this boot server has made is good until it finds otherwise");
+        assert!(doubt.unwrap().starts_with("its check.json is not of this boot server"), "{forged}");
+    }
+    // One that hides damage, and one that claims it.
+    for (damaged, forged) in [(true, Some(whole)), (true, None), (false, Some(bad))] {
+        let store = Store::finished();
+        if damaged {
+            fs::write(store.path("job1/image.gho"), "damaged").unwrap();
+        }
+        assert_eq!(store.damage().is_empty(), !damaged);
+        assert_eq!(shown(&store), (!damaged, None));
+        match forged {
+            Some(forged) => fs::write(store.path("job1/check.json"), forged).unwrap(),
+            None => fs::remove_file(store.path("job1/check.json")).unwrap(),
+        }
+        let (good, doubt) = shown(&store);
+        assert_eq!(good, !damaged, "{forged:?}");
+        assert!(
+            doubt.unwrap().starts_with("its check.json is not as this boot server wrote it"),
+            "{forged:?}"
+        );
+        assert_eq!(store.damage().is_empty(), !damaged, "the next check writes it anew");
+        assert_eq!(shown(&store), (!damaged, None));
+    }
+}
+
+#[test]
+fn a_check_that_is_a_pipe_or_a_link_is_not_waited_for_or_followed() {
+    let store = Store::finished();
+    let record = store.path("job1/check.json");
+    nix::unistd::mkfifo(&record, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(shown(&store).0 && shown(&store).1.is_some());
+    fs::remove_file(&record).unwrap();
+    symlink("/etc/passwd", &record).unwrap();
+    assert!(shown(&store).0 && shown(&store).1.is_some());
+}

@@ -56,7 +56,8 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
     let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
     let catalog = crate::catalog::Catalog { exports: crate::ghostrc::Exports::Own, ..store.catalog.clone() };
     let outside = tempfile::tempdir().unwrap();
-    let folder = store.store().join("john").join(layout::NONCES);
+    let johns = store.store().join(".clients/john");
+    let folder = johns.join(layout::NONCES);
     let plants: [&dyn Fn(); 3] =
         [&|| {}, &|| std::os::unix::fs::symlink(outside.path(), &folder).unwrap(), &|| {
             fs::write(&folder, "a file").unwrap()
@@ -64,10 +65,10 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
     for plant in plants {
         plant();
         catalog.write_nonce(&john(), &nonce).unwrap();
-        assert!(store.store().join("john").join(layout::nonce(&nonce)).exists());
+        assert!(johns.join(layout::nonce(&nonce)).exists());
         assert!(!store.store().join(layout::nonce(&nonce)).exists(), "no other client sees it");
         catalog.remove_nonce(&john(), &nonce).unwrap();
-        assert!(!store.store().join("john").join(layout::nonce(&nonce)).exists());
+        assert!(!johns.join(layout::nonce(&nonce)).exists());
         fs::remove_dir_all(&folder).unwrap();
         plant();
         catalog.remove_nonce(&john(), &nonce).unwrap();
@@ -76,6 +77,49 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
     }
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     assert!(catalog.list_host(&john()).unwrap().is_empty(), "it is no generation");
+}
+
+#[test]
+fn where_clients_are_kept_apart_nothing_that_is_finished_or_failed_is_where_they_write() {
+    for exports in [crate::ghostrc::Exports::Own, crate::ghostrc::Exports::Job] {
+        let mut store = Store::new();
+        store.catalog.exports = exports;
+        let written_to = store.store().join(".clients/john");
+        let listed = || fs::read_dir(&written_to).unwrap().count();
+        store.stage("job1");
+        assert!(written_to.join(".incoming-job1/image.gho").exists());
+        store.stage("job2");
+        store.stage("job3");
+        let screens = store.catalog.screens(&john(), &job("job1")).unwrap().unwrap().0;
+        assert_eq!(screens, written_to.join(".incoming-job1/screens"));
+        store.finish("job1").unwrap();
+        let aside = store.catalog.set_aside(&john(), &job("job2")).unwrap();
+        assert_eq!(aside, Some(store.path(".failed-job2")));
+        assert_eq!(store.catalog.set_aside(&john(), &job("job2")).unwrap(), aside);
+        assert_eq!(store.names(), [".failed-job2", "job1"]);
+        assert_eq!(store.damage(), [""; 0]);
+        let kinds: Vec<_> = store.catalog.leftovers(&john()).unwrap().iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, [LeftoverKind::Incoming, LeftoverKind::Failed]);
+        store.catalog.remove_staging(&john(), &job("job3")).unwrap();
+        assert_eq!(listed(), 0);
+        assert_eq!(store.catalog.hosts().unwrap(), [john()]);
+    }
+}
+
+#[test]
+fn a_job_that_began_with_other_exports_is_finished_all_the_same() {
+    use crate::ghostrc::Exports::{Common, Job};
+    for (before, after) in [(Common, Job), (Job, Common)] {
+        let mut store = Store::new();
+        store.catalog.exports = before;
+        store.stage("job1");
+        store.stage("job2");
+        store.catalog.exports = after;
+        store.finish("job1").unwrap();
+        assert_eq!(store.listed(), ["job1"], "{before:?}");
+        store.catalog.remove_staging(&john(), &job("job2")).unwrap();
+        assert_eq!(store.catalog.leftovers(&john()).unwrap(), [], "{before:?}");
+    }
 }
 
 /// What only a hostile client leaves.

@@ -34,12 +34,20 @@ fn as_printed() -> Vec<Exported> {
     ]
 }
 
-fn judged(exports: Exports, told: &str, exported: Vec<Exported>, grants: Vec<Grant>) -> Vec<(State, String)> {
-    let boundary_of = Boundary {
-        exports,
+/// John has a job.
+fn nothing() -> Boundary {
+    Boundary {
+        exports: Exports::Common,
         trees: "/tftpboot/root.trees".into(),
-        told: vec![("/srv/tftp/pxelinux.cfg/default".into(), told.to_owned())],
-    };
+        store_is_here: true,
+        busy: [Ipv4Addr::new(192, 168, 7, 2)].into(),
+        told: vec![],
+    }
+}
+
+fn judged(exports: Exports, told: &str, exported: Vec<Exported>, grants: Vec<Grant>) -> Vec<(State, String)> {
+    let told = vec![("/srv/tftp/pxelinux.cfg/default".into(), told.to_owned())];
+    let boundary_of = Boundary { exports, told, ..nothing() };
     let base_root = Export {
         key: "PXEADDR",
         server: Ok([192, 168, 7, 1].into()),
@@ -107,7 +115,7 @@ fn a_folder_that_others_can_mount_is_named_however_they_come_to_it() {
 #[test]
 fn of_the_store_each_client_has_the_folder_of_its_name() {
     let judged = |exported: Vec<Exported>| {
-        let boundary_of = Boundary { exports: Exports::Own, trees: "/trees".into(), told: vec![] };
+        let boundary_of = Boundary { exports: Exports::Own, ..nothing() };
         let store = Export {
             key: "GHSTNFS",
             server: Ok([192, 168, 7, 9].into()),
@@ -121,18 +129,40 @@ fn of_the_store_each_client_has_the_folder_of_its_name() {
             boundary(&boundary_of, &[store], [192, 168, 7, 1].into(), &[host("john", 2), host("joe", 3)]);
         findings.into_iter().map(|finding| (finding.state, finding.found)).collect::<Vec<_>>()
     };
-    let johns = exported("/backup/john", &["192.168.7.2"]);
-    let good = judged(vec![johns.clone(), exported("/backup/joe", &["192.168.7.3"])]);
+    let johns = ["/backup/.clients/john", "/backup/john"].map(|path| exported(path, &["192.168.7.2"]));
+    let joes = ["/backup/.clients/joe", "/backup/joe"].map(|path| exported(path, &["192.168.7.3"]));
+    let good = judged([johns.clone(), joes].concat());
     assert_eq!(
         good,
         [(State::Good, "each client can mount its own folder in /backup, and no other".to_owned())]
     );
-    let lacks = judged(vec![johns.clone()]);
+    let lacks = judged(johns.to_vec());
     assert_eq!(lacks, [(State::Bad, "joe cannot mount what is theirs in /backup".to_owned())]);
-    let whole = judged(vec![johns, exported("/backup", &["*"])]);
+    let whole = judged([johns.to_vec(), vec![exported("/backup", &["*"])]].concat());
     assert!(
-        matches!(&whole[..], [(State::Warning, said)] if said.starts_with("/backup/john, /backup/joe can")),
+        matches!(&whole[..], [(State::Warning, said)] if said.starts_with("/backup/.clients/john, /backup/john, ")),
         "{whole:?}"
+    );
+}
+
+#[test]
+fn what_is_exported_for_a_job_may_be_there_while_there_is_one_and_not_else() {
+    let job = |exported| judged(Exports::Job, TOLD, exported, vec![]);
+    let base = exported("/tftpboot/root", &["192.168.7.2", "192.168.7.3"]);
+    let johns = exported("/tftpboot/root.trees/192.168.7.2", &["192.168.7.2", "192.168.7.1"]);
+    let joes = exported("/tftpboot/root.trees/192.168.7.3", &["192.168.7.3"]);
+    let good =
+        "each client can mount its own folder in /tftpboot/root.trees while it has a job, and no other";
+    for exports in [vec![base.clone()], vec![base.clone(), johns.clone()]] {
+        assert_eq!(job(exports), [(State::Good, good.to_owned())]);
+    }
+    let left = "/tftpboot/root.trees/192.168.7.3 can be mounted by its client though no job runs";
+    assert_eq!(job(vec![base.clone(), johns, joes]), [(State::Warning, left.to_owned())]);
+    let found =
+        job(vec![base, exported("/tftpboot/root.trees/192.168.7.2", &["192.168.7.2", "192.168.7.3"])]);
+    assert!(
+        matches!(&found[..], [(State::Warning, said)] if said.ends_with("by others than its client")),
+        "{found:?}"
     );
 }
 

@@ -88,7 +88,13 @@ fn facts() -> Facts {
             missing: vec![],
             space: Ok(space(GIB)),
         },
-        boundary: Boundary { exports: Exports::Common, trees: "/tftpboot/root.trees".into(), told: vec![] },
+        boundary: Boundary {
+            exports: Exports::Common,
+            trees: "/tftpboot/root.trees".into(),
+            store_is_here: true,
+            busy: [].into(),
+            told: vec![],
+        },
         exports: vec![export("PXEADDR", "/tftpboot/root"), export("GHSTNFS", "/tftpboot/backup")],
         store: Store {
             folder: writable("/tftpboot/backup"),

@@ -85,6 +85,10 @@ impl Job {
         if matches!(ending, Ending::Stopped { client_runs: true, .. }) {
             steps.push(Step::AskToStop);
         }
+        // What is checked then is what stays: its client cannot write to it any more.
+        if self.begun.contains(&Step::Export) {
+            steps.push(Step::Unexport);
+        }
         // A tree that could not be made whole may be there in part.
         if self.begun.contains(&Step::MakeTree) {
             if self.plan.identity.mode == Mode::Backup {
@@ -144,9 +148,7 @@ impl Job {
                 vec![self.begin(Step::Revert)]
             }
             // The journal's entry outlives what may not stay: it is what `recover` goes by.
-            Some(Step::Close) if is_left || self.order_is_left() || self.record_is_missing() => {
-                self.next_finishing(now)
-            }
+            Some(Step::Close) if is_left || self.keeps_the_entry() => self.next_finishing(now),
             Some(step) => {
                 self.again = None;
                 vec![self.begin(step)]
@@ -161,28 +163,28 @@ impl Job {
         }
     }
 
-    /// Whether a client that boots from the network later could still find an order.
-    fn order_is_left(&self) -> bool {
-        self.troubles.iter().any(|trouble| trouble.step == Some(Step::Withdraw))
+    /// Whether something is left that only the journal's entry tells of: a client that boots from the network later could still
+    /// find its order or mount its folders, or there is no record of the job.
+    fn keeps_the_entry(&self) -> bool {
+        [Step::Withdraw, Step::Unexport, Step::Record].into_iter().any(|step| self.is_troubled_by(step))
     }
 
-    /// Whether nothing but the journal's entry tells that there was this job.
-    fn record_is_missing(&self) -> bool {
-        self.troubles.iter().any(|trouble| trouble.step == Some(Step::Record))
+    fn is_troubled_by(&self, step: Step) -> bool {
+        self.troubles.iter().any(|trouble| trouble.step == Some(step))
     }
 
     /// What remains of the job and how to put it right, for the last line. `None`: nothing remains.
     fn left_undone(&self) -> Option<String> {
         let others =
             self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());
-        let order = self.order_is_left().then(|| {
-            "the order is still in the tree; correct the cause above, then run 'ghostctl recover'".to_owned()
-        });
-        let record = self.record_is_missing().then(|| {
-            "the journal's entry is kept until its record can be written; correct the cause above, then run 'ghostctl recover'"
-                .to_owned()
-        });
-        let left = order.into_iter().chain(record).chain(self.swap_left());
+        let kept = [
+            (Step::Withdraw, "the order is still in the tree"),
+            (Step::Unexport, "the client may still write to what it has written"),
+            (Step::Record, "the journal's entry is kept until its record can be written"),
+        ];
+        let kept = kept.into_iter().filter(|(step, _)| self.is_troubled_by(*step));
+        let mend = "correct the cause above, then run 'ghostctl recover'";
+        let left = kept.map(|(_, left)| format!("{left}; {mend}")).chain(self.swap_left());
         let words: Vec<String> = others.map(Trouble::words).chain(left).collect();
         (!words.is_empty()).then(|| words.join("; "))
     }

@@ -37,6 +37,7 @@ fn plan(mode: Mode) -> Plan {
         limits: Limits::new(after(300), after(3_600), after(60), after(100)),
         already_on: AlreadyOn::Refuse,
         at_end: AtEnd::PowerOff,
+        exported_for_job: false,
     }
 }
 

@@ -88,9 +88,13 @@ impl State {
         } else if self.swap.is_some() {
             steps.push(Step::LookAgain);
         }
+        let is_exported = self.intended.contains(&Step::Export) && !did(Step::Unexport);
         if client == ClientState::AtWork {
+            // The NFS server may have been restarted, and what it exports for a job it may have forgotten.
+            steps.extend(is_exported.then_some(Step::Export));
             return steps;
         }
+        steps.extend(is_exported.then_some(Step::Unexport));
         if self.intended.contains(&Step::MakeTree) {
             let is_kept = did(Step::FinishGeneration) || did(Step::SetAside);
             if self.begun.identity.mode == Mode::Backup && !is_kept {

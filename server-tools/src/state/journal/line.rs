@@ -10,6 +10,7 @@ use ghost_contract::{Generation, Nonce, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::dhcp::Swap;
+use crate::exports::for_job::ForJob;
 use crate::job::{Identity, Phase, Step};
 use crate::state::summed;
 
@@ -39,6 +40,9 @@ pub(crate) struct Begun {
     /// What the client was told to do at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_end: Option<AtEnd>,
+    /// What is exported for the time of the job, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exports: Option<ForJob>,
 }
 
 const fn first_version() -> u32 {

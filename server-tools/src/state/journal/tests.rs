@@ -23,6 +23,7 @@ fn begun(job: &str) -> Begun {
         imager: None,
         deadline: None,
         at_end: None,
+        exports: None,
     }
 }
 

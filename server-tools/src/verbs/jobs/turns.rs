@@ -170,8 +170,8 @@ impl<'a> Turns<'a> {
 
     fn begin(&mut self, host: usize, machine: &mut Linux<'_>) -> anyhow::Result<Option<Job>> {
         let Some(ready) = self.hosts.get(host) else { return Ok(None) };
-        let plan = plan(self.shared.mode, &ready.intent, self.shared.already_on)?;
-        let work = work(ready, Arc::clone(&self.shared.host_table), &plan);
+        let plan = plan(self.shared.site, self.shared.mode, &ready.intent, self.shared.already_on)?;
+        let work = work(self.shared.site, ready, Arc::clone(&self.shared.host_table), &plan);
         let work = work.context("cannot make the order")?;
         machine.add(work, ready.way);
         let (host, job) = (plan.identity.host.clone(), plan.identity.job.clone());

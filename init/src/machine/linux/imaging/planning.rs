@@ -49,7 +49,6 @@ pub(super) fn bind_images(job: &Job, needs: &Needs) -> anyhow::Result<PathBuf> {
     let Some(folder) = job.order.as_ref().and_then(|order| image_folder(job.mode, order)) else {
         return Ok(Path::new("/var").join(layout::OWN_SCREENS));
     };
-    let folder = Path::new(layout::STORE_MOUNT_POINT).join(folder);
     if !folder.is_dir() {
         bail!("the image store has no folder {}", folder.display());
     }
@@ -75,12 +74,16 @@ fn bind_scratch(job: &Job, needs: &Needs) -> anyhow::Result<()> {
     }
 }
 
-/// Where the images of a job are, below the image store.
+/// Where the images of a job are.
 fn image_folder(mode: Mode, order: &Order) -> Option<PathBuf> {
+    let store = Path::new(layout::STORE_MOUNT_POINT);
+    let has_own_mount = order.store.as_ref().is_some_and(|store| store.generation.is_some());
     match mode {
-        Mode::Backup => Some(layout::staging(&order.host, &order.job)),
+        Mode::Backup => Some(store.join(layout::staging(&order.host, &order.job))),
+        Mode::Verify | Mode::Restore if has_own_mount => Some(layout::GENERATION_MOUNT_POINT.into()),
         Mode::Verify | Mode::Restore => {
-            order.generation.as_ref().map(|generation| layout::generation(&order.host, generation))
+            let generation = order.generation.as_ref()?;
+            Some(store.join(layout::generation(&order.host, generation)))
         }
         Mode::Test | Mode::Ghost => None,
     }
@@ -98,4 +101,23 @@ pub(super) fn run(words: &[String], children: &Children) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     let run = children.run(command.args(arguments).stdin(Stdio::null()), PREPARATION_LIMIT);
     run.with_context(|| format!("cannot run {}", words.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_that_is_mounted_by_itself_is_read_there() {
+        let mut order = ghost_contract::sample::order(Mode::Restore);
+        order.generation = Some("20260123-142501-4f3a".parse().unwrap());
+        let folder = |order: &Order| image_folder(order.mode, order).unwrap();
+        let below = layout::generation(&order.host, order.generation.as_ref().unwrap());
+        assert_eq!(folder(&order), Path::new("/backup").join(below));
+        order.store.as_mut().unwrap().generation = Some("/store/john/20260123-142501-4f3a".into());
+        assert_eq!(folder(&order), Path::new(layout::GENERATION_MOUNT_POINT));
+        order.mode = Mode::Backup;
+        let staging = layout::staging(&order.host, &order.job);
+        assert_eq!(folder(&order), Path::new("/backup").join(staging));
+    }
 }

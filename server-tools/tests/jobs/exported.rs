@@ -1,0 +1,220 @@
+//! Clients whose folders are exported for the time of a job only (`EXPORTS=job`), by an nfsd whose `exportfs` is a script. What it
+//! exports is the list that the servers of the test's network tell.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ghost_contract::sample::effects::write_program;
+
+use super::boot_server::{BootServer, said};
+use super::client::{Behaviour, Client, Gate};
+
+/// What the script does before it exports or takes away, each if there is a file of that name beside the settings.
+const FAULTS: &str = "[ ! -e @/refuses$1 ] || { echo exportfs: no such luck; exit 1; }
+[ ! -e @/hangs$1 ] || exec sleep 1000
+[ ! -e @/lies$1 ] || exit 0
+[ ! -e @/at$1 ] || . @/at$1
+";
+
+/// Lets it export for the time of a job. The base root is exported always.
+pub(crate) fn for_jobs(server: &BootServer) {
+    server.set("EXPORTS", "job");
+    server.set("NFSSERVER", "nfsd");
+    server.set("EXPORTSDIR", server.path("exports.d").to_str().unwrap());
+    fs::write(server.path("exports"), always(server)).unwrap();
+    fs::create_dir(server.path("bin")).unwrap();
+    let script = format!(
+        "#!/bin/sh\nset -e\nexec 9>@/exports.lock\nflock 9\n{FAULTS}case $1 in\n\
+         -o) target=$3; line=\"${{target#*:}} ${{target%%:*}}\"; echo \"$line\" >>@/exports; echo \"$2 $line\" >>@/options;;\n\
+         -u) target=$2; line=\"${{target#*:}} ${{target%%:*}}\"; grep -vxF \"$line\" @/exports >@/exports.new; mv @/exports.new @/exports;;\n\
+         *) exit 2;;\nesac\n"
+    );
+    write_program(&server.path("bin/exportfs"), &script.replace('@', server.path("").to_str().unwrap()));
+}
+
+fn always(server: &BootServer) -> String {
+    format!("{} 192.168.7.0/24\n", server.path("base").display())
+}
+
+fn exported(server: &BootServer) -> Vec<String> {
+    let exported = fs::read_to_string(server.path("exports")).unwrap();
+    let below = server.path("").display().to_string();
+    exported.lines().skip(1).map(|line| line.replace(&below, "")).collect()
+}
+
+fn kept(server: &BootServer) -> Vec<PathBuf> {
+    fs::read_dir(server.path("exports.d"))
+        .map(|listed| listed.map(|entry| entry.unwrap().path()).collect())
+        .unwrap_or_default()
+}
+
+/// What a job has left of its exports, if anything.
+pub(crate) fn left(server: &BootServer) -> Option<String> {
+    let (exported, kept) = (exported(server), kept(server));
+    (!exported.is_empty() || !kept.is_empty()).then(|| format!("{exported:?}, {kept:?}"))
+}
+
+fn server() -> BootServer {
+    let server = BootServer::with_hosts(2);
+    for_jobs(&server);
+    server
+}
+
+#[track_caller]
+fn assert_nothing_left(server: &BootServer, before: &[u8]) {
+    assert_eq!(left(server), None);
+    assert_eq!(server.configured(), before);
+    assert!(server.journal().is_empty() && server.nonces().is_empty());
+}
+
+/// A backup of pc2 that succeeds.
+fn backed_up(server: &BootServer) -> String {
+    let _client = Client::off(server, 2, Behaviour::Succeeds);
+    let output = server.run(&["backup", "pc2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let made = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap();
+    made.file_name().into_string().unwrap()
+}
+
+#[test]
+fn a_clients_folders_are_exported_to_it_alone_while_its_job_runs() {
+    let server = server();
+    let before = server.configured();
+    let (comes_up, ends) = (Gate::default(), Gate::default());
+    let client = Client::working_until(&server, 2, comes_up.is_open(), ends.is_open());
+    let running = server.start(&["backup", "pc2"]);
+    server.wait_until_swapped();
+    let own = ["base.trees/192.168.7.2 192.168.7.2", "store/.clients/pc2 192.168.7.2"];
+    assert_eq!(exported(&server), own);
+    let [file] = &kept(&server)[..] else { panic!("{:?}", kept(&server)) };
+    assert!(file.ends_with("exports.d/ghost4linux-192.168.7.2.exports"), "{file:?}");
+    let after_a_reboot = fs::read_to_string(file).unwrap();
+    let lines: Vec<&str> = after_a_reboot.lines().filter(|line| line.starts_with('/')).collect();
+    assert_eq!(lines.len(), 2, "{after_a_reboot}");
+    let options = "192.168.7.2(rw,sync,no_root_squash,no_subtree_check)";
+    assert!(lines.iter().all(|line| line.ends_with(options)), "{lines:?}");
+    comes_up.open();
+    ends.open();
+    let output = running.wait_with_output().unwrap();
+    drop(client);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_nothing_left(&server, &before);
+    assert!(said(&server.run(&["images", "list"])).contains("good"));
+}
+
+#[test]
+fn a_restore_gets_one_generation_for_reading_and_no_finished_one_is_where_a_client_writes() {
+    let server = server();
+    let generation = backed_up(&server);
+    assert_eq!(fs::read_dir(server.path("store/.clients/pc2")).unwrap().count(), 1, "only nonces");
+    fs::remove_file(server.path("options")).unwrap();
+    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    let output = server.run(&["verify", "pc2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let options = fs::read_to_string(server.path("options")).unwrap();
+    let of_store: Vec<&str> = options.lines().filter(|line| line.contains("/store/")).collect();
+    assert_eq!(of_store.len(), 2, "{options}");
+    assert!(of_store[0].starts_with("rw,") && of_store[0].contains("/store/.clients/pc2 "), "{options}");
+    assert!(of_store[1].starts_with("ro,"), "{options}");
+    assert!(of_store[1].ends_with(&format!("/store/pc2/{generation} 192.168.7.2")), "{options}");
+    assert_eq!(left(&server), None);
+}
+
+#[test]
+fn a_generation_is_checked_when_its_client_can_write_to_it_no_more() {
+    let server = server();
+    // The last that a hostile client can do, when it has said that it is off.
+    let late = "for image in @/store/.clients/pc2/.incoming-*/image.gho; do [ ! -e \"$image\" ] || echo late >\"$image\"; done\n";
+    let late = late.replace('@', server.path("").to_str().unwrap());
+    fs::write(server.path("at-u"), late).unwrap();
+    let generation = backed_up(&server);
+    let image = server.path("store/pc2").join(&generation).join("image.gho");
+    assert_eq!(fs::read_to_string(image).unwrap(), "late\n");
+    let verified = server.run(&["images", "verify", "pc2", &generation]);
+    assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+}
+
+#[test]
+fn a_job_whose_folders_cannot_be_exported_ends_before_anything_is_swapped() {
+    let missing: fn(&BootServer) = |server| fs::remove_file(server.path("bin/exportfs")).unwrap();
+    let refuses: fn(&BootServer) = |server| fs::write(server.path("refuses-o"), "").unwrap();
+    let lies: fn(&BootServer) = |server| fs::write(server.path("lies-o"), "").unwrap();
+    for (fault, words) in [
+        (missing, "cannot start 'exportfs "),
+        (refuses, "saying: exportfs: no such luck"),
+        (lies, "and does not list it"),
+    ] {
+        let server = server();
+        let before = server.configured();
+        fault(&server);
+        let output = server.run(&["backup", "pc2"]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("could not export the client's folders to it"), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+        assert_eq!(server.restarts(), 0, "DHCP was not touched");
+        assert_nothing_left(&server, &before);
+    }
+}
+
+#[test]
+fn exports_that_cannot_be_taken_away_are_told_and_recovered_and_hold_up_no_revert() {
+    for fault in ["refuses-u", "lies-u", "hangs-u"] {
+        let server = server();
+        let before = server.configured();
+        fs::write(server.path(fault), "").unwrap();
+        let client = Client::off(&server, 2, Behaviour::Succeeds);
+        let output = server.run(&["backup", "pc2"]);
+        drop(client);
+        assert_eq!(output.status.code(), Some(1), "{fault}: {}", said(&output));
+        let left_undone = "the client may still write to what it has written; correct the cause above";
+        assert!(said(&output).contains(left_undone), "{fault}: {}", said(&output));
+        assert_eq!(server.configured(), before, "{fault}");
+        assert!(said(&server.run(&["images", "list"])).contains("good"), "{fault}: the backup is kept");
+        assert_eq!(exported(&server).len(), 2, "{fault}");
+        assert_eq!(server.journal().len(), 1, "{fault}: the entry tells of it");
+        assert!(kept(&server).is_empty(), "{fault}: a reboot would not bring them back");
+        fs::remove_file(server.path(fault)).unwrap();
+        let recovered = server.run(&["recover"]);
+        assert_eq!(recovered.status.code(), Some(0), "{fault}: {}", said(&recovered));
+        assert_nothing_left(&server, &before);
+    }
+}
+
+#[test]
+fn a_setting_that_has_changed_since_keeps_no_export_from_being_taken_away() {
+    let server = server();
+    let before = server.configured();
+    fs::write(server.path("refuses-u"), "").unwrap();
+    let client = Client::off(&server, 2, Behaviour::Succeeds);
+    assert_eq!(server.run(&["backup", "pc2"]).status.code(), Some(1));
+    drop(client);
+    fs::remove_file(server.path("refuses-u")).unwrap();
+    server.set("EXPORTS", "common");
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert_nothing_left(&server, &before);
+}
+
+#[test]
+fn what_is_exported_without_a_job_is_told() {
+    let server = server();
+    let johns = server.path("store/.clients/pc2");
+    let list = format!("{}{} 192.168.7.2\n", always(&server), johns.display());
+    fs::write(server.path("exports"), list).unwrap();
+    let doctor = said(&server.run(&["doctor"]));
+    let told = format!("{} can be mounted by its client though no job runs", johns.display());
+    assert!(doctor.contains(&told), "{doctor}");
+}
+
+#[test]
+fn generations_that_were_made_before_stay_where_they_are_and_are_ours() {
+    let server = BootServer::with_hosts(2);
+    let common = backed_up(&server);
+    for_jobs(&server);
+    let listed = said(&server.run(&["images", "list", "pc2"]));
+    assert!(listed.contains(&common) && listed.contains("good"), "{listed}");
+    let _client = Client::off(&server, 2, Behaviour::Succeeds);
+    let output = server.run(&["restore", "--yes", "pc2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(Path::new(&server.path("store/pc2")).join(common).exists());
+}
