@@ -197,6 +197,11 @@ pub fn exports(input: &[u8]) {
     assert!(parsers::exports(input) <= input.len());
 }
 
+/// What is asked of a TFTP server is a path that stands there, and no variable.
+pub fn grub(input: &[u8]) {
+    assert!(parsers::grub(input).iter().all(|path| path.starts_with('/') && !path.contains('$')));
+}
+
 /// A terminal is sent sixels and nothing else, and not without a bound.
 pub fn picture(input: &[u8]) {
     let Some(sequence) = parsers::picture(input) else { return };
@@ -252,6 +257,10 @@ pub fn shown(input: &[u8]) {
 /// Bytes of a disk, and the words of tools, make nobody fail or take more memory than they are worth.
 pub fn partclone(input: &[u8]) {
     let _understood = disks::partclone_head(input);
+}
+
+pub fn partclone_body(input: &[u8]) {
+    let _understood = disks::partclone_body(input);
 }
 
 pub fn file_systems(input: &[u8]) {

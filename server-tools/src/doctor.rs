@@ -14,7 +14,7 @@ pub(crate) mod gather;
 pub(crate) mod judge;
 pub(crate) mod left;
 mod mounts;
-mod netboot;
+pub(crate) mod netboot;
 pub(crate) mod offered;
 
 use std::fmt;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::catalog::check::Check;
 use crate::doctor::exports;
+use crate::doctor::netboot::grub_cfg;
 use crate::output::picture::{self, Graphics};
 use crate::output::plain;
 use crate::state::journal::{State, line};
@@ -72,6 +73,12 @@ pub fn tftp(packet: &[u8]) -> Option<usize> {
 pub fn exports(bytes: &[u8]) -> usize {
     let listed = exports::listed(bytes).unwrap_or_default().len();
     listed + exports::grants(&String::from_utf8_lossy(bytes)).len()
+}
+
+/// The files that a configuration of GRUB names on the TFTP server.
+pub fn grub(bytes: &[u8]) -> Vec<String> {
+    let named = grub_cfg::files(&String::from_utf8_lossy(bytes));
+    [named.loaded, named.configurations].concat()
 }
 
 /// What a terminal is sent for a screenshot; nothing for what is none.

@@ -6,6 +6,7 @@ use std::io;
 use ghost_contract::image::{FileSystem, Range};
 
 use super::claims::Read;
+use super::partclone::checksums::{Adding, Removing};
 use super::partclone::{HEAD, Head};
 use super::{blkid, boot_sector, lvm, opinion, sfdisk, superblock, xfs};
 
@@ -28,6 +29,28 @@ pub fn partclone_head(bytes: &[u8]) -> bool {
         assert!(head.used <= head.total && head.expected_length() >= head.used);
         true
     })
+}
+
+/// An image of partclone with what follows its head, in two parts. What checksums were put into comes out again as it was.
+pub fn partclone_body(bytes: &[u8]) -> bool {
+    let Some((head, body)) = bytes.split_first_chunk::<HEAD>() else { return false };
+    let (first, second) = body.split_at(body.len() / 2);
+    let removed = |head: &[u8; HEAD], parts: [&[u8]; 2]| -> Option<Vec<u8>> {
+        let (mut removing, _without) = Removing::new(head).ok()?;
+        let mut out = Vec::new();
+        parts.iter().try_for_each(|part| removing.pass(part, &mut out)).ok()?;
+        removing.end().ok().map(|()| out)
+    };
+    let taken = removed(head, [first, second]);
+    assert!(taken.as_ref().is_none_or(|out| out.len() <= body.len()));
+    if let Ok((mut adding, with)) = Adding::new(head) {
+        let mut out = Vec::new();
+        let passed = [first, second].iter().try_for_each(|part| adding.pass(part, &mut out).map(drop));
+        if passed.is_ok() && adding.end().is_ok() {
+            assert_eq!(removed(&with, [&out, &[]]).as_deref(), Some(body));
+        }
+    }
+    taken.is_some()
 }
 
 /// Boot sectors, superblocks, and what file systems say of themselves.

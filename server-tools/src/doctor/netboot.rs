@@ -8,7 +8,7 @@
 //! Knows neither disks nor TFTP.
 
 mod efi;
-mod grub_cfg;
+pub(crate) mod grub_cfg;
 
 use std::collections::BTreeSet;
 

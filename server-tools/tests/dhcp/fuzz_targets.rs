@@ -12,7 +12,7 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 27] = [
+const TARGETS: [(&str, Target); 29] = [
     ("lexer", targets::lexer),
     ("editor", targets::editor),
     ("kea", targets::kea),
@@ -36,6 +36,8 @@ const TARGETS: [(&str, Target); 27] = [
     ("sums", targets::sums),
     ("shown", targets::shown),
     ("partclone", targets::partclone),
+    ("partclone_body", targets::partclone_body),
+    ("grub", targets::grub),
     ("file_systems", targets::file_systems),
     ("lvm", targets::lvm),
     ("tables", targets::tables),

@@ -6,7 +6,7 @@ use std::str::Chars;
 
 /// What a configuration names, as a TFTP server is asked for it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// Kernels, initrds and programs.
     pub loaded: Vec<String>,
     pub configurations: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Named {
 const BEFORE: [&str; 12] =
     ["if", "then", "else", "elif", "while", "until", "do", "{", "}", "!", "fi", "done"];
 
-pub(super) fn files(text: &str) -> Named {
+pub(crate) fn files(text: &str) -> Named {
     let mut named = Named::default();
     for command in commands(text) {
         let words = command.iter().skip_while(|word| BEFORE.contains(&word.as_str()));
