@@ -82,6 +82,8 @@ pub struct Ghostrc {
     pub state_folder: PathBuf,
     /// How many jobs run at the same time (`PARALLEL`).
     pub parallel: NonZeroUsize,
+    /// How many records of jobs are kept of each host, and how many of runs (`KEEPRECORDS`).
+    pub keep_records: NonZeroUsize,
     /// How often a client that does not come up is tried again (`RETRIES`), if that is said.
     pub retries: Option<u32>,
     /// The programs that are told of jobs and runs that have ended (`HOOKS`).

@@ -10,6 +10,7 @@ pub(crate) mod damaged;
 pub(crate) mod journal;
 pub(crate) mod made;
 pub(crate) mod paths;
+pub(crate) mod pruning;
 pub(crate) mod record;
 pub(crate) mod runs;
 mod summed;

@@ -18,7 +18,7 @@ use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 26] = [
+pub(super) const SERVER_KEYS: [&str; 27] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
@@ -35,6 +35,7 @@ pub(super) const SERVER_KEYS: [&str; 26] = [
     "TFTPBASE",
     "STATEDIR",
     "PARALLEL",
+    "KEEPRECORDS",
     "RETRIES",
     "HOOKS",
     "HOOK_DEADLINE",
@@ -49,6 +50,9 @@ pub(super) const SERVER_KEYS: [&str; 26] = [
 
 /// Those of them that `rootfs/build` and `rootfs/install-init` take, by the same names. They say what is wrong with a value.
 const OF_THE_BASE_ROOT: &str = "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS";
+
+/// More than a year of nights.
+const KEEP_RECORDS: NonZeroUsize = NonZeroUsize::new(400).unwrap();
 
 /// What a group's key begins with.
 pub(super) const GROUP: &str = "GROUP_";
@@ -72,6 +76,7 @@ pub(super) struct Draft {
     tftp_base: Option<PathBuf>,
     state_folder: Option<PathBuf>,
     parallel: Option<NonZeroUsize>,
+    keep_records: Option<NonZeroUsize>,
     retries: Option<u32>,
     hooks: Option<PathBuf>,
     hook_deadline: Option<Duration>,
@@ -134,6 +139,7 @@ impl Draft {
             "RESTART_DISTANCE" => self.restart_distance = Some(duration(value).ok_or(TIME)?),
             "TFTPBASE" => self.tftp_base = Some(path()?),
             "STATEDIR" => self.state_folder = Some(path()?),
+            "KEEPRECORDS" => self.keep_records = Some(value.parse().map_err(|_| "a number, at least 1")?),
             "PARALLEL" => self.parallel = Some(value.parse().map_err(|_| "a number, at least 1")?),
             "RETRIES" => self.retries = Some(value.parse().map_err(|_| "a number")?),
             "HOOKS" => self.hooks = Some(path()?),
@@ -185,6 +191,7 @@ impl Draft {
             tftp_base: self.tftp_base.unwrap_or_else(|| PathBuf::from("/srv/tftp")),
             state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),
             parallel: self.parallel.unwrap_or(PARALLEL),
+            keep_records: self.keep_records.unwrap_or(KEEP_RECORDS),
             retries: self.retries,
             hooks: self.hooks.unwrap_or_else(|| PathBuf::from("/etc/ghost4linux/hooks.d")),
             hook_deadline: self.hook_deadline.unwrap_or(Duration::from_secs(60)),

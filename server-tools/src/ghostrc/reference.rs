@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 59] = [
+pub(crate) const KEYS: [Key; 60] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -110,6 +110,12 @@ pub(crate) const KEYS: [Key; 59] = [
     server("TFTPBASE", "FOLDER", "/srv/tftp", "The TFTP server's folder"),
     server("STATEDIR", "FOLDER", "/var/lib/ghost4linux", "Locks, the journal and the records of jobs"),
     server("PARALLEL", "NUMBER", "8", "How many jobs of a run are at work at the same time"),
+    server(
+        "KEEPRECORDS",
+        "NUMBER",
+        "400",
+        "How many records of jobs are kept of each host, and how many of runs; older ones are removed after a run. Those of open jobs and runs stay, as do a host's last swap and its last good job of each verb",
+    ),
     server(
         "RETRIES",
         "NUMBER",

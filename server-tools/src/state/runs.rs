@@ -19,7 +19,7 @@ use ghost_contract::{HostName, JobId, Mode, UnixTime};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{paths, summed};
+use super::{paths, pruning, summed};
 use crate::cli::Asked;
 use crate::exit::{Exit, WithExit as _};
 use crate::job::Ending;
@@ -169,6 +169,12 @@ impl Record {
             file.write_all(b"\n").with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(Self { file, path })
+    }
+
+    /// Removes it, while nobody else can take it up.
+    pub(super) fn remove(self) -> anyhow::Result<()> {
+        let removed = pruning::remove_file(&self.path);
+        removed.with_context(|| format!("cannot remove the record {}", self.path.display()))
     }
 
     /// Appends a line, and to the disk.

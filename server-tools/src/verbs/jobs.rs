@@ -34,8 +34,8 @@ use crate::runner::linux::Linux;
 use crate::runner::work::Work;
 use crate::site::Site;
 use crate::state::journal::{self, VERSION};
-use crate::state::record;
 use crate::state::runs::{self, Begun, Ended, Line, Record};
+use crate::state::{pruning, record};
 use crate::sys::{clock, descriptors, local_time, random};
 
 use super::dhcp::by_hand;
@@ -150,6 +150,10 @@ pub(super) fn run(
     kept.keep(&line, &mut warn);
     if let Err(error) = metrics::write(site) {
         warn(&format!("{error:#}"));
+        kept.is_incomplete = true;
+    }
+    if let Err(error) = pruning::prune(&site.ghostrc.state_folder, site.ghostrc.keep_records) {
+        warn(&format!("old records are not removed (KEEPRECORDS): {error:#}"));
         kept.is_incomplete = true;
     }
     if kept.record.is_some() {

@@ -318,6 +318,19 @@ fn the_page_shows_the_last_screen_of_one_that_failed_if_it_is_a_screens() {
 }
 
 #[test]
+fn no_more_is_kept_than_keeprecords_says() {
+    let server = BootServer::with_hosts(1);
+    let kept = |below: &str| fs::read_dir(server.path(below)).unwrap().count();
+    for (keep, left) in [("2", 1), ("2", 2), ("2", 2), ("1", 1)] {
+        server.set("KEEPRECORDS", keep);
+        let _client = Client::off(&server, 2, Behaviour::Succeeds);
+        let output = server.run(&["test", "pc2"]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!((kept("state/jobs"), kept("state/runs")), (left, left));
+    }
+}
+
+#[test]
 fn systemd_accepts_the_units() {
     let folder = tempfile::tempdir().unwrap();
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_ghostctl"));
