@@ -15,6 +15,7 @@ pub(crate) mod judge;
 pub(crate) mod left;
 mod mounts;
 pub(crate) mod netboot;
+pub(crate) mod next;
 pub(crate) mod offered;
 
 use std::fmt;

@@ -356,4 +356,4 @@ const fn mebibytes(bytes: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -22,16 +22,22 @@ const FLOPPY: &str = "root/.dosemu/ghost.img";
 pub(crate) struct Old {
     /// Whether PXEBASE is a folder that a base root cannot be made in.
     is_old_base: bool,
+    /// Whether what DHCPD calls is not there any more.
+    pub(crate) is_restart_gone: bool,
     /// The boot floppy that shall go into the new base root, and where its template is.
     pub(crate) floppy: Option<PathBuf>,
 }
 
 impl Old {
     pub(crate) fn of(ghostrc: Option<&Ghostrc>, wishes: &Wishes, is_there: &dyn Fn(&Path) -> bool) -> Self {
+        let restart = ghostrc
+            .and_then(|ghostrc| ghostrc.dhcp_restart.as_ref())
+            .map(|command| Path::new(command.program()));
         let old_base =
             ghostrc.filter(|ghostrc| !ghostrc.base_root.ends_with(BASE)).map(|ghostrc| &ghostrc.base_root);
         let there = old_base.map(|base| base.join(FLOPPY)).filter(|floppy| is_there(floppy));
-        Self { is_old_base: old_base.is_some(), floppy: wishes.floppy.clone().or(there) }
+        let is_restart_gone = restart.is_some_and(|program| program.is_absolute() && !is_there(program));
+        Self { is_restart_gone, is_old_base: old_base.is_some(), floppy: wishes.floppy.clone().or(there) }
     }
 
     pub(crate) const fn is_old_base(&self) -> bool {
@@ -86,6 +92,16 @@ mod tests {
         assert_eq!(old.overlay(&there, &wishes), Some("/home/pxe/overlay".into()));
         let elsewhere = Wishes { base: Some("/srv/g/base".into()), ..Wishes::default() };
         assert_eq!(old.overlay(&there, &elsewhere), Some("/srv/g/overlay".into()));
+    }
+
+    #[test]
+    fn a_restart_script_that_is_gone_is_known_as_such() {
+        let mut there = ghostrc("/home/pxe");
+        let is_gone = |there: &Ghostrc| Old::of(Some(there), &Wishes::default(), &|_| false).is_restart_gone;
+        assert!(!is_gone(&there), "a name without a folder may be anywhere");
+        there.dhcp_restart = Some(crate::ghostrc::CommandLine::of("/etc/rc.d/init.d/dhcpd", &["restart"]));
+        assert!(is_gone(&there));
+        assert!(!Old::of(Some(&there), &Wishes::default(), &|_| true).is_restart_gone);
     }
 
     #[test]

@@ -95,6 +95,9 @@ pub(crate) fn missing(
     if let Some(base) = old.new_base(there, wishes) {
         lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
     }
+    if old.is_restart_gone && around.kind == Kind::Isc {
+        lines.add("DHCPD", RESTART, "in place of the script above, which is not there")?;
+    }
     if let Some(overlay) = old.overlay(there, wishes) {
         lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;
     }

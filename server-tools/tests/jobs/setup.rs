@@ -1,9 +1,10 @@
 //! Given a machine, does `ghostctl setup` make a boot server of it, once and as it was shown, and take that away again?
 //!
-//! The machine is this one with folders of its own in the places of /etc, /srv, /var/lib and /run, so that the real paths are written to and nothing of
+//! The machine is this one with folders of its own in the places of /etc, /srv, /home, /var/lib and /run, so that the real paths are written to and nothing of
 //! this machine is. dhcpd checks what is written; `exportfs`, `systemctl` and what makes a base root are stand-ins.
 
 mod machine;
+mod of_2005;
 
 use std::fs;
 
@@ -43,6 +44,7 @@ fn a_fresh_machine_becomes_a_boot_server_once() {
         assert!(said.contains(&format!("    +{line}")), "{line}: {said}");
     }
     assert!(said.contains("\ngood     hosts: 2 can have jobs: pc2, pc3\n"), "{said}");
+    assert!(said.ends_with("next     pc2: 'ghostctl test pc2' boots it for the first time\nnext     pc3: 'ghostctl test pc3' boots it for the first time\n"), "{said}");
 
     let before = held(&machine);
     let said = machine.does(0, &FRESH);

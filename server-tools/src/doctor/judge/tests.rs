@@ -49,7 +49,7 @@ fn advice(what: &str) -> Advice {
 }
 
 /// The set-up of the HOWTO, in order.
-fn facts() -> Facts {
+pub(in crate::doctor) fn facts() -> Facts {
     Facts {
         doubts: vec![],
         for_nobody: vec![],

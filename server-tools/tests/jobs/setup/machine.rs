@@ -12,7 +12,8 @@ use crate::boot_server::{BootServer, said};
 use crate::dhcpd;
 
 /// Which folder of the machine is where.
-const PLACES: [(&str, &str); 3] = [("etc", "/etc"), ("srv", "/srv"), ("varlib", "/var/lib")];
+const PLACES: [(&str, &str); 4] =
+    [("etc", "/etc"), ("srv", "/srv"), ("varlib", "/var/lib"), ("home", "/home")];
 /// What programs look for in /etc.
 const NEEDED: [&str; 7] =
     ["passwd", "group", "hosts", "nsswitch.conf", "services", "protocols", "ld.so.cache"];
@@ -52,6 +53,7 @@ impl Machine {
         for folder in [
             "etc/dhcp",
             "srv",
+            "home",
             "varlib",
             "bin",
             "units",
