@@ -6,9 +6,10 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, layout};
 
+use super::Wishes;
 use super::exported::{Nfs, There};
 use super::plan::{Seen, Unit};
 use super::settings::Surroundings;
@@ -37,15 +38,23 @@ pub(crate) fn file(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The interface of the boot network: the one that is named, that has an address, or that the default route leaves by.
+/// The interface of the boot network: the one that is named, that has this address, that is in the clients' network, or that the default
+/// route leaves by.
 pub(crate) fn boot_interface(
-    name: Option<&str>,
+    wishes: &Wishes,
     address: Option<Ipv4Addr>,
 ) -> anyhow::Result<Option<Interface>> {
-    match (name, address) {
-        (Some(name), _) => Interface::named(name).map(Some).exit(Exit::Usage),
-        (None, Some(address)) => Ok(Interface::with_address(address).ok()),
-        (None, None) => Ok(interface::of_default_route()),
+    match (&wishes.interface, address, wishes.network) {
+        (Some(name), ..) => Interface::named(name).map(Some).exit(Exit::Usage),
+        (None, Some(address), _) => Ok(Interface::with_address(address).ok()),
+        (None, None, Some(network)) => {
+            let none = || {
+                let words = "no interface of this machine has an address in";
+                anyhow!("{words} {network}: give --address, or the right --subnet").exit(Exit::Usage)
+            };
+            interface::in_network(network).map(Some).ok_or_else(none)
+        }
+        (None, None, None) => Ok(interface::of_default_route()),
     }
 }
 

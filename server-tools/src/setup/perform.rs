@@ -11,6 +11,7 @@ use super::observe;
 use super::{DhcpStep, FileStep, Step};
 use crate::base_root::Place;
 use crate::catalog::Catalog;
+use crate::dhcp::adding::Written;
 use crate::dhcp::offer::Offers;
 use crate::dhcp::restart::{Gathering, Restarts};
 use crate::dhcp::{Change, Running};
@@ -126,11 +127,15 @@ fn reversed(change: &Change) -> Change {
     Change { file: change.file.clone(), read: change.contents.clone(), contents: change.read.clone() }
 }
 
-/// What was not made is none of ours. It is written down with the next step; until then it names text that is nowhere.
+/// What does not stand there is none of ours. It is written down with the next step; until then it names text that is nowhere.
 fn forget(step: &DhcpStep, made: &mut Made) {
-    made.written.retain(|written| !step.written.contains(written));
+    let stands = |written: &Written| {
+        let now = observe::file(&written.file).ok().flatten().unwrap_or_default();
+        now.windows(written.text.len().max(1)).any(|window| window == written.text.as_bytes())
+    };
+    made.written.retain(|written| !step.written.contains(written) || stands(written));
     if step.is_new {
-        made.dhcp_configuration = None;
+        made.dhcp_configuration.take_if(|path| !path.exists());
     }
 }
 

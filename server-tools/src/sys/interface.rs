@@ -108,6 +108,14 @@ pub(crate) fn of_default_route() -> Option<Interface> {
     described.into_iter().find(|interface| interface.address.is_some())
 }
 
+/// The interface with an address in this network.
+pub(crate) fn in_network(network: Network) -> Option<Interface> {
+    let routes = routes();
+    let names = list().unwrap_or_default().into_iter().map(|entry| entry.interface_name);
+    let described = names.filter_map(|name| described(&name, &routes, Some(network.address)).ok().flatten());
+    described.into_iter().find(|interface| interface.address.is_some_and(|(ip, _)| network.contains(ip)))
+}
+
 /// The machine that packets of this interface to everywhere go through.
 pub(crate) fn router_of(name: &str) -> Option<Ipv4Addr> {
     routes().into_iter().find(|route| route.device == name && route.mask == Ipv4Addr::UNSPECIFIED)?.gateway

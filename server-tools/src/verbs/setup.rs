@@ -36,6 +36,10 @@ enum Line<'a> {
     Done(Told<'a>),
     Left(Told<'a>),
     Diff(&'a [String]),
+    /// What is taken away.
+    ToUndo(&'a str),
+    Undone(&'a str),
+    NotUndone(&'a str),
     Remark(&'a str),
 }
 
@@ -52,13 +56,13 @@ pub(super) fn run(
     let parsed = there.as_ref().map(|bytes| parse(path, bytes)).transpose()?;
     let mut wishes = wishes(arguments);
     let own_address = wishes.address.or_else(|| parsed.as_ref().map(|ghostrc| ghostrc.boot_server));
-    let mut interface = observe::boot_interface(wishes.interface.as_deref(), own_address)?;
+    let mut interface = observe::boot_interface(&wishes, own_address)?;
     if parsed.is_none() && confirmation::can_ask() && !arguments.yes && !arguments.dry_run {
         let proposed = proposed(interface.as_ref());
         wishes = questions::answered(wishes, &proposed, &mut |question, default| {
             confirmation::answer(question, default)
         })?;
-        interface = observe::boot_interface(wishes.interface.as_deref(), own_address)?;
+        interface = observe::boot_interface(&wishes, own_address)?;
     }
     let around = observe::surroundings(interface.as_ref())?;
     let (settings, ghostrc, floppy) = settle(path, there, parsed, &wishes, &around)?;
@@ -237,12 +241,14 @@ fn show(plan: &Plan, output: &mut Output) {
         output.either(&Line::Planned(step.told()), || format!("will {step}"));
         let diff = step.diff();
         if !diff.is_empty() {
-            output.either(&Line::Diff(&diff), || {
-                diff.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
-            });
+            output.either(&Line::Diff(&diff), || indented(&diff));
         }
     }
     plan.remarks.iter().for_each(|remark| output.either(&Line::Remark(remark), || format!("note: {remark}")));
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// One after the other, up to the first that fails.

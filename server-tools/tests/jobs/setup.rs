@@ -110,6 +110,35 @@ fn without_a_yes_nothing_is_done() {
 }
 
 #[test]
+fn of_several_networks_the_clients_is_taken_and_a_strange_one_refused() {
+    let machine = Machine::fresh();
+    machine.does_after("ip link add wan type dummy && ip addr add 203.0.113.9/24 dev wan && ip link set wan up && ip route add default via 203.0.113.1", 0..=0, &FRESH);
+    assert!(machine.text("etc/ghostrc").contains("PXEADDR=192.168.7.1 "));
+    let machine = Machine::fresh();
+    let said = machine.does(2, &["setup", "--yes", "--subnet", "10.9.0.0/24"]);
+    assert!(
+        said.contains("no interface of this machine has an address in 10.9.0.0/24: give --address"),
+        "{said}"
+    );
+}
+
+#[test]
+fn json_is_json_in_both_directions() {
+    let machine = Machine::fresh();
+    for words in [
+        ["--json", "setup", "--yes", "--import", "/etc/machines.csv", "--subnet", "192.168.7.0/25"]
+            .as_slice(),
+        &["--json", "setup", "--remove", "--yes"],
+    ] {
+        let said = machine.does(0, words);
+        assert!(said.lines().count() > 5, "{said}");
+        for line in said.lines() {
+            assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+        }
+    }
+}
+
+#[test]
 fn a_configuration_that_has_grown_keeps_every_byte() {
     let machine = Machine::fresh();
     let grown = "# of 1998 to now\r\nddns-update-style none;\r\nsubnet 192.168.7.0 netmask 255.255.255.128 {\r\n  range 192.168.7.100 192.168.7.120;\r\n\

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use super::Line;
+use super::{Line, indented};
 use crate::base_root::Place;
 use crate::base_root::boot_files;
 use crate::cli::{Everywhere, SetupArgs};
@@ -41,12 +41,16 @@ pub(super) fn run(
     let mut made = Made::read(state)?;
     let removal = removal::plan(&made, path, &site.ghostrc.store_folder, &observe::file)?;
     for step in &removal.steps {
-        output.line(&format!("will {step}"));
-        step.diff().iter().for_each(|line| output.line(&format!("    {line}")));
+        let (words, diff) = (step.to_string(), step.diff());
+        output.either(&Line::ToUndo(&words), || format!("will {words}"));
+        if !diff.is_empty() {
+            output.either(&Line::Diff(&diff), || indented(&diff));
+        }
     }
     removal.left.iter().for_each(|left| output.either(&Line::Remark(left), || format!("note: {left}")));
     if removal.steps.is_empty() {
-        output.line("nothing is to be taken away");
+        let nothing = "nothing is to be taken away";
+        output.either(&Line::Remark(nothing), || nothing.to_owned());
         return Ok(Exit::Done);
     }
     if arguments.dry_run {
@@ -56,13 +60,15 @@ pub(super) fn run(
     for (at, step) in removal.steps.iter().enumerate() {
         if let Err(error) = undo(&site, step, output).and_then(|()| forget(step, &mut made, state)) {
             for left in removal.steps.iter().skip(at + 1) {
-                output.line_left(&format!("left undone: {left}"));
+                let words = left.to_string();
+                output.either_left(&Line::NotUndone(&words), || format!("left undone: {words}"));
             }
             let words =
                 format!("cannot {step}. What is above was done; when this is mended, give the command again");
             return Err(error.context(words));
         }
-        output.line(&format!("done: {step}"));
+        let words = step.to_string();
+        output.either(&Line::Undone(&words), || format!("done: {words}"));
     }
     // They stay with the images.
     made.folders.retain(|folder| !site.ghostrc.store_folder.starts_with(folder));
@@ -103,10 +109,11 @@ fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
         Undo::BootFiles => {
             let left = boot_files::take_away(&site.ghostrc.tftp_base, &site.ghostrc.state_folder)?;
             left.iter().for_each(|name| {
-                output.line(&format!(
-                    "note: {} is not as it was copied, so it stays",
+                let words = format!(
+                    "{} is not as it was copied, so it stays",
                     site.ghostrc.tftp_base.join(name).display()
-                ));
+                );
+                output.either(&Line::Remark(&words), || format!("note: {words}"));
             });
             Ok(())
         }
