@@ -63,6 +63,10 @@ pub struct Traits {
     pub name: &'static str,
     /// The name of its processes.
     pub process: &'static str,
+    /// Debian's package of it, and systemd's service.
+    pub package: &'static str,
+    /// Debian's file that says which interface it listens on (`INTERFACESv4`).
+    pub defaults: Option<&'static str>,
     /// Where its configuration may be, the likeliest first.
     pub configurations: &'static [&'static str],
     /// How people write in its configuration.

@@ -37,6 +37,8 @@ use super::{Setting, Terms, Traits};
 pub(super) const TRAITS: Traits = Traits {
     name: "dnsmasq",
     process: server::PROGRAM,
+    package: "dnsmasq",
+    defaults: None,
     configurations: &["/etc/dnsmasq.conf"],
     terms: Terms {
         address: "the address in dhcp-host",

@@ -33,6 +33,8 @@ use super::{Setting, Terms, Traits};
 pub(super) const TRAITS: Traits = Traits {
     name: "ISC dhcpd",
     process: "dhcpd",
+    package: "isc-dhcp-server",
+    defaults: Some("/etc/default/isc-dhcp-server"),
     // Debian's place, then the HOWTO's.
     configurations: &["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"],
     terms: Terms {

@@ -37,6 +37,8 @@ fn option(name: &str, value: &str) -> String {
 pub(super) const TRAITS: Traits = Traits {
     name: "Kea",
     process: server::PROGRAM,
+    package: "kea-dhcp4-server",
+    defaults: None,
     configurations: &["/etc/kea/kea-dhcp4.conf"],
     terms: Terms {
         address: "\"ip-address\"",

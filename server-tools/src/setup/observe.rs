@@ -24,7 +24,6 @@ use crate::sys::interface::{self, Interface};
 use crate::sys::{program, regular, service};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
-pub(crate) const DHCP_DEFAULTS: &str = "/etc/default/isc-dhcp-server";
 const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
 /// How long systemctl may take to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -100,9 +99,10 @@ pub(crate) fn site(
         hosts,
         missing_folders: missing_folders(ghostrc),
         base_root: base_root(ghostrc)?,
-        dhcp_defaults: match site.dhcp_kind {
-            Kind::Isc => file(Path::new(DHCP_DEFAULTS))?,
-            _ => None,
+        dhcp: site.dhcp_kind.traits(),
+        dhcp_defaults: match site.dhcp_kind.traits().defaults {
+            Some(defaults) => file(Path::new(defaults))?,
+            None => None,
         },
         interface,
         nfs,
@@ -172,10 +172,7 @@ fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
     if !Path::new("/run/systemd/system").is_dir() {
         return None;
     }
-    let dhcp = match kind {
-        Kind::Isc => "isc-dhcp-server",
-        _ => "kea-dhcp4-server",
-    };
+    let dhcp = kind.traits().package;
     let nfs = match nfs {
         Some(Nfs::Ganesha) => "nfs-ganesha",
         _ => "nfs-kernel-server",

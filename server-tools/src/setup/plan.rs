@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use ghost_contract::HostName;
 
 use super::exported::{self, Nfs, There};
-use super::observe::DHCP_DEFAULTS;
 use super::{DhcpStep, FileStep, Plan, Step};
+use crate::dhcp::Traits;
 use crate::dhcp::adding::Added;
 use crate::ghostrc::Ghostrc;
 
@@ -27,7 +27,8 @@ pub(crate) struct Seen {
     pub(crate) missing_folders: Vec<PathBuf>,
     /// Why the base root has to be made.
     pub(crate) base_root: Result<(), String>,
-    /// Debian's file that says which interface dhcpd listens on, if there is one.
+    pub(crate) dhcp: &'static Traits,
+    /// What is in Debian's file that says which interface the DHCP server listens on.
     pub(crate) dhcp_defaults: Option<Vec<u8>>,
     pub(crate) interface: Option<String>,
     pub(crate) nfs: Option<Nfs>,
@@ -106,18 +107,18 @@ impl Plan {
 
     fn services(&mut self, seen: &Seen) {
         if !seen.is_dhcp_installed {
-            self.remarks.push(
-                "there is no DHCP server here: apt-get install isc-dhcp-server, then run this again"
-                    .to_owned(),
-            );
+            let package = seen.dhcp.package;
+            self.remarks.push(format!(
+                "there is no DHCP server here: apt-get install {package}, then run this again"
+            ));
         }
         let has_subnets =
             !seen.hosts.is_empty() || self.steps.iter().any(|step| matches!(step, Step::Dhcp(_)));
         if let Some((defaults, interface)) = seen.dhcp_defaults.as_ref().zip(seen.interface.as_ref())
             && let Some(after) = with_interface(defaults, interface).filter(|_| has_subnets)
         {
-            let before = Some(defaults.clone());
-            self.steps.push(Step::File(FileStep { path: DHCP_DEFAULTS.into(), before, after }));
+            let (path, before) = (seen.dhcp.defaults.unwrap_or_default().into(), Some(defaults.clone()));
+            self.steps.push(Step::File(FileStep { path, before, after }));
         }
         let Some(units) = &seen.units else {
             self.remarks.push(
@@ -128,7 +129,7 @@ impl Plan {
         };
         for (unit, is) in units {
             // Without a network to answer in, dhcpd ends at once.
-            let is_too_early = unit == "isc-dhcp-server" && !has_subnets;
+            let is_too_early = unit == seen.dhcp.package && !has_subnets;
             let runs_once = unit == "ghost4linux-recover";
             if !is_too_early && (!is.is_enabled || (!is.is_active && !runs_once)) {
                 self.steps.push(Step::Unit(unit.clone()));

@@ -45,14 +45,11 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
     lines.add("EXPORTS", "own", "each client can write to its own folders only")?;
     lines.add("GHSTBASE", text(&store)?, "the image store as this server sees it")?;
     lines.add("GHSTNFS", &export, "and as clients mount it")?;
-    if around.kind == Kind::Kea {
-        lines.add("DHCPSERVER", Kind::Kea.word(), "it is told by its control socket")?;
+    if around.kind.needs_restart() {
+        let why = "called with restart, makes the DHCP server take up its configuration";
+        lines.add("DHCPD", &restart(around.kind), why)?;
     } else {
-        lines.add(
-            "DHCPD",
-            RESTART,
-            "called with restart, makes the DHCP server take up its configuration",
-        )?;
+        lines.add("DHCPSERVER", around.kind.word(), "it takes its configuration up without a restart")?;
     }
     if let Some(configuration) = &wishes.dhcp_configuration {
         lines.add("DHCPDCONF", text(configuration)?, "the DHCP server's configuration")?;
@@ -73,7 +70,10 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
 }
 
 const FLOPPY_IN_IT: &str = "the boot floppy with Norton Ghost, which goes into the base root";
-const RESTART: &str = "systemctl restart isc-dhcp-server";
+
+fn restart(kind: Kind) -> String {
+    format!("systemctl restart {}", kind.traits().package)
+}
 
 /// What goes to the end of a file that is there; empty if it has all. Fails where a wish contradicts it.
 pub(crate) fn missing(
@@ -95,8 +95,8 @@ pub(crate) fn missing(
     if let Some(base) = old.new_base(there, wishes) {
         lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
     }
-    if old.is_restart_gone && around.kind == Kind::Isc {
-        lines.add("DHCPD", RESTART, "in place of the script above, which is not there")?;
+    if old.is_restart_gone && around.kind.needs_restart() {
+        lines.add("DHCPD", &restart(around.kind), "in place of the script above, which is not there")?;
     }
     if let Some(overlay) = old.overlay(there, wishes) {
         lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;

@@ -37,6 +37,7 @@ fn fresh() -> Seen {
         without_folders: john,
         missing_folders: vec!["/srv/ghost".into()],
         base_root: Err("there is none".to_owned()),
+        dhcp: crate::dhcp::Kind::Isc.traits(),
         dhcp_defaults: Some(b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec()),
         interface: Some("eth0".to_owned()),
         nfs: Some(Nfs::Kernel),
