@@ -90,7 +90,7 @@ mod tests {
         assert!(
             fault(&readme, "docs/none.md").is_some() && fault(&readme, "docs/security.md#none").is_some()
         );
-        assert_eq!(fault(&readme, "docs/security.md#two-ways-to-export"), None);
+        assert_eq!(fault(&readme, "docs/install.md#taking-it-away"), None);
         assert_eq!(fault(&readme, "docs/"), None);
     }
 
