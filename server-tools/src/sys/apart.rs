@@ -82,7 +82,9 @@ fn alone(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<An
     // Our copies of its ends: only with them closed is its end noticed.
     drop(command);
     let begun = Instant::now();
-    ours.write_all(question).and_then(|()| ours.shutdown(Shutdown::Write)).context("it takes no question")?;
+    // One that has ended already is told of by its status.
+    let asked = write(&mut ours, question, until);
+    asked.or_else(ended_already).context("it takes no question")?;
     let answer = read(&ours, until).with_context(|| match Instant::now() >= until {
         true => format!("it was ended since it took longer than {} s", begun.elapsed().as_secs()),
         false => "its answer cannot be read".to_owned(),
@@ -94,13 +96,30 @@ fn alone(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<An
     Ok(Answered { answer, lacks })
 }
 
+fn write(ours: &mut UnixStream, question: &[u8], until: Instant) -> io::Result<()> {
+    ours.set_write_timeout(Some(left(until)))?;
+    ours.write_all(question)?;
+    ours.shutdown(Shutdown::Write)
+}
+
+fn ended_already(error: io::Error) -> io::Result<()> {
+    let is_gone = matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+    );
+    if is_gone { Ok(()) } else { Err(error) }
+}
+
+/// No time at all would mean to wait for ever.
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+}
+
 /// What it writes until it closes its end.
 fn read(ours: &UnixStream, until: Instant) -> io::Result<Vec<u8>> {
     let (mut answer, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        // No time at all would mean to wait for ever.
-        ours.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        ours.set_read_timeout(Some(left(until)))?;
         match (&*ours).read(&mut buffer) {
             Ok(0) => return Ok(answer),
             Ok(read) => answer.extend_from_slice(&buffer[..read]),
@@ -189,6 +208,21 @@ mod tests {
     fn one_that_ends_without_a_word_is_an_error_that_says_how() {
         let error = shell("exit 7", soon()).unwrap_err();
         assert_eq!(error.to_string(), "it ended without an answer (exit status: 7)");
+    }
+
+    #[test]
+    fn one_that_reads_no_question_is_not_waited_for_longer_than_its_time() {
+        let folder = File::open("/").unwrap();
+        let asked = Asked {
+            program: Path::new("/bin/sleep"),
+            name: "sleep",
+            arguments: &["4712"],
+            folder: std::os::fd::AsFd::as_fd(&folder),
+            output: None,
+        };
+        let until = Instant::now() + Duration::from_millis(300);
+        let error = ask(asked, &vec![0; 16 << 20], until).unwrap_err();
+        assert!(format!("{error:#}").starts_with("it takes no question"), "{error:#}");
     }
 
     #[test]
