@@ -96,7 +96,9 @@ fn the_tests_leave_nothing_out_and_do_nothing_twice() {
     let steps = [
         "scripts/lint ",
         "cargo test --locked --workspace --exclude ghostctl -- ",
-        "cargo test --locked -p ghostctl -- ",
+        "cargo test --locked -p ghostctl --lib --bins -- ",
+        "cargo test --locked -p ghostctl --test '*' -- ",
+        "cargo test --locked -p ghostctl --doc",
         "rootfs/build ",
         "rootfs/check ",
         "kmod/build ",
