@@ -55,7 +55,7 @@ SCENARIOS := 4
 # than there are processors.
 TESTS := $(shell echo $$((3 * $$(nproc))))
 # ghostctl's wait for a DHCP server or a client nearly all of their time, and need little memory.
-WAITING := $(shell echo $$((12 * $$(nproc))))
+WAITING := $(shell echo $$((8 * $$(nproc))))
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages

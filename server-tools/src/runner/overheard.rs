@@ -27,6 +27,11 @@ pub(super) struct Overheard {
 pub(super) fn understood(said: Datagram<'_>) -> Option<Overheard> {
     let (mac, heard) = match said.port {
         DHCP => {
+            // Whoever has no address yet sends from none (RFC 2131 §4.1), or a relay passes it on. All else is a question of
+            // our own about what DHCP offers.
+            if !said.from.is_unspecified() && !is_relayed(said.payload) {
+                return None;
+            }
             let (mac, asked) = asked(said.payload)?;
             let heard = match asked {
                 Asked::WhoHasAnAddress => Heard::AsksForAddress,
@@ -39,6 +44,10 @@ pub(super) fn understood(said: Datagram<'_>) -> Option<Overheard> {
         _ => return None,
     };
     Some(Overheard { mac, ip: said.from, heard })
+}
+
+fn is_relayed(message: &[u8]) -> bool {
+    message.get(24..28).is_some_and(|relay| relay != [0; 4])
 }
 
 fn file(request: &[u8]) -> Option<String> {
@@ -68,6 +77,24 @@ mod tests {
         for other in [&b""[..], b"\0\x01", b"\0\x01no-end", b"\0\x02written\0octet\0", b"\0\x04\0\x01"] {
             assert_eq!(heard(69, other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_client_asks_from_no_address_or_by_a_relay_and_what_ghostctl_asks_itself_is_not_its() {
+        // Its first bytes, its card, and the options: a DHCPDISCOVER (RFC 2131 §2, RFC 2132 §9.6).
+        let mut asks = vec![0; 236];
+        asks[..3].copy_from_slice(&[1, 1, 6]);
+        asks[28..34].copy_from_slice(&JOHN.bytes());
+        asks.extend([99, 130, 83, 99, 53, 1, 1, 255]);
+        let of = |from: Ipv4Addr, payload: &[u8]| {
+            understood(Datagram { mac: JOHN, from, port: 67, payload }).map(|overheard| overheard.heard)
+        };
+        assert_eq!(of(Ipv4Addr::UNSPECIFIED, &asks), Some(Heard::AsksForAddress));
+        assert_eq!(of([192, 168, 7, 1].into(), &asks), None);
+        let mut relayed = asks;
+        relayed[24..28].copy_from_slice(&[192, 168, 9, 1]);
+        assert_eq!(of([192, 168, 9, 1].into(), &relayed), Some(Heard::AsksForAddress));
+        assert_eq!(of([192, 168, 9, 1].into(), b"short"), None);
     }
 
     #[test]

@@ -133,8 +133,23 @@ fn base_root(site: &Site, base: &Path) -> anyhow::Result<()> {
         .exit(Exit::Configuration));
     }
     let trees = ghost_contract::layout::trees(base);
-    [base, &place.boot_files, &trees].into_iter().try_for_each(folder_tree::remove)?;
+    let folders = [base, &place.boot_files, &trees];
+    folders.into_iter().try_for_each(|folder| require_no_image_in(&site.ghostrc.store_folder, folder))?;
+    folders.into_iter().try_for_each(folder_tree::remove)?;
     remove_if_empty(&place.folder).map(|_is_gone| ())
+}
+
+/// However the image store is named: a link may lead to it.
+fn require_no_image_in(store: &Path, folder: &Path) -> anyhow::Result<()> {
+    let (Ok(real_store), Ok(real)) = (fs::canonicalize(store), fs::canonicalize(folder)) else {
+        // What is not there holds nothing.
+        return Ok(());
+    };
+    if !real_store.starts_with(&real) {
+        return Ok(());
+    }
+    let words = format!("the image store {} is in {}, so that stays", store.display(), folder.display());
+    Err(anyhow!(words).exit(Exit::Configuration))
 }
 
 fn remove_file(path: &Path) -> anyhow::Result<()> {
@@ -167,4 +182,27 @@ fn forget_all(state: &Path) -> anyhow::Result<()> {
         fs::remove_dir_all(&kept).with_context(|| format!("cannot remove {}", kept.display()))?;
     }
     remove_file(&paths::made(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_store_is_found_behind_a_link() {
+        let here = tempfile::tempdir().unwrap();
+        let path = |name: &str| here.path().join(name);
+        fs::create_dir_all(path("base/kept/images")).unwrap();
+        fs::create_dir(path("base-2")).unwrap();
+        std::os::unix::fs::symlink(path("base/kept"), path("backup")).unwrap();
+        for (store, folder, stays) in [
+            ("backup/images", "base", true),
+            ("backup", "base/kept", true),
+            ("base-2", "base", false),
+            ("nowhere", "base", false),
+            ("backup", "nowhere", false),
+        ] {
+            assert_eq!(require_no_image_in(&path(store), &path(folder)).is_err(), stays, "{store} {folder}");
+        }
+    }
 }

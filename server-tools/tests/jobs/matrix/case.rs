@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::plan::among;
 use super::verdict::{Verdict, judge};
-use crate::boot_server::BootServer;
+use crate::boot_server::{BootServer, wait_until};
 use crate::client::{Behaviour, Client, Gate};
 use crate::terminals::Reader;
 
@@ -125,14 +125,16 @@ impl Case {
         }
         let running = server.command(JOB).spawn().unwrap();
         let is_swapped = || server.restarts() > 0;
-        if moment == Moment::Swapped && wait(is_swapped) {
+        if moment == Moment::Swapped {
+            wait_until("it is swapped", is_swapped);
             begin();
         }
         up.open();
         let journal = server.path("state/journal/192.168.7.2.jsonl");
         let is_imaging =
             || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"phase\":\"imaging\""));
-        if moment == Moment::Imaging && wait(is_imaging) {
+        if moment == Moment::Imaging {
+            wait_until("it is at its work", is_imaging);
             begin();
         }
         over.open();
