@@ -9,7 +9,7 @@ use std::time::Duration;
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
 use ghost_lab::lab::Pc;
-use ghost_lab::{LabConfig, shell, stand_in};
+use ghost_lab::{LabConfig, shell, stand_in, wait};
 
 use crate::dosemu;
 use crate::stage::{BOOT, SOON, Stage};
@@ -148,9 +148,13 @@ fn an_imager_that_draws_its_question_and_hangs_is_seen_now_and_stalled_and_the_m
     stage.wait_report(&john, "keys typed at a question that was drawn", BOOT, |event| {
         (*event == Event::KeysTyped { keys: keys.clone(), because: because.clone() }).then_some(())
     });
-    let now = stage.ghostctl(&["screen", "--now", "john"]).unwrap();
-    assert_eq!(now.wait(SOON).unwrap(), 0, "{}", now.text());
-    assert!(now.text().contains("-asked") && now.text().contains("Percent complete"), "{}", now.text());
+    // It takes a moment until the program has read the keys.
+    wait::until("the program's percentage to be seen now", SOON, || {
+        let now = stage.ghostctl(&["screen", "--now", "john"]).unwrap();
+        assert_eq!(now.wait(SOON).unwrap(), 0, "{}", now.text());
+        (now.text().contains("-asked") && now.text().contains("Percent complete")).then_some(())
+    })
+    .unwrap();
 
     let status = ghostctl.wait(BOOT).unwrap();
     let said = ghostctl.text();
