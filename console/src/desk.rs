@@ -16,7 +16,7 @@ use ghostctl::site::Site;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::pages::wall;
+use crate::pages::wall::{self, Wall};
 use crate::pictures::Pictures;
 
 /// A look at the wall is taken again after this.
@@ -31,16 +31,6 @@ const SMALL: u32 = 480;
 const GIST: usize = 100;
 /// A page shows no more screenshots than these, the newest.
 const FILMSTRIP: usize = 240;
-
-/// The wall at one moment, as it is shown.
-#[derive(Debug, Default)]
-pub struct Wall {
-    /// Host names in order, each with its tile.
-    pub tiles: Vec<(HostName, String)>,
-    pub counts: String,
-    /// How many are in trouble.
-    pub troubled: usize,
-}
 
 /// All that the page of a client shows.
 #[derive(Debug)]

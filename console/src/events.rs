@@ -12,7 +12,8 @@ use ghost_contract::HostName;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::desk::{Desk, Wall};
+use crate::desk::Desk;
+use crate::pages::wall::Wall;
 
 /// Between two looks for news.
 const EVERY: Duration = Duration::from_secs(1);

@@ -21,6 +21,7 @@ use crate::place::Place;
 
 pub use entries::Entries;
 pub use kind::Kind;
+pub use network::Network;
 
 pub mod adding;
 mod checker;
@@ -30,6 +31,7 @@ pub mod found;
 pub mod isc;
 pub mod kea;
 pub(crate) mod kind;
+pub mod network;
 pub mod offer;
 mod private_copy;
 pub mod probe;
@@ -259,30 +261,6 @@ pub struct Said {
     /// Whether it holds for the host in any case, and not only under conditions.
     pub is_certain: bool,
     pub place: Box<Place>,
-}
-
-/// A network that the server gives addresses in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    pub address: Ipv4Addr,
-    pub netmask: Ipv4Addr,
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, u32::from(self.netmask).count_ones())
-    }
-}
-
-impl Network {
-    pub fn contains(&self, ip: Ipv4Addr) -> bool {
-        u32::from(ip) & u32::from(self.netmask) == u32::from(self.address) & u32::from(self.netmask)
-    }
-
-    /// The address in which all host bits are set (RFC 919 §7).
-    pub fn broadcast(&self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.address) | !u32::from(self.netmask))
-    }
 }
 
 /// What the processes of this machine tell about the server.

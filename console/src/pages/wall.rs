@@ -1,10 +1,20 @@
 //! The wall: a tile a client, those with trouble first.
 
+use ghost_contract::HostName;
 use ghostctl::overview::{State, Tile};
 use maud::{Markup, PreEscaped, html};
 
 use super::{Frame, time};
-use crate::desk::Wall;
+
+/// The wall at one moment, as it is shown.
+#[derive(Debug, Default)]
+pub struct Wall {
+    /// Host names in order, each with its tile.
+    pub tiles: Vec<(HostName, String)>,
+    pub counts: String,
+    /// How many are in trouble.
+    pub troubled: usize,
+}
 
 pub(crate) fn page(frame: &Frame<'_>, wall: &Wall) -> Markup {
     frame.page(&html! {

@@ -4,8 +4,6 @@
 //! last swap, which may have to be put back, and its last good job of each mode.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -81,17 +79,11 @@ fn too_many<'a>(records: &'a [Record], open: &BTreeSet<JobId>, keep: NonZeroUsiz
     gone
 }
 
-/// Removes a file; one that is not there is as good.
-pub(super) fn remove_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use ghost_contract::UnixTime;
 
     use crate::dhcp::{Kind, Original, Swap};

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use ghost_contract::{HostName, JobId, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use super::{damaged, paths, pruning, summed};
+use super::{damaged, paths, summed};
 use crate::dhcp::Swap;
 use crate::job::{Ending, Failure, Identity, Phase, Sample};
 use crate::sys::atomic::{self, Real};
@@ -136,7 +136,7 @@ pub(crate) fn report(state_folder: &Path, job: &JobId, limit: u64) -> io::Result
 /// Removes what is kept of a job; last what it is found by.
 pub(super) fn remove(state_folder: &Path, job: &JobId) -> io::Result<()> {
     let folder = paths::record(state_folder, job);
-    [REPORT, RECORD].iter().try_for_each(|name| pruning::remove_file(&folder.join(name)))?;
+    [REPORT, RECORD].iter().try_for_each(|name| regular::remove(&folder.join(name)))?;
     match fs::remove_dir(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -19,14 +19,14 @@ use ghost_contract::{HostName, JobId, Mode, UnixTime};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::{paths, pruning, summed};
+use super::{paths, summed};
 use crate::cli::Asked;
 use crate::exit::{Exit, WithExit as _};
 use crate::job::Ending;
 use crate::run::RunId;
 use crate::run::figures::Figures;
 use crate::sys::lock::try_alone;
-use crate::sys::private;
+use crate::sys::{private, regular};
 
 const ENDING: &str = ".jsonl";
 /// No record is larger: some lines a host, and a few KiB of what hooks say.
@@ -173,7 +173,7 @@ impl Record {
 
     /// Removes it, while nobody else can take it up.
     pub(super) fn remove(self) -> anyhow::Result<()> {
-        let removed = pruning::remove_file(&self.path);
+        let removed = regular::remove(&self.path);
         removed.with_context(|| format!("cannot remove the record {}", self.path.display()))
     }
 

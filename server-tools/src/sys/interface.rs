@@ -13,7 +13,7 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 
 use super::own_address;
-use crate::dhcp::Network;
+use crate::dhcp::network::Network;
 
 /// A thread can be in a network of its own.
 const ROUTES: &str = "/proc/thread-self/net/route";
