@@ -1,6 +1,8 @@
-//! Clients with exports of their own (`EXPORTS=own`): what `ghostctl exports` prints is served by NFS-Ganesha, a job goes its
-//! way, and a client whose root turns against the others reaches nothing of theirs.
+//! Clients with exports of their own: what `ghostctl exports` prints is served by NFS-Ganesha (`EXPORTS=own`), or it is told by
+//! `ghostctl` for the time of a job (`EXPORTS=job`). Jobs go their way, and a client whose root turns against the others reaches
+//! nothing of theirs, nor what it has finished itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -23,6 +25,22 @@ fn inventory(folder: &Path) -> String {
     let mut lines: Vec<&str> = listed.lines().collect();
     lines.sort_unstable();
     lines.join("\n")
+}
+
+/// Has NFS-Ganesha's export manager do something.
+fn ganesha(stage: &Stage, words: &[&str]) -> String {
+    let call = "busctl --system --json=short call org.ganesha.nfsd /org/ganesha/nfsd/ExportMgr org.ganesha.nfsd.exportmgr";
+    let words: Vec<&str> = call.split(' ').chain(words.iter().copied()).collect();
+    let called = stage.run(&words).unwrap();
+    assert_eq!(called.wait(SOON).unwrap(), 0, "{}", called.text());
+    called.text()
+}
+
+/// What it exports, with the numbers by which it knows that.
+fn exported(stage: &Stage) -> BTreeMap<String, String> {
+    let reply: serde_json::Value = serde_json::from_str(&ganesha(stage, &["ShowExports"])).unwrap();
+    let exports = reply["data"][1].as_array().unwrap().iter();
+    exports.map(|one| (one[1].as_str().unwrap().to_owned(), one[0].to_string())).collect()
 }
 
 /// Boots joe in mode test, so that its root can be used.
@@ -59,12 +77,29 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
         assert!(doctor.text().contains(&good), "{}", doctor.text());
     }
 
-    let others = [root.clone(), johns.clone(), store.join("john")];
-    let inventories = || others.each_ref().map(|folder| inventory(folder));
-    let before = inventories();
     stand_in::fill_disk(&stage, &joe, SMALL).unwrap();
     let (status, said) = job(&stage, &joe, &["backup", "joe"]);
     assert_eq!(status, 0, "{said}");
+    let finished = fs::read_dir(store.join("joe")).unwrap().next().unwrap().unwrap().path();
+    let others = [root.clone(), johns.clone(), store.join("john"), finished.clone()];
+    let inventories = || others.each_ref().map(|folder| inventory(folder));
+    let before = inventories();
+
+    // From now on joe's are exported while it has a job. John's stay, as if he had one all the time.
+    fs::write(folder.ghostrc(), fs::read_to_string(folder.ghostrc()).unwrap() + "EXPORTS=job\n").unwrap();
+    let is_joes = |path: &str| path.ends_with("/joe") || path.ends_with("/192.168.7.3");
+    let doctor = stage.ghostctl(&["doctor", "joe"]).unwrap();
+    doctor.wait(SOON).unwrap();
+    assert!(doctor.text().contains("by its client though no job runs"), "{}", doctor.text());
+    let exported_to_joe = || exported(&stage).into_iter().filter(|(path, _)| is_joes(path));
+    for (path, id) in exported_to_joe() {
+        assert!(path.starts_with('/'), "{path}");
+        ganesha(&stage, &["RemoveExport", "q", &id]);
+    }
+    let always = exported(&stage);
+    let (status, said) = job(&stage, &joe, &["verify", "joe"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(exported(&stage), always, "the job is over");
 
     let ghostctl = stage.ghostctl(&["test", "joe"]).unwrap();
     joe_is_up(&stage, &joe);
@@ -91,6 +126,10 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
         "mount -o remount,rw /run/x; echo >>/run/x/etc/passwd".to_owned(),
         "mknod /run/ghost-tree/sda b 8 0 && head -c1 /run/ghost-tree/sda".to_owned(),
         "ls -d /*.*var /run/x/*.*var".to_owned(),
+        mount("", &store.join("joe").display().to_string()),
+        mount("ro,", &finished.display().to_string()),
+        format!("{} && echo >>/run/x/planted", mount("", &finished.display().to_string())),
+        "ls -d /backup/joe/../joe/2*".to_owned(),
     ];
     for attack in &refused {
         let tried = stage
@@ -116,4 +155,5 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
     for ((folder, before), now) in others.iter().zip(before).zip(inventories()) {
         assert!(now == before, "{} is as it was", folder.display());
     }
+    assert_eq!(exported(&stage), always, "nothing of joe's is exported any more");
 }

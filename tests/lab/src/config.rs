@@ -206,9 +206,9 @@ impl LabConfig {
         }
     }
 
-    /// Whether the administrator has given each client exports of its own.
+    /// Whether the administrator has given each client exports of its own, for always or for the time of a job.
     pub(crate) fn has_own_exports(&self) -> bool {
-        self.ghostrc.get("EXPORTS").is_some_and(|exports| exports == "own")
+        self.ghostrc.get("EXPORTS").is_some_and(|exports| matches!(exports.as_str(), "own" | "job"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -28,6 +29,8 @@ const PORTMAPPER: u16 = 111;
 const NFS: u16 = 2049;
 const MOUNT: u16 = 20048;
 const TFTP: u16 = 69;
+/// The system bus, in the lab's own /run.
+const BUS: &str = "/run/dbus/system_bus_socket";
 
 /// Makes everything that the servers read: copies of base root and netboot files, their configurations, and the
 /// administrator's settings and key.
@@ -134,8 +137,17 @@ fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
 }
 
 /// Starts all servers, inside, and waits until each answers.
-pub(crate) fn start(folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static str>> {
+pub(crate) fn start(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static str>> {
     let no_answer = || format!("a server does not answer; its log is in {}", folder.logs().display());
+    // Ganesha looks for it once, when it starts; ghostctl may tell it by it what to export.
+    let bus = match config.has_own_exports() {
+        true => Some(daemon(folder, "dbus-daemon", &["--system", "--nofork", "--nopidfile"])?),
+        false => None,
+    };
+    if bus.is_some() {
+        let is_there = || UnixStream::connect(BUS).ok().map(drop);
+        wait::until("dbus-daemon", START, is_there).with_context(no_answer)?;
+    }
     let portmapper = daemon(folder, "rpcbind", &["-f"])?;
     let any = Ipv4Addr::LOCALHOST;
     wait::until("rpcbind", START, || listens(any, PORTMAPPER)).with_context(no_answer)?;
@@ -156,7 +168,7 @@ pub(crate) fn start(folder: &LabFolder) -> anyhow::Result<HashMap<Pid, &'static 
     for port in [NFS, MOUNT] {
         wait::until("ganesha.nfsd", START, || listens(SERVER, port)).with_context(no_answer)?;
     }
-    Ok(HashMap::from([portmapper, nfs, tftp, router]))
+    Ok([portmapper, nfs, tftp, router].into_iter().chain(bus).collect())
 }
 
 /// Starts a server and returns its process, which the caller must reap.

@@ -46,7 +46,7 @@ pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> anyhow::Result<Mad
         accelerator::choose(&servers::accelerator_cache(config), &servers::kernel(config), &folder.logs())
             .context("cannot see whether KVM works")?;
     let packets = PacketSocket::open(network::BRIDGE).context("cannot listen for magic packets")?;
-    let servers = servers::start(folder).context("the servers do not run")?;
+    let servers = servers::start(config, folder).context("the servers do not run")?;
     // Last, since who finds it takes the lab for up. Relative, for a path that fits into an address.
     std::env::set_current_dir(folder.path()).context("cannot go to the lab's folder")?;
     let control = UnixListener::bind(control::SOCKET).context("cannot make the control socket")?;
@@ -74,7 +74,7 @@ fn make_mounts() -> anyhow::Result<()> {
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), nothing).with_context(at("/proc"))?;
     // Sockets and locks of the servers; those of the host's servers stay out of the way.
     mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), nothing).with_context(at("/run"))?;
-    for below in ["/run/rpcbind", "/run/ganesha", "/run/lock"] {
+    for below in ["/run/rpcbind", "/run/ganesha", "/run/lock", "/run/dbus"] {
         fs::create_dir(below).context("cannot make a folder below /run")?;
     }
     Ok(())
