@@ -9,6 +9,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream;
 use ghost_contract::HostName;
+use ghostctl::overview::one_line;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -86,10 +87,6 @@ pub fn of(
         }
     });
     Sse::new(news).keep_alive(KeepAlive::new().interval(ALIVE))
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
 }
 
 #[cfg(test)]

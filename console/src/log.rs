@@ -4,9 +4,10 @@
 
 use std::io::Write as _;
 
+use ghostctl::overview::one_line;
+
 /// Writes one line. Whatever it repeats of others cannot begin another one, or command a terminal.
 pub fn line(text: &str) {
-    let plain: String = text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
     // Nobody is left to be told that nobody reads.
-    let _unread = writeln!(std::io::stderr(), "{plain}");
+    let _unread = writeln!(std::io::stderr(), "{}", one_line(text));
 }

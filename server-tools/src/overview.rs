@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use ghost_contract::{HostName, JobId};
 
+pub use crate::output::plain::{lines_of_screen, one_line};
 pub(crate) use following::Running;
 pub use past::Past;
 pub use tile::{State, Tile, counts, sort};

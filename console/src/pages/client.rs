@@ -1,7 +1,7 @@
 //! One client: its screens, how fast it works, what jobs it had, what generations it has.
 
 use ghostctl::job::Sample;
-use ghostctl::overview::{Past, Tile, pages};
+use ghostctl::overview::{Past, Tile, lines_of_screen, pages};
 use maud::{Markup, html};
 
 use super::{Frame, images, size, time};
@@ -157,7 +157,7 @@ fn done(acts: &[Done]) -> Markup {
                         li {
                             (time(one.at)) " " (one.who.0) ": " (one.act.verb())
                             @match &one.became {
-                                Some(became) => { pre { (plain(became)) } }
+                                Some(became) => { pre { (lines_of_screen(became)) } }
                                 None => { ", goes on" }
                             }
                         }
@@ -166,11 +166,6 @@ fn done(acts: &[Done]) -> Markup {
             }
         }
     }
-}
-
-/// Line ends are left of all control characters.
-fn plain(text: &str) -> String {
-    text.chars().filter(|one| *one == '\n' || !one.is_control()).collect()
 }
 
 fn past(past: &[Past]) -> Markup {

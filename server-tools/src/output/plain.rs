@@ -40,13 +40,22 @@ impl fmt::Write for OneLine<'_, '_> {
                 continue;
             }
             self.room -= 1;
-            self.to.write_char(match character {
-                '\n' | '\t' => ' ',
-                character if is_plain(character) => character,
-                _ => NOT_SHOWN,
-            })?;
+            self.to.write_char(within_a_line(character))?;
         }
         Ok(())
+    }
+}
+
+/// Text of any length, in one line.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(within_a_line).collect()
+}
+
+const fn within_a_line(character: char) -> char {
+    match character {
+        '\n' | '\t' => ' ',
+        character if is_plain(character) => character,
+        _ => NOT_SHOWN,
     }
 }
 
@@ -117,8 +126,8 @@ pub(crate) fn screen(text: &str) -> String {
     shown
 }
 
-/// The text of a client's screen without colours: line ends are left of all that is not plain.
-pub(crate) fn lines_of_screen(text: &str) -> String {
+/// Text in lines, such as a client's screen without colours: line ends are left of all that is not plain.
+pub fn lines_of_screen(text: &str) -> String {
     text.chars().filter(|character| *character == '\n' || is_plain(*character)).collect()
 }
 
