@@ -204,7 +204,7 @@ async fn ended(mut child: tokio::process::Child) -> String {
     match status {
         Ok(status) if status.success() => format!("done. {said}"),
         Ok(status) => format!("not done ({status}). {said}"),
-        Err(error) => format!("nobody knows ({error}). {said}"),
+        Err(error) => format!("its end cannot be seen ({error}). {said}"),
     }
 }
 

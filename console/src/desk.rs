@@ -1,6 +1,7 @@
 //! What all who look share: the settings, what was read so far, and the last look at the wall.
 //!
-//! A look is taken when somebody wants one and the last is too old, so that ten viewers cost what one costs, and nobody nothing.
+//! The jobs are looked at when somebody asks and the last look is too old. So ten viewers cost as much as one, and without a
+//! viewer nothing is looked at.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,7 @@ const RUNS: usize = 200;
 const SAMPLES: usize = 240;
 /// A thumbnail is at most so wide and high.
 const SMALL: u32 = 480;
-/// So much of the text of a screen is told on the wall, characters.
+/// The wall shows the first so many characters of a screen's text.
 const GIST: usize = 100;
 /// A page shows no more screenshots than these, the newest.
 const FILMSTRIP: usize = 240;
@@ -161,7 +162,7 @@ impl Desk {
         Ok(Some(client))
     }
 
-    /// Whether the DHCP configuration has the host. While that cannot be read, nobody is known by it.
+    /// Whether the DHCP configuration has the host. A configuration that cannot be read has none.
     fn is_declared(&self, host: &HostName) -> bool {
         self.site.hosts().is_ok_and(|hosts| hosts.list().iter().any(|listed| listed.name == host.as_str()))
     }

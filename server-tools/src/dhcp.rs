@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ghostrc::Ghostrc;
 use crate::place::Place;
+use crate::sys::process::{self, Process};
 
 pub use entries::Entries;
 pub use kind::Kind;
@@ -274,6 +275,25 @@ pub enum Running {
     Unknown(String),
     /// None is seen. It may run where this program cannot look, such as in a container.
     Nobody,
+}
+
+impl Running {
+    /// What the processes of this name tell, each of which reads these configurations.
+    fn of<R: IntoIterator<Item = PathBuf>>(
+        program: &str,
+        configuration: &Path,
+        read_by: impl Fn(&Process) -> R,
+    ) -> Self {
+        let all = match process::named(program) {
+            Ok(all) => all,
+            Err(error) => return Self::Unknown(error.to_string()),
+        };
+        let read: Vec<PathBuf> = all.iter().flat_map(read_by).collect();
+        if read.iter().any(|read| text::same(read, configuration)) {
+            return Self::Ours;
+        }
+        if read.is_empty() { Self::Nobody } else { Self::Others(read) }
+    }
 }
 
 /// A host that shall be offered a boot file.

@@ -13,7 +13,7 @@ use crate::base_root::Place;
 use crate::catalog::Catalog;
 use crate::dhcp::adding::Written;
 use crate::dhcp::offer::Offers;
-use crate::dhcp::restart::{Gathering, Restarts};
+use crate::dhcp::restart::Restarts;
 use crate::dhcp::{Change, Running};
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::atomic::{self, Real};
 use crate::sys::service;
+use crate::verbs::dhcp::changing;
 use crate::verbs::root;
 
 /// How long a command may take. Starting a service takes at most 90 s by itself (systemd-system.conf(5)).
@@ -140,12 +141,7 @@ fn forget(step: &DhcpStep, made: &mut Made) {
 }
 
 pub(crate) fn take_up(site: &Site) -> anyhow::Result<()> {
-    let restarts = Restarts::of(site);
-    let ticket = restarts.draw(site.dhcp_kind);
-    restarts.serve(ticket, site, Gathering::SWAPS).map_err(|error| {
-        let exit = error.exit();
-        anyhow::Error::new(error).exit(exit)
-    })
+    changing::take_up(site, Restarts::of(site).draw(site.dhcp_kind))
 }
 
 pub(crate) fn edit<T>(
@@ -153,9 +149,7 @@ pub(crate) fn edit<T>(
     output: &mut Output,
     edit: impl FnOnce(&mut Offers<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut effects = Real;
-    let mut waiting = |holder: &str| output.waiting(holder);
-    edit(&mut Offers::new(site, "ghostctl setup".to_owned(), &mut waiting, &mut effects))
+    changing::edit(site, "ghostctl setup", output, edit)
 }
 
 /// Removes a folder if nothing is in it. Whether it is gone.

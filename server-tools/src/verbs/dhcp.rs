@@ -3,6 +3,7 @@
 //! Recovery leaves such swaps alone: a person made them, and a person ends them.
 
 pub(crate) mod by_hand;
+pub(crate) mod changing;
 mod forget;
 pub(crate) mod interrupted;
 mod stopping;
@@ -16,13 +17,12 @@ use serde::Serialize;
 use crate::cli::{DhcpArgs, DhcpVerb};
 use crate::dhcp::offer::{Edited, Offers, swapped_again};
 use crate::dhcp::probe::{self, Client, Look, Seen};
-use crate::dhcp::restart::{Gathering, Restarts, Ticket};
+use crate::dhcp::restart::Ticket;
 use crate::dhcp::{self, Swap};
 use crate::exit::{Exit, WithExit};
 use crate::job::Note;
 use crate::output::Output;
 use crate::site::Site;
-use crate::sys::atomic::Real;
 
 use stopping::Stopping;
 
@@ -195,16 +195,9 @@ fn edit<T>(
     output: &mut Output,
     edit: impl FnOnce(&mut Offers<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut effects = Real;
-    let mut waiting = |holder: &str| output.waiting(holder);
-    edit(&mut Offers::new(site, "ghostctl dhcp".to_owned(), &mut waiting, &mut effects))
+    changing::edit(site, "ghostctl dhcp", output, edit)
 }
 
 fn restart(site: &Site, ticket: Option<Ticket>) -> anyhow::Result<()> {
-    let Some(ticket) = ticket else { return Ok(()) };
-    let served = Restarts::of(site).serve(ticket, site, Gathering::SWAPS);
-    served.map_err(|error| {
-        let exit = error.exit();
-        anyhow::Error::new(error).exit(exit)
-    })
+    ticket.map_or(Ok(()), |ticket| changing::take_up(site, ticket))
 }

@@ -212,15 +212,7 @@ impl Server for Dnsmasq {
     }
 
     fn running(&self) -> Running {
-        let all = match process::named(PROGRAM) {
-            Ok(all) => all,
-            Err(error) => return Running::Unknown(error.to_string()),
-        };
-        let read: Vec<PathBuf> = all.iter().map(read_by).collect();
-        if read.iter().any(|read| same(read, &self.configuration)) {
-            return Running::Ours;
-        }
-        if read.is_empty() { Running::Nobody } else { Running::Others(read) }
+        Running::of(PROGRAM, &self.configuration, |process| [read_by(process)])
     }
 
     /// Whoever has swapped has signalled it here.

@@ -222,15 +222,7 @@ fn read_by(process: &Process) -> Vec<PathBuf> {
 
 /// Which configuration the servers of this network read.
 pub(super) fn which(configuration: &Path) -> Running {
-    let all = match process::named("dhcpd") {
-        Ok(all) => all,
-        Err(error) => return Running::Unknown(error.to_string()),
-    };
-    let read: Vec<PathBuf> = all.iter().flat_map(read_by).collect();
-    if read.iter().any(|read| same(read, configuration)) {
-        return Running::Ours;
-    }
-    if read.is_empty() { Running::Nobody } else { Running::Others(read) }
+    Running::of("dhcpd", configuration, read_by)
 }
 
 /// How far apart restarts must be so that systemd does not refuse them, from what `systemctl show` prints of a unit; none if it

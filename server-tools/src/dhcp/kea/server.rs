@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{HostTable, control, edit};
 use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::private_copy::{Part, PrivateCopy};
-use crate::dhcp::text::{absolute, same};
+use crate::dhcp::text::absolute;
 use crate::dhcp::{
     Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PutBack, Reach,
     Reverts, Running, Server, Swap, Wanted,
@@ -142,15 +142,7 @@ impl Server for Kea {
     }
 
     fn running(&self) -> Running {
-        let all = match process::named(PROGRAM) {
-            Ok(all) => all,
-            Err(error) => return Running::Unknown(error.to_string()),
-        };
-        let read: Vec<PathBuf> = all.iter().filter_map(read_by).collect();
-        if read.iter().any(|read| same(read, &self.configuration)) {
-            return Running::Ours;
-        }
-        if read.is_empty() { Running::Nobody } else { Running::Others(read) }
+        Running::of(PROGRAM, &self.configuration, read_by)
     }
 
     fn has_gone(&self) -> Option<String> {
