@@ -62,11 +62,12 @@ impl LabFolder {
         self.join("tftpboot")
     }
 
+    /// The configuration of ISC dhcpd.
     pub fn dhcpd_conf(&self) -> PathBuf {
         self.join("etc/dhcpd.conf")
     }
 
-    /// The script that starts and stops the DHCP server.
+    /// The script that starts and stops ISC dhcpd.
     pub fn dhcpd_service(&self) -> PathBuf {
         self.join("dhcpd-service")
     }

@@ -4,6 +4,7 @@ mod ending;
 mod failure;
 mod machine;
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
@@ -18,6 +19,7 @@ use rustix::process::Pid;
 
 use crate::config::LabConfig;
 use crate::control::{self, PcStatus, Request};
+use crate::dhcp;
 use crate::folder::LabFolder;
 use crate::network::BRIDGE;
 use crate::running::Running;
@@ -164,12 +166,17 @@ impl Lab {
         name_space::in_network_of(self.process, send).context("cannot send a frame")
     }
 
-    /// The DHCP configuration as it is now.
+    /// The file of the DHCP server's configuration in which the boot files stand, as it is now.
     pub fn dhcpd_conf(&self) -> anyhow::Result<Vec<u8>> {
-        self.read(&self.folder.dhcpd_conf())
+        self.read(&self.folder.join(self.config.dhcp.boot_files()))
     }
 
-    /// What the DHCP server's service script was asked to do so far, one word for each time.
+    /// All files of the DHCP server's configuration as they are now.
+    pub fn dhcp_configuration(&self) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
+        dhcp::configuration(&self.config, &self.folder)
+    }
+
+    /// What the service script of ISC dhcpd was asked to do so far, one word for each time.
     pub fn dhcpd_service_calls(&self) -> anyhow::Result<Vec<String>> {
         let log = self.read(&self.folder.logs().join("dhcpd-service.log"))?;
         Ok(String::from_utf8_lossy(&log).lines().map(str::to_owned).collect())

@@ -17,6 +17,7 @@ pub(crate) mod accelerator;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod dhcp;
 pub(crate) mod firmware;
 pub mod folder;
 pub mod lab;
@@ -33,5 +34,6 @@ pub(crate) mod sys;
 pub mod wait;
 
 pub use config::{LabConfig, Nic};
+pub use dhcp::DhcpServer;
 pub use firmware::Firmware;
 pub use lab::Lab;

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,15 +14,15 @@ use anyhow::{Context, bail};
 use ghost_contract::layout;
 use nix::unistd::Pid;
 
-use crate::config::{DHCPD_CONF, LabConfig, SERVER, repository};
+use crate::config::{LabConfig, SERVER, repository};
+use crate::dhcp;
 use crate::folder::LabFolder;
 use crate::network::BRIDGE;
 use crate::shell::run;
 use crate::wait;
 
 /// How long a server may take until it answers.
-const START: Duration = Duration::from_secs(120);
-const DHCPD: &str = "/usr/sbin/dhcpd";
+pub(crate) const START: Duration = Duration::from_secs(120);
 /// Ports: sunrpc (RFC 1833), nfs (RFC 7530), mountd as in ganesha.conf, tftp (RFC 1350).
 const PORTMAPPER: u16 = 111;
 const NFS: u16 = 2049;
@@ -49,19 +48,14 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
     }
     copy(&config.base_root, &folder.base_root())?;
     copy(&config.netboot, &folder.tftp())?;
-    // Where dhcpd is confined, it may read its configuration below /etc/dhcp only. A copy of it is not.
-    copy(Path::new(DHCPD), &folder.join("sbin/dhcpd"))?;
     write_boot_configurations(config, folder)?;
-    write(&folder.dhcpd_conf(), &dhcpd_conf(config))?;
+    dhcp::prepare(config, folder)?;
     write(&folder.join("etc/ganesha.conf"), &filled_in(include_str!("../fixtures/ganesha.conf"), folder))?;
     write(
         &folder.join("etc/radvd.conf"),
         &include_str!("../fixtures/radvd.conf").replace("@BRIDGE@", BRIDGE),
     )?;
     write(&folder.ghostrc(), &ghostrc(config, folder))?;
-    write(&folder.dhcpd_service(), include_str!("../fixtures/dhcpd-service"))?;
-    fs::set_permissions(folder.dhcpd_service(), fs::Permissions::from_mode(0o755))
-        .with_context(writing(&folder.dhcpd_service()))?;
     write(&folder.join("etc/exports.conf"), &exports(config, folder)?)?;
     run(Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "administrator of the lab", "-f"])
@@ -99,34 +93,28 @@ pub(crate) fn ghostctl(lab: &Path) -> PathBuf {
     std::env::var_os("GHOSTCTL").map_or_else(|| lab.with_file_name("ghostctl"), PathBuf::from)
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to))?;
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(writing(path))
 }
 
 /// What could not be done, for an error of the system.
-fn writing(path: &Path) -> impl Fn() -> String {
+pub(crate) fn writing(path: &Path) -> impl Fn() -> String {
     move || format!("cannot write {}", path.display())
 }
 
-fn filled_in(template: &str, folder: &LabFolder) -> String {
+pub(crate) fn filled_in(template: &str, folder: &LabFolder) -> String {
     template.replace("@LAB@", &folder.path().display().to_string()).replace("@SERVER@", &SERVER.to_string())
-}
-
-/// The HOWTO's; what UEFI PCs need comes last.
-fn dhcpd_conf(config: &LabConfig) -> String {
-    let has_uefi = config.pcs.iter().any(|pc| pc.firmware.is_uefi());
-    let for_uefi = if has_uefi { include_str!("../fixtures/dhcpd-uefi.conf") } else { "" };
-    format!("{DHCPD_CONF}{for_uefi}")
 }
 
 /// The administrator's settings, with the firmware of UEFI PCs; what the lab's configuration adds comes last and so counts.
 fn ghostrc(config: &LabConfig, folder: &LabFolder) -> String {
-    let mut text = filled_in(include_str!("../fixtures/ghostrc"), folder);
+    let settings = format!("{}{}", include_str!("../fixtures/ghostrc"), config.dhcp.settings());
+    let mut text = filled_in(&settings, folder);
     for pc in config.pcs.iter().filter(|pc| pc.firmware.is_uefi()) {
         text.push_str(&format!("FIRMWARE_{}=uefi\n", pc.name));
     }
@@ -163,12 +151,12 @@ pub(crate) fn start(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<Ha
     let [conf, pid] = ["etc/radvd.conf", "run/radvd.pid"].map(|file| folder.join(file).display().to_string());
     let router = daemon(folder, "radvd", &["-n", "-m", "stderr", "-C", &conf, "-p", &pid])?;
 
-    run(Command::new(folder.dhcpd_service()).arg("start"))?;
+    let dhcp = dhcp::start(config.dhcp, folder)?;
     wait::until("in.tftpd", START, || udp_is_bound(TFTP)).with_context(no_answer)?;
     for port in [NFS, MOUNT] {
         wait::until("ganesha.nfsd", START, || listens(SERVER, port)).with_context(no_answer)?;
     }
-    Ok([portmapper, nfs, tftp, router].into_iter().chain(bus).collect())
+    Ok([portmapper, nfs, tftp, router].into_iter().chain(bus).chain(dhcp).collect())
 }
 
 /// Starts a server and returns its process, which the caller must reap.
@@ -177,14 +165,24 @@ fn daemon(
     program: &'static str,
     arguments: &[&str],
 ) -> anyhow::Result<(Pid, &'static str)> {
-    let log = open_log(&folder.logs().join(format!("{program}.log")))?;
-    let failed = || format!("cannot start {program}");
+    named_daemon(folder, program, program, arguments)
+}
+
+/// The same with a program that is not where others find it by this name.
+pub(crate) fn named_daemon(
+    folder: &LabFolder,
+    name: &'static str,
+    program: &str,
+    arguments: &[&str],
+) -> anyhow::Result<(Pid, &'static str)> {
+    let log = open_log(&folder.logs().join(format!("{name}.log")))?;
+    let failed = || format!("cannot start {name}");
     let errors = log.try_clone().with_context(failed)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
     let child = command.spawn().with_context(failed)?;
     let pid = i32::try_from(child.id()).with_context(failed)?;
-    Ok((Pid::from_raw(pid), program))
+    Ok((Pid::from_raw(pid), name))
 }
 
 fn open_log(path: &Path) -> anyhow::Result<File> {
@@ -197,7 +195,7 @@ fn listens(address: Ipv4Addr, port: u16) -> Option<()> {
 }
 
 /// Whether a UDP socket is bound to this port, by the kernel's own list (proc(5), net/udp).
-fn udp_is_bound(port: u16) -> Option<()> {
+pub(crate) fn udp_is_bound(port: u16) -> Option<()> {
     let list = fs::read_to_string("/proc/self/net/udp").ok()?;
     lists_port(&list, port).then_some(())
 }
@@ -222,6 +220,7 @@ pub(crate) fn accelerator_cache(config: &LabConfig) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dhcp::DhcpServer;
     use crate::firmware::Firmware;
 
     const LIST: &str = "   sl  local_address rem_address   st tx_queue\n\
@@ -244,6 +243,11 @@ mod tests {
         assert!(text.contains("\nPXEBASE=/labs/one/root\n"), "{text}");
         assert!(text.ends_with("\nUP_DEADLINE='7'\n"), "{text}");
         assert!(!text.contains("FIRMWARE"), "{text}");
+        assert!(text.contains("\nDHCPD=/labs/one/dhcpd-service\n"), "{text}");
+        config.serve_dhcp_by(DhcpServer::Kea);
+        let text = ghostrc(&config, &folder);
+        let last = text.lines().rfind(|line| line.starts_with("DHCPDCONF="));
+        assert_eq!(last, Some("DHCPDCONF=/labs/one/etc/kea/kea-dhcp4.conf"), "{text}");
         config.pcs[1].with_firmware(Firmware::SecureBoot);
         assert!(ghostrc(&config, &folder).contains("\nFIRMWARE_joe=uefi\n"));
     }

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use ghost_contract::HostName;
 use ghost_lab::config::{LabConfig, Nic};
 use ghost_lab::folder::LabFolder;
-use ghost_lab::{Firmware, Lab, demo, lab, supervisor};
+use ghost_lab::{DhcpServer, Firmware, Lab, demo, lab, supervisor};
 
 /// A virtual network with real DHCP, TFTP and NFS servers, and PCs that can be woken.
 ///
@@ -41,6 +41,9 @@ enum Verb {
         /// Give a PC another firmware, as in john=uefi: bios, uefi or secure-boot. May be given more than once.
         #[arg(long, value_name = "PC=FIRMWARE", value_parser = firmware)]
         firmware: Vec<(HostName, Firmware)>,
+        /// Its DHCP server: isc, kea or dnsmasq.
+        #[arg(long, default_value_t)]
+        dhcp: DhcpServer,
         /// End the lab when this command ends, as by Ctrl-C.
         #[arg(long)]
         foreground: bool,
@@ -113,10 +116,11 @@ fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut config = LabConfig::new(arguments.name);
     let there = |config: &LabConfig| Lab::of_name(&config.labs, &config.name, &program);
     match arguments.verb {
-        Verb::Up { base_root, netboot, kernel_flag, firmware, foreground } => {
+        Verb::Up { base_root, netboot, kernel_flag, firmware, dhcp, foreground } => {
             config.base_root = base_root.unwrap_or(config.base_root);
             config.netboot = netboot.unwrap_or(config.netboot);
             config.kernel_flags = kernel_flag;
+            config.serve_dhcp_by(dhcp);
             for (name, firmware) in firmware {
                 let found = config.pcs.iter_mut().find(|pc| pc.name == name);
                 found.with_context(|| format!("there is no PC {name} in the lab"))?.with_firmware(firmware);
