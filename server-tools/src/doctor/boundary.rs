@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ghost_contract::layout;
 
 use super::exports::{covering, lets_in};
-use super::facts::{Boundary, Export, Exported, Host, Usage, few, names};
+use super::facts::{Boundary, Export, Exported, Host, Tried, Usage, few, names};
 use super::{Check, Finding};
 use crate::ghostrc::Exports;
 
@@ -29,11 +29,24 @@ pub(super) fn boundary(
     if boundary.exports == Exports::Common {
         return findings;
     }
+    findings.extend(boundary.is_told.as_ref().map(is_told));
     for export in exports {
         findings.extend(apart(boundary, export, server, hosts));
         findings.extend(writable(export, hosts));
     }
     findings
+}
+
+/// Without it no job begins.
+fn is_told(told: &Tried<&'static str>) -> Finding {
+    match told {
+        Ok(server) => Finding::good(Check::Export, format!("ghostctl can tell what to export: {server}")),
+        Err(reason) => Finding::bad(
+            Check::Export,
+            format!("ghostctl cannot tell the NFS server what to export for a job: {reason}"),
+            "start the NFS server, and name it with NFSSERVER in ghostrc if it is another one",
+        ),
+    }
 }
 
 /// Whether each client can mount what is its own there, and no other.
@@ -86,7 +99,7 @@ fn told(boundary: &Boundary, server: Ipv4Addr, file: &Path, text: &str) -> Optio
                 "{} says {FLAG}, so that clients do not look for their trees in the base root",
                 file.display()
             ),
-            format!("set EXPORTS=own in ghostrc, or take {FLAG} out of that file"),
+            format!("set EXPORTS=job in ghostrc, or take {FLAG} out of that file"),
         )),
         (Exports::Own | Exports::Job, []) => Some(Finding::bad(
             Check::Export,

@@ -119,6 +119,8 @@ pub(crate) struct Boundary {
     pub trees: PathBuf,
     /// Whether the boot server itself exports the image store.
     pub store_is_here: bool,
+    /// With `EXPORTS=job`, the NFS server that is told what to export, or why it cannot be told.
+    pub is_told: Option<Tried<&'static str>>,
     /// The addresses of clients whose folders may be exported now: of those that have a job.
     pub busy: BTreeSet<Ipv4Addr>,
     /// The configurations of boot loaders that can be read here, and what they say.

@@ -21,6 +21,7 @@ use super::facts::{
 use super::netboot;
 use crate::catalog::Catalog;
 use crate::confined::Parser;
+use crate::exports::for_job;
 use crate::site::Site;
 use crate::state::journal;
 use crate::sys::interface::Interface;
@@ -300,6 +301,7 @@ fn boundary(site: &Site, boot_files: &BTreeSet<String>) -> Boundary {
         exports: site.ghostrc.exports,
         trees: layout::trees(&site.ghostrc.base_root),
         store_is_here: site.ghostrc.store_is_here(),
+        is_told: (site.ghostrc.exports == Exports::Job).then(|| words(for_job::can_be_told(&site.ghostrc))),
         busy: busy(site),
         told: paths.into_iter().filter_map(read).collect(),
     }

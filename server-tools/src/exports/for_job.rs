@@ -24,6 +24,8 @@ use crate::sys::{clock, program};
 
 /// How long all commands together may take, to export or to take away.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long it may take to say what it exports.
+const ANSWER: Duration = Duration::from_secs(5);
 /// The least that each gets.
 const LEAST: Duration = Duration::from_millis(500);
 
@@ -31,6 +33,24 @@ const LEAST: Duration = Duration::from_millis(500);
 pub(crate) fn nfs_server_here() -> NfsServer {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if program::find("exportfs", &path).is_ok() { NfsServer::Nfsd } else { NfsServer::Ganesha }
+}
+
+/// The NFS server that exports for jobs, by its name, if it can be told. Changes nothing.
+pub(crate) fn can_be_told(ghostrc: &Ghostrc) -> anyhow::Result<&'static str> {
+    let server = ghostrc.nfs_server.unwrap_or_else(nfs_server_here);
+    match server {
+        NfsServer::Nfsd => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            program::find("exportfs", &path).context("Linux' NFS server is told by exportfs")?;
+            Ok("nfsd, by exportfs")
+        }
+        NfsServer::Ganesha => {
+            let Ghostrc { state_folder, boot_server, .. } = ghostrc;
+            let place = ganesha::Place { state_folder, boot_server: *boot_server, deadline: ANSWER };
+            ganesha::exports(place)?;
+            Ok("NFS-Ganesha, over D-Bus")
+        }
+    }
 }
 
 /// What is exported for a job. The journal holds it: the settings may have changed when it is taken away.

@@ -69,7 +69,7 @@ pub(super) fn remove(place: Place<'_>, path: &Path) -> anyhow::Result<()> {
 }
 
 /// All that it exports, by number.
-fn exports(place: Place<'_>) -> anyhow::Result<BTreeMap<u16, PathBuf>> {
+pub(super) fn exports(place: Place<'_>) -> anyhow::Result<BTreeMap<u16, PathBuf>> {
     let reply = call(place, &["ShowExports"])?;
     listed(&reply).context("what NFS-Ganesha says of its exports cannot be read")
 }

@@ -42,7 +42,7 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
     lines.text.push_str("# The settings of the Ghost4Linux boot server: ghostrc(5). 'ghostctl setup' has made this file; change it as you like.\n");
     lines.add("PXEADDR", &address.to_string(), "this server, as clients see it")?;
     lines.add("PXEBASE", text(&base)?, "the base root")?;
-    lines.add("EXPORTS", "own", "each client can write to its own folders only")?;
+    lines.add("EXPORTS", "job", "each client can mount its own folders, while it has a job")?;
     lines.add("GHSTBASE", text(&store)?, "the image store as this server sees it")?;
     lines.add("GHSTNFS", &export, "and as clients mount it")?;
     if around.kind.needs_restart() {

@@ -139,18 +139,23 @@ fn a_job_whose_folders_cannot_be_exported_ends_before_anything_is_swapped() {
     let missing: fn(&BootServer) = |server| fs::remove_file(server.path("bin/exportfs")).unwrap();
     let refuses: fn(&BootServer) = |server| fs::write(server.path("refuses-o"), "").unwrap();
     let lies: fn(&BootServer) = |server| fs::write(server.path("lies-o"), "").unwrap();
-    for (fault, words) in [
-        (missing, "cannot start 'exportfs "),
-        (refuses, "saying: exportfs: no such luck"),
-        (lies, "and does not list it"),
+    const COULD_NOT: &str = "could not export the client's folders to it";
+    for (fault, status, what, words) in [
+        (
+            missing,
+            78,
+            "ghostctl cannot tell the NFS server what to export",
+            "told by exportfs: it is in no folder",
+        ),
+        (refuses, 1, COULD_NOT, "saying: exportfs: no such luck"),
+        (lies, 1, COULD_NOT, "and does not list it"),
     ] {
         let server = server();
         let before = server.configured();
         fault(&server);
         let output = server.run(&["backup", "pc2"]);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains("could not export the client's folders to it"), "{}", said(&output));
-        assert!(said(&output).contains(words), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(status), "{}", said(&output));
+        assert!(said(&output).contains(what) && said(&output).contains(words), "{}", said(&output));
         assert_eq!(server.restarts(), 0, "DHCP was not touched");
         assert_nothing_left(&server, &before);
     }
@@ -204,6 +209,20 @@ fn what_is_exported_without_a_job_is_told() {
     let doctor = said(&server.run(&["doctor"]));
     let told = format!("{} can be mounted by its client though no job runs", johns.display());
     assert!(doctor.contains(&told), "{doctor}");
+    assert!(
+        doctor.contains("good     NFS export: ghostctl can tell what to export: nfsd, by exportfs"),
+        "{doctor}"
+    );
+}
+
+#[test]
+fn an_nfs_server_that_cannot_be_told_is_seen_before_a_job_needs_it() {
+    let server = server();
+    server.set("NFSSERVER", "ganesha");
+    write_program(&server.path("bin/busctl"), "#!/bin/sh\necho The name is not activatable >&2\nexit 1\n");
+    let doctor = said(&server.run(&["doctor"]));
+    let told = "BAD      NFS export: ghostctl cannot tell the NFS server what to export for a job: NFS-Ganesha does not do";
+    assert!(doctor.contains(told) && doctor.contains("The name is not activatable"), "{doctor}");
 }
 
 #[test]

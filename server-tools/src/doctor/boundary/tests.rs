@@ -40,6 +40,7 @@ fn nothing() -> Boundary {
         exports: Exports::Common,
         trees: "/tftpboot/root.trees".into(),
         store_is_here: true,
+        is_told: None,
         busy: [Ipv4Addr::new(192, 168, 7, 2)].into(),
         told: vec![],
     }

@@ -92,6 +92,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             exports: Exports::Common,
             trees: "/tftpboot/root.trees".into(),
             store_is_here: true,
+            is_told: None,
             busy: [].into(),
             told: vec![],
         },
