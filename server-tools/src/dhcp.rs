@@ -132,13 +132,18 @@ pub trait Server: fmt::Debug + Send + Sync {
     /// What new entries come to. A configuration that is not there yet is taken for an empty one. Changes nothing.
     fn add(&self, asked: &adding::Additions) -> anyhow::Result<adding::Added> {
         if asked.hosts.is_empty() && asked.network.is_none() {
-            return Ok(adding::Added::nothing(self.read()?));
+            return Ok(adding::Draft::default().comes_to(self.read()?, None));
         }
         Err(anyhow::anyhow!(
             "entries cannot be added to the configuration of {}; write them by hand: {}",
             self.kind().traits().name,
             self.kind().traits().terms.needs
         ))
+    }
+
+    /// The command after which it serves these files' new contents, where it reads them only when it starts.
+    fn restart_for(&self, _files: &[&Path]) -> Option<Vec<String>> {
+        None
     }
 
     /// Has the server's own checker look at a file that shall become the configuration, where there is none yet.

@@ -27,7 +27,7 @@ use ghost_contract::HostName;
 use serde::Serialize;
 
 use crate::dhcp::adding::Written;
-use crate::dhcp::{Change, Network};
+use crate::dhcp::{Change, Kind, Network};
 use crate::ghostrc::{Export, Firmware};
 
 /// What a person wants, where that is not the usual.
@@ -39,6 +39,7 @@ pub(crate) struct Wishes {
     pub(crate) store: Option<PathBuf>,
     pub(crate) store_export: Option<Export>,
     pub(crate) tftp: Option<PathBuf>,
+    pub(crate) dhcp_server: Option<Kind>,
     pub(crate) dhcp_configuration: Option<PathBuf>,
     pub(crate) firmware: Option<Firmware>,
     /// The network that this machine shall answer in by DHCP.

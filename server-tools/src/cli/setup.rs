@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use ghost_contract::{HostName, MacAddress};
 
-use crate::dhcp::Network;
+use crate::dhcp::{Kind, Network};
 use crate::ghostrc::{Export, Firmware};
 
-pub(super) const AFTER_HELP: &str = "Examples:\n  ghostctl setup\n  ghostctl setup --dry-run --subnet 10.0.0.0/24\n  \
+pub(super) const AFTER_HELP: &str = "Examples:\n  ghostctl setup\n  ghostctl setup --dry-run --subnet 10.0.0.0/24\n  ghostctl setup --dhcp-server kea --subnet 10.0.0.0/24\n  \
     ghostctl setup --yes --store /images --import machines.csv\n  ghostctl setup --remove\n\n\
     Makes the settings, the folders, the base root with the boot files, the exports, and the clients' DHCP entries, and has the services \
     run; then checks all of it as 'ghostctl doctor' does. What is there already is kept, so it can be given again at any time. All changes are \
@@ -37,6 +37,9 @@ pub struct SetupArgs {
     /// The TFTP server's folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub tftp: Option<PathBuf>,
+    /// The DHCP server; without it, the one that runs or is installed
+    #[arg(long, value_name = "isc|kea|dnsmasq", value_parser = dhcp_server)]
+    pub dhcp_server: Option<Kind>,
     /// The DHCP server's configuration, if it is not at its usual place
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dhcp_configuration: Option<PathBuf>,
@@ -62,7 +65,7 @@ pub struct SetupArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Take away what setup has made and nobody has changed since; images stay
-    #[arg(long, conflicts_with_all = ["interface", "address", "base", "store", "store_export", "tftp", "subnet", "firmware", "floppy", "import"])]
+    #[arg(long, conflicts_with_all = ["interface", "address", "base", "store", "store_export", "tftp", "dhcp_server", "subnet", "firmware", "floppy", "import"])]
     pub remove: bool,
 }
 
@@ -96,6 +99,10 @@ fn export(text: &str) -> Result<Export, &'static str> {
     let whole =
         text.contains(":/").then(|| Export::parse(text, Path::new("/"), Ipv4Addr::UNSPECIFIED)).flatten();
     whole.ok_or("an export is SERVER:/FOLDER")
+}
+
+fn dhcp_server(text: &str) -> Result<Kind, &'static str> {
+    Kind::named(text).ok_or("isc, kea or dnsmasq")
 }
 
 fn firmware(text: &str) -> Result<Firmware, &'static str> {

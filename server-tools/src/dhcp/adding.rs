@@ -4,10 +4,12 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use ghost_contract::{HostName, MacAddress};
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Configuration, Network};
+use crate::place::Place;
 
 /// A machine that shall have a host entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +22,12 @@ pub struct NewHost {
 }
 
 /// A network that the configuration shall have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNetwork {
     pub network: Network,
     pub router: Option<Ipv4Addr>,
+    /// This machine's interface in it.
+    pub interface: Option<String>,
 }
 
 /// What shall be in a configuration.
@@ -53,15 +57,152 @@ pub struct Added {
     pub known: Vec<HostName>,
     /// What people should know besides.
     pub remarks: Vec<String>,
+    /// The command after which the server serves them, where it reads these files only when it starts.
+    pub restart: Option<Vec<String>>,
     /// The configuration as it will be.
     pub configuration: Box<dyn Configuration>,
 }
 
-impl Added {
-    pub(crate) fn nothing(configuration: Box<dyn Configuration>) -> Self {
-        let (changes, written, known, remarks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { changes, written, known, remarks, configuration }
+/// What is put where, before it is known what all of it comes to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Draft {
+    pub(super) changes: Vec<Change>,
+    pub(super) written: Vec<Written>,
+    pub(super) known: Vec<HostName>,
+    pub(super) remarks: Vec<String>,
+}
+
+impl Draft {
+    /// This one, and then another one that was made with it.
+    pub(super) fn then(mut self, next: Self) -> Self {
+        for change in next.changes {
+            match self.changes.iter_mut().find(|earlier| earlier.file == change.file) {
+                Some(earlier) => earlier.contents = change.contents,
+                None => self.changes.push(change),
+            }
+        }
+        self.written.extend(next.written);
+        self.known.extend(next.known);
+        self.remarks.extend(next.remarks);
+        self
     }
+
+    /// What is asked for, with the configuration as it will be.
+    pub(super) fn comes_to(
+        self,
+        configuration: Box<dyn Configuration>,
+        restart: Option<Vec<String>>,
+    ) -> Added {
+        let Self { changes, written, known, remarks } = self;
+        Added { changes, written, known, remarks, restart, configuration }
+    }
+
+    /// Puts text behind all that is in a file.
+    pub(super) fn append(&mut self, file: PathBuf, read: &[u8], text: &str) {
+        let earlier = self.changes.iter().find(|change| change.file == file);
+        let now = earlier.map_or(read, |change| &change.contents);
+        let end = new_line(now);
+        let gap = match now {
+            [] => "",
+            [.., b'\n'] => end,
+            _ => &end.repeat(2),
+        };
+        let text = format!("{gap}{}", text.replace('\n', end));
+        let contents = [now, text.as_bytes()].concat();
+        self.written.push(Written { file: file.clone(), text, was: String::new() });
+        match self.changes.iter_mut().find(|change| change.file == file) {
+            Some(change) => change.contents = contents,
+            None => self.changes.push(Change { file, read: read.to_vec(), contents }),
+        }
+    }
+}
+
+/// How the lines of a file end.
+pub(super) fn new_line(bytes: &[u8]) -> &'static str {
+    let first = bytes.iter().position(|byte| *byte == b'\n');
+    if first.is_some_and(|at| at > 0 && bytes[at - 1] == b'\r') { "\r\n" } else { "\n" }
+}
+
+/// A host entry that is there.
+#[derive(Debug)]
+pub(super) struct Neighbour {
+    pub(super) name: String,
+    pub(super) mac: Option<MacAddress>,
+    pub(super) ip: Option<Ipv4Addr>,
+    pub(super) place: Place,
+}
+
+/// What a configuration has that a new host may collide with.
+#[derive(Debug)]
+pub(super) struct Around {
+    /// With this name, whichever letters of it are capitals.
+    pub(super) of_name: Option<Neighbour>,
+    pub(super) of_mac: Option<Neighbour>,
+    pub(super) of_address: Option<Neighbour>,
+    /// The network that its address is in.
+    pub(super) network: Option<Network>,
+}
+
+/// Whether the host is declared already. Fails where it cannot be.
+pub(super) fn is_declared(host: &NewHost, boot_server: Ipv4Addr, around: &Around) -> anyhow::Result<bool> {
+    let NewHost { name, mac, ip, .. } = host;
+    if let Some(there) = &around.of_name {
+        if there.name == name.as_str() && there.mac == Some(*mac) && there.ip == Some(*ip) {
+            return Ok(true);
+        }
+        bail!(
+            "{}: there is a host {} with other addresses than {mac} and {ip}; correct that entry, or give another name\n{}",
+            there.place,
+            there.name,
+            there.place.excerpt()
+        );
+    }
+    let others = [
+        ("hardware address", mac.to_string(), &around.of_mac),
+        ("address", ip.to_string(), &around.of_address),
+    ];
+    for (what, value, other) in others {
+        if let Some(Neighbour { name: other, place, .. }) = other {
+            bail!(
+                "{place}: {name} cannot be added, since host {other} has the {what} {value}\n{}",
+                place.excerpt()
+            );
+        }
+    }
+    let Some(network) = around.network else {
+        bail!("{name} cannot be added: no subnet of the DHCP configuration has its address {ip}");
+    };
+    if *ip == network.address || *ip == network.broadcast() {
+        bail!("{name} cannot be added: {ip} is no host's address in the network {network}");
+    }
+    if *ip == boot_server {
+        bail!("{name} cannot be added: {ip} is the boot server's own address (PXEADDR)");
+    }
+    Ok(false)
+}
+
+/// Whether a network is declared already. Fails where another one is in its place.
+pub(super) fn is_network_declared(
+    wanted: Network,
+    network_of: impl Fn(Ipv4Addr) -> Option<Network>,
+) -> anyhow::Result<bool> {
+    let (there, overlapping) = (network_of(wanted.address), network_of(wanted.broadcast()));
+    match there.or(overlapping) {
+        _ if there == Some(wanted) => Ok(true),
+        None => Ok(false),
+        Some(other) => {
+            bail!(
+                "the DHCP configuration has the network {other} there already, which is another one than {wanted}"
+            )
+        }
+    }
+}
+
+/// Whether jobs can be done for all of them once the configuration is as it will be.
+pub(super) fn require_usable(configuration: &dyn Configuration, hosts: &[NewHost]) -> anyhow::Result<()> {
+    let faults = hosts.iter().filter_map(|host| configuration.host(&host.name).err());
+    let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
+    if faults.is_empty() { Ok(()) } else { bail!("{}", faults.join("\n")) }
 }
 
 /// Takes stretches out of a file again. Gives its new contents, and those that do not stand there exactly once any more.

@@ -16,6 +16,7 @@
 //!
 //! `server` opens files, and signals the server; the others are pure. What dnsmasq makes of odd input was tried with dnsmasq 2.90.
 
+mod adding;
 mod boots;
 pub(crate) mod edit;
 mod hosts;

@@ -15,7 +15,7 @@ use super::plan::{Seen, Unit};
 use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
-use crate::dhcp::{Configuration, Kind};
+use crate::dhcp::{Configuration, Kind, Running};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{Exports, Ghostrc};
 use crate::site::Site;
@@ -58,12 +58,15 @@ pub(crate) fn boot_interface(
 }
 
 /// What is known before there are settings.
-pub(crate) fn surroundings(interface: Option<&Interface>) -> anyhow::Result<Surroundings> {
+pub(crate) fn surroundings(
+    interface: Option<&Interface>,
+    wanted: Option<Kind>,
+) -> anyhow::Result<Surroundings> {
     let tftp = file(Path::new(TFTP_DEFAULTS))?.and_then(|text| value(&text, "TFTP_DIRECTORY"));
     Ok(Surroundings {
         address: interface.and_then(|interface| interface.address).map(|(ip, _)| ip),
         tftp: tftp.filter(|tftp| tftp.starts_with('/')).map(PathBuf::from),
-        kind: found::kind_without_settings(),
+        kind: wanted.unwrap_or_else(found::kind_without_settings),
     })
 }
 
@@ -110,6 +113,7 @@ pub(crate) fn site(
         pending: made.pending,
         units: units(site.dhcp_kind, nfs),
         is_dhcp_installed: is_dhcp_installed(site),
+        does_dhcp_run: site.dhcp().running() == Running::Ours,
     })
 }
 

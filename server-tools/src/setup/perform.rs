@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ fn change_dhcp(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Outpu
     let state = &site.ghostrc.state_folder;
     let main = site.dhcp_configuration.clone();
     made.written.extend(step.written.iter().cloned());
-    if step.is_new {
+    if step.is_new && step.changes.len() == 1 {
         folders(main.parent().unwrap_or(Path::new("/")), made, state)?;
         made.dhcp_configuration = Some(main.clone());
         made.save(state)?;
@@ -103,12 +104,31 @@ fn change_dhcp(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Outpu
             .inspect_err(|_| forget(step, made));
     }
     made.save(state)?;
+    new_files(step, &main, made, state)?;
     let did_run = site.dhcp().running() == Running::Ours;
     if let Err(error) = edit(site, output, |offers| offers.change(&step.changes)) {
         forget(step, made);
         return Err(error);
     }
     if did_run { take_up_or_undo(site, step, made, output) } else { Ok(()) }
+}
+
+/// Makes the files that are not there yet, empty, as they were read.
+fn new_files(step: &DhcpStep, main: &Path, made: &mut Made, state: &Path) -> anyhow::Result<()> {
+    for path in step.changes.iter().map(|change| &change.file).filter(|path| !path.exists()) {
+        folders(path.parent().unwrap_or(Path::new("/")), made, state)?;
+        if path == main {
+            made.dhcp_configuration = Some(main.to_owned());
+        } else {
+            made.dhcp_files.insert(path.clone());
+        }
+        made.save(state)?;
+        // The DHCP server reads it as a user of its own.
+        let mut options = fs::File::options();
+        let new = options.write(true).create_new(true).mode(0o644).open(path);
+        new.with_context(|| format!("cannot make {}", path.display()))?;
+    }
+    Ok(())
 }
 
 fn take_up_or_undo(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
@@ -135,9 +155,13 @@ fn forget(step: &DhcpStep, made: &mut Made) {
         now.windows(written.text.len().max(1)).any(|window| window == written.text.as_bytes())
     };
     made.written.retain(|written| !step.written.contains(written) || stands(written));
-    if step.is_new {
-        made.dhcp_configuration.take_if(|path| !path.exists());
+    let is_empty = |path: &PathBuf| observe::file(path).is_ok_and(|now| now.is_none_or(|now| now.is_empty()));
+    for path in made.dhcp_configuration.iter().chain(&made.dhcp_files).filter(|path| is_empty(path)) {
+        // What cannot be removed is empty, and is removed with the rest.
+        let _not_there = fs::remove_file(path);
     }
+    made.dhcp_configuration.take_if(|path| !path.exists());
+    made.dhcp_files.retain(|path| path.exists());
 }
 
 pub(crate) fn take_up(site: &Site) -> anyhow::Result<()> {

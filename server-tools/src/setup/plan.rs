@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     /// The services of this machine that jobs need; none if systemd does not run.
     pub(crate) units: Option<BTreeMap<String, Unit>>,
     pub(crate) is_dhcp_installed: bool,
+    /// Whether it runs here with the configuration that is edited.
+    pub(crate) does_dhcp_run: bool,
 }
 
 /// How a service is.
@@ -89,6 +91,8 @@ impl Plan {
         if !added.changes.is_empty() {
             let (changes, written) = (added.changes.clone(), added.written.clone());
             self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
+            // One that does not run reads them when it starts.
+            self.steps.extend(added.restart.clone().filter(|_| seen.does_dhcp_run).map(Step::Run));
         }
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));

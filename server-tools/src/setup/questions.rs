@@ -6,6 +6,7 @@ use anyhow::anyhow;
 
 use super::settings::STORE;
 use super::{Wishes, network};
+use crate::dhcp::Kind;
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{Export, Firmware};
 
@@ -18,6 +19,7 @@ pub(crate) struct Proposed {
     pub(crate) interface: Option<String>,
     /// The network of that interface, if nobody is seen to answer in it by DHCP.
     pub(crate) network: Option<String>,
+    pub(crate) dhcp_server: Kind,
 }
 
 /// Fills in what was not given.
@@ -52,9 +54,18 @@ pub(crate) fn answered(mut wishes: Wishes, proposed: &Proposed, ask: Ask<'_>) ->
         let answer = ask(&question, "no")?;
         if answer != "no" {
             wishes.network = Some(network(&answer).map_err(|words| anyhow!(words).exit(Exit::Usage))?);
+            if wishes.dhcp_server.is_none() {
+                wishes.dhcp_server = Some(dhcp_server(proposed.dhcp_server, ask)?);
+            }
         }
     }
     Ok(wishes)
+}
+
+fn dhcp_server(proposed: Kind, ask: Ask<'_>) -> anyhow::Result<Kind> {
+    let words = Kind::ALL.map(Kind::word).join(", ");
+    let answer = ask(&format!("The DHCP server that does so: {words}"), proposed.word())?;
+    Kind::named(&answer).ok_or_else(|| no_answer(&answer, &format!("one of {words}")))
 }
 
 fn no_answer(answer: &str, wanted: &str) -> anyhow::Error {
@@ -71,8 +82,11 @@ mod tests {
             let answer = left.next().copied().unwrap_or_default();
             Ok(if answer.is_empty() { default.to_owned() } else { answer.to_owned() })
         };
-        let proposed =
-            Proposed { interface: Some("eth0".to_owned()), network: Some("10.0.0.0/24".to_owned()) };
+        let proposed = Proposed {
+            interface: Some("eth0".to_owned()),
+            network: Some("10.0.0.0/24".to_owned()),
+            ..Proposed::default()
+        };
         let wishes = answered(Wishes::default(), &proposed, &mut ask);
         (wishes, left.count())
     }
@@ -85,17 +99,25 @@ mod tests {
 
     #[test]
     fn answers_are_wishes() {
-        let (wishes, left) = answer(&["eth1", "nas:/images", "/mnt/images", "uefi", "10.0.0.0/24"]);
+        let (wishes, left) = answer(&["eth1", "nas:/images", "/mnt/images", "uefi", "10.0.0.0/24", "kea"]);
         let wishes = wishes.unwrap();
         assert_eq!((wishes.interface.as_deref(), left), (Some("eth1"), 0));
         assert_eq!(wishes.store_export.unwrap().server, "nas");
         assert_eq!((wishes.store, wishes.firmware), (Some("/mnt/images".into()), Some(Firmware::Uefi)));
         assert_eq!(wishes.network.unwrap().to_string(), "10.0.0.0/24");
+        assert_eq!(wishes.dhcp_server, Some(Kind::Kea));
+        let isc = answer(&["", "", "", "10.0.0.0/24", ""]).0.unwrap();
+        assert_eq!(isc.dhcp_server, Some(Kind::Isc));
     }
 
     #[test]
     fn an_answer_that_is_none_ends_it() {
-        for answers in [&["", "images"][..], &["", "", "efi"], &["", "", "", "yes"]] {
+        for answers in [
+            &["", "images"][..],
+            &["", "", "efi"],
+            &["", "", "", "yes"],
+            &["", "", "", "10.0.0.0/24", "bind"],
+        ] {
             let error = answer(answers).0.unwrap_err();
             assert_eq!(Exit::of(&error), Exit::Usage, "{answers:?}: {error}");
         }

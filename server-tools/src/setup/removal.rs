@@ -17,7 +17,7 @@ pub(crate) enum Undo {
     Unit(String),
     /// The DHCP configuration without what was put in.
     Dhcp(Vec<Change>),
-    /// The DHCP configuration as a whole.
+    /// A file of the DHCP configuration as a whole.
     RemoveDhcp(PathBuf),
     /// A file gets its earlier contents; without any it goes.
     File {
@@ -87,7 +87,8 @@ impl Removal {
                 let what = first_line(&written.text);
                 self.left.push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
             }
-            if made.dhcp_configuration.as_ref() == Some(file) && contents.is_empty() {
+            let is_made = made.dhcp_configuration.as_ref() == Some(file) || made.dhcp_files.contains(file);
+            if is_made && contents.is_empty() {
                 self.steps.push(Undo::RemoveDhcp(file.clone()));
             } else if contents != read {
                 changes.push(Change { file: file.clone(), read, contents });

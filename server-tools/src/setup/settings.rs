@@ -48,6 +48,9 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
     if around.kind.needs_restart() {
         let why = "called with restart, makes the DHCP server take up its configuration";
         lines.add("DHCPD", &restart(around.kind), why)?;
+        if wishes.dhcp_server.is_some() {
+            lines.add("DHCPSERVER", around.kind.word(), "whatever others are installed")?;
+        }
     } else {
         lines.add("DHCPSERVER", around.kind.word(), "it takes its configuration up without a restart")?;
     }
@@ -88,6 +91,9 @@ pub(crate) fn missing(
     }
     require_the_same("GHSTBASE", "--store", wishes.store.as_ref(), &there.store_folder)?;
     require_the_same("GHSTNFS", "--store-export", wishes.store_export.as_ref(), &there.store_export)?;
+    if let Some(named) = &there.dhcp_server {
+        require_the_same("DHCPSERVER", "--dhcp-server", wishes.dhcp_server.as_ref(), named)?;
+    }
     if there.variable("TFTPBASE").is_some() {
         require_the_same("TFTPBASE", "--tftp", wishes.tftp.as_ref(), &there.tftp_base)?;
     }
@@ -97,6 +103,11 @@ pub(crate) fn missing(
     }
     if old.is_restart_gone && around.kind.needs_restart() {
         lines.add("DHCPD", &restart(around.kind), "in place of the script above, which is not there")?;
+    }
+    if there.dhcp_server.is_none()
+        && let Some(kind) = wishes.dhcp_server
+    {
+        lines.add("DHCPSERVER", kind.word(), "whatever others are installed")?;
     }
     if let Some(overlay) = old.overlay(there, wishes) {
         lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;
@@ -205,6 +216,9 @@ mod tests {
         let wishes = Wishes { dhcp_configuration: Some("/x/kea.conf".into()), ..Wishes::default() };
         let ghostrc = read(&new(&wishes, &kea).unwrap());
         assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart), (Some(Kind::Kea), None));
+        let wishes = Wishes { dhcp_server: Some(Kind::Isc), ..Wishes::default() };
+        let ghostrc = read(&new(&wishes, &around()).unwrap());
+        assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart.is_some()), (Some(Kind::Isc), true));
     }
 
     #[test]
@@ -232,6 +246,14 @@ mod tests {
         );
         let again = read(std::str::from_utf8(&both).unwrap());
         assert_eq!(missing(&again, &Wishes::default(), &around, &Old::default()).unwrap(), "");
+        let kea = Wishes { dhcp_server: Some(Kind::Kea), ..Wishes::default() };
+        let lines = missing(&again, &kea, &around, &Old::default()).unwrap();
+        assert!(lines.starts_with("DHCPSERVER=kea "), "{lines}");
+        let isc = read(
+            "PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\nDHCPSERVER=isc\n",
+        );
+        let error = missing(&isc, &kea, &around, &Old::default()).unwrap_err();
+        assert!(error.to_string().starts_with("--dhcp-server contradicts DHCPSERVER"), "{error}");
         let other = Wishes { store: Some("/c".into()), ..Wishes::default() };
         let error = missing(&there, &other, &around, &Old::default()).unwrap_err();
         assert!(error.to_string().starts_with("--store contradicts GHSTBASE"), "{error}");

@@ -27,6 +27,8 @@ pub(crate) struct Made {
     pub(crate) written: Vec<Written>,
     /// The DHCP configuration, if it was made as a whole.
     pub(crate) dhcp_configuration: Option<PathBuf>,
+    /// Other files of it that were made.
+    pub(crate) dhcp_files: BTreeSet<PathBuf>,
     /// Services that did not run at boot before.
     pub(crate) units: BTreeSet<String>,
     /// The base root, if there was none.

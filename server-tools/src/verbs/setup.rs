@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{confirmation, doctor};
 use crate::cli::{Everywhere, NewHostArgs, SetupArgs};
 use crate::dhcp::adding::{Additions, NewHost, NewNetwork};
+use crate::dhcp::{Network, found};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
 use crate::output::Output;
@@ -64,16 +65,19 @@ pub(super) fn run(
         })?;
         interface = observe::boot_interface(&wishes, own_address)?;
     }
-    let around = observe::surroundings(interface.as_ref())?;
+    let around = observe::surroundings(interface.as_ref(), wishes.dhcp_server)?;
     let (settings, ghostrc, floppy) = settle(path, there, parsed, &wishes, &around)?;
     let site = Site::planned(ghostrc, everywhere.lock_timeout);
     let (machines, mut remarks) = machines(&site, &arguments.import)?;
     let router = interface.as_ref().and_then(|interface| interface::router_of(&interface.name));
+    let new_network = |network: Network| NewNetwork {
+        network,
+        router: router.filter(|ip| network.contains(*ip)),
+        interface: interface.as_ref().map(|interface| interface.name.clone()),
+    };
     let asked = Additions {
         boot_server: site.ghostrc.boot_server,
-        network: wishes
-            .network
-            .map(|network| NewNetwork { network, router: router.filter(|ip| network.contains(*ip)) }),
+        network: wishes.network.map(new_network),
         hosts: machines,
     };
     let added = site
@@ -126,6 +130,7 @@ fn wishes(arguments: &SetupArgs) -> Wishes {
         store: arguments.store.clone(),
         store_export: arguments.store_export.clone(),
         tftp: arguments.tftp.clone(),
+        dhcp_server: arguments.dhcp_server,
         dhcp_configuration: arguments.dhcp_configuration.clone(),
         firmware: arguments.firmware,
         network: arguments.subnet,
@@ -139,10 +144,11 @@ fn parse(path: &Path, bytes: &[u8]) -> anyhow::Result<Ghostrc> {
 
 fn proposed(interface: Option<&Interface>) -> Proposed {
     let network = interface.and_then(Interface::network);
-    let has_none = !crate::dhcp::found::is_any_there();
+    let has_none = !found::is_any_there();
     Proposed {
         interface: interface.map(|interface| interface.name.clone()),
         network: network.filter(|_| has_none).map(|network| network.to_string()),
+        dhcp_server: found::kind_without_settings(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod machine;
 mod of_2005;
+mod other_servers;
 
 use std::fs;
 

@@ -12,7 +12,8 @@ use rustix::process::Signal;
 use super::boots::{Decides, tags};
 use super::sources::Content;
 use super::table::{Around, HostTable};
-use super::{edit, lines};
+use super::{adding, edit, lines};
+use crate::dhcp::adding::{Added, Additions, Draft, require_usable};
 use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::private_copy::{Part, PrivateCopy};
 use crate::dhcp::text::{absolute, replaced, same};
@@ -35,6 +36,8 @@ const BESIDES: &str = "/etc/dnsmasq.d";
 pub struct Dnsmasq {
     configuration: PathBuf,
     checker: Checker,
+    /// What starts it again, where the settings say it.
+    restart: Option<CommandLine>,
     server: Ipv4Addr,
 }
 
@@ -46,12 +49,21 @@ pub(super) fn has_clients(configuration: &Path) -> bool {
 
 impl Dnsmasq {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
-        Self::with(configuration, ghostrc.dhcp_check.clone(), ghostrc.boot_server)
+        let own = Self::with(configuration, ghostrc.dhcp_check.clone(), ghostrc.boot_server);
+        Self { restart: ghostrc.dhcp_restart.clone(), ..own }
     }
 
     fn with(configuration: &Path, checker: Option<CommandLine>, server: Ipv4Addr) -> Self {
         let checker = checker.unwrap_or_else(|| CommandLine::of(PROGRAM, &["--test", "-C", "FILE"]));
-        Self { configuration: configuration.to_owned(), checker: Checker(checker), server }
+        Self { configuration: configuration.to_owned(), checker: Checker(checker), restart: None, server }
+    }
+
+    /// Where the options are that it reads again, unless its configuration names a folder.
+    fn options(&self) -> PathBuf {
+        match self.besides() {
+            Some(folder) => folder.join("ghost4linux"),
+            None => absolute(&self.configuration).with_file_name("ghost4linux-options"),
+        }
     }
 
     fn besides(&self) -> Option<&'static Path> {
@@ -67,7 +79,8 @@ impl Dnsmasq {
             server: Some(self.server),
         };
         read_with(&self.configuration, changes, |bytes, file| {
-            let mut content = Content { file, folder: &mut listed };
+            let mut folder = |folder: &Path| with_new(folder, listed(folder), changes);
+            let mut content = Content { file, folder: &mut folder };
             HostTable::read(&self.configuration, bytes, &around, &mut content)
         })
     }
@@ -88,7 +101,11 @@ impl Dnsmasq {
     /// What the checker reads: the configuration as it is, and what would change as if it stood in it, since it looks into none of the
     /// files that are read again.
     fn private_copy(&self, table: &HostTable, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
-        let mut main = format!("conf-file={}\n", absolute(&self.configuration).display()).into_bytes();
+        let mut main = b"conf-file=".to_vec();
+        let begins = main.len();
+        main.extend(absolute(&self.configuration).as_os_str().as_encoded_bytes());
+        let own = Some((0, begins..main.len()));
+        main.push(b'\n');
         if let Some(besides) = self.besides().filter(|folder| folder.is_dir()) {
             main.extend(format!("conf-dir={},.dpkg-dist,.dpkg-old,.dpkg-new\n", besides.display()).bytes());
         }
@@ -101,6 +118,9 @@ impl Dnsmasq {
                 .then(|| (path, as_options(&source.bytes, option)))
         });
         let changed: Vec<(PathBuf, Vec<u8>)> = changed.collect();
+        let itself = changes.iter().find(|change| change.file == absolute(&self.configuration));
+        let itself =
+            itself.map(|change| Part { path: &change.file, bytes: &change.contents, included_by: own });
         let mut included = Vec::new();
         for (path, _) in &changed {
             main.extend(b"conf-file=");
@@ -112,7 +132,7 @@ impl Dnsmasq {
         let first = Part { path: &self.configuration, bytes: &main, included_by: None };
         let others = changed.iter().zip(included);
         let others = others.map(|((path, bytes), included_by)| Part { path, bytes, included_by });
-        let parts: Vec<Part<'_>> = std::iter::once(first).chain(others).collect();
+        let parts: Vec<Part<'_>> = std::iter::once(first).chain(itself).chain(others).collect();
         let folder = absolute(&self.configuration);
         PrivateCopy::of(&parts, changes, folder.parent().unwrap_or(Path::new("/")), <[u8]>::to_vec)
     }
@@ -122,6 +142,17 @@ impl Dnsmasq {
 fn as_options(bytes: &[u8], option: &str) -> Vec<u8> {
     let named = lines::lines(bytes).map(|line| (line.start..line.start, format!("{option}=").into_bytes()));
     replaced(bytes, named.collect())
+}
+
+/// What is in a folder once these changes are made: some of their files may not be there yet.
+fn with_new(folder: &Path, listed: io::Result<Vec<PathBuf>>, changes: &[Change]) -> io::Result<Vec<PathBuf>> {
+    let in_it = changes.iter().map(|change| &change.file).filter(|file| file.parent() == Some(folder));
+    let new: Vec<PathBuf> = in_it.filter(|file| !file.exists()).cloned().collect();
+    match listed {
+        Ok(listed) => Ok([listed, new].concat()),
+        Err(_) if !new.is_empty() => Ok(new),
+        Err(error) => Err(error),
+    }
 }
 
 fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -165,6 +196,36 @@ impl Server for Dnsmasq {
 
     fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
         self.checker.ask(file).exit_by_default(Exit::Configuration)
+    }
+
+    fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
+        let mut draft = Draft::default();
+        if !self.configuration.exists() {
+            // Read as empty: it is not there.
+            let file = absolute(&self.configuration);
+            draft.changes.push(Change { file, read: Vec::new(), contents: Vec::new() });
+        }
+        let before = self.table(&draft.changes).exit_by_default(Exit::Configuration)?;
+        draft = draft.then(adding::network(&before, asked)?);
+        let with_network = self.table(&draft.changes)?;
+        draft = draft.then(adding::hosts(&with_network, asked, &self.options())?);
+        let configuration = self.table(&draft.changes)?;
+        require_usable(&configuration, &asked.hosts)?;
+        draft.changes.retain(|change| change.contents != change.read);
+        let files: Vec<&Path> = draft.changes.iter().map(|change| change.file.as_path()).collect();
+        let restart = self.restart_for(&files);
+        Ok(draft.comes_to(Box::new(configuration), restart))
+    }
+
+    /// The files that are read again are those in the folders of options.
+    fn restart_for(&self, files: &[&Path]) -> Option<Vec<String>> {
+        let main = absolute(&self.configuration);
+        if !files.contains(&main.as_path()) {
+            return None;
+        }
+        let by_systemd = || CommandLine::of("systemctl", &["restart", PROGRAM]);
+        let restart = self.restart.clone().unwrap_or_else(by_systemd);
+        Some([&[restart.program().to_owned()], restart.arguments()].concat())
     }
 
     /// What it would refuse when it starts it does not read now, and in what it reads now it passes over what is wrong.

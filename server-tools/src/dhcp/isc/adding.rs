@@ -11,21 +11,15 @@ use super::lexer::Lexer;
 use super::table::HostTable;
 use super::tree::Keyword;
 use super::usable::Flaw;
-use crate::dhcp::adding::{Additions, NewHost, NewNetwork, Written};
+use crate::dhcp::adding::{
+    Additions, Around, Draft, Neighbour, NewHost, NewNetwork, Written, is_declared, is_network_declared,
+    new_line,
+};
 use crate::dhcp::text::{absolute, replaced};
 use crate::dhcp::{Change, Network};
 
 /// How far Debian's own file, and the HOWTO's, are indented.
 const INDENT: &str = "        ";
-
-/// What is put where.
-#[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub(super) changes: Vec<Change>,
-    pub(super) written: Vec<Written>,
-    pub(super) known: Vec<HostName>,
-    pub(super) remarks: Vec<String>,
-}
 
 /// Adds a network that is not there yet.
 pub(super) fn network(
@@ -34,18 +28,9 @@ pub(super) fn network(
     wanted: &NewNetwork,
 ) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
-    let (first, last) = (wanted.network.address, wanted.network.broadcast());
-    let (there, overlapping) = (table.network_of(first), table.network_of(last));
-    if there == Some(wanted.network) {
-        return Ok(draft);
+    if !is_network_declared(wanted.network, |ip| table.network_of(ip))? {
+        append(&mut draft, table, &subnet(boot_server, wanted))?;
     }
-    if let Some(other) = there.or(overlapping) {
-        bail!(
-            "the DHCP configuration has the network {other} there already, which is another one than {}",
-            wanted.network
-        );
-    }
-    draft.append(table, &subnet(boot_server, wanted))?;
     Ok(draft)
 }
 
@@ -83,7 +68,7 @@ pub(super) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draf
     }
     completed.sort_by_key(|(file, stretch, _)| (*file, stretch.start));
     for of_file in completed.chunk_by(|(one, ..), (other, ..)| one == other) {
-        draft.complete(table, of_file);
+        complete(&mut draft, table, of_file);
     }
     if needs_next_server(table, asked.boot_server) {
         new.insert_str(
@@ -95,7 +80,7 @@ pub(super) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draf
         );
     }
     if !new.is_empty() {
-        draft.append(table, &new)?;
+        append(&mut draft, table, &new)?;
     }
     Ok(draft)
 }
@@ -109,50 +94,27 @@ enum Judged {
 }
 
 fn judged(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> anyhow::Result<Judged> {
-    let NewHost { name, mac, ip, .. } = host;
-    let same = |other: &super::Host| other.mac == Some(*mac) && other.address == Some(*ip);
-    let named = table.hosts().iter().find(|other| other.name.eq_ignore_ascii_case(name.as_str()));
-    if let Some(there) = named.filter(|there| there.name != name.as_str() || !same(there)) {
-        let place = table.place_of(there);
-        bail!(
-            "{place}: there is a host {} with other addresses than {mac} and {ip}; correct that entry, or give another name\n{}",
-            there.name,
-            place.excerpt()
-        );
+    let neighbour = |other: &super::Host| Neighbour {
+        name: other.name.clone(),
+        mac: other.mac,
+        ip: other.address,
+        place: table.place_of(other),
+    };
+    let of_name = table.hosts().iter().find(|other| other.name.eq_ignore_ascii_case(host.name.as_str()));
+    let around = Around {
+        of_name: of_name.map(neighbour),
+        of_mac: table.by_mac(host.mac).next().map(neighbour),
+        of_address: table.by_address(host.ip).next().map(neighbour),
+        network: table.network_of(host.ip),
+    };
+    if !is_declared(host, boot_server, &around)? {
+        return Ok(Judged::New);
     }
-    if named.is_some() {
-        return match table.usable(name) {
-            Ok(_) => Ok(Judged::Known),
-            Err(problem) if problem.flaw == Flaw::NoFilename => with_file(table, host),
-            Err(problem) => Err(anyhow!(problem)),
-        };
+    match table.usable(&host.name) {
+        Ok(_) => Ok(Judged::Known),
+        Err(problem) if problem.flaw == Flaw::NoFilename => with_file(table, host),
+        Err(problem) => Err(anyhow!(problem)),
     }
-    if let Some(other) = table.by_mac(*mac).next() {
-        let place = table.place_of(other);
-        bail!(
-            "{place}: {name} cannot be added, since host {} has the hardware address {mac}\n{}",
-            other.name,
-            place.excerpt()
-        );
-    }
-    if let Some(other) = table.by_address(*ip).next() {
-        let place = table.place_of(other);
-        bail!(
-            "{place}: {name} cannot be added, since host {} has the address {ip}\n{}",
-            other.name,
-            place.excerpt()
-        );
-    }
-    let network = table.network_of(*ip).with_context(|| {
-        format!("{name} cannot be added: no subnet of the DHCP configuration has its address {ip}")
-    })?;
-    if *ip == network.address || *ip == network.broadcast() {
-        bail!("{name} cannot be added: {ip} is no host's address in the network {network}");
-    }
-    if *ip == boot_server {
-        bail!("{name} cannot be added: {ip} is the boot server's own address (PXEADDR)");
-    }
-    Ok(Judged::New)
 }
 
 fn entry(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> String {
@@ -238,52 +200,25 @@ impl HostTable {
     }
 }
 
-impl Draft {
-    /// Puts text behind all that is in the main file.
-    fn append(&mut self, table: &HostTable, text: &str) -> anyhow::Result<()> {
-        let main = table.sources.first().context("a configuration without a file")?;
-        let file = absolute(&main.path);
-        let now = self
-            .changes
-            .iter()
-            .find(|change| change.file == file)
-            .map_or(&main.bytes, |change| &change.contents);
-        let end = new_line(now);
-        let gap = match now.as_slice() {
-            [] => "",
-            [.., b'\n'] => end,
-            _ => &end.repeat(2),
-        };
-        let text = format!("{gap}{}", text.replace('\n', end));
-        let contents = [now, text.as_bytes()].concat();
-        self.written.push(Written { file: file.clone(), text, was: String::new() });
-        match self.changes.iter_mut().find(|change| change.file == file) {
-            Some(change) => change.contents = contents,
-            None => self.changes.push(Change { file, read: main.bytes.clone(), contents }),
-        }
-        Ok(())
-    }
-
-    /// Replaces entries of one file by fuller ones.
-    fn complete(&mut self, table: &HostTable, entries: &[(usize, Range<usize>, String)]) {
-        let Some(source) = entries.first().and_then(|(file, ..)| table.sources.get(*file)) else { return };
-        let file = absolute(&source.path);
-        let replacements =
-            entries.iter().map(|(_, stretch, text)| (stretch.clone(), text.clone().into_bytes()));
-        let contents = replaced(&source.bytes, replacements.collect());
-        for (_, stretch, text) in entries {
-            let was = source.bytes.get(stretch.clone()).unwrap_or_default();
-            let was = String::from_utf8_lossy(was).into_owned();
-            self.written.push(Written { file: file.clone(), text: text.clone(), was });
-        }
-        self.changes.push(Change { file, read: source.bytes.clone(), contents });
-    }
+/// Puts text behind all that is in the main file.
+fn append(draft: &mut Draft, table: &HostTable, text: &str) -> anyhow::Result<()> {
+    let main = table.sources.first().context("a configuration without a file")?;
+    draft.append(absolute(&main.path), &main.bytes, text);
+    Ok(())
 }
 
-/// How the lines of a file end.
-fn new_line(bytes: &[u8]) -> &'static str {
-    let first = bytes.iter().position(|byte| *byte == b'\n');
-    if first.is_some_and(|at| at > 0 && bytes[at - 1] == b'\r') { "\r\n" } else { "\n" }
+/// Replaces entries of one file by fuller ones.
+fn complete(draft: &mut Draft, table: &HostTable, entries: &[(usize, Range<usize>, String)]) {
+    let Some(source) = entries.first().and_then(|(file, ..)| table.sources.get(*file)) else { return };
+    let file = absolute(&source.path);
+    let replacements = entries.iter().map(|(_, stretch, text)| (stretch.clone(), text.clone().into_bytes()));
+    let contents = replaced(&source.bytes, replacements.collect());
+    for (_, stretch, text) in entries {
+        let was = source.bytes.get(stretch.clone()).unwrap_or_default();
+        let was = String::from_utf8_lossy(was).into_owned();
+        draft.written.push(Written { file: file.clone(), text: text.clone(), was });
+    }
+    draft.changes.push(Change { file, read: source.bytes.clone(), contents });
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::check::private_copy;
 use super::taking_up::{Stamp, TakingUp, stamps};
 use super::way::{self, SHOW_DEADLINE};
 use super::{HostTable, adding, edit, running, served};
-use crate::dhcp::adding::{Added, Additions};
+use crate::dhcp::adding::{Added, Additions, Draft};
 use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
@@ -113,18 +113,12 @@ impl Server for Dhcpd {
         let before = table(&[]).exit_by_default(Exit::Configuration)?;
         let first = match &asked.network {
             Some(network) => adding::network(&before, asked.boot_server, network)?,
-            None => adding::Draft::default(),
+            None => Draft::default(),
         };
-        let with_network = table(&first.changes)?;
-        let second = adding::hosts(&with_network, asked)?;
-        let changes = then(first.changes, second.changes);
-        Ok(Added {
-            configuration: Box::new(table(&changes)?),
-            changes,
-            written: [first.written, second.written].concat(),
-            known: second.known,
-            remarks: second.remarks,
-        })
+        let second = adding::hosts(&table(&first.changes)?, asked)?;
+        let draft = first.then(second);
+        let configuration = table(&draft.changes)?;
+        Ok(draft.comes_to(Box::new(configuration), None))
     }
 
     fn take_up(&self) -> anyhow::Result<()> {
@@ -171,17 +165,6 @@ impl Server for Dhcpd {
         let shown = service::run(&show.map(str::to_owned), SHOW_DEADLINE);
         shown.ok().and_then(|shown| running::distance(&shown)).unwrap_or(self.distance)
     }
-}
-
-/// Two edits, one after the other, as one.
-fn then(mut first: Vec<Change>, second: Vec<Change>) -> Vec<Change> {
-    for change in second {
-        match first.iter_mut().find(|earlier| earlier.file == change.file) {
-            Some(earlier) => earlier.contents = change.contents,
-            None => first.push(change),
-        }
-    }
-    first
 }
 
 impl Configuration for HostTable {

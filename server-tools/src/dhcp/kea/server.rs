@@ -8,7 +8,8 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::{HostName, MacAddress};
 use serde_json::Value;
 
-use super::{HostTable, control, edit};
+use super::{HostTable, adding, control, edit};
+use crate::dhcp::adding::{Added, Additions, Draft, require_usable};
 use crate::dhcp::checker::{Checker, read_with};
 use crate::dhcp::private_copy::{Part, PrivateCopy};
 use crate::dhcp::text::absolute;
@@ -112,6 +113,20 @@ impl Server for Kea {
 
     fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
         self.checker.ask(file).exit_by_default(Exit::Configuration)
+    }
+
+    fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
+        let mut draft = Draft::default();
+        if !self.configuration.exists() {
+            draft.append(absolute(&self.configuration), b"", adding::EMPTY);
+        }
+        for edit in [adding::interface, adding::network, adding::hosts, adding::next_server] {
+            let table = self.table(&draft.changes).exit_by_default(Exit::Configuration)?;
+            draft = draft.then(edit(&table, asked)?);
+        }
+        let configuration = self.table(&draft.changes)?;
+        require_usable(&configuration, &asked.hosts)?;
+        Ok(draft.comes_to(Box::new(configuration), None))
     }
 
     /// A person may save the file between the reload and the look at it: then it is reloaded again.

@@ -19,6 +19,7 @@ fn added(has_changes: bool) -> Added {
         written: Vec::new(),
         known: Vec::new(),
         remarks: Vec::new(),
+        restart: None,
         configuration: Box::new(HostTable::of_one_file(Path::new("x"), Vec::new())),
     }
 }
@@ -45,6 +46,7 @@ fn fresh() -> Seen {
         pending: Vec::new(),
         units: Some(units.into()),
         is_dhcp_installed: true,
+        does_dhcp_run: false,
     }
 }
 
@@ -109,6 +111,18 @@ fn what_one_failure_left_undone_is_what_the_next_run_does() {
     stopped.units.as_mut().unwrap().insert("tftpd-hpa".to_owned(), unit(true, false));
     let plan = whole(&ghostrc(), First::default(), &stopped, &added(false), false).unwrap();
     assert_eq!(shown(&plan), ["have tftpd-hpa run, now and after each boot"]);
+}
+
+#[test]
+fn a_server_that_reads_its_hosts_when_it_starts_is_started_again_if_it_runs() {
+    let restart = vec!["systemctl".to_owned(), "restart".to_owned(), "dnsmasq".to_owned()];
+    let added = || Added { restart: Some(restart.clone()), ..added(true) };
+    let restarted = |does_dhcp_run: bool| {
+        let seen = Seen { does_dhcp_run, ..set_up() };
+        let plan = for_hosts(&ghostrc(), &seen, &added()).unwrap();
+        shown(&plan).iter().any(|step| step == "run 'systemctl restart dnsmasq'")
+    };
+    assert_eq!((restarted(true), restarted(false)), (true, false));
 }
 
 #[test]

@@ -93,7 +93,15 @@ fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
         Undo::Dhcp(changes) => {
             let did_run = site.dhcp().running() == Running::Ours;
             edit(site, output, |offers| offers.change(changes))?;
-            if did_run { take_up(site) } else { Ok(()) }
+            if !did_run {
+                return Ok(());
+            }
+            take_up(site)?;
+            let files: Vec<&Path> = changes.iter().map(|change| change.file.as_path()).collect();
+            match site.dhcp().restart_for(&files) {
+                Some(words) => service::run(&words, RUN_DEADLINE).map(|_said| ()).map_err(Into::into),
+                None => Ok(()),
+            }
         }
         Undo::RemoveDhcp(path) => remove_file(path),
         Undo::File { path, now, earlier } => {
@@ -166,7 +174,8 @@ fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
         }),
         Undo::RemoveDhcp(path) => {
             made.written.retain(|written| written.file != *path);
-            made.dhcp_configuration = None;
+            made.dhcp_configuration.take_if(|made| made == path);
+            made.dhcp_files.remove(path);
         }
         Undo::File { path, .. } => drop(made.files.remove(path)),
         Undo::BaseRoot(_) => made.base_root = None,

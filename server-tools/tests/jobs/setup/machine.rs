@@ -29,6 +29,14 @@ case \" $* \" in
 esac
 ";
 
+/// Starts the dnsmasq of a boot server again.
+const DNSMASQ: &str = "#!/bin/sh
+pid=$(cat FOLDER/dnsmasq/pid)
+kill -9 $pid
+while grep -q '^[0-9]* (dnsmasq) [^ZX]' /proc/$pid/stat 2>/dev/null; do sleep 0.02; done
+exec /usr/sbin/dnsmasq --conf-file=FOLDER/dhcp/dnsmasq.conf
+";
+
 pub(crate) struct Machine {
     server: BootServer,
     /// Where the settings are.
@@ -46,6 +54,26 @@ impl Machine {
         let server = BootServer::with_dhcpd(1);
         let config = server.path("ghostrc");
         Self::of(server, config)
+    }
+
+    /// The same with Kea.
+    pub(crate) fn with_kea() -> Self {
+        let server = BootServer::with_kea(1);
+        let config = server.path("ghostrc");
+        Self::of(server, config)
+    }
+
+    /// The same with dnsmasq, which is started again by what DHCPD names.
+    pub(crate) fn with_dnsmasq() -> Self {
+        let server = BootServer::with_dnsmasq(1);
+        let config = server.path("ghostrc");
+        let machine = Self::of(server, config);
+        let folder = machine.path("");
+        write_program(
+            &machine.path("service"),
+            &DNSMASQ.replace("FOLDER", folder.to_str().unwrap().trim_end_matches('/')),
+        );
+        machine
     }
 
     fn of(server: BootServer, config: PathBuf) -> Self {

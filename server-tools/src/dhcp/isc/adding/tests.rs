@@ -128,6 +128,7 @@ fn a_network_is_declared_once_and_never_over_another() {
     let wanted = |address: [u8; 4], netmask: [u8; 4]| NewNetwork {
         network: Network { address: address.into(), netmask: netmask.into() },
         router: Some([10, 0, 0, 1].into()),
+        interface: None,
     };
     let new = network(&table(""), SERVER, &wanted([10, 0, 0, 0], [255, 255, 255, 0])).unwrap();
     let text = String::from_utf8(new.changes[0].contents.clone()).unwrap();

@@ -1,0 +1,115 @@
+//! Kea and dnsmasq: does what is added to their configuration get served, and is it gone again afterwards?
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::held;
+use super::machine::Machine;
+
+const PC7: [&str; 6] = ["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"];
+
+fn fresh(server: &str) -> Vec<&str> {
+    let setup = ["setup", "--yes", "--dhcp-server", server, "--subnet", "192.168.7.0/25"];
+    [&setup[..], &["--import", "/etc/machines.csv"]].concat()
+}
+
+/// Without a server that runs `doctor` finds much to mend, so that the status is not 0.
+fn comes_and_goes(server: &str, files: &[(&str, &str)]) {
+    let machine = Machine::fresh();
+    let before = held(&machine);
+    let said = machine.does(78, &fresh(server));
+    for (file, line) in files {
+        assert!(
+            machine.text(file).lines().any(|there| there.trim() == *line),
+            "{line}: {}",
+            machine.text(file)
+        );
+        assert!(said.contains(line), "it was shown: {line}: {said}");
+    }
+    assert!(machine.text("etc/ghostrc").contains(&format!("DHCPSERVER={server} ")));
+    assert!(said.contains("\ngood     hosts: 2 can have jobs: pc2, pc3\n"), "{said}");
+    let made = held(&machine);
+    let said = machine.does(78, &fresh(server));
+    assert!(said.contains("nothing is to be changed\n") && held(&machine) == made, "{said}");
+    machine.does(0, &["setup", "--remove", "--yes"]);
+    let now: Vec<_> = held(&machine).into_iter().filter(|file| !file.0.ends_with("ghostctl-lock")).collect();
+    assert_eq!(now, before);
+}
+
+#[test]
+fn kea_gets_a_whole_configuration_which_goes_again() {
+    let pc3 = r#"{ "hostname": "pc3", "hw-address": "02:00:00:00:00:03", "ip-address": "192.168.7.3", "boot-file-name": "nobackup" }"#;
+    let main = "etc/kea/kea-dhcp4.conf";
+    comes_and_goes("kea", &[(main, "\"subnet\": \"192.168.7.0/25\","), (main, pc3)]);
+}
+
+#[test]
+fn dnsmasq_gets_a_whole_configuration_which_goes_again() {
+    comes_and_goes(
+        "dnsmasq",
+        &[
+            ("etc/dnsmasq.conf", "dhcp-range=set:ghost4linux,192.168.7.0,static,255.255.255.128"),
+            ("etc/dnsmasq.conf", "dhcp-host=02:00:00:00:00:03,set:pc3,192.168.7.3,pc3"),
+            ("etc/dnsmasq.d/ghost4linux/ghost4linux", "tag:pc3,option:bootfile-name,nobackup"),
+        ],
+    );
+}
+
+#[test]
+fn a_kea_that_runs_serves_a_new_host_and_refuses_what_its_checker_does() {
+    let machine = Machine::with_kea();
+    let (main, hosts) = (machine.text("dhcp/kea-dhcp4.conf"), machine.text("dhcp/hosts.json"));
+    let said = machine.does(0, &PC7);
+    assert!(said.contains("+{ \"hostname\": \"pc7\", \"hw-address\": \"02:00:00:00:00:07\""), "{said}");
+    assert_eq!(machine.text("dhcp/kea-dhcp4.conf"), main);
+    assert!(
+        machine.text("dhcp/hosts.json").starts_with(hosts.trim_end()),
+        "{}",
+        machine.text("dhcp/hosts.json")
+    );
+    assert!(machine.serves_host(7));
+
+    machine.write(
+        "dhcp/kea-dhcp4.conf",
+        &main.replace("\"next-server\"", "\"no-such-key\": 1, \"next-server\""),
+    );
+    let hosts = machine.text("dhcp/hosts.json");
+    let said = machine.does(78, &["hosts", "add", "--yes", "pc8", "2:0:0:0:0:8", "192.168.7.8"]);
+    assert!(said.contains("the DHCP server would not accept the edited configuration"), "{said}");
+    assert_eq!(machine.text("dhcp/hosts.json"), hosts);
+}
+
+/// Ends the dnsmasq that was started in the place of the one that the boot server has.
+struct Ends<'a>(&'a Machine);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        let pid = self.0.text("dnsmasq/pid").trim().parse().ok().and_then(Pid::from_raw);
+        let _gone = pid.map(|pid| kill_process(pid, Signal::KILL));
+    }
+}
+
+#[test]
+fn a_dnsmasq_that_runs_is_started_again_for_a_new_host_and_serves_it() {
+    let machine = Machine::with_dnsmasq();
+    let _ends = Ends(&machine);
+    let (main, options) = (machine.text("dhcp/dnsmasq.conf"), machine.text("dhcp/options/hosts"));
+    let said = machine.does(0, &PC7);
+    assert!(said.contains(&format!("will run '{} restart'\n", machine.path("service").display())), "{said}");
+    assert_eq!(
+        machine.text("dhcp/dnsmasq.conf"),
+        format!("{main}\ndhcp-host=02:00:00:00:00:07,set:pc7,192.168.7.7,pc7\n")
+    );
+    assert!(machine.text("dhcp/options/hosts").starts_with(&options));
+    assert!(machine.serves_host(7));
+
+    // The line of a host is read by the checker, too.
+    machine.append("dhcp/dnsmasq.conf", "no-such-option=1\n");
+    let main = machine.text("dhcp/dnsmasq.conf");
+    let said = machine.does(78, &["hosts", "add", "--yes", "pc8", "2:0:0:0:0:8", "192.168.7.8"]);
+    let place = format!("{}", machine.path("dhcp/dnsmasq.conf").display());
+    assert!(said.contains("would not accept the edited configuration") && said.contains(&place), "{said}");
+    assert_eq!(machine.text("dhcp/dnsmasq.conf"), main);
+    assert!(!fs::exists(machine.path("dhcp/ghost4linux-options")).unwrap());
+}
