@@ -77,6 +77,8 @@ mod standstill;
 #[cfg(test)]
 mod terminals;
 #[cfg(test)]
+mod upgraded;
+#[cfg(test)]
 mod verbs;
 #[cfg(test)]
 mod watched;
