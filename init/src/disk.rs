@@ -8,6 +8,7 @@
 //!
 //! Does not look at the machine: [`crate::sys::disks`] does.
 
+pub(crate) mod hidden;
 mod settling;
 
 use std::cmp::Ordering;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use ghost_contract::DiskChoice;
 
-pub(crate) use settling::{RaidController, Settling};
+pub(crate) use hidden::RaidController;
+pub(crate) use settling::Settling;
 
 /// A size that is meant differs by less than this part of it: labels say 500 GB of 500,107,862,016 bytes.
 const SIZE_TOLERANCE: u64 = 20;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use ghost_contract::DiskChoice;
 
-use super::{BlockDevice, choose, in_words};
+use super::{BlockDevice, RaidController, choose, in_words};
 
 /// How long the same disks must have been the chosen ones. Disks of one machine show themselves within a second of
 /// each other; one that spins up takes longer and holds up its whole controller.
@@ -30,13 +30,6 @@ pub(crate) struct Settling {
     seen: BTreeSet<String>,
     /// How many drivers were loaded, and when one was loaded last.
     drivers: (usize, Duration),
-}
-
-/// A controller that may hide its disks as long as the firmware has it set to RAID.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RaidController {
-    /// Vendor and device as `lspci -nn` shows them: `8086:a282`.
-    pub id: String,
 }
 
 impl Settling {
@@ -84,11 +77,7 @@ impl Settling {
                 self.choice
             ),
             (Err(error), []) => anyhow!("{error} ({waited})"),
-            (Err(error), [controller, ..]) => anyhow!(
-                "{error} ({waited}); disks may be hidden behind its RAID controller {}: switch SATA or NVMe from RAID \
-                 (RST, VMD, Optane) to AHCI in the firmware's setup",
-                controller.id
-            ),
+            (Err(error), [controller, ..]) => anyhow!("{error} ({waited}); {controller}"),
         }
     }
 
@@ -167,7 +156,7 @@ mod tests {
             nothing.why(&[], &[], at(95)).to_string(),
             "this machine has no built-in disk; what it has: nothing (looked for 95 s)"
         );
-        let raid = [RaidController { id: "8086:a282".to_owned() }];
+        let raid = [RaidController { id: "8086:a282".to_owned(), remapped: 0 }];
         assert_eq!(
             nothing.why(&[], &raid, at(95)).to_string(),
             "this machine has no built-in disk; what it has: nothing (looked for 95 s); disks may be hidden behind its \

@@ -16,8 +16,8 @@ pub(crate) fn all() -> anyhow::Result<Vec<BlockDevice>> {
     below(Path::new("/sys/block"))
 }
 
-/// Controllers of PCI class 0104h (PCI Code and ID Assignment Specification), Intel's VMD among them: with the firmware's
-/// setup on RAID, disks behind them may not be seen.
+/// Controllers of PCI class 0104h (PCI Code and ID Assignment Specification), Intel's VMD among them, and those of which their
+/// driver says that NVMe disks are remapped behind them: with the firmware's setup on RAID, disks behind them may not be seen.
 pub(crate) fn raid_controllers() -> anyhow::Result<Vec<RaidController>> {
     raid_controllers_below(Path::new("/sys/bus/pci/devices"))
 }
@@ -26,9 +26,11 @@ fn raid_controllers_below(devices: &Path) -> anyhow::Result<Vec<RaidController>>
     let mut found = Vec::new();
     for entry in fs::read_dir(devices).with_context(|| unreadable(devices))? {
         let device = entry.with_context(|| unreadable(devices))?.path();
-        if line(&device, "class").starts_with("0x0104") {
+        // Of the driver ahci alone.
+        let remapped = line(&device, "remapped_nvme").parse().unwrap_or(0);
+        if remapped > 0 || line(&device, "class").starts_with("0x0104") {
             let id = |name| line(&device, name).trim_start_matches("0x").to_owned();
-            found.push(RaidController { id: format!("{}:{}", id("vendor"), id("device")) });
+            found.push(RaidController { id: format!("{}:{}", id("vendor"), id("device")), remapped });
         }
     }
     Ok(found)
@@ -123,17 +125,26 @@ mod tests {
     }
 
     #[test]
-    fn a_raid_controller_is_known_by_its_class() {
+    fn a_raid_controller_is_known_by_its_class_and_one_that_hides_disks_by_its_driver() {
         let devices = tempfile::tempdir().unwrap();
-        for (name, class, device) in [("a", "0x010601", "0xa282"), ("b", "0x010400", "0x9a0b")] {
-            let folder = devices.path().join(name);
+        let controllers = [
+            ("0x010601", "0xa282", Some("0")),
+            ("0x010400", "0x9a0b", None),
+            ("0x010601", "0xa352", Some("1")),
+            ("0x020000", "0x10d3", None),
+        ];
+        for (class, device, remapped) in controllers {
+            let folder = devices.path().join(device);
             fs::create_dir_all(&folder).unwrap();
-            for (file, text) in [("class", class), ("vendor", "0x8086"), ("device", device)] {
+            let files = [("class", class), ("vendor", "0x8086"), ("device", device)];
+            for (file, text) in files.into_iter().chain(remapped.map(|text| ("remapped_nvme", text))) {
                 fs::write(folder.join(file), format!("{text}\n")).unwrap();
             }
         }
-        let found = raid_controllers_below(devices.path()).unwrap();
-        assert_eq!(found, [RaidController { id: "8086:9a0b".to_owned() }]);
+        let mut found = raid_controllers_below(devices.path()).unwrap();
+        found.sort_by_key(|controller| controller.remapped);
+        let expected = |id: &str, remapped| RaidController { id: id.to_owned(), remapped };
+        assert_eq!(found, [expected("8086:9a0b", 0), expected("8086:a352", 1)]);
     }
 
     #[test]

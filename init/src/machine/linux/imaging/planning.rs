@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use ghost_contract::order::Order;
 use ghost_contract::{DiskChoice, Mode, layout};
 
-use crate::disk::{BlockDevice, Settling};
+use crate::disk::{BlockDevice, Settling, hidden};
 use crate::fstab::Mount;
 use crate::imager::Needs;
 use crate::job::Job;
@@ -26,13 +26,14 @@ const LATER: Duration = Duration::from_secs(10);
 /// driver may bring devices that want further ones.
 pub(super) fn find_disks(choice: DiskChoice, children: &Children) -> anyhow::Result<Vec<BlockDevice>> {
     let started = Instant::now();
-    let mut settling = Settling::new(choice);
+    let mut settling = Settling::new(choice.clone());
     loop {
         modules::load_for_devices(children)?;
         settling.note_drivers(modules::loaded()?, started.elapsed());
         let devices = disks::all()?;
         let now = started.elapsed();
         if let Some(disks) = settling.observe(&devices, now) {
+            hidden::require_none(&choice, &disks::raid_controllers()?)?;
             return Ok(disks);
         }
         if settling.is_over(now) {
