@@ -158,6 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn both_configurations_of_the_base_root_are_looked_for() {
+        let first = include_bytes!("../../../../rootfs/grub-first.cfg");
+        let grub = grub("/grub");
+        let files: [(&str, &[u8]); 3] =
+            [("g.efi", &grub), ("/grub/x86_64-efi/grub.cfg", first), ("/grub/grub.cfg", OURS)];
+        let all = ["/grub/grub.cfg", "/grub/x86_64-efi/grub.cfg", "/initrd", "/vmlinuz"];
+        assert_eq!(loaded("g.efi", &files), all);
+        assert_eq!(loaded("g.efi", &files[..2]), all[..2]);
+    }
+
+    #[test]
     fn what_is_neither_shim_nor_a_grub_for_the_network_leads_nowhere_wherever_it_is_cut() {
         let whole = grub("/grub");
         let signature = b"signature".len();
