@@ -18,6 +18,7 @@ pub(crate) mod imager;
 pub(crate) mod job;
 pub(crate) mod kernel_modules;
 pub mod machine;
+pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod nfs_root;
 pub(crate) mod prompt;

@@ -186,6 +186,8 @@ pub(crate) struct Surroundings {
     pub root: Root,
     pub command_line: String,
     pub power_switch: PowerSwitch,
+    /// KiB of memory that programs have, if that could be seen.
+    pub memory: Option<u64>,
     /// The kernel's release, as `uname -r` says it.
     pub kernel: String,
     pub interfaces: Vec<Interface>,

@@ -51,6 +51,8 @@ pub(crate) struct Fake {
     /// Since when there has been a stop file in its tree, as time since its kernel's start.
     pub stop_file_since: Option<Duration>,
     pub power_switch: PowerSwitch,
+    /// KiB of memory that it says it has.
+    pub memory: Option<u64>,
     /// What a person at it does, and when, as time since its kernel's start.
     pub wishes: VecDeque<(Duration, Event)>,
     /// Whether every look for the stop file hangs.
@@ -93,6 +95,7 @@ impl Fake {
             claimed: false,
             stop_file_since: None,
             power_switch: PowerSwitch::Acpi,
+            memory: None,
             wishes: VecDeque::new(),
             stop_looks_hang: false,
             captures_hang: false,
@@ -234,6 +237,7 @@ impl Fake {
             command_line: self.command_line.clone(),
             interfaces: vec![interface],
             power_switch: self.power_switch,
+            memory: self.memory,
             ..Surroundings::default()
         }
     }

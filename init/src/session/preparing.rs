@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::fstab;
 use crate::identity;
 use crate::job::{Client, Job};
+use crate::memory;
 use crate::network;
 use crate::task::{Finding, Root, Surroundings, Task, WakeOnLan};
 
@@ -116,6 +117,7 @@ impl Session {
             // The server does not know of this client yet; its own disk is what its user needs.
             self.at_end = AtEnd::Reboot;
             self.overall = ROOT_LIMIT;
+            seen.memory.map_or(Ok(()), memory::require).map_err(Failure::of)?;
             return boot::steps_to_card(&self.options).map_err(Failure::of);
         }
         self.overall = turn.now.saturating_add(BOOT_LIMIT);

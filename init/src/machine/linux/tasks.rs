@@ -10,6 +10,7 @@ use nix::sys::utsname::uname;
 
 use super::imaging::Bench;
 use crate::failure::Failure;
+use crate::memory;
 use crate::sys::child::{Children, Departure};
 use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
@@ -109,6 +110,7 @@ fn look_around() -> anyhow::Result<Finding> {
         root: root::kind(),
         command_line: file::text(Path::new("/proc/cmdline"))?,
         power_switch: power::switch(),
+        memory: Some(memory::total(&file::text(Path::new("/proc/meminfo"))?)?),
         kernel: uname()?.release().to_string_lossy().into_owned(),
         interfaces: network::interfaces()?,
         routes: network::routes()?,

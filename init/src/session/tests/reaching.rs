@@ -108,6 +108,17 @@ fn a_root_that_is_never_reached_leaves_the_client_on_its_own_disk_and_says_why()
 }
 
 #[test]
+fn a_machine_with_too_little_memory_says_so_and_is_left_on_its_own_disk() {
+    let mut machine = in_initramfs(LOADER);
+    machine.memory = Some(50 << 10);
+    let (left, machine) = replay(machine);
+    assert_eq!(left, AtEnd::Reboot);
+    let reason = |line: &&str| line.contains("too little memory: 50 MiB");
+    assert!(said(&machine).iter().any(reason), "{:#?}", said(&machine));
+    assert!(machine.tasks().iter().all(|task| !matches!(task, Task::FindCard(_))));
+}
+
+#[test]
 fn what_is_waited_for_is_told_once_and_not_each_time() {
     let mut machine = in_initramfs(LOADER);
     machine.always_fails = Some(|task| matches!(task, Task::CheckLink { .. }));
