@@ -51,6 +51,10 @@ fn daemon(command: &mut Command) -> Daemon {
 
 fn dhcpd(folder: &Path, file: &str) -> Daemon {
     fs::write(folder.join("isc"), ISC.replace("FILE", file)).unwrap();
+    start_dhcpd(folder)
+}
+
+fn start_dhcpd(folder: &Path) -> Daemon {
     fs::write(folder.join("leases"), "").unwrap();
     let mut command = Command::new("/usr/sbin/dhcpd");
     command.args(["-4", "-f", "-q", "-cf"]).arg(folder.join("isc"));
@@ -58,7 +62,11 @@ fn dhcpd(folder: &Path, file: &str) -> Daemon {
 }
 
 fn kea(folder: &Path, file: &str) -> Daemon {
-    let configuration = KEA.replace("FILE", file).replace("FOLDER", &folder.display().to_string());
+    start_kea(folder, &KEA.replace("FILE", file))
+}
+
+fn start_kea(folder: &Path, configuration: &str) -> Daemon {
+    let configuration = configuration.replace("FOLDER", &folder.display().to_string());
     fs::write(folder.join("kea.json"), configuration).unwrap();
     let mut command = Command::new("/usr/sbin/kea-dhcp4");
     for variable in ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR"] {
@@ -128,6 +136,58 @@ fn each_server_is_heard_to_offer_what_it_serves_and_gives_no_lease() {
             }
             let nobody_answers = offered(&server.site, &[client(2)], PATIENCE).remove(0).unwrap();
             assert_eq!(nobody_answers, Offered::default(), "it has ended");
+        });
+    }
+}
+
+/// What docs/by-hand.md says that other PCs than the clients are offered by: 2 is a client, 3 and 4 are not.
+const ISC_BY_FIRMWARE: &str = "option client-architecture code 93 = unsigned integer 16; \
+    subnet 192.168.7.0 netmask 255.255.255.0 { next-server 192.168.7.1; range 192.168.7.3 192.168.7.4; \
+      if option client-architecture = 00:07 { filename \"shimx64.efi\"; } else { filename \"pxelinux.0\"; } } \
+    host pc2 { hardware ethernet 02:00:00:00:00:02; fixed-address 192.168.7.2; filename \"FILE\"; }";
+const KEA_BY_FIRMWARE: &str = r#"
+  "client-classes": [
+    { "name": "uefi", "test": "option[93].hex == 0x0007", "boot-file-name": "shimx64.efi" },
+    { "name": "bios", "test": "option[93].hex == 0x0000", "boot-file-name": "pxelinux.0" } ],
+  "subnet4": [ { "pools": [ { "pool": "192.168.7.3 - 192.168.7.4" } ],"#;
+const DNSMASQ_BY_FIRMWARE: [&str; 5] = [
+    "--dhcp-range=192.168.7.3,192.168.7.4",
+    "--dhcp-match=set:uefi,option:client-arch,7",
+    "--dhcp-boot=tag:!known,tag:uefi,shimx64.efi,,192.168.7.1",
+    "--dhcp-boot=tag:!known,tag:!uefi,pxelinux.0,,192.168.7.1",
+    "--dhcp-host=02:00:00:00:00:02,set:pc2,192.168.7.2,pc2",
+];
+
+fn dhcpd_by_firmware(folder: &Path, file: &str) -> Daemon {
+    fs::write(folder.join("isc"), ISC_BY_FIRMWARE.replace("FILE", file)).unwrap();
+    start_dhcpd(folder)
+}
+
+fn kea_by_firmware(folder: &Path, file: &str) -> Daemon {
+    start_kea(folder, &KEA.replace(r#""subnet4": [ {"#, KEA_BY_FIRMWARE).replace("FILE", file))
+}
+
+fn dnsmasq_by_firmware(folder: &Path, file: &str) -> Daemon {
+    let options = folder.join("options");
+    fs::create_dir_all(&options).unwrap();
+    fs::write(options.join("pc2"), format!("tag:pc2,option:bootfile-name,{file}\n")).unwrap();
+    let mut command = dnsmasq_with(folder, "br0");
+    daemon(command.args(DNSMASQ_BY_FIRMWARE).arg(format!("--dhcp-optsdir={}", options.display())))
+}
+
+#[test]
+fn servers_that_choose_by_firmware_are_asked_as_each_pc_asks_and_a_clients_own_file_comes_first() {
+    for start in [dhcpd_by_firmware, kea_by_firmware, dnsmasq_by_firmware] {
+        in_a_network(move || {
+            let (server, folder) = boot_server();
+            let _running = start(&folder, "nobackup");
+            // By its settings, which the probe goes by, pc3 has UEFI.
+            for (number, file) in [(2, "nobackup"), (3, "shimx64.efi"), (4, "pxelinux.0")] {
+                let Offered { ours, .. } = answered(&server.site, number);
+                let files: Vec<_> =
+                    ours.iter().map(|offer| String::from_utf8_lossy(offer.boot_file())).collect();
+                assert_eq!(files, [file], "pc{number}");
+            }
         });
     }
 }

@@ -26,7 +26,7 @@ impl Server {
         }
         let ghostrc = format!(
             "PXEADDR=192.168.7.1\nPXEBASE={path}\nGHSTBASE={path}\nGHSTNFS=192.168.7.1:{path}\nDHCPD={path}/service\n\
-             DHCPDCONF={path}/dhcpd.conf\nDHCPDCHECK='/usr/sbin/dhcpd -t -cf FILE'\nSTATEDIR={path}/state\nRESTART_DISTANCE=0\n"
+             DHCPDCONF={path}/dhcpd.conf\nDHCPDCHECK='/usr/sbin/dhcpd -t -cf FILE'\nSTATEDIR={path}/state\nRESTART_DISTANCE=0\nFIRMWARE_pc3=uefi\n"
         );
         fs::write(folder.path().join("ghostrc"), ghostrc).unwrap();
         let site = Site::open(&folder.path().join("ghostrc"), Duration::from_secs(5)).unwrap();
