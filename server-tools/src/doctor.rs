@@ -17,6 +17,7 @@ mod mounts;
 pub(crate) mod netboot;
 pub(crate) mod next;
 pub(crate) mod offered;
+pub(crate) mod over_http;
 
 use std::fmt;
 

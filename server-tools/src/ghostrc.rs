@@ -92,7 +92,7 @@ pub struct Ghostrc {
     pub hook_deadline: Duration,
     /// The file for Prometheus that is written after each run (`METRICS`).
     pub metrics: Option<PathBuf>,
-    /// What the base root is made with (`OVERLAY`, `MIRROR`, `COMPONENTS`, `EXTRA_PACKAGES`, `CARDS`, `KERNEL_FLAGS`), by key.
+    /// What the base root is made with (`OVERLAY`, `MIRROR`, `COMPONENTS`, `EXTRA_PACKAGES`, `CARDS`, `KERNEL_FLAGS`, `HTTPBOOT`), by key.
     pub of_base_root: BTreeMap<String, String>,
     /// What deserves a look but is no error.
     pub warnings: Vec<Warning>,

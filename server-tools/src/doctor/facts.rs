@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use super::over_http::OverHttp;
 use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
@@ -28,6 +29,8 @@ pub(crate) struct Facts {
     pub machines: BTreeMap<String, Tried<bool>>,
     /// The files that hosts are offered for a job.
     pub boot_files: Vec<BootFile>,
+    /// What UEFI clients are to load over HTTP; nothing if they are not.
+    pub over_http: Vec<OverHttp>,
     pub base_root: BaseRoot,
     pub boundary: Boundary,
     /// What clients mount: the base root, and the image store.

@@ -18,7 +18,8 @@ use super::facts::{
     BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Usage,
     Writable,
 };
-use super::netboot;
+use super::over_http::OverHttp;
+use super::{netboot, over_http};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
 use crate::exports::for_job;
@@ -26,7 +27,7 @@ use crate::site::Site;
 use crate::state::journal;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
-use crate::sys::{disk_space, own_address, program, resolve, tftp, writable};
+use crate::sys::{disk_space, http, own_address, program, resolve, tftp, writable};
 use crate::wake;
 
 /// What the kernel's NFS server exports, and how (exportfs(8)).
@@ -51,6 +52,8 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
     let store_server = store_server(site);
     std::thread::scope(|scope| {
         let served: Vec<_> = names.iter().map(|name| scope.spawn(|| served(site, name))).collect();
+        let over_http = files_over_http(site, offered.values().any(|is_for_uefi| *is_for_uefi));
+        let over_http = over_http.map(|name| scope.spawn(move || by_http(site, name))).collect::<Vec<_>>();
         let boot_server = Ok(ghostrc.boot_server.into());
         let (of_base_root, of_store) = match ghostrc.exports {
             Exports::Common => (Usage::Write, Usage::Write),
@@ -79,6 +82,7 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
             hosts,
             // The answers last: meanwhile the rest was looked at.
             exports: exports.map(joined).into(),
+            over_http: over_http.into_iter().map(joined).collect(),
             boot_files: names
                 .iter()
                 .zip(served)
@@ -265,6 +269,21 @@ fn served(site: &Site, name: &str) -> Tried<Vec<u8>> {
 fn boot_file(site: &Site, name: &str, is_for_uefi: bool, served: Tried<Vec<u8>>) -> BootFile {
     let path = on_disk(site, name);
     BootFile { on_disk: words(first_block(&path)), served, path, name: name.to_owned(), is_for_uefi }
+}
+
+/// The files that are to come over HTTP: none if the settings do not say so, or no host has UEFI.
+fn files_over_http(site: &Site, has_uefi: bool) -> impl Iterator<Item = &'static str> {
+    let is_wanted = site.ghostrc.of_base_root.get("HTTPBOOT").is_some_and(|value| value == "yes");
+    over_http::FILES.into_iter().filter(move |_| has_uefi && is_wanted)
+}
+
+fn by_http(site: &Site, name: &'static str) -> OverHttp {
+    let at = (site.ghostrc.boot_server, http::PORT).into();
+    OverHttp {
+        name,
+        on_disk: words(first_block(&on_disk(site, name))),
+        served: words(http::first_bytes(at, name, tftp::BLOCK, DEADLINE)),
+    }
 }
 
 fn first_block(path: &Path) -> io::Result<Vec<u8>> {

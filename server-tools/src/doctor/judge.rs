@@ -8,7 +8,7 @@ use super::facts::{
     BaseRoot, BootFile, Dhcp, Facts, Host, Program, SamePlace, Store, Tried, Writable, names,
 };
 use super::mounts::export;
-use super::{Check, Finding};
+use super::{Check, Finding, over_http};
 use crate::dhcp::{Advice, Running, Terms};
 use crate::sys::disk_space::DiskSpace;
 
@@ -24,6 +24,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(hosts(&facts.hosts, terms));
     findings.extend(booting(of_hosts, &facts.machines, facts.boot_server, terms));
     findings.extend(facts.boot_files.iter().map(boot_file));
+    findings.extend(facts.over_http.iter().map(over_http::judge));
     findings.extend(base_root(&facts.base_root));
     findings.extend(facts.exports.iter().map(|one| export(one, of_hosts)));
     findings.extend(boundary(&facts.boundary, &facts.exports, facts.boot_server, of_hosts));

@@ -18,7 +18,7 @@ use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 27] = [
+pub(super) const SERVER_KEYS: [&str; 28] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
@@ -46,10 +46,11 @@ pub(super) const SERVER_KEYS: [&str; 27] = [
     "EXTRA_PACKAGES",
     "CARDS",
     "KERNEL_FLAGS",
+    "HTTPBOOT",
 ];
 
 /// Those of them that `rootfs/build` and `rootfs/install-init` take, by the same names. They say what is wrong with a value.
-const OF_THE_BASE_ROOT: &str = "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS";
+const OF_THE_BASE_ROOT: &str = "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS HTTPBOOT";
 
 /// More than a year of nights.
 const KEEP_RECORDS: NonZeroUsize = NonZeroUsize::new(400).unwrap();

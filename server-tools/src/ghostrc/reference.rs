@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 60] = [
+pub(crate) const KEYS: [Key; 61] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -161,6 +161,12 @@ pub(crate) const KEYS: [Key; 60] = [
         "The network cards that clients can boot with: those of PCs, or every one that Debian has a driver for",
     ),
     server("KERNEL_FLAGS", "FLAGS", "", "More flags for the clients' kernel, separated by spaces"),
+    server(
+        "HTTPBOOT",
+        "no|yes",
+        "no",
+        "Whether UEFI clients load kernel and initramfs over HTTP, which a server on port 80 of PXEADDR gives from TFTPBASE; what does not come so comes over TFTP. It takes 'ghostctl root build'",
+    ),
     host(
         "FIRMWARE",
         "bios|uefi",

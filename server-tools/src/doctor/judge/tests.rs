@@ -82,6 +82,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             on_disk: Ok(vec![7; 512]),
             served: Ok(vec![7; 512]),
         }],
+        over_http: vec![],
         base_root: BaseRoot {
             root: "/tftpboot/root".into(),
             folder: writable("/tftpboot/root"),
