@@ -6,7 +6,7 @@
 #   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off cards faults
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
 # crowd deb-check bench bench-lab (SIZE=512 for a quick try) bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
@@ -56,6 +56,9 @@ SCENARIOS := 4
 TESTS := $(shell echo $$((3 * $$(nproc))))
 # ghostctl's wait for a DHCP server or a client nearly all of their time, and need little memory.
 WAITING := $(shell echo $$((8 * $$(nproc))))
+# By which firmware the campaigns boot their PCs: bios, uefi or both.
+FIRMWARE ?= both
+FIRMWARES = $(if $(filter both,$(FIRMWARE)),bios uefi,$(FIRMWARE))
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
@@ -63,7 +66,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off cards faults crowd bench bench-lab bench-boot server install install-files install-console-files deb deb-check clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd bench bench-lab bench-boot server install install-files install-console-files deb deb-check clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -133,11 +136,31 @@ e2e: kmod
 
 # Each way of cutting a PC off from a server while it boots: it must end off or on its own disk, and ghostctl must say why.
 cut-off: kmod lab
-	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) cut_off::
+	for firmware in $(FIRMWARES); do \
+	    FIRMWARE=$$firmware cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- \
+	        --test-threads=$(SCENARIOS) cut_off::campaign:: || exit; \
+	done
 
-# Boots a PC by each model of network card that QEMU has, by BIOS.
-cards: kmod lab
-	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- cards::
+# How PCs are left: by what a person types or presses at them, and where the machine does not go off.
+leaving: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) leaving::
+
+# A UEFI PC loads kernel and initramfs over HTTP: how long that takes, beside TFTP.
+http-boot: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --nocapture http::
+
+# Boots a PC by each model of network card that QEMU has and the firmware has a driver for.
+cards: kmod lab target/efi-roms
+	for firmware in $(FIRMWARES); do \
+	    FIRMWARE=$$firmware cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- \
+	        cards::a_pc_is_up || exit; \
+	done
+
+# Boot ROMs for UEFI: those of Debian 13, on Debian 12 too.
+target/efi-roms:
+	rm -rf $@.new && mkdir -p target
+	mmdebstrap --quiet --variant=extract --include=ipxe-qemu trixie $@.new $$(scripts/debian-mirror)
+	mv -T $@.new/usr/share/qemu $@ && rm -rf $@.new
 
 # Hundreds of faults in a job, each on a boot server of its own with a real dhcpd. Prints a table, and whatever broke.
 # FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
@@ -151,6 +174,7 @@ crowd:
 # Prints tables and judges nothing: docs/benches.md.
 bench:
 	cargo bench --locked -p ghostctl -p ghost-init -p ghost-imaging
+	if [ -e $(ROOTFS)/netboot/initrd ]; then tests/memory/compare $(ROOTFS); fi
 
 # A base root of its own, beside the usual one: with Clonezilla, which is measured against.
 bench-lab: BENCH_ROOTFS := target/rootfs-bench
