@@ -4,6 +4,7 @@
 #[cfg(feature = "campaigns")]
 mod campaign;
 
+use ghost_lab::Firmware;
 use ghost_lab::lab::Pc;
 use ghost_lab::running::Running;
 
@@ -17,16 +18,23 @@ struct Cut {
 }
 
 impl Cut {
-    /// With these settings besides the lab's.
-    fn begun(name: &str, settings: &[(&str, &str)]) -> Self {
+    /// With these settings besides the lab's. `prepare` does what is to be so before the job.
+    fn begun(
+        name: &str,
+        firmware: Firmware,
+        settings: &[(&str, &str)],
+        prepare: impl FnOnce(&Stage),
+    ) -> Self {
         let stage = Stage::with(name, |config| {
             let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             config.ghostrc.extend([("SLEEP".to_owned(), "1".to_owned())].into_iter().chain(settings));
+            config.pcs[0].with_firmware(firmware);
         });
+        prepare(&stage);
         let original = stage.dhcpd_conf().unwrap();
         let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
         let john = stage.pc("john").unwrap().config();
-        let swapped = swapped(&original, &john.name, "pxelinux.0");
+        let swapped = swapped(&original, &john.name, boot_file(firmware));
         stage.wait_dhcpd_conf("john's entry to be swapped", &swapped, SOON);
         Self { stage, original, ghostctl }
     }
@@ -56,9 +64,13 @@ impl Cut {
     }
 }
 
+const fn boot_file(firmware: Firmware) -> &'static str {
+    if firmware.is_uefi() { "shimx64.efi" } else { "pxelinux.0" }
+}
+
 #[test]
 fn an_nfs_server_that_is_back_in_time_costs_a_pc_nothing_but_time_and_ghostctl_says_so() {
-    let cut = Cut::begun("nfs-silent", &[]);
+    let cut = Cut::begun("nfs-silent", Firmware::Bios, &[], |_| {});
     cut.kill("ganesha");
     let words = "ghost-init says: cannot mount 192.168.7.1:";
     cut.ghostctl.wait_line(words, BOOT).unwrap();

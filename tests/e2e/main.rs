@@ -18,9 +18,13 @@ mod dosemu;
 mod encrypted;
 mod exported;
 mod full_store;
+#[cfg(feature = "campaigns")]
+mod http;
 mod interrupted;
 mod john;
 mod lab_itself;
+#[cfg(feature = "campaigns")]
+mod leaving;
 mod linux;
 mod linux_disks;
 mod linux_systems;

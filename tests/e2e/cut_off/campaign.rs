@@ -1,14 +1,14 @@
-//! All the other ways of cutting a PC off: `make cut-off`.
+//! All the other ways of cutting a PC off: `make cut-off`, which says by `FIRMWARE` how the PC boots.
 
 use std::fs;
 use std::time::Duration;
 
 use ghost_contract::report::Event;
-use ghost_lab::wait;
+use ghost_lab::{Firmware, wait};
 
-use super::Cut;
+use super::{Cut, boot_file};
 use crate::never_up::TRY_AGAIN;
-use crate::stage::{BOOT, OWN_DISK, SOON};
+use crate::stage::{BOOT, OWN_DISK, SOON, Stage};
 
 /// How long a PC may stay at a prompt of the boot loader's, or show why it does not boot.
 const SHOWN: Duration = Duration::from_secs(330);
@@ -20,9 +20,25 @@ const ENDING: Duration = Duration::from_secs(180);
 const SWITCH: Duration = Duration::from_secs(45);
 const ADMINISTRATOR: Duration = Duration::from_secs(60);
 
-/// What the console shows first of the boot loader, before it loads the kernel, and of stage 1.
-const BOOT_LOADER: &str = "PXELINUX";
 const STAGE_1: &str = "ghost-init: version";
+
+fn firmware() -> Firmware {
+    std::env::var("FIRMWARE").map_or(Firmware::Bios, |word| word.parse().unwrap())
+}
+
+/// A way in which two boot loaders differ: the first is pxelinux, by BIOS.
+fn by_firmware<T>(bios: T, uefi: T) -> T {
+    if firmware().is_uefi() { uefi } else { bios }
+}
+
+/// What the console shows first of the boot loader, before it loads the kernel.
+fn boot_loader() -> &'static str {
+    by_firmware("PXELINUX", "Welcome to GRUB!")
+}
+
+fn begun(name: &str, settings: &[(&str, &str)]) -> Cut {
+    Cut::begun(name, firmware(), settings, |_| {})
+}
 
 impl Cut {
     /// Waits until john has come so far that this is on its console.
@@ -68,15 +84,15 @@ impl Cut {
 
 #[test]
 fn a_dhcp_server_that_dies_behind_the_boot_loader_is_not_missed() {
-    let cut = Cut::begun("dhcp-dies", &[]);
-    cut.wait_for(BOOT_LOADER);
+    let cut = begun("dhcp-dies", &[]);
+    cut.wait_for(boot_loader());
     cut.dhcpd("stop");
     cut.assert_succeeds();
 }
 
 #[test]
 fn an_nfs_server_that_dies_behind_the_mount_keeps_no_pc_on() {
-    let cut = Cut::begun("nfs-dies", &[("SLEEP", "3600"), ("JOB_DEADLINE", "60")]);
+    let cut = begun("nfs-dies", &[("SLEEP", "3600"), ("JOB_DEADLINE", "60")]);
     cut.stage.wait_report(&cut.john(), "the test's start", BOOT, |event| {
         matches!(event, Event::TestStarted { .. }).then_some(())
     });
@@ -93,47 +109,73 @@ fn an_nfs_server_that_dies_behind_the_mount_keeps_no_pc_on() {
 
 #[test]
 fn an_nfs_server_that_stays_away_leaves_the_pc_on_its_own_disk_and_ghostctl_says_so() {
-    let cut = Cut::begun("nfs-away", &[("UP_DEADLINE", "300")]);
+    let cut = begun("nfs-away", &[("UP_DEADLINE", "300")]);
     cut.kill("ganesha");
     cut.assert_own_disk(BOOT + TRIED + OWN_DISK, "could not reach its root and said last: ");
 }
 
-fn a_missing_file(name: &str, file: &str, asked: &str) {
-    let cut = Cut::begun(name, &[("UP_DEADLINE", "120")]);
+/// Names another folder as the root in the boot loader's configuration, which nothing exports.
+fn name_another_root(stage: &Stage) {
+    let file = by_firmware("pxelinux.cfg/default", "grub/grub.cfg");
+    let path = stage.folder().tftp().join(file);
+    let usual = fs::read_to_string(&path).unwrap();
+    let root = format!("192.168.7.1:{},", stage.folder().base_root().display());
+    assert_eq!(usual.matches(&root).count(), 1, "{usual}");
+    fs::write(path, usual.replace(&root, "192.168.7.1:/nowhere,")).unwrap();
+}
+
+#[test]
+fn a_root_that_is_not_exported_is_named_and_leaves_the_pc_on_its_own_disk() {
+    let cut = Cut::begun("no-export", firmware(), &[("UP_DEADLINE", "300")], name_another_root);
+    cut.ghostctl.wait_line("ghost-init says: cannot mount 192.168.7.1:/nowhere", BOOT).unwrap();
+    cut.assert_own_disk(
+        TRIED + OWN_DISK,
+        "could not reach its root and said last: cannot mount 192.168.7.1:/nowhere",
+    );
+}
+
+/// GRUB resets the PC, which then boots as before until it is offered its own disk again: what is asked for last may then be
+/// any of the files.
+fn a_missing_file(name: &str, file: &str) {
+    let cut = begun(name, &[("UP_DEADLINE", "120")]);
     fs::remove_file(cut.stage.folder().tftp().join(file)).unwrap();
-    cut.assert_own_disk(SHOWN + OWN_DISK, &format!("over TFTP is '{asked}'"));
+    let last = by_firmware(format!("over TFTP is '{file}'"), "over TFTP is '".to_owned());
+    cut.assert_own_disk(SHOWN + OWN_DISK, &last);
+    let console = cut.john().whole_console().unwrap();
+    assert!(!console.contains(STAGE_1), "{console}");
 }
 
 #[test]
 fn a_kernel_that_goes_missing() {
-    a_missing_file("no-kernel", "vmlinuz", "vmlinuz");
+    a_missing_file("no-kernel", "vmlinuz");
 }
 
 #[test]
 fn an_initrd_that_goes_missing() {
-    a_missing_file("no-initrd", "initrd", "initrd");
+    a_missing_file("no-initrd", "initrd");
 }
 
 #[test]
 fn a_configuration_that_goes_missing() {
-    a_missing_file("no-configuration", "pxelinux.cfg/default", "pxelinux.cfg/default");
+    a_missing_file("no-configuration", by_firmware("pxelinux.cfg/default", "grub/grub.cfg"));
 }
 
 #[test]
 fn a_tftp_server_that_is_away_for_a_minute_before_the_boot_loader() {
-    let cut = Cut::begun("tftp-away", &[("UP_DEADLINE", "300")]);
+    let cut = begun("tftp-away", &[("UP_DEADLINE", "300")]);
     cut.kill("in.tftpd");
     cut.john().wait_on(SOON).unwrap();
-    cut.ghostctl.wait_line("asks for 'pxelinux.0' over TFTP", BOOT).unwrap();
+    let file = boot_file(firmware());
+    cut.ghostctl.wait_line(&format!("asks for '{file}' over TFTP"), BOOT).unwrap();
     std::thread::sleep(ADMINISTRATOR);
     cut.serve_tftp();
-    cut.assert_done_or_own_disk(SHOWN + OWN_DISK + BOOT, "over TFTP is 'pxelinux.0'");
+    cut.assert_done_or_own_disk(SHOWN + OWN_DISK + BOOT, &format!("over TFTP is '{file}'"));
 }
 
 #[test]
 fn a_tftp_server_that_is_away_for_a_minute_behind_the_boot_loader() {
-    let cut = Cut::begun("tftp-dies", &[("UP_DEADLINE", "300")]);
-    cut.wait_for(BOOT_LOADER);
+    let cut = begun("tftp-dies", &[("UP_DEADLINE", "300")]);
+    cut.wait_for(boot_loader());
     cut.kill("in.tftpd");
     std::thread::sleep(ADMINISTRATOR);
     cut.serve_tftp();
@@ -142,7 +184,7 @@ fn a_tftp_server_that_is_away_for_a_minute_behind_the_boot_loader() {
 
 #[test]
 fn a_link_that_a_switch_holds_down_is_waited_for() {
-    let cut = Cut::begun("link-down", &[]);
+    let cut = begun("link-down", &[]);
     cut.wait_for(STAGE_1);
     cut.john().unplug().unwrap();
     cut.john().wait_console("has no link: is the cable plugged in?", BOOT).unwrap();
@@ -153,10 +195,52 @@ fn a_link_that_a_switch_holds_down_is_waited_for() {
 
 #[test]
 fn a_cable_that_is_pulled_out_for_good_leaves_the_pc_on_its_own_disk() {
-    let cut = Cut::begun("no-link", &[("UP_DEADLINE", "180")]);
+    let cut = begun("no-link", &[("UP_DEADLINE", "180")]);
     cut.wait_for(STAGE_1);
     cut.john().unplug().unwrap();
-    cut.assert_own_disk(BOOT + TRIED + OWN_DISK, "over TFTP is 'initrd'");
+    cut.assert_own_disk(
+        BOOT + TRIED + OWN_DISK,
+        by_firmware("over TFTP is 'initrd'", "over TFTP is '/initrd'"),
+    );
+}
+
+/// Takes out of the boot loader's configuration that it hands its address over.
+fn hand_no_address_over(stage: &Stage) {
+    let (file, handed, not) = by_firmware(
+        ("pxelinux.cfg/default", "IPAPPEND 3", "IPAPPEND 2"),
+        ("grub/grub.cfg", " $address ", " "),
+    );
+    let path = stage.folder().tftp().join(file);
+    let usual = fs::read_to_string(&path).unwrap();
+    assert_eq!(usual.matches(handed).count(), 1, "{usual}");
+    fs::write(path, usual.replace(handed, not)).unwrap();
+}
+
+#[test]
+fn a_dhcp_server_that_stage_1_asks_in_vain_leaves_the_pc_on_its_own_disk() {
+    // Later than stage 1 gives up: when the entry is reverted, the DHCP server is started again.
+    let settings = [("UP_DEADLINE", "900")];
+    let cut = Cut::begun("dhcp-in-vain", firmware(), &settings, hand_no_address_over);
+    cut.wait_for(boot_loader());
+    cut.dhcpd("stop");
+    let john = cut.john();
+    john.wait_console("cannot get an address for eth0 by DHCP", BOOT + TRIED).unwrap();
+    john.wait_console(&john.config().own_disk_message(), TRIED + OWN_DISK).unwrap();
+    let last = by_firmware("over TFTP is 'initrd'", "over TFTP is '/initrd'");
+    assert_eq!(
+        cut.ghostctl.wait(Duration::from_secs(900) + BOOT).unwrap(),
+        TRY_AGAIN,
+        "{}",
+        cut.ghostctl.text()
+    );
+    assert!(cut.ghostctl.text().contains(last), "{}", cut.ghostctl.text());
+    cut.stage.assert_dhcpd_conf(&cut.original);
+}
+
+#[test]
+fn stage_1_asks_a_dhcp_server_where_the_boot_loader_hands_no_address_over() {
+    let cut = Cut::begun("dhcp-asked", firmware(), &[], hand_no_address_over);
+    cut.assert_succeeds();
 }
 
 /// A DHCP server at another machine on the lab's bridge, with one address to give away and no boot file.
@@ -171,7 +255,7 @@ const ANOTHER_DHCP_SERVER: &str = "printf 'start 192.168.7.66\\nend 192.168.7.66
 
 #[test]
 fn another_dhcp_server_that_is_faster_is_told_by_its_address() {
-    let cut = Cut::begun("other-dhcp", &[("UP_DEADLINE", "120")]);
+    let cut = begun("other-dhcp", &[("UP_DEADLINE", "120")]);
     let folder = cut.stage.folder().path().display().to_string();
     // Ours is so slow that it does not answer at all.
     cut.dhcpd("stop");

@@ -88,6 +88,9 @@ pub struct PcConfig {
     pub nic: Nic,
     #[serde(default)]
     pub firmware: Firmware,
+    /// A folder with boot ROMs for UEFI, `efi-NIC.rom`, as Debian's package ipxe-qemu has them.
+    #[serde(default)]
+    pub efi_roms: Option<PathBuf>,
     /// What else QEMU is to know of it: more arguments.
     #[serde(default)]
     pub more: Vec<String>,
@@ -236,8 +239,8 @@ fn howto_pcs() -> Vec<PcConfig> {
         let ip = Ipv4Addr::new(192, 168, 7, last);
         let (mac, nic, disk_bus) = (MacAddress::new(mac), Nic::Rtl8139, DiskBus::Ide);
         let firmware = Firmware::Bios;
-        let (disk_rate, other_disks, more) = (None, Vec::new(), Vec::new());
-        Some(PcConfig { name, mac, ip, nic, firmware, disk_bus, disk_rate, other_disks, more })
+        let (efi_roms, disk_rate, other_disks, more) = (None, None, Vec::new(), Vec::new());
+        Some(PcConfig { name, mac, ip, nic, firmware, efi_roms, disk_bus, disk_rate, other_disks, more })
     })
     .collect()
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Nic;
+
 /// The firmware's own variables, below the PC's folder: keys for Secure Boot, and what to boot.
 const VARIABLES: &str = "variables.fd";
 /// Where Debian has the UEFI firmware OVMF.
@@ -62,9 +64,14 @@ impl Firmware {
         )
     }
 
-    /// What QEMU is to know of the network card: OVMF starts the boot ROM of a card that has one, and not its own driver.
-    pub(crate) const fn boot_rom(self) -> &'static str {
-        if self.is_uefi() { ",romfile=" } else { "" }
+    /// What QEMU is to know of the network card. OVMF starts the boot ROM of a card that has one, and not its own driver, which
+    /// it has for virtio only. QEMU finds the ROMs for BIOS by itself.
+    pub(crate) fn boot_rom(self, nic: Nic, efi_roms: Option<&Path>) -> String {
+        match efi_roms {
+            _ if !self.is_uefi() => String::new(),
+            Some(roms) if nic != Nic::Virtio => format!(",romfile={}/efi-{nic}.rom", roms.display()),
+            _ => ",romfile=".to_owned(),
+        }
     }
 
     /// Gives a new PC the firmware's variables.
@@ -115,6 +122,16 @@ mod tests {
         let variables = fs::read(folder.path().join(VARIABLES)).unwrap();
         let microsoft = b"Microsoft Corporation UEFI CA 2011";
         assert!(variables.windows(microsoft.len()).any(|window| window == microsoft));
+    }
+
+    #[test]
+    fn a_card_that_the_firmware_has_no_driver_for_gets_a_rom() {
+        let roms = Some(Path::new("/roms"));
+        let rom = |firmware: Firmware, nic, roms| firmware.boot_rom(nic, roms);
+        assert_eq!(rom(Firmware::Uefi, Nic::Vmxnet3, roms), ",romfile=/roms/efi-vmxnet3.rom");
+        assert_eq!(rom(Firmware::Uefi, Nic::Virtio, roms), ",romfile=");
+        assert_eq!(rom(Firmware::SecureBoot, Nic::Vmxnet3, None), ",romfile=");
+        assert_eq!(rom(Firmware::Bios, Nic::Vmxnet3, roms), "");
     }
 
     #[test]

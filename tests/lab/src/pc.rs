@@ -37,7 +37,7 @@ pub(crate) fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> V
          -drive file={DISK},format=raw,if=none,id=disk{rate} {disk},drive=disk,bootindex=2",
         name = pc.name,
         machine = pc.firmware.machine(),
-        rom = pc.firmware.boot_rom(),
+        rom = pc.firmware.boot_rom(pc.nic, pc.efi_roms.as_deref()),
         accel = accelerator.as_str(),
         nic = pc.nic,
         rate = pc.disk_rate.map(|rate| format!(",throttling.bps-total={rate}")).unwrap_or_default(),

@@ -27,40 +27,53 @@ impl Monitor {
 
     /// Saves a picture of the screen as PNG.
     pub(crate) fn screendump(&mut self, path: &Path) -> anyhow::Result<()> {
-        self.command("screendump", &json!({ "filename": path, "format": "png" }))
+        self.command("screendump", &json!({ "filename": path, "format": "png" })).map(drop)
     }
 
     /// Writes a piece of the PC's memory to a file.
     pub(crate) fn save_memory(&mut self, path: &Path, address: u64, size: usize) -> anyhow::Result<()> {
-        self.command("pmemsave", &json!({ "val": address, "size": size, "filename": path }))
+        self.command("pmemsave", &json!({ "val": address, "size": size, "filename": path })).map(drop)
     }
 
     /// Presses the power button of a PC that is on.
     pub(crate) fn power_button(&mut self) -> anyhow::Result<()> {
-        self.command("system_powerdown", &json!({}))
+        self.command("system_powerdown", &json!({})).map(drop)
     }
 
     /// Plugs the network cable in or out. Both ends see it.
     pub(crate) fn set_link(&mut self, is_plugged_in: bool) -> anyhow::Result<()> {
-        self.command("set_link", &json!({ "name": WIRE, "up": is_plugged_in }))
+        self.command("set_link", &json!({ "name": WIRE, "up": is_plugged_in })).map(drop)
     }
 
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).
     pub(crate) fn press_keys(&mut self, keys: &[&str]) -> anyhow::Result<()> {
         let keys: Vec<Value> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();
-        self.command("send-key", &json!({ "keys": keys }))
+        self.command("send-key", &json!({ "keys": keys })).map(drop)
     }
 
-    fn command(&mut self, command: &str, arguments: &Value) -> anyhow::Result<()> {
+    /// Whether the PC has come to its end and stands still, as `-action shutdown=pause` has it.
+    pub(crate) fn stands_still(&mut self) -> anyhow::Result<bool> {
+        let status = self.command("query-status", &json!({}))?;
+        Ok(status["status"] == "shutdown")
+    }
+
+    /// Resets the PC, and has it run if it stood still.
+    pub(crate) fn reset(&mut self) -> anyhow::Result<()> {
+        self.command("system_reset", &json!({}))?;
+        self.command("cont", &json!({})).map(drop)
+    }
+
+    /// What the monitor returns for a command.
+    fn command(&mut self, command: &str, arguments: &Value) -> anyhow::Result<Value> {
         let line = json!({ "execute": command, "arguments": arguments }).to_string() + "\n";
         self.0
             .get_mut()
             .write_all(line.as_bytes())
             .with_context(|| format!("cannot ask the PC's monitor for {command}"))?;
         loop {
-            let answer = self.read()?;
-            if answer.get("return").is_some() {
-                return Ok(());
+            let mut answer = self.read()?;
+            if let Some(returned) = answer.get_mut("return") {
+                return Ok(returned.take());
             }
             if let Some(error) = answer.get("error") {
                 bail!("the PC's monitor refused {command}: {error}");

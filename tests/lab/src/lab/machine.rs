@@ -57,6 +57,16 @@ impl<'lab> Pc<'lab> {
         self.monitor()?.power_button()
     }
 
+    /// Whether it has come to its end and did not go off: `-action shutdown=pause`.
+    pub fn stands_still(&self) -> anyhow::Result<bool> {
+        self.monitor()?.stands_still()
+    }
+
+    /// Resets it.
+    pub fn reset(&self) -> anyhow::Result<()> {
+        self.monitor()?.reset()
+    }
+
     /// Pulls its network cable out while it is on.
     pub fn unplug(&self) -> anyhow::Result<()> {
         self.monitor()?.set_link(false)
