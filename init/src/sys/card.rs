@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub(crate) fn find(bootif: Option<MacAddress>, asked: &Asked, children: &Childre
         return Ok(name);
     }
     let complaints = known.complaints.lately(clock::uptime(), kernel_log::read)?;
-    bail!(why_no_card(bootif, &driverless()?, complaints));
+    bail!(why_no_card(bootif, &driverless(Path::new(PCI_DEVICES))?, complaints));
 }
 
 fn present(bootif: Option<MacAddress>) -> anyhow::Result<Option<String>> {
@@ -75,15 +76,16 @@ fn present(bootif: Option<MacAddress>) -> anyhow::Result<Option<String>> {
         .map(|interface| interface.name))
 }
 
-fn driverless() -> anyhow::Result<Vec<Driverless>> {
-    let devices = match fs::read_dir(PCI_DEVICES) {
+fn driverless(devices: &Path) -> anyhow::Result<Vec<Driverless>> {
+    let listing = || format!("cannot list {}", devices.display());
+    let listed = match fs::read_dir(devices) {
         // A machine without PCI.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        devices => devices.with_context(|| format!("cannot list {PCI_DEVICES}"))?,
+        listed => listed.with_context(listing)?,
     };
     let mut found = Vec::new();
-    for device in devices {
-        let device = device.with_context(|| format!("cannot list {PCI_DEVICES}"))?.path();
+    for device in listed {
+        let device = device.with_context(listing)?.path();
         let says = |name: &str| Ok::<_, anyhow::Error>(file::text(&device.join(name))?.trim().to_owned());
         if says("class")?.starts_with(NETWORK_CONTROLLER) && !device.join("driver").exists() {
             let number = |text: String| text.trim_start_matches("0x").to_owned();
@@ -121,8 +123,19 @@ mod tests {
 
     #[test]
     fn network_cards_without_a_driver_are_told_by_their_numbers() {
-        for card in driverless().unwrap() {
-            assert!(card.id.len() == 9 && card.id.contains(':'), "{card:?}");
+        let devices = tempfile::tempdir().unwrap();
+        for (name, class, device) in
+            [("a", "0x020000", "0x15f3"), ("b", "0x028000", "0x2723"), ("c", "0x010601", "0xa282")]
+        {
+            let folder = devices.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            for (file, text) in [("class", class), ("vendor", "0x8086"), ("device", device)] {
+                fs::write(folder.join(file), format!("{text}\n")).unwrap();
+            }
         }
+        fs::create_dir(devices.path().join("b/driver")).unwrap();
+        let found = driverless(devices.path()).unwrap();
+        assert_eq!(found, [Driverless { id: "8086:15f3".to_owned() }]);
+        assert_eq!(driverless(&devices.path().join("no PCI")).unwrap(), []);
     }
 }
