@@ -115,6 +115,19 @@ impl<'a> Modules<'a> {
     }
 }
 
+/// Those of the modules that drive one of these devices, which are named by their aliases. The table is `modules.alias`.
+pub(crate) fn with_device<'n>(names: &[&'n str], devices: &[String], table: &str) -> Vec<&'n str> {
+    let devices: Vec<_> = devices.iter().map(|device| with_underscores(device)).collect();
+    let drives = |name: &str| {
+        let name = with_underscores(name);
+        let mut patterns = table.lines().filter(|line| line.ends_with(&name)).filter_map(alias);
+        patterns.any(|(pattern, module)| {
+            with_underscores(module) == name && devices.iter().any(|device| matches(&pattern, device))
+        })
+    };
+    names.iter().copied().filter(|name| drives(name)).collect()
+}
+
 /// What modprobe(8) is asked for, as far as the kernel and this program ask.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Request {
@@ -157,7 +170,7 @@ fn alias(line: &str) -> Option<(String, &str)> {
 }
 
 /// A module's name is that of its file up to the first dot, with underscores (Linux, scripts/Makefile.lib).
-fn name_of_file(path: &str) -> String {
+pub(crate) fn name_of_file(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     with_underscores(file.split('.').next().unwrap_or(file))
 }
@@ -230,6 +243,22 @@ mod tests {
         assert!(to_load("af-packet").is_empty());
         let error = Modules::of(TABLES).to_load("nosuch").unwrap_err();
         assert_eq!(error.to_string(), "there is no module nosuch");
+    }
+
+    #[test]
+    fn of_drivers_those_are_told_whose_device_is_there() {
+        let table = "alias pci:v*d*sv*sd*bc0Csc03i20* ehci_pci\nalias pci:v*d*sv*sd*bc0Csc03i30* xhci_pci\n\
+            alias platform:iTCO_wdt iTCO_wdt\nalias pci:v00008086d000025ABsv*sd*bc*sc*i* i6300esb\n\
+            alias pci:v00008086d000025ABsv*sd*bc*sc*i* not-xhci-pci\n";
+        let here = |devices: &[&str]| {
+            let devices: Vec<_> = devices.iter().map(|&device| device.to_owned()).collect();
+            with_device(&["xhci_pci", "ehci_pci", "i6300esb", "iTCO_wdt"], &devices, table)
+        };
+        let controller = "pci:v00001033d00000194sv00001AF4sd00001100bc0Csc03i30";
+        assert_eq!(here(&[controller]), ["xhci_pci"]);
+        let watchdog = "pci:v00008086d000025ABsv00001AF4sd00001100bc08sc80i00";
+        assert_eq!(here(&["platform:iTCO_wdt", watchdog]), ["i6300esb", "iTCO_wdt"]);
+        assert!(here(&["pci:v00001234d00001111sv00001AF4sd00001100bc03sc00i00"]).is_empty());
     }
 
     #[test]

@@ -13,12 +13,14 @@ use nix::sys::utsname::uname;
 
 use super::file;
 use crate::failure::Failure;
-use crate::kernel_modules::{Modules, Request, Tables};
+use crate::kernel_modules::{Modules, Request, Tables, name_of_file};
 
 /// The name under which it is called, as the kernel does it too (Linux, `kernel/module/kmod.c`).
 pub const NAME: &str = "modprobe";
 /// That the file is packed (`MODULE_INIT_COMPRESSED_FILE` of linux/module.h).
 const PACKED: u32 = 4;
+/// Where the kernel lists what it has loaded.
+const LOADED: &str = "/sys/module";
 
 /// Loads what the arguments ask for. Status 1 if anything could not be loaded.
 pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -53,7 +55,7 @@ fn load_all(arguments: impl Iterator<Item = String>) -> Result<(), Option<anyhow
 }
 
 /// Where the modules of the running kernel are.
-fn folder() -> anyhow::Result<PathBuf> {
+pub(super) fn folder() -> anyhow::Result<PathBuf> {
     let release = uname().context("cannot ask for the kernel's release")?.release().to_owned();
     Ok(Path::new("/lib/modules").join(release))
 }
@@ -61,10 +63,20 @@ fn folder() -> anyhow::Result<PathBuf> {
 /// Loads these files in their order; the parameters are those of the last.
 fn load(folder: &Path, files: &[&str], parameters: &[String]) -> anyhow::Result<()> {
     for (number, path) in files.iter().enumerate() {
+        // The kernel unpacks a file and checks its signature before it sees that it has the module: most of a boot's work.
+        if is_loaded(Path::new(LOADED), path) {
+            continue;
+        }
         let parameters = if number + 1 == files.len() { parameters.join(" ") } else { String::new() };
         load_one(&folder.join(path), &parameters).with_context(|| format!("cannot load {path}"))?;
     }
     Ok(())
+}
+
+/// Whether the kernel has this file's module already, and its start is over.
+fn is_loaded(loaded: &Path, path: &str) -> bool {
+    let state = loaded.join(name_of_file(path)).join("initstate");
+    std::fs::read(state).is_ok_and(|state| state.trim_ascii() == b"live")
 }
 
 fn load_one(path: &Path, parameters: &str) -> anyhow::Result<()> {
@@ -74,5 +86,28 @@ fn load_one(path: &Path, parameters: &str) -> anyhow::Result<()> {
         // EEXIST: it is loaded already.
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_has_is_not_given_to_it_again() {
+        let loaded = tempfile::tempdir().unwrap();
+        let state = |name: &str, state: &str| {
+            let module = loaded.path().join(name);
+            std::fs::create_dir(&module).unwrap();
+            std::fs::write(module.join("initstate"), state).unwrap();
+        };
+        state("usb_common", "live\n");
+        state("usbcore", "coming\n");
+        std::fs::create_dir(loaded.path().join("i8042")).unwrap();
+        let is_loaded = |path: &str| is_loaded(loaded.path(), path);
+        assert!(is_loaded("kernel/drivers/usb/common/usb-common.ko.xz"));
+        assert!(!is_loaded("kernel/drivers/usb/core/usbcore.ko.xz"), "its start is not over");
+        assert!(!is_loaded("kernel/drivers/input/serio/i8042.ko"), "a part of the kernel has no state");
+        assert!(!is_loaded("kernel/fs/nfs/nfs.ko.xz"));
     }
 }

@@ -10,24 +10,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::child::{ChildError, Children};
-use super::file;
+use super::{file, modprobe};
+use crate::kernel_modules;
 
 /// Where the kernel lists the devices of each bus.
 const BUSES: &str = "/sys/bus";
-/// The drivers of the power button and of USB keyboards, and what lets programs hear of their keys. EHCI comes before the drivers of the old, slow
-/// ports, which otherwise have to hand fast devices over. Drivers that a machine does not need do no harm.
-pub(crate) const KEYBOARDS: [&str; 10] = [
-    "button",
-    "evdev",
-    "xhci_pci",
-    "ehci_pci",
-    "ohci_pci",
-    "uhci_hcd",
-    "usbhid",
-    "hid_generic",
-    "i8042",
-    "atkbd",
-];
+/// The drivers of the power button and of a keyboard at its own port, and what lets programs hear of keys.
+const KEYS: [&str; 4] = ["button", "evdev", "i8042", "atkbd"];
+/// The drivers of USB ports. EHCI comes before those of the old, slow ports, which otherwise have to hand fast devices over.
+const USB_PORTS: [&str; 4] = ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd"];
+/// The drivers of USB keyboards: of those too that are plugged in later, so they do not wait for a device.
+const USB_KEYBOARDS: [&str; 2] = ["usbhid", "hid_generic"];
 /// How long modprobe may take, module files coming from the server.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -53,6 +46,19 @@ pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Res
     }
 }
 
+/// Loads the drivers of the power button and of keyboards.
+pub(crate) fn load_for_keyboards(children: &Children) -> anyhow::Result<()> {
+    let ports = wanted_here(&USB_PORTS)?;
+    let usb = if ports.is_empty() { Vec::new() } else { [ports, USB_KEYBOARDS.to_vec()].concat() };
+    load_if_useful(children, &[KEYS.to_vec(), usb].concat())
+}
+
+/// Those of the modules whose device this machine has. Loading a module costs a slow machine a tenth of a second.
+pub(crate) fn wanted_here<'a>(names: &[&'a str]) -> anyhow::Result<Vec<&'a str>> {
+    let table = file::text(&modprobe::folder()?.join("modules.alias"))?;
+    Ok(kernel_modules::with_device(names, &aliases(Path::new(BUSES))?, &table))
+}
+
 /// Loads the drivers for all devices except the display, whose driver would take the text
 /// console away, and with it the screenshots.
 pub(crate) fn load_for_devices(children: &Children) -> anyhow::Result<()> {
@@ -73,9 +79,9 @@ pub(crate) fn loaded() -> anyhow::Result<usize> {
 }
 
 fn modprobe() -> Command {
-    let mut modprobe = Command::new("modprobe");
-    modprobe.stdin(Stdio::null()).stdout(Stdio::null());
-    modprobe
+    let mut command = Command::new(modprobe::NAME);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
 }
 
 /// The aliases of all devices, in the form of modules.alias(5).
@@ -140,7 +146,9 @@ mod tests {
     fn the_initramfs_has_the_drivers_that_are_asked_for_by_name() {
         let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rootfs/initramfs-modules");
         let list = fs::read_to_string(list).unwrap();
-        for driver in KEYBOARDS.iter().chain(&crate::sys::watchdog::DRIVERS) {
+        let watchdogs = &crate::sys::watchdog::DRIVERS;
+        for driver in KEYS.iter().chain(&USB_PORTS).chain(&USB_KEYBOARDS).chain(watchdogs).chain(&["softdog"])
+        {
             assert!(list.lines().any(|line| line == *driver), "{driver}");
         }
     }

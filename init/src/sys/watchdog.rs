@@ -21,10 +21,12 @@ use crate::watchdog::{Kind, LEAST_PATIENCE, PATIENCE, WhenLeaving};
 /// The folder of devices, and the name of watchdogs in it, which a number follows.
 const DEVICES: &str = "/dev";
 const NAME: &str = "watchdog";
-/// The kernel's own watchdog, and drivers of what PCs have for one. These look for their own hardware only; those
-/// that would try I/O ports at random are not here. Nothing else asks for them, so they are loaded by name.
-pub(crate) const DRIVERS: [&str; 7] =
-    ["softdog", "lpc_ich", "i2c_i801", "iTCO_wdt", "sp5100_tco", "wdat_wdt", "i6300esb"];
+/// The kernel's own watchdog, which needs no device.
+const SOFTWARE: &str = "softdog";
+/// Drivers of what PCs have for a watchdog, and of the devices behind which it is. Those that would try I/O ports at random
+/// are not here.
+pub(crate) const DRIVERS: [&str; 6] =
+    ["lpc_ich", "i2c_i801", "iTCO_wdt", "sp5100_tco", "wdat_wdt", "i6300esb"];
 
 /// `struct watchdog_info` of linux/watchdog.h: the features (`WDIOF_…`) and the driver's name for the device.
 #[repr(C)]
@@ -86,7 +88,7 @@ impl Watchdogs {
         }
         // Drivers ask to be stopped when the machine is left; when that happens is decided here.
         modules::load_with(children, "watchdog", "stop_on_reboot=0")?;
-        modules::load_if_useful(children, &DRIVERS)?;
+        load_drivers(children)?;
         let (mut started, mut trouble) = (Vec::new(), None);
         for path in devices(Path::new(DEVICES))? {
             match begin(&path) {
@@ -134,6 +136,20 @@ impl Watchdogs {
 impl Watchdogs {
     fn all(&self) -> impl Iterator<Item = &Watchdog> {
         self.0.all.get().into_iter().flatten()
+    }
+}
+
+/// Loads the drivers of the watchdogs that are here. A driver may show a device that is another driver's.
+fn load_drivers(children: &Children) -> anyhow::Result<()> {
+    modules::load_if_useful(children, &[SOFTWARE])?;
+    let mut left = DRIVERS.to_vec();
+    loop {
+        let here = modules::wanted_here(&left)?;
+        if here.is_empty() {
+            return Ok(());
+        }
+        modules::load_if_useful(children, &here)?;
+        left.retain(|driver| !here.contains(driver));
     }
 }
 

@@ -77,7 +77,7 @@ fn attempt(
         Task::EnterRoot(root) => root::enter(&root)?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
         Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
-        Task::LoadKeyboardDrivers => modules::load_if_useful(children, &modules::KEYBOARDS)?,
+        Task::LoadKeyboardDrivers => modules::load_for_keyboards(children)?,
         Task::WatchPowerButton => button.watch()?,
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
         Task::ReadOrder => return order_file::read(Path::new("/etc")),
