@@ -7,7 +7,7 @@
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
-# crowd deb-check bench bench-lab (SIZE=512 for a quick try) bench-boot.
+# crowd deb-check deb-reproduced trixie-check bench bench-lab (SIZE=512 for a quick try) bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -66,13 +66,18 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd bench bench-lab bench-boot server install install-files install-console-files deb deb-check clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd bench bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts base clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
 demo: CLIENT_PROFILE := trial
-demo: deps rootfs lab
+demo: deps
+	@echo "demo: compiling, and making the clients' root from Debian's packages beside that; then a virtual PC does three jobs"
+	$(MAKE) --jobs=3 CLIENT_PROFILE=$(CLIENT_PROFILE) demo-parts
 	$(LAB) demo
+
+# A download and a compiler wait for different things.
+demo-parts: rootfs lab
 
 # Two of the checks have virtual PCs with one processor, one after the other, so two checks run at the same time.
 test: deps lint unit rootfs rootfs-check kmod
@@ -107,8 +112,10 @@ server: export RUSTFLAGS = $(FROM_ANYWHERE)
 server:
 	cargo build --locked --release -p ghostctl -p ghost-console
 
-rootfs: init
+base:
 	rootfs/build $(ROOTFS)
+
+rootfs: base init
 	rootfs/install-init $(CLIENT_PROGRAMS) $(ROOTFS)
 
 rootfs-check:
@@ -226,6 +233,16 @@ deb:
 # After kmod, whose Debian has a kernel's headers.
 deb-check: deb
 	tests/packages/check target/deb target/package-roots $(KMOD)
+
+# Builds them once more, elsewhere and otherwise, and compares the two bit by bit.
+deb-reproduced: deb
+	tests/packages/reproduced target/deb target/reproduced
+
+# Builds, checks and tries all of this in a clean Debian 13, with its compiler and its servers. Takes as long as `make test`, and more.
+# STEPS='deps build scenario' for some of it.
+trixie-check: STEPS :=
+trixie-check:
+	tests/trixie/check target/trixie $(STEPS)
 
 clean:
 	if [ -x $(LAB) ]; then $(LAB) down --all; fi
