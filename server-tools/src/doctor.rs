@@ -18,6 +18,7 @@ pub(crate) mod netboot;
 pub(crate) mod next;
 pub(crate) mod offered;
 pub(crate) mod over_http;
+mod root;
 
 use std::fmt;
 

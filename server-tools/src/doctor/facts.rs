@@ -138,6 +138,10 @@ pub(crate) struct BaseRoot {
     pub folder: Writable,
     /// The folders that trees are made from and that are not there.
     pub missing: Vec<&'static str>,
+    /// Whether what clients run is in it.
+    pub has_init: bool,
+    /// Other paths to the same folder, of those that boot loaders name.
+    pub known_as: Vec<PathBuf>,
     pub space: Tried<DiskSpace>,
 }
 

@@ -19,7 +19,7 @@ use super::facts::{
     Writable,
 };
 use super::over_http::OverHttp;
-use super::{netboot, over_http};
+use super::{netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
 use crate::exports::for_job;
@@ -65,14 +65,15 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
         ];
         let exports =
             exports.map(|(key, server, path, usage)| scope.spawn(move || export(key, server, path, usage)));
+        let boundary = boundary(site, &names);
         Facts {
             doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
             for_nobody,
             public_keys,
             machines,
             dhcp: dhcp(site),
-            base_root: base_root(site),
-            boundary: boundary(site, &names),
+            base_root: base_root(site, &boundary.told),
+            boundary,
             store: store(site, store_server),
             programs: programs(site, hosts.as_deref().unwrap_or_default()),
             confinement: words(Parser::own().lacks()),
@@ -293,7 +294,7 @@ fn first_block(path: &Path) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-fn base_root(site: &Site) -> BaseRoot {
+fn base_root(site: &Site, told: &[(PathBuf, String)]) -> BaseRoot {
     let root = site.ghostrc.base_root.clone();
     let trees = site.trees();
     // Without a base root nothing can be made above it either.
@@ -301,6 +302,14 @@ fn base_root(site: &Site) -> BaseRoot {
     BaseRoot {
         folder: can_write(folder),
         missing: TREE_SOURCES.into_iter().filter(|name| !root.join(name).is_dir()).collect(),
+        has_init: root.join(root::INIT).is_file(),
+        known_as: told
+            .iter()
+            .flat_map(|(_, text)| root::named(text))
+            .map(|(_, path)| path)
+            .filter(|path| same_place(&root, path) == SamePlace::Same)
+            .map(Path::to_owned)
+            .collect(),
         space: words(disk_space::of(folder)),
         root,
     }

@@ -8,6 +8,7 @@ use super::facts::{
     BaseRoot, BootFile, Dhcp, Facts, Host, Program, SamePlace, Store, Tried, Writable, names,
 };
 use super::mounts::export;
+use super::root::root;
 use super::{Check, Finding, over_http};
 use crate::dhcp::{Advice, Running, Terms};
 use crate::sys::disk_space::DiskSpace;
@@ -27,6 +28,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(facts.over_http.iter().map(over_http::judge));
     findings.extend(base_root(&facts.base_root));
     findings.extend(facts.exports.iter().map(|one| export(one, of_hosts)));
+    findings.extend(root(&facts.boundary.told, facts.boot_server, &facts.base_root));
     findings.extend(boundary(&facts.boundary, &facts.exports, facts.boot_server, of_hosts));
     findings.extend(store(&facts.store));
     findings.extend(facts.public_keys.iter().map(|(path, read)| public_keys(path, read)));

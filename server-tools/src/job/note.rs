@@ -151,3 +151,6 @@ impl Note {
         matches!(self, Self::Reported { event: Reported::Sampled { .. } | Reported::Progressed(_) })
     }
 }
+
+#[cfg(test)]
+mod shown;

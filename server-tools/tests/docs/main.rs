@@ -161,4 +161,93 @@ mod tests {
         );
         assert!(is_understood("ghostctl backup 'pc*' --until 06:00   # at six"));
     }
+
+    /// Programs that a document's command can begin with.
+    const PROGRAMS: [&str; 5] = ["apt-get", "cp", "ghost-console", "ghostctl", "make"];
+
+    /// Commands on lines of their own in blocks of code: behind `# ` between fences, or indented. What a program says comes behind a
+    /// name, a bar or a number.
+    fn shown_commands(text: &str) -> BTreeSet<String> {
+        let mut is_fenced = false;
+        let mut found = BTreeSet::new();
+        for line in text.lines() {
+            if line.trim_start().starts_with("```") {
+                is_fenced = !is_fenced;
+                continue;
+            }
+            let trimmed = line.trim_start();
+            let is_indented = !is_fenced && line.starts_with("    ");
+            let command = match trimmed.strip_prefix("# ") {
+                Some(command) if is_fenced || is_indented => command,
+                _ if is_indented => trimmed,
+                _ => continue,
+            };
+            let command = command
+                .split("  #")
+                .next()
+                .unwrap_or_default()
+                .split(" # ")
+                .next()
+                .unwrap_or_default()
+                .trim();
+            let is_said = command.contains(" | ");
+            if PROGRAMS.iter().any(|program| command.split(' ').next() == Some(program)) && !is_said {
+                found.insert(command.to_owned());
+            }
+        }
+        found
+    }
+
+    /// What runs which command of which document, by the list beside this file.
+    fn ledger() -> Vec<(String, String, String)> {
+        let lines = include_str!("commands").lines().filter(|line| !line.starts_with('#'));
+        let row = |line: &str| {
+            let mut parts = line.split('\t').map(str::to_owned);
+            let row = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+            assert_eq!(parts.next(), None, "{line}");
+            row
+        };
+        lines.map(row).collect()
+    }
+
+    #[test]
+    fn it_is_known_of_every_command_what_runs_it_or_why_nothing_does() {
+        let documents =
+            [("README.md", ""), ("CONTRIBUTING.md", "")].into_iter().map(|(name, _)| name.to_owned());
+        let listed = fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+        let listed = listed.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".md"));
+        let documents: Vec<String> = documents.chain(listed.map(|name| format!("docs/{name}"))).collect();
+        let shown: BTreeSet<(String, String)> = documents
+            .iter()
+            .flat_map(|document| {
+                let text = fs::read_to_string(repository().join(document)).unwrap();
+                shown_commands(&text).into_iter().map(move |command| (document.clone(), command))
+            })
+            .collect();
+        let known: BTreeSet<(String, String)> =
+            ledger().into_iter().map(|(document, command, _)| (document, command)).collect();
+        let missing: Vec<_> = shown.difference(&known).collect();
+        let gone: Vec<_> = known.difference(&shown).collect();
+        assert!(missing.is_empty() && gone.is_empty(), "not in the list: {missing:?}; not shown: {gone:?}");
+    }
+
+    #[test]
+    fn what_is_said_to_run_a_command_is_there() {
+        for (document, command, by) in ledger() {
+            let (by, words) = by.split_once(": ").unwrap();
+            if by == "not run" {
+                assert!(words.len() > 10, "{document}: {command}: why is it not run?");
+                continue;
+            }
+            let text = fs::read_to_string(repository().join(by)).unwrap_or_default();
+            assert!(text.contains(words), "{document}: {command}: {by} has no '{words}'");
+        }
+    }
+
+    #[test]
+    fn commands_are_told_from_what_they_say() {
+        let text = "```\n# ghostctl test john\njohn: up\n# /etc/ghostrc\n```\n    make demo      # a PC\n    ghostctl | john: up\nghostctl prose\n";
+        let found: Vec<String> = shown_commands(text).into_iter().collect();
+        assert_eq!(found, ["ghostctl test john", "make demo"]);
+    }
 }

@@ -71,9 +71,10 @@ impl BootServer {
         let folder = tempfile::tempdir().unwrap();
         let network = Network::new(folder.path());
         let server = Self { network, mounted: RefCell::default(), dhcp: Dhcp::Counted, folder };
-        for folder in ["base/etc", "base/var/lib", "store", "dhcp", "tftp"] {
+        for folder in ["base/etc", "base/var/lib", "base/sbin", "store", "dhcp", "tftp"] {
             fs::create_dir_all(server.path(folder)).unwrap();
         }
+        fs::write(server.path("base/sbin/ghost-init"), "PID 1").unwrap();
         let hosts: String = (2..2 + count).map(host).collect();
         let configuration = format!(
             "# kept as it is\r\nnext-server 192.168.7.1;\nsubnet 192.168.7.0 netmask 255.255.255.128 {{ }}\nsubnet 192.168.9.0 netmask 255.255.255.0 {{ }}\n{hosts}\

@@ -30,6 +30,33 @@ fn a_base_root_that_no_tree_can_be_made_from() {
 }
 
 #[test]
+fn a_base_root_with_nothing_that_a_client_could_run() {
+    let server = BootServer::with_hosts(2);
+    fs::remove_file(server.path("base/sbin/ghost-init")).unwrap();
+    refuses(&server, &["base has no sbin/ghost-init", "mend: run 'ghostctl root build'"]);
+}
+
+#[test]
+fn a_boot_loader_that_names_another_root() {
+    let server = BootServer::with_hosts(2);
+    fs::create_dir(server.path("tftp/pxelinux.cfg")).unwrap();
+    let base = server.path("base").display().to_string();
+    let boot = |root: &str| {
+        let text = format!("APPEND nfsroot=192.168.7.1:{root},vers=3\n");
+        fs::write(server.path("tftp/pxelinux.cfg/default"), text).unwrap();
+    };
+    boot(&format!("{base}-of-before"));
+    refuses(&server, &["-of-before, and the base root is 192.168.7.1:", "mend: write nfsroot=192.168.7.1:"]);
+    // The same folder by another name.
+    std::os::unix::fs::symlink(&base, server.path("link")).unwrap();
+    for good in [server.path("link").display().to_string(), base] {
+        boot(&good);
+        let output = server.run(&["test", "--dry-run", "pc2"]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+}
+
+#[test]
 fn a_boot_file_that_lies_there_and_does_not_come_over_tftp() {
     let server = BootServer::with_hosts(2);
     server.set("TFTPBASE", server.path("base").to_str().unwrap());

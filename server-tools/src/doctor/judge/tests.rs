@@ -87,6 +87,8 @@ pub(in crate::doctor) fn facts() -> Facts {
             root: "/tftpboot/root".into(),
             folder: writable("/tftpboot/root"),
             missing: vec![],
+            has_init: true,
+            known_as: vec![],
             space: Ok(space(GIB)),
         },
         boundary: Boundary {
@@ -154,7 +156,13 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 46] = [
+    let table: [(Spoil, Check, State); 48] = [
+        (|f| f.base_root.has_init = false, Check::BaseRoot, Bad),
+        (
+            |f| f.boundary.told = vec![("/x".into(), "nfsroot=192.168.7.1:/old".to_owned())],
+            Check::BaseRoot,
+            Bad,
+        ),
         (|f| f.hosts.as_mut().unwrap()[0].is_neighbour = false, Check::Wake, Bad),
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),

@@ -1,0 +1,100 @@
+//! Whether clients find their root: what a boot loader's configuration says of it is the base root, and PID 1 is in it. Pure.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use super::facts::BaseRoot;
+use super::{Check, Finding};
+
+/// What a boot loader's configuration says to one of our clients of its root.
+pub(super) const FLAG: &str = "nfsroot=";
+/// What the kernel of a client runs on its root.
+pub(super) const INIT: &str = "sbin/ghost-init";
+
+/// The roots that a configuration names: the server, and its folder.
+pub(super) fn named(text: &str) -> impl Iterator<Item = (&str, &Path)> {
+    let words = text.split(|c: char| c.is_whitespace() || c == '\'');
+    let of_root = words.filter_map(|word| word.strip_prefix(FLAG));
+    of_root
+        .filter_map(|value| value.split(',').next()?.split_once(':'))
+        .map(|(server, path)| (server, Path::new(path)))
+}
+
+/// All that is to be said of it.
+pub(super) fn root(told: &[(PathBuf, String)], server: Ipv4Addr, base: &BaseRoot) -> Vec<Finding> {
+    let of_files = told.iter().flat_map(|(file, text)| named(text).map(move |root| (file.as_path(), root)));
+    let mut findings: Vec<Finding> =
+        of_files.filter_map(|(file, named)| another(file, named, server, base)).collect();
+    // Without a base root that is told already.
+    if !base.has_init && base.missing.is_empty() {
+        findings.push(Finding::bad(
+            Check::BaseRoot,
+            format!("{} has no {INIT}, so that a client has nothing to run", base.root.display()),
+            "run 'ghostctl root build', or 'rootfs/install-init' of the source",
+        ));
+    }
+    findings
+}
+
+/// A client that takes its root from elsewhere finds none, or one that nobody keeps up to date.
+fn another(file: &Path, (said, path): (&str, &Path), server: Ipv4Addr, base: &BaseRoot) -> Option<Finding> {
+    let place = format!("{server}:{}", base.root.display());
+    let found = format!(
+        "{} has clients take their root from {said}:{}, and the base root is {place}",
+        file.display(),
+        path.display()
+    );
+    let mend = format!("write {FLAG}{place} there, or set PXEADDR and PXEBASE in ghostrc to what is right");
+    if path != base.root && !base.known_as.iter().any(|known| known == path) {
+        return Some(Finding::bad(Check::BaseRoot, found, mend));
+    }
+    // This machine may have another address that is as good.
+    (said != server.to_string()).then(|| Finding::warning(Check::BaseRoot, found, mend))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::super::judge::tests::facts;
+    use super::*;
+
+    fn judged(text: &str, base: &BaseRoot) -> Vec<(State, String)> {
+        let told = [(PathBuf::from("/srv/tftp/pxelinux.cfg/default"), text.to_owned())];
+        let findings = root(&told, [192, 168, 7, 1].into(), base);
+        findings.into_iter().map(|finding| (finding.state, finding.found)).collect()
+    }
+
+    #[test]
+    fn the_base_root_is_good_by_whichever_loader_and_name() {
+        let base = BaseRoot { known_as: vec!["/exports/root".into()], ..facts().base_root };
+        for text in [
+            "APPEND ro nfsroot=192.168.7.1:/tftpboot/root,vers=3 quiet",
+            "linux /vmlinuz 'ro' 'nfsroot=192.168.7.1:/tftpboot/root' 'quiet'",
+            "APPEND nfsroot=192.168.7.1:/exports/root",
+            "LABEL another\nKERNEL memtest",
+        ] {
+            assert_eq!(judged(text, &base), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn another_root_is_told_with_both_places() {
+        let base = facts().base_root;
+        for (text, state) in [
+            ("APPEND nfsroot=192.168.7.1:/tftpboot/roots,vers=3", State::Bad),
+            ("APPEND nfsroot=10.0.0.5:/srv/base", State::Bad),
+            ("APPEND nfsroot=192.168.7.99:/tftpboot/root", State::Warning),
+        ] {
+            let found = judged(text, &base);
+            assert_eq!(found.iter().map(|(state, _)| *state).collect::<Vec<_>>(), [state], "{text}");
+            assert!(found[0].1.ends_with("and the base root is 192.168.7.1:/tftpboot/root"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_base_root_without_its_init_is_told_once() {
+        let base = BaseRoot { has_init: false, ..facts().base_root };
+        assert_eq!(judged("", &base).len(), 1);
+        assert_eq!(judged("", &BaseRoot { missing: vec!["etc"], ..base }), []);
+    }
+}
