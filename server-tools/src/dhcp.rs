@@ -37,6 +37,7 @@ pub mod offer;
 mod private_copy;
 pub mod probe;
 pub mod restart;
+mod restarted;
 mod text;
 
 impl Kind {

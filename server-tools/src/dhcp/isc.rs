@@ -17,12 +17,12 @@ mod running;
 mod served;
 pub(crate) mod server;
 pub(crate) mod table;
-mod taking_up;
 pub mod tree;
 pub(crate) mod usable;
-mod way;
 
 pub use edit::{revert, swap};
+#[cfg(test)]
+pub(in crate::dhcp) use running::PROGRAM;
 pub use server::Dhcpd;
 pub use table::{Host, HostTable, ReadError};
 pub use tree::{Statement, SyntaxFault, Tree};

@@ -7,11 +7,11 @@ use std::time::Duration;
 use ghost_contract::{HostName, MacAddress};
 
 use super::check::private_copy;
-use super::taking_up::{Stamp, TakingUp, stamps};
-use super::way::{self, SHOW_DEADLINE};
-use super::{HostTable, adding, edit, running, served};
+use super::running::PROGRAM;
+use super::{HostTable, adding, edit, served};
 use crate::dhcp::adding::{Added, Additions, Draft};
 use crate::dhcp::checker::{Checker, read_with};
+use crate::dhcp::restarted::Restarted;
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
     Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PutBack, Reach,
@@ -19,54 +19,23 @@ use crate::dhcp::{
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
-use crate::state::paths;
-use crate::sys::service;
-
-/// How long the restart command may take. A service manager's own limit is 90 s (systemd-system.conf(5)).
-const RESTART_DEADLINE: Duration = Duration::from_secs(120);
 
 /// The dhcpd of a boot server.
 #[derive(Debug)]
 pub struct Dhcpd {
     configuration: PathBuf,
     checker: Checker,
-    restart: CommandLine,
-    /// Between restarts, where systemd does not tell.
-    distance: Duration,
-    /// What is kept about restarts.
-    kept: PathBuf,
+    restarted: Restarted,
 }
 
 impl Dhcpd {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
+        // `-t` tests the configuration that `-cf` names.
+        let own = || CommandLine::of("dhcpd", &["-t", "-cf", "FILE"]);
         Self {
             configuration: configuration.to_owned(),
-            // `-t` tests the configuration that `-cf` names.
-            checker: Checker(
-                ghostrc
-                    .dhcp_check
-                    .clone()
-                    .unwrap_or_else(|| CommandLine::of("dhcpd", &["-t", "-cf", "FILE"])),
-            ),
-            restart: ghostrc
-                .dhcp_restart
-                .clone()
-                .unwrap_or_else(|| CommandLine::of("systemctl", &["restart", "isc-dhcp-server"])),
-            distance: ghostrc.restart_distance,
-            kept: paths::restarts(&ghostrc.state_folder),
-        }
-    }
-
-    /// A restart; without the files for one that is not performed.
-    fn taking_up(&self, files: Option<Vec<Stamp>>) -> TakingUp<'_> {
-        let mut words = vec![self.restart.program().to_owned()];
-        words.extend_from_slice(self.restart.arguments());
-        TakingUp {
-            words,
-            configuration: &self.configuration,
-            files,
-            folder: &self.kept,
-            deadline: RESTART_DEADLINE,
+            checker: Checker(ghostrc.dhcp_check.clone().unwrap_or_else(own)),
+            restarted: Restarted::new(&PROGRAM, ghostrc, configuration),
         }
     }
 
@@ -122,9 +91,7 @@ impl Server for Dhcpd {
     }
 
     fn take_up(&self) -> anyhow::Result<()> {
-        let table = self.table(&[]).ok();
-        let files = table.and_then(|table| stamps(table.files().map(|(path, _)| path)));
-        self.taking_up(files).perform()
+        self.restarted.take_up(self.table(&[]).ok().map(|table| Configuration::files(&table)))
     }
 
     fn checker(&self) -> String {
@@ -132,38 +99,19 @@ impl Server for Dhcpd {
     }
 
     fn way(&self) -> Result<String, Advice> {
-        way::look(&self.restart)
+        self.restarted.way()
     }
 
     fn running(&self) -> Running {
-        running::which(&self.configuration)
+        self.restarted.running()
     }
 
     fn has_gone(&self) -> Option<String> {
-        let words = match self.running() {
-            Running::Nobody => {
-                "dhcpd does not run any more; its log says why (journalctl, /var/log/syslog)".to_owned()
-            }
-            Running::Others(read) => format!(
-                "the dhcpd that runs reads {} and not {}; have it started with that file",
-                running::listed(&read),
-                self.configuration.display()
-            ),
-            Running::Ours | Running::Unknown(_) => return None,
-        };
-        self.taking_up(None).is_seen().then_some(words)
+        self.restarted.has_gone()
     }
 
     fn distance(&self) -> Duration {
-        let program = Path::new(self.restart.program()).file_name();
-        let unit = self.restart.arguments().iter().find(|word| *word != "restart" && !word.starts_with('-'));
-        let Some(unit) = unit.filter(|_| program.is_some_and(|name| name == "systemctl")) else {
-            return self.distance;
-        };
-        let show =
-            [self.restart.program(), "show", "-p", "StartLimitIntervalUSec", "-p", "StartLimitBurst", unit];
-        let shown = service::run(&show.map(str::to_owned), SHOW_DEADLINE);
-        shown.ok().and_then(|shown| running::distance(&shown)).unwrap_or(self.distance)
+        self.restarted.distance()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether the command is there that restarts dhcpd, and the service that it restarts. Changes nothing.
+//! Whether the command is there that restarts the server, and the service that it restarts. Changes nothing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use crate::sys::{program, service};
 /// How long systemd may take to tell of a unit.
 pub(super) const SHOW_DEADLINE: Duration = Duration::from_secs(5);
 
-pub(super) fn look(restart: &CommandLine) -> Result<String, Advice> {
+pub(super) fn look(restart: &CommandLine, unit: &str) -> Result<String, Advice> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mend =
-        "set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart isc-dhcp-server'";
-    let unfit = |what| Err(Advice { what, mend: mend.to_owned() });
+    let mend = || {
+        format!("set DHCPD in ghostrc to what restarts the DHCP server, such as 'systemctl restart {unit}'")
+    };
+    let unfit = |what| Err(Advice { what, mend: mend() });
     let found = match program::find(restart.program(), &path) {
         Ok(found) => found,
         Err(reason) => return unfit(format!("'{restart}' cannot be run: {reason}")),
@@ -54,9 +55,9 @@ mod tests {
 
     #[test]
     fn a_command_that_is_there_and_one_that_is_not() {
-        let there = look(&CommandLine::of("/bin/true", &["restart"]));
+        let there = look(&CommandLine::of("/bin/true", &["restart"]), "a");
         assert_eq!(there, Ok("'/bin/true restart' can be run: /bin/true is there".to_owned()));
-        let Advice { what, mend } = look(&CommandLine::of("/nonexistent", &["restart"])).unwrap_err();
+        let Advice { what, mend } = look(&CommandLine::of("/nonexistent", &["restart"]), "a").unwrap_err();
         assert!(what.starts_with("'/nonexistent restart' cannot be run: "), "{what}");
         assert!(mend.contains("set DHCPD in ghostrc"));
     }

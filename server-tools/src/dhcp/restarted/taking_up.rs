@@ -1,6 +1,6 @@
-//! Restarts dhcpd, and sees that it runs with the configuration.
+//! Restarts the server, and sees that it runs with the configuration.
 //!
-//! A restart that failed may have started dhcpd all the same, a little later than anybody waited for it. So what is tried again
+//! A restart that failed may have started it all the same, a little later than anybody waited for it. So what is tried again
 //! looks first, and a healthy server is not restarted a second time.
 //!
 //! ```text
@@ -14,15 +14,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Program;
 use super::running::{self, Command, Missing};
 use crate::exit::{Exit, WithExit as _};
 use crate::sys::private;
 use crate::sys::process::Identity;
 use crate::sys::service::{self, RunError};
 
-/// One restart of dhcpd, and what is known for it.
+/// One restart, and what is known for it.
 #[derive(Debug)]
 pub(super) struct TakingUp<'a> {
+    pub program: &'static Program,
     /// The restart command.
     pub words: Vec<String>,
     pub configuration: &'a Path,
@@ -66,15 +68,14 @@ struct Tried {
     /// What its command's processes have inherited.
     mark: String,
     files: Vec<Stamp>,
-    /// Every dhcpd that ran before it.
+    /// Every process of the server that ran before it.
     before: Vec<Identity>,
 }
 
 impl TakingUp<'_> {
     pub(super) fn perform(&self) -> anyhow::Result<()> {
         if let Some(tried) = self.tried() {
-            match running::wait_for_another(self.configuration, &tried.before, Command::Earlier(&tried.mark))?
-            {
+            match self.wait_for_another(&tried.before, Command::Earlier(&tried.mark))? {
                 Ok(()) => return self.runs_here(),
                 // It would only be restarted with that configuration once more.
                 Err(missing @ Missing::Others(_)) if tried.by == std::process::id() => {
@@ -83,35 +84,43 @@ impl TakingUp<'_> {
                 Err(_) => {}
             }
         }
-        let before = running::all()?;
-        let serving = running::serving(&before, self.configuration);
+        let before = running::all(self.program)?;
+        let serving = running::serving(self.program, &before, self.configuration);
         if !serving.is_empty() {
             self.remember_that_it_is_seen();
         }
         let before: Vec<Identity> = before.into_iter().map(|process| process.identity).collect();
         let mark = service::mark();
         self.keep(&before, &mark);
-        match service::run_sparing(&self.words, self.deadline, &mark, "dhcpd") {
+        match service::run_sparing(&self.words, self.deadline, &mark, self.program.name) {
             Ok(_) if serving.is_empty() && !self.is_seen() => return self.taken_up(),
             Ok(_) => {}
             // What it was to do, it has done.
             Err(hung @ RunError::Hung { .. }) => {
-                let became = running::wait_for_another(self.configuration, &before, Command::Earlier(&mark))?;
+                let became = self.wait_for_another(&before, Command::Earlier(&mark))?;
                 became.map_err(|_missing| hung).exit(Exit::Configuration)?;
                 return self.runs_here();
             }
             Err(error) => return Err(error).exit_by_default(Exit::Configuration),
         }
-        match running::wait_for_another(self.configuration, &before, Command::JustEnded(&mark))? {
+        match self.wait_for_another(&before, Command::JustEnded(&mark))? {
             Ok(()) => self.runs_here(),
             Err(missing) => Err(self.not_restarted(missing)),
         }
     }
 
+    fn wait_for_another(
+        &self,
+        before: &[Identity],
+        command: Command<'_>,
+    ) -> anyhow::Result<Result<(), Missing>> {
+        running::wait_for_another(self.program, self.configuration, before, command)
+    }
+
     fn not_restarted(&self, missing: Missing) -> anyhow::Error {
         let command = self.words.join(" ");
         missing
-            .in_words(self.configuration)
+            .in_words(self.program, self.configuration)
             .context(format!("'{command}' did not restart the DHCP server"))
             .exit(Exit::Configuration)
     }
@@ -141,13 +150,13 @@ impl TakingUp<'_> {
         Ok(())
     }
 
-    /// With which command a dhcpd was seen running here: then it must run after each restart.
+    /// With which command the server was seen running here: then it must run after each restart.
     fn seen_with(&self) -> String {
         format!("{} for {}\n", self.words.join(" "), self.configuration.display())
     }
 
     fn remember_that_it_is_seen(&self) {
-        // Without it a dhcpd that is down before the restart is not waited for.
+        // Without it a server that is down before the restart is not waited for.
         let _unsaid = private::write(&self.folder.join("seen"), self.seen_with().as_bytes());
     }
 
@@ -202,6 +211,7 @@ mod tests {
             self.script("service", &[&["echo x >> FOLDER/restarts"], lines].concat());
             let (folder, configuration) = (self.path(""), self.path("dhcpd.conf"));
             let taking_up = TakingUp {
+                program: &crate::dhcp::isc::PROGRAM,
                 words: vec![self.path("service").display().to_string(), "restart".to_owned()],
                 configuration: &configuration,
                 files: stamps([configuration.as_path()].into_iter()),
