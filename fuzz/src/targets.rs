@@ -13,7 +13,7 @@ use ghost_imaging::parsers as disks;
 use ghostctl::catalog::manifest::Manifest;
 use ghostctl::dhcp::isc::lexer::Lexer;
 use ghostctl::dhcp::isc::{HostTable, Tree};
-use ghostctl::dhcp::{Back, Swap, Wanted, dnsmasq, isc, kea};
+use ghostctl::dhcp::{Back, Configuration as _, Swap, Wanted, dnsmasq, isc, kea, proxy};
 use ghostctl::ghostrc::Ghostrc;
 use ghostctl::{parsers, tree};
 
@@ -96,6 +96,22 @@ pub fn dnsmasq(input: &[u8]) {
     let swapped: Vec<(HostName, Swap)> = swapped.collect();
     let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
     let reverted = dnsmasq::revert(Path::new("/options"), &change.contents, &swapped);
+    assert_eq!(reverted.contents.as_deref(), Some(input));
+    assert!(reverted.each.iter().all(|back| *back == Back::Put));
+}
+
+/// The same of a proxy's configuration.
+pub fn proxy(input: &[u8]) {
+    let file = Path::new("/proxy.conf");
+    let table = proxy::ClientTable::read(file, input.to_vec(), &proxy::Around::default());
+    let wanted = |host| Wanted { host, boot_file: BOOT.to_owned() };
+    let wanted: Vec<Wanted> = table.clients().into_iter().map(|(name, _)| wanted(name)).collect();
+    let edit = proxy::swap(&table, &wanted);
+    let swapped =
+        wanted.into_iter().zip(edit.swaps).filter_map(|(wanted, swap)| Some((wanted.host, swap.ok()?)));
+    let swapped: Vec<(HostName, Swap)> = swapped.collect();
+    let Some(change) = edit.changes.first() else { return assert!(swapped.is_empty()) };
+    let reverted = proxy::revert(file, &change.contents, &swapped);
     assert_eq!(reverted.contents.as_deref(), Some(input));
     assert!(reverted.each.iter().all(|back| *back == Back::Put));
 }

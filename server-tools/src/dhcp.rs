@@ -36,6 +36,7 @@ pub mod network;
 pub mod offer;
 mod private_copy;
 pub mod probe;
+pub mod proxy;
 pub mod restart;
 mod restarted;
 mod text;
@@ -47,6 +48,7 @@ impl Kind {
             Self::Isc => Box::new(isc::Dhcpd::new(ghostrc, configuration)),
             Self::Kea => Box::new(kea::Kea::new(ghostrc, configuration)),
             Self::Dnsmasq => Box::new(dnsmasq::Dnsmasq::new(ghostrc, configuration)),
+            Self::Proxy => Box::new(proxy::Proxy::new(ghostrc, configuration)),
         }
     }
 
@@ -56,6 +58,7 @@ impl Kind {
             Self::Isc => &isc::TRAITS,
             Self::Kea => &kea::TRAITS,
             Self::Dnsmasq => &dnsmasq::TRAITS,
+            Self::Proxy => &proxy::TRAITS,
         }
     }
 }
@@ -67,8 +70,12 @@ pub struct Traits {
     pub name: &'static str,
     /// The name of its processes.
     pub process: &'static str,
-    /// Debian's package of it, and systemd's service.
+    /// Debian's package of it.
     pub package: &'static str,
+    /// systemd's service.
+    pub unit: &'static str,
+    /// Whether it answers hosts that are swapped and nobody else, beside a server that gives them their addresses.
+    pub is_beside_another: bool,
     /// Debian's file that says which interface it listens on (`INTERFACESv4`).
     pub defaults: Option<&'static str>,
     /// Where its configuration may be, the likeliest first.

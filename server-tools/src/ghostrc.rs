@@ -27,7 +27,7 @@ mod settings;
 mod shell;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
@@ -158,9 +158,21 @@ impl Ghostrc {
         &self.settings
     }
 
+    /// The boot files that hosts may be offered for jobs, each with the firmware that it is for.
+    pub(crate) fn boot_files(&self) -> BTreeSet<(String, Firmware)> {
+        let of_hosts = self.overrides.iter().map(|own| self.for_variable(&own.host));
+        let all =
+            of_hosts.chain([self.settings.clone()]).map(|settings| (settings.boot_file, settings.firmware));
+        let usual = Firmware::ALL.map(|firmware| (firmware.boot_file().to_owned(), firmware));
+        all.chain(usual).collect()
+    }
+
     /// What holds for this host.
     pub fn for_host(&self, host: &HostName) -> Settings {
-        let name = as_variable(host.as_str());
+        self.for_variable(&as_variable(host.as_str()))
+    }
+
+    fn for_variable(&self, name: &str) -> Settings {
         let mut settings = self.settings.clone();
         for own in self.overrides.iter().filter(|own| own.host == name) {
             // The value has been taken once when the file was read: it cannot be refused now.

@@ -28,6 +28,7 @@ pub mod packet;
 pub(crate) mod private;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod proxy_port;
 pub(crate) mod random;
 pub(crate) mod regular;
 pub(crate) mod resolve;

@@ -38,7 +38,7 @@ pub struct SetupArgs {
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub tftp: Option<PathBuf>,
     /// The DHCP server; without it, the one that runs or is installed
-    #[arg(long, value_name = "isc|kea|dnsmasq", value_parser = dhcp_server)]
+    #[arg(long, value_name = "isc|kea|dnsmasq|proxy", value_parser = dhcp_server)]
     pub dhcp_server: Option<Kind>,
     /// The DHCP server's configuration, if it is not at its usual place
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -73,7 +73,7 @@ pub struct SetupArgs {
 pub enum HostsVerb {
     /// Declare a machine in the DHCP configuration, so that it can be backed up
     #[command(after_help = "Examples:\n  ghostctl hosts add pc7 00:11:22:33:44:55 10.0.0.7\n  \
-        ghostctl hosts add --yes pc7 00:11:22:33:44:55 10.0.0.7\n\n\
+        ghostctl hosts add --yes pc7 00:11:22:33:44:55 10.0.0.7\n  ghostctl hosts add pc7 00:11:22:33:44:55\n\n\
         The change is shown first, and made only after a yes at the terminal, or with --yes, and only if the DHCP server's own checker \
         accepts it. Exports that 'ghostctl setup' has made get the new client too.")]
     Add(NewHostArgs),
@@ -85,8 +85,8 @@ pub struct NewHostArgs {
     pub name: HostName,
     /// Its hardware address
     pub mac: MacAddress,
-    /// Its IP address
-    pub ip: Ipv4Addr,
+    /// Its IP address; beside a DHCP server that is not ours (DHCPSERVER=proxy) that one is asked which it gives
+    pub ip: Option<Ipv4Addr>,
     /// Make the change that is shown, without asking
     #[arg(long)]
     pub yes: bool,
@@ -102,7 +102,7 @@ fn export(text: &str) -> Result<Export, &'static str> {
 }
 
 fn dhcp_server(text: &str) -> Result<Kind, &'static str> {
-    Kind::named(text).ok_or("isc, kea or dnsmasq")
+    Kind::named(text).ok_or("isc, kea, dnsmasq or proxy")
 }
 
 fn firmware(text: &str) -> Result<Firmware, &'static str> {

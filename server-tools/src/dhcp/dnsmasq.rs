@@ -19,11 +19,11 @@
 mod adding;
 mod boots;
 pub(crate) mod edit;
-mod hosts;
+pub(super) mod hosts;
 pub mod lines;
 mod reach;
-mod server;
-mod sources;
+pub(super) mod server;
+pub(super) mod sources;
 pub(crate) mod table;
 pub(crate) mod usable;
 
@@ -39,6 +39,8 @@ pub(super) const TRAITS: Traits = Traits {
     name: "dnsmasq",
     process: server::PROGRAM,
     package: "dnsmasq",
+    unit: "dnsmasq",
+    is_beside_another: false,
     defaults: None,
     configurations: &["/etc/dnsmasq.conf"],
     terms: Terms {

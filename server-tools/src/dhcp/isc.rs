@@ -34,6 +34,8 @@ pub(super) const TRAITS: Traits = Traits {
     name: "ISC dhcpd",
     process: "dhcpd",
     package: "isc-dhcp-server",
+    unit: "isc-dhcp-server",
+    is_beside_another: false,
     defaults: Some("/etc/default/isc-dhcp-server"),
     // Debian's place, then the HOWTO's.
     configurations: &["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"],

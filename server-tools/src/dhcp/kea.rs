@@ -39,6 +39,8 @@ pub(super) const TRAITS: Traits = Traits {
     name: "Kea",
     process: server::PROGRAM,
     package: "kea-dhcp4-server",
+    unit: "kea-dhcp4-server",
+    is_beside_another: false,
     defaults: None,
     configurations: &["/etc/kea/kea-dhcp4.conf"],
     terms: Terms {

@@ -11,11 +11,13 @@ pub enum Kind {
     Isc,
     Kea,
     Dnsmasq,
+    /// A dnsmasq of ours as proxyDHCP, beside a server that is not ours.
+    Proxy,
 }
 
 impl Kind {
-    /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 3] = [Self::Isc, Self::Kea, Self::Dnsmasq];
+    /// All of them, in the order in which they are looked for: a proxy's configuration is one of dnsmasq too.
+    pub const ALL: [Self; 4] = [Self::Isc, Self::Kea, Self::Proxy, Self::Dnsmasq];
 
     /// What settings call it.
     pub const fn word(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Kind {
             Self::Isc => "isc",
             Self::Kea => "kea",
             Self::Dnsmasq => "dnsmasq",
+            Self::Proxy => "proxy",
         }
     }
 
@@ -31,11 +34,8 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
-    /// Whether it takes its configuration up only when a command of the administrator's restarts it.
+    /// Whether the settings must name the command that restarts it.
     pub const fn needs_restart(self) -> bool {
-        match self {
-            Self::Isc => true,
-            Self::Kea | Self::Dnsmasq => false,
-        }
+        matches!(self, Self::Isc)
     }
 }

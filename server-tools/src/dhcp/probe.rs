@@ -3,12 +3,13 @@
 //! ```text
 //! clients ─▶ interfaces ─▶ a DHCPDISCOVER each, by broadcast ─▶ offers ─▶ ours, by the server's address │ others'
 //! ```
-//! Nothing is ever requested, so that no server gives anything away. Of a host with a fixed address no server keeps even the
+//! No address is ever requested, so that no server gives anything away. Of a host with a fixed address no server keeps even the
 //! offer; one that has none may reserve an address for some seconds, and is not asked about. Where the answer cannot be
 //! heard (behind a router, without the right to send frames) it is not known, and that is said.
 
 mod asking;
 mod packet;
+mod proxied;
 mod seen;
 mod whose;
 
@@ -21,15 +22,22 @@ use ghost_contract::{HostName, MacAddress};
 use rustix::event::{PollFd, PollFlags, poll};
 
 pub use packet::{Asked, Offer, asked};
+pub use proxied::MenuEntry;
 pub use seen::{Look, Seen, after_revert, after_swap};
 
 use crate::ghostrc::Firmware;
 use crate::site::Site;
 use crate::sys::dhcp_wire::DhcpWire;
 use crate::sys::interface::Interface;
-use crate::sys::{clock, random};
+use crate::sys::{clock, proxy_port, random};
 use asking::Asking;
 use whose::Known;
+
+/// How long a proxy may take to name the boot file. It has just answered.
+const OF_A_PROXY: Duration = Duration::from_secs(5);
+
+/// How long a server of another machine may take: one that looks whether the address is free takes a second.
+const OF_ANOTHER: Duration = Duration::from_secs(5);
 
 /// Whom to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,15 +82,50 @@ fn offered_by(
         let asked = places.iter().map(|place| &clients[*place]);
         let asked: Vec<_> =
             asked.map(|client| (client.mac, site.ghostrc.for_host(&client.host).firmware)).collect();
-        match ask(&interface, &asked, patience) {
-            Ok(offers) => places
-                .into_iter()
-                .zip(offers)
-                .for_each(|(place, offers)| each[place] = Ok(known.sorted(clients[place].ip, offers))),
+        match ask(&interface, &asked, patience, |offer| known.is_awaited(offer)) {
+            Ok(offers) => {
+                places.into_iter().zip(asked).zip(offers).for_each(|((place, asked), mut offers)| {
+                    offers
+                        .iter_mut()
+                        .filter(|offer| known.is_of_this_machine(offer))
+                        .for_each(|offer| complete(offer, asked, known.boot_server));
+                    each[place] = Ok(known.sorted(clients[place].ip, offers));
+                })
+            }
             Err(error) => places.into_iter().for_each(|place| each[place] = Err(anyhow!("{error:#}"))),
         }
     }
     each
+}
+
+/// The address that another DHCP server than this machine's gives a machine, and that server. Takes no lease; the other server may
+/// keep the address for the machine for some seconds.
+pub fn given(site: &Site, host: &HostName, mac: MacAddress) -> anyhow::Result<(Ipv4Addr, Ipv4Addr)> {
+    let settings = site.ghostrc.for_host(host);
+    let own = || Interface::with_address(site.ghostrc.boot_server);
+    let interface = settings.interface.as_deref().map_or_else(own, Interface::named)?;
+    interface.require_link()?;
+    let known = Known::of(site);
+    let gives = |offer: &Offer| !offer.address.is_unspecified() && !known.is_of_this_machine(offer);
+    let offers = ask(&interface, &[(mac, settings.firmware)], OF_ANOTHER, gives)?;
+    let mut given: Vec<(Ipv4Addr, Ipv4Addr)> = offers
+        .concat()
+        .iter()
+        .filter(|offer| gives(offer))
+        .map(|offer| (offer.address, offer.server.unwrap_or(Ipv4Addr::UNSPECIFIED)))
+        .collect();
+    given.dedup_by_key(|(address, _)| *address);
+    match given.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(anyhow!(
+            "no other DHCP server on {} offers {mac} an address; check that one runs and knows it, or give the address",
+            interface.name
+        )),
+        [..] => {
+            let all: Vec<String> = given.iter().map(|(ip, server)| format!("{ip} (says {server})")).collect();
+            Err(anyhow!("{mac} would get {}, whichever is faster; give the address", all.join(" or ")))
+        }
+    }
 }
 
 /// The interface that a client's broadcasts come in by.
@@ -97,15 +140,28 @@ fn interface(site: &Site, client: &Client) -> anyhow::Result<Interface> {
     }
 }
 
+/// Completes a proxy's offer with the boot file that it names. Where it does not answer, it names none.
+fn complete(offer: &mut Offer, (mac, firmware): (MacAddress, Firmware), own_address: Ipv4Addr) {
+    let is_a_proxys = offer.address.is_unspecified() && offer.boot_file().is_empty();
+    let Some(server) = offer.server.filter(|_| is_a_proxys) else { return };
+    let Ok(transaction) = random::bytes().map(u32::from_ne_bytes) else { return };
+    let question = proxied::which_file(mac, firmware, transaction, (own_address, offer.menu_entry));
+    let understand = |answer: &[u8]| proxied::named_file(answer, mac, transaction);
+    let answer = proxy_port::ask(server, &question, OF_A_PROXY, understand);
+    // What is not said stays empty, and an offer without a file is not what a swap means.
+    offer.file = answer.ok().flatten().unwrap_or_default();
+}
+
 fn ask(
     interface: &Interface,
     clients: &[(MacAddress, Firmware)],
     patience: Duration,
+    is_awaited: impl Fn(&Offer) -> bool,
 ) -> anyhow::Result<Vec<Vec<Offer>>> {
     let cannot = || format!("cannot ask DHCP servers on {}", interface.name);
     let wire = DhcpWire::open(interface).with_context(cannot)?;
     let first = u32::from_ne_bytes(random::bytes().with_context(cannot)?);
-    let mut asking = Asking::new(clients, first, patience);
+    let mut asking = Asking::new(clients, first, patience, is_awaited);
     let mut buffer = [0; 2048];
     loop {
         let now = clock::uptime();
@@ -132,6 +188,7 @@ pub(crate) mod tests {
             next_server: [192, 168, 7, 1].into(),
             file: b"nobackup".to_vec(),
             file_option: None,
+            menu_entry: None,
         }
     }
 

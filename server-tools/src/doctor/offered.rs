@@ -1,6 +1,7 @@
 //! What the DHCP servers really offer each host. Looked at by `doctor` alone: a job asks after it has edited.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::HostName;
@@ -19,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     pub name: String,
+    /// The address in its entry.
+    pub ip: Ipv4Addr,
+    /// Whether another DHCP server gives it that, and ours answers it only while it is swapped.
+    pub is_beside_another: bool,
     /// What the configuration says that it is offered.
     pub configured: Vec<u8>,
     /// What it is offered for a job.
@@ -37,6 +42,8 @@ pub(crate) fn gather(site: &Site, configuration: &dyn Configuration, named: &[Ho
     let describe = |(host, offered): (dhcp::Host, Tried<Offered>)| Host {
         boot_file: site.ghostrc.for_host(&host.name).boot_file,
         name: host.name.to_string(),
+        ip: host.ip,
+        is_beside_another: site.dhcp_kind.traits().is_beside_another,
         configured: host.offered,
         offered,
     };
@@ -67,6 +74,9 @@ fn of_host(host: &Host) -> Vec<(State, String, &'static str)> {
             return vec![(State::Good, format!("what is offered cannot be seen from here: {reason}"), "")];
         }
     };
+    if host.is_beside_another {
+        return beside_another(host, offered);
+    }
     let mut told: Vec<(State, String, &str)> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
     if offered.ours.is_empty() {
         told.push((
@@ -79,6 +89,36 @@ fn of_host(host: &Host) -> Vec<(State, String, &'static str)> {
         let found = format!("another DHCP server answers too, and offers {}", offer.words());
         (State::Warning, found, "see that the host takes the offer of this boot server")
     }));
+    told
+}
+
+fn beside_another(host: &Host, offered: &Offered) -> Vec<(State, String, &'static str)> {
+    let mut told: Vec<(State, String, &str)> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
+    if offered.ours.is_empty() {
+        told.push(match host.configured.is_empty() {
+            true => {
+                (State::Good, "the proxy is silent, as it is meant to be while no job runs".to_owned(), "")
+            }
+            false => (
+                State::Warning,
+                "the proxy is silent, though the host is swapped".to_owned(),
+                "start ghost4linux-proxy",
+            ),
+        });
+    }
+    let given = || offered.others.iter().filter(|other| !other.address.is_unspecified());
+    if given().next().is_none() {
+        let found = "no other DHCP server gives it an address".to_owned();
+        told.push((State::Warning, found, "check that the other DHCP server runs and knows the host"));
+    } else if !given().any(|other| other.address == host.ip) {
+        let addresses: Vec<String> = given().map(|other| other.address.to_string()).collect();
+        let (words, ip) = (addresses.join(" or "), host.ip);
+        let found = format!(
+            "the other DHCP server would give it {words}, and its line in the proxy's configuration says {ip}"
+        );
+        let mend = "have the address reserved for it in the other DHCP server, or correct the line";
+        told.push((State::Bad, found, mend));
+    }
     told
 }
 
@@ -105,6 +145,7 @@ mod tests {
             next_server: [192, 168, 7, 1].into(),
             file: file.as_bytes().to_vec(),
             file_option: None,
+            menu_entry: None,
         }
     }
 
@@ -113,6 +154,8 @@ mod tests {
         let offered = Ok(Offered { ours: offers(1, ours), others: offers(9, others), is_guessed: false });
         Host {
             name: name.to_owned(),
+            ip: [192, 168, 7, 2].into(),
+            is_beside_another: false,
             configured: b"nobackup".to_vec(),
             boot_file: "pxelinux.0".to_owned(),
             offered,
@@ -140,6 +183,23 @@ mod tests {
         assert!(told(host("a", &["nobackup"], &["other.0"])).contains(&(State::Warning, other.to_owned())));
         let unseen = Host { offered: Err("no route".to_owned()), ..host("a", &[], &[]) };
         assert_eq!(told(unseen), one(State::Good, "a: what is offered cannot be seen from here: no route"));
+    }
+
+    #[test]
+    fn beside_another_server_silence_is_good_and_another_address_is_not() {
+        let told = |host: Host| judge(&[host]).into_iter().map(|finding| finding.state).collect::<Vec<_>>();
+        let beside = |ours: &[&str], others: &[&str], configured: &str| Host {
+            is_beside_another: true,
+            configured: configured.as_bytes().to_vec(),
+            ..host("a", ours, others)
+        };
+        assert_eq!(told(beside(&[], &[""], "")), [State::Good]);
+        assert_eq!(told(beside(&[], &[], "")), [State::Good, State::Warning], "no address");
+        assert_eq!(told(beside(&[], &[""], "pxelinux.0")), [State::Warning]);
+        assert_eq!(told(beside(&["pxelinux.0"], &[""], "pxelinux.0")), [State::Good]);
+        assert_eq!(told(beside(&["pxelinux.0"], &[""], "")), [State::Bad], "it is not swapped");
+        let elsewhere = Host { ip: [192, 168, 7, 3].into(), ..beside(&[], &[""], "") };
+        assert_eq!(told(elsewhere), [State::Good, State::Bad]);
     }
 
     #[test]

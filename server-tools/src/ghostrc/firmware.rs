@@ -1,7 +1,7 @@
 //! What a host's firmware is, and what follows from it: the boot file, and how the boot ROM says what it is.
 
 /// A PC's firmware (`FIRMWARE`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Firmware {
     /// Also UEFI that boots as a BIOS does (legacy boot, CSM).
     Bios,

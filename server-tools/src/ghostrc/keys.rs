@@ -132,8 +132,10 @@ impl Draft {
             "DHCPD" => self.dhcp_restart = Some(command()?.with("restart")),
             "ETHERWAKE" => self.ether_wake = Some(ether_wake(command()?)?),
             "DHCPSERVER" => {
-                self.dhcp_server =
-                    Some(Kind::named(value).ok_or("a DHCP server that can be edited: isc, kea or dnsmasq")?);
+                self.dhcp_server = Some(
+                    Kind::named(value)
+                        .ok_or("a DHCP server that can be edited: isc, kea, dnsmasq or proxy")?,
+                );
             }
             "DHCPDCONF" => self.dhcp_configuration = Some(path()?),
             "DHCPDCHECK" => self.dhcp_check = Some(command()?),

@@ -53,7 +53,7 @@ pub(crate) const KEYS: [Key; 61] = [
     required(
         "DHCPD",
         "COMMAND",
-        "Called with restart, makes the DHCP server take up its configuration. With DHCPSERVER=kea or dnsmasq it is not needed: Kea is told by its control socket, dnsmasq by a signal",
+        "Called with restart, makes the DHCP server take up its configuration. With DHCPSERVER=kea or dnsmasq it is not needed: Kea is told by its control socket, dnsmasq by a signal; with proxy it is 'systemctl restart ghost4linux-proxy'",
     ),
     server(
         "EXPORTS",
@@ -85,20 +85,20 @@ pub(crate) const KEYS: [Key; 61] = [
     ),
     server(
         "DHCPSERVER",
-        "isc|kea|dnsmasq",
+        "isc|kea|dnsmasq|proxy",
         "",
-        "The DHCP server that is edited: ISC dhcpd, Kea or dnsmasq; if it is not set, the one that DHCPDCONF is a configuration of, else the one that runs, else the one whose configuration is there",
+        "The DHCP server that is edited: ISC dhcpd, Kea or dnsmasq; or proxy, a dnsmasq of ours beside a DHCP server that is not ours, such as a router's; if it is not set, the one that DHCPDCONF is a configuration of, else the one that runs, else the one whose configuration is there",
     ),
     server(
         "DHCPDCONF",
         "FILE",
-        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf; of Kea /etc/kea/kea-dhcp4.conf, of dnsmasq /etc/dnsmasq.conf",
+        "/etc/dhcp/dhcpd.conf, else /etc/dhcpd.conf; of Kea /etc/kea/kea-dhcp4.conf, of dnsmasq /etc/dnsmasq.conf, of a proxy /etc/ghost4linux/proxy.conf",
         "The DHCP server's configuration",
     ),
     server(
         "DHCPDCHECK",
         "COMMAND",
-        "dhcpd -t -cf FILE; of Kea kea-dhcp4 -t FILE, of dnsmasq dnsmasq --test -C FILE",
+        "dhcpd -t -cf FILE; of Kea kea-dhcp4 -t FILE, of dnsmasq and a proxy dnsmasq --test -C FILE",
         "Accepts or refuses an edited configuration, whose name stands for FILE",
     ),
     server(

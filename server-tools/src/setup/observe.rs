@@ -176,7 +176,7 @@ fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
     if !Path::new("/run/systemd/system").is_dir() {
         return None;
     }
-    let dhcp = kind.traits().package;
+    let dhcp = kind.traits().unit;
     let nfs = match nfs {
         Some(Nfs::Ganesha) => "nfs-ganesha",
         _ => "nfs-kernel-server",

@@ -133,7 +133,7 @@ impl Plan {
         };
         for (unit, is) in units {
             // Without a network to answer in, dhcpd ends at once.
-            let is_too_early = unit == seen.dhcp.package && !has_subnets;
+            let is_too_early = unit == seen.dhcp.unit && !has_subnets;
             let runs_once = unit == "ghost4linux-recover";
             if !is_too_early && (!is.is_enabled || (!is.is_active && !runs_once)) {
                 self.steps.push(Step::Unit(unit.clone()));

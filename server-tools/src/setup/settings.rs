@@ -75,7 +75,7 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
 const FLOPPY_IN_IT: &str = "the boot floppy with Norton Ghost, which goes into the base root";
 
 fn restart(kind: Kind) -> String {
-    format!("systemctl restart {}", kind.traits().package)
+    format!("systemctl restart {}", kind.traits().unit)
 }
 
 /// What goes to the end of a file that is there; empty if it has all. Fails where a wish contradicts it.
@@ -108,6 +108,9 @@ pub(crate) fn missing(
         && let Some(kind) = wishes.dhcp_server
     {
         lines.add("DHCPSERVER", kind.word(), "whatever others are installed")?;
+        if kind.traits().is_beside_another {
+            lines.add("DHCPD", &restart(kind), "makes it take its configuration up")?;
+        }
     }
     if let Some(overlay) = old.overlay(there, wishes) {
         lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;

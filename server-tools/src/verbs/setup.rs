@@ -2,7 +2,7 @@
 
 mod remove;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{confirmation, doctor};
 use crate::cli::{Everywhere, NewHostArgs, SetupArgs};
 use crate::dhcp::adding::{Additions, NewHost, NewNetwork};
+use crate::dhcp::probe;
 use crate::dhcp::{Network, found};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -113,13 +114,36 @@ fn no_client(is_new: bool) -> String {
 
 pub(super) fn add_host(site: &Site, arguments: &NewHostArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let no_boot_file = site.ghostrc.for_host(&arguments.name).no_boot_file;
-    let host = NewHost { name: arguments.name.clone(), mac: arguments.mac, ip: arguments.ip, no_boot_file };
+    let (ip, remark) = match arguments.ip {
+        Some(ip) => (ip, None),
+        None => given(site, arguments)?,
+    };
+    let host = NewHost { name: arguments.name.clone(), mac: arguments.mac, ip, no_boot_file };
     let asked = Additions { boot_server: site.ghostrc.boot_server, network: None, hosts: vec![host] };
     let added = site.dhcp().add(&asked).exit_by_default(Exit::Configuration)?;
     let seen = observe::site(site, None, added.configuration.as_ref())?;
-    let plan = plan::for_hosts(&site.ghostrc, &seen, &added)?;
+    let mut plan = plan::for_hosts(&site.ghostrc, &seen, &added)?;
+    plan.remarks.extend(remark);
     carry_out(site, &plan, (arguments.yes, arguments.dry_run), output)?;
     Ok(Exit::Done)
+}
+
+/// The address that the other DHCP server gives a machine, and what people should know of that.
+fn given(
+    site: &Site,
+    NewHostArgs { name, mac, .. }: &NewHostArgs,
+) -> anyhow::Result<(Ipv4Addr, Option<String>)> {
+    if !site.dhcp_kind.traits().is_beside_another {
+        let words =
+            format!("give the address that {name} shall have: this boot server's DHCP server gives it");
+        return Err(anyhow!(words).exit(Exit::Usage));
+    }
+    let (ip, server) = probe::given(site, name, *mac).exit_by_default(Exit::Configuration)?;
+    let remark = format!(
+        "{ip} is the address that the DHCP server {server} gives {mac} now; have it reserved there, since the client's tree is at that \
+         address: a job does not wake a client that would get another one"
+    );
+    Ok((ip, Some(remark)))
 }
 
 fn wishes(arguments: &SetupArgs) -> Wishes {

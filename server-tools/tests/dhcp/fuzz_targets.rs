@@ -12,11 +12,12 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-const TARGETS: [(&str, Target); 29] = [
+const TARGETS: [(&str, Target); 30] = [
     ("lexer", targets::lexer),
     ("editor", targets::editor),
     ("kea", targets::kea),
     ("dnsmasq", targets::dnsmasq),
+    ("proxy", targets::proxy),
     ("ghostrc", targets::ghostrc),
     ("report", targets::report),
     ("order", targets::order),

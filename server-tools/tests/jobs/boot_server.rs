@@ -17,6 +17,7 @@ use super::dhcpd::{self, Dhcpd};
 use super::dnsmasq::{self, Dnsmasq};
 use super::kea::{self, Kea};
 use super::network::Network;
+use super::proxy::{self, Proxy};
 
 pub(crate) struct BootServer {
     network: Network,
@@ -38,6 +39,9 @@ enum Dhcp {
     },
     Dnsmasq {
         running: Dnsmasq,
+    },
+    Proxy {
+        _running: Proxy,
     },
 }
 
@@ -137,6 +141,22 @@ impl BootServer {
         server
     }
 
+    /// As [`Self::with_kea`], with a proxy of ours, and a DHCP server of another machine that gives the addresses.
+    pub(crate) fn with_proxy(count: u8) -> Self {
+        let mut server = Self::with_hosts(count);
+        fs::remove_file(server.configuration()).unwrap();
+        server.set("DHCPSERVER", "proxy");
+        server.set("DHCPDCONF", server.path("dhcp/proxy.conf").to_str().unwrap());
+        let hosts: String = (2..2 + count).map(proxy::host).collect();
+        fs::write(server.path("dhcp/proxy.conf"), proxy::configuration(&hosts)).unwrap();
+        fs::write(server.path("service"), proxy::service(server.folder.path())).unwrap();
+        let service = server.path("service");
+        run(server.network.command("bash").arg(service).arg("restart"));
+        fs::remove_file(server.path("restarts")).unwrap();
+        server.dhcp = Dhcp::Proxy { _running: Proxy::of(&server.network, server.folder.path(), count) };
+        server
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
     }
@@ -152,6 +172,7 @@ impl BootServer {
         match self.dhcp {
             Dhcp::Kea { .. } => self.path("dhcp/hosts.json"),
             Dhcp::Dnsmasq { .. } => self.path("dhcp/options/hosts"),
+            Dhcp::Proxy { .. } => self.path("dhcp/proxy.conf"),
             _ => self.path("dhcp/dhcpd.conf"),
         }
     }
@@ -161,6 +182,7 @@ impl BootServer {
         match self.dhcp {
             Dhcp::Kea { .. } => kea::host(number).replace("nobackup", "pxelinux.0"),
             Dhcp::Dnsmasq { .. } => dnsmasq::swapped(number),
+            Dhcp::Proxy { .. } => proxy::swapped(number),
             _ => format!("filename \"pxelinux.0\"; # pc{number}\n"),
         }
     }
@@ -311,6 +333,7 @@ impl BootServer {
             Dhcp::Isc { .. } => dhcpd::serves(&self.network, &dhcpd::hosts(configuration)),
             Dhcp::Kea { .. } => dhcpd::serves(&self.network, &kea::hosts(configuration)),
             Dhcp::Dnsmasq { .. } => dhcpd::serves(&self.network, &dnsmasq::hosts(configuration)),
+            Dhcp::Proxy { .. } => proxy::serves(&self.network, configuration),
             Dhcp::Counted => fs::read(self.path("served")).is_ok_and(|served| served == configuration),
         }
     }

@@ -39,6 +39,7 @@ fn server_for(case: Case) -> BootServer {
     let server = match std::env::var("CRASH_DHCP").as_deref() {
         Ok("kea") => BootServer::with_kea(2),
         Ok("dnsmasq") => BootServer::with_dnsmasq(2),
+        Ok("proxy") => BootServer::with_proxy(2),
         _ => BootServer::with_hosts(2),
     };
     if case.behaviour == Behaviour::SavesADisk {

@@ -13,7 +13,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(300);
 const IPV4: u16 = 0x0800;
 /// Where a reply to a boot ROM begins in its frame, after the headers of Ethernet, IPv4 and UDP.
-const REPLY: usize = 14 + 20 + 8;
+pub(crate) const REPLY: usize = 14 + 20 + 8;
 /// Where the boot file's name is in a reply (RFC 951 §3).
 const FILE: std::ops::Range<usize> = 108..236;
 
@@ -102,13 +102,20 @@ fn offered(number: u8) -> Option<String> {
 
 /// A DHCPDISCOVER by broadcast, which a server answers at once and without keeping a lease.
 fn request(mac: [u8; 6]) -> Vec<u8> {
-    let mut bootp = vec![0; 300];
+    discover(mac, &[])
+}
+
+/// The same with more options.
+pub(crate) fn discover(mac: [u8; 6], options: &[u8]) -> Vec<u8> {
+    let mut bootp = vec![0; 400];
     bootp[..4].copy_from_slice(&[1, 1, 6, 0]);
     bootp[4..8].copy_from_slice(&mac[2..]);
     // The answer comes by broadcast too.
     bootp[10] = 0x80;
     bootp[28..34].copy_from_slice(&mac);
-    bootp[236..244].copy_from_slice(&[99, 130, 83, 99, 53, 1, 1, 255]);
+    bootp[236..243].copy_from_slice(&[99, 130, 83, 99, 53, 1, 1]);
+    bootp[243..243 + options.len()].copy_from_slice(options);
+    bootp[243 + options.len()] = 255;
     let udp = [[0, 68, 0, 67].to_vec(), length(8 + bootp.len()).to_vec(), vec![0, 0], bootp].concat();
     let mut ip =
         [[0x45, 0].to_vec(), length(20 + udp.len()).to_vec(), vec![0, 0, 0, 0, 64, 17, 0, 0]].concat();

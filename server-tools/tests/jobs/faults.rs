@@ -43,11 +43,14 @@ fn for_each(faults: &[Fault], check: fn(&Fault)) {
     });
 }
 
+const EACH: [fn(u8) -> BootServer; 4] =
+    [BootServer::with_dhcpd, BootServer::with_kea, BootServer::with_dnsmasq, BootServer::with_proxy];
+
 /// Each with each DHCP server.
 fn with_each_server(faults: &[Fault], check: fn(&Fault, BootServer)) {
     std::thread::scope(|scope| {
         for fault in faults {
-            for start in [BootServer::with_dhcpd, BootServer::with_kea, BootServer::with_dnsmasq] {
+            for start in EACH {
                 scope.spawn(move || check(fault, start(2)));
             }
         }

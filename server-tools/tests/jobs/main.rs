@@ -59,6 +59,8 @@ mod outcomes;
 #[cfg(test)]
 mod overheard;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod readiness;
 #[cfg(test)]
 mod rights;

@@ -79,6 +79,20 @@ impl Network {
         behind
     }
 
+    /// Puts another machine on the wire, at 192.168.7.126, and gives its name space.
+    pub(crate) fn with_another_machine(&self) -> File {
+        let machine = std::thread::spawn(|| own_space("ip link set lo up")).join().unwrap();
+        let there = name(&machine);
+        self.run(&format!(
+            "ip link add hub type bridge && ip link set hub up && ip link set switch master hub && \
+             ip link add port type veth peer name wire && ip link set port master hub up && ip link set wire netns {there}"
+        ));
+        let address = "ip addr add 192.168.7.126/25 dev wire && ip link set wire up";
+        let there = format!("--net={there}");
+        assert!(Command::new("nsenter").args([&there, "sh", "-c", address]).status().unwrap().success());
+        machine
+    }
+
     /// Does something from inside, on a thread of its own.
     pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
@@ -114,7 +128,7 @@ impl Drop for Network {
 }
 
 /// A name of a name space that other processes can open.
-fn name(space: &File) -> String {
+pub(crate) fn name(space: &File) -> String {
     format!("/proc/{}/fd/{}", std::process::id(), space.as_raw_fd())
 }
 

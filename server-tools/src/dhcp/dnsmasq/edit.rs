@@ -3,6 +3,7 @@
 //! Pure: does not read or write files. Only the bytes of a host's boot file change.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use ghost_contract::HostName;
@@ -16,7 +17,7 @@ use crate::dhcp::text::{Replacement, absolute, replaced};
 use crate::dhcp::{Back, Change, Edit, Fault, Kind, Original, PutBack, Reverts, Swap, SwapError, Wanted};
 
 /// What is to be replaced, by the place of the file in the list.
-type Replacements = BTreeMap<usize, Vec<Replacement>>;
+pub(in crate::dhcp) type Replacements = BTreeMap<usize, Vec<Replacement>>;
 
 /// Lets hosts be offered their boot files.
 pub fn swap(table: &HostTable, wanted: &[Wanted]) -> Edit {
@@ -61,7 +62,7 @@ fn swap_one(table: &HostTable, wanted: &Wanted, replacements: &mut Replacements)
 }
 
 /// Each file once: one that is named twice has the same bytes both times.
-fn changes(table: &HostTable, replacements: Replacements) -> Vec<Change> {
+pub(in crate::dhcp) fn changes(table: &HostTable, replacements: Replacements) -> Vec<Change> {
     let changed = replacements.into_iter().map(|(file, replacements)| {
         let source = &table.sources.files[file];
         (absolute(&source.path), (source.bytes.clone(), replaced(&source.bytes, replacements)))
@@ -77,7 +78,7 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
     let mut replacements = Replacements::new();
     let each = swapped.iter().map(|(name, swap)| {
         let own = table.own_option(name.as_str());
-        let back = own.map(|given| back(&table, name.as_str(), given, swap, &mut replacements));
+        let back = own.map(|given| back(&table, name.as_str(), value_of(given), swap, &mut replacements));
         back.max_by_key(Back::gravity).unwrap_or_else(|| Back::Gone(nowhere(name)))
     });
     let each = each.collect();
@@ -104,7 +105,7 @@ pub(super) fn put_back(table: &HostTable, swapped: &[(HostName, Swap)]) -> PutBa
         names.dedup();
         let own = names.into_iter().flat_map(|name| table.own_option(name).map(move |given| (name, given)));
         let mut found: Vec<Back> =
-            own.map(|(name, given)| back(table, name, given, swap, &mut replacements)).collect();
+            own.map(|(name, given)| back(table, name, value_of(given), swap, &mut replacements)).collect();
         if found.is_empty() && !hosts.is_empty() {
             found.push(Back::Gone(nowhere(name)));
         }
@@ -115,23 +116,35 @@ pub(super) fn put_back(table: &HostTable, swapped: &[(HostName, Swap)]) -> PutBa
     PutBack { changes: changes(table, replacements), each }
 }
 
-/// Puts its own boot file back into a host's line among the options.
-fn back(table: &HostTable, name: &str, given: &Given, swap: &Swap, replacements: &mut Replacements) -> Back {
-    let value = unquote(table.sources.bytes(given.entry, &given.value));
+/// Where a value of a host's stands: its line, and the stretch there.
+pub(in crate::dhcp) type Value<'a> = (usize, &'a Range<usize>);
+
+const fn value_of(given: &Given) -> Value<'_> {
+    (given.entry, &given.value)
+}
+
+/// Puts its own boot file back into a host's line.
+pub(in crate::dhcp) fn back(
+    table: &HostTable,
+    name: &str,
+    (entry, stretch): Value<'_>,
+    swap: &Swap,
+    replacements: &mut Replacements,
+) -> Back {
+    let value = unquote(table.sources.bytes(entry, stretch));
+    let place = || Some(Box::new(table.sources.place_at(entry, stretch.start)));
     if value == unquote(swap.original.as_bytes()) {
         return Back::Already;
     }
     if value != swap.boot_file.as_bytes() {
         let what = format!("host {name} is offered '{}' now", String::from_utf8_lossy(&value));
-        let place = Some(Box::new(table.sources.place_at(given.entry, given.value.start)));
-        return Back::Gone(Fault { what, place });
+        return Back::Gone(Fault { what, place: place() });
     }
     if swap.was_booting(name, None) {
-        let place = Some(Box::new(table.sources.place_at(given.entry, given.value.start)));
-        return Back::Gone(Fault { what: was_booting(name, swap), place });
+        return Back::Gone(Fault { what: was_booting(name, swap), place: place() });
     }
-    let file = table.sources.entries[given.entry].file;
-    replacements.entry(file).or_default().push((given.value.clone(), swap.original.as_bytes().to_vec()));
+    let file = table.sources.entries[entry].file;
+    replacements.entry(file).or_default().push((stretch.clone(), swap.original.as_bytes().to_vec()));
     Back::Put
 }
 

@@ -9,18 +9,18 @@ use super::sources::{Sources, is_tag};
 
 /// One `dhcp-host`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Host {
+pub(in crate::dhcp) struct Host {
     /// As it is written; empty if it has none.
-    pub(super) name: String,
+    pub(in crate::dhcp) name: String,
     /// Its hardware addresses, where those are of Ethernet.
-    pub(super) macs: Vec<MacAddress>,
-    pub(super) address: Option<Ipv4Addr>,
+    pub(in crate::dhcp) macs: Vec<MacAddress>,
+    pub(in crate::dhcp) address: Option<Ipv4Addr>,
     /// The tags that it sets.
     pub(super) tags: Vec<String>,
-    pub(super) is_ignored: bool,
+    pub(in crate::dhcp) is_ignored: bool,
     /// The first item that says which machine is meant.
     pub(super) known_by: Option<Range<usize>>,
-    pub(super) entry: usize,
+    pub(in crate::dhcp) entry: usize,
 }
 
 /// One `dhcp-boot`.
@@ -103,7 +103,7 @@ pub(super) fn mac_address(text: &str) -> Option<MacAddress> {
 }
 
 /// The tags that must be set for a line to hold, or with `!` must not, and the items behind them.
-fn conditions(sources: &Sources, entry: usize) -> (Vec<String>, &[Range<usize>]) {
+pub(in crate::dhcp) fn conditions(sources: &Sources, entry: usize) -> (Vec<String>, &[Range<usize>]) {
     let items = &sources.entries[entry].items;
     let is_condition = |item: &&Range<usize>| is_tag(sources.meant(entry, item).as_bytes());
     let count = items.iter().take_while(is_condition).count();

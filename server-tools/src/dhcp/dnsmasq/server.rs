@@ -26,7 +26,7 @@ use crate::ghostrc::{CommandLine, Ghostrc};
 use crate::sys::{interface, process};
 
 /// The program, and its processes' name.
-pub(super) const PROGRAM: &str = "dnsmasq";
+pub(in crate::dhcp) const PROGRAM: &str = "dnsmasq";
 /// What it reads if it is not told otherwise, and the folder that Debian's service has it read besides.
 const DEFAULT: &str = "/etc/dnsmasq.conf";
 const BESIDES: &str = "/etc/dnsmasq.d";
@@ -161,8 +161,13 @@ fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files.into_iter().filter(|path| path.is_file()).collect())
 }
 
+/// Whether it looks at a configuration and ends.
+pub(in crate::dhcp) fn is_checker(process: &process::Process) -> bool {
+    process.arguments.iter().any(|word| word == "--test")
+}
+
 /// The configuration that a server reads, by its arguments.
-fn read_by(process: &process::Process) -> PathBuf {
+pub(in crate::dhcp) fn read_by(process: &process::Process) -> PathBuf {
     let words: Vec<&str> = process.arguments.iter().filter_map(|word| word.to_str()).collect();
     let named = words.iter().enumerate().find_map(|(at, word)| {
         if let Some(attached) = word.strip_prefix("--conf-file=") {

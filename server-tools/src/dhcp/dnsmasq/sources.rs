@@ -17,7 +17,7 @@ const LEFT_OUT: [&str; 3] = [".dpkg-dist", ".dpkg-old", ".dpkg-new"];
 
 /// What a file's lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::dhcp) enum Role {
     /// Options, read when dnsmasq starts.
     Configuration,
     /// Values of `dhcp-host`, read again by a signal.
@@ -28,7 +28,7 @@ pub(super) enum Role {
 
 impl Role {
     /// The option that each line of such a file is a value of; none where it says so itself.
-    pub(super) const fn option(self) -> Option<&'static str> {
+    pub(in crate::dhcp) const fn option(self) -> Option<&'static str> {
         match self {
             Self::Configuration => None,
             Self::Hosts => Some("dhcp-host"),
@@ -38,25 +38,25 @@ impl Role {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub(super) path: PathBuf,
-    pub(super) bytes: Vec<u8>,
-    pub(super) role: Role,
+pub(in crate::dhcp) struct Source {
+    pub(in crate::dhcp) path: PathBuf,
+    pub(in crate::dhcp) bytes: Vec<u8>,
+    pub(in crate::dhcp) role: Role,
     /// Whether dnsmasq sees by itself that it has changed.
-    pub(super) is_watched: bool,
+    pub(in crate::dhcp) is_watched: bool,
     /// Known once a place is asked for.
     lines: OnceLock<Lines>,
 }
 
 /// A line of one of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) file: usize,
-    pub(super) option: String,
+pub(in crate::dhcp) struct Entry {
+    pub(in crate::dhcp) file: usize,
+    pub(in crate::dhcp) option: String,
     /// What the option is set to.
-    pub(super) value: Range<usize>,
+    pub(in crate::dhcp) value: Range<usize>,
     /// What is between the commas of that.
-    pub(super) items: Vec<Range<usize>>,
+    pub(in crate::dhcp) items: Vec<Range<usize>>,
 }
 
 /// Why a configuration cannot be read.
@@ -76,14 +76,14 @@ pub struct Content<'a> {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sources {
-    pub(super) files: Vec<Source>,
-    pub(super) entries: Vec<Entry>,
+pub(in crate::dhcp) struct Sources {
+    pub(in crate::dhcp) files: Vec<Source>,
+    pub(in crate::dhcp) entries: Vec<Entry>,
 }
 
 impl Sources {
     /// A file with all that belongs to it. `besides` is a folder of more, named where the server is started.
-    pub(super) fn read(
+    pub(in crate::dhcp) fn read(
         path: &Path,
         bytes: Vec<u8>,
         besides: Option<&Path>,
@@ -103,8 +103,15 @@ impl Sources {
         Ok(sources)
     }
 
+    /// A configuration that is one file, whatever it names.
+    pub(in crate::dhcp) fn of_configuration(path: &Path, bytes: Vec<u8>) -> Self {
+        let mut sources = Self::default();
+        sources.add(path.to_owned(), bytes, |_, _| Role::Configuration);
+        sources
+    }
+
     /// One file alone, which nothing tells of what its lines are: only files that are read again need to be told apart.
-    pub(super) fn of_one_file(path: &Path, bytes: Vec<u8>) -> Self {
+    pub(in crate::dhcp) fn of_one_file(path: &Path, bytes: Vec<u8>) -> Self {
         let mut sources = Self::default();
         sources.add(path.to_owned(), bytes, |bytes, line| {
             let (name, _) = option(bytes, line.clone());
@@ -227,30 +234,30 @@ impl Sources {
     }
 
     /// What the items of an entry mean.
-    pub(super) fn named(&self, entry: usize) -> Vec<String> {
+    pub(in crate::dhcp) fn named(&self, entry: usize) -> Vec<String> {
         self.entries[entry].items.iter().map(|item| self.meant(entry, item)).collect()
     }
 
     /// What a stretch of an entry's file means.
-    pub(super) fn meant(&self, entry: usize, stretch: &Range<usize>) -> String {
+    pub(in crate::dhcp) fn meant(&self, entry: usize, stretch: &Range<usize>) -> String {
         String::from_utf8_lossy(&unquote(self.bytes(entry, stretch))).into_owned()
     }
 
-    pub(super) fn bytes(&self, entry: usize, stretch: &Range<usize>) -> &[u8] {
+    pub(in crate::dhcp) fn bytes(&self, entry: usize, stretch: &Range<usize>) -> &[u8] {
         self.files[self.entries[entry].file].bytes.get(stretch.clone()).unwrap_or_default()
     }
 
-    pub(super) fn source(&self, entry: usize) -> &Source {
+    pub(in crate::dhcp) fn source(&self, entry: usize) -> &Source {
         &self.files[self.entries[entry].file]
     }
 
     /// Where what an entry's option is set to begins.
-    pub(super) fn place(&self, entry: usize) -> Place {
+    pub(in crate::dhcp) fn place(&self, entry: usize) -> Place {
         self.place_at(entry, self.entries[entry].value.start)
     }
 
     /// A place in the file of an entry.
-    pub(super) fn place_at(&self, entry: usize, offset: usize) -> Place {
+    pub(in crate::dhcp) fn place_at(&self, entry: usize, offset: usize) -> Place {
         let source = self.source(entry);
         let lines = source.lines.get_or_init(|| Lines::of(&source.bytes));
         lines.place(&source.path, &source.bytes, offset)
@@ -258,7 +265,7 @@ impl Sources {
 }
 
 /// Whether an item is a tag that must be set.
-pub(super) fn is_tag(item: &[u8]) -> bool {
+pub(in crate::dhcp) fn is_tag(item: &[u8]) -> bool {
     item.starts_with(b"tag:") || item.starts_with(b"net:")
 }
 

@@ -13,14 +13,14 @@ use crate::dhcp::{Network, is_a_cards};
 /// All hosts of a configuration. A host belongs to the table that it was got from.
 #[derive(Debug, Clone, Default)]
 pub struct HostTable {
-    pub(super) sources: Sources,
-    pub(super) hosts: Vec<Host>,
+    pub(in crate::dhcp) sources: Sources,
+    pub(in crate::dhcp) hosts: Vec<Host>,
     pub(super) boots: Vec<Boot>,
     pub(super) given: Vec<Given>,
     /// The networks that addresses are given in, each with the entry that says so.
-    pub(super) networks: Vec<(Network, usize)>,
+    pub(in crate::dhcp) networks: Vec<(Network, usize)>,
     /// The machine that boot files are on where no other is named: the server itself.
-    pub(super) server: Option<Ipv4Addr>,
+    pub(in crate::dhcp) server: Option<Ipv4Addr>,
     pub(super) own_options: HashMap<String, Vec<usize>>,
     by_name: HashMap<String, Vec<usize>>,
     by_mac: HashMap<MacAddress, Vec<usize>>,
@@ -58,7 +58,7 @@ impl HostTable {
         Self::of(Sources::of_one_file(path, bytes))
     }
 
-    fn of(sources: Sources) -> Self {
+    pub(in crate::dhcp) fn of(sources: Sources) -> Self {
         let mut table = Self { sources, ..Self::default() };
         for entry in 0..table.sources.entries.len() {
             match table.sources.entries[entry].option.as_str() {
@@ -84,7 +84,7 @@ impl HostTable {
 
     /// `[tag:x,][set:y,]192.168.7.10,192.168.7.20[,255.255.255.0]`, with a word in the place of the second address where none is given
     /// to machines that are not known.
-    fn ranges(&self, own: &[Network]) -> Vec<(Network, usize)> {
+    pub(in crate::dhcp) fn ranges(&self, own: &[Network]) -> Vec<(Network, usize)> {
         let range = |entry: usize| {
             let mut addresses =
                 self.sources.named(entry).into_iter().filter_map(|item| item.parse::<Ipv4Addr>().ok());
@@ -105,15 +105,15 @@ impl HostTable {
         self.sources.source(entry).role != Role::Configuration
     }
 
-    pub(super) fn by_name(&self, name: &str) -> impl Iterator<Item = &Host> {
+    pub(in crate::dhcp) fn by_name(&self, name: &str) -> impl Iterator<Item = &Host> {
         self.at(self.by_name.get(name))
     }
 
-    pub(super) fn by_mac(&self, mac: MacAddress) -> impl Iterator<Item = &Host> {
+    pub(in crate::dhcp) fn by_mac(&self, mac: MacAddress) -> impl Iterator<Item = &Host> {
         self.at(self.by_mac.get(&mac))
     }
 
-    pub(super) fn by_address(&self, address: Ipv4Addr) -> impl Iterator<Item = &Host> {
+    pub(in crate::dhcp) fn by_address(&self, address: Ipv4Addr) -> impl Iterator<Item = &Host> {
         self.at(self.by_address.get(&address))
     }
 

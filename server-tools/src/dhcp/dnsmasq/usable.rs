@@ -11,6 +11,14 @@ use super::table::HostTable;
 use crate::dhcp::{Fault, is_a_cards};
 use crate::place::Place;
 
+/// A host with the addresses that a job needs.
+#[derive(Debug)]
+pub(in crate::dhcp) struct Addressed<'a> {
+    pub(in crate::dhcp) host: &'a Host,
+    pub(in crate::dhcp) mac: MacAddress,
+    pub(in crate::dhcp) ip: Ipv4Addr,
+}
+
 /// A host that a job can be done for.
 #[derive(Debug)]
 pub(super) struct Usable<'a> {
@@ -64,7 +72,7 @@ pub enum Flaw {
 }
 
 /// A flaw, and the entry that it is about with the place there; none if what is meant is missing.
-pub(super) type Flawed = (Flaw, Option<(usize, usize)>);
+pub(in crate::dhcp) type Flawed = (Flaw, Option<(usize, usize)>);
 
 impl HostTable {
     /// The host of this name with all that a job needs.
@@ -72,7 +80,7 @@ impl HostTable {
         self.sound(name).map_err(|(flaw, at)| self.fault(name.as_str(), &flaw, at))
     }
 
-    pub(super) fn fault(&self, name: &str, flaw: &Flaw, at: Option<(usize, usize)>) -> Fault {
+    pub(in crate::dhcp) fn fault(&self, name: &str, flaw: &Flaw, at: Option<(usize, usize)>) -> Fault {
         let place = at.map(|(entry, offset)| Box::new(self.sources.place_at(entry, offset)));
         Fault { what: format!("host {name} {flaw}"), place }
     }
@@ -86,6 +94,12 @@ impl HostTable {
     }
 
     fn sound(&self, name: &HostName) -> Result<Usable<'_>, Flawed> {
+        let Addressed { host, mac, ip } = self.addressed(name)?;
+        Ok(Usable { host, mac, ip, given: self.own(host)? })
+    }
+
+    /// The one host of this name, if its line says its addresses and no other line has them.
+    pub(in crate::dhcp) fn addressed(&self, name: &HostName) -> Result<Addressed<'_>, Flawed> {
         let mut of_name = self.by_name(name.as_str());
         let host = of_name.next().ok_or_else(|| (self.unknown(name), None))?;
         let at = |host: &Host| Some(self.at_of(host));
@@ -106,7 +120,7 @@ impl HostTable {
         if host.is_ignored {
             return Err((Flaw::Ignored, at(host)));
         }
-        Ok(Usable { host, mac, ip, given: self.own(host)? })
+        Ok(Addressed { host, mac, ip })
     }
 
     /// The line of the options that is the host's own, and decides.
@@ -146,7 +160,7 @@ impl HostTable {
     }
 
     /// Its name, or else what it is known by.
-    pub(super) fn shown(&self, host: &Host) -> String {
+    pub(in crate::dhcp) fn shown(&self, host: &Host) -> String {
         let known_by = |item: &Range<usize>| self.sources.meant(host.entry, item);
         if host.name.is_empty() {
             host.known_by.as_ref().map(known_by).unwrap_or_default()
@@ -159,7 +173,7 @@ impl HostTable {
         (host.entry, self.sources.entries[host.entry].value.start)
     }
 
-    pub(super) fn place_of(&self, host: &Host) -> Box<Place> {
+    pub(in crate::dhcp) fn place_of(&self, host: &Host) -> Box<Place> {
         Box::new(self.sources.place(host.entry))
     }
 }

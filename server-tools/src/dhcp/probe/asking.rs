@@ -1,7 +1,7 @@
 //! When which client's question is sent, and when no more answers are waited for. Pure.
 //!
 //! ```text
-//! waiting ──a place is free──▶ asked ──an offer──▶ answered
+//! waiting ──a place is free──▶ asked ──an offer that is awaited──▶ answered
 //!                               │  ▲ again, since broadcasts get lost
 //!                               └──for too long──▶ silent
 //! over: nobody waits or is asked, and for a moment nothing more has come
@@ -22,13 +22,14 @@ const ASK_EVERY: Duration = Duration::from_millis(300);
 const LINGER: Duration = Duration::from_millis(150);
 
 /// The questions about some clients.
-#[derive(Debug)]
-pub(super) struct Asking {
+pub(super) struct Asking<F> {
     patience: Duration,
     questions: Vec<Question>,
     /// Of the first question; the others count on.
     transaction: u32,
     over_at: Option<Duration>,
+    /// Whether an offer answers the question. Others are noted.
+    is_awaited: F,
 }
 
 #[derive(Debug)]
@@ -47,9 +48,14 @@ enum State {
     Silent,
 }
 
-impl Asking {
+impl<F: Fn(&Offer) -> bool> Asking<F> {
     /// Each is waited for this long at most.
-    pub(super) fn new(clients: &[(MacAddress, Firmware)], transaction: u32, patience: Duration) -> Self {
+    pub(super) fn new(
+        clients: &[(MacAddress, Firmware)],
+        transaction: u32,
+        patience: Duration,
+        is_awaited: F,
+    ) -> Self {
         let question = |(mac, firmware): &(MacAddress, Firmware)| Question {
             mac: *mac,
             firmware: *firmware,
@@ -57,7 +63,7 @@ impl Asking {
             offers: Vec::new(),
         };
         let questions = clients.iter().map(question).collect();
-        Self { patience, questions, transaction, over_at: None }
+        Self { patience, questions, transaction, over_at: None, is_awaited }
     }
 
     /// The messages to be sent now.
@@ -108,8 +114,10 @@ impl Asking {
         if question.state == State::Waiting || question.offers.contains(&offer) {
             return;
         }
+        if (self.is_awaited)(&offer) {
+            question.state = State::Answered;
+        }
         question.offers.push(offer);
-        question.state = State::Answered;
         self.over_at = Some(now + LINGER);
     }
 
@@ -160,7 +168,7 @@ mod tests {
 
     /// Plays it with a network that answers so; how long it took, how many were sent, and the offers.
     fn played(count: u8, answers: impl Fn(u8, usize) -> usize) -> (Duration, usize, Vec<usize>) {
-        let mut asking = Asking::new(&clients(count), u32::MAX - 1, PATIENCE);
+        let mut asking = Asking::new(&clients(count), u32::MAX - 1, PATIENCE, |_| true);
         let (mut now, mut sent) = (Duration::ZERO, 0);
         loop {
             let due = asking.due(now);
@@ -204,8 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_that_is_awaited_may_come_after_others() {
+        let mut asking = Asking::new(&clients(1), 7, PATIENCE, |offer| offer.file == b"ours");
+        let question = asking.due(Duration::ZERO).remove(0);
+        asking.heard(&answer(&question), Duration::ZERO);
+        assert_eq!(asking.next(LINGER), Some(ASK_EVERY), "it is asked again");
+        let mut ours = answer(&question);
+        ours[108..112].copy_from_slice(b"ours");
+        asking.heard(&ours, ASK_EVERY);
+        assert_eq!(asking.next(ASK_EVERY + LINGER), None);
+        assert_eq!(asking.end()[0].len(), 2);
+    }
+
+    #[test]
     fn an_answer_to_another_question_is_passed_over() {
-        let mut asking = Asking::new(&clients(1), 7, PATIENCE);
+        let mut asking = Asking::new(&clients(1), 7, PATIENCE, |_| true);
         let question = asking.due(Duration::ZERO).remove(0);
         let mut other_machine = answer(&question);
         other_machine[33] ^= 1;

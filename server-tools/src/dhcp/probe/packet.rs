@@ -6,26 +6,28 @@ use std::net::Ipv4Addr;
 
 use ghost_contract::MacAddress;
 
+use super::proxied::{MenuEntry, menu_entry};
 use crate::ghostrc::Firmware;
 
 /// Where the fields of a message are (RFC 2131 §2).
 const NEXT_SERVER: usize = 20;
-const HARDWARE: usize = 28;
+pub(super) const HARDWARE: usize = 28;
 const SERVER_NAME: std::ops::Range<usize> = 44..108;
-const FILE: std::ops::Range<usize> = 108..236;
+pub(super) const FILE: std::ops::Range<usize> = 108..236;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// Where the options begin, behind the cookie.
-const OPTIONS: usize = 240;
+pub(super) const OPTIONS: usize = 240;
 /// Relays drop messages that are shorter than BOOTP's (RFC 1542 §2.1).
 const SHORTEST: usize = 300;
 
 const PAD: u8 = 0;
+pub(super) const VENDORS: u8 = 43;
 const ADDRESS: u8 = 50;
 const OVERLOAD: u8 = 52;
-const MESSAGE_TYPE: u8 = 53;
+pub(super) const MESSAGE_TYPE: u8 = 53;
 const SERVER: u8 = 54;
 const BOOT_FILE: u8 = 67;
-const END: u8 = 255;
+pub(super) const END: u8 = 255;
 
 /// What a server offers a boot ROM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Offer {
     pub file: Vec<u8>,
     /// The boot file as an option, which many boot ROMs prefer.
     pub file_option: Option<Vec<u8>>,
+    /// The first entry of a proxy's menu, which a boot ROM asks it for at another port.
+    pub menu_entry: Option<MenuEntry>,
 }
 
 impl Offer {
@@ -75,17 +79,26 @@ impl Offer {
 pub(super) fn discover(mac: MacAddress, firmware: Firmware, transaction: u32) -> Vec<u8> {
     const WAITED: [u8; 2] = [0, 10];
     const BROADCAST: [u8; 2] = [0x80, 0];
+    let mut message = head(mac, transaction);
+    message[8..10].copy_from_slice(&WAITED);
+    message[10..12].copy_from_slice(&BROADCAST);
+    with_options(message, &[(MESSAGE_TYPE, &[1])], firmware)
+}
+
+pub(super) fn head(mac: MacAddress, transaction: u32) -> Vec<u8> {
     let mut message = vec![0; OPTIONS - COOKIE.len()];
     message[..4].copy_from_slice(&[1, 1, 6, 0]);
     message[4..8].copy_from_slice(&transaction.to_be_bytes());
-    message[8..10].copy_from_slice(&WAITED);
-    message[10..12].copy_from_slice(&BROADCAST);
     message[HARDWARE..HARDWARE + 6].copy_from_slice(&mac.bytes());
     message.extend(COOKIE);
+    message
+}
+
+/// A message with these options, and what a boot ROM says of itself.
+pub(super) fn with_options(mut message: Vec<u8>, first: &[(u8, &[u8])], firmware: Firmware) -> Vec<u8> {
     let system = firmware.client_system();
     let class = format!("PXEClient:Arch:{system:05}:UNDI:002001");
-    let options: [(u8, &[u8]); 7] = [
-        (MESSAGE_TYPE, &[1]),
+    let options: [(u8, &[u8]); 6] = [
         // Subnet mask, router, vendor's options, server, class, TFTP server, boot file.
         (55, &[1, 3, 43, 54, 60, 66, 67]),
         // The largest answer that fits one frame.
@@ -96,7 +109,7 @@ pub(super) fn discover(mac: MacAddress, firmware: Firmware, transaction: u32) ->
         // A machine that tells none.
         (97, &[0; 17]),
     ];
-    for (code, value) in options {
+    for (code, value) in first.iter().copied().chain(options) {
         message.push(code);
         message.push(u8::try_from(value.len()).unwrap_or_default());
         message.extend(value);
@@ -130,6 +143,7 @@ pub(super) fn offer(message: &[u8]) -> Option<(u32, MacAddress, Offer)> {
         next_server: four(NEXT_SERVER)?.into(),
         file: if overload & 1 == 0 { text(&message[FILE]) } else { Vec::new() },
         file_option: Some(text(&options.boot_file)).filter(|file| !file.is_empty()),
+        menu_entry: menu_entry(&options.vendors),
     };
     let mac = <[u8; 6]>::try_from(&message[HARDWARE..HARDWARE + 6]).ok()?;
     Some((u32::from_be_bytes(four(4)?), MacAddress::new(mac), offer))
@@ -163,7 +177,7 @@ pub fn asked(message: &[u8]) -> Option<(MacAddress, Asked)> {
 }
 
 /// Up to the first byte 0, which ends a field, and with which some servers end the option too.
-fn text(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn text(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().take_while(|byte| *byte != 0).collect()
 }
 
@@ -174,6 +188,7 @@ struct Options {
     message_type: Vec<u8>,
     server: Vec<u8>,
     boot_file: Vec<u8>,
+    vendors: Vec<u8>,
 }
 
 impl Options {
@@ -199,6 +214,7 @@ impl Options {
             MESSAGE_TYPE => self.message_type.extend(value),
             SERVER => self.server.extend(value),
             BOOT_FILE => self.boot_file.extend(value),
+            VENDORS => self.vendors.extend(value),
             _ => {}
         }
     }

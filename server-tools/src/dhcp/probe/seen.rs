@@ -9,6 +9,10 @@ use crate::site::Site;
 
 /// How long a server may take that has just been restarted.
 const AFTER_RESTART: Duration = Duration::from_secs(3);
+/// The same of one of this machine that is not believed without an answer.
+const OF_ONE_THAT_MUST_ANSWER: Duration = Duration::from_secs(15);
+/// The same of one that is meant to be silent. It is asked several times meanwhile.
+const OF_ONE_THAT_IS_SILENT: Duration = Duration::from_secs(1);
 /// The same where no server is seen here, nor has ever answered: mostly there is none to be heard.
 const OF_ONE_UNSEEN: Duration = Duration::from_millis(700);
 const OF_ONE_UNSEEN_AND_UNHEARD: Duration = Duration::from_millis(300);
@@ -54,6 +58,10 @@ fn look(site: &Site, clients: &[(Client, &str)], after: After) -> Vec<Seen> {
     let known = Known::of(site);
     let is_unseen = known.answered.is_empty() && site.dhcp().running() == Running::Nobody;
     let patience = match (is_unseen, after) {
+        // Its silence is what is waited for, and the process that would have answered has ended.
+        (false, After::Revert) if known.is_beside_another => OF_ONE_THAT_IS_SILENT,
+        // Its silence would fail the swap, however busy this machine is.
+        (false, After::Swap) if known.is_beside_another => OF_ONE_THAT_MUST_ANSWER,
         (false, _) => AFTER_RESTART,
         (true, After::Swap) => OF_ONE_UNSEEN,
         (true, After::Revert) => OF_ONE_UNSEEN_AND_UNHEARD,
@@ -70,6 +78,9 @@ fn look(site: &Site, clients: &[(Client, &str)], after: After) -> Vec<Seen> {
         );
     }
     let seen = |((client, boot_file), offered): (&(Client, &str), anyhow::Result<Offered>)| match offered {
+        Ok(offered) if known.is_beside_another => {
+            beside_another(client, boot_file.as_bytes(), &offered, after, known.runs_here)
+        }
         Ok(offered) => judged(client, boot_file.as_bytes(), &offered, after),
         Err(error) => Seen::Unseen(format!("{error:#}")),
     };
@@ -99,6 +110,44 @@ fn judged(client: &Client, boot_file: &[u8], offered: &Offered, after: After) ->
         )
     });
     Seen::AsMeant { besides }
+}
+
+/// The same of a proxy: it names the boot file to those who are swapped, and is silent to others, while another server gives addresses.
+/// Where it is not seen to run here, its silence proves nothing.
+fn beside_another(
+    client: &Client,
+    boot_file: &[u8],
+    offered: &Offered,
+    after: After,
+    runs_here: bool,
+) -> Seen {
+    let Client { host, ip, .. } = client;
+    if after == After::Revert {
+        return match offered.ours.first() {
+            Some(ours) => Seen::Otherwise(format!("the proxy still offers {host} {}", ours.words())),
+            None if runs_here => Seen::AsMeant { besides: None },
+            None => Seen::Silent(format!("the proxy is not seen to run here, and is silent about {host}")),
+        };
+    }
+    let Some(ours) = offered.ours.first() else {
+        let silent = format!("the proxy does not answer when it is asked for {host}");
+        return if runs_here { Seen::Otherwise(silent) } else { Seen::Silent(silent) };
+    };
+    if !ours.may_boot(boot_file) {
+        return Seen::Otherwise(format!("the proxy offers {host} {}", ours.words()));
+    }
+    let given = || offered.others.iter().filter(|other| !other.address.is_unspecified());
+    match given().next() {
+        Some(other) if given().all(|other| other.address != *ip) => {
+            let server = other.server.map_or_else(String::new, |server| format!(" {server}"));
+            Seen::Otherwise(format!(
+                "the other DHCP server{server} would give {host} the address {}, and its line says {ip}, where its tree is: have {ip} \
+                 reserved for it there, or write {} into the line",
+                other.address, other.address
+            ))
+        }
+        _ => Seen::AsMeant { besides: None },
+    }
 }
 
 /// Who else has answered, and with what.
@@ -161,6 +210,32 @@ mod tests {
             let seen = seen(std::slice::from_ref(&ours), &[proxy], false, After::Revert);
             assert_eq!(seen, Seen::AsMeant { besides: None }, "it has all the time");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_heard_while_it_is_swapped_and_is_silent_else() {
+        let (proxy, router, elsewhere) = (with(BOOT, offer(1, 0)), with("", offer(9, 2)), offer(9, 77));
+        let seen = |ours: &[Offer], others: &[Offer], after, runs_here| {
+            let offered = Offered { ours: ours.to_vec(), others: others.to_vec(), is_guessed: false };
+            beside_another(&client(), BOOT.as_bytes(), &offered, after, runs_here)
+        };
+        let of_router = std::slice::from_ref(&router);
+        let ours = std::slice::from_ref(&proxy);
+        let as_meant = Seen::AsMeant { besides: None };
+        assert_eq!(seen(ours, of_router, After::Swap, true), as_meant);
+        assert_eq!(seen(ours, &[], After::Swap, true), as_meant, "the router may be slow");
+        assert_eq!(seen(&[], of_router, After::Revert, true), as_meant);
+        assert_eq!(seen(&[], &[], After::Revert, true), as_meant);
+        assert!(matches!(seen(&[], of_router, After::Revert, false), Seen::Silent(_)));
+        assert!(matches!(seen(&[], of_router, After::Swap, false), Seen::Silent(_)));
+        assert!(matches!(seen(&[], of_router, After::Swap, true), Seen::Otherwise(_)));
+        assert!(matches!(seen(ours, of_router, After::Revert, true), Seen::Otherwise(_)));
+        assert!(matches!(seen(&[with("", offer(1, 0))], of_router, After::Swap, true), Seen::Otherwise(_)));
+        let Seen::Otherwise(words) = seen(ours, std::slice::from_ref(&elsewhere), After::Swap, true) else {
+            panic!()
+        };
+        assert!(words.contains("192.168.7.9 would give pc2 the address 192.168.7.77"), "{words}");
+        assert_eq!(seen(ours, &[elsewhere, router], After::Swap, true), as_meant, "it may take that one");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Known {
     pub runs_here: bool,
     /// Those that have answered as it was swapped.
     pub answered: Vec<Ipv4Addr>,
+    /// Whether ours answers beside another server, so that the other's answer is not what is waited for.
+    pub is_beside_another: bool,
 }
 
 impl Known {
@@ -39,10 +41,16 @@ impl Known {
             boot_server: site.ghostrc.boot_server,
             runs_here: site.dhcp().running() == Running::Ours,
             answered: answered(site),
+            is_beside_another: site.dhcp_kind.traits().is_beside_another,
         }
     }
 
-    fn is_of_this_machine(&self, offer: &Offer) -> bool {
+    /// Whether this answer ends the waiting.
+    pub(super) fn is_awaited(&self, offer: &Offer) -> bool {
+        !self.is_beside_another || self.is_of_this_machine(offer)
+    }
+
+    pub(super) fn is_of_this_machine(&self, offer: &Offer) -> bool {
         offer.server.is_some_and(|server| server == self.boot_server || (self.is_own)(server))
     }
 
@@ -105,6 +113,7 @@ mod tests {
             boot_server: [192, 168, 7, 3].into(),
             runs_here,
             answered: answered.iter().map(address).collect(),
+            is_beside_another: false,
         }
     }
 

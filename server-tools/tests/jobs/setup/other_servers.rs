@@ -1,4 +1,4 @@
-//! Kea and dnsmasq: does what is added to their configuration get served, and is it gone again afterwards?
+//! Kea, dnsmasq and a proxy: does what is added to their configuration get served, and is it gone again afterwards?
 
 use std::fs;
 
@@ -52,6 +52,20 @@ fn dnsmasq_gets_a_whole_configuration_which_goes_again() {
             ("etc/dnsmasq.conf", "dhcp-range=set:ghost4linux,192.168.7.0,static,255.255.255.128"),
             ("etc/dnsmasq.conf", "dhcp-host=02:00:00:00:00:03,set:pc3,192.168.7.3,pc3"),
             ("etc/dnsmasq.d/ghost4linux/ghost4linux", "tag:pc3,option:bootfile-name,nobackup"),
+        ],
+    );
+}
+
+#[test]
+fn a_proxy_gets_a_whole_configuration_which_goes_again() {
+    let main = "etc/ghost4linux/proxy.conf";
+    comes_and_goes(
+        "proxy",
+        &[
+            (main, "port=0"),
+            (main, "dhcp-range=192.168.7.0,proxy,255.255.255.128"),
+            (main, "dhcp-ignore=tag:!pxelinux.0,tag:!shimx64.efi"),
+            (main, "dhcp-host=02:00:00:00:00:03,set:nobackup,192.168.7.3,pc3"),
         ],
     );
 }
