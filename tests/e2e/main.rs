@@ -31,6 +31,7 @@ mod linux_systems;
 mod linux_troubles;
 mod mounted;
 mod never_up;
+mod proxy;
 mod refusals;
 mod shared_address;
 mod stage;

@@ -212,10 +212,12 @@ impl LabConfig {
         }
     }
 
-    /// Gives the lab this DHCP server. dnsmasq wants an address for each host, so with it fakebox has one of its own.
+    /// Gives the lab this DHCP server. dnsmasq wants an address for each host, so with it, and as a proxy, fakebox has one of
+    /// its own.
     pub fn serve_dhcp_by(&mut self, server: DhcpServer) {
         self.dhcp = server;
-        let shares = |pc: &&mut PcConfig| server == DhcpServer::Dnsmasq && pc.name.as_str() == "fakebox";
+        let is_dnsmasq = matches!(server, DhcpServer::Dnsmasq | DhcpServer::Proxy);
+        let shares = |pc: &&mut PcConfig| is_dnsmasq && pc.name.as_str() == "fakebox";
         self.pcs.iter_mut().filter(shares).for_each(|pc| pc.ip = Ipv4Addr::new(192, 168, 7, 5));
     }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::LabConfig;
 use crate::folder::LabFolder;
+use crate::network;
 use crate::servers::{self, START};
 use crate::shell::run;
 use crate::wait;
@@ -24,6 +25,8 @@ use crate::wait;
 pub const DHCPD_CONF: &str = include_str!("../fixtures/dhcpd.conf");
 /// Where Kea keeps its control socket and its locks. Newer ones have them nowhere else, and let no others look.
 const KEA_FOLDERS: [&str; 2] = ["/run/kea", "/run/lock/kea"];
+/// The configuration of the DHCP server that is not the administrator's.
+const ROUTERS: &str = "etc/router.conf";
 /// Where DHCP servers listen (RFC 2131).
 const PORT: u16 = 67;
 
@@ -37,15 +40,17 @@ pub enum DhcpServer {
     Kea,
     /// As a DHCP server only: files are offered by the lab's TFTP server.
     Dnsmasq,
+    /// dnsmasq beside a dhcpd on another machine of the switch, which gives the addresses and knows no boot file.
+    Proxy,
 }
 
 /// A word that is not a DHCP server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a DHCP server of the lab; choose isc, kea or dnsmasq")]
+#[error("'{0}' is not a DHCP server of the lab; choose isc, kea, dnsmasq or proxy")]
 pub struct DhcpServerError(String);
 
 impl DhcpServer {
-    pub const ALL: [Self; 3] = [Self::Isc, Self::Kea, Self::Dnsmasq];
+    pub const ALL: [Self; 4] = [Self::Isc, Self::Kea, Self::Dnsmasq, Self::Proxy];
 
     /// What `DHCPSERVER` in ghostrc calls it.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +58,7 @@ impl DhcpServer {
             Self::Isc => "isc",
             Self::Kea => "kea",
             Self::Dnsmasq => "dnsmasq",
+            Self::Proxy => "proxy",
         }
     }
 
@@ -61,7 +67,7 @@ impl DhcpServer {
         match self {
             Self::Isc => "/usr/sbin/dhcpd",
             Self::Kea => "/usr/sbin/kea-dhcp4",
-            Self::Dnsmasq => "/usr/sbin/dnsmasq",
+            Self::Dnsmasq | Self::Proxy => "/usr/sbin/dnsmasq",
         }
     }
 
@@ -71,6 +77,7 @@ impl DhcpServer {
             Self::Isc => "etc/dhcpd.conf",
             Self::Kea => "etc/kea/kea-dhcp4.conf",
             Self::Dnsmasq => "etc/dnsmasq-options/hosts",
+            Self::Proxy => "etc/proxy.conf",
         }
     }
 
@@ -94,6 +101,10 @@ impl DhcpServer {
                 let options = include_str!("../fixtures/dnsmasq-options").to_owned();
                 vec![("etc/dnsmasq.conf", main), (self.boot_files(), options)]
             }
+            Self::Proxy => {
+                let own = include_str!("../fixtures/proxy.conf").to_owned();
+                vec![(self.boot_files(), own), (ROUTERS, include_str!("../fixtures/router.conf").to_owned())]
+            }
         }
     }
 
@@ -106,6 +117,9 @@ impl DhcpServer {
             }
             Self::Dnsmasq => {
                 "DHCPSERVER=dnsmasq\nDHCPDCONF=@LAB@/etc/dnsmasq.conf\nDHCPDCHECK=\"@LAB@/sbin/dnsmasq --test -C FILE\"\n"
+            }
+            Self::Proxy => {
+                "DHCPSERVER=proxy\nDHCPDCONF=@LAB@/etc/proxy.conf\nDHCPDCHECK=\"@LAB@/sbin/dnsmasq --test -C FILE\"\n"
             }
         }
     }
@@ -141,12 +155,7 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
         servers::write(&path, &servers::filled_in(&text, folder))?;
     }
     match server {
-        DhcpServer::Isc => {
-            let service = folder.dhcpd_service();
-            servers::write(&service, include_str!("../fixtures/dhcpd-service"))?;
-            fs::set_permissions(&service, fs::Permissions::from_mode(0o755))
-                .with_context(servers::writing(&service))
-        }
+        DhcpServer::Isc => write_service(folder, include_str!("../fixtures/dhcpd-service")),
         DhcpServer::Kea => {
             let mut private = fs::DirBuilder::new();
             private.recursive(true).mode(0o750);
@@ -154,7 +163,18 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
             make.try_for_each(|folder| private.create(folder).with_context(servers::writing(folder)))
         }
         DhcpServer::Dnsmasq => Ok(()),
+        DhcpServer::Proxy => {
+            servers::copy(Path::new(DhcpServer::Isc.program()), &own_program(DhcpServer::Isc, folder))?;
+            write_service(folder, include_str!("../fixtures/proxy-service"))
+        }
     }
+}
+
+/// The administrator's script that restarts it.
+fn write_service(folder: &LabFolder, script: &str) -> anyhow::Result<()> {
+    let service = folder.dhcpd_service();
+    servers::write(&service, script)?;
+    fs::set_permissions(&service, fs::Permissions::from_mode(0o755)).with_context(servers::writing(&service))
 }
 
 fn own_program(server: DhcpServer, folder: &LabFolder) -> PathBuf {
@@ -171,6 +191,11 @@ pub(crate) fn start(server: DhcpServer, folder: &LabFolder) -> anyhow::Result<Op
             run(Command::new(folder.dhcpd_service()).arg("start"))?;
             return Ok(None);
         }
+        DhcpServer::Proxy => {
+            let router = start_router(folder)?;
+            run(Command::new(folder.dhcpd_service()).arg("start"))?;
+            return Ok(Some(router));
+        }
         DhcpServer::Kea => {
             servers::named_daemon(folder, "kea-dhcp4", &program, &["-c", &conf(server.boot_files())])?
         }
@@ -183,6 +208,23 @@ pub(crate) fn start(server: DhcpServer, folder: &LabFolder) -> anyhow::Result<Op
         format!("{} does not answer; its log is in {}", started.1, folder.logs().display())
     })?;
     Ok(Some(started))
+}
+
+/// Puts a machine on the switch that is not the administrator's, and starts its DHCP server.
+fn start_router(folder: &LabFolder) -> anyhow::Result<(Pid, &'static str)> {
+    network::add_router()?;
+    let leases = folder.join("run/router.leases");
+    servers::write(&leases, "")?;
+    let [conf, pid] = [folder.join(ROUTERS), folder.join("run/router.pid")];
+    let words = |path: &Path| path.display().to_string();
+    let (inside, program) = (format!("--net={}", network::ROUTER), own_program(DhcpServer::Isc, folder));
+    let arguments =
+        [&words(&program), "-4", "-d", "-cf", &words(&conf), "-lf", &words(&leases), "-pf", &words(&pid)];
+    let arguments: Vec<&str> =
+        [inside.as_str()].into_iter().chain(arguments).chain([network::ROUTERS_INTERFACE]).collect();
+    let router = servers::named_daemon(folder, "router", "nsenter", &arguments)?;
+    wait::until("the router's dhcpd", START, || pid.exists().then_some(()))?;
+    Ok(router)
 }
 
 /// All files of its configuration as they are now.
@@ -213,8 +255,15 @@ mod tests {
                 let entry: String = entry.chars().take(120).collect();
                 assert!(entry.contains(&pc.ip.to_string()), "{server}: {}: {entry}", pc.name);
             }
-            assert_eq!(all.matches("pxelinux.0").count(), 1, "{server}: fakebox alone");
+            let for_fakebox = usize::from(server != DhcpServer::Proxy);
+            assert_eq!(own_lines(&all).matches("pxelinux.0").count(), for_fakebox, "{server}: fakebox alone");
         }
+    }
+
+    /// Without those that say what a proxy may offer.
+    fn own_lines(all: &str) -> String {
+        let is_own = |line: &&str| !line.starts_with("pxe-service=") && !line.starts_with("dhcp-ignore=");
+        all.lines().filter(is_own).collect()
     }
 
     #[test]
@@ -227,7 +276,8 @@ mod tests {
 
     #[test]
     fn only_a_lab_with_uefi_pcs_answers_those_that_boot_over_http() {
-        for server in DhcpServer::ALL {
+        // A server that is not the administrator's does not.
+        for server in DhcpServer::ALL.into_iter().filter(|server| *server != DhcpServer::Proxy) {
             let says_so =
                 |has_uefi| server.files(has_uefi).iter().any(|(_, text)| text.contains("HTTPClient"));
             assert!(says_so(true) && !says_so(false), "{server}");

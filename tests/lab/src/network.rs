@@ -3,6 +3,7 @@
 //! All of it is made in the network name space of the calling process. So labs can use the same names, and the kernel
 //! removes everything with the name space.
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 
 use crate::config::{PREFIX, PcConfig, SERVER};
@@ -15,6 +16,20 @@ pub(crate) const BRIDGE: &str = "br0";
 /// 15 characters at most (IFNAMSIZ), a PC's may have more.
 pub(crate) fn tap(position: usize) -> String {
     format!("tap{position}")
+}
+
+/// The name space of [`add_router`]'s machine, and its end of the cable.
+pub(crate) const ROUTER: &str = "/run/netns/router";
+pub(crate) const ROUTERS_INTERFACE: &str = "uplink-end";
+/// Its address.
+const ROUTERS_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 126);
+
+/// Puts another machine on the switch, at the end of its uplink.
+pub(crate) fn add_router() -> anyhow::Result<()> {
+    ip("netns add router")?;
+    ip(&format!("link set {ROUTERS_INTERFACE} netns router"))?;
+    ip(&format!("-n router address add {ROUTERS_ADDRESS}/{PREFIX} broadcast + dev {ROUTERS_INTERFACE}"))?;
+    ["lo", ROUTERS_INTERFACE].into_iter().try_for_each(|name| ip(&format!("-n router link set {name} up")))
 }
 
 pub(crate) fn make(pcs: &[PcConfig]) -> anyhow::Result<()> {
