@@ -155,9 +155,19 @@ fn an_initrd_that_goes_missing() {
     a_missing_file("no-initrd", "initrd");
 }
 
+/// GRUB has a prompt without a time-out, so that a PC stays on there: README.md says so. `ghostctl` says where it came to.
 #[test]
 fn a_configuration_that_goes_missing() {
-    a_missing_file("no-configuration", by_firmware("pxelinux.cfg/default", "grub/grub.cfg"));
+    if !firmware().is_uefi() {
+        return a_missing_file("no-configuration", "pxelinux.cfg/default");
+    }
+    let cut = begun("no-configuration", &[("UP_DEADLINE", "300")]);
+    fs::remove_file(cut.stage.folder().tftp().join("grub/grub.cfg")).unwrap();
+    cut.wait_for("grub>");
+    assert_eq!(cut.ghostctl.wait(BOOT).unwrap(), TRY_AGAIN, "{}", cut.ghostctl.text());
+    assert!(cut.ghostctl.text().contains("over TFTP is '/grub/grub.cfg'"), "{}", cut.ghostctl.text());
+    cut.stage.assert_dhcpd_conf(&cut.original);
+    cut.john().cut_power().unwrap();
 }
 
 #[test]
