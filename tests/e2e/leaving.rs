@@ -88,6 +88,7 @@ fn a_pc_that_stands_still_instead_of_going_off_is_silent_and_one_that_is_reset_h
     let ghostctl = stage.ghostctl(&["test", "john", "joe"]).unwrap();
     for pc in [&john, &joe] {
         pc.wait_on(SOON).unwrap();
+        pc.wait_console("ghost-init: version", BOOT).unwrap();
         wait::until("a PC that stands still", BOOT, || pc.stands_still().unwrap().then_some(())).unwrap();
     }
     ghostctl.wait_line("joe: silent, as a machine that is off; listening for", SOON).unwrap();
