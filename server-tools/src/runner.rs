@@ -6,6 +6,7 @@ pub(crate) mod dhcp_steps;
 #[cfg(test)]
 pub(crate) mod fake;
 mod guard;
+mod keeping;
 pub(crate) mod lengthy;
 pub(crate) mod linux;
 mod looking;

@@ -58,6 +58,10 @@ pub(crate) fn can_be_told(ghostrc: &Ghostrc) -> anyhow::Result<&'static str> {
 pub(crate) struct ForJob {
     pub server: NfsServer,
     pub wanted: Vec<Wanted>,
+    /// From which number on NFS-Ganesha's exports are numbered. Clients' file handles have that number in them, so a server that
+    /// has forgotten them must get the same again.
+    #[serde(default)]
+    pub first: u16,
 }
 
 impl ForJob {
@@ -67,8 +71,9 @@ impl ForJob {
             nfsd::keep(&ghostrc.exports_folder, ip, &self.wanted)?;
         }
         let (teller, before) = (self.teller(ghostrc, ip), listed(ghostrc)?);
-        for one in self.wanted.iter().filter(|one| !is_listed(one, &before)) {
-            teller.add(one).with_context(|| cannot("export", &one.path, ip))?;
+        let numbered = self.wanted.iter().zip(0..).map(|(one, place)| (one, self.first.wrapping_add(place)));
+        for (one, number) in numbered.filter(|(one, _)| !is_listed(one, &before)) {
+            teller.add(one, number).with_context(|| cannot("export", &one.path, ip))?;
         }
         let now = listed(ghostrc)?;
         match self.wanted.iter().find(|one| !is_listed(one, &now)) {
@@ -105,6 +110,12 @@ impl ForJob {
             .map_or(Ok(()), |first| Err(anyhow!(words.fold(first, |all, one| format!("{all}; {one}")))))
     }
 
+    /// Whether the server has forgotten some of it.
+    pub(crate) fn is_forgotten(&self, ghostrc: &Ghostrc) -> anyhow::Result<bool> {
+        let now = listed(ghostrc)?;
+        Ok(!self.wanted.iter().all(|one| is_listed(one, &now)))
+    }
+
     fn teller<'a>(&self, ghostrc: &'a Ghostrc, ip: Ipv4Addr) -> Teller<'a> {
         Teller { server: self.server, ghostrc, ip, until: clock::uptime().saturating_add(DEADLINE) }
     }
@@ -119,10 +130,10 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn add(&self, one: &Wanted) -> anyhow::Result<()> {
+    fn add(&self, one: &Wanted, number: u16) -> anyhow::Result<()> {
         match self.server {
             NfsServer::Nfsd => nfsd::add(self.ip, one, self.time_left()),
-            NfsServer::Ganesha => ganesha::add(self.ganesha(), self.ip, one),
+            NfsServer::Ganesha => ganesha::add(self.ganesha(), self.ip, one, number),
         }
     }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 
 use super::{Wanted, block};
 use crate::state::paths;
-use crate::sys::{private, random, service};
+use crate::sys::{private, service};
 
 /// The numbers of exports for jobs. Those that `ghostctl exports` prints come before.
 const FIRST_ID: u16 = 20_000;
@@ -36,7 +36,7 @@ pub(super) struct Place<'a> {
     pub(super) deadline: Duration,
 }
 
-pub(super) fn add(place: Place<'_>, ip: Ipv4Addr, one: &Wanted) -> anyhow::Result<()> {
+pub(super) fn add(place: Place<'_>, ip: Ipv4Addr, one: &Wanted, number: u16) -> anyhow::Result<()> {
     // What a killed job has left may be for another address.
     remove(place, &one.path)?;
     let file = paths::ganesha_block(place.state_folder, ip);
@@ -44,7 +44,7 @@ pub(super) fn add(place: Place<'_>, ip: Ipv4Addr, one: &Wanted) -> anyhow::Resul
     let named = named.with_context(|| format!("NFS-Ganesha cannot be told to read {}", file.display()))?;
     let mut tried = Ok(());
     for _ in 0..TRIES {
-        let id = free(&exports(place)?, u16::from_ne_bytes(random::bytes()?))?;
+        let id = free(&exports(place)?, number)?;
         let written = file.parent().map_or(Ok(()), private::folder);
         let written = written
             .map_err(anyhow::Error::from)

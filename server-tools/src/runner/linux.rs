@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Machine;
 use super::guard::Guard;
+use super::keeping::Keeping;
 use super::lengthy::{Lengthy, Panicked};
 use super::offering::Offering;
 use super::reports::Reports;
@@ -71,6 +72,8 @@ pub(crate) struct Linux<'a> {
     looks: Offering,
     /// Told of each turn of the loop.
     guard: Guard,
+    /// Has the NFS server export again what it has forgotten.
+    keeping: Keeping,
 }
 
 impl Drop for Linux<'_> {
@@ -80,6 +83,7 @@ impl Drop for Linux<'_> {
         self.restarts.end();
         self.looks.end();
         self.guard.end();
+        self.keeping.end();
     }
 }
 
@@ -108,6 +112,7 @@ impl<'a> Linux<'a> {
             restarts: offering().context(CANNOT_WORK)?,
             looks: offering().context(CANNOT_WORK)?,
             guard: Guard::start(Arc::clone(&shared), told.clone()).context(CANNOT_WORK)?,
+            keeping: Keeping::start(Arc::clone(&shared), told.clone()).context(CANNOT_WORK)?,
         })
     }
 
@@ -173,6 +178,7 @@ impl<'a> Linux<'a> {
         if step.is_lengthy() {
             return match steps.begin(step, &mut client.work) {
                 Ok(task) => {
+                    let task = self.keeping.around(step, &client.work, task);
                     client.elsewhere = Some(step);
                     self.lengthy.begin(index, task);
                     Vec::new()

@@ -330,6 +330,12 @@ fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow
     };
     let limits = [plan.limits.up, plan.limits.claim, plan.limits.imaging, plan.limits.off];
     let longest = limits.into_iter().fold(Duration::ZERO, Duration::saturating_add);
+    let exports = |first| ForJob {
+        server: site.ghostrc.nfs_server.unwrap_or_else(nfs_server_here),
+        wanted: of_job(&site.ghostrc, &plan.identity, generation.as_ref()),
+        first,
+    };
+    let number = random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?;
     let begun = journal::Begun {
         version: VERSION,
         identity: plan.identity.clone(),
@@ -340,10 +346,7 @@ fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow
         imager: imager.clone(),
         deadline: Some(now.plus(longest)),
         at_end: Some(plan.at_end),
-        exports: plan.exported_for_job.then(|| ForJob {
-            server: site.ghostrc.nfs_server.unwrap_or_else(nfs_server_here),
-            wanted: of_job(&site.ghostrc, &plan.identity, generation.as_ref()),
-        }),
+        exports: plan.exported_for_job.then(|| exports(u16::from_ne_bytes(number))),
     };
     let order = Some(order(plan, settings, particulars, now));
     Ok(Work { order, luks_key: luks_key.clone(), host_table, ..Work::new(begun) })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ghost_contract::sample::effects::write_program;
 
-use super::boot_server::{BootServer, said};
+use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate};
 
 /// What the script does before it exports or takes away, each if there is a file of that name beside the settings.
@@ -213,6 +213,31 @@ fn what_is_exported_without_a_job_is_told() {
         doctor.contains("good     NFS export: ghostctl can tell what to export: nfsd, by exportfs"),
         "{doctor}"
     );
+}
+
+#[test]
+fn what_a_server_forgets_while_a_job_runs_is_exported_again_and_told() {
+    let server = server();
+    let before = server.configured();
+    let (comes_up, ends) = (Gate::default(), Gate::default());
+    let client = Client::working_until(&server, 2, comes_up.is_open(), ends.is_open());
+    let running = server.start(&["backup", "pc2"]);
+    server.wait_until_swapped();
+    let own = exported(&server);
+    assert_eq!(own.len(), 2);
+    fs::write(server.path("exports"), always(&server)).unwrap();
+    wait_until("it is exported again", || exported(&server) == own);
+    comes_up.open();
+    ends.open();
+    let output = running.wait_with_output().unwrap();
+    drop(client);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(
+        said(&output).contains("pc2: warning: the NFS server has forgotten the client's folders"),
+        "{}",
+        said(&output)
+    );
+    assert_nothing_left(&server, &before);
 }
 
 #[test]
