@@ -365,6 +365,23 @@ mod tests {
     }
 
     #[test]
+    fn of_more_files_than_a_root_file_system_has_none_is_copied() {
+        let (inside, base) = planted();
+        let many = inside.path().join("etc/many");
+        fs::create_dir(&many).unwrap();
+        for file in 0..bounds::TREE_FILES {
+            let first = many.join((file - file % 1_000).to_string());
+            // Links of one file are as many files to whoever copies them, and quicker made.
+            match file % 1_000 {
+                0 => fs::write(first, "").unwrap(),
+                _ => fs::hard_link(first, many.join(file.to_string())).unwrap(),
+            }
+        }
+        let error = format!("{:#}", copied(&base).unwrap_err());
+        assert!(error.ends_with(&format!("there are more than {} files", bounds::TREE_FILES)), "{error}");
+    }
+
+    #[test]
     fn what_would_never_end_is_refused() {
         let (inside, base) = planted();
         copied(&base).unwrap();

@@ -44,6 +44,16 @@ fn a_planted_link_does_not_lead_the_order_out_of_the_tree() {
     assert_eq!(fs::read(outside.path().join("order.json")).unwrap(), b"theirs");
 }
 
+#[test]
+fn of_a_report_of_a_gigabyte_no_more_is_kept_than_is_said() {
+    let base = tempfile::tempdir().unwrap();
+    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+    let report = tree.var().join(layout::REPORT);
+    fs::create_dir_all(report.parent().unwrap()).unwrap();
+    fs::File::create(report).unwrap().set_len(1 << 30).unwrap();
+    assert_eq!(u64::try_from(tree.whole_report().unwrap().len()).unwrap(), bounds::REPORT_KEPT);
+}
+
 fn base_root() -> tempfile::TempDir {
     let base = tempfile::tempdir().unwrap();
     fs::create_dir_all(base.path().join("etc")).unwrap();

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::boot_server::{BootServer, said};
+use ghost_contract::bounds;
+
+use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate, swapped_test};
 
 /// Adds bytes to pc2's report, as only pc2 should.
@@ -47,6 +49,49 @@ fn what_a_client_says_is_plain_text_in_lines_that_begin_with_its_name() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_plain(&said(&output), &["pc2: "]);
     assert!(said(&output).contains("done pc3: succeeded"), "it is told all the same: {}", said(&output));
+}
+
+#[test]
+fn a_million_events_in_a_gigabyte_stop_neither_their_job_nor_the_others() {
+    let server = BootServer::with_hosts(2);
+    let (comes_up, ends) = (Gate::default(), Gate::default());
+    let flooding = Client::working_until(&server, 2, comes_up.is_open(), ends.is_open());
+    let other = Client::off(&server, 3, Behaviour::Succeeds);
+    let running = server.start(&["backup", "pc2", "pc3"]);
+    comes_up.open();
+    let report = server.path("base/192.168.7.2var/ghost/report.jsonl");
+    let says = |event: &str| fs::read_to_string(&report).unwrap_or_default().contains(event);
+    wait_until("pc2 is at work", || says("order_claimed"));
+    let event = "{\"at\":0,\"uptime\":0,\"event\":\"imager_remarked\",\"remark\":\"and again\"}\n";
+    for _ in 0..1_000 {
+        mutter(&server, event.repeat(1_000).as_bytes());
+    }
+    OpenOptions::new().write(true).open(&report).unwrap().set_len(1 << 30).unwrap();
+    mutter(&server, b"\n");
+    ends.open();
+    let output = running.wait_with_output().unwrap();
+    drop((flooding, other));
+    let shown = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", shown.lines().rev().take(20).collect::<String>());
+    let counted = |line: &str| {
+        line.starts_with("pc2: warning: its report is too large: ") && line.ends_with("left out")
+    };
+    assert!(
+        shown.lines().any(counted),
+        "{}",
+        shown.lines().filter(|line| !line.contains("and again")).collect::<String>()
+    );
+    for host in ["pc2", "pc3"] {
+        assert!(shown.lines().any(|line| line.starts_with(&format!("{host}: succeeded"))), "{host}");
+    }
+    let kept = sizes(&server.path("state"));
+    assert!(kept.iter().all(|size| *size <= bounds::REPORT_KEPT), "{kept:?}");
+}
+
+/// How large the files below a folder are.
+fn sizes(folder: &Path) -> Vec<u64> {
+    let files = modes(folder).into_iter().map(|(path, _)| fs::metadata(path).unwrap());
+    files.filter(fs::Metadata::is_file).map(|file| file.len()).collect()
 }
 
 #[test]
