@@ -7,7 +7,7 @@
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
-# crowd deb-check deb-reproduced trixie-check bench bench-lab (SIZE=512 for a quick try) bench-boot.
+# crowd deb-check deb-reproduced trixie-check console-check bench bench-console bench-lab (SIZE=512 for a quick try) bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -66,7 +66,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd bench bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts base clean
+.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts base clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -177,6 +177,18 @@ faults:
 # What a thousand jobs in one program cost: docs/benches.md.
 crowd:
 	CROWD=1000 CROWD_HOSTS=30000 CROWD_WORK=240 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- crowd --nocapture
+
+# The console's pages in a real browser. PICTURES=docs/pictures makes the pictures of the documents anew.
+console-check: export AXE_CORE = $(CURDIR)/target/axe/axe.min.js
+console-check: export PICTURES := $(if $(PICTURES),$(abspath $(PICTURES)))
+console-check:
+	scripts/install-host-packages scripts/host-packages console/host-packages
+	console/fetch-axe $(AXE_CORE)
+	cargo test --locked -p ghost-console --features browser --test browser -- --nocapture --test-threads=1
+
+# What the console takes with 300 clients and ten viewers.
+bench-console:
+	cargo bench --locked $(TRIAL) -p ghost-console --bench figures
 
 # Prints tables and judges nothing: docs/benches.md.
 bench:

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use ghost_contract::{HostName, JobId};
 use ghostctl::job::{Identity, Sample};
 use ghostctl::overview::pages::{GenerationLine, RunLine, RunPage};
-use ghostctl::overview::{Overview, Past, State, Tile, counts, pages, screens};
+use ghostctl::overview::{Overview, Past, State, Tile, pages, screens};
 use ghostctl::run::RunId;
 use ghostctl::site::Site;
 use tokio::sync::Semaphore;
@@ -45,6 +45,8 @@ pub struct Client {
     pub samples: Vec<Sample>,
     pub past: Vec<Past>,
     pub generations: Result<Vec<GenerationLine>, String>,
+    /// What of them is kept, in words.
+    pub retention: String,
 }
 
 pub struct Desk {
@@ -92,7 +94,7 @@ impl Desk {
         let tiles = overview.look(&self.site)?;
         let mut gists = self.gists.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *gists);
-        let mut wall = Wall { counts: counts(&tiles), ..Wall::default() };
+        let mut wall = Wall { counts: wall::counts(&tiles), ..Wall::default() };
         wall.troubled =
             tiles.iter().filter(|tile| matches!(tile.state, State::Failed | State::Abandoned)).count();
         for tile in &tiles {
@@ -104,6 +106,7 @@ impl Desk {
             });
             wall.tiles.push((tile.host.clone(), wall::tile(tile, gist.as_deref())));
         }
+        wall.clients = tiles.into_iter().map(|tile| (tile.host.clone(), tile)).collect();
         Ok(wall)
     }
 
@@ -126,22 +129,27 @@ impl Desk {
 
     /// None if nothing is known of such a host.
     pub async fn client(self: &Arc<Self>, host: HostName) -> anyhow::Result<Option<Client>> {
-        self.read(move |desk| desk.read_client(host)).await
+        let tile = self.wall().await?.clients.get(&host).cloned();
+        self.read(move |desk| desk.read_client(host, tile)).await
     }
 
-    fn read_client(&self, host: HostName) -> anyhow::Result<Option<Client>> {
+    fn read_client(&self, host: HostName, tile: Option<Tile>) -> anyhow::Result<Option<Client>> {
         let site = &self.site;
-        let (subject, tile, past) = {
+        let (subject, past) = {
             let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
-            let tile = overview.look(site)?.into_iter().find(|tile| tile.host == host);
-            (overview.subject(site, &host)?, tile, overview.past(site, &host)?)
+            let identity =
+                tile.as_ref().map(|tile| overview.job(site, &host, &tile.job)).transpose()?.flatten();
+            let runs = tile.as_ref().is_some_and(|tile| tile.state.has_a_job());
+            (identity.map(|identity| (identity, runs)), overview.past(site, &host)?)
         };
         let generations = pages::generations(site, Some(&host)).map_err(|error| format!("{error:#}"));
         if subject.is_none() && generations.as_ref().is_ok_and(Vec::is_empty) && !self.is_declared(&host) {
             return Ok(None);
         }
+        let retention = pages::retention(site, Some(&host));
         let mut client = Client {
             host,
+            retention,
             tile,
             screens: Ok(Vec::new()),
             text: None,
@@ -177,6 +185,10 @@ impl Desk {
 
     pub async fn images(self: &Arc<Self>) -> anyhow::Result<Vec<GenerationLine>> {
         self.read(|desk| pages::generations(&desk.site, None)).await
+    }
+
+    pub fn retention(&self) -> String {
+        pages::retention(&self.site, None)
     }
 
     pub async fn metrics(self: &Arc<Self>) -> anyhow::Result<String> {

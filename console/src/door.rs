@@ -71,7 +71,7 @@ impl Door {
                     );
                 }
                 if self.shows_token(headers) {
-                    Verdict::Welcome(Who(format!("who has the token, from {address}")))
+                    Verdict::Welcome(Who(format!("the token's holder at {address}")))
                 } else {
                     Verdict::ShowsNoToken
                 }

@@ -33,36 +33,34 @@ struct News<'a> {
     tiles: Vec<(&'a str, &'a str)>,
 }
 
-/// What a viewer has been told.
+/// The wall that a viewer has been told of last. All who are told of the same one share it.
 #[derive(Debug, Default)]
-struct Told {
-    order: Vec<HostName>,
-    tiles: HashMap<HostName, String>,
-    counts: String,
-}
+struct Told(Arc<Wall>);
 
 impl Told {
     /// What the viewer does not know yet, as JSON. None if that is nothing.
-    fn tell(&mut self, wall: &Wall) -> Option<String> {
-        let is_new = |(host, tile): &&(HostName, String)| self.tiles.get(host) != Some(tile);
+    fn tell(&mut self, wall: &Arc<Wall>) -> Option<String> {
+        let before = std::mem::replace(&mut self.0, Arc::clone(wall));
+        if Arc::ptr_eq(&before, wall) {
+            return None;
+        }
+        let known: HashMap<&HostName, &str> =
+            before.tiles.iter().map(|(host, tile)| (host, &**tile)).collect();
+        let is_new = |(host, tile): &&(HostName, String)| known.get(host) != Some(&tile.as_str());
         let tiles: Vec<_> =
             wall.tiles.iter().filter(is_new).map(|(host, tile)| (host.as_str(), &**tile)).collect();
-        let order: Vec<HostName> = wall.tiles.iter().map(|(host, _)| host.clone()).collect();
-        let is_reordered = order != self.order;
-        if tiles.is_empty() && !is_reordered && wall.counts == self.counts {
+        let order = || wall.tiles.iter().map(|(host, _)| host);
+        let is_reordered = !order().eq(before.tiles.iter().map(|(host, _)| host));
+        if tiles.is_empty() && !is_reordered && wall.counts == before.counts {
             return None;
         }
         let news = News {
             counts: &wall.counts,
             troubled: wall.troubled,
-            order: is_reordered.then(|| order.iter().map(HostName::as_str).collect()),
+            order: is_reordered.then(|| order().map(HostName::as_str).collect()),
             tiles,
         };
-        let text = serde_json::to_string(&news).ok();
-        self.tiles = wall.tiles.iter().cloned().collect();
-        self.counts.clone_from(&wall.counts);
-        self.order = order;
-        text
+        serde_json::to_string(&news).ok()
     }
 }
 
@@ -93,9 +91,9 @@ pub fn of(
 mod tests {
     use super::*;
 
-    fn wall(tiles: &[(&str, &str)]) -> Wall {
+    fn wall(tiles: &[(&str, &str)]) -> Arc<Wall> {
         let tiles = tiles.iter().map(|(host, tile)| (host.parse().unwrap(), (*tile).to_owned())).collect();
-        Wall { tiles, counts: "x".to_owned(), troubled: 0 }
+        Arc::new(Wall { tiles, counts: "x".to_owned(), ..Wall::default() })
     }
 
     #[test]
@@ -106,7 +104,8 @@ mod tests {
             all,
             r#"{"counts":"x","troubled":0,"order":["pc2","pc3"],"tiles":[["pc2","a"],["pc3","b"]]}"#
         );
-        assert_eq!(told.tell(&wall(&[("pc2", "a"), ("pc3", "b")])), None);
+        let same = wall(&[("pc2", "a"), ("pc3", "b")]);
+        assert_eq!((told.tell(&same), told.tell(&same)), (None, None));
         let one = told.tell(&wall(&[("pc2", "a"), ("pc3", "c")])).unwrap();
         assert_eq!(one, r#"{"counts":"x","troubled":0,"tiles":[["pc3","c"]]}"#);
         let order = told.tell(&wall(&[("pc3", "c"), ("pc2", "a")])).unwrap();

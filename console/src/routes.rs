@@ -209,7 +209,9 @@ async fn run(State(console): Shared, Extension(who): Extension<Who>, Path(run): 
 
 async fn images(State(console): Shared, Extension(who): Extension<Who>) -> Response {
     let images = console.desk.images().await;
-    page(images.map(|images| Some(pages::images::page(&console.frame("Images", &who), &images))))
+    page(images.map(|images| {
+        Some(pages::images::page(&console.frame("Images", &who), &images, &console.desk.retention()))
+    }))
 }
 
 async fn doctor(State(console): Shared, Extension(who): Extension<Who>) -> Response {

@@ -29,6 +29,8 @@ pub(crate) mod place;
 pub(crate) mod recovery;
 pub mod run;
 pub(crate) mod runner;
+#[cfg(feature = "sample")]
+pub mod sample;
 pub(crate) mod setup;
 pub mod site;
 pub(crate) mod state;

@@ -1,53 +1,68 @@
 //! One client: its screens, how fast it works, what jobs it had, what generations it has.
 
+use ghost_contract::JobId;
 use ghostctl::job::Sample;
-use ghostctl::overview::{Past, Tile, lines_of_screen, pages};
+use ghostctl::overview::{Past, State, Tile, lines_of_screen, pages};
 use maud::{Markup, html};
 
-use super::{Frame, images, size, time};
+use super::{Frame, Place, images, minute, size, time};
 use crate::acts::Done;
 use crate::desk::Client;
 
 /// The plot's own units.
 const WIDTH: u64 = 600;
 const HEIGHT: u64 = 100;
+/// So much of it stays free above the highest point.
+const HEADROOM: u64 = 10;
 /// So many jobs are listed.
 const JOBS: usize = 50;
 
 pub(crate) fn page(frame: &Frame<'_>, client: &Client, acts: &[Done]) -> Markup {
-    frame.page(&html! {
-        h1 { (client.host) }
-        @if let Some(tile) = &client.tile { (now(tile)) }
-        @else { p { "It has had no job yet." } }
-        @if let Some(word) = &frame.word { (forms(client, word)) }
-        (done(acts))
-        (screens(client))
-        @if !client.samples.is_empty() {
-            section {
-                h2 { "How fast" }
-                (plot("The network", &client.samples, |sample| sample.received.saturating_add(sample.sent)))
-                (plot("The disk", &client.samples, |sample| sample.disk_read.saturating_add(sample.disk_written)))
+    frame.page(
+        Place::Wall,
+        &html! {
+            h1 { (client.host) }
+            div.columns {
+                div { (screens(client)) }
+                div {
+                    @if let Some(tile) = &client.tile { (now(tile)) }
+                    @else { div.card { "It has had no job yet." } }
+                    @if let Some(word) = &frame.word { (forms(client, word)) }
+                    (done(acts))
+                    @if !client.samples.is_empty() { (paces(&client.samples)) }
+                }
             }
-        }
-        section {
-            h2 { "Generations" }
-            @match &client.generations {
-                Ok(list) if list.is_empty() => { p { "There are none." } }
-                Ok(list) => { (images::table(list, false)) }
-                Err(why) => { p.bad { "They cannot be listed: " (why) } }
+            section.card {
+                h2 { "Generations" }
+                p.soft { (client.retention) }
+                @match &client.generations {
+                    Ok(list) if list.is_empty() => { p { "There are none." } }
+                    Ok(list) => { (images::table(list)) }
+                    Err(why) => { p.bad.said { "They cannot be listed: " (why) } }
+                }
             }
-        }
-        (past(&client.past))
-    })
+            (past(&client.past))
+        },
+    )
 }
 
 fn now(tile: &Tile) -> Markup {
+    let (rate, left) = (tile.rate_words(), tile.left_words());
     html! {
-        p class=(tile.state.as_str()) {
-            strong { (tile.mode) " " (tile.job) ": " (tile.state.as_str()) } ". "
-            (tile.phase) @if let Some(doing) = &tile.doing { ": " (doing) } ", since " (time(tile.since)) ". "
-            @if let Some(percent) = tile.percent { (percent) " %. " }
-            (tile.rate_words()) " " (tile.left_words())
+        section class=(format!("card {}", tile.state.as_str())) {
+            h2 { "Now " span.badge { (tile.mode) " " (tile.state.as_str()) } }
+            @if tile.state == State::Running {
+                progress max="100" value=[tile.percent] aria-label=(format!("how far {} is", tile.host)) {}
+            }
+            dl {
+                dt { @if tile.state == State::Running { "Phase" } @else { "Ended" } } dd { (tile.phase) }
+                @if let Some(doing) = &tile.doing { dt { "Doing" } dd { (doing) } }
+                @if let Some(percent) = tile.percent { dt { "Done" } dd { (percent) " %" } }
+                @if !rate.is_empty() { dt { "Rate" } dd { (rate) } }
+                @if !left.is_empty() { dt { "Time" } dd { (left) } }
+                dt { "Since" } dd { (time(tile.since)) }
+                dt { "Job" } dd { (tile.job) }
+            }
         }
     }
 }
@@ -56,10 +71,10 @@ fn screens(client: &Client) -> Markup {
     let Some((identity, _)) = &client.subject else { return html! {} };
     let (host, job) = (client.host.as_str(), &identity.job);
     html! {
-        section {
+        section.card {
             h2 { "Screen" }
             @match &client.screens {
-                Err(why) => { p.bad { (why) } }
+                Err(why) => { p.bad.said { (why) } }
                 Ok(names) if names.is_empty() => { p { "The job " (job) " has taken no screenshot." } }
                 Ok(names) => {
                     @let last = &names[names.len() - 1];
@@ -70,20 +85,37 @@ fn screens(client: &Client) -> Markup {
                         figcaption { (last) }
                     }
                     @if let Some(text) = &client.text {
-                        details { summary { "Its text" } pre { (text) } }
-                    } @else { p { "There is nothing to read on it." } }
-                    h3 { "All screens of this job, the newest first" }
-                    ol.film reversed {
-                        @for name in names.iter().rev() {
-                            li {
-                                a href=(format!("/screen/{host}/{job}/{name}")) {
-                                    img src=(format!("/thumb/{host}/{job}/{name}")) alt=(name) loading="lazy" width="160" height="100";
-                                }
-                            }
-                        }
+                        details { summary { "Its text" } pre tabindex="0" { (text) } }
+                    } @else { p.soft { "There is nothing to read on it." } }
+                    @if names.len() > 1 { (film(host, job, names)) }
+                }
+            }
+        }
+    }
+}
+
+fn film(host: &str, job: &JobId, names: &[String]) -> Markup {
+    html! {
+        h3 { "All screens of this job, the newest first" }
+        ol.film tabindex="0" aria-label="Screens, the newest first" {
+            @for name in names.iter().rev() {
+                li {
+                    a href=(format!("/screen/{host}/{job}/{name}")) {
+                        img src=(format!("/thumb/{host}/{job}/{name}")) alt="" loading="lazy" width="160" height="100";
+                        (name)
                     }
                 }
             }
+        }
+    }
+}
+
+fn paces(samples: &[Sample]) -> Markup {
+    html! {
+        section.card {
+            h2 { "How fast" }
+            (plot("Network", samples, |sample| sample.received.saturating_add(sample.sent)))
+            (plot("Disk", samples, |sample| sample.disk_read.saturating_add(sample.disk_written)))
         }
     }
 }
@@ -101,17 +133,19 @@ fn plot(of: &str, samples: &[Sample], bytes: impl Fn(&Sample) -> u64) -> Markup 
     let points: Vec<String> = (0..)
         .zip(&rates)
         .map(|(step, rate)| {
-            let high = u128::from(*rate) * u128::from(HEIGHT) / u128::from((*highest).max(1));
+            let high = u128::from(*rate) * u128::from(HEIGHT - HEADROOM) / u128::from((*highest).max(1));
             let high = u64::try_from(high).unwrap_or(HEIGHT);
             format!("{},{}", step * WIDTH / steps, HEIGHT.saturating_sub(high))
         })
         .collect();
-    let words = format!("{of}: at most {}/s, at last {}/s", pages::size(*highest), pages::size(*last));
+    let line = points.join(" ");
+    let words = format!("{of}: {}/s at last, {}/s at most", pages::size(*last), pages::size(*highest));
     html! {
         figure {
             figcaption { (words) }
             svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(words) {
-                polyline points=(points.join(" ")) {}
+                polygon points=(format!("0,{HEIGHT} {line} {WIDTH},{HEIGHT}")) {}
+                polyline points=(line) {}
             }
         }
     }
@@ -128,19 +162,19 @@ fn forms(client: &Client, word: &str) -> Markup {
         input type="hidden" name="word" value=(word);
     };
     html! {
-        section {
+        section.card {
             h2 { "Act" }
-            form.acts method="post" action="/act" {
+            form method="post" action="/act" {
                 (hidden)
                 @if runs { (button("look", "Look now")) (button("cancel", "Cancel the job")) }
                 @else { (button("backup", "Back up")) (button("verify", "Verify the newest generation")) (button("test", "Test")) }
             }
             @if !runs {
-                form.acts method="post" action="/act" {
+                form method="post" action="/act" {
                     (hidden)
                     label for="typed" { "A restore overwrites the disk. Type " strong { (host) } " to go on:" }
                     input id="typed" name="typed" autocomplete="off" required;
-                    (button("restore", "Restore the newest generation"))
+                    button.danger name="act" value="restore" { "Restore the newest generation" }
                 }
             }
         }
@@ -150,7 +184,7 @@ fn forms(client: &Client, word: &str) -> Markup {
 fn done(acts: &[Done]) -> Markup {
     html! {
         @if !acts.is_empty() {
-            section {
+            section.card {
                 h2 { "What was asked for here" }
                 ul {
                     @for one in acts.iter().take(20) {
@@ -170,21 +204,24 @@ fn done(acts: &[Done]) -> Markup {
 
 fn past(past: &[Past]) -> Markup {
     html! {
-        section {
+        section.card {
             h2 { "Jobs" }
             @if past.is_empty() { p { "None has ended yet." } } @else {
-                div.wide { table {
-                    thead { tr { th { "Job" } th { "Mode" } th { "Ended" } th.n { "Took" } th.n { "Size" } th.n { "Rate" } th { "How it ended" } } }
+                div.wide tabindex="0" role="region" aria-label="Jobs that are over" { table {
+                    thead { tr {
+                        th scope="col" { "Job" } th scope="col" { "Mode" } th scope="col" { "How it ended" } th scope="col" { "Ended" }
+                        th.n scope="col" { "Took" } th.n scope="col" { "Size" } th.n scope="col" { "Rate" }
+                    } }
                     tbody {
                         @for one in past.iter().take(JOBS) {
-                            tr class=(if one.is_good { "done" } else { "failed" }) {
+                            tr {
                                 td { (one.identity.job) }
                                 td { (one.identity.mode) }
-                                td { (time(one.ended)) }
+                                td class=(if one.is_good { "good" } else { "bad said" }) { @if one.is_good { span.badge { (one.words) } } @else { (one.words) } }
+                                td { (minute(one.ended)) }
                                 td.n { (pages::duration(one.ended.since(one.began).as_secs())) }
                                 td.n { (size(one.bytes)) }
                                 td.n { @if one.rate.is_some() { (size(one.rate)) "/s" } }
-                                td { (one.words) }
                             }
                         }
                     }

@@ -37,7 +37,7 @@ fn an_act_is_the_verb_that_a_person_would_type_and_is_logged_with_who() {
         wait_until(asked, || server.asked().last().is_some_and(|last| last == asked));
     }
     let log = console.end();
-    let who = "who has the token, from 127.0.0.1 asks for: restore pc3";
+    let who = "the token's holder at 127.0.0.1 asks for: restore pc3";
     assert!(log.iter().any(|line| line == who), "{log:?}");
 }
 

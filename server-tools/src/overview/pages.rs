@@ -1,14 +1,16 @@
 //! What the console's pages show besides tiles: runs, generations, readings, metrics. Read when somebody asks.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
-use ghost_contract::{Generation, HostName, UnixTime, bounds, report};
+use ghost_contract::{Generation, HostName, Mode, UnixTime, bounds, report};
 
 use crate::catalog::Catalog;
 use crate::catalog::listing::Listed;
 use crate::job::{Identity, Sample, bytes};
 use crate::run::RunId;
 use crate::run::page;
-use crate::run::summary::Summary;
+use crate::run::summary::{Became, OfHost, Summary};
 use crate::site::Site;
 use crate::state::{record, runs};
 use crate::verbs;
@@ -19,7 +21,42 @@ pub struct RunLine {
     pub run: RunId,
     /// What it was, in one line.
     pub words: String,
-    pub not_done: usize,
+    /// None if its record does not even say what was asked for.
+    pub about: Option<AboutRun>,
+}
+
+/// What a run was, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutRun {
+    pub mode: Mode,
+    pub at: UnixTime,
+    /// How long it took, if it is over.
+    pub took: Option<Duration>,
+    /// `running`, `over` or `broken off`.
+    pub state: &'static str,
+    pub succeeded: usize,
+    /// Those that are not done, the ones to come included.
+    pub not_succeeded: usize,
+    pub failed: usize,
+}
+
+impl AboutRun {
+    fn of(summary: &Summary) -> Self {
+        let has_failed = |one: &&OfHost| match &one.became {
+            Became::Ended(ended) => !ended.is_good(),
+            Became::NotBegun { .. } => true,
+            Became::Waiting | Became::Running { .. } => false,
+        };
+        Self {
+            mode: summary.begun.mode,
+            at: summary.begun.at,
+            took: summary.ended.map(|ended| ended.since(summary.begun.at)),
+            state: page::state(summary.run_state),
+            succeeded: summary.succeeded,
+            not_succeeded: summary.not_succeeded,
+            failed: summary.jobs.iter().filter(has_failed).count(),
+        }
+    }
 }
 
 /// The report of a run, to stand in another page.
@@ -55,7 +92,7 @@ pub fn runs(site: &Site, most: usize) -> anyhow::Result<Vec<RunLine>> {
         let words = summary.as_ref().map(page::heading);
         lines.push(RunLine {
             words: words.unwrap_or_else(|| format!("run {run}: its record does not say what was asked for")),
-            not_done: summary.map_or(0, |summary| summary.not_succeeded),
+            about: summary.as_ref().map(AboutRun::of),
             run,
         });
     }
@@ -84,6 +121,17 @@ pub fn generations(site: &Site, host: Option<&HostName>) -> anyhow::Result<Vec<G
     let catalog = Catalog::of(&site.ghostrc);
     let listed = host.map_or_else(|| catalog.list(), |host| catalog.list_host(host))?;
     Ok(listed.into_iter().map(line).collect())
+}
+
+/// How many generations are kept, by the settings of this host or else by those that all have.
+pub fn retention(site: &Site, host: Option<&HostName>) -> String {
+    let settings = host.map_or_else(|| site.ghostrc.settings().clone(), |host| site.ghostrc.for_host(host));
+    let days = settings.keep.as_secs() / 86_400;
+    let young = if days > 0 { format!(", and all that are younger than {days} days") } else { String::new() };
+    match settings.generations {
+        None => "All generations are kept: GENERATIONS is not set.".to_owned(),
+        Some(count) => format!("The newest {count} good generations of each client are kept{young}."),
+    }
 }
 
 fn line(listed: Listed) -> GenerationLine {

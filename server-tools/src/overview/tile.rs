@@ -32,6 +32,11 @@ impl State {
             Self::Done => "done",
         }
     }
+
+    /// Whether there is a job that is not over.
+    pub const fn has_a_job(self) -> bool {
+        matches!(self, Self::Running | Self::Abandoned)
+    }
 }
 
 /// All that is shown of a host in one place. Its words are plain text of one line each, whoever said them.
