@@ -26,8 +26,8 @@ const FRESH: Duration = Duration::from_secs(1);
 const RUNS: usize = 200;
 /// So many readings are drawn.
 const SAMPLES: usize = 240;
-/// A thumbnail is at most so wide and high.
-const SMALL: u32 = 480;
+/// A picture of the wall is at most so wide and high: a screen of letters stays as it is, to be read on a large monitor.
+const SMALL: u32 = 720;
 /// The wall shows the first so many characters of a screen's text.
 const GIST: usize = 100;
 /// A page shows no more screenshots than these, the newest.
