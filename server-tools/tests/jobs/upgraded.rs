@@ -14,6 +14,8 @@ use super::saved_disk::SavedDisk;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// As long as the other one, so that it can take its place in a program.
 const LATER: &str = "9.9.9";
+/// What a program is called that checks an image, and what the later version calls it: neither can do that for the other.
+const CONFINED: (&str, &str) = ("ghost4linux-confined", "ghost4linux-CONFINED");
 
 /// A boot server with `ghostctl` installed on it.
 struct Installed {
@@ -46,14 +48,14 @@ impl Installed {
     /// Puts a later version in its place, as dpkg does: the running one keeps the file that it was started from.
     fn upgrade(&self) {
         let mut program = fs::read(&self.program).unwrap();
-        assert_eq!(VERSION.len(), LATER.len());
-        let places: Vec<usize> = program
-            .windows(VERSION.len())
-            .enumerate()
-            .filter(|(_, window)| *window == VERSION.as_bytes())
-            .map(|(at, _)| at)
-            .collect();
-        places.into_iter().for_each(|at| program[at..at + LATER.len()].copy_from_slice(LATER.as_bytes()));
+        for (now, later) in [(VERSION, LATER), CONFINED] {
+            assert_eq!(now.len(), later.len());
+            let is_there = |(_, window): &(usize, &[u8])| *window == now.as_bytes();
+            let places: Vec<usize> =
+                program.windows(now.len()).enumerate().filter(is_there).map(|(at, _)| at).collect();
+            assert!(!places.is_empty(), "{now} is nowhere");
+            places.into_iter().for_each(|at| program[at..at + now.len()].copy_from_slice(later.as_bytes()));
+        }
         let (later, new) = (self.server.path("later"), self.server.path("sbin/ghostctl.dpkg-new"));
         fs::write(&later, program).unwrap();
         copy_program(&later, &new);
