@@ -15,7 +15,7 @@ mod kernel;
 mod startup;
 mod volume;
 
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 
@@ -135,14 +135,9 @@ fn replace_autoexec(mut volume: Volume, length: usize, content: &[u8]) -> anyhow
 impl Volume {
     /// The content of one file, by its path with `/` between folders; letter case is ignored.
     fn read(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        self.look(|files| {
-            let mut content = Vec::new();
-            let mut file = match files.root_dir().open_file(path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => bail!(missing(path)),
-                opened => opened.with_context(|| unusable(path))?,
-            };
-            file.read_to_end(&mut content).with_context(|| unusable(path))?;
-            Ok(content)
+        self.look(|files| match files.root_dir().open_file(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => bail!(missing(path)),
+            opened => extract::read_whole(opened.with_context(|| unusable(path))?, self.length(), path),
         })
     }
 }

@@ -59,7 +59,8 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> anyhow::Result<Templ
         files.push(BootFile { path: AUTOEXEC.to_owned(), content: AUTOEXEC_BAT.into() });
     }
     let mut volume = Volume::open(image)?;
-    let before = volume.look(read_all)?;
+    let length = volume.length();
+    let before = volume.look(|files| read_all(files, length))?;
     let replaced = configure(&before, &mut files)?;
     volume.with(|target| {
         check_room(target, &before, &files)?;
@@ -67,7 +68,7 @@ pub fn compose(image: Vec<u8>, mut files: Vec<BootFile>) -> anyhow::Result<Templ
     })?;
     let (on_it, free) = volume.look(|files| {
         let space = files.stats().context(UNREADABLE)?;
-        Ok((read_all(files)?, u64::from(space.free_clusters()) * u64::from(space.cluster_size())))
+        Ok((read_all(files, length)?, u64::from(space.free_clusters()) * u64::from(space.cluster_size())))
     })?;
     check(&on_it, &files)?;
     let image = volume.into_image();

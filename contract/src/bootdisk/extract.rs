@@ -9,7 +9,7 @@ use super::{UNREADABLE, unusable};
 
 /// How deep folders may be nested. MS-DOS itself reads paths of at most 66 characters.
 const DEEPEST: usize = 16;
-/// How many entries a folder may have: more than FAT16 has clusters can only be a chain that runs in a circle.
+/// How many entries all folders may have: more than FAT16 has clusters can only be chains that run in a circle.
 const MOST_ENTRIES: usize = 65_536;
 
 /// One file of a floppy.
@@ -29,26 +29,32 @@ pub fn read(image: Vec<u8>, path: &str) -> anyhow::Result<Vec<u8>> {
 
 /// All files, folder by folder.
 pub fn extract(image: Vec<u8>) -> anyhow::Result<Vec<BootFile>> {
-    Volume::open(image)?.look(read_all)
+    let volume = Volume::open(image)?;
+    volume.look(|files| read_all(files, volume.length()))
 }
 
-/// All files of a volume that is open.
-pub(super) fn read_all(files: &Files<'_>) -> anyhow::Result<Vec<BootFile>> {
-    let mut found = Vec::new();
-    collect(&files.root_dir(), "", 0, &mut found)?;
-    Ok(found)
+/// All files of a volume that is open and has so many bytes.
+pub(super) fn read_all(files: &Files<'_>, length: u64) -> anyhow::Result<Vec<BootFile>> {
+    let mut reading = Reading { found: Vec::new(), entries: 0, left: length };
+    collect(&files.root_dir(), "", 0, &mut reading)?;
+    Ok(reading.found)
 }
 
 type Folder<'a, 'image> = fatfs::Dir<'a, std::io::Cursor<&'image mut [u8]>>;
 
-fn collect(
-    folder: &Folder<'_, '_>,
-    above: &str,
-    depth: usize,
-    found: &mut Vec<BootFile>,
-) -> anyhow::Result<()> {
-    for (count, entry) in folder.iter().enumerate() {
-        let has_end = depth <= DEEPEST && count <= MOST_ENTRIES;
+/// What has been read so far.
+struct Reading {
+    found: Vec<BootFile>,
+    /// How many entries the folders had.
+    entries: usize,
+    /// So many bytes can the other files have: no cluster belongs to two files.
+    left: u64,
+}
+
+fn collect(folder: &Folder<'_, '_>, above: &str, depth: usize, reading: &mut Reading) -> anyhow::Result<()> {
+    for entry in folder.iter() {
+        reading.entries += 1;
+        let has_end = depth <= DEEPEST && reading.entries <= MOST_ENTRIES;
         ensure!(has_end, "the folders of the boot floppy image run in a circle at {above:?}");
         let entry = entry.context(UNREADABLE)?;
         let name = entry.short_file_name();
@@ -57,14 +63,22 @@ fn collect(
         }
         let path = format!("{above}{}", safe(name)?);
         if entry.is_dir() {
-            collect(&entry.to_dir(), &format!("{path}/"), depth + 1, found)?;
+            collect(&entry.to_dir(), &format!("{path}/"), depth + 1, reading)?;
             continue;
         }
-        let mut content = Vec::new();
-        entry.to_file().read_to_end(&mut content).with_context(|| unusable(&path))?;
-        found.push(BootFile { path, content });
+        let content = read_whole(entry.to_file(), reading.left, &path)?;
+        reading.left -= content.len() as u64;
+        reading.found.push(BootFile { path, content });
     }
     Ok(())
+}
+
+/// All bytes of a file, which cannot be more than this. A damaged file says any size, and its clusters may run in a circle.
+pub(super) fn read_whole(file: impl std::io::Read, most: u64, path: &str) -> anyhow::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut content).with_context(|| unusable(path))?;
+    ensure!(content.len() as u64 <= most, "{}: it is larger than the image", unusable(path));
+    Ok(content)
 }
 
 /// The name, if it is one component of a path and nothing else.

@@ -233,6 +233,57 @@ fn folders_that_run_in_a_circle_are_refused() {
     assert!(error.starts_with("the folders of the boot floppy image run in a circle at "), "{error}");
 }
 
+/// Where the first entry of this name is, as it stands in a folder.
+fn entry_at(image: &[u8], name: &[u8; 11]) -> usize {
+    image.windows(name.len()).position(|window| window == name).unwrap()
+}
+
+#[test]
+fn folders_that_lead_to_the_same_folder_again_and_again_are_refused() {
+    const FOLDERS: usize = 12;
+    let mut image = floppy(1440 * KIB, TEMPLATE);
+    (0..FOLDERS).for_each(|number| put(&mut image, &format!("D{number:02}/X{number:02}"), b""));
+    let entries = |kind: char| -> Vec<usize> {
+        (0..FOLDERS)
+            .map(|number| format!("{kind}{number:02}        "))
+            .map(|name| entry_at(&image, name.as_bytes().try_into().unwrap()))
+            .collect()
+    };
+    let (folders, children) = (entries('D'), entries('X'));
+    for (child, next) in children.iter().zip(folders.iter().skip(1)) {
+        let cluster = image[next + 26..next + 28].to_vec();
+        for place in 0..4_u8 {
+            let entry = &mut image[child + 32 * usize::from(place)..][..32];
+            entry.fill(0);
+            entry[..11].copy_from_slice(b"Y          ");
+            (entry[1], entry[11]) = (b'0' + place, 0x10);
+            entry[26..28].copy_from_slice(&cluster);
+        }
+    }
+    let error = extract(image).unwrap_err().to_string();
+    assert!(error.starts_with("the folders of the boot floppy image run in a circle at "), "{error}");
+}
+
+#[test]
+fn a_file_whose_clusters_run_in_a_circle_takes_no_more_memory_than_the_image() {
+    let mut image = floppy(1440 * KIB, TEMPLATE);
+    put(&mut image, "LONG.BIN", b"one cluster");
+    let entry = entry_at(&image, b"LONG    BIN");
+    let cluster = usize::from(u16::from_le_bytes([image[entry + 26], image[entry + 27]]));
+    image[entry + 28..entry + 32].copy_from_slice(&(64_u32 << 20).to_le_bytes());
+    // In its table, which begins with the second sector, each cluster has 12 bits.
+    let at = 512 + cluster * 3 / 2;
+    let [low, high] = u16::try_from(cluster).unwrap().to_le_bytes();
+    if cluster % 2 == 0 {
+        (image[at], image[at + 1]) = (low, image[at + 1] & 0xF0 | high);
+    } else {
+        (image[at], image[at + 1]) = (image[at] & 0x0F | low << 4, low >> 4 | high << 4);
+    }
+    let words = "cannot use the file LONG.BIN of the boot floppy image: it is larger than the image";
+    assert_eq!(extract(image.clone()).map(drop).unwrap_err().to_string(), words);
+    assert_eq!(read(image, "LONG.BIN").unwrap_err().to_string(), words);
+}
+
 proptest! {
     /// PID 1 must bear any template: an error is fine, a panic or an endless loop is not.
     #[test]

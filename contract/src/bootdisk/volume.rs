@@ -50,6 +50,11 @@ impl Volume {
         mounted(&mut self.image[self.place.clone()].to_vec(), look)
     }
 
+    /// How many bytes the file system has.
+    pub(super) fn length(&self) -> u64 {
+        self.place.len() as u64
+    }
+
     /// The image as it is now.
     pub(super) fn into_image(self) -> Vec<u8> {
         self.image
