@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use ghost_contract::{Mode, layout};
 
-use super::evidence::{BEGINNING, END, ERROR_FILE, Evidence, FoundFile, STARTED, has};
+use super::evidence::{BEGINNING, END, ERROR_FILE, Evidence, FoundFile, STARTED, has, in_one_line};
 use super::{Files, Input, Judgement, Needs, last_line};
 use crate::disk::BlockDevice;
 
@@ -102,7 +102,7 @@ pub(super) fn judge(
         beginning: text(BEGINNING)?,
         end: text(END)?,
         free: files.free_space(Path::new(IMAGES))?,
-        complaint,
+        complaint: complaint.as_deref().map(in_one_line),
         marks,
         images,
     };
@@ -146,7 +146,7 @@ mod tests {
     use crate::imager::evidence::STARTED;
     use crate::imager::kept::Kept;
 
-    fn reason(files: &[(&'static str, &'static str)]) -> String {
+    fn reason(files: &[(&str, &str)]) -> String {
         let no_complaint = |_: &str| None;
         match judge(Mode::Restore, &Kept::of(files), no_complaint).unwrap().outcome {
             Outcome::Failed { reason } => reason,
@@ -166,6 +166,17 @@ mod tests {
         let started = ("/run/ghost/dos/m/STARTED.TXT", "image");
         assert!(started.0.ends_with(STARTED));
         assert_eq!(reason(&[refused, started]), "the emulator ended before the DOS program did");
+    }
+
+    /// A line of the report that is too long is left out, and the outcome would be lost with it.
+    #[test]
+    fn what_the_emulator_said_is_cut_to_what_fits_a_line_of_the_report() {
+        let long = "x".repeat(100_000);
+        assert!(reason(&[("/run/ghost/dos/errors", &long)]).len() < 1_000);
+        let files = [("/run/ghost/dos/log", long.as_str())];
+        let judged = judge(Mode::Restore, &Kept::of(&files), |log| Some(log.to_owned())).unwrap();
+        let Outcome::Failed { reason } = judged.outcome else { panic!("{judged:?}") };
+        assert!(reason.starts_with("the emulator ended before") && reason.len() < 1_000, "{}", reason.len());
     }
 
     #[test]

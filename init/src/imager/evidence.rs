@@ -146,7 +146,7 @@ pub(crate) fn has(files: &[FoundFile], name: &str) -> bool {
 }
 
 /// A text in one line, cut if it is very long.
-fn in_one_line(text: &str) -> String {
+pub(super) fn in_one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(LONGEST_REASON).collect()
 }
