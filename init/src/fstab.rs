@@ -42,7 +42,7 @@ pub(crate) struct Mount {
 /// The mounts that fstab asks for at boot, in its order, without the root itself; a line that cannot be
 /// obeyed stands among them as an error.
 pub(crate) fn mounts(text: &str) -> Vec<anyhow::Result<Mount>> {
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim_ascii()));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .filter_map(|(number, line)| mount(number, line).transpose())

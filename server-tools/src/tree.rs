@@ -349,9 +349,10 @@ fn place(home: &Folder, new: &OsString, place: &Path) -> anyhow::Result<Option<O
 /// The base root's fstab with the image store in it, and nothing else at its place (fstab(5)).
 pub fn fstab(base: &str, store: &ImageStore) -> String {
     let other = |line: &&str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        words.first().is_none_or(|first| first.starts_with('#'))
-            || words.get(1) != Some(&layout::STORE_MOUNT_POINT)
+        // As the client splits and compares them: `/backup/` is the same place.
+        let mut words = line.split_ascii_whitespace();
+        words.next().is_none_or(|first| first.starts_with('#'))
+            || words.next().map(Path::new) != Some(Path::new(layout::STORE_MOUNT_POINT))
     };
     let mut text: String = base.lines().filter(other).map(|line| format!("{line}\n")).collect();
     // A blank in a path is written as its octal code (fstab(5)).

@@ -20,6 +20,15 @@ fn the_store_stands_in_fstab_once_and_the_rest_is_kept() {
     );
 }
 
+/// As the client takes fstab apart and compares places.
+#[test]
+fn another_file_system_is_left_out_however_the_place_of_the_store_is_written() {
+    for line in ["old:/x /backup/ nfs", "old:/x //backup nfs", "o\u{a0}ld:/x\t/backup\tnfs"] {
+        assert_eq!(fstab(line, &store()).lines().count(), 1, "{line}");
+    }
+    assert_eq!(fstab("/dev/sda1 /backups ext4", &store()).lines().count(), 2);
+}
+
 #[test]
 fn of_a_store_of_which_the_client_has_its_own_folder_only_that_is_mounted() {
     let store = ImageStore { only: Some("john".parse().unwrap()), ..store() };
@@ -42,16 +51,6 @@ fn a_planted_link_does_not_lead_the_order_out_of_the_tree() {
     tree.withdraw(&"a".parse().unwrap()).unwrap();
     assert!(!tree.etc().join("ghost").is_symlink(), "no order is found by its name any more");
     assert_eq!(fs::read(outside.path().join("order.json")).unwrap(), b"theirs");
-}
-
-#[test]
-fn of_a_report_of_a_gigabyte_no_more_is_kept_than_is_said() {
-    let base = tempfile::tempdir().unwrap();
-    let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
-    let report = tree.var().join(layout::REPORT);
-    fs::create_dir_all(report.parent().unwrap()).unwrap();
-    fs::File::create(report).unwrap().set_len(1 << 30).unwrap();
-    assert_eq!(u64::try_from(tree.whole_report().unwrap().len()).unwrap(), bounds::REPORT_KEPT);
 }
 
 fn base_root() -> tempfile::TempDir {
