@@ -7,7 +7,7 @@
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
-# crowd deb-check deb-reproduced trixie-check console-check bench bench-console bench-lab (SIZE=512 for a quick try) bench-boot.
+# fuzz crowd deb-check deb-reproduced trixie-check console-check bench bench-console bench-lab (SIZE=512 for a quick try) bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -173,6 +173,16 @@ target/efi-roms:
 # FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
 faults:
 	FAULTS=all cargo test --locked -p ghostctl --test jobs -- matrix --nocapture
+
+.PHONY: fuzz fuzz-corpus
+# Looks for inputs that break what reads bytes from outside: FUZZ_SECONDS=60 for each target, FUZZ_TARGETS="arp icmp" for these,
+# FUZZ_JOBS=1 at the same time. Prints a table; a crash is a failure. fuzz/README.md.
+fuzz:
+	scripts/fuzz
+
+# Takes what the last `make fuzz` has found into the corpus that `make unit` tries, as few and as small files as do.
+fuzz-corpus:
+	scripts/fuzz-corpus
 
 # What a thousand jobs in one program cost: docs/benches.md.
 crowd:

@@ -68,7 +68,7 @@ impl Act {
     }
 
     /// The words after `ghostctl`.
-    fn words(&self) -> Vec<&str> {
+    pub(crate) fn words(&self) -> Vec<&str> {
         let host = self.host.as_str();
         match self.kind {
             Kind::Cancel => vec!["cancel", "--", host],

@@ -18,6 +18,8 @@ pub mod events;
 pub mod listen;
 pub mod log;
 mod pages;
+#[doc(hidden)]
+pub mod parsers;
 mod patience;
 mod pictures;
 pub mod routes;

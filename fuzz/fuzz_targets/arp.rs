@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::arp`.
+//! See `ghost_fuzz_targets::arp`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::arp(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::arp(input));

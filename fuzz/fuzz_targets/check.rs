@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::check`.
+//! See `ghost_fuzz_targets::check`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::check(input));

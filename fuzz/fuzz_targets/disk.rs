@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::disk`.
+//! See `ghost_fuzz_targets::disk`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::disk(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::disk(input));

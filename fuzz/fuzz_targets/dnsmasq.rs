@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::dnsmasq`.
+//! See `ghost_fuzz_targets::dnsmasq`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::dnsmasq(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::dnsmasq(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::editor`.
+//! See `ghost_fuzz_targets::editor`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::editor(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::editor(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::exports`.
+//! See `ghost_fuzz_targets::exports`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::exports(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::exports(input));

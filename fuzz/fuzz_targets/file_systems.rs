@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::file_systems`.
+//! See `ghost_fuzz_targets::file_systems`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::file_systems(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::file_systems(input));

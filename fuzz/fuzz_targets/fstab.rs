@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::fstab`.
+//! See `ghost_fuzz_targets::fstab`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::fstab(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::fstab(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::ghostrc`.
+//! See `ghost_fuzz_targets::ghostrc`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::ghostrc(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::ghostrc(input));

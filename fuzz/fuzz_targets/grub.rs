@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::grub`.
+//! See `ghost_fuzz_targets::grub`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::grub(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::grub(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::icmp`.
+//! See `ghost_fuzz_targets::icmp`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::icmp(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::icmp(input));

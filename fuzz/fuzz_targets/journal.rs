@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::journal`.
+//! See `ghost_fuzz_targets::journal`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::journal(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::journal(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::kea`.
+//! See `ghost_fuzz_targets::kea`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::kea(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::kea(input));

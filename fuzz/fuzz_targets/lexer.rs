@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::lexer`.
+//! See `ghost_fuzz_targets::lexer`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::lexer(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::lexer(input));

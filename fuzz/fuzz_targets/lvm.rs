@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::lvm`.
+//! See `ghost_fuzz_targets::lvm`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::lvm(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::lvm(input));

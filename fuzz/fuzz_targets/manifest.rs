@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::manifest`.
+//! See `ghost_fuzz_targets::manifest`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::manifest(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::manifest(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::order`.
+//! See `ghost_fuzz_targets::order`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::order(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::order(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::partclone`.
+//! See `ghost_fuzz_targets::partclone`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::partclone(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::partclone(input));

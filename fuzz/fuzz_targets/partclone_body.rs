@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::partclone_body`.
+//! See `ghost_fuzz_targets::partclone_body`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::partclone_body(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::partclone_body(input));

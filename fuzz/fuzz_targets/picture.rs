@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::picture`.
+//! See `ghost_fuzz_targets::picture`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::picture(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::picture(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::proxy`.
+//! See `ghost_fuzz_targets::proxy`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::proxy(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::proxy(input));

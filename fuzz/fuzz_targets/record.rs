@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::record`.
+//! See `ghost_fuzz_targets::record`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::record(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::record(input));

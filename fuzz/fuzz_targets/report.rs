@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::report`.
+//! See `ghost_fuzz_targets::report`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::report(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::report(input));

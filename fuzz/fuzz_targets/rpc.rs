@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::rpc`.
+//! See `ghost_fuzz_targets::rpc`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::rpc(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::rpc(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::shown`.
+//! See `ghost_fuzz_targets::shown`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::shown(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::shown(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::sums`.
+//! See `ghost_fuzz_targets::sums`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::sums(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::sums(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::tables`.
+//! See `ghost_fuzz_targets::tables`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::tables(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::tables(input));

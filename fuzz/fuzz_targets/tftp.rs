@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::tftp`.
+//! See `ghost_fuzz_targets::tftp`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::tftp(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::tftp(input));

@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::volumes`.
+//! See `ghost_fuzz_targets::volumes`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::volumes(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::volumes(input));

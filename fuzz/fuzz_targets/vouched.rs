@@ -1,4 +1,4 @@
-//! See `ghost4linux_fuzz::vouched`.
+//! See `ghost_fuzz_targets::vouched`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost4linux_fuzz::vouched(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ghost_fuzz_targets::vouched(input));

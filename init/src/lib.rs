@@ -21,6 +21,8 @@ pub mod machine;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod nfs_root;
+#[doc(hidden)]
+pub mod parsers;
 pub(crate) mod prompt;
 pub mod screen;
 pub(crate) mod session;

@@ -16,7 +16,7 @@ use crate::ghostrc::{Exports, Ghostrc};
 use crate::job::Identity;
 
 pub(crate) mod for_job;
-mod ganesha;
+pub(crate) mod ganesha;
 mod nfsd;
 
 /// The number of our first export in Ganesha's configuration. The administrator's own begin at 1.

@@ -1,14 +1,17 @@
 //! What reads bytes of a disk or the words of a tool, as plain functions of bytes: for the fuzz targets (`fuzz/`), and for
 //! nothing else. Each says whether it understood anything.
 
-use std::io;
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
 
 use ghost_contract::image::{FileSystem, Range};
+use sha2::{Digest as _, Sha256};
 
 use super::claims::Read;
 use super::partclone::checksums::{Adding, Removing};
 use super::partclone::{HEAD, Head};
-use super::{blkid, boot_sector, lvm, opinion, sfdisk, superblock, xfs};
+use super::{blkid, boot_sector, hits, luks, lvm, opinion, partclone, resizing, sfdisk, superblock, xfs};
+use crate::stream::frames::Frames;
 
 const FILE_SYSTEMS: [FileSystem; 7] = [
     FileSystem::Ntfs,
@@ -84,6 +87,48 @@ pub fn logical_volumes(metadata: &[u8], id: &str, length: u64) -> io::Result<Vec
 pub fn tables(said: &[u8]) -> bool {
     let found = blkid::parse(&String::from_utf8_lossy(said));
     sfdisk::parse(said, "/dev/sda").is_ok() || found.doubt.is_some()
+}
+
+/// What other tools say: of bad sectors, of files that were hit, of how small a file system can be.
+pub fn tools(said: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(said);
+    let _place = (partclone::met_bad_sectors(&text), partclone::unreadable(&text));
+    let _least = (resizing::ntfs_minimum(&text), resizing::ext_minimum(&text));
+    let (inodes, _own) = hits::icheck(&text);
+    let numbers: BTreeSet<u64> = inodes.into_iter().chain([2, 13]).collect();
+    let used = hits::blockuse(&text).into_iter().map(|used| used.name);
+    let names = hits::ntfscluster(&text).into_iter().chain(hits::ncheck(&text, &numbers)).chain(used);
+    names.inspect(|name| assert!(!name.contains(char::is_control), "{name:?}")).collect()
+}
+
+/// Where what a LUKS container of this length encrypts begins. A checksum of the header is made right first, so that what
+/// stands behind it is read.
+pub fn luks(header: &[u8], length: u64) -> Option<u64> {
+    /// Where a LUKS2 has the length of its header, and the checksum (`luks`).
+    const FIELDS: (std::ops::Range<usize>, std::ops::Range<usize>) = (8..16, 448..512);
+    let mut header = header.to_vec();
+    if let Some(size) = header.get_mut(FIELDS.0) {
+        size.copy_from_slice(&8_192_u64.to_be_bytes());
+        header.resize(8_192, 0);
+        header[FIELDS.1].fill(0);
+        let sum = Sha256::digest(&header);
+        header[FIELDS.1.start..][..sum.len()].copy_from_slice(&sum);
+    }
+    luks::payload(&|at, length| read(&header, at, length), length).ok()
+}
+
+/// A compressed stream of which so many bytes are expected: what comes out, with zeros that were passed over put in.
+pub fn frames(stream: &[u8], length: u64) -> io::Result<Vec<u8>> {
+    let mut frames = Frames::new(stream, length)?;
+    let (mut out, mut part) = (Vec::new(), [0; 4_096]);
+    loop {
+        let zeros = frames.zeros(length)?;
+        out.resize(out.len() + usize::try_from(zeros).unwrap_or(usize::MAX), 0);
+        match frames.read(&mut part)? {
+            0 => return Ok(out),
+            read => out.extend_from_slice(&part[..read]),
+        }
+    }
 }
 
 fn read(disk: &[u8], at: u64, length: usize) -> io::Result<Vec<u8>> {

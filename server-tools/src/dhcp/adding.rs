@@ -65,11 +65,11 @@ pub struct Added {
 
 /// What is put where, before it is known what all of it comes to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Draft {
-    pub(super) changes: Vec<Change>,
-    pub(super) written: Vec<Written>,
-    pub(super) known: Vec<HostName>,
-    pub(super) remarks: Vec<String>,
+pub(crate) struct Draft {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) written: Vec<Written>,
+    pub(crate) known: Vec<HostName>,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Draft {

@@ -8,7 +8,7 @@
 //! open files; the others are pure, and whoever reads a table says what an `include` holds. What dhcpd itself makes of odd input was tried with dhcpd 4.4.3 and
 //! stands at the place where it matters.
 
-mod adding;
+pub(crate) mod adding;
 mod check;
 pub(crate) mod edit;
 pub mod lexer;

@@ -7,7 +7,7 @@
 //! its control socket; the others are pure. What Kea itself makes of odd input was tried with Kea 2.2.
 
 mod adding;
-mod control;
+pub(crate) mod control;
 pub(crate) mod edit;
 pub mod lexer;
 mod reach;

@@ -26,7 +26,7 @@ const ELSEWHERE: [&str; 2] = ["://", "::"];
 /// The names of all files that this one leads to, besides itself, as a client asks for them. None of a boot loader that is
 /// not known.
 /// `read` gives a file's contents if it is there.
-pub(super) fn loaded_after(
+pub(crate) fn loaded_after(
     boot_file: &str,
     read: &mut dyn FnMut(&str) -> Option<Vec<u8>>,
 ) -> BTreeSet<String> {

@@ -75,7 +75,7 @@ pub(super) fn exports(place: Place<'_>) -> anyhow::Result<BTreeMap<u16, PathBuf>
 }
 
 /// What `ShowExports` has answered: a time, and a list of exports that begin with number and path.
-fn listed(reply: &str) -> Option<BTreeMap<u16, PathBuf>> {
+pub(crate) fn listed(reply: &str) -> Option<BTreeMap<u16, PathBuf>> {
     let reply: serde_json::Value = serde_json::from_str(reply).ok()?;
     let exports = reply.get("data")?.get(1)?.as_array()?;
     let one = |export: &serde_json::Value| {

@@ -52,7 +52,7 @@ impl Heard {
     }
 
     /// What there is to tell of a client that came no farther than this, and what it may be. `own`: the address in its entry.
-    pub(super) fn in_the_end(&self, own: Ipv4Addr) -> String {
+    pub(crate) fn in_the_end(&self, own: Ipv4Addr) -> String {
         match self {
             Self::AsksForAddress => "it asked for an address by DHCP and took none: check that the DHCP server runs and answers on its network, \
                 and that its entry is one of this network"

@@ -71,7 +71,7 @@ pub(crate) const AT_STAKE: &str = "the restore did not come to its end: the disk
                             before another restore has succeeded";
 
 /// A line of the report in words, for people who follow the job.
-pub(super) struct Words<'a>(pub &'a Event);
+pub(crate) struct Words<'a>(pub &'a Event);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,14 +17,14 @@ const READ: [u8; 2] = [0, 1];
 const NAME: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Overheard {
+pub(crate) struct Overheard {
     /// The client's card, as DHCP says it; else that of the machine on the wire, which may be a gateway.
     pub mac: MacAddress,
     pub ip: Ipv4Addr,
     pub heard: Heard,
 }
 
-pub(super) fn understood(said: Datagram<'_>) -> Option<Overheard> {
+pub(crate) fn understood(said: Datagram<'_>) -> Option<Overheard> {
     let (mac, heard) = match said.port {
         DHCP => {
             // Whoever has no address yet sends from none (RFC 2131 §4.1), or a relay passes it on. All else is a question of

@@ -6,8 +6,6 @@ mod configurations;
 #[cfg(test)]
 mod edits;
 #[cfg(test)]
-mod fuzz_targets;
-#[cfg(test)]
 mod kea;
 #[cfg(test)]
 mod oracle;

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, ensure};
 
 /// Bytes before plane 0.
-pub(super) const HEADER_LENGTH: usize = 1024;
+pub(crate) const HEADER_LENGTH: usize = 1024;
 /// Bytes of a plane, and of the window after the planes.
 pub(super) const PLANE_LENGTH: usize = 65536;
 pub(super) const PLANES: usize = 4;
 /// Bytes of a snapshot.
-pub(super) const LENGTH: usize = HEADER_LENGTH + (PLANES + 1) * PLANE_LENGTH;
+pub(crate) const LENGTH: usize = HEADER_LENGTH + (PLANES + 1) * PLANE_LENGTH;
 pub(super) const MAGIC: &[u8; 8] = b"GHOSTVGA";
 /// The version of the format.
 pub(super) const VERSION: u16 = 1;

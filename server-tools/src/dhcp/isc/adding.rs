@@ -50,7 +50,7 @@ fn subnet(boot_server: Ipv4Addr, wanted: &NewNetwork) -> String {
 }
 
 /// Adds hosts that are not there yet, and says of all that cannot be added why.
-pub(super) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+pub(crate) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     let (mut new, mut faults) = (String::new(), Vec::new());
     let mut completed: Vec<(usize, Range<usize>, String)> = Vec::new();

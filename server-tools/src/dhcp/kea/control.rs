@@ -27,7 +27,7 @@ pub(super) fn socket(table: &HostTable) -> Option<PathBuf> {
 }
 
 /// What an answer brings, if Kea has done what it was asked for.
-pub(super) fn granted(answer: &[u8]) -> anyhow::Result<Value> {
+pub(crate) fn granted(answer: &[u8]) -> anyhow::Result<Value> {
     let mut answer: Value = serde_json::from_slice(answer).context("its answer is not JSON")?;
     let text = answer["text"].as_str().unwrap_or_default();
     match answer["result"].as_i64() {
@@ -42,7 +42,7 @@ pub(super) fn granted(answer: &[u8]) -> anyhow::Result<Value> {
 type Offer = (MacAddress, String, String);
 
 /// Whether what Kea serves is what the files say, host for host; the address and the boot file of the first that differs.
-pub(super) fn difference(table: &HostTable, served: &Value) -> Option<String> {
+pub(crate) fn difference(table: &HostTable, served: &Value) -> Option<String> {
     let (mut written, mut told) = (written(table), told(&served["Dhcp4"]));
     written.sort();
     told.sort();

@@ -76,7 +76,7 @@ impl Offer {
 /// The message with which a client looks for servers. It asks for the answer by broadcast, since nobody here has the client's
 /// address, and claims to have waited so long that servers which leave the first seconds to others answer too. It says of the
 /// firmware what the client's own says, since a server may decide by that.
-pub(super) fn discover(mac: MacAddress, firmware: Firmware, transaction: u32) -> Vec<u8> {
+pub(crate) fn discover(mac: MacAddress, firmware: Firmware, transaction: u32) -> Vec<u8> {
     const WAITED: [u8; 2] = [0, 10];
     const BROADCAST: [u8; 2] = [0x80, 0];
     let mut message = head(mac, transaction);
@@ -120,7 +120,7 @@ pub(super) fn with_options(mut message: Vec<u8>, first: &[(u8, &[u8])], firmware
 }
 
 /// An offer to this transaction and hardware address, if the message is one.
-pub(super) fn offer(message: &[u8]) -> Option<(u32, MacAddress, Offer)> {
+pub(crate) fn offer(message: &[u8]) -> Option<(u32, MacAddress, Offer)> {
     if message.len() < OPTIONS || message[..3] != [2, 1, 6] || message[OPTIONS - 4..OPTIONS] != COOKIE {
         return None;
     }

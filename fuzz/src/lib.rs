@@ -1,5 +1,0 @@
-//! Fuzz targets of Ghost4Linux; see `targets.rs`.
-
-mod targets;
-
-pub use targets::*;

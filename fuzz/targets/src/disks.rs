@@ -1,0 +1,58 @@
+//! Bytes of disks and of images, and the words of tools.
+
+use ghost_imaging::parsers as disks;
+
+/// Bytes of a disk, and the words of tools, make nobody fail or take more memory than they are worth.
+pub fn partclone(input: &[u8]) {
+    let _understood = disks::partclone_head(input);
+}
+
+pub fn partclone_body(input: &[u8]) {
+    let _understood = disks::partclone_body(input);
+}
+
+pub fn file_systems(input: &[u8]) {
+    let _understood = disks::file_systems(input);
+}
+
+pub fn lvm(input: &[u8]) {
+    let _understood = disks::lvm_group(input);
+}
+
+pub fn tables(input: &[u8]) {
+    let _understood = disks::tables(input);
+}
+
+/// Logical volumes are on their physical volume, and no two of them in the same place.
+pub fn volumes(input: &[u8]) {
+    const LENGTH: u64 = 200 << 20;
+    let id = "a".repeat(32);
+    let Ok(mut volumes) = disks::logical_volumes(input, &id, LENGTH) else { return };
+    volumes.sort_by_key(|volume| volume.start);
+    let mut end = 1;
+    for volume in volumes {
+        assert!(volume.start >= end && volume.length > 0, "{volume:?}");
+        end = volume.start.saturating_add(volume.length);
+        assert!(end <= LENGTH, "{volume:?}");
+    }
+}
+
+/// Whatever tools say of files, their names have no control characters.
+pub fn tools(input: &[u8]) {
+    let names = disks::tools(input);
+    assert!(names.len() <= 4 + input.len());
+}
+
+/// What a container encrypts is behind its header and in it.
+pub fn luks(input: &[u8]) {
+    const LENGTH: u64 = 16 << 20;
+    let begins = disks::luks(input, LENGTH);
+    assert!(begins.is_none_or(|at| (4_096..LENGTH).contains(&at) && at % 512 == 0));
+}
+
+/// No more comes out of a compressed stream than was said.
+pub fn frames(input: &[u8]) {
+    const LENGTH: usize = 1 << 20;
+    let Ok(out) = disks::frames(input, LENGTH as u64) else { return };
+    assert!(out.len() <= LENGTH);
+}

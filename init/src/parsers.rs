@@ -1,0 +1,177 @@
+//! What reads words of boot loaders, files, emulators' logs and screens, as plain functions of bytes: for the fuzz targets
+//! (`fuzz/`), and for nothing else. Each asserts what must hold for any input.
+
+use std::path::{Path, PathBuf};
+
+use ghost_contract::Mode;
+use ghost_contract::order::{self, DosProgram, Graphics};
+use ghost_contract::report::Outcome;
+
+use crate::cmdline::BootOptions;
+use crate::fstab;
+use crate::imager::evidence::FoundFile;
+use crate::imager::{self, Files, dos};
+use crate::screen::frame_buffer::{self, Layout, Pixels};
+use crate::screen::{Screen, vga, vt};
+
+/// No reason is longer, characters: it becomes a line of the report.
+const LONGEST_REASON: usize = 1_000;
+/// A screen of more cells is not drawn here: it takes a millisecond.
+const DRAWN: usize = 64;
+
+/// A mount that fstab asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub source: String,
+    pub target: PathBuf,
+    pub options: String,
+}
+
+/// The kernel command line: blanks between words mean nothing, and of two flags the last one counts.
+pub fn command_line(line: &str) {
+    let options = BootOptions::parse(line);
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    assert_eq!(BootOptions::parse(&words.join("\n")), options);
+    let is_flag = |word: &String| word.starts_with("ghost.") && words.contains(&word.as_str());
+    assert!(options.unknown.iter().all(is_flag), "{options:?}");
+    let twice = BootOptions::parse(&format!("{line} {line}"));
+    let unknown = [options.unknown.clone(), options.unknown.clone()].concat();
+    assert_eq!(twice, BootOptions { unknown, ..options.clone() });
+    for root in [options.root, options.trees].into_iter().flatten() {
+        let mount = root.below("192.168.7.2", "nosuid").mount(Path::new("/root"));
+        let mount = mount.unwrap_or_else(|error| panic!("{root:?}: {error:#}"));
+        assert_eq!(addresses(&mount.options), [root.server.to_string()]);
+    }
+}
+
+/// The mounts of an fstab that can be made. Each has a place of its own, and one of NFS one server.
+pub fn mounts(text: &str) -> Vec<Asked> {
+    let mounts = fstab::mounts(text);
+    assert!(mounts.len() <= text.lines().count());
+    let sound = mounts.into_iter().filter_map(Result::ok).inspect(|mount| {
+        assert!(mount.target.is_absolute() && mount.target != Path::new("/"), "{mount:?}");
+        assert!(mount.kind != "nfs" || addresses(&mount.options).len() == 1, "{mount:?}");
+    });
+    sound.map(|mount| Asked { source: mount.source, target: mount.target, options: mount.options }).collect()
+}
+
+fn addresses(options: &str) -> Vec<&str> {
+    options.split(',').filter_map(|option| option.strip_prefix("addr=")).collect()
+}
+
+/// What a DOS program and its emulator have left: nothing but the marks of success make a success, and a reason is short enough
+/// for a line of a report.
+pub fn dos_job(left: &[u8]) {
+    let (flags, texts) = left.split_first().unwrap_or((&0, left));
+    let left = Left { flags: *flags, texts: texts.split(|byte| *byte == 0).collect() };
+    let program = || DosProgram { command: String::new(), graphics: Graphics::Vga };
+    for ordered in [order::Imager::Dosemu(program()), order::Imager::DosboxX(program())] {
+        let imager = imager::of(Some(&ordered), false);
+        for mode in Mode::ALL {
+            let judged = imager.judge(mode, 1, &left).unwrap_or_else(|error| panic!("{error:#}"));
+            match judged.outcome {
+                Outcome::Failed { reason } => {
+                    assert!(!reason.is_empty() && reason.chars().count() <= LONGEST_REASON, "{reason}");
+                }
+                Outcome::Succeeded => assert!(left.has_succeeded(mode)),
+                other => panic!("{other:?}"),
+            }
+        }
+        let written = imager.written(&left).unwrap_or_else(|error| panic!("{error:#}"));
+        assert!(written.is_none_or(|text| text.lines().count() <= 25));
+    }
+}
+
+/// The files of a machine on which a DOS program has run.
+struct Left<'a> {
+    /// Which marks and images are there.
+    flags: u8,
+    /// What is in the texts.
+    texts: Vec<&'a [u8]>,
+}
+
+impl Left<'_> {
+    const MARKS: [&'static str; 4] = ["Started.txt", "DONE.TXT", "failed.txt", "GHOSTERR.TXT"];
+    const IMAGES: [&'static str; 4] = ["IMAGE.GHO", "image.sta", "IMAGE.END", "manifest.json"];
+    const TEXTS: [&'static str; 5] = [dos::LOG, dos::ERRORS, "GHOSTERR.TXT", "image.sta", "IMAGE.END"];
+
+    fn has(&self, bit: usize) -> bool {
+        self.flags >> bit & 1 == 1
+    }
+
+    fn has_succeeded(&self, mode: Mode) -> bool {
+        let of_the_howto = |bit| self.has(bit) && !self.has(7);
+        let (began, ended) = (self.has(0) || of_the_howto(5), self.has(1) || of_the_howto(6));
+        began && ended && !self.has(2) && !self.has(3) && (mode != Mode::Backup || self.has(4))
+    }
+
+    fn found(&self, names: [&str; 4], first: usize) -> Vec<FoundFile> {
+        let there = names.iter().enumerate().filter(|(place, _)| self.has(first + place));
+        there.map(|(_, name)| FoundFile { name: (*name).to_owned(), size: 9 }).collect()
+    }
+}
+
+impl Files for Left<'_> {
+    fn read(&self, path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+        let place = Self::TEXTS.iter().position(|name| path.ends_with(name));
+        Ok(place.and_then(|place| self.texts.get(place)).map(|text| text.to_vec()))
+    }
+
+    fn list(&self, folder: &Path) -> anyhow::Result<Vec<FoundFile>> {
+        Ok(match folder.to_str() {
+            Some(dos::MARKS) => self.found(Self::MARKS, 0),
+            Some(dos::IMAGES) => self.found(Self::IMAGES, 4),
+            _ => Vec::new(),
+        })
+    }
+
+    fn free_space(&self, _folder: &Path) -> anyhow::Result<u64> {
+        Ok(1 << 30)
+    }
+}
+
+/// Bytes of a virtual terminal, a VGA or a frame buffer become a picture of their size, and text that can be shown.
+pub fn screens(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let decoded = match kind % 3 {
+        0 => vt::decode(bytes, None).ok().map(Screen::Text),
+        1 => vga::decode(&snapshot(bytes)).ok().map(Screen::Picture),
+        _ => from_frame_buffer(bytes),
+    };
+    let Some(screen) = decoded else { return };
+    if let Some(text) = screen.text() {
+        assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+    }
+    let is_small = |screen: &Screen| match screen {
+        Screen::Text(text) => text.rows().flatten().count() <= DRAWN,
+        other => matches!(other, Screen::TrueColour(_)),
+    };
+    if is_small(&screen) {
+        screen.png().unwrap_or_else(|error| panic!("{error:#}"));
+    }
+}
+
+/// A snapshot whose planes are these bytes again and again.
+fn snapshot(bytes: &[u8]) -> Vec<u8> {
+    let (head, planes) = bytes.split_at_checked(vga::HEADER_LENGTH).unwrap_or((bytes, &[]));
+    let mut snapshot = head.to_vec();
+    snapshot.resize(vga::HEADER_LENGTH, 0);
+    let planes = if planes.is_empty() { &[0x55] } else { planes };
+    snapshot.extend(planes.iter().cycle().take(vga::LENGTH - vga::HEADER_LENGTH));
+    snapshot
+}
+
+fn from_frame_buffer(bytes: &[u8]) -> Option<Screen> {
+    let (&[width, height, pitch, bits], bytes) = bytes.split_first_chunk::<4>()?;
+    let pixels = Pixels::usual(u32::from(bits))?;
+    let [width, height, pitch] = [width, height, pitch].map(usize::from);
+    let layout = Layout { width, height, pitch, pixels };
+    let screen = frame_buffer::decode(&layout, bytes).ok()?;
+    let dots = match &screen {
+        Screen::Picture(picture) => picture.dots.len(),
+        Screen::TrueColour(picture) => picture.dots.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(dots, width * height);
+    Some(screen)
+}
