@@ -169,6 +169,11 @@ target/efi-roms:
 	mmdebstrap --quiet --variant=extract --include=ipxe-qemu trixie $@.new $$(scripts/debian-mirror)
 	mv -T $@.new/usr/share/qemu $@ && rm -rf $@.new
 
+# Jobs of PCs with UEFI where Kea or dnsmasq is the DHCP server; those by BIOS are part of e2e.
+.PHONY: dhcp-servers
+dhcp-servers: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) dhcp_servers::
+
 # Hundreds of faults in a job, each on a boot server of its own with a real dhcpd. Prints a table, and whatever broke.
 # FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
 faults:

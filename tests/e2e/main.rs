@@ -14,6 +14,8 @@ mod cancelled;
 mod cards;
 mod cut_off;
 mod dhcp_server;
+mod dhcp_servers;
+mod dnsmasq;
 mod dosemu;
 mod encrypted;
 mod exported;
@@ -22,6 +24,7 @@ mod full_store;
 mod http;
 mod interrupted;
 mod john;
+mod kea;
 mod lab_itself;
 #[cfg(feature = "campaigns")]
 mod leaving;
