@@ -14,7 +14,7 @@ use super::facts::{Exported, Grant};
 use crate::sys::rpc::{NULL, Program, call, number, string};
 
 /// How long each question may take.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// RFC 1833 §3; Linux' rpcbind speaks this old version to everybody.
 const PORTMAPPER: Program = Program { number: 100_000, version: 2 };

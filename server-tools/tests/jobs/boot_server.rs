@@ -204,6 +204,23 @@ impl BootServer {
         }
     }
 
+    /// Ends Kea or dnsmasq, until [`Self::start_dhcp`].
+    pub(crate) fn stop_dhcp(&self) {
+        match &self.dhcp {
+            Dhcp::Kea { running } => running.stop(),
+            Dhcp::Dnsmasq { running } => running.stop(),
+            _ => unreachable!("a restart starts the others again"),
+        }
+    }
+
+    pub(crate) fn start_dhcp(&self) {
+        match &self.dhcp {
+            Dhcp::Kea { running } => running.start_again(&self.network),
+            Dhcp::Dnsmasq { running } => running.start_again(&self.network),
+            _ => unreachable!("a restart starts the others"),
+        }
+    }
+
     pub(crate) fn configured(&self) -> Vec<u8> {
         fs::read(self.configuration()).unwrap()
     }

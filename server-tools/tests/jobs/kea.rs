@@ -1,5 +1,6 @@
 //! A real Kea as the DHCP server of a boot server under test, and whole jobs with it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -49,41 +50,61 @@ pub(crate) fn hosts(file: &[u8]) -> Vec<(u8, String)> {
 
 /// Ends with the boot server.
 pub(crate) struct Kea {
-    process: Child,
-    socket: PathBuf,
+    process: RefCell<Child>,
+    folder: PathBuf,
 }
 
 impl Kea {
     /// Runs when this returns.
     pub(crate) fn start(network: &Network, folder: &Path) -> Self {
-        let own = folder.join("kea");
-        fs::create_dir(&own).unwrap();
-        let mut command = network.command("/usr/sbin/kea-dhcp4");
-        command.arg("-c").arg(folder.join("dhcp/kea-dhcp4.conf"));
-        for variable in ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR"] {
-            command.env(variable, &own);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let kea = Self { process: command.spawn().unwrap(), socket: own.join("socket") };
-        let log = own.join("log");
-        let has_started = || fs::read_to_string(&log).is_ok_and(|log| log.contains("DHCP4_STARTED"));
-        wait_until("Kea runs", has_started);
-        kea
+        fs::create_dir(folder.join("kea")).unwrap();
+        Self { process: RefCell::new(started(network, folder)), folder: folder.to_owned() }
+    }
+
+    pub(crate) fn stop(&self) {
+        let mut process = self.process.borrow_mut();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    pub(crate) fn start_again(&self, network: &Network) {
+        *self.process.borrow_mut() = started(network, &self.folder);
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join("kea/socket")
     }
 
     pub(crate) fn hide_socket(&self) {
-        fs::rename(&self.socket, self.socket.with_extension("hidden")).unwrap();
+        fs::rename(self.socket(), self.socket().with_extension("hidden")).unwrap();
     }
 
     pub(crate) fn show_socket(&self) {
-        fs::rename(self.socket.with_extension("hidden"), &self.socket).unwrap();
+        fs::rename(self.socket().with_extension("hidden"), self.socket()).unwrap();
     }
+}
+
+fn started(network: &Network, folder: &Path) -> Child {
+    let own = folder.join("kea");
+    let log = own.join("log");
+    let starts = || fs::read_to_string(&log).unwrap_or_default().matches("DHCP4_STARTED").count();
+    let before = starts();
+    let mut command = network.command("/usr/sbin/kea-dhcp4");
+    command.arg("-c").arg(folder.join("dhcp/kea-dhcp4.conf"));
+    for variable in ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR"] {
+        command.env(variable, &own);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = command.spawn().unwrap();
+    wait_until("Kea runs", || starts() > before);
+    process
 }
 
 impl Drop for Kea {
     fn drop(&mut self) {
-        let _gone = self.process.kill();
-        let _status = self.process.wait();
+        let process = self.process.get_mut();
+        let _gone = process.kill();
+        let _status = process.wait();
     }
 }
 
@@ -174,7 +195,7 @@ fn a_reservation_that_is_gone_is_to_be_written_again_in_kea_s_words() {
     fs::write(server.configuration(), configured.replace(&server.offered_line(2), "")).unwrap();
     let reverted = server.run(&["dhcp", "revert", "pc2"]);
     assert_ne!(reverted.status.code(), Some(0), "{}", said(&reverted));
-    let words = "there is no host pc2 in the DHCP configuration any more, nor one with its hardware address 02:00:00:00:00:02; write \
+    let words = "the DHCP configuration does not say any more what host pc2 boots, nor what one with its hardware address 02:00:00:00:00:02 does; write \
                  its entry again, with \"boot-file-name\": \"nobackup\"; or, if";
     assert!(said(&reverted).contains(words), "{}", said(&reverted));
 }

@@ -28,6 +28,8 @@ mod dhcpd;
 #[cfg(test)]
 mod dnsmasq;
 #[cfg(test)]
+mod each_server;
+#[cfg(test)]
 mod edited;
 #[cfg(test)]
 mod encrypted;

@@ -106,7 +106,8 @@ pub(super) fn put_back(table: &HostTable, swapped: &[(HostName, Swap)]) -> PutBa
         let own = names.into_iter().flat_map(|name| table.own_option(name).map(move |given| (name, given)));
         let mut found: Vec<Back> =
             own.map(|(name, given)| back(table, name, value_of(given), swap, &mut replacements)).collect();
-        if found.is_empty() && !hosts.is_empty() {
+        // Where nothing says any more what it boots, the file may be half saved: then it stands nowhere.
+        if found.is_empty() && hosts.iter().any(|host| table.decides(&tags(host)).is_some()) {
             found.push(Back::Gone(nowhere(name)));
         }
         found.extend(hosts.iter().filter_map(|host| inherits_ours(table, host, swap)).map(Back::Unclear));

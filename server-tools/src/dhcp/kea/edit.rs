@@ -85,7 +85,8 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
     let reservations = reservations(&values);
     let mut replacements = Vec::new();
     let each = swapped.iter().map(|(name, swap)| {
-        let value = match sole_value(&values, reservations.get(name.as_str()), name) {
+        let of_name = reservations.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+        let value = match sole_value(&values, &its_own(&values, of_name, swap), name) {
             Ok(value) => value,
             Err(back) => return back,
         };
@@ -124,14 +125,21 @@ fn may_hold_reservations(values: &Values, parent: Option<usize>) -> bool {
     parent.kind == NodeKind::List && key.map_or(parent.parent.is_none(), |key| key == b"\"reservations\"")
 }
 
+/// Of several reservations of its name those with its hardware address.
+fn its_own(values: &Values, of_name: &[usize], swap: &Swap) -> Vec<usize> {
+    let has_its_mac = |place: &usize| swap.mac.is_some() && values.mac(*place) == swap.mac;
+    let own: Vec<usize> = of_name.iter().copied().filter(has_its_mac).collect();
+    if own.is_empty() { of_name.to_vec() } else { own }
+}
+
 /// The value of the one reservation of this name.
-fn sole_value(values: &Values, found: Option<&Vec<usize>>, name: &HostName) -> Result<usize, Back> {
+fn sole_value(values: &Values, found: &[usize], name: &HostName) -> Result<usize, Back> {
     let nowhere = |what| Fault { what, place: None };
     let unread = values.tree.fault.map(|(piece, fault)| {
         let place = Some(Box::new(values.sources.place_of(piece)));
         Back::Unclear(Fault { what: fault.to_string(), place })
     });
-    let host = match found.map_or(&[][..], Vec::as_slice) {
+    let host = match found {
         [] => {
             let gone = || Back::Gone(nowhere(format!("there is no host {name} in this file any more")));
             return Err(unread.unwrap_or_else(gone));

@@ -168,9 +168,11 @@ fn nowhere((host, swap): &(HostName, Swap)) -> anyhow::Error {
     let original = String::from_utf8_lossy(swap.original.as_bytes());
     let own = (swap.server.traits().terms.boot_file)(original.trim_matches('"'));
     let own = own.trim_end_matches(';');
-    let mac = swap.mac.map_or_else(String::new, |mac| format!(", nor one with its hardware address {mac}"));
+    let mac = swap
+        .mac
+        .map_or_else(String::new, |mac| format!(", nor what one with its hardware address {mac} does"));
     let what = format!(
-        "there is no host {host} in the DHCP configuration any more{mac}; write its entry again, with {own}; or, if \
+        "the DHCP configuration does not say any more what host {host} boots{mac}; write its entry again, with {own}; or, if \
          it was deleted on purpose, run 'ghostctl dhcp forget {host}'"
     );
     unclear(Fault { what, place: None })
