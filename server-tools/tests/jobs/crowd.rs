@@ -3,7 +3,6 @@
 //! `make crowd` has a thousand clients of thirty thousand hosts at work for minutes and prints a table (docs/benches.md); a
 //! few dozen of them are part of every test run.
 
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use ghost_contract::report::{Entry, Event, Outcome};
 use ghost_contract::{MacAddress, Mode, Order, UnixTime, layout};
 
 use super::boot_server::{BootServer, said};
+use super::dhcpd;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -38,6 +38,9 @@ impl Size {
     }
 }
 
+/// Gives the boot server an address where the hosts are.
+const ADDRESS: &str = "ip address add 10.255.255.1/8 dev br0";
+
 /// Where the hosts are: 10.0.0.0/8, the last two numbers tell them apart.
 fn ip(number: u32) -> [u8; 4] {
     [10, 1, u8::try_from(number >> 8).unwrap(), u8::try_from(number & 0xff).unwrap()]
@@ -48,19 +51,71 @@ fn mac(number: u32) -> [u8; 6] {
     [2, 1, 0, 0, high, low]
 }
 
-fn configuration(hosts: u32) -> String {
-    let mut text =
-        "next-server 192.168.7.1;\nsubnet 192.168.7.0 netmask 255.255.255.128 { }\nsubnet 10.0.0.0 netmask 255.0.0.0 { }\n"
-            .to_owned();
-    for number in 1..=hosts {
-        let (mac, ip) = (MacAddress::new(mac(number)), std::net::Ipv4Addr::from(ip(number)));
-        writeln!(
-            text,
-            "host pc{number} {{\n  # a comment, as people write them\n  hardware ethernet {mac};\n  fixed-address {ip};\n  filename \"nobackup\";\n}}"
+/// A line or more for each host.
+fn of_each(hosts: u32, line: impl Fn(u32, MacAddress, std::net::Ipv4Addr) -> String) -> String {
+    let line = |number| line(number, MacAddress::new(mac(number)), ip(number).into());
+    (1..=hosts).map(line).collect()
+}
+
+/// A boot server with so many hosts; its DHCP service only counts.
+fn with_hosts(hosts: u32) -> BootServer {
+    let server = BootServer::with_hosts(1);
+    let subnets = "next-server 192.168.7.1;\nsubnet 192.168.7.0 netmask 255.255.255.128 { }\nsubnet 10.0.0.0 netmask 255.0.0.0 { }\n";
+    let hosts = of_each(hosts, |number, mac, ip| {
+        format!(
+            "host pc{number} {{\n  # a comment, as people write them\n  hardware ethernet {mac};\n  fixed-address {ip};\n  filename \"nobackup\";\n}}\n"
         )
-        .unwrap();
-    }
-    text
+    });
+    fs::write(server.configuration(), format!("{subnets}{hosts}")).unwrap();
+    server.network().run(ADDRESS);
+    server
+}
+
+/// The same, and Kea, which runs, has them in a network that two subnets share.
+fn with_kea(hosts: u32) -> BootServer {
+    let server = BootServer::with_kea(1);
+    let main = server.path("dhcp/kea-dhcp4.conf");
+    let text = fs::read_to_string(&main).unwrap();
+    let text = text.replace(
+        "\"subnet4\": [",
+        "\"shared-networks\": [ { \"name\": \"boot\", \"interface\": \"br0\", \"subnet4\": [",
+    );
+    let text = text.replace(
+        "\"reservations\": [ <?",
+        "\"reservations\": [ ] }, { \"id\": 3, \"subnet\": \"10.0.0.0/8\", \"reservations\": [ <?",
+    );
+    fs::write(&main, text.replace("/24\" } ]", "/24\" } ] } ]")).unwrap();
+    let hosts = of_each(hosts, |number, mac, ip| {
+        format!(
+            "{{ \"hostname\": \"pc{number}\", // a comment, as people write them\n  \"hw-address\": \"{mac}\", \"ip-address\": \"{ip}\", \"boot-file-name\": \"nobackup\" }},\n"
+        )
+    });
+    fs::write(server.configuration(), hosts).unwrap();
+    serving(server)
+}
+
+/// The same with dnsmasq.
+fn with_dnsmasq(hosts: u32) -> BootServer {
+    let server = BootServer::with_dnsmasq(1);
+    let main = server.path("dhcp/dnsmasq.conf");
+    let declared =
+        of_each(hosts, |number, mac, ip| format!("dhcp-host={mac},set:pc{number},{ip},pc{number}\n"));
+    let text = fs::read_to_string(&main).unwrap();
+    let text = text.replace("dhcp-host=", "dhcp-range=10.0.0.0,static,255.0.0.0\n#dhcp-host=");
+    fs::write(&main, text + &declared).unwrap();
+    let options = of_each(hosts, |number, _, _| {
+        format!("tag:pc{number},option:bootfile-name,nobackup # as people write\n")
+    });
+    fs::write(server.configuration(), options).unwrap();
+    serving(server)
+}
+
+/// The boot server, whose DHCP server has read its configuration anew.
+fn serving(server: BootServer) -> BootServer {
+    server.stop_dhcp();
+    server.network().run(ADDRESS);
+    server.start_dhcp();
+    server
 }
 
 /// How far a client is.
@@ -173,11 +228,35 @@ fn live(server: &BootServer, mut running: Child, size: &Size) -> (Cost, Output) 
 
 #[test]
 fn what_many_jobs_in_one_program_cost() {
+    let (server, before) = crowd(with_hosts);
+    assert!(server.serves(&before));
+}
+
+#[test]
+fn what_many_jobs_in_one_program_cost_with_kea() {
+    let (server, _) = crowd(with_kea);
+    assert_own_files_are_offered(&server);
+}
+
+#[test]
+fn what_many_jobs_in_one_program_cost_with_dnsmasq() {
+    let (server, _) = crowd(with_dnsmasq);
+    assert_own_files_are_offered(&server);
+}
+
+/// By the first and the last of them.
+fn assert_own_files_are_offered(server: &BootServer) {
+    for number in [1, Size::wanted().clients] {
+        let offered = server.network().inside(|| dhcpd::offered(mac(number)));
+        assert_eq!(offered.as_deref(), Some("nobackup"), "pc{number}");
+    }
+}
+
+/// A boot server after the jobs, and the file of its hosts as it was before.
+fn crowd(start: fn(u32) -> BootServer) -> (BootServer, Vec<u8>) {
     let size = Size::wanted();
-    let server = BootServer::with_hosts(1);
-    server.network().run("ip address add 10.255.255.1/8 dev br0");
-    let before = configuration(size.hosts).into_bytes();
-    fs::write(server.configuration(), &before).unwrap();
+    let server = start(size.hosts);
+    let (before, restarts) = (server.configured(), server.restarts());
     let hosts = (1..=size.clients).map(|number| format!("pc{number}"));
     let mut command = server.command(
         ["test", "--parallel", &size.clients.to_string()].map(str::to_owned).into_iter().chain(hosts),
@@ -190,7 +269,8 @@ fn what_many_jobs_in_one_program_cost() {
     let words = fs::read_to_string(server.path("said")).unwrap() + &said(&output);
     assert_eq!(output.status.code(), Some(0), "{words}");
     assert_eq!(server.configured(), before);
-    assert!(server.serves(&before) && server.journal().is_empty());
+    assert!(server.journal().is_empty());
+    let restarts = server.restarts() - restarts;
     let mebibytes = |kibibytes: u64| format!("{}.{}", kibibytes >> 10, ((kibibytes & 0x3ff) * 10) >> 10);
     let file = u64::try_from(before.len()).unwrap() >> 10;
     println!(
@@ -206,11 +286,12 @@ fn what_many_jobs_in_one_program_cost() {
         mebibytes(cost.peak.saturating_sub(file)),
         format!("{}.{:02}", cost.processor / 100, cost.processor % 100),
         cost.descriptors,
-        server.restarts(),
+        restarts,
         started.elapsed().as_secs(),
     );
-    assert!(server.restarts() <= 3, "swaps share one restart, and reverts two at most");
+    assert!(restarts <= 3, "swaps share one restart, and reverts two at most: {restarts}");
     // Each job holds its entry of the journal open, since the lock on it tells that it lives.
     let jobs = usize::try_from(size.clients).unwrap();
     assert!(cost.descriptors < jobs + 100, "one for each job, and no more: {}", cost.descriptors);
+    (server, before)
 }

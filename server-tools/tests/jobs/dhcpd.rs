@@ -72,14 +72,14 @@ pub(crate) fn hosts(configuration: &[u8]) -> Vec<(u8, String)> {
 
 /// Whether each of these machines is offered its boot file by the server that answers.
 pub(crate) fn serves(network: &Network, hosts: &[(u8, String)]) -> bool {
-    network.inside(|| hosts.iter().all(|(number, file)| offered(*number).as_ref() == Some(file)))
+    let is_offered = |(number, file): &(u8, String)| offered([2, 0, 0, 0, 0, *number]).as_ref() == Some(file);
+    network.inside(|| hosts.iter().all(is_offered))
 }
 
-/// The boot file that the machine with this number is offered; none if nobody answers it.
-fn offered(number: u8) -> Option<String> {
+/// The boot file that the machine with this hardware address is offered; none if no server answers it.
+pub(crate) fn offered(mac: [u8; 6]) -> Option<String> {
     let wire = Interface::named("switch").unwrap();
     let socket = PacketSocket::open(wire.index, IPV4).unwrap();
-    let mac = [2, 0, 0, 0, 0, number];
     let request = request(mac);
     let (started, mut asked, mut buffer) = (Instant::now(), None::<Instant>, [0; 2048]);
     while started.elapsed() < ANSWERS_WITHIN {
