@@ -191,7 +191,20 @@ fuzz-corpus:
 
 # What a thousand jobs in one program cost: docs/benches.md.
 crowd:
-	CROWD=1000 CROWD_HOSTS=30000 CROWD_WORK=240 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- crowd --nocapture
+	CROWD=1000 CROWD_HOSTS=30000 CROWD_WORK=240 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- \
+	    --exact crowd::what_many_jobs_in_one_program_cost --nocapture
+
+# A thousand hosts in one edit with each of the other DHCP servers.
+.PHONY: crowds round-trips
+crowds:
+	CROWD=1000 CROWD_HOSTS=1000 CROWD_WORK=30 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- \
+	    --test-threads=1 cost_with_ --nocapture
+
+# Swaps and reverts each host of the configurations of Kea and dnsmasq in a folder, and has the servers' own checkers look at it.
+CONFIGURATIONS ?=
+round-trips: export CONFIGURATIONS := $(CONFIGURATIONS)
+round-trips:
+	cargo test --locked -p ghostctl --test dhcp -- written_elsewhere --nocapture
 
 # The console's pages in a real browser. PICTURES=docs/pictures makes the pictures of the documents anew.
 console-check: export AXE_CORE = $(CURDIR)/target/axe/axe.min.js

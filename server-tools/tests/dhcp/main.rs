@@ -16,4 +16,6 @@ mod properties;
 #[cfg(test)]
 mod restarts;
 #[cfg(test)]
+mod round_trips;
+#[cfg(test)]
 mod server;
