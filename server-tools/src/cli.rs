@@ -90,6 +90,12 @@ pub enum Verb {
         after_help = "Examples:\n  ghostctl status\n  ghostctl status john\n  ghostctl status --last john"
     )]
     Status(StatusArgs),
+    /// Watch all hosts in a table that lives: phase, how much is done, rate, time left, those with trouble first
+    #[command(after_help = "Examples:\n  ghostctl top\n  ghostctl top --json\n\n\
+        Keys: the arrows, j and k choose a host, Enter shows the text of its screen, c stops its job (it asks first), q ends. \
+        Jobs do not notice it. With --json, or where standard output or input is no terminal, it prints the table once. \
+        NO_COLOR in the environment switches colours off.")]
+    Top,
     /// List the runs: what each command asked for, and how much of it is done
     #[command(after_help = "Examples:\n  ghostctl runs\n  ghostctl runs --json")]
     Runs,

@@ -35,6 +35,7 @@ pub(crate) mod setup;
 pub mod site;
 pub(crate) mod state;
 pub mod sys;
+pub(crate) mod top;
 pub mod tree;
 pub mod verbs;
 pub mod wake;

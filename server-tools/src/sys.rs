@@ -15,6 +15,7 @@ pub(crate) mod disk_space;
 pub(crate) mod earshot;
 pub(crate) mod folder;
 pub(crate) mod folder_tree;
+pub(crate) mod full_screen;
 pub(crate) mod http;
 pub(crate) mod icmp;
 pub mod interface;

@@ -16,6 +16,7 @@ pub(crate) mod runs;
 pub(crate) mod screen;
 mod setup;
 pub(crate) mod status;
+mod top;
 pub(crate) mod wake;
 
 use anyhow::anyhow;
@@ -80,6 +81,7 @@ fn perform(site: &Site, cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Hosts { verb: None } => hosts::run(site, output),
         Verb::Hosts { verb: Some(HostsVerb::Add(arguments)) } => setup::add_host(site, arguments, output),
         Verb::Status(arguments) => status::run(site, arguments, output),
+        Verb::Top => top::run(site, output),
         Verb::Runs => runs::list(site, output),
         Verb::Report(arguments) => runs::report(site, arguments, output),
         Verb::Metrics => metrics::run(site, output),
@@ -143,7 +145,8 @@ fn require_root(verb: &Verb) -> anyhow::Result<()> {
         Verb::Wake(_) | Verb::Hosts { verb: None } | Verb::Status(_) | Verb::Screen(_) | Verb::Images(_) => {
             false
         }
-        Verb::Runs | Verb::Report(_) | Verb::Metrics => false,
+        // Its cancellations fail where a right is missing.
+        Verb::Runs | Verb::Report(_) | Verb::Metrics | Verb::Top => false,
         Verb::Bootdisk(_) | Verb::GenerateManual { .. } => false,
     };
     if needs_root && !rustix::process::geteuid().is_root() {

@@ -28,6 +28,13 @@ pub(crate) fn attributes() -> Vec<u8> {
     opened.and_then(|file| if is_ours(&file) { ask(&file) } else { Ok(Vec::new()) }).unwrap_or_default()
 }
 
+/// Whether a person sits at standard output and standard input, and this program is the one that they see: one in the
+/// background must leave the terminal alone.
+pub(crate) fn is_attended() -> bool {
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    is_terminal && tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
 /// Rows and columns of the terminal that standard output is; those of the oldest ones if it does not say.
 pub(crate) fn size() -> (usize, usize) {
     let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);

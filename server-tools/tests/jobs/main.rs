@@ -81,6 +81,8 @@ mod standstill;
 #[cfg(test)]
 mod terminals;
 #[cfg(test)]
+mod top;
+#[cfg(test)]
 mod upgraded;
 #[cfg(test)]
 mod verbs;
