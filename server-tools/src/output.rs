@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is written here is filtered")]
 
 mod beside;
+mod journald;
 mod live;
 pub(crate) mod picture;
 pub(crate) mod plain;
@@ -16,14 +17,15 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
-use ghost_contract::{HostName, Mode, UnixTime};
+use ghost_contract::{HostName, UnixTime};
 use serde::Serialize;
 
 use self::plain::FromClient;
 use crate::job::pace::Expected;
-use crate::job::{Note, Sample};
+use crate::job::{Identity, Note, Sample};
 use crate::sys::clock;
 use beside::Beside;
+use journald::Messages;
 use live::LiveLines;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub(crate) struct Output {
     detail: Detail,
     /// The thread that writes while jobs run.
     beside: Option<Arc<Beside>>,
+    /// Where jobs are told of besides.
+    messages: Option<Arc<Messages>>,
 }
 
 #[derive(Serialize)]
@@ -65,23 +69,25 @@ struct Waiting<'a> {
 impl Output {
     /// Writes in this form. Each call waits until its line is read.
     pub(crate) const fn new(form: Form, detail: Detail) -> Self {
-        Self { form, detail, beside: None }
+        Self { form, detail, beside: None, messages: None }
     }
 
     pub(crate) const fn form(&self) -> Form {
         self.form
     }
 
-    /// From now on no call waits for a reader, and a terminal has live lines.
+    /// From now on no call waits for a reader, a terminal has live lines, and journald is told of jobs.
     pub(crate) fn beside_jobs(&mut self) {
         let has_live_lines = self.form == Form::Plain && io::stdout().is_terminal();
         // Without a thread jobs are told of as all else is.
         self.beside = Beside::start(has_live_lines.then(LiveLines::default)).ok().map(Arc::new);
         self.beside.iter().for_each(|beside| beside.take_over_panics());
+        self.messages = Messages::connect().map(Arc::new);
     }
 
     /// Tells a note about a host. What is left undone is told to standard error if nobody takes it here.
     pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
+        let is_told = self.messages.as_ref().is_some_and(|messages| messages.tell(host, note));
         let words = || plain::lines(&format!("{host}: {note}")).into_owned();
         let otherwise = note.leaves_something().then(words);
         if self.form == Form::Json {
@@ -91,14 +97,15 @@ impl Output {
             return;
         }
         self.change(|live| live.hear(host, note));
-        if !note.is_reading() || self.detail == Detail::Everything {
+        if !is_told && (!note.is_reading() || self.detail == Detail::Everything) {
             self.tell(words(), otherwise);
         }
     }
 
     /// From now on a host has a job; where lines are live, it gets one.
-    pub(crate) fn begin(&mut self, host: &HostName, mode: Mode, expected: Option<Expected>) {
-        self.change(|live| live.add(host, mode, expected));
+    pub(crate) fn begin(&mut self, identity: &Identity, expected: Option<Expected>) {
+        self.messages.iter().for_each(|messages| messages.begin(identity));
+        self.change(|live| live.add(&identity.host, identity.mode, expected));
     }
 
     /// Shows a reading of a client's counters where lines are live.

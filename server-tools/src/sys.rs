@@ -19,6 +19,7 @@ pub(crate) mod full_screen;
 pub(crate) mod http;
 pub(crate) mod icmp;
 pub mod interface;
+pub(crate) mod journald;
 pub(crate) mod lease;
 pub(crate) mod local_time;
 pub(crate) mod lock;

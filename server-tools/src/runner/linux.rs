@@ -22,7 +22,7 @@ use super::work::Work;
 use crate::catalog::Catalog;
 use crate::dhcp::{Host, Network};
 use crate::ghostrc::Settings;
-use crate::job::{Action, Event, Failure, Identity, Job, Note, Phase, Step};
+use crate::job::{Action, Event, Failure, Job, Note, Phase, Step};
 use crate::output::Output;
 use crate::site::Site;
 use crate::state::cancel;
@@ -129,10 +129,10 @@ impl<'a> Linux<'a> {
 
     /// Adds the client of the next job in the list, which is reached in this way.
     pub(crate) fn add(&mut self, work: Work, way: usize) {
-        let Identity { host, mode, .. } = &work.begun.identity;
-        self.guard.add(&work.begun.identity);
+        let identity = &work.begun.identity;
+        self.guard.add(identity);
         let generation = work.order.as_ref().and_then(|order| order.generation.as_ref());
-        self.output.begin(host, *mode, self.catalog.expected(host, *mode, generation));
+        self.output.begin(identity, self.catalog.expected(&identity.host, identity.mode, generation));
         if let Some(newest) = self.newest.get_mut(way) {
             *newest = Some(self.clients.len());
         }

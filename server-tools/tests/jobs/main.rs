@@ -47,6 +47,8 @@ mod inside;
 #[cfg(test)]
 mod interface;
 #[cfg(test)]
+mod journald;
+#[cfg(test)]
 mod kea;
 #[cfg(test)]
 mod left;
