@@ -84,6 +84,8 @@ pub struct Ghostrc {
     pub parallel: NonZeroUsize,
     /// How many records of jobs are kept of each host, and how many of runs (`KEEPRECORDS`).
     pub keep_records: NonZeroUsize,
+    /// After so long without a sign of life of a boot server its hosts are free for others (`LEASE`).
+    pub lease: Duration,
     /// How often a client that does not come up is tried again (`RETRIES`), if that is said.
     pub retries: Option<u32>,
     /// The programs that are told of jobs and runs that have ended (`HOOKS`).

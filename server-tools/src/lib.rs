@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod ghostrc;
 pub(crate) mod hooks;
 pub mod job;
+pub(crate) mod lease;
 pub(crate) mod manual;
 pub(crate) mod output;
 pub mod overview;

@@ -7,6 +7,7 @@ pub(crate) mod dhcp_steps;
 pub(crate) mod fake;
 mod guard;
 mod keeping;
+mod leases;
 pub(crate) mod lengthy;
 pub(crate) mod linux;
 mod looking;

@@ -13,5 +13,6 @@ pub(crate) mod paths;
 pub(crate) mod pruning;
 pub(crate) mod record;
 pub(crate) mod runs;
+pub(crate) mod server;
 mod summed;
 pub(crate) mod vouched;

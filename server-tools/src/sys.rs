@@ -39,6 +39,7 @@ pub(crate) mod service;
 pub mod signals;
 pub(crate) mod terminal;
 pub(crate) mod tftp;
+pub(crate) mod touch;
 pub(crate) mod udp_frame;
 pub(crate) mod watch;
 pub(crate) mod writable;

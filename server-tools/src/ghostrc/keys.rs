@@ -18,7 +18,7 @@ use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 28] = [
+pub(super) const SERVER_KEYS: [&str; 29] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
@@ -36,6 +36,7 @@ pub(super) const SERVER_KEYS: [&str; 28] = [
     "STATEDIR",
     "PARALLEL",
     "KEEPRECORDS",
+    "LEASE",
     "RETRIES",
     "HOOKS",
     "HOOK_DEADLINE",
@@ -54,6 +55,12 @@ const OF_THE_BASE_ROOT: &str = "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS K
 
 /// More than a year of nights.
 const KEEP_RECORDS: NonZeroUsize = NonZeroUsize::new(400).unwrap();
+
+/// A renewal every half minute. A store that does not answer for minutes is a case for a person.
+const LEASE: Duration = Duration::from_secs(300);
+/// A tenth of it must be enough for a renewal.
+const SHORTEST_LEASE: Duration = Duration::from_secs(10);
+const A_LEASE: &str = "a time of 10 s at least, as 300 or 5m";
 
 /// What a group's key begins with.
 pub(super) const GROUP: &str = "GROUP_";
@@ -78,6 +85,7 @@ pub(super) struct Draft {
     state_folder: Option<PathBuf>,
     parallel: Option<NonZeroUsize>,
     keep_records: Option<NonZeroUsize>,
+    lease: Option<Duration>,
     retries: Option<u32>,
     hooks: Option<PathBuf>,
     hook_deadline: Option<Duration>,
@@ -144,6 +152,9 @@ impl Draft {
             "STATEDIR" => self.state_folder = Some(path()?),
             "KEEPRECORDS" => self.keep_records = Some(value.parse().map_err(|_| "a number, at least 1")?),
             "PARALLEL" => self.parallel = Some(value.parse().map_err(|_| "a number, at least 1")?),
+            "LEASE" => {
+                self.lease = Some(duration(value).filter(|time| *time >= SHORTEST_LEASE).ok_or(A_LEASE)?)
+            }
             "RETRIES" => self.retries = Some(value.parse().map_err(|_| "a number")?),
             "HOOKS" => self.hooks = Some(path()?),
             "HOOK_DEADLINE" => self.hook_deadline = Some(duration(value).ok_or(TIME)?),
@@ -195,6 +206,7 @@ impl Draft {
             state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),
             parallel: self.parallel.unwrap_or(PARALLEL),
             keep_records: self.keep_records.unwrap_or(KEEP_RECORDS),
+            lease: self.lease.unwrap_or(LEASE),
             retries: self.retries,
             hooks: self.hooks.unwrap_or_else(|| PathBuf::from("/etc/ghost4linux/hooks.d")),
             hook_deadline: self.hook_deadline.unwrap_or(Duration::from_secs(60)),

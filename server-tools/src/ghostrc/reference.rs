@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 61] = [
+pub(crate) const KEYS: [Key; 62] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -115,6 +115,12 @@ pub(crate) const KEYS: [Key; 61] = [
         "NUMBER",
         "400",
         "How many records of jobs are kept of each host, and how many of runs; older ones are removed after a run. Those of open jobs and runs stay, as do a host's last swap and its last good job of each verb",
+    ),
+    server(
+        "LEASE",
+        "TIME",
+        "5m",
+        "Where several boot servers have one image store: after so long without a sign of life of the boot server that works on a host, by the store's clock, another one may. It must be the same on all of them, and 10 s at least",
     ),
     server(
         "RETRIES",

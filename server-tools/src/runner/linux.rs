@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::Machine;
 use super::guard::Guard;
 use super::keeping::Keeping;
+use super::leases::{Heard, Renewing};
 use super::lengthy::{Lengthy, Panicked};
 use super::offering::Offering;
 use super::reports::Reports;
@@ -74,6 +75,7 @@ pub(crate) struct Linux<'a> {
     guard: Guard,
     /// Has the NFS server export again what it has forgotten.
     keeping: Keeping,
+    leases: Renewing,
 }
 
 impl Drop for Linux<'_> {
@@ -84,6 +86,7 @@ impl Drop for Linux<'_> {
         self.looks.end();
         self.guard.end();
         self.keeping.end();
+        self.leases.end();
     }
 }
 
@@ -113,6 +116,7 @@ impl<'a> Linux<'a> {
             looks: offering().context(CANNOT_WORK)?,
             guard: Guard::start(Arc::clone(&shared), told.clone()).context(CANNOT_WORK)?,
             keeping: Keeping::start(Arc::clone(&shared), told.clone()).context(CANNOT_WORK)?,
+            leases: Renewing::start(site.ghostrc.lease).context(CANNOT_WORK)?,
         })
     }
 
@@ -186,7 +190,13 @@ impl<'a> Linux<'a> {
                 Err(failure) => self.became_of(index, step, Err(failure)),
             };
         }
+        if step == Step::Close {
+            self.leases.remove(index);
+        }
         let result = steps.perform(step, &mut client.work, Some(job));
+        if step == Step::Claim {
+            client.work.lease.iter().for_each(|held| self.leases.add(index, held.clone()));
+        }
         if step == Step::MakeTree && result.is_ok() {
             let tree = self.site.tree(client.work.begun.identity.ip);
             self.reports.follow(index, tree);
@@ -287,6 +297,24 @@ impl<'a> Linux<'a> {
         }
     }
 
+    /// A job whose host another boot server may have taken stops.
+    fn lost_leases(&mut self) -> Vec<(usize, Event)> {
+        let mut events = Vec::new();
+        for (index, heard) in self.leases.take() {
+            let Some(client) = self.clients.get(index) else { continue };
+            let host = &client.work.begun.identity.host;
+            match heard {
+                Heard::Lost => {
+                    let by =
+                        "the loss of its lease in the image store, which another boot server may have now";
+                    events.push((index, Event::StopAsked(by.to_owned())));
+                }
+                Heard::NotRenewed(text) => self.output.note(host, &Note::Warning { text }),
+            }
+        }
+        events
+    }
+
     /// The jobs that another ghostctl asks to stop.
     fn cancels(&self) -> Vec<(usize, Event)> {
         let asked =
@@ -361,6 +389,7 @@ impl Machine for Linux<'_> {
         let heard = self.wires.overheard().into_iter();
         events.extend(heard.filter_map(|(way, heard)| Some((newest(way)?, Event::Heard(heard)))));
         events.extend(self.ended());
+        events.extend(self.lost_leases());
         if clock::uptime() >= next_look {
             self.looked = clock::uptime();
             events.extend(self.stops());

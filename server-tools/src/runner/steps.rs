@@ -8,7 +8,7 @@
 //! order.
 
 use anyhow::bail;
-use ghost_contract::{Mode, Order};
+use ghost_contract::{JobId, Mode, Order};
 
 use super::task::{Done, Task, Yield, task};
 use super::work::Work;
@@ -17,8 +17,9 @@ use crate::catalog::pruning::keep_removals_out;
 use crate::exit::{Exit, WithExit as _};
 use crate::job::luks_key::LuksKey;
 use crate::job::{Failure, Identity, Job, Step};
+use crate::lease::kept::Leases;
 use crate::site::Site;
-use crate::state::journal::{Entry, JournalError};
+use crate::state::journal::{self, Entry, JournalError};
 use crate::state::record::{self, Record};
 use crate::sys::clock;
 use crate::sys::crash;
@@ -77,7 +78,7 @@ impl Steps<'_> {
     fn act(&self, step: Step, work: &mut Work, job: Option<&Job>) -> anyhow::Result<()> {
         let Identity { job: id, host, .. } = &work.begun.identity;
         match step {
-            Step::Claim => work.journal = Some(self.claim(work)?),
+            Step::Claim => self.claim_for_all(work)?,
             Step::MakeTree => self.make_tree(work)?,
             Step::AskToStop => self.tree(work).ask_to_stop()?,
             Step::SetAside => work.image = self.catalog.set_aside(host, id)?,
@@ -88,6 +89,9 @@ impl Steps<'_> {
             }
             Step::Record => self.record(work, job)?,
             Step::Close => {
+                if let Err(error) = Leases::of(self.site).and_then(|leases| leases.release(host, id)) {
+                    work.remarks.push(format!("{error:#}; other boot servers may work on it after LEASE"));
+                }
                 if let Some(journal) = work.journal.take() {
                     journal.close()?;
                 }
@@ -109,6 +113,33 @@ impl Steps<'_> {
 
     fn tree(&self, work: &Work) -> Tree {
         self.site.tree(work.begun.identity.ip)
+    }
+
+    /// Claims the host at this boot server, and then at all others with the same store.
+    fn claim_for_all(&self, work: &mut Work) -> anyhow::Result<()> {
+        let Identity { job, host, .. } = &work.begun.identity;
+        let entry = self.claim(work)?;
+        let state_folder = &self.site.ghostrc.state_folder;
+        // One that cannot be looked at may be open.
+        let is_open = |job: &JobId| {
+            journal::look_at_all(state_folder).map_or(true, |all| {
+                let mut states = all.into_iter().filter_map(|seen| seen.says.state);
+                states.any(|state| state.begun.identity.job == *job)
+            })
+        };
+        match Leases::of(self.site).and_then(|leases| leases.take(host, job, &is_open)) {
+            Ok(held) => (work.journal, work.lease) = (Some(entry), Some(held)),
+            Err(error) => {
+                let closed = entry.close();
+                return Err(match closed {
+                    Ok(()) => error,
+                    Err(besides) => {
+                        error.context(format!("the journal's entry is not closed either: {besides:#}"))
+                    }
+                });
+            }
+        }
+        Ok(())
     }
 
     fn claim(&self, work: &Work) -> anyhow::Result<Entry> {

@@ -9,6 +9,7 @@ use crate::dhcp::Swap;
 use crate::dhcp::restart::Ticket;
 use crate::job::luks_key::LuksKey;
 use crate::job::{Failure, FailureKind, Phase, Step};
+use crate::lease::kept::Held;
 use crate::state::journal::{Begun, Entry, JournalError, Line, State};
 use crate::sys::clock;
 
@@ -26,6 +27,8 @@ pub(crate) struct Work {
     pub host_table: Arc<str>,
     /// The journal's entry, once it is claimed.
     pub journal: Option<Entry>,
+    /// The host's lease in the store, once it is taken.
+    pub lease: Option<Held>,
     /// The swap, once it is intended.
     pub swap: Option<Swap>,
     /// What is said in place of "reverted": another person has changed the host's entry.
@@ -61,6 +64,7 @@ impl Work {
             luks_key: None,
             host_table: "".into(),
             journal: None,
+            lease: None,
             swap: None,
             left_alone: None,
             is_doubtful: false,

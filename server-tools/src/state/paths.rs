@@ -14,6 +14,7 @@
 //! vouched/   HOST.jsonl     checksums of the manifests of generations that are ours
 //! exports/   IP.conf        what NFS-Ganesha is being told to export
 //! boot-files.json           what was copied into the TFTP server's folder
+//! server-id                 what tells this boot server from others with the same image store
 //! setup.json                what `ghostctl setup` has made
 //! setup/     NUMBER-NAME    files as they were before it changed them
 //! ```
@@ -33,6 +34,10 @@ pub(crate) fn boot_files(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn made(state_folder: &Path) -> PathBuf {
     state_folder.join("setup.json")
+}
+
+pub(crate) fn server(state_folder: &Path) -> PathBuf {
+    state_folder.join("server-id")
 }
 
 pub(crate) fn kept_by_setup(state_folder: &Path) -> PathBuf {

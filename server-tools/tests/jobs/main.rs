@@ -51,6 +51,8 @@ mod journald;
 #[cfg(test)]
 mod kea;
 #[cfg(test)]
+mod leases;
+#[cfg(test)]
 mod left;
 #[cfg(test)]
 mod matrix;

@@ -1,0 +1,21 @@
+//! When a file was last changed, by the clock of the file system it lies in.
+
+use std::fs::File;
+use std::io;
+
+use ghost_contract::UnixTime;
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, fstat, futimens};
+
+/// Has the file system say that the file was changed now. A server of NFS does that by its own clock.
+pub(crate) fn now(file: &File) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Ok(futimens(file, &Timestamps { last_access: now, last_modification: now })?)
+}
+
+/// When the file was changed, as known when it was opened.
+pub(crate) fn changed(file: &File) -> io::Result<UnixTime> {
+    let stat = fstat(file)?;
+    let seconds = u64::try_from(stat.st_mtime).unwrap_or_default();
+    let milliseconds = u64::try_from(stat.st_mtime_nsec).unwrap_or_default() / 1_000_000;
+    Ok(UnixTime::from_millis(seconds.saturating_mul(1_000).saturating_add(milliseconds)))
+}
