@@ -94,6 +94,12 @@ pub struct Ghostrc {
     pub hook_deadline: Duration,
     /// The file for Prometheus that is written after each run (`METRICS`).
     pub metrics: Option<PathBuf>,
+    /// Who gets a mail after each run (`MAILTO`); if it is nobody, there is none.
+    pub mail_to: Vec<String>,
+    /// Who it is from (`MAILFROM`), if that is said.
+    pub mail_from: Option<String>,
+    /// What sends it (`SENDMAIL`).
+    pub sendmail: PathBuf,
     /// What the base root is made with (`OVERLAY`, `MIRROR`, `COMPONENTS`, `EXTRA_PACKAGES`, `CARDS`, `KERNEL_FLAGS`, `HTTPBOOT`), by key.
     pub of_base_root: BTreeMap<String, String>,
     /// What deserves a look but is no error.

@@ -21,6 +21,7 @@ pub mod ghostrc;
 pub(crate) mod hooks;
 pub mod job;
 pub(crate) mod lease;
+pub(crate) mod mail;
 pub(crate) mod manual;
 pub(crate) mod output;
 pub mod overview;

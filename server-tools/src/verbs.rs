@@ -166,7 +166,11 @@ fn job(
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     let recovered = if arguments.dry_run { Exit::Done } else { recover::before_a_job(site, output)? };
-    Ok(jobs::run(site, mode, arguments, asked, output)?.max(recovered))
+    let ran = jobs::run(site, mode, arguments, asked, output);
+    if let Err(error) = &ran {
+        jobs::mailing::not_begun(site, mode, error, output);
+    }
+    Ok(ran?.max(recovered))
 }
 
 /// Refuses a host that is neither in the DHCP configuration nor `is_known`, as a misspelling. While the configuration cannot

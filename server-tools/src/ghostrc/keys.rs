@@ -11,14 +11,16 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::settings::TIME;
-use super::values::{CommandLine, Export, Exports, NfsServer, SecureOn, absolute, duration, interface};
+use super::values::{
+    CommandLine, Export, Exports, NfsServer, SecureOn, absolute, address, addresses, duration, interface,
+};
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
 use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 29] = [
+pub(super) const SERVER_KEYS: [&str; 32] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
@@ -41,6 +43,9 @@ pub(super) const SERVER_KEYS: [&str; 29] = [
     "HOOKS",
     "HOOK_DEADLINE",
     "METRICS",
+    "MAILTO",
+    "MAILFROM",
+    "SENDMAIL",
     "OVERLAY",
     "MIRROR",
     "COMPONENTS",
@@ -90,6 +95,9 @@ pub(super) struct Draft {
     hooks: Option<PathBuf>,
     hook_deadline: Option<Duration>,
     metrics: Option<PathBuf>,
+    mail_to: Vec<String>,
+    mail_from: Option<String>,
+    sendmail: Option<PathBuf>,
     of_base_root: BTreeMap<String, String>,
     pub(super) warnings: Vec<Warning>,
     settings: Settings,
@@ -99,6 +107,7 @@ pub(super) struct Draft {
 }
 
 const WHOLE_PATH: &str = "a whole path, beginning with '/'";
+const ADDRESSES: &str = "addresses between blanks, such as 'root night@example.org'";
 const COMMAND: &str = "a command line of words between blanks, without quotes";
 
 impl Draft {
@@ -159,6 +168,9 @@ impl Draft {
             "HOOKS" => self.hooks = Some(path()?),
             "HOOK_DEADLINE" => self.hook_deadline = Some(duration(value).ok_or(TIME)?),
             "METRICS" => self.metrics = Some(path()?),
+            "MAILTO" => self.mail_to = addresses(value).ok_or(ADDRESSES)?,
+            "MAILFROM" => self.mail_from = Some(address(value).ok_or("an address such as root@example.org")?),
+            "SENDMAIL" => self.sendmail = Some(path()?),
             own if OF_THE_BASE_ROOT.split(' ').any(|key| key == own) => {
                 self.of_base_root.insert(key.to_owned(), value.to_owned());
             }
@@ -211,6 +223,9 @@ impl Draft {
             hooks: self.hooks.unwrap_or_else(|| PathBuf::from("/etc/ghost4linux/hooks.d")),
             hook_deadline: self.hook_deadline.unwrap_or(Duration::from_secs(60)),
             metrics: self.metrics,
+            mail_to: self.mail_to,
+            mail_from: self.mail_from,
+            sendmail: self.sendmail.unwrap_or_else(|| PathBuf::from("/usr/sbin/sendmail")),
             of_base_root: self.of_base_root,
             warnings: self.warnings,
             settings: self.settings,

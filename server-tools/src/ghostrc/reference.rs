@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 62] = [
+pub(crate) const KEYS: [Key; 65] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -140,6 +140,19 @@ pub(crate) const KEYS: [Key; 62] = [
         "FILE",
         "",
         "Where what 'ghostctl metrics' prints is written after each run, for the textfile collector of Prometheus' node exporter: the name must end in .prom there",
+    ),
+    server(
+        "MAILTO",
+        "ADDRESSES",
+        "",
+        "Who gets a mail after each run, with what became of each host and the last screenshots of those that failed. A mail that cannot be sent makes the exit status 1. If it is not set, there is no mail",
+    ),
+    server("MAILFROM", "ADDRESS", "root@ and the boot server's name", "Who that mail is from"),
+    server(
+        "SENDMAIL",
+        "FILE",
+        "/usr/sbin/sendmail",
+        "What sends it; it is called with -i -t, the mail on standard input",
     ),
     server(
         "OVERLAY",

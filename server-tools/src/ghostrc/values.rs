@@ -205,3 +205,18 @@ pub(super) fn interface(text: &str) -> Option<String> {
     let is_name = (1..16).contains(&text.len()) && !text.contains(|c: char| c == '/' || c.is_whitespace());
     is_name.then(|| text.to_owned())
 }
+
+/// An address that mail can go to: `night@example.org`, or a name that the mail server knows, such as `root`. Nothing in it has a
+/// meaning in a header.
+pub(super) fn address(text: &str) -> Option<String> {
+    let is_of_an_address =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.@".contains(&byte);
+    let is_address = !text.is_empty() && !text.starts_with('-') && text.bytes().all(is_of_an_address);
+    let ends = text.starts_with('@') || text.ends_with('@') || text.matches('@').count() > 1;
+    (is_address && !ends).then(|| text.to_owned())
+}
+
+/// Several, between blanks.
+pub(super) fn addresses(text: &str) -> Option<Vec<String>> {
+    text.split_ascii_whitespace().map(address).collect()
+}

@@ -42,6 +42,7 @@ use super::dhcp::by_hand;
 use super::metrics;
 
 mod able;
+pub(super) mod mailing;
 mod resuming;
 mod turns;
 
@@ -163,6 +164,7 @@ pub(super) fn run(
             Err(error) => warn(&format!("the hooks are not called for the run: {error:#}")),
         }
         kept.keep_said(hooks.finish(), &mut warn);
+        kept.is_incomplete |= !mailing::of_run(site, &kept.run, &mut warn);
     }
     Ok(if kept.is_incomplete { exit.max(Exit::Failed) } else { exit })
 }

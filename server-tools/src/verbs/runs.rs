@@ -164,6 +164,15 @@ fn before(summary: &Summary, records: &[Record]) -> BTreeMap<HostName, Vec<Figur
     before
 }
 
+/// The last screenshots of the jobs that failed, for a mail.
+pub(crate) fn last_screens(
+    site: &Site,
+    summary: &Summary,
+) -> anyhow::Result<BTreeMap<HostName, Result<Vec<u8>, String>>> {
+    let records = record::all(&site.ghostrc.state_folder)?.whole;
+    Ok(pictures(site, summary, &records))
+}
+
 /// The last screenshots of the jobs that failed, drawn anew. One that cannot be read is said to be so on the page.
 fn pictures(
     site: &Site,

@@ -55,6 +55,8 @@ mod leases;
 #[cfg(test)]
 mod left;
 #[cfg(test)]
+mod mailed;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod meeting;
