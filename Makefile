@@ -189,10 +189,11 @@ fuzz:
 fuzz-corpus:
 	scripts/fuzz-corpus
 
-# What a thousand jobs in one program cost: docs/benches.md.
+# What a thousand jobs in one program cost, and then a thousand backups whose program is killed in the middle: docs/benches.md.
 crowd:
 	CROWD=1000 CROWD_HOSTS=30000 CROWD_WORK=240 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- \
 	    --exact crowd::what_many_jobs_in_one_program_cost --nocapture
+	CROWD_KILLED=1000 CROWD_PARALLEL=50 cargo test --locked $(TRIAL) -p ghostctl --test jobs -- crowd_killed --nocapture
 
 # A thousand hosts in one edit with each of the other DHCP servers.
 .PHONY: crowds round-trips

@@ -42,11 +42,11 @@ impl Size {
 const ADDRESS: &str = "ip address add 10.255.255.1/8 dev br0";
 
 /// Where the hosts are: 10.0.0.0/8, the last two numbers tell them apart.
-fn ip(number: u32) -> [u8; 4] {
+pub(crate) fn ip(number: u32) -> [u8; 4] {
     [10, 1, u8::try_from(number >> 8).unwrap(), u8::try_from(number & 0xff).unwrap()]
 }
 
-fn mac(number: u32) -> [u8; 6] {
+pub(crate) fn mac(number: u32) -> [u8; 6] {
     let [_, _, high, low] = ip(number);
     [2, 1, 0, 0, high, low]
 }
@@ -58,7 +58,7 @@ fn of_each(hosts: u32, line: impl Fn(u32, MacAddress, std::net::Ipv4Addr) -> Str
 }
 
 /// A boot server with so many hosts; its DHCP service only counts.
-fn with_hosts(hosts: u32) -> BootServer {
+pub(crate) fn with_hosts(hosts: u32) -> BootServer {
     let server = BootServer::with_hosts(1);
     let subnets = "next-server 192.168.7.1;\nsubnet 192.168.7.0 netmask 255.255.255.128 { }\nsubnet 10.0.0.0 netmask 255.0.0.0 { }\n";
     let hosts = of_each(hosts, |number, mac, ip| {
@@ -183,16 +183,16 @@ impl Client {
 
 /// What the program has needed so far, as the kernel tells it (proc(5)).
 #[derive(Default)]
-struct Cost {
+pub(crate) struct Cost {
     /// KiB.
-    peak: u64,
+    pub(crate) peak: u64,
     /// Hundredths of a second.
-    processor: u64,
-    descriptors: usize,
+    pub(crate) processor: u64,
+    pub(crate) descriptors: usize,
 }
 
 impl Cost {
-    fn look(&mut self, pid: u32) {
+    pub(crate) fn look(&mut self, pid: u32) {
         let folder = Path::new("/proc").join(pid.to_string());
         let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -22,6 +22,8 @@ mod crash;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod crowd_killed;
+#[cfg(test)]
 mod damaged;
 #[cfg(test)]
 mod dhcpd;
