@@ -11,6 +11,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,9 @@ use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::sys::apart::{self, Asked};
-use crate::sys::confined::{self, Limits};
+use crate::served::{Driver, front};
+use crate::sys::apart::{self, Answered, Asked};
+use crate::sys::confined::{self, Life, Limits};
 
 /// What the confined process is called, by which the program knows that it is one.
 const NAME: &str = "ghost4linux-confined";
@@ -41,6 +43,10 @@ const ARGUMENTS: &[&str] =
     if cfg!(test) { &["--exact", "confined::tests::this_is_the_confined_process"] } else { &[] };
 /// A parser that has met its deadline has so long to say so.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long it may take to open a file system.
+const OPENING: Duration = Duration::from_secs(300);
+/// How much processor time it may take to serve one.
+const SERVING: Duration = Duration::from_secs(24 * 3_600);
 /// Users from 0x70000000 on are nobody's: systemd, containers and distributions end below.
 const USERS: u32 = 0x7000_0000;
 /// A process has several threads, and each may count its processor time.
@@ -90,6 +96,16 @@ impl Parser {
         back.context("the file cannot be taken back from a confined process")
     }
 
+    /// Has a process of its own answer on `device` for the file system in `file`, until that is unmounted. Its number is given back.
+    pub(crate) fn serve(&self, driver: Driver, file: File, device: File) -> anyhow::Result<u32> {
+        let until = Instant::now() + OPENING;
+        let question = Question::new(Task::Serve { driver }, Path::new("/"), until);
+        let folder = File::open("/").context("cannot open /")?;
+        let (answer, process) = self.start(&question, &folder, [Some(file), Some(device)], until)?;
+        answer.result.map_err(|error| anyhow!(error))?;
+        Ok(process)
+    }
+
     /// What this machine lacks to confine a process, in words.
     pub(crate) fn lacks(&self) -> anyhow::Result<Vec<String>> {
         let until = Instant::now() + Duration::from_secs(300);
@@ -106,16 +122,36 @@ impl Parser {
         output: Option<File>,
         until: Instant,
     ) -> anyhow::Result<Answer> {
-        let asked =
-            Asked { program: &self.0, name: NAME, arguments: ARGUMENTS, folder: folder.as_fd(), output };
         let question = serde_json::to_vec(question).context("a confined process cannot be asked")?;
-        let answered = apart::ask(asked, &question, until + GRACE);
-        let answered = answered.context("the confined process that reads the image has failed")?;
-        let answer = serde_json::from_slice(&answered.answer);
-        let mut answer: Answer = answer.context("a confined process gives an answer that is none")?;
-        answer.lacks.splice(0..0, answered.lacks);
-        Ok(answer)
+        let answered = apart::ask(self.asked(folder, [output, None]), &question, until + GRACE);
+        understood(answered.context(FAILED)?)
     }
+
+    fn start(
+        &self,
+        question: &Question,
+        folder: &impl AsFd,
+        output: [Option<File>; 2],
+        until: Instant,
+    ) -> anyhow::Result<(Answer, u32)> {
+        let question = serde_json::to_vec(question).context("a confined process cannot be asked")?;
+        let started = apart::start(self.asked(folder, output), &question, until + GRACE);
+        let (answered, process) = started.context(FAILED)?;
+        Ok((understood(answered)?, process))
+    }
+
+    fn asked<'a>(&'a self, folder: &'a impl AsFd, output: [Option<File>; 2]) -> Asked<'a> {
+        Asked { program: &self.0, name: NAME, arguments: ARGUMENTS, folder: folder.as_fd(), output }
+    }
+}
+
+const FAILED: &str = "the confined process that reads the image has failed";
+
+fn understood(answered: Answered) -> anyhow::Result<Answer> {
+    let answer = serde_json::from_slice(&answered.answer);
+    let mut answer: Answer = answer.context("a confined process gives an answer that is none")?;
+    answer.lacks.splice(0..0, answered.lacks);
+    Ok(answer)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +170,10 @@ enum Task {
     Export {
         partition: Option<u32>,
         size: u64,
+    },
+    /// The file system in the standard output, to the FUSE device in the place of the standard error.
+    Serve {
+        driver: Driver,
     },
     Nothing,
 }
@@ -154,10 +194,13 @@ impl Question {
     fn limits(&self) -> Limits {
         let file = match self.task {
             Task::Export { size, .. } => size,
-            Task::Check | Task::Nothing => 0,
+            Task::Check | Task::Serve { .. } | Task::Nothing => 0,
         };
-        let processor = Duration::from_secs(self.seconds).saturating_add(GRACE) * THREADS;
-        Limits { user: self.user, memory: bounds::PARSER_MEMORY, processor, file }
+        let (processor, life) = match self.task {
+            Task::Serve { .. } => (SERVING, Life::Own),
+            _ => (Duration::from_secs(self.seconds).saturating_add(GRACE) * THREADS, Life::OfItsParent),
+        };
+        Limits { user: self.user, memory: bounds::PARSER_MEMORY, processor, file, life }
     }
 }
 
@@ -183,6 +226,9 @@ fn reply() -> anyhow::Result<()> {
     (&socket).read_to_end(&mut question)?;
     let question: Question = serde_json::from_slice(&question)?;
     let mut lacks = Vec::new();
+    if let Task::Serve { driver } = question.task {
+        return serve(&question, driver, &socket);
+    }
     let result = done(&question, &mut lacks).map_err(|error| format!("{error:#}"));
     (&socket).write_all(&serde_json::to_vec(&Answer { lacks, result })?)?;
     Ok(())
@@ -193,7 +239,7 @@ fn done(question: &Question, lacks: &mut Vec<String>) -> anyhow::Result<String> 
     let limits = question.limits();
     let until = Instant::now() + Duration::from_secs(question.seconds);
     match question.task {
-        Task::Nothing => {
+        Task::Nothing | Task::Serve { .. } => {
             *lacks = confined::enter(&limits, None)?;
             Ok(String::new())
         }
@@ -215,6 +261,32 @@ fn done(question: &Question, lacks: &mut Vec<String>) -> anyhow::Result<String> 
             }
             Ok(String::new())
         }
+    }
+}
+
+/// Says that the file system can be looked into, or why not, and goes on until it is unmounted.
+fn serve(question: &Question, driver: Driver, socket: &UnixStream) -> anyhow::Result<()> {
+    let file = File::from(rustix::stdio::stdout().try_clone_to_owned()?);
+    let device = File::from(rustix::stdio::stderr().try_clone_to_owned()?);
+    // Nothing else may keep the device open, and no panic may write into it.
+    let null = File::open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    let lacks = confined::enter(&question.limits(), None)?;
+    let say = |result: Result<String, String>, lacks: Vec<String>| -> anyhow::Result<()> {
+        let mut socket = socket;
+        socket.write_all(&serde_json::to_vec(&Answer { lacks, result })?)?;
+        Ok(socket.shutdown(Shutdown::Both)?)
+    };
+    let mut is_up = false;
+    let up = || {
+        is_up = true;
+        // Who has asked is told by the end of the process too.
+        let _told = say(Ok(String::new()), lacks.clone());
+    };
+    match front::serve(driver, file, device, up) {
+        Err(error) if !is_up => say(Err(error.to_string()), lacks),
+        ended => Ok(ended?),
     }
 }
 

@@ -33,6 +33,7 @@ pub mod run;
 pub(crate) mod runner;
 #[cfg(feature = "sample")]
 pub mod sample;
+pub(crate) mod served;
 pub(crate) mod setup;
 pub mod site;
 pub(crate) mod state;

@@ -16,6 +16,7 @@ pub(crate) mod earshot;
 pub(crate) mod folder;
 pub(crate) mod folder_tree;
 pub(crate) mod full_screen;
+pub(crate) mod fuse;
 pub(crate) mod http;
 pub(crate) mod icmp;
 pub mod interface;

@@ -1,5 +1,6 @@
 //! A partition of a generation as a folder to look into: its file system is restored to a sparse file in a cache folder,
-//! and that is mounted read-only. The generation itself is only read.
+//! and that is mounted read-only. The generation itself is only read. The bytes of the file system are a client's, so a confined process
+//! reads them; the kernel's drivers do only if a person wants that.
 //!
 //! ```text
 //! (nothing) ──record──▶ recorded ──restore──▶ file ──mount──▶ mounted
@@ -13,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::image::{Content, DiskImage, FileSystem, Partition, Region, Table};
@@ -23,10 +25,11 @@ use super::cannot;
 use super::exporting::new_file;
 use crate::confined::Parser;
 use crate::exit::{Exit, WithExit};
+use crate::served::Driver;
 use crate::state::paths;
 use crate::sys::lock::try_alone;
 use crate::sys::mount::{self, Way};
-use crate::sys::private;
+use crate::sys::{fuse, private, process};
 
 /// How a record's name ends, and that of one that is being written.
 const RECORD: &str = "json";
@@ -47,8 +50,23 @@ pub(crate) struct Mounted {
     pub folder: PathBuf,
     /// The file that was restored.
     pub file: PathBuf,
+    /// The process that serves it; none if the kernel reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<process::Identity>,
     pub at: UnixTime,
 }
+
+/// Who reads the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A process without rights.
+    Confined,
+    /// The kernel's drivers, or a program of root's.
+    Kernel,
+}
+
+/// How long a process that serves a file system may take to end when that is unmounted.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A file system of an image that can be mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +90,7 @@ fn choose_of(
 ) -> anyhow::Result<Choice> {
     let partitions = &table.partitions;
     let choice = |of: &Partition| {
-        let file_system = of.file_system.clone().filter(|kind| !ways(kind).is_empty())?;
+        let file_system = of.file_system.clone().filter(|kind| can_be_mounted(kind))?;
         Some(Choice { partition: Some(of.number), file_system, length: of.length })
     };
     if let Some(number) = partition {
@@ -137,7 +155,11 @@ fn holding(partition: &Partition) -> String {
     label.map_or_else(|| kind.to_owned(), |label| format!("{kind} \"{label}\""))
 }
 
-/// How a file system is mounted, the first that works. The kernel's own are the fastest; what it may lack has a program.
+fn can_be_mounted(file_system: &str) -> bool {
+    Driver::of(file_system).is_some() || !ways(file_system).is_empty()
+}
+
+/// How the kernel mounts a file system, the first that works. The kernel's own are the fastest; what it may lack has a program.
 fn ways(file_system: &str) -> &'static [Way] {
     match file_system {
         "ext2" | "ext3" | "ext4" => &[Way::Kernel { kind: "ext4", options: ",noload" }, Way::Fuse("fuse2fs")],
@@ -160,6 +182,7 @@ pub(crate) struct Wanted<'a> {
     /// … and where that disk's image is.
     pub image: &'a Path,
     pub choice: &'a Choice,
+    pub by: By,
     pub folder: &'a Path,
     /// Where the file goes that it is restored to.
     pub cache: &'a Path,
@@ -187,23 +210,53 @@ pub(crate) fn mount(state: &Path, wanted: &Wanted<'_>, now: UnixTime) -> anyhow:
         file_system: wanted.choice.file_system.clone(),
         folder,
         file: wanted.cache.join(format!("{name}.img")),
+        server: None,
         at: now,
     };
-    let record = paths::mounts(state).join(format!("{name}.{RECORD}"));
-    let _alone = write_record(&record, &mounted)?;
-    if let Err(error) = make(wanted, &mounted) {
-        // The first error is the one to tell; what cannot be undone is found by its record.
-        let _found_by_recover = undo(&record, &mounted);
-        return Err(error);
+    if wanted.by == By::Confined && Driver::of(&mounted.file_system).is_none() {
+        let kind = &mounted.file_system;
+        return Err(usage(format!(
+            "only the kernel's own driver reads {kind} here: --kernel mounts it with that, and gives what the client wrote to the kernel"
+        )));
     }
+    let record = paths::mounts(state).join(format!("{name}.{RECORD}"));
+    let alone = write_record(&record, &mounted)?;
+    match make(wanted, mounted.clone(), &record) {
+        Ok(made) => Ok(made),
+        Err(error) => {
+            // The first error is the one to tell; what cannot be undone is found by its record.
+            let _found_by_recover = undo(&record, &mounted);
+            drop(alone);
+            Err(error)
+        }
+    }
+}
+
+fn make(wanted: &Wanted<'_>, mut mounted: Mounted, record: &Path) -> anyhow::Result<Mounted> {
+    restore(wanted, &mounted)?;
+    let driver = Driver::of(&mounted.file_system).filter(|_| wanted.by == By::Confined);
+    let Some(driver) = driver else {
+        by_kernel(&mounted)?;
+        return Ok(mounted);
+    };
+    let file = File::open(&mounted.file).with_context(|| cannot("open", &mounted.file))?;
+    let device = fuse::mount_at(&mounted.folder)?;
+    let served = wanted.parser.serve(driver, file, device);
+    let hint = || format!("{} cannot be read; --kernel tries the kernel's own driver", mounted.file_system);
+    let server = served.with_context(hint)?;
+    mounted.server = Some(process::identity(server).context("the process that serves it has ended")?);
+    write_record(record, &mounted)?;
     Ok(mounted)
 }
 
-fn make(wanted: &Wanted<'_>, mounted: &Mounted) -> anyhow::Result<()> {
+fn restore(wanted: &Wanted<'_>, mounted: &Mounted) -> anyhow::Result<()> {
     fs::create_dir_all(wanted.cache).with_context(|| cannot("make", wanted.cache))?;
     let file = new_file(&mounted.file).with_context(|| cannot("write", &mounted.file))?;
     let restored = wanted.parser.export(wanted.image, mounted.partition, (file, wanted.choice.length));
-    restored.with_context(|| format!("cannot restore the partition to {}", mounted.file.display()))?;
+    restored.with_context(|| format!("cannot restore the partition to {}", mounted.file.display()))
+}
+
+fn by_kernel(mounted: &Mounted) -> anyhow::Result<()> {
     let mut refused = None;
     for way in ways(&mounted.file_system) {
         match mount::mount(*way, &mounted.file, &mounted.folder) {
@@ -244,7 +297,14 @@ pub(crate) fn recover(state: &Path) -> anyhow::Result<Vec<Mounted>> {
 
 fn undo(record: &Path, mounted: &Mounted) -> anyhow::Result<()> {
     if mount::is_mounted(&mounted.folder)? {
-        mount::unmount(&mounted.folder)?;
+        let cannot_unmount = || format!("cannot unmount {}", mounted.folder.display());
+        match mounted.server {
+            Some(_) => fuse::unmount(&mounted.folder).with_context(cannot_unmount)?,
+            None => mount::unmount(&mounted.folder)?,
+        }
+    }
+    if let Some(server) = mounted.server {
+        process::see_end(server, PATIENCE).context("the process that served it does not end")?;
     }
     for path in [&mounted.file, record] {
         match fs::remove_file(path) {

@@ -59,7 +59,7 @@ pub enum Images {
     Rm(RemoveArgs),
     /// Look into a partition of a generation: restore it to a cache file and mount that, for reading only
     #[command(
-        after_help = "Examples:\n  ghostctl images mount john /mnt\n  ghostctl images mount --generation 20260123-142501-4f3a --partition 2 john /mnt\n\nThe generation is not changed. Images that Norton Ghost made cannot be looked into."
+        after_help = "Examples:\n  ghostctl images mount john /mnt\n  ghostctl images mount --generation 20260123-142501-4f3a --partition 2 john /mnt\n\nThe generation is not changed. Images that Norton Ghost made cannot be looked into. A process without rights reads the file system; only root sees its files. Compressed and encrypted files of NTFS cannot be read so.\n\nExit status: 0 if it is mounted."
     )]
     Mount(MountArgs),
     /// Unmount what `images mount` has mounted, and remove its cache file
@@ -94,6 +94,10 @@ pub struct MountArgs {
     /// Which partition, by its number; needed if several can be mounted
     #[arg(long, value_name = "NUMBER")]
     pub partition: Option<u32>,
+    /// Have the kernel of this machine read the file system, as root. Other file systems than ext2, ext3, ext4, NTFS and FAT need it. A
+    /// hostile client's file system may then attack the kernel
+    #[arg(long)]
+    pub kernel: bool,
     /// Where the cache file goes; it needs room for what the partition's files take
     #[arg(long, value_name = "FOLDER", default_value = crate::catalog::mounting::CACHE)]
     pub cache: PathBuf,

@@ -208,7 +208,7 @@ const PROGRAMS: [(&str, &str, &str, bool); 4] = [
     ("partclone.chkimg", "partclone", "checks the images of partclone after a backup", true),
     ("partclone.restore", "partclone", "is what 'ghostctl images mount' and 'export' restore with", true),
     ("qemu-img", "qemu-utils", "is what 'ghostctl images export --format qcow2' converts with", false),
-    ("ntfs-3g", "ntfs-3g", "is what 'ghostctl images mount' mounts NTFS with", false),
+    ("ntfs-3g", "ntfs-3g", "is what 'ghostctl images mount --kernel' mounts NTFS with", false),
 ];
 
 fn programs(site: &Site, hosts: &[Host]) -> Vec<Program> {

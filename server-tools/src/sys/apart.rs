@@ -37,8 +37,8 @@ pub(crate) struct Asked<'a> {
     pub arguments: &'a [&'a str],
     /// The folder that it is in.
     pub folder: BorrowedFd<'a>,
-    /// Its standard output.
-    pub output: Option<File>,
+    /// Its standard output, and what is in the place of its standard error.
+    pub output: [Option<File>; 2],
 }
 
 /// What came back.
@@ -59,13 +59,30 @@ pub(crate) fn ask(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::
     })
 }
 
+/// The same for a process that goes on when it has answered and closed its input: its number is given back, and whoever asked has to
+/// see that it ends.
+pub(crate) fn start(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<(Answered, u32)> {
+    thread::scope(|scope| {
+        let answered = scope.spawn(|| {
+            let (answered, process) = answered(asked, question, until)?;
+            Ok((answered, process.goes_on()?))
+        });
+        answered.join().unwrap_or_else(|_| Err(anyhow!("a thread has a bug")))
+    })
+}
+
 fn alone(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<Answered> {
+    answered(asked, question, until).map(|(answered, _ended_here)| answered)
+}
+
+fn answered(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<(Answered, Running)> {
     let lacks = NAMESPACES.iter().filter_map(|(namespace, means)| {
         let error = unshare(*namespace).err()?;
         Some(format!("the kernel gives no namespace ({error}): {means}"))
     });
     let lacks = lacks.collect();
     let (mut ours, theirs) = UnixStream::pair().context("there is no socket for a confined process")?;
+    let [output, error] = asked.output;
     let mut command = Command::new(asked.program);
     command
         .arg0(asked.name)
@@ -76,8 +93,8 @@ fn alone(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<An
         .current_dir(format!("/proc/self/fd/{}", asked.folder.as_raw_fd()))
         .process_group(0)
         .stdin(OwnedFd::from(theirs))
-        .stdout(asked.output.map_or_else(Stdio::null, Stdio::from))
-        .stderr(Stdio::null());
+        .stdout(output.map_or_else(Stdio::null, Stdio::from))
+        .stderr(error.map_or_else(Stdio::null, Stdio::from));
     let process = Running(Some(command.spawn().context("a confined process cannot be started")?));
     // Our copies of its ends: only with them closed is its end noticed.
     drop(command);
@@ -93,7 +110,7 @@ fn alone(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result<An
         let status = process.end().context("its end cannot be waited for")?;
         bail!("it ended without an answer ({status})");
     }
-    Ok(Answered { answer, lacks })
+    Ok((Answered { answer, lacks }, process))
 }
 
 fn write(ours: &mut UnixStream, question: &[u8], until: Instant) -> io::Result<()> {
@@ -141,6 +158,11 @@ fn read(ours: &UnixStream, until: Instant) -> io::Result<Vec<u8>> {
 struct Running(Option<Child>);
 
 impl Running {
+    /// Lets it live.
+    fn goes_on(mut self) -> anyhow::Result<u32> {
+        self.0.take().map(|process| process.id()).context("the confined process is gone")
+    }
+
     /// Ends it, if it has not ended already, and says how it ended.
     fn end(mut self) -> io::Result<ExitStatus> {
         self.0.take().map_or_else(|| Err(io::ErrorKind::NotFound.into()), kill)
@@ -174,7 +196,7 @@ mod tests {
             name: "sh",
             arguments: &["-c", script],
             folder: std::os::fd::AsFd::as_fd(&folder),
-            output: None,
+            output: [None, None],
         };
         ask(asked, b"question", until).map(|answered| answered.answer)
     }
@@ -218,7 +240,7 @@ mod tests {
             name: "sleep",
             arguments: &["4712"],
             folder: std::os::fd::AsFd::as_fd(&folder),
-            output: None,
+            output: [None, None],
         };
         let until = Instant::now() + Duration::from_millis(300);
         let error = ask(asked, &vec![0; 16 << 20], until).unwrap_err();

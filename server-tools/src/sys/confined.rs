@@ -43,6 +43,16 @@ pub(crate) struct Limits {
     pub processor: Duration,
     /// The largest file that it may write, bytes.
     pub file: u64,
+    pub life: Life,
+}
+
+/// When a confined process ends at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// With the thread that has started it.
+    OfItsParent,
+    /// When it has no more to do.
+    Own,
 }
 
 /// Confines this process. It may open programs and libraries, and write to `target`; whatever else is open stays open.
@@ -57,8 +67,10 @@ pub(crate) fn enter(limits: &Limits, target: Option<BorrowedFd<'_>>) -> anyhow::
         lacks.push("it is not run by root, and so a confined process has your rights".to_owned());
     }
     // After the change of the user, which clears it.
-    prctl::set_pdeathsig(Signal::SIGKILL)
-        .context("a confined process cannot be bound to its parent's life")?;
+    if limits.life == Life::OfItsParent {
+        prctl::set_pdeathsig(Signal::SIGKILL)
+            .context("a confined process cannot be bound to its parent's life")?;
+    }
     prctl::set_no_new_privs().context("a confined process could get new privileges")?;
     match fence(target) {
         Ok(RulesetStatus::NotEnforced) => lacks.push(

@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,37 @@ pub(crate) fn signal(process: Identity, signal: Signal) -> io::Result<()> {
         return Err(ended());
     }
     Ok(pidfd_send_signal(held, signal)?)
+}
+
+/// The process that has this number now.
+pub(crate) fn identity(pid: u32) -> io::Result<Identity> {
+    let stat = of(pid, "stat")?.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let found = String::from_utf8_lossy(&stat);
+    let (_, started) = name_and_start(&found).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    Ok(Identity { pid, started })
+}
+
+/// Waits so long for this very process to end, and ends it then. One that has ended already is fine.
+pub(crate) fn see_end(process: Identity, patience: Duration) -> io::Result<()> {
+    let Some(number) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let held = match pidfd_open(number, PidfdFlags::empty()) {
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        held => held?,
+    };
+    if identity(process.pid).ok() != Some(process) {
+        return Ok(());
+    }
+    if !has_ended_within(&held, patience)? {
+        pidfd_send_signal(&held, Signal::KILL)?;
+        has_ended_within(&held, patience)?;
+    }
+    Ok(())
+}
+
+fn has_ended_within(process: &impl AsFd, patience: Duration) -> io::Result<bool> {
+    let until = Timespec::try_from(patience).map_err(io::Error::other)?;
+    let mut waited = [PollFd::new(process, PollFlags::IN)];
+    Ok(poll(&mut waited, Some(&until))? > 0)
 }
 
 /// The processes of a process group whose names are others than this one.
@@ -151,6 +185,17 @@ mod tests {
         let is_none = |errno| is_no_answer(&io::Error::from_raw_os_error(errno));
         assert!([libc::ENOENT, libc::ESRCH, libc::EACCES].into_iter().all(is_none));
         assert!(![libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EIO].into_iter().any(is_none));
+    }
+
+    #[test]
+    fn a_process_that_does_not_end_is_ended_and_one_that_has_its_number_since_is_not() {
+        let mut sleeping = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = identity(sleeping.id()).unwrap();
+        see_end(Identity { started: process.started + 1, ..process }, Duration::ZERO).unwrap();
+        assert_eq!(sleeping.try_wait().unwrap(), None, "it is another one");
+        see_end(process, Duration::from_millis(10)).unwrap();
+        assert!(!sleeping.wait().unwrap().success());
+        see_end(process, Duration::ZERO).unwrap();
     }
 
     #[test]

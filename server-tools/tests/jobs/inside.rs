@@ -68,6 +68,13 @@ impl Store {
         folder
     }
 
+    /// The process that serves what is mounted, by the record of the mount.
+    fn server_of_the_mount(&self) -> u64 {
+        let record = fs::read_dir(self.server.path("state/mounts")).unwrap().next().unwrap().unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(record.path()).unwrap()).unwrap();
+        record["server"]["pid"].as_u64().unwrap()
+    }
+
     /// Nothing is left of a mount: no cache file, no record, and nothing is mounted.
     #[track_caller]
     fn assert_nothing_is_mounted(&self) {
@@ -387,6 +394,13 @@ fn a_mounted_partition_shows_the_very_files_and_unmounting_leaves_nothing() {
     for file in ["home/john/letter", "noise"] {
         assert_eq!(fs::read(folder.join(file)).unwrap(), fs::read(files.join(file)).unwrap(), "{file}");
     }
+    let listed =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let listed: std::collections::BTreeSet<String> = listed.collect();
+    assert_eq!(listed, ["home", "lost+found", "noise"].map(str::to_owned).into());
+    let server = store.server_of_the_mount();
+    assert_is_confined(server);
+    assert_eq!(kind_of_mount(&folder), "fuse");
     assert!(fs::write(folder.join("home/john/letter"), "x").is_err(), "it is for reading only");
     let twice = store.images(&["mount", "--cache", cache, "--partition", "2", "pc2", at]);
     assert_eq!(twice.status.code(), Some(2), "{}", said(&twice));
@@ -395,13 +409,77 @@ fn a_mounted_partition_shows_the_very_files_and_unmounting_leaves_nothing() {
     let unmounted = store.images(&["unmount", at]);
     assert_eq!(unmounted.status.code(), Some(0), "{}", said(&unmounted));
     store.assert_nothing_is_mounted();
+    assert!(!is_running(server), "and its process has ended");
     assert_eq!(store.images(&["unmount", at]).status.code(), Some(2));
     let mounted = store.images(&["mount", "--cache", cache, "--partition", "2", "pc2", at]);
     assert_eq!(mounted.status.code(), Some(0), "NTFS: {}", said(&mounted));
+    assert_eq!(fs::read(folder.join("letter")).unwrap(), b"Dear Jane");
+    assert_is_confined(store.server_of_the_mount());
     let unmounted = store.images(&["unmount", at]);
     assert_eq!(unmounted.status.code(), Some(0), "{}", said(&unmounted));
     store.assert_nothing_is_mounted();
     assert_eq!(store.verified().0, Some(0), "the generation is as it was");
+}
+
+/// Whether a process runs that has this number.
+fn is_running(pid: u64) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// How a folder is mounted.
+fn kind_of_mount(folder: &Path) -> String {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let line = mounts.lines().find(|line| line.split(' ').nth(4) == folder.to_str()).unwrap();
+    assert!(line.contains(" ro,nosuid,nodev,noexec,"), "{line}");
+    line.split(" - ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[track_caller]
+fn assert_is_confined(pid: u64) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
+    let user: u32 = value("Uid:").split_whitespace().next().unwrap().parse().unwrap();
+    assert!(user >= 0x7000_0000, "{status}");
+    assert_eq!(
+        (value("CapEff:").as_str(), value("NoNewPrivs:").as_str()),
+        ("0000000000000000", "1"),
+        "{status}"
+    );
+    assert_eq!(value("Seccomp:"), "2", "{status}");
+    let network = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
+    assert_ne!(network(&pid.to_string()), network("self"), "it sees no network");
+}
+
+#[test]
+fn a_process_that_is_stuck_or_gone_keeps_no_mount_from_being_taken_away() {
+    let store = Store::new();
+    let (folder, cache) = (store.mount_point(), store.server.path("cache"));
+    let (at, cache) = (folder.to_str().unwrap(), cache.to_str().unwrap());
+    for signal in ["STOP", "KILL"] {
+        let mounted = store.images(&["mount", "--cache", cache, "--partition", "1", "pc2", at]);
+        assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
+        let server = store.server_of_the_mount();
+        run("kill", &[&format!("-{signal}"), &server.to_string()]);
+        let unmounted = store.images(&["unmount", at]);
+        assert_eq!(unmounted.status.code(), Some(0), "{signal}: {}", said(&unmounted));
+        store.assert_nothing_is_mounted();
+        assert!(!is_running(server), "{signal}");
+    }
+}
+
+#[test]
+fn the_kernel_reads_a_file_system_only_if_a_person_says_so() {
+    let store = Store::new();
+    let (folder, cache) = (store.mount_point(), store.server.path("cache"));
+    let (at, cache) = (folder.to_str().unwrap(), cache.to_str().unwrap());
+    let mounted = store.images(&["mount", "--kernel", "--cache", cache, "--partition", "1", "pc2", at]);
+    assert_eq!(mounted.status.code(), Some(0), "{}", said(&mounted));
+    assert_ne!(kind_of_mount(&folder), "fuse");
+    assert_eq!(fs::read(folder.join("home/john/letter")).unwrap(), b"Dear Jane");
+    let unmounted = store.images(&["unmount", at]);
+    assert_eq!(unmounted.status.code(), Some(0), "{}", said(&unmounted));
+    store.assert_nothing_is_mounted();
 }
 
 #[test]

@@ -157,10 +157,13 @@ fn make_disk(disk: &Path, files: &Path) {
         let part = part.to_str().unwrap();
         match kind {
             "ext4" => run("mkfs.ext4", &["-q", "-F", "-L", "root", "-d", files.to_str().unwrap(), part]),
-            _ => run(
-                "mkfs.ntfs",
-                &["-q", "-F", "-f", "-L", "Windows", "-p", "2048", "-H", "16", "-S", "63", part],
-            ),
+            _ => {
+                run(
+                    "mkfs.ntfs",
+                    &["-q", "-F", "-f", "-L", "Windows", "-p", "2048", "-H", "16", "-S", "63", part],
+                );
+                run("ntfscp", &["-q", part, files.join("home/john/letter").to_str().unwrap(), "/letter"]);
+            }
         }
         let mut target = File::options().write(true).open(disk).unwrap();
         target.seek(SeekFrom::Start(place.0 * MEBIBYTE)).unwrap();

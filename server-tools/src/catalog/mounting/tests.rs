@@ -58,6 +58,7 @@ fn mounted(folder: &Path) -> Mounted {
         file_system: "ext4".to_owned(),
         folder: folder.join("mnt"),
         file: folder.join("cache.img"),
+        server: None,
         at: UnixTime::from_millis(0),
     }
 }

@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::catalog::exporting::{self, Format};
 use crate::catalog::inside::Disk;
 use crate::catalog::listing::Listed;
-use crate::catalog::mounting::{self, Mounted, Wanted};
+use crate::catalog::mounting::{self, By, Mounted, Wanted};
 use crate::cli::{DiskImageArgs, ExportArgs, LATEST, MountArgs};
 use crate::exit::{Exit, WithExit};
 use crate::job::bytes::bytes;
@@ -34,6 +34,7 @@ pub(super) fn mount(
         disk: index,
         image: &folder,
         choice: &choice,
+        by: if arguments.kernel { By::Kernel } else { By::Confined },
         folder: &arguments.folder,
         cache: &arguments.cache,
     };
