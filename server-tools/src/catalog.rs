@@ -30,6 +30,7 @@ pub mod pruning;
 pub(crate) mod removal;
 pub(crate) mod retention;
 pub(crate) mod screens;
+pub(crate) mod signing;
 pub(crate) mod vouching;
 
 use std::ffi::OsStr;
@@ -48,6 +49,8 @@ use crate::sys::folder::Folder;
 use check::{Check, Damage};
 pub use finish::Facts;
 use manifest::Manifest;
+use signing::Keys;
+use vouching::Trust;
 
 const INCOMING: &str = ".incoming-";
 const FAILED: &str = ".failed-";
@@ -69,17 +72,25 @@ pub struct Catalog {
     exports: Exports,
     /// Who reads what clients wrote.
     parser: Parser,
+    keys: Keys,
 }
 
 impl Catalog {
     /// The catalog of this store, for the boot server with this state folder. Nothing is read yet.
     pub fn new(store: impl Into<PathBuf>, state: impl Into<PathBuf>, parser: Parser) -> Self {
-        Self { store: store.into(), state: state.into(), exports: Exports::Common, parser }
+        Self {
+            store: store.into(),
+            state: state.into(),
+            exports: Exports::Common,
+            parser,
+            keys: Keys::default(),
+        }
     }
 
     pub(crate) fn of(ghostrc: &Ghostrc) -> Self {
         Self {
             exports: ghostrc.exports,
+            keys: Keys::of(ghostrc),
             ..Self::new(&ghostrc.store_folder, &ghostrc.state_folder, Parser::own())
         }
     }
@@ -229,7 +240,7 @@ impl Catalog {
         let useless = |error: anyhow::Error| Damage::Manifest { reason: format!("{error:#}") };
         let damage = match self.claimed_manifest(&folder, host, generation) {
             Ok((manifest, sum)) => {
-                let foreign = self.require_vouched(host, generation, sum).err().map(useless);
+                let foreign = self.trust(&folder, host, generation, sum).err().map(useless);
                 // What is not ours is looked through all the same: a person may want to take it over.
                 foreign.into_iter().chain(self.damage(&manifest, &folder, &path)?).collect()
             }
@@ -260,16 +271,16 @@ impl Catalog {
         }
     }
 
-    /// The manifest of a generation that this boot server vouches for.
+    /// The manifest of a generation that is believed, and why it is.
     fn manifest(
         &self,
         folder: &Folder,
         host: &HostName,
         generation: &Generation,
-    ) -> anyhow::Result<Manifest> {
+    ) -> anyhow::Result<(Manifest, Trust)> {
         let (manifest, sum) = self.claimed_manifest(folder, host, generation)?;
-        self.require_vouched(host, generation, sum)?;
-        Ok(manifest)
+        let trust = self.trust(folder, host, generation, sum)?;
+        Ok((manifest, trust))
     }
 
     /// What stands in a generation's folder as its manifest, whoever wrote it, and its checksum.

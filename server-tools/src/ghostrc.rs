@@ -100,6 +100,10 @@ pub struct Ghostrc {
     pub mail_from: Option<String>,
     /// What sends it (`SENDMAIL`).
     pub sendmail: PathBuf,
+    /// The secret key that signs the generations that this boot server vouches for (`SIGNINGKEY`).
+    pub signing_key: Option<PathBuf>,
+    /// The public keys of boot servers that are believed (`TRUSTEDKEYS`).
+    pub trusted_keys: Option<PathBuf>,
     /// What the base root is made with (`OVERLAY`, `MIRROR`, `COMPONENTS`, `EXTRA_PACKAGES`, `CARDS`, `KERNEL_FLAGS`, `HTTPBOOT`), by key.
     pub of_base_root: BTreeMap<String, String>,
     /// What deserves a look but is no error.

@@ -71,7 +71,10 @@ impl Catalog {
         let staged = self.staged(host, job)?;
         if folder.has(generation.as_str()).with_context(|| cannot("look for", &path))? {
             return match staged {
-                None => self.manifest(&self.generation_folder(host, &generation)?, host, &generation),
+                None => {
+                    let folder = self.generation_folder(host, &generation)?;
+                    self.manifest(&folder, host, &generation).map(|(manifest, _ours)| manifest)
+                }
                 Some(_) => Err(taken(&path)),
             };
         }
@@ -90,6 +93,7 @@ impl Catalog {
         before(Step::WriteManifest)
             .and_then(|()| staging.replace(layout::MANIFEST, json.as_bytes()))
             .with_context(|| cannot("write", &staged.join(layout::MANIFEST)))?;
+        self.sign(&staging, json.as_bytes(), host, &generation)?;
         before(Step::SyncStaging)
             .and_then(|()| staging.sync_tree())
             .with_context(|| cannot("write to disk", &staged))?;

@@ -8,7 +8,8 @@ use ghost_contract::{Generation, HostName, JobId};
 use super::check::Check;
 use super::manifest::Manifest;
 use super::retention::{Candidate, Leftover, LeftoverKind};
-use super::{Catalog, FAILED, INCOMING, REMOVING, cannot, vouching};
+use super::vouching::{self, Trust};
+use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
 use crate::sys::folder::{Entry, Kind};
 
 /// A generation as the catalog shows it.
@@ -20,6 +21,8 @@ pub struct Listed {
     pub manifest: anyhow::Result<Manifest>,
     /// The last check since it was made, if this boot server has done one.
     pub check: Option<Check>,
+    /// The key by whose signature it is believed, if another boot server has made it.
+    pub signed_by: Option<String>,
     /// What people should know of the record of a check that stands in its folder.
     pub doubt: Option<String>,
 }
@@ -47,6 +50,10 @@ impl Listed {
     /// What retention has to know of it. Nothing if its manifest is of no use: what is not known to be a generation
     /// is for a person to remove.
     pub fn candidate(&self) -> Option<Candidate> {
+        // Another boot server's are for that one to remove.
+        if self.signed_by.is_some() {
+            return None;
+        }
         let made = self.manifest.as_ref().ok()?.ended;
         Some(Candidate { generation: self.generation.clone(), made, good: self.is_good_and_whole() })
     }
@@ -80,9 +87,13 @@ impl Catalog {
 
     pub fn show(&self, host: &HostName, generation: Generation) -> anyhow::Result<Listed> {
         let folder = self.generation_folder(host, &generation)?;
-        let manifest = self.manifest(&folder, host, &generation);
+        let (manifest, signed_by) = match self.manifest(&folder, host, &generation) {
+            Ok((manifest, Trust::Own)) => (Ok(manifest), None),
+            Ok((manifest, Trust::Signed(by))) => (Ok(manifest), Some(by)),
+            Err(error) => (Err(error), None),
+        };
         let (check, doubt) = self.last_check(&folder, host, &generation);
-        Ok(Listed { host: host.clone(), generation, manifest, check, doubt })
+        Ok(Listed { host: host.clone(), generation, manifest, check, signed_by, doubt })
     }
 
     /// What is in a host's folders and is no generation.

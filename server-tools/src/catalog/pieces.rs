@@ -15,6 +15,7 @@ use ghost_imaging::board::Board;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use super::signing::SIGNATURE;
 use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
 
 /// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.
@@ -98,7 +99,7 @@ pub(crate) fn is_called_image(piece: &Piece) -> bool {
 
 fn is_ours(path: &Path) -> bool {
     let name = path.to_str().map(|name| name.strip_prefix(BESIDE).unwrap_or(name));
-    name.is_some_and(|name| name == MANIFEST || name == CHECK)
+    name.is_some_and(|name| name == MANIFEST || name == CHECK || name == SIGNATURE)
 }
 
 fn content(mut file: File, board: &Board) -> io::Result<Content> {

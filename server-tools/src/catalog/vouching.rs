@@ -3,13 +3,14 @@
 
 use std::io;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, UnixTime, layout};
 
 use super::check::{Check, Damage};
 use super::pieces::CHECK;
-use super::{Catalog, cannot, manifest};
+use super::signing::{LARGEST_SIGNATURE, SIGNATURE, Signed};
+use super::{Catalog, LARGEST_MANIFEST, cannot, manifest};
 use crate::state::vouched::{self, How, Verdict, Vouched};
 use crate::sys::folder::Folder;
 
@@ -29,6 +30,20 @@ pub(crate) enum NotVouched {
          {generation}' takes it over if that was you"
     )]
     Changed { host: HostName, generation: Generation },
+    #[error(
+        "its signature does not match: {reason}; {generation} of {host} is not as the boot server made it that has signed it, or \
+         is none of its"
+    )]
+    Signature { host: HostName, generation: Generation, reason: String },
+}
+
+/// Why a generation is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// This boot server vouches for it.
+    Own,
+    /// Another one does, with this key.
+    Signed(String),
 }
 
 /// Whether this is why a manifest is of no use.
@@ -62,6 +77,60 @@ impl Catalog {
             [] => Err(NotVouched::Unknown { host, generation }.into()),
             _ => Err(NotVouched::Changed { host, generation }.into()),
         }
+    }
+
+    /// Why the generation with this manifest is believed. A signature says nothing against what this boot server knows itself.
+    pub(super) fn trust(
+        &self,
+        folder: &Folder,
+        host: &HostName,
+        generation: &Generation,
+        sum: Sha256,
+    ) -> anyhow::Result<Trust> {
+        let Err(error) = self.require_vouched(host, generation, sum) else { return Ok(Trust::Own) };
+        if !matches!(error.downcast_ref(), Some(NotVouched::Unknown { .. })) {
+            return Err(error);
+        }
+        match self.signature(folder, sum)? {
+            Signed::By(key) => Ok(Trust::Signed(key)),
+            Signed::ByAnother => Err(error),
+            Signed::Wrong(reason) => {
+                let (host, generation) = (host.clone(), generation.clone());
+                Err(NotVouched::Signature { host, generation, reason }.into())
+            }
+        }
+    }
+
+    fn signature(&self, folder: &Folder, sum: Sha256) -> anyhow::Result<Signed> {
+        if self.keys.trusted.is_none() {
+            return Ok(Signed::ByAnother);
+        }
+        let signature = match folder.read(SIGNATURE, LARGEST_SIGNATURE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Signed::ByAnother),
+            Err(error) => return Ok(Signed::Wrong(format!("it cannot be read: {error}"))),
+            Ok(signature) => signature,
+        };
+        let manifest = folder.read(layout::MANIFEST, LARGEST_MANIFEST)?;
+        match manifest::sum(&manifest) == sum {
+            true => self.keys.judge(&manifest, &signature),
+            false => Ok(Signed::Wrong("the manifest is changed just now".to_owned())),
+        }
+    }
+
+    /// Leaves a signature beside the manifest, if this boot server signs. What a client has put there is removed in any case.
+    pub(super) fn sign(
+        &self,
+        folder: &Folder,
+        manifest: &[u8],
+        host: &HostName,
+        generation: &Generation,
+    ) -> anyhow::Result<()> {
+        let signature = self.keys.sign(manifest, host, generation)?;
+        let left = match &signature {
+            Some(signature) => folder.replace(SIGNATURE, signature.as_bytes()),
+            None => folder.remove(SIGNATURE),
+        };
+        left.with_context(|| format!("cannot leave the signature of {generation} of {host}"))
     }
 
     /// Vouches for a generation with this manifest from now on.
@@ -135,8 +204,12 @@ impl Catalog {
     ) -> anyhow::Result<Adoption> {
         let folder = self.generation_folder(host, generation)?;
         let (manifest, sum) = self.claimed_manifest(&folder, host, generation)?;
-        if self.require_vouched(host, generation, sum).is_ok() {
-            return Ok(Adoption::Ours);
+        match self.trust(&folder, host, generation, sum) {
+            Ok(Trust::Own) => return Ok(Adoption::Ours),
+            Err(error) if matches!(error.downcast_ref(), Some(NotVouched::Signature { .. })) => {
+                return Err(error);
+            }
+            Ok(Trust::Signed(_)) | Err(_) => {}
         }
         let path = self.store.join(layout::generation(host, generation));
         let damage = self.damage(&manifest, &folder, &path)?;
@@ -145,6 +218,14 @@ impl Catalog {
         }
         self.vouch(host, generation, (sum, How::Adopted, now))
             .with_context(|| format!("cannot write down that {generation} of {host} is ours"))?;
+        if self.keys.signs() {
+            let json = folder.read(layout::MANIFEST, LARGEST_MANIFEST)?;
+            ensure!(
+                manifest::sum(&json) == sum,
+                "the manifest of {generation} of {host} is changed just now"
+            );
+            self.sign(&folder, &json, host, generation)?;
+        }
         self.keep(host, generation, &Check { at: now, damage })?;
         Ok(Adoption::Adopted)
     }

@@ -47,6 +47,11 @@ pub enum Images {
         /// The generation; all that are not vouched for if this is left out
         generation: Option<Generation>,
     },
+    /// Print the public key of this boot server, for TRUSTEDKEYS on another one; make the key first if there is none
+    #[command(
+        after_help = "Examples:\n  ghostctl images key\n  ghostctl images key | ssh boot2 tee -a /etc/ghost4linux/trusted.pub\n\nSIGNINGKEY in ghostrc(5) says where the secret key is. With it, each generation that this boot server vouches for has a signature beside its manifest, which minisign(1) can check as well."
+    )]
+    Key,
     /// Remove the generations that GENERATIONS and KEEP_DAYS in ghostrc(5) do not ask for, and what failed jobs left
     #[command(
         after_help = "Examples:\n  ghostctl images prune --dry-run\n  ghostctl images prune john\n\nThe last good generation is never removed, nor one that a running job reads."

@@ -20,7 +20,7 @@ use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 32] = [
+pub(super) const SERVER_KEYS: [&str; 34] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
@@ -39,6 +39,8 @@ pub(super) const SERVER_KEYS: [&str; 32] = [
     "PARALLEL",
     "KEEPRECORDS",
     "LEASE",
+    "SIGNINGKEY",
+    "TRUSTEDKEYS",
     "RETRIES",
     "HOOKS",
     "HOOK_DEADLINE",
@@ -98,6 +100,8 @@ pub(super) struct Draft {
     mail_to: Vec<String>,
     mail_from: Option<String>,
     sendmail: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
+    trusted_keys: Option<PathBuf>,
     of_base_root: BTreeMap<String, String>,
     pub(super) warnings: Vec<Warning>,
     settings: Settings,
@@ -171,6 +175,8 @@ impl Draft {
             "MAILTO" => self.mail_to = addresses(value).ok_or(ADDRESSES)?,
             "MAILFROM" => self.mail_from = Some(address(value).ok_or("an address such as root@example.org")?),
             "SENDMAIL" => self.sendmail = Some(path()?),
+            "SIGNINGKEY" => self.signing_key = Some(path()?),
+            "TRUSTEDKEYS" => self.trusted_keys = Some(path()?),
             own if OF_THE_BASE_ROOT.split(' ').any(|key| key == own) => {
                 self.of_base_root.insert(key.to_owned(), value.to_owned());
             }
@@ -226,6 +232,8 @@ impl Draft {
             mail_to: self.mail_to,
             mail_from: self.mail_from,
             sendmail: self.sendmail.unwrap_or_else(|| PathBuf::from("/usr/sbin/sendmail")),
+            signing_key: self.signing_key,
+            trusted_keys: self.trusted_keys,
             of_base_root: self.of_base_root,
             warnings: self.warnings,
             settings: self.settings,

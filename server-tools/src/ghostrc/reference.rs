@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 65] = [
+pub(crate) const KEYS: [Key; 67] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -153,6 +153,18 @@ pub(crate) const KEYS: [Key; 65] = [
         "FILE",
         "/usr/sbin/sendmail",
         "What sends it; it is called with -i -t, the mail on standard input",
+    ),
+    server(
+        "SIGNINGKEY",
+        "FILE",
+        "",
+        "The secret key, in the form of minisign(1) and without a password, that signs the manifest of each generation that this boot server vouches for; 'ghostctl images key' makes it",
+    ),
+    server(
+        "TRUSTEDKEYS",
+        "FILE",
+        "",
+        "Public keys in the form of minisign(1), one or several: generations that they have signed are believed as if this boot server had made them, and never removed by retention",
     ),
     server(
         "OVERLAY",

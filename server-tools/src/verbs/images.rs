@@ -19,6 +19,7 @@ use crate::catalog::listing::Listed;
 use crate::catalog::manifest::Manifest;
 use crate::catalog::pruning::{self, Resolve};
 use crate::catalog::removal::Plan;
+use crate::catalog::signing;
 use crate::cli::{Images, LATEST, PruneArgs, RemoveArgs};
 use crate::exit::{Exit, WithExit};
 use crate::job::bytes::bytes;
@@ -38,6 +39,9 @@ struct Line<'a> {
     problem: Option<String>,
     /// What is not in the image though nothing says that it is free, in words.
     lacks: Option<String>,
+    /// The key by whose signature it is believed, if another boot server has made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<&'a str>,
     /// What is to be known of the record of its last check, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     doubt: Option<&'a str>,
@@ -54,6 +58,7 @@ pub(super) fn run(site: &Site, asked: &Images, output: &mut Output) -> anyhow::R
         Images::Adopt { host, generation } => {
             adopting::run(site, &catalog, host.as_ref(), generation.as_ref(), output)
         }
+        Images::Key => key(site, output),
         Images::Prune(arguments) => prune(site, &catalog, arguments, output),
         Images::Rm(arguments) => remove(site, &catalog, arguments, output),
         Images::Mount(arguments) => inside::mount(site, &catalog, arguments, output),
@@ -65,6 +70,24 @@ pub(super) fn run(site: &Site, asked: &Images, output: &mut Output) -> anyhow::R
 /// Removes what a crash has left of mounts; yields how many there were.
 pub(super) fn recover(site: &Site, output: &mut Output) -> anyhow::Result<usize> {
     inside::recover(site, output)
+}
+
+fn key(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
+    let unset =
+        || anyhow!("SIGNINGKEY is not set; write for example SIGNINGKEY=/etc/ghost4linux/signing.key");
+    let path = site.ghostrc.signing_key.as_ref().ok_or_else(|| unset().exit(Exit::Configuration))?;
+    let public = signing::public_key(path)?;
+    match output.form() {
+        Form::Json => output.json(&PublicKey { public_key: public.lines().last().unwrap_or_default() }),
+        Form::Plain => public.lines().for_each(|line| output.line(line)),
+    }
+    Ok(Exit::Done)
+}
+
+/// For programs.
+#[derive(Serialize)]
+struct PublicKey<'a> {
+    public_key: &'a str,
 }
 
 fn list(site: &Site, catalog: &Catalog, hosts: &[HostName], output: &mut Output) -> anyhow::Result<Exit> {
@@ -101,6 +124,7 @@ fn tell(one: &Listed, output: &mut Output) {
             checked,
             problem: manifest.err().map(|error| format!("{error:#}")),
             lacks,
+            signed_by: one.signed_by.as_deref(),
             doubt: one.doubt.as_deref(),
             damage: one.check.as_ref().map_or(&[], |check| &check.damage),
         });
@@ -108,11 +132,12 @@ fn tell(one: &Listed, output: &mut Output) {
     let (host, generation) = (&one.host, &one.generation);
     match manifest {
         Ok(Manifest { ended, bytes, .. }) => output.line(&format!(
-            "{host:<15} {generation:<24} {}  {:>9} MiB  {state}, checked {}{}{}",
+            "{host:<15} {generation:<24} {}  {:>9} MiB  {state}, checked {}{}{}{}",
             calendar::for_people(*ended),
             bytes >> 20,
             checked.map_or_else(String::new, calendar::for_people),
             lacks.map_or_else(String::new, |lacks| format!("; {lacks}")),
+            one.signed_by.as_ref().map_or_else(String::new, |key| format!("; signed by {key}")),
             one.doubt.as_ref().map_or_else(String::new, |doubt| format!("; {doubt}"))
         )),
         Err(error) => output.line(&format!("{host:<15} {generation:<24} {state}: {error:#}")),

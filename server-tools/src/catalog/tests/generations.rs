@@ -260,3 +260,52 @@ fn a_check_that_is_a_pipe_or_a_link_is_not_waited_for_or_followed() {
     symlink("/etc/passwd", &record).unwrap();
     assert!(shown(&store).0 && shown(&store).1.is_some());
 }
+
+/// The same store for another boot server, which trusts the key in this file.
+fn elsewhere(store: &Store, trusted: &Path) -> Catalog {
+    let catalog = Catalog::new(store.store(), store.folder.path().join("elsewhere"), Parser::own());
+    Catalog { keys: Keys::with(None, Some(trusted.to_owned())), ..catalog }
+}
+
+#[test]
+fn another_boot_server_believes_what_is_signed_and_says_what_is_not_as_it_was() {
+    let mut store = Store::staged();
+    let (secret, public) = (store.folder.path().join("key"), store.folder.path().join("key.pub"));
+    fs::write(&public, signing::public_key(&secret).unwrap()).unwrap();
+    store.catalog.keys = Keys::with(Some(secret), None);
+    store.finish("job1").unwrap();
+    assert_eq!(store.damage(), [""; 0], "the signature is no piece");
+    let other = elsewhere(&store, &public);
+    let listed = other.show(&john(), generation("job1")).unwrap();
+    assert!(listed.is_good() && listed.signed_by.is_some());
+    assert_eq!(listed.candidate(), None, "it is not the other's to remove");
+    assert_eq!(other.verify(&john(), &generation("job1"), NOW).unwrap().damage, []);
+
+    let path = store.path("job1/manifest.json");
+    let ours = fs::read_to_string(&path).unwrap();
+    fs::write(&path, ours.replace("\"ended\": 2000", "\"ended\": 2001")).unwrap();
+    let listed = other.show(&john(), generation("job1")).unwrap();
+    assert_eq!(listed.state(), "not vouched for");
+    let said = format!("{:#}", listed.manifest.unwrap_err());
+    assert!(said.contains("its signature does not match"), "{said}");
+    let refused = other.adopt(&john(), &generation("job1"), NOW).unwrap_err().to_string();
+    assert!(refused.contains("its signature does not match"), "{refused}");
+
+    fs::write(&path, ours).unwrap();
+    assert!(matches!(other.adopt(&john(), &generation("job1"), NOW).unwrap(), Adoption::Adopted));
+    let listed = other.show(&john(), generation("job1")).unwrap();
+    assert_eq!((listed.signed_by.is_none(), listed.candidate().is_some()), (true, true));
+}
+
+#[test]
+fn a_signature_that_a_client_has_planted_is_removed_and_one_of_no_trusted_key_says_nothing() {
+    let store = Store::staged();
+    fs::create_dir_all(store.incoming("manifest.json.minisig/deep")).unwrap();
+    store.finish("job1").unwrap();
+    assert!(!store.path("job1/manifest.json.minisig").exists());
+    let public = store.folder.path().join("key.pub");
+    fs::write(&public, signing::public_key(&store.folder.path().join("key")).unwrap()).unwrap();
+    let other = elsewhere(&store, &public);
+    let said = format!("{:#}", other.show(&john(), generation("job1")).unwrap().manifest.unwrap_err());
+    assert!(said.contains("does not vouch for it"), "{said}");
+}
