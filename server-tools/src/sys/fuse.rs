@@ -1,5 +1,5 @@
 //! Mounts a file system that a process of ours serves, read-only. Its programs cannot be run, its devices cannot be opened, its
-//! set-user-id bits have no effect, and no user but root looks into it.
+//! set-user-id bits have no effect, its links lead nowhere, and no user but root looks into it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,6 +10,9 @@ use anyhow::Context as _;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 const DEVICE: &str = "/dev/fuse";
+/// A link can be read and not followed: it would lead to files of this machine, by a path that a client has chosen. From Linux 5.10 on
+/// (mount(2)).
+const NO_SYMLINK_FOLLOW: MsFlags = MsFlags::from_bits_retain(256);
 /// How it is called in the list of mounts.
 const NAME: &str = "ghost4linux";
 
@@ -18,7 +21,8 @@ const NAME: &str = "ghost4linux";
 pub(crate) fn mount_at(folder: &Path) -> anyhow::Result<File> {
     let device = OpenOptions::new().read(true).write(true).open(DEVICE);
     let device = device.with_context(|| format!("cannot open {DEVICE} (modprobe fuse)"))?;
-    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let flags =
+        MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | NO_SYMLINK_FOLLOW;
     // The first user is the only one who is let in.
     let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
     mount(Some(NAME), folder, Some("fuse"), flags, Some(options.as_str()))

@@ -397,7 +397,9 @@ fn a_mounted_partition_shows_the_very_files_and_unmounting_leaves_nothing() {
     let listed =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let listed: std::collections::BTreeSet<String> = listed.collect();
-    assert_eq!(listed, ["home", "lost+found", "noise"].map(str::to_owned).into());
+    assert_eq!(listed, ["home", "lost+found", "noise", "way-out"].map(str::to_owned).into());
+    assert_eq!(fs::read_link(folder.join("way-out")).unwrap(), Path::new("/etc/passwd"));
+    assert!(fs::read(folder.join("way-out")).is_err(), "a client's link leads to no file of the boot server");
     let server = store.server_of_the_mount();
     assert_is_confined(server);
     assert_eq!(kind_of_mount(&folder), "fuse");

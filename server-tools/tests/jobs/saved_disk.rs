@@ -146,6 +146,7 @@ fn make_disk(disk: &Path, files: &Path) {
     run("sh", &["-c", "printf '%b' \"$1\" | sfdisk --quiet \"$2\"", "sh", &script, path]);
     fs::create_dir_all(files.join("home/john")).unwrap();
     fs::write(files.join("home/john/letter"), "Dear Jane").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", files.join("way-out")).unwrap();
     // Not compressible, so that there are several pieces.
     let mut noise = vec![0; 3_000_000];
     File::open("/dev/urandom").unwrap().read_exact(&mut noise).unwrap();
