@@ -20,6 +20,9 @@ pub(crate) const SIGNATURE: &str = "manifest.json.minisig";
 /// No signature is larger.
 pub(super) const LARGEST_SIGNATURE: u64 = 4 << 10;
 
+/// The last line of a signature, which signs the trusted comment: 64 bytes in base64.
+const OF_THE_COMMENT: usize = 88;
+
 /// The keys of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Keys {
@@ -71,6 +74,10 @@ impl Keys {
     pub(super) fn judge(&self, manifest: &[u8], signature: &[u8]) -> anyhow::Result<Signed> {
         let Some(path) = &self.trusted else { return Ok(Signed::ByAnother) };
         let text = String::from_utf8_lossy(signature);
+        // The crate takes its length for granted, and a client may have cut it.
+        if text.lines().nth(3).is_none_or(|line| line.trim().len() != OF_THE_COMMENT) {
+            return Ok(Signed::Wrong("it is no whole signature".to_owned()));
+        }
         let signature = match SignatureBox::from_string(&text) {
             Ok(signature) => signature,
             Err(error) => return Ok(Signed::Wrong(error.to_string())),
@@ -168,6 +175,18 @@ mod tests {
         assert!(says.contains("trusted comment: ghost4linux: a of john"), "{says}");
         let forged = says.replace("a of john", "b of john").into_bytes();
         assert!(matches!(keys(folder.path(), "ours").judge(b"manifest", &forged).unwrap(), Signed::Wrong(_)));
+    }
+
+    #[test]
+    fn a_signature_that_a_client_has_cut_is_wrong_wherever_it_was_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = keys(folder.path(), "ours");
+        let signature = signed(&ours, b"manifest");
+        let whole = signature.trim_ascii_end().len();
+        for length in 0..whole {
+            let judged = ours.judge(b"manifest", &signature[..length]).unwrap();
+            assert!(matches!(judged, Signed::Wrong(_)), "{length}: {judged:?}");
+        }
     }
 
     #[test]
