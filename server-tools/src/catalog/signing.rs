@@ -101,11 +101,7 @@ fn read_secret(path: &Path) -> anyhow::Result<SecretKey> {
         || format!("cannot read the key {} (SIGNINGKEY); 'ghostctl images key' makes one", path.display());
     let metadata = std::fs::metadata(path).with_context(at)?;
     let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    ensure!(
-        is_ours && !private::is_open_to_others(&metadata),
-        "{}: others than root can read it",
-        path.display()
-    );
+    ensure!(is_ours && metadata.mode() & 0o077 == 0, "{}: others than root can read it", path.display());
     let text = String::from_utf8(regular::read(path).with_context(at)?).with_context(at)?;
     SecretKeyBox::from_string(&text).and_then(SecretKeyBox::into_unencrypted_secret_key).with_context(at)
 }
