@@ -24,6 +24,8 @@ const LONGEST_NAME: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     Network(IpAddr),
+    /// By TLS, with a certificate of this fingerprint that was checked.
+    Certified(IpAddr, String),
     /// By the socket; the kernel's word on who it is.
     User(u32),
 }
@@ -70,14 +72,27 @@ impl Door {
                         "this console is for this machine only: its address is 127.0.0.1 or localhost",
                     );
                 }
-                if self.shows_token(headers) {
-                    Verdict::Welcome(Who(format!("the token's holder at {address}")))
-                } else {
-                    Verdict::ShowsNoToken
-                }
+                self.by_token(*address, headers)
+            }
+            (Entrance::TokenByTls, Peer::Network(address)) => self.by_token(*address, headers),
+            (Entrance::Certificate, Peer::Certified(address, fingerprint)) => {
+                Verdict::Welcome(Who(format!("the holder of certificate {fingerprint} at {address}")))
             }
             _ => Verdict::Refused("nobody is let in from this address"),
         }
+    }
+
+    fn by_token(&self, address: IpAddr, headers: &HeaderMap) -> Verdict {
+        if self.shows_token(headers) {
+            Verdict::Welcome(Who(format!("the token's holder at {address}")))
+        } else {
+            Verdict::ShowsNoToken
+        }
+    }
+
+    /// Whether a browser may send the cookie over a connection without TLS.
+    pub fn is_by_tls_only(&self) -> bool {
+        self.entrance == Entrance::TokenByTls
     }
 
     fn shows_token(&self, headers: &HeaderMap) -> bool {
@@ -233,6 +248,20 @@ mod tests {
         let right = headers(&[("host", "localhost"), ("cookie", &session)]);
         let other = Peer::Network([192, 168, 7, 2].into());
         assert!(matches!(door.verdict(&other, &right), Verdict::Refused(_)));
+    }
+
+    #[test]
+    fn by_tls_the_token_counts_from_anywhere_and_a_certificate_only_where_they_are_asked_for() {
+        let far = Peer::Network([192, 168, 7, 2].into());
+        let certified = Peer::Certified([192, 168, 7, 2].into(), "AB:CD".to_owned());
+        let by_token = Door::new(Entrance::TokenByTls, Some("0123456789abcdef".to_owned()), [7; 32]);
+        let shown = headers(&[("host", "boot.example"), ("authorization", "Bearer 0123456789abcdef")]);
+        assert!(matches!(by_token.verdict(&far, &shown), Verdict::Welcome(_)));
+        assert_eq!(by_token.verdict(&far, &headers(&[])), Verdict::ShowsNoToken);
+        let by_certificate = Door::new(Entrance::Certificate, None, [7; 32]);
+        let who = Who("the holder of certificate AB:CD at 192.168.7.2".to_owned());
+        assert_eq!(by_certificate.verdict(&certified, &headers(&[])), Verdict::Welcome(who));
+        assert!(matches!(by_certificate.verdict(&far, &shown), Verdict::Refused(_)));
     }
 
     #[test]

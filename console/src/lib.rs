@@ -24,3 +24,4 @@ mod patience;
 mod pictures;
 pub mod routes;
 pub mod serve;
+pub mod tls;

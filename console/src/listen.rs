@@ -11,6 +11,8 @@ use std::str::FromStr;
 use anyhow::{Context as _, bail};
 use nix::unistd::{Group, chown};
 
+use crate::tls::Files;
+
 /// A place to listen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -44,6 +46,10 @@ impl fmt::Display for Place {
 pub enum Entrance {
     /// Who has the token, from this machine.
     Token,
+    /// Who has the token, from anywhere, since TLS keeps it secret on its way.
+    TokenByTls,
+    /// Who has a certificate that one of our authorities has signed.
+    Certificate,
     /// Who may open the socket: the kernel says who it is.
     Socket,
     /// Whom a proxy has let in, which says so in this header. Over the network only from this address; none: by the socket.
@@ -51,9 +57,20 @@ pub enum Entrance {
 }
 
 /// Refuses what would show the screens of clients to whoever asks.
-pub fn entrance(place: &Place, proxy: Option<IpAddr>, header: Option<&str>) -> anyhow::Result<Entrance> {
+pub fn entrance(
+    place: &Place,
+    proxy: Option<IpAddr>,
+    header: Option<&str>,
+    tls: Option<&Files>,
+) -> anyhow::Result<Entrance> {
     let header = header.map(str::to_ascii_lowercase);
     match (place, proxy, header) {
+        (Place::Unix(_), ..) if tls.is_some() => {
+            bail!("nobody can read along at a Unix socket: leave --tls-certificate out")
+        }
+        (Place::Network(_), Some(_), _) if tls.is_some_and(|files| files.clients.is_some()) => {
+            bail!("either a proxy says who it is, or a certificate: leave --proxy or --tls-clients out")
+        }
         (Place::Unix(_), None, None) => Ok(Entrance::Socket),
         (Place::Unix(_), None, Some(header)) => Ok(Entrance::Proxy { from: None, header }),
         (Place::Unix(_), Some(_), _) => {
@@ -67,11 +84,15 @@ pub fn entrance(place: &Place, proxy: Option<IpAddr>, header: Option<&str>) -> a
         (Place::Network(_), None, Some(_)) => {
             bail!("--user-header is believed of a proxy only: name its address with --proxy")
         }
+        (Place::Network(_), None, None) if tls.is_some() => Ok(match tls {
+            Some(Files { clients: Some(_), .. }) => Entrance::Certificate,
+            _ => Entrance::TokenByTls,
+        }),
         (Place::Network(address), None, None) if address.ip().is_loopback() => Ok(Entrance::Token),
         (Place::Network(address), ..) => bail!(
-            "{address} can be reached from other machines, and this program has no TLS: what it shows, and the token, would go over \
-             the network for all to read. Listen on 127.0.0.1 and come by ssh -L, or put a reverse proxy with TLS and log-in in front of \
-             it (--proxy ADDRESS --user-header NAME)"
+            "{address} can be reached from other machines, and without TLS what is shown, and the token, would go over the network for \
+             all to read. Give it a certificate (--tls-certificate FILE --tls-key FILE); or listen on 127.0.0.1 and come by ssh -L; or put \
+             a reverse proxy with log-in in front of it (--proxy ADDRESS --user-header NAME)"
         ),
     }
 }
@@ -143,7 +164,7 @@ mod tests {
 
     fn of(place: &str, proxy: Option<&str>, header: Option<&str>) -> Result<Entrance, String> {
         let proxy = proxy.map(|proxy| proxy.parse().unwrap());
-        entrance(&place.parse().unwrap(), proxy, header).map_err(|error| error.to_string())
+        entrance(&place.parse().unwrap(), proxy, header, None).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -156,14 +177,35 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_it_listens_anywhere_for_the_token_or_for_certificates() {
+        let files = |clients: Option<&str>| Files {
+            certificate: "c".into(),
+            key: "k".into(),
+            clients: clients.map(PathBuf::from),
+        };
+        let at = |place: &str, proxy: Option<&str>, files: &Files| {
+            let proxy: Option<IpAddr> = proxy.map(|proxy| proxy.parse().unwrap());
+            let header = proxy.map(|_| "X-User");
+            entrance(&place.parse().unwrap(), proxy, header, Some(files)).map_err(|error| error.to_string())
+        };
+        assert_eq!(at("0.0.0.0:8443", None, &files(None)), Ok(Entrance::TokenByTls));
+        assert_eq!(at("0.0.0.0:8443", None, &files(Some("a"))), Ok(Entrance::Certificate));
+        assert!(matches!(at("10.0.0.1:1", Some("10.0.0.2"), &files(None)), Ok(Entrance::Proxy { .. })));
+        assert!(
+            at("10.0.0.1:1", Some("10.0.0.2"), &files(Some("a"))).unwrap_err().contains("either a proxy")
+        );
+        assert!(at("unix:/x", None, &files(None)).unwrap_err().contains("leave --tls-certificate out"));
+    }
+
+    #[test]
     fn another_address_is_refused_without_a_proxy_on_another_machine() {
         let header = Some("X-User");
         let proxied = Entrance::Proxy { from: Some([192, 168, 7, 9].into()), header: "x-user".to_owned() };
         assert_eq!(of("192.168.7.1:8040", Some("192.168.7.9"), header), Ok(proxied));
         for (place, proxy, header, why) in [
-            ("192.168.7.1:8040", None, None, "has no TLS"),
-            ("0.0.0.0:8040", None, None, "has no TLS"),
-            ("[::]:8040", None, None, "has no TLS"),
+            ("192.168.7.1:8040", None, None, "without TLS"),
+            ("0.0.0.0:8040", None, None, "without TLS"),
+            ("[::]:8040", None, None, "without TLS"),
             ("192.168.7.1:8040", None, header, "--proxy"),
             ("127.0.0.1:8040", None, header, "--proxy"),
             ("127.0.0.1:8040", Some("127.0.0.1"), header, "use a Unix socket"),

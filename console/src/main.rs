@@ -12,10 +12,11 @@ use ghost_console::cli::{self, Arguments};
 use ghost_console::desk::Desk;
 use ghost_console::door::{self, Door};
 use ghost_console::listen::{self, Entrance};
-use ghost_console::{log, routes, serve};
+use ghost_console::{log, routes, serve, tls};
 use ghostctl::exit::Exit;
 use ghostctl::site::Site;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 
 /// Pages that read much are made by so many threads.
 const THREADS: usize = 4;
@@ -38,17 +39,26 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.generate_manual {
         return write_manual(&folder.join("man/man8"));
     }
-    let entrance = listen::entrance(&arguments.listen, arguments.proxy, arguments.user_header.as_deref())?;
+    let files = arguments.tls();
+    let entrance = listen::entrance(
+        &arguments.listen,
+        arguments.proxy,
+        arguments.user_header.as_deref(),
+        files.as_ref(),
+    )?;
+    let tls = files.as_ref().map(tls::acceptor).transpose()?;
     let config = std::path::absolute(&arguments.config)?;
     let site = Site::open(&config, Duration::ZERO)?;
     let token_file = arguments.token_file.clone().unwrap_or_else(|| site.ghostrc.state_folder.join(TOKEN));
-    let token = (entrance == Entrance::Token).then(|| new_or_old_token(&token_file)).transpose()?;
+    let token = matches!(entrance, Entrance::Token | Entrance::TokenByTls)
+        .then(|| new_or_old_token(&token_file))
+        .transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(THREADS)
         .build()
         .context("cannot start")?;
-    runtime.block_on(serve(arguments, entrance, (token, token_file), site, config))
+    runtime.block_on(serve(arguments, (entrance, tls), (token, token_file), site, config))
 }
 
 fn write_manual(folder: &Path) -> anyhow::Result<()> {
@@ -73,13 +83,15 @@ fn random() -> anyhow::Result<[u8; 32]> {
 
 async fn serve(
     arguments: Arguments,
-    entrance: Entrance,
+    (entrance, tls): (Entrance, Option<TlsAcceptor>),
     (token, token_file): (Option<String>, PathBuf),
     site: Site,
     config: PathBuf,
 ) -> anyhow::Result<()> {
     let listener = listen::bind(&arguments.listen, arguments.socket_group.as_deref())?;
-    log::line(&format!("the console is at {}", listener.place()?));
+    let place = listener.place()?.to_string();
+    let place = if tls.is_some() { place.replacen("http:", "https:", 1) } else { place };
+    log::line(&format!("the console is at {place}"));
     if token.is_some() {
         log::line(&format!("its token is in {}", token_file.display()));
     }
@@ -90,7 +102,7 @@ async fn serve(
         [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?];
     let [terminate, interrupt, hangup] = &mut stops;
     tokio::select! {
-        () = serve::run(listener, router, arguments.proxy) => {}
+        () = serve::run(listener, router, arguments.proxy, tls) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         _ = hangup.recv() => {}

@@ -267,6 +267,8 @@ async fn login(State(console): Shared, Form(login): Form<Login>) -> Response {
         let page = pages::login(Some("That is not the token."));
         return (StatusCode::UNAUTHORIZED, Html(page.into_string())).into_response();
     }
-    let cookie = format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Strict", console.door.session());
+    let secure = if console.door.is_by_tls_only() { "; Secure" } else { "" };
+    let cookie =
+        format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Strict{secure}", console.door.session());
     ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response()
 }

@@ -7,6 +7,8 @@ mod boot_server;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod by_tls;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod letting_in;
