@@ -96,11 +96,8 @@ impl Leases {
             }
             let seen = look(&folder).with_context(cannot)?;
             if still_counts(&seen, number, &lease) {
-                let older = seen.iter().filter(|seen| seen.number < number);
-                older
-                    .map(|seen| remove(&folder, seen.number))
-                    .collect::<io::Result<()>>()
-                    .with_context(cannot)?;
+                let mut older = seen.iter().filter(|seen| seen.number < number);
+                older.try_for_each(|seen| remove(&folder, seen.number)).with_context(cannot)?;
                 return Ok(Held { leases: self.clone(), host: host.clone(), number, lease });
             }
             remove(&folder, number).with_context(cannot)?;

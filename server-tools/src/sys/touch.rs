@@ -16,6 +16,6 @@ pub(crate) fn now(file: &File) -> io::Result<()> {
 pub(crate) fn changed(file: &File) -> io::Result<UnixTime> {
     let stat = fstat(file)?;
     let seconds = u64::try_from(stat.st_mtime).unwrap_or_default();
-    let milliseconds = u64::try_from(stat.st_mtime_nsec).unwrap_or_default() / 1_000_000;
+    let milliseconds = stat.st_mtime_nsec / 1_000_000;
     Ok(UnixTime::from_millis(seconds.saturating_mul(1_000).saturating_add(milliseconds)))
 }

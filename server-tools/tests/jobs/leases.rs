@@ -134,6 +134,6 @@ fn a_client_that_is_kept_apart_can_mount_no_lease() {
         let reaches = |path: &&str| {
             "/store/.leases".starts_with(path.trim_end_matches('/')) || path.starts_with("/store/.leases")
         };
-        assert!(!paths.iter().any(|path| reaches(path)), "{exports}: {lines}");
+        assert!(!paths.iter().any(reaches), "{exports}: {lines}");
     }
 }

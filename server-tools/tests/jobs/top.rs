@@ -28,7 +28,7 @@ fn shown(sent: &str) -> Vec<String> {
         }
         let mut sequence = String::new();
         // After the bracket come numbers, and a letter ends it. Half of one may have come so far.
-        while let Some(next) = rest.next() {
+        for next in rest.by_ref() {
             sequence.push(next);
             if next.is_ascii_alphabetic() {
                 break;

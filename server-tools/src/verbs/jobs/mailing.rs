@@ -1,7 +1,5 @@
 //! Has the administrator told by mail what became of a run, or why none has begun.
 
-use std::io::{self, IsTerminal as _};
-
 use anyhow::Context as _;
 use ghost_contract::Mode;
 
@@ -34,7 +32,7 @@ fn write(site: &Site, run: &RunId, post: &Post) -> anyhow::Result<Vec<u8>> {
 /// Sends the mail that says why no job was begun. A person at a terminal reads that there, and one who has mistyped a name gets no
 /// mail about it.
 pub(in crate::verbs) fn not_begun(site: &Site, mode: Mode, error: &anyhow::Error, output: &mut Output) {
-    let is_read = io::stderr().is_terminal() || Exit::of(error) == Exit::Usage;
+    let is_read = rustix::termios::isatty(rustix::stdio::stderr()) || Exit::of(error) == Exit::Usage;
     let Some(post) = Post::of(&site.ghostrc).filter(|_| !is_read) else { return };
     let message = mail::not_begun(&post, mode, error, clock::now());
     if let Err(error) = message.and_then(|message| mail::send(&post, &message)) {
