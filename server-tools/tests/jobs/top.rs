@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
 use nix::pty::{Winsize, openpty};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, kill_process, kill_process_group};
 use rustix::termios::{LocalModes, tcgetattr, tcgetpgrp, tcsetwinsize};
 
@@ -62,6 +63,10 @@ impl Person {
     fn watches(server: &BootServer, environment: (&str, &str)) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(&size, None).unwrap();
+        // A program that has its own keyboard open never hears that it is gone, and outlives a test that fails.
+        for end in [&pair.master, &pair.slave] {
+            fcntl_setfd(end, FdFlags::CLOEXEC).unwrap();
+        }
         let top = server.command(["top"]);
         let mut command = std::process::Command::new("setsid");
         command.args(["--ctty", "--wait"]).arg(top.get_program()).args(top.get_args());
