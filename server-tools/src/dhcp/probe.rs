@@ -8,6 +8,7 @@
 //! heard (behind a router, without the right to send frames) it is not known, and that is said.
 
 mod asking;
+mod message;
 pub(crate) mod packet;
 mod proxied;
 mod seen;

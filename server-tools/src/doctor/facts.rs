@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use super::over_http::OverHttp;
 use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
@@ -44,6 +43,14 @@ pub(crate) struct Facts {
     pub state_folder: Writable,
     /// Whether whole frames, as magic packets are, may be sent.
     pub may_send_frames: Tried<()>,
+}
+
+/// A file as it is on the disk, and as the HTTP server gives it: the first block of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OverHttp {
+    pub name: &'static str,
+    pub on_disk: Tried<Vec<u8>>,
+    pub served: Tried<Vec<u8>>,
 }
 
 /// A folder, and whether it can be written to.

@@ -15,10 +15,9 @@ use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
 use super::facts::{
-    BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, Host, Program, SamePlace, Store, Tried, Usage,
-    Writable,
+    BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, Host, OverHttp, Program, SamePlace, Store, Tried,
+    Usage, Writable,
 };
-use super::over_http::OverHttp;
 use super::{netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;

@@ -1,19 +1,11 @@
 //! What UEFI clients load over HTTP where the settings say so (`HTTPBOOT`): kernel and initramfs. What does not come so they load
 //! over TFTP, so that it is no reason against a job.
 
-use super::facts::Tried;
+use super::facts::OverHttp;
 use super::{Check, Finding};
 
 /// The files that `rootfs/grub-config` has GRUB load over HTTP.
 pub(super) const FILES: [&str; 2] = ["vmlinuz", "initrd"];
-
-/// A file as it is on the disk, and as the HTTP server gives it: the first block of each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OverHttp {
-    pub name: &'static str,
-    pub on_disk: Tried<Vec<u8>>,
-    pub served: Tried<Vec<u8>>,
-}
 
 /// What to think of it. Pure. What is missing on the disk is told of where the boot files are.
 pub(super) fn judge(file: &OverHttp) -> Finding {
@@ -41,6 +33,7 @@ pub(super) fn judge(file: &OverHttp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::State;
+    use super::super::facts::Tried;
     use super::*;
 
     #[test]

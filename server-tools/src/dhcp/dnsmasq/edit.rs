@@ -22,18 +22,25 @@ pub(in crate::dhcp) type Replacements = BTreeMap<usize, Vec<Replacement>>;
 /// Lets hosts be offered their boot files.
 pub fn swap(table: &HostTable, wanted: &[Wanted]) -> Edit {
     let mut replacements = Replacements::new();
-    let mut swapped = BTreeMap::new();
+    let swaps = each_once(wanted, |wanted| swap_one(table, wanted, &mut replacements));
+    Edit { changes: changes(table, replacements), swaps }
+}
+
+/// Swaps each host; one that is wanted twice is swapped once.
+pub(in crate::dhcp) fn each_once(
+    wanted: &[Wanted],
+    mut swap_one: impl FnMut(&Wanted) -> Result<Swap, SwapError>,
+) -> Vec<Result<Swap, SwapError>> {
+    let mut swapped: BTreeMap<&str, Swap> = BTreeMap::new();
     let swaps = wanted.iter().map(|wanted| {
-        // A host that is wanted twice is swapped once.
         if let Some(swap) = swapped.get(wanted.host.as_str()) {
-            return Ok(Swap::clone(swap));
+            return Ok(swap.clone());
         }
-        let swap = swap_one(table, wanted, &mut replacements)?;
+        let swap = swap_one(wanted)?;
         swapped.insert(wanted.host.as_str(), swap.clone());
         Ok(swap)
     });
-    let swaps = swaps.collect();
-    Edit { changes: changes(table, replacements), swaps }
+    swaps.collect()
 }
 
 fn swap_one(table: &HostTable, wanted: &Wanted, replacements: &mut Replacements) -> Result<Swap, SwapError> {

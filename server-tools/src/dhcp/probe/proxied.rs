@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ghost_contract::MacAddress;
 
-use super::packet::{END, FILE, HARDWARE, MESSAGE_TYPE, OPTIONS, VENDORS, head, text, with_options};
+use super::message::{END, FILE, HARDWARE, MESSAGE_TYPE, OPTIONS, VENDORS, head, text, with_options};
 use crate::ghostrc::Firmware;
 
 /// Which of a proxy's boot files is meant (PXE 2.1 §2.4.5).

@@ -2,13 +2,12 @@
 //!
 //! Pure: does not read or write files. Only the word behind `set:` changes.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ghost_contract::HostName;
 
 use super::table::{ClientTable, host_value};
-use crate::dhcp::dnsmasq::edit::{Replacements, back, changes};
+use crate::dhcp::dnsmasq::edit::{Replacements, back, changes, each_once};
 use crate::dhcp::dnsmasq::hosts::Host;
 use crate::dhcp::text::{absolute, replaced};
 use crate::dhcp::{Back, Edit, Fault, Kind, Original, PutBack, Reverts, Swap, SwapError, Wanted};
@@ -16,17 +15,7 @@ use crate::dhcp::{Back, Edit, Fault, Kind, Original, PutBack, Reverts, Swap, Swa
 /// Lets hosts be offered their boot files.
 pub fn swap(table: &ClientTable, wanted: &[Wanted]) -> Edit {
     let mut replacements = Replacements::new();
-    let mut swapped = BTreeMap::new();
-    let swaps = wanted.iter().map(|wanted| {
-        // A host that is wanted twice is swapped once.
-        if let Some(swap) = swapped.get(wanted.host.as_str()) {
-            return Ok(Swap::clone(swap));
-        }
-        let swap = swap_one(table, wanted, &mut replacements)?;
-        swapped.insert(wanted.host.as_str(), swap.clone());
-        Ok(swap)
-    });
-    let swaps = swaps.collect();
+    let swaps = each_once(wanted, |wanted| swap_one(table, wanted, &mut replacements));
     Edit { changes: changes(&table.lines, replacements), swaps }
 }
 
