@@ -19,6 +19,7 @@ mod dnsmasq;
 mod dosemu;
 mod encrypted;
 mod exported;
+mod fleet;
 mod full_store;
 #[cfg(feature = "campaigns")]
 mod http;

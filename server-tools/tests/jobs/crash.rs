@@ -16,6 +16,8 @@ use super::saved_disk::SavedDisk;
 
 /// How many runs at once; they mostly wait.
 const AT_ONCE: usize = 32;
+/// One campaign after the other: each ghostctl and each dnsmasq has an instance of inotify, of which root gets 128.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A generation of pc2 that is there before the job that is killed.
 const OLD: &str = "20260123-142501-4f3a";
@@ -176,6 +178,7 @@ fn killed_everywhere(case: Case) -> Vec<String> {
 fn killed_at_each(places: &[String], case: Case) {
     let left = Mutex::new(places.to_vec());
     let wrong = Mutex::new(Vec::new());
+    let turn = TURN.lock().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -187,6 +190,7 @@ fn killed_at_each(places: &[String], case: Case) {
             });
         }
     });
+    drop(turn);
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {} places:\n{}", wrong.len(), places.len(), wrong.join("\n"));
 }
