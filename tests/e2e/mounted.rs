@@ -1,4 +1,4 @@
-//! `ghostctl images mount` of FAT and exFAT, for which the kernel of this machine may lack the driver: it runs on a client,
+//! `ghostctl images mount` of FAT, and of exFAT by a driver that the kernel of this machine may lack: it runs on a client,
 //! whose kernel is Debian's, on a generation in the image store that the client has mounted over NFS.
 
 use std::fs::{self, File};
@@ -45,9 +45,14 @@ pub(crate) fn assert_fat_and_exfat_can_be_looked_into(stage: &Stage, john: &Pc<'
     // The client is another boot server, which did not make it.
     let adopted = on_john(&format!("{ghostctl} adopt {host}"));
     assert!(adopted.contains("this boot server vouches for it from now on"), "{adopted}");
+    // A file system that only the kernel's own driver reads is given to it where that is asked for.
+    let exfat = format!("{ghostctl} mount --cache {CACHE} --partition 2 {host} {PLACE}");
+    let refused = said(stage, john, &exfat, 1);
+    assert!(refused.contains("only the kernel's own driver reads exfat here: --kernel"), "{refused}");
     for (number, kind, _) in PARTITIONS {
+        let driver = if kind == "exfat" { "--kernel " } else { "" };
         let mounted =
-            on_john(&format!("{ghostctl} mount --cache {CACHE} --partition {number} {host} {PLACE}"));
+            on_john(&format!("{ghostctl} mount --cache {CACHE} {driver}--partition {number} {host} {PLACE}"));
         assert!(mounted.contains(&format!("({kind}) is mounted at {PLACE}")), "{mounted}");
         on_john(&format!("diff -r {KIT}/files {PLACE}"));
         let refused = said(stage, john, &format!("touch {PLACE}/new '{PLACE}/{LETTER}'"), 1);
