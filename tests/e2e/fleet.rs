@@ -29,7 +29,7 @@ fn with_hook(stage: &Stage) -> (std::path::PathBuf, std::path::PathBuf) {
 fn a_room_of_three_with_one_that_stalls_and_one_that_does_not_wake() {
     let settings = [
         ("IMAGER", "linux"),
-        ("GROUP_room", "'john joe linuxbox'"),
+        ("GROUP_room", "john joe linuxbox"),
         ("STALL_WINDOW_joe", "20"),
         ("STALL_RATE_joe", NOTHING),
         ("UP_DEADLINE_linuxbox", "20"),

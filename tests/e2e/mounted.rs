@@ -47,7 +47,7 @@ pub(crate) fn assert_fat_and_exfat_can_be_looked_into(stage: &Stage, john: &Pc<'
     assert!(adopted.contains("this boot server vouches for it from now on"), "{adopted}");
     // A file system that only the kernel's own driver reads is given to it where that is asked for.
     let exfat = format!("{ghostctl} mount --cache {CACHE} --partition 2 {host} {PLACE}");
-    let refused = said(stage, john, &exfat, 1);
+    let refused = said(stage, john, &exfat, 2);
     assert!(refused.contains("only the kernel's own driver reads exfat here: --kernel"), "{refused}");
     for (number, kind, _) in PARTITIONS {
         let driver = if kind == "exfat" { "--kernel " } else { "" };
