@@ -66,7 +66,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts base clean
+.PHONY: demo test sources parts scenarios deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts base clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -79,10 +79,23 @@ demo: deps
 # A download and a compiler wait for different things.
 demo-parts: rootfs lab
 
-# Two of the checks have virtual PCs with one processor, one after the other, so two checks run at the same time.
-test: deps lint unit rootfs rootfs-check kmod
+# The tests beside the code wait for much of their time: meanwhile a compiler makes what the others need. Two of the checks have
+# virtual PCs with one processor, one after the other, so two checks run at the same time.
+test: deps
+	$(MAKE) --jobs=2 sources parts
 	$(MAKE) --jobs=2 --output-sync --old-file=kmod kmod-check screens-check deb-check
 	$(MAKE) --old-file=kmod e2e
+
+# In this order: both have cargo's lock of the same folder.
+sources:
+	$(MAKE) lint
+	$(MAKE) unit
+
+parts:
+	$(MAKE) kmod
+	$(MAKE) rootfs-check
+	$(MAKE) scenarios
+	$(MAKE) server
 
 deps:
 	scripts/install-host-packages $(PACKAGE_LISTS)
@@ -136,9 +149,12 @@ lab:
 	cargo build --locked $(TRIAL) -p ghost-lab -p ghostctl --bins
 
 # The programs are built with the features that the scenarios' own build has, so that they are not built twice.
-e2e: kmod
+scenarios:
 	cargo build --locked $(TRIAL) -p ghost-contract -p ghost-lab -p ghostctl --bins \
 	    --features ghost-contract/sample,ghost-lab/e2e
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e --no-run
+
+e2e: kmod scenarios
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- --test-threads=$(SCENARIOS) $(SCENARIO)
 
 # Each way of cutting a PC off from a server while it boots: it must end off or on its own disk, and ghostctl must say why.
