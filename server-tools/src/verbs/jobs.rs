@@ -2,20 +2,17 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::dhcp::{Configuration, Host};
 use crate::ghostrc::{Exports, Settings};
 use ghost_contract::order::{AtEnd, Imager};
-use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime, ethers};
+use ghost_contract::{Generation, HostName, JobId, Mode, Nonce, UnixTime, ethers};
 
-use crate::catalog::Catalog;
-use crate::catalog::listing::Listed;
 use crate::cli::{Asked, JobArgs, TimeOfDay};
 use crate::exit::{Exit, WithExit};
 use crate::exports::for_job::{ForJob, nfs_server_here};
@@ -42,11 +39,14 @@ use super::dhcp::by_hand;
 use super::metrics;
 
 mod able;
+mod dry_run;
 pub(super) mod mailing;
 mod resuming;
 mod turns;
+mod wanted;
 
 use able::Able;
+use dry_run::say_what_would_be_done;
 use turns::{Kept, Ready, Shared, Turns};
 
 const NO_RANDOM_NUMBERS: &str = "the kernel gives no random numbers for the job's name and secret";
@@ -256,49 +256,6 @@ pub(super) fn chosen(
     fleet::choose(&arguments.wanted(), site.ghostrc.groups(), &known).exit(Exit::Usage)
 }
 
-/// What a job would do, for programs.
-#[derive(Serialize)]
-struct Would<'a> {
-    host: &'a HostName,
-    mode: Mode,
-    changed: bool,
-    mac: MacAddress,
-    file: &'a Path,
-    offered: String,
-    boot_file: &'a str,
-    generation: Option<&'a Generation>,
-    imager: Option<String>,
-}
-
-fn say_what_would_be_done(mode: Mode, intents: &[Intent], output: &mut Output) {
-    for Intent { host, settings, generation, imager, .. } in intents {
-        let would = Would {
-            host: &host.name,
-            mode,
-            changed: false,
-            mac: host.mac,
-            file: &host.file,
-            offered: String::from_utf8_lossy(&host.offered).into_owned(),
-            boot_file: &settings.boot_file,
-            generation: generation.as_ref(),
-            imager: imager.as_ref().map(|imager| imager.name().to_string()),
-        };
-        output.either(&would, || would.words());
-    }
-}
-
-impl Would<'_> {
-    fn words(&self) -> String {
-        let Self { host, mode, mac, file, offered, boot_file, generation, imager, .. } = self;
-        let of = generation.map(|generation| format!(" of {generation}")).unwrap_or_default();
-        let with = imager.as_ref().map(|imager| format!(" with {imager}")).unwrap_or_default();
-        format!(
-            "{host}: would offer \"{boot_file}\" instead of \"{offered}\" in {}, wake {mac} and run {mode}{of} on it{with}; nothing was changed",
-            file.display()
-        )
-    }
-}
-
 fn plan(site: &Site, mode: Mode, intent: &Intent, already_on: AlreadyOn) -> anyhow::Result<Plan> {
     let Intent { host, settings, .. } = intent;
     Ok(Plan {
@@ -352,60 +309,6 @@ fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow
     };
     let order = Some(order(plan, settings, particulars, now));
     Ok(Work { order, luks_key: luks_key.clone(), host_table, ..Work::new(begun) })
-}
-
-/// The generation that a job of this mode reads, if it reads one: the one that was asked for, or the newest.
-fn wanted_generation(
-    catalog: &Catalog,
-    mode: Mode,
-    host: &HostName,
-    asked: &Asked,
-) -> anyhow::Result<Option<Listed>> {
-    if !matches!(mode, Mode::Verify | Mode::Restore) {
-        return Ok(None);
-    }
-    let all = catalog.list_host(host)?;
-    let partitions = &asked.wishes.partitions;
-    let parts = parts(&all, host, mode);
-    let mut listed = all.into_iter();
-    let holds = |one: &Listed| one.manifest.as_ref().is_ok_and(|manifest| manifest.holds(partitions));
-    let found = match &asked.generation {
-        Some(asked_for) => listed.find(|one| one.generation == *asked_for).ok_or_else(|| {
-            anyhow!("{host} has no generation {asked_for}; 'ghostctl images list {host}' shows those it has")
-        }),
-        // A damaged one may be checked, but is never written back unless it is named.
-        None => listed.rfind(|one| mode == Mode::Verify || (one.is_good() && holds(one))).ok_or_else(|| {
-            let of = if partitions.is_empty() { "" } else { " that holds these partitions" };
-            let nothing = || "nothing can be checked or written back".to_owned();
-            let of = if parts.is_some() && partitions.is_empty() { " of a whole disk" } else { of };
-            anyhow!("{host} has no good generation{of}: {}", parts.unwrap_or_else(nothing))
-        }),
-    };
-    let found = found.exit(Exit::Usage)?;
-    // What is in the store is a client's to change; what this boot server does not vouch for is written back to no disk.
-    if let Err(error) = &found.manifest {
-        let refused = anyhow!("{error:#}").context(format!("{} of {host} is not believed", found.generation));
-        return Err(refused.exit(Exit::Usage));
-    }
-    Ok(Some(found))
-}
-
-/// In words, which good generations there are of some partitions only, the newest last, and how one is written back; none if
-/// there is none.
-fn parts(listed: &[Listed], host: &HostName, mode: Mode) -> Option<String> {
-    let held = |one: &Listed| {
-        let manifest = one.manifest.as_ref().ok().filter(|_| mode == Mode::Restore && one.is_good())?;
-        let numbers: Vec<String> = manifest.parts()?.iter().map(u32::to_string).collect();
-        Some((one.generation.clone(), numbers.join(",")))
-    };
-    let held: Vec<_> = listed.iter().filter_map(held).collect();
-    let (_, newest) = held.last()?;
-    let names = held.iter().map(|(generation, numbers)| format!("{generation} (partition {numbers})"));
-    Some(format!(
-        "there are only generations of some partitions, {}; 'ghostctl restore --partition {newest} {host}' writes those of the \
-         newest one back, into the partition table that the disk has",
-        names.collect::<Vec<_>>().join(", ")
-    ))
 }
 
 /// The public keys of the file that the settings name, one a line, comments left out.

@@ -6,7 +6,8 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::order::Imager;
 use ghost_contract::{HostName, Mode, layout};
 
-use super::{Intent, by_hand, wanted_generation};
+use super::wanted::wanted_generation;
+use super::{Intent, by_hand};
 use crate::catalog::Catalog;
 use crate::catalog::manifest::Manifest;
 use crate::cli::Asked;
