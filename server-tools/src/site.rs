@@ -33,10 +33,22 @@ pub struct Site {
     pub kept_files: KeptFiles,
 }
 
+/// What to do about settings that cannot be read.
+fn unreadable(ghostrc: &Path, why: io::ErrorKind) -> String {
+    let path = ghostrc.display();
+    if why == io::ErrorKind::NotFound {
+        return format!("there are no settings: 'ghostctl setup' makes {path}, and --config names others");
+    }
+    format!("cannot read the settings {path}")
+}
+
 impl Site {
     pub fn open(ghostrc: &Path, lock_timeout: Duration) -> anyhow::Result<Self> {
         let bytes = regular::read(ghostrc)
-            .with_context(|| format!("cannot read {}", ghostrc.display()))
+            .map_err(|error| {
+                let text = unreadable(ghostrc, error.kind());
+                anyhow::Error::from(error).context(text)
+            })
             .exit_by_default(Exit::Configuration)?;
         let ghostrc = Ghostrc::parse(ghostrc, &bytes)
             .context("the settings are not usable")

@@ -156,9 +156,11 @@ const EFI_PROGRAM: &[u8] = b"MZ";
 fn boot_file(file: &BootFile) -> Finding {
     let path = file.path.display();
     match (&file.on_disk, &file.served) {
-        (Ok(first), _) if first.is_empty() => {
-            Finding::bad(Check::BootFile, format!("{path} is empty"), "copy the netboot files there anew")
-        }
+        (Ok(first), _) if first.is_empty() => Finding::bad(
+            Check::BootFile,
+            format!("{path} is empty"),
+            "'ghostctl root build' puts it there anew",
+        ),
         (Ok(first), _) if file.is_for_uefi && !first.starts_with(EFI_PROGRAM) => Finding::bad(
             Check::BootFile,
             format!("{path} is no program for UEFI, and a host with FIRMWARE=uefi is offered it"),
@@ -185,13 +187,13 @@ fn boot_file(file: &BootFile) -> Finding {
         (Err(reason), Err(_)) => Finding::bad(
             Check::BootFile,
             format!("{path} cannot be read: {reason}"),
-            "copy the netboot files there, or set TFTPBASE or BOOTFILE in ghostrc",
+            "'ghostctl root build' puts the boot files there, or set TFTPBASE or BOOTFILE in ghostrc",
         ),
     }
 }
 
 fn base_root(root: &BaseRoot) -> Vec<Finding> {
-    let mend = "build the base root, or set PXEBASE in ghostrc to where it is";
+    let mend = "'ghostctl root build' makes it, or set PXEBASE in ghostrc to where it is";
     let folder = &root.folder.folder;
     let place = match root.missing.as_slice() {
         [] => writable(Check::BaseRoot, &root.folder, mend),

@@ -26,7 +26,7 @@ fn refuses(server: &BootServer, words: &[&str]) {
 fn a_base_root_that_no_tree_can_be_made_from() {
     let server = BootServer::with_hosts(2);
     fs::remove_dir_all(server.path("base/var")).unwrap();
-    refuses(&server, &["has no var", "mend: build the base root"]);
+    refuses(&server, &["has no var", "mend: 'ghostctl root build' makes it"]);
 }
 
 #[test]
@@ -99,7 +99,10 @@ fn a_file_that_pxelinux_loads_after_itself_and_that_is_not_served() {
         fs::remove_file(server.path("tftp").join(name)).unwrap();
         refuses(
             &server,
-            &[&format!("tftp/{name} cannot be read: No such file"), "copy the netboot files there"],
+            &[
+                &format!("tftp/{name} cannot be read: No such file"),
+                "'ghostctl root build' puts the boot files there",
+            ],
         );
         fs::write(server.path("tftp").join(name), contents).unwrap();
     }
@@ -141,7 +144,10 @@ fn a_file_that_shim_and_grub_load_after_themselves_and_that_is_not_served() {
         fs::remove_file(server.path("tftp").join(name)).unwrap();
         refuses(
             &server,
-            &[&format!("tftp/{name} cannot be read: No such file"), "copy the netboot files there"],
+            &[
+                &format!("tftp/{name} cannot be read: No such file"),
+                "'ghostctl root build' puts the boot files there",
+            ],
         );
         let other = server.run(&["test", "--dry-run", "pc3"]);
         assert_eq!(other.status.code(), Some(0), "pc3 boots by BIOS: {}", said(&other));
@@ -289,4 +295,19 @@ fn an_export_that_lets_other_clients_in() {
     let folder = server.path("").display().to_string();
     fs::write(server.path("exports"), format!("{} 192.168.8.0/24", folder.trim_end_matches('/'))).unwrap();
     refuses(&server, &["is exported to 192.168.8.0/24, and not to pc2", "add the clients' network"]);
+}
+
+#[test]
+fn settings_that_are_not_there() {
+    let server = BootServer::with_hosts(1);
+    fs::remove_file(server.path("ghostrc")).unwrap();
+    for verb in [&["doctor"][..], &["backup", "pc1"], &["recover"]] {
+        let output = server.run(verb);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(
+            said.contains("there are no settings: 'ghostctl setup' makes ") && said.contains("--config"),
+            "{said}"
+        );
+    }
 }
