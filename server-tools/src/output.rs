@@ -15,7 +15,7 @@ pub(crate) mod plain;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ghost_contract::{HostName, UnixTime};
 use serde::Serialize;
@@ -51,6 +51,8 @@ pub(crate) struct Output {
     beside: Option<Arc<Beside>>,
     /// Where jobs are told of besides.
     messages: Option<Arc<Messages>>,
+    /// Why the first line that did not get out was not written, while no jobs run.
+    untold: Arc<OnceLock<io::Error>>,
 }
 
 #[derive(Serialize)]
@@ -68,8 +70,14 @@ struct Waiting<'a> {
 
 impl Output {
     /// Writes in this form. Each call waits until its line is read.
-    pub(crate) const fn new(form: Form, detail: Detail) -> Self {
-        Self { form, detail, beside: None, messages: None }
+    pub(crate) fn new(form: Form, detail: Detail) -> Self {
+        Self { form, detail, beside: None, messages: None, untold: Arc::default() }
+    }
+
+    /// Why not everything was written that was told, if so: a full disk, or a terminal that is gone. A reader that has read
+    /// enough (`ghostctl … | head`) is no such reason. Jobs are not there for what they print, so theirs does not count.
+    pub(crate) fn untold(&self) -> Option<&io::Error> {
+        self.untold.get().filter(|_| self.beside.is_none())
     }
 
     pub(crate) const fn form(&self) -> Form {
@@ -143,10 +151,16 @@ impl Output {
     fn tell(&self, text: String, otherwise: Option<String>) {
         match &self.beside {
             Some(beside) => beside.tell(text, otherwise),
-            // It goes on if the reader is gone (`ghostctl … | head`).
-            None if write_line(&text).is_err() => beside::say_otherwise(otherwise.into_iter().collect()),
-            None => {}
+            None => self.write(&text, otherwise),
         }
+    }
+
+    fn write(&self, text: &str, otherwise: Option<String>) {
+        let Err(error) = write_line(text) else { return };
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.untold.get_or_init(|| error);
+        }
+        beside::say_otherwise(otherwise.into_iter().collect());
     }
 
     /// Tells lines whose cells stand below one another.

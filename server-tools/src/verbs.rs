@@ -28,7 +28,7 @@ use crate::cli::{Asked, BootdiskArgs, Cli, DhcpVerb, HostsVerb, JobArgs, Verb};
 use crate::dhcp::offer::kept::Told;
 use crate::exit::{Exit, WithExit};
 use crate::manual;
-use crate::output::{Detail, Form, Output};
+use crate::output::{Detail, Form, Output, complain};
 use crate::site::Site;
 
 /// Does what the command line asks for. An error means that it could not begin, or had to give up.
@@ -41,19 +41,26 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let form = if cli.everywhere.json { Form::Json } else { Form::Plain };
     let detail = if cli.everywhere.verbose { Detail::Everything } else { Detail::Usual };
     let mut output = Output::new(form, detail);
+    let exit = carry_out(cli, &mut output)?;
+    let Some(error) = output.untold() else { return Ok(exit) };
+    complain(&format!("not all that was to be printed could be written to standard output: {error}"));
+    Ok(exit.max(Exit::Failed))
+}
+
+fn carry_out(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> {
     if let Verb::Bootdisk(arguments @ BootdiskArgs { output: Some(path), .. }) = &cli.verb {
-        return bootdisk::at(path, arguments, &mut output);
+        return bootdisk::at(path, arguments, output);
     }
     if let Verb::Setup(arguments) = &cli.verb {
-        return setup::run(&cli.everywhere, arguments, &mut output);
+        return setup::run(&cli.everywhere, arguments, output);
     }
     let site = Site::open(&cli.everywhere.config, cli.everywhere.lock_timeout);
     let site = site.exit_by_default(Exit::Configuration)?;
-    if form == Form::Plain {
+    if output.form() == Form::Plain {
         site.ghostrc.warnings.iter().for_each(|warning| output.line(&format!("warning: {warning}")));
     }
-    let done = perform(&site, cli, &mut output);
-    let kept = kept_files(&site, &mut output);
+    let done = perform(&site, cli, output);
+    let kept = kept_files(&site, output);
     done.map(|exit| exit.max(kept))
 }
 

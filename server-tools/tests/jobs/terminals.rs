@@ -104,6 +104,24 @@ fn what_is_left_undone_is_said_on_standard_error_where_standard_output_takes_not
 }
 
 #[test]
+fn what_only_prints_fails_where_standard_output_takes_nothing_and_not_where_its_reader_has_enough() {
+    let server = BootServer::with_hosts(2);
+    for words in [&["hosts"][..], &["--json", "hosts"], &["exports"], &["metrics"], &["status"], &["runs"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = server.command(words).stdout(full).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {error}");
+        let expected =
+            "ghostctl: not all that was to be printed could be written to standard output: No space left";
+        assert!(error.starts_with(expected), "{words:?}: {error}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = server.command(words).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+    }
+}
+
+#[test]
 fn lines_that_a_full_disk_did_not_take_are_counted_when_there_is_room_again() {
     let server = BootServer::with_hosts(2);
     server.mount("log");
