@@ -16,13 +16,16 @@ use std::path::{Path, PathBuf};
 use ghost_contract::{HostName, MacAddress};
 use serde::{Deserialize, Serialize};
 
+use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
 use crate::place::Place;
 use crate::sys::process::{self, Process};
 
+pub use checker::Checker;
 pub use entries::Entries;
 pub use kind::Kind;
 pub use network::Network;
+pub use private_copy::PrivateCopy;
 
 pub mod adding;
 mod checker;
@@ -127,6 +130,9 @@ pub struct Advice {
 pub trait Server: fmt::Debug + Send + Sync {
     fn kind(&self) -> Kind;
 
+    /// Its own checker, and the file in which its configuration begins.
+    fn checker(&self) -> &Checker;
+
     /// Reads the configuration with all that belongs to it.
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>>;
 
@@ -134,8 +140,13 @@ pub trait Server: fmt::Debug + Send + Sync {
     /// The rest of the configuration may be broken or gone meanwhile.
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts;
 
+    /// Copies of the configuration's files with these changes, for its checker.
+    fn private_copy(&self, changes: &[Change]) -> anyhow::Result<PrivateCopy>;
+
     /// Has the server's own checker look at the whole configuration, as it would be with these changes.
-    fn check(&self, changes: &[Change]) -> anyhow::Result<()>;
+    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
+        self.checker().check(changes, || self.private_copy(changes))
+    }
 
     /// What new entries come to. A configuration that is not there yet is taken for an empty one. Changes nothing.
     fn add(&self, asked: &adding::Additions) -> anyhow::Result<adding::Added> {
@@ -155,7 +166,9 @@ pub trait Server: fmt::Debug + Send + Sync {
     }
 
     /// Has the server's own checker look at a file that shall become the configuration, where there is none yet.
-    fn check_alone(&self, file: &Path) -> anyhow::Result<()>;
+    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
+        self.checker().ask(file).exit_by_default(Exit::Configuration)
+    }
 
     /// Whether the running server may be told to take up its configuration as it is: what the checker refuses might stop it.
     fn may_take_up(&self) -> anyhow::Result<()> {
@@ -164,9 +177,6 @@ pub trait Server: fmt::Debug + Send + Sync {
 
     /// Makes the running server take up its configuration, and sees that it has, as far as it tells. Does not ask the checker.
     fn take_up(&self) -> anyhow::Result<()>;
-
-    /// Its own checker, as a person would call it.
-    fn checker(&self) -> String;
 
     /// How it takes its configuration up, and whether it could now. Changes nothing.
     fn way(&self) -> Result<String, Advice>;

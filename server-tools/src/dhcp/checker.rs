@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,57 +18,73 @@ use crate::sys::service::{self, RunError};
 /// How long a checker may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Displayed as a person would call it.
 #[derive(Debug)]
-pub(super) struct Checker(pub(super) CommandLine);
+pub struct Checker {
+    command: CommandLine,
+    /// The file in which the configuration begins.
+    pub(super) configuration: PathBuf,
+}
 
 impl Checker {
+    /// The one that the settings name, else the server's own, which looks at the file that stands for `FILE`.
+    pub(super) fn new(
+        configuration: &Path,
+        named: Option<CommandLine>,
+        program: &str,
+        words: &[&str],
+    ) -> Self {
+        let command = named.unwrap_or_else(|| CommandLine::of(program, words));
+        Self { command, configuration: configuration.to_owned() }
+    }
+
     /// Has the configuration checked as it would be with these changes. `copy` makes a private one with them.
     pub(super) fn check(
         &self,
-        configuration: &Path,
         changes: &[Change],
         copy: impl FnOnce() -> anyhow::Result<PrivateCopy>,
     ) -> anyhow::Result<()> {
         if changes.is_empty() {
             // A FIFO would hold the checker up.
-            regular::read(configuration)
-                .with_context(|| format!("cannot read {}", configuration.display()))
+            regular::read(&self.configuration)
+                .with_context(|| format!("cannot read {}", self.configuration.display()))
                 .exit_by_default(Exit::Configuration)?;
-            return self.ask(configuration).exit_by_default(Exit::Configuration);
+            return self.ask(&self.configuration).exit_by_default(Exit::Configuration);
         }
         let copy = copy()?;
-        self.ask(copy.main().unwrap_or(configuration))
+        self.ask(copy.main().unwrap_or(&self.configuration))
             .map_err(|error| error.in_other_words(|words| copy.in_words_of_the_files(words)))
             .exit(Exit::Configuration)
     }
 
     pub(super) fn ask(&self, file: &Path) -> Result<(), RunError> {
-        let mut words = vec![self.0.program().to_owned()];
-        words.extend(self.0.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
+        let mut words = vec![self.command.program().to_owned()];
+        words.extend(self.command.for_file(file).iter().map(|word| word.to_string_lossy().into_owned()));
         service::run(&words, DEADLINE)?;
         Ok(())
+    }
+
+    /// Reads the configuration as it would be with these changes. `table` makes one of the main file's bytes, and asks for each file
+    /// that is included.
+    pub(super) fn read_with<T, E>(
+        &self,
+        changes: &[Change],
+        table: impl FnOnce(Vec<u8>, &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>) -> Result<T, E>,
+    ) -> anyhow::Result<T>
+    where
+        anyhow::Error: From<E>,
+    {
+        let mut content = |path: &Path| contents(path, changes);
+        let bytes = content(&self.configuration)
+            .with_context(|| format!("cannot read {}", self.configuration.display()))?;
+        Ok(table(bytes, &mut content)?)
     }
 }
 
 impl fmt::Display for Checker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.command.fmt(f)
     }
-}
-
-/// Reads a configuration as it would be with these changes. `table` makes one of the main file's bytes, and asks for each file
-/// that is included.
-pub(super) fn read_with<T, E>(
-    configuration: &Path,
-    changes: &[Change],
-    table: impl FnOnce(Vec<u8>, &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>) -> Result<T, E>,
-) -> anyhow::Result<T>
-where
-    anyhow::Error: From<E>,
-{
-    let mut content = |path: &Path| contents(path, changes);
-    let bytes = content(configuration).with_context(|| format!("cannot read {}", configuration.display()))?;
-    Ok(table(bytes, &mut content)?)
 }
 
 fn contents(path: &Path, changes: &[Change]) -> io::Result<Vec<u8>> {

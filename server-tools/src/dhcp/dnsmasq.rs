@@ -16,8 +16,10 @@
 //!
 //! `server` opens files, and signals the server; the others are pure. What dnsmasq makes of odd input was tried with dnsmasq 2.90.
 
-mod adding;
+pub(crate) mod adding;
 mod boots;
+mod check;
+mod configuration;
 pub(crate) mod edit;
 pub(super) mod hosts;
 pub mod lines;

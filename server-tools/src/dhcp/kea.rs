@@ -6,7 +6,7 @@
 //! Every byte is kept: tokens and values are stretches of the input, never copies of it. `server` opens files and asks the server by
 //! its control socket; the others are pure. What Kea itself makes of odd input was tried with Kea 2.2.
 
-mod adding;
+pub(crate) mod adding;
 pub(crate) mod control;
 pub(crate) mod edit;
 pub mod lexer;

@@ -31,7 +31,7 @@ pub(super) struct Part<'a> {
 
 /// Copies that are removed when this is dropped.
 #[derive(Debug, Default)]
-pub(super) struct PrivateCopy {
+pub struct PrivateCopy {
     /// The files and their copies, the main file first.
     copies: Vec<(PathBuf, PathBuf)>,
 }

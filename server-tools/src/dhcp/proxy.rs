@@ -13,7 +13,7 @@
 //!
 //! `server` opens files; the others are pure. How lines are read is dnsmasq's ([`super::dnsmasq`]).
 
-mod adding;
+pub(crate) mod adding;
 mod edit;
 mod reach;
 mod server;

@@ -117,7 +117,7 @@ fn dhcp(site: &Site) -> Dhcp {
         kind: site.dhcp_kind,
         because: site.dhcp_because,
         accepted: words(server.check(&[])),
-        checker: server.checker(),
+        checker: server.checker().to_string(),
         folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
         way: server.way(),
         running: server.running(),

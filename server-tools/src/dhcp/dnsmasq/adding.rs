@@ -16,19 +16,36 @@ use super::lines::quote;
 use super::sources::{Role, Source};
 use super::table::HostTable;
 use super::usable::Flaw;
-use crate::dhcp::Network;
 use crate::dhcp::adding::{
     Additions, Around, Draft, Neighbour, NewHost, NewNetwork, is_declared, is_network_declared,
+    require_usable,
 };
 use crate::dhcp::text::absolute;
+use crate::dhcp::{Change, Network};
 
 /// The file of boot files, in a folder where there is none yet.
 const BOOT_FILES: &str = "ghost4linux";
 /// Which machines are told the router of a network.
 const TAG: &str = "ghost4linux";
 
+/// What the additions come to behind a draft, and how it is read then. `table` reads the configuration with changes.
+pub(crate) fn added(
+    mut draft: Draft,
+    asked: &Additions,
+    options: &Path,
+    table: &dyn Fn(&[Change]) -> anyhow::Result<HostTable>,
+) -> anyhow::Result<(Draft, HostTable)> {
+    let before = table(&draft.changes)?;
+    draft = draft.then(network(&before, asked)?);
+    let with_network = table(&draft.changes)?;
+    draft = draft.then(hosts(&with_network, asked, options)?);
+    let after = table(&draft.changes)?;
+    require_usable(&after, &asked.hosts)?;
+    Ok((draft, after))
+}
+
 /// Adds the network, if it is not there yet.
-pub(super) fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     let Some(wanted) = &asked.network else { return Ok(draft) };
     let network_of = |ip: Ipv4Addr| network_of(table, ip);
@@ -59,7 +76,7 @@ fn range(wanted: &NewNetwork) -> String {
 }
 
 /// Adds hosts that are not there yet, and says of all that cannot be added why.
-pub(super) fn hosts(table: &HostTable, asked: &Additions, options: &Path) -> anyhow::Result<Draft> {
+fn hosts(table: &HostTable, asked: &Additions, options: &Path) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     let (mut lines, mut boot_files, mut faults) = (String::new(), String::new(), Vec::new());
     for host in &asked.hosts {

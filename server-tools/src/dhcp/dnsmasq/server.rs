@@ -6,20 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::{HostName, MacAddress};
+use ghost_contract::HostName;
 use rustix::process::Signal;
 
-use super::boots::{Decides, tags};
 use super::sources::Content;
 use super::table::{Around, HostTable};
-use super::{adding, edit, lines};
-use crate::dhcp::adding::{Added, Additions, Draft, require_usable};
-use crate::dhcp::checker::{Checker, read_with};
-use crate::dhcp::private_copy::{Part, PrivateCopy};
-use crate::dhcp::text::{absolute, replaced, same};
+use super::{adding, check, edit};
+use crate::dhcp::adding::{Added, Additions, Draft};
+use crate::dhcp::checker::Checker;
+use crate::dhcp::text::{absolute, same};
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, Network, PutBack,
-    Reach, Reverts, Running, Server, Swap, Wanted,
+    Advice, Change, Configuration, Kind, Network, PrivateCopy, Reverts, Running, Server, Swap,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
@@ -34,7 +31,6 @@ const BESIDES: &str = "/etc/dnsmasq.d";
 /// The dnsmasq of a boot server.
 #[derive(Debug)]
 pub struct Dnsmasq {
-    configuration: PathBuf,
     checker: Checker,
     /// What starts it again, where the settings say it.
     restart: Option<CommandLine>,
@@ -54,20 +50,20 @@ impl Dnsmasq {
     }
 
     fn with(configuration: &Path, checker: Option<CommandLine>, server: Ipv4Addr) -> Self {
-        let checker = checker.unwrap_or_else(|| CommandLine::of(PROGRAM, &["--test", "-C", "FILE"]));
-        Self { configuration: configuration.to_owned(), checker: Checker(checker), restart: None, server }
+        let checker = Checker::new(configuration, checker, PROGRAM, &["--test", "-C", "FILE"]);
+        Self { checker, restart: None, server }
     }
 
     /// Where the options are that it reads again, unless its configuration names a folder.
     fn options(&self) -> PathBuf {
         match self.besides() {
             Some(folder) => folder.join("ghost4linux"),
-            None => absolute(&self.configuration).with_file_name("ghost4linux-options"),
+            None => absolute(&self.checker.configuration).with_file_name("ghost4linux-options"),
         }
     }
 
     fn besides(&self) -> Option<&'static Path> {
-        (self.configuration == Path::new(DEFAULT)).then_some(Path::new(BESIDES))
+        (self.checker.configuration == Path::new(DEFAULT)).then_some(Path::new(BESIDES))
     }
 
     /// The configuration with all that belongs to it, some of the files with other contents than they have.
@@ -78,70 +74,25 @@ impl Dnsmasq {
             networks: interface::networks().into_iter().map(network).collect(),
             server: Some(self.server),
         };
-        read_with(&self.configuration, changes, |bytes, file| {
+        self.checker.read_with(changes, |bytes, file| {
             let mut folder = |folder: &Path| with_new(folder, listed(folder), changes);
             let mut content = Content { file, folder: &mut folder };
-            HostTable::read(&self.configuration, bytes, &around, &mut content)
+            HostTable::read(&self.checker.configuration, bytes, &around, &mut content)
         })
     }
 
     /// Those that read the configuration that is edited. Other programs start dnsmasqs of their own.
     fn processes(&self) -> io::Result<Vec<process::Process>> {
         let all = process::named(PROGRAM)?;
-        Ok(all.into_iter().filter(|process| same(&read_by(process), &self.configuration)).collect())
+        Ok(all.into_iter().filter(|process| same(&read_by(process), &self.checker.configuration)).collect())
     }
 
     fn not_running(&self) -> anyhow::Error {
         anyhow!(
             "no dnsmasq that reads {} runs here, so that none reads its options again; start it",
-            self.configuration.display()
+            self.checker.configuration.display()
         )
     }
-
-    /// What the checker reads: the configuration as it is, and what would change as if it stood in it, since it looks into none of the
-    /// files that are read again.
-    fn private_copy(&self, table: &HostTable, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
-        let mut main = b"conf-file=".to_vec();
-        let begins = main.len();
-        main.extend(absolute(&self.configuration).as_os_str().as_encoded_bytes());
-        let own = Some((0, begins..main.len()));
-        main.push(b'\n');
-        if let Some(besides) = self.besides().filter(|folder| folder.is_dir()) {
-            main.extend(format!("conf-dir={},.dpkg-dist,.dpkg-old,.dpkg-new\n", besides.display()).bytes());
-        }
-        let changed = table.sources.files.iter().filter_map(|source| {
-            let option = source.role.option()?;
-            let path = absolute(&source.path);
-            changes
-                .iter()
-                .any(|change| change.file == path)
-                .then(|| (path, as_options(&source.bytes, option)))
-        });
-        let changed: Vec<(PathBuf, Vec<u8>)> = changed.collect();
-        let itself = changes.iter().find(|change| change.file == absolute(&self.configuration));
-        let itself =
-            itself.map(|change| Part { path: &change.file, bytes: &change.contents, included_by: own });
-        let mut included = Vec::new();
-        for (path, _) in &changed {
-            main.extend(b"conf-file=");
-            let start = main.len();
-            main.extend(path.as_os_str().as_encoded_bytes());
-            included.push(Some((0, start..main.len())));
-            main.push(b'\n');
-        }
-        let first = Part { path: &self.configuration, bytes: &main, included_by: None };
-        let others = changed.iter().zip(included);
-        let others = others.map(|((path, bytes), included_by)| Part { path, bytes, included_by });
-        let parts: Vec<Part<'_>> = std::iter::once(first).chain(itself).chain(others).collect();
-        let folder = absolute(&self.configuration);
-        PrivateCopy::of(&parts, changes, folder.parent().unwrap_or(Path::new("/")), <[u8]>::to_vec)
-    }
-}
-
-/// The lines as they would stand in the configuration itself, each where it was.
-fn as_options(bytes: &[u8], option: &str) -> Vec<u8> {
-    let named = lines::lines(bytes).map(|line| (line.start..line.start, format!("{option}=").into_bytes()));
-    replaced(bytes, named.collect())
 }
 
 /// What is in a folder once these changes are made: some of their files may not be there yet.
@@ -186,6 +137,10 @@ impl Server for Dnsmasq {
         Kind::Dnsmasq
     }
 
+    fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
         Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
     }
@@ -194,28 +149,20 @@ impl Server for Dnsmasq {
         edit::revert(file, now, swapped)
     }
 
-    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        let copy = || self.private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
-        self.checker.check(&self.configuration, changes, copy)
-    }
-
-    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
-        self.checker.ask(file).exit_by_default(Exit::Configuration)
+    fn private_copy(&self, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
+        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
+        check::private_copy(&table, &self.checker.configuration, self.besides(), changes)
     }
 
     fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
         let mut draft = Draft::default();
-        if !self.configuration.exists() {
+        if !self.checker.configuration.exists() {
             // Read as empty: it is not there.
-            let file = absolute(&self.configuration);
+            let file = absolute(&self.checker.configuration);
             draft.changes.push(Change { file, read: Vec::new(), contents: Vec::new() });
         }
-        let before = self.table(&draft.changes).exit_by_default(Exit::Configuration)?;
-        draft = draft.then(adding::network(&before, asked)?);
-        let with_network = self.table(&draft.changes)?;
-        draft = draft.then(adding::hosts(&with_network, asked, &self.options())?);
-        let configuration = self.table(&draft.changes)?;
-        require_usable(&configuration, &asked.hosts)?;
+        let table = |changes: &[Change]| self.table(changes).exit_by_default(Exit::Configuration);
+        let (mut draft, configuration) = adding::added(draft, asked, &self.options(), &table)?;
         draft.changes.retain(|change| change.contents != change.read);
         let files: Vec<&Path> = draft.changes.iter().map(|change| change.file.as_path()).collect();
         let restart = self.restart_for(&files);
@@ -224,7 +171,7 @@ impl Server for Dnsmasq {
 
     /// The files that are read again are those in the folders of options.
     fn restart_for(&self, files: &[&Path]) -> Option<Vec<String>> {
-        let main = absolute(&self.configuration);
+        let main = absolute(&self.checker.configuration);
         if !files.contains(&main.as_path()) {
             return None;
         }
@@ -260,10 +207,6 @@ impl Server for Dnsmasq {
         Ok(())
     }
 
-    fn checker(&self) -> String {
-        self.checker.to_string()
-    }
-
     fn way(&self) -> Result<String, Advice> {
         match self.processes() {
             Ok(all) if all.is_empty() => {
@@ -278,7 +221,7 @@ impl Server for Dnsmasq {
     }
 
     fn running(&self) -> Running {
-        Running::of(PROGRAM, &self.configuration, |process| [read_by(process)])
+        Running::of(PROGRAM, &self.checker.configuration, |process| [read_by(process)])
     }
 
     /// Whoever has swapped has signalled it here.
@@ -289,77 +232,5 @@ impl Server for Dnsmasq {
 
     fn distance(&self) -> Duration {
         Duration::ZERO
-    }
-}
-
-impl Configuration for HostTable {
-    fn files(&self) -> Vec<PathBuf> {
-        self.sources.files.iter().map(|source| absolute(&source.path)).collect()
-    }
-
-    fn list(&self) -> Vec<Listed> {
-        self.hosts.iter().map(|host| self.listed(host)).collect()
-    }
-
-    fn clients(&self) -> Vec<(HostName, MacAddress)> {
-        Self::clients(self).collect()
-    }
-
-    fn host(&self, name: &HostName) -> Result<Host, Fault> {
-        let usable = self.usable(name)?;
-        let others = self.by_address(usable.ip).filter(|other| other.entry != usable.host.entry);
-        Ok(Host {
-            name: name.clone(),
-            mac: usable.mac,
-            ip: usable.ip,
-            file: absolute(&self.sources.source(usable.given.entry).path),
-            place: usable.place(self),
-            shares_ip_with: others.map(|other| self.shown(other)).collect(),
-            offered: usable.boot_file(self).into_bytes(),
-        })
-    }
-
-    fn booting<'a>(&'a self, is_meant: IsMeant<'a>) -> Box<dyn Iterator<Item = Booting> + 'a> {
-        Box::new(self.hosts.iter().filter_map(move |host| {
-            let tags = tags(host);
-            let decides = self.decides(&tags)?;
-            // What all are offered is nobody's own.
-            let is_own = decides.tags().iter().any(|tag| tags.contains(&tag.as_str()));
-            let boot_file = self.boot_file(decides);
-            (is_own && is_meant(&self.shown(host), boot_file.as_bytes())).then(|| Booting {
-                name: self.shown(host),
-                mac: host.macs.first().copied(),
-                ip: host.address,
-                boot_file,
-                place: match decides {
-                    Decides::Option(given) => Box::new(self.sources.place_at(given.entry, given.value.start)),
-                    Decides::Boot(boot) => Box::new(self.sources.place(boot.entry)),
-                },
-            })
-        }))
-    }
-
-    fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
-        Self::reaches(self, hosts)
-    }
-
-    fn put_back(&self, swapped: &[(HostName, Swap)]) -> PutBack {
-        edit::put_back(self, swapped)
-    }
-
-    fn swap(&self, wanted: &[Wanted]) -> Edit {
-        edit::swap(self, wanted)
-    }
-}
-
-impl HostTable {
-    fn listed(&self, host: &super::hosts::Host) -> Listed {
-        Listed {
-            name: self.shown(host),
-            mac: host.macs.first().copied(),
-            ip: host.address,
-            offered: self.offered(host).map(String::into_bytes),
-            problem: self.flaw(host).map(|flaw| flaw.to_string()),
-        }
     }
 }

@@ -10,20 +10,19 @@ use super::check::private_copy;
 use super::running::PROGRAM;
 use super::{HostTable, adding, edit, served};
 use crate::dhcp::adding::{Added, Additions, Draft};
-use crate::dhcp::checker::{Checker, read_with};
+use crate::dhcp::checker::Checker;
 use crate::dhcp::restarted::Restarted;
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PutBack, Reach,
-    Reverts, Running, Server, Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PrivateCopy, PutBack,
+    Reach, Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::{CommandLine, Ghostrc};
+use crate::ghostrc::Ghostrc;
 
 /// The dhcpd of a boot server.
 #[derive(Debug)]
 pub struct Dhcpd {
-    configuration: PathBuf,
     checker: Checker,
     restarted: Restarted,
 }
@@ -31,25 +30,27 @@ pub struct Dhcpd {
 impl Dhcpd {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
         // `-t` tests the configuration that `-cf` names.
-        let own = || CommandLine::of("dhcpd", &["-t", "-cf", "FILE"]);
+        let named = ghostrc.dhcp_check.clone();
         Self {
-            configuration: configuration.to_owned(),
-            checker: Checker(ghostrc.dhcp_check.clone().unwrap_or_else(own)),
+            checker: Checker::new(configuration, named, "dhcpd", &["-t", "-cf", "FILE"]),
             restarted: Restarted::new(&PROGRAM, ghostrc, configuration),
         }
     }
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
     fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
-        read_with(&self.configuration, changes, |bytes, content| {
-            HostTable::read(&self.configuration, bytes, content)
-        })
+        self.checker
+            .read_with(changes, |bytes, content| HostTable::read(&self.checker.configuration, bytes, content))
     }
 }
 
 impl Server for Dhcpd {
     fn kind(&self) -> Kind {
         Kind::Isc
+    }
+
+    fn checker(&self) -> &Checker {
+        &self.checker
     }
 
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
@@ -60,18 +61,14 @@ impl Server for Dhcpd {
         edit::revert(file, now, swapped)
     }
 
-    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
-        self.checker.check(&self.configuration, changes, copy)
-    }
-
-    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
-        self.checker.ask(file).exit_by_default(Exit::Configuration)
+    fn private_copy(&self, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
+        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
+        private_copy(&table, changes)
     }
 
     fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
-        let missing = (!self.configuration.exists()).then(|| Change {
-            file: absolute(&self.configuration),
+        let missing = (!self.checker.configuration.exists()).then(|| Change {
+            file: absolute(&self.checker.configuration),
             read: Vec::new(),
             contents: Vec::new(),
         });
@@ -92,10 +89,6 @@ impl Server for Dhcpd {
 
     fn take_up(&self) -> anyhow::Result<()> {
         self.restarted.take_up(self.table(&[]).ok().map(|table| Configuration::files(&table)))
-    }
-
-    fn checker(&self) -> String {
-        self.checker.to_string()
     }
 
     fn way(&self) -> Result<String, Advice> {

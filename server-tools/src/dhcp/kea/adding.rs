@@ -18,8 +18,10 @@ use super::lexer::quote;
 use super::table::{Host, HostTable};
 use super::tree::NodeKind;
 use super::usable::Flaw;
+use crate::dhcp::Change;
 use crate::dhcp::adding::{
     Additions, Around, Draft, Neighbour, NewHost, NewNetwork, is_declared, is_network_declared,
+    require_usable,
 };
 use places::{Insertion, behind_last, drafted, whole};
 
@@ -36,8 +38,23 @@ pub(super) const EMPTY: &str = r#"// Kea's DHCP server for IPv4. 'ghostctl setup
 }
 "#;
 
+/// What the additions come to behind a draft, and how it is read then. `table` reads the configuration with changes.
+pub(crate) fn added(
+    mut draft: Draft,
+    asked: &Additions,
+    table: &dyn Fn(&[Change]) -> anyhow::Result<HostTable>,
+) -> anyhow::Result<(Draft, HostTable)> {
+    for edit in [interface, network, hosts, next_server] {
+        let before = table(&draft.changes)?;
+        draft = draft.then(edit(&before, asked)?);
+    }
+    let after = table(&draft.changes)?;
+    require_usable(&after, &asked.hosts)?;
+    Ok((draft, after))
+}
+
 /// Has Kea listen on the new network's interface, if it listens on none.
-pub(super) fn interface(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+fn interface(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let Some(interface) = asked.network.as_ref().and_then(|network| network.interface.as_ref()) else {
         return Ok(Draft::default());
     };
@@ -70,7 +87,7 @@ pub(super) fn interface(table: &HostTable, asked: &Additions) -> anyhow::Result<
 }
 
 /// Adds the network, if it is not there yet.
-pub(super) fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let Some(wanted) = &asked.network else { return Ok(Draft::default()) };
     let network_of =
         |ip: Ipv4Addr| table.subnets.iter().map(|(network, _)| *network).find(|network| network.contains(ip));
@@ -114,7 +131,7 @@ fn free_id(table: &HostTable) -> u64 {
 }
 
 /// Adds hosts that are not there yet, and says of all that cannot be added why.
-pub(super) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let mut new: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let (mut known, mut faults, mut insertions) = (Vec::new(), Vec::new(), Vec::new());
     for host in &asked.hosts {
@@ -205,7 +222,7 @@ fn serves(table: &HostTable, name: &HostName, ip: Ipv4Addr, boot_server: Ipv4Add
 }
 
 /// Names the machine to fetch from where a host that can have jobs is told none. Kea then offers 0.0.0.0, and the host boots its own disk.
-pub(super) fn next_server(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+fn next_server(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let able = table.clients().filter_map(|(name, _)| Some((table.usable(&name).ok()?.ip, name)));
     let able: Vec<(HostName, Ipv4Addr)> =
         able.filter(|(ip, _)| *ip != asked.boot_server).map(|(ip, name)| (name, ip)).collect();

@@ -9,16 +9,16 @@ use ghost_contract::{HostName, MacAddress};
 use serde_json::Value;
 
 use super::{HostTable, adding, control, edit};
-use crate::dhcp::adding::{Added, Additions, Draft, require_usable};
-use crate::dhcp::checker::{Checker, read_with};
-use crate::dhcp::private_copy::{Part, PrivateCopy};
+use crate::dhcp::adding::{Added, Additions, Draft};
+use crate::dhcp::checker::Checker;
+use crate::dhcp::private_copy::Part;
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PutBack, Reach,
-    Reverts, Running, Server, Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PrivateCopy, PutBack,
+    Reach, Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::{CommandLine, Ghostrc};
+use crate::ghostrc::Ghostrc;
 use crate::sys::{control_socket, process};
 
 /// How long an answer may take. Kea reads all of its configuration before it answers a reload.
@@ -31,22 +31,19 @@ pub(super) const PROGRAM: &str = "kea-dhcp4";
 /// The Kea of a boot server.
 #[derive(Debug)]
 pub struct Kea {
-    configuration: PathBuf,
     checker: Checker,
 }
 
 impl Kea {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
-        let own = || CommandLine::of(PROGRAM, &["-t", "FILE"]);
-        let checker = ghostrc.dhcp_check.clone().unwrap_or_else(own);
-        Self { configuration: configuration.to_owned(), checker: Checker(checker) }
+        let named = ghostrc.dhcp_check.clone();
+        Self { checker: Checker::new(configuration, named, PROGRAM, &["-t", "FILE"]) }
     }
 
     /// The configuration with all that it includes, some of the files with other contents than they have.
     fn table(&self, changes: &[Change]) -> anyhow::Result<HostTable> {
-        read_with(&self.configuration, changes, |bytes, content| {
-            HostTable::read(&self.configuration, bytes, content)
-        })
+        self.checker
+            .read_with(changes, |bytes, content| HostTable::read(&self.checker.configuration, bytes, content))
     }
 
     fn socket(&self) -> anyhow::Result<PathBuf> {
@@ -54,7 +51,7 @@ impl Kea {
             anyhow!(
                 "{} names no control socket; write into its Dhcp4: \"control-socket\": {{ \"socket-type\": \"unix\", \"socket-name\": \
                  \"/run/kea/kea4-ctrl-socket\" }}, and restart Kea once",
-                self.configuration.display()
+                self.checker.configuration.display()
             )
         })
     }
@@ -66,7 +63,7 @@ impl Kea {
         match control::difference(&written, &served) {
             Some(difference) => Err(anyhow!(
                 "Kea has read its configuration again, and serves another one than {}: {difference}; have it started with that file",
-                self.configuration.display()
+                self.checker.configuration.display()
             )),
             None => Ok(()),
         }
@@ -98,6 +95,10 @@ impl Server for Kea {
         Kind::Kea
     }
 
+    fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
         Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
     }
@@ -106,26 +107,18 @@ impl Server for Kea {
         edit::revert(file, now, swapped)
     }
 
-    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
-        self.checker.check(&self.configuration, changes, copy)
-    }
-
-    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
-        self.checker.ask(file).exit_by_default(Exit::Configuration)
+    fn private_copy(&self, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
+        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
+        private_copy(&table, changes)
     }
 
     fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
         let mut draft = Draft::default();
-        if !self.configuration.exists() {
-            draft.append(absolute(&self.configuration), b"", adding::EMPTY);
+        if !self.checker.configuration.exists() {
+            draft.append(absolute(&self.checker.configuration), b"", adding::EMPTY);
         }
-        for edit in [adding::interface, adding::network, adding::hosts, adding::next_server] {
-            let table = self.table(&draft.changes).exit_by_default(Exit::Configuration)?;
-            draft = draft.then(edit(&table, asked)?);
-        }
-        let configuration = self.table(&draft.changes)?;
-        require_usable(&configuration, &asked.hosts)?;
+        let table = |changes: &[Change]| self.table(changes).exit_by_default(Exit::Configuration);
+        let (draft, configuration) = adding::added(draft, asked, &table)?;
         Ok(draft.comes_to(Box::new(configuration), None))
     }
 
@@ -144,10 +137,6 @@ impl Server for Kea {
         }
     }
 
-    fn checker(&self) -> String {
-        self.checker.to_string()
-    }
-
     fn way(&self) -> Result<String, Advice> {
         let mend = "start Kea, and have it open its control socket where its configuration says";
         let advice = |error: anyhow::Error| Advice { what: format!("{error:#}"), mend: mend.to_owned() };
@@ -157,7 +146,7 @@ impl Server for Kea {
     }
 
     fn running(&self) -> Running {
-        Running::of(PROGRAM, &self.configuration, read_by)
+        Running::of(PROGRAM, &self.checker.configuration, read_by)
     }
 
     fn has_gone(&self) -> Option<String> {

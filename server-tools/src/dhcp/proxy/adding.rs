@@ -26,7 +26,7 @@ leasefile-ro
 ";
 
 /// What these additions come to in a configuration that is `there`, or is none yet, and how it is read then.
-pub(super) fn added(
+pub(crate) fn added(
     file: &Path,
     there: Option<&[u8]>,
     asked: &Additions,

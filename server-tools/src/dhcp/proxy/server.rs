@@ -10,17 +10,17 @@ use ghost_contract::{HostName, MacAddress};
 use super::table::{Around, ClientTable};
 use super::{adding, edit};
 use crate::dhcp::adding::{Added, Additions};
-use crate::dhcp::checker::{Checker, read_with};
+use crate::dhcp::checker::Checker;
 use crate::dhcp::dnsmasq::server::{PROGRAM as DNSMASQ, is_checker, read_by};
-use crate::dhcp::private_copy::{Part, PrivateCopy};
+use crate::dhcp::private_copy::Part;
 use crate::dhcp::restarted::{Program, Restarted};
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, Network, PutBack,
-    Reach, Reverts, Running, Server, Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, Network, PrivateCopy,
+    PutBack, Reach, Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::{CommandLine, Ghostrc};
+use crate::ghostrc::Ghostrc;
 use crate::sys::{interface, regular};
 
 pub(in crate::dhcp) const PROGRAM: Program = Program {
@@ -32,7 +32,6 @@ pub(in crate::dhcp) const PROGRAM: Program = Program {
 /// The proxy of a boot server.
 #[derive(Debug)]
 pub struct Proxy {
-    configuration: PathBuf,
     checker: Checker,
     restarted: Restarted,
     settings: Ghostrc,
@@ -46,10 +45,9 @@ pub(super) fn has_clients(configuration: &Path) -> bool {
 
 impl Proxy {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
-        let own = || CommandLine::of(DNSMASQ, &["--test", "-C", "FILE"]);
+        let named = ghostrc.dhcp_check.clone();
         Self {
-            configuration: configuration.to_owned(),
-            checker: Checker(ghostrc.dhcp_check.clone().unwrap_or_else(own)),
+            checker: Checker::new(configuration, named, DNSMASQ, &["--test", "-C", "FILE"]),
             restarted: Restarted::new(&PROGRAM, ghostrc, configuration),
             settings: ghostrc.clone(),
         }
@@ -64,8 +62,8 @@ impl Proxy {
     /// The configuration as it would be with these changes.
     fn table(&self, changes: &[Change]) -> anyhow::Result<ClientTable> {
         let around = self.around();
-        read_with(&self.configuration, changes, |bytes, _| {
-            anyhow::Ok(ClientTable::read(&self.configuration, bytes, &around))
+        self.checker.read_with(changes, |bytes, _| {
+            anyhow::Ok(ClientTable::read(&self.checker.configuration, bytes, &around))
         })
     }
 }
@@ -82,6 +80,10 @@ impl Server for Proxy {
         Kind::Proxy
     }
 
+    fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
     fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
         Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
     }
@@ -90,17 +92,13 @@ impl Server for Proxy {
         edit::revert(file, now, swapped)
     }
 
-    fn check(&self, changes: &[Change]) -> anyhow::Result<()> {
-        let copy = || private_copy(&self.table(changes).exit_by_default(Exit::Configuration)?, changes);
-        self.checker.check(&self.configuration, changes, copy)
-    }
-
-    fn check_alone(&self, file: &Path) -> anyhow::Result<()> {
-        self.checker.ask(file).exit_by_default(Exit::Configuration)
+    fn private_copy(&self, changes: &[Change]) -> anyhow::Result<PrivateCopy> {
+        let table = self.table(changes).exit_by_default(Exit::Configuration)?;
+        private_copy(&table, changes)
     }
 
     fn add(&self, asked: &Additions) -> anyhow::Result<Added> {
-        let file = absolute(&self.configuration);
+        let file = absolute(&self.checker.configuration);
         let there = match regular::read(&file) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -111,11 +109,7 @@ impl Server for Proxy {
     }
 
     fn take_up(&self) -> anyhow::Result<()> {
-        self.restarted.take_up(Some(vec![absolute(&self.configuration)]))
-    }
-
-    fn checker(&self) -> String {
-        self.checker.to_string()
+        self.restarted.take_up(Some(vec![absolute(&self.checker.configuration)]))
     }
 
     fn way(&self) -> Result<String, Advice> {
