@@ -105,12 +105,12 @@ pub(crate) fn gather(site: &Site) -> LeftOver {
     }
 }
 
-/// Beside each file of the configuration; beside the first one alone, if nobody can tell which others there are.
+/// In the folders of all files of the configuration; in that of the first one alone, if it cannot be read which others there are.
 fn kept_beside(site: &Site) -> Vec<PathBuf> {
     let mut files = site.hosts().map(|configuration| configuration.files()).unwrap_or_default();
     files.push(site.dhcp_configuration.clone());
-    let kept: BTreeSet<PathBuf> = files.iter().flat_map(|file| atomic::kept_beside(file)).collect();
-    kept.into_iter().collect()
+    let folders: BTreeSet<PathBuf> = files.iter().map(|file| atomic::folder_of(file)).collect();
+    folders.iter().flat_map(|folder| atomic::kept_in(folder)).collect()
 }
 
 /// What to think of that. Pure.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-pub use self::exchange::{Earlier, Looked, Replaced, kept_beside};
+pub use self::exchange::{Earlier, Looked, Replaced, folder_of, kept_beside, kept_in};
 pub use self::mount_point::mend;
 use super::attributes;
 

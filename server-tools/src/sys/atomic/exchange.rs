@@ -183,14 +183,24 @@ impl Beside {
     }
 }
 
-/// All that is kept beside a file.
+/// All that is kept in the folder that holds a file, of files that are not there any more too.
 pub fn kept_beside(file: &Path) -> Vec<PathBuf> {
+    kept_in(&folder_of(file))
+}
+
+/// The folder that really holds a file, wherever its name leads.
+pub fn folder_of(file: &Path) -> PathBuf {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let beginning = hidden(&file, KEPT);
-    let listed = fs::read_dir(file.parent().unwrap_or(Path::new("/"))).into_iter().flatten().flatten();
+    file.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+/// All that is kept in a folder.
+pub fn kept_in(folder: &Path) -> Vec<PathBuf> {
+    let listed = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_kept = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        name.starts_with(beginning.as_encoded_bytes())
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let number = name.strip_prefix('.').and_then(|name| name.rsplit_once(KEPT)).map(|(_, number)| number);
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let mut kept: Vec<PathBuf> = listed.map(|entry| entry.path()).filter(is_kept).collect();
     kept.sort();
