@@ -185,15 +185,17 @@ target/efi-roms:
 	mmdebstrap --quiet --variant=extract --include=ipxe-qemu trixie $@.new $$(scripts/debian-mirror)
 	mv -T $@.new/usr/share/qemu $@ && rm -rf $@.new
 
-# Jobs of PCs with UEFI where Kea or dnsmasq is the DHCP server; those by BIOS are part of e2e.
+# Jobs of PCs with UEFI where Kea, dnsmasq or a proxy is the DHCP server; those by BIOS are part of e2e.
 .PHONY: dhcp-servers
 dhcp-servers: kmod lab
-	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) dhcp_servers::
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) dhcp_servers:: proxy::a_uefi
 
-# Hundreds of faults in a job, each on a boot server of its own with a real dhcpd. Prints a table, and whatever broke.
+# Hundreds of faults in a job with each DHCP server, each on a boot server of its own with the real one. Prints a table, and whatever
+# broke; then a backup and a restore with each of them are killed at every step. FAULTS_DHCP=kea: with that one (isc, kea, dnsmasq, proxy).
 # FAULTS_ONLY=TEXT tries those whose names contain it; FAULTS_SEED=NUMBER chooses other places.
 faults:
-	FAULTS=all cargo test --locked -p ghostctl --test jobs -- matrix --nocapture
+	FAULTS=all cargo test --locked -p ghostctl --features crash-points --test jobs -- matrix --nocapture
+	FAULTS=all cargo test --locked -p ghostctl --features crash-points --test jobs -- crash::with_
 
 .PHONY: fuzz fuzz-corpus
 # Looks for inputs that break what reads bytes from outside: FUZZ_SECONDS=60 for each target, FUZZ_TARGETS="arp icmp" for these,

@@ -69,9 +69,8 @@ fn start_kea(folder: &Path, configuration: &str) -> Daemon {
     let configuration = configuration.replace("FOLDER", &folder.display().to_string());
     fs::write(folder.join("kea.json"), configuration).unwrap();
     let mut command = Command::new("/usr/sbin/kea-dhcp4");
-    for variable in ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR"] {
-        command.env(variable, folder);
-    }
+    let variables = ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_LOG_FILE_DIR", "KEA_DHCP_DATA_DIR"];
+    command.envs(variables.map(|variable| (variable, folder)));
     daemon(command.arg("-c").arg(folder.join("kea.json")))
 }
 

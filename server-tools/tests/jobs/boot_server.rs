@@ -4,14 +4,17 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use ghost_contract::MacAddress;
 use ghost_contract::sample::effects::write_program;
 use ghostctl::catalog::Catalog;
 use ghostctl::confined::Parser;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::dhcpd::{self, Dhcpd};
 use super::dnsmasq::{self, Dnsmasq};
@@ -143,17 +146,33 @@ impl BootServer {
 
     /// As [`Self::with_kea`], with a proxy of ours, and a DHCP server of another machine that gives the addresses.
     pub(crate) fn with_proxy(count: u8) -> Self {
-        let mut server = Self::with_hosts(count);
+        let hosts: String = (2..2 + count).map(proxy::host).collect();
+        let mut server = Self::with_a_proxy(&proxy::configuration(&hosts));
+        server.dhcp = Dhcp::Proxy { _running: Proxy::of(&server.network, server.folder.path(), count) };
+        server
+    }
+
+    /// The same with this configuration, and another DHCP server that gives these machines their addresses.
+    pub(crate) fn with_proxy_of(
+        configuration: &str,
+        machines: impl Iterator<Item = (MacAddress, Ipv4Addr)>,
+    ) -> Self {
+        let mut server = Self::with_a_proxy(configuration);
+        server.dhcp =
+            Dhcp::Proxy { _running: Proxy::beside(&server.network, server.folder.path(), machines) };
+        server
+    }
+
+    fn with_a_proxy(configuration: &str) -> Self {
+        let server = Self::with_hosts(1);
         fs::remove_file(server.configuration()).unwrap();
         server.set("DHCPSERVER", "proxy");
         server.set("DHCPDCONF", server.path("dhcp/proxy.conf").to_str().unwrap());
-        let hosts: String = (2..2 + count).map(proxy::host).collect();
-        fs::write(server.path("dhcp/proxy.conf"), proxy::configuration(&hosts)).unwrap();
+        fs::write(server.path("dhcp/proxy.conf"), configuration).unwrap();
         fs::write(server.path("service"), proxy::service(server.folder.path())).unwrap();
         let service = server.path("service");
         run(server.network.command("bash").arg(service).arg("restart"));
         fs::remove_file(server.path("restarts")).unwrap();
-        server.dhcp = Dhcp::Proxy { _running: Proxy::of(&server.network, server.folder.path(), count) };
         server
     }
 
@@ -204,12 +223,34 @@ impl BootServer {
         }
     }
 
-    /// Ends Kea or dnsmasq, until [`Self::start_dhcp`].
+    /// Ends the DHCP server. Kea and dnsmasq are started by [`Self::start_dhcp`], the others by each restart.
     pub(crate) fn stop_dhcp(&self) {
         match &self.dhcp {
             Dhcp::Kea { running } => running.stop(),
             Dhcp::Dnsmasq { running } => running.stop(),
-            _ => unreachable!("a restart starts the others again"),
+            Dhcp::Proxy { .. } => self.end("proxy.pid"),
+            Dhcp::Isc { .. } => self.end("dhcpd.pid"),
+            Dhcp::Counted => {}
+        }
+    }
+
+    /// Ends the daemon that has this file.
+    fn end(&self, pid_file: &str) {
+        let pid = fs::read_to_string(self.path(pid_file)).unwrap();
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        let stat = PathBuf::from(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        wait_until("it has ended", || !fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z")));
+        fs::remove_file(self.path(pid_file)).unwrap();
+    }
+
+    pub(crate) fn restart_dhcp(&self) {
+        match &self.dhcp {
+            Dhcp::Kea { .. } | Dhcp::Dnsmasq { .. } => {
+                self.stop_dhcp();
+                self.start_dhcp();
+            }
+            _ => run(self.network.command("bash").arg(self.path("service")).arg("restart")),
         }
     }
 
@@ -299,6 +340,8 @@ impl BootServer {
     ) -> Command {
         let mut command = self.network.command("env");
         command.args(signals).arg(env!("CARGO_BIN_EXE_ghostctl")).arg("--config");
+        // For the checker that it starts.
+        command.envs(kea::FOLDERS.map(|variable| (variable, self.path("kea"))));
         let path = std::env::var("PATH").unwrap();
         command.env("PATH", format!("{}:{path}", self.path("bin").display()));
         command.arg(self.path("ghostrc")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -352,6 +395,23 @@ impl BootServer {
             Dhcp::Dnsmasq { .. } => dhcpd::serves(&self.network, &dnsmasq::hosts(configuration)),
             Dhcp::Proxy { .. } => proxy::serves(&self.network, configuration),
             Dhcp::Counted => fs::read(self.path("served")).is_ok_and(|served| served == configuration),
+        }
+    }
+
+    /// Whether this is what the client at 192.168.7.`number` is offered. A proxy names it only if it is the boot file.
+    pub(crate) fn offers(&self, number: u8, boot_file: &str) -> bool {
+        match self.dhcp {
+            Dhcp::Proxy { .. } => proxy::is_answered(&self.network, number) == (boot_file == "pxelinux.0"),
+            _ => dhcpd::serves(&self.network, &[(number, boot_file.to_owned())]),
+        }
+    }
+
+    /// Has the DHCP server read a copy of its own from now on, as in a container.
+    pub(crate) fn keep_a_copy(&self) {
+        run(Command::new("cp").arg("-a").arg(self.path("dhcp")).arg(self.path("copy")));
+        self.restart_dhcp();
+        if let Err(error) = fs::remove_file(self.path("restarts")) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
         }
     }
 

@@ -10,6 +10,7 @@ use ghostctl::job::Step;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
+use super::each_server::{EACH, at_once};
 use super::exported;
 use super::images::linux_generation;
 use super::saved_disk::SavedDisk;
@@ -43,12 +44,9 @@ const fn backup(behaviour: Behaviour) -> Case {
     Case { start: BootServer::with_hosts, words: &["backup", "pc2"], behaviour, exports: "common" }
 }
 
-/// A boot server at which this can be asked for, with a proxy if CRASH_DHCP says so: for a restore there is a generation.
+/// A boot server at which this can be asked for: for a restore there is a generation.
 fn server_for(case: Case) -> BootServer {
-    let server = match std::env::var("CRASH_DHCP").as_deref() {
-        Ok("proxy") => BootServer::with_proxy(2),
-        _ => (case.start)(2),
-    };
+    let server = (case.start)(2);
     if case.behaviour == Behaviour::SavesADisk {
         server.set("IMAGER", "linux");
         SavedDisk::get().put_generation(&server, OLD);
@@ -209,14 +207,44 @@ fn whatever_step_it_is_killed_at_nothing_is_left() {
     assert_eq!(missed, Vec::<Step>::new(), "no run has passed these steps");
 }
 
-#[test]
-fn with_kea_too_nothing_is_left_of_a_backup_killed_at_any_step() {
-    killed_everywhere(Case { start: BootServer::with_kea, ..backup(Behaviour::Succeeds) });
+/// Where what is offered changes. All else is the same whichever the DHCP server is, and is tried with each of them by a campaign.
+const OF_DHCP: [&str; 5] = ["Swap:", "OfferBoot:", "Revert:", "OfferOwn:", "effect-Rename:"];
+
+/// `make faults` asks for all.
+fn is_campaign() -> bool {
+    std::env::var("FAULTS").is_ok_and(|wanted| wanted == "all")
+}
+
+/// Kills jobs with a real DHCP server.
+fn killed_with(start: fn(u8) -> BootServer) {
+    for words in [&["backup", "pc2"], &RESTORE[..]] {
+        let case = Case { start, words, ..backup(Behaviour::Succeeds) };
+        let mut places = places(case);
+        let passed = |name: &str| places.iter().any(|place| place.contains(name));
+        assert!(OF_DHCP.into_iter().all(passed), "{places:?}");
+        places.retain(|place| is_campaign() || OF_DHCP.iter().any(|name| place.contains(name)));
+        killed_at_each(&places, case);
+    }
 }
 
 #[test]
-fn with_dnsmasq_too_nothing_is_left_of_a_backup_killed_at_any_step() {
-    killed_everywhere(Case { start: BootServer::with_dnsmasq, ..backup(Behaviour::Succeeds) });
+fn with_dhcpd_nothing_is_left_of_a_job_killed_where_what_is_offered_changes() {
+    killed_with(BootServer::with_dhcpd);
+}
+
+#[test]
+fn with_kea_nothing_is_left_of_a_job_killed_where_what_is_offered_changes() {
+    killed_with(BootServer::with_kea);
+}
+
+#[test]
+fn with_dnsmasq_nothing_is_left_of_a_job_killed_where_what_is_offered_changes() {
+    killed_with(BootServer::with_dnsmasq);
+}
+
+#[test]
+fn with_a_proxy_nothing_is_left_of_a_job_killed_where_what_is_offered_changes() {
+    killed_with(BootServer::with_proxy);
 }
 
 #[test]
@@ -275,8 +303,7 @@ fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
 fn a_recovery_that_is_killed_too_is_finished_by_the_next() {
     let places =
         ["before-Revert:1", "effect-Rename:1", "before-OfferOwn:1", "before-Withdraw:1", "before-Close:1"];
-    let servers = [BootServer::with_hosts, BootServer::with_kea, BootServer::with_dnsmasq];
-    for (place, start) in places.into_iter().flat_map(|place| servers.map(|start| (place, start))) {
+    at_once(places.into_iter().flat_map(|place| EACH.map(|(_, start)| (place, start))), |(place, start)| {
         let server = start(2);
         let before = server.configured();
         let first =
@@ -289,5 +316,5 @@ fn a_recovery_that_is_killed_too_is_finished_by_the_next() {
         assert_eq!(server.configured(), before, "{place}");
         assert!(server.serves(&before), "{place}");
         assert!(server.journal().is_empty() && server.nonces().is_empty(), "{place}");
-    }
+    });
 }

@@ -13,7 +13,7 @@ use ghost_contract::report::{Entry, Event, Outcome};
 use ghost_contract::{MacAddress, Mode, Order, UnixTime, layout};
 
 use super::boot_server::{BootServer, said};
-use super::dhcpd;
+use super::{dhcpd, proxy};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -108,6 +108,18 @@ fn with_dnsmasq(hosts: u32) -> BootServer {
     });
     fs::write(server.configuration(), options).unwrap();
     serving(server)
+}
+
+/// The same with a proxy, beside a DHCP server that gives them their addresses.
+fn with_proxy(hosts: u32) -> BootServer {
+    let lines = of_each(hosts, |number, mac, ip| {
+        format!("dhcp-host={mac},set:nobackup,{ip},pc{number} # a comment, as people write them\n")
+    });
+    let configuration = proxy::configuration(&format!("dhcp-range=10.0.0.0,proxy,255.0.0.0\n{lines}"));
+    let machines = (1..=hosts).map(|number| (MacAddress::new(mac(number)), ip(number).into()));
+    let server = BootServer::with_proxy_of(&configuration, machines);
+    server.network().run(ADDRESS);
+    server
 }
 
 /// The boot server, whose DHCP server has read its configuration anew.
@@ -242,6 +254,14 @@ fn what_many_jobs_in_one_program_cost_with_kea() {
 fn what_many_jobs_in_one_program_cost_with_dnsmasq() {
     let (server, _) = crowd(with_dnsmasq);
     assert_own_files_are_offered(&server);
+}
+
+#[test]
+fn what_many_jobs_in_one_program_cost_with_a_proxy() {
+    let (server, _) = crowd(with_proxy);
+    for number in [1, Size::wanted().clients] {
+        assert!(!server.network().inside(|| proxy::answers(mac(number))), "pc{number}");
+    }
 }
 
 /// By the first and the last of them.

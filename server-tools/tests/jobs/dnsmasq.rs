@@ -79,16 +79,17 @@ impl Dnsmasq {
 
 fn started(network: &Network, folder: &Path) -> Child {
     let log = folder.join("dnsmasq/log");
+    let earlier = fs::read_to_string(&log).unwrap_or_default();
     let reads = || fs::read_to_string(&log).unwrap_or_default().matches(READ).count();
-    let before = reads();
-    let mut command = network.command("/usr/sbin/dnsmasq");
+    let before = earlier.matches(READ).count();
+    let mut command = network.dhcp_server(folder, "/usr/sbin/dnsmasq");
     let configuration = folder.join("dhcp/dnsmasq.conf");
     command.arg("--keep-in-foreground").arg(format!("--conf-file={}", configuration.display()));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let process = command.spawn().unwrap();
     wait_until("dnsmasq runs", || reads() > before);
     // Only what it reads again is counted; it writes at the file's end, wherever that is.
-    fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+    fs::write(&log, earlier).unwrap();
     process
 }
 

@@ -1,25 +1,31 @@
-//! What holds for a job whichever DHCP server a boot server has: ISC dhcpd, Kea or dnsmasq, each a real one.
+//! What holds for a job whichever DHCP server a boot server has: ISC dhcpd, Kea, dnsmasq or a proxy, each a real one.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Output;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate, swapped_test};
-use super::dhcpd;
 
-/// Starts each of them.
-const EACH: [fn(u8) -> BootServer; 3] =
-    [BootServer::with_dhcpd, BootServer::with_kea, BootServer::with_dnsmasq];
+/// A DHCP server, by what settings call it, and how a boot server with it is started.
+pub(crate) type Start = (&'static str, fn(u8) -> BootServer);
+
+pub(crate) const EACH: [Start; 4] = [
+    ("isc", BootServer::with_dhcpd),
+    ("kea", BootServer::with_kea),
+    ("dnsmasq", BootServer::with_dnsmasq),
+    ("proxy", BootServer::with_proxy),
+];
 
 /// The same at the same time with each of these.
-fn at_once<T: Copy + Send>(all: impl IntoIterator<Item = T>, check: impl Fn(T) + Copy + Send) {
+pub(crate) fn at_once<T: Copy + Send>(all: impl IntoIterator<Item = T>, check: impl Fn(T) + Copy + Send) {
     std::thread::scope(|scope| all.into_iter().for_each(|one| drop(scope.spawn(move || check(one)))));
 }
 
 #[test]
 fn two_programs_at_once_swap_and_revert_and_every_byte_is_back() {
-    at_once(EACH, |start| {
+    at_once(EACH, |(name, start)| {
         let server = start(2);
         let (before, up) = (server.configured(), Gate::default());
         let client = |number| Client::waiting(&server, number, Behaviour::Succeeds, Box::new(up.is_open()));
@@ -31,14 +37,15 @@ fn two_programs_at_once_swap_and_revert_and_every_byte_is_back() {
         up.open();
         for one in running {
             let output = one.wait_with_output().unwrap();
-            assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+            assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
         }
         drop(clients);
-        assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+        assert_eq!(server.configured(), before, "{name}");
+        assert!(server.serves(&before) && server.journal().is_empty(), "{name}");
     });
 }
 
-/// ISC dhcpd is not among them: the restart after the swap starts it.
+/// ISC dhcpd and the proxy are not among them: the restart after the swap starts them.
 #[test]
 fn a_server_that_is_down_is_told_before_anything_is_touched() {
     at_once([BootServer::with_kea, BootServer::with_dnsmasq], |start| {
@@ -66,6 +73,23 @@ fn a_server_that_is_down_is_told_before_anything_is_touched() {
 }
 
 #[test]
+fn a_server_that_was_down_is_started_by_the_restart_after_the_swap_and_by_that_after_the_revert() {
+    at_once([BootServer::with_dhcpd, BootServer::with_proxy], |start| {
+        let server = start(2);
+        let (before, ended) = (server.configured(), Gate::default());
+        server.stop_dhcp();
+        let (_client, running) = swapped_test(&server, &ended);
+        wait_until_woken(&server);
+        assert!(server.serves(&server.configured()));
+        server.stop_dhcp();
+        ended.open();
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+    });
+}
+
+#[test]
 fn a_server_that_goes_down_while_a_host_is_swapped_is_told_and_serves_the_own_file_when_it_is_up_again() {
     at_once([BootServer::with_kea, BootServer::with_dnsmasq], |start| {
         let server = start(2);
@@ -83,6 +107,46 @@ fn a_server_that_goes_down_while_a_host_is_swapped_is_told_and_serves_the_own_fi
         let recovered = server.run(&["recover"]);
         assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
         assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+    });
+}
+
+/// As an upgrade of its package does.
+#[test]
+fn a_server_that_is_started_anew_while_a_host_is_swapped_offers_the_boot_file_and_then_the_own_one() {
+    at_once(EACH, |(name, start)| {
+        let server = start(2);
+        let (before, again) = (server.configured(), Gate::default());
+        let (_client, running) = swapped_test(&server, &again);
+        wait_until_woken(&server);
+        server.restart_dhcp();
+        assert!(server.offers(2, "pxelinux.0"), "{name}");
+        again.open();
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
+        assert_eq!(server.configured(), before, "{name}");
+        assert!(server.serves(&before) && server.journal().is_empty(), "{name}");
+    });
+}
+
+#[test]
+fn a_file_behind_a_link_is_edited_where_it_is_and_keeps_its_owner_and_its_mode() {
+    at_once(EACH, |(name, start)| {
+        let server = start(2);
+        let (file, elsewhere) = (server.configuration(), server.path("elsewhere"));
+        fs::rename(&file, &elsewhere).unwrap();
+        symlink(&elsewhere, &file).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o640)).unwrap();
+        chown(&elsewhere, Some(1234), Some(5678)).unwrap();
+        let before = server.configured();
+        for (words, offered) in [("swap", "pxelinux.0"), ("revert", "nobackup")] {
+            let output = server.run(&["dhcp", words, "pc2"]);
+            assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
+            assert!(server.offers(2, offered), "{name}: {words}");
+            assert_eq!(fs::read_link(&file).unwrap(), elsewhere, "{name}: {words}");
+            let now = fs::metadata(&elsewhere).unwrap();
+            assert_eq!((now.uid(), now.gid(), now.mode() & 0o7777), (1234, 5678, 0o640), "{name}: {words}");
+        }
+        assert_eq!(server.configured(), before, "{name}");
     });
 }
 
@@ -130,7 +194,7 @@ fn move_lines(from: &Path, begins: &str, count: usize, to: &Path, put_there: &st
 
 const KEA_PC2: &str = "{ \"hostname\": \"pc2\"";
 
-const EDITS: [Edited; 11] = [
+const EDITS: [Edited; 14] = [
     Edited {
         what: "Kea: renamed",
         start: BootServer::with_kea,
@@ -207,6 +271,27 @@ const EDITS: [Edited; 11] = [
         becomes: Becomes::Undone,
     },
     Edited {
+        what: "proxy: renamed",
+        start: BootServer::with_proxy,
+        edit: |dhcp| replace(&dhcp.join("proxy.conf"), "192.168.7.2,pc2", "192.168.7.2,another"),
+        becomes: Becomes::Reverted,
+    },
+    Edited {
+        what: "proxy: another boot file",
+        start: BootServer::with_proxy,
+        edit: |dhcp| {
+            let pc2 = crate::proxy::swapped(2);
+            replace(&dhcp.join("proxy.conf"), &pc2, &pc2.replace("pxelinux.0", "theirs"));
+        },
+        becomes: Becomes::LeftAlone,
+    },
+    Edited {
+        what: "proxy: the line is gone",
+        start: BootServer::with_proxy,
+        edit: |dhcp| replace(&dhcp.join("proxy.conf"), &crate::proxy::swapped(2), ""),
+        becomes: Becomes::Undone,
+    },
+    Edited {
         what: "dnsmasq: offered by dhcp-boot too",
         start: BootServer::with_dnsmasq,
         edit: |dhcp| {
@@ -249,13 +334,12 @@ fn what_another_person_has_edited_meanwhile_is_kept_and_only_what_is_reverted_is
         match edited.becomes {
             Becomes::Reverted => {
                 assert_eq!((output.status.code(), is_open), (Some(0), false), "{what}: {words}");
-                let own = [(2, "nobackup".to_owned()), (3, "nobackup".to_owned())];
-                assert!(dhcpd::serves(server.network(), &own), "{what}: {words}");
+                assert!(server.offers(2, "nobackup") && server.offers(3, "nobackup"), "{what}: {words}");
             }
             Becomes::LeftAlone => {
                 assert_eq!((output.status.code(), is_open), (Some(0), false), "{what}: {words}");
                 assert!(words.contains("host pc2 is offered 'theirs' now"), "{what}: {words}");
-                assert!(dhcpd::serves(server.network(), &[(2, "theirs".to_owned())]), "{what}: {words}");
+                assert!(server.offers(2, "theirs"), "{what}: {words}");
             }
             Becomes::Undone => {
                 assert_eq!((output.status.code(), is_open), (Some(78), true), "{what}: {words}");

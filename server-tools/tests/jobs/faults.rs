@@ -5,6 +5,7 @@ use std::process::Output;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate, swapped_test};
+use super::each_server::EACH;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A folder in which nothing can be written while a client is at work.
@@ -43,14 +44,11 @@ fn for_each(faults: &[Fault], check: fn(&Fault)) {
     });
 }
 
-const EACH: [fn(u8) -> BootServer; 4] =
-    [BootServer::with_dhcpd, BootServer::with_kea, BootServer::with_dnsmasq, BootServer::with_proxy];
-
 /// Each with each DHCP server.
 fn with_each_server(faults: &[Fault], check: fn(&Fault, BootServer)) {
     std::thread::scope(|scope| {
         for fault in faults {
-            for start in EACH {
+            for (_, start) in EACH {
                 scope.spawn(move || check(fault, start(2)));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -12,6 +13,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// What Kea's log says of each reload, and of the question afterwards what it serves.
 pub(crate) const RELOADS: [&str; 2] = ["DHCP4_DYNAMIC_RECONFIGURATION ", "'config-get'"];
+
+/// Where Kea keeps its files. From 2.6.3 on it takes no others, those that its configuration names included.
+pub(crate) const FOLDERS: [&str; 5] = [
+    "KEA_PIDFILE_DIR",
+    "KEA_LOCKFILE_DIR",
+    "KEA_CONTROL_SOCKET_DIR",
+    "KEA_LOG_FILE_DIR",
+    "KEA_DHCP_DATA_DIR",
+];
 
 /// Its reservations are in a file of their own.
 pub(crate) fn configuration(folder: &Path) -> String {
@@ -57,7 +67,8 @@ pub(crate) struct Kea {
 impl Kea {
     /// Runs when this returns.
     pub(crate) fn start(network: &Network, folder: &Path) -> Self {
-        fs::create_dir(folder.join("kea")).unwrap();
+        // It opens no socket where others may look.
+        fs::DirBuilder::new().mode(0o750).create(folder.join("kea")).unwrap();
         Self { process: RefCell::new(started(network, folder)), folder: folder.to_owned() }
     }
 
@@ -89,11 +100,9 @@ fn started(network: &Network, folder: &Path) -> Child {
     let log = own.join("log");
     let starts = || fs::read_to_string(&log).unwrap_or_default().matches("DHCP4_STARTED").count();
     let before = starts();
-    let mut command = network.command("/usr/sbin/kea-dhcp4");
+    let mut command = network.dhcp_server(folder, "/usr/sbin/kea-dhcp4");
     command.arg("-c").arg(folder.join("dhcp/kea-dhcp4.conf"));
-    for variable in ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR"] {
-        command.env(variable, &own);
-    }
+    command.envs(FOLDERS.map(|variable| (variable, &own)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let process = command.spawn().unwrap();
     wait_until("Kea runs", || starts() > before);

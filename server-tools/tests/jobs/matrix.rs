@@ -1,9 +1,9 @@
-//! Whatever stands in the way of a backup, is dhcpd.conf as it was afterwards, and does a real dhcpd serve it so?
+//! Whatever stands in the way of a backup, is the DHCP configuration as it was afterwards, and does the real server serve it so?
 //!
 //! ```text
-//! plan (a whole job, counted) ─▶ cases, each on a boot server of its own ─▶ the job ─▶ recover, if something was left ─▶ verdict
+//! plan (a whole job with this DHCP server, counted) ─▶ cases, each on a boot server of its own ─▶ the job ─▶ recover, if something was left ─▶ verdict
 //! ```
-//! `make faults` tries all of them and prints a table; a few are part of every test run.
+//! `make faults` tries all of them with each DHCP server and prints a table; a few are part of every test run.
 
 mod case;
 mod plan;
@@ -15,13 +15,15 @@ use std::time::Instant;
 
 use case::Case;
 use plan::Plan;
+
+use super::each_server::{EACH, Start};
 use verdict::Verdict;
 
 /// Chooses the places of the faults; the same one chooses the same.
 const SEED: u64 = 0x6768_6f73_7434;
 /// How many boot servers at once; their jobs mostly wait.
 const AT_ONCE: usize = 24;
-/// How many cases of each kind a test run tries.
+/// How many cases of each kind a test run tries with ISC dhcpd.
 const SAMPLE: usize = 4;
 
 /// Tries all cases; how each ended.
@@ -48,7 +50,7 @@ fn tried(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
 fn print_table(tried: &[(Case, Verdict)]) {
     let mut rows: BTreeMap<String, [usize; 5]> = BTreeMap::new();
     for (case, verdict) in tried {
-        for kind in [case.kind(), "~ all".to_owned()] {
+        for kind in [case.kind(), format!("~ all of {}", case.dhcp.0)] {
             let row = rows.entry(kind).or_default();
             row[0] += 1;
             row[1] += usize::from(verdict.succeeded);
@@ -66,15 +68,28 @@ fn print_table(tried: &[(Case, Verdict)]) {
     }
 }
 
+/// The DHCP servers that are tried.
+fn servers() -> Vec<Start> {
+    let wanted = std::env::var("FAULTS_DHCP").unwrap_or_default();
+    let servers: Vec<Start> = EACH.into_iter().filter(|(name, _)| name.contains(&wanted)).collect();
+    assert!(!servers.is_empty(), "FAULTS_DHCP={wanted} is none of the DHCP servers");
+    servers
+}
+
 #[test]
 fn no_fault_leaves_a_swap_behind() {
     let started = Instant::now();
     let is_campaign = std::env::var("FAULTS").is_ok_and(|wanted| wanted == "all");
     let seed = std::env::var("FAULTS_SEED").ok().map_or(SEED, |seed| seed.parse().unwrap());
-    let plan = Plan::new(seed);
-    let cases = if is_campaign { plan.all() } else { plan.sample(SAMPLE) };
+    let of_server = |dhcp: Start| {
+        let plan = Plan::new(dhcp, seed);
+        // What is done without a DHCP server is the same for all of them.
+        let few = if dhcp.0 == EACH[0].0 { SAMPLE } else { 1 };
+        if is_campaign { plan.all() } else { plan.sample(few) }
+    };
+    let cases = servers().into_iter().flat_map(of_server);
     let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
-    let cases: Vec<Case> = cases.into_iter().filter(|case| case.to_string().contains(&only)).collect();
+    let cases: Vec<Case> = cases.filter(|case| case.to_string().contains(&only)).collect();
     println!("seed {seed}, {} cases", cases.len());
     let tried = tried(cases);
     print_table(&tried);

@@ -65,6 +65,13 @@ impl Network {
         command
     }
 
+    /// The same for a DHCP server, which finds the folder `copy` in place of `dhcp` if there is one.
+    pub(crate) fn dhcp_server(&self, folder: &Path, program: &str) -> Command {
+        let mut command = self.command("sh");
+        command.args(["-ec", &in_a_copy(folder), "sh", program]);
+        command
+    }
+
     /// Puts a gateway at the other end of the wire, behind which 192.168.9.2 is on and answers to echoes.
     pub(crate) fn with_a_client_behind_a_gateway(&self) -> File {
         let behind = std::thread::spawn(|| own_space("ip link set lo up")).join().unwrap();
@@ -125,6 +132,13 @@ impl Drop for Network {
             let _panicked = thread.join();
         }
     }
+}
+
+/// A script that starts the program that its arguments name.
+pub(crate) fn in_a_copy(folder: &Path) -> String {
+    let script = r#"[ ! -d FOLDER/copy ] || exec unshare --mount sh -ec 'mount --bind FOLDER/copy FOLDER/dhcp; exec "$@"' sh "$@"
+exec "$@""#;
+    script.replace("FOLDER", &folder.display().to_string())
 }
 
 /// A name of a name space that other processes can open.

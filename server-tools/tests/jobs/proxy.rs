@@ -5,10 +5,12 @@
 //! ```
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ghost_contract::MacAddress;
 use ghostctl::sys::interface::Interface;
 use ghostctl::sys::packet::PacketSocket;
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,7 +26,7 @@ const ASK_EVERY: Duration = Duration::from_millis(300);
 /// Frames of every kind: what a bridge takes from its port is shown to no other socket (packet(7)).
 const EVERY_KIND: u16 = 0x0003;
 /// A machine that is always offered a boot file.
-const ALWAYS: u8 = 0xff;
+const ALWAYS: [u8; 6] = [2, 0, 0, 0, 0, 0xff];
 /// The class of a boot ROM, and the system that it says it is: a PC with a BIOS.
 const PXE: &[u8] = b"\x3c\x20PXEClient:Arch:00000:UNDI:002001\x5d\x02\0\0";
 
@@ -58,7 +60,8 @@ if [ -s FOLDER/proxy.pid ]; then
     while grep -q '^[0-9]* (dnsmasq) [^ZX]' "/proc/$pid/stat" 2>/dev/null; do sleep 0.02; done
     rm -f FOLDER/proxy.pid
 fi
-/usr/sbin/dnsmasq --conf-file=FOLDER/dhcp/proxy.conf --pid-file=FOLDER/proxy.pid --log-facility=FOLDER/proxy.log 9>&- || exit 1
+[ ! -d FOLDER/copy ] || within=(unshare --mount sh -ec 'mount --bind FOLDER/copy FOLDER/dhcp; exec "$@"' sh)
+"${within[@]}" /usr/sbin/dnsmasq --conf-file=FOLDER/dhcp/proxy.conf --pid-file=FOLDER/proxy.pid --log-facility=FOLDER/proxy.log 9>&- || exit 1
 echo "$1 $(date +%s.%N) $(grep -c pxelinux FOLDER/dhcp/proxy.conf)" >> FOLDER/restarts
 "#;
     script.replace("FOLDER", &folder.display().to_string())
@@ -74,15 +77,25 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// The other server gives these hosts their addresses, and says nothing of a boot file.
     pub(crate) fn of(network: &Network, folder: &Path, count: u8) -> Self {
+        let host = |number: u8| (MacAddress::new([2, 0, 0, 0, 0, number]), [192, 168, 7, number].into());
+        Self::beside(network, folder, (2..2 + count).map(host))
+    }
+
+    /// The other server gives these machines these addresses, in the networks of the clients and of a crowd.
+    pub(crate) fn beside(
+        network: &Network,
+        folder: &Path,
+        machines: impl Iterator<Item = (MacAddress, Ipv4Addr)>,
+    ) -> Self {
         let machine = network.with_another_machine();
-        let host = |number: u8| {
-            format!(
-                "host pc{number} {{ hardware ethernet 2:0:0:0:0:{number:x}; fixed-address 192.168.7.{number}; }}\n"
-            )
+        let entry = |(mac, ip): (MacAddress, Ipv4Addr)| {
+            let name = ip.to_string().replace('.', "-");
+            format!("host h{name} {{ hardware ethernet {mac}; fixed-address {ip}; }}\n")
         };
-        let hosts: String = (2..2 + count).map(host).collect();
+        let hosts: String = machines.map(entry).collect();
         let text = format!(
-            "subnet 192.168.7.0 netmask 255.255.255.128 {{ range 192.168.7.100 192.168.7.120; }}\n{hosts}"
+            "shared-network wire {{ subnet 192.168.7.0 netmask 255.255.255.128 {{ range 192.168.7.100 192.168.7.120; }} \
+             subnet 10.0.0.0 netmask 255.0.0.0 {{ }} }}\n{hosts}"
         );
         fs::create_dir(folder.join("router")).unwrap();
         fs::write(folder.join("router/conf"), text).unwrap();
@@ -128,29 +141,33 @@ pub(crate) fn serves(network: &Network, configuration: &[u8]) -> bool {
         Some((number, line.contains("set:pxelinux.0,")))
     });
     let hosts: Vec<(u8, bool)> = hosts.collect();
-    network.inside(|| hosts.iter().all(|(number, is_swapped)| answers(*number) == *is_swapped))
+    hosts.iter().all(|(number, is_swapped)| is_answered(network, *number) == *is_swapped)
 }
 
-/// Whether the proxy answers the machine with this number. It answers one after the other, so that one that it always answers, and that
+/// Whether the proxy answers the machine with this number.
+pub(crate) fn is_answered(network: &Network, number: u8) -> bool {
+    network.inside(|| answers([2, 0, 0, 0, 0, number]))
+}
+
+/// Whether the proxy answers the machine with this hardware address. It answers one after the other, so that one that it always answers, and that
 /// asks later, shows that it is silent.
-fn answers(number: u8) -> bool {
+pub(crate) fn answers(mac: [u8; 6]) -> bool {
     let wire = Interface::named("switch").unwrap();
     let socket = PacketSocket::open(wire.index, EVERY_KIND).unwrap();
-    let mac = |number| [2, 0, 0, 0, 0, number];
     let (started, mut asked, mut buffer) = (Instant::now(), None::<Instant>, [0; 2048]);
     while started.elapsed() < ANSWERS_WITHIN {
         if asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
-            socket.send(&discover(mac(number), PXE)).unwrap();
-            socket.send(&discover(mac(ALWAYS), PXE)).unwrap();
+            socket.send(&discover(mac, PXE)).unwrap();
+            socket.send(&discover(ALWAYS, PXE)).unwrap();
             asked = Some(Instant::now());
         }
         while let Some(frame) = socket.receive(&mut buffer).unwrap() {
             let reply = frame.get(REPLY..).unwrap_or_default();
-            let is_for = |number| reply.first() == Some(&2) && reply.get(28..34) == Some(&mac(number)[..]);
+            let is_for = |mac: [u8; 6]| reply.first() == Some(&2) && reply.get(28..34) == Some(&mac[..]);
             if frame.get(34..36) != Some(&[0, 67]) {
                 continue;
             }
-            if is_for(number) {
+            if is_for(mac) {
                 return true;
             }
             if is_for(ALWAYS) {
@@ -217,35 +234,6 @@ fn what_a_killed_job_has_left_is_recovered_in_the_server_that_the_journal_names(
     assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
 }
 
-#[test]
-fn a_proxy_that_was_down_is_started_by_the_swap_and_one_that_ends_meanwhile_by_the_revert() {
-    let server = BootServer::with_proxy(2);
-    let before = server.configured();
-    let end = || {
-        let pid = fs::read_to_string(server.path("proxy.pid")).unwrap();
-        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-        wait_until("it has ended", || !is_dnsmasq(pid));
-        fs::remove_file(server.path("proxy.pid")).unwrap();
-    };
-    end();
-    let ended = Gate::default();
-    let (_client, running) = swapped_test(&server, &ended);
-    assert!(server.serves(&server.configured()));
-    wait_until("what it offers was heard", || is_offered(&server));
-    end();
-    ended.open();
-    let output = running.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
-}
-
-/// Whether the journal says that the boot file is really offered.
-fn is_offered(server: &BootServer) -> bool {
-    let says_so = |text: String| text.contains(r#""line":"did","step":"offer_boot""#);
-    server.journal().iter().any(|entry| fs::read_to_string(entry).is_ok_and(says_so))
-}
-
 /// It would not start with that, so that it goes on running and offers the boot file until the edit is corrected.
 #[test]
 fn another_persons_broken_edit_keeps_the_own_word_put_back_and_is_told() {
@@ -288,35 +276,4 @@ fn a_client_that_the_other_server_gives_another_address_is_not_woken_and_is_told
         said(&doctor)
     );
     assert_eq!(doctor.status.code(), Some(78), "{}", said(&doctor));
-}
-
-#[test]
-fn a_client_is_declared_by_one_command() {
-    let server = BootServer::with_proxy(2);
-    let before = server.configured();
-    let words = ["hosts", "add", "--yes", "pc9", "02:00:00:00:00:09", "192.168.7.9"];
-    let added = server.run(&words);
-    assert_eq!(added.status.code(), Some(0), "{}", said(&added));
-    // As the lines of that file end.
-    let line = b"\r\ndhcp-host=02:00:00:00:00:09,set:nobackup,192.168.7.9,pc9\r\n";
-    assert_eq!(server.configured(), [&before[..], line].concat());
-    assert!(said(&server.run(&["hosts"])).contains("pc9"));
-    let again = server.run(&words);
-    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
-    assert!(said(&again).contains("nothing is to be changed"), "{}", said(&again));
-}
-
-#[test]
-fn the_address_of_a_new_client_is_asked_of_the_other_server() {
-    let server = BootServer::with_proxy(3);
-    let all = String::from_utf8(server.configured()).unwrap();
-    fs::write(server.configuration(), all.replace(&host(4), "")).unwrap();
-    let added = server.run(&["hosts", "add", "--yes", "pc4", "02:00:00:00:00:04"]);
-    assert_eq!(added.status.code(), Some(0), "{}", said(&added));
-    let words = "192.168.7.4 is the address that the DHCP server 192.168.7.126 gives 02:00:00:00:00:04 now";
-    assert!(said(&added).contains(words), "{}", said(&added));
-    assert!(
-        String::from_utf8(server.configured()).unwrap().trim_end().ends_with(",set:nobackup,192.168.7.4,pc4")
-    );
-    assert!(!said(&server.run(&["hosts"])).contains("pc4: "), "it can have jobs");
 }

@@ -1,9 +1,10 @@
-//! Given what a real dhcpd really serves, whatever its configuration says, is it seen?
+//! Given what a real DHCP server really serves, whatever its configuration says, is it seen?
 
 use std::fs;
 
 use super::boot_server::{BootServer, said};
 use super::client::{Client, Gate};
+use super::each_server::{EACH, at_once};
 
 /// Lets dhcpd read a copy of its own, as in a container, that is made anew while `follows` is there.
 fn with_a_copy(server: &BootServer) {
@@ -76,4 +77,23 @@ fn nothing_is_called_reverted_while_the_boot_file_is_served() {
     let reverted = server.run(&["dhcp", "revert", "pc2"]);
     assert_eq!(reverted.status.code(), Some(0), "{}", said(&reverted));
     assert!(server.journal().is_empty() && server.serves(&before));
+}
+
+/// ISC dhcpd is above.
+#[test]
+fn with_each_server_a_swap_that_is_not_served_is_told_before_the_client_is_woken_and_undone() {
+    at_once(EACH.into_iter().skip(1), |(name, start)| {
+        let server = start(2);
+        server.keep_a_copy();
+        let before = server.configured();
+        for words in [&["test", "pc2"][..], &["dhcp", "swap", "pc2"]] {
+            let output = server.run(words);
+            let text = said(&output);
+            assert_eq!(output.status.code(), Some(78), "{name}: {words:?}: {text}");
+            assert!(!text.contains("magic packets"), "{name}: {words:?}: {text}");
+            // Its own file it serves all the time, so that there is nothing to be put right.
+            assert_eq!(server.configured(), before, "{name}: {words:?}: {text}");
+            assert!(server.journal().is_empty(), "{name}: {words:?}: {text}");
+        }
+    });
 }

@@ -1,4 +1,4 @@
-//! One fault, and the job that meets it.
+//! One fault, and the job that meets it at a boot server with one of the DHCP servers.
 
 use std::fmt;
 use std::process::{Child, Command, Output, Stdio};
@@ -9,14 +9,21 @@ use super::plan::among;
 use super::verdict::{Verdict, judge};
 use crate::boot_server::{BootServer, wait_until};
 use crate::client::{Behaviour, Client, Gate};
+use crate::each_server::Start;
 use crate::terminals::Reader;
 
 /// No job may take longer, whatever stands in its way.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// What stands in the way.
+/// What stands in the way, at a boot server with this DHCP server.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) dhcp: Start,
+    pub(crate) fault: Fault,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Case {
+pub(crate) enum Fault {
     /// In each thread of `ghostctl` the system call fails that is the so-manyth of its kind, among those about these files if
     /// there are any.
     Fails {
@@ -50,6 +57,12 @@ pub(crate) enum Moment {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.dhcp.0, self.fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fails { call, error, at, paths } => {
                 write!(f, "{call}{}#{at} gives {error}", what(paths))
@@ -64,9 +77,8 @@ impl fmt::Display for Case {
     }
 }
 
-impl Case {
-    /// The row of the table.
-    pub(crate) fn kind(&self) -> String {
+impl Fault {
+    fn kind(&self) -> String {
         match self {
             Self::Fails { call, error, paths, .. } => format!("{call}{} {error}", what(paths)),
             Self::Killed { .. } => "kill -9".to_owned(),
@@ -76,27 +88,34 @@ impl Case {
             Self::Terminal(_) => "terminal lost or blocked".to_owned(),
         }
     }
+}
+
+impl Case {
+    /// The row of the table.
+    pub(crate) fn kind(&self) -> String {
+        format!("{} {}", self.dhcp.0, self.fault.kind())
+    }
 
     /// Whether the words of the job may be what the fault has taken.
     pub(crate) fn takes_words(&self) -> bool {
-        match self {
-            Self::Fails { call, .. } => call == "write",
-            Self::Killed { .. } | Self::Folder { .. } => false,
-            Self::Terminal(_) => true,
+        match &self.fault {
+            Fault::Fails { call, .. } => call == "write",
+            Fault::Killed { .. } | Fault::Folder { .. } => false,
+            Fault::Terminal(_) => true,
         }
     }
 
     pub(crate) fn run(&self) -> Verdict {
-        let server = server();
-        match self {
-            Self::Fails { call, error, at, paths } => {
+        let server = server(self.dhcp);
+        match &self.fault {
+            Fault::Fails { call, error, at, paths } => {
                 self.traced(&server, call, &format!("error={error}:when={at}"), paths)
             }
-            Self::Killed { call, at, paths } => {
+            Fault::Killed { call, at, paths } => {
                 self.traced(&server, call, &format!("signal=KILL:when={at}"), paths)
             }
-            Self::Folder { folder, is_full, moment } => self.in_folder(&server, folder, *is_full, *moment),
-            Self::Terminal(reader) => self.at_terminal(&server, *reader),
+            Fault::Folder { folder, is_full, moment } => self.in_folder(&server, folder, *is_full, *moment),
+            Fault::Terminal(reader) => self.at_terminal(&server, *reader),
         }
     }
 
@@ -165,8 +184,8 @@ const fn what(paths: &[String]) -> &'static str {
 /// What is asked for in every case.
 const JOB: [&str; 2] = ["backup", "pc2"];
 
-pub(crate) fn server() -> BootServer {
-    let server = BootServer::with_dhcpd(2);
+pub(crate) fn server((_, start): Start) -> BootServer {
+    let server = start(2);
     server.set("REVERT_DEADLINE", "15");
     server
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::case::{Case, Moment, server, traced};
+use super::case::{Case, Fault, Moment, server, traced};
 use crate::boot_server::{BootServer, said};
 use crate::client::{Behaviour, Client};
+use crate::each_server::Start;
 use crate::terminals::READERS;
 
 /// How many system calls fail, and how many kills there are.
@@ -58,16 +59,17 @@ const ERRORS: [(&str, &[&str]); 39] = [
 /// These also matter where they are about no file of the boot server.
 const ANYWHERE: [&str; 2] = ["write", "openat"];
 
-/// All cases of a campaign.
+/// All cases of a campaign with one DHCP server.
 pub(crate) struct Plan {
-    failures: Vec<Case>,
-    kills: Vec<Case>,
-    others: Vec<Case>,
+    dhcp: Start,
+    failures: Vec<Fault>,
+    kills: Vec<Fault>,
+    others: Vec<Fault>,
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64) -> Self {
-        let Counted { anywhere, files, paths } = counted();
+    pub(crate) fn new(dhcp: Start, seed: u64) -> Self {
+        let Counted { anywhere, files, paths } = counted(dhcp);
         let paths: Arc<[String]> = paths.into();
         let mut chance = Chance(seed);
         // What is about no file of the boot server, such as a look through /proc, is only tried where nothing else is.
@@ -85,44 +87,48 @@ impl Plan {
         let failures = places(&counts, FAILURES, &mut chance).into_iter().map(|(which, at)| {
             let (call, error, _, paths) = &failing[which];
             let (call, paths) = ((*call).clone(), Arc::clone(paths));
-            Case::Fails { call, error, at, paths }
+            Fault::Fails { call, error, at, paths }
         });
         let failures = failures.collect();
         let killing: Vec<_> = of_files.chain(of_others).collect();
         let counts: Vec<usize> = killing.iter().map(|(_, count, _)| *count).collect();
         let kills = places(&counts, KILLS, &mut chance).into_iter().map(|(which, at)| {
             let (call, _, paths) = &killing[which];
-            Case::Killed { call: (*call).clone(), at, paths: Arc::clone(paths) }
+            Fault::Killed { call: (*call).clone(), at, paths: Arc::clone(paths) }
         });
         let kills = kills.collect();
-        Self { failures, kills, others: others() }
+        Self { dhcp, failures, kills, others: others() }
     }
 
     pub(crate) fn all(self) -> Vec<Case> {
         // The last are tried first: they take longest.
-        [self.failures, self.kills, self.others].concat()
+        cases(self.dhcp, [self.failures, self.kills, self.others].concat())
     }
 
     /// A few of each kind, far apart.
     pub(crate) fn sample(self, count: usize) -> Vec<Case> {
-        let few = |cases: Vec<Case>| {
-            let step = (cases.len() / count).max(1);
-            cases.into_iter().skip(step / 2).step_by(step).take(count).collect::<Vec<_>>()
+        let few = |faults: Vec<Fault>| {
+            let step = (faults.len() / count).max(1);
+            faults.into_iter().skip(step / 2).step_by(step).take(count).collect::<Vec<_>>()
         };
-        [few(self.failures), few(self.kills), few(self.others)].concat()
+        cases(self.dhcp, [few(self.failures), few(self.kills), few(self.others)].concat())
     }
 }
 
+fn cases(dhcp: Start, faults: Vec<Fault>) -> Vec<Case> {
+    faults.into_iter().map(|fault| Case { dhcp, fault }).collect()
+}
+
 /// Folders that cannot be written to at each moment of a job, and terminals that do not take what is said.
-fn others() -> Vec<Case> {
-    let mut cases: Vec<Case> = READERS.into_iter().map(Case::Terminal).collect();
+fn others() -> Vec<Fault> {
+    let mut faults: Vec<Fault> = READERS.into_iter().map(Fault::Terminal).collect();
     for folder in ["dhcp", "state"] {
         for is_full in [true, false] {
             let moments = [Moment::Before, Moment::Swapped, Moment::Imaging];
-            cases.extend(moments.map(|moment| Case::Folder { folder, is_full, moment }));
+            faults.extend(moments.map(|moment| Fault::Folder { folder, is_full, moment }));
         }
     }
-    cases
+    faults
 }
 
 /// How often the thread that makes a call most often makes it in a whole job.
@@ -134,15 +140,15 @@ struct Counted {
     paths: Vec<String>,
 }
 
-fn counted() -> Counted {
-    let (anywhere, paths) = counted_among(&[]);
-    let (files, _) = counted_among(&paths);
+fn counted(dhcp: Start) -> Counted {
+    let (anywhere, paths) = counted_among(dhcp, &[]);
+    let (files, _) = counted_among(dhcp, &paths);
     Counted { anywhere, files, paths }
 }
 
 /// The counts, and the files of the boot server in them that have the same name in every job.
-fn counted_among(paths: &[String]) -> (BTreeMap<String, usize>, Vec<String>) {
-    let server = server();
+fn counted_among(dhcp: Start, paths: &[String]) -> (BTreeMap<String, usize>, Vec<String>) {
+    let server = server(dhcp);
     let folder = server.path("").display().to_string();
     let _client = Client::off(&server, 2, Behaviour::Succeeds);
     let log = server.path("calls");

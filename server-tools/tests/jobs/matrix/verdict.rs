@@ -60,9 +60,9 @@ fn recover(server: &BootServer, before: &[u8], verdict: &mut Verdict) {
 /// What is wrong with what DHCP offers.
 fn offered(server: &BootServer, before: &[u8]) -> Option<String> {
     if server.configured() != before {
-        return Some("dhcpd.conf is not what it was".to_owned());
+        return Some("the DHCP configuration is not what it was".to_owned());
     }
-    (!server.serves(before)).then(|| "dhcpd does not serve dhcpd.conf as it was".to_owned())
+    (!server.serves(before)).then(|| "the DHCP server does not serve what it did".to_owned())
 }
 
 /// All that may not be there any more.

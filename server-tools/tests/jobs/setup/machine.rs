@@ -9,7 +9,7 @@ use ghost_contract::sample::effects::{copy_program, write_program};
 
 use crate::base_root::{BUILD, INSTALL, NEWER};
 use crate::boot_server::{BootServer, said};
-use crate::dhcpd;
+use crate::{dhcpd, proxy};
 
 /// Which folder of the machine is where.
 const PLACES: [(&str, &str); 4] =
@@ -74,6 +74,15 @@ impl Machine {
             &DNSMASQ.replace("FOLDER", folder.to_str().unwrap().trim_end_matches('/')),
         );
         machine
+    }
+
+    /// The same with a proxy, which does not know pc3 yet; the other DHCP server does.
+    pub(crate) fn with_proxy() -> Self {
+        let server = BootServer::with_proxy(2);
+        let all = fs::read_to_string(server.configuration()).unwrap();
+        fs::write(server.configuration(), all.replace(&proxy::host(3), "")).unwrap();
+        let config = server.path("ghostrc");
+        Self::of(server, config)
     }
 
     fn of(server: BootServer, config: PathBuf) -> Self {

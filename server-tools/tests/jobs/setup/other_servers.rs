@@ -129,3 +129,20 @@ fn a_dnsmasq_that_runs_is_started_again_for_a_new_host_and_serves_it() {
     assert_eq!(machine.text("dhcp/dnsmasq.conf"), main);
     assert!(!fs::exists(machine.path("dhcp/ghost4linux-options")).unwrap());
 }
+
+#[test]
+fn a_client_of_a_proxy_is_declared_by_one_command_with_the_address_that_the_other_server_gives_it() {
+    let machine = Machine::with_proxy();
+    let before = machine.text("dhcp/proxy.conf");
+    let said = machine.does(0, &["hosts", "add", "--yes", "pc3", "2:0:0:0:0:3"]);
+    let words = "192.168.7.3 is the address that the DHCP server 192.168.7.126 gives 02:00:00:00:00:03 now";
+    assert!(said.contains(words), "{said}");
+    // As the lines of that file end.
+    let line = "\r\ndhcp-host=02:00:00:00:00:03,set:nobackup,192.168.7.3,pc3\r\n";
+    assert_eq!(machine.text("dhcp/proxy.conf"), format!("{before}{line}"));
+    assert!(!machine.does(0, &["hosts"]).contains("pc3: "), "it can have jobs");
+    let added = machine.text("dhcp/proxy.conf");
+    let said = machine.does(0, &["hosts", "add", "--yes", "pc3", "2:0:0:0:0:3", "192.168.7.3"]);
+    assert!(said.contains("nothing is to be changed"), "{said}");
+    assert_eq!(machine.text("dhcp/proxy.conf"), added);
+}
