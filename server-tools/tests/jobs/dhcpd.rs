@@ -9,7 +9,7 @@ use ghostctl::sys::packet::PacketSocket;
 use super::network::Network;
 
 /// How long dhcpd may take to answer, and how often it is asked meanwhile: broadcasts get lost.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(300);
 const IPV4: u16 = 0x0800;
 /// Where a reply to a boot ROM begins in its frame, after the headers of Ethernet, IPv4 and UDP.
