@@ -12,8 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::catalog::check::Check;
-use crate::dhcp::adding::{Additions, NewHost, taken_out};
-use crate::dhcp::isc::{HostTable, adding};
+use crate::dhcp::adding::{Additions, NewHost};
 use crate::dhcp::kea;
 use crate::dhcp::probe::packet;
 use crate::doctor::exports;
@@ -31,6 +30,8 @@ use crate::state::record::Record;
 use crate::state::{by_hand, runs, vouched};
 use crate::sys::udp_frame::Datagram;
 use crate::sys::{icmp, rpc, tftp};
+
+mod listed;
 
 /// An entry of the journal: what is understood of it, written and read again, is the same.
 pub fn journal(bytes: &[u8]) -> bool {
@@ -133,10 +134,9 @@ pub fn offer(message: &[u8]) -> Option<(String, bool)> {
     Some((offer.words(), offer.may_boot(offer.boot_file())))
 }
 
-/// A list of machines as it is called so, put into a configuration of ISC dhcpd and taken out again: nothing of it is lost, and
-/// nothing stays.
+/// A list of machines as it is called so, put into the configuration of each DHCP server and taken out again: nothing of it is lost,
+/// and nothing stays.
 pub fn list(name: &str, bytes: &[u8]) {
-    const BEFORE: &[u8] = b"subnet 0.0.0.0 netmask 0.0.0.0 { next-server 10.0.0.5; }\n";
     let (machines, remarks) = match lists::read(Path::new(name), bytes) {
         Ok(read) => read,
         Err(error) => return assert!(!error.to_string().is_empty()),
@@ -150,22 +150,7 @@ pub fn list(name: &str, bytes: &[u8]) {
     };
     let hosts: Vec<NewHost> = (0..).zip(machines).map(new).collect();
     let asked = Additions { boot_server: [10, 0, 0, 5].into(), network: None, hosts };
-    let table = table(BEFORE);
-    let Ok(draft) = adding::hosts(&table, &asked) else { return };
-    let [change] = &draft.changes[..] else { panic!("{draft:?}") };
-    let after = self::table(&change.contents);
-    for host in &asked.hosts {
-        let there = after.usable(&host.name).unwrap_or_else(|problem| panic!("{}: {problem}", host.name));
-        assert_eq!((there.mac, there.ip), (host.mac, host.ip));
-    }
-    let (out, left) = taken_out(&change.contents, &draft.written.iter().collect::<Vec<_>>());
-    assert!(out == BEFORE && left.is_empty());
-}
-
-fn table(configuration: &[u8]) -> HostTable {
-    let mut nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let read = HostTable::read(Path::new("/etc/dhcpd.conf"), configuration.to_vec(), &mut nothing);
-    read.unwrap_or_else(|error| panic!("{error}"))
+    listed::come_and_go(&asked);
 }
 
 /// What NFS-Ganesha says of its exports: how many there are.
