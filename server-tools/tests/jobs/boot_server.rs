@@ -254,11 +254,19 @@ impl BootServer {
         }
     }
 
+    /// Lets no restart start the server, until [`Self::start_dhcp`].
+    pub(crate) fn never_start(&self) {
+        fs::write(self.path("broken"), "").unwrap();
+    }
+
     pub(crate) fn start_dhcp(&self) {
         match &self.dhcp {
             Dhcp::Kea { running } => running.start_again(&self.network),
             Dhcp::Dnsmasq { running } => running.start_again(&self.network),
-            _ => unreachable!("a restart starts the others"),
+            _ => {
+                fs::remove_file(self.path("broken")).unwrap();
+                self.restart_dhcp();
+            }
         }
     }
 

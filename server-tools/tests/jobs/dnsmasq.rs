@@ -185,3 +185,24 @@ fn another_persons_broken_edits_keep_nothing_swapped() {
     assert!(refused.contains(&place), "the broken line of the options: {refused}");
     assert!(server.serves(&before));
 }
+
+#[test]
+fn while_its_configuration_cannot_be_read_a_hosts_own_value_is_put_back_all_the_same() {
+    let server = BootServer::with_dnsmasq(2);
+    server.set("REVERT_DEADLINE", "0");
+    let before = server.configured();
+    let edited = Gate::default();
+    let (_client, running) = swapped_test(&server, &edited);
+    let main = fs::read_to_string(server.path("dhcp/dnsmasq.conf")).unwrap();
+    fs::write(server.path("dhcp/dnsmasq.conf"), format!("{main}conf-file=/nosuch\n")).unwrap();
+    edited.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("cannot read /nosuch"), "{}", said(&output));
+    assert!(server.configured() == before && server.serves(&before), "{}", said(&output));
+    assert_eq!(server.journal().len(), 1, "what it serves could not be judged: {}", said(&output));
+    fs::write(server.path("dhcp/dnsmasq.conf"), main).unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+}

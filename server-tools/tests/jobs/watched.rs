@@ -8,6 +8,7 @@ use ghost_contract::sample::effects::copy_program;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Client, Gate};
+use super::each_server::at_once;
 
 /// A job of pc2 whose client works, reverted and served.
 fn at_work(server: &BootServer, may_end: &Gate) -> (Client, Child) {
@@ -146,29 +147,38 @@ fn a_server_whose_process_is_not_seen_here_is_asked_all_the_same() {
     assert!(server.serves(&before));
 }
 
+/// Of Kea and dnsmasq nobody is asked to start them.
+const ENDED: [(fn(u8) -> BootServer, bool, &str); 6] = [
+    (BootServer::with_dhcpd, true, "dhcpd"),
+    (BootServer::with_dhcpd, false, "dhcpd"),
+    (BootServer::with_proxy, true, "dnsmasq"),
+    (BootServer::with_proxy, false, "dnsmasq"),
+    (BootServer::with_kea, false, "Kea"),
+    (BootServer::with_dnsmasq, false, "dnsmasq"),
+];
+
 #[test]
 fn a_server_that_has_ended_since_the_revert_is_started_again_or_it_is_no_success() {
-    std::thread::scope(|scope| {
-        for can_be_started in [true, false] {
-            scope.spawn(move || {
-                let server = BootServer::with_dhcpd(2);
-                server.set("REVERT_DEADLINE", "4");
-                let (before, may_end) = (server.configured(), Gate::default());
-                let (_client, running) = at_work(&server, &may_end);
-                let pid = fs::read_to_string(server.path("dhcpd.pid")).unwrap();
-                let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-                if !can_be_started {
-                    server.never_take_up();
-                }
-                let output = ended(running, &may_end);
-                let words = said(&output);
-                assert!(words.contains("dhcpd does not run any more"), "{words}");
-                assert_eq!(output.status.code(), Some(if can_be_started { 0 } else { 78 }), "{words}");
-                assert_eq!(server.serves(&before), can_be_started, "{words}");
-                assert_eq!(server.journal().is_empty(), can_be_started, "{words}");
-            });
+    at_once(ENDED, |(start, can_be_started, name)| {
+        let server = start(2);
+        server.set("REVERT_DEADLINE", "4");
+        let (before, may_end) = (server.configured(), Gate::default());
+        let (_client, running) = at_work(&server, &may_end);
+        server.stop_dhcp();
+        if !can_be_started {
+            server.never_start();
         }
+        let output = ended(running, &may_end);
+        let words = said(&output);
+        assert!(words.contains(&format!("{name} does not run any more")), "{words}");
+        assert_eq!(output.status.code(), Some(if can_be_started { 0 } else { 78 }), "{words}");
+        assert_eq!(server.journal().is_empty(), can_be_started, "{words}");
+        if !can_be_started {
+            server.start_dhcp();
+            let recovered = server.run(&["recover"]);
+            assert_eq!(recovered.status.code(), Some(0), "{name}: {}", said(&recovered));
+        }
+        assert!(server.serves(&before) && server.journal().is_empty(), "{words}");
     });
 }
 
