@@ -58,7 +58,7 @@ pub struct Act {
 impl Act {
     /// Why it is not done, otherwise.
     pub fn of(form: &Form) -> Result<Self, &'static str> {
-        let host: HostName = form.host.parse().map_err(|_| "that is no name of a host")?;
+        let host: HostName = form.host.parse().map_err(|_| "that is not the name of a host")?;
         if form.kind_needs_name() && form.typed.trim() != host.as_str() {
             return Err(
                 "a restore overwrites the disk: type the name of the host to go on. Nothing was done",
@@ -204,7 +204,7 @@ async fn ended(mut child: tokio::process::Child) -> String {
     match status {
         Ok(status) if status.success() => format!("done. {said}"),
         Ok(status) => format!("not done ({status}). {said}"),
-        Err(error) => format!("its end cannot be seen ({error}). {said}"),
+        Err(error) => format!("it is not known how it ended ({error}). {said}"),
     }
 }
 

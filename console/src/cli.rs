@@ -16,9 +16,9 @@ use crate::tls::Files;
     after_help = "Examples:\n  ghost-console\n  ghost-console --listen unix:/run/ghost4linux/console.sock\n  \
     ghost-console --listen 192.168.7.1:8040 --proxy 192.168.7.9 --user-header X-Remote-User\n  \
     ghost-console --listen 192.168.7.1:8443 --tls-certificate /etc/ghost4linux/console.pem --tls-key /etc/ghost4linux/console.key\n\n\
-    Pages are shown to who has the token, which is in STATEDIR/console-token; to who has a certificate of an authority in \
-    --tls-clients; to who may open the Unix socket; or to whom a proxy has let in. Without TLS or a proxy it listens on this machine \
-    only: ssh -L 8040:127.0.0.1:8040 brings it to another. Certificates are read at the start: restart it after they were renewed."
+    People log in with the token in STATEDIR/console-token. With --tls-clients they need a certificate instead, with --user-header \
+    the proxy logs them in, and at a Unix socket the rights of its file decide. Without TLS or a proxy the console listens on this \
+    machine only: use ssh -L 8040:127.0.0.1:8040 from another one. It reads certificates when it starts: restart it after you renew them."
 )]
 pub struct Arguments {
     /// The boot server's settings, see ghostrc(5)
@@ -30,28 +30,28 @@ pub struct Arguments {
     /// The group that may open the Unix socket besides root
     #[arg(long, value_name = "GROUP")]
     pub socket_group: Option<String>,
-    /// The reverse proxy that says who it has let in: only from its address are connections taken
+    /// Take connections from this reverse proxy only, which asks people who they are
     #[arg(long, value_name = "ADDRESS", requires = "user_header")]
     pub proxy: Option<IpAddr>,
-    /// The header in which a reverse proxy says who it has let in
+    /// The header in which the reverse proxy names the person
     #[arg(long, value_name = "NAME")]
     pub user_header: Option<String>,
-    /// The console's certificate for TLS, and those between it and its authority, PEM
+    /// The console's certificate for TLS, with its intermediate certificates, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
     /// The key of that certificate, PEM without a passphrase
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
-    /// The authorities whose certificates let people in, instead of the token, PEM
+    /// Ask people for a certificate of these authorities instead of the token, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_clients: Option<PathBuf>,
-    /// The file with the token, instead of STATEDIR/console-token; it is made if it is not there
+    /// The file with the token, instead of STATEDIR/console-token; a new token is written to it if it does not exist
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Let people start and stop jobs from the pages, too
+    /// Let people start and cancel jobs on the pages
     #[arg(long)]
     pub allow_actions: bool,
-    /// The program that does what people start
+    /// The ghostctl that does what people ask for on the pages
     #[arg(long, value_name = "FILE", default_value = "ghostctl")]
     pub ghostctl: PathBuf,
     /// Write the manual page below this folder, for packages

@@ -1,5 +1,6 @@
 //! Who is let in, and which forms are ours. Pure, but for [`read_token`].
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
@@ -30,7 +31,19 @@ pub enum Peer {
     User(u32),
 }
 
-/// Somebody who was let in, for the log.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::Certified(address, fingerprint) => {
+                write!(f, "the holder of certificate {fingerprint} at {address}")
+            }
+            Self::User(uid) => write!(f, "user {uid} of this machine"),
+        }
+    }
+}
+
+/// The name of a person who was let in, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who(pub String);
 
@@ -59,9 +72,7 @@ impl Door {
 
     pub fn verdict(&self, peer: &Peer, headers: &HeaderMap) -> Verdict {
         match (&self.entrance, peer) {
-            (Entrance::Socket, Peer::User(uid)) => {
-                Verdict::Welcome(Who(format!("user {uid} of this machine")))
-            }
+            (Entrance::Socket, Peer::User(_)) => Verdict::Welcome(Who(peer.to_string())),
             (Entrance::Proxy { from: None, header }, Peer::User(_)) => said_by_proxy(headers, header),
             (Entrance::Proxy { from: Some(from), header }, Peer::Network(address)) if from == address => {
                 said_by_proxy(headers, header)
@@ -69,16 +80,14 @@ impl Door {
             (Entrance::Token, Peer::Network(address)) if address.is_loopback() => {
                 if !is_for_this_machine(headers) {
                     return Verdict::Refused(
-                        "this console is for this machine only: its address is 127.0.0.1 or localhost",
+                        "open this console as http://127.0.0.1 or http://localhost: it answers to no other name",
                     );
                 }
                 self.by_token(*address, headers)
             }
             (Entrance::TokenByTls, Peer::Network(address)) => self.by_token(*address, headers),
-            (Entrance::Certificate, Peer::Certified(address, fingerprint)) => {
-                Verdict::Welcome(Who(format!("the holder of certificate {fingerprint} at {address}")))
-            }
-            _ => Verdict::Refused("nobody is let in from this address"),
+            (Entrance::Certificate, Peer::Certified(..)) => Verdict::Welcome(Who(peer.to_string())),
+            _ => Verdict::Refused("this console takes no requests from your address"),
         }
     }
 
@@ -136,7 +145,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn said_by_proxy(headers: &HeaderMap, name: &str) -> Verdict {
     let mut said = headers.get_all(name).iter();
     let (Some(value), None) = (said.next(), said.next()) else {
-        return Verdict::Refused("the proxy has not said who you are, or more than once");
+        return Verdict::Refused("the proxy must name you in its header, and once only");
     };
     let is_name = |value: &&str| {
         !value.is_empty()
@@ -145,7 +154,9 @@ fn said_by_proxy(headers: &HeaderMap, name: &str) -> Verdict {
     };
     match value.to_str().ok().filter(is_name) {
         Some(value) => Verdict::Welcome(Who(value.to_owned())),
-        None => Verdict::Refused("the proxy has said a name that cannot be used"),
+        None => Verdict::Refused(
+            "the name that the proxy gave for you is empty, too long, or has characters that are not allowed",
+        ),
     }
 }
 

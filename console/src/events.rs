@@ -11,10 +11,10 @@ use futures_util::stream;
 use ghost_contract::HostName;
 use ghostctl::overview::one_line;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::desk::Desk;
 use crate::pages::wall::Wall;
+use crate::room::Place;
 
 /// Between two looks for news.
 const EVERY: Duration = Duration::from_secs(1);
@@ -65,9 +65,9 @@ impl Told {
 }
 
 /// The news for one viewer, as long as it listens.
-pub fn of(
+pub(crate) fn of(
     desk: Arc<Desk>,
-    place: OwnedSemaphorePermit,
+    place: Place<String>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let begin = (desk, place, Told::default(), true);
     let news = stream::unfold(begin, |(desk, place, mut told, mut is_first)| async move {

@@ -22,6 +22,7 @@ mod pages;
 pub mod parsers;
 mod patience;
 mod pictures;
+mod room;
 pub mod routes;
 pub mod serve;
 pub mod tls;

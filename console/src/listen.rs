@@ -56,7 +56,7 @@ pub enum Entrance {
     Proxy { from: Option<IpAddr>, header: String },
 }
 
-/// Refuses what would show the screens of clients to whoever asks.
+/// Refuses settings that would show the screens of clients to everyone.
 pub fn entrance(
     place: &Place,
     proxy: Option<IpAddr>,
@@ -66,23 +66,27 @@ pub fn entrance(
     let header = header.map(str::to_ascii_lowercase);
     match (place, proxy, header) {
         (Place::Unix(_), ..) if tls.is_some() => {
-            bail!("nobody can read along at a Unix socket: leave --tls-certificate out")
+            bail!(
+                "a Unix socket needs no TLS, because no network carries what goes through it: leave --tls-certificate out"
+            )
         }
         (Place::Network(_), Some(_), _) if tls.is_some_and(|files| files.clients.is_some()) => {
-            bail!("either a proxy says who it is, or a certificate: leave --proxy or --tls-clients out")
+            bail!(
+                "people log in either at a proxy or with a certificate, not both: leave --proxy or --tls-clients out"
+            )
         }
         (Place::Unix(_), None, None) => Ok(Entrance::Socket),
         (Place::Unix(_), None, Some(header)) => Ok(Entrance::Proxy { from: None, header }),
         (Place::Unix(_), Some(_), _) => {
-            bail!("a proxy opens a Unix socket without an address: leave --proxy out")
+            bail!("a connection through a Unix socket has no address: leave --proxy out")
         }
         (Place::Network(_), Some(from), Some(_)) if from.is_loopback() => bail!(
-            "every user of this machine can connect from {from} and say to be anybody: have the proxy use a Unix socket \
+            "every user of this machine can connect from {from} and claim any name: let the proxy connect through a Unix socket \
              (--listen unix:/run/ghost4linux/console.sock --socket-group www-data)"
         ),
         (Place::Network(_), Some(from), Some(header)) => Ok(Entrance::Proxy { from: Some(from), header }),
         (Place::Network(_), None, Some(_)) => {
-            bail!("--user-header is believed of a proxy only: name its address with --proxy")
+            bail!("--user-header counts only from a proxy: give its address with --proxy")
         }
         (Place::Network(_), None, None) if tls.is_some() => Ok(match tls {
             Some(Files { clients: Some(_), .. }) => Entrance::Certificate,
@@ -90,9 +94,9 @@ pub fn entrance(
         }),
         (Place::Network(address), None, None) if address.ip().is_loopback() => Ok(Entrance::Token),
         (Place::Network(address), ..) => bail!(
-            "{address} can be reached from other machines, and without TLS what is shown, and the token, would go over the network for \
-             all to read. Give it a certificate (--tls-certificate FILE --tls-key FILE); or listen on 127.0.0.1 and come by ssh -L; or put \
-             a reverse proxy with log-in in front of it (--proxy ADDRESS --user-header NAME)"
+            "other machines can reach {address}, and without TLS everyone on the network could read the screens and the token. Give the \
+             console a certificate (--tls-certificate FILE --tls-key FILE); or listen on 127.0.0.1 and connect with ssh -L; or put a \
+             reverse proxy with log-in in front of it (--proxy ADDRESS --user-header NAME)"
         ),
     }
 }
@@ -141,7 +145,7 @@ pub fn bind(place: &Place, group: Option<&str>) -> anyhow::Result<Listener> {
 fn remove_stale(path: &Path) -> anyhow::Result<()> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
-        bail!("there is something else than a socket already");
+        bail!("there is a file already, which is not a socket");
     }
     if UnixStream::connect(path).is_ok() {
         bail!("another program listens there");
@@ -192,7 +196,7 @@ mod tests {
         assert_eq!(at("0.0.0.0:8443", None, &files(Some("a"))), Ok(Entrance::Certificate));
         assert!(matches!(at("10.0.0.1:1", Some("10.0.0.2"), &files(None)), Ok(Entrance::Proxy { .. })));
         assert!(
-            at("10.0.0.1:1", Some("10.0.0.2"), &files(Some("a"))).unwrap_err().contains("either a proxy")
+            at("10.0.0.1:1", Some("10.0.0.2"), &files(Some("a"))).unwrap_err().contains("either at a proxy")
         );
         assert!(at("unix:/x", None, &files(None)).unwrap_err().contains("leave --tls-certificate out"));
     }
@@ -208,7 +212,7 @@ mod tests {
             ("[::]:8040", None, None, "without TLS"),
             ("192.168.7.1:8040", None, header, "--proxy"),
             ("127.0.0.1:8040", None, header, "--proxy"),
-            ("127.0.0.1:8040", Some("127.0.0.1"), header, "use a Unix socket"),
+            ("127.0.0.1:8040", Some("127.0.0.1"), header, "through a Unix socket"),
             ("unix:/x", Some("192.168.7.9"), header, "leave --proxy out"),
         ] {
             let error = of(place, proxy, header).unwrap_err();

@@ -12,7 +12,8 @@ use ghost_console::cli::{self, Arguments};
 use ghost_console::desk::Desk;
 use ghost_console::door::{self, Door};
 use ghost_console::listen::{self, Entrance};
-use ghost_console::{log, routes, serve, tls};
+use ghost_console::serve::{self, Limits, Way};
+use ghost_console::{log, routes, tls};
 use ghostctl::exit::Exit;
 use ghostctl::site::Site;
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,11 +99,12 @@ async fn serve(
     let acts = Acts::new(arguments.ghostctl, config, acts::systemd_runs());
     let door = Door::new(entrance, token, random()?);
     let router = routes::router(Desk::new(site), door, acts, arguments.allow_actions);
+    let way = Way { limits: Limits::USUAL, only_from: arguments.proxy, tls };
     let mut stops =
         [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?];
     let [terminate, interrupt, hangup] = &mut stops;
     tokio::select! {
-        () = serve::run(listener, router, arguments.proxy, tls) => {}
+        () = serve::run(listener, router, way) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         _ = hangup.recv() => {}

@@ -43,7 +43,7 @@ impl Frame<'_> {
         bare(
             self.title,
             &html! {
-                a.skip href="#content" { "To the content" }
+                a.skip href="#content" { "Skip to the content" }
                 header {
                     a.brand href="/" { (ghost()) "Ghost4Linux" }
                     nav aria-label="Pages" {
@@ -51,7 +51,7 @@ impl Frame<'_> {
                             a href=(path) aria-current=[(of == place).then_some("page")] { (name) }
                         }
                     }
-                    span.who { "You are " (self.who) @if self.word.is_none() { "; you may look, and not act" } }
+                    span.who { "You are " (self.who) @if self.word.is_none() { ", and may only look" } }
                 }
                 main id="content" tabindex="-1" { (content) }
                 footer { "All times are UTC." }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Form, Path, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
@@ -18,13 +19,14 @@ use ghostctl::overview::pages::style_of_runs;
 use ghostctl::run::RunId;
 use maud::Markup;
 use serde::Deserialize;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::acts::{self, Act, Acts};
 use crate::desk::Desk;
 use crate::door::{COOKIE_NAME, Door, Peer, Verdict, Who};
 use crate::pages::{self, Frame};
+use crate::room::Room;
 use crate::{events, log};
 
 /// No form has more, bytes.
@@ -33,6 +35,8 @@ const LARGEST_FORM: usize = 4 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So many watch the wall live.
 const VIEWERS: usize = 64;
+/// So many walls of them are one person's.
+const WALLS: usize = 32;
 /// `doctor` is run again after this.
 const EXAMINED: Duration = Duration::from_secs(60);
 
@@ -48,7 +52,7 @@ struct Console {
     door: Door,
     acts: Arc<Acts>,
     allow_actions: bool,
-    viewers: Arc<Semaphore>,
+    viewers: Room<String>,
     examined: Mutex<Option<(Instant, String)>>,
 }
 
@@ -60,7 +64,7 @@ pub fn router(desk: Desk, door: Door, acts: Acts, allow_actions: bool) -> Router
         door,
         acts: Arc::new(acts),
         allow_actions,
-        viewers: Arc::new(Semaphore::new(VIEWERS)),
+        viewers: Room::new(VIEWERS, WALLS),
         examined: Mutex::default(),
     });
     Router::new()
@@ -79,7 +83,7 @@ pub fn router(desk: Desk, door: Door, acts: Acts, allow_actions: bool) -> Router
         .route("/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/run.css", get(|| async { asset("text/css; charset=utf-8", style_of_runs()) }))
         .route("/script.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
-        .fallback(|| async { refused(StatusCode::NOT_FOUND, "there is nothing here") })
+        .fallback(|| async { refused(StatusCode::NOT_FOUND, "there is no such page") })
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), pass))
         .with_state(console)
@@ -91,9 +95,11 @@ async fn pass(State(console): Shared, mut request: Request, next: Next) -> Respo
         || (request.uri().path() == "/login" && request.method() == Method::POST);
     let verdict = match request.extensions().get::<Peer>() {
         Some(peer) => console.door.verdict(peer, request.headers()),
-        None => Verdict::Refused("nobody knows who you are"),
+        None => Verdict::Refused("the console cannot tell where this connection comes from"),
     };
-    let answer = match verdict {
+    // Who is not let in holds no connection: it comes once for each request.
+    let is_stranger = !matches!(verdict, Verdict::Welcome(_));
+    let mut answer = match verdict {
         Verdict::Refused(why) => refused(StatusCode::FORBIDDEN, why),
         Verdict::ShowsNoToken if !is_open => {
             let page = pages::login(None);
@@ -107,6 +113,9 @@ async fn pass(State(console): Shared, mut request: Request, next: Next) -> Respo
             tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(late)
         }
     };
+    if is_stranger {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     with_headers(answer)
 }
 
@@ -134,7 +143,7 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 fn page(made: anyhow::Result<Option<Markup>>) -> Response {
     match made {
         Ok(Some(page)) => Html(page.into_string()).into_response(),
-        Ok(None) => refused(StatusCode::NOT_FOUND, "nothing is known of that"),
+        Ok(None) => refused(StatusCode::NOT_FOUND, "there is no such client, job or run"),
         Err(error) => failed(&error),
     }
 }
@@ -156,10 +165,15 @@ async fn wall(State(console): Shared, Extension(who): Extension<Who>) -> Respons
     page(wall.map(|wall| Some(pages::wall::page(&console.frame("All clients", &who), &wall))))
 }
 
-async fn live(State(console): Shared) -> Response {
-    match Arc::clone(&console.viewers).try_acquire_owned() {
-        Ok(place) => events::of(Arc::clone(&console.desk), place).into_response(),
-        Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, "too many are watching: try again later"),
+async fn live(State(console): Shared, Extension(who): Extension<Who>) -> Response {
+    let Some(free) = console.viewers.free_now() else {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "too many people watch the wall: try again later");
+    };
+    match console.viewers.give(free, Some(who.0)) {
+        Some(place) => events::of(Arc::clone(&console.desk), place).into_response(),
+        None => {
+            refused(StatusCode::SERVICE_UNAVAILABLE, "you watch the wall in too many windows: close some")
+        }
     }
 }
 
@@ -245,7 +259,7 @@ async fn act(
     if !console.door.is_our_form(&who, &form.word, &headers) {
         return refused(
             StatusCode::FORBIDDEN,
-            "the form is too old, or is not of this page: go back, load the page again, and try again",
+            "this form is out of date: go back, load the page again, and try again",
         );
     }
     let begun = Act::of(&form).map_err(str::to_owned).and_then(|act| {
@@ -261,9 +275,13 @@ struct Login {
     token: String,
 }
 
-async fn login(State(console): Shared, Form(login): Form<Login>) -> Response {
+async fn login(
+    State(console): Shared,
+    Extension(peer): Extension<Peer>,
+    Form(login): Form<Login>,
+) -> Response {
     if !console.door.is_token(&login.token) {
-        log::line("somebody has typed a wrong token");
+        log::line(&format!("{peer} sent a wrong token"));
         let page = pages::login(Some("That is not the token."));
         return (StatusCode::UNAUTHORIZED, Html(page.into_string())).into_response();
     }

@@ -86,7 +86,7 @@ fn screens(client: &Client) -> Markup {
                     }
                     @if let Some(text) = &client.text {
                         details { summary { "Its text" } pre tabindex="0" { (text) } }
-                    } @else { p.soft { "There is nothing to read on it." } }
+                    } @else { p.soft { "The screen has no text." } }
                     @if names.len() > 1 { (film(host, job, names)) }
                 }
             }
@@ -185,14 +185,14 @@ fn done(acts: &[Done]) -> Markup {
     html! {
         @if !acts.is_empty() {
             section.card {
-                h2 { "What was asked for here" }
+                h2 { "What people asked for here" }
                 ul {
                     @for one in acts.iter().take(20) {
                         li {
                             (time(one.at)) " " (one.who.0) ": " (one.act.verb())
                             @match &one.became {
                                 Some(became) => { pre { (lines_of_screen(became)) } }
-                                None => { ", goes on" }
+                                None => { ", still running" }
                             }
                         }
                     }

@@ -51,7 +51,7 @@ fn newest(hosts: &[(&HostName, OfHost<'_>)]) -> Markup {
         div.wide { table {
             thead { tr {
                 th scope="col" { "Client" } th scope="col" { "Newest" } th.n scope="col" { "Size" } th scope="col" { "Made" }
-                th scope="col" { "Read back" } th.n scope="col" { "Kept" } th.n scope="col" { "Altogether" }
+                th scope="col" { "Read back" } th.n scope="col" { "Generations" } th.n scope="col" { "All of them" }
             } }
             tbody {
                 @for (host, of) in hosts {

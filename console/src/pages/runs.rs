@@ -15,7 +15,7 @@ pub(crate) fn list(frame: &Frame<'_>, runs: &[RunLine]) -> Markup {
             div.card { div.wide { table {
                 thead { tr {
                     th scope="col" { "Run" } th scope="col" { "State" } th scope="col" { "Begun" } th.n scope="col" { "Took" }
-                    th.n scope="col" { "Done" } th.n scope="col" { "Not done" } th scope="col" { "Of all" }
+                    th.n scope="col" { "Done" } th.n scope="col" { "Not done" } th scope="col" { "Progress" }
                 } }
                 tbody { @for one in runs { (row(one)) } }
             } } }

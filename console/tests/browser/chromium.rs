@@ -181,11 +181,22 @@ impl Chromium {
 
     /// Loads a page, with all that belongs to it.
     pub(crate) fn load(&mut self, address: &str) {
+        self.go_to(address, "document.readyState === 'complete'");
+    }
+
+    /// Loads a page, and does not wait for its pictures: without scripts a browser draws all of them before it is done.
+    pub(crate) fn load_text(&mut self, address: &str) {
+        self.go_to(address, "document.readyState !== 'loading'");
+    }
+
+    fn go_to(&mut self, address: &str, is_there: &str) {
         self.loaded.clear();
+        // Otherwise a page at the same address, which is there until the new one comes, would be taken for it.
+        self.evaluate("window.old = true; 0");
         let loaded = self.call("Page.navigate", json!({ "url": address }));
         assert_eq!(loaded.get("errorText"), None, "{address}");
         self.wait_until(&format!(
-            "document.readyState === 'complete' && location.href === {}",
+            "window.old === undefined && {is_there} && location.href === {}",
             json!(address)
         ));
     }

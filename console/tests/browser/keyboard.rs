@@ -9,7 +9,7 @@ fn from_the_address_to_a_client_and_its_acts_by_tab_and_enter() {
     visitor.load("/");
     let focus = "document.activeElement.innerText.trim()";
     visitor.chromium.press("Tab");
-    assert_eq!(visitor.chromium.evaluate(focus), "To the content");
+    assert_eq!(visitor.chromium.evaluate(focus), "Skip to the content");
     // It can be seen once it has the focus.
     visitor.chromium.wait_until("document.activeElement.getBoundingClientRect().left >= 0");
     visitor.chromium.press("Enter");

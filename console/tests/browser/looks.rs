@@ -95,12 +95,12 @@ fn no_page_is_large_without_its_pictures() {
 fn the_wall_and_a_client_can_be_read_without_a_script() {
     let mut visitor = Visitor::new(&[]);
     visitor.chromium.runs_scripts(false);
-    visitor.load("/");
+    visitor.load_text("/");
     let count = visitor.chromium.evaluate("document.querySelectorAll('.tile').length");
     let text = visitor.chromium.evaluate("document.body.innerText").to_string();
     assert_eq!(count, 300);
     assert!(text.contains("No space left on device") && text.contains("1 abandoned"), "{text}");
-    visitor.load("/client/pc030");
+    visitor.load_text("/client/pc030");
     visitor.chromium.evaluate("document.querySelector('details').open = true; 0");
     let text = visitor.chromium.evaluate("document.body.innerText").to_string();
     assert!(text.contains("Generations") && text.contains("Ghost4Linux: reading"), "{text}");

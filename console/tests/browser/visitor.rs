@@ -36,7 +36,17 @@ impl Visitor {
     }
 
     pub(crate) fn load(&mut self, path: &str) {
-        let address = format!("{}{path}", self.console.place.trim_end_matches('/'));
+        let address = self.address(path);
         self.chromium.load(&address);
+    }
+
+    /// The same without waiting for pictures.
+    pub(crate) fn load_text(&mut self, path: &str) {
+        let address = self.address(path);
+        self.chromium.load_text(&address);
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.console.place.trim_end_matches('/'))
     }
 }

@@ -1,5 +1,7 @@
 //! What people may do from the pages.
 
+use std::fs;
+
 use super::boot_server::{BootServer, wait_until};
 use super::browser::Browser;
 
@@ -18,12 +20,12 @@ fn an_act_is_the_verb_that_a_person_would_type_and_is_logged_with_who() {
     let console = server.console(&["--allow-actions"]);
     let browser = console.browser();
     let act = |path: &str, rest: &str| browser.post("/act", &format!("word={}&{rest}", word(&browser, path)));
-    std::fs::write(server.path("hold"), "").unwrap();
+    fs::write(server.path("hold"), "").unwrap();
     let begun = act("/client/pc2", "act=cancel&host=pc2");
     assert_eq!((begun.status, begun.header("location").as_deref()), (303, Some("/client/pc2")));
     wait_until("it is asked for", || server.asked() == ["cancel -- pc2"]);
-    assert!(browser.get("/client/pc2").text().contains(": cancel, goes on"));
-    std::fs::remove_file(server.path("hold")).unwrap();
+    assert!(browser.get("/client/pc2").text().contains(": cancel, still running"));
+    fs::remove_file(server.path("hold")).unwrap();
     wait_until("it has ended", || browser.get("/client/pc2").text().contains("not done (exit status: 75)"));
     assert!(browser.get("/client/pc2").text().contains("pc2: &lt;b&gt;busy&lt;/b&gt;"));
     for (rest, asked) in [
@@ -68,4 +70,66 @@ fn a_form_that_is_not_of_our_page_does_nothing() {
     let looks = server.console(&[]);
     assert_eq!(looks.browser().post("/act", &format!("act=backup&host=pc3&word={word}")).status, 403);
     assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+/// Begins a backup of pc3 that waits; how the console is called then.
+fn begins_one_that_waits(server: &BootServer, console: &super::boot_server::Console) {
+    server.recorded("pc3", "20260101-000000-aaaa", &super::boot_server::failed("x"));
+    fs::write(server.path("hold"), "").unwrap();
+    let browser = console.browser();
+    let word = word(&browser, "/client/pc3");
+    assert_eq!(browser.post("/act", &format!("word={word}&act=backup&host=pc3")).status, 303);
+    wait_until("it is asked for", || !server.asked().is_empty());
+}
+
+#[test]
+fn what_was_begun_goes_on_when_the_console_ends() {
+    let server = BootServer::new();
+    let mut console = server.console(&["--allow-actions"]);
+    begins_one_that_waits(&server, &console);
+    assert!(console.stops().success(), "it ends by itself when it is told to");
+    assert_eq!(server.ended(), Vec::<String>::new());
+    fs::remove_file(server.path("hold")).unwrap();
+    wait_until("it has ended by itself", || server.ended() == ["backup -- pc3"]);
+}
+
+/// Stands for systemd: starts what it is asked for in another place, and does not end it when its caller ends.
+const SYSTEMD_RUN: &str =
+    "#!/bin/sh\necho \"$*\" >> FOLDER/units\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+
+#[test]
+fn where_systemd_runs_each_act_is_a_unit_of_its_own() {
+    let server = BootServer::new();
+    let folder = server.path("").display().to_string();
+    fs::create_dir_all(server.path("bin")).unwrap();
+    let program = server.path("bin/systemd-run");
+    ghost_contract::sample::effects::write_program(&program, &SYSTEMD_RUN.replace("FOLDER/", &folder));
+    let console = server.console_beside_systemd(&["--allow-actions"]);
+    begins_one_that_waits(&server, &console);
+    let units = fs::read_to_string(server.path("units")).unwrap();
+    let ghostctl = server.path("ghostctl").display().to_string();
+    assert!(
+        units.starts_with("--quiet --collect --pipe --wait") && units.contains(&format!("-- {ghostctl} ")),
+        "{units}"
+    );
+    assert!(units.trim_end().ends_with("backup -- pc3"), "{units}");
+    fs::remove_file(server.path("hold")).unwrap();
+    let browser = console.browser();
+    wait_until("what it said is shown", || {
+        browser.get("/client/pc3").text().contains("not done (exit status: 75)")
+    });
+}
+
+#[test]
+fn one_person_with_many_walls_leaves_room_for_the_others() {
+    let server = BootServer::new();
+    let console = server.console(&[]);
+    let browser = console.browser();
+    let mut walls: Vec<_> = (0..32).map(|_| browser.watches("/events").unwrap()).collect();
+    let refused = browser.get("/events");
+    assert_eq!(refused.status, 503);
+    assert!(refused.text().contains("close some"), "{}", refused.text());
+    assert_eq!(browser.get("/").status, 200);
+    walls.pop();
+    wait_until("a wall that was closed makes room", || browser.watches("/events").is_some());
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use ghost_contract::sample::effects::write_program;
@@ -35,9 +35,9 @@ impl BootServer {
         let server = Self { folder, owned: BTreeMap::new() };
         // Stands for `ghostctl`: says what it was asked for, and waits while it is held.
         let script = format!(
-            "#!/bin/sh\nshift 2\necho \"$*\" >> {path}/asked\nwhile [ -e {path}/hold ]; do sleep 0.05; done\n\
+            "#!/bin/sh\ntrap '' PIPE\nshift 2\necho \"$*\" >> {path}/asked\nwhile [ -e {path}/hold ]; do sleep 0.05; done\n\
              [ \"$*\" != '--json doctor' ] || echo '{{\"check\":\"store\",\"state\":\"bad\",\"found\":\"<script>alert(1)</script>\",\"mend\":\"mend it\"}}'\n\
-             echo 'pc2: <b>busy</b>'; exit 75\n"
+             echo 'pc2: <b>busy</b>'; echo \"$*\" >> {path}/ended; exit 75\n"
         );
         write_program(&server.path("ghostctl"), &script);
         server
@@ -103,8 +103,24 @@ impl BootServer {
         self.console_at("127.0.0.1:0", arguments)
     }
 
+    /// The same where systemd seems to run, whose `systemd-run` is `bin/systemd-run`.
+    pub(crate) fn console_beside_systemd(&self, arguments: &[&str]) -> Console {
+        let seems = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", seems, "sh"]);
+        let console = self.command("127.0.0.1:0", arguments);
+        command.arg(console.get_program()).args(console.get_args());
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
+        self.started(command)
+    }
+
     pub(crate) fn console_at(&self, listen: &str, arguments: &[&str]) -> Console {
-        let mut child = self.command(listen, arguments).stderr(Stdio::piped()).spawn().unwrap();
+        self.started(self.command(listen, arguments))
+    }
+
+    fn started(&self, mut command: Command) -> Console {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         let first = said.next().unwrap().unwrap();
         let place = first.strip_prefix("the console is at ").unwrap_or_else(|| panic!("{first}")).to_owned();
@@ -122,7 +138,16 @@ impl BootServer {
 
     /// What was asked of `ghostctl`, one line a call.
     pub(crate) fn asked(&self) -> Vec<String> {
-        fs::read_to_string(self.path("asked")).unwrap_or_default().lines().map(str::to_owned).collect()
+        self.lines("asked")
+    }
+
+    /// What of that has ended by itself.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        self.lines("ended")
+    }
+
+    fn lines(&self, file: &str) -> Vec<String> {
+        fs::read_to_string(self.path(file)).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
 
@@ -175,6 +200,13 @@ impl Console {
 
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.browser().get(path)
+    }
+
+    /// Tells it to end, as systemd does, and waits for that.
+    pub(crate) fn stops(&mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap()
     }
 
     /// Ends it; what it has said of itself.

@@ -62,8 +62,32 @@ impl Browser {
         Box::new(stream)
     }
 
+    /// The head of the answer to one who may ask again on the same connection.
+    pub(crate) fn keeps(&self, path: &str) -> Answer {
+        let mut stream = self.send("GET", path, None, "keep-alive");
+        let (mut head, mut one) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut one).unwrap();
+            head.extend(one);
+        }
+        let head = String::from_utf8(head).unwrap();
+        Answer { status: head.split(' ').nth(1).unwrap().parse().unwrap(), head, body: Vec::new() }
+    }
+
+    /// What goes on coming, if the console lets it.
+    pub(crate) fn watches(&self, path: &str) -> Option<Box<dyn Stream>> {
+        let mut stream = self.ask("GET", path, None);
+        let mut status = [0; "HTTP/1.1 200".len()];
+        stream.read_exact(&mut status).unwrap();
+        (status == *b"HTTP/1.1 200").then_some(stream)
+    }
+
     /// Sends a request, and leaves the answer to be read.
     pub(crate) fn ask(&self, method: &str, path: &str, form: Option<&str>) -> Box<dyn Stream> {
+        self.send(method, path, form, "close")
+    }
+
+    fn send(&self, method: &str, path: &str, form: Option<&str>, then: &str) -> Box<dyn Stream> {
         let mut stream = self.connect();
         let mut request = format!("{method} {path} HTTP/1.1\r\n");
         for (name, value) in &self.headers {
@@ -75,7 +99,7 @@ impl Browser {
                 form.len()
             );
         }
-        request += &format!("connection: close\r\n\r\n{}", form.unwrap_or_default());
+        request += &format!("connection: {then}\r\n\r\n{}", form.unwrap_or_default());
         // A console that refuses may close before it has read all.
         let _refused = stream.write_all(request.as_bytes());
         stream

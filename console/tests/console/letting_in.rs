@@ -25,6 +25,11 @@ fn nothing_is_shown_without_the_token_and_the_cookie_does_not_tell_it() {
     ] {
         assert_eq!(stranger.get(path).status, 401, "{path}");
     }
+    // Who is not let in comes once for each request, and holds no connection.
+    for path in ["/", "/style.css"] {
+        let answer = stranger.keeps(path);
+        assert_eq!(answer.header("connection").as_deref(), Some("close"), "{path}: {answer:?}");
+    }
     assert_eq!(stranger.post("/act", "act=backup&host=pc2&word=").status, 401);
     assert_eq!(stranger.post("/login", "token=wrong").status, 401);
     let let_in = stranger.post("/login", &format!("token={}", console.token));
@@ -36,9 +41,12 @@ fn nothing_is_shown_without_the_token_and_the_cookie_does_not_tell_it() {
     );
     stranger.set("cookie", cookie.split(';').next().unwrap());
     assert_eq!(stranger.get("/").status, 200);
+    assert_eq!(stranger.keeps("/").header("connection"), None);
     stranger.set("host", "evil.example");
     assert_eq!(stranger.get("/").status, 403, "another name that leads to this address");
     assert_eq!(fs::metadata(server.path("state/console-token")).unwrap().permissions().mode() & 0o777, 0o600);
+    let log = console.end();
+    assert!(log.iter().any(|line| line == "127.0.0.1 sent a wrong token"), "{log:?}");
 }
 
 #[test]
