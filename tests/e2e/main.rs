@@ -42,4 +42,6 @@ mod stage;
 mod troubles;
 mod uefi;
 mod wake;
+#[cfg(feature = "campaigns")]
+mod wall;
 mod watchdog;

@@ -172,7 +172,11 @@ impl Chromium {
 
     /// Waits until an expression is true.
     pub(crate) fn wait_until(&mut self, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_until_within(PATIENCE, expression);
+    }
+
+    pub(crate) fn wait_until_within(&mut self, patience: Duration, expression: &str) {
+        let deadline = Instant::now() + patience;
         while self.evaluate(expression) != true {
             assert!(Instant::now() < deadline, "waited in vain until {expression}");
             std::thread::sleep(LOOK_EVERY);

@@ -45,6 +45,12 @@ impl Monitor {
         self.command("set_link", &json!({ "name": WIRE, "up": is_plugged_in })).map(drop)
     }
 
+    /// Lets the PC's disk be as fast as it can.
+    pub(crate) fn unthrottle_disk(&mut self) -> anyhow::Result<()> {
+        let none = json!({ "device": "disk", "bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0 });
+        self.command("block_set_io_throttle", &none).map(drop)
+    }
+
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).
     pub(crate) fn press_keys(&mut self, keys: &[&str]) -> anyhow::Result<()> {
         let keys: Vec<Value> = keys.iter().map(|key| json!({ "type": "qcode", "data": key })).collect();

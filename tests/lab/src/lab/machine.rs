@@ -77,6 +77,11 @@ impl<'lab> Pc<'lab> {
         self.monitor()?.set_link(true)
     }
 
+    /// Lets its disk be as fast as it can, whatever its `disk_rate` is. It is on.
+    pub fn unthrottle_disk(&self) -> anyhow::Result<()> {
+        self.monitor()?.unthrottle_disk()
+    }
+
     /// Presses keys together on its keyboard, by QEMU's names for them.
     pub fn press_keys(&self, keys: &[&str]) -> anyhow::Result<()> {
         self.monitor()?.press_keys(keys)
