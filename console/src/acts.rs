@@ -235,6 +235,31 @@ mod tests {
         assert_eq!(Act::of(&form(Kind::Backup, "pc2", "")).unwrap().words(), ["backup", "--", "pc2"]);
     }
 
+    #[tokio::test]
+    async fn no_more_run_at_the_same_time_than_the_boot_server_can_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gate, program) = (folder.path().join("gate"), folder.path().join("ghostctl"));
+        nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let script = format!("#!/bin/sh\nread nothing < {}\n", gate.display());
+        ghost_contract::sample::effects::write_program(&program, &script);
+        let acts = Arc::new(Acts::new(program, "/etc/ghostrc".into(), false));
+        let begin = || acts.begin(Act::of(&form(Kind::Test, "pc2", "")).unwrap(), Who("anna".to_owned()));
+        (0..AT_ONCE).for_each(|_| begin().unwrap());
+        assert_eq!(begin().unwrap_err(), "64 acts run already: try again later");
+        let running = acts.of(&"pc2".parse().unwrap()).len();
+        assert_eq!(running, AT_ONCE);
+        // Whoever opens the gate later finds it open, too, until this is dropped.
+        let _open = std::fs::File::options().read(true).write(true).open(&gate).unwrap();
+        std::fs::write(&gate, "go\n".repeat(AT_ONCE)).unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(180), async {
+            while begin().is_err() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("their ends make room");
+    }
+
     #[test]
     fn what_is_no_name_of_a_host_reaches_no_command_line() {
         for host in ["", "--all", "pc*", "pc2 pc3", "../pc2", "pc2\n", "-x", "pc2;reboot"] {

@@ -88,7 +88,15 @@ fn each_page_is_whole_and_says_what_a_browser_may_do_with_it() {
         assert!(page.text().contains(holds), "{path}: {}", page.text());
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        assert_eq!(page.header("cache-control").unwrap(), "no-store");
+        for (header, value) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(page.header(header).as_deref(), Some(value), "{path}");
+        }
         assert!(!page.text().contains(" style=") && !page.text().contains(" onclick="), "{path}");
         // Not before it was asked for by whom the console lets act.
         assert!(!page.text().contains("action=\"/act\""), "{path}");
@@ -98,4 +106,14 @@ fn each_page_is_whole_and_says_what_a_browser_may_do_with_it() {
     let thumb = console.get(&format!("/thumb/pc2/{}/0001-interval", job("pc2")));
     assert_eq!((thumb.status, thumb.header("content-type").unwrap().as_str()), (200, "image/png"));
     assert_eq!(console.get("/client/nobody").status, 404);
+}
+
+#[test]
+fn the_boot_server_is_examined_once_for_all_who_ask() {
+    let server = BootServer::new();
+    let console = server.console(&[]);
+    for _ in 0..3 {
+        assert!(console.get("/doctor").text().contains("mend it"));
+    }
+    assert_eq!(server.asked(), ["--json doctor"]);
 }
