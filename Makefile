@@ -7,7 +7,7 @@
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
-# fuzz crowd deb-check deb-reproduced trixie-check console-check bench bench-console bench-lab (SIZE=512 for a quick try) bench-boot.
+# fuzz crowd deb-check deb-reproduced trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try) bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 

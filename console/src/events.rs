@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use futures_util::stream;
 use ghost_contract::HostName;
 use ghostctl::overview::one_line;
 use serde::Serialize;
+use tokio::task::JoinHandle;
 
 use crate::desk::Desk;
 use crate::pages::wall::Wall;
@@ -18,6 +20,9 @@ use crate::room::Place;
 
 /// Between two looks for news.
 const EVERY: Duration = Duration::from_secs(1);
+/// A look that takes longer is told of.
+const LATE: Duration = Duration::from_secs(10);
+const WAITS: &str = "The boot server's disk or the image store does not answer; what is shown is old.";
 /// Something is sent at least so often, so that a viewer who has gone is noticed.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -64,36 +69,144 @@ impl Told {
     }
 }
 
+/// Takes a word of trouble away, where nothing has changed meanwhile.
+fn nothing_new(wall: &Wall) -> Option<String> {
+    let (counts, troubled) = (&*wall.counts, wall.troubled);
+    serde_json::to_string(&News { counts, troubled, order: None, tiles: Vec::new() }).ok()
+}
+
 /// The news for one viewer, as long as it listens.
 pub(crate) fn of(
     desk: Arc<Desk>,
     place: Place<String>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let begin = (desk, place, Told::default(), true);
-    let news = stream::unfold(begin, |(desk, place, mut told, mut is_first)| async move {
-        loop {
-            if !std::mem::replace(&mut is_first, false) {
-                tokio::time::sleep(EVERY).await;
-            }
-            let event = match desk.wall().await {
-                Ok(wall) => told.tell(&wall).map(|news| Event::default().event("news").data(news)),
-                Err(error) => Some(Event::default().event("trouble").data(one_line(&format!("{error:#}")))),
-            };
-            if let Some(event) = event {
-                return Some((Ok(event), (desk, place, told, is_first)));
-            }
-        }
+    let look = move || {
+        let desk = Arc::clone(&desk);
+        async move { desk.wall().await }
+    };
+    let viewer = Viewer {
+        look,
+        looking: None,
+        told: Told::default(),
+        is_first: true,
+        in_trouble: false,
+        _place: place,
+    };
+    let news = stream::unfold(viewer, |mut viewer| async move {
+        let said = viewer.next().await;
+        let event = match said {
+            Said::News(news) => Event::default().event("news").data(news),
+            Said::Trouble(why) => Event::default().event("trouble").data(one_line(&why)),
+        };
+        Some((Ok(event), viewer))
     });
     Sse::new(news).keep_alive(KeepAlive::new().interval(ALIVE))
 }
 
+/// What a viewer is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    News(String),
+    Trouble(String),
+}
+
+type Look = JoinHandle<anyhow::Result<Arc<Wall>>>;
+
+/// One who watches the wall. `look` begins a look at it.
+struct Viewer<L> {
+    look: L,
+    /// A look that goes on. It is not given up when it takes long: what it waits for would be waited for once more.
+    looking: Option<Look>,
+    told: Told,
+    is_first: bool,
+    /// Whether trouble was the last that it was told.
+    in_trouble: bool,
+    _place: Place<String>,
+}
+
+impl<L, F> Viewer<L>
+where
+    L: FnMut() -> F,
+    F: Future<Output = anyhow::Result<Arc<Wall>>> + Send + 'static,
+{
+    /// Waits until there is something to tell.
+    async fn next(&mut self) -> Said {
+        let said = self.look_on().await;
+        self.in_trouble = matches!(said, Said::Trouble(_));
+        said
+    }
+
+    async fn look_on(&mut self) -> Said {
+        loop {
+            if self.looking.is_none() && !std::mem::replace(&mut self.is_first, false) {
+                tokio::time::sleep(EVERY).await;
+            }
+            let looking = self.looking.get_or_insert_with(|| tokio::spawn((self.look)()));
+            let Ok(seen) = tokio::time::timeout(LATE, looking).await else {
+                return Said::Trouble(WAITS.to_owned());
+            };
+            self.looking = None;
+            match seen.map_err(anyhow::Error::from).and_then(|wall| wall) {
+                Ok(wall) => {
+                    let news = self.told.tell(&wall);
+                    let comfort = || self.in_trouble.then(|| nothing_new(&wall)).flatten();
+                    if let Some(news) = news.or_else(comfort) {
+                        return Said::News(news);
+                    }
+                }
+                Err(error) => return Said::Trouble(format!("{error:#}")),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
+    use anyhow::Context as _;
+    use tokio::sync::{Mutex, mpsc};
+
     use super::*;
+
+    type Looking = Pin<Box<dyn Future<Output = anyhow::Result<Arc<Wall>>> + Send>>;
 
     fn wall(tiles: &[(&str, &str)]) -> Arc<Wall> {
         let tiles = tiles.iter().map(|(host, tile)| (host.parse().unwrap(), (*tile).to_owned())).collect();
         Arc::new(Wall { tiles, counts: "x".to_owned(), ..Wall::default() })
+    }
+
+    /// A viewer whose looks see what is sent, one after the other, and wait for it.
+    fn viewer() -> (mpsc::UnboundedSender<Arc<Wall>>, Viewer<impl FnMut() -> Looking>) {
+        let room = crate::room::Room::new(1, 1);
+        let (sees, seen) = mpsc::unbounded_channel();
+        let seen = Arc::new(Mutex::new(seen));
+        let look = move || -> Looking {
+            let seen = Arc::clone(&seen);
+            Box::pin(async move { seen.try_lock()?.recv().await.context("nothing is to be seen any more") })
+        };
+        let _place = room.give(room.free_now().unwrap(), Some("anna".to_owned())).unwrap();
+        (
+            sees,
+            Viewer { look, looking: None, told: Told::default(), is_first: true, in_trouble: false, _place },
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_does_not_come_back_is_told_of_and_not_begun_again() {
+        let (sees, mut viewer) = viewer();
+        let waits = || Said::Trouble(WAITS.to_owned());
+        // A second look at the same time would find the first one's lock.
+        assert_eq!((viewer.next().await, viewer.next().await), (waits(), waits()));
+        sees.send(wall(&[("pc2", "a")])).unwrap();
+        assert!(matches!(viewer.next().await, Said::News(news) if news.contains("pc2")));
+        // The word of trouble goes when the boot server answers again, though nothing has changed.
+        assert_eq!(viewer.next().await, waits());
+        sees.send(wall(&[("pc2", "a")])).unwrap();
+        assert_eq!(viewer.next().await, Said::News(r#"{"counts":"x","troubled":0,"tiles":[]}"#.to_owned()));
+        // Without trouble it is told nothing then.
+        sees.send(wall(&[("pc2", "a")])).unwrap();
+        assert_eq!(viewer.next().await, waits());
     }
 
     #[test]

@@ -68,7 +68,9 @@ fn a_form_that_is_not_of_our_page_does_nothing() {
     assert_eq!(browser.get(&format!("/act?act=backup&host=pc3&word={word}")).status, 405);
     // One that was started to look only does nothing even with a good form.
     let looks = server.console(&[]);
-    assert_eq!(looks.browser().post("/act", &format!("act=backup&host=pc3&word={word}")).status, 403);
+    let refused = looks.browser().post("/act", &format!("act=backup&host=pc3&word={word}"));
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("started without --allow-actions"), "{}", refused.text());
     assert_eq!(server.asked(), Vec::<String>::new());
 }
 
@@ -126,6 +128,7 @@ fn one_person_with_many_walls_leaves_room_for_the_others() {
     let console = server.console(&[]);
     let browser = console.browser();
     let mut walls: Vec<_> = (0..32).map(|_| browser.watches("/events").unwrap()).collect();
+    assert!(browser.watches("/events").is_none(), "one more than its share");
     let refused = browser.get("/events");
     assert_eq!(refused.status, 503);
     assert!(refused.text().contains("close some"), "{}", refused.text());

@@ -46,18 +46,39 @@ fn no_path_leads_out_and_no_file_is_given_as_it_is() {
     let mut bomb = png([1, 2, 3]);
     bomb[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
     server.shows("pc2", 0, "0003-bomb", &bomb, "");
+    // One that a terminal would get, and that takes more memory than the console has for it.
+    let mut large = png([1, 2, 3]);
+    large[16..24].copy_from_slice(&[0, 0, 0x13, 0x88, 0, 0, 0x0f, 0xa0]);
+    server.shows("pc2", 0, "0007-large", &large, "");
     server.shows("pc2", 0, "0004-no-picture", b"<svg onload=alert(1)>", "");
     let screens = server.path(&format!("store/pc2/.incoming-{}/screens", job("pc2")));
     symlink(server.path("ghostrc"), screens.join("0005-link.png")).unwrap();
     symlink("0001-interval.png", screens.join("0006-link.png")).unwrap();
+    // To open these for reading would wait for ever, or read what is no file.
+    nix::unistd::mkfifo(&screens.join("0008-pipe.png"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::fs::create_dir(screens.join("0010-folder.png")).unwrap();
     let console = server.console(&[]);
     let of = |name: &str| console.get(&format!("/screen/pc2/{}/{name}", job("pc2")));
     assert_eq!(of("0001-interval").status, 200);
+    for (name, size) in [("0003-bomb", "32767 x 32767"), ("0007-large", "5000 x 4000")] {
+        let text = of(name).text();
+        assert!(text.contains(&format!("claims to have {size} dots")), "{text}");
+    }
+    assert!(of("0007-large").text().contains("too many to be shown here"));
     let anew = of("0002-hidden");
     assert!(anew.status == 200 && !anew.body.windows(6).any(|six| six == b"secret"));
-    for name in
-        ["0003-bomb", "0004-no-picture", "0005-link", "0006-link", "0009-none", "latest", "0001-interval.png"]
-    {
+    for name in [
+        "0003-bomb",
+        "0004-no-picture",
+        "0005-link",
+        "0006-link",
+        "0007-large",
+        "0008-pipe",
+        "0009-none",
+        "0010-folder",
+        "latest",
+        "0001-interval.png",
+    ] {
         assert_eq!(of(name).status, 404, "{name}");
     }
     for path in [
