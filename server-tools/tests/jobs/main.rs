@@ -39,6 +39,7 @@ mod encrypted;
 mod exported;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod fleet;
 #[cfg(test)]
 mod hostile;
