@@ -52,8 +52,11 @@ impl Drop for Dhcpd {
         let Some(pid) = std::fs::read_to_string(&self.0).ok().and_then(|pid| pid.trim().parse().ok()) else {
             return;
         };
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        if let Some(pid) = rustix::process::Pid::from_raw(pid).filter(|_| name == "dhcpd\n") {
+        // Whatever name it has, its command line names its files, which are below a folder that no other boot server has.
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let own = self.0.as_os_str().as_encoded_bytes();
+        let is_own = command.split(|byte| *byte == 0).any(|word| word == own);
+        if let Some(pid) = rustix::process::Pid::from_raw(pid).filter(|_| is_own) {
             let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
