@@ -69,12 +69,14 @@ pub(crate) struct Busy {
     pub seen: Seen,
     /// How long ago it was renewed.
     pub age: Duration,
+    /// For how long a recovery has kept the host, as its client works on without a ghostctl.
+    pub kept: Duration,
     pub expires: Duration,
 }
 
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, seen, age, expires } = self;
+        let Self { host, seen, age, kept, expires } = self;
         match &seen.says {
             // What stands in the store is not to be trusted with a terminal.
             Some(Lease { name, job, since, .. }) => write!(
@@ -84,6 +86,14 @@ impl fmt::Display for Busy {
                 calendar::for_people(*since)
             )?,
             None => write!(f, "another boot server has just begun a job of {host}")?,
+        }
+        if !kept.is_zero() {
+            let at_most = (*kept + *expires).as_secs();
+            return write!(
+                f,
+                ", whose ghostctl is gone while {host} may be at work: {host} is free when that boot server has recovered the job, and \
+                 after {at_most} s in any case"
+            );
         }
         write!(
             f,
@@ -183,11 +193,17 @@ mod tests {
         let mut other = seen(1, 12, "other");
         other.says.as_mut().unwrap().name = "o\x1b[2Jther".to_owned();
         let age = Duration::from_secs(12);
-        let busy = Busy { host: "john".parse().unwrap(), seen: other, age, expires: EXPIRES };
+        let busy =
+            Busy { host: "john".parse().unwrap(), seen: other, age, kept: Duration::ZERO, expires: EXPIRES };
         assert_eq!(
             busy.to_string(),
             "john has the job job-1 of the boot server o\u{fffd}[2Jther since 2026-01-23 14:25:01 UTC, which was there 12 s ago; if it is \
              gone, john is free 300 s after its last sign of life (LEASE)"
         );
+        let kept = Busy { kept: Duration::from_secs(3_600), ..busy };
+        assert!(kept.to_string().ends_with(
+            ", whose ghostctl is gone while john may be at work: john is free when that boot server has recovered the job, and after 3900 s \
+             in any case"
+        ));
     }
 }

@@ -107,8 +107,26 @@ impl Leases {
     }
 
     fn busy(&self, host: &HostName, seen: Seen, now: UnixTime) -> anyhow::Error {
-        let age = now.since(seen.renewed);
-        anyhow::Error::new(Busy { host: host.clone(), seen, age, expires: self.expires }).exit(Exit::Busy)
+        let (age, kept) = (now.since(seen.renewed), seen.renewed.since(now));
+        anyhow::Error::new(Busy { host: host.clone(), seen, age, kept, expires: self.expires })
+            .exit(Exit::Busy)
+    }
+
+    /// Keeps the host for a job whose client works on without a ghostctl that renews the lease, for as long as it may. False if
+    /// another boot server may have it already.
+    pub(crate) fn keep(&self, host: &HostName, job: &JobId, time: Duration) -> anyhow::Result<bool> {
+        let cannot = || format!("cannot keep the lease of {host} in {}", self.store.join(LEASES).display());
+        let Some(folder) = self.folder(host).with_context(cannot)? else { return Ok(false) };
+        let seen = look(&folder).with_context(cannot)?;
+        let last = seen.iter().max_by_key(|seen| seen.number);
+        let is_ours = |lease: &Lease| lease.server == self.own && lease.job == *job;
+        let Some(last) = last.filter(|last| last.says.as_ref().is_some_and(is_ours)) else {
+            return Ok(false);
+        };
+        let until = now(&folder).with_context(cannot)?.plus(time);
+        let file = folder.file(last.number.to_string()).with_context(cannot)?;
+        touch::at(&file, until).with_context(cannot)?;
+        Ok(true)
     }
 
     /// Gives the host free that a job of this boot server has. Another server's lease stays.
@@ -272,6 +290,27 @@ mod tests {
         let theirs = two.take(&john(), &job("b"), &|_| false).unwrap();
         assert_eq!(store.names(&john()), ["2"]);
         assert!(!held.renew().unwrap() && theirs.renew().unwrap());
+        one.release(&john(), &job("a")).unwrap();
+        assert_eq!(store.names(&john()), ["2"]);
+    }
+
+    #[test]
+    fn a_host_whose_client_works_on_is_kept_for_so_long_and_no_longer() {
+        let store = Store::new();
+        let (one, two) = (store.server("one", 300), store.server("two", 300));
+        one.take(&john(), &job("a"), &|_| false).unwrap();
+        store.age(&john(), 1, 250);
+        let hour = Duration::from_secs(3_600);
+        assert!(one.keep(&john(), &job("a"), hour).unwrap());
+        store.age(&john(), 1, 3_500);
+        let refused = two.take(&john(), &job("b"), &|_| false).unwrap_err();
+        assert!(refused.to_string().contains("whose ghostctl is gone"), "{refused}");
+        store.age(&john(), 1, 390);
+        assert!(two.take(&john(), &job("b"), &|_| false).is_err(), "290 s after the hour");
+        store.age(&john(), 1, 20);
+        let theirs = two.take(&john(), &job("b"), &|_| false).unwrap();
+        assert!(!one.keep(&john(), &job("a"), hour).unwrap(), "it is another's now");
+        assert!(theirs.renew().unwrap());
         one.release(&john(), &job("a")).unwrap();
         assert_eq!(store.names(&john()), ["2"]);
     }

@@ -65,6 +65,9 @@ impl Unfinished {
         let tree = undoing.steps.site.tree(self.state.begun.identity.ip);
         let client = client_state(&tree, &self.state.begun);
         self.recovered.at_work = client == ClientState::AtWork;
+        if self.recovered.at_work {
+            undoing.steps.keep_host(&mut self.work);
+        }
         let mut left = self.state.left_over(client);
         left.retain(|step| !matches!(step, Step::Revert | Step::OfferOwn));
         self.recovered.perform_all(undoing, &mut self.work, &left);

@@ -7,6 +7,8 @@
 //! Both the loop that drives jobs and the recovery after a crash use this. They decide which steps are done, and in which
 //! order.
 
+use std::time::Duration;
+
 use anyhow::bail;
 use ghost_contract::{JobId, Mode, Order};
 
@@ -140,6 +142,20 @@ impl Steps<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the host from other boot servers while its client works on without a ghostctl.
+    pub(crate) fn keep_host(&self, work: &mut Work) {
+        let Identity { job, host, .. } = &work.begun.identity;
+        let left = work.begun.deadline.map_or(Duration::ZERO, |deadline| deadline.since(clock::now()));
+        let text = match Leases::of(self.site).and_then(|leases| leases.keep(host, job, left)) {
+            Ok(true) => return,
+            Ok(false) => {
+                format!("another boot server with this image store may work on {host}: its lease is lost")
+            }
+            Err(error) => format!("{error:#}; other boot servers may work on {host} after LEASE"),
+        };
+        work.remarks.push(text);
     }
 
     fn claim(&self, work: &Work) -> anyhow::Result<Entry> {

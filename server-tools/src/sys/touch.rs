@@ -12,6 +12,15 @@ pub(crate) fn now(file: &File) -> io::Result<()> {
     Ok(futimens(file, &Timestamps { last_access: now, last_modification: now })?)
 }
 
+/// Has the file system say that the file was changed at this time, by its own clock.
+pub(crate) fn at(file: &File, time: UnixTime) -> io::Result<()> {
+    let milliseconds = time.as_millis();
+    let tv_sec = i64::try_from(milliseconds / 1_000).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let tv_nsec = i64::try_from(milliseconds % 1_000).map_err(|_| io::ErrorKind::InvalidInput)? * 1_000_000;
+    let time = Timespec { tv_sec, tv_nsec };
+    Ok(futimens(file, &Timestamps { last_access: time, last_modification: time })?)
+}
+
 /// When the file was changed, as known when it was opened.
 pub(crate) fn changed(file: &File) -> io::Result<UnixTime> {
     let stat = fstat(file)?;

@@ -2,13 +2,15 @@
 //! the other in time.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate};
+use super::network::run_in;
 
 /// A second boot server, whose store is the first one's. Its clients are others' machines with the same names.
 fn beside(first: &BootServer) -> BootServer {
@@ -85,16 +87,79 @@ fn a_host_whose_server_was_killed_is_free_when_that_recovers_or_when_the_lease_e
             assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
             assert!(!program.exists(), "{}", said(&recovered));
         } else {
-            // As time goes by in the store.
-            let file = fs::File::options().write(true).open(&program).unwrap();
-            let long_ago = file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(301);
-            file.set_modified(long_ago).unwrap();
+            expire(&program);
         }
         let client = Client::off(&second, 2, Behaviour::Succeeds);
         let taken = second.run(&["test", "pc2"]);
         assert_eq!(taken.status.code(), Some(0), "recovers: {recovers}: {}", said(&taken));
         client.wait_done();
     }
+}
+
+/// As time goes by in the store.
+fn expire(lease: &Path) {
+    let file = fs::File::options().write(true).open(lease).unwrap();
+    let long_ago = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(301);
+    file.set_modified(long_ago).unwrap();
+}
+
+#[test]
+fn a_boot_server_that_comes_back_leaves_the_host_to_the_one_that_has_taken_it_over() {
+    let first = BootServer::with_hosts(3);
+    let second = beside(&first);
+    let before = first.configured();
+    let (client, mut running) = at_work(&first, &Gate::default());
+    kill_process(Pid::from_child(&running), Signal::KILL).unwrap();
+    running.wait().unwrap();
+    drop(client);
+    expire(&leases(&first)[0]);
+    let done = Gate::default();
+    let _client = Client::working_until(&second, 2, || true, done.is_open());
+    let taken_over = second.start(&["test", "pc2"]);
+    second.wait_until_swapped();
+    let theirs = leases(&first);
+    assert!(theirs.len() == 1 && theirs[0].ends_with("pc2/2"), "{theirs:?}");
+
+    let recovered = first.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert_eq!((first.configured(), leases(&first)), (before, theirs), "{}", said(&recovered));
+    let refused = first.run(&["test", "pc2"]);
+    assert_eq!(refused.status.code(), Some(75), "{}", said(&refused));
+    assert!(said(&refused).contains("pc2 has the job "), "{}", said(&refused));
+
+    done.open();
+    let output = taken_over.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "it was not disturbed: {}", said(&output));
+    assert_eq!(leases(&first), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_host_whose_client_works_on_without_its_boot_server_is_nobody_elses_after_a_recovery() {
+    let first = BootServer::with_hosts(3);
+    let second = beside(&first);
+    let (client, mut running) = at_work(&first, &Gate::default());
+    let report = first.path("base/192.168.7.2var/ghost/report.jsonl");
+    wait_until("it is at work", || {
+        fs::read_to_string(&report).is_ok_and(|report| report.contains("order_claimed"))
+    });
+    kill_process(Pid::from_child(&running), Signal::KILL).unwrap();
+    running.wait().unwrap();
+    let machine = first.network().with_the_client_on(2);
+    let recovered = first.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+    assert!(said(&recovered).contains("the client is still at work"), "{}", said(&recovered));
+
+    // Long after a lease that nobody renews would have expired.
+    expire(&leases(&first)[0]);
+    let refused = second.run(&["test", "--already-on", "pc2"]);
+    assert_eq!(refused.status.code(), Some(75), "{}", said(&refused));
+    assert!(said(&refused).contains("whose ghostctl is gone while pc2 may be at work"), "{}", said(&refused));
+
+    drop(client);
+    run_in(&machine, "ip link set switch down");
+    let recovered = first.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(0), "{}", said(&recovered));
+    assert_eq!(leases(&first), Vec::<PathBuf>::new(), "{}", said(&recovered));
 }
 
 #[test]

@@ -86,6 +86,18 @@ impl Network {
         behind
     }
 
+    /// Has the client at 192.168.7.`number` be on, and answer who it is; off again when `ip link set switch down` is run there.
+    pub(crate) fn with_the_client_on(&self, number: u8) -> File {
+        let client = std::thread::spawn(|| own_space("ip link set lo up")).join().unwrap();
+        let there = name(&client);
+        self.run(&format!("ip link set switch netns {there}"));
+        let on = format!(
+            "ip link set switch address 02:00:00:00:00:{number:02x} && ip addr add 192.168.7.{number}/25 dev switch && ip link set switch up"
+        );
+        run_in(&client, &on);
+        client
+    }
+
     /// Puts another machine on the wire, at 192.168.7.126, and gives its name space.
     pub(crate) fn with_another_machine(&self) -> File {
         let machine = std::thread::spawn(|| own_space("ip link set lo up")).join().unwrap();
@@ -139,6 +151,13 @@ pub(crate) fn in_a_copy(folder: &Path) -> String {
     let script = r#"[ ! -d FOLDER/copy ] || exec unshare --mount sh -ec 'mount --bind FOLDER/copy FOLDER/dhcp; exec "$@"' sh "$@"
 exec "$@""#;
     script.replace("FOLDER", &folder.display().to_string())
+}
+
+/// Changes something in another network name space.
+pub(crate) fn run_in(space: &File, script: &str) {
+    let there = format!("--net={}", name(space));
+    let done = Command::new("nsenter").args([&there, "sh", "-c", script]).status().unwrap();
+    assert!(done.success(), "{script}");
 }
 
 /// A name of a name space that other processes can open.
