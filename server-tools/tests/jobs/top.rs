@@ -1,11 +1,14 @@
 //! `ghostctl top` on a terminal of its own: what a person sees, what keys do, and how the terminal is left.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
+use ghost_contract::UnixTime;
+use ghost_contract::image::{Phase, Progress};
+use ghost_contract::report::{Entry, Event};
 use nix::pty::{Winsize, openpty};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, kill_process, kill_process_group};
@@ -173,6 +176,61 @@ fn whatever_ends_it_the_terminal_is_as_it_was() {
     });
     person.types("q");
     person.has_the_terminal_back();
+}
+
+#[test]
+fn what_a_client_writes_is_text_on_the_terminal_however_small_that_is() {
+    const HOSTILE: &str = "x\x1b[2J\x1b]0;owned\x07\x1b[6n\u{202e}y";
+    let server = BootServer::with_hosts(2);
+    let stopped = Gate::default();
+    let _client = Client::working_until(&server, 2, || true, stopped.is_open());
+    let running = server.start(&["backup", "pc2"]);
+    let report = server.path("base/192.168.7.2var/ghost/report.jsonl");
+    wait_until("it is at work", || {
+        fs::read_to_string(&report).is_ok_and(|report| report.contains("order_claimed"))
+    });
+    let progress = Progress {
+        phase: Phase::Reading,
+        disk: 0,
+        disks: 1,
+        region: 1,
+        regions: 1,
+        subject: HOSTILE.to_owned(),
+        done: 1,
+        total: 2,
+        rate: 1,
+        eta: None,
+    };
+    let entry = Entry { at: UnixTime::from_millis(0), uptime: 1, event: Event::Progressed(progress) };
+    let line = entry.to_line().unwrap();
+    File::options().append(true).open(&report).unwrap().write_all(line.as_bytes()).unwrap();
+    let staging = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap().path();
+    fs::create_dir(staging.join("screens")).unwrap();
+    fs::write(staging.join("screens/0001-interval.png"), "no picture").unwrap();
+    fs::write(staging.join("screens/0001-interval.txt"), format!("Ghost at work {HOSTILE}")).unwrap();
+
+    let mut person = Person::watches(&server, ("NO_COLOR", "1"));
+    // There is room for so much of it.
+    person.sees("reading");
+    person.types("\r");
+    person.sees("Ghost at work x");
+    let mut small = rustix::termios::tcgetwinsize(&person.terminal).unwrap();
+    (small.ws_row, small.ws_col) = (5, 20);
+    tcsetwinsize(&person.terminal, small).unwrap();
+    wait_until("the keys stand in the fifth line", || {
+        shown(&person.seen.lock().unwrap())[4].starts_with("Up Down Page Up Page")
+    });
+    person.types("\x1b");
+    wait_until("the table is back", || shown(&person.seen.lock().unwrap())[4].starts_with("Up Down: choose"));
+    person.types("q");
+    person.has_the_terminal_back();
+    let seen = person.seen.lock().unwrap().clone();
+    for spoken in ["\x1b]", "\x07", "\x1b[6n", "\u{202e}"] {
+        assert!(!seen.contains(spoken), "{spoken:?}: {seen:?}");
+    }
+    stopped.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
 #[test]
