@@ -56,6 +56,8 @@ pub(crate) enum Check {
     Room,
     /// The files with public keys can be read.
     PublicKeys,
+    /// The user is there that hooks run as.
+    Hooks,
     /// The programs are installed that look into images.
     Programs,
     /// What parses a client's image can be confined.
@@ -86,6 +88,7 @@ impl fmt::Display for Check {
             Self::SamePlace => "same place",
             Self::Room => "room",
             Self::PublicKeys => "public keys",
+            Self::Hooks => "hooks",
             Self::Programs => "programs",
             Self::Confinement => "confinement",
             Self::StateFolder => "state folder",

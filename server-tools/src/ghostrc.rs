@@ -90,6 +90,8 @@ pub struct Ghostrc {
     pub retries: Option<u32>,
     /// The programs that are told of jobs and runs that have ended (`HOOKS`).
     pub hooks: PathBuf,
+    /// The user that they run as (`HOOKUSER`); if it is not said, root.
+    pub hook_user: Option<String>,
     /// How long each of them may take (`HOOK_DEADLINE`).
     pub hook_deadline: Duration,
     /// The file for Prometheus that is written after each run (`METRICS`).

@@ -1,7 +1,8 @@
 //! The administrator's own programs, which are told of jobs and runs that have ended (`HOOKS`).
 //!
 //! Each gets a record as JSON on standard input, with a time limit, and one after the other. What it says is kept and shown;
-//! a hook that fails makes no job fail. They run with root's rights, so none runs that another could have written.
+//! a hook that fails makes no job fail. They run with root's rights, unless
+//! HOOKUSER names a user for them, so none runs that another could have written.
 //!
 //! ```text
 //! a job has ended ──▶ queue ──thread──▶ each hook in turn ──▶ what it said
@@ -21,6 +22,7 @@ use crate::ghostrc::Ghostrc;
 use crate::output::plain::FromClient;
 use crate::runner::lengthy::{Lengthy, Panicked};
 use crate::state::runs::HookSaid;
+use crate::sys::user::User;
 use crate::sys::{private, service};
 
 /// What became of the hooks that were called for one job, or for the run.
@@ -28,8 +30,7 @@ type Said = Vec<HookSaid>;
 
 /// Calls hooks on a thread of its own, so that no job waits for one.
 pub(crate) struct Hooks {
-    folder: PathBuf,
-    deadline: Duration,
+    caller: Caller,
     thread: Option<Lengthy<Said>>,
     /// What is said that was not asked for yet.
     unread: VecDeque<HookSaid>,
@@ -37,20 +38,21 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     pub(crate) fn of(ghostrc: &Ghostrc) -> Self {
-        let (folder, deadline) = (ghostrc.hooks.clone(), ghostrc.hook_deadline);
-        Self { folder, deadline, thread: None, unread: VecDeque::new() }
+        let (folder, deadline, user) =
+            (ghostrc.hooks.clone(), ghostrc.hook_deadline, ghostrc.hook_user.clone());
+        Self { caller: Caller { folder, deadline, user }, thread: None, unread: VecDeque::new() }
     }
 
     /// Has all hooks called with this record of a job; of the run, if none is named.
     pub(crate) fn call(&mut self, job: Option<JobId>, json: String) {
-        if fs::symlink_metadata(&self.folder).is_err() {
+        if fs::symlink_metadata(&self.caller.folder).is_err() {
             return;
         }
         if self.thread.is_none() {
             self.thread = Lengthy::on_one_thread().ok();
         }
-        let (folder, deadline) = (self.folder.clone(), self.deadline);
-        let call = move || all(&folder, job.as_ref(), &json, deadline);
+        let caller = self.caller.clone();
+        let call = move || caller.call_all(job.as_ref(), &json);
         match &mut self.thread {
             Some(thread) => thread.begin(0, Box::new(call)),
             None => self.unread.extend(call()),
@@ -75,27 +77,51 @@ impl Hooks {
     }
 }
 
-fn all(folder: &Path, job: Option<&JobId>, json: &str, deadline: Duration) -> Said {
-    let said = |hook: String, became: anyhow::Result<String>| {
-        let succeeded = became.is_ok();
-        let output = became.unwrap_or_else(|error| format!("{error:#}"));
-        // It may repeat what a client has said.
-        HookSaid { hook, job: job.cloned(), succeeded, output: FromClient(output).to_string() }
-    };
-    let found = match in_order(folder) {
-        Ok(found) => found,
-        Err(error) => return vec![said(folder.display().to_string(), Err(error))],
-    };
-    let call = |path: PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        said(name, call(&path, json, deadline))
-    };
-    found.into_iter().map(call).collect()
+/// How hooks are called.
+#[derive(Debug, Clone)]
+struct Caller {
+    folder: PathBuf,
+    deadline: Duration,
+    /// None: root.
+    user: Option<String>,
 }
 
-fn call(path: &Path, json: &str, deadline: Duration) -> anyhow::Result<String> {
-    require_roots(path)?;
-    Ok(service::run_with_input(&[path.display().to_string()], json.as_bytes(), deadline)?)
+impl Caller {
+    fn call_all(&self, job: Option<&JobId>, json: &str) -> Said {
+        let said = |hook: String, became: anyhow::Result<String>| {
+            let succeeded = became.is_ok();
+            let output = became.unwrap_or_else(|error| format!("{error:#}"));
+            // It may repeat what a client has said.
+            HookSaid { hook, job: job.cloned(), succeeded, output: FromClient(output).to_string() }
+        };
+        let found = in_order(&self.folder).and_then(|found| Ok((found, self.user()?)));
+        let (found, user) = match found {
+            Ok(found) => found,
+            Err(error) => return vec![said(self.folder.display().to_string(), Err(error))],
+        };
+        let call = |path: PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            said(name, self.call(&path, json, user.as_ref()))
+        };
+        found.into_iter().map(call).collect()
+    }
+
+    fn call(&self, path: &Path, json: &str, user: Option<&User>) -> anyhow::Result<String> {
+        require_roots(path)?;
+        let words = [path.display().to_string()];
+        Ok(service::run_with_input(&words, json.as_bytes(), self.deadline, user)?)
+    }
+
+    /// One that is not there must not make its hooks run as root.
+    fn user(&self) -> anyhow::Result<Option<User>> {
+        self.user.as_deref().map(user).transpose()
+    }
+}
+
+/// The user of this machine that hooks run as.
+pub(crate) fn user(name: &str) -> anyhow::Result<User> {
+    let found = User::named(name).with_context(|| format!("cannot look the user {name} up (HOOKUSER)"))?;
+    found.with_context(|| format!("there is no user {name} (HOOKUSER), so no hook is run"))
 }
 
 /// The programs of the folder by name, which run-parts(8) would take as well: nothing that an editor or dpkg has left.
@@ -155,7 +181,12 @@ mod tests {
     }
 
     fn called(folder: &Path, deadline: Duration) -> Vec<(String, bool, String)> {
-        let said = all(folder, None, "{\"record\": 1}", deadline);
+        called_as(folder, deadline, None)
+    }
+
+    fn called_as(folder: &Path, deadline: Duration, user: Option<&str>) -> Vec<(String, bool, String)> {
+        let caller = Caller { folder: folder.to_owned(), deadline, user: user.map(str::to_owned) };
+        let said = caller.call_all(None, "{\"record\": 1}");
         said.into_iter().map(|said| (said.hook, said.succeeded, said.output)).collect()
     }
 
@@ -175,11 +206,29 @@ mod tests {
     }
 
     #[test]
+    fn a_user_of_their_own_is_who_they_run_as_and_one_that_is_missing_keeps_them_from_running() {
+        let folder = with(&[("10-who", "cat; id -u; echo $HOME; echo ${GHOSTCTL_TEST-unset}")]);
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let said = called_as(folder.path(), LONG, Some("nobody"));
+        assert_eq!(said[0].2, "{\"record\": 1}65534 /nonexistent unset", "{said:?}");
+        let refused = called_as(folder.path(), LONG, Some("no-such-user"));
+        let [(_, false, why)] = &refused[..] else { panic!("{refused:?}") };
+        assert_eq!(why, "there is no user no-such-user (HOOKUSER), so no hook is run");
+        // It cannot end, stop or read anything of root's.
+        let folder = with(&[("10-kill", "kill -0 $PPID && echo it can; cat /etc/shadow")]);
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let said = called_as(folder.path(), LONG, Some("nobody"));
+        assert!(!said[0].1 && !said[0].2.contains("it can"), "{said:?}");
+    }
+
+    #[test]
     fn one_that_reads_nothing_says_too_much_or_does_not_end_holds_nothing_up() {
         let folder =
             with(&[("a", "exit 0"), ("b", "yes | head -c 100000; printf '\\033[2J'"), ("c", "sleep 1000")]);
         let json = "x".repeat(1 << 20);
-        let said = all(folder.path(), None, &json, Duration::from_secs(3));
+        let caller =
+            Caller { folder: folder.path().to_owned(), deadline: Duration::from_secs(3), user: None };
+        let said = caller.call_all(None, &json);
         assert!(said[0].succeeded, "{:?}", said[0]);
         assert!(said[1].output.len() < 8_000 && !said[1].output.contains('\x1b'), "{:?}", said[1]);
         assert!(!said[2].succeeded && said[2].output.contains("did not end within 3 s"), "{:?}", said[2]);

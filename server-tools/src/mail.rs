@@ -89,7 +89,7 @@ pub(crate) fn not_begun(
 /// Gives the mail to sendmail, whose recipients stand in its headers.
 pub(crate) fn send(post: &Post, message: &[u8]) -> anyhow::Result<()> {
     let command = [post.sendmail.display().to_string(), "-i".to_owned(), "-t".to_owned()];
-    service::run_with_input(&command, message, DEADLINE)
+    service::run_with_input(&command, message, DEADLINE, None)
         .with_context(|| format!("no mail was sent to {} (MAILTO)", post.to.join(", ")))?;
     Ok(())
 }

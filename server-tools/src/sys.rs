@@ -42,5 +42,6 @@ pub(crate) mod terminal;
 pub(crate) mod tftp;
 pub(crate) mod touch;
 pub(crate) mod udp_frame;
+pub(crate) mod user;
 pub(crate) mod watch;
 pub(crate) mod writable;

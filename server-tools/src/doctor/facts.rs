@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     pub for_nobody: Vec<String>,
     /// The files with public keys that the settings of the hosts name, and whether each can be read.
     pub public_keys: Vec<(PathBuf, Tried<()>)>,
+    /// The user that hooks run as if it is not root, and whether it is there.
+    pub hook_user: Option<(String, Tried<()>)>,
     pub dhcp: Dhcp,
     pub boot_server: Ipv4Addr,
     /// The hosts that can have jobs, or why nobody knows.

@@ -22,6 +22,7 @@ use super::{netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
 use crate::exports::for_job;
+use crate::hooks;
 use crate::site::Site;
 use crate::state::journal;
 use crate::sys::interface::Interface;
@@ -69,6 +70,10 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
             doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
             for_nobody,
             public_keys,
+            hook_user: ghostrc
+                .hook_user
+                .clone()
+                .map(|name| (name.clone(), words(hooks::user(&name)).map(drop))),
             machines,
             dhcp: dhcp(site),
             base_root: base_root(site, &boundary.told),

@@ -32,6 +32,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(boundary(&facts.boundary, &facts.exports, facts.boot_server, of_hosts));
     findings.extend(store(&facts.store));
     findings.extend(facts.public_keys.iter().map(|(path, read)| public_keys(path, read)));
+    findings.extend(facts.hook_user.as_ref().map(|(name, found)| hook_user(name, found)));
     findings.extend(programs(&facts.programs));
     findings.extend(confinement(&facts.confinement));
     findings.push(writable(Check::StateFolder, &facts.state_folder, "create it, or set STATEDIR in ghostrc"));
@@ -129,6 +130,17 @@ fn public_keys(path: &Path, read: &Tried<()>) -> Finding {
             Check::PublicKeys,
             format!("{path} (SSHKEYS) cannot be read: {reason}"),
             "write the public keys that may log in there, one a line, or remove SSHKEYS from ghostrc",
+        ),
+    }
+}
+
+fn hook_user(name: &str, found: &Tried<()>) -> Finding {
+    match found {
+        Ok(()) => Finding::good(Check::Hooks, format!("they run as {name} (HOOKUSER)")),
+        Err(reason) => Finding::warning(
+            Check::Hooks,
+            reason,
+            "create the user with useradd --system, or correct HOOKUSER in ghostrc",
         ),
     }
 }

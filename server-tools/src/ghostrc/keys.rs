@@ -20,7 +20,7 @@ use crate::fleet::{self, Member};
 use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 34] = [
+pub(super) const SERVER_KEYS: [&str; 35] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
@@ -44,6 +44,7 @@ pub(super) const SERVER_KEYS: [&str; 34] = [
     "RETRIES",
     "HOOKS",
     "HOOK_DEADLINE",
+    "HOOKUSER",
     "METRICS",
     "MAILTO",
     "MAILFROM",
@@ -96,6 +97,7 @@ pub(super) struct Draft {
     retries: Option<u32>,
     hooks: Option<PathBuf>,
     hook_deadline: Option<Duration>,
+    hook_user: Option<String>,
     metrics: Option<PathBuf>,
     mail_to: Vec<String>,
     mail_from: Option<String>,
@@ -171,6 +173,7 @@ impl Draft {
             "RETRIES" => self.retries = Some(value.parse().map_err(|_| "a number")?),
             "HOOKS" => self.hooks = Some(path()?),
             "HOOK_DEADLINE" => self.hook_deadline = Some(duration(value).ok_or(TIME)?),
+            "HOOKUSER" => self.hook_user = Some(user(value).ok_or("the name of a user of this machine")?),
             "METRICS" => self.metrics = Some(path()?),
             "MAILTO" => self.mail_to = addresses(value).ok_or(ADDRESSES)?,
             "MAILFROM" => self.mail_from = Some(address(value).ok_or("an address such as root@example.org")?),
@@ -228,6 +231,7 @@ impl Draft {
             retries: self.retries,
             hooks: self.hooks.unwrap_or_else(|| PathBuf::from("/etc/ghost4linux/hooks.d")),
             hook_deadline: self.hook_deadline.unwrap_or(Duration::from_secs(60)),
+            hook_user: self.hook_user,
             metrics: self.metrics,
             mail_to: self.mail_to,
             mail_from: self.mail_from,
@@ -249,6 +253,13 @@ fn export(value: &str) -> Result<String, &'static str> {
     Export::parse(value, Path::new("/"), Ipv4Addr::UNSPECIFIED)
         .map(|_completed_later| value.to_owned())
         .ok_or("the image store as clients see it, SERVER:/path")
+}
+
+/// A user's name, as useradd(8) makes them.
+fn user(value: &str) -> Option<String> {
+    let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_name = !value.is_empty() && !value.starts_with(['-', '.']) && value.bytes().all(is_inside);
+    is_name.then(|| value.to_owned())
 }
 
 /// Its options must be right even though the program is not run: they are heeded.

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 67] = [
+pub(crate) const KEYS: [Key; 68] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -135,6 +135,12 @@ pub(crate) const KEYS: [Key; 67] = [
         "Programs that are called after each job and each run, with its record as JSON on standard input. They must be root's, as must the folder and those above it; names have letters, digits, - and _ only",
     ),
     server("HOOK_DEADLINE", "TIME", "60", "How long each of these programs may take before it is ended"),
+    server(
+        "HOOKUSER",
+        "NAME",
+        "root",
+        "The user that these programs run as, with its groups, its HOME and no other environment. If there is no such user, none of them runs",
+    ),
     server(
         "METRICS",
         "FILE",

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
+use super::user::User;
 use super::{clock, process};
 use crate::exit;
 
@@ -80,7 +81,7 @@ pub(crate) fn run(words: &[String], deadline: Duration) -> Result<String, RunErr
 /// The same for a command whose answer is wanted whole.
 pub(crate) fn ask(words: &[String], deadline: Duration) -> Result<String, RunError> {
     let line = words.join(" ");
-    let started = start(words, "", Stdio::null());
+    let started = start(words, "", Stdio::null(), None);
     let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
     end(started, line, deadline, "", LONGEST_ANSWER)
 }
@@ -93,13 +94,18 @@ pub(crate) fn run_sparing(
     spared: &str,
 ) -> Result<String, RunError> {
     let line = words.join(" ");
-    let started = start(words, mark, Stdio::null());
+    let started = start(words, mark, Stdio::null(), None);
     let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
     end(started, line, deadline, spared, WORDS_KEPT)
 }
 
-/// The same with these bytes on standard input, whether or not the command reads them.
-pub(crate) fn run_with_input(words: &[String], input: &[u8], deadline: Duration) -> Result<String, RunError> {
+/// The same with these bytes on standard input, whether or not the command reads them; as this user, if it is not to be root.
+pub(crate) fn run_with_input(
+    words: &[String],
+    input: &[u8],
+    deadline: Duration,
+    user: Option<&User>,
+) -> Result<String, RunError> {
     let line = words.join(" ");
     let filled = || -> io::Result<File> {
         let mut file = unnamed_file()?;
@@ -107,7 +113,7 @@ pub(crate) fn run_with_input(words: &[String], input: &[u8], deadline: Duration)
         file.rewind()?;
         Ok(file)
     };
-    let started = filled().and_then(|file| start(words, "", file.into()));
+    let started = filled().and_then(|file| start(words, "", file.into(), user));
     let started = started.map_err(|source| RunError::Start { line: line.clone(), source })?;
     end(started, line, deadline, "", WORDS_KEPT)
 }
@@ -130,13 +136,14 @@ fn end(
     }
 }
 
-fn start(words: &[String], mark: &str, input: Stdio) -> io::Result<(Child, File)> {
+fn start(words: &[String], mark: &str, input: Stdio, user: Option<&User>) -> io::Result<(Child, File)> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // Output goes to a file without a name: a pipe would be held open by a daemon that the script leaves behind.
     let output = unnamed_file()?;
     let mut command = Command::new(program);
     // SAFETY: between fork(2) and exec(2) only setsid(2) is called, which is async-signal-safe and allocates nothing.
     unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(|_session| ())?)) };
+    user.into_iter().for_each(|user| user.runs(&mut command));
     let child = command
         .args(arguments)
         .stdin(input)

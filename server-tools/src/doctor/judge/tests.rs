@@ -54,6 +54,7 @@ pub(in crate::doctor) fn facts() -> Facts {
         doubts: vec![],
         for_nobody: vec![],
         public_keys: vec![("/root/keys".into(), Ok(()))],
+        hook_user: Some(("backup".to_owned(), Ok(()))),
         machines: [("192.168.7.1".to_owned(), Ok(true))].into(),
         boot_server: [192, 168, 7, 1].into(),
         dhcp: Dhcp {
@@ -133,7 +134,7 @@ fn found(spoil: &dyn Fn(&mut Facts)) -> Vec<(Check, State)> {
 fn the_howtos_set_up_is_good() {
     let findings = judge(&facts());
     assert_eq!(worst(&findings), State::Good);
-    assert_eq!(findings.len(), 19, "{findings:#?}");
+    assert_eq!(findings.len(), 20, "{findings:#?}");
 }
 
 fn exported_to(facts: &mut Facts, clients: &[&str]) {
@@ -156,7 +157,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 48] = [
+    let table: [(Spoil, Check, State); 49] = [
         (|f| f.base_root.has_init = false, Check::BaseRoot, Bad),
         (
             |f| f.boundary.told = vec![("/x".into(), "nfsroot=192.168.7.1:/old".to_owned())],
@@ -167,6 +168,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.for_nobody.push("UP_DEADLINE_jhon".to_owned()), Check::Settings, Warning),
         (|f| f.hosts.as_mut().unwrap()[0].zero = vec!["UP_DEADLINE"], Check::Settings, Bad),
         (|f| f.public_keys[0].1 = no(), Check::PublicKeys, Bad),
+        (|f| f.hook_user = Some(("gone".to_owned(), no())), Check::Hooks, Warning),
         (|f| f.dhcp.way = Err(advice("systemd knows no unit dhcp")), Check::DhcpRestart, Bad),
         (|f| f.dhcp.running = Running::Others(vec!["/srv/dhcpd.conf".into()]), Check::DhcpServer, Bad),
         (|f| f.dhcp.running = Running::Nobody, Check::DhcpServer, Warning),
