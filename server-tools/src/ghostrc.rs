@@ -80,8 +80,8 @@ pub struct Ghostrc {
     pub tftp_base: PathBuf,
     /// Journal and job records (`STATEDIR`).
     pub state_folder: PathBuf,
-    /// How many jobs run at the same time (`PARALLEL`).
-    pub parallel: NonZeroUsize,
+    /// How many jobs run at the same time (`PARALLEL`); if it is not said, as many as the image store can take.
+    pub parallel: Option<NonZeroUsize>,
     /// How many records of jobs are kept of each host, and how many of runs (`KEEPRECORDS`).
     pub keep_records: NonZeroUsize,
     /// After so long without a sign of life of a boot server its hosts are free for others (`LEASE`).

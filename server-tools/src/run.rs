@@ -12,8 +12,10 @@
 //! It knows hosts by their places in a list, and neither what a job is nor how it is begun.
 
 pub(crate) mod figures;
+pub(crate) mod film;
 pub(crate) mod metrics;
 pub(crate) mod page;
+pub(crate) mod room;
 pub(crate) mod summary;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,9 +27,6 @@ use std::time::Duration;
 use ghost_contract::JobId;
 use ghost_contract::job::JobError;
 use serde::{Deserialize, Serialize};
-
-/// How many jobs run at the same time, unless the administrator says something else.
-pub(crate) const PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// The name of a run; it is made like that of a job, so runs sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,6 +69,10 @@ pub(crate) struct Now {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Begun,
+    /// So many jobs may run at the same time from now on.
+    RoomChanged {
+        parallel: NonZeroUsize,
+    },
     /// The client has gone off. Its job goes on, and leaves room for another one.
     WentOff {
         host: usize,
@@ -139,8 +142,21 @@ impl Run {
         self.off.contains(&host)
     }
 
+    /// How many jobs take a place.
+    pub(crate) const fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether a host waits for a place.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     pub(crate) fn decide(&mut self, event: Event, now: &Now) -> Vec<Action> {
         let mut actions = Vec::new();
+        if let Event::RoomChanged { parallel } = event {
+            self.limits.parallel = parallel;
+        }
         if let Event::WentOff { host } = event
             && self.off.insert(host)
         {
@@ -217,6 +233,19 @@ mod tests {
 
     fn leaves(hosts: &[usize], why: &Why) -> Vec<Action> {
         hosts.iter().map(|host| Leave { host: *host, why: why.clone() }).collect()
+    }
+
+    #[test]
+    fn another_number_of_places_counts_from_then_on_and_ends_nothing() {
+        let mut run = run(6, 2, 0);
+        assert_eq!(run.decide(Event::Begun, &NOW), begins(&[0, 1]));
+        let room = |parallel: usize| Event::RoomChanged { parallel: parallel.try_into().unwrap() };
+        assert_eq!(run.decide(room(3), &NOW), begins(&[2]));
+        assert_eq!(run.decide(room(1), &NOW), []);
+        assert_eq!((run.running(), run.has_waiting()), (3, true));
+        assert_eq!(run.decide(ended(0), &NOW), []);
+        assert_eq!(run.decide(ended(1), &NOW), []);
+        assert_eq!(run.decide(ended(2), &NOW), begins(&[3]));
     }
 
     #[test]

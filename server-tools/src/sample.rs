@@ -236,7 +236,7 @@ impl BootServer {
             at,
             pid: std::process::id(),
             hosts: clients.iter().map(|client| client.host()).collect(),
-            parallel: crate::run::PARALLEL,
+            parallel: crate::run::room::TO_BEGIN_WITH,
             until: None,
             already_on: false,
             asked: Asked::default(),

@@ -17,7 +17,6 @@ use super::values::{
 use super::{Assignment, Ghostrc, Override, Settings, Warning};
 use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
-use crate::run::PARALLEL;
 
 /// The keys that hold for the boot server as a whole.
 pub(super) const SERVER_KEYS: [&str; 35] = [
@@ -225,7 +224,7 @@ impl Draft {
             restart_distance: self.restart_distance.unwrap_or(Duration::from_secs(3)),
             tftp_base: self.tftp_base.unwrap_or_else(|| PathBuf::from("/srv/tftp")),
             state_folder: self.state_folder.unwrap_or_else(|| PathBuf::from("/var/lib/ghost4linux")),
-            parallel: self.parallel.unwrap_or(PARALLEL),
+            parallel: self.parallel,
             keep_records: self.keep_records.unwrap_or(KEEP_RECORDS),
             lease: self.lease.unwrap_or(LEASE),
             retries: self.retries,

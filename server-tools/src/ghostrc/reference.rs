@@ -109,7 +109,12 @@ pub(crate) const KEYS: [Key; 68] = [
     ),
     server("TFTPBASE", "FOLDER", "/srv/tftp", "The TFTP server's folder"),
     server("STATEDIR", "FOLDER", "/var/lib/ghost4linux", "Locks, the journal and the records of jobs"),
-    server("PARALLEL", "NUMBER", "8", "How many jobs of a run are at work at the same time"),
+    server(
+        "PARALLEL",
+        "NUMBER",
+        "as many as the image store can take, by the measured rates of the jobs that run: 8 to begin with, 2 to 64",
+        "How many jobs of a run are at work at the same time",
+    ),
     server(
         "KEEPRECORDS",
         "NUMBER",

@@ -60,6 +60,11 @@ impl Readings {
         moved(&self.last)
     }
 
+    /// The image's bytes over the network when it was read last; none where there is no image.
+    pub(crate) const fn transferred(&self, mode: Mode) -> Option<u64> {
+        transferred(mode, &self.last)
+    }
+
     /// Bytes a second between the last two readings.
     pub fn rate(&self) -> Option<u64> {
         let more = moved(&self.last).saturating_sub(moved(&self.before));

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use ghost_contract::{HostName, UnixTime};
 
 use super::figures::Figures;
+use super::film::{Film, Frame};
 use super::summary::{Became, OfHost, State, Summary};
 use crate::calendar;
 use crate::job::bytes::bytes;
@@ -31,6 +32,7 @@ td.n,th.n{text-align:right;white-space:nowrap}td.b{width:34%;min-width:8rem}\
 svg{display:block;width:100%;height:1rem}svg.p{width:5.5rem;height:1.5rem}\
 .good{fill:var(--good);color:var(--good)}.bad{fill:var(--bad);color:var(--bad)}.open{fill:var(--open);color:var(--open)}\
 figure{margin:1rem 0}img{max-width:100%;border:1px solid var(--line);background:#000}\
+.film{display:flex;gap:.25rem;overflow-x:auto;margin:.5rem 0}.film img{height:6rem;max-width:none}\
 pre{white-space:pre-wrap;overflow-wrap:anywhere}.wide{overflow-x:auto}";
 
 /// All that the page shows.
@@ -38,8 +40,8 @@ pub(crate) struct Page<'a> {
     pub(crate) summary: &'a Summary,
     /// The last good jobs of each host before the run, the oldest first.
     pub(crate) before: BTreeMap<HostName, Vec<Figures>>,
-    /// The last screenshots of jobs that failed, as PNG, or why there is none.
-    pub(crate) pictures: BTreeMap<HostName, Result<Vec<u8>, String>>,
+    /// The screenshots of jobs that failed.
+    pub(crate) films: BTreeMap<HostName, Film>,
 }
 
 /// Text that is only shown, wherever it stands on a page.
@@ -133,6 +135,7 @@ impl Page<'_> {
     fn write_body(&self, page: &mut String) -> fmt::Result {
         writeln!(page, "<p>{}</p>", Text(heading(self.summary)))?;
         self.totals(page)?;
+        self.places(page)?;
         self.hosts(page)?;
         self.failures(page)?;
         self.hooks(page)
@@ -153,6 +156,13 @@ impl Page<'_> {
         let mut damage = self.summary.damage.iter();
         damage
             .try_for_each(|why| writeln!(page, "<p class=\"bad\">The record is not whole: {}</p>", Text(why)))
+    }
+
+    /// What the measured rates have made of the number of jobs at the same time.
+    fn places(&self, page: &mut String) -> fmt::Result {
+        self.summary.places.iter().try_for_each(|places| {
+            writeln!(page, "<p>{}: {}</p>", Text(calendar::for_people(places.at)), Text(places.words()))
+        })
     }
 
     fn hosts(&self, page: &mut String) -> fmt::Result {
@@ -208,23 +218,17 @@ impl Page<'_> {
     }
 
     fn failures(&self, page: &mut String) -> fmt::Result {
-        if self.pictures.is_empty() {
+        if self.films.is_empty() {
             return Ok(());
         }
-        writeln!(page, "<h2>What the screens of those that failed showed last</h2>")?;
-        self.pictures.iter().try_for_each(|(host, picture)| {
+        writeln!(page, "<h2>What the screens of those that failed showed</h2>")?;
+        self.films.iter().try_for_each(|(host, film)| {
             let words = self.summary.jobs.iter().find(|one| one.host == *host);
             let words = Text(words.map(|one| result(&one.became)).unwrap_or_default());
-            let host = Text(host);
-            write!(page, "<figure><figcaption><strong>{host}</strong>: {words}</figcaption>")?;
-            match picture {
-                Ok(png) => {
-                    let encoded = base64::engine::general_purpose::STANDARD.encode(png);
-                    write!(
-                        page,
-                        "<img alt=\"the screen of {host}\" src=\"data:image/png;base64,{encoded}\">"
-                    )?;
-                }
+            write!(page, "<figure><figcaption><strong>{}</strong>: {words}</figcaption>", Text(host))?;
+            strip(page, host, film)?;
+            match &film.last {
+                Ok(frame) => image(page, &format!("the last screen of {host}"), frame)?,
                 Err(why) => write!(page, "<p>Its screenshot cannot be shown: {}</p>", Text(why))?,
             }
             writeln!(page, "</figure>")
@@ -247,6 +251,33 @@ impl Page<'_> {
             )
         })
     }
+}
+
+/// What led to the last screen, in small pictures.
+fn strip(page: &mut String, host: &HostName, film: &Film) -> fmt::Result {
+    if film.before.is_empty() {
+        return Ok(());
+    }
+    write!(
+        page,
+        "<p>{} of {} screenshots before the last one:</p>",
+        film.before.len(),
+        film.taken.saturating_sub(1)
+    )?;
+    write!(
+        page,
+        "<div class=\"film\" tabindex=\"0\" role=\"region\" aria-label=\"Screens of {}\">",
+        Text(host)
+    )?;
+    film.before
+        .iter()
+        .try_for_each(|frame| image(page, &format!("the screen of {host}, {}", frame.name), frame))?;
+    page.write_str("</div>")
+}
+
+fn image(page: &mut String, words: &str, frame: &Frame) -> fmt::Result {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&frame.png);
+    write!(page, "<img alt=\"{}\" src=\"data:image/png;base64,{encoded}\">", Text(words))
 }
 
 /// When the host's job ran, on the time axis of the run.
@@ -296,7 +327,7 @@ fn plot(page: &mut String, of: &str, before: &[u64], now: Option<u64>) -> fmt::R
 mod tests {
     use super::*;
     use crate::state::runs::tests::{begun, ended};
-    use crate::state::runs::{Contents, Ended, HookSaid, Line};
+    use crate::state::runs::{Contents, Ended, HookSaid, Line, Places};
 
     const HOSTILE: &str = "</td><script>alert(1)</script>\"'&\u{202e}\x1b[2J";
 
@@ -316,10 +347,14 @@ mod tests {
     fn page() -> String {
         let summary = summary();
         let figures = Figures { seconds: 30, bytes: Some(1 << 29), rate: None };
-        let pictures =
-            [("pc3".parse().unwrap(), Ok(vec![1, 2, 3])), ("pc4".parse().unwrap(), Err(HOSTILE.to_owned()))];
+        let frame = |name: &str, png: &[u8]| Frame { name: name.to_owned(), png: png.to_vec() };
+        let before = vec![frame("0001-interval", &[4]), frame("0004-interval", &[5])];
+        let films = [
+            ("pc3".parse().unwrap(), Film { last: Ok(frame("0007-stalled", &[1, 2, 3])), before, taken: 7 }),
+            ("pc4".parse().unwrap(), Film { last: Err(HOSTILE.to_owned()), before: vec![], taken: 1 }),
+        ];
         let before = [("pc2".parse().unwrap(), vec![figures])].into();
-        Page { summary: &summary, before, pictures: pictures.into() }.text()
+        Page { summary: &summary, before, films: films.into() }.text()
     }
 
     #[test]
@@ -360,8 +395,35 @@ mod tests {
         // From the run's begin at 1 s to its last end at 62 s, and the job ran from 2 s on.
         assert!(page.contains("<rect class=\"good\" x=\"16\" y=\"1\" width=\"984\""), "{page}");
         assert!(page.contains("aria-label=\"the last times: 30, 60\""), "{page}");
-        assert!(page.contains("src=\"data:image/png;base64,AQID\""), "{page}");
+        assert!(page.contains("aria-label=\"the last sizes: 536870912, 1073741824\""), "{page}");
+        assert!(page.contains("alt=\"the last screen of pc3\" src=\"data:image/png;base64,AQID\""), "{page}");
+        // pc3's job ran as long as pc2's, on the same axis, and pc4's is not begun.
+        assert!(page.contains("<rect class=\"bad\" x=\"16\" y=\"1\" width=\"984\""), "{page}");
+        assert_eq!(page.matches("<rect").count(), 2, "{page}");
         assert!(page.contains("1 done, 2 not done"), "{page}");
+    }
+
+    #[test]
+    fn what_led_to_the_last_screen_of_one_that_failed_stands_before_it_in_order() {
+        let page = page();
+        let strip = page.split("<div class=\"film\"").nth(1).unwrap().split("</div>").next().unwrap();
+        let names: Vec<_> = strip.match_indices("alt=\"the screen of pc3, ").collect();
+        assert_eq!(names.len(), 2, "{strip}");
+        let (first, second) = (strip.find("0001-interval").unwrap(), strip.find("0004-interval").unwrap());
+        assert!(first < second && strip.contains("base64,BA==") && strip.contains("base64,BQ=="), "{strip}");
+        assert!(page.contains("<p>2 of 6 screenshots before the last one:</p>"), "{page}");
+        assert_eq!(page.matches("class=\"film\"").count(), 1, "there is nothing before pc4's");
+    }
+
+    #[test]
+    fn another_number_of_jobs_at_the_same_time_is_told_with_its_reason() {
+        let at = UnixTime::from_millis(1_769_178_301_000);
+        let places = Places { at, places: 9.try_into().unwrap(), why: HOSTILE.to_owned() };
+        let lines = vec![Line::Begun(Box::new(begun("r1", &["pc2"]))), Line::Places(places)];
+        let summary = Summary::of(Contents { lines, damage: None }, true).unwrap();
+        let page = Page { summary: &summary, before: BTreeMap::new(), films: BTreeMap::new() }.text();
+        let words = "<p>2026-01-23 14:25:01 UTC: at most 9 jobs at the same time from now on: &lt;/td&gt;&lt;script&gt;";
+        assert!(page.contains(words), "{page}");
     }
 
     #[test]

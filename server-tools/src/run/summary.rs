@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ghost_contract::{HostName, JobId, UnixTime};
 use serde::Serialize;
 
-use crate::state::runs::{Begun, Contents, Ended, HookSaid, Line};
+use crate::state::runs::{Begun, Contents, Ended, HookSaid, Line, Places};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,6 +53,9 @@ pub(crate) struct Summary {
     pub succeeded: usize,
     pub not_succeeded: usize,
     pub jobs: Vec<OfHost>,
+    /// What the measured rates have made of the number of jobs at the same time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Places>,
     pub hooks: Vec<HookSaid>,
     /// Why the record cannot be read whole, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,10 +69,17 @@ impl Summary {
         let Some(Line::Begun(begun)) = lines.next() else { return None };
         let waiting = |host: &HostName| OfHost { host: host.clone(), tries: 0, became: Became::Waiting };
         let jobs: Vec<OfHost> = begun.hosts.iter().map(waiting).collect();
-        let (run_state, hooks) = (if is_owned { State::Running } else { State::BrokenOff }, Vec::new());
-        let (damage, begun) = (contents.damage, *begun);
-        let mut summary =
-            Self { begun, run_state, ended: None, succeeded: 0, not_succeeded: 0, jobs, hooks, damage };
+        let mut summary = Self {
+            begun: *begun,
+            run_state: if is_owned { State::Running } else { State::BrokenOff },
+            ended: None,
+            succeeded: 0,
+            not_succeeded: 0,
+            jobs,
+            places: Vec::new(),
+            hooks: Vec::new(),
+            damage: contents.damage,
+        };
         let hosts = summary.begun.hosts.iter().enumerate();
         let places: BTreeMap<HostName, usize> = hosts.map(|(place, host)| (host.clone(), place)).collect();
         lines.for_each(|line| summary.hear(line, &places, is_owned));
@@ -93,6 +103,7 @@ impl Summary {
             Line::NotBegun { host: name, reason, .. } => host(&name, Became::NotBegun { reason }, 0),
             Line::JobBegun { host: name, job, at } => host(&name, Became::Running { job, since: at }, 1),
             Line::JobEnded(ended) => host(&ended.host.clone(), Became::Ended(ended), 0),
+            Line::Places(places) => self.places.push(places),
             Line::Hook(said) => self.hooks.push(said),
             Line::Ended { at, .. } => (self.run_state, self.ended) = (State::Over, Some(at)),
         }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use ghost_contract::HostName;
 use ghost_contract::report::Event as Reported;
 use rustix::event::{PollFd, PollFlags, poll};
+use serde::Serialize;
 
 mod stopping;
 
@@ -158,6 +159,11 @@ impl<'a> Linux<'a> {
     /// Tells people something of a host.
     pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
         self.output.note(host, note);
+    }
+
+    /// Tells people and programs something that is no host's.
+    pub(crate) fn announce(&mut self, value: &impl Serialize, words: impl FnOnce() -> String) {
+        self.output.either(value, words);
     }
 
     /// Warns people of something that is no host's.

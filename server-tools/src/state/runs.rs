@@ -41,6 +41,7 @@ pub(crate) struct Begun {
     pub pid: u32,
     /// In the order in which they were chosen.
     pub hosts: Vec<HostName>,
+    /// How many jobs run at the same time, to begin with if that is measured.
     pub parallel: NonZeroUsize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UnixTime>,
@@ -98,6 +99,21 @@ impl HookSaid {
     }
 }
 
+/// From now on another number of jobs may be at work at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Places {
+    pub at: UnixTime,
+    pub places: NonZeroUsize,
+    /// In words.
+    pub why: String,
+}
+
+impl Places {
+    pub(crate) fn words(&self) -> String {
+        format!("at most {} jobs at the same time from now on: {}", self.places, self.why)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub(crate) enum Line {
@@ -118,6 +134,7 @@ pub(crate) enum Line {
         at: UnixTime,
     },
     JobEnded(Box<Ended>),
+    Places(Places),
     Hook(HookSaid),
     Ended {
         at: UnixTime,
@@ -271,7 +288,7 @@ pub(crate) mod tests {
             at: UnixTime::from_millis(1_000),
             pid: 1,
             hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
-            parallel: crate::run::PARALLEL,
+            parallel: crate::run::room::TO_BEGIN_WITH,
             until: None,
             already_on: false,
             asked: Asked::default(),

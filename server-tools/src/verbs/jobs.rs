@@ -24,6 +24,7 @@ use crate::job::{self, AlreadyOn, Identity, Limits, Note, Plan};
 use crate::output::Output;
 use crate::recovery;
 use crate::run::figures::last_good;
+use crate::run::room::{MOST, Room, TO_BEGIN_WITH};
 use crate::run::summary::Summary;
 use crate::run::{self, RunId};
 use crate::runner::drive;
@@ -96,8 +97,9 @@ pub(super) fn run(
     let reaches = configuration.reaches(&addresses);
     drop(configuration);
     let until = arguments.until.map(until).transpose()?;
-    let parallel = arguments.parallel.unwrap_or(site.ghostrc.parallel);
-    descriptors::make_room_for(parallel.get().min(intents.len()))?;
+    let asked_for = arguments.parallel.or(site.ghostrc.parallel);
+    let parallel = asked_for.unwrap_or(TO_BEGIN_WITH);
+    descriptors::make_room_for(asked_for.unwrap_or(MOST).get().min(intents.len()))?;
     let order = order_of(site, mode, &intents);
     let mut machine = Linux::new(site, output).exit_by_default(Exit::Configuration)?;
     let mut ready = Vec::new();
@@ -133,7 +135,8 @@ pub(super) fn run(
     let already_on = if already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse };
     let limits = run::Limits { parallel, until: until.map(by_the_loops_clock) };
     let shared = Shared { site, mode, already_on, host_table };
-    let mut turns = Turns::new(shared, ready, limits, order, kept);
+    let room = asked_for.is_none().then(Room::new);
+    let mut turns = Turns::new(shared, ready, limits, order, kept, room);
     let mut jobs = Vec::new();
     // Not even a bug in this program may leave something of a job.
     let driven = catch_unwind(AssertUnwindSafe(|| drive(&mut jobs, &mut machine, &mut turns)));

@@ -10,12 +10,10 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
 
 use crate::calendar;
-use crate::catalog::screens;
 use crate::cli::ReportArgs;
 use crate::exit::{Exit, WithExit as _};
-use crate::job::Identity;
 use crate::job::bytes::bytes;
-use crate::output::{Form, Output, picture};
+use crate::output::{Form, Output};
 use crate::run::figures::{Figures, is_good};
 use crate::run::page::{self as words, Page};
 use crate::run::summary::{Became, OfHost, State, Summary};
@@ -23,10 +21,10 @@ use crate::site::Site;
 use crate::state::record::{self, Record};
 use crate::state::runs;
 
+pub(super) mod films;
+
 /// So many of a host's last jobs are compared with.
 const COMPARED: usize = 10;
-/// A page has no more pictures than these.
-const PICTURES: usize = 100;
 
 pub(super) fn list(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let state_folder = &site.ghostrc.state_folder;
@@ -102,6 +100,9 @@ fn tell(summary: &Summary, output: &mut Output) {
     output.line(&words::heading(summary));
     let heading = ["HOST", "BEGAN", "TOOK", "SIZE", "RATE", "TRIES", "RESULT"].map(str::to_owned);
     output.table(&heading, &summary.jobs.iter().map(row).collect::<Vec<_>>());
+    for places in &summary.places {
+        output.line(&format!("{}: {}", calendar::for_people(places.at), places.words()));
+    }
     for said in &summary.hooks {
         let (of, became) = (said.of(), said.became());
         let output_of_hook =
@@ -147,8 +148,8 @@ pub(crate) fn page(
     make: impl FnOnce(&Page<'_>) -> String,
 ) -> anyhow::Result<String> {
     let records = record::all(&site.ghostrc.state_folder)?.whole;
-    let (before, pictures) = (before(summary, &records), pictures(site, summary, &records));
-    Ok(make(&Page { summary, before, pictures }))
+    let (before, films) = (before(summary, &records), films::of(site, summary, &records));
+    Ok(make(&Page { summary, before, films }))
 }
 
 /// The last good jobs of each host before the run, the oldest first.
@@ -162,41 +163,4 @@ fn before(summary: &Summary, records: &[Record]) -> BTreeMap<HostName, Vec<Figur
     }
     before.values_mut().for_each(|all| drop(all.drain(..all.len().saturating_sub(COMPARED))));
     before
-}
-
-/// The last screenshots of the jobs that failed, for a mail.
-pub(crate) fn last_screens(
-    site: &Site,
-    summary: &Summary,
-) -> anyhow::Result<BTreeMap<HostName, Result<Vec<u8>, String>>> {
-    let records = record::all(&site.ghostrc.state_folder)?.whole;
-    Ok(pictures(site, summary, &records))
-}
-
-/// The last screenshots of the jobs that failed, drawn anew. One that cannot be read is said to be so on the page.
-fn pictures(
-    site: &Site,
-    summary: &Summary,
-    records: &[Record],
-) -> BTreeMap<HostName, Result<Vec<u8>, String>> {
-    let mut pictures = BTreeMap::new();
-    for one in &summary.jobs {
-        let Became::Ended(ended) = &one.became else { continue };
-        let Some(name) = ended.screen.as_ref().filter(|_| pictures.len() < PICTURES) else { continue };
-        let record = records.iter().find(|record| record.identity.job == ended.job);
-        let Some(identity) = record.map(|record| &record.identity) else { continue };
-        let picture = drawn(site, identity, name).map_err(|error| format!("{error:#}"));
-        pictures.insert(one.host.clone(), picture);
-    }
-    pictures
-}
-
-fn drawn(site: &Site, identity: &Identity, name: &str) -> anyhow::Result<Vec<u8>> {
-    if !screens::is_numbered(name) {
-        return Err(anyhow!("it has no name of a screenshot"));
-    }
-    let found = screens::of(&site.ghostrc, identity).context("cannot read the screenshots")?;
-    let (_, folder) = found.context("it is not there any more")?;
-    let file = folder.read(format!("{name}.png"), screens::LARGEST).context("cannot read the screenshot")?;
-    picture::redrawn(&file)
 }

@@ -8,7 +8,7 @@ use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
 
 /// A sendmail that keeps what it gets, and otherwise does what these lines of a shell say.
-fn with_sendmail(server: &BootServer, lines: &str) {
+pub(crate) fn with_sendmail(server: &BootServer, lines: &str) {
     let sendmail = server.path("sendmail");
     write_program(&sendmail, &format!("#!/bin/sh\ncat > {}\n{lines}\n", server.path("mail").display()));
     server.set("SENDMAIL", sendmail.to_str().unwrap());

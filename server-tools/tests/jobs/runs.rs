@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
+use ghost_contract::UnixTime;
+use ghost_contract::report::{Entry, Event};
 use ghost_contract::sample::effects::write_program;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate};
+use super::mailed::with_sendmail;
 
 /// Waits for the program; yields what it has said, and how many jobs ran at the same time at most.
 fn watched(server: &BootServer, mut running: Child) -> (Output, usize) {
@@ -67,6 +71,48 @@ fn so_many_jobs_at_the_same_time_and_those_that_begin_together_share_edit_and_re
         assert!(said(&output).contains(&format!("pc{number}: succeeded")), "{}", said(&output));
     }
     assert!(server.configured() == before && server.journal().is_empty());
+}
+
+#[test]
+fn where_nobody_says_how_many_the_measured_rates_do_and_the_record_has_it() {
+    let server = BootServer::with_hosts(10);
+    server.set("GROUP_room", "'pc*'");
+    let end = Gate::default();
+    let _clients: Vec<_> =
+        (2..12).map(|number| Client::working_until(&server, number, || true, end.is_open())).collect();
+    let running = server.start(&["backup", "--group", "room"]);
+    let report_of = |number: u8| server.path(&format!("base/192.168.7.{number}var/ghost/report.jsonl"));
+    let at_work: BTreeSet<u8> = {
+        let is_at_work = |number: &u8| {
+            fs::read_to_string(report_of(*number)).is_ok_and(|report| report.contains("order_claimed"))
+        };
+        let mut found = BTreeSet::new();
+        wait_until("eight are at work", || {
+            found = (2..12).filter(is_at_work).collect();
+            found.len() == 8
+        });
+        found
+    };
+    let mut uptime = 0;
+    wait_until("there is one more", || {
+        // Each moves as much as before, whenever it is looked at.
+        uptime += 40_000;
+        for number in &at_work {
+            let event = Event::Sampled { disk_read: 0, disk_written: 0, received: 0, sent: uptime << 14 };
+            let line = Entry { at: UnixTime::from_millis(0), uptime, event }.to_line().unwrap();
+            let report = fs::OpenOptions::new().append(true).open(report_of(*number));
+            report.unwrap().write_all(line.as_bytes()).unwrap();
+        }
+        server.journal().len() >= 9
+    });
+    end.open();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let words = "at most 9 jobs at the same time from now on: 8 jobs together move 125.0 MiB/s, and more may move more";
+    assert!(said(&output).contains(words), "{}", said(&output));
+    let whole = report(&server);
+    assert_eq!((&whole["places"][0]["places"], &whole["parallel"]), (&9.into(), &8.into()), "{whole}");
+    assert!(said(&server.run(&["report"])).contains(words));
 }
 
 #[test]
@@ -230,6 +276,33 @@ fn hooks_are_told_of_each_job_and_of_the_run_and_one_that_fails_makes_no_job_fai
     );
 }
 
+#[test]
+fn hooks_run_as_their_own_user_and_not_at_all_if_there_is_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = BootServer::with_hosts(2);
+    let (hooks, told) = (server.path("hooks.d"), server.path("told"));
+    fs::create_dir(&hooks).unwrap();
+    fs::write(&told, "").unwrap();
+    fs::set_permissions(server.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&told, fs::Permissions::from_mode(0o666)).unwrap();
+    write_program(&hooks.join("10-who"), &format!("#!/bin/sh\nid -un >> {}\n", told.display()));
+    server.set("HOOKS", hooks.to_str().unwrap());
+    server.set("HOOKUSER", "nobody");
+    for (user, lines, warned) in [("nobody", "nobody\nnobody\n", false), ("no-such-user", "", true)] {
+        server.set("HOOKUSER", user);
+        fs::write(&told, "").unwrap();
+        let _client = Client::off(&server, 2, Behaviour::Succeeds);
+        let output = server.run(&["test", "pc2"]);
+        assert_eq!(output.status.code(), Some(0), "a job does not fail with its hooks: {}", said(&output));
+        assert_eq!(fs::read_to_string(&told).unwrap(), lines, "{}", said(&output));
+        let words = "there is no user no-such-user (HOOKUSER), so no hook is run";
+        assert_eq!(said(&output).contains(words), warned, "{}", said(&output));
+        let doctor = said(&server.run(&["doctor"]));
+        assert_eq!(doctor.contains(&format!("warning  hooks: {words}")), warned, "{doctor}");
+        assert_eq!(doctor.contains("good     hooks: they run as nobody (HOOKUSER)"), !warned, "{doctor}");
+    }
+}
+
 /// One line of the text format for exposition, version 0.0.4.
 fn is_sample(line: &str, families: &BTreeSet<String>) -> bool {
     let Some((series, value)) = line.rsplit_once(' ') else { return false };
@@ -277,8 +350,9 @@ fn png() -> Vec<u8> {
 }
 
 #[test]
-fn the_page_shows_the_last_screen_of_one_that_failed_if_it_is_a_screens() {
+fn the_page_shows_the_screens_of_one_that_failed_if_they_are_a_screens() {
     let server = BootServer::with_hosts(1);
+    with_sendmail(&server, "exit 0");
     let never = Gate::default();
     let _client = Client::working_until(&server, 2, || true, never.is_open());
     let running = server.start(&["backup", "pc2"]);
@@ -288,13 +362,18 @@ fn the_page_shows_the_last_screen_of_one_that_failed_if_it_is_a_screens() {
     });
     let staging = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap().path();
     fs::create_dir(staging.join("screens")).unwrap();
-    fs::write(staging.join("screens/0001-interval.png"), png()).unwrap();
+    for name in ["0001-interval", "0002-interval", "0003-interval"] {
+        fs::write(staging.join(format!("screens/{name}.png")), png()).unwrap();
+    }
     let pid = rustix::process::Pid::from_child(&running);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let failed = report(&server);
-    assert_eq!(failed["jobs"][0]["screen"], "0001-interval", "{failed}");
+    assert_eq!(failed["jobs"][0]["screen"], "0003-interval", "{failed}");
+    let mail = fs::read_to_string(server.path("mail")).unwrap();
+    assert!(mail.contains("Subject: backup of 1 host: 1 NOT done, 0 done\n"), "{mail}");
+    assert_eq!(mail.matches("Content-Type: image/png").count(), 1, "the last screen is with it: {mail}");
     let page = || {
         let file = server.path("night.html");
         let output = server.run(&["report", "--html", file.to_str().unwrap()]);
@@ -302,18 +381,24 @@ fn the_page_shows_the_last_screen_of_one_that_failed_if_it_is_a_screens() {
         fs::read_to_string(file).unwrap()
     };
     let shown = page();
+    assert!(shown.contains("the last screen of pc2\" src=\"data:image/png;base64,"), "{shown}");
     assert!(
-        shown.contains("src=\"data:image/png;base64,") && shown.contains("cancelled by SIGTERM"),
-        "{shown}"
+        shown.contains("2 of 2 screenshots before the last one") && shown.contains("cancelled by SIGTERM")
     );
+    let pictures = |page: &str| page.matches("<img").count();
+    assert_eq!(pictures(&shown), 3, "{shown}");
     let job = failed["jobs"][0]["job"].as_str().unwrap();
-    let screen = server.path(&format!("store/pc2/.failed-{job}/screens/0001-interval.png"));
+    let screen = |name: &str| server.path(&format!("store/pc2/.failed-{job}/screens/{name}.png"));
     let mut bomb = png();
     bomb[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
     for (bytes, why) in [(bomb, "which no screen has"), (b"<script>".to_vec(), "cannot be read as PNG")] {
-        fs::write(&screen, bytes).unwrap();
+        fs::write(screen("0003-interval"), &bytes).unwrap();
         let shown = page();
-        assert!(shown.contains(why) && !shown.contains("<img") && !shown.contains("<script"), "{shown}");
+        assert!(shown.contains(why) && !shown.contains("<script"), "{shown}");
+        assert_eq!(pictures(&shown), 2, "those before it: {shown}");
+        fs::write(screen("0001-interval"), &bytes).unwrap();
+        assert_eq!(pictures(&page()), 1, "what is damaged is left out");
+        fs::write(screen("0001-interval"), png()).unwrap();
     }
 }
 
@@ -341,10 +426,12 @@ fn systemd_accepts_the_units() {
         let text = text.replace("@SBINDIR@", program.parent().unwrap().to_str().unwrap());
         fs::write(folder.path().join(name), text).unwrap();
     }
-    for unit in ["ghost4linux@.service", "ghost4linux@lab1.timer", "ghost4linux-recover.service"] {
+    let units =
+        ["@.service", "@lab1.timer", "-recover.service", "-root.service", "-root.timer", "-proxy.service"];
+    for unit in units.map(|unit| format!("ghost4linux{unit}")) {
         let output = std::process::Command::new("systemd-analyze")
             .args(["verify", "--man=no"])
-            .arg(folder.path().join(unit))
+            .arg(folder.path().join(&unit))
             .output()
             .unwrap();
         let words = said(&output);

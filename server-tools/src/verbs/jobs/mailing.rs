@@ -11,7 +11,7 @@ use crate::run::summary::Summary;
 use crate::site::Site;
 use crate::state::runs;
 use crate::sys::clock;
-use crate::verbs::runs::last_screens;
+use crate::verbs::runs::films::last_screens;
 
 /// Sends the mail about a run that is over, if one is wanted. False if it could not be sent; people are told why.
 pub(super) fn of_run(site: &Site, run: &RunId, warn: &mut dyn FnMut(&str)) -> bool {

@@ -14,14 +14,15 @@ use crate::catalog::screens;
 use crate::doctor::judge::NEARLY_FULL;
 use crate::exit::Exit;
 use crate::hooks::Hooks;
-use crate::job::{AlreadyOn, Ending, Job, Note};
+use crate::job::{AlreadyOn, Ending, Job, Note, Phase};
 use crate::run::figures::Figures;
+use crate::run::room::{Look, Moved, Room};
 use crate::run::{Action, Event, Limits, Now, Run, RunId, Why};
 use crate::runner::Feed;
 use crate::runner::linux::Linux;
 use crate::runner::steps::record_of;
 use crate::site::Site;
-use crate::state::runs::{Ended, HookSaid, Line, Record};
+use crate::state::runs::{Ended, HookSaid, Line, Places, Record};
 use crate::sys::{clock, disk_space};
 
 /// What hooks are told of a job.
@@ -84,6 +85,8 @@ pub(super) struct Turns<'a> {
     shared: Shared<'a>,
     hosts: Vec<Ready>,
     run: Run,
+    /// None where the administrator says how many jobs run at the same time.
+    room: Option<Room>,
     has_begun: bool,
     pub(super) kept: Kept,
     pub(super) hooks: Hooks,
@@ -102,12 +105,13 @@ impl<'a> Turns<'a> {
         limits: Limits,
         order: Vec<usize>,
         kept: Kept,
+        room: Option<Room>,
     ) -> Self {
         let run = Run::new(limits, order, hosts.iter().map(|host| host.retries).collect());
         let exits = vec![Exit::Done; hosts.len()];
         let (of_job, open) = (Vec::new(), BTreeSet::new());
         let called = Hooks::of(&shared.site.ghostrc);
-        Self { shared, hosts, run, has_begun: false, kept, hooks: called, of_job, open, exits }
+        Self { shared, hosts, run, room, has_begun: false, kept, hooks: called, of_job, open, exits }
     }
 
     /// The worst of the hosts' endings.
@@ -168,6 +172,24 @@ impl<'a> Turns<'a> {
         Some(Event::Ended { host, never_woke: never_woke(job) })
     }
 
+    /// What the measured rates make of the number of jobs at the same time.
+    fn room_changes(&mut self, jobs: &[Job], machine: &mut Linux<'_>) -> Option<Event> {
+        let room = self.room.as_mut()?;
+        let mode = self.shared.mode;
+        let moved = |index: &usize| {
+            let readings =
+                jobs.get(*index).filter(|job| job.phase() == Phase::Imaging)?.seen().said.readings?;
+            Some((*index, Moved { uptime: readings.last().uptime, bytes: readings.transferred(mode)? }))
+        };
+        let moved = self.open.iter().filter_map(moved).collect();
+        let look = Look { moved, running: self.run.running(), is_wanted: self.run.has_waiting() };
+        let decision = room.decide(look)?;
+        let places = Places { at: clock::now(), places: decision.places, why: decision.why.to_string() };
+        machine.announce(&places, || places.words());
+        self.keep(&Line::Places(places), machine);
+        Some(Event::RoomChanged { parallel: decision.places })
+    }
+
     fn begin(&mut self, host: usize, machine: &mut Linux<'_>) -> anyhow::Result<Option<Job>> {
         let Some(ready) = self.hosts.get(host) else { return Ok(None) };
         let plan = plan(self.shared.site, self.shared.mode, &ready.intent, self.shared.already_on)?;
@@ -216,6 +238,7 @@ impl<'m> Feed<Linux<'m>> for Turns<'_> {
         }
         let said = self.hooks.take();
         self.kept.keep_said(said, &mut |text| machine.warn(text));
+        events.extend(self.room_changes(jobs, machine));
         let mut next = Vec::new();
         while let Some(event) = events.pop_front() {
             let now = self.now(machine);
