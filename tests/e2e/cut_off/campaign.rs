@@ -31,9 +31,10 @@ fn by_firmware<T>(bios: T, uefi: T) -> T {
     if firmware().is_uefi() { uefi } else { bios }
 }
 
-/// What the console shows first of the boot loader, before it loads the kernel.
+/// What the console shows once the first part of the boot loader runs, before it loads the kernel. GRUB says nothing on the serial
+/// line, so it is what shim says before it loads GRUB.
 fn boot_loader() -> &'static str {
-    by_firmware("PXELINUX", "Welcome to GRUB!")
+    by_firmware("PXELINUX", "Fetching Netboot Image")
 }
 
 fn begun(name: &str, settings: &[(&str, &str)]) -> Cut {
@@ -266,10 +267,18 @@ const ANOTHER_DHCP_SERVER: &str = "printf 'start 192.168.7.66\\nend 192.168.7.66
 #[test]
 fn another_dhcp_server_that_is_faster_is_told_by_its_address() {
     let cut = begun("other-dhcp", &[("UP_DEADLINE", "120")]);
-    let folder = cut.stage.folder().path().display().to_string();
-    // Ours is so slow that it does not answer at all.
+    let (john, folder) = (cut.john(), cut.stage.folder());
+    // Ours is so slow that it does not answer at all. It answers until john is woken, so john is cut off until it has ended.
+    john.wait_on(SOON).unwrap();
+    john.unplug().unwrap();
     cut.dhcpd("stop");
-    let _other = cut.stage.run(&["sh", "-ec", ANOTHER_DHCP_SERVER, "sh", &folder]).unwrap();
+    let whole_path = folder.path().display().to_string();
+    let _other = cut.stage.run(&["sh", "-ec", ANOTHER_DHCP_SERVER, "sh", &whole_path]).unwrap();
+    let log = folder.path().join("log/udhcpd.log");
+    let serves = || fs::read_to_string(&log).is_ok_and(|said| said.contains("started")).then_some(());
+    wait::until("the other DHCP server", SOON, serves).unwrap();
+    john.plug_in().unwrap();
+    john.reset().unwrap();
     let words = "it took the address 192.168.7.66 of the DHCP server 192.168.7.100 instead of 192.168.7.2";
     cut.assert_own_disk(SHOWN + OWN_DISK, words);
 }
