@@ -255,7 +255,7 @@ bench-lab: init lab
 	EXTRA_PACKAGES=clonezilla rootfs/build $(BENCH_ROOTFS)
 	rootfs/install-init $(CLIENT_PROGRAMS) $(BENCH_ROOTFS)
 	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
-	    cargo bench --locked -p ghost-lab --features e2e --bench imaging_lab
+	    cargo bench --locked $(TRIAL) -p ghost-lab --features e2e --bench imaging_lab
 
 # A base root of its own, with initramfs-tools, which is measured against.
 bench-boot: BENCH_ROOTFS := target/rootfs-boot
@@ -263,7 +263,7 @@ bench-boot: init lab
 	EXTRA_PACKAGES=initramfs-tools rootfs/build $(BENCH_ROOTFS)
 	rootfs/install-init $(CLIENT_PROGRAMS) $(BENCH_ROOTFS)
 	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
-	    cargo bench --locked -p ghost-lab --features e2e --bench boot
+	    cargo bench --locked $(TRIAL) -p ghost-lab --features e2e --bench boot
 
 install: server init
 	$(MAKE) install-files install-console-files
