@@ -42,6 +42,8 @@ pub(crate) struct Wishes {
     pub(crate) dhcp_server: Option<Kind>,
     pub(crate) dhcp_configuration: Option<PathBuf>,
     pub(crate) firmware: Option<Firmware>,
+    /// UEFI clients load kernel and initramfs over HTTP.
+    pub(crate) http_boot: bool,
     /// The network that this machine shall answer in by DHCP.
     pub(crate) network: Option<Network>,
     /// The template of a boot floppy with Norton Ghost.

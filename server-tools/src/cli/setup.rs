@@ -49,6 +49,9 @@ pub struct SetupArgs {
     /// The firmware of most clients
     #[arg(long, value_name = "bios|uefi", value_parser = firmware)]
     pub firmware: Option<Firmware>,
+    /// UEFI clients load kernel and initramfs over HTTP, which a server of yours on port 80 gives from the TFTP server's folder
+    #[arg(long)]
+    pub http_boot: bool,
     /// The template of a boot floppy with Norton Ghost
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub floppy: Option<PathBuf>,
@@ -65,7 +68,7 @@ pub struct SetupArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Take away what setup has made and nobody has changed since; images stay
-    #[arg(long, conflicts_with_all = ["interface", "address", "base", "store", "store_export", "tftp", "dhcp_server", "subnet", "firmware", "floppy", "import"])]
+    #[arg(long, conflicts_with_all = ["interface", "address", "base", "store", "store_export", "tftp", "dhcp_server", "subnet", "firmware", "http_boot", "floppy", "import"])]
     pub remove: bool,
 }
 

@@ -19,7 +19,7 @@ const SECOND_PART: &str = "ldlinux.c32";
 const SINCE: u32 = 5;
 pub(super) const CONFIGURATION: &str = "pxelinux.cfg/default";
 /// GRUB's, for UEFI clients.
-pub(super) const GRUB_CONFIGURATION: &str = "grub/grub.cfg";
+pub(crate) const GRUB_CONFIGURATION: &str = "grub/grub.cfg";
 /// What pxelinux can load in place of names of its own folder.
 const ELSEWHERE: [&str; 2] = ["://", "::"];
 

@@ -16,6 +16,7 @@ use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
 use crate::dhcp::{Configuration, Kind, Running};
+use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{Exports, Ghostrc};
 use crate::site::Site;
@@ -153,8 +154,18 @@ fn base_root(ghostrc: &Ghostrc) -> anyhow::Result<Result<(), String>> {
     if !others.is_empty() {
         return Ok(Err(format!("it has other programs than the installed ones: {}", others.join(", "))));
     }
+    let configuration = file(&place.boot_files.join(GRUB_CONFIGURATION))?.unwrap_or_default();
+    let is_wanted = ghostrc.of_base_root.get("HTTPBOOT").is_some_and(|value| value == "yes");
+    if loads_over_http(&configuration) != is_wanted {
+        return Ok(Err("its boot files do not load over HTTP what HTTPBOOT says".to_owned()));
+    }
     let behind = boot_files::behind(&place.boot_files, &ghostrc.tftp_base)?;
     Ok(if behind.is_empty() { Ok(()) } else { Err(format!("TFTP does not serve its {}", behind.join(", "))) })
+}
+
+/// Whether GRUB names HTTP's server for a file, as `rootfs/grub-config` writes it.
+fn loads_over_http(configuration: &[u8]) -> bool {
+    String::from_utf8_lossy(configuration).contains("(http,")
 }
 
 /// The server whose programs are here; Linux' own if both are.

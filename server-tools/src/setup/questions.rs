@@ -47,6 +47,15 @@ pub(crate) fn answered(mut wishes: Wishes, proposed: &Proposed, ask: Ask<'_>) ->
         let answer = ask("The firmware of most clients, bios or uefi", Firmware::Bios.word())?;
         wishes.firmware = Some(Firmware::parse(&answer).ok_or_else(|| no_answer(&answer, "bios or uefi"))?);
     }
+    if wishes.firmware == Some(Firmware::Uefi) && !wishes.http_boot {
+        let question = "Whether UEFI clients load kernel and initramfs over HTTP, which a web server on port 80 has to give from the TFTP \
+            server's folder: yes or no";
+        wishes.http_boot = match ask(question, "no")?.as_str() {
+            "yes" => true,
+            "no" => false,
+            answer => return Err(no_answer(answer, "yes or no")),
+        };
+    }
     if let Some(own) = proposed.network.as_ref().filter(|_| wishes.network.is_none()) {
         let question = format!(
             "The DHCP configuration has no network. The one that this machine shall answer in, such as {own}, or no"
@@ -99,11 +108,13 @@ mod tests {
 
     #[test]
     fn answers_are_wishes() {
-        let (wishes, left) = answer(&["eth1", "nas:/images", "/mnt/images", "uefi", "10.0.0.0/24", "kea"]);
+        let (wishes, left) =
+            answer(&["eth1", "nas:/images", "/mnt/images", "uefi", "yes", "10.0.0.0/24", "kea"]);
         let wishes = wishes.unwrap();
         assert_eq!((wishes.interface.as_deref(), left), (Some("eth1"), 0));
         assert_eq!(wishes.store_export.unwrap().server, "nas");
         assert_eq!((wishes.store, wishes.firmware), (Some("/mnt/images".into()), Some(Firmware::Uefi)));
+        assert!(wishes.http_boot);
         assert_eq!(wishes.network.unwrap().to_string(), "10.0.0.0/24");
         assert_eq!(wishes.dhcp_server, Some(Kind::Kea));
         let isc = answer(&["", "", "", "10.0.0.0/24", ""]).0.unwrap();
@@ -115,6 +126,7 @@ mod tests {
         for answers in [
             &["", "images"][..],
             &["", "", "efi"],
+            &["", "", "uefi", "http"],
             &["", "", "", "yes"],
             &["", "", "", "10.0.0.0/24", "bind"],
         ] {

@@ -69,10 +69,15 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
     if let Some(firmware) = wishes.firmware {
         lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
     }
+    if wishes.http_boot {
+        lines.add(HTTP_BOOT, "yes", OVER_HTTP)?;
+    }
     Ok(lines.text)
 }
 
 const FLOPPY_IN_IT: &str = "the boot floppy with Norton Ghost, which goes into the base root";
+const HTTP_BOOT: &str = "HTTPBOOT";
+const OVER_HTTP: &str = "UEFI clients load kernel and initramfs over HTTP";
 
 fn restart(kind: Kind) -> String {
     format!("systemctl restart {}", kind.traits().unit)
@@ -93,6 +98,10 @@ pub(crate) fn missing(
     require_the_same("GHSTNFS", "--store-export", wishes.store_export.as_ref(), &there.store_export)?;
     if let Some(named) = &there.dhcp_server {
         require_the_same("DHCPSERVER", "--dhcp-server", wishes.dhcp_server.as_ref(), named)?;
+    }
+    if let Some(said) = there.of_base_root.get(HTTP_BOOT) {
+        let wished = wishes.http_boot.then_some("yes");
+        require_the_same(HTTP_BOOT, "--http-boot", wished.as_ref(), &said.as_str())?;
     }
     if there.variable("TFTPBASE").is_some() {
         require_the_same("TFTPBASE", "--tftp", wishes.tftp.as_ref(), &there.tftp_base)?;
@@ -130,6 +139,9 @@ pub(crate) fn missing(
         && let Some(firmware) = wishes.firmware.filter(|firmware| *firmware != Firmware::Bios)
     {
         lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
+    }
+    if there.of_base_root.get(HTTP_BOOT).is_none() && wishes.http_boot {
+        lines.add(HTTP_BOOT, "yes", OVER_HTTP)?;
     }
     Ok(lines.text)
 }
@@ -222,6 +234,21 @@ mod tests {
         let wishes = Wishes { dhcp_server: Some(Kind::Isc), ..Wishes::default() };
         let ghostrc = read(&new(&wishes, &around()).unwrap());
         assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart.is_some()), (Some(Kind::Isc), true));
+    }
+
+    #[test]
+    fn kernel_and_initramfs_come_over_http_only_where_that_is_wished() {
+        let wishes = Wishes { http_boot: true, ..Wishes::default() };
+        let over_http = |text: &str| read(text).of_base_root.get(HTTP_BOOT).cloned();
+        assert_eq!(over_http(&new(&wishes, &around()).unwrap()).as_deref(), Some("yes"));
+        let usual = new(&Wishes::default(), &around()).unwrap();
+        assert_eq!(over_http(&usual), None);
+        let lines = missing(&read(&usual), &wishes, &around(), &Old::default()).unwrap();
+        assert!(lines.starts_with("HTTPBOOT=yes ") && lines.lines().count() == 1, "{lines}");
+        let [yes, no] = ["yes", "no"].map(|word| read(&format!("{usual}HTTPBOOT={word}\n")));
+        assert_eq!(missing(&yes, &wishes, &around(), &Old::default()).unwrap(), "");
+        let error = missing(&no, &wishes, &around(), &Old::default()).unwrap_err();
+        assert!(error.to_string().starts_with("--http-boot contradicts HTTPBOOT"), "{error}");
     }
 
     #[test]

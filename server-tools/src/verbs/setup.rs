@@ -157,6 +157,7 @@ fn wishes(arguments: &SetupArgs) -> Wishes {
         dhcp_server: arguments.dhcp_server,
         dhcp_configuration: arguments.dhcp_configuration.clone(),
         firmware: arguments.firmware,
+        http_boot: arguments.http_boot,
         network: arguments.subnet,
         floppy: arguments.floppy.clone(),
     }

@@ -15,6 +15,7 @@ echo stand-in for rootfs/build: OVERLAY=$OVERLAY NFSROOT=$NFSROOT ANEW=$ANEW
 mkdir -p $1/base/etc $1/base/var/lib $1/base/usr/share/ghost4linux $1/base/sbin $1/netboot/pxelinux.cfg
 printf 'kernel 6.12.1\\narchive 2026-11-21\\n' > $1/base/usr/share/ghost4linux/base-root
 cp FOLDER/made $1/netboot/vmlinuz
+[ -z \"$HTTPBOOT\" ] || { mkdir -p $1/netboot/grub; echo 'linux (http,1)/vmlinuz' > $1/netboot/grub/grub.cfg; }
 echo boots > $1/netboot/pxelinux.0; echo default > $1/netboot/pxelinux.cfg/default
 ";
 pub(crate) const INSTALL: &str =

@@ -55,6 +55,20 @@ fn a_fresh_machine_becomes_a_boot_server_once() {
 }
 
 #[test]
+fn what_is_to_come_over_http_makes_the_boot_files_of_a_server_anew_once() {
+    let machine = Machine::fresh();
+    machine.does(0, &FRESH);
+    let over_http = ["setup", "--yes", "--http-boot"];
+    let said = machine.does(0, &over_http);
+    assert!(said.contains("+HTTPBOOT=yes ") && said.contains("done: make the base root"), "{said}");
+    assert_eq!(machine.text("tftp/grub/grub.cfg"), "linux (http,1)/vmlinuz\n");
+    for words in [&over_http[..], &over_http[..2]] {
+        let said = machine.does(0, words);
+        assert!(said.contains("nothing is to be changed\n"), "{said}");
+    }
+}
+
+#[test]
 fn what_setup_made_goes_and_the_machine_is_as_it_was() {
     let machine = Machine::fresh();
     let before = held(&machine);
