@@ -6,6 +6,7 @@
 //! [`gather`] touches the system and looks only at what the settings make necessary; [`judge`] is pure. The same findings are what a job looks at
 //! before it begins.
 
+pub(crate) mod boot_files;
 mod booting;
 mod boundary;
 pub(crate) mod exports;

@@ -98,7 +98,7 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
 }
 
 /// What a question's thread found out; a panic there is one here.
-fn joined<T>(question: ScopedJoinHandle<'_, T>) -> T {
+pub(super) fn joined<T>(question: ScopedJoinHandle<'_, T>) -> T {
     question.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
@@ -247,7 +247,7 @@ fn boot_file_names(site: &Site, hosts: &[Host]) -> BTreeMap<String, bool> {
 }
 
 /// With what pxelinux loads after itself, as far as the files here tell.
-fn with_those_loaded_after(site: &Site, boot_files: BTreeSet<String>) -> BTreeSet<String> {
+pub(super) fn with_those_loaded_after(site: &Site, boot_files: BTreeSet<String>) -> BTreeSet<String> {
     let mut read = |name: &str| fs::read(on_disk(site, name)).ok();
     let mut names: BTreeSet<String> =
         boot_files.iter().flat_map(|name| netboot::loaded_after(name, &mut read)).collect();
@@ -267,11 +267,11 @@ fn on_disk(site: &Site, name: &str) -> PathBuf {
     site.ghostrc.tftp_base.join(name.trim_start_matches('/'))
 }
 
-fn served(site: &Site, name: &str) -> Tried<Vec<u8>> {
+pub(super) fn served(site: &Site, name: &str) -> Tried<Vec<u8>> {
     words(tftp::first_block((site.ghostrc.boot_server, tftp::PORT).into(), name, DEADLINE))
 }
 
-fn boot_file(site: &Site, name: &str, is_for_uefi: bool, served: Tried<Vec<u8>>) -> BootFile {
+pub(super) fn boot_file(site: &Site, name: &str, is_for_uefi: bool, served: Tried<Vec<u8>>) -> BootFile {
     let path = on_disk(site, name);
     BootFile { on_disk: words(first_block(&path)), served, path, name: name.to_owned(), is_for_uefi }
 }

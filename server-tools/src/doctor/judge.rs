@@ -165,7 +165,7 @@ fn hosts(hosts: &Tried<Vec<Host>>, terms: &Terms) -> Option<Finding> {
 /// What every program for UEFI begins with, as those of DOS do (UEFI specification §2.1.1).
 const EFI_PROGRAM: &[u8] = b"MZ";
 
-fn boot_file(file: &BootFile) -> Finding {
+pub(super) fn boot_file(file: &BootFile) -> Finding {
     let path = file.path.display();
     match (&file.on_disk, &file.served) {
         (Ok(first), _) if first.is_empty() => Finding::bad(

@@ -10,6 +10,7 @@ use super::work::{Results, Work};
 use crate::dhcp::Swap;
 use crate::dhcp::offer::{Edited, Offers, Reverted};
 use crate::dhcp::restart::{Gathering, Restarts, Ticket};
+use crate::doctor::boot_files;
 use crate::job::{Failure, FailureKind, Step};
 use crate::site::Site;
 use crate::state::journal::Line;
@@ -29,7 +30,12 @@ impl DhcpSteps<'_> {
             return self.look_again(works);
         }
         crash::point(&format!("before-{step:?}"));
-        let intended: Results = works.iter_mut().map(|work| Ok(work.intend(step)?)).collect();
+        let may_begin = self.may_begin(step, works);
+        let intended: Results = works
+            .iter_mut()
+            .zip(may_begin)
+            .map(|(work, may_begin)| may_begin.and_then(|()| Ok(work.intend(step)?)))
+            .collect();
         let mut ready: Vec<&mut Work> = works
             .iter_mut()
             .zip(&intended)
@@ -46,6 +52,15 @@ impl DhcpSteps<'_> {
         });
         crash::point(&format!("after-{step:?}"));
         results
+    }
+
+    /// A client is offered its boot file only if that and what comes after it are served.
+    fn may_begin(&self, step: Step, works: &[&mut Work]) -> Results {
+        if step != Step::Swap {
+            return works.iter().map(|_| Ok(())).collect();
+        }
+        let hosts: Vec<HostName> = works.iter().map(|work| work.begun.identity.host.clone()).collect();
+        boot_files::served_to(self.site, &hosts).into_iter().map(|served| Ok(served?)).collect()
     }
 
     fn act(&mut self, step: Step, works: &mut [&mut Work]) -> Results {

@@ -128,6 +128,27 @@ fn the_next_job_begins_when_a_client_has_gone_off_though_it_is_still_listened_fo
 }
 
 #[test]
+fn no_later_job_of_a_run_wakes_a_client_that_would_not_get_what_it_boots_with() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let end = Gate::default();
+    let _works = Client::working_until(&server, 2, || true, end.is_open());
+    let running = server.start(&["test", "--parallel", "1", "--retries", "0", "pc2", "pc3"]);
+    wait_until("pc2 is at work", || {
+        let report = server.path("base/192.168.7.2var/ghost/report.jsonl");
+        fs::read_to_string(report).is_ok_and(|report| report.contains("order_claimed"))
+    });
+    fs::remove_file(server.path("tftp/pxelinux.0")).unwrap();
+    end.open();
+    let (output, _) = watched(&server, running);
+    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert!(said(&output).contains("pc2: succeeded"), "{}", said(&output));
+    let words = "the client is not woken, as it would not get what it boots with: ";
+    assert!(said(&output).contains(words), "{}", said(&output));
+    assert!(server.configured() == before && server.journal().is_empty());
+}
+
+#[test]
 fn a_client_that_does_not_wake_is_tried_again_and_one_that_came_up_is_not() {
     let server = BootServer::with_hosts(3);
     // pc3 comes up however slow the machine is; the others' first tries wait for nothing.
