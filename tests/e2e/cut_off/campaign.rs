@@ -127,12 +127,16 @@ fn name_another_root(stage: &Stage) {
 
 #[test]
 fn a_root_that_is_not_exported_is_named_and_leaves_the_pc_on_its_own_disk() {
-    let cut = Cut::begun("no-export", firmware(), &[("UP_DEADLINE", "300")], name_another_root);
+    let cut = begun("no-export", &[("UP_DEADLINE", "300")]);
+    // After the job's own look at it, which would refuse the job.
+    name_another_root(&cut.stage);
     cut.ghostctl.wait_line("ghost-init says: cannot mount 192.168.7.1:/nowhere", BOOT).unwrap();
     cut.assert_own_disk(
         TRIED + OWN_DISK,
         "could not reach its root and said last: cannot mount 192.168.7.1:/nowhere",
     );
+    let refused = cut.stage.ghostctl(&["test", "john"]).unwrap();
+    assert_eq!(refused.wait(SOON).unwrap(), 78, "{}", refused.text());
 }
 
 /// GRUB resets the PC, which then boots as before until it is offered its own disk again: what is asked for last may then be
