@@ -140,7 +140,7 @@ pub(crate) fn missing(
     {
         lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
     }
-    if there.of_base_root.get(HTTP_BOOT).is_none() && wishes.http_boot {
+    if wishes.http_boot && !there.of_base_root.contains_key(HTTP_BOOT) {
         lines.add(HTTP_BOOT, "yes", OVER_HTTP)?;
     }
     Ok(lines.text)
