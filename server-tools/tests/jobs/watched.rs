@@ -147,8 +147,11 @@ fn a_server_whose_process_is_not_seen_here_is_asked_all_the_same() {
     assert!(server.serves(&before));
 }
 
-/// Of Kea and dnsmasq nobody is asked to start them.
-const ENDED: [(fn(u8) -> BootServer, bool, &str); 6] = [
+/// Makes a boot server with so many hosts.
+type Start = fn(u8) -> BootServer;
+
+/// Which server ends, whether it can be started again, and its name. No setting names a way to start Kea or dnsmasq.
+const ENDED: [(Start, bool, &str); 6] = [
     (BootServer::with_dhcpd, true, "dhcpd"),
     (BootServer::with_dhcpd, false, "dhcpd"),
     (BootServer::with_proxy, true, "dnsmasq"),
