@@ -3,7 +3,7 @@
 //! ```text
 //! an own address, or PXEADDR ──▶ ours
 //! no such answer, and no process is seen here that serves our file ──▶ whoever has answered as it was swapped before
-//!                                          └─ nobody ever has ──▶ who gives the client its own address: a guess
+//!                                          └─ nobody ever has ──▶ who gives the client its own address: a guess (a proxy gives none)
 //! ```
 //! What servers that cannot be seen here have answered is kept in the state folder. If that is lost, the next swap tells it again.
 
@@ -71,6 +71,10 @@ impl Known {
         if !self.answered.is_empty() {
             return split(sorted.others, &|offer| self.has_answered(offer));
         }
+        // Who gives the client its address is the other server then.
+        if self.is_beside_another {
+            return sorted;
+        }
         let guessed = split(sorted.others, &|offer| offer.address == ip);
         Offered { is_guessed: !guessed.ours.is_empty(), ..guessed }
     }
@@ -131,6 +135,8 @@ mod tests {
         assert_eq!(ours(known(false, &[8]), &[&router, &peer]), (vec![peer.clone()], false));
         assert_eq!(ours(known(false, &[7]), &[&router, &peer]), (vec![], false), "another one has answered");
         assert_eq!(ours(known(false, &[8]), &[&own, &peer]), (vec![own], false));
+        let beside = Known { is_beside_another: true, ..known(false, &[]) };
+        assert_eq!(ours(beside, &[&router, &peer]), (vec![], false), "a proxy gives no addresses");
         assert_eq!(ours(known(false, &[]), &[&router, &peer]), (vec![peer], true), "nobody is known yet");
         assert_eq!(ours(known(false, &[]), &[&router]), (vec![], false));
     }
