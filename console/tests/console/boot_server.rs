@@ -136,6 +136,14 @@ impl BootServer {
         command
     }
 
+    /// Starts a console that is to end by itself; its exit status and what it said. One that listens is ended after a while.
+    pub(crate) fn refused(&self, listen: &str, arguments: &[&str]) -> (Option<i32>, String) {
+        let console = self.command(listen, arguments);
+        let mut command = Command::new("timeout");
+        let output = command.arg("60").arg(console.get_program()).args(console.get_args()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// What was asked of `ghostctl`, one line a call.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.lines("asked")

@@ -149,9 +149,8 @@ fn what_is_wrong_with_the_files_is_said_before_anything_listens() {
         (&good, &other, "do not fit together"),
     ] {
         let flags = ["--tls-certificate", certificate, "--tls-key", key];
-        let output = server.command("127.0.0.1:0", &flags).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(why), "{why}: {said}");
+        let (status, said) = server.refused("127.0.0.1:0", &flags);
+        assert!(status == Some(1) && said.contains(why), "{why}: {status:?} {said}");
     }
 }
 

@@ -57,9 +57,8 @@ fn it_does_not_listen_where_others_could_read_along() {
         ("127.0.0.1:0", &["--proxy", "127.0.0.1", "--user-header", "X-User"]),
         ("0.0.0.0:0", &["--user-header", "X-User"]),
     ] {
-        let output = server.command(listen, arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{listen}");
-        let said = String::from_utf8(output.stderr).unwrap();
+        let (status, said) = server.refused(listen, arguments);
+        assert_eq!(status, Some(1), "{listen}: {said}");
         assert!(said.contains("TLS") || said.contains("--proxy") || said.contains("Unix socket"), "{said}");
     }
 }
@@ -72,8 +71,8 @@ fn a_socket_is_roots_alone_and_a_proxy_behind_it_says_who_it_is() {
     let console = server.console_at(&place, &[]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(Browser::at(&place).get("/").text().contains("You are user 0 of this machine"));
-    let second = server.command(&place, &[]).output().unwrap();
-    assert!(String::from_utf8(second.stderr).unwrap().contains("another program listens there"));
+    let (_, second) = server.refused(&place, &[]);
+    assert!(second.contains("another program listens there"), "{second}");
     drop(console);
     // What is left of the first is in nobody's way.
     let _console = server.console_at(&place, &["--user-header", "X-User"]);
