@@ -110,11 +110,12 @@ impl Desk {
         Ok(wall)
     }
 
-    /// The first words of a screen; empty if there are none, or if they cannot be read.
+    /// The first words of a screen, without what only draws letters and boxes: they are read aloud. Empty if there are none, or if
+    /// they cannot be read.
     fn gist(&self, overview: &mut Overview, tile: &Tile, name: &str) -> String {
         let identity = overview.job(&self.site, &tile.host, &tile.job).ok().flatten();
         let text = identity.and_then(|identity| screens::text(&self.site, &identity, name).ok().flatten());
-        text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").chars().take(GIST).collect()
+        words_of(&text.unwrap_or_default()).chars().take(GIST).collect()
     }
 
     /// Does something that takes a while, one at a time.
@@ -219,5 +220,19 @@ impl Desk {
             self.pictures.keep(key, &picture);
         }
         Ok(Some(picture))
+    }
+}
+
+fn words_of(screen: &str) -> String {
+    let words = screen.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_only_draws_letters_and_boxes_is_no_word() {
+        let screen = "backup: reading  42 %\n █████ ███  █\n┌────┐\n│ Press any key │\n└────┘\n";
+        assert_eq!(super::words_of(screen), "backup: reading 42 Press any key");
     }
 }

@@ -114,7 +114,7 @@ fn the_wall_shows_who_is_at_work_who_has_stalled_and_who_has_not_woken() {
     assert_eq!(counts, "2 failed 1 running");
     assert_eq!(chromium.evaluate("document.title"), "(2) All clients – Ghost4Linux");
     let alt = chromium.evaluate("document.querySelector('#tile-joe img').alt");
-    assert!(alt.as_str().unwrap().starts_with("The screen of joe: Ghost4Linux"), "{alt}");
+    assert!(alt.as_str().unwrap().starts_with("The screen of joe: backup: reading"), "{alt}");
     chromium.wait_until(&tile("linuxbox", "failed", &["no screen"]));
     picture(&mut chromium, "trouble");
 
