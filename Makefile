@@ -45,9 +45,19 @@ STATIC_TARGET := x86_64-unknown-linux-gnu
 # What runs on the client: PID 1, and the imager that it starts.
 CLIENT_PROFILE := release
 CLIENT_PROGRAMS = $(addprefix target/$(STATIC_TARGET)/$(CLIENT_PROFILE)/,ghost-init ghost-imager)
+# What runs on the boot server. As a release it is what is installed.
+SERVER_PROFILE ?= release
+SERVER_PROGRAMS = target/$(SERVER_PROFILE)
+# Where the Debian packages go.
+DEB := target/deb
 KMOD := target/kmod
 # What is only tried and not installed is built without what makes a release slow to build (Cargo.toml).
 TRIAL := --profile trial
+# The programs that the scenarios and the packages are tried with, by the features that the scenarios' own build has: so what they
+# depend on is built once.
+BUILD_TRIED = cargo build --locked $(TRIAL) -p ghost-contract -p ghost-lab -p ghostctl -p ghost-console --bins \
+    --features ghost-contract/sample,ghostctl/sample,ghost-lab/e2e
+TRY_SCENARIOS = cargo test --locked $(TRIAL) -p ghost-lab -p ghost-console --features ghost-lab/e2e --test e2e
 # So many scenarios run at the same time. Three of them have PCs (LAB_PARALLEL), of which some are idle for minutes; the fourth
 # is one that tries the lab itself, or waits for its turn.
 SCENARIOS := 4
@@ -66,18 +76,24 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test sources parts scenarios deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts base clean
+.PHONY: demo test sources parts scenarios deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts demo-programs base clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
 demo: CLIENT_PROFILE := trial
 demo: deps
 	@echo "demo: compiling, and making the clients' root from Debian's packages beside that; then a virtual PC does three jobs"
-	$(MAKE) --jobs=3 CLIENT_PROFILE=$(CLIENT_PROFILE) demo-parts
-	$(LAB) demo
+	$(MAKE) --jobs=3 demo-parts
+	rootfs/install-init $(CLIENT_PROGRAMS) $(ROOTFS)
+	target/$(STATIC_TARGET)/trial/lab demo
 
 # A download and a compiler wait for different things.
-demo-parts: rootfs lab
+demo-parts: base demo-programs
+
+# One call, so that what client and server depend on is compiled once: static for both.
+demo-programs: export RUSTFLAGS = $(STATIC)
+demo-programs:
+	cargo build --locked $(TRIAL) -p ghost-init -p ghost-imaging -p ghost-lab -p ghostctl --bins --target $(STATIC_TARGET)
 
 # The tests beside the code wait for much of their time: meanwhile a compiler makes what the others need. Two of the checks have
 # virtual PCs with one processor, one after the other, so two checks run at the same time.
@@ -95,7 +111,6 @@ parts:
 	$(MAKE) kmod
 	$(MAKE) rootfs-check
 	$(MAKE) scenarios
-	$(MAKE) server
 
 deps:
 	scripts/install-host-packages $(PACKAGE_LISTS)
@@ -116,14 +131,18 @@ unit:
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is. Nobody reads their symbols, which are 150 KB of the initramfs. A profile cannot
 # leave them out: cargo 1.95 forgets its `strip` for packages that have settings of their own.
-init: WITHOUT_SYMBOLS := -C strip=symbols
-init: export RUSTFLAGS = $(FROM_ANYWHERE) -C target-feature=+crt-static $(WITHOUT_SYMBOLS)
+STATIC = $(FROM_ANYWHERE) -C target-feature=+crt-static -C strip=symbols
+init: export RUSTFLAGS = $(STATIC)
 init:
 	cargo build --locked --profile $(CLIENT_PROFILE) -p ghost-init -p ghost-imaging --bins --target $(STATIC_TARGET)
 
 server: export RUSTFLAGS = $(FROM_ANYWHERE)
 server:
+ifeq ($(SERVER_PROFILE),release)
 	cargo build --locked --release -p ghostctl -p ghost-console
+else
+	env -u RUSTFLAGS $(BUILD_TRIED)
+endif
 
 base:
 	rootfs/build $(ROOTFS)
@@ -148,14 +167,12 @@ screens-check: kmod
 lab:
 	cargo build --locked $(TRIAL) -p ghost-lab -p ghostctl --bins
 
-# The programs are built with the features that the scenarios' own build has, so that they are not built twice.
 scenarios:
-	cargo build --locked $(TRIAL) -p ghost-contract -p ghost-lab -p ghostctl --bins \
-	    --features ghost-contract/sample,ghost-lab/e2e
-	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e --no-run
+	$(BUILD_TRIED)
+	$(TRY_SCENARIOS) --no-run
 
 e2e: kmod scenarios
-	cargo test --locked $(TRIAL) -p ghost-lab --features e2e --test e2e -- --test-threads=$(SCENARIOS) $(SCENARIO)
+	$(TRY_SCENARIOS) -- --test-threads=$(SCENARIOS) $(SCENARIO)
 
 # Each way of cutting a PC off from a server while it boots: it must end off or on its own disk, and ghostctl must say why.
 cut-off: kmod lab
@@ -272,8 +289,8 @@ install: server init
 	fi
 
 install-files:
-	install -D -m 755 target/release/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
-	umask 022 && target/release/ghostctl generate-manual $(DESTDIR)$(PREFIX)/share
+	install -D -m 755 $(SERVER_PROGRAMS)/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
+	umask 022 && $(SERVER_PROGRAMS)/ghostctl generate-manual $(DESTDIR)$(PREFIX)/share
 	install -d -m 755 $(DESTDIR)$(UNITS) $(LIBRARY)/rootfs $(LIBRARY)/scripts
 	for unit in server-tools/systemd/*; do \
 	    sed 's|@SBINDIR@|$(PREFIX)/sbin|' $$unit | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${unit##*/}; \
@@ -284,21 +301,26 @@ install-files:
 	rm $(addprefix $(LIBRARY)/rootfs/,README.md host-packages check)
 
 install-console-files:
-	install -D -m 755 target/release/ghost-console $(DESTDIR)$(PREFIX)/sbin/ghost-console
-	target/release/ghost-console --generate-manual $(DESTDIR)$(PREFIX)/share
+	install -D -m 755 $(SERVER_PROGRAMS)/ghost-console $(DESTDIR)$(PREFIX)/sbin/ghost-console
+	$(SERVER_PROGRAMS)/ghost-console --generate-manual $(DESTDIR)$(PREFIX)/share
 	install -d -m 755 $(DESTDIR)$(UNITS)
 	sed 's|@SBINDIR@|$(PREFIX)/sbin|' console/systemd/ghost4linux-console.service | \
 	    install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/ghost4linux-console.service
 
 # Debian packages of what is committed and of what is not: in target/deb.
 deb:
-	rm -rf target/deb && mkdir -p target/deb
+	rm -rf $(DEB) && mkdir -p $(DEB)
 	debian/rules clean
-	debian/rules binary PACKAGES=$(CURDIR)/target/deb
+	debian/rules binary PACKAGES=$(CURDIR)/$(DEB)
 
-# After kmod, whose Debian has a kernel's headers.
+# After kmod, whose Debian has a kernel's headers. With the server's programs as the scenarios have them; SERVER_PROFILE=release
+# tries what is installed.
+deb-check: DEB := target/deb-tried
+deb-check: export SERVER_PROFILE := trial
+# Time is worth more than space here: dpkg-deb(1).
+deb-check: export DPKG_DEB_COMPRESSOR_LEVEL := 1
 deb-check: deb
-	tests/packages/check target/deb target/package-roots $(KMOD)
+	tests/packages/check $(DEB) target/package-roots $(KMOD)
 
 # Builds them once more, elsewhere and otherwise, and compares the two bit by bit.
 deb-reproduced: deb

@@ -26,7 +26,8 @@ fn last_words(settings: &[&str]) -> Vec<String> {
     let commands = make(&["--dry-run", "e2e"], settings);
     let of_interest = commands
         .iter()
-        .filter(|command| ["rootfs/", "kmod/", "cargo test"].iter().any(|start| command.starts_with(start)));
+        .filter(|command| ["rootfs/", "kmod/", "cargo test"].iter().any(|start| command.starts_with(start)))
+        .filter(|command| !command.ends_with("--no-run"));
     of_interest.map(|command| command.rsplit(' ').next().unwrap().to_owned()).collect()
 }
 
@@ -73,7 +74,9 @@ fn the_demonstration_installs_and_builds_only_what_it_needs() {
         !commands.iter().any(|command| command.contains("--release") || command.contains("kmod")),
         "{commands:#?}"
     );
-    assert_eq!(commands.last().unwrap(), "target/trial/lab demo");
+    let compilers: Vec<_> = commands.iter().filter(|command| command.contains("cargo build")).collect();
+    assert_eq!(compilers.len(), 1, "what client and server depend on is compiled once: {compilers:#?}");
+    assert_eq!(commands.last().unwrap(), &format!("{client}lab demo"));
 }
 
 #[test]
@@ -91,6 +94,19 @@ fn the_tests_try_the_client_s_programs_as_they_are_installed() {
 }
 
 #[test]
+fn packages_are_tried_with_the_scenarios_programs_beside_those_for_installing() {
+    let tried = make(&["--dry-run", "deb-check"], &[]);
+    assert!(
+        tried.iter().any(|command| command.starts_with("tests/packages/check target/deb-tried ")),
+        "{tried:#?}"
+    );
+    let builds = make(&["--dry-run", "server"], &["SERVER_PROFILE=trial"]);
+    let build = builds[0].strip_prefix("env -u RUSTFLAGS ").unwrap();
+    assert!(make(&["--dry-run", "scenarios"], &[]).iter().any(|command| command == build), "{build}");
+    assert!(make(&["--dry-run", "server"], &[])[0].contains("--release"));
+}
+
+#[test]
 fn the_tests_leave_nothing_out_and_do_nothing_twice() {
     let commands = make(&["--dry-run", "test"], &[]);
     let steps = [
@@ -104,7 +120,7 @@ fn the_tests_leave_nothing_out_and_do_nothing_twice() {
         "kmod/build ",
         "kmod/check ",
         "tests/screens/check ",
-        "cargo test --locked --profile trial -p ghost-lab --features e2e",
+        "cargo test --locked --profile trial -p ghost-lab -p ghost-console --features ghost-lab/e2e --test e2e -- ",
     ];
     for step in steps {
         assert_eq!(
