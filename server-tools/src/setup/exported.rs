@@ -47,6 +47,8 @@ impl Nfs {
 
 const HEAD: &str =
     "# Made by 'ghostctl setup' and 'ghostctl hosts add', which write it anew for each new client.\n";
+/// Ganesha 6 would go on serving a folder after another one of its name took its place, as each job's do. Ganesha 4 knows the setting too.
+const FOLDERS_AS_THEY_ARE: &str = "MDCACHE {\n    Dir_Chunk = 0;\n}\n\n";
 const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
 
 /// What is there.
@@ -94,7 +96,11 @@ pub(crate) fn steps(
     }
     let text = match nfs {
         Nfs::Kernel => exports::for_nfsd(&here),
-        Nfs::Ganesha => exports::for_ganesha(&here, ghostrc.boot_server)?,
+        Nfs::Ganesha => {
+            let (cache, remark) = folders_as_they_are(there.main.as_deref().unwrap_or_default());
+            remarks.extend(remark);
+            format!("{cache}{}", exports::for_ganesha(&here, ghostrc.boot_server)?)
+        }
     };
     let own = PathBuf::from(nfs.own_file());
     let mut steps = Vec::new();
@@ -117,6 +123,19 @@ pub(crate) fn steps(
         steps.push(Step::Run(nfs.taken_up_by()));
     }
     Ok((steps, remarks))
+}
+
+/// What keeps Ganesha from serving folders that are gone, or what an administrator who has such settings has to add to them.
+fn folders_as_they_are(main: &[u8]) -> (&'static str, Option<String>) {
+    let text = String::from_utf8_lossy(main);
+    let settings: String = text.lines().filter_map(|line| line.split('#').next()).collect();
+    if !settings.to_ascii_uppercase().contains("MDCACHE") {
+        return (FOLDERS_AS_THEY_ARE, None);
+    }
+    let is_set = settings.to_ascii_lowercase().contains("dir_chunk");
+    let remark = "set 'Dir_Chunk = 0;' in the block MDCACHE of /etc/ganesha/ganesha.conf: NFS-Ganesha 6 would go on serving a \
+                  client's folders after they were replaced, and each second job would fail";
+    ("", (!is_set).then(|| remark.to_owned()))
 }
 
 fn include(there: &There) -> Option<Step> {
@@ -226,6 +245,22 @@ mod tests {
             main.after,
             b"NFS_CORE_PARAM { Protocols = 3; }\n%include \"/etc/ganesha/ghost4linux.conf\"\n"
         );
+    }
+
+    #[test]
+    fn ganesha_serves_folders_as_they_are_and_an_administrators_cache_is_left_alone() {
+        let text = |main: &str| {
+            let there = There { main: Some(main.as_bytes().to_vec()), own: None };
+            let (some, remarks) =
+                steps(&ghostrc("EXPORTS=own\n"), &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
+            let Step::File(own) = &some[0] else { panic!("{some:?}") };
+            (String::from_utf8(own.after.clone()).unwrap(), remarks)
+        };
+        let (own, remarks) = text("# MDCACHE { }\n");
+        assert!(own.contains("MDCACHE {\n    Dir_Chunk = 0;\n}\n") && remarks.is_empty(), "{own}{remarks:?}");
+        let (own, remarks) = text("MDCACHE { Entries_HWMark = 9; }\n");
+        assert!(!own.contains("MDCACHE") && remarks[0].contains("set 'Dir_Chunk = 0;'"), "{own}{remarks:?}");
+        assert!(text("mdcache { dir_chunk = 0; }").1.is_empty());
     }
 
     #[test]
