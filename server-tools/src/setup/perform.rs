@@ -57,7 +57,8 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
         Step::Unit(unit) => {
             made.units.insert(unit.clone());
             made.save(state)?;
-            run(&["systemctl", "enable", "--now", unit].map(str::to_owned))
+            // Not `enable --now`: systemctl leaves the second half out for a SysV script, which isc-dhcp-server's is.
+            ["enable", "start"].iter().try_for_each(|verb| run(&["systemctl", verb, unit].map(str::to_owned)))
         }
     }
 }

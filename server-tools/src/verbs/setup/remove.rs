@@ -83,7 +83,10 @@ pub(super) fn run(
 fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
     match step {
         Undo::Unit(unit) => {
-            service::run(&["systemctl", "disable", "--now", unit].map(str::to_owned), RUN_DEADLINE)?;
+            // Each for itself, as when setup had it run.
+            for verb in ["disable", "stop"] {
+                service::run(&["systemctl", verb, unit].map(str::to_owned), RUN_DEADLINE)?;
+            }
             Ok(())
         }
         Undo::Run(words) => {

@@ -18,13 +18,14 @@ const PLACES: [(&str, &str); 4] =
 const NEEDED: [&str; 7] =
     ["passwd", "group", "hosts", "nsswitch.conf", "services", "protocols", "ld.so.cache"];
 const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\n";
-/// A unit is enabled and runs if there is a file of its name.
+/// A unit is enabled and runs if there is a file of its name. For a SysV script `--now` does nothing.
 const SYSTEMCTL: &str = "#!/bin/sh
 for unit; do :; done
 case \" $* \" in
 *' is-enabled '* | *' is-active '*) [ -e FOLDER/units/$unit ] ;;
-*' enable '*) touch FOLDER/units/$unit ;;
-*' disable '*) rm FOLDER/units/$unit ;;
+*' enable '* | *' disable '*) ;;
+*' start '*) touch FOLDER/units/$unit ;;
+*' stop '*) rm FOLDER/units/$unit ;;
 *) exit 1 ;;
 esac
 ";
