@@ -7,7 +7,8 @@
 #   make clean     no process, namespace, mount or file is left
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
-# fuzz crowd deb-check deb-reproduced trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try) bench-boot.
+# fuzz crowd deb-check deb-reproduced first-backup trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
+# bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
 
@@ -321,6 +322,16 @@ deb-check: export SERVER_PROFILE := trial
 deb-check: export DPKG_DEB_COMPRESSOR_LEVEL := 1
 deb-check: deb
 	tests/packages/check $(DEB) target/package-roots $(KMOD)
+
+# docs/first-backup.md followed to the letter in clean Debians that boot by their own systemd, with the lab's switch and a PC.
+# SUITES=bookworm for one of them.
+.PHONY: first-backup
+first-backup: SUITES ?= bookworm trixie
+first-backup: DEB := target/deb-tried
+first-backup: export SERVER_PROFILE := trial
+first-backup: deb
+	scripts/install-host-packages tests/lab/host-packages tests/first-backup/host-packages
+	tests/first-backup/check $(DEB) target/first-backup $(SUITES)
 
 # Builds them once more, elsewhere and otherwise, and compares the two bit by bit.
 deb-reproduced: deb

@@ -127,6 +127,9 @@ pub struct LabConfig {
     /// How large the image store is, in MiB; as large as the disk that it is on, if nothing is said.
     #[serde(default)]
     pub store_mebibytes: Option<u32>,
+    /// The boot server is another machine, which is plugged into the uplink: the lab is the switch and the PCs.
+    #[serde(default)]
+    pub servers_elsewhere: bool,
     /// Which DHCP server it has; [`Self::serve_dhcp_by`] chooses another.
     #[serde(default)]
     pub dhcp: DhcpServer,
@@ -207,6 +210,7 @@ impl LabConfig {
             kernel_flags: Vec::new(),
             ghostrc: BTreeMap::new(),
             store_mebibytes: None,
+            servers_elsewhere: false,
             dhcp: DhcpServer::default(),
             pcs: howto_pcs(),
         }

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 use std::process::Command;
 
-use crate::config::{PREFIX, PcConfig, SERVER};
+use crate::config::{LabConfig, PREFIX, SERVER};
 use crate::shell::run;
 
 /// The bridge, which is also the boot server's interface.
@@ -32,7 +32,7 @@ pub(crate) fn add_router() -> anyhow::Result<()> {
     ["lo", ROUTERS_INTERFACE].into_iter().try_for_each(|name| ip(&format!("-n router link set {name} up")))
 }
 
-pub(crate) fn make(pcs: &[PcConfig]) -> anyhow::Result<()> {
+pub(crate) fn make(config: &LabConfig) -> anyhow::Result<()> {
     ip("link set lo up")?;
     ip(&format!("link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"))?;
     // A switch has a link even when all PCs are off; a bridge has one only when something on it does.
@@ -41,8 +41,12 @@ pub(crate) fn make(pcs: &[PcConfig]) -> anyhow::Result<()> {
     for interface in ["uplink", "uplink-end", BRIDGE] {
         ip(&format!("link set {interface} up"))?;
     }
-    ip(&format!("address add {SERVER}/{PREFIX} broadcast + dev {BRIDGE}"))?;
-    for position in 0..pcs.len() {
+    match config.servers_elsewhere {
+        false => ip(&format!("address add {SERVER}/{PREFIX} broadcast + dev {BRIDGE}"))?,
+        // Here nothing but the PCs' ears is on the bridge: they hear what is for any address.
+        true => ip(&format!("link set {BRIDGE} promisc on"))?,
+    }
+    for position in 0..config.pcs.len() {
         let tap = tap(position);
         ip(&format!("tuntap add {tap} mode tap"))?;
         ip(&format!("link set {tap} master {BRIDGE} up"))?;

@@ -31,6 +31,15 @@ const TFTP: u16 = 69;
 /// The system bus, in the lab's own /run.
 const BUS: &str = "/run/dbus/system_bus_socket";
 
+/// Makes the folders in which servers and PCs have their files.
+pub(crate) fn make_folders(folder: &LabFolder) -> anyhow::Result<()> {
+    for below in ["etc", "log", "run", "run/ganesha", "sbin", "ssh", "state", "backup", "pc"] {
+        let path = folder.join(below);
+        fs::create_dir(&path).with_context(writing(&path))?;
+    }
+    Ok(())
+}
+
 /// Makes everything that the servers read: copies of base root and netboot files, their configurations, and the
 /// administrator's settings and key.
 pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<()> {
@@ -41,10 +50,6 @@ pub(crate) fn prepare(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<
                 path.display()
             );
         }
-    }
-    for below in ["etc", "log", "run", "run/ganesha", "sbin", "ssh", "state", "backup", "pc"] {
-        let path = folder.join(below);
-        fs::create_dir(&path).with_context(writing(&path))?;
     }
     copy(&config.base_root, &folder.base_root())?;
     copy(&config.netboot, &folder.tftp())?;

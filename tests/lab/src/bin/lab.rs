@@ -44,6 +44,9 @@ enum Verb {
         /// Its DHCP server: isc, kea or dnsmasq.
         #[arg(long, default_value_t)]
         dhcp: DhcpServer,
+        /// Have no boot server, only the switch and the PCs. Another machine's network card is `uplink-end`.
+        #[arg(long)]
+        servers_elsewhere: bool,
         /// End the lab when this command ends, as by Ctrl-C.
         #[arg(long)]
         foreground: bool,
@@ -116,11 +119,12 @@ fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut config = LabConfig::new(arguments.name);
     let there = |config: &LabConfig| Lab::of_name(&config.labs, &config.name, &program);
     match arguments.verb {
-        Verb::Up { base_root, netboot, kernel_flag, firmware, dhcp, foreground } => {
+        Verb::Up { base_root, netboot, kernel_flag, firmware, dhcp, servers_elsewhere, foreground } => {
             config.base_root = base_root.unwrap_or(config.base_root);
             config.netboot = netboot.unwrap_or(config.netboot);
             config.kernel_flags = kernel_flag;
             config.serve_dhcp_by(dhcp);
+            config.servers_elsewhere = servers_elsewhere;
             for (name, firmware) in firmware {
                 let found = config.pcs.iter_mut().find(|pc| pc.name == name);
                 found.with_context(|| format!("there is no PC {name} in the lab"))?.with_firmware(firmware);

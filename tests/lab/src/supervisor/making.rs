@@ -31,11 +31,14 @@ pub(super) struct Made {
 pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> anyhow::Result<Made> {
     tell_process(folder).context("cannot say which process holds the lab")?;
     make_mounts()?;
-    servers::prepare(config, folder).context("cannot prepare the servers")?;
+    servers::make_folders(folder).context("cannot make the lab's folders")?;
+    if !config.servers_elsewhere {
+        servers::prepare(config, folder).context("cannot prepare the servers")?;
+    }
     if let Some(mebibytes) = config.store_mebibytes {
         limit_store(&folder.image_store(), mebibytes)?;
     }
-    network::make(&config.pcs).context("cannot make the network")?;
+    network::make(config).context("cannot make the network")?;
     for pc in &config.pcs {
         let folder = folder.pc(&pc.name);
         fs::create_dir(&folder).context("cannot make a PC's folder")?;
@@ -46,7 +49,10 @@ pub(super) fn make(folder: &LabFolder, config: &LabConfig) -> anyhow::Result<Mad
         accelerator::choose(&servers::accelerator_cache(config), &servers::kernel(config), &folder.logs())
             .context("cannot see whether KVM works")?;
     let packets = PacketSocket::open(network::BRIDGE).context("cannot listen for magic packets")?;
-    let servers = servers::start(config, folder).context("the servers do not run")?;
+    let servers = match config.servers_elsewhere {
+        true => HashMap::new(),
+        false => servers::start(config, folder).context("the servers do not run")?,
+    };
     // Last, since who finds it takes the lab for up. Relative, for a path that fits into an address.
     std::env::set_current_dir(folder.path()).context("cannot go to the lab's folder")?;
     let control = UnixListener::bind(control::SOCKET).context("cannot make the control socket")?;
