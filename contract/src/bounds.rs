@@ -31,12 +31,19 @@ pub const TREE_BYTES: u64 = 4 << 30;
 pub const PICTURE_DOTS: u64 = 7_680 * 4_320;
 /// The dots of the largest picture that the console decodes, which has little memory: those of a 4K screen.
 pub const CONSOLE_DOTS: u64 = 4_096 * 2_160;
+/// The dots of the largest picture that the client's PID 1 decodes, which an imager makes of its own screen. PID 1 is locked in
+/// memory, and must not run out of it.
+pub const IMAGER_DOTS: u64 = CONSOLE_DOTS;
 /// How deep the values of a JSON text may be nested. It is the limit of `serde_json`, so that no parser here has another.
 pub const JSON_NESTING: usize = 127;
 
 /// How much memory a program may take that parses a client's image, bytes. partclone takes a bit for each block of a file system:
 /// so much is enough for 48 TiB in blocks of 4 KiB.
 pub const PARSER_MEMORY: u64 = 2 << 30;
+
+/// So many bytes are left free on the file system that a client's image is unpacked to, or an eighth of it where it is small. What an
+/// image unpacks to is its client's choice, and the boot server must not run out of room by it.
+pub const LEFT_FREE: u64 = 512 << 20;
 
 /// The slowest image store that is waited for reads so many bytes a second …
 const SLOWEST: u64 = 4 << 20;

@@ -1,6 +1,7 @@
 //! PNG files of 16 or 256 colours: a text screen that is drawn here, or the dots of a picture.
 
 use anyhow::{Context as _, ensure};
+use ghost_contract::bounds;
 
 use super::{Attribute, Cell, Cursor, Picture, Screen, TextScreen, TrueColour, font, frame_buffer};
 
@@ -54,11 +55,16 @@ pub(super) fn store_true_colour(picture: &TrueColour) -> anyhow::Result<Vec<u8>>
     Ok(file)
 }
 
-/// The dots of a PNG file.
+/// The dots of a PNG file. Its size is looked at before there is room for them.
 pub(super) fn load(file: &[u8]) -> anyhow::Result<Screen> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().context(NOT_READ)?;
+    let (width, height) = (reader.info().width, reader.info().height);
+    ensure!(
+        u64::from(width) * u64::from(height) <= bounds::IMAGER_DOTS,
+        "the picture claims to have {width} x {height} dots, which no imager's screen has"
+    );
     let length = reader.output_buffer_size().context(NOT_READ)?;
     let mut samples = vec![0; length];
     let frame = reader.next_frame(&mut samples).context(NOT_READ)?;

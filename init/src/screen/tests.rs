@@ -77,6 +77,20 @@ fn the_imagers_own_picture_is_passed_on_and_has_no_text() {
 }
 
 #[test]
+fn a_picture_of_the_imagers_that_claims_to_be_huge_is_not_decoded() {
+    let claims = |width: u32, height: u32| {
+        let mut file = Vec::new();
+        let mut writer = png::Encoder::new(&mut file, width, height).write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, &[]).unwrap();
+        drop(writer);
+        picture::load(&file).unwrap_err().to_string()
+    };
+    let refused = "the picture claims to have 4097 x 2160 dots, which no imager's screen has";
+    assert_eq!(claims(4_097, 2_160), refused);
+    assert_eq!(claims(4_096, 2_160), "the picture cannot be read as PNG", "it has no dots");
+}
+
+#[test]
 fn a_screen_can_be_drawn_on_the_small_stack_of_a_task() {
     let screen = Screen::Text(TextScreen::new(160, cells(&"Ghost ▒█".repeat(1000), 0x17), None));
     let small_stack = std::thread::Builder::new().stack_size(256 * 1024);

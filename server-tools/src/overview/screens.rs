@@ -34,9 +34,13 @@ pub fn picture(
     name: &str,
     widest: Option<u32>,
 ) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(file) = file(site, identity, name, "png", LARGEST)? else { return Ok(None) };
-    picture::require_at_most(&file, bounds::CONSOLE_DOTS, "too many to be shown here")?;
-    widest.map_or_else(|| picture::redrawn(&file), |widest| picture::redrawn_small(&file, widest)).map(Some)
+    let file = file(site, identity, name, "png", LARGEST)?;
+    file.map(|file| drawn_anew(&file, widest)).transpose()
+}
+
+fn drawn_anew(file: &[u8], widest: Option<u32>) -> anyhow::Result<Vec<u8>> {
+    picture::require_at_most(file, bounds::CONSOLE_DOTS, "too many to be shown here")?;
+    widest.map_or_else(|| picture::redrawn(file), |widest| picture::redrawn_small(file, widest))
 }
 
 /// What there is to read on a screenshot, without colours. None if there is nothing.
@@ -65,5 +69,25 @@ fn read(folder: &Folder, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> 
     match folder.read(name, limit) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_that_is_larger_than_the_console_has_room_for_is_not_decoded() {
+        for widest in [None, Some(480)] {
+            let refused = |width: u32, height: u32| {
+                let mut file = Vec::new();
+                // The size stands in the header, and there are no dots.
+                png::Encoder::new(&mut file, width, height).write_header().unwrap();
+                drawn_anew(&file, widest).unwrap_err().to_string()
+            };
+            let words = "the screenshot claims to have 4096 x 2161 dots, too many to be shown here";
+            assert_eq!(refused(4_096, 2_161), words);
+            assert!(!refused(4_096, 2_160).contains("claims"), "{}", refused(4_096, 2_160));
+        }
     }
 }
