@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::served::{Driver, front};
 use crate::sys::apart::{self, Answered, Asked};
 use crate::sys::confined::{self, Life, Limits};
+use crate::sys::disk_space;
 
 /// What the confined process is called, by which the program knows that it is one.
 const NAME: &str = "ghost4linux-confined";
@@ -74,7 +75,8 @@ impl Parser {
         until: Instant,
     ) -> anyhow::Result<DiskImage> {
         let question = Question::new(Task::Check, called, until);
-        let described = self.ask(&question, folder, None, until)?.result.map_err(|error| anyhow!(error))?;
+        let answer = self.ask(&question, self.asked(folder, [None, None]), until)?;
+        let described = answer.result.map_err(|error| anyhow!(error))?;
         DiskImage::parse(described.as_bytes()).context("a confined process gives an answer that is none")
     }
 
@@ -89,9 +91,11 @@ impl Parser {
         let question = Question::new(Task::Export { partition, size }, folder, until);
         let folder = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
         let ours = file.try_clone().context("the file cannot be given to a confined process")?;
-        let answered = self.ask(&question, &folder, Some(file), until);
+        let may_go_on = || room_is_left(&ours);
+        let asked = Asked { may_go_on: &may_go_on, ..self.asked(&folder, [Some(file), None]) };
+        let answered = self.ask(&question, asked, until);
         // It was given to the confined process's user.
-        let back = fchown(ours, Some(geteuid()), Some(getegid()));
+        let back = fchown(&ours, Some(geteuid()), Some(getegid()));
         answered?.result.map_err(|error| anyhow!(error))?;
         back.context("the file cannot be taken back from a confined process")
     }
@@ -110,20 +114,15 @@ impl Parser {
     pub(crate) fn lacks(&self) -> anyhow::Result<Vec<String>> {
         let until = Instant::now() + Duration::from_secs(300);
         let folder = File::open("/").context("cannot open /")?;
-        let answer = self.ask(&Question::new(Task::Nothing, Path::new("/"), until), &folder, None, until)?;
+        let question = Question::new(Task::Nothing, Path::new("/"), until);
+        let answer = self.ask(&question, self.asked(&folder, [None, None]), until)?;
         answer.result.map_err(|error| anyhow!(error))?;
         Ok(answer.lacks)
     }
 
-    fn ask(
-        &self,
-        question: &Question,
-        folder: &impl AsFd,
-        output: Option<File>,
-        until: Instant,
-    ) -> anyhow::Result<Answer> {
+    fn ask(&self, question: &Question, asked: Asked<'_>, until: Instant) -> anyhow::Result<Answer> {
         let question = serde_json::to_vec(question).context("a confined process cannot be asked")?;
-        let answered = apart::ask(self.asked(folder, [output, None]), &question, until + GRACE);
+        let answered = apart::ask(asked, &question, until + GRACE);
         understood(answered.context(FAILED)?)
     }
 
@@ -141,7 +140,21 @@ impl Parser {
     }
 
     fn asked<'a>(&'a self, folder: &'a impl AsFd, output: [Option<File>; 2]) -> Asked<'a> {
-        Asked { program: &self.0, name: NAME, arguments: ARGUMENTS, folder: folder.as_fd(), output }
+        let folder = folder.as_fd();
+        Asked { program: &self.0, name: NAME, arguments: ARGUMENTS, folder, output, may_go_on: &|| Ok(()) }
+    }
+}
+
+/// An error when little is left of the file system that a file is on.
+fn room_is_left(file: &File) -> io::Result<()> {
+    let space = disk_space::of_file(file)?;
+    let least = bounds::LEFT_FREE.min(space.total / 8);
+    match space.free < least {
+        true => Err(io::Error::new(
+            io::ErrorKind::StorageFull,
+            format!("less than {least} bytes are left on the file system that it is unpacked to"),
+        )),
+        false => Ok(()),
     }
 }
 

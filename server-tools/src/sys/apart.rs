@@ -19,6 +19,8 @@ use nix::unistd::Pid;
 
 /// No answer is longer, bytes: an image's description has at most 16 MiB.
 const LONGEST: u64 = 64 << 20;
+/// How often it is looked whether the process may go on.
+const OFTEN: Duration = Duration::from_millis(100);
 
 /// What a process has of its own, and what it means if it has not.
 const NAMESPACES: [(CloneFlags, &str); 4] = [
@@ -29,7 +31,6 @@ const NAMESPACES: [(CloneFlags, &str); 4] = [
 ];
 
 /// The process that is asked.
-#[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub program: &'a Path,
     /// What it is called, as its first argument and in the list of processes.
@@ -39,6 +40,8 @@ pub(crate) struct Asked<'a> {
     pub folder: BorrowedFd<'a>,
     /// Its standard output, and what is in the place of its standard error.
     pub output: [Option<File>; 2],
+    /// Asked from time to time while there is no answer. With an error the process is ended.
+    pub may_go_on: &'a (dyn Fn() -> io::Result<()> + Sync),
 }
 
 /// What came back.
@@ -82,7 +85,7 @@ fn answered(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result
     });
     let lacks = lacks.collect();
     let (mut ours, theirs) = UnixStream::pair().context("there is no socket for a confined process")?;
-    let [output, error] = asked.output;
+    let ([output, error], may_go_on) = (asked.output, asked.may_go_on);
     let mut command = Command::new(asked.program);
     command
         .arg0(asked.name)
@@ -102,9 +105,9 @@ fn answered(asked: Asked<'_>, question: &[u8], until: Instant) -> anyhow::Result
     // One that has ended already is told of by its status.
     let asked = write(&mut ours, question, until);
     asked.or_else(ended_already).context("it takes no question")?;
-    let answer = read(&ours, until).with_context(|| match Instant::now() >= until {
+    let answer = read(&ours, until, may_go_on).with_context(|| match Instant::now() >= until {
         true => format!("it was ended since it took longer than {} s", begun.elapsed().as_secs()),
-        false => "its answer cannot be read".to_owned(),
+        false => "it was ended".to_owned(),
     })?;
     if answer.is_empty() {
         let status = process.end().context("its end cannot be waited for")?;
@@ -133,10 +136,11 @@ fn left(until: Instant) -> Duration {
 }
 
 /// What it writes until it closes its end.
-fn read(ours: &UnixStream, until: Instant) -> io::Result<Vec<u8>> {
+fn read(ours: &UnixStream, until: Instant, may_go_on: &dyn Fn() -> io::Result<()>) -> io::Result<Vec<u8>> {
     let (mut answer, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     loop {
-        ours.set_read_timeout(Some(left(until)))?;
+        may_go_on()?;
+        ours.set_read_timeout(Some(left(until).min(OFTEN)))?;
         match (&*ours).read(&mut buffer) {
             Ok(0) => return Ok(answer),
             Ok(read) => answer.extend_from_slice(&buffer[..read]),
@@ -197,6 +201,7 @@ mod tests {
             arguments: &["-c", script],
             folder: std::os::fd::AsFd::as_fd(&folder),
             output: [None, None],
+            may_go_on: &|| Ok(()),
         };
         ask(asked, b"question", until).map(|answered| answered.answer)
     }
@@ -227,6 +232,21 @@ mod tests {
     }
 
     #[test]
+    fn one_that_may_not_go_on_is_ended_and_why_is_told() {
+        let folder = File::open("/").unwrap();
+        let asked = Asked {
+            program: Path::new("/bin/sleep"),
+            name: "sleep",
+            arguments: &["4713"],
+            folder: std::os::fd::AsFd::as_fd(&folder),
+            output: [None, None],
+            may_go_on: &|| Err(io::Error::other("no room")),
+        };
+        let error = ask(asked, b"question", soon()).unwrap_err();
+        assert_eq!(format!("{error:#}"), "it was ended: no room");
+    }
+
+    #[test]
     fn one_that_ends_without_a_word_is_an_error_that_says_how() {
         let error = shell("exit 7", soon()).unwrap_err();
         assert_eq!(error.to_string(), "it ended without an answer (exit status: 7)");
@@ -241,6 +261,7 @@ mod tests {
             arguments: &["4712"],
             folder: std::os::fd::AsFd::as_fd(&folder),
             output: [None, None],
+            may_go_on: &|| Ok(()),
         };
         let until = Instant::now() + Duration::from_millis(300);
         let error = ask(asked, &vec![0; 16 << 20], until).unwrap_err();

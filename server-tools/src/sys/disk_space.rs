@@ -1,7 +1,10 @@
 //! How much room a file system has left (statvfs(3)).
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
+
+use rustix::fs::StatVfs;
 
 /// What is left of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +19,20 @@ pub(crate) struct DiskSpace {
 
 /// The room on the file system that holds this path.
 pub(crate) fn of(path: &Path) -> io::Result<DiskSpace> {
-    let found = rustix::fs::statvfs(path)?;
-    Ok(DiskSpace {
+    Ok(counted(&rustix::fs::statvfs(path)?))
+}
+
+/// The room on the file system that holds this file.
+pub(crate) fn of_file(file: &File) -> io::Result<DiskSpace> {
+    Ok(counted(&rustix::fs::fstatvfs(file)?))
+}
+
+fn counted(found: &StatVfs) -> DiskSpace {
+    DiskSpace {
         free: found.f_bavail.saturating_mul(found.f_frsize),
         total: found.f_blocks.saturating_mul(found.f_frsize),
         has_inodes: found.f_files == 0 || found.f_favail > 0,
-    })
+    }
 }
 
 #[cfg(test)]
