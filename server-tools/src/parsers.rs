@@ -2,6 +2,7 @@
 //! targets (`fuzz/`), and for nothing else.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::catalog::check::Check;
+use crate::catalog::signing;
 use crate::dhcp::adding::{Additions, NewHost};
 use crate::dhcp::kea;
 use crate::dhcp::probe::packet;
@@ -24,6 +26,7 @@ use crate::job::said::Words;
 use crate::output::picture::{self, Graphics};
 use crate::output::plain;
 use crate::runner::overheard::understood;
+use crate::served::look;
 use crate::setup::lists;
 use crate::state::journal::{State, line};
 use crate::state::record::Record;
@@ -185,6 +188,17 @@ pub fn followed(report: &[u8]) -> Vec<String> {
     }
     let progress = said.progress.as_ref().map(pace::progress);
     read.entries.iter().map(|entry| Words(&entry.event).to_string()).chain(progress).collect()
+}
+
+/// The file system in a file, as `images mount` shows it.
+pub fn looked_into(file_system: &str, file: File) {
+    look::into(file_system, file);
+}
+
+/// Whether this is believed as the signature of a manifest, `manifest`, by one who trusts a key.
+pub fn signature(bytes: &[u8]) -> bool {
+    const KEY: &str = "RWQ/56GMq7EItLMHORDv0fA1jq7V2uqHtRxXHF0n/X7kXC24hU8zO5rT";
+    signing::is_believed(KEY, b"manifest", bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What a terminal is sent for a screenshot; nothing for what is none.

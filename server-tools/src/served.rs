@@ -15,12 +15,17 @@ mod bytes;
 mod ext;
 mod fat;
 pub(crate) mod front;
+pub(crate) mod look;
 mod ntfs;
 mod paths;
 mod wire;
 
 /// The folder that all others are in. Numbers of files and folders are a driver's own.
 pub(crate) const ROOT: u64 = 1;
+/// The longest name that FUSE takes, bytes (fs/fuse/fuse_i.h, `FUSE_NAME_MAX`).
+const LONGEST_NAME: usize = 1_024;
+/// The longest link, which is a page without its end (fs/fuse/dir.c, `fuse_readlink_page`).
+const LONGEST_LINK: usize = 4_095;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -99,6 +104,14 @@ impl Driver {
             Self::Fat => Box::new(fat::Fat::open(file)?),
         })
     }
+}
+
+/// Whether the kernel takes this for a name in a folder. It refuses all of a folder in which it meets another.
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..")
+        && name.len() <= LONGEST_NAME
+        && !name.contains(&b'/')
+        && !name.contains(&0)
 }
 
 /// What a driver was asked for and there is no such file.

@@ -1,6 +1,11 @@
 //! Bytes of disks and of images, and the words of tools.
 
+use std::fs::File;
+
 use ghost_imaging::parsers as disks;
+use ghostctl::parsers as shown;
+
+use crate::patched::Patched;
 
 /// Bytes of a disk, and the words of tools, make nobody fail or take more memory than they are worth.
 pub fn partclone(input: &[u8]) {
@@ -11,8 +16,27 @@ pub fn partclone_body(input: &[u8]) {
     let _understood = disks::partclone_body(input);
 }
 
+/// The disk is one of patches.
 pub fn file_systems(input: &[u8]) {
-    let _understood = disks::file_systems(input);
+    let disk = Patched::of(input);
+    let _understood = disks::file_systems(&|at, length| disk.read(at, length), disk.length);
+}
+
+/// A file system as `images mount` shows it: the first byte says what it is called, and the rest is a disk of patches.
+pub fn looked_into(input: &[u8]) {
+    const KINDS: [&str; 2] = ["ext4", "ntfs"];
+    let Some((first, rest)) = input.split_first() else { return };
+    let written = FILE.with(|file| {
+        Patched::of(rest).write_to(file)?;
+        file.try_clone()
+    });
+    let file = written.unwrap_or_else(|error| panic!("{error}"));
+    shown::looked_into(KINDS[usize::from(*first) % KINDS.len()], file);
+}
+
+std::thread_local! {
+    /// Made once: a file an input would cost more than what is tried.
+    static FILE: File = tempfile::tempfile_in("/dev/shm").unwrap_or_else(|error| panic!("/dev/shm: {error}"));
 }
 
 pub fn lvm(input: &[u8]) {

@@ -7,6 +7,7 @@ mod client;
 mod dhcp;
 mod disks;
 mod network;
+mod patched;
 mod people;
 mod state;
 
@@ -22,7 +23,7 @@ pub use state::*;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 50] = [
+pub const TARGETS: [(&str, Target); 52] = [
     ("arp", arp),
     ("by_hand", by_hand),
     ("check", check),
@@ -51,6 +52,7 @@ pub const TARGETS: [(&str, Target); 50] = [
     ("lexer", lexer),
     ("lists", lists),
     ("luks", luks),
+    ("looked_into", looked_into),
     ("lvm", lvm),
     ("manifest", manifest),
     ("netboot", netboot),
@@ -67,6 +69,7 @@ pub const TARGETS: [(&str, Target); 50] = [
     ("runs", runs),
     ("screens", screens),
     ("shown", shown),
+    ("signature", signature),
     ("sums", sums),
     ("tables", tables),
     ("tftp", tftp),

@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 use super::claims::Read;
 use super::partclone::checksums::{Adding, Removing};
 use super::partclone::{HEAD, Head};
-use super::{blkid, boot_sector, hits, luks, lvm, opinion, partclone, resizing, sfdisk, superblock, xfs};
+use super::{
+    blkid, boot_sector, f2fs, hits, luks, lvm, opinion, partclone, resizing, sfdisk, superblock, xfs,
+};
 use crate::stream::frames::Frames;
 
 const FILE_SYSTEMS: [FileSystem; 7] = [
@@ -56,15 +58,22 @@ pub fn partclone_body(bytes: &[u8]) -> bool {
     taken.is_some()
 }
 
-/// Boot sectors, superblocks, and what file systems say of themselves.
-pub fn file_systems(disk: &[u8]) -> bool {
-    let read: Read<'_> = &|at, length| read(disk, at, length);
-    let beginning = disk.get(..4_096).unwrap_or(disk);
+/// Boot sectors, superblocks, and what file systems say of themselves, on a disk of this length.
+pub fn file_systems(disk: &dyn Fn(u64, usize) -> io::Result<Vec<u8>>, length: u64) -> bool {
+    let read: Read<'_> = &|at, length| {
+        assert!(length <= MOST, "{length} bytes are asked for at once");
+        disk(at, length)
+    };
+    let needed = usize::try_from(length).unwrap_or(usize::MAX).min(superblock::NEEDED);
+    let beginning = read(0, needed).unwrap_or_default();
+    let beginning = beginning.as_slice();
     for file_system in FILE_SYSTEMS {
         let _hidden = boot_sector::hidden(file_system, beginning);
-        let _copies = boot_sector::copies(file_system, beginning, disk.len() as u64);
+        let copies = boot_sector::copies(file_system, beginning, length);
+        assert!(copies.iter().all(|at| at + boot_sector::LENGTH as u64 <= length), "{copies:?}");
         let _state = superblock::state(file_system, beginning);
     }
+    let _state = f2fs::state(read);
     let _block = (superblock::ext_block(beginning), superblock::ntfs_sector(beginning));
     let _log = (xfs::log(beginning), xfs::shape(beginning), xfs::Last::with(None, beginning, 0));
     let understood = |file_system: &FileSystem| opinion::claim(*file_system, read).is_ok();

@@ -73,22 +73,32 @@ impl Keys {
     /// What this signature of a manifest is worth here.
     pub(super) fn judge(&self, manifest: &[u8], signature: &[u8]) -> anyhow::Result<Signed> {
         let Some(path) = &self.trusted else { return Ok(Signed::ByAnother) };
-        let text = String::from_utf8_lossy(signature);
-        // The crate takes its length for granted, and a client may have cut it.
-        if text.lines().nth(3).is_none_or(|line| line.trim().len() != OF_THE_COMMENT) {
-            return Ok(Signed::Wrong("it is no whole signature".to_owned()));
-        }
-        let signature = match SignatureBox::from_string(&text) {
-            Ok(signature) => signature,
-            Err(error) => return Ok(Signed::Wrong(error.to_string())),
-        };
-        let trusted = read_trusted(path)?;
-        let Some(key) = trusted.iter().find(|key| key.keynum() == signature.keynum()) else {
-            return Ok(Signed::ByAnother);
-        };
-        let verified = minisign::verify(key, &signature, Cursor::new(manifest), true, false, false);
-        Ok(verified.map_or_else(|error| Signed::Wrong(error.to_string()), |()| Signed::By(name(key))))
+        Ok(judged(&read_trusted(path)?, manifest, signature))
     }
+}
+
+/// What a signature is worth to one who trusts these keys.
+fn judged(trusted: &[PublicKey], manifest: &[u8], signature: &[u8]) -> Signed {
+    let text = String::from_utf8_lossy(signature);
+    // The crate takes its length for granted, and a client may have cut it.
+    if text.lines().nth(3).is_none_or(|line| line.trim().len() != OF_THE_COMMENT) {
+        return Signed::Wrong("it is no whole signature".to_owned());
+    }
+    let signature = match SignatureBox::from_string(&text) {
+        Ok(signature) => signature,
+        Err(error) => return Signed::Wrong(error.to_string()),
+    };
+    let Some(key) = trusted.iter().find(|key| key.keynum() == signature.keynum()) else {
+        return Signed::ByAnother;
+    };
+    let verified = minisign::verify(key, &signature, Cursor::new(manifest), true, false, false);
+    verified.map_or_else(|error| Signed::Wrong(error.to_string()), |()| Signed::By(name(key)))
+}
+
+/// Whether a signature of a manifest is believed by one who trusts this key, for the fuzz targets.
+pub(crate) fn is_believed(key: &str, manifest: &[u8], signature: &[u8]) -> anyhow::Result<bool> {
+    let trusted = PublicKey::from_base64(key)?;
+    Ok(matches!(judged(&[trusted], manifest, signature), Signed::By(_)))
 }
 
 /// The number of a key, as minisign(1) writes it.

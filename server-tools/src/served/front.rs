@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 
 use super::wire::{self, Asked, What};
-use super::{Children, Driver, Kind, ROOT, Tree};
+use super::{Children, Driver, Kind, LONGEST_LINK, ROOT, Tree, is_name, unreadable};
 
 /// Opens the file system in a file and answers on the device. `is_up` is called when it can be looked into.
 pub(crate) fn serve(driver: Driver, file: File, device: File, is_up: impl FnOnce()) -> io::Result<()> {
@@ -63,7 +63,14 @@ impl Shown {
                 wire::found(child, &tree.entry(child)?)
             }
             What::Attributes => wire::looked_at(node, &tree.entry(node)?),
-            What::Link => tree.link(node)?,
+            What::Link => {
+                let target = tree.link(node)?;
+                // The kernel refuses a longer answer, and then there is none.
+                if target.len() > LONGEST_LINK {
+                    return Err(unreadable());
+                }
+                target
+            }
             What::Open | What::OpenFolder => wire::opened(),
             What::Read { offset, size } => tree.read(node, *offset, usize::try_from(*size).unwrap_or(0))?,
             What::List { offset, size } => wire::names(self.children(node, *offset)?, *offset, *size),
@@ -76,7 +83,11 @@ impl Shown {
         let known = self.listed.take().filter(|(listed, _)| *listed == folder && from > 0);
         let listed = match known {
             Some(known) => known,
-            None => (folder, self.tree.children(folder)?),
+            None => {
+                let mut children = self.tree.children(folder)?;
+                children.retain(|(name, _)| is_name(name));
+                (folder, children)
+            }
         };
         Ok(&self.listed.insert(listed).1)
     }
