@@ -2,13 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use ghost_contract::bounds;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate, swapped_test};
+use super::exported;
 
 /// Adds bytes to pc2's report, as only pc2 should.
 fn mutter(server: &BootServer, bytes: &[u8]) {
@@ -192,4 +193,96 @@ fn a_forged_generation_is_neither_restored_nor_verified_nor_pruned_before_it_is_
     assert_eq!(adopted.status.code(), Some(0), "{}", said(&adopted));
     assert!(said(&adopted).contains(&format!("pc2: {forged} was read back")), "{}", said(&adopted));
     assert!(said(&server.run(&["images", "list", "pc2"])).lines().all(|line| line.contains("  good, ")));
+}
+
+#[test]
+fn of_the_dhcp_servers_configuration_a_client_sees_names_and_macs_only() {
+    let server = BootServer::with_hosts(2);
+    let configured = String::from_utf8(server.configured()).unwrap();
+    let secrets = "key rndc { algorithm hmac-md5; secret c2VjcmV0LW9mLWRoY3Bk; }\noption domain-name \"hidden.example\";\n";
+    fs::write(server.configuration(), format!("{secrets}{configured}")).unwrap();
+    let comes_up = Gate::default();
+    let (client, running) = swapped_test(&server, &comes_up);
+    let seen = files(&server.path("base")).into_iter().chain(files(&server.path("store")));
+    let seen: Vec<(PathBuf, String)> = seen.collect();
+    comes_up.open();
+    let output = running.wait_with_output().unwrap();
+    drop(client);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let table = seen.iter().find(|(path, _)| path.ends_with("192.168.7.2etc/ethers"));
+    let names = "02:00:00:00:00:02 pc2\n02:00:00:00:00:03 pc3\n02:00:00:00:00:ff fakebox\n";
+    assert_eq!(table.unwrap().1, names);
+    for secret in ["c2VjcmV0LW9mLWRoY3Bk", "hidden.example", "192.168.7.3", "hardware ethernet"] {
+        let leaks = seen.iter().find(|(_, content)| content.contains(secret));
+        assert_eq!(leaks.map(|(path, _)| path), None, "{secret}");
+    }
+}
+
+/// The files below a folder, with what is in them.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let paths = modes(folder).into_iter().map(|(path, _)| path).filter(|path| path.is_file());
+    paths.map(|path| (path.clone(), String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned())).collect()
+}
+
+/// What a client does where it wrote while it had a job, if an NFS server still serves a handle that it has kept.
+fn plant(folder: &Path, others: &Path) {
+    let forged = folder.join(".incoming-20990101-000000-aaaa");
+    fs::create_dir_all(forged.join("screens")).unwrap();
+    fs::write(forged.join("image.gho"), "forged").unwrap();
+    fs::write(forged.join("manifest.json"), "{\"version\":1}").unwrap();
+    fs::write(forged.join("manifest.json.minisig"), "untrusted comment: signed\n").unwrap();
+    fs::create_dir_all(folder.join(["deep"; 40].join("/"))).unwrap();
+    fs::create_dir_all(folder.join("20990102-000000-aaaa")).unwrap();
+    fs::write(folder.join("20990102-000000-aaaa/manifest.json"), "\x1b[2J").unwrap();
+    fs::write(folder.join("\x1b[2J\npc3: succeeded"), "").unwrap();
+    symlink(others, folder.join(".incoming-20990103-000000-aaaa")).unwrap();
+    symlink(others, folder.join("20990104-000000-aaaa")).unwrap();
+    super::saved_disk::run("mkfifo", &[folder.join(".failed-20990105-000000-aaaa").to_str().unwrap()]);
+}
+
+#[test]
+fn what_a_client_plants_after_its_job_is_no_generation_leads_nowhere_and_stops_nothing() {
+    let server = BootServer::with_hosts(2);
+    exported::for_jobs(&server);
+    server.set("GENERATIONS", "1");
+    server.set("KEEP_DAYS", "0");
+    let backed_up = |number: u8| {
+        let client = Client::off(&server, number, Behaviour::Succeeds);
+        let output = server.run(&["backup", &format!("pc{number}")]);
+        drop(client);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    };
+    backed_up(3);
+    backed_up(2);
+    let of_pc3 = server.path("store/pc3");
+    let before = (files(&of_pc3), files(&server.path("store/pc2")));
+    for written_to in ["store/.clients/pc2", "base.trees/192.168.7.2"] {
+        plant(&server.path(written_to), &of_pc3);
+        fs::set_permissions(server.path(written_to), fs::Permissions::from_mode(0o777)).unwrap();
+        let above = fs::metadata(server.path(written_to).parent().unwrap()).unwrap();
+        // A program that is root's by its set-user-id bit is worth nothing where no other user comes.
+        assert_eq!(above.permissions().mode() & 0o7777, 0o700, "{written_to}");
+    }
+    for words in
+        [&["images", "prune"][..], &["recover"], &["images", "list"], &["status"], &["doctor", "pc2"]]
+    {
+        let output = server.run(words);
+        let may_fail = words[0] == "doctor";
+        assert!(may_fail || output.status.success(), "{words:?}: {}", said(&output));
+        assert!(
+            !said(&output).contains('\u{1b}') && !said(&output).contains("\npc3: succeeded"),
+            "{words:?}: {}",
+            said(&output)
+        );
+        assert_eq!(said(&output).matches("2099").count(), 0, "{words:?}: {}", said(&output));
+        assert!(
+            (files(&of_pc3), files(&server.path("store/pc2"))) == before,
+            "{words:?} has changed a generation"
+        );
+    }
+    backed_up(2);
+    assert_eq!(files(&of_pc3), before.0);
+    let listed = said(&server.run(&["images", "list"]));
+    assert_eq!(listed.matches("  good, ").count(), 2, "{listed}");
+    assert_eq!(exported::left(&server), None);
 }

@@ -14,6 +14,7 @@ use super::client::{Behaviour, Client};
 use super::saved_disk::{MEBIBYTE, SIZE, SavedDisk, run};
 
 mod damage;
+mod hostile;
 mod mounts;
 mod parts;
 

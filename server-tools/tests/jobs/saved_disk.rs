@@ -35,15 +35,16 @@ impl SavedDisk {
     pub(crate) fn get() -> Arc<Self> {
         let mut made = MADE.lock().unwrap();
         made.upgrade().unwrap_or_else(|| {
-            let disk = Arc::new(Self::make());
+            let disk = Arc::new(Self::with(&|_| {}));
             *made = Arc::downgrade(&disk);
             disk
         })
     }
 
-    fn make() -> Self {
+    /// One whose ext4 was changed in this way before it was saved.
+    pub(crate) fn with(change: &dyn Fn(&Path)) -> Self {
         let disk = Self { folder: tempfile::tempdir().unwrap() };
-        make_disk(&disk.path("disk.img"), &disk.files());
+        make_disk(&disk.path("disk.img"), &disk.files(), change);
         let settings = Self::settings();
         let image = disk.path("disk0");
         let (board, mut maps) = (Board::default(), Maps::default());
@@ -136,7 +137,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {arguments:?}: {}", said(&output));
 }
 
-fn make_disk(disk: &Path, files: &Path) {
+fn make_disk(disk: &Path, files: &Path, change_ext4: &dyn Fn(&Path)) {
     File::create(disk).unwrap().set_len(SIZE * MEBIBYTE).unwrap();
     let script = format!(
         "label: dos\nlabel-id: 0x4f3a4f3a\n{}MiB,{}MiB,83\n{}MiB,{}MiB,7\n",
@@ -157,7 +158,10 @@ fn make_disk(disk: &Path, files: &Path) {
         File::create(&part).unwrap().set_len(place.1 * MEBIBYTE).unwrap();
         let part = part.to_str().unwrap();
         match kind {
-            "ext4" => run("mkfs.ext4", &["-q", "-F", "-L", "root", "-d", files.to_str().unwrap(), part]),
+            "ext4" => {
+                run("mkfs.ext4", &["-q", "-F", "-L", "root", "-d", files.to_str().unwrap(), part]);
+                change_ext4(Path::new(part));
+            }
             _ => {
                 run(
                     "mkfs.ntfs",

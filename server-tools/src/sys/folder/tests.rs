@@ -184,3 +184,18 @@ fn files_are_counted_in_all_folders_together() {
     assert_eq!(folder.tree_of(4).unwrap().len(), 4);
     assert_eq!(folder.tree_of(3).unwrap_err().to_string(), "there are more than 3 files");
 }
+
+#[test]
+fn a_client_cannot_leave_more_files_than_a_generation_may_have() {
+    let inside = tempfile::tempdir_in("/dev/shm").unwrap();
+    let file = inside.path().join("file");
+    fs::write(&file, "").unwrap();
+    // Names of one file are as many files to whoever lists them, and quicker made.
+    (1..STAGING_FILES)
+        .for_each(|number| fs::hard_link(&file, inside.path().join(number.to_string())).unwrap());
+    let folder = Folder::open(inside.path()).unwrap();
+    assert_eq!(folder.tree().unwrap().len(), STAGING_FILES);
+    fs::hard_link(&file, inside.path().join("one more")).unwrap();
+    let refused = folder.tree().unwrap_err().to_string();
+    assert_eq!(refused, format!("there are more than {STAGING_FILES} files"));
+}

@@ -54,7 +54,7 @@ fn a_mounted_partition_shows_the_very_files_and_unmounting_leaves_nothing() {
 }
 
 /// Whether a process runs that has this number.
-fn is_running(pid: u64) -> bool {
+pub(super) fn is_running(pid: u64) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
@@ -68,7 +68,7 @@ fn kind_of_mount(folder: &Path) -> String {
 }
 
 #[track_caller]
-fn assert_is_confined(pid: u64) {
+pub(super) fn assert_is_confined(pid: u64) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
     let user: u32 = value("Uid:").split_whitespace().next().unwrap().parse().unwrap();
