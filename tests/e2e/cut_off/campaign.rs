@@ -274,7 +274,8 @@ fn another_dhcp_server_that_is_faster_is_told_by_its_address() {
     let (john, folder) = (cut.john(), cut.stage.folder());
     // Ours is so slow that it does not answer at all. It answers until john is woken, so john is cut off until it has ended.
     john.wait_on(SOON).unwrap();
-    john.unplug().unwrap();
+    // QEMU's monitor is there a moment later.
+    wait::until("john to be unplugged", SOON, || john.unplug().ok()).unwrap();
     cut.dhcpd("stop");
     let whole_path = folder.path().display().to_string();
     let _other = cut.stage.run(&["sh", "-ec", ANOTHER_DHCP_SERVER, "sh", &whole_path]).unwrap();
