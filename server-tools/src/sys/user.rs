@@ -66,6 +66,9 @@ mod tests {
         let groups = String::from_utf8(by_id.stdout).unwrap();
         let expected = format!("1\n1\n{}\n{} daemon daemon\n0", groups.trim(), user.home.display());
         assert_eq!(ids, expected);
+        // Whatever groups the one who runs this has.
+        let one_of_more = User { groups: vec![user.gid, Gid::from_raw(12_345)], ..user.clone() };
+        assert_eq!(said(&one_of_more, "id -G"), "1 12345");
         assert_eq!(said(&user, "grep CapEff /proc/self/status"), "CapEff:\t0000000000000000");
     }
 
