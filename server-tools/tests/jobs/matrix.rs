@@ -81,15 +81,20 @@ fn no_fault_leaves_a_swap_behind() {
     let started = Instant::now();
     let is_campaign = std::env::var("FAULTS").is_ok_and(|wanted| wanted == "all");
     let seed = std::env::var("FAULTS_SEED").ok().map_or(SEED, |seed| seed.parse().unwrap());
-    let of_server = |dhcp: Start| {
+    let of_server = move |dhcp: Start| {
         let plan = Plan::new(dhcp, seed);
         // What is done without a DHCP server is the same for all of them.
         let few = if dhcp.0 == EACH[0].0 { SAMPLE } else { 1 };
         if is_campaign { plan.all() } else { plan.sample(few) }
     };
-    let cases = servers().into_iter().flat_map(of_server);
+    // Each plan waits for two jobs.
+    let cases: Vec<Case> = std::thread::scope(|scope| {
+        let start = |dhcp| scope.spawn(move || of_server(dhcp));
+        let plans: Vec<_> = servers().into_iter().map(start).collect();
+        plans.into_iter().flat_map(|plan| plan.join().unwrap()).collect()
+    });
     let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
-    let cases: Vec<Case> = cases.filter(|case| case.to_string().contains(&only)).collect();
+    let cases: Vec<Case> = cases.into_iter().filter(|case| case.to_string().contains(&only)).collect();
     println!("seed {seed}, {} cases", cases.len());
     let tried = tried(cases);
     print_table(&tried);
