@@ -258,6 +258,16 @@ mod tests {
         })
         .await
         .expect("their ends make room");
+        // None of them waits for the gate any more when it goes.
+        std::fs::write(&gate, "go\n").unwrap();
+        let goes_on = || acts.of(&"pc2".parse().unwrap()).iter().any(|one| one.became.is_none());
+        tokio::time::timeout(std::time::Duration::from_secs(180), async {
+            while goes_on() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("all of them end");
     }
 
     #[test]
