@@ -34,6 +34,11 @@ pub const CONSOLE_DOTS: u64 = 4_096 * 2_160;
 /// The dots of the largest picture that the client's PID 1 decodes, which an imager makes of its own screen. PID 1 is locked in
 /// memory, and must not run out of it.
 pub const IMAGER_DOTS: u64 = CONSOLE_DOTS;
+/// Whether so many bytes are the palette of a PNG: 1 to 256 colours of three bytes (PNG, third edition, 11.2.2). The decoder that is
+/// used here panics at others.
+pub const fn is_palette(bytes: usize) -> bool {
+    bytes > 0 && bytes <= 3 * 256 && bytes.is_multiple_of(3)
+}
 /// How deep the values of a JSON text may be nested. It is the limit of `serde_json`, so that no parser here has another.
 pub const JSON_NESTING: usize = 127;
 

@@ -65,6 +65,11 @@ pub(super) fn load(file: &[u8]) -> anyhow::Result<Screen> {
         u64::from(width) * u64::from(height) <= bounds::IMAGER_DOTS,
         "the picture claims to have {width} x {height} dots, which no imager's screen has"
     );
+    let palette = reader.info().palette.as_ref();
+    ensure!(
+        palette.is_none_or(|palette| bounds::is_palette(palette.len())),
+        "the picture's palette is not one of whole colours"
+    );
     let length = reader.output_buffer_size().context(NOT_READ)?;
     let mut samples = vec![0; length];
     let frame = reader.next_frame(&mut samples).context(NOT_READ)?;

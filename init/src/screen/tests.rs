@@ -91,6 +91,17 @@ fn a_picture_of_the_imagers_that_claims_to_be_huge_is_not_decoded() {
 }
 
 #[test]
+fn a_picture_of_the_imagers_with_a_palette_of_no_whole_colours_is_not_decoded() {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, 1, 1);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(vec![0; 7]);
+    encoder.write_header().unwrap().write_image_data(&[0]).unwrap();
+    let refused = picture::load(&file).unwrap_err().to_string();
+    assert_eq!(refused, "the picture's palette is not one of whole colours");
+}
+
+#[test]
 fn a_screen_can_be_drawn_on_the_small_stack_of_a_task() {
     let screen = Screen::Text(TextScreen::new(160, cells(&"Ghost ▒█".repeat(1000), 0x17), None));
     let small_stack = std::thread::Builder::new().stack_size(256 * 1024);

@@ -4,7 +4,7 @@
 //! Does not know which terminal there is.
 
 use std::fmt::Write as _;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -137,6 +137,13 @@ impl Decoded {
         let mut decoder = png::Decoder::new(Cursor::new(file));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info()?;
+        if !reader.info().palette.as_ref().is_none_or(|palette| bounds::is_palette(palette.len())) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its palette is not one of whole colours",
+            )
+            .into());
+        }
         let length = reader.output_buffer_size().ok_or(png::DecodingError::LimitsExceeded)?;
         let mut samples = vec![0; length];
         let frame = reader.next_frame(&mut samples)?;
@@ -275,6 +282,16 @@ mod tests {
             assert_eq!(error, "the screenshot claims to have 32767 x 32767 dots, which no screen has");
         }
         assert!(redrawn(&bomb).unwrap_err().to_string().contains("which no screen has"));
+    }
+
+    #[test]
+    fn a_palette_that_the_decoder_would_panic_at_is_refused() {
+        for colours in [4, 7, 3 * 257] {
+            let picture = png(1, 1, &vec![0; colours], &[0]);
+            let error = redrawn(&picture).unwrap_err();
+            assert!(format!("{error:#}").contains("not one of whole colours"), "{colours}: {error:#}");
+        }
+        assert!(redrawn(&png(1, 1, &[0; 3 * 256], &[0])).is_ok());
     }
 
     #[test]
