@@ -6,7 +6,7 @@
 #   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot cards faults
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot two-servers cards faults
 # fuzz crowd deb-check deb-reproduced first-backup trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
 # bench-boot.
 #
@@ -202,6 +202,11 @@ target/efi-roms:
 	rm -rf $@.new && mkdir -p target
 	mmdebstrap --quiet --variant=extract --include=ipxe-qemu trixie $@.new $$(scripts/debian-mirror)
 	mv -T $@.new/usr/share/qemu $@ && rm -rf $@.new
+
+# Two boot servers with one image store, of which one is killed.
+.PHONY: two-servers
+two-servers: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- two_servers::
 
 # Jobs of PCs with UEFI where Kea, dnsmasq or a proxy is the DHCP server; those by BIOS are part of e2e.
 .PHONY: dhcp-servers

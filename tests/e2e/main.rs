@@ -40,6 +40,8 @@ mod refusals;
 mod shared_address;
 mod stage;
 mod troubles;
+#[cfg(feature = "campaigns")]
+mod two_servers;
 mod uefi;
 mod wake;
 #[cfg(feature = "campaigns")]
