@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use ghost_contract::MacAddress;
-use ghost_lab::stand_in;
+use ghost_lab::{LabConfig, stand_in};
 use serde_json::Value;
 
 use crate::backup::{self, IMAGING, SMALL};
@@ -13,6 +13,23 @@ use crate::stage::{BOOT, SOON, Stage};
 
 /// What moves less than this in a second stands still: anything does.
 const NOTHING: &str = "1000000000000";
+
+/// A room of three: john is good, joe stalls, and linuxbox does not wake. What else is special about it, the caller says.
+pub(crate) fn room(name: &str, change: impl FnOnce(&mut LabConfig)) -> Stage {
+    let settings = [
+        ("IMAGER", "linux"),
+        ("GROUP_room", "john joe linuxbox"),
+        ("STALL_WINDOW_joe", "20"),
+        ("STALL_RATE_joe", NOTHING),
+        ("UP_DEADLINE_linuxbox", "20"),
+    ];
+    backup::stage_with(name, &settings, SMALL, |config| {
+        // Slow enough to be at work for as long as the window.
+        config.pcs[1].disk_rate = Some(256 << 10);
+        config.pcs[2].mac = MacAddress::new([0x00, 0x50, 0xba, 0x15, 0xc0, 0xff]);
+        change(config);
+    })
+}
 
 /// Calls a hook that keeps each record in a file of its own.
 fn with_hook(stage: &Stage) -> (std::path::PathBuf, std::path::PathBuf) {
@@ -27,18 +44,7 @@ fn with_hook(stage: &Stage) -> (std::path::PathBuf, std::path::PathBuf) {
 
 #[test]
 fn a_room_of_three_with_one_that_stalls_and_one_that_does_not_wake() {
-    let settings = [
-        ("IMAGER", "linux"),
-        ("GROUP_room", "john joe linuxbox"),
-        ("STALL_WINDOW_joe", "20"),
-        ("STALL_RATE_joe", NOTHING),
-        ("UP_DEADLINE_linuxbox", "20"),
-    ];
-    let stage = backup::stage_with("room", &settings, SMALL, |config| {
-        // Slow enough to be at work for as long as the window.
-        config.pcs[1].disk_rate = Some(256 << 10);
-        config.pcs[2].mac = MacAddress::new([0x00, 0x50, 0xba, 0x15, 0xc0, 0xff]);
-    });
+    let stage = room("room", |_| {});
     let [john, joe, linuxbox] = ["john", "joe", "linuxbox"].map(|name| stage.pc(name).unwrap());
     stand_in::fill_disk(&stage, &joe, SMALL).unwrap();
     let (hooks, told) = with_hook(&stage);

@@ -20,12 +20,11 @@ const LEASE: &str = "10";
 
 /// The settings of a second boot server: another state, the same store.
 fn second(stage: &Stage) -> PathBuf {
+    let state = |folder: &Path| format!("STATEDIR={}", folder.display());
+    let (own, others) = (stage.folder().path().join("second-state"), stage.folder().state());
     let first = fs::read_to_string(stage.folder().ghostrc()).unwrap();
-    let others = first.lines().filter(|line| !line.starts_with("STATEDIR="));
-    let state = stage.folder().path().join("second-state");
-    let settings = others
-        .chain([format!("STATEDIR={}", state.display()).as_str()])
-        .fold(String::new(), |settings, line| settings + line + "\n");
+    let settings = first.replace(&state(&others), &state(&own));
+    assert_ne!(settings, first);
     let path = stage.folder().path().join("second-ghostrc");
     fs::write(&path, settings).unwrap();
     path

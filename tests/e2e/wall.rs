@@ -9,16 +9,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use ghost_contract::MacAddress;
 use ghost_lab::config::target_folder;
 use ghost_lab::stand_in;
 
-use crate::backup::{self, IMAGING, SMALL};
+use crate::backup::{IMAGING, SMALL};
+use crate::fleet;
 use crate::stage::{BOOT, LAB_PROGRAM, SOON, Stage};
 use chromium::Chromium;
-
-/// What moves less than this in a second stands still: anything does.
-const NOTHING: &str = "1000000000000";
 
 /// `ghost-console` beside a lab, until it is dropped.
 struct Console {
@@ -82,19 +79,8 @@ fn picture(chromium: &mut Chromium, name: &str) {
 
 #[test]
 fn the_wall_shows_who_is_at_work_who_has_stalled_and_who_has_not_woken() {
-    let settings = [
-        ("IMAGER", "linux"),
-        ("GROUP_room", "john joe linuxbox"),
-        ("STALL_WINDOW_joe", "20"),
-        ("STALL_RATE_joe", NOTHING),
-        ("UP_DEADLINE_linuxbox", "20"),
-    ];
-    let stage = backup::stage_with("wall", &settings, SMALL, |config| {
-        // john is at work until it is let go; joe for as long as its window.
-        config.pcs[0].disk_rate = Some(64 << 10);
-        config.pcs[1].disk_rate = Some(256 << 10);
-        config.pcs[2].mac = MacAddress::new([0x00, 0x50, 0xba, 0x15, 0xc0, 0xff]);
-    });
+    // john is at work until it is let go.
+    let stage = fleet::room("wall", |config| config.pcs[0].disk_rate = Some(64 << 10));
     let [john, joe] = ["john", "joe"].map(|name| stage.pc(name).unwrap());
     for pc in [&john, &joe] {
         stand_in::fill_disk(&stage, pc, SMALL).unwrap();
