@@ -54,9 +54,8 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 fn staged(piece: &[u8]) -> tempfile::TempDir {
     use sha2::Digest as _;
     let folder = tempfile::tempdir().unwrap();
-    let sum = |bytes: &[u8]| {
-        sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let sum =
+        |bytes: &[u8]| ghost_contract::checksum::Sha256::new(sha2::Sha256::digest(bytes).into()).to_string();
     let size = 1_u64 << 46;
     let kept = serde_json::json!({ "file": "a.000", "size": piece.len(), "sha256": sum(piece) });
     let content = serde_json::json!({ "kind": "partclone", "file_system": "ext", "tool": "partclone.ext4", "version": "0.3.23",
