@@ -110,8 +110,8 @@ impl Desk {
         Ok(wall)
     }
 
-    /// The first words of a screen, without what only draws letters and boxes: they are read aloud. Empty if there are none, or if
-    /// they cannot be read.
+    /// The first words of a screen, without what only draws letters and boxes, as screen readers read them aloud. Empty if
+    /// there are none, or if the text cannot be read.
     fn gist(&self, overview: &mut Overview, tile: &Tile, name: &str) -> String {
         let identity = overview.job(&self.site, &tile.host, &tile.job).ok().flatten();
         let text = identity.and_then(|identity| screens::text(&self.site, &identity, name).ok().flatten());

@@ -20,7 +20,7 @@ use crate::room::Place;
 
 /// Between two looks for news.
 const EVERY: Duration = Duration::from_secs(1);
-/// A look that takes longer is told of.
+/// After this long without an answer from the boot server's files, the wall says that what it shows is old.
 const LATE: Duration = Duration::from_secs(10);
 const WAITS: &str = "The boot server's disk or the image store does not answer; what is shown is old.";
 /// Something is sent at least so often, so that a viewer who has gone is noticed.
@@ -103,7 +103,7 @@ pub(crate) fn of(
     Sse::new(news).keep_alive(KeepAlive::new().interval(ALIVE))
 }
 
-/// What a viewer is told.
+/// One message to a browser that shows the wall live.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     News(String),
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(viewer.next().await, waits());
         sees.send(wall(&[("pc2", "a")])).unwrap();
         assert_eq!(viewer.next().await, Said::News(r#"{"counts":"x","troubled":0,"tiles":[]}"#.to_owned()));
-        // Without trouble it is told nothing then.
+        // Where nothing has changed and the wall showed no trouble, the browser gets no message.
         sees.send(wall(&[("pc2", "a")])).unwrap();
         assert_eq!(viewer.next().await, waits());
     }

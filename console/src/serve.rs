@@ -23,7 +23,7 @@ use crate::tls;
 /// After an error of the listener, such as no more descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What connections may take.
+/// The limits of connections: how many there are, and how long each may wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// So many are open at the same time.

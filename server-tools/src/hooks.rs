@@ -1,8 +1,8 @@
 //! The administrator's own programs, which are told of jobs and runs that have ended (`HOOKS`).
 //!
 //! Each gets a record as JSON on standard input, with a time limit, and one after the other. What it says is kept and shown;
-//! a hook that fails makes no job fail. They run with root's rights, unless
-//! HOOKUSER names a user for them, so none runs that another could have written.
+//! a hook that fails makes no job fail. They run with root's rights unless
+//! HOOKUSER names a user, so no hook runs that another user could have written.
 //!
 //! ```text
 //! a job has ended ──▶ queue ──thread──▶ each hook in turn ──▶ what it said
@@ -82,7 +82,7 @@ impl Hooks {
 struct Caller {
     folder: PathBuf,
     deadline: Duration,
-    /// None: root.
+    /// The user that hooks run as (HOOKUSER); root where none is set.
     user: Option<String>,
 }
 

@@ -137,8 +137,8 @@ pub fn offer(message: &[u8]) -> Option<(String, bool)> {
     Some((offer.words(), offer.may_boot(offer.boot_file())))
 }
 
-/// A list of machines as it is called so, put into the configuration of each DHCP server and taken out again: nothing of it is lost,
-/// and nothing stays.
+/// A list of machines whose file has this name: put into the configuration of each DHCP server nothing of it is lost, and taken out
+/// again nothing of it stays.
 pub fn list(name: &str, bytes: &[u8]) {
     let (machines, remarks) = match lists::read(Path::new(name), bytes) {
         Ok(read) => read,

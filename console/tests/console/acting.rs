@@ -89,7 +89,7 @@ fn what_was_begun_goes_on_when_the_console_ends() {
     let server = BootServer::new();
     let mut console = server.console(&["--allow-actions"]);
     begins_one_that_waits(&server, &console);
-    assert!(console.stops().success(), "it ends by itself when it is told to");
+    assert!(console.stops().success(), "the console ends when SIGTERM asks it to");
     assert_eq!(server.ended(), Vec::<String>::new());
     fs::remove_file(server.path("hold")).unwrap();
     wait_until("it has ended by itself", || server.ended() == ["backup -- pc3"]);

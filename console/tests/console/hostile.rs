@@ -54,7 +54,7 @@ fn no_path_leads_out_and_no_file_is_given_as_it_is() {
     let screens = server.path(&format!("store/pc2/.incoming-{}/screens", job("pc2")));
     symlink(server.path("ghostrc"), screens.join("0005-link.png")).unwrap();
     symlink("0001-interval.png", screens.join("0006-link.png")).unwrap();
-    // To open these for reading would wait for ever, or read what is no file.
+    // Opening the pipe for reading would wait for ever, and a folder cannot be read as a file.
     nix::unistd::mkfifo(&screens.join("0008-pipe.png"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     std::fs::create_dir(screens.join("0010-folder.png")).unwrap();
     let console = server.console(&[]);

@@ -64,8 +64,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Reads the configuration as it would be with these changes. `table` makes one of the main file's bytes, and asks for each file
-    /// that is included.
+    /// Reads the configuration as it would be with these changes. `table` makes a table of the main file's
+    /// bytes, and asks for each included file.
     pub(super) fn read_with<T, E>(
         &self,
         changes: &[Change],

@@ -10,7 +10,7 @@ pub(crate) const MOST_BYTES: usize = 12 << 20;
 /// What the client showed at one moment, drawn anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// The screenshot's name: `0001-interval`.
+    /// What the screenshot is called, such as `0001-interval`.
     pub name: String,
     pub png: Vec<u8>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Film {
 }
 
 impl Film {
-    /// What its pictures take.
+    /// How many bytes all of its pictures have together.
     pub(crate) fn bytes(&self) -> usize {
         let last = self.last.as_ref().map_or(0, |frame| frame.png.len());
         self.before.iter().fold(last, |sum, frame| sum + frame.png.len())

@@ -42,7 +42,7 @@ impl Configuration for HostTable {
         Box::new(self.hosts.iter().filter_map(move |host| {
             let tags = tags(host);
             let decides = self.decides(&tags)?;
-            // What all are offered is nobody's own.
+            // A boot file that every host is offered was not chosen for this one.
             let is_own = decides.tags().iter().any(|tag| tags.contains(&tag.as_str()));
             let boot_file = self.boot_file(decides);
             (is_own && is_meant(&self.shown(host), boot_file.as_bytes())).then(|| Booting {

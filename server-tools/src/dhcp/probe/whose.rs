@@ -3,7 +3,7 @@
 //! ```text
 //! an own address, or PXEADDR ──▶ ours
 //! no such answer, and no process is seen here that serves our file ──▶ whoever has answered as it was swapped before
-//!                                          └─ nobody ever has ──▶ who gives the client its own address: a guess (a proxy gives none)
+//!                                          └─ no server ever has ──▶ who gives the client its own address: a guess (a proxy gives none)
 //! ```
 //! What servers that cannot be seen here have answered is kept in the state folder. If that is lost, the next swap tells it again.
 
