@@ -1,6 +1,7 @@
 //! Clients with exports of their own: what `ghostctl exports` prints is served by NFS-Ganesha (`EXPORTS=own`), or it is told by
 //! `ghostctl` for the time of a job (`EXPORTS=job`). Jobs go their way, and a client whose root turns against the others reaches
-//! nothing of theirs, nor what it has finished itself.
+//! nothing of theirs, nor what it has finished itself. What it plants in its own folders leads the boot server nowhere, and is no
+//! obstacle to its next job.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,32 @@ use crate::stage::{BOOT, OFF, SOON, Stage};
 
 /// What john has and joe must not see.
 const SECRET: &str = "john's secret";
+
+/// What joe's root leaves in its own folders: names that command a terminal, links out of them, pipes where files are expected,
+/// folders without end, a generation that no job has made, and lines of a report that claim to be another host's.
+const PLANT: &str = r#"
+set -e
+cd /backup/joe
+mkdir -p "$(seq -s / 1 300)" 20260123-142501-4f3a
+echo '{}' >20260123-142501-4f3a/manifest.json
+mkfifo disk.json SHA256SUMS
+ln -s /etc/shadow image.gho
+touch "$(printf 'a\033[2Jb\nghostctl: all is well')"
+rm -rf /etc/fstab /etc/ghost/order.json /var/ghost/screens
+mkfifo /etc/fstab /etc/ghost/order.json
+ln -s / /var/ghost/screens
+ln -s ../../../../../../../etc /etc/ghost/up
+printf '{"at":0,"uptime":0,"event":"imager_remarked","remark":"\\u001b[2J\\u202e done\\njohn: succeeded"}\n' >>/var/ghost/report.jsonl
+printf '\033]0;title\007\nghostctl: all is well\r\n' >>/var/ghost/report.jsonl
+"#;
+
+/// Asserts that a terminal shows these words and obeys none of them, and that each line says whose it is.
+fn assert_plain(shown: &str) {
+    let commands = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
+    assert!(!shown.contains(commands), "{shown:?}");
+    let forged = |line: &&str| line.starts_with("john: ") || line.starts_with("ghostctl: all is well");
+    assert_eq!(shown.lines().find(forged), None, "{shown}");
+}
 
 /// Every path with what it is, how large, and when it was changed last.
 fn inventory(folder: &Path) -> String {
@@ -97,10 +124,6 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
         ganesha(&stage, &["RemoveExport", "q", &id]);
     }
     let always = exported(&stage);
-    let (status, said) = job(&stage, &joe, &["verify", "joe"]);
-    assert_eq!(status, 0, "{said}");
-    assert_eq!(exported(&stage), always, "the job is over");
-
     let ghostctl = stage.ghostctl(&["test", "joe"]).unwrap();
     joe_is_up(&stage, &joe);
 
@@ -149,9 +172,24 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
     assert_eq!(own.wait(SOON).unwrap(), 0, "it can write to what is its own: {}", own.text());
     assert_eq!(own.lines(), ["/backup/joe", "/run/ghost-tree/192.168.7.3etc"]);
 
+    let plants = stage.ssh(joe.config().ip, PLANT).unwrap();
+    assert_eq!(plants.wait(SOON).unwrap(), 0, "{}", plants.text());
+
     let _kill = stage.ssh(joe.config().ip, "pkill -x sleep").unwrap();
     joe.wait_off(OFF).unwrap();
     assert_eq!(ghostctl.wait(SOON).unwrap(), 0, "{}", ghostctl.text());
+    assert!(ghostctl.text().contains("done john: succeeded"), "it is told all the same: {}", ghostctl.text());
+    assert_plain(&ghostctl.text());
+    assert_eq!(exported(&stage), always, "the job is over");
+
+    let (status, said) = job(&stage, &joe, &["verify", "joe"]);
+    assert_eq!(status, 0, "what it has planted keeps nobody from its next job: {said}");
+    for words in [["recover"].as_slice(), &["images", "list", "joe"], &["images", "prune", "joe"]] {
+        let called = stage.ghostctl(words).unwrap();
+        assert_eq!(called.wait(SOON).unwrap(), 0, "{words:?}: {}", called.text());
+        assert_plain(&called.text());
+        assert!(!called.text().contains("20260123-142501-4f3a"), "{words:?}: {}", called.text());
+    }
     for ((folder, before), now) in others.iter().zip(before).zip(inventories()) {
         assert!(now == before, "{} is as it was", folder.display());
     }

@@ -15,8 +15,9 @@ use nix::fcntl::{Flock, FlockArg};
 
 /// From the power button until PID 1 has said that it is up: a minute on two idle emulated cores.
 pub(crate) const BOOT: Duration = Duration::from_secs(420);
-/// From the power button until the PC has tried the network and booted its own disk.
-pub(crate) const OWN_DISK: Duration = Duration::from_secs(180);
+/// From the power button until the PC has tried the network and booted its own disk. A firmware that nobody answers waits by its own
+/// clock: UEFI a minute for PXE, and as long for HTTP.
+pub(crate) const OWN_DISK: Duration = Duration::from_secs(420);
 /// From the end of a job on the client until it is off, by the product's promise.
 pub(crate) const OFF: Duration = Duration::from_secs(20);
 /// What a program on an idle boot server may take.
