@@ -47,6 +47,8 @@ impl Console {
         chromium.types(&self.token);
         chromium.press("Enter");
         chromium.wait_until("document.getElementById('wall') !== null");
+        // It had to log in, and says so.
+        chromium.troubles();
         chromium
     }
 }

@@ -108,10 +108,11 @@ impl<'lab> Pc<'lab> {
         wait::until(&what, deadline, || self.is_off().map(|off| off.then_some(())).transpose())?
     }
 
-    /// Waits until it is on.
+    /// Waits until it is on, and its monitor answers.
     pub fn wait_on(&self, deadline: Duration) -> anyhow::Result<()> {
         let what = format!("{} to be on", self.config.name);
-        wait::until(&what, deadline, || self.is_off().map(|off| (!off).then_some(())).transpose())?
+        let is_on = || Ok(!self.is_off()? && self.monitor().is_ok());
+        wait::until(&what, deadline, || is_on().map(|on| on.then_some(())).transpose())?
     }
 
     /// What it wrote to its serial line since it was last switched on, with what switched it on as first line.
