@@ -89,7 +89,9 @@ fn the_wall_shows_who_is_at_work_who_has_stalled_and_who_has_not_woken() {
     }
     let console = Console::start(&stage);
     let mut chromium = console.wall();
+    let hint = "document.querySelector('.first').checkVisibility()";
     chromium.wait_until("document.getElementById('wall').innerText === ''");
+    assert_eq!(chromium.evaluate(hint), true, "what is to be done first");
 
     // The wall is not loaded again from here on: all comes as news.
     let ghostctl = stage.ghostctl(&["backup", "--group", "room"]).unwrap();
@@ -101,6 +103,7 @@ fn the_wall_shows_who_is_at_work_who_has_stalled_and_who_has_not_woken() {
         chromium.evaluate("document.getElementById('counts').innerText.split(/\\s+/).join(' ').trim()");
     assert_eq!(counts, "2 failed 1 running");
     assert_eq!(chromium.evaluate("document.title"), "(2) All clients – Ghost4Linux");
+    assert_eq!(chromium.evaluate(hint), false, "clients have come");
     let alt = chromium.evaluate("document.querySelector('#tile-joe img').alt");
     assert!(alt.as_str().unwrap().starts_with("The screen of joe: backup: reading"), "{alt}");
     chromium.wait_until(&tile("linuxbox", "failed", &["no screen"]));

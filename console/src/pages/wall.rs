@@ -27,12 +27,11 @@ pub(crate) fn page(frame: &Frame<'_>, wall: &Wall) -> Markup {
         // Each of these was made below, from text.
         div id="counts" role="status" { (PreEscaped(&wall.counts)) }
         p id="trouble" class="bad said" role="alert" {}
-        @if wall.tiles.is_empty() {
-            p { "A client appears here with its first job. On the boot server: " code { "ghostctl test HOST" } }
-        }
         ul.wall id="wall" data-live="/events" {
             @for (_, tile) in &wall.tiles { (PreEscaped(tile)) }
         }
+        // Shown while there is none: the first may come as news.
+        p.first { "A client appears here with its first job. On the boot server: " code { "ghostctl test HOST" } }
     })
 }
 
