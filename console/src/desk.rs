@@ -207,6 +207,10 @@ impl Desk {
             return Ok(Some(kept));
         }
         let _turn = self.drawing.acquire().await?;
+        // All who watch the wall ask for a new picture at the same time; the first one has it drawn.
+        if is_small && let Some(kept) = self.pictures.get(&key) {
+            return Ok(Some(kept));
+        }
         let desk = Arc::clone(self);
         let drawn = tokio::task::spawn_blocking(move || {
             let mut overview = desk.overview.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,6 +234,28 @@ fn words_of(screen: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_picture_that_many_ask_for_at_the_same_time_is_drawn_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let _written = ghostctl::sample::BootServer::new(folder.path(), 1, "");
+        let desk = Arc::new(Desk::new(Site::open(&folder.path().join("ghostrc"), Duration::ZERO).unwrap()));
+        let job: JobId = "20260123-142501-4f3a".parse().unwrap();
+        let key = (job.clone(), "0001-interval".to_owned());
+        let turn = desk.drawing.acquire().await.unwrap();
+        let (other, name) = (Arc::clone(&desk), key.1.clone());
+        let second =
+            tokio::spawn(async move { other.picture(("pc1".parse().unwrap(), job, name), true).await });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished(), "the first one has it drawn");
+        let drawn: Arc<[u8]> = [1, 2, 3].into();
+        desk.pictures.keep(key, &drawn);
+        drop(turn);
+        // There is no such file, so it cannot be drawn once more.
+        assert_eq!(second.await.unwrap().unwrap(), Some(drawn));
+    }
+
     #[test]
     fn what_only_draws_letters_and_boxes_is_no_word() {
         let screen = "backup: reading  42 %\n █████ ███  █\n┌────┐\n│ Press any key │\n└────┘\n";

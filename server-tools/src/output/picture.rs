@@ -3,12 +3,17 @@
 //!
 //! Does not know which terminal there is.
 
+mod anew;
+
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Cursor};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use ghost_contract::bounds;
+
+pub(crate) use anew::{redrawn, redrawn_small};
 
 /// How a terminal takes pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,58 +36,6 @@ pub(crate) fn sequence(png: &[u8], graphics: Graphics) -> anyhow::Result<String>
         Graphics::Kitty => kitty(png),
         Graphics::Sixel => sixel(&Dots::of(png).context(UNREADABLE)?),
     })
-}
-
-/// The same picture in a file of our own making, with nothing but its dots.
-pub(crate) fn redrawn(png: &[u8]) -> anyhow::Result<Vec<u8>> {
-    require_a_screens_size(png)?;
-    let decoded = Decoded::of(png).context(UNREADABLE)?;
-    drawn(decoded.width, decoded.height, &decoded.dots().flatten().collect::<Vec<u8>>())
-}
-
-/// As [`redrawn`], with each square of dots become one, so that it is at most so wide and high.
-pub(crate) fn redrawn_small(png: &[u8], widest: u32) -> anyhow::Result<Vec<u8>> {
-    require_a_screens_size(png)?;
-    let decoded = Decoded::of(png).context(UNREADABLE)?;
-    let side = decoded.width.max(decoded.height).div_ceil(widest.max(1)).max(1);
-    let (width, height) = ((decoded.width / side).max(1), (decoded.height / side).max(1));
-    let step = usize::try_from(side)?;
-    let row = usize::try_from(decoded.width)?;
-    let dots: Vec<[u8; 3]> = decoded.dots().collect();
-    let mut small = Vec::with_capacity(usize::try_from(u64::from(width) * u64::from(height) * 3)?);
-    for top in (0..usize::try_from(height)?).map(|line| line * step) {
-        for left in (0..usize::try_from(width)?).map(|column| column * step) {
-            small.extend(mean(&dots, row, left, top, step));
-        }
-    }
-    drawn(width, height, &small)
-}
-
-/// The mean colour of a square of dots.
-fn mean(dots: &[[u8; 3]], row: usize, left: usize, top: usize, side: usize) -> [u8; 3] {
-    let mut sums = [0_u32; 3];
-    let mut count = 0;
-    for line in top..top + side {
-        let begin = line * row + left;
-        for dot in dots.get(begin..begin + side.min(row - left)).unwrap_or_default() {
-            sums.iter_mut().zip(dot).for_each(|(sum, part)| *sum += u32::from(*part));
-            count += 1;
-        }
-    }
-    sums.map(|sum| u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX))
-}
-
-fn drawn(width: u32, height: u32, dots: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let written = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(dots)?;
-        writer.finish()
-    });
-    written.context("the screenshot cannot be drawn anew")?;
-    Ok(file)
 }
 
 fn require_a_screens_size(png: &[u8]) -> anyhow::Result<()> {
@@ -163,6 +116,7 @@ impl Decoded {
 }
 
 /// The dots of a picture, as numbers of colours.
+#[derive(Debug, Default)]
 struct Dots {
     width: usize,
     colours: Vec<[u8; 3]>,
@@ -177,26 +131,33 @@ impl Dots {
 
     /// Terminals have 256 colours for sixels: if there are more, the nearest of a cube of 6x6x6 are taken.
     fn numbered(width: usize, pixels: impl Iterator<Item = [u8; 3]> + Clone) -> Self {
-        let coarse = |colour: [u8; 3]| colour.map(|component| component / 43 * 51);
-        let mut colours: Vec<[u8; 3]> = Vec::new();
-        let mut dots = Vec::new();
-        for exact in [true, false] {
-            (colours, dots) = (Vec::new(), Vec::new());
-            for pixel in pixels.clone() {
-                let colour = if exact { pixel } else { coarse(pixel) };
-                let known = colours.iter().position(|known| *known == colour);
-                let number = known.unwrap_or_else(|| {
-                    colours.push(colour);
-                    colours.len() - 1
-                });
-                let Ok(number) = u8::try_from(number) else { break };
-                dots.push(number);
-            }
-            if colours.len() <= 256 {
-                break;
-            }
+        let coarse = pixels.clone().map(|colour| colour.map(|component| component / 43 * 51));
+        Self::exactly(width, pixels).or_else(|| Self::exactly(width, coarse)).unwrap_or_default()
+    }
+
+    /// None if there are more than 256 colours.
+    fn exactly(width: usize, pixels: impl Iterator<Item = [u8; 3]>) -> Option<Self> {
+        let mut known: HashMap<[u8; 3], u8> = HashMap::new();
+        let mut picture = Self { width, colours: Vec::new(), dots: Vec::with_capacity(pixels.size_hint().0) };
+        // Most dots are like the one before them.
+        let mut last: Option<([u8; 3], u8)> = None;
+        for pixel in pixels {
+            let number = match last {
+                Some((same, number)) if same == pixel => number,
+                _ => match known.get(&pixel) {
+                    Some(number) => *number,
+                    None => {
+                        let number = u8::try_from(picture.colours.len()).ok()?;
+                        picture.colours.push(pixel);
+                        known.insert(pixel, number);
+                        number
+                    }
+                },
+            };
+            last = Some((pixel, number));
+            picture.dots.push(number);
         }
-        Self { width, colours, dots }
+        Some(picture)
     }
 }
 
@@ -252,7 +213,7 @@ pub(crate) fn answers_sixel(answer: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn png(width: u32, height: u32, colours: &[u8], dots: &[u8]) -> Vec<u8> {
+    pub(super) fn png(width: u32, height: u32, colours: &[u8], dots: &[u8]) -> Vec<u8> {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, width, height);
         encoder.set_color(png::ColorType::Indexed);
@@ -282,42 +243,6 @@ mod tests {
             assert_eq!(error, "the screenshot claims to have 32767 x 32767 dots, which no screen has");
         }
         assert!(redrawn(&bomb).unwrap_err().to_string().contains("which no screen has"));
-    }
-
-    #[test]
-    fn a_palette_that_the_decoder_would_panic_at_is_refused() {
-        for colours in [4, 7, 767] {
-            let picture = png(1, 1, &vec![0; colours], &[0]);
-            let error = redrawn(&picture).unwrap_err();
-            assert!(format!("{error:#}").contains("not one of whole colours"), "{colours}: {error:#}");
-        }
-        assert!(redrawn(&png(1, 1, &[0; 3 * 256], &[0])).is_ok());
-    }
-
-    #[test]
-    fn a_picture_that_is_drawn_anew_has_the_same_dots_and_nothing_else() {
-        let mut original = png(2, 1, &[0, 0, 0, 255, 128, 0], &[1, 0]);
-        let end = original.len() - 12;
-        let hidden = [&12_u32.to_be_bytes()[..], b"tEXtA\0<script></", &[0; 4]].concat();
-        original.splice(end..end, hidden);
-        let anew = redrawn(&original).unwrap();
-        assert!(!anew.windows(6).any(|window| window == b"script"));
-        let dots: Vec<_> = Decoded::of(&anew).unwrap().dots().collect();
-        assert_eq!(dots, [[255, 128, 0], [0, 0, 0]]);
-        assert!(redrawn(b"PNG of nothing").is_err());
-    }
-
-    #[test]
-    fn a_small_picture_has_the_mean_of_each_square_and_its_edges() {
-        // Two squares of four dots, and a column and a row that belong to no whole square.
-        let original = png(5, 3, &[0, 0, 0, 200, 100, 40], &[0, 1, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
-        let small = Decoded::of(&redrawn_small(&original, 2).unwrap()).unwrap();
-        assert_eq!((small.width, small.height), (1, 1), "5 dots in squares of 3 are one whole square");
-        let small = Decoded::of(&redrawn_small(&original, 3).unwrap()).unwrap();
-        assert_eq!((small.width, small.height), (2, 1));
-        assert_eq!(small.dots().collect::<Vec<_>>(), [[100, 50, 20], [200, 100, 40]]);
-        let small = Decoded::of(&redrawn_small(&png(1, 9, &[1, 2, 3], &[0; 9]), 4).unwrap()).unwrap();
-        assert_eq!((small.width, small.height), (1, 3), "a narrow one is not too high");
     }
 
     #[test]
