@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::user::User;
@@ -24,6 +25,8 @@ use crate::exit;
 const WORDS_KEPT: u64 = 2_000;
 /// No answer is longer.
 const LONGEST_ANSWER: u64 = 64 << 20;
+/// How often it is looked whether a command that goes on has said more than is kept.
+const TRIM_EVERY: Duration = Duration::from_millis(20);
 /// The variable in the environment of what a command starts.
 const MARK: &str = "GHOSTCTL_RESTART";
 
@@ -126,8 +129,8 @@ fn end(
     kept: u64,
 ) -> Result<String, RunError> {
     let (mut child, mut output) = started;
-    let ended =
-        wait(&mut child, deadline, spared).map_err(|source| RunError::Wait { line: line.clone(), source })?;
+    let ended = wait(&mut child, &output, deadline, spared, kept)
+        .map_err(|source| RunError::Wait { line: line.clone(), source })?;
     let words = last_words(&mut output, kept);
     match ended {
         Some(status) if status.success() => Ok(words),
@@ -157,7 +160,13 @@ fn start(words: &[String], mark: &str, input: Stdio, user: Option<&User>) -> io:
 }
 
 /// None: it did not end in time, and has been killed with all that it started but for what is spared.
-fn wait(child: &mut Child, deadline: Duration, spared: &str) -> io::Result<Option<ExitStatus>> {
+fn wait(
+    child: &mut Child,
+    output: &File,
+    deadline: Duration,
+    spared: &str,
+    kept: u64,
+) -> io::Result<Option<ExitStatus>> {
     let started = clock::uptime();
     let pid = i32::try_from(child.id()).map_err(|_| io::ErrorKind::InvalidData)?;
     let process = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
@@ -165,10 +174,10 @@ fn wait(child: &mut Child, deadline: Duration, spared: &str) -> io::Result<Optio
     loop {
         let left = deadline.saturating_sub(clock::uptime().saturating_sub(started));
         let mut polled = [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::IN)];
-        let timeout = left.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+        let timeout = left.min(TRIM_EVERY).try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
         match poll(&mut polled, Some(&timeout)) {
             Ok(0) if left.is_zero() => break,
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(0) | Err(rustix::io::Errno::INTR) => trim(output, kept),
             Ok(_) => return child.wait().map(Some),
             Err(error) => return Err(error.into()),
         }
@@ -197,6 +206,16 @@ fn end_group(leader: i32, spared: &str) {
 fn unnamed_file() -> io::Result<File> {
     let descriptor = rustix::fs::memfd_create("ghostctl-output", rustix::fs::MemfdFlags::CLOEXEC)?;
     Ok(descriptor.into())
+}
+
+/// Frees the memory of what a command has said before its last words: it may write without end. What cannot be freed stays until the
+/// command ends.
+fn trim(output: &File, kept: u64) {
+    let length = output.metadata().map_or(0, |metadata| metadata.len());
+    if let Some(old @ 1..) = length.checked_sub(kept) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _freed = fallocate(output, flags, 0, old);
+    }
 }
 
 fn last_words(output: &mut File, kept: u64) -> String {
@@ -231,6 +250,35 @@ mod tests {
     #[test]
     fn a_daemon_left_behind_does_not_hold_us_up() {
         assert_eq!(run(&shell("sleep 30 & echo started; kill -9 $!"), LONG).unwrap(), "started");
+    }
+
+    #[test]
+    fn one_that_says_much_takes_little_memory_while_it_goes_on() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let seen = folder.path().join("seen");
+        let script = format!(
+            "head -c 30000000 /dev/zero; while [ ! -e {} ]; do sleep 0.05; done; echo; echo the end",
+            seen.display()
+        );
+        let (mut child, mut output) = start(&shell(&script), "", Stdio::null(), None).unwrap();
+        let watched = output.try_clone().unwrap();
+        let watch = std::thread::spawn(move || {
+            let begun = std::time::Instant::now();
+            let is_trimmed = || {
+                let metadata = watched.metadata().unwrap();
+                metadata.len() == 30_000_000 && metadata.blocks() * 512 < 1 << 20
+            };
+            while !is_trimmed() && begun.elapsed() < Duration::from_secs(180) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::fs::write(seen, "").unwrap();
+            begun.elapsed() < Duration::from_secs(180)
+        });
+        let ended = wait(&mut child, &output, Duration::from_secs(360), "", WORDS_KEPT).unwrap();
+        assert!(ended.is_some_and(|status| status.success()));
+        assert!(watch.join().unwrap(), "all of it takes memory");
+        assert!(last_words(&mut output, WORDS_KEPT).ends_with("the end"));
     }
 
     #[test]
