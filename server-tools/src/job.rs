@@ -154,6 +154,8 @@ pub struct Job {
     insists_until: Option<Duration>,
     /// What is awaited of a client that is off. `None`: nothing, or no more.
     listening: Option<Listening>,
+    /// Whether the client has fallen silent after its last line, and is to stay off.
+    has_gone_off: bool,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -228,6 +230,7 @@ impl Job {
             insists_from: None,
             insists_until: None,
             listening: None,
+            has_gone_off: false,
             finishing: None,
             ending: None,
             troubles: Vec::new(),

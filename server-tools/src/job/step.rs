@@ -100,7 +100,12 @@ impl Step {
 
     /// Whether it takes as long as disks do, or as another program likes, so that other jobs must not wait for it.
     pub const fn is_lengthy(self) -> bool {
-        matches!(self, Self::FinishGeneration | Self::Prune | Self::Export | Self::Unexport)
+        self.is_export() || matches!(self, Self::FinishGeneration | Self::Prune)
+    }
+
+    /// Whether it asks the NFS server for something.
+    pub const fn is_export(self) -> bool {
+        matches!(self, Self::Export | Self::Unexport)
     }
 
     /// Whether a job that is over does it only when the swap is undone, or that was given up.

@@ -70,6 +70,8 @@ pub(crate) struct Linux<'a> {
     looked: Duration,
     /// What takes as long as disks do.
     lengthy: Lengthy<Done>,
+    /// What asks the NFS server. It has threads of its own, so that no client is woken later because generations are being checked.
+    exporting: Lengthy<Done>,
     /// What changes the DHCP configuration, what has the server take that up, and what only looks.
     edits: Offering,
     restarts: Offering,
@@ -114,6 +116,7 @@ impl<'a> Linux<'a> {
             reports,
             looked: Duration::ZERO,
             lengthy: Lengthy::new().context(CANNOT_WORK)?,
+            exporting: Lengthy::new().context(CANNOT_WORK)?,
             edits: offering().context(CANNOT_WORK)?,
             restarts: offering().context(CANNOT_WORK)?,
             looks: offering().context(CANNOT_WORK)?,
@@ -192,7 +195,8 @@ impl<'a> Linux<'a> {
                 Ok(task) => {
                     let task = self.keeping.around(step, &client.work, task);
                     client.elsewhere = Some(step);
-                    self.lengthy.begin(index, task);
+                    let threads = if step.is_export() { &mut self.exporting } else { &mut self.lengthy };
+                    threads.begin(index, task);
                     Vec::new()
                 }
                 Err(failure) => self.became_of(index, step, Err(failure)),
@@ -222,7 +226,8 @@ impl<'a> Linux<'a> {
             }
             events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
         }
-        for (index, done) in self.lengthy.take() {
+        let done = [&self.lengthy, &self.exporting].map(Lengthy::take);
+        for (index, done) in done.into_iter().flatten() {
             let Some(client) = self.clients.get_mut(index) else { continue };
             let Some(step) = client.elsewhere.take() else { continue };
             let steps = Steps { site: self.site, catalog: &self.catalog };
@@ -283,7 +288,8 @@ impl<'a> Linux<'a> {
         let mut polled: Vec<PollFd<'_>> = [self.stops.as_fd(), self.reports.as_fd()]
             .into_iter()
             .chain(self.wires.descriptors())
-            .chain([self.lengthy.as_fd(), self.edits.as_fd(), self.restarts.as_fd(), self.looks.as_fd()])
+            .chain([self.lengthy.as_fd(), self.exporting.as_fd()])
+            .chain([self.edits.as_fd(), self.restarts.as_fd(), self.looks.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();
         let timeout = timeout.try_into().ok();

@@ -1,9 +1,19 @@
 //! A file system that does not answer any more.
 
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ghost_contract::UnixTime;
+use ghost_contract::report::{Entry, Event, Outcome};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 use super::boot_server::{BootServer, said, wait_until};
+use super::client::{Client, Gate};
+use super::exported::for_jobs;
 
 /// A file system over a folder, of a server that never answers: whoever looks into it waits until this is dropped.
 struct Dead {
@@ -49,4 +59,62 @@ fn an_entry_is_put_back_though_the_base_root_does_not_answer_any_more() {
     assert!(said(&output).contains("ghostctl stands still"), "{}", said(&output));
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
     assert!(server.configured() == before && server.serves(&before) && server.journal().is_empty());
+}
+
+/// Starts it on one processor only: it has as many threads for what takes long as processors.
+fn start_on_one_processor(server: &BootServer, words: &[&str]) -> Child {
+    let ours = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let mut first = CpuSet::new();
+    first.set((0..CpuSet::count()).find(|number| ours.is_set(*number).unwrap()).unwrap()).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &first).unwrap();
+    let running = server.start(words);
+    sched_setaffinity(Pid::from_raw(0), &ours).unwrap();
+    running
+}
+
+#[test]
+fn a_check_that_hangs_keeps_no_other_client_from_being_woken_cancelled_or_heard() {
+    let server = BootServer::with_hosts(3);
+    for_jobs(&server);
+    let before = server.configured();
+    let report =
+        |number: u8| server.home_of_tree(number).join(format!("192.168.7.{number}var/ghost/report.jsonl"));
+    let is_at_work =
+        |number: u8| fs::read_to_string(report(number)).is_ok_and(|text| text.contains("order_claimed"));
+    let (written, never) = (Gate::default(), Gate::default());
+    let _checked = Client::working_until(&server, 2, || true, written.is_open());
+    let _stalls = Client::working_until(&server, 4, || true, never.is_open());
+    // pc3 never comes up, until it is cancelled.
+    server.set("UP_DEADLINE_pc3", "3000");
+    let words = ["backup", "--parallel", "2", "--retries", "0", "pc2", "pc3", "pc4"];
+    let running = start_on_one_processor(&server, &words);
+    wait_until("pc2 is at work", || is_at_work(2));
+    let staging =
+        || fs::read_dir(server.written_to().join("pc2")).unwrap().map(|entry| entry.unwrap().path());
+    let staging = staging().find(|path| path.to_string_lossy().contains(".incoming-")).unwrap();
+    fs::create_dir(staging.join("part")).unwrap();
+    let hangs = Dead::over(&staging.join("part"));
+    written.open();
+    wait_until("pc4 is at work in pc2's place", || is_at_work(4));
+    let cancelled = server.run(&["cancel", "pc3"]);
+    assert_eq!(cancelled.status.code(), Some(0), "{}", said(&cancelled));
+    wait_until("pc3's job is over", || server.journal().len() == 2 && server.configured() == before);
+    let mut file = fs::OpenOptions::new().append(true).open(report(4)).unwrap();
+    for event in [
+        Event::Stalled { idle: Duration::from_secs(900) },
+        Event::Ended { outcome: Outcome::Stalled },
+        Event::PoweringOff { reboot: false },
+    ] {
+        let line = Entry { at: UnixTime::from_millis(0), uptime: 0, event }.to_line().unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+    wait_until("pc4's job is over", || server.journal().len() == 1);
+    assert!(staging.exists(), "pc2's image is still being checked");
+    drop(hangs);
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for words in ["pc3: cancelled by ghostctl cancel", "pc4: stalled"] {
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+    assert!(server.configured() == before && server.journal().is_empty());
 }

@@ -19,16 +19,19 @@ const ASK: Duration = Duration::from_secs(2);
 impl Job {
     /// The client has fallen silent after its last line. One that was asked to boot again is expected back.
     pub(super) fn begin_to_listen(&mut self, now: Duration) {
-        let cannot = self.seen.said.cannot_power_off.is_some();
-        if self.plan.at_end == AtEnd::PowerOff && !cannot && !self.plan.limits.listen.is_zero() {
+        if self.plan.at_end != AtEnd::PowerOff || self.seen.said.cannot_power_off.is_some() {
+            return;
+        }
+        self.has_gone_off = true;
+        if !self.plan.limits.listen.is_zero() {
             let until = now.saturating_add(self.plan.limits.listen);
             self.listening = Some(Listening { since: now, until, due: now.saturating_add(ASK), told: false });
         }
     }
 
     /// Whether nothing is awaited of the client any more but that it stays off.
-    pub(crate) const fn listens(&self) -> bool {
-        self.listening.is_some()
+    pub(crate) const fn has_gone_off(&self) -> bool {
+        self.has_gone_off
     }
 
     /// A client that has said that it cannot power off is on: that is left undone.

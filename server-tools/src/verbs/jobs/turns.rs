@@ -222,8 +222,8 @@ impl<'a> Turns<'a> {
 
 impl<'m> Feed<Linux<'m>> for Turns<'_> {
     fn next(&mut self, jobs: &[Job], machine: &mut Linux<'m>) -> Vec<Job> {
-        let listens = |index: &usize| jobs.get(*index).is_some_and(Job::listens);
-        let off = self.open.iter().filter(|index| listens(index)).filter_map(|index| self.of_job.get(*index));
+        let is_off = |index: &usize| jobs.get(*index).is_some_and(Job::has_gone_off);
+        let off = self.open.iter().filter(|index| is_off(index)).filter_map(|index| self.of_job.get(*index));
         let off = off.copied().filter(|host| !self.run.is_off(*host));
         let mut events: VecDeque<Event> = off.map(|host| Event::WentOff { host }).collect();
         let is_closed = |index: &usize| jobs.get(*index).is_some_and(Job::is_closed);
