@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use ghost_contract::UnixTime;
 use ghost_contract::report::{Entry, Event};
 use ghost_contract::sample::effects::write_program;
@@ -362,12 +363,34 @@ fn the_metrics_are_what_prometheus_reads_and_tell_of_a_swap_that_is_left() {
     assert_eq!(families.len(), 12 - usize::from(!text.contains("bytes_per_second")), "{text}");
 }
 
-fn png() -> Vec<u8> {
+fn png(grey: u8) -> Vec<u8> {
+    picture(2, 1, &[grey, grey, grey, 255, 255, 255])
+}
+
+fn picture(width: u32, height: u32, dots: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, 2, 1);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.write_header().unwrap().write_image_data(&[0, 255]).unwrap();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fastest);
+    encoder.write_header().unwrap().write_image_data(dots).unwrap();
     file
+}
+
+/// The first dot of each picture in a page, in order.
+fn first_dots(page: &str) -> Vec<u8> {
+    let first_dot = |rest: &str| {
+        let file = base64::engine::general_purpose::STANDARD.decode(rest.split('"').next().unwrap()).unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().unwrap();
+        let mut dots = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut dots).unwrap();
+        dots[0]
+    };
+    page.split("<img")
+        .skip(1)
+        .map(|rest| first_dot(rest.split_once("src=\"data:image/png;base64,").unwrap().1))
+        .collect()
 }
 
 #[test]
@@ -383,15 +406,15 @@ fn the_page_shows_the_screens_of_one_that_failed_if_they_are_a_screens() {
     });
     let staging = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap().path();
     fs::create_dir(staging.join("screens")).unwrap();
-    for name in ["0001-interval", "0002-interval", "0003-interval"] {
-        fs::write(staging.join(format!("screens/{name}.png")), png()).unwrap();
+    for number in 1..=12_u8 {
+        fs::write(staging.join(format!("screens/{number:04}-interval.png")), png(number)).unwrap();
     }
     let pid = rustix::process::Pid::from_child(&running);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let failed = report(&server);
-    assert_eq!(failed["jobs"][0]["screen"], "0003-interval", "{failed}");
+    assert_eq!(failed["jobs"][0]["screen"], "0012-interval", "{failed}");
     let mail = fs::read_to_string(server.path("mail")).unwrap();
     assert!(mail.contains("Subject: backup of 1 host: 1 NOT done, 0 done\n"), "{mail}");
     assert_eq!(mail.matches("Content-Type: image/png").count(), 1, "the last screen is with it: {mail}");
@@ -404,23 +427,33 @@ fn the_page_shows_the_screens_of_one_that_failed_if_they_are_a_screens() {
     let shown = page();
     assert!(shown.contains("the last screen of pc2\" src=\"data:image/png;base64,"), "{shown}");
     assert!(
-        shown.contains("2 of 2 screenshots before the last one") && shown.contains("cancelled by SIGTERM")
+        shown.contains("8 of 11 screenshots before the last one") && shown.contains("cancelled by SIGTERM")
     );
-    let pictures = |page: &str| page.matches("<img").count();
-    assert_eq!(pictures(&shown), 3, "{shown}");
+    assert_eq!(first_dots(&shown), [1, 2, 3, 5, 6, 8, 9, 11, 12], "in order, and the last one last: {shown}");
     let job = failed["jobs"][0]["job"].as_str().unwrap();
     let screen = |name: &str| server.path(&format!("store/pc2/.failed-{job}/screens/{name}.png"));
-    let mut bomb = png();
+    let mut bomb = png(0);
     bomb[16..24].copy_from_slice(&[0, 0, 0x7f, 0xff, 0, 0, 0x7f, 0xff]);
     for (bytes, why) in [(bomb, "which no screen has"), (b"<script>".to_vec(), "cannot be read as PNG")] {
-        fs::write(screen("0003-interval"), &bytes).unwrap();
+        fs::write(screen("0012-interval"), &bytes).unwrap();
         let shown = page();
         assert!(shown.contains(why) && !shown.contains("<script"), "{shown}");
-        assert_eq!(pictures(&shown), 2, "those before it: {shown}");
-        fs::write(screen("0001-interval"), &bytes).unwrap();
-        assert_eq!(pictures(&page()), 1, "what is damaged is left out");
-        fs::write(screen("0001-interval"), png()).unwrap();
+        assert_eq!(first_dots(&shown), [1, 2, 3, 5, 6, 8, 9, 11], "those before it: {shown}");
+        fs::write(screen("0005-interval"), &bytes).unwrap();
+        assert_eq!(first_dots(&page()), [1, 2, 3, 6, 8, 9, 11], "what is damaged is left out");
+        fs::write(screen("0005-interval"), png(5)).unwrap();
     }
+    // Noise stays as large as it is.
+    let mut noise = 1_u32;
+    let dots = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.to_be_bytes()[0]
+    });
+    let dots: Vec<u8> = dots.take(2_100 * 2_050 * 3).collect();
+    fs::write(screen("0012-interval"), picture(2_100, 2_050, &dots)).unwrap();
+    let large = page();
+    assert_eq!(first_dots(&large).len(), 9, "the last one is shown, and those before it");
+    assert!(large.len() < 2 << 20, "{}", large.len());
 }
 
 #[test]

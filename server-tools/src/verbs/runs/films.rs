@@ -17,17 +17,20 @@ use crate::sys::folder::Folder;
 /// No more hosts of a run are shown.
 const HOSTS: usize = 100;
 
-/// The screenshots of the jobs that failed, the last one of each host in any case, and what led to it while there is room.
+/// The screenshots of the jobs that failed: the last one of each host in any case, a small one where there is no room for all of it,
+/// and what led to it while there is room.
 pub(super) fn of(site: &Site, summary: &Summary, records: &[Record]) -> BTreeMap<HostName, Film> {
     let failed = failed(summary, records);
-    let mut films: BTreeMap<HostName, Film> = failed
-        .iter()
-        .map(|(identity, name)| {
-            let last = last(site, identity, name);
-            (identity.host.clone(), Film { last, before: Vec::new(), taken: 0 })
-        })
-        .collect();
-    let mut room = MOST_BYTES.saturating_sub(films.values().map(Film::bytes).sum());
+    let mut room = MOST_BYTES;
+    let mut films: BTreeMap<HostName, Film> = BTreeMap::new();
+    for (identity, name) in &failed {
+        let whole = last(site, identity, name);
+        let is_too_large = whole.as_ref().is_ok_and(|frame| frame.png.len() > room);
+        let last = if is_too_large { drawn(site, identity, name, small) } else { whole };
+        let film = Film { last, before: Vec::new(), taken: 0 };
+        room = room.saturating_sub(film.bytes());
+        films.insert(identity.host.clone(), film);
+    }
     for (identity, name) in failed {
         let Some(film) = films.get_mut(&identity.host) else { continue };
         // Of what the last one could not be read there is no strip either.
@@ -63,7 +66,20 @@ fn failed<'a>(summary: &'a Summary, records: &'a [Record]) -> Vec<(&'a Identity,
 }
 
 fn last(site: &Site, identity: &Identity, name: &str) -> Result<Frame, String> {
-    let drawn = folder(site, identity).and_then(|folder| frame(&folder, name, picture::redrawn));
+    drawn(site, identity, name, picture::redrawn)
+}
+
+fn small(png: &[u8]) -> anyhow::Result<Vec<u8>> {
+    picture::redrawn_small(png, SMALL)
+}
+
+fn drawn(
+    site: &Site,
+    identity: &Identity,
+    name: &str,
+    draw: fn(&[u8]) -> anyhow::Result<Vec<u8>>,
+) -> Result<Frame, String> {
+    let drawn = folder(site, identity).and_then(|folder| frame(&folder, name, draw));
     drawn.map_err(|error| format!("{error:#}"))
 }
 
@@ -73,7 +89,6 @@ fn before(site: &Site, identity: &Identity, last: &str) -> anyhow::Result<(Vec<F
     let mut names = screens::names(&folder).context("cannot read the screenshots")?;
     let taken = names.len();
     names.retain(|name| name.as_str() < last);
-    let small = |png: &[u8]| picture::redrawn_small(png, SMALL);
     // One that is damaged is left out: the others tell what happened as well.
     let drawn = spread(names.len(), FRAMES)
         .into_iter()
