@@ -1,6 +1,6 @@
 //! What all scenarios use: a lab of their own, and how long things may take.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use ghost_contract::report::{self, Event};
 use ghost_contract::{HostName, layout};
 use ghost_lab::config::target_folder;
 use ghost_lab::lab::Pc;
+use ghost_lab::places::{Place, Places};
 use ghost_lab::{Lab, LabConfig, wait};
-use nix::fcntl::{Flock, FlockArg};
 
 /// From the power button until PID 1 has said that it is up: a minute on two idle emulated cores.
 pub(crate) const BOOT: Duration = Duration::from_secs(420);
@@ -32,7 +32,7 @@ pub(crate) const LAB_PROGRAM: &str = env!("CARGO_BIN_EXE_lab");
 /// A lab for one scenario, and its place among those that are up at the same time.
 pub(crate) struct Stage {
     lab: Lab,
-    _place: Flock<File>,
+    _place: Place,
 }
 
 impl Deref for Stage {
@@ -117,14 +117,10 @@ pub(crate) fn files_called(name: &str, below: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Waits for one of the places for labs. The kernel frees it when this process ends, however it ends.
-fn place() -> Flock<File> {
-    let places = target_folder().join("lab-places");
-    fs::create_dir_all(&places).unwrap();
+/// Waits for one of the places for labs, in the order of arrival.
+fn place() -> Place {
     let count = std::env::var("LAB_PARALLEL").ok().and_then(|text| text.parse().ok()).unwrap_or(PARALLEL);
-    let free = |number| {
-        let file = File::create(places.join(format!("{number}"))).unwrap();
-        Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
-    };
-    wait::until("room for a lab", ROOM, || (0..count).find_map(free)).unwrap()
+    let places = Places::new(target_folder().join("lab-places"), count).unwrap();
+    let waiting = places.wait().unwrap();
+    wait::until("room for a lab", ROOM, || waiting.place().unwrap()).unwrap()
 }

@@ -24,6 +24,7 @@ pub mod lab;
 pub mod magic;
 pub(crate) mod network;
 pub(crate) mod pc;
+pub mod places;
 pub(crate) mod qmp;
 pub mod running;
 pub(crate) mod servers;
