@@ -22,6 +22,7 @@ pub mod job;
 pub mod layout;
 pub mod mac;
 pub mod mode;
+pub mod nfs;
 pub mod order;
 pub mod report;
 #[cfg(any(test, feature = "sample"))]
@@ -36,5 +37,6 @@ pub use imager::ImagerName;
 pub use job::{JobId, Nonce};
 pub use mac::MacAddress;
 pub use mode::Mode;
+pub use nfs::NfsVersion;
 pub use order::Order;
 pub use time::UnixTime;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::imager::{DosProgram, Graphics, Imager};
 use crate::time::seconds;
-use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, Nonce, UnixTime, layout};
+use crate::{DiskChoice, Generation, HostName, JobId, MacAddress, Mode, NfsVersion, Nonce, UnixTime, layout};
 
 /// The version of the format in orders about whole disks.
 pub const VERSION: u32 = 1;
@@ -86,6 +86,9 @@ pub struct ImageStore {
     /// to. It is mounted by itself, for reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<PathBuf>,
+    /// The version in which the client mounts both. A client that does not know of this mounts the generation with version 3.
+    #[serde(default, skip_serializing_if = "NfsVersion::is_usual")]
+    pub nfs: NfsVersion,
 }
 
 impl ImageStore {

@@ -17,7 +17,7 @@ use crate::image::{
 use crate::order::{
     self, AtEnd, Deadlines, DosProgram, Graphics, ImageStore, Imager, Order, TestSettings, Watch,
 };
-use crate::{DiskChoice, Mode, Nonce, UnixTime};
+use crate::{DiskChoice, Mode, NfsVersion, Nonce, UnixTime};
 
 const MIB: u64 = 1 << 20;
 
@@ -36,6 +36,7 @@ pub fn order(mode: Mode) -> Order {
             path: "/home/ghost".into(),
             only: None,
             generation: None,
+            nfs: NfsVersion::default(),
         }),
         nonce: Nonce::new([7; 16]),
         imager: Some(Imager::DosboxX(DosProgram {

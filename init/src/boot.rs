@@ -103,12 +103,15 @@ pub(crate) fn steps_to_root(options: &BootOptions, card: &str) -> anyhow::Result
         BootStep::needed(Task::Raise { interface: interface.clone() }),
         BootStep::patient(Task::CheckLink { interface }, LINK_LIMIT),
     ];
+    // Each client calls itself by its host name, which none has yet: a server takes two of them for one that has booted again.
+    let name = BootStep::needed(Task::NameNfsClient { interface: card.to_owned() });
+    let name = root.is_version_4().then_some(name).into_iter().collect();
     let enter = vec![
         BootStep::patient(Task::Mount(root_mount(root, options)?), SERVER_LIMIT),
         BootStep::needed(Task::EnterRoot(PathBuf::from(NEW_ROOT))),
         BootStep::needed(Task::LookAround),
     ];
-    Ok([link, address, enter].concat())
+    Ok([link, address, name, enter].concat())
 }
 
 fn root_of(options: &BootOptions) -> anyhow::Result<&NfsRoot> {
@@ -237,6 +240,20 @@ mod tests {
         let etc = Task::Bind { from: tree.target.join("192.168.7.2etc"), onto: "/etc".into() };
         assert!(position(&steps, &Task::Mount(tree.clone())) < position(&steps, &etc));
         assert!(steps.iter().all(|step| step.task != Task::MakeRootWritable));
+    }
+
+    #[test]
+    fn with_nfs_4_clients_that_have_no_name_yet_are_told_apart_before_the_root_is_mounted() {
+        let steps = |version: &str| {
+            let line = format!("nfsroot=192.168.7.1:/srv/root,vers={version},tcp");
+            steps_to_root(&BootOptions::parse(&line), "eth0").unwrap()
+        };
+        let name = BootStep::needed(Task::NameNfsClient { interface: "eth0".to_owned() });
+        let at = |steps: &[BootStep], is_it: &dyn Fn(&BootStep) -> bool| steps.iter().position(is_it);
+        let version_4 = steps("4.1");
+        let mounts = |step: &BootStep| matches!(step.task, Task::Mount(_));
+        assert!(at(&version_4, &|step| *step == name).unwrap() < at(&version_4, &mounts).unwrap());
+        assert!(!steps("3").contains(&name));
     }
 
     #[test]

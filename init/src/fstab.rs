@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 
 /// The options that a client gives where fstab does not: version 3, no lock daemon, TCP.
-const NFS_DEFAULTS: [(&str, &str); 3] = [("vers", "3"), ("nolock", ""), ("proto", "tcp")];
+const NFS_DEFAULTS: [(&str, &str); 3] = [("vers", "3"), (NO_LOCKS, ""), ("proto", "tcp")];
+/// Version 4 has locks of its own.
+const NO_LOCKS: &str = "nolock";
 
 /// What mount(8) handles itself and the kernel must not see.
 const FOR_MOUNT_ONLY: [&str; 14] = [
@@ -77,7 +79,8 @@ pub(crate) fn nfs(source: &str, target: PathBuf, options: &str) -> anyhow::Resul
         format!("'{source}' does not begin with the numeric address of an NFS server and a colon")
     })?;
     let (flags, mut options) = sort_out(options);
-    for (key, value) in NFS_DEFAULTS {
+    let has_locks = options.iter().any(|option| is_version_4(option));
+    for (key, value) in NFS_DEFAULTS.into_iter().filter(|(key, _)| !(has_locks && *key == NO_LOCKS)) {
         if !options.iter().any(|option| means(option, key)) {
             options.push(if value.is_empty() { key.to_owned() } else { format!("{key}={value}") });
         }
@@ -100,9 +103,15 @@ fn means(option: &str, key: &str) -> bool {
     match key {
         "vers" => matches!(name, "vers" | "nfsvers" | "v2" | "v3" | "v4"),
         "proto" => matches!(name, "proto" | "tcp" | "udp" | "rdma"),
-        "nolock" => matches!(name, "nolock" | "lock" | "local_lock"),
+        NO_LOCKS => matches!(name, "nolock" | "lock" | "local_lock"),
         _ => name == key,
     }
+}
+
+/// Whether an option asks for version 4, or 4.1, or a later one (nfs(5)).
+pub(crate) fn is_version_4(option: &str) -> bool {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    name == "v4" || (matches!(name, "vers" | "nfsvers") && value.starts_with('4'))
 }
 
 /// Splits options into flags of mount(2) and what the file system itself understands.

@@ -25,6 +25,11 @@ impl NfsRoot {
         Some(Self { server, path: path.to_owned(), options: options.to_owned() })
     }
 
+    /// Whether it is mounted with version 4, in which servers know clients by a name of their own.
+    pub(crate) fn is_version_4(&self) -> bool {
+        self.options.split(',').any(fstab::is_version_4)
+    }
+
     /// A folder in it, with the same options and these.
     pub(crate) fn below(&self, name: &str, options: &str) -> Self {
         let joined = [options, &self.options].into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>();
@@ -51,6 +56,19 @@ mod tests {
         let mount = root.mount(Path::new("/root")).unwrap();
         assert_eq!((mount.source.as_str(), mount.kind.as_str()), ("192.168.7.1:/srv/root", "nfs"));
         assert_eq!(mount.options, "vers=3,tcp,nolock,addr=192.168.7.1");
+    }
+
+    #[test]
+    fn with_version_4_no_option_is_about_locks() {
+        let root = NfsRoot::parse("192.168.7.1:/srv/root,vers=4.1,tcp").unwrap();
+        assert_eq!(root.mount(Path::new("/root")).unwrap().options, "vers=4.1,tcp,addr=192.168.7.1");
+        assert!(root.is_version_4() && root.below("192.168.7.2", "nosuid").is_version_4());
+        for usual in ["vers=3,tcp", "nfsvers=3", "rsize=4096", ""] {
+            assert!(
+                !NfsRoot::parse(&format!("192.168.7.1:/srv/root,{usual}")).unwrap().is_version_4(),
+                "{usual}"
+            );
+        }
     }
 
     #[test]

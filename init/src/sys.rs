@@ -30,6 +30,7 @@ pub(crate) mod modules;
 pub(crate) mod mount;
 pub(crate) mod neighbours;
 pub(crate) mod network;
+pub(crate) mod nfs_client;
 pub(crate) mod order_file;
 pub(crate) mod pci_window;
 pub mod power;

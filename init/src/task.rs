@@ -87,6 +87,10 @@ pub(crate) enum Task {
         interface: String,
         address: Ipv4Addr,
     },
+    /// Have the NFS servers know this client by the address of an interface.
+    NameNfsClient {
+        interface: String,
+    },
     /// Have an interface get its address by DHCP.
     AskForAddress {
         interface: String,
@@ -263,7 +267,8 @@ impl Task {
             Self::StartShellServer { .. } => 90,
             // A server that does not answer is asked again by the kernel, for longer than this.
             Self::AskForAddress { .. } => DHCP_LIMIT.as_secs() + 10,
-            Self::Mount(_) => 90,
+            // Both may have to load NFS first.
+            Self::Mount(_) | Self::NameNfsClient { .. } => 90,
             // It loads drivers, and some of them wait for their hardware.
             Self::FindCard(_) => 60,
             // The time that disks may take to show themselves, and some.
@@ -296,6 +301,9 @@ impl fmt::Display for Task {
             }
             Self::KeepLease { address, .. } => write!(f, "keep the lease of {address}"),
             Self::AskForAddress { interface } => write!(f, "get an address for {interface} by DHCP"),
+            Self::NameNfsClient { interface } => {
+                write!(f, "take {interface}'s address for a name to NFS servers")
+            }
             Self::EnterRoot(_) => f.write_str("enter the root"),
             Self::Arm { interface } => write!(f, "arm {interface}"),
             Self::FlushReport => f.write_str("write the report"),

@@ -40,7 +40,7 @@ pub use settings::Settings;
 pub use values::{CommandLine, Export, Exports, NfsServer, SecureOn};
 
 use anyhow::anyhow;
-use ghost_contract::HostName;
+use ghost_contract::{HostName, NfsVersion};
 
 use crate::dhcp::kind::Kind;
 use crate::fleet::Member;
@@ -60,6 +60,8 @@ pub struct Ghostrc {
     pub exports: Exports,
     /// Which NFS server is told what to export (`NFSSERVER`); if it is not said, the one that is here.
     pub nfs_server: Option<NfsServer>,
+    /// The version of NFS that clients mount with (`NFSVERSION`).
+    pub nfs_version: NfsVersion,
     /// Where nfsd finds what it is to export after a reboot (`EXPORTSDIR`).
     pub exports_folder: PathBuf,
     /// The image store as the boot server sees it (`GHSTBASE`).
@@ -106,7 +108,8 @@ pub struct Ghostrc {
     pub signing_key: Option<PathBuf>,
     /// The public keys of boot servers that are believed (`TRUSTEDKEYS`).
     pub trusted_keys: Option<PathBuf>,
-    /// What the base root is made with (`OVERLAY`, `MIRROR`, `COMPONENTS`, `EXTRA_PACKAGES`, `CARDS`, `KERNEL_FLAGS`, `HTTPBOOT`), by key.
+    /// What the base root is made with (`OVERLAY`, `MIRROR`, `COMPONENTS`, `EXTRA_PACKAGES`, `CARDS`, `KERNEL_FLAGS`, `HTTPBOOT`,
+    /// `NFSVERSION`), by key.
     pub of_base_root: BTreeMap<String, String>,
     /// What deserves a look but is no error.
     pub warnings: Vec<Warning>,

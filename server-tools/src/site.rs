@@ -126,12 +126,13 @@ impl Site {
             Some(address) => address,
             None => resolve(&export.server)?,
         };
-        let path = export.path.clone();
+        let (path, nfs) = (export.path.clone(), self.ghostrc.nfs_version);
         if !self.ghostrc.exports.keeps_apart() {
-            return Ok(ImageStore { server, path, only: None, generation: None });
+            return Ok(ImageStore { server, path, only: None, generation: None, nfs });
         }
         let generation = generation.map(|generation| path.join(layout::generation(host, generation)));
-        Ok(ImageStore { server, path: path.join(layout::CLIENTS), only: Some(host.clone()), generation })
+        let path = path.join(layout::CLIENTS);
+        Ok(ImageStore { server, path, only: Some(host.clone()), generation, nfs })
     }
 }
 

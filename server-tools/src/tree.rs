@@ -365,9 +365,10 @@ pub fn fstab(base: &str, store: &ImageStore) -> String {
         ));
     }
     text.push_str(&format!(
-        "{}:{path} {} nfs vers=3,tcp,nolock,nosuid,nodev,noexec 0 0\n",
+        "{}:{path} {} nfs {},nosuid,nodev,noexec 0 0\n",
         store.server,
-        store.mount_point().display()
+        store.mount_point().display(),
+        store.nfs.mount_options()
     ));
     text
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ghost_contract::bootdisk::{self, BootFile};
-use ghost_contract::layout;
 use ghost_contract::order::ImageStore;
+use ghost_contract::{NfsVersion, layout};
 use ghost_init::parsers;
 use ghostctl::tree;
 
@@ -21,6 +21,7 @@ pub fn fstab(input: &[u8]) {
         path: "/home/ghost images".into(),
         only: None,
         generation: None,
+        nfs: NfsVersion::default(),
     };
     let text = tree::fstab(&base, &store);
     let bare = |line: &str| line.trim_end_matches('\r').to_owned();

@@ -42,6 +42,19 @@ fn an_nfs_mounts_own_words_are_kept() {
 }
 
 #[test]
+fn an_nfs_mount_of_version_4_keeps_its_locks_at_the_server() {
+    for (asked, got) in [
+        ("vers=4.1,tcp", "vers=4.1,tcp"),
+        ("nfsvers=4", "nfsvers=4,proto=tcp"),
+        ("v4", "v4,proto=tcp"),
+        ("vers=3,tcp", "vers=3,tcp,nolock"),
+    ] {
+        let store = one(&format!("192.168.7.1:/home/ghost /backup nfs {asked} 0 0"));
+        assert_eq!(store.options, format!("{got},addr=192.168.7.1"));
+    }
+}
+
+#[test]
 fn a_line_that_cannot_be_obeyed_does_not_hide_the_others() {
     let found = mounts("storehouse:/x /backup nfs\nnone /proc\nnone /run\\040time tmpfs");
     let refused = |index: usize| found[index].as_ref().unwrap_err().to_string();

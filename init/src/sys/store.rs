@@ -19,11 +19,12 @@ pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     if store.only.is_some() {
         mount::mount_unless_mounted(&fstab::room_for_mount_points(layout::STORE_MOUNT_POINT))?;
     }
-    mount::mount_unless_mounted(&fstab::nfs(&source, place.clone(), OPTIONS)?)?;
+    let options = format!("{},{OPTIONS}", store.nfs.mount_options());
+    mount::mount_unless_mounted(&fstab::nfs(&source, place.clone(), &options)?)?;
     if let Some(generation) = &store.generation {
         let source = format!("{}:{}", store.server, generation.display());
         let place = layout::GENERATION_MOUNT_POINT.into();
-        mount::mount_unless_mounted(&fstab::nfs(&source, place, &format!("ro,{OPTIONS}"))?)?;
+        mount::mount_unless_mounted(&fstab::nfs(&source, place, &format!("ro,{options}"))?)?;
     }
     ensure!(
         place.join(layout::nonce(nonce)).is_file(),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
+use ghost_contract::NfsVersion;
 
 use super::settings::TIME;
 use super::values::{
@@ -19,11 +20,12 @@ use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 35] = [
+pub(super) const SERVER_KEYS: [&str; 36] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
     "NFSSERVER",
+    "NFSVERSION",
     "EXPORTSDIR",
     "GHSTBASE",
     "GHSTNFS",
@@ -58,7 +60,8 @@ pub(super) const SERVER_KEYS: [&str; 35] = [
 ];
 
 /// Those of them that `rootfs/build` and `rootfs/install-init` take, by the same names. They say what is wrong with a value.
-const OF_THE_BASE_ROOT: &str = "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS HTTPBOOT";
+const OF_THE_BASE_ROOT: &str =
+    "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS HTTPBOOT NFSVERSION";
 
 /// More than a year of nights.
 const KEEP_RECORDS: NonZeroUsize = NonZeroUsize::new(400).unwrap();
@@ -79,6 +82,7 @@ pub(super) struct Draft {
     base_root: Option<PathBuf>,
     exports: Exports,
     nfs_server: Option<NfsServer>,
+    nfs_version: NfsVersion,
     exports_folder: Option<PathBuf>,
     store_folder: Option<PathBuf>,
     store_export: Option<String>,
@@ -148,6 +152,12 @@ impl Draft {
                 let named = NfsServer::named(value);
                 self.nfs_server = Some(named.ok_or("an NFS server that can be told: nfsd or ganesha")?);
             }
+            "NFSVERSION" => {
+                self.nfs_version =
+                    NfsVersion::parse(value).ok_or("a version of NFS that clients have: 3 or 4.1")?;
+                // The base root is made with it too.
+                self.of_base_root.insert(key.to_owned(), value.to_owned());
+            }
             "EXPORTSDIR" => self.exports_folder = Some(path()?),
             "GHSTBASE" => self.store_folder = Some(path()?),
             "GHSTNFS" => self.store_export = Some(export(value)?),
@@ -214,6 +224,7 @@ impl Draft {
             base_root,
             exports: self.exports,
             nfs_server: self.nfs_server,
+            nfs_version: self.nfs_version,
             exports_folder: self.exports_folder.unwrap_or_else(|| PathBuf::from("/etc/exports.d")),
             store_folder,
             store_export,

@@ -3,12 +3,18 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use ghost_contract::{Mode, sample};
+use ghost_contract::{Mode, NfsVersion, sample};
 
 use super::*;
 
 fn store() -> ImageStore {
-    ImageStore { server: [192, 168, 7, 1].into(), path: "/my backup".into(), only: None, generation: None }
+    ImageStore {
+        server: [192, 168, 7, 1].into(),
+        path: "/my backup".into(),
+        only: None,
+        generation: None,
+        nfs: NfsVersion::V3,
+    }
 }
 
 #[test]
@@ -31,6 +37,8 @@ fn another_file_system_is_left_out_however_the_place_of_the_store_is_written() {
 
 #[test]
 fn of_a_store_of_which_the_client_has_its_own_folder_only_that_is_mounted() {
+    let newer = ImageStore { nfs: NfsVersion::V4_1, ..store() };
+    assert!(fstab("", &newer).contains(" nfs vers=4.1,tcp,nosuid,nodev,noexec 0 0\n"));
     let store = ImageStore { only: Some("john".parse().unwrap()), ..store() };
     assert_eq!(
         fstab("old:/x /backup nfs defaults 0 0\n", &store),

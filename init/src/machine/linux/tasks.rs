@@ -16,8 +16,8 @@ use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
 use crate::sys::watchdog::Watchdogs;
 use crate::sys::{
-    card, dhcp, ethtool, file, interface, modules, mount, neighbours, network, order_file, power, root,
-    shell, store,
+    card, dhcp, ethtool, file, interface, modules, mount, neighbours, network, nfs_client, order_file, power,
+    root, shell, store,
 };
 use crate::task::{Finding, Surroundings, Task};
 
@@ -73,6 +73,7 @@ fn attempt(
         }
         Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
         Task::KeepLease { interface, address } => dhcp::keep(children, &interface, address)?,
+        Task::NameNfsClient { interface } => nfs_client::take_name(children, &interface)?,
         Task::AskForAddress { interface } => dhcp::ask(children, &interface)?,
         Task::EnterRoot(root) => root::enter(&root)?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),

@@ -1,0 +1,62 @@
+//! The version of NFS in which clients mount: the base root, their own folders and the image store.
+
+use serde::{Deserialize, Serialize};
+
+/// The words of mount options (nfs(5), `vers`), and of the setting `NFSVERSION`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NfsVersion {
+    /// Needs the ports of the portmapper, of mountd and of NFS.
+    #[default]
+    #[serde(rename = "3")]
+    V3,
+    /// Needs port 2049 alone.
+    #[serde(rename = "4.1")]
+    V4_1,
+}
+
+impl NfsVersion {
+    const ALL: [Self; 2] = [Self::V3, Self::V4_1];
+
+    /// The version that is written so.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.word() == word)
+    }
+
+    /// How it is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::V3 => "3",
+            Self::V4_1 => "4.1",
+        }
+    }
+
+    /// What clients mount with. Locks are the client's own in version 3, since it has no lock daemon; version 4 needs none.
+    pub const fn mount_options(self) -> &'static str {
+        match self {
+            Self::V3 => "vers=3,tcp,nolock",
+            Self::V4_1 => "vers=4.1,tcp",
+        }
+    }
+
+    /// Whether it is the version that an order does not need to name.
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_written_as_it_is_read_everywhere() {
+        for version in NfsVersion::ALL {
+            assert_eq!(NfsVersion::parse(version.word()), Some(version));
+            assert_eq!(serde_json::to_string(&version).unwrap(), format!("\"{}\"", version.word()));
+            assert!(version.mount_options().starts_with(&format!("vers={},", version.word())));
+        }
+        for word in ["", "4", "4.2", "v3", "03"] {
+            assert_eq!(NfsVersion::parse(word), None, "{word}");
+        }
+    }
+}
