@@ -19,7 +19,7 @@ pub(crate) mod netboot;
 pub(crate) mod next;
 pub(crate) mod offered;
 pub(crate) mod over_http;
-mod root;
+pub(crate) mod root;
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use ghost_contract::{Generation, HostName, layout};
+use ghost_contract::{Generation, HostName, NfsVersion, layout};
 use serde::{Deserialize, Serialize};
 
 use crate::ghostrc::{Exports, Ghostrc};
@@ -43,6 +43,20 @@ pub(crate) struct Wanted {
 impl Wanted {
     fn of_one(path: PathBuf, access: Access, client: Ipv4Addr) -> Self {
         Self { path, access, clients: [client].into() }
+    }
+}
+
+/// How a server serves exports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served {
+    /// It may list them.
+    pub boot_server: Ipv4Addr,
+    pub version: NfsVersion,
+}
+
+impl Served {
+    pub(crate) const fn by(ghostrc: &Ghostrc) -> Self {
+        Self { boot_server: ghostrc.boot_server, version: ghostrc.nfs_version }
     }
 }
 
@@ -127,7 +141,7 @@ fn escaped(path: &Path) -> String {
 }
 
 /// Blocks for NFS-Ganesha's configuration (ganesha-export-config(8)).
-pub(crate) fn for_ganesha(wanted: &[Wanted], boot_server: Ipv4Addr) -> anyhow::Result<String> {
+pub(crate) fn for_ganesha(wanted: &[Wanted], served: Served) -> anyhow::Result<String> {
     let some: Vec<&Wanted> = wanted.iter().filter(|one| !one.clients.is_empty()).collect();
     ensure!(
         FIRST_ID + some.len() <= LAST_ID + 1,
@@ -135,10 +149,10 @@ pub(crate) fn for_ganesha(wanted: &[Wanted], boot_server: Ipv4Addr) -> anyhow::R
         LAST_ID + 1 - FIRST_ID,
         some.len()
     );
-    some.iter().zip(FIRST_ID..).map(|(one, id)| block(one, id, boot_server)).collect()
+    some.iter().zip(FIRST_ID..).map(|(one, id)| block(one, id, served)).collect()
 }
 
-fn block(one: &Wanted, id: usize, boot_server: Ipv4Addr) -> anyhow::Result<String> {
+fn block(one: &Wanted, id: usize, served: Served) -> anyhow::Result<String> {
     let path = one.path.to_str().filter(|path| !path.contains(|c: char| c == '"' || c.is_control()));
     let path = path.with_context(|| format!("NFS-Ganesha cannot export {}", one.path.display()))?;
     let access = match one.access {
@@ -146,6 +160,11 @@ fn block(one: &Wanted, id: usize, boot_server: Ipv4Addr) -> anyhow::Result<Strin
         Access::Write => "RW",
     };
     let clients: Vec<String> = one.clients.iter().map(ToString::to_string).collect();
+    // What version 3 does not serve is not listed either.
+    let protocols = match served.version {
+        NfsVersion::V3 => "3",
+        NfsVersion::V4_1 => "3, 4",
+    };
     // Ganesha lists exports only for those who have access: 'ghostctl doctor' asks for the list from the boot server, which needs to
     // read nothing by it. Trees are made past Ganesha: it must not show what it remembers of them.
     Ok(format!(
@@ -157,13 +176,14 @@ fn block(one: &Wanted, id: usize, boot_server: Ipv4Addr) -> anyhow::Result<Strin
              Squash = No_Root_Squash;\n    \
              Attr_Expiration_Time = 0;\n    \
              SecType = sys;\n    \
-             Protocols = 3;\n    \
+             Protocols = {protocols};\n    \
              Transports = TCP;\n    \
              FSAL {{ Name = VFS; }}\n    \
              CLIENT {{ Clients = {}; Access_Type = {access}; Squash = No_Root_Squash; }}\n    \
-             CLIENT {{ Clients = {boot_server}; Access_Type = MDONLY_RO; }}\n\
+             CLIENT {{ Clients = {}; Access_Type = MDONLY_RO; }}\n\
          }}\n",
-        clients.join(", ")
+        clients.join(", "),
+        served.boot_server
     ))
 }
 

@@ -1,14 +1,15 @@
 //! Asks an NFS server what a client asks before it can mount: the portmapper for ports, mountd for the exports, NFS
 //! whether it is there. Nothing is mounted.
 //!
-//! Clients mount with version 3 over TCP, since that needs no program of its own in their initramfs.
+//! Clients mount over TCP: with version 3, or with version 4.1, for which they ask neither portmapper nor mountd.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use ghost_contract::NfsVersion;
 
 use super::facts::{Exported, Grant};
 use crate::sys::rpc::{NULL, Program, call, number, string};
@@ -25,11 +26,32 @@ const TCP: u32 = 6;
 const MOUNT: Program = Program { number: 100_005, version: 3 };
 const LIST_EXPORTS: u32 = 5;
 const NFS: Program = Program { number: 100_003, version: 3 };
+/// RFC 8881.
+const NFS_4: Program = Program { number: 100_003, version: 4 };
+const NFS_PORT: u16 = 2049;
+const COMPOUND: u32 = 1;
+const MINOR_VERSION_MISMATCH: u32 = 10_021;
 
-/// Whether NFS version 3 answers over TCP.
-pub(crate) fn nfs_answers(server: IpAddr) -> anyhow::Result<()> {
+/// Whether this version of NFS answers over TCP.
+pub(crate) fn nfs_answers(server: IpAddr, version: NfsVersion) -> anyhow::Result<()> {
+    if version == NfsVersion::V4_1 {
+        return speaks_4_1((server, NFS_PORT).into());
+    }
     let port = port_of((server, PORTMAPPER_PORT).into(), NFS, "NFS version 3")?;
     call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).context("NFS version 3 does not answer")
+}
+
+/// Asks for nothing to be done, by version 4.1: the minor version is looked at before that (RFC 8881 §16.2.3).
+fn speaks_4_1(at: SocketAddr) -> anyhow::Result<()> {
+    let (no_tag, minor_version, no_operation) = (0, 1, 0);
+    let reply = call(at, NFS_4, COMPOUND, &[no_tag, minor_version, no_operation], DEADLINE);
+    let reply = reply.context("NFS version 4 does not answer")?;
+    match number(&reply) {
+        Some((0, _)) => Ok(()),
+        Some((MINOR_VERSION_MISMATCH, _)) => bail!("{at} serves NFS version 4, but not 4.1"),
+        Some((status, _)) => bail!("{at} refuses NFS version 4.1 with status {status}"),
+        None => bail!("the answer of {at} by NFS version 4.1 cannot be read"),
+    }
 }
 
 /// The folders that a server exports.
@@ -70,6 +92,15 @@ pub(crate) fn grants(table: &str) -> Vec<Grant> {
         })
     };
     table.lines().filter_map(grant).collect()
+}
+
+/// The folder in which paths of version 4 begin, if that table says one (exports(5), `fsid=0`).
+pub(crate) fn root_of_version_4(table: &str) -> Option<PathBuf> {
+    let is_root = |line: &&str| {
+        let options = line.rsplit_once('(').map_or("", |(_, options)| options.trim_end_matches(')'));
+        options.split(',').any(|option| matches!(option, "fsid=0" | "fsid=root"))
+    };
+    table.lines().find(is_root)?.split('\t').next().map(PathBuf::from)
 }
 
 fn exported_by(portmapper: SocketAddr) -> anyhow::Result<Vec<Exported>> {
@@ -161,6 +192,21 @@ mod tests {
     }
 
     #[test]
+    fn of_version_4_1_nothing_but_its_port_is_asked() {
+        let says = |status: u32| {
+            speaks_4_1(server(Box::new(move |words| {
+                assert_eq!(words[3..6], [100_003, 4, 1]);
+                assert_eq!(words[10..], [0, 1, 0]);
+                done(&xdr(&[status, 0, 0]))
+            })))
+        };
+        assert!(says(0).is_ok());
+        let error = says(MINOR_VERSION_MISMATCH).unwrap_err().to_string();
+        assert!(error.ends_with("serves NFS version 4, but not 4.1"), "{error}");
+        assert!(says(10_006).unwrap_err().to_string().ends_with("with status 10006"));
+    }
+
+    #[test]
     fn a_port_of_zero_is_no_port() {
         let portmapper = server(Box::new(|_| done(&xdr(&[0]))));
         let error = exported_by(portmapper).unwrap_err();
@@ -200,5 +246,8 @@ mod tests {
                      /backup\t*(ro,root_squash)\nrubbish\n";
         let seen: Vec<_> = grants(table).into_iter().map(|g| (g.clients, g.may_write, g.is_root)).collect();
         assert_eq!(seen, [("192.168.7.0/25".to_owned(), true, true), ("*".to_owned(), false, false)]);
+        assert_eq!(root_of_version_4(table), None);
+        let with_root = format!("{table}/srv/nfs4\t*(ro,fsid=0,no_subtree_check)\n");
+        assert_eq!(root_of_version_4(&with_root), Some("/srv/nfs4".into()));
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use ghost_contract::NfsVersion;
+
 use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
@@ -142,6 +144,8 @@ pub(crate) struct Boundary {
 /// What is known of the base root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseRoot {
+    /// The version of NFS that clients are to mount it with.
+    pub version: NfsVersion,
     pub root: PathBuf,
     /// Whether trees can be made where they lie.
     pub folder: Writable,
@@ -165,12 +169,15 @@ pub(crate) struct Export {
     pub path: PathBuf,
     /// What clients do with it.
     pub usage: Usage,
-    /// Whether NFS version 3 answers.
+    /// The version of NFS that clients mount it with, and whether that answers.
+    pub version: NfsVersion,
     pub nfs: Tried<()>,
     /// What the server says it exports.
     pub exported: Tried<Vec<Exported>>,
     /// How this machine's kernel exports it; nothing if another machine or another NFS server does.
     pub grants: Vec<Grant>,
+    /// The folder in which the paths of version 4 begin on this machine's kernel, if it is not the root.
+    pub begins_in: Option<PathBuf>,
 }
 
 /// What clients do with an export.

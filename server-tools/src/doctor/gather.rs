@@ -63,8 +63,8 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
             ("PXEADDR", boot_server, &ghostrc.base_root, of_base_root),
             ("GHSTNFS", store_server.clone(), &ghostrc.store_export.path, of_store),
         ];
-        let exports =
-            exports.map(|(key, server, path, usage)| scope.spawn(move || export(key, server, path, usage)));
+        let exports = exports
+            .map(|(key, server, path, usage)| scope.spawn(move || export(site, key, server, (path, usage))));
         let boundary = boundary(site, &names);
         Facts {
             doubts: ghostrc.warnings.iter().map(ToString::to_string).collect(),
@@ -304,6 +304,7 @@ fn base_root(site: &Site, told: &[(PathBuf, String)]) -> BaseRoot {
     // Without a base root nothing can be made above it either.
     let folder = if trees == root { &root } else { existing(&trees) };
     BaseRoot {
+        version: site.ghostrc.nfs_version,
         folder: can_write(folder),
         missing: TREE_SOURCES.into_iter().filter(|name| !root.join(name).is_dir()).collect(),
         has_init: root.join(root::INIT).is_file(),
@@ -350,16 +351,19 @@ fn store_server(site: &Site) -> Tried<IpAddr> {
     export.address().map_or_else(|| words(resolve::address_of(&export.server, DEADLINE)), Ok)
 }
 
-fn export(key: &'static str, server: Tried<IpAddr>, path: &Path, usage: Usage) -> Export {
-    let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server)));
+fn export(site: &Site, key: &'static str, server: Tried<IpAddr>, (path, usage): (&Path, Usage)) -> Export {
+    let version = site.ghostrc.nfs_version;
+    let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server, version)));
     // Where NFS itself does not answer, a second question would only wait as long again.
     let exported =
         nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server)));
     let is_here = server.as_ref().is_ok_and(|server| own_address::is_own(*server));
     let table = is_here.then(|| fs::read_to_string(EXPORT_TABLE).ok()).flatten();
-    let mut grants = exports::grants(&table.unwrap_or_default());
+    let table = table.unwrap_or_default();
+    let mut grants = exports::grants(&table);
     grants.retain(|grant| path.starts_with(&grant.path));
-    Export { key, nfs, exported, grants, server, path: path.to_owned(), usage }
+    let begins_in = exports::root_of_version_4(&table);
+    Export { key, version, nfs, exported, grants, begins_in, server, path: path.to_owned(), usage }
 }
 
 fn store(site: &Site, server: Tried<IpAddr>) -> Store {

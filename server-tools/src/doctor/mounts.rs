@@ -1,5 +1,7 @@
 //! What to think of an NFS export: whether it is there, and whether it lets the clients in and lets them write. Pure.
 
+use ghost_contract::NfsVersion;
+
 use super::exports::{covering, lets_in};
 use super::facts::{Export, Exported, Host, Usage, names};
 use super::{Check, Finding};
@@ -19,8 +21,14 @@ pub(super) fn export(export: &Export, hosts: &[Host]) -> Finding {
         }
     };
     if let Err(reason) = &export.nfs {
-        let mend = "start the NFS server with version 3 over TCP, and let the clients through the firewall";
+        let mend = format!(
+            "start the NFS server with version {} over TCP, and let the clients through the firewall",
+            export.version.word()
+        );
         return Finding::bad(Check::Export, format!("{what}: {reason}"), mend);
+    }
+    if let Some(bad) = found_elsewhere(export, &what) {
+        return bad;
     }
     match &export.exported {
         // What of it is exported, and to whom, is judged client by client.
@@ -39,9 +47,27 @@ pub(super) fn export(export: &Export, hosts: &[Host]) -> Finding {
         Err(reason) => Finding::warning(
             Check::Export,
             format!("{what}: what is exported cannot be told: {reason}"),
-            "make mountd reachable: clients ask it before they can mount",
+            match export.version {
+                NfsVersion::V3 => "make mountd reachable: clients ask it before they can mount",
+                NfsVersion::V4_1 => {
+                    "look into the NFS server's configuration: clients do not need mountd, which would list it"
+                }
+            },
         ),
     }
+}
+
+/// Clients of version 4 look for a path below the folder in which its paths begin.
+fn found_elsewhere(export: &Export, what: &str) -> Option<Finding> {
+    let begin = export.begins_in.as_ref().filter(|_| export.version == NfsVersion::V4_1)?;
+    Some(Finding::bad(
+        Check::Export,
+        format!(
+            "{what}: clients of version 4.1 look for it in {}, which is exported with fsid=0",
+            begin.join(export.path.strip_prefix("/").unwrap_or(&export.path)).display()
+        ),
+        "take 'fsid=0' out of /etc/exports there: it is not needed any more; then run 'exportfs -ra'",
+    ))
 }
 
 /// Hosts that none of the exports' patterns lets in. Where one of them is a name, nobody can tell.

@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use ghost_contract::NfsVersion;
+
 use super::facts::BaseRoot;
 use super::{Check, Finding};
 
@@ -20,11 +22,35 @@ pub(super) fn named(text: &str) -> impl Iterator<Item = (&str, &Path)> {
         .map(|(server, path)| (server, Path::new(path)))
 }
 
+/// The versions of NFS with which a configuration has its root mounted.
+pub(crate) fn versions(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| c.is_whitespace() || c == '\'');
+    let options = words.filter_map(|word| word.strip_prefix(FLAG)?.split_once(','));
+    options.flat_map(|(_, options)| options.split(',')).filter_map(|option| option.strip_prefix("vers="))
+}
+
+/// A client's initramfs has one version, and its fstab names the one of the settings.
+fn another_version(file: &Path, said: &str, version: NfsVersion) -> Option<Finding> {
+    (said != version.word()).then(|| {
+        Finding::bad(
+            Check::BaseRoot,
+            format!(
+                "{} has clients mount their root with version {said} of NFS, and NFSVERSION is {}",
+                file.display(),
+                version.word()
+            ),
+            "run 'ghostctl root build', which makes that file and the initramfs anew",
+        )
+    })
+}
+
 /// All that is to be said of it.
 pub(super) fn root(told: &[(PathBuf, String)], server: Ipv4Addr, base: &BaseRoot) -> Vec<Finding> {
     let of_files = told.iter().flat_map(|(file, text)| named(text).map(move |root| (file.as_path(), root)));
     let mut findings: Vec<Finding> =
         of_files.filter_map(|(file, named)| another(file, named, server, base)).collect();
+    let of_files = told.iter().flat_map(|(file, text)| versions(text).map(move |said| (file, said)));
+    findings.extend(of_files.filter_map(|(file, said)| another_version(file, said, base.version)));
     // Without a base root that is told already.
     if !base.has_init && base.missing.is_empty() {
         findings.push(Finding::bad(
@@ -89,6 +115,18 @@ mod tests {
             assert_eq!(found.iter().map(|(state, _)| *state).collect::<Vec<_>>(), [state], "{text}");
             assert!(found[0].1.ends_with("and the base root is 192.168.7.1:/tftpboot/root"), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_root_that_is_mounted_with_another_version_than_the_settings_say_is_told() {
+        let base = facts().base_root;
+        let by_4_1 = "APPEND nfsroot=192.168.7.1:/tftpboot/root,vers=4.1,tcp quiet";
+        let words = "/srv/tftp/pxelinux.cfg/default has clients mount their root with version 4.1 of NFS, and NFSVERSION is 3";
+        assert_eq!(judged(by_4_1, &base), [(State::Bad, words.to_owned())]);
+        let base = BaseRoot { version: NfsVersion::V4_1, ..base };
+        assert_eq!(judged(by_4_1, &base), []);
+        let by_3 = "linux /vmlinuz 'nfsroot=192.168.7.1:/tftpboot/root,vers=3,tcp,nolock'";
+        assert_eq!(judged(by_3, &base).len(), 1);
     }
 
     #[test]

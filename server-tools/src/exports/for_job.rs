@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{Wanted, ganesha, nfsd};
+use super::{Served, Wanted, ganesha, nfsd};
 use crate::doctor::exports::exported;
 use crate::doctor::facts::Exported;
 use crate::ghostrc::{Ghostrc, NfsServer};
@@ -45,8 +45,8 @@ pub(crate) fn can_be_told(ghostrc: &Ghostrc) -> anyhow::Result<&'static str> {
             Ok("nfsd, by exportfs")
         }
         NfsServer::Ganesha => {
-            let Ghostrc { state_folder, boot_server, .. } = ghostrc;
-            let place = ganesha::Place { state_folder, boot_server: *boot_server, deadline: ANSWER };
+            let (state_folder, served) = (ghostrc.state_folder.as_path(), Served::by(ghostrc));
+            let place = ganesha::Place { state_folder, served, deadline: ANSWER };
             ganesha::exports(place)?;
             Ok("NFS-Ganesha, over D-Bus")
         }
@@ -145,8 +145,8 @@ impl Teller<'_> {
     }
 
     fn ganesha(&self) -> ganesha::Place<'_> {
-        let Ghostrc { state_folder, boot_server, .. } = self.ghostrc;
-        ganesha::Place { state_folder, boot_server: *boot_server, deadline: self.time_left() }
+        let (state_folder, served) = (self.ghostrc.state_folder.as_path(), Served::by(self.ghostrc));
+        ganesha::Place { state_folder, served, deadline: self.time_left() }
     }
 
     fn time_left(&self) -> Duration {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::{Wanted, block};
+use super::{Served, Wanted, block};
 use crate::state::paths;
 use crate::sys::{private, service};
 
@@ -32,7 +32,7 @@ const MANAGER: [&str; 6] = [
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) state_folder: &'a Path,
-    pub(super) boot_server: Ipv4Addr,
+    pub(super) served: Served,
     pub(super) deadline: Duration,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn add(place: Place<'_>, ip: Ipv4Addr, one: &Wanted, number: u16) -> 
         let written = file.parent().map_or(Ok(()), private::folder);
         let written = written
             .map_err(anyhow::Error::from)
-            .and_then(|()| Ok(private::write(&file, block(one, id.into(), place.boot_server)?.as_bytes())?));
+            .and_then(|()| Ok(private::write(&file, block(one, id.into(), place.served)?.as_bytes())?));
         written.with_context(|| format!("cannot write {}", file.display()))?;
         let expression = format!("EXPORT(Export_Id={id})");
         tried = call(place, &["AddExport", "ss", named, &expression]).map(drop);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+const BY_3: Served = Served { boot_server: Ipv4Addr::new(192, 168, 7, 1), version: NfsVersion::V3 };
 
 fn ghostrc(more: &str) -> Ghostrc {
     let text = format!(
@@ -98,12 +98,12 @@ fn where_there_is_no_client_nothing_is_exported_to_everybody() {
     // In /etc/exports a path without clients is open to all.
     let wanted = of_boot_server(&ghostrc("EXPORTS=own\n"), &[]);
     assert_eq!(for_nfsd(&wanted), "");
-    assert_eq!(for_ganesha(&wanted, SERVER).unwrap(), "");
+    assert_eq!(for_ganesha(&wanted, BY_3).unwrap(), "");
 }
 
 #[test]
 fn ganesha_gives_nobody_access_but_the_clients_that_are_named() {
-    let text = for_ganesha(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts()), SERVER).unwrap();
+    let text = for_ganesha(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts()), BY_3).unwrap();
     let blocks: Vec<&str> = text.split("EXPORT {").skip(1).collect();
     assert_eq!(blocks.len(), 3);
     assert!(blocks.iter().all(|block| block.contains("\n    Access_Type = None;\n")));
@@ -119,12 +119,21 @@ fn ganesha_gives_nobody_access_but_the_clients_that_are_named() {
 }
 
 #[test]
+fn by_version_4_ganesha_serves_the_paths_that_clients_name_and_goes_on_listing_them() {
+    let by_4_1 = Served { version: NfsVersion::V4_1, ..BY_3 };
+    let text = for_ganesha(&of_boot_server(&ghostrc(""), &hosts()), by_4_1).unwrap();
+    let lines = ["Path = \"/tftpboot/root\";", "Pseudo = \"/tftpboot/root\";", "Protocols = 3, 4;"];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+    assert_eq!(Served::by(&ghostrc("NFSVERSION=4.1\n")).version, NfsVersion::V4_1);
+}
+
+#[test]
 fn an_odd_path_adds_no_line_and_no_block() {
     let odd = |path: &str| Wanted { path: path.into(), access: Access::Read, clients: addresses(&hosts()) };
     let lines = for_nfsd(&[odd("/my root\n/ *(rw)#\"\\")]);
     assert!(lines.starts_with("/my\\040root\\012/\\040*(rw)\\043\\042\\134 192.168.7.2(ro,"), "{lines}");
     for path in ["/a\"; Access_Type = RW; #", "/a\nb"] {
-        assert!(for_ganesha(&[odd(path)], SERVER).is_err(), "{path}");
+        assert!(for_ganesha(&[odd(path)], BY_3).is_err(), "{path}");
     }
 }
 
@@ -132,5 +141,5 @@ fn an_odd_path_adds_no_line_and_no_block() {
 fn more_exports_than_ganesha_has_numbers_for_are_refused() {
     let host = |number| (format!("pc{number}").parse().unwrap(), Ipv4Addr::from_bits(number));
     let hosts: Vec<_> = (0..62_000_u32).map(host).collect();
-    assert!(for_ganesha(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts), SERVER).is_err());
+    assert!(for_ganesha(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts), BY_3).is_err());
 }

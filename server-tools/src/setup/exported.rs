@@ -6,10 +6,10 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use ghost_contract::HostName;
+use ghost_contract::{HostName, NfsVersion};
 
 use super::{FileStep, Step};
-use crate::exports::{self, Wanted};
+use crate::exports::{self, Served, Wanted};
 use crate::ghostrc::{Exports, Ghostrc};
 
 /// The NFS server of this machine.
@@ -48,7 +48,21 @@ impl Nfs {
 const HEAD: &str =
     "# Made by 'ghostctl setup' and 'ghostctl hosts add', which write it anew for each new client.\n";
 /// Ganesha 6 would go on serving a folder after another one of its name took its place, as each job's do. Ganesha 4 knows the setting too.
-const FOLDERS_AS_THEY_ARE: &str = "MDCACHE {\n    Dir_Chunk = 0;\n}\n\n";
+const FOLDERS_AS_THEY_ARE: OfGanesha = OfGanesha {
+    block: "MDCACHE",
+    key: "dir_chunk",
+    text: "MDCACHE {\n    Dir_Chunk = 0;\n}\n\n",
+    remark: "set 'Dir_Chunk = 0;' in the block MDCACHE of /etc/ganesha/ganesha.conf: NFS-Ganesha 6 would go on serving a \
+             client's folders after they were replaced, and each second job would fail",
+};
+/// In version 4 owners are names, which clients cannot turn into numbers: root's files would be nobody's to them.
+const OWNERS_BY_NUMBER: OfGanesha = OfGanesha {
+    block: "NFSV4",
+    key: "only_numeric_owners",
+    text: "NFSv4 {\n    Only_Numeric_Owners = true;\n}\n\n",
+    remark: "set 'Only_Numeric_Owners = true;' in the block NFSv4 of /etc/ganesha/ganesha.conf: clients cannot read the names of \
+             owners, and would take root's files for nobody's",
+};
 const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
 
 /// What is there.
@@ -97,9 +111,15 @@ pub(crate) fn steps(
     let text = match nfs {
         Nfs::Kernel => exports::for_nfsd(&here),
         Nfs::Ganesha => {
-            let (cache, remark) = folders_as_they_are(there.main.as_deref().unwrap_or_default());
-            remarks.extend(remark);
-            format!("{cache}{}", exports::for_ganesha(&here, ghostrc.boot_server)?)
+            let main = there.main.as_deref().unwrap_or_default();
+            let of_version_4 = (ghostrc.nfs_version == NfsVersion::V4_1).then_some(&OWNERS_BY_NUMBER);
+            let mut text = String::new();
+            for wanted in [&FOLDERS_AS_THEY_ARE].into_iter().chain(of_version_4) {
+                let (block, remark) = wanted.beside(main);
+                text.push_str(block);
+                remarks.extend(remark);
+            }
+            text + &exports::for_ganesha(&here, Served::by(ghostrc))?
         }
     };
     let own = PathBuf::from(nfs.own_file());
@@ -125,17 +145,27 @@ pub(crate) fn steps(
     Ok((steps, remarks))
 }
 
-/// What keeps Ganesha from serving folders that are gone, or what an administrator who has such settings has to add to them.
-fn folders_as_they_are(main: &[u8]) -> (&'static str, Option<String>) {
-    let text = String::from_utf8_lossy(main);
-    let settings: String = text.lines().filter_map(|line| line.split('#').next()).collect();
-    if !settings.to_ascii_uppercase().contains("MDCACHE") {
-        return (FOLDERS_AS_THEY_ARE, None);
+/// A setting of Ganesha's as a whole.
+struct OfGanesha {
+    /// Its block in upper case, and its key in lower case.
+    block: &'static str,
+    key: &'static str,
+    text: &'static str,
+    /// What an administrator who has such a block has to add to it.
+    remark: &'static str,
+}
+
+impl OfGanesha {
+    /// What is to be written into our file beside this main one, and what a person has to do.
+    fn beside(&self, main: &[u8]) -> (&'static str, Option<String>) {
+        let text = String::from_utf8_lossy(main);
+        let settings: String = text.lines().filter_map(|line| line.split('#').next()).collect();
+        if !settings.to_ascii_uppercase().contains(self.block) {
+            return (self.text, None);
+        }
+        let is_set = settings.to_ascii_lowercase().contains(self.key);
+        ("", (!is_set).then(|| self.remark.to_owned()))
     }
-    let is_set = settings.to_ascii_lowercase().contains("dir_chunk");
-    let remark = "set 'Dir_Chunk = 0;' in the block MDCACHE of /etc/ganesha/ganesha.conf: NFS-Ganesha 6 would go on serving a \
-                  client's folders after they were replaced, and each second job would fail";
-    ("", (!is_set).then(|| remark.to_owned()))
 }
 
 fn include(there: &There) -> Option<Step> {
@@ -261,6 +291,24 @@ mod tests {
         let (own, remarks) = text("MDCACHE { Entries_HWMark = 9; }\n");
         assert!(!own.contains("MDCACHE") && remarks[0].contains("set 'Dir_Chunk = 0;'"), "{own}{remarks:?}");
         assert!(text("mdcache { dir_chunk = 0; }").1.is_empty());
+    }
+
+    #[test]
+    fn with_version_4_ganesha_gives_owners_by_number() {
+        let text = |version: &str, main: &str| {
+            let there = There { main: Some(main.as_bytes().to_vec()), own: None };
+            let ghostrc = ghostrc(&format!("EXPORTS=own\nNFSVERSION={version}\n"));
+            let (some, remarks) =
+                steps(&ghostrc, &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
+            let Step::File(own) = &some[0] else { panic!("{some:?}") };
+            (String::from_utf8(own.after.clone()).unwrap(), remarks)
+        };
+        let block = "NFSv4 {\n    Only_Numeric_Owners = true;\n}\n";
+        let (own, remarks) = text("4.1", "NFS_CORE_PARAM { Protocols = 3, 4; }\n");
+        assert!(own.contains(block) && remarks.is_empty(), "{own}{remarks:?}");
+        let (own, remarks) = text("4.1", "NFSv4 { Graceless = true; }\n");
+        assert!(!own.contains(block) && remarks[0].contains("'Only_Numeric_Owners = true;'"), "{remarks:?}");
+        assert!(!text("3", "").0.contains("Numeric"));
     }
 
     #[test]

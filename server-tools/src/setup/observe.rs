@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use ghost_contract::{HostName, layout};
+use ghost_contract::{HostName, NfsVersion, layout};
 
 use super::Wishes;
 use super::exported::{Nfs, There};
@@ -17,6 +17,7 @@ use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
 use crate::dhcp::{Configuration, Kind, Running};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
+use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{Exports, Ghostrc};
 use crate::site::Site;
@@ -159,6 +160,9 @@ fn base_root(ghostrc: &Ghostrc) -> anyhow::Result<Result<(), String>> {
     if loads_over_http(&configuration) != is_wanted {
         return Ok(Err("its boot files do not load over HTTP what HTTPBOOT says".to_owned()));
     }
+    if is_of_another_version(&configuration, ghostrc.nfs_version) {
+        return Ok(Err("it is mounted with another version of NFS than NFSVERSION says".to_owned()));
+    }
     let behind = boot_files::behind(&place.boot_files, &ghostrc.tftp_base)?;
     Ok(if behind.is_empty() { Ok(()) } else { Err(format!("TFTP does not serve its {}", behind.join(", "))) })
 }
@@ -166,6 +170,10 @@ fn base_root(ghostrc: &Ghostrc) -> anyhow::Result<Result<(), String>> {
 /// Whether GRUB names HTTP's server for a file, as `rootfs/grub-config` writes it.
 fn loads_over_http(configuration: &[u8]) -> bool {
     String::from_utf8_lossy(configuration).contains("(http,")
+}
+
+fn is_of_another_version(configuration: &[u8], version: NfsVersion) -> bool {
+    versions(&String::from_utf8_lossy(configuration)).any(|said| said != version.word())
 }
 
 /// The server whose programs are here; Linux' own if both are.

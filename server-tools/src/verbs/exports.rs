@@ -2,11 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use ghost_contract::HostName;
+use ghost_contract::{HostName, NfsVersion};
 
 use crate::catalog::Catalog;
 use crate::exit::{Exit, WithExit};
-use crate::exports::{self, Wanted};
+use crate::exports::{self, Served, Wanted};
 use crate::ghostrc::NfsServer;
 use crate::output::{Form, Output};
 use crate::site::Site;
@@ -31,13 +31,9 @@ pub(super) fn run(site: &Site, server: Option<NfsServer>, output: &mut Output) -
         return Ok(Exit::Done);
     }
     let boot_server = site.ghostrc.boot_server;
-    say(&here, &format!("boot server, {boot_server}"), (server, boot_server), output)?;
-    say(
-        &elsewhere,
-        &format!("image store, {}", site.ghostrc.store_export.server),
-        (server, boot_server),
-        output,
-    )?;
+    let served = Served::by(&site.ghostrc);
+    say(&here, &format!("boot server, {boot_server}"), (server, served), output)?;
+    say(&elsewhere, &format!("image store, {}", site.ghostrc.store_export.server), (server, served), output)?;
     Ok(Exit::Done)
 }
 
@@ -52,17 +48,20 @@ fn hosts(site: &Site) -> anyhow::Result<Vec<(HostName, Ipv4Addr)>> {
 fn say(
     wanted: &[Wanted],
     place: &str,
-    (server, boot_server): (NfsServer, Ipv4Addr),
+    (server, served): (NfsServer, Served),
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let (file, text) = match server {
         NfsServer::Nfsd => ("/etc/exports; then run 'exportfs -ra'", exports::for_nfsd(wanted)),
         NfsServer::Ganesha => {
-            ("ganesha.conf; then restart nfs-ganesha", exports::for_ganesha(wanted, boot_server)?)
+            ("ganesha.conf; then restart nfs-ganesha", exports::for_ganesha(wanted, served)?)
         }
     };
     if !wanted.is_empty() {
         output.line(&format!("# For the {place}: {file}"));
+        if (server, served.version) == (NfsServer::Ganesha, NfsVersion::V4_1) {
+            output.line("# It needs once, for version 4.1: NFSv4 { Only_Numeric_Owners = true; }");
+        }
         text.lines().for_each(|line| output.line(line));
     }
     Ok(())

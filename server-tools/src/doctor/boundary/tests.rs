@@ -1,5 +1,7 @@
 //! Given settings, exports and boot loaders, are the clients kept apart?
 
+use ghost_contract::NfsVersion;
+
 use super::*;
 use crate::dhcp::Reach;
 use crate::doctor::State;
@@ -53,9 +55,11 @@ fn judged(exports: Exports, told: &str, exported: Vec<Exported>, grants: Vec<Gra
         key: "PXEADDR",
         server: Ok([192, 168, 7, 1].into()),
         path: "/tftpboot/root".into(),
+        version: NfsVersion::V3,
         nfs: Ok(()),
         exported: Ok(exported),
         grants,
+        begins_in: None,
         usage: if exports == Exports::Common { Usage::Write } else { Usage::Read },
     };
     let hosts = [host("john", 2), host("joe", 3)];
@@ -121,9 +125,11 @@ fn of_the_store_each_client_has_the_folder_of_its_name() {
             key: "GHSTNFS",
             server: Ok([192, 168, 7, 9].into()),
             path: "/backup".into(),
+            version: NfsVersion::V3,
             nfs: Ok(()),
             exported: Ok(exported),
             grants: vec![],
+            begins_in: None,
             usage: Usage::InParts,
         };
         let findings =

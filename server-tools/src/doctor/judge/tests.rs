@@ -1,3 +1,5 @@
+use ghost_contract::NfsVersion;
+
 use super::*;
 use crate::dhcp::{Advice, Kind, Network, Reach, Said};
 use crate::doctor::facts::{Boundary, Export, Exported, Grant, Usage};
@@ -20,9 +22,11 @@ fn export(key: &'static str, path: &str) -> Export {
         key,
         server: Ok([192, 168, 7, 1].into()),
         path: path.into(),
+        version: NfsVersion::V3,
         nfs: Ok(()),
         exported: Ok(vec![Exported { path: "/tftpboot".into(), clients: vec!["192.168.7.0/24".to_owned()] }]),
         grants: vec![grant("192.168.7.0/24")],
+        begins_in: None,
         usage: Usage::Write,
     }
 }
@@ -85,6 +89,7 @@ pub(in crate::doctor) fn facts() -> Facts {
         }],
         over_http: vec![],
         base_root: BaseRoot {
+            version: NfsVersion::V3,
             root: "/tftpboot/root".into(),
             folder: writable("/tftpboot/root"),
             missing: vec![],
@@ -157,7 +162,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 49] = [
+    let table: [(Spoil, Check, State); 51] = [
         (|f| f.base_root.has_init = false, Check::BaseRoot, Bad),
         (
             |f| f.boundary.told = vec![("/x".into(), "nfsroot=192.168.7.1:/old".to_owned())],
@@ -177,6 +182,22 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.machines.iter_mut().for_each(|(_, here)| *here = Ok(false)), Check::Booting, Bad),
         (|f| exported_to(f, &["192.168.8.0/24"]), Check::Export, Bad),
         (|f| f.exports[0].grants = vec![Grant { is_root: false, ..grant("*") }], Check::Export, Bad),
+        (
+            |f| {
+                f.exports[0].version = NfsVersion::V4_1;
+                f.exports[0].begins_in = Some("/srv/nfs4".into());
+            },
+            Check::Export,
+            Bad,
+        ),
+        (
+            |f| {
+                let by_4_1 = "nfsroot=192.168.7.1:/tftpboot/root,vers=4.1,tcp";
+                f.boundary.told = vec![("/x".into(), by_4_1.to_owned())];
+            },
+            Check::BaseRoot,
+            Bad,
+        ),
         (|f| f.exports[0].grants = vec![Grant { may_write: false, ..grant("*") }], Check::Export, Bad),
         (
             |f| f.exports[0].grants = vec![grant("*"), Grant { is_root: false, ..grant("192.168.7.2") }],
