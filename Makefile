@@ -6,7 +6,7 @@
 #   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving http-boot two-servers cards faults
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving nfs4 http-boot two-servers cards faults
 # fuzz crowd deb-check deb-reproduced first-backup trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
 # bench-boot.
 #
@@ -77,7 +77,7 @@ PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/hos
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
-.PHONY: demo test sources parts scenarios deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts demo-programs base clean
+.PHONY: demo test sources parts scenarios deps lint unit init rootfs rootfs-check kmod kmod-check screens-check lab e2e cut-off leaving nfs4 http-boot cards faults crowd console-check bench bench-console bench-lab bench-boot server install install-files install-console-files deb deb-check deb-reproduced trixie-check demo-parts demo-programs base clean
 
 # Who tries this for the first time waits for it: only what it needs is installed and built, and no release.
 demo: PACKAGE_LISTS := $(DEMO_LISTS)
@@ -185,6 +185,15 @@ cut-off: kmod lab
 # How PCs are left: by what a person types or presses at them, and where the machine does not go off.
 leaving: kmod lab
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) leaving::
+
+# Clients mount base root, trees and image store with NFS 4.1 (NFSVERSION). An initramfs has one version.
+nfs4: kmod lab
+	mkdir -p $(ROOTFS)-nfs4
+	ln -sfn ../$(notdir $(ROOTFS))/base $(ROOTFS)-nfs4/base
+	rm -rf $(ROOTFS)-nfs4/netboot
+	cp -a --reflink=auto $(ROOTFS)/netboot $(ROOTFS)-nfs4/
+	NFSVERSION=4.1 rootfs/initramfs $(firstword $(CLIENT_PROGRAMS)) $(ROOTFS)-nfs4
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- nfs4::
 
 # A UEFI PC loads kernel and initramfs over HTTP: how long that takes, beside TFTP.
 http-boot: kmod lab

@@ -35,6 +35,8 @@ mod linux_systems;
 mod linux_troubles;
 mod mounted;
 mod never_up;
+#[cfg(feature = "campaigns")]
+mod nfs4;
 mod proxy;
 mod refusals;
 mod shared_address;

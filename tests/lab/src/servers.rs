@@ -28,6 +28,8 @@ const PORTMAPPER: u16 = 111;
 const NFS: u16 = 2049;
 const MOUNT: u16 = 20048;
 const TFTP: u16 = 69;
+/// The setting that the boot loaders' configurations depend on.
+const NFS_VERSION: &str = "NFSVERSION";
 /// The system bus, in the lab's own /run.
 const BUS: &str = "/run/dbus/system_bus_socket";
 
@@ -74,7 +76,9 @@ fn write_boot_configurations(config: &LabConfig, folder: &LabFolder) -> anyhow::
     let trees = config.has_own_exports().then_some(trees);
     let loaders = [(&config.pxelinux_config, "pxelinux.cfg/default"), (&config.grub_config, "grub/grub.cfg")];
     for (program, file) in loaders {
-        let text = run(Command::new(program).arg(&export).args(&config.kernel_flags).args(&trees))?;
+        let version = config.ghostrc.get(NFS_VERSION).map(|version| (NFS_VERSION, version));
+        let mut command = Command::new(program);
+        let text = run(command.arg(&export).args(&config.kernel_flags).args(&trees).envs(version))?;
         let path = folder.tftp().join(file);
         let above = path.parent().unwrap_or(&path);
         fs::create_dir_all(above).with_context(writing(above))?;
