@@ -40,6 +40,9 @@ const OF_A_PROXY: Duration = Duration::from_secs(5);
 /// How long a server of another machine may take: one that looks whether the address is free takes a second.
 const OF_ANOTHER: Duration = Duration::from_secs(5);
 
+/// How long a server that nobody here knows of may take.
+const OF_A_STRANGER: Duration = Duration::from_secs(3);
+
 /// Whom to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
@@ -62,7 +65,28 @@ pub struct Offered {
 /// What the clients are offered, in their order; of each whose offers cannot be heard from here, why. A server that has not
 /// answered after this time is believed to be silent.
 pub fn offered(site: &Site, clients: &[Client], patience: Duration) -> Vec<anyhow::Result<Offered>> {
-    offered_by(&Known::of(site), site, clients, patience)
+    let known = Known::of(site);
+    offered_by(&known, site, clients, patience, |offer| known.is_awaited(offer))
+}
+
+/// Of each client, what another DHCP server offers it that would lead it astray: another address than its own. It is waited for
+/// longer than ours: one that looks whether the address is free takes its time. Where another server gives the addresses by
+/// agreement, none is astray.
+pub(crate) fn astray(site: &Site, clients: &[Client]) -> Vec<Option<Offer>> {
+    let known = Known::of(site);
+    if known.is_beside_another {
+        return clients.iter().map(|_| None).collect();
+    }
+    let leads_astray = |client: &Client, offer: &Offer| {
+        !offer.address.is_unspecified() && offer.address != client.ip && !known.is_of_this_machine(offer)
+    };
+    let is_awaited = |offer: &Offer| clients.iter().all(|client| leads_astray(client, offer));
+    let offered = offered_by(&known, site, clients, OF_A_STRANGER, is_awaited);
+    // Where it cannot be heard, nothing is known of it.
+    let of_one = |(client, offered): (&Client, anyhow::Result<Offered>)| {
+        offered.ok()?.others.into_iter().find(|offer| leads_astray(client, offer))
+    };
+    clients.iter().zip(offered).map(of_one).collect()
 }
 
 fn offered_by(
@@ -70,6 +94,7 @@ fn offered_by(
     site: &Site,
     clients: &[Client],
     patience: Duration,
+    is_awaited: impl Fn(&Offer) -> bool,
 ) -> Vec<anyhow::Result<Offered>> {
     let mut each: Vec<anyhow::Result<Offered>> = clients.iter().map(|_| Ok(Offered::default())).collect();
     let mut by_interface: BTreeMap<u32, (Interface, Vec<usize>)> = BTreeMap::new();
@@ -83,7 +108,7 @@ fn offered_by(
         let asked = places.iter().map(|place| &clients[*place]);
         let asked: Vec<_> =
             asked.map(|client| (client.mac, site.ghostrc.for_host(&client.host).firmware)).collect();
-        match ask(&interface, &asked, patience, |offer| known.is_awaited(offer)) {
+        match ask(&interface, &asked, patience, &is_awaited) {
             Ok(offers) => {
                 places.into_iter().zip(asked).zip(offers).for_each(|((place, asked), mut offers)| {
                     offers

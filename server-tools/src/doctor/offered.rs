@@ -9,12 +9,15 @@ use ghost_contract::HostName;
 use super::facts::{Tried, few};
 use super::gather::words;
 use super::{Check, Finding, State};
-use crate::dhcp::probe::{self, Client, Offered};
+use crate::dhcp::probe::{self, Client, Offer, Offered};
 use crate::dhcp::{self, Configuration};
 use crate::site::Site;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// For so many hosts other servers are looked for.
+const ASKED_FOR: usize = 8;
 
 /// What is known of one host's offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(crate) struct Host {
     /// What it is offered for a job.
     pub boot_file: String,
     pub offered: Tried<Offered>,
+    /// Another server's offer of another address.
+    pub astray: Option<Offer>,
 }
 
 /// Asks in the name of these hosts; of all that can have jobs, if none is named.
@@ -39,7 +44,11 @@ pub(crate) fn gather(site: &Site, configuration: &dyn Configuration, named: &[Ho
     let client = |host: &dhcp::Host| Client { host: host.name.clone(), mac: host.mac, ip: host.ip };
     let clients: Vec<Client> = hosts.iter().map(client).collect();
     let offered = probe::offered(site, &clients, PATIENCE).into_iter().map(words);
-    let describe = |(host, offered): (dhcp::Host, Tried<Offered>)| Host {
+    // A server that nobody here knows of answers one as it answers another.
+    let some = clients.get(..ASKED_FOR).unwrap_or(&clients);
+    let astray = probe::astray(site, some).into_iter().chain(std::iter::repeat(None));
+    let describe = |((host, offered), astray): ((dhcp::Host, Tried<Offered>), Option<Offer>)| Host {
+        astray,
         boot_file: site.ghostrc.for_host(&host.name).boot_file,
         name: host.name.to_string(),
         ip: host.ip,
@@ -47,7 +56,7 @@ pub(crate) fn gather(site: &Site, configuration: &dyn Configuration, named: &[Ho
         configured: host.offered,
         offered,
     };
-    hosts.into_iter().zip(offered).map(describe).collect()
+    hosts.into_iter().zip(offered).zip(astray).map(describe).collect()
 }
 
 /// What to think of that. Pure. What is so for many hosts is told once.
@@ -85,11 +94,18 @@ fn of_host(host: &Host) -> Vec<(State, String, &'static str)> {
             "start it, and have it listen on the interface that leads to the host",
         ));
     }
-    told.extend(offered.others.iter().map(|offer| {
-        let found = format!("another DHCP server answers too, and offers {}", offer.words());
-        (State::Warning, found, "see that the host takes the offer of this boot server")
-    }));
+    let late = host.astray.iter().filter(|late| !offered.others.contains(late));
+    told.extend(offered.others.iter().chain(late).map(|offer| others(host, offer)));
     told
+}
+
+fn others(host: &Host, offer: &Offer) -> (State, String, &'static str) {
+    if offer.address.is_unspecified() || offer.address == host.ip {
+        let found = format!("another DHCP server answers too, and offers {}", offer.words());
+        return (State::Warning, found, "see that the host takes the offer of this boot server");
+    }
+    let mend = "take that server off this network, or have it leave the hosts alone";
+    (State::Warning, offer.leading_astray(), mend)
 }
 
 fn beside_another(host: &Host, offered: &Offered) -> Vec<(State, String, &'static str)> {
@@ -159,6 +175,7 @@ mod tests {
             configured: b"nobackup".to_vec(),
             boot_file: "pxelinux.0".to_owned(),
             offered,
+            astray: None,
         }
     }
 
@@ -181,6 +198,10 @@ mod tests {
         assert_eq!(told(host("a", &[], &[])), one(State::Warning, silent));
         let other = "a: another DHCP server answers too, and offers 'other.0' (says 192.168.7.9)";
         assert!(told(host("a", &["nobackup"], &["other.0"])).contains(&(State::Warning, other.to_owned())));
+        let astray = probe::Offer { address: [192, 168, 7, 66].into(), ..offer(9, "") };
+        let words = "a: another DHCP server, 192.168.7.9, answers too, and offers the address 192.168.7.66 and no boot file";
+        let with_another = Host { astray: Some(astray), ..host("a", &["nobackup"], &[]) };
+        assert!(told(with_another).contains(&(State::Warning, words.to_owned())));
         let unseen = Host { offered: Err("no route".to_owned()), ..host("a", &[], &[]) };
         assert_eq!(told(unseen), one(State::Good, "a: what is offered cannot be seen from here: no route"));
     }

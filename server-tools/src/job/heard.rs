@@ -55,7 +55,7 @@ impl Heard {
     pub(crate) fn in_the_end(&self, own: Ipv4Addr) -> String {
         match self {
             Self::AsksForAddress => "it asked for an address by DHCP and took none: check that the DHCP server runs and answers on its network, \
-                and that its entry is one of this network"
+                that its entry is one of this network, and that no other DHCP server answers first without a boot file, which UEFI does not take"
                 .to_owned(),
             Self::TakesAddress { address, of } if *address != own => format!(
                 "it took the address {address} of the DHCP server {of} instead of {own}: another DHCP server answers on its network, and was faster"

@@ -14,7 +14,7 @@ use super::work::{Results, Work};
 use crate::dhcp::offer::{Again, SwappedAgain, swapped_again};
 use crate::dhcp::probe::{self, Client, Look, Seen};
 use crate::dhcp::{Running, Swap};
-use crate::job::{Failure, FailureKind, Step};
+use crate::job::{Failure, FailureKind, Phase, Step};
 use crate::site::Site;
 
 /// What was swapped for a job. A journal of before does not tell the hardware address with it, but with the job.
@@ -119,7 +119,30 @@ pub(super) fn look(site: &Site, works: &mut [&mut Work], mut results: Results, a
         results[place] = Err(Failure { kind: FailureKind::NotServed, reason: not_served });
     }
     tell_of_the_unheard(works, unheard);
+    if after == Step::OfferOwn {
+        tell_who_leads_astray(site, works);
+    }
     results
+}
+
+/// Names the DHCP servers that may have had clients which were woken and never came up: their firmware shows nobody.
+fn tell_who_leads_astray(site: &Site, works: &mut [&mut Work]) {
+    let came_to = |work: &Work, wanted: Phase| work.phases.iter().any(|(phase, _)| *phase == wanted);
+    let never_up = works.iter_mut().filter(|work| came_to(work, Phase::Woken) && !came_to(work, Phase::Up));
+    let (mut never_up, clients): (Vec<&mut &mut Work>, Vec<Client>) =
+        never_up.filter_map(|work| client(work).map(|(client, _)| (work, client))).unzip();
+    if clients.is_empty() {
+        return;
+    }
+    for (work, offer) in never_up.iter_mut().zip(probe::astray(site, &clients)) {
+        work.remarks.extend(offer.map(|offer| {
+            format!(
+                "{}: a client that hears it first does not boot for its job; take that server off this network, or have it leave \
+                 the clients alone",
+                offer.leading_astray()
+            )
+        }));
+    }
 }
 
 /// Says once in a job, and once for all that are looked at together, that nothing is heard.

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use ghost_contract::MacAddress;
+
 use super::boot_server::{BootServer, said};
 use super::client::{Client, Gate};
 use super::each_server::{EACH, at_once};
+use super::proxy::Proxy;
 
 /// Lets dhcpd read a copy of its own, as in a container, that is made anew while `follows` is there.
 fn with_a_copy(server: &BootServer) {
@@ -96,4 +99,25 @@ fn with_each_server_a_swap_that_is_not_served_is_told_before_the_client_is_woken
             assert!(server.journal().is_empty(), "{name}: {words:?}: {text}");
         }
     });
+}
+
+#[test]
+fn a_dhcp_server_that_leads_clients_astray_is_named_where_one_never_comes_up_and_by_doctor() {
+    let server = BootServer::with_dhcpd(2);
+    server.set("UP_DEADLINE", "1");
+    let before = server.configured();
+    // Another machine's server gives pc2 an address that is not its own, and pc3 the right one.
+    let given = [(2, 66), (3, 3)];
+    let given = given.map(|(pc, last)| (MacAddress::new([2, 0, 0, 0, 0, pc]), [192, 168, 7, last].into()));
+    let _other = Proxy::beside(server.network(), &server.path(""), given.into_iter());
+    let words = "another DHCP server, 192.168.7.126, answers too, and offers the address 192.168.7.66 and no boot file";
+    let [astray, well] = ["pc2", "pc3"].map(|host| server.run(&["test", host]));
+    assert_eq!([astray.status.code(), well.status.code()], [Some(75); 2], "{}", said(&astray));
+    assert!(said(&astray).contains(words), "{}", said(&astray));
+    assert!(!said(&well).contains("another DHCP server, "), "{}", said(&well));
+    assert_eq!(server.configured(), before);
+    let doctor = said(&server.run(&["doctor"]));
+    let of_hosts: Vec<&str> = doctor.lines().filter(|line| line.contains(words)).collect();
+    assert_eq!(of_hosts.len(), 1, "{doctor}");
+    assert!(of_hosts[0].contains("offered: pc2: "), "{doctor}");
 }

@@ -51,6 +51,22 @@ impl Offer {
         self.server.map_or_else(|| files.clone(), |server| format!("{files} (says {server})"))
     }
 
+    /// Who offers which other address than the client's own, as part of a sentence.
+    pub(crate) fn leading_astray(&self) -> String {
+        let server = self.server.map_or_else(
+            || "another DHCP server".to_owned(),
+            |server| format!("another DHCP server, {server},"),
+        );
+        let file = match self.boot_file().is_empty() {
+            true => "no boot file".to_owned(),
+            false => format!(
+                "'{}'",
+                String::from_utf8_lossy(self.boot_file()).replace(char::is_control, "\u{fffd}")
+            ),
+        };
+        format!("{server} answers too, and offers the address {} and {file}", self.address)
+    }
+
     /// Whether some boot ROM may load this.
     pub fn may_boot(&self, boot_file: &[u8]) -> bool {
         self.file == boot_file || self.file_option.as_deref() == Some(boot_file)

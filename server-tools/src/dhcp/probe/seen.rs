@@ -67,7 +67,7 @@ fn look(site: &Site, clients: &[(Client, &str)], after: After) -> Vec<Seen> {
         (true, After::Revert) => OF_ONE_UNSEEN_AND_UNHEARD,
     };
     let asked: Vec<Client> = clients.iter().map(|(client, _)| client.clone()).collect();
-    let offers = offered_by(&known, site, &asked, patience);
+    let offers = offered_by(&known, site, &asked, patience, |offer| known.is_awaited(offer));
     if after == After::Swap && !known.runs_here {
         whose::remember(
             site,
