@@ -181,6 +181,7 @@ pub(crate) fn steps(options: &BootOptions, interface: &BootInterface) -> anyhow:
 fn tree(options: &BootOptions, ip: Ipv4Addr) -> anyhow::Result<Vec<BootStep>> {
     let (first, folder) = match &options.trees {
         Some(trees) => {
+            let trees = options.root.as_ref().map_or_else(|| trees.clone(), |root| trees.mounted_as(root));
             let own = trees.below(&ip.to_string(), TREE_OPTIONS).mount(Path::new(layout::OWN_FOLDER))?;
             (BootStep::needed(Task::Mount(own)), layout::OWN_FOLDER)
         }
@@ -237,6 +238,12 @@ mod tests {
         let tree = &mounts(&steps)[0];
         assert_eq!(tree.source, "192.168.7.1:/srv/root.trees/192.168.7.2");
         assert_eq!(tree.flags, [MountFlag::NoSuid, MountFlag::NoDev]);
+        assert_eq!(tree.options, "vers=3,tcp,nolock,addr=192.168.7.1");
+        let by_4_1 = BootOptions::parse(
+            "nfsroot=192.168.7.1:/srv/root,vers=4.1,tcp ghost.trees=192.168.7.1:/srv/root.trees",
+        );
+        let by_4_1 = self::steps(&by_4_1, &interface()).unwrap();
+        assert_eq!(mounts(&by_4_1)[0].options, "vers=4.1,tcp,addr=192.168.7.1");
         let etc = Task::Bind { from: tree.target.join("192.168.7.2etc"), onto: "/etc".into() };
         assert!(position(&steps, &Task::Mount(tree.clone())) < position(&steps, &etc));
         assert!(steps.iter().all(|step| step.task != Task::MakeRootWritable));

@@ -30,6 +30,12 @@ impl NfsRoot {
         self.options.split(',').any(fstab::is_version_4)
     }
 
+    /// The same with the options of another, unless it has its own.
+    pub(crate) fn mounted_as(&self, other: &Self) -> Self {
+        let options = if self.options.is_empty() { &other.options } else { &self.options };
+        Self { options: options.clone(), ..self.clone() }
+    }
+
     /// A folder in it, with the same options and these.
     pub(crate) fn below(&self, name: &str, options: &str) -> Self {
         let joined = [options, &self.options].into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>();
