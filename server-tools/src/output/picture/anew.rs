@@ -1,6 +1,6 @@
 //! A picture in a file of our own making, with nothing of the client's file but its dots.
 //!
-//! A screen of letters has at most 16 colours, and is written by their numbers: that takes a quarter of the time, and less room.
+//! A screen of letters has at most 16 colours, and is written by their numbers: that takes a third less time and room.
 
 use anyhow::Context as _;
 
