@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate, swapped_test};
 use super::network::Network;
+use nix::net::if_::InterfaceFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What Kea's log says of each reload, and of the question afterwards what it serves.
@@ -100,6 +101,9 @@ fn started(network: &Network, folder: &Path) -> Child {
     let log = own.join("log");
     let starts = || fs::read_to_string(&log).unwrap_or_default().matches("DHCP4_STARTED").count();
     let before = starts();
+    // It opens no socket on an interface that the kernel does not call running yet, which is up to a second after its carrier is
+    // there.
+    wait_until("the interface runs", || network.inside(|| is_running("br0")));
     let mut command = network.dhcp_server(folder, "/usr/sbin/kea-dhcp4");
     command.arg("-c").arg(folder.join("dhcp/kea-dhcp4.conf"));
     command.envs(FOLDERS.map(|variable| (variable, &own)));
@@ -107,6 +111,12 @@ fn started(network: &Network, folder: &Path) -> Child {
     let process = command.spawn().unwrap();
     wait_until("Kea runs", || starts() > before);
     process
+}
+
+fn is_running(name: &str) -> bool {
+    let addresses = nix::ifaddrs::getifaddrs().unwrap();
+    let mut of_it = addresses.filter(|entry| entry.interface_name == name);
+    of_it.any(|entry| entry.flags.contains(InterfaceFlags::IFF_RUNNING))
 }
 
 impl Drop for Kea {

@@ -9,11 +9,11 @@ mod case;
 mod plan;
 mod verdict;
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use case::Case;
+use case::{Case, Fault};
 use plan::Plan;
 
 use super::each_server::{EACH, Start};
@@ -68,12 +68,39 @@ fn print_table(tried: &[(Case, Verdict)]) {
     }
 }
 
+/// The cases whose names contain this. None at all is a slip of the pen, and not a campaign in which all is well.
+fn chosen(cases: Vec<Case>, only: &str) -> Result<Vec<Case>, String> {
+    let kinds: BTreeSet<String> = cases.iter().map(Case::kind).collect();
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| case.to_string().contains(only)).collect();
+    if !chosen.is_empty() {
+        return Ok(chosen);
+    }
+    let kinds: Vec<String> = kinds.into_iter().collect();
+    Err(format!("FAULTS_ONLY={only} is in the name of no fault; there are {}", kinds.join(", ")))
+}
+
 /// The DHCP servers that are tried.
 fn servers() -> Vec<Start> {
     let wanted = std::env::var("FAULTS_DHCP").unwrap_or_default();
     let servers: Vec<Start> = EACH.into_iter().filter(|(name, _)| name.contains(&wanted)).collect();
     assert!(!servers.is_empty(), "FAULTS_DHCP={wanted} is none of the DHCP servers");
     servers
+}
+
+#[test]
+fn a_word_that_is_in_no_faults_name_is_refused_with_those_that_there_are() {
+    let fails = |call: &str| {
+        let (call, paths) = (call.to_owned(), Arc::default());
+        Case { dhcp: EACH[0], fault: Fault::Fails { call, error: "EIO", at: 1, paths } }
+    };
+    let all = || vec![fails("fsync"), fails("renameat2")];
+    assert_eq!(chosen(all(), "rename").unwrap().len(), 1);
+    assert_eq!(chosen(all(), "").unwrap().len(), 2);
+    let refused = chosen(all(), "renmae").unwrap_err();
+    assert_eq!(
+        refused,
+        "FAULTS_ONLY=renmae is in the name of no fault; there are isc fsync EIO, isc renameat2 EIO"
+    );
 }
 
 #[test]
@@ -94,7 +121,7 @@ fn no_fault_leaves_a_swap_behind() {
         plans.into_iter().flat_map(|plan| plan.join().unwrap()).collect()
     });
     let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
-    let cases: Vec<Case> = cases.into_iter().filter(|case| case.to_string().contains(&only)).collect();
+    let cases = chosen(cases, &only).unwrap();
     println!("seed {seed}, {} cases", cases.len());
     let tried = tried(cases);
     print_table(&tried);

@@ -193,11 +193,13 @@ pub(crate) fn server((_, start): Start) -> BootServer {
 /// The job under strace, without the programs that it starts: what fails is a system call of its own.
 pub(crate) fn traced(server: &BootServer, options: &[String], log: &str) -> Command {
     let asked = server.command(JOB);
-    let mut words = asked.get_args();
+    let words: Vec<_> = asked.get_args().collect();
+    // strace leaves a process alone once that starts another program, so what leads to ghostctl comes before it.
+    let ghostctl = words.iter().position(|word| *word == env!("CARGO_BIN_EXE_ghostctl")).unwrap();
     let mut command = Command::new(asked.get_program());
-    // What leads into the network comes first, and then ghostctl.
-    command.arg(words.next().unwrap());
-    command.args(["strace", "-f", "-qq", "-b", "execve", "-o", log]).args(options).args(words);
+    command.envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(&words[..ghostctl]);
+    command.args(["strace", "-f", "-qq", "-b", "execve", "-o", log]).args(options).args(&words[ghostctl..]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
