@@ -13,7 +13,7 @@ use crate::each_server::Start;
 use crate::terminals::Reader;
 
 /// No job may take longer, whatever stands in its way.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// What stands in the way, at a boot server with this DHCP server.
 #[derive(Debug, Clone)]
