@@ -1,6 +1,5 @@
 //! The verbs that run jobs: looks the hosts up, checks that everything is ready, and drives the jobs to their ends.
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +40,7 @@ use super::metrics;
 
 mod able;
 mod dry_run;
+mod log_in;
 pub(super) mod mailing;
 mod resuming;
 mod turns;
@@ -82,6 +82,10 @@ pub(super) fn run(
         let text = format!("shares {} with {}: never have both on", host.ip, host.shares_ip_with.join(", "));
         output.note(&host.name, &Note::Warning { text });
     }
+    for Intent { host, settings, .. } in able.intents.iter().filter(|_| mode == Mode::Test) {
+        let told = log_in::impossible(&host.name, settings);
+        told.into_iter().for_each(|text| output.note(&host.name, &Note::Warning { text }));
+    }
     for (host, error) in &able.refused {
         output.note(host, &Note::NotBegun { reason: format!("{error:#}") });
     }
@@ -112,7 +116,7 @@ pub(super) fn run(
             store: site
                 .image_store(&intent.host.name, intent.generation.as_ref())
                 .exit_by_default(Exit::Configuration)?,
-            authorized_keys: authorized_keys(&intent.settings)?,
+            authorized_keys: log_in::authorized_keys(&intent.settings)?,
             retries: retries.unwrap_or(u32::from(!is_named)),
             intent,
         });
@@ -312,14 +316,4 @@ fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow
     };
     let order = Some(order(plan, settings, particulars, now));
     Ok(Work { order, luks_key: luks_key.clone(), host_table, ..Work::new(begun) })
-}
-
-/// The public keys of the file that the settings name, one a line, comments left out.
-fn authorized_keys(settings: &Settings) -> anyhow::Result<Vec<String>> {
-    let Some(path) = &settings.ssh_keys else { return Ok(Vec::new()) };
-    let text = fs::read_to_string(path);
-    let text = text.with_context(|| format!("cannot read {} (SSHKEYS)", path.display()));
-    let text = text.exit_by_default(Exit::Configuration)?;
-    let keys = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(keys.map(str::to_owned).collect())
 }

@@ -37,6 +37,29 @@ fn a_base_root_with_nothing_that_a_client_could_run() {
 }
 
 #[test]
+fn mode_test_says_at_the_beginning_that_nobody_can_log_in() {
+    let server = BootServer::with_hosts(2);
+    let says = |mode: &str, words: &str| {
+        let output = server.run(&[mode, "--dry-run", "pc2"]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        said(&output).contains(words)
+    };
+    let nobody = "so nobody can log in by ssh in the 1800 s that it stays on (SLEEP)";
+    server.set("SLEEP", "30m");
+    assert!(
+        says("test", "pc2: warning: SSHKEYS in ghostrc names no file of public keys, ")
+            && says("test", nobody)
+    );
+    assert!(!says("backup", nobody));
+    let keys = server.path("keys");
+    fs::write(&keys, "# none yet\n").unwrap();
+    server.set("SSHKEYS", keys.to_str().unwrap());
+    assert!(says("test", &format!("{} (SSHKEYS) has no public key in it, {nobody}", keys.display())));
+    fs::write(&keys, "ssh-ed25519 AAAA admin\n").unwrap();
+    assert!(!says("test", nobody));
+}
+
+#[test]
 fn a_boot_loader_that_names_another_root() {
     let server = BootServer::with_hosts(2);
     fs::create_dir(server.path("tftp/pxelinux.cfg")).unwrap();
