@@ -73,6 +73,8 @@ pub struct Traits {
     pub name: &'static str,
     /// The name of its processes.
     pub process: &'static str,
+    /// The configurations that a process of it may read, by its arguments. None of a checker.
+    pub(crate) read_by: fn(&Process) -> Vec<PathBuf>,
     /// Debian's package of it.
     pub package: &'static str,
     /// systemd's service.
@@ -183,6 +185,11 @@ pub trait Server: fmt::Debug + Send + Sync {
 
     /// Which configuration the server runs with, as far as this machine's processes tell.
     fn running(&self) -> Running;
+
+    /// What its configuration names and the server cannot read, though its checker accepts that. Changes nothing.
+    fn unread(&self) -> Vec<Advice> {
+        Vec::new()
+    }
 
     /// Why the server does not run here with its configuration any more, in words; none of one that does, or never was seen to.
     fn has_gone(&self) -> Option<String>;

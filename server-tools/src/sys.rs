@@ -42,6 +42,7 @@ pub(crate) mod terminal;
 pub(crate) mod tftp;
 pub(crate) mod touch;
 pub(crate) mod udp_frame;
+pub(crate) mod unit;
 pub(crate) mod user;
 pub(crate) mod watch;
 pub(crate) mod writable;

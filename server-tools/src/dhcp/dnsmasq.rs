@@ -27,6 +27,7 @@ mod reach;
 pub(super) mod server;
 pub(super) mod sources;
 pub(crate) mod table;
+mod unread;
 pub(crate) mod usable;
 
 pub use edit::{revert, swap};
@@ -40,6 +41,7 @@ use super::{Setting, Terms, Traits};
 pub(super) const TRAITS: Traits = Traits {
     name: "dnsmasq",
     process: server::PROGRAM,
+    read_by: server::served_by,
     package: "dnsmasq",
     unit: "dnsmasq",
     is_beside_another: false,

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use super::Kind;
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
-use crate::sys::{process, regular};
+use crate::sys::{process, regular, unit};
 
 /// The server that is edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,19 @@ struct Known<'a> {
     chosen: Option<Kind>,
     /// What is in the file that the settings name.
     named: Option<&'a [u8]>,
+    /// Whether one runs that knows clients.
     runs: &'a dyn Fn(Kind) -> bool,
+    /// Whether its configuration is where it is looked for.
     is_there: &'a dyn Fn(Kind) -> bool,
+    /// Whether this machine has a service that would start it.
+    is_service: &'a dyn Fn(Kind) -> bool,
+}
+
+impl Known<'_> {
+    /// What this machine tells, without the settings.
+    const fn of_this_machine() -> Self {
+        Self { chosen: None, named: None, runs: &runs, is_there: &is_there, is_service: &is_service }
+    }
 }
 
 impl Found {
@@ -39,8 +50,10 @@ impl Found {
             || found.kind.traits().configurations.join(" or "),
             |named| named.display().to_string(),
         );
+        let (name, because) = (found.kind.traits().name, found.because);
         Err(anyhow!(
-            "there is no DHCP configuration at {places}; set DHCPDCONF in ghostrc, or have 'ghostctl setup --subnet' write one"
+            "there is no DHCP configuration at {places}, where that of {name} is looked for, since {because}; set DHCPSERVER or \
+             DHCPDCONF in ghostrc, or have 'ghostctl setup --subnet' write one"
         )
         .exit(Exit::Configuration))
     }
@@ -48,8 +61,8 @@ impl Found {
     /// The same, with a configuration that may not be there: where it is likeliest.
     pub(crate) fn or_likeliest(ghostrc: &Ghostrc) -> Self {
         let named = ghostrc.dhcp_configuration.as_deref().and_then(|path| regular::read(path).ok());
-        let known =
-            Known { chosen: ghostrc.dhcp_server, named: named.as_deref(), runs: &runs, is_there: &is_there };
+        let (chosen, named) = (ghostrc.dhcp_server, named.as_deref());
+        let known = Known { chosen, named, ..Known::of_this_machine() };
         let (kind, because) = decide(&known);
         let configuration = ghostrc.dhcp_configuration.clone().unwrap_or_else(|| configuration(kind));
         Self { kind, because, configuration }
@@ -58,8 +71,7 @@ impl Found {
 
 /// By what runs and what is there, while there are no settings.
 pub(crate) fn kind_without_settings() -> Kind {
-    let known = Known { chosen: None, named: None, runs: &runs, is_there: &is_there };
-    decide(&known).0
+    decide(&Known::of_this_machine()).0
 }
 
 /// Whether there is the configuration of any DHCP server.
@@ -71,10 +83,20 @@ fn is_there(kind: Kind) -> bool {
     default_configuration(kind).is_some_and(|path| (kind.traits().has_clients)(&path))
 }
 
+fn is_service(kind: Kind) -> bool {
+    unit::is_there(kind.traits().unit)
+}
+
 fn runs(kind: Kind) -> bool {
+    read_by_one_that_runs(kind).is_some()
+}
+
+/// A configuration with clients that one which runs reads. Other programs start servers of their own, such as a dnsmasq for the names
+/// of virtual machines: those know none.
+fn read_by_one_that_runs(kind: Kind) -> Option<PathBuf> {
     let traits = kind.traits();
-    let is_running = process::named(traits.process).is_ok_and(|all| !all.is_empty());
-    is_running && default_configuration(kind).is_none_or(|path| (traits.has_clients)(&path))
+    let all = process::named(traits.process).unwrap_or_default();
+    all.iter().flat_map(traits.read_by).find(|path| (traits.has_clients)(path))
 }
 
 /// Where the configuration of such a server is, if the settings do not name it.
@@ -82,10 +104,10 @@ fn default_configuration(kind: Kind) -> Option<PathBuf> {
     kind.traits().configurations.iter().map(PathBuf::from).find(|path| path.exists())
 }
 
-/// The same; the likeliest place, if there is none.
+/// The same; if there is none, what one that runs reads, or the likeliest place.
 pub fn configuration(kind: Kind) -> PathBuf {
     let likeliest = || kind.traits().configurations.first().map(PathBuf::from).unwrap_or_default();
-    default_configuration(kind).unwrap_or_else(likeliest)
+    default_configuration(kind).or_else(|| read_by_one_that_runs(kind)).unwrap_or_else(likeliest)
 }
 
 fn decide(known: &Known<'_>) -> (Kind, &'static str) {
@@ -99,9 +121,22 @@ fn decide(known: &Known<'_>) -> (Kind, &'static str) {
     if let Some(kind) = first(known.runs) {
         return (kind, "it runs");
     }
+    // What is left of a server that was taken away has no service.
+    if let Some(kind) = first(&|kind| (known.is_there)(kind) && (known.is_service)(kind)) {
+        return (
+            kind,
+            "no server with clients is seen to run, and its service and its configuration are there",
+        );
+    }
     match first(known.is_there) {
-        Some(kind) => (kind, "its configuration is there"),
-        None => (Kind::default(), "no other is found"),
+        Some(kind) => (
+            kind,
+            "no server with clients is seen to run, and its configuration is there, though no service of it",
+        ),
+        None => (
+            Kind::default(),
+            "no server with clients is seen to run, and there is no configuration of another",
+        ),
     }
 }
 
@@ -113,7 +148,8 @@ mod tests {
     fn the_settings_come_first_then_what_runs_then_what_is_there() {
         let never = |_| false;
         let kea_only = |kind| kind == Kind::Kea;
-        let nothing = || Known { chosen: None, named: None, runs: &never, is_there: &never };
+        let nothing =
+            || Known { chosen: None, named: None, runs: &never, is_there: &never, is_service: &never };
         let of = |known: Known<'_>| decide(&known).0;
         assert_eq!(of(nothing()), Kind::Isc);
         assert_eq!(of(Known { is_there: &kea_only, ..nothing() }), Kind::Kea);
@@ -121,8 +157,15 @@ mod tests {
             of(Known { is_there: &kea_only, runs: &|kind| kind == Kind::Isc, ..nothing() }),
             Kind::Isc
         );
-        let both_run = |_| true;
-        assert_eq!(of(Known { runs: &both_run, ..nothing() }), Kind::Isc);
+        let all = |_| true;
+        assert_eq!(of(Known { runs: &all, ..nothing() }), Kind::Isc);
+        // A service alone, without a configuration, is what a package brings; a configuration alone is what another left.
+        assert_eq!(of(Known { is_service: &kea_only, ..nothing() }), Kind::Isc);
+        assert_eq!(of(Known { is_there: &all, is_service: &kea_only, ..nothing() }), Kind::Kea);
+        assert_eq!(
+            of(Known { is_there: &all, is_service: &kea_only, runs: &|kind| kind == Kind::Isc, ..nothing() }),
+            Kind::Isc
+        );
         let map: &[u8] = b"// kea\n{ \"Dhcp4\": {} }";
         assert_eq!(of(Known { named: Some(map), runs: &|kind| kind == Kind::Isc, ..nothing() }), Kind::Kea);
         assert_eq!(of(Known { named: Some(b"# {\nhost a { }"), runs: &kea_only, ..nothing() }), Kind::Isc);

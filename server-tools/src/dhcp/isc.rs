@@ -32,7 +32,8 @@ use super::{Setting, Terms, Traits};
 
 pub(super) const TRAITS: Traits = Traits {
     name: "ISC dhcpd",
-    process: "dhcpd",
+    process: running::PROGRAM.name,
+    read_by: running::PROGRAM.read_by,
     package: "isc-dhcp-server",
     unit: "isc-dhcp-server",
     is_beside_another: false,

@@ -38,6 +38,7 @@ fn option(name: &str, value: &str) -> String {
 pub(super) const TRAITS: Traits = Traits {
     name: "Kea",
     process: server::PROGRAM,
+    read_by: server::read_by,
     package: "kea-dhcp4-server",
     unit: "kea-dhcp4-server",
     is_beside_another: false,

@@ -28,6 +28,7 @@ use super::{Setting, Terms, Traits, dnsmasq};
 pub(super) const TRAITS: Traits = Traits {
     name: "a dnsmasq of ours beside another DHCP server",
     process: dnsmasq::server::PROGRAM,
+    read_by: dnsmasq::server::served_by,
     package: "dnsmasq-base",
     unit: server::PROGRAM.unit,
     is_beside_another: true,

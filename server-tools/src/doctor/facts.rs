@@ -80,6 +80,8 @@ pub(crate) struct Dhcp {
     /// How it takes its configuration up, and what keeps it from that now.
     pub way: Result<String, Advice>,
     pub running: Running,
+    /// What its configuration names and it cannot read.
+    pub unread: Vec<Advice>,
 }
 
 /// A host of the DHCP configuration that can have jobs.

@@ -126,6 +126,7 @@ fn dhcp(site: &Site) -> Dhcp {
         folder: can_write(configuration.parent().unwrap_or(Path::new("/"))),
         way: server.way(),
         running: server.running(),
+        unread: server.unread(),
         configuration,
     }
 }

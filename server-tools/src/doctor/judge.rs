@@ -22,6 +22,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let terms = &facts.dhcp.kind.traits().terms;
     let mut findings = settings(facts, of_hosts);
     findings.extend(dhcp(&facts.dhcp));
+    findings.extend(facts.dhcp.unread.iter().map(unread));
     findings.extend(hosts(&facts.hosts, terms));
     findings.extend(booting(of_hosts, &facts.machines, facts.boot_server, terms));
     findings.extend(facts.boot_files.iter().map(boot_file));
@@ -91,6 +92,11 @@ fn dhcp(dhcp: &Dhcp) -> [Finding; 4] {
         "run ghostctl as root, and mount the folder for reading and writing",
     );
     [configuration, folder, restart, running(dhcp)]
+}
+
+/// A warning: a host that this is about cannot have a job, which is told besides; others can.
+fn unread(Advice { what, mend }: &Advice) -> Finding {
+    Finding::warning(Check::DhcpConfiguration, what, mend)
 }
 
 fn running(dhcp: &Dhcp) -> Finding {

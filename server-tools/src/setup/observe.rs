@@ -23,10 +23,9 @@ use crate::ghostrc::{Exports, Ghostrc};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::interface::{self, Interface};
-use crate::sys::{program, regular, service};
+use crate::sys::{program, regular, service, unit};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
-const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
 /// How long systemctl may take to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -201,14 +200,8 @@ fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
         _ => "nfs-kernel-server",
     };
     let wanted = [dhcp, "tftpd-hpa", nfs, "ghost4linux-recover"];
-    let there = wanted.into_iter().filter(|unit| is_there(unit));
+    let there = wanted.into_iter().filter(|name| unit::is_there(name));
     Some(there.map(|unit| (unit.to_owned(), look(unit))).collect())
-}
-
-fn is_there(unit: &str) -> bool {
-    let file = format!("{unit}.service");
-    UNIT_FOLDERS.iter().any(|folder| Path::new(folder).join(&file).exists())
-        || Path::new("/etc/init.d").join(unit).exists()
 }
 
 fn look(unit: &str) -> Unit {

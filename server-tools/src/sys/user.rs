@@ -30,6 +30,19 @@ impl User {
         Ok(Some(Self { name: user.name, uid: user.uid, gid: user.gid, groups, home: user.dir }))
     }
 
+    /// The one as whom a process runs, by proc(5): it may have other groups than its user has.
+    pub(crate) fn of_process(pid: u32) -> io::Result<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let (uid, gid, groups) = ids(&status).ok_or(io::ErrorKind::InvalidData)?;
+        let known = nix::unistd::User::from_uid(uid)?;
+        let name = known.map_or_else(|| uid.to_string(), |user| user.name);
+        Ok(Self { name, uid, gid, groups, home: PathBuf::from("/") })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Has the command run as this user, with nothing of this program's environment.
     pub(crate) fn runs(&self, command: &mut Command) {
         command.env_clear().env("PATH", PATH).env("HOME", &self.home);
@@ -45,6 +58,17 @@ impl User {
         // has one thread.
         unsafe { command.pre_exec(become_it) };
     }
+}
+
+/// The ids by which a process is judged when it opens files, the fourth of each kind, and its groups.
+fn ids(status: &str) -> Option<(Uid, Gid, Vec<Gid>)> {
+    let numbers = |key: &str| -> Option<Vec<u32>> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
+    };
+    let groups = numbers("Groups:")?.into_iter().map(Gid::from_raw).collect();
+    let last = |key: &str| numbers(key)?.get(3).copied();
+    Some((Uid::from_raw(last("Uid:")?), Gid::from_raw(last("Gid:")?), groups))
 }
 
 #[cfg(test)]
@@ -70,6 +94,16 @@ mod tests {
         let one_of_more = User { groups: vec![user.gid, Gid::from_raw(12_345)], ..user.clone() };
         assert_eq!(said(&one_of_more, "id -G"), "1 12345");
         assert_eq!(said(&user, "grep CapEff /proc/self/status"), "CapEff:\t0000000000000000");
+    }
+
+    #[test]
+    fn a_process_is_judged_by_the_ids_that_it_opens_files_with() {
+        let status = "Name:\tdnsmasq\nUid:\t0\t1\t2\t3\nGid:\t4\t5\t6\t7\nFDSize:\t64\nGroups:\t8 9 \n";
+        let (uid, gid, groups) = ids(status).unwrap();
+        assert_eq!((uid.as_raw(), gid.as_raw()), (3, 7));
+        assert_eq!(groups, [8, 9].map(Gid::from_raw));
+        assert_eq!(ids("Name:\tx\n"), None);
+        assert_eq!(User::of_process(std::process::id()).unwrap().uid, Uid::effective());
     }
 
     #[test]

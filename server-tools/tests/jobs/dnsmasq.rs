@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -140,6 +141,36 @@ fn two_jobs_at_once_swap_and_revert_without_a_restart_and_every_byte_is_back() {
         assert!(said(&doctor).contains(words), "{words}: {}", said(&doctor));
     }
     assert_eq!(doctor.status.code(), Some(0), "{}", said(&doctor));
+}
+
+/// Its checker accepts each of these, and it goes on without what it cannot read.
+#[test]
+fn what_dnsmasq_cannot_read_of_what_its_configuration_names_is_told_by_doctor() {
+    let server = BootServer::with_dnsmasq(1);
+    let (main, options) = (server.path("dhcp/dnsmasq.conf"), server.path("dhcp/options"));
+    let open = |folder: &Path, mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    // As a service of Debian's it does not run as root.
+    let text = fs::read_to_string(&main).unwrap().replace("user=root", "user=nobody");
+    fs::write(&main, &text).unwrap();
+    open(&server.path(""), 0o755);
+    server.restart_dhcp();
+    let doctor = || said(&server.run(&["doctor"]));
+    let (names, named) = ("dhcp-optsdir names ", options.display());
+    let told = doctor();
+    assert!(!told.contains(names), "{told}");
+    open(&options, 0o700);
+    let told = doctor();
+    let words = format!("{names}{named}, and dnsmasq, which runs as nobody, may not read {named}\n");
+    assert!(told.contains(&words), "{words}: {told}");
+    fs::rename(&options, server.path("away")).unwrap();
+    let told = doctor();
+    assert!(told.contains(&format!("{names}{named}, which is not there")), "{told}");
+    fs::create_dir(&options).unwrap();
+    let told = doctor();
+    assert!(told.contains(&format!("{names}{named}, in which there is no file")), "{told}");
+    fs::write(&main, text.replace(&format!("dhcp-optsdir={named}"), "dhcp-optsdir=")).unwrap();
+    let told = doctor();
+    assert!(told.contains(&format!("{names}nothing\n")), "{told}");
 }
 
 #[test]

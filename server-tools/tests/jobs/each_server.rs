@@ -38,6 +38,8 @@ fn two_programs_at_once_swap_and_revert_and_every_byte_is_back() {
         for one in running {
             let output = one.wait_with_output().unwrap();
             assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
+            // The entries are where they were swapped, and are reverted there.
+            assert!(!said(&output).contains("moved, renamed or copied"), "{name}: {}", said(&output));
         }
         drop(clients);
         assert_eq!(server.configured(), before, "{name}");

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::sources::Content;
 use super::table::{Around, HostTable};
-use super::{adding, check, edit};
+use super::{adding, check, edit, unread};
 use crate::dhcp::adding::{Added, Additions, Draft};
 use crate::dhcp::checker::Checker;
 use crate::dhcp::text::{absolute, same};
@@ -20,6 +20,7 @@ use crate::dhcp::{
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{CommandLine, Ghostrc};
+use crate::sys::user::User;
 use crate::sys::{interface, process};
 
 /// The program, and its processes' name.
@@ -84,7 +85,10 @@ impl Dnsmasq {
     /// Those that read the configuration that is edited. Other programs start dnsmasqs of their own.
     fn processes(&self) -> io::Result<Vec<process::Process>> {
         let all = process::named(PROGRAM)?;
-        Ok(all.into_iter().filter(|process| same(&read_by(process), &self.checker.configuration)).collect())
+        let is_ours = |process: &process::Process| {
+            served_by(process).iter().any(|read| same(read, &self.checker.configuration))
+        };
+        Ok(all.into_iter().filter(is_ours).collect())
     }
 
     fn not_running(&self) -> anyhow::Error {
@@ -113,12 +117,17 @@ fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether it looks at a configuration and ends.
-pub(in crate::dhcp) fn is_checker(process: &process::Process) -> bool {
+fn is_checker(process: &process::Process) -> bool {
     process.arguments.iter().any(|word| word == "--test")
 }
 
+/// The configuration that a process reads, by its arguments; none of a checker.
+pub(in crate::dhcp) fn served_by(process: &process::Process) -> Vec<PathBuf> {
+    if is_checker(process) { Vec::new() } else { vec![read_by(process)] }
+}
+
 /// The configuration that a server reads, by its arguments.
-pub(in crate::dhcp) fn read_by(process: &process::Process) -> PathBuf {
+fn read_by(process: &process::Process) -> PathBuf {
     let words: Vec<&str> = process.arguments.iter().filter_map(|word| word.to_str()).collect();
     let named = words.iter().enumerate().find_map(|(at, word)| {
         if let Some(attached) = word.strip_prefix("--conf-file=") {
@@ -221,7 +230,14 @@ impl Server for Dnsmasq {
     }
 
     fn running(&self) -> Running {
-        Running::of(PROGRAM, &self.checker.configuration, |process| [read_by(process)])
+        Running::of(PROGRAM, &self.checker.configuration, served_by)
+    }
+
+    fn unread(&self) -> Vec<Advice> {
+        let Ok(table) = self.table(&[]) else { return Vec::new() };
+        // Without one that runs it cannot be told as which user it will.
+        let user = self.processes().ok().and_then(|all| User::of_process(all.first()?.identity.pid).ok());
+        table.unread(&mut |path| unread::look(path, user.as_ref()))
     }
 
     /// Whoever has swapped has signalled it here.

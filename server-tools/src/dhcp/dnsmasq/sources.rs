@@ -179,7 +179,8 @@ impl Sources {
                 "dhcp-optsfile" | "dhcp-optsdir" => Role::Options,
                 _ => continue,
             };
-            for path in self.named(entry) {
+            // One that names nothing is not read, and not the folder that an empty path would lead to.
+            for path in self.named(entry).into_iter().filter(|path| !path.is_empty()) {
                 let path = PathBuf::from(path);
                 let files = match (content.folder)(&path) {
                     Ok(listed) => shown(listed, &[]),

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::table::Around;
 use super::*;
 use crate::dhcp::{Back, Configuration as _, Fault, Network, Swap, SwapError, Wanted};
+use crate::sys::process::{self, Process};
 
 const FILE: &str = "/etc/dnsmasq.conf";
 const HOSTS: &str = "/etc/dnsmasq.hosts";
@@ -232,4 +233,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_checker_is_no_server_of_the_configuration_that_it_looks_at() {
+    let read = |line: &str| {
+        let identity = process::identity(std::process::id()).unwrap();
+        let arguments = line.split(' ').map(Into::into).collect();
+        server::served_by(&Process { identity, arguments, folder: "/srv".into() })
+    };
+    assert_eq!(read("dnsmasq -k -C own.conf"), [PathBuf::from("/srv/own.conf")]);
+    assert_eq!(read("/usr/sbin/dnsmasq -k"), [PathBuf::from(FILE)]);
+    assert!(read("dnsmasq --test -C own.conf").is_empty());
 }

@@ -162,13 +162,13 @@ impl Server for Kea {
 }
 
 /// The configuration that a server reads, by its arguments; none of a checker, or of one that begins or ends this moment.
-fn read_by(process: &process::Process) -> Option<PathBuf> {
+pub(super) fn read_by(process: &process::Process) -> Vec<PathBuf> {
     let words: Vec<&str> = process.arguments.iter().filter_map(|word| word.to_str()).collect();
     let named = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("-c")? {
         "" => words.get(at + 1).copied(),
         attached => Some(attached),
     });
-    named.map(|named| process.folder.join(named))
+    named.map(|named| process.folder.join(named)).into_iter().collect()
 }
 
 impl Configuration for HostTable {

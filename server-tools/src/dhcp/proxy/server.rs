@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ghost_contract::{HostName, MacAddress};
 
-use super::table::{Around, ClientTable};
+use super::table::{Around, ClientTable, is_a_proxys};
 use super::{adding, edit};
 use crate::dhcp::adding::{Added, Additions};
 use crate::dhcp::checker::Checker;
-use crate::dhcp::dnsmasq::server::{PROGRAM as DNSMASQ, is_checker, read_by};
+use crate::dhcp::dnsmasq::server::{PROGRAM as DNSMASQ, served_by};
 use crate::dhcp::private_copy::Part;
 use crate::dhcp::restarted::{Program, Restarted};
 use crate::dhcp::text::absolute;
@@ -23,11 +23,8 @@ use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
 use crate::sys::{interface, regular};
 
-pub(in crate::dhcp) const PROGRAM: Program = Program {
-    name: DNSMASQ,
-    unit: "ghost4linux-proxy",
-    read_by: |process| if is_checker(process) { Vec::new() } else { vec![read_by(process)] },
-};
+pub(in crate::dhcp) const PROGRAM: Program =
+    Program { name: DNSMASQ, unit: "ghost4linux-proxy", read_by: served_by };
 
 /// The proxy of a boot server.
 #[derive(Debug)]
@@ -40,7 +37,8 @@ pub struct Proxy {
 /// Whether it is a proxy's, and knows any client.
 pub(super) fn has_clients(configuration: &Path) -> bool {
     let table = |bytes| ClientTable::read(configuration, bytes, &Around::default());
-    regular::read(configuration).is_ok_and(|bytes| table(bytes).lines.clients().next().is_some())
+    let Ok(bytes) = regular::read(configuration) else { return false };
+    is_a_proxys(&bytes) && table(bytes).lines.clients().next().is_some()
 }
 
 impl Proxy {

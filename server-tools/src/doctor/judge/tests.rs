@@ -70,6 +70,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             because: "it runs",
             way: Ok("'/etc/init.d/dhcpd restart' can be run: /etc/init.d/dhcpd is there".to_owned()),
             running: Running::Ours,
+            unread: vec![],
         },
         hosts: Ok(vec![Host {
             name: "john".to_owned(),
@@ -162,7 +163,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 51] = [
+    let table: [(Spoil, Check, State); 52] = [
         (|f| f.base_root.has_init = false, Check::BaseRoot, Bad),
         (
             |f| f.boundary.told = vec![("/x".into(), "nfsroot=192.168.7.1:/old".to_owned())],
@@ -206,6 +207,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         ),
         (|f| f.doubts.push("PXEADR".to_owned()), Check::Settings, Warning),
         (|f| f.dhcp.accepted = no(), Check::DhcpConfiguration, Bad),
+        (|f| f.dhcp.unread = vec![advice("dhcp-optsdir names nothing")], Check::DhcpConfiguration, Warning),
         (|f| f.dhcp.folder.tried = no(), Check::DhcpFolder, Bad),
         (|f| f.dhcp.way = Err(advice("it is not executable")), Check::DhcpRestart, Bad),
         (|f| f.hosts = Ok(vec![]), Check::Hosts, Warning),

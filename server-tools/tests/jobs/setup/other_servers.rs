@@ -4,8 +4,8 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::held;
 use super::machine::Machine;
+use super::{FRESH, held};
 
 const PC7: [&str; 6] = ["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"];
 
@@ -128,6 +128,22 @@ fn a_dnsmasq_that_runs_is_started_again_for_a_new_host_and_serves_it() {
     assert!(said.contains("would not accept the edited configuration") && said.contains(&place), "{said}");
     assert_eq!(machine.text("dhcp/dnsmasq.conf"), main);
     assert!(!fs::exists(machine.path("dhcp/ghost4linux-options")).unwrap());
+}
+
+/// As `dnsmasq-base` alone brings it, for the names of virtual machines.
+#[test]
+fn a_dnsmasq_that_knows_no_client_is_not_taken_for_the_dhcp_server() {
+    let machine = Machine::fresh();
+    fs::create_dir(machine.path("dnsmasq")).unwrap();
+    machine.write("etc/names.conf", "user=root\nport=0\n");
+    let _ends = Ends(&machine);
+    let start = "/usr/sbin/dnsmasq --conf-file=/etc/names.conf --pid-file=FOLDER/dnsmasq/pid";
+    let said = machine.does_after(start, 0..=0, &FRESH);
+    assert!(machine.text("etc/dhcp/dhcpd.conf").contains("host pc2 {"), "{said}");
+    assert!(!machine.text("etc/ghostrc").contains("DHCPSERVER="), "{}", machine.text("etc/ghostrc"));
+    let said = machine.does_after("", 0..=78, &["doctor"]);
+    let words = "it is taken for ISC dhcpd, since no server with clients is seen to run, and its configuration is there";
+    assert!(said.contains(words), "{said}");
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! Which services this machine has, whether or not they run.
+
+use std::path::Path;
+
+const FOLDERS: [&str; 3] = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+/// Where the services of before systemd are.
+const SCRIPTS: &str = "/etc/init.d";
+
+/// Whether there is a service of this name.
+pub(crate) fn is_there(name: &str) -> bool {
+    let file = format!("{name}.service");
+    FOLDERS.iter().any(|folder| Path::new(folder).join(&file).exists())
+        || Path::new(SCRIPTS).join(name).exists()
+}
