@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ghost_contract::UnixTime;
 use ghost_contract::report::{Entry, Event, Outcome};
+use nix::mount::{MntFlags, umount2};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -38,10 +39,11 @@ impl Dead {
 
 impl Drop for Dead {
     fn drop(&mut self) {
+        // First, as those who wait may rename what it is in as soon as they go on.
+        let _unmounted = umount2(&self.folder, MntFlags::MNT_DETACH);
         // Without its server the kernel tells those who wait that it is not connected.
         let _gone = self.server.kill();
         let _status = self.server.wait();
-        let _unmounted = Command::new("umount").arg("--lazy").arg(&self.folder).status();
     }
 }
 
