@@ -38,6 +38,7 @@ fn pictures() -> PathBuf {
 /// Makes a picture small enough for the documents.
 fn keep(name: &str, from: &Path) {
     let Some(folder) = std::env::var_os("PICTURES").filter(|folder| !folder.is_empty()) else { return };
+    fs::create_dir_all(&folder).unwrap();
     let to = Path::new(&folder).join(format!("console-{name}.png"));
     let mut command = Command::new("pngquant");
     command.args(["--force", "--strip", "--speed", "1", "64", "--output"]).arg(&to).arg(from);
