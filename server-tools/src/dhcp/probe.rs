@@ -40,7 +40,9 @@ const OF_A_PROXY: Duration = Duration::from_secs(5);
 /// How long a server of another machine may take: one that looks whether the address is free takes a second.
 const OF_ANOTHER: Duration = Duration::from_secs(5);
 
-/// How long a server that nobody here knows of may take.
+/// What to do about a server that leads clients astray.
+pub(crate) const KEEP_AWAY: &str = "take that server off this network, or have it leave the clients alone";
+/// How long a server that this boot server does not know of may take.
 const OF_A_STRANGER: Duration = Duration::from_secs(3);
 
 /// Whom to ask for.
@@ -70,15 +72,15 @@ pub fn offered(site: &Site, clients: &[Client], patience: Duration) -> Vec<anyho
 }
 
 /// Of each client, what another DHCP server offers it that would lead it astray: another address than its own. It is waited for
-/// longer than ours: one that looks whether the address is free takes its time. Where another server gives the addresses by
-/// agreement, none is astray.
+/// longer than ours: one that looks whether the address is free takes its time. Where this boot server is a proxy beside another
+/// server, that one gives the addresses, and leads none astray.
 pub(crate) fn astray(site: &Site, clients: &[Client]) -> Vec<Option<Offer>> {
     let known = Known::of(site);
     if known.is_beside_another {
         return clients.iter().map(|_| None).collect();
     }
     let leads_astray = |client: &Client, offer: &Offer| {
-        !offer.address.is_unspecified() && offer.address != client.ip && !known.is_of_this_machine(offer)
+        offer.is_of_another_address(client.ip) && !known.is_of_this_machine(offer)
     };
     let is_awaited = |offer: &Offer| clients.iter().all(|client| leads_astray(client, offer));
     let offered = offered_by(&known, site, clients, OF_A_STRANGER, is_awaited);

@@ -100,12 +100,11 @@ fn of_host(host: &Host) -> Vec<(State, String, &'static str)> {
 }
 
 fn others(host: &Host, offer: &Offer) -> (State, String, &'static str) {
-    if offer.address.is_unspecified() || offer.address == host.ip {
+    if !offer.is_of_another_address(host.ip) {
         let found = format!("another DHCP server answers too, and offers {}", offer.words());
         return (State::Warning, found, "see that the host takes the offer of this boot server");
     }
-    let mend = "take that server off this network, or have it leave the hosts alone";
-    (State::Warning, offer.leading_astray(), mend)
+    (State::Warning, offer.leading_astray(), probe::KEEP_AWAY)
 }
 
 fn beside_another(host: &Host, offered: &Offered) -> Vec<(State, String, &'static str)> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{Served, Wanted, ganesha, nfsd};
+use super::{Wanted, ganesha, nfsd};
 use crate::doctor::exports::exported;
 use crate::doctor::facts::Exported;
 use crate::ghostrc::{Ghostrc, NfsServer};
@@ -45,9 +45,7 @@ pub(crate) fn can_be_told(ghostrc: &Ghostrc) -> anyhow::Result<&'static str> {
             Ok("nfsd, by exportfs")
         }
         NfsServer::Ganesha => {
-            let (state_folder, served) = (ghostrc.state_folder.as_path(), Served::by(ghostrc));
-            let place = ganesha::Place { state_folder, served, deadline: ANSWER };
-            ganesha::exports(place)?;
+            ganesha::exports(ganesha::Place::of(ghostrc, ANSWER))?;
             Ok("NFS-Ganesha, over D-Bus")
         }
     }
@@ -145,8 +143,7 @@ impl Teller<'_> {
     }
 
     fn ganesha(&self) -> ganesha::Place<'_> {
-        let (state_folder, served) = (self.ghostrc.state_folder.as_path(), Served::by(self.ghostrc));
-        ganesha::Place { state_folder, served, deadline: self.time_left() }
+        ganesha::Place::of(self.ghostrc, self.time_left())
     }
 
     fn time_left(&self) -> Duration {

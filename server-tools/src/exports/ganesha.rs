@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::{Served, Wanted, block};
+use crate::ghostrc::Ghostrc;
 use crate::state::paths;
 use crate::sys::{private, service};
 
@@ -34,6 +35,12 @@ pub(super) struct Place<'a> {
     pub(super) state_folder: &'a Path,
     pub(super) served: Served,
     pub(super) deadline: Duration,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(ghostrc: &'a Ghostrc, deadline: Duration) -> Self {
+        Self { state_folder: &ghostrc.state_folder, served: Served::by(ghostrc), deadline }
+    }
 }
 
 pub(super) fn add(place: Place<'_>, ip: Ipv4Addr, one: &Wanted, number: u16) -> anyhow::Result<()> {

@@ -137,9 +137,9 @@ fn tell_who_leads_astray(site: &Site, works: &mut [&mut Work]) {
     for (work, offer) in never_up.iter_mut().zip(probe::astray(site, &clients)) {
         work.remarks.extend(offer.map(|offer| {
             format!(
-                "{}: a client that hears it first does not boot for its job; take that server off this network, or have it leave \
-                 the clients alone",
-                offer.leading_astray()
+                "{}: a client that hears it first does not boot for its job; {}",
+                offer.leading_astray(),
+                probe::KEEP_AWAY
             )
         }));
     }

@@ -82,9 +82,11 @@ pub(super) fn run(
         let text = format!("shares {} with {}: never have both on", host.ip, host.shares_ip_with.join(", "));
         output.note(&host.name, &Note::Warning { text });
     }
-    for Intent { host, settings, .. } in able.intents.iter().filter(|_| mode == Mode::Test) {
-        let told = log_in::impossible(&host.name, settings);
-        told.into_iter().for_each(|text| output.note(&host.name, &Note::Warning { text }));
+    if mode == Mode::Test {
+        for Intent { host, settings, .. } in &able.intents {
+            let Some(text) = log_in::impossible(&host.name, settings) else { continue };
+            output.note(&host.name, &Note::Warning { text });
+        }
     }
     for (host, error) in &able.refused {
         output.note(host, &Note::NotBegun { reason: format!("{error:#}") });

@@ -44,30 +44,23 @@ impl HostTable {
         let mut advice = Vec::new();
         for (entry, option, is_folder) in named {
             for path in self.sources.named(entry) {
-                let words = match path.is_empty() {
-                    true => Some((
-                        "nothing".to_owned(),
-                        "write the path behind it, or remove the line".to_owned(),
-                    )),
-                    false => {
-                        let path = absolute(Path::new(&path));
-                        wrong(&path, is_folder, look(&path))
-                            .map(|(what, mend)| (format!("{}, {what}", path.display()), mend))
-                    }
-                };
-                let told = |(what, mend): (String, String)| {
-                    let place = self.sources.place(entry);
-                    Advice { what: format!("{place}: {option} names {what}\n{}", place.excerpt()), mend }
-                };
-                advice.extend(words.map(told));
+                let Some((what, mend)) = wrong(&path, is_folder, look) else { continue };
+                let place = self.sources.place(entry);
+                let what = format!("{place}: {option} names {what}\n{}", place.excerpt());
+                advice.push(Advice { what, mend });
             }
         }
         advice
     }
 }
 
-/// What is wrong with a path, and what to do about it.
-fn wrong(path: &Path, is_folder: bool, seen: Seen) -> Option<(String, String)> {
+/// What is wrong with a path that an option names, and what to do about it.
+fn wrong(named: &str, is_folder: bool, look: &mut dyn FnMut(&Path) -> Seen) -> Option<(String, String)> {
+    if named.is_empty() {
+        return Some(("nothing".to_owned(), "write the path behind it, or remove the line".to_owned()));
+    }
+    let path = absolute(Path::new(named));
+    let seen = look(&path);
     let path = path.display();
     let (what, mend) = match seen {
         Seen::Missing => {
@@ -82,7 +75,7 @@ fn wrong(path: &Path, is_folder: bool, seen: Seen) -> Option<(String, String)> {
         Seen::EmptyFolder => {
             let mend = "write the file of the hosts into it ('ghostctl hosts add' does), or remove the line"
                 .to_owned();
-            ("in which there is no file, so that no host is told anything by it".to_owned(), mend)
+            ("in which there is no file, so that dnsmasq reads nothing of it".to_owned(), mend)
         }
         Seen::Closed { path: closed, user } => {
             let mend =
@@ -92,7 +85,7 @@ fn wrong(path: &Path, is_folder: bool, seen: Seen) -> Option<(String, String)> {
         }
         Seen::File | Seen::Folder => return None,
     };
-    Some((what, mend))
+    Some((format!("{path}, {what}"), mend))
 }
 
 /// Looks at a path, as this user would if one is given.

@@ -38,15 +38,11 @@ impl Offer {
 
     /// The boot file and who offers it, to follow the client's name.
     pub fn words(&self) -> String {
-        let file = |file: &[u8]| {
-            format!("'{}'", String::from_utf8_lossy(file).replace(char::is_control, "\u{fffd}"))
-        };
         let files = match &self.file_option {
-            _ if self.boot_file().is_empty() => "no boot file".to_owned(),
-            Some(option) if !self.file.is_empty() && *option != self.file => {
-                format!("{} and, as an option, {}", file(&self.file), file(option))
+            Some(option) if !option.is_empty() && !self.file.is_empty() && *option != self.file => {
+                format!("{} and, as an option, {}", named(&self.file), named(option))
             }
-            _ => file(self.boot_file()),
+            _ => named(self.boot_file()),
         };
         self.server.map_or_else(|| files.clone(), |server| format!("{files} (says {server})"))
     }
@@ -57,20 +53,27 @@ impl Offer {
             || "another DHCP server".to_owned(),
             |server| format!("another DHCP server, {server},"),
         );
-        let file = match self.boot_file().is_empty() {
-            true => "no boot file".to_owned(),
-            false => format!(
-                "'{}'",
-                String::from_utf8_lossy(self.boot_file()).replace(char::is_control, "\u{fffd}")
-            ),
-        };
+        let file = named(self.boot_file());
         format!("{server} answers too, and offers the address {} and {file}", self.address)
+    }
+
+    /// Whether it would give a client with this address another one. A proxy gives none.
+    pub(crate) fn is_of_another_address(&self, own: Ipv4Addr) -> bool {
+        !self.address.is_unspecified() && self.address != own
     }
 
     /// Whether some boot ROM may load this.
     pub fn may_boot(&self, boot_file: &[u8]) -> bool {
         self.file == boot_file || self.file_option.as_deref() == Some(boot_file)
     }
+}
+
+/// A boot file as people read it.
+fn named(file: &[u8]) -> String {
+    if file.is_empty() {
+        return "no boot file".to_owned();
+    }
+    format!("'{}'", String::from_utf8_lossy(file).replace(char::is_control, "\u{fffd}"))
 }
 
 /// The message with which a client looks for servers. It asks for the answer by broadcast, since nobody here has the client's
