@@ -2,6 +2,9 @@
 /*
  * /dev/ghostvga: a snapshot of what a VGA displays, registers and all four planes, each time it is opened.
  *
+ * It is one file though it is long: what reads the registers, what puts them back, and for how long all processors are stopped
+ * meanwhile can only be judged together.
+ *
  * It writes no video memory and maps none to anybody. What it does write are registers, and it puts them back:
  * a plane can only be read after it was selected, the attribute controller and the DAC only by an index.
  *

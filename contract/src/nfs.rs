@@ -9,7 +9,7 @@ pub enum NfsVersion {
     #[default]
     #[serde(rename = "3")]
     V3,
-    /// Needs port 2049 alone.
+    /// Clients need port 2049 of the server, and no other.
     #[serde(rename = "4.1")]
     V4_1,
 }
@@ -22,7 +22,7 @@ impl NfsVersion {
         Self::ALL.into_iter().find(|version| version.word() == word)
     }
 
-    /// How it is written.
+    /// The version as mount options and `NFSVERSION` write it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::V3 => "3",

@@ -49,7 +49,7 @@ impl Wanted {
 /// How a server serves exports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served {
-    /// It may list them.
+    /// The address of the boot server, which may list the exports and read none.
     pub boot_server: Ipv4Addr,
     pub version: NfsVersion,
 }

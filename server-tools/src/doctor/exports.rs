@@ -26,7 +26,7 @@ const TCP: u32 = 6;
 const MOUNT: Program = Program { number: 100_005, version: 3 };
 const LIST_EXPORTS: u32 = 5;
 const NFS: Program = Program { number: 100_003, version: 3 };
-/// RFC 8881.
+/// NFS version 4, by its number as a remote procedure call (RFC 8881 §16).
 const NFS_4: Program = Program { number: 100_003, version: 4 };
 const NFS_PORT: u16 = 2049;
 const COMPOUND: u32 = 1;
