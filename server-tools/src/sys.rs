@@ -20,6 +20,7 @@ pub(crate) mod fuse;
 pub(crate) mod http;
 pub(crate) mod icmp;
 pub mod interface;
+pub(crate) mod io_flusher;
 pub(crate) mod journald;
 pub(crate) mod lease;
 pub(crate) mod local_time;

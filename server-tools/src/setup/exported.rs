@@ -63,6 +63,14 @@ const OWNERS_BY_NUMBER: OfGanesha = OfGanesha {
     remark: "set 'Only_Numeric_Owners = true;' in the block NFSv4 of /etc/ganesha/ganesha.conf: clients cannot read the names of \
              owners, and would take root's files for nobody's",
 };
+/// Ganesha 6 ends where the kernel does not let it be an IO flusher. Ganesha 4 does not ask, and only warns of the setting.
+const WITHOUT_IO_FLUSHER: OfGanesha = OfGanesha {
+    block: "NFS_CORE_PARAM",
+    key: "allow_set_io_flusher_fail",
+    text: "NFS_CORE_PARAM {\n    Allow_Set_Io_Flusher_Fail = true;\n}\n\n",
+    remark: "set 'Allow_Set_Io_Flusher_Fail = true;' in the block NFS_CORE_PARAM of /etc/ganesha/ganesha.conf: NFS-Ganesha 6 would \
+             not start here, because this machine, a container perhaps, has no CAP_SYS_RESOURCE",
+};
 const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
 
 /// What is there.
@@ -72,6 +80,8 @@ pub(crate) struct There {
     pub(crate) main: Option<Vec<u8>>,
     /// Ours, and whether it is as we made it.
     pub(crate) own: Option<(Vec<u8>, bool)>,
+    /// Whether the kernel refuses to let a server be an IO flusher.
+    pub(crate) is_io_flusher_refused: bool,
 }
 
 /// The steps, and what a person has to do.
@@ -113,8 +123,9 @@ pub(crate) fn steps(
         Nfs::Ganesha => {
             let main = there.main.as_deref().unwrap_or_default();
             let of_version_4 = (ghostrc.nfs_version == NfsVersion::V4_1).then_some(&OWNERS_BY_NUMBER);
+            let of_containers = there.is_io_flusher_refused.then_some(&WITHOUT_IO_FLUSHER);
             let mut text = String::new();
-            for wanted in [&FOLDERS_AS_THEY_ARE].into_iter().chain(of_version_4) {
+            for wanted in [&FOLDERS_AS_THEY_ARE].into_iter().chain(of_version_4).chain(of_containers) {
                 let (block, remark) = wanted.beside(main);
                 text.push_str(block);
                 remarks.extend(remark);
@@ -232,14 +243,14 @@ mod tests {
         let (first, _) = steps(&own, &john, Some(Nfs::Kernel), &There::default()).unwrap();
         assert_eq!(paths(&first), ["write /etc/exports.d/ghost4linux.exports", "run 'exportfs -ra'"]);
         let Step::File(file) = &first[0] else { panic!("{first:?}") };
-        let there = There { own: Some((file.after.clone(), true)), main: None };
+        let there = There { own: Some((file.after.clone(), true)), ..There::default() };
         assert!(
             steps(&own, &john, Some(Nfs::Kernel), &there).unwrap().0.is_empty(),
             "a second time there is nothing to do"
         );
         let (second, _) = steps(&own, &hosts(&[("john", 2), ("joe", 3)]), Some(Nfs::Kernel), &there).unwrap();
         assert_eq!(paths(&second), ["change /etc/exports.d/ghost4linux.exports", "run 'exportfs -ra'"]);
-        let by_hand = There { own: Some((b"# mine\n".to_vec(), false)), main: None };
+        let by_hand = There { own: Some((b"# mine\n".to_vec(), false)), ..There::default() };
         let (none, remarks) = steps(&own, &john, Some(Nfs::Kernel), &by_hand).unwrap();
         assert!(none.is_empty() && remarks[0].contains("has been changed by hand"), "{remarks:?}");
     }
@@ -248,9 +259,9 @@ mod tests {
     fn what_an_administrator_exports_already_is_not_exported_again() {
         let exports =
             b"# of 2005\n/home/pxe 192.168.7.0/255.255.255.128(rw,no_root_squash)\n/b\t*(rw)\n".to_vec();
-        let there = There { main: Some(exports), own: None };
+        let there = There { main: Some(exports), ..There::default() };
         assert!(steps(&ghostrc(""), &hosts(&[("john", 2)]), Some(Nfs::Kernel), &there).unwrap().0.is_empty());
-        let half = There { main: Some(b"/home/pxe *(rw)\n".to_vec()), own: None };
+        let half = There { main: Some(b"/home/pxe *(rw)\n".to_vec()), ..There::default() };
         let (some, _) = steps(&ghostrc(""), &hosts(&[("john", 2)]), Some(Nfs::Kernel), &half).unwrap();
         let Step::File(file) = &some[0] else { panic!("{some:?}") };
         let text = String::from_utf8(file.after.clone()).unwrap();
@@ -260,7 +271,7 @@ mod tests {
     #[test]
     fn ganesha_gets_a_file_and_a_line_that_includes_it() {
         let own = ghostrc("EXPORTS=own\n");
-        let there = There { main: Some(b"NFS_CORE_PARAM { Protocols = 3; }".to_vec()), own: None };
+        let there = There { main: Some(b"NFS_CORE_PARAM { Protocols = 3; }".to_vec()), ..There::default() };
         let (some, _) = steps(&own, &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
         assert_eq!(
             paths(&some),
@@ -280,7 +291,7 @@ mod tests {
     #[test]
     fn ganesha_serves_folders_as_they_are_and_an_administrators_cache_is_left_alone() {
         let text = |main: &str| {
-            let there = There { main: Some(main.as_bytes().to_vec()), own: None };
+            let there = There { main: Some(main.as_bytes().to_vec()), ..There::default() };
             let (some, remarks) =
                 steps(&ghostrc("EXPORTS=own\n"), &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
             let Step::File(own) = &some[0] else { panic!("{some:?}") };
@@ -296,7 +307,7 @@ mod tests {
     #[test]
     fn with_version_4_ganesha_gives_owners_by_number() {
         let text = |version: &str, main: &str| {
-            let there = There { main: Some(main.as_bytes().to_vec()), own: None };
+            let there = There { main: Some(main.as_bytes().to_vec()), ..There::default() };
             let ghostrc = ghostrc(&format!("EXPORTS=own\nNFSVERSION={version}\n"));
             let (some, remarks) =
                 steps(&ghostrc, &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
@@ -309,6 +320,23 @@ mod tests {
         let (own, remarks) = text("4.1", "NFSv4 { Graceless = true; }\n");
         assert!(!own.contains(block) && remarks[0].contains("'Only_Numeric_Owners = true;'"), "{remarks:?}");
         assert!(!text("3", "").0.contains("Numeric"));
+    }
+
+    #[test]
+    fn where_ganesha_cannot_be_an_io_flusher_it_starts_all_the_same() {
+        let text = |is_io_flusher_refused: bool, main: &str| {
+            let there = There { main: Some(main.as_bytes().to_vec()), own: None, is_io_flusher_refused };
+            let (some, remarks) =
+                steps(&ghostrc("EXPORTS=own\n"), &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
+            let Step::File(own) = &some[0] else { panic!("{some:?}") };
+            (String::from_utf8(own.after.clone()).unwrap(), remarks)
+        };
+        let block = "NFS_CORE_PARAM {\n    Allow_Set_Io_Flusher_Fail = true;\n}\n";
+        let (own, remarks) = text(true, "# NFS_CORE_PARAM { }\n");
+        assert!(own.contains(block) && remarks.is_empty(), "{own}{remarks:?}");
+        let (own, remarks) = text(true, "NFS_CORE_PARAM { Protocols = 3; }\n");
+        assert!(!own.contains(block) && remarks[0].contains("has no CAP_SYS_RESOURCE"), "{own}{remarks:?}");
+        assert!(!text(false, "").0.contains("Flusher"));
     }
 
     #[test]

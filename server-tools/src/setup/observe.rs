@@ -23,7 +23,7 @@ use crate::ghostrc::{Exports, Ghostrc};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::interface::{self, Interface};
-use crate::sys::{program, regular, service, unit};
+use crate::sys::{io_flusher, program, regular, service, unit};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
 /// How long systemctl may take to answer.
@@ -94,6 +94,7 @@ pub(crate) fn site(
                 let is_ours = made.is_ours(Path::new(nfs.own_file()), &bytes);
                 (bytes, is_ours)
             }),
+            is_io_flusher_refused: io_flusher::is_refused(),
         },
         None => There::default(),
     };

@@ -88,7 +88,7 @@ fn set_up() -> Seen {
         missing_folders: Vec::new(),
         base_root: Ok(()),
         dhcp_defaults: Some(b"INTERFACESv4=\"eth0\"\n".to_vec()),
-        exports: There { main: None, own: Some((file.after, true)) },
+        exports: There { own: Some((file.after, true)), ..There::default() },
         units: Some(units.collect()),
         ..fresh()
     }
