@@ -1,13 +1,27 @@
 //! ext2, ext3 and ext4. A journal that was not closed is read, and nothing is written.
 
 use std::fs;
-use std::io;
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, SystemTime};
 
 use ext4_view::{Ext4, Ext4Error, File, FileType, Metadata, Path, Timestamp};
 
+use super::bytes::{broken, u32_at};
 use super::paths::Paths;
-use super::{Children, Entry, Kind, Tree};
+use super::{Children, Entry, Kind, Tree, unreadable};
+
+/// Where the superblock begins, bytes, and as much of it as is looked at (ext4(5)'s ext4_super_block).
+const SUPERBLOCK: u64 = 1_024;
+const SUPERBLOCK_LENGTH: usize = 0x154;
+const BLOCKS_LOW: usize = 0x04;
+const BLOCK_SIZE: usize = 0x18;
+const BLOCKS_PER_GROUP: usize = 0x20;
+const BLOCKS_HIGH: usize = 0x150;
+/// mke2fs makes no smaller groups.
+const FEWEST_PER_GROUP: u32 = 256;
+/// No link leads further: PATH_MAX of the kernel, bytes.
+const LONGEST_LINK: u64 = 4_096;
 
 pub(super) struct Ext {
     volume: Ext4,
@@ -18,6 +32,7 @@ pub(super) struct Ext {
 
 impl Ext {
     pub(super) fn open(file: fs::File) -> io::Result<Self> {
+        require_room_for_groups(&file)?;
         Ok(Self { volume: Ext4::load(Box::new(file))?, paths: Paths::from_root(b"/"), open: None })
     }
 }
@@ -48,7 +63,7 @@ impl Tree for Ext {
     fn read(&mut self, node: u64, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut file = match self.open.take() {
             Some((open, file)) if open == node => file,
-            _ => self.volume.open(path(self.paths.of(node)?)?)?,
+            _ => self.open_file(node)?,
         };
         if file.position() != offset {
             file.seek_to(offset)?;
@@ -66,8 +81,36 @@ impl Tree for Ext {
     }
 
     fn link(&mut self, node: u64) -> io::Result<Vec<u8>> {
-        Ok(self.volume.read_link(path(self.paths.of(node)?)?)?.as_ref().to_vec())
+        let path = path(self.paths.of(node)?)?;
+        // The driver takes as much memory as the link says that it is long.
+        if self.volume.symlink_metadata(path)?.len() > LONGEST_LINK {
+            return Err(broken());
+        }
+        Ok(self.volume.read_link(path)?.as_ref().to_vec())
     }
+}
+
+impl Ext {
+    /// Not through a link, which the kernel follows itself.
+    fn open_file(&self, node: u64) -> io::Result<File> {
+        let path = path(self.paths.of(node)?)?;
+        match self.volume.symlink_metadata(path)?.file_type() {
+            FileType::Regular => Ok(self.volume.open(path)?),
+            _ => Err(unreadable()),
+        }
+    }
+}
+
+/// The driver takes memory for as many groups of blocks as the superblock says that there are.
+fn require_room_for_groups(file: &fs::File) -> io::Result<()> {
+    let mut superblock = [0; SUPERBLOCK_LENGTH];
+    file.read_exact_at(&mut superblock, SUPERBLOCK)?;
+    let number = |at| u32_at(&superblock, at);
+    let blocks = u64::from(number(BLOCKS_HIGH)?) << 32 | u64::from(number(BLOCKS_LOW)?);
+    let block = SUPERBLOCK.checked_shl(number(BLOCK_SIZE)?).ok_or_else(broken)?;
+    let length = (&*file).seek(SeekFrom::End(0))?;
+    let is_there = blocks.checked_mul(block).is_some_and(|bytes| bytes <= length);
+    if is_there && number(BLOCKS_PER_GROUP)? >= FEWEST_PER_GROUP { Ok(()) } else { Err(broken()) }
 }
 
 fn path(bytes: &[u8]) -> io::Result<Path<'_>> {

@@ -147,6 +147,38 @@ fn a_damaged_file_system_is_an_error_or_other_files_and_nothing_worse() {
 }
 
 #[test]
+fn an_ext_takes_no_memory_that_its_bytes_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (volume, files) = (blank(folder.path(), 4), folder.path().join("files"));
+    std::fs::create_dir(&files).unwrap();
+    std::os::unix::fs::symlink("x".repeat(100), files.join("link")).unwrap();
+    let (files, path) = (files.to_str().unwrap(), volume.to_str().unwrap());
+    run("mke2fs", &["-q", "-t", "ext4", "-O", "^metadata_csum", "-d", files, path]);
+    let whole = std::fs::read(&volume).unwrap();
+    let damaged = |places: &[(usize, u32)]| {
+        let mut bytes = whole.clone();
+        for (place, number) in places {
+            bytes[1_024 + place..][..4].copy_from_slice(&number.to_le_bytes());
+        }
+        std::fs::write(&volume, bytes).unwrap();
+        Driver::Ext.open(File::open(&volume).unwrap())
+    };
+    assert!(damaged(&[]).is_ok());
+    // Blocks, in both halves of their number; blocks in a group; the two together.
+    for places in [&[(0x04, u32::MAX)][..], &[(0x150, 0xFFFF)], &[(0x20, 1)], &[(0x04, 1 << 24), (0x20, 256)]]
+    {
+        let refused = damaged(places).err().unwrap_or_else(|| panic!("{places:x?}"));
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData, "{places:x?}");
+    }
+    std::fs::write(&volume, &whole).unwrap();
+    run("debugfs", &["-w", "-R", "set_inode_field /link size 1099511627776", path]);
+    let mut tree = Driver::Ext.open(File::open(&volume).unwrap()).unwrap();
+    let link = tree.child(ROOT, b"link").unwrap();
+    assert_eq!(tree.link(link).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert_eq!(tree.read(link, 0, 100).unwrap_err().kind(), io::ErrorKind::Unsupported);
+}
+
+#[test]
 fn what_is_no_file_system_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for bytes in [vec![], vec![0; 1 << 20], noise(1 << 20)] {
