@@ -1,4 +1,4 @@
-//! A corpus of disks: each is backed up, checked, and restored onto zeros, onto 0xFF, onto a larger disk and a smaller one.
+//! A corpus of disks: each is backed up, checked, and restored onto zeros, onto 0xFF, and most of them onto a larger disk and a smaller one.
 //!
 //! An entry says how a disk is made ([`Layout`], one call a step) and ends in what must be so, as a rule [`Layout::survives`].
 //! To add one, write a function of a few lines beside those of its kind, and its name into the table at the end of the file.

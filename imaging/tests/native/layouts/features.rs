@@ -4,10 +4,11 @@
 use super::Layout;
 use super::corpus::{Entry, all};
 
-/// One partition with this file system; whether it is saved by its used blocks is said, so that none gets lost unseen.
+/// One partition with this file system; whether it is saved by its used blocks is said, so that none gets lost unseen. What becomes of a table
+/// on a disk of another size, other tables try.
 fn saved(kind: &'static str, size: u64, options: &str, by_used_blocks: bool) {
     let layout = Layout::new(size + 16).table(&format!("label: gpt\nsize={size}M\n"));
-    layout.file_system(kind, (1, size), options).survives_with(usize::from(by_used_blocks));
+    layout.file_system(kind, (1, size), options).survives_at_its_size_with(usize::from(by_used_blocks));
 }
 
 /// `name: kind size options, whether used blocks are saved`.

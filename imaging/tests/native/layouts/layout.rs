@@ -164,10 +164,14 @@ impl Layout {
 
     /// All of it, and that so many partitions are saved by used blocks.
     pub(crate) fn survives_with(self, by_used_blocks: usize) {
-        let image = self.backup();
-        let used = image.regions.iter().filter(|region| matches!(region.content, Content::Partclone { .. }));
-        assert_eq!(used.count(), by_used_blocks, "{:?} {:?}", image.notes, image.regions);
+        let image = self.backup_with(by_used_blocks);
         self.restores(&image);
+    }
+
+    /// The same, only onto disks of its size.
+    pub(crate) fn survives_at_its_size_with(self, by_used_blocks: usize) {
+        let image = self.backup_with(by_used_blocks);
+        self.restores_at_its_size(&image);
     }
 
     /// Backs it up, checks that, and restores it onto all kinds of disks.
@@ -179,8 +183,7 @@ impl Layout {
     /// Only onto disks of its size: what is damaged in it is put right on another.
     pub(crate) fn survives_at_its_size(self) {
         let image = self.backup();
-        self.onto_zeros(&image);
-        self.onto_what_is_not_zero(&image);
+        self.restores_at_its_size(&image);
     }
 
     /// The same, and what the notes of the backup say.
@@ -200,9 +203,20 @@ impl Layout {
         description(&self.image())
     }
 
-    fn restores(&self, image: &DiskImage) {
+    fn backup_with(&self, by_used_blocks: usize) -> DiskImage {
+        let image = self.backup();
+        let used = image.regions.iter().filter(|region| matches!(region.content, Content::Partclone { .. }));
+        assert_eq!(used.count(), by_used_blocks, "{:?} {:?}", image.notes, image.regions);
+        image
+    }
+
+    fn restores_at_its_size(&self, image: &DiskImage) {
         self.onto_zeros(image);
         self.onto_what_is_not_zero(image);
+    }
+
+    fn restores(&self, image: &DiskImage) {
+        self.restores_at_its_size(image);
         self.onto_a_larger_disk(image);
         self.onto_a_smaller_disk(image);
     }
