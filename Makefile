@@ -96,11 +96,9 @@ demo-programs: export RUSTFLAGS = $(STATIC)
 demo-programs:
 	cargo build --locked $(TRIAL) -p ghost-init -p ghost-imaging -p ghost-lab -p ghostctl --bins --target $(STATIC_TARGET)
 
-# The tests beside the code wait for much of their time: meanwhile a compiler makes what the others need. Two of the checks have
-# virtual PCs with one processor, one after the other, so two checks run at the same time.
+# The tests beside the code wait for much of their time: meanwhile a compiler makes what the others need, and what it has made is checked.
 test: deps
 	$(MAKE) --jobs=2 sources parts
-	$(MAKE) --jobs=2 --output-sync --old-file=kmod kmod-check screens-check deb-check
 	$(MAKE) --old-file=kmod e2e
 
 # In this order: both have cargo's lock of the same folder.
@@ -112,6 +110,7 @@ parts:
 	$(MAKE) kmod
 	$(MAKE) rootfs-check
 	$(MAKE) scenarios
+	$(MAKE) --old-file=kmod kmod-check screens-check deb-check
 
 deps:
 	scripts/install-host-packages $(PACKAGE_LISTS)
@@ -119,15 +118,15 @@ deps:
 lint:
 	scripts/lint $(SHELL_SCRIPTS)
 
+# With one set of features, so that ghostctl is built once: that of the console's tests, and a program that can kill itself wherever it changes
+# something, for tests of what the next start makes of it. Packages and scenarios have the program without that.
+unit: TESTED := ghostctl/sample,ghostctl/crash-points
 unit:
-	cargo test --locked --workspace --exclude ghostctl -- --test-threads=$(TESTS)
+	cargo test --locked --workspace --exclude ghostctl --features $(TESTED) -- --test-threads=$(TESTS)
 	# One after the other: what another test starts at that moment holds every open file, and every lock, for an instant.
-	cargo test --locked -p ghostctl --lib --bins -- --test-threads=1
-	cargo test --locked -p ghostctl --test '*' -- --test-threads=$(WAITING)
-	cargo test --locked -p ghostctl --doc
-	# A program that kills itself wherever it changes something, and what the next start makes of it.
-	cargo test --locked -p ghostctl --features crash-points --test jobs -- \
-	    --test-threads=$(WAITING) crash error_in_the_program damaged_journal no_entry_of_ours share_one_edit
+	cargo test --locked -p ghostctl --features $(TESTED) --lib --bins -- --test-threads=1
+	cargo test --locked -p ghostctl --features $(TESTED) --test '*' -- --test-threads=$(WAITING)
+	cargo test --locked -p ghostctl --features $(TESTED) --doc
 
 # PID 1 has to outlive its own root file system, so it brings its C library along; so does the imager, to be the
 # same program whatever the base root's is. Nobody reads their symbols, which are 150 KB of the initramfs. A profile cannot

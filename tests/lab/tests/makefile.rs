@@ -111,15 +111,16 @@ fn the_tests_leave_nothing_out_and_do_nothing_twice() {
     let commands = make(&["--dry-run", "test"], &[]);
     let steps = [
         "scripts/lint ",
-        "cargo test --locked --workspace --exclude ghostctl -- ",
-        "cargo test --locked -p ghostctl --lib --bins -- ",
-        "cargo test --locked -p ghostctl --test '*' -- ",
-        "cargo test --locked -p ghostctl --doc",
+        "cargo test --locked --workspace --exclude ghostctl --features ghostctl/sample,ghostctl/crash-points -- ",
+        "cargo test --locked -p ghostctl --features ghostctl/sample,ghostctl/crash-points --lib --bins -- ",
+        "cargo test --locked -p ghostctl --features ghostctl/sample,ghostctl/crash-points --test '*' -- ",
+        "cargo test --locked -p ghostctl --features ghostctl/sample,ghostctl/crash-points --doc",
         "rootfs/build ",
         "rootfs/check ",
         "kmod/build ",
         "kmod/check ",
         "tests/screens/check ",
+        "tests/packages/check ",
         "cargo test --locked --profile trial -p ghost-lab -p ghost-console --features ghost-lab/e2e --test e2e -- ",
     ];
     for step in steps {
