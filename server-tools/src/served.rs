@@ -2,7 +2,7 @@
 //! are in Rust, so that a hostile file system finds neither the kernel's drivers nor C.
 //!
 //! ```text
-//! kernel ─▶ /dev/fuse ─▶ front, wire ─▶ Tree (ext, ntfs, fat) ─▶ file
+//! kernel ─▶ /dev/fuse ─▶ front, wire ─▶ tamed ─▶ Tree (ext, ntfs, fat) ─▶ file
 //! ```
 //! Drivers know nothing of the kernel and of mounts. What one cannot read as it was written, such as a compressed or encrypted
 //! file, is an error, and never other bytes.
@@ -18,7 +18,10 @@ pub(crate) mod front;
 pub(crate) mod look;
 mod ntfs;
 mod paths;
+mod tamed;
 mod wire;
+
+use tamed::Tamed;
 
 /// The folder that all others are in. Numbers of files and folders are a driver's own.
 pub(crate) const ROOT: u64 = 1;
@@ -98,11 +101,11 @@ impl Driver {
     }
 
     pub(crate) fn open(self, file: File) -> io::Result<Box<dyn Tree>> {
-        Ok(match self {
-            Self::Ext => Box::new(ext::Ext::open(file)?),
-            Self::Ntfs => Box::new(ntfs::Ntfs::open(file)?),
-            Self::Fat => Box::new(fat::Fat::open(file)?),
-        })
+        Ok(Box::new(match self {
+            Self::Ext => Tamed::open(|| ext::Ext::open(file))?,
+            Self::Ntfs => Tamed::open(|| ntfs::Ntfs::open(file))?,
+            Self::Fat => Tamed::open(|| fat::Fat::open(file))?,
+        }))
     }
 }
 

@@ -9,7 +9,7 @@ use ext4_view::{Ext4, Ext4Error, File, FileType, Metadata, Path, Timestamp};
 
 use super::bytes::{broken, u32_at};
 use super::paths::Paths;
-use super::{Children, Entry, Kind, Tree, unreadable};
+use super::{Children, Entry, Kind, LONGEST_LINK, Tree, unreadable};
 
 /// Where the superblock begins, bytes, and as much of it as is looked at (ext4(5)'s ext4_super_block).
 const SUPERBLOCK: u64 = 1_024;
@@ -20,8 +20,6 @@ const BLOCKS_PER_GROUP: usize = 0x20;
 const BLOCKS_HIGH: usize = 0x150;
 /// mke2fs makes no smaller groups.
 const FEWEST_PER_GROUP: u32 = 256;
-/// No link leads further: PATH_MAX of the kernel, bytes.
-const LONGEST_LINK: u64 = 4_096;
 
 pub(super) struct Ext {
     volume: Ext4,
@@ -83,10 +81,12 @@ impl Tree for Ext {
     fn link(&mut self, node: u64) -> io::Result<Vec<u8>> {
         let path = path(self.paths.of(node)?)?;
         // The driver takes as much memory as the link says that it is long.
-        if self.volume.symlink_metadata(path)?.len() > LONGEST_LINK {
-            return Err(broken());
+        if usize::try_from(self.volume.symlink_metadata(path)?.len())
+            .is_ok_and(|length| length <= LONGEST_LINK)
+        {
+            return Ok(self.volume.read_link(path)?.as_ref().to_vec());
         }
-        Ok(self.volume.read_link(path)?.as_ref().to_vec())
+        Err(broken())
     }
 }
 
