@@ -6,7 +6,7 @@
 #   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving nfs4 http-boot two-servers cards faults
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving late-disks nfs4 http-boot two-servers cards faults
 # fuzz crowd deb-check deb-reproduced first-backup trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
 # bench-boot.
 #
@@ -184,6 +184,11 @@ cut-off: kmod lab
 # How PCs are left: by what a person types or presses at them, and where the machine does not go off.
 leaving: kmod lab
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) leaving::
+
+# A disk that shows itself a minute late, and a PC whose firmware hides its disks behind a RAID controller.
+.PHONY: late-disks
+late-disks: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- late_disks::
 
 # Clients mount base root, trees and image store with NFS 4.1 (NFSVERSION). An initramfs has one version.
 nfs4: kmod lab

@@ -28,6 +28,8 @@ mod john;
 mod kea;
 mod lab_itself;
 #[cfg(feature = "campaigns")]
+mod late_disks;
+#[cfg(feature = "campaigns")]
 mod leaving;
 mod linux;
 mod linux_disks;

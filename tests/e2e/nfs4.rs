@@ -1,25 +1,28 @@
 //! Clients mount all with NFS 4.1 (`NFSVERSION=4.1`): john is backed up while joe is tested. The portmapper is gone before they boot,
-//! so what they reach they reach by NFS' own port.
+//! so what they reach they reach by NFS' own port. A UEFI PC is backed up and restored with exports for the time of each job.
 
 use ghost_contract::report::Event;
 use ghost_lab::config::target_folder;
-use ghost_lab::stand_in;
+use ghost_lab::{Firmware, LabConfig, stand_in};
 
-use crate::backup::{IMAGING, SMALL};
+use crate::backup::{IMAGING, SMALL, job};
+use crate::linux::wipe;
 use crate::stage::{BOOT, OFF, SOON, Stage};
 
 /// The version of each NFS mount, the name that the server knows the client by, and the owner of files on base root and tree.
 const LOOK: &str = "awk '$3 ~ /^nfs/' /proc/mounts | sed 's/.*vers=\\([0-9.]*\\).*/vers=\\1/' | sort -u; \
     cat /sys/module/nfs/parameters/nfs4_unique_id; stat -c %u:%g /usr/sbin/ghost-imager /etc/ethers | sort -u";
 
+fn with_nfs_4_1(config: &mut LabConfig, exports: &str) {
+    let settings = [("NFSVERSION", "4.1"), ("EXPORTS", exports), ("IMAGER", "linux")];
+    config.ghostrc.extend(settings.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    // `make nfs4` makes an initramfs with that version.
+    config.netboot = target_folder().join("rootfs-nfs4/netboot");
+}
+
 #[test]
 fn with_nfs_4_1_two_clients_work_at_the_same_time_by_its_port_alone() {
-    let stage = Stage::with("nfs4", |config| {
-        let settings = [("NFSVERSION", "4.1"), ("EXPORTS", "own"), ("IMAGER", "linux")];
-        config.ghostrc.extend(settings.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        // `make nfs4` makes an initramfs with that version.
-        config.netboot = target_folder().join("rootfs-nfs4/netboot");
-    });
+    let stage = Stage::with("nfs4", |config| with_nfs_4_1(config, "own"));
     let (john, joe) = (stage.pc("john").unwrap(), stage.pc("joe").unwrap());
     stand_in::fill_disk(&stage, &john, SMALL).unwrap();
     let (original, disk) = (stage.dhcpd_conf().unwrap(), john.disk_sha256().unwrap());
@@ -49,4 +52,21 @@ fn with_nfs_4_1_two_clients_work_at_the_same_time_by_its_port_alone() {
     joe.wait_off(OFF).unwrap();
     assert_eq!(test.wait(SOON).unwrap(), 0, "{}", test.text());
     stage.assert_dhcpd_conf(&original);
+}
+
+#[test]
+fn with_nfs_4_1_a_uefi_pc_is_saved_and_restored_by_exports_of_its_job() {
+    let stage = Stage::with("nfs4-uefi", |config| {
+        with_nfs_4_1(config, "job");
+        config.pcs[0].with_firmware(Firmware::Uefi);
+    });
+    let john = stage.pc("john").unwrap();
+    stand_in::fill_disk(&stage, &john, SMALL).unwrap();
+    let disk = john.disk_sha256().unwrap();
+    let (status, said) = job(&stage, &john, &["backup", "john"]);
+    assert_eq!(status, 0, "{said}");
+    wipe(&stage, &john, SMALL, 0);
+    let (status, said) = job(&stage, &john, &["restore", "--yes", "john"]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(john.disk_sha256().unwrap(), disk, "every byte is back");
 }

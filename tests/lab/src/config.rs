@@ -101,6 +101,9 @@ pub struct PcConfig {
     /// said.
     #[serde(default)]
     pub disk_rate: Option<u64>,
+    /// Its disk shows itself only when [`crate::lab::Pc::show_disk`] has it do so, on a SCSI adapter, whatever `disk_bus` is.
+    #[serde(default)]
+    pub shows_disk_late: bool,
     /// What disks it has besides.
     #[serde(default)]
     pub other_disks: Vec<OtherDisk>,
@@ -246,7 +249,20 @@ fn howto_pcs() -> Vec<PcConfig> {
         let (mac, nic, disk_bus) = (MacAddress::new(mac), Nic::Rtl8139, DiskBus::Ide);
         let firmware = Firmware::Bios;
         let (efi_roms, disk_rate, other_disks, more) = (None, None, Vec::new(), Vec::new());
-        Some(PcConfig { name, mac, ip, nic, firmware, efi_roms, disk_bus, disk_rate, other_disks, more })
+        let shows_disk_late = false;
+        Some(PcConfig {
+            name,
+            mac,
+            ip,
+            nic,
+            firmware,
+            efi_roms,
+            disk_bus,
+            disk_rate,
+            shows_disk_late,
+            other_disks,
+            more,
+        })
     })
     .collect()
 }

@@ -21,6 +21,8 @@ pub(crate) const DISK: &str = "disk.raw";
 pub(crate) const CONSOLE: &str = "console.log";
 /// QEMU's name for the wire that it is plugged into.
 pub(crate) const WIRE: &str = "wire";
+/// QEMU's name for the adapter of a disk that shows itself late.
+pub(crate) const ADAPTER: &str = "late";
 /// The monitor's socket, below the PC's folder.
 pub(crate) const MONITOR: &str = "qmp";
 
@@ -34,19 +36,27 @@ pub(crate) fn arguments(pc: &PcConfig, tap: &str, accelerator: Accelerator) -> V
          -qmp unix:{MONITOR},server=on,wait=off \
          -netdev tap,id={WIRE},ifname={tap},script=no,downscript=no \
          -device {nic},netdev={WIRE},mac={mac}{rom},bootindex=1 \
-         -drive file={DISK},format=raw,if=none,id=disk{rate} {disk},drive=disk,bootindex=2",
+         -drive file={DISK},format=raw,if=none,id=disk{rate} {disk}",
         name = pc.name,
         machine = pc.firmware.machine(),
         rom = pc.firmware.boot_rom(pc.nic, pc.efi_roms.as_deref()),
         accel = accelerator.as_str(),
         nic = pc.nic,
         rate = pc.disk_rate.map(|rate| format!(",throttling.bps-total={rate}")).unwrap_or_default(),
-        disk = device(pc.disk_bus),
+        disk = first_disk(pc),
         mac = pc.mac,
     );
     let others = pc.other_disks.iter().map(other_disk).collect::<Vec<_>>().join(" ");
     let own = words.split(' ').chain(others.split_whitespace()).map(str::to_owned);
     own.chain(pc.more.iter().cloned()).collect()
+}
+
+/// QEMU's words for the disk that is booted, or for the adapter that does not show it yet.
+fn first_disk(pc: &PcConfig) -> String {
+    match pc.shows_disk_late {
+        true => format!("-device virtio-scsi-pci,id={ADAPTER}"),
+        false => format!("{},drive=disk,bootindex=2", device(pc.disk_bus)),
+    }
 }
 
 /// QEMU's words for a disk that is never booted.
@@ -144,6 +154,14 @@ mod tests {
         let slow = PcConfig { disk_rate: Some(1024), ..john() };
         let line = arguments(&slow, "tap0", Accelerator::Tcg).join(" ");
         assert!(line.contains("id=disk,throttling.bps-total=1024 -device ide-hd,drive=disk"), "{line}");
+    }
+
+    #[test]
+    fn a_disk_that_shows_itself_late_is_not_there_yet() {
+        let late = PcConfig { shows_disk_late: true, ..john() };
+        let line = arguments(&late, "tap0", Accelerator::Tcg).join(" ");
+        assert!(line.contains("if=none,id=disk -device virtio-scsi-pci,id=late"), "{line}");
+        assert!(!line.contains("drive=disk"), "{line}");
     }
 
     #[test]

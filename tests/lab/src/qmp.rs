@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::control::connect;
-use crate::pc::{MONITOR, WIRE};
+use crate::pc::{ADAPTER, MONITOR, WIRE};
 
 /// An open monitor. It talks to one at a time.
 #[derive(Debug)]
@@ -49,6 +49,12 @@ impl Monitor {
     pub(crate) fn unthrottle_disk(&mut self) -> anyhow::Result<()> {
         let none = json!({ "device": "disk", "bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0 });
         self.command("block_set_io_throttle", &none).map(drop)
+    }
+
+    /// Has the PC's disk show itself, where its configuration has it do so late.
+    pub(crate) fn show_disk(&mut self) -> anyhow::Result<()> {
+        let disk = json!({ "driver": "scsi-hd", "drive": "disk", "bus": format!("{ADAPTER}.0") });
+        self.command("device_add", &disk).map(drop)
     }
 
     /// Presses keys together, by QEMU's names for them (`QKeyCode`).

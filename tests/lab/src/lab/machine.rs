@@ -82,6 +82,11 @@ impl<'lab> Pc<'lab> {
         self.monitor()?.unthrottle_disk()
     }
 
+    /// Has its disk show itself, if it does so late. It is on.
+    pub fn show_disk(&self) -> anyhow::Result<()> {
+        self.monitor()?.show_disk()
+    }
+
     /// Presses keys together on its keyboard, by QEMU's names for them.
     pub fn press_keys(&self, keys: &[&str]) -> anyhow::Result<()> {
         self.monitor()?.press_keys(keys)
