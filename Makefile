@@ -185,7 +185,7 @@ cut-off: kmod lab
 leaving: kmod lab
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- --test-threads=$(SCENARIOS) leaving::
 
-# A disk that shows itself a minute late, and a PC whose firmware hides its disks behind a RAID controller.
+# A disk that shows itself a minute late, and a PC that has a RAID controller and no disk.
 .PHONY: late-disks
 late-disks: kmod lab
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- late_disks::

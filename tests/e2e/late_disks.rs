@@ -13,7 +13,7 @@ use crate::troubles::assert_no_generation;
 const SPUN_UP: Duration = Duration::from_secs(60);
 /// A controller of the class RAID (PCI class 0104) without a disk that Linux sees.
 const RAID: [&str; 2] = ["-device", "megasas"];
-/// QEMU's number for it.
+/// Its vendor and device, as the client names it to the administrator.
 const RAID_ID: &str = "1000:0060";
 
 #[test]
