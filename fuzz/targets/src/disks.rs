@@ -2,10 +2,14 @@
 
 use std::fs::File;
 
+use ghost_contract::image::Range;
 use ghost_imaging::parsers as disks;
 use ghostctl::parsers as shown;
 
 use crate::patched::Patched;
+
+/// How long the physical volumes of LVM are whose metadata are read, bytes.
+const PHYSICAL_VOLUME: u64 = 200 << 20;
 
 /// Bytes of a disk, and the words of tools, make nobody fail or take more memory than they are worth.
 pub fn partclone(input: &[u8]) {
@@ -39,8 +43,9 @@ std::thread_local! {
     static FILE: File = tempfile::tempfile_in("/dev/shm").unwrap_or_else(|error| panic!("/dev/shm: {error}"));
 }
 
+/// The beginning of a physical volume, whose checksums are put right.
 pub fn lvm(input: &[u8]) {
-    let _understood = disks::lvm_group(input);
+    let _understood = disks::lvm_group(input, PHYSICAL_VOLUME).map(are_apart);
 }
 
 pub fn tables(input: &[u8]) {
@@ -49,15 +54,17 @@ pub fn tables(input: &[u8]) {
 
 /// Logical volumes are on their physical volume, and no two of them in the same place.
 pub fn volumes(input: &[u8]) {
-    const LENGTH: u64 = 200 << 20;
     let id = "a".repeat(32);
-    let Ok(mut volumes) = disks::logical_volumes(input, &id, LENGTH) else { return };
+    let _understood = disks::logical_volumes(input, &id, PHYSICAL_VOLUME).map(are_apart);
+}
+
+fn are_apart(mut volumes: Vec<Range>) {
     volumes.sort_by_key(|volume| volume.start);
     let mut end = 1;
     for volume in volumes {
         assert!(volume.start >= end && volume.length > 0, "{volume:?}");
         end = volume.start.saturating_add(volume.length);
-        assert!(end <= LENGTH, "{volume:?}");
+        assert!(end <= PHYSICAL_VOLUME, "{volume:?}");
     }
 }
 
@@ -79,4 +86,17 @@ pub fn frames(input: &[u8]) {
     const LENGTH: usize = 1 << 20;
     let Ok(out) = disks::frames(input, LENGTH as u64) else { return };
     assert!(out.len() <= LENGTH);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_of_lvm_are_read_whatever_their_checksums() {
+        let volumes =
+            |beginning: &[u8]| disks::lvm_group(beginning, PHYSICAL_VOLUME).map(|volumes| volumes.len());
+        assert_eq!(volumes(include_bytes!("../../corpus/lvm/debian")).unwrap(), 3);
+        assert_eq!(volumes(include_bytes!("../../corpus/lvm/turning")).unwrap(), 3);
+    }
 }

@@ -14,6 +14,7 @@ use std::io;
 use super::claims::{Read, little, strange};
 
 mod group;
+pub(crate) mod sums;
 pub(crate) mod text;
 
 pub(crate) use group::{Group, Run, Volume};
@@ -126,13 +127,19 @@ fn text_of(read: Read<'_>, (start, size): (u64, u64)) -> io::Result<Vec<u8>> {
     if offset < AREA_HEADER as u64 || offset >= size || length > room.min(LONGEST) {
         return Err(strange("an area of its metadata is damaged"));
     }
-    let first = length.min(size - offset);
+    let bytes = turning(read, (start, size), offset, length)?;
+    if u64::from(checksum(&bytes)) == sum { Ok(bytes) } else { Err(strange("its metadata are damaged")) }
+}
+
+/// So many bytes of an area from this place in it on. Behind the area's end they go on behind its header.
+fn turning(read: Read<'_>, (start, size): (u64, u64), offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let first = length.min(size.saturating_sub(offset));
     let mut bytes = read(start.saturating_add(offset), usize::try_from(first).unwrap_or(0))?;
     if first < length {
         let rest = usize::try_from(length - first).unwrap_or(0);
         bytes.extend(read(start.saturating_add(AREA_HEADER as u64), rest)?);
     }
-    if u64::from(checksum(&bytes)) == sum { Ok(bytes) } else { Err(strange("its metadata are damaged")) }
+    Ok(bytes)
 }
 
 /// LVM's CRC-32: that of IEEE 802.3 with another beginning and without the inversion at its end (`lib/misc/crc.c`).

@@ -80,16 +80,22 @@ pub fn file_systems(disk: &dyn Fn(u64, usize) -> io::Result<Vec<u8>>, length: u6
     FILE_SYSTEMS.iter().filter(|file_system| understood(file_system)).count() > 0
 }
 
-/// The metadata of LVM.
-pub fn lvm_group(disk: &[u8]) -> bool {
-    lvm::group(&|at, length| read(disk, at, length), disk.len() as u64).is_ok()
+/// The volumes of the group of LVM that a physical volume of this length belongs to, of which only the beginning can be read.
+/// Its checksums are put right first, so that what stands behind them is read.
+pub fn lvm_group(beginning: &[u8], length: u64) -> io::Result<Vec<Range>> {
+    let mut beginning = beginning.to_vec();
+    lvm::sums::put_right(&mut beginning, read);
+    Ok(ranges(lvm::group(&|at, length| read(&beginning, at, length), length)?))
 }
 
 /// Where on a physical volume of LVM, with this identifier and length, these metadata put logical volumes.
 pub fn logical_volumes(metadata: &[u8], id: &str, length: u64) -> io::Result<Vec<Range>> {
-    let group = lvm::of_text(metadata, id, length)?;
+    Ok(ranges(lvm::of_text(metadata, id, length)?))
+}
+
+fn ranges(group: lvm::Group) -> Vec<Range> {
     let runs = group.volumes.into_iter().flat_map(|volume| volume.runs);
-    Ok(runs.map(|run| Range { start: run.start, length: run.length }).collect())
+    runs.map(|run| Range { start: run.start, length: run.length }).collect()
 }
 
 /// What blkid and sfdisk say.
