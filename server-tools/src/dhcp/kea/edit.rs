@@ -106,7 +106,7 @@ pub fn revert(file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts 
 fn reservations(values: &Values) -> BTreeMap<String, Vec<usize>> {
     let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (place, node) in values.tree.nodes.iter().enumerate() {
-        let is_one = node.kind == NodeKind::Map && may_hold_reservations(values, node.parent);
+        let is_one = node.kind == NodeKind::Map && may_be_reservation(values, place);
         if !is_one || !IDENTIFIERS.iter().any(|key| values.member(place, key).is_some()) {
             continue;
         }
@@ -117,12 +117,42 @@ fn reservations(values: &Values) -> BTreeMap<String, Vec<usize>> {
     found
 }
 
-/// Whether what stands directly in this value may be a reservation: in a list of that name, or where an included file does not say
-/// what it is in.
-fn may_hold_reservations(values: &Values, parent: Option<usize>) -> bool {
-    let Some(parent) = parent.map(|parent| values.node(parent)) else { return true };
-    let key = parent.key.map(|piece| values.sources.bytes_of(piece));
-    parent.kind == NodeKind::List && key.map_or(parent.parent.is_none(), |key| key == b"\"reservations\"")
+/// Whether Kea may read this map as a reservation: nothing that the file says of what it is in speaks against it. In a
+/// `user-context` anything may stand, a whole configuration of yesterday too.
+fn may_be_reservation(values: &Values, map: usize) -> bool {
+    let is_all = |map: usize| {
+        values.key_of(map) == Some(b"Dhcp4") && is_first(values, map, "Dhcp4") && is_outermost(values, map)
+    };
+    let in_shared = |map| is_in(values, map, "shared-networks", &is_all);
+    let in_subnet = |map| is_in(values, map, "subnet4", &|map| is_all(map) || in_shared(map));
+    is_in(values, map, "reservations", &|map| is_all(map) || in_subnet(map))
+}
+
+/// Whether a map may stand in a list with this key, whose own map is as it must be. What an included file does not say is taken to
+/// be so.
+fn is_in(values: &Values, map: usize, key: &str, holds: &dyn Fn(usize) -> bool) -> bool {
+    let node = values.node(map);
+    let Some(list) = node.parent else { return node.key.is_none() };
+    let parent = values.node(list).parent;
+    if values.node(list).kind != NodeKind::List {
+        return false;
+    }
+    let is_its = values.key_of(list).map_or(parent.is_none(), |other| other == key.as_bytes());
+    is_its && is_first(values, list, key) && parent.is_none_or(holds)
+}
+
+/// Whether no value before this one, in the same map, has the same key: the table has read the first.
+fn is_first(values: &Values, value: usize, key: &str) -> bool {
+    values.node(value).parent.is_none_or(|map| values.member(map, key) == Some(value))
+}
+
+/// Whether there is nothing around a value but the map that is the whole file.
+fn is_outermost(values: &Values, value: usize) -> bool {
+    values
+        .node(value)
+        .parent
+        .map(|map| values.node(map))
+        .is_none_or(|map| map.parent.is_none() && map.key.is_none())
 }
 
 /// Of several reservations of its name those with its hardware address.

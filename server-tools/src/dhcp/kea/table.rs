@@ -62,12 +62,15 @@ impl Values {
         &self.tree.nodes[node]
     }
 
+    /// The key of a value, without its quotes. None where the value has none.
+    pub(super) fn key_of(&self, node: usize) -> Option<&[u8]> {
+        let bytes = self.sources.bytes_of(self.node(node).key?);
+        bytes.strip_prefix(b"\"")?.strip_suffix(b"\"")
+    }
+
     /// The values of a map that have this key.
     pub(super) fn members(&self, map: usize, key: &str) -> impl Iterator<Item = usize> {
-        let is_meant = move |node: &usize| {
-            let bytes = self.node(*node).key.map(|piece| self.sources.bytes_of(piece)).unwrap_or_default();
-            bytes.strip_prefix(b"\"").and_then(|bytes| bytes.strip_suffix(b"\"")) == Some(key.as_bytes())
-        };
+        let is_meant = move |node: &usize| self.key_of(*node) == Some(key.as_bytes());
         self.node(map).children.iter().copied().filter(is_meant)
     }
 

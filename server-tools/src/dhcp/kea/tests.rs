@@ -200,12 +200,21 @@ fn a_revert_of_what_another_person_has_changed_meanwhile() {
         assert!(is_it(&reverts.each[0]), "{what}: {:?}", reverts.each);
         assert_eq!(reverts.contents, None, "{what}");
     }
-    let alike = swapped.replace(
-        "\"id\": 1,",
-        "\"id\": 1, \"user-context\": { \"hostname\": \"john\", \"hw-address\": \"x\" },",
-    );
-    assert_ne!(alike, swapped);
-    assert_eq!(back(&alike).each, [Back::Put], "what only looks like a reservation is none");
+    let reservation = r#"{ "hostname": "john", "hw-address": "2:0:0:0:0:2", "boot-file-name": "theirs" }"#;
+    let of_yesterday = format!(r#"{{ "subnet4": [ {{ "reservations": [ {reservation} ] }} ] }}"#);
+    let alike = [
+        format!(r#""user-context": {reservation}"#),
+        format!(r#""user-context": {{ "reservations": [ {reservation} ] }}"#),
+        format!(r#""user-context": {{ "Dhcp4": {of_yesterday} }}"#),
+        format!(r#""user-context": {of_yesterday}"#),
+        format!(r#""shared-networks": [ {of_yesterday} ]"#),
+        format!(r#""pools": [ {of_yesterday} ]"#),
+    ];
+    for alike in alike {
+        let now = swapped.replace("\"id\": 1,", &format!("\"id\": 1, {alike},"));
+        assert_ne!(now, swapped);
+        assert_eq!(back(&now).each, [Back::Put], "what only looks like a reservation is none: {alike}");
+    }
     let namesake = swapped.replace("\"joe\"", "\"john\"");
     assert_eq!(back(&namesake).each, [Back::Put], "of two of one name, the one with its hardware address");
     let broken_behind = format!("{} }}", swapped.trim_end());
