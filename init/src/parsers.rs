@@ -18,6 +18,10 @@ use crate::screen::{Screen, vga, vt};
 const LONGEST_REASON: usize = 1_000;
 /// A screen of more cells is not drawn here: it takes a millisecond.
 const DRAWN: usize = 64;
+/// Nor is a picture of more dots, but where the first byte asks for it: to look for letters in a usual one takes six.
+const DOTS: usize = 64 * 64;
+/// The least first byte that asks for pictures of any size.
+const ANY_SIZE: u8 = 250;
 
 /// A mount that fstab asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,10 +137,11 @@ impl Files for Left<'_> {
 /// Bytes of a virtual terminal, a VGA or a frame buffer become a picture of their size, and text that can be shown.
 pub fn screens(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
+    let most = if *kind < ANY_SIZE { DOTS } else { usize::MAX };
     let decoded = match kind % 3 {
         0 => vt::decode(bytes, None).ok().map(Screen::Text),
-        1 => vga::decode(&snapshot(bytes)).ok().map(Screen::Picture),
-        _ => from_frame_buffer(bytes),
+        1 => from_vga(bytes, most),
+        _ => from_frame_buffer(bytes, most),
     };
     let Some(screen) = decoded else { return };
     if let Some(text) = screen.text() {
@@ -151,20 +156,33 @@ pub fn screens(bytes: &[u8]) {
     }
 }
 
+fn from_vga(bytes: &[u8], most: usize) -> Option<Screen> {
+    let snapshot = snapshot(bytes);
+    let dots = vga::dots(&snapshot).ok().filter(|dots| *dots <= most)?;
+    let picture = vga::decode(&snapshot).ok()?;
+    assert_eq!(picture.dots.len(), dots);
+    Some(Screen::Picture(picture))
+}
+
 /// A snapshot whose planes are these bytes again and again.
 fn snapshot(bytes: &[u8]) -> Vec<u8> {
     let (head, planes) = bytes.split_at_checked(vga::HEADER_LENGTH).unwrap_or((bytes, &[]));
     let mut snapshot = head.to_vec();
     snapshot.resize(vga::HEADER_LENGTH, 0);
     let planes = if planes.is_empty() { &[0x55] } else { planes };
-    snapshot.extend(planes.iter().cycle().take(vga::LENGTH - vga::HEADER_LENGTH));
+    let room = vga::LENGTH - vga::HEADER_LENGTH;
+    // In pieces: one byte after the other takes longer than all that is done with them.
+    snapshot.extend(planes.repeat(room.div_ceil(planes.len())).split_at(room).0);
     snapshot
 }
 
-fn from_frame_buffer(bytes: &[u8]) -> Option<Screen> {
+fn from_frame_buffer(bytes: &[u8], most: usize) -> Option<Screen> {
     let (&[width, height, pitch, bits], bytes) = bytes.split_first_chunk::<4>()?;
     let pixels = Pixels::usual(u32::from(bits))?;
     let [width, height, pitch] = [width, height, pitch].map(usize::from);
+    if width * height > most {
+        return None;
+    }
     let layout = Layout { width, height, pitch, pixels };
     let screen = frame_buffer::decode(&layout, bytes).ok()?;
     let dots = match &screen {

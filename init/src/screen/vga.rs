@@ -38,6 +38,13 @@ pub fn decode(bytes: &[u8]) -> anyhow::Result<Picture> {
     Ok(Picture { width: screen.width(), colours: palette::colours(&snapshot), dots, text })
 }
 
+/// How many dots the picture would have.
+pub(crate) fn dots(bytes: &[u8]) -> anyhow::Result<usize> {
+    let snapshot = Snapshot::read(bytes)?;
+    let screen = display::Display::of(&snapshot);
+    Ok(screen.width() * screen.height)
+}
+
 #[cfg(test)]
 mod tests;
 /// A recorded screen, for the tests of others.
