@@ -9,7 +9,7 @@ use crate::text::text_form;
 
 /// A host name that is safe to use as one component of a path.
 ///
-/// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit; so it can never be `..` or hold a slash. Each label has
+/// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit; so it can never be `..` or hold a slash. No dot follows another. Each label has
 /// at most 63 characters (RFC 1035 §2.3.4), the whole at most [`HostName::LONGEST`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -24,6 +24,9 @@ pub enum HostNameError {
     /// Too much between two dots.
     #[error("'{0}' is not a host name: a part of it between dots has more than 63 characters")]
     Label(String),
+    /// Nothing between two dots, which no DHCP server reads.
+    #[error("'{0}' is not a host name: there is nothing between two of its dots")]
+    NoLabel(String),
     /// A character that does not belong into a host name.
     #[error("'{0}' is not a host name: '{1}' is not a letter, digit, '-', '_' or '.'")]
     Character(String, char),
@@ -62,6 +65,9 @@ impl FromStr for HostName {
         }
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return Err(HostNameError::Beginning(text.to_owned()));
+        }
+        if text.contains("..") {
+            return Err(HostNameError::NoLabel(text.to_owned()));
         }
         if text.split('.').any(|label| label.len() > 63) {
             return Err(HostNameError::Label(text.to_owned()));
@@ -105,6 +111,7 @@ mod tests {
         assert_eq!("".parse::<HostName>(), Err(HostNameError::Length(0)));
         assert_eq!("..".parse::<HostName>(), Err(HostNameError::Beginning("..".to_owned())));
         assert_eq!(".incoming".parse::<HostName>(), Err(HostNameError::Beginning(".incoming".to_owned())));
+        assert_eq!("joh..".parse::<HostName>(), Err(HostNameError::NoLabel("joh..".to_owned())));
         assert_eq!("a/b".parse::<HostName>(), Err(HostNameError::Character("a/b".to_owned(), '/')));
         assert_eq!("jöhn".parse::<HostName>(), Err(HostNameError::Character("jöhn".to_owned(), 'ö')));
         assert!("a".repeat(64).parse::<HostName>().is_err());
