@@ -55,16 +55,18 @@ pub fn disk(input: &[u8]) {
     assert_eq!(DiskImage::parse(written.as_bytes()).ok(), Some(image));
 }
 
-/// No signature of a manifest is believed but the one that was made, whose comment is signed too.
+/// No signature of a manifest is believed but the one that was made, whose comment is signed too, without blanks around it.
 pub fn signature(input: &[u8]) {
     const SIGNED: [&str; 3] = [
         "RUQ/56GMq7EItFHcfgfJBwk9+6HnCcVqSEjo4FalXmqbGUjCefXVDXa0a+Wmlh2jFYm7tOCd4E3+zka9nmLsBthu+32C8neBr",
-        "trusted comment: ghost4linux: 20260123-142501-4f3a of john",
+        "ghost4linux: 20260123-142501-4f3a of john",
         "m4KEZTEpaLX54205ThAsNOv8RZ4hsRmn6bPOG7XPby1hrDpk+4nIXNbOvjoVEljswhrd2ZVnrNbQF/j/kYdbC",
     ];
     if parsers::signature(input) {
         let text = String::from_utf8_lossy(input);
         assert!(SIGNED.iter().all(|part| text.contains(part)), "{text}");
+        let comment = text.lines().find_map(|line| line.strip_prefix("trusted comment: "));
+        assert_eq!(comment.map(str::trim), Some(SIGNED[1]));
     }
 }
 
