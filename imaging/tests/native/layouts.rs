@@ -21,5 +21,6 @@ mod opinions;
 mod signatures;
 mod tables;
 mod volumes;
+mod zfs;
 
 pub(crate) use layout::Layout;

@@ -22,7 +22,8 @@ features! {
     ext2: "ext" 40 "-t ext2" true;
     ext2_with_blocks_of_1_kib: "ext" 40 "-t ext2 -b 1024" true;
     ext2_with_blocks_of_2_kib: "ext" 40 "-t ext2 -b 2048" true;
-    ext2_of_revision_0: "ext" 40 "-t ext2 -r 0" true;
+    // The option has another name since e2fsprogs 1.47.1.
+    ext2_of_revision_0: "ext" 40 "-t ext2 $(mke2fs -V 2>&1 | grep -q ' 1[.]47[.]0' && printf %s '-r 0' || printf %s '-E revision=0')" true;
     ext2_without_sparse_superblocks: "ext" 40 "-t ext2 -O ^sparse_super,^resize_inode" true;
     ext3: "ext" 40 "-t ext3" true;
     ext3_without_resize_inode: "ext" 40 "-t ext3 -O ^resize_inode" true;
@@ -108,7 +109,7 @@ features! {
     xfs_of_version_4: "xfs" 320 "-m crc=0" true;
     xfs_with_blocks_of_1_kib: "xfs" 320 "-b size=1024" true;
     xfs_with_blocks_of_512: "xfs" 320 "-b size=512 -m crc=0" true;
-    xfs_with_blocks_of_64_kib: "xfs" 400 "-b size=65536" true;
+    xfs_with_blocks_of_64_kib: "xfs" 600 "-b size=65536" true;
     xfs_with_sectors_of_4096: "xfs" 320 "-s size=4096" true;
     xfs_without_reflink: "xfs" 320 "-m reflink=0" true;
     xfs_with_rmapbt: "xfs" 320 "-m rmapbt=1" true;

@@ -9,6 +9,7 @@ use ghost_contract::image::{Content, DiskImage, Ending, TableKind, TargetDisk};
 
 use super::files;
 use super::group::{self, Places};
+use super::zfs;
 use crate::disk::{MIB, blank, next_data, noise, partition, peek, poke, put, run};
 use crate::imager::{description, done, imager};
 
@@ -122,13 +123,12 @@ impl Layout {
         self
     }
 
-    /// The label and the newest uberblocks of ZFS, four times in these bytes (ZFS on-disk specification, 1.2 and 1.3).
+    /// The label of ZFS, four times in these bytes.
     pub(crate) fn zfs(self, at: u64, length: u64) -> Self {
-        const LABEL: u64 = 256 << 10;
-        let labels = [at, at + LABEL, at + length - 2 * LABEL, at + length - LABEL];
-        let blocks = (0..8).map(|index| (128 << 10) + index * 1024);
-        let places = labels.into_iter().flat_map(|label| blocks.clone().map(move |block| label + block));
-        places.fold(self, |layout, place| layout.bytes(place, &0x00BA_B10C_u64.to_le_bytes()))
+        let label = zfs::label();
+        let own = label.len() as u64;
+        let places = [at, at + own, at + length - 2 * own, at + length - own];
+        places.into_iter().fold(self, |layout, place| layout.bytes(place, &label))
     }
 
     /// Bytes that do not compress, at a place in bytes.

@@ -112,7 +112,8 @@ fn two_signatures_in_a_partition() {
     let made = "mkfs.btrfs -q fs; dd if=fs of=keep bs=1K skip=64 count=4 status=none; mke2fs -q -F -t ext4 fs
         dd if=keep of=fs bs=1K seek=64 conv=notrunc status=none";
     let layout = Layout::new(160).table("label: gpt\nsize=128M\n").made((1, 128), made);
-    layout.noise(100 * MIB, MIB).survives_and_says("more than one");
+    // blkid of Debian 12 says that it found more than one, that of Debian 13 that it found nothing.
+    layout.noise(100 * MIB, MIB).survives_with(0);
 }
 
 fn a_file_system_in_a_partition_with_boot_code_in_front_of_it() {
