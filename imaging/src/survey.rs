@@ -65,6 +65,10 @@ pub fn division(disk: &DiskFacts) -> Result<Division> {
         whole.kind = Some("LVM2_member".to_owned());
     }
     let (table, dump) = read_table(path)?;
+    // blkid of util-linux 2.41 says the same of a disk with more than one thing on it. A table is something that it finds.
+    if table.kind != TableKind::None && whole == Found::default() {
+        whole = Found::doubtful("blkid finds either nothing or more than one thing on it".to_owned());
+    }
     let disbelief = match believe(disk, &table, &whole) {
         // The boot code of a file system on the whole disk has bytes that could be taken for a table.
         Err(Disbelief::Empty | Disbelief::Contradiction)

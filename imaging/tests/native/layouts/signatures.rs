@@ -108,6 +108,14 @@ fn two_signatures_on_a_disk_without_a_table() {
     Layout::new(128).shell(made).noise(100 * MIB, MIB).survives_as_a_whole();
 }
 
+fn two_signatures_on_a_disk_over_a_table_with_an_ext4() {
+    let made =
+        "mkfs.btrfs -q disk; dd if=disk of=keep bs=1K skip=64 count=4 status=none; mke2fs -q -F -t ext4 disk
+        dd if=keep of=disk bs=1K seek=64 conv=notrunc status=none";
+    let layout = Layout::new(128).shell(made).table(DOS).file_system_that_is_left_over("ext", (1, 40), "");
+    layout.noise(100 * MIB, MIB).survives_as_a_whole();
+}
+
 fn two_signatures_in_a_partition() {
     let made = "mkfs.btrfs -q fs; dd if=fs of=keep bs=1K skip=64 count=4 status=none; mke2fs -q -F -t ext4 fs
         dd if=keep of=fs bs=1K seek=64 conv=notrunc status=none";
@@ -171,6 +179,7 @@ const LAYOUTS: &[Entry] = entries![
     a_reiserfs_on_the_whole_disk_that_left_a_table_alone,
     an_nilfs_on_the_whole_disk_that_left_a_table_alone,
     two_signatures_on_a_disk_without_a_table,
+    two_signatures_on_a_disk_over_a_table_with_an_ext4,
     two_signatures_in_a_partition,
     a_file_system_in_a_partition_with_boot_code_in_front_of_it,
     a_table_within_a_partition_that_was_an_ext4,
