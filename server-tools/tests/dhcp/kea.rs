@@ -24,7 +24,7 @@ const GOOD: [&str; 12] = [
     r#"{"Dhcp4":{INTERFACES,"user-context":{"a\u0041\"\\\/\b\f\n\r\t":"jö"}}}"#,
     r#"{"Dhcp4":{INTERFACES,"subnet4":[SUBNET{"hw-address":"0:1:2:3:4:5","boot-file-name":"a\u0041\"b"}]}]}}"#,
     r#"{"Dhcp4":{INTERFACES,"subnet4":[SUBNET<?include "FOLDER/one"?>]}]}}"#,
-    "{\"Dhcp4\":{INTERFACES,\"subnet4\":[SUBNET<?\ninclude\"FOLDER/comma\" ?> {\"duid\":\"01:02\",\"hostname\":\"b\"}]}]}}",
+    "{\"Dhcp4\":{INTERFACES,\"subnet4\":[SUBNET<?\ninclude\"FOLDER/comma\" ?> {\"duid\":\"01:02:03\",\"hostname\":\"b\"}]}]}}",
     r#"{"Dhcp4":{INTERFACES,"subnet4":[SUBNET<?include "FOLDER/close"?>}]}}"#,
     r#"{"Dhcp4":{<?include "FOLDER/member"?> INTERFACES}}"#,
     r#"{"Dhcp4":{INTERFACES,"subnet4":[SUBNET<?include "FOLDER/empty"?>]}]}}"#,
@@ -70,7 +70,7 @@ fn folder() -> tempfile::TempDir {
 fn filled(folder: &Path, text: &str) -> String {
     text.replace("FOLDER", &folder.display().to_string())
         .replace("INTERFACES", "\"interfaces-config\": { \"interfaces\": [ ] }")
-        .replace("SUBNET", "{ \"subnet\": \"10.0.0.0/24\", \"reservations\": [")
+        .replace("SUBNET", "{ \"id\": 1, \"subnet\": \"10.0.0.0/24\", \"reservations\": [")
 }
 
 /// What Kea says against a file; nothing if it accepts it.
