@@ -8,14 +8,14 @@ const NAMES: usize = 16 * KIB;
 const UBERBLOCKS: usize = 128 * KIB;
 const MAGIC: u64 = 0x00BA_B10C;
 
-/// How values are numbered (`data_type_t`).
+/// What a name can have: three of the kinds of `data_type_t`.
 enum Value<'a> {
     Number(u64),
     Text(&'a str),
     List(&'a [(&'a str, Value<'a>)]),
 }
 
-/// One of the four.
+/// A label of a pool of one disk, as it stands in all four places.
 pub(super) fn label() -> Vec<u8> {
     let device = [
         ("type", Value::Text("disk")),
