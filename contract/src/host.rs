@@ -9,8 +9,8 @@ use crate::text::text_form;
 
 /// A host name that is safe to use as one component of a path.
 ///
-/// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit; so it can never be `..` or hold a slash. No dot follows another. Each label has
-/// at most 63 characters (RFC 1035 §2.3.4), the whole at most [`HostName::LONGEST`].
+/// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit; so it can never be `..` or hold a slash. No dot follows
+/// another. Each label has at most 63 characters (RFC 1035 §2.3.4), the whole at most [`HostName::LONGEST`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HostName(String);

@@ -16,12 +16,11 @@ pub(crate) fn put_right(disk: &mut [u8], read: fn(&[u8], u64, usize) -> std::io:
         let at = usize::try_from(start).unwrap_or(usize::MAX);
         let Some(header) = at.checked_add(AREA_HEADER).and_then(|end| disk.get(at..end)) else { continue };
         let (offset, length) = (little(header, TEXTS, 8), little(header, TEXTS + 8, 8));
-        let whole: Read<'_> = &|at, length| read(disk, at, length);
-        let text = if length <= disk.len() as u64 {
-            turning(whole, (start, size), offset, length)
-        } else {
+        if length > disk.len() as u64 {
             continue;
-        };
+        }
+        let whole: Read<'_> = &|at, length| read(disk, at, length);
+        let text = turning(whole, (start, size), offset, length);
         let sum = text.map(|text| checksum(&text)).unwrap_or_default();
         let header = &mut disk[at..at + AREA_HEADER];
         put(header, TEXTS + 16, &sum.to_le_bytes());
@@ -30,6 +29,7 @@ pub(crate) fn put_right(disk: &mut [u8], read: fn(&[u8], u64, usize) -> std::io:
     }
 }
 
-fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
+/// Bytes with this in them at a place.
+pub(super) fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
     bytes[at..at + new.len()].copy_from_slice(new);
 }

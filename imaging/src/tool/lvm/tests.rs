@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::sums::put;
 use super::*;
 
 const MIB: u64 = 1 << 20;
@@ -11,11 +12,6 @@ const AREA_SIZE: usize = 64 << 10;
 /// Where the text is in the area.
 const TEXT_AT: usize = 1024;
 const OWN: &str = "olaAfA-3HBT-8apS-t7hF-s4MP-dLfB-n8fwrZ";
-
-/// Bytes with this in them at a place.
-fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
-    bytes[at..at + new.len()].copy_from_slice(new);
-}
 
 /// The beginning of a physical volume whose metadata are this text, at this place of its area.
 fn physical(text: &str, at: usize) -> Vec<u8> {

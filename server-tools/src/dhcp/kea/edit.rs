@@ -128,8 +128,7 @@ fn may_be_reservation(values: &Values, map: usize) -> bool {
     is_in(values, map, "reservations", &|map| is_all(map) || in_subnet(map))
 }
 
-/// Whether a map may stand in a list with this key, whose own map is as it must be. What an included file does not say is taken to
-/// be so.
+/// Whether a map may stand in a list with this key, whose own map is as it must be: no included file says all that it is in.
 fn is_in(values: &Values, map: usize, key: &str, holds: &dyn Fn(usize) -> bool) -> bool {
     let node = values.node(map);
     let Some(list) = node.parent else { return node.key.is_none() };
