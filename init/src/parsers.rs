@@ -18,10 +18,9 @@ use crate::screen::{Screen, vga, vt};
 const LONGEST_REASON: usize = 1_000;
 /// A screen of more cells is not drawn here: it takes a millisecond.
 const DRAWN: usize = 64;
-/// Nor is a picture of more dots, but where the first byte asks for it: to look for letters in a usual one takes six.
+/// A picture of more dots is left to the tests of `screen`, which have whole ones: to look for letters in one takes six
+/// milliseconds. What can go wrong in it goes wrong in a small one: start and pitch may be any in both.
 const DOTS: usize = 64 * 64;
-/// The least first byte that asks for pictures of any size.
-const ANY_SIZE: u8 = 250;
 
 /// A mount that fstab asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,11 +136,10 @@ impl Files for Left<'_> {
 /// Bytes of a virtual terminal, a VGA or a frame buffer become a picture of their size, and text that can be shown.
 pub fn screens(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    let most = if *kind < ANY_SIZE { DOTS } else { usize::MAX };
     let decoded = match kind % 3 {
         0 => vt::decode(bytes, None).ok().map(Screen::Text),
-        1 => from_vga(bytes, most),
-        _ => from_frame_buffer(bytes, most),
+        1 => from_vga(bytes),
+        _ => from_frame_buffer(bytes),
     };
     let Some(screen) = decoded else { return };
     if let Some(text) = screen.text() {
@@ -156,9 +154,9 @@ pub fn screens(bytes: &[u8]) {
     }
 }
 
-fn from_vga(bytes: &[u8], most: usize) -> Option<Screen> {
+fn from_vga(bytes: &[u8]) -> Option<Screen> {
     let snapshot = snapshot(bytes);
-    let dots = vga::dots(&snapshot).ok().filter(|dots| *dots <= most)?;
+    let dots = vga::dots(&snapshot).ok().filter(|dots| *dots <= DOTS)?;
     let picture = vga::decode(&snapshot).ok()?;
     assert_eq!(picture.dots.len(), dots);
     Some(Screen::Picture(picture))
@@ -176,11 +174,11 @@ fn snapshot(bytes: &[u8]) -> Vec<u8> {
     snapshot
 }
 
-fn from_frame_buffer(bytes: &[u8], most: usize) -> Option<Screen> {
+fn from_frame_buffer(bytes: &[u8]) -> Option<Screen> {
     let (&[width, height, pitch, bits], bytes) = bytes.split_first_chunk::<4>()?;
     let pixels = Pixels::usual(u32::from(bits))?;
     let [width, height, pitch] = [width, height, pitch].map(usize::from);
-    if width * height > most {
+    if width * height > DOTS {
         return None;
     }
     let layout = Layout { width, height, pitch, pixels };
