@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ghost_contract::bounds::PARSER_MEMORY;
 use ghost_contract::sample::effects::unmount;
 
 use crate::boot_server::said;
@@ -79,6 +80,18 @@ pub(super) fn assert_is_confined(pid: u64) {
         "{status}"
     );
     assert_eq!(value("Seccomp:"), "2", "{status}");
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let limited = [
+        ("Max address space", PARSER_MEMORY),
+        ("Max file size", 0),
+        ("Max core file size", 0),
+        ("Max locked memory", 0),
+    ];
+    for (what, most) in limited {
+        let line = limits.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+        let said: Vec<&str> = line.split_whitespace().take(2).collect();
+        assert_eq!(said, [most.to_string(), most.to_string()], "{what}: {limits}");
+    }
     let network = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
     assert_ne!(network(&pid.to_string()), network("self"), "it sees no network");
 }
