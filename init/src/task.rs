@@ -223,6 +223,8 @@ pub(crate) enum Finding {
     AlreadyClaimed,
     /// Of [`Task::LookForStop`]: the server wants the job to stop.
     StopAsked,
+    /// Of [`Task::LookForStop`]: the server does not know this machine's folders any more (ESTALE).
+    TreeGone,
     /// Of [`Task::LookForStop`]: the server wants to see the screen. The word differs for each request.
     ScreenAsked(String),
     /// Of [`Task::StartShellServer`]: it listens on this TCP port.

@@ -156,6 +156,8 @@ pub struct Job {
     listening: Option<Listening>,
     /// Whether the client has fallen silent after its last line, and is to stay off.
     has_gone_off: bool,
+    /// Until when a client that was asked to stop keeps what is exported to it for this job.
+    leaves_by: Option<Duration>,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -231,6 +233,7 @@ impl Job {
             insists_until: None,
             listening: None,
             has_gone_off: false,
+            leaves_by: None,
             finishing: None,
             ending: None,
             troubles: Vec::new(),

@@ -1,4 +1,5 @@
-//! `ghostctl cancel john` while john's job runs: john ends it and goes off, and nobody calls it a success.
+//! `ghostctl cancel john` while john's job runs: john ends it and goes off, and nobody calls it a success. What is exported for the job
+//! stays so long that john can hear of it.
 
 use ghost_contract::report::{Event, Outcome};
 
@@ -6,7 +7,9 @@ use crate::stage::{BOOT, OFF, SOON, Stage};
 
 #[test]
 fn a_cancelled_job_ends_on_the_client_too() {
-    let stage = Stage::new("cancelled");
+    let stage = Stage::with("cancelled", |config| {
+        config.ghostrc.insert("EXPORTS".to_owned(), "job".to_owned());
+    });
     let john = stage.pc("john").unwrap();
     let ip = john.config().ip;
     let original = stage.dhcpd_conf().unwrap();
@@ -21,6 +24,7 @@ fn a_cancelled_job_ends_on_the_client_too() {
     assert_eq!(cancel.wait(SOON).unwrap(), 0, "{}", cancel.text());
     assert_eq!(ghostctl.wait(SOON).unwrap(), 1, "{}", ghostctl.text());
     assert!(ghostctl.text().contains("cancelled by ghostctl cancel"), "{}", ghostctl.text());
+    assert!(!ghostctl.text().contains("left undone"), "{}", ghostctl.text());
     stage.assert_dhcpd_conf(&original);
 
     john.wait_off(OFF).unwrap();

@@ -55,6 +55,8 @@ pub(crate) struct Fake {
     pub memory: Option<u64>,
     /// What a person at it does, and when, as time since its kernel's start.
     pub wishes: VecDeque<(Duration, Event)>,
+    /// From when until when the server does not know its folders, as time since its kernel's start.
+    pub tree_gone: std::ops::Range<Duration>,
     /// Whether every look for the stop file hangs.
     pub stop_looks_hang: bool,
     pub captures_hang: bool,
@@ -94,6 +96,7 @@ impl Fake {
             order,
             claimed: false,
             stop_file_since: None,
+            tree_gone: Duration::ZERO..Duration::ZERO,
             power_switch: PowerSwitch::Acpi,
             memory: None,
             wishes: VecDeque::new(),
@@ -187,6 +190,7 @@ impl Fake {
             Task::LookForStop if self.stop_file_since.is_some_and(|since| self.now >= since) => {
                 Finding::StopAsked
             }
+            Task::LookForStop if self.tree_gone.contains(&self.now) => Finding::TreeGone,
             Task::LookForStop => match &self.screen_request {
                 Some((since, word)) if self.now >= *since => Finding::ScreenAsked(word.clone()),
                 _ => Finding::Done,

@@ -55,6 +55,10 @@ impl Session {
 
     pub(super) fn go_on_testing(&mut self, wait: Wait, event: Event, turn: &mut Turn) -> Stage {
         match self.go_on_waiting(wait, event, turn) {
+            Some(wait) if wait.is_deserted(turn.now) => self.fail(
+                "the boot server has taken away this machine's folders, as it does when a job is over",
+                turn,
+            ),
             Some(wait) => Stage::Testing(wait),
             None => self.fail("the sleep has not ended in time", turn),
         }

@@ -231,6 +231,28 @@ fn a_stop_file_ends_a_test() {
 }
 
 #[test]
+fn a_test_ends_when_the_server_has_taken_the_folders_away_and_not_when_it_was_started_anew() {
+    let for_an_hour = || {
+        let mut order = order(Mode::Test);
+        order.test.sleep = Duration::from_secs(3_600);
+        Fake::new("", order_file(&order))
+    };
+    let mut deserted = sleeping(for_an_hour);
+    deserted.tree_gone = WHILE_TESTING..Duration::MAX;
+    let machine = replay(deserted);
+    let Outcome::Failed { reason } = outcome(&machine) else { panic!("{:?}", outcome(&machine)) };
+    assert!(reason.contains("taken away this machine's folders"), "{reason}");
+    assert!(machine.now < WHILE_TESTING + Duration::from_secs(300), "off at {:?}", machine.now);
+    assert!(machine.done.contains(&Action::Leave(AtEnd::PowerOff)));
+
+    let mut restarted = sleeping(for_an_hour);
+    restarted.tree_gone = WHILE_TESTING..WHILE_TESTING + Duration::from_secs(60);
+    let machine = replay(restarted);
+    let Outcome::Failed { reason } = outcome(&machine) else { panic!("{:?}", outcome(&machine)) };
+    assert!(reason.contains("not ended in time"), "the sleep of this machine lasts for ever: {reason}");
+}
+
+#[test]
 fn a_stop_file_while_the_job_is_announced_leaves_the_order_unclaimed() {
     let mut cancelled = machine(Mode::Backup);
     cancelled.stop_file_since = Some(WHILE_ANNOUNCED);

@@ -12,6 +12,9 @@ use crate::task::{Finding, Task};
 
 /// How often the stop file is looked for: a look is one small question to the server.
 const EVERY: Duration = Duration::from_secs(3);
+/// A machine whose folders the server has not known for so long has no job any more. A server that is started anew has exported
+/// them again by then.
+const DESERTED_AFTER: Duration = Duration::from_secs(120);
 /// Who writes the stop file.
 const WRITER: &str = "ghostctl cancel";
 
@@ -32,12 +35,14 @@ pub(super) struct StopLooks {
     /// a job before.
     next: Option<Duration>,
     pause: Duration,
+    /// Since when the server has not known this machine's folders.
+    gone_since: Option<Duration>,
 }
 
 impl StopLooks {
     /// Those of this job, from now on.
     pub(super) fn new(job: &Job, now: Duration) -> Self {
-        Self { next: job.order.as_ref().map(|_| now.saturating_add(EVERY)), pause: EVERY }
+        Self { next: job.order.as_ref().map(|_| now.saturating_add(EVERY)), pause: EVERY, gone_since: None }
     }
 
     pub(super) fn are_due(&self, now: Duration) -> bool {
@@ -46,14 +51,22 @@ impl StopLooks {
 
     /// A look has ended and found nothing, or has failed. Only the first failure of several is told.
     pub(super) fn looked(&mut self, result: Result<Finding, Failure>, turn: &mut Turn) {
-        match result {
-            Ok(_) => self.pause = EVERY,
-            Err(failure) => {
-                if self.pause == EVERY {
-                    turn.carry_on(Task::LookForStop.to_string(), &failure);
-                }
-                self.pause = self.pause.saturating_mul(2);
+        let failure = match result {
+            Ok(Finding::TreeGone) => {
+                self.gone_since.get_or_insert(turn.now);
+                Some(Failure::new("the server does not know this machine's folders any more"))
             }
+            Ok(_) => {
+                (self.pause, self.gone_since) = (EVERY, None);
+                None
+            }
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            if self.pause == EVERY {
+                turn.carry_on(Task::LookForStop.to_string(), &failure);
+            }
+            self.pause = self.pause.saturating_mul(2);
         }
         self.next = self.next.map(|_| turn.now.saturating_add(self.pause));
     }
@@ -72,6 +85,13 @@ pub(super) struct Wait {
     until: Duration,
     looks: StopLooks,
     doing: Doing,
+}
+
+impl Wait {
+    /// Whether the server has ended the job, and could not tell.
+    pub(super) fn is_deserted(&self, now: Duration) -> bool {
+        self.looks.gone_since.is_some_and(|since| now.saturating_sub(since) >= DESERTED_AFTER)
+    }
 }
 
 impl Session {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use ghost_contract::{JobId, layout};
+use nix::errno::Errno;
 
 use super::file;
 use crate::task::Finding;
@@ -43,6 +44,7 @@ pub(crate) fn look_for_stop(etc: &Path) -> anyhow::Result<Finding> {
     match found {
         Ok(true) => Ok(Finding::StopAsked),
         Ok(false) => look_for_screen_request(etc),
+        Err(error) if error.raw_os_error() == Some(Errno::ESTALE as i32) => Ok(Finding::TreeGone),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }

@@ -1,6 +1,7 @@
 //! The policy of a job: what is done about what happened.
 
 mod finishing;
+mod leaving;
 mod listening;
 mod reverting;
 mod time;
@@ -61,7 +62,8 @@ impl Job {
         let again = again.map(|again| again.due);
         let look = self.look_due.filter(|_| self.doing.is_none());
         let listening = self.listening.map(|listening| listening.due.min(listening.until));
-        due.into_iter().chain(again).chain(look).chain(listening).min()
+        let leaving = self.leaves_by.filter(|_| self.waits_for_the_client());
+        due.into_iter().chain(again).chain(look).chain(listening).chain(leaving).min()
     }
 
     /// When the phase must be over. Phases in which a step is done have the step's own deadlines.
@@ -278,6 +280,9 @@ impl Job {
                 actions
             }
             Phase::Imaging if self.seen.said.powering_off.is_some() => self.going_off(now),
+            Phase::Finishing if self.waits_for_the_client() && self.seen.said.powering_off.is_some() => {
+                self.next_finishing(now)
+            }
             _ => Vec::new(),
         }
     }

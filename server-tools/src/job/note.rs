@@ -64,6 +64,10 @@ pub enum Note {
     Listens {
         seconds: u64,
     },
+    /// It was asked to stop, and has so many seconds to say that it does before its exports are taken away.
+    Leaves {
+        seconds: u64,
+    },
     /// It has not come back.
     Off,
     /// It has not come back, and it had never answered either.
@@ -119,6 +123,9 @@ impl fmt::Display for Note {
                 f,
                 "silent, as a machine that is off; listening for {seconds} s more whether it comes back (OFF_LISTEN; a stop ends that)"
             ),
+            Self::Leaves { seconds } => {
+                write!(f, "asked to stop; it has {seconds} s to say that it powers off (a stop ends that)")
+            }
             Self::Off => f.write_str("off: it has not come back"),
             Self::NeverAnswered => f.write_str(
                 "warning: it does not answer, but it never did on this network, so whether it is off cannot be seen",

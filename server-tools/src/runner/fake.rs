@@ -29,6 +29,8 @@ pub(crate) struct Fake {
     pub has_controller: bool,
     /// What was performed, in order.
     pub performed: Vec<Action>,
+    /// When each step was performed, by the loop's clock.
+    pub times: Vec<(Step, Duration)>,
     /// When the first magic packet was sent.
     pub woken: Option<Duration>,
 }
@@ -106,6 +108,9 @@ impl Machine for Fake {
     }
 
     fn perform(&mut self, _index: usize, job: &Job, action: Action) -> Vec<Event> {
+        if let Action::Do(step) = action {
+            self.times.push((step, self.now));
+        }
         self.performed.push(action.clone());
         self.became_of(job, action).into_iter().collect()
     }

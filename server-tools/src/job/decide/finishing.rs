@@ -11,7 +11,7 @@ impl Job {
     /// What is left to do must be done; only the tries to revert can be cut short.
     pub(super) fn stop_finishing(&mut self, by: &str, now: Duration) -> Vec<Action> {
         let insists = self.insists_until.is_some_and(|until| now < until) && self.swapping.is_left();
-        if let Some(actions) = self.listen_no_more(by, now) {
+        if let Some(actions) = self.listen_no_more(by, now).or_else(|| self.insists_on_leaving(by, now)) {
             return actions;
         }
         let what = if insists {
@@ -134,6 +134,7 @@ impl Job {
                 self.finishing.get_or_insert_default().push(Step::Record);
                 self.only_listens(now)
             }
+            Some(Step::Unexport) if self.is_to_leave_first(now) => self.leave_first(now),
             // What is known to be swapped need not be looked for.
             Some(Step::LookAgain) if is_left => self.next_finishing(now),
             // One that has only just been started may end at once.

@@ -24,6 +24,9 @@ impl Job {
                 _ => vec![self.begin(Step::LookAgain)],
             };
         }
+        if let Some(actions) = self.waits_no_more(now) {
+            return actions;
+        }
         if self.phase == Phase::Finishing {
             return self.listen(now);
         }
