@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ghost_contract::report::{Event as Report, Outcome};
 
-use super::waiting::Wait;
+use super::waiting::{Wait, tree_gone};
 use super::{Event, Session, Stage, Turn};
 use crate::failure::Failure;
 use crate::job::Job;
@@ -55,10 +55,7 @@ impl Session {
 
     pub(super) fn go_on_testing(&mut self, wait: Wait, event: Event, turn: &mut Turn) -> Stage {
         match self.go_on_waiting(wait, event, turn) {
-            Some(wait) if wait.is_deserted(turn.now) => self.fail(
-                "the boot server has taken away this machine's folders, as it does when a job is over",
-                turn,
-            ),
+            Some(wait) if wait.is_deserted() => self.fail(tree_gone().to_string(), turn),
             Some(wait) => Stage::Testing(wait),
             None => self.fail("the sleep has not ended in time", turn),
         }

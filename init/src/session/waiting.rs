@@ -12,7 +12,7 @@ use crate::task::{Finding, Task};
 
 /// How often the stop file is looked for: a look is one small question to the server.
 const EVERY: Duration = Duration::from_secs(3);
-/// A machine whose folders the server has not known for so long has no job any more. A server that is started anew has exported
+/// A machine whose folders the server says it has not known for so long has no job any more. One that is started anew has exported
 /// them again by then.
 const DESERTED_AFTER: Duration = Duration::from_secs(120);
 /// Who writes the stop file.
@@ -28,6 +28,11 @@ pub(super) fn understood(event: Event) -> Event {
     }
 }
 
+/// What it means that there is no tree where the stop file would be.
+pub(super) fn tree_gone() -> Failure {
+    Failure::new("the boot server has taken away this machine's folders, as it does when a job is over")
+}
+
 /// When the stop file is looked for.
 #[derive(Debug)]
 pub(super) struct StopLooks {
@@ -35,14 +40,21 @@ pub(super) struct StopLooks {
     /// a job before.
     next: Option<Duration>,
     pause: Duration,
-    /// Since when the server has not known this machine's folders.
+    /// Since when the server has said each time that it does not know this machine's folders.
     gone_since: Option<Duration>,
+    /// Whether it has said so long enough.
+    deserted: bool,
 }
 
 impl StopLooks {
     /// Those of this job, from now on.
     pub(super) fn new(job: &Job, now: Duration) -> Self {
-        Self { next: job.order.as_ref().map(|_| now.saturating_add(EVERY)), pause: EVERY, gone_since: None }
+        Self {
+            next: job.order.as_ref().map(|_| now.saturating_add(EVERY)),
+            pause: EVERY,
+            gone_since: None,
+            deserted: false,
+        }
     }
 
     pub(super) fn are_due(&self, now: Duration) -> bool {
@@ -51,23 +63,26 @@ impl StopLooks {
 
     /// A look has ended and found nothing, or has failed. Only the first failure of several is told.
     pub(super) fn looked(&mut self, result: Result<Finding, Failure>, turn: &mut Turn) {
-        let failure = match result {
+        let is_gone = result == Ok(Finding::TreeGone);
+        match result {
             Ok(Finding::TreeGone) => {
-                self.gone_since.get_or_insert(turn.now);
-                Some(Failure::new("the server does not know this machine's folders any more"))
+                self.pause = EVERY;
+                let since = self.gone_since.unwrap_or_else(|| {
+                    turn.carry_on(Task::LookForStop.to_string(), &tree_gone());
+                    turn.now
+                });
+                self.gone_since = Some(since);
+                self.deserted = turn.now.saturating_sub(since) >= DESERTED_AFTER;
             }
-            Ok(_) => {
-                (self.pause, self.gone_since) = (EVERY, None);
-                None
+            Ok(_) => self.pause = EVERY,
+            Err(failure) => {
+                if self.pause == EVERY {
+                    turn.carry_on(Task::LookForStop.to_string(), &failure);
+                }
+                self.pause = self.pause.saturating_mul(2);
             }
-            Err(failure) => Some(failure),
-        };
-        if let Some(failure) = failure {
-            if self.pause == EVERY {
-                turn.carry_on(Task::LookForStop.to_string(), &failure);
-            }
-            self.pause = self.pause.saturating_mul(2);
         }
+        self.gone_since = self.gone_since.filter(|_| is_gone);
         self.next = self.next.map(|_| turn.now.saturating_add(self.pause));
     }
 }
@@ -89,8 +104,8 @@ pub(super) struct Wait {
 
 impl Wait {
     /// Whether the server has ended the job, and could not tell.
-    pub(super) fn is_deserted(&self, now: Duration) -> bool {
-        self.looks.gone_since.is_some_and(|since| now.saturating_sub(since) >= DESERTED_AFTER)
+    pub(super) const fn is_deserted(&self) -> bool {
+        self.looks.deserted
     }
 }
 

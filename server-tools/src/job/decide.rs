@@ -13,6 +13,7 @@ use ghost_contract::image::Progress;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{self, Entry, Outcome};
 
+use super::order::ENDING;
 use super::{
     Action, AlreadyOn, Ending, Event, Failure, Heard, Job, Note, Phase, Step, Swapping, Trouble, heard,
 };
@@ -21,6 +22,9 @@ use super::{
 const ASK_AT_WORK: Duration = Duration::from_secs(20);
 /// How often it is asked when an answer is awaited.
 const ASK_CLOSELY: Duration = Duration::from_millis(500);
+
+/// A client's own deadline is the same, and counts from its claim on: it says why it ends before it is given up here.
+const CLIENT_FIRST: Duration = Duration::from_secs(10);
 
 impl Job {
     /// What is to be done now that this has happened.
@@ -74,7 +78,8 @@ impl Job {
             Phase::Woken => limits.up,
             Phase::Up if self.is_reverting() => return None,
             Phase::Up | Phase::Reverted => limits.claim,
-            Phase::Imaging => limits.imaging,
+            Phase::Imaging if self.seen.said.outcome.is_some() => limits.imaging.saturating_add(ENDING),
+            Phase::Imaging => limits.imaging.saturating_add(CLIENT_FIRST),
             Phase::GoingOff => limits.off,
             Phase::Preparing | Phase::Prepared | Phase::Swapped | Phase::Finishing | Phase::Closed => {
                 return None;
@@ -281,7 +286,7 @@ impl Job {
             }
             Phase::Imaging if self.seen.said.powering_off.is_some() => self.going_off(now),
             Phase::Finishing if self.waits_for_the_client() && self.seen.said.powering_off.is_some() => {
-                self.next_finishing(now)
+                self.has_left(now)
             }
             _ => Vec::new(),
         }

@@ -164,7 +164,7 @@ impl fmt::Display for Ending {
             }
             Self::Stopped { by, client_runs: false } => write!(f, "cancelled by {by}"),
             Self::Stopped { by, client_runs: true } => {
-                write!(f, "cancelled by {by}; the client was asked to stop and powers itself off")
+                write!(f, "cancelled by {by}; the client was asked to stop and to power off")
             }
         }
     }

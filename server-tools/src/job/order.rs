@@ -21,7 +21,7 @@ const SCREENSHOTS_KEPT: u32 = 60;
 /// How long Ghost may take until it asks about the mark.
 const MARK: Duration = Duration::from_secs(600);
 /// From the imager's end to power off.
-const ENDING: Duration = Duration::from_secs(120);
+pub(super) const ENDING: Duration = Duration::from_secs(120);
 
 /// What comes from outside the settings.
 #[derive(Debug, Clone)]

@@ -16,8 +16,9 @@ use crate::state::paths;
 use crate::sys::clock;
 use crate::sys::watch::Watch;
 
-/// How long a job has to finish: as long as a restart of the DHCP server may take, and some.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a job has to finish: as long as a restart of the DHCP server may take, and the client to say that it stops, and the NFS server
+/// to take its exports away, and some.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The journal is looked at so often even if the kernel tells of no change.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const CANNOT_ASK: &str = "cannot ask for the stop";

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::imager::Terminal;
 use crate::job::Job;
 use crate::prompt::Prompts;
+use crate::session::waiting::tree_gone;
 use crate::session::{Action, ImagerState, Session, Stage, Turn};
 use crate::task::{Finding, Task};
 
@@ -46,7 +47,8 @@ impl Session {
         }
     }
 
-    /// The last look before a disk is touched found no wish to stop, or could not be made.
+    /// The last look before a disk is touched found no wish to stop, or could not be made. Where the server has taken the tree away, no
+    /// disk is touched.
     pub(in crate::session) fn looked_once_more(
         &mut self,
         job: Job,
@@ -55,8 +57,10 @@ impl Session {
         result: Result<Finding, Failure>,
         turn: &mut Turn,
     ) -> Stage {
-        if let Err(failure) = result {
-            turn.carry_on(Task::LookForStop.to_string(), &failure);
+        match result {
+            Ok(Finding::TreeGone) => return self.fail(tree_gone().to_string(), turn),
+            Ok(_) => {}
+            Err(failure) => turn.carry_on(Task::LookForStop.to_string(), &failure),
         }
         self.start_imager(job, prompts, launch, turn)
     }

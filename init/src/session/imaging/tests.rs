@@ -182,6 +182,26 @@ fn a_stop_file_made_during_the_preparations_keeps_the_imager_from_the_disk() {
 }
 
 #[test]
+fn a_tree_that_is_taken_away_during_the_preparations_keeps_the_imager_from_the_disk() {
+    let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
+    machine.tree_gone = Duration::from_secs(30)..Duration::MAX;
+    let machine = replay(machine);
+    let Outcome::Failed { reason } = outcome(&machine) else { panic!("{:?}", outcome(&machine)) };
+    assert!(reason.contains("taken away this machine's folders"), "{reason}");
+    assert!(!machine.tasks().contains(&&Task::StartImager));
+}
+
+#[test]
+fn an_imager_that_works_is_not_ended_because_the_tree_is_gone() {
+    let mut machine = backup(|_| {});
+    machine.tree_gone = Duration::from_secs(60)..Duration::MAX;
+    machine.imager_lasts = 60;
+    let machine = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    assert!(machine.now > Duration::from_secs(300), "off at {:?}", machine.now);
+}
+
+#[test]
 fn a_stop_file_ends_the_imager_with_a_last_picture() {
     let mut machine = backup(|_| {});
     (machine.imager_lasts, machine.stop_file_since) = (usize::MAX, Some(Duration::from_secs(100)));

@@ -135,6 +135,7 @@ impl Job {
                 self.only_listens(now)
             }
             Some(Step::Unexport) if self.is_to_leave_first(now) => self.leave_first(now),
+            Some(Step::Unexport) => self.take_exports_away(),
             // What is known to be swapped need not be looked for.
             Some(Step::LookAgain) if is_left => self.next_finishing(now),
             // One that has only just been started may end at once.

@@ -13,6 +13,9 @@ use crate::job::{Action, Failure, FailureKind, Job, Note, Step};
 
 /// How long it has. It looks every three seconds, and has its imager end.
 pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(60);
+/// A stop that comes sooner after the first one than this is no person who insists: a terminal that is closed, and a service manager, send
+/// two signals.
+const INSISTS_AFTER: Duration = Duration::from_secs(5);
 
 impl Job {
     /// Whether its exports must stay for now.
@@ -24,11 +27,19 @@ impl Job {
     /// Keeps its exports, for a time that begins with the first call.
     pub(super) fn leave_first(&mut self, now: Duration) -> Vec<Action> {
         self.finishing.get_or_insert_default().push(Step::Unexport);
-        if self.leaves_by.is_some() {
-            return Vec::new();
+        let mut actions = Vec::new();
+        if self.leaves_by.is_none() {
+            self.leaves_by = Some(now.saturating_add(LEAVES_WITHIN));
+            actions.push(Action::Tell(Note::Leaves { seconds: LEAVES_WITHIN.as_secs() }));
         }
-        self.leaves_by = Some(now.saturating_add(LEAVES_WITHIN));
-        vec![Action::Tell(Note::Leaves { seconds: LEAVES_WITHIN.as_secs() })]
+        // The time is not lost for a revert that has failed.
+        let is_due = self.again.is_none_or(|again| again.due <= now);
+        if is_due && self.swapping.is_left() && self.insists(now) {
+            actions.extend(self.try_again_later(now));
+        } else if is_due {
+            self.again = None;
+        }
+        actions
     }
 
     /// Whether nothing is done until the client has said that it powers off.
@@ -37,21 +48,38 @@ impl Job {
         is_next && self.leaves_by.is_some() && self.doing.is_none()
     }
 
+    /// The client has said that it leaves.
+    pub(super) fn has_left(&mut self, now: Duration) -> Vec<Action> {
+        let stays_on = self.stays_on();
+        stays_on.into_iter().chain(self.next_finishing(now)).collect()
+    }
+
     /// Time has passed.
     pub(super) fn waits_no_more(&mut self, now: Duration) -> Option<Vec<Action>> {
         if !self.waits_for_the_client() || self.leaves_by.is_some_and(|until| now < until) {
             return None;
         }
-        let host = &self.plan.identity.host;
-        let reason =
-            format!("{host} was asked to stop and has not said that it does: look whether it is off");
-        let told = self.trouble(None, Failure { kind: FailureKind::Failed, reason });
-        Some(told.into_iter().chain(self.next_finishing(now)).collect())
+        Some(self.next_finishing(now))
+    }
+
+    /// Takes its exports away, and tells of a client that has had its time and has said nothing.
+    pub(super) fn take_exports_away(&mut self) -> Vec<Action> {
+        self.again = None;
+        let mut actions = Vec::new();
+        if self.leaves_by.is_some() && self.seen.said.powering_off.is_none() {
+            let host = &self.plan.identity.host;
+            let reason =
+                format!("{host} was asked to stop and has not said that it does: look whether it is off");
+            actions.extend(self.trouble(None, Failure { kind: FailureKind::Failed, reason }));
+        }
+        actions.push(self.begin(Step::Unexport));
+        actions
     }
 
     /// A person does not want to wait.
     pub(super) fn insists_on_leaving(&mut self, by: &str, now: Duration) -> Option<Vec<Action>> {
-        if !self.waits_for_the_client() {
+        let soonest = self.leaves_by?.saturating_sub(LEAVES_WITHIN).saturating_add(INSISTS_AFTER);
+        if !self.waits_for_the_client() || now < soonest {
             return None;
         }
         self.leaves_by = Some(now);

@@ -49,6 +49,78 @@ fn a_person_who_insists_does_not_wait() {
 }
 
 #[test]
+fn two_signals_of_one_closed_terminal_are_nobody_who_insists() {
+    let (job, fake) = stopped(&[(91, Event::StopAsked("SIGHUP".to_owned())), (97, off())]);
+    assert!(kept_for(&fake) > after(5));
+    assert!(job.troubles().is_empty(), "{:?}", job.troubles());
+}
+
+#[test]
+fn a_revert_that_fails_is_tried_again_meanwhile() {
+    let mut fake = good(Mode::Test);
+    fake.life.truncate(1);
+    fake.failing_until = vec![(Step::Revert, after(75))];
+    fake.life.push_back((after(61), claimed(Mode::Test)));
+    fake.life.push_back((after(62), Event::StopAsked("SIGTERM".to_owned())));
+    let (_, fake) = run(fake, exported(Mode::Test));
+    let at = |step| fake.times.iter().rfind(|(performed, _)| *performed == step).unwrap().1;
+    assert!(!fake.is_swapped());
+    assert!(at(Step::Revert) + after(20) < at(Step::Unexport), "{:?}", fake.times);
+    assert!(kept_for(&fake) >= LEAVES_WITHIN);
+}
+
+#[test]
+fn a_revert_that_is_being_done_when_the_time_is_over_keeps_nobody_from_being_told() {
+    let mut job = Job::new(exported(Mode::Test));
+    for (step, at) in
+        [(Step::Claim, 0), (Step::MakeTree, 2), (Step::Export, 2), (Step::Swap, 2), (Step::OfferBoot, 3)]
+    {
+        let begun = if step == Step::Claim { Event::Begun } else { Event::TimePassed };
+        job.decide(begun, after(at));
+        job.decide(Event::StepDone(step), after(at));
+    }
+    job.decide(up(JOHN), after(60));
+    let failed = || Failure { kind: FailureKind::Configuration, reason: "read-only".to_owned() };
+    job.decide(Event::StepFailed(Step::Revert, failed()), after(60));
+    job.decide(Event::StopAsked("SIGTERM".to_owned()), after(61));
+    job.decide(Event::StepFailed(Step::Revert, failed()), after(61));
+    job.decide(Event::StepDone(Step::AskToStop), after(61));
+    assert!(job.decide(Event::TimePassed, after(119)).contains(&Action::Do(Step::Revert)));
+    assert_eq!(job.decide(Event::TimePassed, after(125)), [], "the revert is being done");
+    let actions = job.decide(Event::StepDone(Step::Revert), after(130));
+    assert_eq!(actions, [Action::Do(Step::OfferOwn)]);
+    let actions = job.decide(Event::StepDone(Step::OfferOwn), after(131));
+    assert!(actions.contains(&Action::Do(Step::Unexport)), "{actions:?}");
+    assert!(job.troubles().iter().any(|trouble| trouble.reason.contains("look whether it is off")));
+}
+
+#[test]
+fn a_client_that_cannot_power_off_and_says_so_then_is_told_of() {
+    let cannot = says(Reported::CannotPowerOff { reason: "no ACPI".to_owned() });
+    let (job, _) = stopped(&[(96, cannot), (97, says(Reported::PoweringOff { reboot: true }))]);
+    let told: Vec<String> = job.troubles().iter().map(|trouble| trouble.reason.clone()).collect();
+    assert!(told.iter().any(|reason| reason.contains("john is on: no ACPI")), "{told:?}");
+}
+
+#[test]
+fn a_client_that_ends_at_its_own_deadline_is_not_given_up_before_it_has_said_how() {
+    let mut fake = good(Mode::Restore);
+    fake.life.truncate(1);
+    fake.life.push_back((after(61), claimed(Mode::Restore)));
+    let failed = Outcome::Failed { reason: "it took too long".to_owned() };
+    fake.life.push_back((after(3_662), says(Reported::Ended { outcome: failed.clone() })));
+    fake.life.push_back((after(3_700), off()));
+    fake.on = Some((JOHN, after(30), after(3_705)));
+    let (job, fake) = run(fake, exported(Mode::Restore));
+    assert_eq!(job.ending(), Some(&Ending::Done { outcome: failed }));
+    assert!(
+        fake.times
+            .iter()
+            .any(|(step, at)| *step == Step::Unexport && *at > fake.woken.unwrap() + after(3_700))
+    );
+}
+
+#[test]
 fn a_client_that_was_powering_off_already_is_not_waited_for() {
     let (_, fake) = stopped(&[]);
     assert_eq!(fake.steps().iter().filter(|step| **step == Step::Unexport).count(), 1);
