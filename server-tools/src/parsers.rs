@@ -90,7 +90,10 @@ pub fn icmp(packet: &[u8]) -> Option<Ipv4Addr> {
 
 /// How long the result of an RPC reply is.
 pub fn rpc(reply: &[u8]) -> Option<usize> {
-    rpc::result(reply).flatten().map(<[u8]>::len)
+    match rpc::understood(reply)? {
+        rpc::Reply::Done(result) => Some(result.len()),
+        rpc::Reply::NotForUs | rpc::Reply::NotServed => None,
+    }
 }
 
 /// How long the block or the message of a TFTP server is.

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::NfsVersion;
 
 use super::facts::{Exported, Grant};
-use crate::sys::rpc::{NULL, Program, call, number, string};
+use crate::sys::rpc::{NULL, Program, call, call_if_let, number, string};
 
 /// How long each question may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -41,11 +41,14 @@ pub(crate) fn nfs_answers(server: IpAddr, version: NfsVersion) -> anyhow::Result
     call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).context("NFS version 3 does not answer")
 }
 
-/// Asks for nothing to be done, by version 4.1: the minor version is looked at before that (RFC 8881 §16.2.3).
+/// Asks for nothing to be done, by version 4.1: the minor version is looked at before that (RFC 8881 §16.2.3). Linux' own server answers
+/// that to nobody but those to whom it exports something, and this machine need not be one of them: then version 4 is all that it can tell.
 fn speaks_4_1(at: SocketAddr) -> anyhow::Result<()> {
+    const NO_ANSWER: &str = "NFS version 4 does not answer";
+    call(at, NFS_4, NULL, &[], DEADLINE).context(NO_ANSWER)?;
     let (no_tag, minor_version, no_operation) = (0, 1, 0);
-    let reply = call(at, NFS_4, COMPOUND, &[no_tag, minor_version, no_operation], DEADLINE);
-    let reply = reply.context("NFS version 4 does not answer")?;
+    let asked = call_if_let(at, NFS_4, COMPOUND, &[no_tag, minor_version, no_operation], DEADLINE);
+    let Some(reply) = asked.context(NO_ANSWER)? else { return Ok(()) };
     match number(&reply) {
         Some((0, _)) => Ok(()),
         Some((MINOR_VERSION_MISMATCH, _)) => bail!("{at} serves NFS version 4, but not 4.1"),
@@ -139,7 +142,7 @@ pub(crate) fn listed(mut list: &[u8]) -> Option<Vec<Exported>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::rpc::tests::{done, server, xdr};
+    use crate::sys::rpc::tests::{Refusal, done, refused, server, xdr};
 
     /// Two exports, the first for two groups.
     fn export_list() -> Vec<u8> {
@@ -195,8 +198,11 @@ mod tests {
     fn of_version_4_1_nothing_but_its_port_is_asked() {
         let says = |status: u32| {
             speaks_4_1(server(Box::new(move |words| {
-                assert_eq!(words[3..6], [100_003, 4, 1]);
-                assert_eq!(words[10..], [0, 1, 0]);
+                assert_eq!(words[3..5], [100_003, 4]);
+                if words[5] == NULL {
+                    return done(b"");
+                }
+                assert_eq!(words[5..], [1, 0, 0, 0, 0, 0, 1, 0]);
                 done(&xdr(&[status, 0, 0]))
             })))
         };
@@ -204,6 +210,21 @@ mod tests {
         let error = says(MINOR_VERSION_MISMATCH).unwrap_err().to_string();
         assert!(error.ends_with("serves NFS version 4, but not 4.1"), "{error}");
         assert!(says(10_006).unwrap_err().to_string().ends_with("with status 10006"));
+    }
+
+    /// As Linux' own server does where its exports are for the clients alone: seen with Linux 6.1.
+    #[test]
+    fn a_server_that_exports_nothing_to_this_machine_serves_version_4_all_the_same() {
+        let serving = |version: u32| {
+            speaks_4_1(server(Box::new(move |words| match (words[4], words[5]) {
+                (asked, _) if asked != version => refused(Refusal::Version),
+                (_, NULL) => done(b""),
+                _ => refused(Refusal::Caller),
+            })))
+        };
+        assert!(serving(4).is_ok());
+        let error = format!("{:#}", serving(3).unwrap_err());
+        assert!(error.starts_with("NFS version 4 does not answer: "), "{error}");
     }
 
     #[test]

@@ -26,8 +26,20 @@ const RPC_VERSION: u32 = 2;
 const CALL: u32 = 0;
 const REPLY: u32 = 1;
 const ACCEPTED: u32 = 0;
+/// The reason for which a call is not accepted: who has called.
+const AUTH_ERROR: u32 = 1;
 /// There is one connection for each call, so any number tells the reply from others.
 const TRANSACTION: u32 = 0x6768_7374;
+
+/// What a server has made of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply<'a> {
+    /// The result.
+    Done(&'a [u8]),
+    /// It does this for others than the one who has called.
+    NotForUs,
+    NotServed,
+}
 
 /// Calls a procedure. The arguments are unsigned numbers, which is all that we ever ask with.
 pub(crate) fn call(
@@ -37,11 +49,26 @@ pub(crate) fn call(
     arguments: &[u32],
     deadline: Duration,
 ) -> anyhow::Result<Vec<u8>> {
+    let result = call_if_let(at, program, procedure, arguments, deadline)?;
+    result.with_context(|| format!("{at} refuses to answer this machine"))
+}
+
+/// The same. None: the server does it for others than this machine.
+pub(crate) fn call_if_let(
+    at: SocketAddr,
+    program: Program,
+    procedure: u32,
+    arguments: &[u32],
+    deadline: Duration,
+) -> anyhow::Result<Option<Vec<u8>>> {
     let reply = exchange(at, &request(program, procedure, arguments), deadline);
     let reply = reply.with_context(|| format!("cannot reach {at} over TCP"))?;
-    match result(&reply) {
-        Some(Some(result)) => Ok(result.to_owned()),
-        Some(None) => bail!("{at} does not serve program {} version {}", program.number, program.version),
+    match understood(&reply) {
+        Some(Reply::Done(result)) => Ok(Some(result.to_owned())),
+        Some(Reply::NotForUs) => Ok(None),
+        Some(Reply::NotServed) => {
+            bail!("{at} does not serve program {} version {}", program.number, program.version)
+        }
         None => bail!("{at} does not answer as an RPC server does"),
     }
 }
@@ -117,8 +144,8 @@ pub(crate) fn string(xdr: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((rest.get(..length)?, rest.get(length.checked_next_multiple_of(4)?..)?))
 }
 
-/// What a reply holds; inside, nothing if the server did not do it. Nothing at all if it is no reply.
-pub(crate) fn result(reply: &[u8]) -> Option<Option<&[u8]>> {
+/// What a reply holds. None: it is no reply.
+pub(crate) fn understood(reply: &[u8]) -> Option<Reply<'_>> {
     let (transaction, rest) = number(reply)?;
     let (kind, rest) = number(rest)?;
     if (transaction, kind) != (TRANSACTION, REPLY) {
@@ -126,12 +153,13 @@ pub(crate) fn result(reply: &[u8]) -> Option<Option<&[u8]>> {
     }
     let (accepted, rest) = number(rest)?;
     if accepted != ACCEPTED {
-        return Some(None);
+        let (reason, _) = number(rest)?;
+        return Some(if reason == AUTH_ERROR { Reply::NotForUs } else { Reply::NotServed });
     }
     let (_flavour, rest) = number(rest)?;
     let (_verifier, rest) = string(rest)?;
     let (done, result) = number(rest)?;
-    Some((done == 0).then_some(result))
+    Some(if done == 0 { Reply::Done(result) } else { Reply::NotServed })
 }
 
 #[cfg(test)]

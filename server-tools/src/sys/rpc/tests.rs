@@ -32,6 +32,23 @@ pub(crate) fn done(result: &[u8]) -> Vec<u8> {
     fragment(true, &[&xdr(&[TRANSACTION, REPLY, ACCEPTED, 0, 0, 0]), result].concat())
 }
 
+/// Why a call was not done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    /// This version of the program is not served, but one to three (PROG_MISMATCH).
+    Version,
+    /// The server does not know the caller (AUTH_ERROR, AUTH_BADCRED).
+    Caller,
+}
+
+pub(crate) fn refused(why: Refusal) -> Vec<u8> {
+    let words: &[u32] = match why {
+        Refusal::Version => &[TRANSACTION, REPLY, ACCEPTED, 0, 0, 2, 1, 3],
+        Refusal::Caller => &[TRANSACTION, REPLY, 1, AUTH_ERROR, 1],
+    };
+    fragment(true, &xdr(words))
+}
+
 pub(crate) fn xdr(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
@@ -67,6 +84,14 @@ fn a_program_that_is_not_served_is_said_to_be_so() {
         let error = call(at, NFS, NULL, &[], LONG).unwrap_err();
         assert!(error.to_string().contains(" does not serve program "), "{error}");
     }
+}
+
+#[test]
+fn a_caller_who_is_not_served_is_told_so() {
+    let at = server(Box::new(|_| refused(Refusal::Caller)));
+    assert_eq!(call_if_let(at, NFS, NULL, &[], LONG).unwrap(), None);
+    let error = call(at, NFS, NULL, &[], LONG).unwrap_err();
+    assert!(error.to_string().ends_with(" refuses to answer this machine"), "{error}");
 }
 
 #[test]
