@@ -12,6 +12,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -23,6 +25,10 @@ use crate::sys::{lease, regular};
 
 /// How often two files are exchanged back before that is given up.
 const MOST_TURNS: u8 = 5;
+/// A child of this process has all of our open files until it is executed, which takes milliseconds, and longer on a busy machine. It is
+/// no other program, so that much is waited for.
+const UNTIL_EXECUTED: Duration = Duration::from_secs(1);
+const ASKED_EVERY: Duration = Duration::from_millis(10);
 /// What the name of a kept file ends with, before its number.
 const KEPT: &str = ".ghostctl-kept-";
 
@@ -167,7 +173,7 @@ impl Beside {
 
     /// What came out goes, unless another program can still write to it.
     fn keep_or_remove(&self, read: &[u8]) -> io::Result<Option<Earlier>> {
-        if !lease::is_open_for_writing(&regular::open(&self.path)?) {
+        if !stays_open_for_writing(&regular::open(&self.path)?) {
             return fs::remove_file(&self.path).map(|()| None);
         }
         let (file, kept) = (self.target.clone(), self.keep()?);
@@ -181,6 +187,17 @@ impl Beside {
         let kept = free.ok_or(io::ErrorKind::StorageFull)?;
         fs::rename(&self.path, &kept).map(|()| kept)
     }
+}
+
+fn stays_open_for_writing(file: &File) -> bool {
+    let until = Instant::now() + UNTIL_EXECUTED;
+    while lease::is_open_for_writing(file) {
+        if Instant::now() >= until {
+            return true;
+        }
+        thread::sleep(ASKED_EVERY);
+    }
+    false
 }
 
 /// All that is kept in the folder that holds a file, of files that are not there any more too.

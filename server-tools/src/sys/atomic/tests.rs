@@ -189,6 +189,22 @@ fn what_is_written_through_a_descriptor_that_was_open_before_is_kept_and_told() 
     assert_eq!(fs::read(&earlier.kept).unwrap(), b"old and theirs");
 }
 
+#[test]
+fn what_is_open_in_a_child_that_is_not_executed_yet_is_no_other_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dhcpd.conf");
+    fs::write(&path, "old").unwrap();
+    let childs = OpenOptions::new().append(true).open(&path).unwrap();
+    let executed = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(childs);
+    });
+    let beside = Beside::write(&path, b"new", &mut Real).unwrap();
+    assert_eq!(beside.replace_if(b"old", b"new", &mut Real).unwrap(), Replaced::Done { earlier: None });
+    executed.join().unwrap();
+    assert_eq!(names(folder.path()), ["dhcpd.conf"]);
+}
+
 /// A file that is a mount point, as in a container.
 struct Mounted {
     folder: tempfile::TempDir,
