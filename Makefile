@@ -344,7 +344,7 @@ deb-check: deb
 
 # docs/first-backup.md followed to the letter in clean Debians that boot by their own systemd, with the lab's switch and a PC.
 # SUITES=bookworm for one of them. first-backup-nfsd: the boot server is a virtual PC, too, so that its NFS server is Linux' own; with
-# NFS 3 and 4.1. Half an hour each where there is no KVM.
+# NFS 3 and 4.1. That PC has QEMU's own processor, and takes three quarters of an hour.
 .PHONY: first-backup first-backup-nfsd
 first-backup first-backup-nfsd: SUITES ?= bookworm trixie
 first-backup first-backup-nfsd: DEB := target/deb-tried

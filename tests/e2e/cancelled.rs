@@ -1,5 +1,5 @@
-//! `ghostctl cancel john` while john's job runs: john ends it and goes off, and nobody calls it a success. What is exported for the job
-//! stays so long that john can hear of it.
+//! `ghostctl cancel john` while john's job runs: john ends it and goes off, and nobody calls it a success. The exports of the job
+//! stay until john has seen that it should stop.
 
 use ghost_contract::report::{Event, Outcome};
 

@@ -12,8 +12,8 @@ use crate::task::{Finding, Task};
 
 /// How often the stop file is looked for: a look is one small question to the server.
 const EVERY: Duration = Duration::from_secs(3);
-/// A machine whose folders the server says it has not known for so long has no job any more. One that is started anew has exported
-/// them again by then.
+/// When the server has denied the machine's folders for so long, the job is over: a server that was only started anew has exported
+/// them again within two minutes.
 const DESERTED_AFTER: Duration = Duration::from_secs(120);
 /// Who writes the stop file.
 const WRITER: &str = "ghostctl cancel";
@@ -63,7 +63,6 @@ impl StopLooks {
 
     /// A look has ended and found nothing, or has failed. Only the first failure of several is told.
     pub(super) fn looked(&mut self, result: Result<Finding, Failure>, turn: &mut Turn) {
-        let is_gone = result == Ok(Finding::TreeGone);
         match result {
             Ok(Finding::TreeGone) => {
                 self.pause = EVERY;
@@ -74,15 +73,15 @@ impl StopLooks {
                 self.gone_since = Some(since);
                 self.deserted = turn.now.saturating_sub(since) >= DESERTED_AFTER;
             }
-            Ok(_) => self.pause = EVERY,
+            Ok(_) => (self.pause, self.gone_since) = (EVERY, None),
             Err(failure) => {
+                self.gone_since = None;
                 if self.pause == EVERY {
                     turn.carry_on(Task::LookForStop.to_string(), &failure);
                 }
                 self.pause = self.pause.saturating_mul(2);
             }
         }
-        self.gone_since = self.gone_since.filter(|_| is_gone);
         self.next = self.next.map(|_| turn.now.saturating_add(self.pause));
     }
 }

@@ -41,8 +41,8 @@ pub(crate) fn nfs_answers(server: IpAddr, version: NfsVersion) -> anyhow::Result
     call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).context("NFS version 3 does not answer")
 }
 
-/// Asks for nothing to be done, by version 4.1: the minor version is looked at before that (RFC 8881 §16.2.3). Linux' own server answers
-/// that to nobody but those to whom it exports something, and this machine need not be one of them: then version 4 is all that it can tell.
+/// Asks for nothing to be done, by version 4.1: the minor version is looked at before that (RFC 8881 §16.2.3). Linux' own server
+/// answers that only to machines to which it exports something. Where this machine is none of them, version 4 is all that can be seen.
 fn speaks_4_1(at: SocketAddr) -> anyhow::Result<()> {
     const NO_ANSWER: &str = "NFS version 4 does not answer";
     call(at, NFS_4, NULL, &[], DEADLINE).context(NO_ANSWER)?;

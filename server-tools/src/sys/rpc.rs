@@ -34,10 +34,11 @@ const TRANSACTION: u32 = 0x6768_7374;
 /// What a server has made of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply<'a> {
-    /// The result.
+    /// It did what was asked for, with this result in XDR.
     Done(&'a [u8]),
     /// It does this for others than the one who has called.
     NotForUs,
+    /// It does not have this program, this version or this procedure.
     NotServed,
 }
 

@@ -47,8 +47,8 @@ impl Session {
         }
     }
 
-    /// The last look before a disk is touched found no wish to stop, or could not be made. Where the server has taken the tree away, no
-    /// disk is touched.
+    /// The last look before a disk is touched found no wish to stop, or could not be made. If the server has taken the tree away,
+    /// the job is over, and the disk stays as it is.
     pub(in crate::session) fn looked_once_more(
         &mut self,
         job: Job,

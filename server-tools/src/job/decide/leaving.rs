@@ -13,8 +13,8 @@ use crate::job::{Action, Failure, FailureKind, Job, Note, Step};
 
 /// How long it has. It looks every three seconds, and has its imager end.
 pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(60);
-/// A stop that comes sooner after the first one than this is no person who insists: a terminal that is closed, and a service manager, send
-/// two signals.
+/// A second stop counts as a person who insists only after this time. Before that it is the second signal of a closed terminal or of a
+/// service manager, which send two.
 const INSISTS_AFTER: Duration = Duration::from_secs(5);
 
 impl Job {
@@ -54,7 +54,7 @@ impl Job {
         stays_on.into_iter().chain(self.next_finishing(now)).collect()
     }
 
-    /// Time has passed.
+    /// Time has passed: if the client has had its minute, the job goes on without it.
     pub(super) fn waits_no_more(&mut self, now: Duration) -> Option<Vec<Action>> {
         if !self.waits_for_the_client() || self.leaves_by.is_some_and(|until| now < until) {
             return None;
@@ -85,7 +85,7 @@ impl Job {
         self.leaves_by = Some(now);
         let text = format!("{by}: whether it stops is not waited for");
         let mut actions = vec![Action::Tell(Note::Warning { text })];
-        actions.extend(self.waits_no_more(now).unwrap_or_default());
+        actions.extend(self.next_finishing(now));
         Some(actions)
     }
 }

@@ -45,7 +45,12 @@ fn a_client_that_says_nothing_keeps_them_for_a_minute_and_that_is_told() {
 fn a_person_who_insists_does_not_wait() {
     let (job, fake) = stopped(&[(95, Event::StopAsked("Ctrl-C (SIGINT)".to_owned()))]);
     assert!(kept_for(&fake) < after(10));
-    assert_eq!(job.troubles().len(), 1, "that nobody knows is told all the same: {:?}", job.troubles());
+    assert_eq!(
+        job.troubles().len(),
+        1,
+        "people are told that the client has not answered: {:?}",
+        job.troubles()
+    );
 }
 
 #[test]
