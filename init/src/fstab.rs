@@ -3,7 +3,7 @@
 //! Does not mount anything. For NFS it adds the options that mount.nfs would add, since the base root has no mount.nfs.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -58,7 +58,7 @@ fn mount(line: usize, text: &str) -> anyhow::Result<Option<Mount>> {
     };
     let options = fields.next().unwrap_or_default();
     let by_hand = options.split(',').any(|option| option == "noauto");
-    if target == "/" || kind == "swap" || !target.starts_with('/') || by_hand {
+    if is_root(&target) || kind == "swap" || !target.starts_with('/') || by_hand {
         return Ok(None);
     }
     match kind.as_str() {
@@ -68,6 +68,11 @@ fn mount(line: usize, text: &str) -> anyhow::Result<Option<Mount>> {
     }
     let (flags, options) = sort_out(&options);
     Ok(Some(Mount { source, target: target.into(), kind, flags, options: options.join(",") }))
+}
+
+/// Whether a path leads nowhere but to the root, like `//` and `/..`.
+fn is_root(path: &str) -> bool {
+    Path::new(path).components().all(|part| !matches!(part, Component::Normal(_)))
 }
 
 /// The mount of an NFS export on a folder.

@@ -22,6 +22,13 @@ tmpfs /tmp tmpfs nosuid,nodev,size=64m,mode=1777 0 0
 }
 
 #[test]
+fn nothing_is_mounted_over_the_root_however_it_is_written() {
+    for root in ["/", "//", "/.", "/..", "/../"] {
+        assert!(mounts(&format!("tmpfs {root} tmpfs defaults 0 0")).is_empty(), "{root}");
+    }
+}
+
+#[test]
 fn flags_and_options_are_told_apart() {
     let tmp = one("tmpfs /tmp tmpfs nosuid,nodev,size=64m,mode=1777,x-systemd.automount 0 0");
     assert_eq!(tmp.flags, [MountFlag::NoSuid, MountFlag::NoDev]);
