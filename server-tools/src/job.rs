@@ -26,6 +26,7 @@ pub(crate) mod said;
 pub(crate) mod step;
 pub(crate) mod swapping;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ghost_contract::{JobId, MacAddress, UnixTime, report};
@@ -90,6 +91,8 @@ pub struct Seen {
     pub echoed: Option<Duration>,
     /// How far it was heard to come before it reported.
     pub heard: Option<Heard>,
+    /// The address that it took on its way, and the DHCP server that offered it.
+    pub took: Option<(Ipv4Addr, Ipv4Addr)>,
     /// How often people were told of that.
     pub told_heard: u32,
     /// Another machine that has its address.
@@ -152,12 +155,11 @@ pub struct Job {
     insists_from: Option<Duration>,
     /// Until when a job that is over tries again to revert, once it has begun to.
     insists_until: Option<Duration>,
-    /// What is awaited of a client that is off. `None`: nothing, or no more.
+    /// `None`: nothing is looked for, or no more.
     listening: Option<Listening>,
     /// Whether the client has fallen silent after its last line, and is to stay off.
     has_gone_off: bool,
-    /// Until when a client that was asked to stop keeps what is exported to it for this job.
-    leaves_by: Option<Duration>,
+    leaving: Leaving,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -177,10 +179,28 @@ impl Again {
     }
 }
 
-/// A client that is off may boot again instead.
+/// Whether a client that was asked to stop is waited for, before what it needs is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Leaving {
+    #[default]
+    NotAwaited,
+    Until(Duration),
+    Over,
+}
+
+/// What is looked for at a client that has said that it powers off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// It falls silent.
+    Silence,
+    /// It is silent, and may boot again instead of being off.
+    Return,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Listening {
-    /// When it fell silent.
+    awaited: Awaited,
+    /// Since when it is looked for.
     since: Duration,
     until: Duration,
     /// When it is asked next whether it is there.
@@ -233,7 +253,7 @@ impl Job {
             insists_until: None,
             listening: None,
             has_gone_off: false,
-            leaves_by: None,
+            leaving: Leaving::default(),
             finishing: None,
             ending: None,
             troubles: Vec::new(),

@@ -266,7 +266,7 @@ pub(crate) const KEYS: [Key; 69] = [
         "OFF_LISTEN",
         "TIME",
         "150s",
-        "How long ghostctl listens for a client that has gone off, beside the rest of the job: one that cannot power off, or whose watchdog resets it, comes back, and the job then says so and exits with 1. 0: not at all",
+        "How long ghostctl listens for a client that has gone off, beside the rest of the job: one that cannot power off, or whose watchdog resets it, comes back, and the job then says so and exits with 1. 0: not at all, and whether a client that was told to stop goes off is not looked at either",
     ),
     host(
         "REVERT_DEADLINE",

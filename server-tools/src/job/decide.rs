@@ -43,10 +43,14 @@ impl Job {
             Event::Echoed => {
                 self.seen.echoed = Some(now);
                 let mut actions = self.is_on(now);
-                actions.extend(self.came_back(now));
+                actions.extend(self.came_back("it answers", now));
                 actions
             }
-            Event::Heard(heard) => self.overheard(heard).into_iter().collect(),
+            Event::Heard(heard) => {
+                let mut actions = self.boots_again(&heard, now);
+                actions.extend(self.overheard(heard));
+                actions
+            }
             Event::Reported(entry) => self.reported(entry, now),
             Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
             Event::LeftOut(text) => vec![Action::Tell(Note::Warning { text })],
@@ -66,7 +70,7 @@ impl Job {
         let again = again.map(|again| again.due);
         let look = self.look_due.filter(|_| self.doing.is_none());
         let listening = self.listening.map(|listening| listening.due.min(listening.until));
-        let leaving = self.leaves_by.filter(|_| self.waits_for_the_client());
+        let leaving = self.waits_for_the_client();
         due.into_iter().chain(again).chain(look).chain(listening).chain(leaving).min()
     }
 
@@ -230,8 +234,15 @@ impl Job {
 
     /// It is on its way. Before, and after, what is heard is its own system's.
     fn overheard(&mut self, heard: Heard) -> Option<Action> {
+        if !matches!(self.phase, Phase::Swapped | Phase::Woken) {
+            return None;
+        }
+        // Stage 1 may ask for an address again, behind the boot loader.
+        if let Heard::TakesAddress { address, of } = heard {
+            self.seen.took = Some((address, of));
+        }
         let before = self.seen.heard.as_ref();
-        if !matches!(self.phase, Phase::Swapped | Phase::Woken) || !heard.is_as_far_as(before) {
+        if !heard.is_as_far_as(before) {
             return None;
         }
         let is_news = heard.is_news_after(before) && self.seen.told_heard < heard::MOST;
@@ -285,9 +296,7 @@ impl Job {
                 actions
             }
             Phase::Imaging if self.seen.said.powering_off.is_some() => self.going_off(now),
-            Phase::Finishing if self.waits_for_the_client() && self.seen.said.powering_off.is_some() => {
-                self.has_left(now)
-            }
+            Phase::Finishing if self.seen.said.powering_off.is_some() => self.has_left(now),
             _ => Vec::new(),
         }
     }

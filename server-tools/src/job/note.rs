@@ -126,7 +126,7 @@ impl fmt::Display for Note {
             Self::Leaves { seconds } => {
                 write!(f, "asked to stop; it has {seconds} s to say that it powers off (a stop ends that)")
             }
-            Self::Off => f.write_str("off: it has not come back"),
+            Self::Off => f.write_str("off, as far as can be seen: it does not answer, and has not come back"),
             Self::NeverAnswered => f.write_str(
                 "warning: it does not answer, but it never did on this network, so whether it is off cannot be seen",
             ),

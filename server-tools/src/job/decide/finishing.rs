@@ -121,6 +121,14 @@ impl Job {
     }
 
     pub(super) fn next_finishing(&mut self, now: Duration) -> Vec<Action> {
+        if self.is_to_leave_first(now) {
+            return self.leave_first(now);
+        }
+        let told = self.leave_no_more();
+        told.into_iter().chain(self.next_step(now)).collect()
+    }
+
+    fn next_step(&mut self, now: Duration) -> Vec<Action> {
         let is_left = self.swapping.is_left();
         let Some(steps) = &mut self.finishing else { return Vec::new() };
         match steps.pop() {
@@ -134,8 +142,6 @@ impl Job {
                 self.finishing.get_or_insert_default().push(Step::Record);
                 self.only_listens(now)
             }
-            Some(Step::Unexport) if self.is_to_leave_first(now) => self.leave_first(now),
-            Some(Step::Unexport) => self.take_exports_away(),
             // What is known to be swapped need not be looked for.
             Some(Step::LookAgain) if is_left => self.next_finishing(now),
             // One that has only just been started may end at once.

@@ -384,8 +384,12 @@ fn how_far_a_client_came_that_never_was_up_is_told_with_what_may_be_the_cause() 
     let takes = |address, of| Heard::TakesAddress { address: ip(address), of: ip(of) };
     let file = |file: &str| Heard::AsksForFile { file: file.to_owned() };
     let says = |words: &str| Heard::Says { words: words.to_owned() };
-    let ways: [(&[Heard], &str); 6] = [
+    let ways: [(&[Heard], &str); 7] = [
         (&[Heard::AsksForAddress], "took none"),
+        (
+            &[takes(2, 1), file("vmlinuz"), says("cannot mount"), takes(66, 250)],
+            "said last: cannot mount; it had taken the address 192.168.7.66 of the DHCP server 192.168.7.250 instead of 192.168.7.2",
+        ),
         (
             &[Heard::AsksForAddress, takes(66, 250)],
             "192.168.7.66 of the DHCP server 192.168.7.250 instead of 192.168.7.2",
@@ -406,6 +410,17 @@ fn how_far_a_client_came_that_never_was_up_is_told_with_what_may_be_the_cause() 
         assert!(last_seen.contains(expected), "{way:?}: {last_seen}");
         assert!(fake.now >= after(300), "it decides nothing");
     }
+}
+
+#[test]
+fn another_machine_with_the_address_of_a_client_that_never_was_up_is_told_with_how_far_it_came() {
+    let life = [
+        (after(30), Event::Answered(OTHER)),
+        (after(40), Event::Heard(Heard::AsksForFile { file: "vmlinuz".to_owned() })),
+    ];
+    let (job, _) = run(Fake { life: life.into(), ..Fake::default() }, plan(Mode::Test));
+    let Some(Ending::NeverUp { last_seen }) = job.ending() else { panic!("{:?}", job.ending()) };
+    assert!(last_seen.contains("vmlinuz") && last_seen.contains(&OTHER.to_string()), "{last_seen}");
 }
 
 #[test]

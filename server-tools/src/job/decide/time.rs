@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ASK_AT_WORK, ASK_CLOSELY};
-use crate::job::{Action, Ending, Job, Note, Phase, Step};
+use crate::job::{Action, Ending, Heard, Job, Note, Phase, Step};
 
 impl Job {
     pub(super) fn time_passed(&mut self, now: Duration) -> Vec<Action> {
@@ -77,8 +77,12 @@ impl Job {
     /// Whether no operating system has answered for long enough since the machine said that it goes off. ARP alone does
     /// not count: a management controller answers that for a machine that is off.
     fn is_quiet(&self, now: Duration) -> bool {
-        let last = self.seen.echoed.unwrap_or_default().max(self.entered);
-        self.phase == Phase::GoingOff && !self.is_lately(last, now)
+        self.phase == Phase::GoingOff && !self.answers_since(self.entered, now)
+    }
+
+    /// Whether an operating system may still answer that was on at this time.
+    pub(super) fn answers_since(&self, then: Duration, now: Duration) -> bool {
+        self.is_lately(self.seen.echoed.unwrap_or_default().max(then), now)
     }
 
     fn is_lately(&self, then: Duration, now: Duration) -> bool {
@@ -113,8 +117,18 @@ impl Job {
     fn last_seen(&self) -> String {
         let packets = self.seen.packets;
         if let (None, Some(heard)) = (self.seen.spoke, &self.seen.heard) {
-            let heard = heard.in_the_end(self.plan.identity.ip);
-            return format!("{packets} magic packets were sent and {heard}");
+            let ip = self.plan.identity.ip;
+            let mut seen = heard.in_the_end(ip);
+            let is_told = matches!(heard, Heard::TakesAddress { .. });
+            if let Some((address, of)) = self.seen.took.filter(|(took, _)| *took != ip && !is_told) {
+                seen += &format!(
+                    "; it had taken the address {address} of the DHCP server {of} instead of {ip}: another DHCP server answers on its network"
+                );
+            }
+            if let Some(mac) = self.seen.stranger {
+                seen += &format!("; and another machine, {mac}, answers for its IP address");
+            }
+            return format!("{packets} magic packets were sent and {seen}");
         }
         let seen = match (self.seen.spoke, self.seen.answered, self.seen.stranger) {
             (Some(_), ..) => "another machine used its tree",

@@ -137,11 +137,53 @@ fn a_client_that_was_powering_off_already_is_not_waited_for() {
 }
 
 #[test]
-fn exports_that_are_not_of_the_job_are_no_reason_to_wait() {
+fn a_client_that_leaves_is_asked_until_it_is_silent_and_is_off_then() {
+    let (job, fake) = stopped(&[(97, off())]);
+    assert!(job.troubles().is_empty());
+    assert_eq!(fake.count(&Action::Tell(Note::Off)), 1);
+    let woken = fake.woken.unwrap();
+    assert!(fake.now >= woken + after(125 + 4) && fake.now < woken + after(125 + 10), "{:?}", fake.now);
+}
+
+#[test]
+fn a_client_that_says_that_it_powers_off_and_stays_on_is_told_of() {
+    let mut fake = good(Mode::Test);
+    fake.life.truncate(2);
+    fake.life.push_back((after(90), Event::StopAsked("ghostctl cancel".to_owned())));
+    fake.life.push_back((after(97), off()));
+    fake.on = Some((JOHN, after(30), after(100_000)));
+    let (job, fake) = run(fake, exported(Mode::Test));
+    let told: Vec<String> = job.troubles().iter().map(|trouble| trouble.reason.clone()).collect();
+    assert!(told.iter().any(|reason| reason.contains("and it still answers")), "{told:?}");
+    assert_eq!(fake.count(&Action::Tell(Note::Off)), 0);
+    assert!(fake.now < fake.woken.unwrap() + after(97 + 60 + 5), "{:?}", fake.now);
+}
+
+#[test]
+fn who_insists_does_not_wait_for_its_silence_either() {
+    let (job, fake) = stopped(&[(97, off()), (105, Event::StopAsked("Ctrl-C (SIGINT)".to_owned()))]);
+    assert!(job.is_closed() && fake.count(&Action::Tell(Note::Off)) == 0);
+    assert!(fake.now < fake.woken.unwrap() + after(110), "{:?}", fake.now);
+}
+
+#[test]
+fn its_last_lines_are_waited_for_whoever_exports_its_folders_unless_nobody_wants_to_know() {
+    let mut fake = good(Mode::Backup);
+    fake.life.truncate(2);
+    fake.life.push_back((after(90), Event::StopAsked("SIGTERM".to_owned())));
+    fake.life.push_back((after(97), off()));
+    let (job, waits) = run(fake, plan(Mode::Backup));
+    assert!(job.troubles().is_empty(), "{:?}", job.troubles());
+    let at = |step| waits.times.iter().find(|(performed, _)| *performed == step).unwrap().1;
+    for step in [Step::SetAside, Step::Withdraw] {
+        assert!(at(step) >= at(Step::AskToStop) + after(5), "{step:?}: {:?}", waits.times);
+    }
     let mut fake = good(Mode::Test);
     fake.life.truncate(2);
     fake.life.push_back((after(90), Event::StopAsked("SIGTERM".to_owned())));
-    let (job, fake) = run(fake, plan(Mode::Test));
+    let mut deaf = plan(Mode::Test);
+    deaf.limits.listen = Duration::ZERO;
+    let (job, fake) = run(fake, deaf);
     assert!(fake.steps().contains(&Step::AskToStop) && job.troubles().is_empty());
     assert!(fake.now < fake.woken.unwrap() + after(92), "{:?}", fake.now);
 }

@@ -49,6 +49,46 @@ fn one_that_cannot_power_off_is_on_and_nobody_need_wait_to_know() {
 }
 
 #[test]
+fn one_that_says_that_it_boots_again_is_on() {
+    let mut fake = good(Mode::Test);
+    fake.life[3] = (after(121), says(Reported::PoweringOff { reboot: true }));
+    let (job, fake) = run(fake, plan(Mode::Test));
+    assert_eq!(job.exit(), Exit::Failed);
+    assert!(
+        job.troubles()[0].reason.starts_with("john is on: it said that it boots again"),
+        "{:?}",
+        job.troubles()
+    );
+    assert_eq!((fake.count(&Action::Tell(Note::Off)), fake.count(&listens(150))), (0, 0));
+}
+
+/// A machine that is not pinged: Windows, as it comes.
+#[test]
+fn one_that_is_heard_to_boot_has_come_back_though_it_never_answers() {
+    let file = Heard::AsksForFile { file: "nobackup".to_owned() };
+    let says = Heard::Says { words: "no link".to_owned() };
+    for (heard, told) in [(file, "(it asks for 'nobackup' over TFTP)"), (says, "(ghost-init says: no link)")]
+    {
+        let mut fake = good(Mode::Backup);
+        fake.life.push_back((after(180), Event::Heard(heard)));
+        let (job, fake) = run(fake, plan(Mode::Backup));
+        assert!(job.ending().unwrap().is_success());
+        assert_eq!(job.exit(), Exit::Failed);
+        let reason = &job.troubles()[0].reason;
+        assert!(reason.starts_with("john is on: it came back ") && reason.contains(told), "{reason}");
+        assert_eq!(fake.count(&Action::Tell(Note::Off)), 0);
+    }
+}
+
+#[test]
+fn one_whose_management_controller_asks_for_an_address_is_off() {
+    let mut fake = good(Mode::Backup);
+    fake.life.push_back((after(180), Event::Heard(Heard::AsksForAddress)));
+    let (job, fake) = run(fake, plan(Mode::Backup));
+    assert_eq!((job.exit(), fake.count(&Action::Tell(Note::Off))), (Exit::Done, 1));
+}
+
+#[test]
 fn one_that_was_never_seen_is_not_called_off() {
     let mut fake = good(Mode::Test);
     fake.on = None;

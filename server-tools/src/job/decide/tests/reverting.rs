@@ -245,6 +245,8 @@ fn a_try_that_takes_all_the_time_is_the_last_one() {
 #[test]
 fn a_server_that_was_only_just_started_is_not_looked_at_for_the_last_time() {
     let mut job = restarting();
+    // Its client is not waited for.
+    job.plan.limits.listen = Duration::ZERO;
     job.decide(Event::StepDone(Step::OfferBoot), after(1));
     job.decide(up(JOHN), after(2));
     job.decide(Event::StepDone(Step::Revert), after(2));
