@@ -1,5 +1,5 @@
 //! `ghostctl cancel john` while john's job runs: john ends it and goes off, and nobody calls it a success. The exports of the job
-//! stay until john has seen that it should stop.
+//! stay until john has seen that it should stop, and the job until john is silent.
 
 use ghost_contract::report::{Event, Outcome};
 
@@ -9,6 +9,7 @@ use crate::stage::{BOOT, OFF, SOON, Stage};
 fn a_cancelled_job_ends_on_the_client_too() {
     let stage = Stage::with("cancelled", |config| {
         config.ghostrc.insert("EXPORTS".to_owned(), "job".to_owned());
+        config.ghostrc.insert("OFF_LISTEN".to_owned(), "5".to_owned());
     });
     let john = stage.pc("john").unwrap();
     let ip = john.config().ip;
@@ -22,7 +23,8 @@ fn a_cancelled_job_ends_on_the_client_too() {
 
     let cancel = stage.ghostctl(&["cancel", "john"]).unwrap();
     assert_eq!(cancel.wait(SOON).unwrap(), 0, "{}", cancel.text());
-    assert_eq!(ghostctl.wait(SOON).unwrap(), 1, "{}", ghostctl.text());
+    assert_eq!(ghostctl.wait(BOOT).unwrap(), 1, "{}", ghostctl.text());
+    assert!(ghostctl.text().contains("john: off, as far as can be seen"), "{}", ghostctl.text());
     assert!(ghostctl.text().contains("cancelled by ghostctl cancel"), "{}", ghostctl.text());
     assert!(!ghostctl.text().contains("left undone"), "{}", ghostctl.text());
     stage.assert_dhcpd_conf(&original);
