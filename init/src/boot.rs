@@ -93,7 +93,10 @@ pub(crate) fn steps_to_root(options: &BootOptions, card: &str) -> anyhow::Result
             let neighbour = address.next_hop(root.server);
             let (check, given) = (interface.clone(), interface.clone());
             vec![
-                BootStep::needed(Task::CheckAddress { interface: check, address: address.ip, neighbour }),
+                BootStep::patient(
+                    Task::CheckAddress { interface: check, address: address.ip, neighbour },
+                    SERVER_LIMIT,
+                ),
                 BootStep::needed(Task::GiveAddress { interface: given, address }),
             ]
         }

@@ -2,12 +2,12 @@
 //!
 //! Does not ask the kernel: interfaces and routes are arguments.
 
-use std::net::Ipv4Addr;
-use std::time::Duration;
+pub(crate) mod address_check;
 
-use anyhow::{Context as _, anyhow};
+use std::net::Ipv4Addr;
+
+use anyhow::Context as _;
 use ghost_contract::MacAddress;
-use ghost_contract::arp::Answer;
 
 /// A network interface of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,66 +63,6 @@ impl GivenAddress {
     pub(crate) fn next_hop(&self, to: Ipv4Addr) -> Ipv4Addr {
         if to & self.mask == self.ip & self.mask { to } else { self.gateway.unwrap_or(to) }
     }
-}
-
-/// How long after a neighbour has answered another machine may still say that the address is its own.
-const LATE_ANSWER: Duration = Duration::from_millis(300);
-/// How long the check asks if nobody answers. The mount of the root, which follows, waits longer, and says that its server does not
-/// answer.
-const NOBODY_ANSWERS: Duration = Duration::from_secs(3);
-
-/// Whether an address is another machine's, from what is heard by ARP (RFC 5227).
-#[derive(Debug)]
-pub(crate) struct AddressCheck {
-    own: MacAddress,
-    address: Ipv4Addr,
-    neighbour: Ipv4Addr,
-    /// When nothing more is waited for.
-    until: Duration,
-    taken_by: Option<MacAddress>,
-}
-
-/// What is known of an address now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    AskAgain,
-    Free,
-    Taken(MacAddress),
-}
-
-impl AddressCheck {
-    pub(crate) fn new(own: MacAddress, address: Ipv4Addr, neighbour: Ipv4Addr, now: Duration) -> Self {
-        Self { own, address, neighbour, until: now.saturating_add(NOBODY_ANSWERS), taken_by: None }
-    }
-
-    /// A machine has said which address it has.
-    pub(crate) fn hear(&mut self, said: Answer, now: Duration) {
-        if said.mac == self.own {
-            return;
-        }
-        if said.ip == self.address {
-            self.taken_by = Some(said.mac);
-        }
-        if said.ip == self.neighbour {
-            self.until = self.until.min(now.saturating_add(LATE_ANSWER));
-        }
-    }
-
-    pub(crate) fn verdict(&self, now: Duration) -> Verdict {
-        match self.taken_by {
-            Some(by) => Verdict::Taken(by),
-            None if now >= self.until => Verdict::Free,
-            None => Verdict::AskAgain,
-        }
-    }
-}
-
-/// That an address is another machine's, and what to do about it.
-pub(crate) fn taken(address: Ipv4Addr, by: MacAddress) -> anyhow::Error {
-    anyhow!(
-        "another machine has the address {address} already: {by}; give that one another address, or this one in the DHCP \
-         configuration"
-    )
 }
 
 /// An address as boot loaders write it, with dots or in hexadecimal.
@@ -258,29 +198,6 @@ mod tests {
         assert_eq!(given.next_hop(ip(1)), ip(1));
         assert_eq!(given.next_hop(ip(129)), ip(126));
         assert_eq!(GivenAddress { gateway: None, ..given }.next_hop(ip(129)), ip(129));
-    }
-
-    #[test]
-    fn an_address_is_free_once_the_server_has_answered_and_nobody_else() {
-        let ms = Duration::from_millis;
-        let says = |last: u8, mac_of: u8| Answer { ip: ip(last), mac: mac(mac_of) };
-        let new = || AddressCheck::new(mac(2), ip(2), ip(1), ms(1000));
-
-        let mut free = new();
-        assert_eq!(free.verdict(ms(1000)), Verdict::AskAgain);
-        free.hear(says(2, 2), ms(1001));
-        free.hear(says(1, 1), ms(1100));
-        free.hear(says(1, 1), ms(1390));
-        assert_eq!(free.verdict(ms(1399)), Verdict::AskAgain, "another one may still answer");
-        assert_eq!(free.verdict(ms(1400)), Verdict::Free);
-
-        let mut taken = new();
-        taken.hear(says(1, 1), ms(1100));
-        taken.hear(says(2, 9), ms(1200));
-        assert_eq!(taken.verdict(ms(1400)), Verdict::Taken(mac(9)));
-
-        assert_eq!(new().verdict(ms(3999)), Verdict::AskAgain);
-        assert_eq!(new().verdict(ms(4000)), Verdict::Free, "nobody answers: the mount of the root says so");
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) enum Task {
     CheckLink {
         interface: String,
     },
-    /// Make sure that no other machine has this address; the neighbour has to be there.
+    /// Look whether another machine has this address; fails while the neighbour does not answer.
     CheckAddress {
         interface: String,
         address: Ipv4Addr,
@@ -208,6 +208,11 @@ pub(crate) enum Finding {
     ReportOpened,
     /// Of [`Task::FindCard`]: the interface's name.
     Card(String),
+    /// Of [`Task::CheckAddress`]: another machine has it.
+    AddressTaken {
+        address: Ipv4Addr,
+        by: MacAddress,
+    },
     Fstab(String),
     Hosts(Vec<(HostName, MacAddress)>),
     WakeOnLan(WakeOnLan),

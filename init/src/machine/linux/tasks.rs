@@ -69,7 +69,7 @@ fn attempt(
         Task::Raise { interface } => interface::raise(&interface)?,
         Task::CheckLink { interface } => interface::ensure_link(&interface)?,
         Task::CheckAddress { interface, address, neighbour } => {
-            neighbours::check_address(&interface, address, neighbour)?;
+            return neighbours::check_address(&interface, address, neighbour);
         }
         Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
         Task::KeepLease { interface, address } => dhcp::keep(children, &interface, address)?,

@@ -190,3 +190,23 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
     let (_, machine) = replay(machine);
     assert_eq!(sent(&machine), []);
 }
+
+#[test]
+fn a_server_that_is_not_heard_at_first_is_waited_for() {
+    let (_, well) = replay(in_initramfs(LOADER));
+    let check = well.tasks().iter().position(|task| matches!(task, Task::CheckAddress { .. })).unwrap();
+    let (left, machine) = replay(in_initramfs(LOADER).with(check, Trouble::Fails));
+    assert_eq!((left, outcome(&machine)), (AtEnd::PowerOff, Outcome::Succeeded));
+}
+
+#[test]
+fn an_address_that_another_machine_has_is_not_asked_for_again() {
+    let mut machine = in_initramfs(LOADER);
+    machine.address_taken_by = Some("00:0a:eb:01:02:09".parse().unwrap());
+    let (left, machine) = replay(machine);
+    assert_eq!(left, AtEnd::Reboot);
+    let words = "the job has failed: another machine has the address 192.168.7.2 already: 00:0a:eb:01:02:09";
+    assert!(said(&machine).iter().any(|line| line.starts_with(words)), "{:#?}", said(&machine));
+    let is_check = |task: &&&Task| matches!(task, Task::CheckAddress { .. });
+    assert_eq!(machine.tasks().iter().filter(is_check).count(), 1);
+}
