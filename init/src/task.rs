@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use evdev::KeyCode;
 use ghost_contract::image::Progress;
-use ghost_contract::order::ImageStore;
+use ghost_contract::order::{AtEnd, ImageStore};
 use ghost_contract::report::NotArmed;
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
@@ -173,6 +173,17 @@ pub enum PowerSwitch {
     Acpi,
     /// Without ACPI the kernel can only halt, and the machine stays on.
     Missing,
+}
+
+impl PowerSwitch {
+    /// How a machine with this switch is to be left. A machine that halts looks like one that is off, and nobody can reach it; one
+    /// that boots its own disk can be reached.
+    pub(crate) const fn way_out(self, wanted: AtEnd) -> AtEnd {
+        match self {
+            Self::Acpi => wanted,
+            Self::Missing => AtEnd::Reboot,
+        }
+    }
 }
 
 /// What the program has for a root file system.
