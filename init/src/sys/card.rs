@@ -60,10 +60,11 @@ pub(crate) fn find(bootif: Option<MacAddress>, asked: &Asked, children: &Childre
         return Ok(name);
     }
     let mut known = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
-    modules::load_for_new_devices(children, &mut known.devices)?;
+    let loaded = modules::load_for_new_devices(children, &mut known.devices);
     if let Some(name) = present(bootif)? {
         return Ok(name);
     }
+    loaded?;
     let complaints = known.complaints.lately(clock::uptime(), kernel_log::read)?;
     bail!(why_no_card(bootif, &driverless(Path::new(PCI_DEVICES))?, complaints));
 }
