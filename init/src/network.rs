@@ -3,6 +3,7 @@
 //! Does not ask the kernel: interfaces and routes are arguments.
 
 pub(crate) mod address_check;
+pub(crate) mod missing_card;
 
 use std::net::Ipv4Addr;
 
@@ -74,47 +75,6 @@ fn written(address: &str) -> Option<Ipv4Addr> {
         }
         None => address.parse().ok(),
     }
-}
-
-/// A network card, or what may be one, for which no driver has been found: PCI's numbers of vendor and device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Driverless {
-    /// `8086:15f3`.
-    pub id: String,
-}
-
-/// Why the interface that the client booted from is not there, in words for a person.
-pub(crate) fn why_no_card(
-    bootif: Option<MacAddress>,
-    driverless: &[Driverless],
-    complaints: &[String],
-) -> String {
-    let mut words = bootif.map_or_else(
-        || "there is no network interface".to_owned(),
-        |mac| format!("no network interface has the address {mac} that the boot loader used"),
-    );
-    if !driverless.is_empty() {
-        let ids: Vec<_> = driverless.iter().map(|card| card.id.as_str()).collect();
-        words += &format!("; the initramfs has no driver for the network card {}", ids.join(" and "));
-    }
-    for complaint in complaints {
-        words += "; the kernel says: ";
-        words += complaint;
-    }
-    words
-}
-
-/// What the kernel's log says of firmware that it looked for and did not find, each line once.
-pub(crate) fn missing_firmware(log: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in log.lines().filter(|line| line.contains("firmware") && line.contains("fail")) {
-        // `<3>[   12.345678] r8169 0000:00:03.0: …`
-        let words = line.split_once("] ").map_or(line, |(_time, words)| words).trim().to_owned();
-        if !lines.contains(&words) {
-            lines.push(words);
-        }
-    }
-    lines
 }
 
 /// The interface whose address the boot loader gave, else the one with the route to the boot server.
@@ -198,20 +158,6 @@ mod tests {
         assert_eq!(given.next_hop(ip(1)), ip(1));
         assert_eq!(given.next_hop(ip(129)), ip(126));
         assert_eq!(GivenAddress { gateway: None, ..given }.next_hop(ip(129)), ip(129));
-    }
-
-    #[test]
-    fn a_card_that_is_not_there_is_told_with_all_that_is_known() {
-        let driverless = [Driverless { id: "8086:15f3".to_owned() }];
-        let complaints = missing_firmware(
-            "<6>[    1.0] eth0: link up\n<3>[    2.5] r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)\n",
-        );
-        let words = why_no_card(Some(mac(2)), &driverless, &complaints);
-        let expected = "no network interface has the address 52:54:00:00:00:02 that the boot loader used; \
-            the initramfs has no driver for the network card 8086:15f3; \
-            the kernel says: r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)";
-        assert_eq!(words, expected);
-        assert_eq!(why_no_card(None, &[], &[]), "there is no network interface");
     }
 
     #[test]

@@ -60,8 +60,12 @@ pub(crate) fn load_for_keyboards(children: &Children) -> anyhow::Result<()> {
 
 /// Those of the modules whose device this machine has. Loading a module costs a slow machine a tenth of a second.
 pub(crate) fn wanted_here<'a>(names: &[&'a str]) -> anyhow::Result<Vec<&'a str>> {
-    let table = file::text(&modprobe::folder()?.join("modules.alias"))?;
-    Ok(kernel_modules::with_device(names, &aliases(Path::new(BUSES))?, &table))
+    Ok(kernel_modules::with_device(names, &aliases(Path::new(BUSES))?, &table_of_aliases()?))
+}
+
+/// Which module is for which devices: modules.alias, as depmod(8) writes it.
+pub(super) fn table_of_aliases() -> anyhow::Result<String> {
+    file::text(&modprobe::folder()?.join("modules.alias"))
 }
 
 /// Loads the drivers for all devices except the display, whose driver would take the text

@@ -66,8 +66,8 @@ fn attempt(
         Task::ReadHostTable => return read_host_table(),
         Task::SetHostName(name) => nix::unistd::sethostname(name.for_kernel())?,
         Task::FindCard(mac) => return Ok(Finding::Card(card::find(mac, asked, children)?)),
-        Task::Raise { interface } => interface::raise(&interface)?,
-        Task::CheckLink { interface } => interface::ensure_link(&interface)?,
+        Task::Raise { interface } => asked.explain(interface::raise(&interface))?,
+        Task::CheckLink { interface } => asked.explain(interface::ensure_link(&interface))?,
         Task::CheckAddress { interface, address, neighbour } => {
             return neighbours::check_address(&interface, address, neighbour);
         }
