@@ -12,9 +12,9 @@ use ghost_contract::image::TargetDisk;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{Event as Report, Outcome};
 
-use super::{Action, Event, ImagerState, Session, Stage, Turn};
+use super::{Action, Event, ImagerState, Report as ReportFile, Session, Stage, Turn};
 use crate::failure::Failure;
-use crate::task::{Farewell, Finding, Root, Task};
+use crate::task::{Farewell, Finding, Task};
 
 /// How long the whole ending may take when no order says so: a little more than all its tasks' limits.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
@@ -49,7 +49,10 @@ impl Session {
 
     /// How long a failure stays on the screen. Where the server has not heard of this client, it is told nowhere else.
     fn time_to_read(&self) -> Duration {
-        if self.root == Root::Initramfs { self.options.delay.max(UNHEARD) } else { self.options.delay }
+        match self.report {
+            ReportFile::NotYet => self.options.delay.max(UNHEARD),
+            ReportFile::Open => self.options.delay,
+        }
     }
 
     fn with_what_is_at_stake(&self, outcome: Outcome) -> Outcome {

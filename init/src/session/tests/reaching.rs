@@ -192,6 +192,16 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
 }
 
 #[test]
+fn a_reason_that_the_server_does_not_hear_is_shown_for_half_a_minute_on_the_root_too() {
+    for flag in ["ghost.delay=7", "ghost.delay=0"] {
+        let mut machine = in_initramfs(&format!("{LOADER} {flag}"));
+        machine.always_fails = Some(|task| *task == Task::OpenReport);
+        let (_, machine) = replay(machine);
+        assert_eq!(machine.now.saturating_sub(Duration::from_secs(20)), Duration::from_secs(30), "{flag}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_heard_at_first_is_waited_for() {
     let (_, well) = replay(in_initramfs(LOADER));
     let check = well.tasks().iter().position(|task| matches!(task, Task::CheckAddress { .. })).unwrap();
