@@ -82,6 +82,10 @@ pub(crate) enum Task {
         interface: String,
         address: GivenAddress,
     },
+    /// Reach everything outside of the own network by this gateway.
+    RouteBy {
+        gateway: Ipv4Addr,
+    },
     /// Renew the lease of an address from now on.
     KeepLease {
         interface: String,
@@ -317,6 +321,7 @@ impl fmt::Display for Task {
             Self::GiveAddress { interface, address } => {
                 write!(f, "give {interface} the address {}", address.ip)
             }
+            Self::RouteBy { gateway } => write!(f, "route by {gateway}"),
             Self::KeepLease { address, .. } => write!(f, "keep the lease of {address}"),
             Self::AskForAddress { interface } => write!(f, "get an address for {interface} by DHCP"),
             Self::NameNfsClient { interface } => {

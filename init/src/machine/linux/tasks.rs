@@ -72,6 +72,7 @@ fn attempt(
             return neighbours::check_address(&interface, address, neighbour);
         }
         Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
+        Task::RouteBy { gateway } => interface::route_by(gateway)?,
         Task::KeepLease { interface, address } => dhcp::keep(children, &interface, address)?,
         Task::NameNfsClient { interface } => nfs_client::take_name(children, &interface)?,
         Task::AskForAddress { interface } => dhcp::ask(children, &interface)?,

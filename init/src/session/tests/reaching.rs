@@ -50,6 +50,7 @@ fn a_job_goes_all_the_way_from_the_card_to_power_off() {
         "see the link of eth0",
         "check that nobody else has 192.168.7.2",
         "give eth0 the address 192.168.7.2",
+        "route by 192.168.7.254",
         "mount 192.168.7.1:/srv/root on /root",
         "enter the root",
         "look at the command line and the network",
@@ -189,6 +190,16 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
     machine.always_fails = Some(|task| *task == Task::ReadOrder);
     let (_, machine) = replay(machine);
     assert_eq!(sent(&machine), []);
+}
+
+#[test]
+fn a_gateway_that_is_not_needed_may_be_wrong() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| matches!(task, Task::RouteBy { .. }));
+    let (_, machine) = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    let words = "cannot route by 192.168.7.254: no luck; going on without it";
+    assert!(said(&machine).contains(&words), "{:#?}", said(&machine));
 }
 
 #[test]
