@@ -34,6 +34,7 @@ pub(crate) struct AddressCheck {
     until: Duration,
     neighbour_heard: bool,
     taken_by: Option<MacAddress>,
+    wanted_by: Option<MacAddress>,
 }
 
 /// What is known of an address now.
@@ -42,6 +43,8 @@ pub(crate) enum Verdict {
     NotYet,
     Free,
     Taken(MacAddress),
+    /// Another machine is about to take it as well. It may have it, or have given up, when this is checked again.
+    Contested(MacAddress),
     /// The neighbour has not answered, so that nobody else may have heard the question either.
     Unheard,
 }
@@ -57,6 +60,7 @@ impl AddressCheck {
             until: now.saturating_add(NOBODY_ANSWERS),
             neighbour_heard: false,
             taken_by: None,
+            wanted_by: None,
         }
     }
 
@@ -92,12 +96,20 @@ impl AddressCheck {
         }
     }
 
+    /// A machine has asked for an address that it is about to take.
+    pub(crate) fn hear_probe(&mut self, probe: Answer) {
+        if probe.mac != self.own && probe.ip == self.address {
+            self.wanted_by = Some(probe.mac);
+        }
+    }
+
     pub(crate) fn verdict(&self, now: Duration) -> Verdict {
-        match self.taken_by {
-            Some(by) => Verdict::Taken(by),
-            None if now < self.until => Verdict::NotYet,
-            None if self.neighbour_heard => Verdict::Free,
-            None => Verdict::Unheard,
+        match (self.taken_by, self.wanted_by) {
+            (Some(by), _) => Verdict::Taken(by),
+            _ if now < self.until => Verdict::NotYet,
+            (None, Some(by)) => Verdict::Contested(by),
+            (None, None) if self.neighbour_heard => Verdict::Free,
+            (None, None) => Verdict::Unheard,
         }
     }
 }
@@ -107,6 +119,13 @@ pub(crate) fn taken(address: Ipv4Addr, by: MacAddress) -> anyhow::Error {
     anyhow!(
         "another machine has the address {address} already: {by}; give that one another address, or this one in the DHCP \
          configuration"
+    )
+}
+
+/// That another machine is about to take an address, and what to do about it.
+pub(crate) fn contested(address: Ipv4Addr, by: MacAddress) -> anyhow::Error {
+    anyhow!(
+        "another machine asks for the address {address} too: {by}; give each of them its own in the DHCP configuration"
     )
 }
 
@@ -183,6 +202,24 @@ mod tests {
         alone.hear(says(Ipv4Addr::new(192, 168, 7, 3), 3), ms(1100));
         assert_eq!(alone.verdict(ms(3999)), Verdict::NotYet);
         assert_eq!(alone.verdict(ms(4000)), Verdict::Unheard);
+    }
+
+    #[test]
+    fn an_address_that_another_machine_is_about_to_take_is_not_free() {
+        let mut contested = check();
+        contested.hear_probe(says(OURS, 2));
+        contested.hear_probe(says(SERVER, 9));
+        contested.hear(says(SERVER, 1), ms(1100));
+        assert_eq!(
+            contested.verdict(ms(1400)),
+            Verdict::Free,
+            "own probes, and those for others, mean nothing"
+        );
+        contested.hear_probe(says(OURS, 9));
+        assert_eq!(contested.verdict(ms(1399)), Verdict::NotYet, "it may be another machine's");
+        assert_eq!(contested.verdict(ms(1400)), Verdict::Contested(mac(9)));
+        contested.hear(says(OURS, 9), ms(1400));
+        assert_eq!(contested.verdict(ms(1400)), Verdict::Taken(mac(9)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ghost_contract::arp::{ETHERTYPE, request, spoken};
+use ghost_contract::arp::{ETHERTYPE, probed, request, spoken};
 use nix::errno::Errno;
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,7 +18,7 @@ use rustix::net::{
 };
 
 use super::{clock, network};
-use crate::network::address_check::{AddressCheck, Verdict, unheard};
+use crate::network::address_check::{AddressCheck, Verdict, contested, unheard};
 use crate::task::Finding;
 
 /// Asks whether another machine on this interface's wire has the address; an error if that cannot be known. The neighbour is a
@@ -45,6 +45,7 @@ pub(crate) fn check_address(
             Verdict::NotYet => {}
             Verdict::Free => return Ok(Finding::Done),
             Verdict::Taken(by) => return Ok(Finding::AddressTaken { address, by }),
+            Verdict::Contested(by) => return Err(contested(address, by)),
             Verdict::Unheard => return Err(unheard(neighbour)),
         }
     }
@@ -60,8 +61,12 @@ fn wait(socket: &OwnedFd, pause: Duration) {
 fn listen(socket: &OwnedFd, check: &mut AddressCheck) {
     let mut frame = [0; 64];
     while let Ok((_, length)) = recv(socket, &mut frame[..], RecvFlags::empty()) {
-        if let Some(answer) = spoken(&frame[..length.min(frame.len())]) {
+        let frame = &frame[..length.min(frame.len())];
+        if let Some(answer) = spoken(frame) {
             check.hear(answer, clock::uptime());
+        }
+        if let Some(probe) = probed(frame) {
+            check.hear_probe(probe);
         }
     }
 }
