@@ -20,8 +20,8 @@ use crate::job::Job;
 use crate::network::{GivenAddress, Interface, Route};
 use crate::stall::Counters;
 
-/// How long a DHCP server may take to answer.
-pub(crate) const DHCP_LIMIT: Duration = Duration::from_secs(60);
+/// How long a DHCP server may take to answer before it is asked anew, and a person hears of it.
+pub(crate) const DHCP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How the processes that are still there are told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
