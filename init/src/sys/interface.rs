@@ -24,9 +24,10 @@ pub(crate) fn raise(interface: &str) -> anyhow::Result<()> {
 
 /// Whether a cable is plugged in and the other end answers.
 pub(crate) fn ensure_link(interface: &str) -> anyhow::Result<()> {
-    let carrier = Path::new("/sys/class/net").join(interface).join("carrier");
+    let folder = Path::new("/sys/class/net").join(interface);
+    ensure!(folder.exists(), "{interface} has gone: is its card, or its USB adapter, still plugged in?");
     // The file cannot be read while the interface is down.
-    let carrier = file::text(&carrier).unwrap_or_default();
+    let carrier = file::text(&folder.join("carrier")).with_context(|| format!("{interface} is down"))?;
     ensure!(carrier.trim() == "1", "{interface} has no link: is the cable plugged in?");
     Ok(())
 }
@@ -124,7 +125,7 @@ mod tests {
     fn an_interface_that_is_not_there_is_told_by_its_name() {
         assert!(raise("nosuch0").unwrap_err().to_string().starts_with("cannot bring up nosuch0"));
         let no_link = ensure_link("nosuch0").unwrap_err().to_string();
-        assert_eq!(no_link, "nosuch0 has no link: is the cable plugged in?");
+        assert_eq!(no_link, "nosuch0 has gone: is its card, or its USB adapter, still plugged in?");
         let given = GivenAddress::parse("192.168.7.2:::255.255.255.0").unwrap();
         let error = give_address("nosuch0", given).unwrap_err().to_string();
         assert_eq!(error, "cannot give nosuch0 the address 192.168.7.2");
