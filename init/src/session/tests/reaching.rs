@@ -6,7 +6,7 @@ use super::{outcome, reported};
 use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
-use crate::session::Action;
+use crate::session::{Action, Event};
 use crate::task::{Root, Task};
 use ghost_contract::{Mode, order::AtEnd, report::Outcome};
 
@@ -190,6 +190,15 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
     machine.always_fails = Some(|task| *task == Task::ReadOrder);
     let (_, machine) = replay(machine);
     assert_eq!(sent(&machine), []);
+}
+
+#[test]
+fn who_presses_ctrl_alt_del_while_the_reason_is_shown_switches_the_machine_off() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| matches!(task, Task::Raise { .. }));
+    let press = Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None };
+    machine.wishes.push_back((machine.now + Duration::from_secs(5), press));
+    assert_eq!(replay(machine).0, AtEnd::PowerOff);
 }
 
 #[test]
