@@ -37,13 +37,28 @@ pub fn request(own_mac: MacAddress, own_ip: Ipv4Addr, wanted: Ipv4Addr) -> Vec<u
 /// Whose address a frame tells. A question tells its asker's as well as an answer does; an asker that does not
 /// have an address yet (RFC 5227 §2.1.1, all zero) tells nothing.
 pub fn spoken(frame: &[u8]) -> Option<Answer> {
-    let well_formed = frame.len() >= FRAME_LENGTH && frame[12..14] == ETHERTYPE.to_be_bytes();
-    if !well_formed || frame[14..20] != ETHERNET_IPV4 {
+    if !is_well_formed(frame) {
         return None;
     }
     let mac = MacAddress::new(frame[22..28].try_into().ok()?);
     let ip = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[28..32]).ok()?);
     (!ip.is_unspecified()).then_some(Answer { ip, mac })
+}
+
+/// The address that a machine is about to take: it asks all others whether one has it, and has none itself yet (RFC 5227
+/// §2.1.1). Switches that look after their ports ask in the same way, but one machine only.
+pub fn probed(frame: &[u8]) -> Option<Answer> {
+    let asks_all = is_well_formed(frame) && frame[..6] == [0xff; 6] && frame[20..22] == REQUEST;
+    if !asks_all || frame[28..32] != [0; 4] {
+        return None;
+    }
+    let mac = MacAddress::new(frame[22..28].try_into().ok()?);
+    let ip = Ipv4Addr::from(<[u8; 4]>::try_from(&frame[38..42]).ok()?);
+    Some(Answer { ip, mac })
+}
+
+fn is_well_formed(frame: &[u8]) -> bool {
+    frame.len() >= FRAME_LENGTH && frame[12..14] == ETHERTYPE.to_be_bytes() && frame[14..20] == ETHERNET_IPV4
 }
 
 #[cfg(test)]
@@ -72,6 +87,20 @@ mod tests {
         frame[21] = 2;
         frame.extend([0; 18]);
         assert_eq!(spoken(&frame), Some(Answer { ip: JOHN_IP, mac: JOHN }));
+    }
+
+    #[test]
+    fn a_probe_tells_who_is_about_to_take_which_address() {
+        let probe = request(JOHN, Ipv4Addr::UNSPECIFIED, JOHN_IP);
+        assert_eq!(probed(&probe), Some(Answer { ip: JOHN_IP, mac: JOHN }));
+        assert_eq!(probed(&request(JOHN, JOHN_IP, SERVER_IP)), None, "it has an address");
+        let to_one = [&[2, 0, 0, 0, 0, 1], &probe[6..]].concat();
+        assert_eq!(probed(&to_one), None);
+        let mut answer = probe.clone();
+        answer[21] = 2;
+        assert_eq!(probed(&answer), None);
+        assert_eq!(probed(&probe[..41]), None);
+        assert_eq!(probed(&[]), None);
     }
 
     #[test]

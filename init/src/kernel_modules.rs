@@ -128,6 +128,13 @@ pub(crate) fn with_device<'n>(names: &[&'n str], devices: &[String], table: &str
     names.iter().copied().filter(|name| drives(name)).collect()
 }
 
+/// The module for a device, which is named by its alias, if there is one. The table is `modules.alias`.
+pub(crate) fn driver_of<'a>(device: &str, table: &'a str) -> Option<&'a str> {
+    let device = with_underscores(device);
+    let mut patterns = table.lines().filter_map(alias);
+    patterns.find(|(pattern, _)| matches(pattern, &device)).map(|(_, module)| module)
+}
+
 /// What modprobe(8) is asked for, as far as the kernel and this program ask.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Request {
@@ -259,6 +266,13 @@ mod tests {
         let watchdog = "pci:v00008086d000025ABsv00001AF4sd00001100bc08sc80i00";
         assert_eq!(here(&["platform:iTCO_wdt", watchdog]), ["i6300esb", "iTCO_wdt"]);
         assert!(here(&["pci:v00001234d00001111sv00001AF4sd00001100bc03sc00i00"]).is_empty());
+    }
+
+    #[test]
+    fn the_driver_of_a_device_is_told() {
+        let card = "pci:v000010ECd00008168sv00001AF4sd00001100bc02sc00i00";
+        assert_eq!(driver_of(card, TABLES.aliases), Some("r8169"));
+        assert_eq!(driver_of("pci:v00008086d000015F3sv00001AF4sd00001100bc02sc00i00", TABLES.aliases), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use ghost_contract::order::AtEnd;
 use ghost_init::failure::Failure;
 use ghost_init::machine::linux::Linux;
 use ghost_init::sys::console::Console;
-use ghost_init::sys::watchdog::Watchdogs;
-use ghost_init::sys::{modprobe, power, power_command};
+use ghost_init::sys::way_out::WayOut;
+use ghost_init::sys::{modprobe, power_command};
 
 /// The exit code of `ghostctl` for wrong usage too.
 const USAGE: u8 = 2;
@@ -62,8 +62,8 @@ fn as_program(name: &str, mut arguments: impl Iterator<Item = String>) -> ExitCo
 /// Never comes back while the machine is on: the kernel would panic.
 fn as_pid_one() -> ExitCode {
     panic::set_hook(Box::new(|bug| Console::default().say(&format!("ghost-init has a bug: {bug}"))));
-    let watchdogs = Watchdogs::default();
-    match Linux::take_over(watchdogs.clone()) {
+    let way_out = WayOut::default();
+    match Linux::take_over(way_out.clone()) {
         Ok(mut machine) => {
             let session = panic::catch_unwind(AssertUnwindSafe(|| machine.run()));
             let words = match session {
@@ -76,8 +76,7 @@ fn as_pid_one() -> ExitCode {
         Err(error) => Console::default().say(&Failure::of(error).to_string()),
     }
     loop {
-        watchdogs.release();
-        let still_on = power::leave(AtEnd::PowerOff);
+        let still_on = way_out.take(AtEnd::PowerOff);
         Console::default().say(&Failure::of(still_on).to_string());
         std::thread::park_timeout(ASK_AGAIN);
     }

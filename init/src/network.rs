@@ -2,12 +2,13 @@
 //!
 //! Does not ask the kernel: interfaces and routes are arguments.
 
-use std::net::Ipv4Addr;
-use std::time::Duration;
+pub(crate) mod address_check;
+pub(crate) mod missing_card;
 
-use anyhow::{Context as _, anyhow};
+use std::net::Ipv4Addr;
+
+use anyhow::Context as _;
 use ghost_contract::MacAddress;
-use ghost_contract::arp::Answer;
 
 /// A network interface of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,66 +66,6 @@ impl GivenAddress {
     }
 }
 
-/// How long after a neighbour has answered another machine may still say that the address is its own.
-const LATE_ANSWER: Duration = Duration::from_millis(300);
-/// How long the check asks if nobody answers. The mount of the root, which follows, waits longer, and says that its server does not
-/// answer.
-const NOBODY_ANSWERS: Duration = Duration::from_secs(3);
-
-/// Whether an address is another machine's, from what is heard by ARP (RFC 5227).
-#[derive(Debug)]
-pub(crate) struct AddressCheck {
-    own: MacAddress,
-    address: Ipv4Addr,
-    neighbour: Ipv4Addr,
-    /// When nothing more is waited for.
-    until: Duration,
-    taken_by: Option<MacAddress>,
-}
-
-/// What is known of an address now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    AskAgain,
-    Free,
-    Taken(MacAddress),
-}
-
-impl AddressCheck {
-    pub(crate) fn new(own: MacAddress, address: Ipv4Addr, neighbour: Ipv4Addr, now: Duration) -> Self {
-        Self { own, address, neighbour, until: now.saturating_add(NOBODY_ANSWERS), taken_by: None }
-    }
-
-    /// A machine has said which address it has.
-    pub(crate) fn hear(&mut self, said: Answer, now: Duration) {
-        if said.mac == self.own {
-            return;
-        }
-        if said.ip == self.address {
-            self.taken_by = Some(said.mac);
-        }
-        if said.ip == self.neighbour {
-            self.until = self.until.min(now.saturating_add(LATE_ANSWER));
-        }
-    }
-
-    pub(crate) fn verdict(&self, now: Duration) -> Verdict {
-        match self.taken_by {
-            Some(by) => Verdict::Taken(by),
-            None if now >= self.until => Verdict::Free,
-            None => Verdict::AskAgain,
-        }
-    }
-}
-
-/// That an address is another machine's, and what to do about it.
-pub(crate) fn taken(address: Ipv4Addr, by: MacAddress) -> anyhow::Error {
-    anyhow!(
-        "another machine has the address {address} already: {by}; give that one another address, or this one in the DHCP \
-         configuration"
-    )
-}
-
 /// An address as boot loaders write it, with dots or in hexadecimal.
 fn written(address: &str) -> Option<Ipv4Addr> {
     match address.strip_prefix("0x") {
@@ -134,47 +75,6 @@ fn written(address: &str) -> Option<Ipv4Addr> {
         }
         None => address.parse().ok(),
     }
-}
-
-/// A network card, or what may be one, for which no driver has been found: PCI's numbers of vendor and device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Driverless {
-    /// `8086:15f3`.
-    pub id: String,
-}
-
-/// Why the interface that the client booted from is not there, in words for a person.
-pub(crate) fn why_no_card(
-    bootif: Option<MacAddress>,
-    driverless: &[Driverless],
-    complaints: &[String],
-) -> String {
-    let mut words = bootif.map_or_else(
-        || "there is no network interface".to_owned(),
-        |mac| format!("no network interface has the address {mac} that the boot loader used"),
-    );
-    if !driverless.is_empty() {
-        let ids: Vec<_> = driverless.iter().map(|card| card.id.as_str()).collect();
-        words += &format!("; the initramfs has no driver for the network card {}", ids.join(" and "));
-    }
-    for complaint in complaints {
-        words += "; the kernel says: ";
-        words += complaint;
-    }
-    words
-}
-
-/// What the kernel's log says of firmware that it looked for and did not find, each line once.
-pub(crate) fn missing_firmware(log: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in log.lines().filter(|line| line.contains("firmware") && line.contains("fail")) {
-        // `<3>[   12.345678] r8169 0000:00:03.0: …`
-        let words = line.split_once("] ").map_or(line, |(_time, words)| words).trim().to_owned();
-        if !lines.contains(&words) {
-            lines.push(words);
-        }
-    }
-    lines
 }
 
 /// The interface whose address the boot loader gave, else the one with the route to the boot server.
@@ -258,43 +158,6 @@ mod tests {
         assert_eq!(given.next_hop(ip(1)), ip(1));
         assert_eq!(given.next_hop(ip(129)), ip(126));
         assert_eq!(GivenAddress { gateway: None, ..given }.next_hop(ip(129)), ip(129));
-    }
-
-    #[test]
-    fn an_address_is_free_once_the_server_has_answered_and_nobody_else() {
-        let ms = Duration::from_millis;
-        let says = |last: u8, mac_of: u8| Answer { ip: ip(last), mac: mac(mac_of) };
-        let new = || AddressCheck::new(mac(2), ip(2), ip(1), ms(1000));
-
-        let mut free = new();
-        assert_eq!(free.verdict(ms(1000)), Verdict::AskAgain);
-        free.hear(says(2, 2), ms(1001));
-        free.hear(says(1, 1), ms(1100));
-        free.hear(says(1, 1), ms(1390));
-        assert_eq!(free.verdict(ms(1399)), Verdict::AskAgain, "another one may still answer");
-        assert_eq!(free.verdict(ms(1400)), Verdict::Free);
-
-        let mut taken = new();
-        taken.hear(says(1, 1), ms(1100));
-        taken.hear(says(2, 9), ms(1200));
-        assert_eq!(taken.verdict(ms(1400)), Verdict::Taken(mac(9)));
-
-        assert_eq!(new().verdict(ms(3999)), Verdict::AskAgain);
-        assert_eq!(new().verdict(ms(4000)), Verdict::Free, "nobody answers: the mount of the root says so");
-    }
-
-    #[test]
-    fn a_card_that_is_not_there_is_told_with_all_that_is_known() {
-        let driverless = [Driverless { id: "8086:15f3".to_owned() }];
-        let complaints = missing_firmware(
-            "<6>[    1.0] eth0: link up\n<3>[    2.5] r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)\n",
-        );
-        let words = why_no_card(Some(mac(2)), &driverless, &complaints);
-        let expected = "no network interface has the address 52:54:00:00:00:02 that the boot loader used; \
-            the initramfs has no driver for the network card 8086:15f3; \
-            the kernel says: r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)";
-        assert_eq!(words, expected);
-        assert_eq!(why_no_card(None, &[], &[]), "there is no network interface");
     }
 
     #[test]

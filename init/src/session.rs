@@ -299,12 +299,8 @@ impl Session {
                 self.start(boot.current.task.clone(), turn);
                 Stage::Booting(boot)
             }
-            (stage, Event::StopRequested { by, leave }) => {
+            (stage, Event::StopRequested { by, .. }) => {
                 turn.report(report::Event::StopRequested { by: by.clone() });
-                if leave.is_none() && matches!(stage, Stage::Booting(_) | Stage::Pausing(_)) {
-                    // Booted again, it would come here again: a person wants it off.
-                    self.at_end = AtEnd::PowerOff;
-                }
                 self.end_after(stage.last_look("cancelled"), Outcome::Cancelled { by }, turn)
             }
             (stage, Event::DeadlinePassed) if over => {

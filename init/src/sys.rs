@@ -48,6 +48,7 @@ pub(crate) mod vga;
 pub(crate) mod vga_mode;
 pub(crate) mod video_memory;
 pub mod watchdog;
+pub mod way_out;
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use evdev::KeyCode;
 use ghost_contract::image::Progress;
-use ghost_contract::order::ImageStore;
+use ghost_contract::order::{AtEnd, ImageStore};
 use ghost_contract::report::NotArmed;
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
@@ -20,8 +20,8 @@ use crate::job::Job;
 use crate::network::{GivenAddress, Interface, Route};
 use crate::stall::Counters;
 
-/// How long a DHCP server may take to answer.
-pub(crate) const DHCP_LIMIT: Duration = Duration::from_secs(60);
+/// How long a DHCP server may take to answer before it is asked anew, and a person hears of it.
+pub(crate) const DHCP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How the processes that are still there are told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(crate) enum Task {
     CheckLink {
         interface: String,
     },
-    /// Make sure that no other machine has this address; the neighbour has to be there.
+    /// Look whether another machine has this address; fails while the neighbour does not answer.
     CheckAddress {
         interface: String,
         address: Ipv4Addr,
@@ -81,6 +81,10 @@ pub(crate) enum Task {
     GiveAddress {
         interface: String,
         address: GivenAddress,
+    },
+    /// Reach everything outside of the own network by this gateway.
+    RouteBy {
+        gateway: Ipv4Addr,
     },
     /// Renew the lease of an address from now on.
     KeepLease {
@@ -175,6 +179,17 @@ pub enum PowerSwitch {
     Missing,
 }
 
+impl PowerSwitch {
+    /// How a machine with this switch is to be left. A machine that halts looks like one that is off, and nobody can reach it; one
+    /// that boots its own disk can be reached.
+    pub(crate) const fn way_out(self, wanted: AtEnd) -> AtEnd {
+        match self {
+            Self::Acpi => wanted,
+            Self::Missing => AtEnd::Reboot,
+        }
+    }
+}
+
 /// What the program has for a root file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Root {
@@ -208,6 +223,11 @@ pub(crate) enum Finding {
     ReportOpened,
     /// Of [`Task::FindCard`]: the interface's name.
     Card(String),
+    /// Of [`Task::CheckAddress`]: another machine has it.
+    AddressTaken {
+        address: Ipv4Addr,
+        by: MacAddress,
+    },
     Fstab(String),
     Hosts(Vec<(HostName, MacAddress)>),
     WakeOnLan(WakeOnLan),
@@ -301,6 +321,7 @@ impl fmt::Display for Task {
             Self::GiveAddress { interface, address } => {
                 write!(f, "give {interface} the address {}", address.ip)
             }
+            Self::RouteBy { gateway } => write!(f, "route by {gateway}"),
             Self::KeepLease { address, .. } => write!(f, "keep the lease of {address}"),
             Self::AskForAddress { interface } => write!(f, "get an address for {interface} by DHCP"),
             Self::NameNfsClient { interface } => {

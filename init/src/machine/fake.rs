@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ghost_contract::UnixTime;
 use ghost_contract::image::Progress;
 use ghost_contract::report::{self, Outcome};
+use ghost_contract::{MacAddress, UnixTime};
 
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
@@ -51,6 +51,8 @@ pub(crate) struct Fake {
     /// Since when there has been a stop file in its tree, as time since its kernel's start.
     pub stop_file_since: Option<Duration>,
     pub power_switch: PowerSwitch,
+    /// Another machine that has its address.
+    pub address_taken_by: Option<MacAddress>,
     /// KiB of memory that it says it has.
     pub memory: Option<u64>,
     /// What a person at it does, and when, as time since its kernel's start.
@@ -98,6 +100,7 @@ impl Fake {
             stop_file_since: None,
             tree_gone: Duration::ZERO..Duration::ZERO,
             power_switch: PowerSwitch::Acpi,
+            address_taken_by: None,
             memory: None,
             wishes: VecDeque::new(),
             stop_looks_hang: false,
@@ -175,6 +178,10 @@ impl Fake {
         match task {
             Task::LookAround => Finding::Surroundings(self.surroundings()),
             Task::FindCard(_) => Finding::Card("eth0".to_owned()),
+            Task::CheckAddress { address, .. } => match self.address_taken_by {
+                Some(by) => Finding::AddressTaken { address: *address, by },
+                None => Finding::Done,
+            },
             Task::OpenReport => Finding::ReportOpened,
             Task::ReadFstab => {
                 Finding::Fstab("none /tmp tmpfs\n192.168.7.1:/home/ghost /backup nfs".to_owned())

@@ -10,8 +10,8 @@ use ghost_contract::order::AtEnd;
 
 use crate::failure::Failure;
 use crate::sys::console::Console;
-use crate::sys::watchdog::Watchdogs;
-use crate::sys::{STACK, clock, power};
+use crate::sys::way_out::WayOut;
+use crate::sys::{STACK, clock};
 use crate::watchdog::{Duty, PET_EVERY, Vigil};
 
 /// Waits for signs of life of the loop.
@@ -22,19 +22,19 @@ pub(super) struct LastResort {
 
 impl LastResort {
     /// Begins to wait for signs of life.
-    pub(super) fn start(watchdogs: Watchdogs) -> anyhow::Result<Self> {
+    pub(super) fn start(way_out: WayOut) -> anyhow::Result<Self> {
         let (signs_of_life, seen) = mpsc::channel();
         let mut vigil = Vigil::new(clock::uptime());
         let watch = move || loop {
             match seen.recv_timeout(PET_EVERY) {
                 Ok(()) => vigil.sign_of_life(clock::uptime()),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break leave_at_once(&watchdogs),
+                Err(RecvTimeoutError::Disconnected) => break leave_at_once(&way_out),
             }
             match vigil.duty(clock::uptime()) {
                 Duty::Wait => {}
-                Duty::Pet => watchdogs.pet(),
-                Duty::PowerOff => break leave_at_once(&watchdogs),
+                Duty::Pet => way_out.watchdogs.pet(),
+                Duty::PowerOff => break leave_at_once(&way_out),
             }
         };
         thread::Builder::new().name("last resort".to_owned()).stack_size(STACK).spawn(watch)?;
@@ -47,8 +47,7 @@ impl LastResort {
     }
 }
 
-fn leave_at_once(watchdogs: &Watchdogs) {
-    watchdogs.release();
-    let still_on = power::leave(AtEnd::PowerOff);
+fn leave_at_once(way_out: &WayOut) {
+    let still_on = way_out.take(AtEnd::PowerOff);
     Console::default().say(&Failure::of(still_on).to_string());
 }

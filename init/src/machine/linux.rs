@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use ghost_contract::order::AtEnd;
 use ghost_contract::report::{self, Entry, Outcome};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -33,7 +34,7 @@ use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
 use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
-use crate::sys::watchdog::Watchdogs;
+use crate::sys::way_out::WayOut;
 use crate::sys::{STACK, clock, datagram, power, power_command, signals};
 use crate::task::{Farewell, Finding, Task};
 
@@ -68,10 +69,10 @@ pub struct Linux {
 }
 
 impl Linux {
-    pub fn take_over(watchdogs: Watchdogs) -> anyhow::Result<Self> {
+    pub fn take_over(way_out: WayOut) -> anyhow::Result<Self> {
         // Before there are threads: each that allocates before has a heap of its own, most of it reserved and locked.
         let asked = [power::lock_in_memory(), power::take_over_ctrl_alt_del(), power_command::take_name()];
-        let last_resort = LastResort::start(watchdogs.clone())?;
+        let last_resort = LastResort::start(way_out.clone())?;
         let (sender, queue) = mpsc::channel();
         let tell = sender.clone();
         // The queue is gone only when the machine is being left.
@@ -90,7 +91,7 @@ impl Linux {
                 children: Arc::new(children),
                 report: ReportFile::start()?,
                 bench: Bench::default(),
-                watchdogs,
+                way_out,
                 asked: Asked::default(),
                 button,
             },
@@ -114,7 +115,8 @@ impl Linux {
         self.console.say(reason);
         let outcome = Outcome::Failed { reason: reason.to_owned() };
         self.append(report::Event::Ended { outcome });
-        self.append(report::Event::PoweringOff { reboot: false });
+        let how = self.workplace.way_out.how(AtEnd::PowerOff);
+        self.append(report::Event::PoweringOff { reboot: how == AtEnd::Reboot });
         for task in [Task::FlushReport, Task::Sync] {
             self.start(task);
             let deadline = clock::uptime().saturating_add(LAST_WORDS_LIMIT);
@@ -243,8 +245,7 @@ impl Machine for Linux {
             Action::TakeScreenBack => self.console.take_screen_back(),
             Action::Start(task) => self.start(task),
             Action::Leave(how) => {
-                self.workplace.watchdogs.release();
-                let still_on = power::leave(how);
+                let still_on = self.workplace.way_out.take(how);
                 self.console.say(&Failure::of(still_on).to_string());
             }
         }

@@ -12,9 +12,9 @@ use ghost_contract::image::TargetDisk;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{Event as Report, Outcome};
 
-use super::{Action, Event, ImagerState, Session, Stage, Turn};
+use super::{Action, Event, ImagerState, Report as ReportFile, Session, Stage, Turn};
 use crate::failure::Failure;
-use crate::task::{Farewell, Finding, PowerSwitch, Root, Task};
+use crate::task::{Farewell, Finding, Task};
 
 /// How long the whole ending may take when no order says so: a little more than all its tasks' limits.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
@@ -49,7 +49,10 @@ impl Session {
 
     /// How long a failure stays on the screen. Where the server has not heard of this client, it is told nowhere else.
     fn time_to_read(&self) -> Duration {
-        if self.root == Root::Initramfs { self.options.delay.max(UNHEARD) } else { self.options.delay }
+        match self.report {
+            ReportFile::NotYet => self.options.delay.max(UNHEARD),
+            ReportFile::Open => self.options.delay,
+        }
     }
 
     fn with_what_is_at_stake(&self, outcome: Outcome) -> Outcome {
@@ -135,20 +138,27 @@ impl Session {
                 turn.say(format!("{}: {INCOMPLETE}", disks.join(", ")));
                 turn.report(Report::DiskIncomplete { disks });
             }
-            if (self.power_switch, self.at_end) == (PowerSwitch::Missing, AtEnd::PowerOff) {
-                // It would halt and stay on, which looks like being off from outside. Its own system can at least be reached.
-                self.at_end = AtEnd::Reboot;
-                turn.say(format!("{NO_SWITCH}; booting its own disk instead"));
-                turn.report(Report::CannotPowerOff { reason: NO_SWITCH.to_owned() });
-            }
+            self.choose_way_out(turn);
             turn.report(Report::PoweringOff { reboot: self.at_end == AtEnd::Reboot });
         }
         self.start(task, turn);
         Stage::Ending(left)
     }
 
+    /// Boots a machine that cannot go off. Once that is said, it is not said again.
+    fn choose_way_out(&mut self, turn: &mut Turn) {
+        let way_out = self.power_switch.way_out(self.at_end);
+        if way_out != self.at_end {
+            turn.say(format!("{NO_SWITCH}; booting its own disk instead"));
+            turn.report(Report::CannotPowerOff { reason: NO_SWITCH.to_owned() });
+        }
+        self.at_end = way_out;
+    }
+
     fn leave(&mut self, turn: &mut Turn) -> Stage {
         self.take_screen_back(turn);
+        // Not every way leads by the report.
+        self.choose_way_out(turn);
         turn.say(match self.at_end {
             AtEnd::PowerOff => "powering off",
             AtEnd::Reboot => "booting again",

@@ -17,6 +17,7 @@ use crate::identity;
 use crate::job::{Client, Job};
 use crate::memory;
 use crate::network;
+use crate::network::address_check::taken;
 use crate::task::{Finding, Root, Surroundings, Task, WakeOnLan};
 
 /// What is over sooner is not worth a line.
@@ -41,6 +42,9 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         let Boot { current: step, mut left, tries } = boot;
+        if let Ok(Finding::AddressTaken { address, by }) = result {
+            return self.fail(Failure::of(taken(address, by)).to_string(), turn);
+        }
         let found = result.and_then(|finding| self.learn(finding, turn));
         match (found, step.on_failure) {
             (Ok(more), _) => {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ghost_contract::Mode;
 use ghost_contract::order::AtEnd;
 
-use super::{Action, Event, Session, Stage, Turn};
+use super::{Action, Event, Report, Session, Stage, Turn};
 
 /// How soon after the first press the second one must come.
 const INSIST: Duration = Duration::from_secs(30);
@@ -50,12 +50,21 @@ impl Session {
             Event::PowerButton => self.pressed(stage, turn)?,
             other => other,
         };
-        if let Event::StopRequested { leave: Some(how), .. } = &event
+        if let Event::StopRequested { leave, .. } = &event
             && !matches!(stage, Stage::Ending(_) | Stage::Off)
         {
-            self.at_end = *how;
+            self.at_end = leave.unwrap_or_else(|| self.usual_way());
         }
         Some(event)
+    }
+
+    /// How the machine is left by a wish that does not say how. Before there is a report a failure boots the PC again, but that may
+    /// lead here again: a person wants it off.
+    fn usual_way(&self) -> AtEnd {
+        match self.report {
+            Report::NotYet => AtEnd::PowerOff,
+            Report::Open => self.at_end,
+        }
     }
 
     fn pressed(&mut self, stage: &Stage, turn: &mut Turn) -> Option<Event> {

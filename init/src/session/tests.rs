@@ -14,7 +14,7 @@ use crate::sample::{order, order_file};
 use crate::task::{Farewell, Task};
 
 /// The fake machine's kernel is 20 s old at the start. The boot may take two minutes, or the tasks between the
-/// claim and the sleep two and a half; the failure is shown for 10 s, and the ending takes a minute.
+/// claim and the sleep two and a half; the failure is shown for 10 s, or 30 s before there is a report, and the ending takes a minute.
 const SOON: Duration = Duration::from_secs(20 + 150 + 10 + 60);
 /// An imager that can neither be looked at nor photographed is given up after the order's window of 300 s, and
 /// ending it takes half a minute.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -11,11 +11,13 @@ use ghost_contract::MacAddress;
 
 use super::child::Children;
 use super::{clock, file, kernel_log, modules, network};
-use crate::network::{Driverless, missing_firmware, why_no_card};
+use crate::kernel_modules::driver_of;
+use crate::network::missing_card::{self, Driverless, complaints, missing_firmware, why_no_card};
 
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
-/// Base class of network controllers (PCI Code and ID Assignment Specification).
-const NETWORK_CONTROLLER: &str = "0x02";
+/// Class and subclass of Ethernet controllers (PCI Code and ID Assignment Specification). Those for Wi-Fi are 0280h, and nothing
+/// boots from them.
+const ETHERNET: &str = "0x0200";
 
 /// How often the kernel's log is read again: all of it is copied each time.
 const READ_AGAIN: Duration = Duration::from_secs(3);
@@ -28,10 +30,12 @@ pub(crate) struct Asked(Arc<Mutex<Known>>);
 struct Known {
     /// The devices for which a driver was asked for already: each new driver may show more of them.
     devices: BTreeSet<String>,
-    complaints: Complaints,
+    /// What the kernel says of a card that is not there, and of one that is.
+    of_missing: Complaints,
+    of_found: Complaints,
 }
 
-/// What the kernel says of firmware that is missing.
+/// What the kernel says of firmware that is missing, and the like.
 #[derive(Debug, Default)]
 struct Complaints {
     lines: Vec<String>,
@@ -43,10 +47,10 @@ impl Complaints {
     fn lately(
         &mut self,
         now: Duration,
-        read: impl FnOnce() -> anyhow::Result<String>,
+        read: impl FnOnce() -> anyhow::Result<Vec<String>>,
     ) -> anyhow::Result<&[String]> {
         if self.read.is_none_or(|read| now.saturating_sub(read) >= READ_AGAIN) {
-            self.lines = missing_firmware(&read()?);
+            self.lines = read()?;
             self.read = Some(now);
         }
         Ok(&self.lines)
@@ -59,13 +63,31 @@ pub(crate) fn find(bootif: Option<MacAddress>, asked: &Asked, children: &Childre
     if let Some(name) = present(bootif)? {
         return Ok(name);
     }
-    let mut known = asked.0.lock().unwrap_or_else(PoisonError::into_inner);
-    modules::load_for_new_devices(children, &mut known.devices)?;
+    let mut known = asked.known();
+    let loaded = modules::load_for_new_devices(children, &mut known.devices);
     if let Some(name) = present(bootif)? {
         return Ok(name);
     }
-    let complaints = known.complaints.lately(clock::uptime(), kernel_log::read)?;
-    bail!(why_no_card(bootif, &driverless(Path::new(PCI_DEVICES))?, complaints));
+    loaded?;
+    let driverless = driverless(Path::new(PCI_DEVICES), &modules::table_of_aliases()?)?;
+    let read = || Ok(complaints(&kernel_log::read()?, &driverless));
+    bail!(why_no_card(bootif, &driverless, known.of_missing.lately(clock::uptime(), read)?));
+}
+
+impl Asked {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What came of a card's being used; an error with the firmware that is missing. Most drivers do not ask for any before that.
+    pub(crate) fn explain(&self, used: anyhow::Result<()>) -> anyhow::Result<()> {
+        let read = || Ok(missing_firmware(&kernel_log::read()?));
+        used.map_err(|error| match self.known().of_found.lately(clock::uptime(), read) {
+            Ok(complaints) => missing_card::explained(error, complaints),
+            // A log that cannot be read explains nothing.
+            Err(_) => error,
+        })
+    }
 }
 
 fn present(bootif: Option<MacAddress>) -> anyhow::Result<Option<String>> {
@@ -76,7 +98,7 @@ fn present(bootif: Option<MacAddress>) -> anyhow::Result<Option<String>> {
         .map(|interface| interface.name))
 }
 
-fn driverless(devices: &Path) -> anyhow::Result<Vec<Driverless>> {
+fn driverless(devices: &Path, table: &str) -> anyhow::Result<Vec<Driverless>> {
     let listing = || format!("cannot list {}", devices.display());
     let listed = match fs::read_dir(devices) {
         // A machine without PCI.
@@ -87,9 +109,13 @@ fn driverless(devices: &Path) -> anyhow::Result<Vec<Driverless>> {
     for device in listed {
         let device = device.with_context(listing)?.path();
         let says = |name: &str| Ok::<_, anyhow::Error>(file::text(&device.join(name))?.trim().to_owned());
-        if says("class")?.starts_with(NETWORK_CONTROLLER) && !device.join("driver").exists() {
+        if says("class")?.starts_with(ETHERNET) && !device.join("driver").exists() {
             let number = |text: String| text.trim_start_matches("0x").to_owned();
-            found.push(Driverless { id: format!("{}:{}", number(says("vendor")?), number(says("device")?)) });
+            found.push(Driverless {
+                id: format!("{}:{}", number(says("vendor")?), number(says("device")?)),
+                place: device.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                driver: driver_of(&says("modalias")?, table).map(str::to_owned),
+            });
         }
     }
     Ok(found)
@@ -113,7 +139,7 @@ mod tests {
         for tenth in 0..=60 {
             let read = || {
                 reads += 1;
-                Ok("<3>[ 1.0] r8169: firmware: failed to load a.fw".to_owned())
+                Ok(missing_firmware("<3>[ 1.0] r8169: firmware: failed to load a.fw"))
             };
             let lines = complaints.lately(Duration::from_millis(tenth * 100), read).unwrap();
             assert_eq!(lines, ["r8169: firmware: failed to load a.fw"]);
@@ -122,20 +148,36 @@ mod tests {
     }
 
     #[test]
-    fn network_cards_without_a_driver_are_told_by_their_numbers() {
+    fn ethernet_cards_that_no_driver_works_for_are_told_and_no_others() {
         let devices = tempfile::tempdir().unwrap();
-        for (name, class, device) in
-            [("a", "0x020000", "0x15f3"), ("b", "0x028000", "0x2723"), ("c", "0x010601", "0xa282")]
-        {
-            let folder = devices.path().join(name);
+        for (place, class, device) in [
+            ("0000:00:1f.6", "0x020000", "0x15bc"),
+            ("0000:04:00.0", "0x020000", "0x15f3"),
+            ("0000:05:00.0", "0x020000", "0x1533"),
+            ("0000:06:00.0", "0x028000", "0x2723"),
+            ("0000:00:17.0", "0x010601", "0xa282"),
+        ] {
+            let folder = devices.path().join(place);
             fs::create_dir(&folder).unwrap();
-            for (file, text) in [("class", class), ("vendor", "0x8086"), ("device", device)] {
+            let alias = format!("pci:v00008086d0000{}sv*", device.trim_start_matches("0x").to_uppercase());
+            for (file, text) in
+                [("class", class), ("vendor", "0x8086"), ("device", device), ("modalias", &alias)]
+            {
                 fs::write(folder.join(file), format!("{text}\n")).unwrap();
             }
         }
-        fs::create_dir(devices.path().join("b/driver")).unwrap();
-        let found = driverless(devices.path()).unwrap();
-        assert_eq!(found, [Driverless { id: "8086:15f3".to_owned() }]);
-        assert_eq!(driverless(&devices.path().join("no PCI")).unwrap(), []);
+        fs::create_dir(devices.path().join("0000:05:00.0/driver")).unwrap();
+        let table = "alias pci:v00008086d000015BCsv* e1000e\nalias pci:v00008086d00001533sv* igb\n";
+        let mut found = driverless(devices.path(), table).unwrap();
+        found.sort_by(|one, other| one.place.cmp(&other.place));
+        let card = |id: &str, place: &str, driver: Option<&str>| Driverless {
+            id: id.to_owned(),
+            place: place.to_owned(),
+            driver: driver.map(str::to_owned),
+        };
+        let expected =
+            [card("8086:15bc", "0000:00:1f.6", Some("e1000e")), card("8086:15f3", "0000:04:00.0", None)];
+        assert_eq!(found, expected);
+        assert_eq!(driverless(&devices.path().join("no PCI"), table).unwrap(), []);
     }
 }

@@ -7,7 +7,9 @@ use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::child::Children;
+use anyhow::bail;
+
+use super::child::{ChildError, Children, Departure};
 use crate::task::DHCP_LIMIT;
 
 /// Brings the interface up, asks, and sets what was answered.
@@ -15,7 +17,21 @@ pub(crate) fn ask(children: &Children, interface: &str) -> anyhow::Result<()> {
     let limit = DHCP_LIMIT.as_secs().to_string();
     let mut ipconfig = Command::new("ipconfig");
     ipconfig.args(["-t", &limit, "-c", "dhcp", "-d", interface]).stdin(Stdio::null()).stdout(Stdio::null());
-    Ok(children.run(&mut ipconfig, DHCP_LIMIT.saturating_add(Duration::from_secs(5)))?)
+    answered(children.run(&mut ipconfig, DHCP_LIMIT.saturating_add(Duration::from_secs(5))), interface)
+}
+
+/// What came of asking. The interface has a link by now, so that ipconfig ends badly only where no server has answered.
+fn answered(asked: Result<(), ChildError>, interface: &str) -> anyhow::Result<()> {
+    match asked {
+        Err(ChildError::Failed { departure: Departure::Exited(_), .. } | ChildError::TooLong { .. }) => {
+            bail!(
+                "no DHCP answer on {interface} within {} s; see whether a DHCP server runs in this network, and whether the switch lets \
+             this port through (spanning tree)",
+                DHCP_LIMIT.as_secs()
+            )
+        }
+        asked => Ok(asked?),
+    }
 }
 
 /// Renews the lease of an address as long as the machine is on. Nobody waits for it.
@@ -43,6 +59,7 @@ mod tests {
 
     use nix::errno::Errno;
     use nix::sched::{CloneFlags, unshare};
+    use nix::sys::signal::Signal;
 
     use super::*;
 
@@ -109,6 +126,16 @@ mod tests {
         granted.recv_timeout(LONG).expect("it is granted");
         granted.recv_timeout(LONG).expect("it is renewed");
         assert!(ip("address show dev eth0").contains("192.168.7.2/25"));
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_told_as_that() {
+        let ended = |departure| Err(ChildError::Failed { program: "ipconfig".to_owned(), departure });
+        let error = answered(ended(Departure::Exited(1)), "eth0").unwrap_err().to_string();
+        assert!(error.starts_with("no DHCP answer on eth0 within 20 s; see whether"), "{error}");
+        let killed = answered(ended(Departure::Killed(Signal::SIGKILL)), "eth0").unwrap_err().to_string();
+        assert_eq!(killed, "ipconfig killed by SIGKILL");
+        assert!(answered(Ok(()), "eth0").is_ok());
     }
 
     #[test]

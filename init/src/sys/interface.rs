@@ -24,14 +24,15 @@ pub(crate) fn raise(interface: &str) -> anyhow::Result<()> {
 
 /// Whether a cable is plugged in and the other end answers.
 pub(crate) fn ensure_link(interface: &str) -> anyhow::Result<()> {
-    let carrier = Path::new("/sys/class/net").join(interface).join("carrier");
+    let folder = Path::new("/sys/class/net").join(interface);
+    ensure!(folder.exists(), "{interface} has gone: is its card, or its USB adapter, still plugged in?");
     // The file cannot be read while the interface is down.
-    let carrier = file::text(&carrier).unwrap_or_default();
+    let carrier = file::text(&folder.join("carrier")).with_context(|| format!("{interface} is down"))?;
     ensure!(carrier.trim() == "1", "{interface} has no link: is the cable plugged in?");
     Ok(())
 }
 
-/// Gives an interface its address, and the default route where there is a gateway.
+/// Gives an interface its address.
 pub(crate) fn give_address(interface: &str, given: GivenAddress) -> anyhow::Result<()> {
     let socket = socket_to_kernel()?;
     for (what, request, address) in
@@ -42,15 +43,23 @@ pub(crate) fn give_address(interface: &str, given: GivenAddress) -> anyhow::Resu
         ask(&socket, request, &raw mut asked)
             .with_context(|| format!("cannot give {interface} the {what} {address}"))?;
     }
-    let Some(gateway) = given.gateway else { return Ok(()) };
+    Ok(())
+}
+
+/// Has everything outside of the own network go by this gateway.
+pub(crate) fn route_by(gateway: Ipv4Addr) -> anyhow::Result<()> {
     // SAFETY: `rtentry` is a plain C structure for which all zeroes are a value.
     let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
     route.rt_dst = as_sockaddr(Ipv4Addr::UNSPECIFIED);
     route.rt_genmask = as_sockaddr(Ipv4Addr::UNSPECIFIED);
     route.rt_gateway = as_sockaddr(gateway);
     route.rt_flags = libc::RTF_UP | libc::RTF_GATEWAY;
-    match ask(&socket, libc::SIOCADDRT, &raw mut route) {
+    match ask(&socket_to_kernel()?, libc::SIOCADDRT, &raw mut route) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(Errno::ENETUNREACH) => bail!(
+            "the gateway {gateway} is not in the network of the client's address; correct the routers or the netmask in the DHCP \
+             configuration"
+        ),
         Err(error) => Err(error).with_context(|| format!("cannot route by {gateway}")),
     }
 }
@@ -100,6 +109,10 @@ fn ask<T>(socket: &OwnedFd, request: libc::c_ulong, with: *mut T) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use nix::sched::{CloneFlags, unshare};
+
     use super::*;
 
     #[test]
@@ -112,9 +125,27 @@ mod tests {
     fn an_interface_that_is_not_there_is_told_by_its_name() {
         assert!(raise("nosuch0").unwrap_err().to_string().starts_with("cannot bring up nosuch0"));
         let no_link = ensure_link("nosuch0").unwrap_err().to_string();
-        assert_eq!(no_link, "nosuch0 has no link: is the cable plugged in?");
+        assert_eq!(no_link, "nosuch0 has gone: is its card, or its USB adapter, still plugged in?");
         let given = GivenAddress::parse("192.168.7.2:::255.255.255.0").unwrap();
         let error = give_address("nosuch0", given).unwrap_err().to_string();
         assert_eq!(error, "cannot give nosuch0 the address 192.168.7.2");
+    }
+
+    #[test]
+    fn a_gateway_outside_of_the_network_is_named_and_takes_no_address_away() {
+        let in_own_network = || {
+            if unshare(CloneFlags::CLONE_NEWNET) == Err(Errno::EPERM) {
+                return;
+            }
+            let words = "link add eth0 type veth peer name there";
+            assert!(Command::new("ip").args(words.split(' ')).status().unwrap().success());
+            raise("eth0").unwrap();
+            let given = GivenAddress::parse("192.168.7.2:192.168.7.1:10.0.0.1:255.255.255.0").unwrap();
+            give_address("eth0", given).unwrap();
+            let error = route_by(given.gateway.unwrap()).unwrap_err().to_string();
+            assert!(error.starts_with("the gateway 10.0.0.1 is not in the network of the client"), "{error}");
+            route_by(Ipv4Addr::new(192, 168, 7, 254)).unwrap();
+        };
+        std::thread::spawn(in_own_network).join().unwrap();
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::child::{ChildError, Children};
+use super::child::{ChildError, Children, Departure};
 use super::{file, modprobe};
 use crate::kernel_modules;
 
@@ -39,10 +39,15 @@ pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Res
     if names.is_empty() {
         return Ok(());
     }
-    match children.run(modprobe().args(["-a", "-b", "-q"]).args(names), LIMIT) {
-        // Status 1: some name has no module, which for aliases of devices is so on every machine.
-        Ok(()) | Err(ChildError::Failed { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+    come_to_its_end(children.run(modprobe().args(["-a", "-b", "-q"]).args(names), LIMIT))
+}
+
+/// Whether modprobe has asked for all names. Status 1: some name has no module, which for aliases of devices is so on every
+/// machine.
+fn come_to_its_end(run: Result<(), ChildError>) -> anyhow::Result<()> {
+    match run {
+        Err(ChildError::Failed { departure: Departure::Exited(_), .. }) => Ok(()),
+        run => Ok(run?),
     }
 }
 
@@ -55,8 +60,12 @@ pub(crate) fn load_for_keyboards(children: &Children) -> anyhow::Result<()> {
 
 /// Those of the modules whose device this machine has. Loading a module costs a slow machine a tenth of a second.
 pub(crate) fn wanted_here<'a>(names: &[&'a str]) -> anyhow::Result<Vec<&'a str>> {
-    let table = file::text(&modprobe::folder()?.join("modules.alias"))?;
-    Ok(kernel_modules::with_device(names, &aliases(Path::new(BUSES))?, &table))
+    Ok(kernel_modules::with_device(names, &aliases(Path::new(BUSES))?, &table_of_aliases()?))
+}
+
+/// Which module is for which devices: modules.alias, as depmod(8) writes it.
+pub(super) fn table_of_aliases() -> anyhow::Result<String> {
+    file::text(&modprobe::folder()?.join("modules.alias"))
 }
 
 /// Loads the drivers for all devices except the display, whose driver would take the text
@@ -67,10 +76,21 @@ pub(crate) fn load_for_devices(children: &Children) -> anyhow::Result<()> {
 
 /// Loads the drivers for devices that have shown themselves since the last time; `asked` are all until now.
 pub(crate) fn load_for_new_devices(children: &Children, asked: &mut BTreeSet<String>) -> anyhow::Result<()> {
-    let aliases = aliases(Path::new(BUSES))?.into_iter().filter(|alias| !is_display(alias));
-    let new: Vec<_> = aliases.filter(|alias| asked.insert(alias.clone())).collect();
-    let names: Vec<_> = new.iter().map(String::as_str).collect();
-    load_if_useful(children, &names)
+    ask_for_new(&aliases(Path::new(BUSES))?, asked, |names| load_if_useful(children, names))
+}
+
+/// Asks for those that were not asked for before. If that does not come to its end, they will be asked for again.
+fn ask_for_new(
+    aliases: &[String],
+    asked: &mut BTreeSet<String>,
+    load: impl FnOnce(&[&str]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut with_new = asked.clone();
+    let is_new = |alias: &&String| !is_display(alias) && with_new.insert((*alias).clone());
+    let new: Vec<_> = aliases.iter().filter(is_new).map(String::as_str).collect();
+    load(&new)?;
+    *asked = with_new;
+    Ok(())
 }
 
 /// How many modules are loaded.
@@ -133,6 +153,7 @@ fn is_display(alias: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::signal::Signal;
 
     #[test]
     fn the_display_keeps_its_text_console() {
@@ -151,6 +172,33 @@ mod tests {
         {
             assert!(list.lines().any(|line| line == *driver), "{driver}");
         }
+    }
+
+    #[test]
+    fn modprobe_may_miss_modules_and_may_not_be_killed() {
+        let ended = |departure| Err(ChildError::Failed { program: "modprobe".to_owned(), departure });
+        assert!(come_to_its_end(ended(Departure::Exited(1))).is_ok());
+        let killed = come_to_its_end(ended(Departure::Killed(Signal::SIGKILL))).unwrap_err();
+        assert_eq!(killed.to_string(), "modprobe killed by SIGKILL");
+    }
+
+    #[test]
+    fn what_was_asked_for_to_no_end_is_asked_for_again() {
+        let mut asked = BTreeSet::new();
+        let ask = |asked: &mut BTreeSet<String>, ends: bool| {
+            let aliases = ["usb:x", "pci:y", "usb:x", "pci:zbc03"].map(str::to_owned);
+            let mut names = Vec::new();
+            let load = |given: &[&str]| {
+                names = given.iter().map(|&name| name.to_owned()).collect();
+                anyhow::ensure!(ends, "modprobe took longer than 60 s");
+                Ok(())
+            };
+            assert_eq!(ask_for_new(&aliases, asked, load).is_ok(), ends);
+            names
+        };
+        assert_eq!(ask(&mut asked, false), ["usb:x", "pci:y"]);
+        assert_eq!(ask(&mut asked, true), ["usb:x", "pci:y"]);
+        assert!(ask(&mut asked, true).is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Mounts, binds and unmounts: mount(2) and umount(2).
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -8,7 +9,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
-use super::file;
+use super::{file, network};
 use crate::fstab::{Mount, MountFlag};
 
 /// What a mount may forbid, as statvfs(3) shows it and as mount(2) takes it.
@@ -47,9 +48,31 @@ pub(crate) fn mount_unless_mounted(wanted: &Mount) -> anyhow::Result<()> {
     }
     let flags = wanted.flags.iter().copied().map(flag).collect();
     let Mount { source, target, kind, options, .. } = wanted;
-    mount(Some(source.as_str()), target, Some(kind.as_str()), flags, Some(options.as_str())).with_context(
-        || format!("cannot mount {kind} from {source} with '{options}' on {}", target.display()),
-    )
+    let mounted = mount(Some(source.as_str()), target, Some(kind.as_str()), flags, Some(options.as_str()));
+    mounted.map_err(|error| cannot_mount(wanted, error, &own_addresses()))
+}
+
+/// A failed mount in words. NFS servers know a client by its address, so that stands there too.
+fn cannot_mount(wanted: &Mount, error: Errno, own: &[Ipv4Addr]) -> anyhow::Error {
+    let Mount { source, target, kind, options, .. } = wanted;
+    let mut words = format!("cannot mount {kind} from {source} with '{options}' on {}", target.display());
+    if kind.starts_with("nfs") && !own.is_empty() {
+        let own: Vec<_> = own.iter().map(ToString::to_string).collect();
+        words += &format!(" as {}", own.join(" and "));
+        // With version 4 a folder that is not exported to this client is not there.
+        if matches!(error, Errno::EACCES | Errno::EPERM | Errno::ENOENT) {
+            words +=
+                " (if that is not this client's address, another DHCP server than the boot server's gave it)";
+        }
+    }
+    anyhow::Error::from(error).context(words)
+}
+
+/// What a server may see this machine as. Where they cannot be listed, none is told.
+fn own_addresses() -> Vec<Ipv4Addr> {
+    let interfaces = network::interfaces().unwrap_or_default();
+    let addresses = interfaces.into_iter().flat_map(|interface| interface.addresses);
+    addresses.filter(|address| !address.is_loopback()).collect()
 }
 
 /// Binds a client's own folder to a fixed place.
@@ -121,6 +144,26 @@ mod tests {
         assert!(is_mounted(Path::new("/proc")).unwrap());
         assert!(!is_mounted(Path::new("/proc/self")).unwrap());
         assert!(!is_mounted(tempfile::tempdir().unwrap().path()).unwrap());
+    }
+
+    #[test]
+    fn a_server_that_refuses_is_told_with_the_address_that_it_refuses() {
+        let mut wanted = Mount {
+            source: "192.168.7.1:/srv/root".to_owned(),
+            target: "/root".into(),
+            kind: "nfs".to_owned(),
+            flags: Vec::new(),
+            options: "vers=3".to_owned(),
+        };
+        let own = [Ipv4Addr::new(192, 168, 7, 66)];
+        let words = |wanted: &Mount, error| format!("{:#}", cannot_mount(wanted, error, &own));
+        let refused = "cannot mount nfs from 192.168.7.1:/srv/root with 'vers=3' on /root as 192.168.7.66 (if that is not \
+            this client's address, another DHCP server than the boot server's gave it): EACCES: Permission denied";
+        assert_eq!(words(&wanted, Errno::EACCES), refused);
+        let away = words(&wanted, Errno::ETIMEDOUT);
+        assert!(away.contains("on /root as 192.168.7.66: ETIMEDOUT"), "{away}");
+        wanted.kind = "tmpfs".to_owned();
+        assert!(!words(&wanted, Errno::EACCES).contains("192.168.7.66"));
     }
 
     #[test]

@@ -6,9 +6,10 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use ghost_contract::arp::{ETHERTYPE, request, spoken};
+use ghost_contract::arp::{ETHERTYPE, probed, request, spoken};
 use nix::errno::Errno;
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,41 +18,57 @@ use rustix::net::{
 };
 
 use super::{clock, network};
-use crate::network::{AddressCheck, Verdict};
+use crate::network::address_check::{AddressCheck, Verdict, contested, unheard};
+use crate::task::Finding;
 
-/// How often is asked.
-const ASK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-
-/// Makes sure that nobody else on this interface's wire has the address. The neighbour is a machine that has to be there: once
-/// it has answered, so would have another one that has the address.
-pub(crate) fn check_address(interface: &str, address: Ipv4Addr, neighbour: Ipv4Addr) -> anyhow::Result<()> {
+/// Asks whether another machine on this interface's wire has the address; an error if that cannot be known. The neighbour is a
+/// machine that has to be there: once it has answered, so would have another one that has the address.
+pub(crate) fn check_address(
+    interface: &str,
+    address: Ipv4Addr,
+    neighbour: Ipv4Addr,
+) -> anyhow::Result<Finding> {
     let own = network::interfaces()?.into_iter().find(|found| found.name == interface);
     let own = own.and_then(|own| own.mac).with_context(|| format!("{interface} has no hardware address"))?;
     let socket = open(interface).with_context(|| format!("cannot ask the other machines by {interface}"))?;
     let mut check = AddressCheck::new(own, address, neighbour, clock::uptime());
     loop {
-        for asked in [address, neighbour] {
-            // What was not sent is not answered, and this is over after a while all the same.
-            let _unasked = send(&socket, &request(own, Ipv4Addr::UNSPECIFIED, asked), SendFlags::empty());
-        }
-        wait(&socket);
-        let mut frame = [0; 64];
-        while let Ok((_, length)) = recv(&socket, &mut frame[..], RecvFlags::empty()) {
-            if let Some(answer) = spoken(&frame[..length.min(frame.len())]) {
-                check.hear(answer, clock::uptime());
+        if check.due(clock::uptime()) {
+            for asked in [address, neighbour] {
+                // What was not sent is not answered, and this is over after a while all the same.
+                let _unasked = send(&socket, &request(own, Ipv4Addr::UNSPECIFIED, asked), SendFlags::empty());
             }
         }
+        wait(&socket, check.pause(clock::uptime()));
+        listen(&socket, &mut check);
         match check.verdict(clock::uptime()) {
-            Verdict::AskAgain => {}
-            Verdict::Free => return Ok(()),
-            Verdict::Taken(by) => return Err(crate::network::taken(address, by)),
+            Verdict::NotYet => {}
+            Verdict::Free => return Ok(Finding::Done),
+            Verdict::Taken(by) => return Ok(Finding::AddressTaken { address, by }),
+            Verdict::Contested(by) => return Err(contested(address, by)),
+            Verdict::Unheard => return Err(unheard(neighbour)),
         }
     }
 }
 
-fn wait(socket: &OwnedFd) {
-    // Interrupted, it is asked again a little sooner.
-    let _ready = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&ASK_EVERY));
+fn wait(socket: &OwnedFd, pause: Duration) {
+    // Interrupted, it listens a little sooner.
+    let pause = Timespec::try_from(pause).unwrap_or_default();
+    let _ready = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&pause));
+}
+
+/// Hears what has been said until now.
+fn listen(socket: &OwnedFd, check: &mut AddressCheck) {
+    let mut frame = [0; 64];
+    while let Ok((_, length)) = recv(socket, &mut frame[..], RecvFlags::empty()) {
+        let frame = &frame[..length.min(frame.len())];
+        if let Some(answer) = spoken(frame) {
+            check.hear(answer, clock::uptime());
+        }
+        if let Some(probe) = probed(frame) {
+            check.hear_probe(probe);
+        }
+    }
 }
 
 fn open(interface: &str) -> anyhow::Result<OwnedFd> {
@@ -86,9 +103,12 @@ mod tests {
     const OURS: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
     const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
 
-    /// What comes of the check on a wire of its own, at whose other end there are these addresses. None where the tests
-    /// may not make one.
-    fn checked(there: &'static [Ipv4Addr]) -> Option<anyhow::Result<()>> {
+    /// How many frames two rounds of questions are, and some that the kernel sends by itself.
+    const FEW: u64 = 10;
+
+    /// What comes of the check on a wire of its own, at whose other end there are these addresses, and how many frames
+    /// it sent. None where the tests may not make one.
+    fn checked(there: &'static [Ipv4Addr]) -> Option<(anyhow::Result<Finding>, u64)> {
         let on_own_wire = move || {
             if unshare(CloneFlags::CLONE_NEWNET) == Err(Errno::EPERM) {
                 return None;
@@ -98,25 +118,41 @@ mod tests {
             };
             ip("link add eth0 type veth peer name there");
             there.iter().for_each(|address| ip(&format!("address add {address}/25 dev there")));
-            ["eth0", "there"].iter().for_each(|end| ip(&format!("link set {end} up")));
-            Some(check_address("eth0", OURS, SERVER))
+            for end in ["eth0", "there"] {
+                ip(&format!("link set {end} addrgenmode none"));
+                ip(&format!("link set {end} up"));
+            }
+            Some((check_address("eth0", OURS, SERVER), sent_by_eth0()))
         };
         std::thread::spawn(on_own_wire).join().unwrap()
     }
 
-    #[test]
-    fn an_address_that_another_machine_has_is_not_taken() {
-        let Some(taken) = checked(&[SERVER, OURS]) else { return };
-        let error = taken.unwrap_err().to_string();
-        assert!(error.starts_with("another machine has the address 192.168.7.2 already: "), "{error}");
+    /// The tenth number in /proc/net/dev (proc(5)).
+    fn sent_by_eth0() -> u64 {
+        let devices = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        let counts = devices.lines().find_map(|line| line.trim_start().strip_prefix("eth0:")).unwrap();
+        counts.split_ascii_whitespace().nth(9).unwrap().parse().unwrap()
     }
 
     #[test]
-    fn an_address_that_nobody_has_is_free_whether_the_server_answers_or_not() {
-        for there in [&[SERVER][..], &[]] {
-            if let Some(checked) = checked(there) {
-                checked.unwrap();
-            }
-        }
+    fn an_address_that_another_machine_has_is_not_taken() {
+        let Some((found, _)) = checked(&[SERVER, OURS]) else { return };
+        let found = found.unwrap();
+        assert!(matches!(found, Finding::AddressTaken { address: OURS, .. }), "{found:?}");
+    }
+
+    #[test]
+    fn an_address_that_nobody_has_is_free_after_a_few_questions() {
+        let Some((found, sent)) = checked(&[SERVER]) else { return };
+        assert_eq!(found.unwrap(), Finding::Done);
+        assert!(sent <= FEW, "{sent} frames");
+    }
+
+    #[test]
+    fn where_the_server_does_not_answer_nothing_is_known() {
+        let Some((found, sent)) = checked(&[]) else { return };
+        let error = found.unwrap_err().to_string();
+        assert!(error.starts_with("192.168.7.1 does not answer; "), "{error}");
+        assert!(sent <= FEW * 2, "{sent} frames");
     }
 }

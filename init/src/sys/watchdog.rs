@@ -86,26 +86,35 @@ impl Watchdogs {
         if let Some(all) = self.0.all.get() {
             return Ok(all.iter().map(|watchdog| watchdog.name.clone()).collect());
         }
-        // Drivers ask to be stopped when the machine is left; when that happens is decided here.
-        modules::load_with(children, "watchdog", "stop_on_reboot=0")?;
-        load_drivers(children)?;
-        let (mut started, mut trouble) = (Vec::new(), None);
-        for path in devices(Path::new(DEVICES))? {
-            match begin(&path) {
+        // What cannot be loaded must not keep those from watching that are there.
+        let loaded = load_drivers(children);
+        self.begin_all(loaded, &devices(Path::new(DEVICES))?, begin)
+    }
+
+    /// Begins with each of these devices, and returns their names. An error tells of the first trouble, that of the drivers
+    /// included; those that could be started watch all the same.
+    fn begin_all(
+        &self,
+        loaded: anyhow::Result<()>,
+        devices: &[PathBuf],
+        begin: impl Fn(&Path) -> anyhow::Result<Watchdog>,
+    ) -> anyhow::Result<Vec<String>> {
+        let (mut started, mut outcome) = (Vec::new(), loaded);
+        for path in devices {
+            match begin(path) {
                 Ok(watchdog) => started.push(watchdog),
-                Err(error) => trouble = Some(error),
+                Err(error) => outcome = outcome.and(Err(error)),
             }
         }
         let names: Vec<_> = started.iter().map(|watchdog| watchdog.name.clone()).collect();
-        if !started.is_empty() {
-            // Nothing was set before, and no two starts run at a time, so that `set` cannot fail.
-            let _ = self.0.all.set(started);
+        if names.is_empty() {
+            outcome?;
+            bail!("the kernel has no watchdog");
         }
-        match trouble {
-            Some(error) => Err(error),
-            None if names.is_empty() => bail!("the kernel has no watchdog"),
-            None => Ok(names),
-        }
+        // Nothing was set before, and no two starts run at a time, so that `set` cannot fail.
+        let _ = self.0.all.set(started);
+        outcome.with_context(|| format!("only {} watches", names.join(" and ")))?;
+        Ok(names)
     }
 
     /// Pets all watchdogs, unless the machine is being left.
@@ -139,9 +148,16 @@ impl Watchdogs {
     }
 }
 
-/// Loads the drivers of the watchdogs that are here. A driver may show a device that is another driver's.
+/// Loads all drivers that it can; the error is the first one.
 fn load_drivers(children: &Children) -> anyhow::Result<()> {
-    modules::load_if_useful(children, &[SOFTWARE])?;
+    // Drivers ask to be stopped when the machine is left; when that happens is decided here.
+    let core = modules::load_with(children, "watchdog", "stop_on_reboot=0");
+    let software = modules::load_if_useful(children, &[SOFTWARE]);
+    core.and(software).and(load_for_hardware(children))
+}
+
+/// Loads the drivers of the watchdogs that are here. A driver may show a device that is another driver's.
+fn load_for_hardware(children: &Children) -> anyhow::Result<()> {
     let mut left = DRIVERS.to_vec();
     loop {
         let here = modules::wanted_here(&left)?;
@@ -213,6 +229,29 @@ mod tests {
         }
         let expected = ["watchdog0", "watchdog1"].map(|name| folder.path().join(name));
         assert_eq!(devices(folder.path()).unwrap(), expected);
+    }
+
+    #[test]
+    fn those_that_are_there_watch_whatever_cannot_be_loaded_or_opened() {
+        let watchdogs = Watchdogs::default();
+        let begin = |path: &Path| {
+            anyhow::ensure!(path != Path::new("/dev/watchdog1"), "it waits too short");
+            let device = File::options().write(true).open("/dev/null")?;
+            Ok(Watchdog { device, kind: Kind::Software, name: "Software Watchdog (120 s)".to_owned() })
+        };
+        let devices = ["/dev/watchdog0", "/dev/watchdog1"].map(PathBuf::from);
+        let unreadable = Err(anyhow::anyhow!("cannot read modules.alias"));
+        let error = watchdogs.begin_all(unreadable, &devices, begin).unwrap_err();
+        let words = "only Software Watchdog (120 s) watches: cannot read modules.alias";
+        assert_eq!(format!("{error:#}"), words);
+        assert_eq!(watchdogs.all().count(), 1);
+    }
+
+    #[test]
+    fn where_nothing_watches_the_reason_is_told() {
+        let begin_all = |loaded| Watchdogs::default().begin_all(loaded, &[], begin).unwrap_err().to_string();
+        assert_eq!(begin_all(Ok(())), "the kernel has no watchdog");
+        assert_eq!(begin_all(Err(anyhow::anyhow!("cannot read modules.alias"))), "cannot read modules.alias");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::memory;
 use crate::sys::child::{Children, Departure};
 use crate::sys::power_button::PowerButton;
 use crate::sys::report_file::ReportFile;
-use crate::sys::watchdog::Watchdogs;
+use crate::sys::way_out::WayOut;
 use crate::sys::{
     card, dhcp, ethtool, file, interface, modules, mount, neighbours, network, nfs_client, order_file, power,
     root, shell, store,
@@ -27,7 +27,7 @@ pub(super) struct Workplace {
     pub(super) children: Arc<Children>,
     pub(super) report: ReportFile,
     pub(super) bench: Bench,
-    pub(super) watchdogs: Watchdogs,
+    pub(super) way_out: WayOut,
     /// The devices that drivers were loaded for on the way to the root.
     pub(super) asked: card::Asked,
     pub(super) button: PowerButton,
@@ -50,7 +50,7 @@ fn attempt(
     workplace: &Workplace,
     child_ended: impl FnOnce(Departure) + Send + 'static,
 ) -> anyhow::Result<Finding> {
-    let Workplace { children, report, bench, watchdogs, asked, button } = workplace;
+    let Workplace { children, report, bench, way_out, asked, button } = workplace;
     match task {
         Task::Mount(wanted) => mount::mount_unless_mounted(&wanted)?,
         Task::Bind { from, onto } => mount::bind(&from, &onto)?,
@@ -61,23 +61,24 @@ fn attempt(
             return Ok(Finding::ReportOpened);
         }
         Task::BeSpared => power::never_end_for_memory()?,
-        Task::LookAround => return look_around(),
+        Task::LookAround => return look_around(way_out),
         Task::ReadFstab => return Ok(Finding::Fstab(file::text(Path::new("/etc/fstab"))?)),
         Task::ReadHostTable => return read_host_table(),
         Task::SetHostName(name) => nix::unistd::sethostname(name.for_kernel())?,
         Task::FindCard(mac) => return Ok(Finding::Card(card::find(mac, asked, children)?)),
-        Task::Raise { interface } => interface::raise(&interface)?,
-        Task::CheckLink { interface } => interface::ensure_link(&interface)?,
+        Task::Raise { interface } => asked.explain(interface::raise(&interface))?,
+        Task::CheckLink { interface } => asked.explain(interface::ensure_link(&interface))?,
         Task::CheckAddress { interface, address, neighbour } => {
-            neighbours::check_address(&interface, address, neighbour)?;
+            return neighbours::check_address(&interface, address, neighbour);
         }
         Task::GiveAddress { interface, address } => interface::give_address(&interface, address)?,
+        Task::RouteBy { gateway } => interface::route_by(gateway)?,
         Task::KeepLease { interface, address } => dhcp::keep(children, &interface, address)?,
         Task::NameNfsClient { interface } => nfs_client::take_name(children, &interface)?,
         Task::AskForAddress { interface } => dhcp::ask(children, &interface)?,
         Task::EnterRoot(root) => root::enter(&root)?,
         Task::Arm { interface } => return Ok(Finding::WakeOnLan(ethtool::arm(&interface)?)),
-        Task::StartWatchdogs => return Ok(Finding::Watchdogs(watchdogs.start(children)?)),
+        Task::StartWatchdogs => return Ok(Finding::Watchdogs(way_out.watchdogs.start(children)?)),
         Task::LoadKeyboardDrivers => modules::load_for_keyboards(children)?,
         Task::WatchPowerButton => button.watch()?,
         Task::FlushReport => return Ok(Finding::Flushed(report.flush()?)),
@@ -106,11 +107,11 @@ fn attempt(
     Ok(Finding::Done)
 }
 
-fn look_around() -> anyhow::Result<Finding> {
+fn look_around(way_out: &WayOut) -> anyhow::Result<Finding> {
     Ok(Finding::Surroundings(Surroundings {
         root: root::kind(),
         command_line: file::text(Path::new("/proc/cmdline"))?,
-        power_switch: power::switch(),
+        power_switch: way_out.look(),
         memory: Some(memory::total(&file::text(Path::new("/proc/meminfo"))?)?),
         kernel: uname()?.release().to_string_lossy().into_owned(),
         interfaces: network::interfaces()?,

@@ -103,6 +103,14 @@ fn a_machine_that_cannot_go_off_says_so_and_boots_its_own_disk() {
 }
 
 #[test]
+fn a_machine_that_cannot_go_off_boots_its_own_disk_even_if_the_way_out_takes_too_long() {
+    let first = tasks_before_the_outcome(&replay(backup()));
+    let mut machine = backup().with(first, Trouble::ServerDies);
+    machine.power_switch = PowerSwitch::Missing;
+    assert_eq!(run(&mut machine), AtEnd::Reboot);
+}
+
+#[test]
 fn whatever_fails_on_the_way_out_the_rest_of_it_is_gone() {
     let well = replay(backup());
     let (first, last) = (tasks_before_the_outcome(&well), well.tasks().len());

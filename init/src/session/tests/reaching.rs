@@ -6,7 +6,7 @@ use super::{outcome, reported};
 use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
-use crate::session::Action;
+use crate::session::{Action, Event};
 use crate::task::{Root, Task};
 use ghost_contract::{Mode, order::AtEnd, report::Outcome};
 
@@ -50,6 +50,7 @@ fn a_job_goes_all_the_way_from_the_card_to_power_off() {
         "see the link of eth0",
         "check that nobody else has 192.168.7.2",
         "give eth0 the address 192.168.7.2",
+        "route by 192.168.7.254",
         "mount 192.168.7.1:/srv/root on /root",
         "enter the root",
         "look at the command line and the network",
@@ -189,4 +190,53 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
     machine.always_fails = Some(|task| *task == Task::ReadOrder);
     let (_, machine) = replay(machine);
     assert_eq!(sent(&machine), []);
+}
+
+#[test]
+fn who_presses_ctrl_alt_del_while_the_reason_is_shown_switches_the_machine_off() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| matches!(task, Task::Raise { .. }));
+    let press = Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None };
+    machine.wishes.push_back((machine.now + Duration::from_secs(5), press));
+    assert_eq!(replay(machine).0, AtEnd::PowerOff);
+}
+
+#[test]
+fn a_gateway_that_is_not_needed_may_be_wrong() {
+    let mut machine = in_initramfs(LOADER);
+    machine.always_fails = Some(|task| matches!(task, Task::RouteBy { .. }));
+    let (_, machine) = replay(machine);
+    assert_eq!(outcome(&machine), Outcome::Succeeded);
+    let words = "cannot route by 192.168.7.254: no luck; going on without it";
+    assert!(said(&machine).contains(&words), "{:#?}", said(&machine));
+}
+
+#[test]
+fn a_reason_that_the_server_does_not_hear_is_shown_for_half_a_minute_on_the_root_too() {
+    for flag in ["ghost.delay=7", "ghost.delay=0"] {
+        let mut machine = in_initramfs(&format!("{LOADER} {flag}"));
+        machine.always_fails = Some(|task| *task == Task::OpenReport);
+        let (_, machine) = replay(machine);
+        assert_eq!(machine.now.saturating_sub(Duration::from_secs(20)), Duration::from_secs(30), "{flag}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_heard_at_first_is_waited_for() {
+    let (_, well) = replay(in_initramfs(LOADER));
+    let check = well.tasks().iter().position(|task| matches!(task, Task::CheckAddress { .. })).unwrap();
+    let (left, machine) = replay(in_initramfs(LOADER).with(check, Trouble::Fails));
+    assert_eq!((left, outcome(&machine)), (AtEnd::PowerOff, Outcome::Succeeded));
+}
+
+#[test]
+fn an_address_that_another_machine_has_is_not_asked_for_again() {
+    let mut machine = in_initramfs(LOADER);
+    machine.address_taken_by = Some("00:0a:eb:01:02:09".parse().unwrap());
+    let (left, machine) = replay(machine);
+    assert_eq!(left, AtEnd::Reboot);
+    let words = "the job has failed: another machine has the address 192.168.7.2 already: 00:0a:eb:01:02:09";
+    assert!(said(&machine).iter().any(|line| line.starts_with(words)), "{:#?}", said(&machine));
+    let is_check = |task: &&&Task| matches!(task, Task::CheckAddress { .. });
+    assert_eq!(machine.tasks().iter().filter(is_check).count(), 1);
 }
