@@ -32,6 +32,8 @@ pub(crate) enum OnFailure {
     CarryOn,
     /// It is tried again after a pause, until it has failed for so long. Then it is as [`OnFailure::Abort`].
     TryAgain { pause: Duration, limit: Duration },
+    /// The same, but then it is as [`OnFailure::CarryOn`].
+    TryThenCarryOn { pause: Duration, limit: Duration },
 }
 
 /// One line of the table.
@@ -56,6 +58,11 @@ impl BootStep {
     /// A step that what is not there yet may need time for.
     const fn patient(task: Task, limit: Duration) -> Self {
         Self { task, on_failure: OnFailure::TryAgain { pause: PAUSE, limit } }
+    }
+
+    /// A step that is waited for as well, and that the job may do without.
+    const fn wanted_in_time(task: Task, limit: Duration) -> Self {
+        Self { task, on_failure: OnFailure::TryThenCarryOn { pause: PAUSE, limit } }
     }
 }
 
@@ -115,8 +122,9 @@ fn steps_to_address(address: GivenAddress, server: Ipv4Addr, card: &str) -> Vec<
         let task = Task::RouteBy { gateway };
         if gateway == neighbour { BootStep::needed(task) } else { BootStep::wanted(task) }
     });
-    let steps =
-        [BootStep::patient(check, SERVER_LIMIT), BootStep::needed(Task::GiveAddress { interface, address })];
+    // There are routers that answer nobody who has no address yet.
+    let check = BootStep::wanted_in_time(check, LINK_LIMIT);
+    let steps = [check, BootStep::needed(Task::GiveAddress { interface, address })];
     steps.into_iter().chain(route).collect()
 }
 

@@ -55,16 +55,17 @@ impl Session {
                 more.into_iter().rev().for_each(|step| left.push_front(step));
                 self.boot(left, turn)
             }
-            (Err(failure), OnFailure::CarryOn) => {
-                turn.carry_on(step.task.to_string(), &failure);
-                self.boot(left, turn)
-            }
-            (Err(failure), OnFailure::TryAgain { pause, limit })
-                if turn.now < tries.since.saturating_add(limit) =>
-            {
+            (
+                Err(failure),
+                OnFailure::TryAgain { pause, limit } | OnFailure::TryThenCarryOn { pause, limit },
+            ) if turn.now < tries.since.saturating_add(limit) => {
                 let tries = self.tell_of_a_try(tries, &step.task, &failure, turn);
                 self.deadline = turn.now.saturating_add(pause);
                 Stage::Pausing(Boot { current: step, left, tries })
+            }
+            (Err(failure), OnFailure::CarryOn | OnFailure::TryThenCarryOn { .. }) => {
+                turn.carry_on(step.task.to_string(), &failure);
+                self.boot(left, turn)
             }
             (Err(failure), OnFailure::Abort | OnFailure::TryAgain { .. }) => {
                 self.fail(format!("cannot {}: {failure}", step.task), turn)
