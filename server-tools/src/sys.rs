@@ -2,6 +2,7 @@
 
 pub(crate) mod apart;
 pub(crate) mod arp;
+pub(crate) mod asking;
 pub mod atomic;
 pub(crate) mod attributes;
 pub(crate) mod clock;

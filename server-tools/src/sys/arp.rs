@@ -9,14 +9,10 @@ use std::time::Duration;
 
 use ghost_contract::MacAddress;
 use ghost_contract::arp::{Answer, ETHERTYPE, request, spoken};
-use rustix::event::{PollFd, PollFlags, poll};
 
-use super::clock;
+use super::asking::ask_until;
 use super::interface::Interface;
 use super::packet::PacketSocket;
-
-/// How often a question is asked again.
-const ASK_EVERY: Duration = Duration::from_millis(300);
 
 /// Asks and listens on one interface.
 #[derive(Debug)]
@@ -41,21 +37,11 @@ impl Arp {
 
     /// Asks until a machine says that it has this address. `None`: none has said so in time.
     pub(crate) fn find(&self, ip: Ipv4Addr, patience: Duration) -> Option<MacAddress> {
-        let deadline = clock::uptime() + patience;
-        while clock::uptime() < deadline {
-            // A question that was not sent gets no answer, so this goes on until the deadline.
-            let _unasked = self.ask(ip);
-            let left = deadline.saturating_sub(clock::uptime()).min(ASK_EVERY);
-            let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
-            let timeout = left.try_into().ok()?;
-            let _ready = poll(&mut polled, Some(&timeout));
-            while let Ok(Some(answer)) = self.answer() {
-                if answer.ip == ip {
-                    return Some(answer.mac);
-                }
-            }
-        }
-        None
+        // A question that was not sent gets no answer, so this goes on until the deadline.
+        let ask = || drop(self.ask(ip));
+        let has_it = |answer: Answer| (answer.ip == ip).then_some(answer.mac);
+        let answers = || std::iter::from_fn(|| self.answer().ok().flatten()).find_map(has_it);
+        ask_until(&self.socket, patience, ask, answers)
     }
 
     /// The next machine that has answered. `None`: there is no answer yet.

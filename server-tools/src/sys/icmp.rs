@@ -8,12 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, recv, sendto, socket_with,
 };
 
-use super::{clock, random};
+use super::asking::ask_until;
+use super::random;
 
 /// Types of message, each with code 0 (RFC 792).
 const ECHO_REPLY: u8 = 0;
@@ -22,8 +22,6 @@ const ECHO: u8 = 8;
 const MESSAGE_LENGTH: usize = 8;
 /// An IPv4 header without options (RFC 791 §3.1).
 const SHORTEST_IP_HEADER: usize = 20;
-/// How often a question is asked again.
-const ASK_EVERY: Duration = Duration::from_millis(300);
 
 /// Asks and listens, wherever the routes lead.
 #[derive(Debug)]
@@ -47,20 +45,10 @@ impl Icmp {
 
     /// Asks until this address has answered; whether it has by then.
     pub(crate) fn find(&self, ip: Ipv4Addr, patience: Duration) -> bool {
-        let deadline = clock::uptime() + patience;
-        while clock::uptime() < deadline {
-            // A question that was not sent gets no answer, so this goes on until the deadline.
-            let _unasked = self.ask(ip);
-            let left = deadline.saturating_sub(clock::uptime()).min(ASK_EVERY);
-            let Ok(timeout) = left.try_into() else { return false };
-            let _ready = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout));
-            while let Ok(Some(from)) = self.answer() {
-                if from == ip {
-                    return true;
-                }
-            }
-        }
-        false
+        // A question that was not sent gets no answer, so this goes on until the deadline.
+        let ask = || drop(self.ask(ip));
+        let answers = || std::iter::from_fn(|| self.answer().ok().flatten()).find(|from| *from == ip);
+        ask_until(&self.socket, patience, ask, answers).is_some()
     }
 
     /// The next address that has answered. `None`: there is no answer yet.
