@@ -35,7 +35,13 @@ impl Machine {
         machine.program("cargo", &format!("[ -e {asked} ] && echo 'cargo 1.96.0' || echo 'cargo 1.63.0'"));
         let list =
             format!("printf '%s\\n' {0}/etc/init.d/nfsd {0}/lib/systemd/system/nfsd.service", machine.root());
-        machine.program("dpkg-query", &format!("case $1 in -L) {list} ;; *) echo \"$STATE\" ;; esac"));
+        // What was asked for last is there, and what the package "rival" was removed for.
+        let state = format!(
+            "last=$(tail -n 1 {asked} 2>/dev/null); for package; do :; done
+             case \" $last \" in *\" $package \"*) echo installed ;; *\" nfsd \"*) [ $package = rival ] && echo config-files || echo \"$STATE\" ;;
+             *) if [ $package = rival ] || [ -n \"$last\" ]; then echo installed; else echo \"$STATE\"; fi ;; esac"
+        );
+        machine.program("dpkg-query", &format!("case $1 in -L) {list} ;; *) {state} ;; esac"));
         for program in ["systemctl", "update-rc.d"] {
             machine
                 .program(program, &format!("echo {program} \"$@\" >>{}", machine.path("switched").display()));
@@ -93,6 +99,15 @@ fn a_server_that_the_script_installs_is_not_started_at_the_next_boot() {
     let machine = Machine::new("1.85.0");
     let (_, switched) = machine.install("not-installed");
     assert_eq!(switched, "update-rc.d nfsd disable\nsystemctl --quiet disable nfsd.service\n");
+}
+
+#[test]
+fn what_apt_removes_for_the_sake_of_another_is_installed_again() {
+    let machine = Machine::new("1.97.0");
+    fs::write(machine.path("list"), "nfsd\nrival\n").unwrap();
+    let (asked, _) = machine.install("not-installed");
+    let [first, again] = &asked.lines().collect::<Vec<_>>()[..] else { panic!("{asked}") };
+    assert!(!first.contains("rival") && again.ends_with("install rival"), "{asked}");
 }
 
 #[test]
