@@ -17,6 +17,11 @@ impl fmt::Display for Network {
 }
 
 impl Network {
+    /// The network of this mask that an address is in.
+    pub(crate) fn around(ip: Ipv4Addr, netmask: Ipv4Addr) -> Self {
+        Self { address: Ipv4Addr::from(u32::from(ip) & u32::from(netmask)), netmask }
+    }
+
     pub fn contains(&self, ip: Ipv4Addr) -> bool {
         u32::from(ip) & u32::from(self.netmask) == u32::from(self.address) & u32::from(self.netmask)
     }

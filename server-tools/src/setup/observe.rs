@@ -11,11 +11,12 @@ use ghost_contract::{HostName, NfsVersion, layout};
 
 use super::Wishes;
 use super::exported::{Nfs, There};
+use super::listening::Listener;
 use super::plan::{Seen, Unit};
 use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
-use crate::dhcp::{Configuration, Kind, Running};
+use crate::dhcp::{Configuration, Kind};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
@@ -81,7 +82,7 @@ fn value(text: &[u8], key: &str) -> Option<String> {
 /// What is known once there are settings.
 pub(crate) fn site(
     site: &Site,
-    interface: Option<String>,
+    interface: Option<Listener>,
     configuration: &dyn Configuration,
 ) -> anyhow::Result<Seen> {
     let ghostrc = &site.ghostrc;
@@ -109,13 +110,14 @@ pub(crate) fn site(
             Some(defaults) => file(Path::new(defaults))?,
             None => None,
         },
+        networks: configuration.networks(),
         interface,
         nfs,
         exports,
         pending: made.pending,
         units: units(site.dhcp_kind, nfs),
         is_dhcp_installed: is_dhcp_installed(site),
-        does_dhcp_run: site.dhcp().running() == Running::Ours,
+        running: site.dhcp().running(),
     })
 }
 

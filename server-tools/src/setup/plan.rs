@@ -12,9 +12,10 @@ use std::path::PathBuf;
 use ghost_contract::HostName;
 
 use super::exported::{self, Nfs, There};
+use super::listening::{self, Listener};
 use super::{DhcpStep, FileStep, Plan, Step};
-use crate::dhcp::Traits;
 use crate::dhcp::adding::Added;
+use crate::dhcp::{Network, Running, Traits};
 use crate::ghostrc::Ghostrc;
 
 /// What was seen of the machine, with the settings as they will be.
@@ -30,7 +31,10 @@ pub(crate) struct Seen {
     pub(crate) dhcp: &'static Traits,
     /// What is in Debian's file that says which interface the DHCP server listens on.
     pub(crate) dhcp_defaults: Option<Vec<u8>>,
-    pub(crate) interface: Option<String>,
+    /// The networks of the DHCP configuration as it will be.
+    pub(crate) networks: Vec<Network>,
+    /// The interface of the boot network.
+    pub(crate) interface: Option<Listener>,
     pub(crate) nfs: Option<Nfs>,
     pub(crate) exports: There,
     /// Commands that an earlier run has left undone.
@@ -38,8 +42,7 @@ pub(crate) struct Seen {
     /// The services of this machine that jobs need; none if systemd does not run.
     pub(crate) units: Option<BTreeMap<String, Unit>>,
     pub(crate) is_dhcp_installed: bool,
-    /// Whether it runs here with the configuration that is edited.
-    pub(crate) does_dhcp_run: bool,
+    pub(crate) running: Running,
 }
 
 /// How a service is.
@@ -92,7 +95,7 @@ impl Plan {
             let (changes, written) = (added.changes.clone(), added.written.clone());
             self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
             // One that does not run reads them when it starts.
-            self.steps.extend(added.restart.clone().filter(|_| seen.does_dhcp_run).map(Step::Run));
+            self.steps.extend(added.restart.clone().filter(|_| seen.running == Running::Ours).map(Step::Run));
         }
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));
@@ -116,14 +119,9 @@ impl Plan {
                 "there is no DHCP server here: apt-get install {package}, then run this again"
             ));
         }
+        self.steps.extend(listening(seen).map(Step::File));
         let has_subnets =
             !seen.hosts.is_empty() || self.steps.iter().any(|step| matches!(step, Step::Dhcp(_)));
-        if let Some((defaults, interface)) = seen.dhcp_defaults.as_ref().zip(seen.interface.as_ref())
-            && let Some(after) = with_interface(defaults, interface).filter(|_| has_subnets)
-        {
-            let (path, before) = (seen.dhcp.defaults.unwrap_or_default().into(), Some(defaults.clone()));
-            self.steps.push(Step::File(FileStep { path, before, after }));
-        }
         let Some(units) = &seen.units else {
             self.remarks.push(
                 "systemd does not run here, so see yourself that the DHCP, TFTP and NFS servers do"
@@ -142,16 +140,12 @@ impl Plan {
     }
 }
 
-/// Debian's defaults with the interface that dhcpd listens on, where they name none.
-fn with_interface(defaults: &[u8], interface: &str) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(defaults).ok()?;
-    let is_it = |line: &str| line.trim_start().starts_with("INTERFACESv4=");
-    let line = text.split_inclusive('\n').rfind(|line| is_it(line))?;
-    let value = line.trim().strip_prefix("INTERFACESv4=")?.trim_matches(['"', '\'']);
-    let end = if line.ends_with('\n') { "\n" } else { "" };
-    value
-        .is_empty()
-        .then(|| text.replacen(line, &format!("INTERFACESv4=\"{interface}\"{end}"), 1).into_bytes())
+/// What Debian's file of defaults lacks, so that dhcpd starts.
+fn listening(seen: &Seen) -> Option<FileStep> {
+    let (path, before) = (seen.dhcp.defaults?, seen.dhcp_defaults.as_ref()?);
+    let listener = seen.interface.as_ref().filter(|_| seen.running == Running::Nobody)?;
+    let after = listening::with_interface(before, &seen.networks, listener)?;
+    Some(FileStep { path: path.into(), before: Some(before.clone()), after })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::dhcp::{Network, found};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
 use crate::output::Output;
+use crate::setup::listening::Listener;
 use crate::setup::old::{self, Old};
 use crate::setup::plan::{self, First};
 use crate::setup::questions::{self, Proposed};
@@ -87,8 +88,9 @@ pub(super) fn run(
         .context("the DHCP configuration cannot be added to")
         .exit_by_default(Exit::Configuration)?;
     let is_new = !site.dhcp_configuration.exists();
-    let mut seen =
-        observe::site(&site, interface.map(|interface| interface.name), added.configuration.as_ref())?;
+    let listener = interface
+        .map(|interface| Listener { name: interface.name, address: interface.address.map(|(ip, _)| ip) });
+    let mut seen = observe::site(&site, listener, added.configuration.as_ref())?;
     if arguments.without_root {
         seen.base_root = Ok(());
     }

@@ -170,6 +170,22 @@ fn a_configuration_that_has_grown_keeps_every_byte() {
 }
 
 #[test]
+fn a_dhcpd_with_other_networks_goes_on_listening_on_their_interfaces() {
+    let grown = "subnet 10.1.0.0 netmask 255.255.255.0 { range 10.1.0.10 10.1.0.99; }\nsubnet 192.168.7.0 netmask 255.255.255.128 { }\n";
+    let one = grown.lines().last().unwrap();
+    for (configuration, defaults) in
+        [(grown, "INTERFACESv4=\"\"\n"), (one, "INTERFACES=\"eth1\"\nINTERFACESv4=\"\"\n")]
+    {
+        let machine = Machine::fresh();
+        machine.write("etc/dhcp/dhcpd.conf", configuration);
+        machine.write("etc/default/isc-dhcp-server", defaults);
+        machine.does(0, &["setup", "--yes", "--import", "/etc/machines.csv"]);
+        assert!(machine.text("etc/dhcp/dhcpd.conf").contains("host pc3 {"));
+        assert_eq!(machine.text("etc/default/isc-dhcp-server"), defaults);
+    }
+}
+
+#[test]
 fn what_dhcpd_does_not_accept_is_not_written() {
     let machine = Machine::fresh();
     let odd =

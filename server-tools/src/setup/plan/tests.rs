@@ -40,14 +40,19 @@ fn fresh() -> Seen {
         base_root: Err("there is none".to_owned()),
         dhcp: crate::dhcp::Kind::Isc.traits(),
         dhcp_defaults: Some(b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec()),
-        interface: Some("eth0".to_owned()),
+        networks: vec![network([10, 0, 0, 0])],
+        interface: Some(Listener { name: "eth0".to_owned(), address: Some([10, 0, 0, 5].into()) }),
         nfs: Some(Nfs::Kernel),
         exports: There::default(),
         pending: Vec::new(),
         units: Some(units.into()),
         is_dhcp_installed: true,
-        does_dhcp_run: false,
+        running: Running::Nobody,
     }
+}
+
+fn network(address: [u8; 4]) -> Network {
+    Network { address: address.into(), netmask: [255, 255, 255, 0].into() }
 }
 
 fn shown(plan: &Plan) -> Vec<String> {
@@ -117,12 +122,12 @@ fn what_one_failure_left_undone_is_what_the_next_run_does() {
 fn a_server_that_reads_its_hosts_when_it_starts_is_started_again_if_it_runs() {
     let restart = vec!["systemctl".to_owned(), "restart".to_owned(), "dnsmasq".to_owned()];
     let added = || Added { restart: Some(restart.clone()), ..added(true) };
-    let restarted = |does_dhcp_run: bool| {
-        let seen = Seen { does_dhcp_run, ..set_up() };
+    let restarted = |running: Running| {
+        let seen = Seen { running, ..set_up() };
         let plan = for_hosts(&ghostrc(), &seen, &added()).unwrap();
         shown(&plan).iter().any(|step| step == "run 'systemctl restart dnsmasq'")
     };
-    assert_eq!((restarted(true), restarted(false)), (true, false));
+    assert_eq!((restarted(Running::Ours), restarted(Running::Nobody)), (true, false));
 }
 
 #[test]
@@ -134,16 +139,24 @@ fn recover_runs_once_at_boot_and_need_not_run_now() {
 
 #[test]
 fn a_dhcp_server_without_a_network_is_not_started() {
-    let empty = Seen { hosts: Vec::new(), without_folders: Vec::new(), ..fresh() };
+    let empty = Seen { hosts: Vec::new(), without_folders: Vec::new(), networks: Vec::new(), ..fresh() };
     let plan = whole(&ghostrc(), First::default(), &empty, &added(false), false).unwrap();
     assert!(!shown(&plan).iter().any(|step| step.contains("dhcp")), "{:?}", shown(&plan));
 }
 
 #[test]
-fn an_administrators_choice_of_interfaces_stays() {
-    assert_eq!(with_interface(b"INTERFACESv4=\"eth1\"\n", "eth0"), None);
-    assert_eq!(with_interface(b"#INTERFACESv4=\"\"\n", "eth0"), None);
-    assert_eq!(with_interface(b"INTERFACESv4=", "eth0").unwrap(), b"INTERFACESv4=\"eth0\"");
+fn a_dhcp_server_that_runs_or_serves_other_networks_listens_where_it_did() {
+    let listens = |seen: &Seen| {
+        let plan = whole(&ghostrc(), First::default(), seen, &added(true), false).unwrap();
+        shown(&plan).iter().any(|step| step == "change /etc/default/isc-dhcp-server")
+    };
+    assert!(listens(&fresh()));
+    let others = Running::Others(vec!["/etc/other.conf".into()]);
+    for running in [Running::Ours, others, Running::Unknown("no /proc".to_owned())] {
+        assert!(!listens(&Seen { running: running.clone(), ..fresh() }), "{running:?}");
+    }
+    let networks = vec![network([10, 0, 0, 0]), network([10, 0, 1, 0])];
+    assert!(!listens(&Seen { networks, ..fresh() }));
 }
 
 #[test]
