@@ -181,18 +181,17 @@ pub(super) fn is_declared(host: &NewHost, boot_server: Ipv4Addr, around: &Around
     Ok(false)
 }
 
-/// Whether a network is declared already. Fails where another one is in its place.
-pub(super) fn is_network_declared(
-    wanted: Network,
-    network_of: impl Fn(Ipv4Addr) -> Option<Network>,
-) -> anyhow::Result<bool> {
-    let (there, overlapping) = (network_of(wanted.address), network_of(wanted.broadcast()));
-    match there.or(overlapping) {
-        _ if there == Some(wanted) => Ok(true),
+/// Whether a network is declared already. Fails where it would overlap one of those that are `declared`: a DHCP server answers from one
+/// of the two, and the clients of the other get no address any more.
+pub(super) fn is_network_declared(wanted: Network, declared: &[Network]) -> anyhow::Result<bool> {
+    if declared.contains(&wanted) {
+        return Ok(true);
+    }
+    match declared.iter().find(|other| other.overlaps(wanted)) {
         None => Ok(false),
         Some(other) => {
             bail!(
-                "the DHCP configuration has the network {other} there already, which is another one than {wanted}"
+                "the DHCP configuration has the network {other} there already, which overlaps {wanted}; leave --subnet out, or give --subnet {other}"
             )
         }
     }

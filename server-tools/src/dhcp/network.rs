@@ -26,6 +26,11 @@ impl Network {
         u32::from(ip) & u32::from(self.netmask) == u32::from(self.address) & u32::from(self.netmask)
     }
 
+    /// Whether an address can be in both.
+    pub(crate) fn overlaps(&self, other: Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
     /// The address in which all host bits are set (RFC 919 §7).
     pub fn broadcast(&self) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(self.address) | !u32::from(self.netmask))

@@ -28,7 +28,7 @@ pub(super) fn network(
     wanted: &NewNetwork,
 ) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
-    if !is_network_declared(wanted.network, |ip| table.network_of(ip))? {
+    if !is_network_declared(wanted.network, &table.networks())? {
         append(&mut draft, table, &subnet(boot_server, wanted))?;
     }
     Ok(draft)

@@ -89,9 +89,7 @@ fn interface(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
 /// Adds the network, if it is not there yet.
 fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let Some(wanted) = &asked.network else { return Ok(Draft::default()) };
-    let network_of =
-        |ip: Ipv4Addr| table.subnets.iter().map(|(network, _)| *network).find(|network| network.contains(ip));
-    if is_network_declared(wanted.network, network_of)? {
+    if is_network_declared(wanted.network, &table.networks())? {
         return Ok(Draft::default());
     }
     let values = &table.values;

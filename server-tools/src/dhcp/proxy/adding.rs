@@ -49,7 +49,7 @@ pub(crate) fn added(
         }
         (Some(NewNetwork { network, .. }), Some(_)) => {
             let table = read(&draft);
-            if !is_network_declared(*network, |ip| network_of(&table, ip))? {
+            if !is_network_declared(*network, &table.lines.networks())? {
                 draft.append(file.to_owned(), before, &range(*network));
             }
         }

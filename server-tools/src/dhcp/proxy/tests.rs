@@ -211,6 +211,10 @@ fn what_contradicts_the_configuration_is_not_added() {
         let error = added(Some(CONFIGURATION), false, &[host]).unwrap_err().to_string();
         assert!(error.starts_with("/etc/ghost4linux/proxy.conf:8:11: "), "{error}");
     }
+    let within =
+        CONFIGURATION.replace("192.168.7.0,proxy,255.255.255.0", "192.168.7.64,proxy,255.255.255.192");
+    let error = added(Some(&within), true, &[]).unwrap_err().to_string();
+    assert!(error.contains("has the network 192.168.7.64/26 there already"), "{error}");
 }
 
 #[test]

@@ -146,4 +146,8 @@ fn a_network_is_declared_once_and_never_over_another() {
         let error = network(&table(&text), SERVER, &other).unwrap_err().to_string();
         assert!(error.contains("has the network 10.0.0.0/24 there already"), "{error}");
     }
+    // A subnet in the midst of the wanted one, which its first and its last address are not in.
+    let within = table("subnet 10.0.5.0 netmask 255.255.255.0 { range 10.0.5.10 10.0.5.99; }\n");
+    let error = network(&within, SERVER, &wanted([10, 0, 0, 0], [255, 255, 0, 0])).unwrap_err().to_string();
+    assert!(error.contains("has the network 10.0.5.0/24 there already"), "{error}");
 }
