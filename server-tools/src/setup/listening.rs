@@ -5,6 +5,7 @@
 //! only, it would not answer in the others any more.
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use crate::dhcp::Network;
 
@@ -27,23 +28,41 @@ pub(crate) fn with_interface(defaults: &[u8], networks: &[Network], listener: &L
         return None;
     }
     let text = std::str::from_utf8(defaults).ok()?;
-    let is_it = |line: &str| line.trim_start().starts_with("INTERFACESv4=");
-    let line = text.split_inclusive('\n').rfind(|line| is_it(line))?;
+    let (stretch, named) = assigned(text, "INTERFACESv4")?;
     // Debian's script takes the variable of old for IPv4 where the one for IPv4 is empty.
-    let is_named = |key: &str| {
-        text.lines().filter_map(|line| value(line, key)).next_back().is_some_and(|it| !it.is_empty())
-    };
-    if is_named("INTERFACESv4") || is_named("INTERFACES") {
+    let of_old = assigned(text, "INTERFACES").is_some_and(|(_, named)| !named.is_empty());
+    if !named.is_empty() || of_old {
         return None;
     }
-    let end = if line.ends_with('\n') { "\n" } else { "" };
-    Some(text.replacen(line, &format!("INTERFACESv4=\"{}\"{end}", listener.name), 1).into_bytes())
+    let mut after = text.to_owned();
+    after.replace_range(stretch, &format!("\"{}\"", listener.name));
+    Some(after.into_bytes())
 }
 
-/// What a line assigns to a variable of the shell.
-fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    let value = line.trim().strip_prefix(key)?.strip_prefix('=')?;
-    Some(value.trim_matches(['"', '\'']).trim())
+/// What a variable of the shell is in the end, and the stretch of the value that says so, quotes included.
+fn assigned<'a>(text: &'a str, key: &str) -> Option<(Range<usize>, &'a str)> {
+    let mut at = 0;
+    let mut last = None;
+    for line in text.split_inclusive('\n') {
+        let assignment = line.trim_start();
+        let start = at + line.len() - assignment.len() + key.len() + 1;
+        at += line.len();
+        if let Some(value) = assignment.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')) {
+            let (length, meant) = first_word(value);
+            last = Some((start..start + length, meant));
+        }
+    }
+    last
+}
+
+/// The length of the first word of the shell, and what it means. One in quotes may have blanks.
+fn first_word(text: &str) -> (usize, &str) {
+    let quote = text.chars().next().filter(|first| matches!(first, '"' | '\''));
+    if let Some((inside, _)) = quote.and_then(|quote| text.get(1..)?.split_once(quote)) {
+        return (inside.len() + 2, inside.trim());
+    }
+    let word = text.split([' ', '\t', '\r', '\n', ';']).next().unwrap_or_default();
+    (word.len(), word)
 }
 
 #[cfg(test)]
@@ -71,6 +90,18 @@ mod tests {
             with(b"INTERFACES=\"\"\nINTERFACESv4=", &own).unwrap(),
             "INTERFACES=\"\"\nINTERFACESv4=\"eth0\""
         );
+    }
+
+    #[test]
+    fn a_comment_with_the_same_words_stays() {
+        let own = [network([10, 0, 0, 0])];
+        for comment in ["#INTERFACESv4=\"\"", "# such as INTERFACESv4=\"\""] {
+            let text = format!("{comment}\nINTERFACESv4=\"\"\n");
+            assert_eq!(with(text.as_bytes(), &own).unwrap(), format!("{comment}\nINTERFACESv4=\"eth0\"\n"));
+        }
+        let behind = with(b" INTERFACESv4='' # all\r\n", &own).unwrap();
+        assert_eq!(behind, " INTERFACESv4=\"eth0\" # all\r\n");
+        assert_eq!(with(b"INTERFACESv4=eth1 # one\n", &own), None);
     }
 
     #[test]
