@@ -37,6 +37,15 @@ pub struct Additions {
     pub boot_server: Ipv4Addr,
     pub network: Option<NewNetwork>,
     pub hosts: Vec<NewHost>,
+    /// The file that makes the clients that are there already boot from their own disks. A host that boots another one is left as it is.
+    pub no_boot_file: String,
+}
+
+impl Additions {
+    /// Whether a host that is offered this file is a client of the boot server.
+    pub(super) fn is_client(&self, name: &HostName, offered: &[u8]) -> bool {
+        offered == self.no_boot_file.as_bytes() || self.hosts.iter().any(|host| host.name == *name)
+    }
 }
 
 /// A stretch of a file that was put in, and what stood in its place before, so that it can be taken out again.

@@ -81,6 +81,7 @@ pub(super) fn run(
         boot_server: site.ghostrc.boot_server,
         network: wishes.network.map(new_network),
         hosts: machines,
+        no_boot_file: site.ghostrc.settings().no_boot_file.clone(),
     };
     let added = site
         .dhcp()
@@ -121,7 +122,12 @@ pub(super) fn add_host(site: &Site, arguments: &NewHostArgs, output: &mut Output
         None => given(site, arguments)?,
     };
     let host = NewHost { name: arguments.name.clone(), mac: arguments.mac, ip, no_boot_file };
-    let asked = Additions { boot_server: site.ghostrc.boot_server, network: None, hosts: vec![host] };
+    let asked = Additions {
+        boot_server: site.ghostrc.boot_server,
+        network: None,
+        hosts: vec![host],
+        no_boot_file: site.ghostrc.settings().no_boot_file.clone(),
+    };
     let added = site.dhcp().add(&asked).exit_by_default(Exit::Configuration)?;
     let seen = observe::site(site, None, added.configuration.as_ref())?;
     let mut plan = plan::for_hosts(&site.ghostrc, &seen, &added)?;

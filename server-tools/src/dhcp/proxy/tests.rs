@@ -182,7 +182,12 @@ fn added(there: Option<&str>, network: bool, hosts: &[(&str, u8)]) -> anyhow::Re
         no_boot_file: "nobackup".to_owned(),
     };
     let hosts = hosts.iter().map(host).collect();
-    let asked = Additions { boot_server: [192, 168, 7, 1].into(), network, hosts };
+    let asked = Additions {
+        boot_server: [192, 168, 7, 1].into(),
+        network,
+        hosts,
+        no_boot_file: "nobackup".to_owned(),
+    };
     let (draft, table) = adding::added(Path::new(FILE), there.map(str::as_bytes), &asked, &around())?;
     let contents = match draft.changes.as_slice() {
         [Change { contents, .. }] => contents.clone(),

@@ -44,7 +44,12 @@ fn host(name: &str, last: u8) -> NewHost {
 }
 
 fn asked(hosts: &[NewHost]) -> Additions {
-    Additions { boot_server: SERVER, network: None, hosts: hosts.to_vec() }
+    Additions {
+        boot_server: SERVER,
+        network: None,
+        hosts: hosts.to_vec(),
+        no_boot_file: "nobackup".to_owned(),
+    }
 }
 
 fn added(before: &Files, asked: &Additions) -> anyhow::Result<(Files, Draft)> {

@@ -86,8 +86,9 @@ pub(super) fn whole(values: &Values, node: usize, insertion: Insertion) -> anyho
     let (Some(begins), Some(ends)) = (begins, ends) else { bail!("a value without a place") };
     if begins.file != insertion.file || ends.file != insertion.file {
         return Err(anyhow!(
-            "{}: this is written in several files; write the boot-file-name by hand",
-            values.place(node)
+            "{}: this is written in several files; write into it by hand: {}",
+            values.place(node),
+            String::from_utf8_lossy(&insertion.text).trim_matches([',', ' ', '\r', '\n', '\t'])
         ));
     }
     let bytes = &values.sources.files[insertion.file].bytes;

@@ -32,7 +32,12 @@ fn host(name: &str, last: u8) -> NewHost {
 }
 
 fn asked(hosts: &[NewHost]) -> Additions {
-    Additions { boot_server: SERVER, network: None, hosts: hosts.to_vec() }
+    Additions {
+        boot_server: SERVER,
+        network: None,
+        hosts: hosts.to_vec(),
+        no_boot_file: "nobackup".to_owned(),
+    }
 }
 
 /// The files afterwards, and what was put into them.
@@ -180,24 +185,34 @@ fn a_host_that_lacks_only_its_boot_file_gets_it() {
     let (files, draft) = added(&before, &asked(&[host("a", 1)])).unwrap();
     assert_eq!(files.0, of(&short.replace("0.1\" }", "0.1\", \"boot-file-name\": \"nobackup\" }")));
     assert_eq!(without(&files, &draft), before);
+    // One that lacks both gets both.
+    let [before, short] =
+        [before.0.as_str(), short].map(|text| text.replace(" \"next-server\": \"10.0.0.5\",", ""));
+    let before = (before, String::new());
+    let (files, draft) = added(&before, &asked(&[host("a", 1)])).unwrap();
+    let both = short.replace(" }", ", \"boot-file-name\": \"nobackup\", \"next-server\": \"10.0.0.5\" }");
+    assert_eq!(files.0, before.0.replace(&short, &both));
+    assert_eq!(without(&files, &draft), before);
 }
 
 #[test]
-fn hosts_that_can_have_jobs_already_are_told_where_to_fetch_from_if_nothing_says_it() {
-    let of = |more: &str| {
+fn clients_that_are_there_are_told_in_their_own_reservations_where_to_fetch_from_if_nothing_says_it() {
+    let of = |more: &str, a: &str| {
+        let thin = B.replace("nobackup", "thin.0");
         (
             format!(
-                "{{ \"Dhcp4\": {{{more} \"subnet4\": [ {{ \"subnet\": \"10.0.0.0/24\", \"reservations\": [ {A} ] }} ] }} }}"
+                "{{ \"Dhcp4\": {{{more} \"subnet4\": [ {{ \"subnet\": \"10.0.0.0/24\", \"reservations\": [ {a}, {thin} ] }} ] }} }}"
             ),
             String::new(),
         )
     };
-    let before = of("");
+    let before = of("", A);
     let (files, draft) = added(&before, &asked(&[])).unwrap();
-    assert!(files.0.ends_with("], \"next-server\": \"10.0.0.5\" } }"), "{}", files.0);
+    let told = A.replace(" }", ", \"next-server\": \"10.0.0.5\" }");
+    assert_eq!(files, of("", &told), "what boots another file is no client");
     assert_eq!(without(&files, &draft), before);
     assert_eq!(added(&files, &asked(&[])).unwrap().0, files, "and a second time nothing is added");
-    let elsewhere = of(" \"next-server\": \"10.0.0.99\",");
+    let elsewhere = of(" \"next-server\": \"10.0.0.99\",", A);
     assert_eq!(added(&elsewhere, &asked(&[])).unwrap().0, elsewhere, "another machine is left as it is");
 }
 
