@@ -90,22 +90,7 @@ pub(crate) fn missing(
     around: &Surroundings,
     old: &Old,
 ) -> anyhow::Result<String> {
-    require_the_same("PXEADDR", "--address", wishes.address.as_ref(), &there.boot_server)?;
-    if !old.is_old_base() {
-        require_the_same("PXEBASE", "--base", wishes.base.as_ref(), &there.base_root)?;
-    }
-    require_the_same("GHSTBASE", "--store", wishes.store.as_ref(), &there.store_folder)?;
-    require_the_same("GHSTNFS", "--store-export", wishes.store_export.as_ref(), &there.store_export)?;
-    if let Some(named) = &there.dhcp_server {
-        require_the_same("DHCPSERVER", "--dhcp-server", wishes.dhcp_server.as_ref(), named)?;
-    }
-    if let Some(said) = there.of_base_root.get(HTTP_BOOT) {
-        let wished = wishes.http_boot.then_some("yes");
-        require_the_same(HTTP_BOOT, "--http-boot", wished.as_ref(), &said.as_str())?;
-    }
-    if there.variable("TFTPBASE").is_some() {
-        require_the_same("TFTPBASE", "--tftp", wishes.tftp.as_ref(), &there.tftp_base)?;
-    }
+    require_no_contradiction(there, wishes, old)?;
     let mut lines = Lines::default();
     if let Some(base) = old.new_base(there, wishes) {
         lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
@@ -120,6 +105,11 @@ pub(crate) fn missing(
         if kind.traits().is_beside_another {
             lines.add("DHCPD", &restart(kind), "makes it take its configuration up")?;
         }
+    }
+    if there.dhcp_configuration.is_none()
+        && let Some(configuration) = &wishes.dhcp_configuration
+    {
+        lines.add("DHCPDCONF", text(configuration)?, "the DHCP server's configuration")?;
     }
     if let Some(overlay) = old.overlay(there, wishes) {
         lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;
@@ -144,6 +134,39 @@ pub(crate) fn missing(
         lines.add(HTTP_BOOT, "yes", OVER_HTTP)?;
     }
     Ok(lines.text)
+}
+
+/// Fails where a flag says something else than the file. A flag that is passed over without a word would have other things done than asked for.
+fn require_no_contradiction(there: &Ghostrc, wishes: &Wishes, old: &Old) -> anyhow::Result<()> {
+    require_the_same("PXEADDR", "--address", wishes.address.as_ref(), &there.boot_server)?;
+    if !old.is_old_base() {
+        require_the_same("PXEBASE", "--base", wishes.base.as_ref(), &there.base_root)?;
+    }
+    require_the_same("GHSTBASE", "--store", wishes.store.as_ref(), &there.store_folder)?;
+    require_the_same("GHSTNFS", "--store-export", wishes.store_export.as_ref(), &there.store_export)?;
+    if let Some(named) = &there.dhcp_server {
+        require_the_same("DHCPSERVER", "--dhcp-server", wishes.dhcp_server.as_ref(), named)?;
+    }
+    if let Some(said) = there.of_base_root.get(HTTP_BOOT) {
+        let wished = wishes.http_boot.then_some("yes");
+        require_the_same(HTTP_BOOT, "--http-boot", wished.as_ref(), &said.as_str())?;
+    }
+    if there.variable("TFTPBASE").is_some() {
+        require_the_same("TFTPBASE", "--tftp", wishes.tftp.as_ref(), &there.tftp_base)?;
+    }
+    if there.variable("INTERFACE").is_some() {
+        let said = there.settings().interface.clone().unwrap_or_default();
+        require_the_same("INTERFACE", "--interface", wishes.interface.as_ref(), &said)?;
+    }
+    if there.variable("FIRMWARE").is_some() {
+        let said = there.settings().firmware;
+        require_the_same("FIRMWARE", "--firmware", wishes.firmware.as_ref(), &said)?;
+    }
+    if let Some(named) = &there.dhcp_configuration {
+        let wished = wishes.dhcp_configuration.as_ref();
+        require_the_same("DHCPDCONF", "--dhcp-configuration", wished, named)?;
+    }
+    Ok(())
 }
 
 fn require_the_same<T: PartialEq + std::fmt::Debug>(
@@ -203,89 +226,4 @@ fn text(path: &Path) -> anyhow::Result<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn around() -> Surroundings {
-        Surroundings { address: Some([10, 0, 0, 5].into()), tftp: Some("/srv/tftp".into()), kind: Kind::Isc }
-    }
-
-    fn read(text: &str) -> Ghostrc {
-        Ghostrc::parse(Path::new("ghostrc"), text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn a_new_file_is_read_back_as_it_was_meant() {
-        let wishes = Wishes {
-            store: Some("/images of all".into()),
-            firmware: Some(Firmware::Uefi),
-            ..Wishes::default()
-        };
-        let text = new(&wishes, &around()).unwrap();
-        let ghostrc = read(&text);
-        assert_eq!(ghostrc.boot_server, Ipv4Addr::new(10, 0, 0, 5));
-        assert_eq!((ghostrc.base_root, ghostrc.store_folder), (BASE.into(), PathBuf::from("/images of all")));
-        assert_eq!(ghostrc.store_export.path, Path::new("/images of all"));
-        assert!(ghostrc.warnings.is_empty(), "{text}");
-        let kea = Surroundings { kind: Kind::Kea, ..around() };
-        let wishes = Wishes { dhcp_configuration: Some("/x/kea.conf".into()), ..Wishes::default() };
-        let ghostrc = read(&new(&wishes, &kea).unwrap());
-        assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart), (Some(Kind::Kea), None));
-        let wishes = Wishes { dhcp_server: Some(Kind::Isc), ..Wishes::default() };
-        let ghostrc = read(&new(&wishes, &around()).unwrap());
-        assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart.is_some()), (Some(Kind::Isc), true));
-    }
-
-    #[test]
-    fn kernel_and_initramfs_come_over_http_only_where_that_is_wished() {
-        let wishes = Wishes { http_boot: true, ..Wishes::default() };
-        let over_http = |text: &str| read(text).of_base_root.get(HTTP_BOOT).cloned();
-        assert_eq!(over_http(&new(&wishes, &around()).unwrap()).as_deref(), Some("yes"));
-        let usual = new(&Wishes::default(), &around()).unwrap();
-        assert_eq!(over_http(&usual), None);
-        let lines = missing(&read(&usual), &wishes, &around(), &Old::default()).unwrap();
-        assert!(lines.starts_with("HTTPBOOT=yes ") && lines.lines().count() == 1, "{lines}");
-        let [yes, no] = ["yes", "no"].map(|word| read(&format!("{usual}HTTPBOOT={word}\n")));
-        assert_eq!(missing(&yes, &wishes, &around(), &Old::default()).unwrap(), "");
-        let error = missing(&no, &wishes, &around(), &Old::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--http-boot contradicts HTTPBOOT"), "{error}");
-    }
-
-    #[test]
-    fn what_cannot_be_written_is_refused() {
-        for store in ["images", "/it's", "/a\nb"] {
-            assert!(
-                new(&Wishes { store: Some(store.into()), ..Wishes::default() }, &around()).is_err(),
-                "{store}"
-            );
-        }
-        let nowhere = Surroundings { address: None, ..around() };
-        let error = new(&Wishes::default(), &nowhere).unwrap_err();
-        assert_eq!(Exit::of(&error), Exit::Usage);
-    }
-
-    #[test]
-    fn a_file_that_is_there_gets_only_what_it_lacks() {
-        let there = read("PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\n");
-        let around = Surroundings { tftp: Some("/tftpboot".into()), ..around() };
-        let lines = missing(&there, &Wishes::default(), &around, &Old::default()).unwrap();
-        assert!(lines.starts_with("TFTPBASE=/tftpboot ") && lines.lines().count() == 1, "{lines}");
-        let both = appended(
-            b"PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x",
-            &lines,
-        );
-        let again = read(std::str::from_utf8(&both).unwrap());
-        assert_eq!(missing(&again, &Wishes::default(), &around, &Old::default()).unwrap(), "");
-        let kea = Wishes { dhcp_server: Some(Kind::Kea), ..Wishes::default() };
-        let lines = missing(&again, &kea, &around, &Old::default()).unwrap();
-        assert!(lines.starts_with("DHCPSERVER=kea "), "{lines}");
-        let isc = read(
-            "PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\nDHCPSERVER=isc\n",
-        );
-        let error = missing(&isc, &kea, &around, &Old::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--dhcp-server contradicts DHCPSERVER"), "{error}");
-        let other = Wishes { store: Some("/c".into()), ..Wishes::default() };
-        let error = missing(&there, &other, &around, &Old::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--store contradicts GHSTBASE"), "{error}");
-    }
-}
+mod tests;

@@ -117,6 +117,7 @@ fn without_a_yes_nothing_is_done() {
     );
     machine.does(0, &["setup", "--dry-run", "--subnet", "192.168.7.0/25"]);
     machine.does(2, &["setup", "--yes", "--import", "/etc/nothing.csv"]);
+    machine.does(2, &["setup", "--remove", "--yes", "--dhcp-configuration", "/etc/dhcp/other.conf"]);
     fs::write(machine.path("etc/bad.csv"), "pc1,1,2\n").unwrap();
     let said = machine.does(2, &["setup", "--yes", "--import", "/etc/bad.csv"]);
     assert!(said.contains("/etc/bad.csv:1:1: this line is neither"), "{said}");
