@@ -1,9 +1,10 @@
 //! What there is to do, in which order. Pure.
 //!
 //! ```text
-//! settings ─▶ folders ─▶ floppy ─▶ base root ─▶ DHCP ─▶ clients' folders ─▶ exports ─▶ services
+//! settings ─▶ folders ─▶ floppy ─▶ base root ─▶ interfaces ─▶ DHCP ─▶ clients' folders ─▶ exports ─▶ services
 //! ```
-//! Each needs what is before it. Services come last, so that each begins with its whole configuration.
+//! Each needs what is before it: a DHCP server that is restarted for new hosts listens where they are. Services come last, so that each
+//! begins with its whole configuration.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use ghost_contract::HostName;
 
 use super::exported::{self, Nfs, There};
-use super::listening::{self, Listener};
+use super::listening::{self, Listener, Listening};
 use super::{DhcpStep, FileStep, Plan, Step};
 use crate::dhcp::adding::Added;
 use crate::dhcp::{Network, Running, Traits};
@@ -29,8 +30,8 @@ pub(crate) struct Seen {
     /// Why the base root has to be made.
     pub(crate) base_root: Result<(), String>,
     pub(crate) dhcp: &'static Traits,
-    /// What is in Debian's file that says which interface the DHCP server listens on.
-    pub(crate) dhcp_defaults: Option<Vec<u8>>,
+    /// What is in Debian's file that says which interface the DHCP server listens on, and whether setup has written all of it.
+    pub(crate) dhcp_defaults: Option<(Vec<u8>, bool)>,
     /// The networks of the DHCP configuration as it will be.
     pub(crate) networks: Vec<Network>,
     /// The interface of the boot network.
@@ -75,6 +76,7 @@ pub(crate) fn whole(
     if seen.base_root.is_err() || has_new_floppy {
         plan.steps.push(Step::BaseRoot);
     }
+    plan.interfaces(ghostrc, seen, !added.changes.is_empty());
     plan.clients(ghostrc, seen, added, is_new)?;
     plan.services(seen);
     Ok(plan)
@@ -89,6 +91,31 @@ pub(crate) fn for_hosts(ghostrc: &Ghostrc, seen: &Seen, added: &Added) -> anyhow
 }
 
 impl Plan {
+    /// Has the DHCP server listen on the interface of the boot network.
+    fn interfaces(&mut self, ghostrc: &Ghostrc, seen: &Seen, is_taken_up_later: bool) {
+        let Some(path) = seen.dhcp.defaults else { return };
+        let Some(((before, is_ours), listener)) = seen.dhcp_defaults.as_ref().zip(seen.interface.as_ref())
+        else {
+            return;
+        };
+        match listening::of(before, *is_ours, &seen.networks, &seen.running, listener) {
+            Listening::AsItIs => {}
+            Listening::Write(after) => {
+                self.steps.push(Step::File(FileStep { path: path.into(), before: Some(before.clone()), after }));
+                // It reads them when it starts.
+                let needs_restart = seen.running == Running::Ours && !is_taken_up_later;
+                let restart = ghostrc.dhcp_restart.as_ref().filter(|_| needs_restart);
+                self.steps.extend(restart.map(|command| {
+                    Step::Run([&[command.program().to_owned()], command.arguments()].concat())
+                }));
+            }
+            Listening::Others(named) => self.remarks.push(format!(
+                "{path}: {} listens on {named} and not on {}, so that it answers no client there; add that one to them, and restart {}",
+                seen.dhcp.name, listener.name, seen.dhcp.unit
+            )),
+        }
+    }
+
     fn clients(&mut self, ghostrc: &Ghostrc, seen: &Seen, added: &Added, is_new: bool) -> anyhow::Result<()> {
         self.remarks.extend(added.remarks.iter().cloned());
         if !added.changes.is_empty() {
@@ -119,7 +146,6 @@ impl Plan {
                 "there is no DHCP server here: apt-get install {package}, then run this again"
             ));
         }
-        self.steps.extend(listening(seen).map(Step::File));
         let has_subnets =
             !seen.hosts.is_empty() || self.steps.iter().any(|step| matches!(step, Step::Dhcp(_)));
         let Some(units) = &seen.units else {
@@ -138,14 +164,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// What Debian's file of defaults lacks, so that dhcpd starts.
-fn listening(seen: &Seen) -> Option<FileStep> {
-    let (path, before) = (seen.dhcp.defaults?, seen.dhcp_defaults.as_ref()?);
-    let listener = seen.interface.as_ref().filter(|_| seen.running == Running::Nobody)?;
-    let after = listening::with_interface(before, &seen.networks, listener)?;
-    Some(FileStep { path: path.into(), before: Some(before.clone()), after })
 }
 
 #[cfg(test)]

@@ -24,6 +24,17 @@ pub(crate) struct Surroundings {
     pub(crate) address: Option<Ipv4Addr>,
     pub(crate) tftp: Option<PathBuf>,
     pub(crate) kind: Kind,
+    /// Whether packets to the clients leave by their interface without being told to.
+    pub(crate) is_routed: bool,
+    /// The interface that has PXEADDR, if that is another one.
+    pub(crate) other_interface: Option<String>,
+}
+
+impl Surroundings {
+    /// The interface that the settings have to name. One that routes lead by is not named: it would hold for clients of other networks too.
+    fn named<'a>(&self, wishes: &'a Wishes) -> Option<&'a String> {
+        wishes.interface.as_ref().filter(|_| !self.is_routed)
+    }
 }
 
 /// The file for a machine that has none.
@@ -63,7 +74,7 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
     if wishes.floppy.is_some() {
         lines.add("OVERLAY", text(&overlay_beside(&base))?, FLOPPY_IN_IT)?;
     }
-    if let Some(interface) = &wishes.interface {
+    if let Some(interface) = around.named(wishes) {
         lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
     }
     if let Some(firmware) = wishes.firmware {
@@ -90,7 +101,7 @@ pub(crate) fn missing(
     around: &Surroundings,
     old: &Old,
 ) -> anyhow::Result<String> {
-    require_no_contradiction(there, wishes, old)?;
+    require_no_contradiction(there, wishes, around, old)?;
     let mut lines = Lines::default();
     if let Some(base) = old.new_base(there, wishes) {
         lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
@@ -121,7 +132,7 @@ pub(crate) fn missing(
         lines.add("TFTPBASE", text(tftp)?, "the TFTP server's folder")?;
     }
     if there.variable("INTERFACE").is_none()
-        && let Some(interface) = &wishes.interface
+        && let Some(interface) = around.named(wishes)
     {
         lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
     }
@@ -137,7 +148,12 @@ pub(crate) fn missing(
 }
 
 /// Fails where a flag says something else than the file. A flag that is passed over without a word would have other things done than asked for.
-fn require_no_contradiction(there: &Ghostrc, wishes: &Wishes, old: &Old) -> anyhow::Result<()> {
+fn require_no_contradiction(
+    there: &Ghostrc,
+    wishes: &Wishes,
+    around: &Surroundings,
+    old: &Old,
+) -> anyhow::Result<()> {
     require_the_same("PXEADDR", "--address", wishes.address.as_ref(), &there.boot_server)?;
     if !old.is_old_base() {
         require_the_same("PXEBASE", "--base", wishes.base.as_ref(), &there.base_root)?;
@@ -157,6 +173,12 @@ fn require_no_contradiction(there: &Ghostrc, wishes: &Wishes, old: &Old) -> anyh
     if there.variable("INTERFACE").is_some() {
         let said = there.settings().interface.clone().unwrap_or_default();
         require_the_same("INTERFACE", "--interface", wishes.interface.as_ref(), &said)?;
+    } else if let (Some(_), Some(other), None) = (&wishes.interface, &around.other_interface, wishes.network)
+        && around.is_routed
+    {
+        let words = "--interface contradicts PXEADDR in ghostrc, which is an address of";
+        return Err(anyhow!("{words} {other}; give it with --subnet for a further network, or leave it out")
+            .exit(Exit::Usage));
     }
     if there.variable("FIRMWARE").is_some() {
         let said = there.settings().firmware;

@@ -67,7 +67,7 @@ pub(super) fn run(
         })?;
         interface = observe::boot_interface(&wishes, own_address)?;
     }
-    let around = observe::surroundings(interface.as_ref(), wishes.dhcp_server)?;
+    let around = observe::surroundings(interface.as_ref(), &wishes, own_address)?;
     let (settings, ghostrc, floppy) = settle(path, there, parsed, &wishes, &around)?;
     let site = Site::planned(ghostrc, everywhere.lock_timeout);
     let (machines, mut remarks) = machines(&site, &arguments.import)?;

@@ -187,6 +187,34 @@ fn a_dhcpd_with_other_networks_goes_on_listening_on_their_interfaces() {
 }
 
 #[test]
+fn a_second_network_on_another_interface_is_served_and_its_clients_are_looked_for_there() {
+    let machine = Machine::fresh();
+    machine.write("etc/default/isc-dhcp-server", "INTERFACESv4=\"\"\nINTERFACESv6=\"\"\n");
+    machine.does(0, &[&FRESH[..], &["--interface", "br0"]].concat());
+    assert!(!machine.text("etc/ghostrc").contains("INTERFACE="), "{}", machine.text("etc/ghostrc"));
+    let link = "ip link add eth1 type veth peer name far1 && ip addr add 10.1.0.1/24 dev eth1 && ip link set eth1 up && ip link set far1 up";
+    let said = machine.does_after(link, 2..=2, &["setup", "--yes", "--interface", "eth1"]);
+    assert!(
+        said.contains("--interface contradicts PXEADDR in ghostrc, which is an address of br0"),
+        "{said}"
+    );
+    machine.write("etc/more.csv", "jane,02:00:00:00:00:33,10.1.0.33\n");
+    let second =
+        ["setup", "--yes", "--interface", "eth1", "--subnet", "10.1.0.0/24", "--import", "/etc/more.csv"];
+    machine.does(0, &second);
+    let defaults = "INTERFACESv4=\"br0 eth1\"\nINTERFACESv6=\"\"\n";
+    assert_eq!(machine.text("etc/default/isc-dhcp-server"), defaults);
+    assert!(machine.text("etc/dhcp/dhcpd.conf").contains("subnet 10.1.0.0 netmask 255.255.255.0 {"));
+    // The interface is known by the network, too.
+    let said = machine.does(0, &[&second[..2], &second[4..]].concat());
+    assert!(said.contains("nothing is to be changed\n"), "{said}");
+    machine.append("etc/ghostrc", "INTERFACE=br0\n");
+    let said = machine.does(78, &["doctor"]);
+    let words = "BAD      wake: jane: magic packets leave by br0, but its network is on eth1\n         mend: set INTERFACE_jane=eth1";
+    assert!(said.contains(words) && !said.contains("is behind a router"), "{said}");
+}
+
+#[test]
 fn what_dhcpd_does_not_accept_is_not_written() {
     let machine = Machine::fresh();
     let odd =

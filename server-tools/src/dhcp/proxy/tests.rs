@@ -210,6 +210,20 @@ fn a_whole_configuration_is_written_in_which_clients_can_be_swapped() {
 }
 
 #[test]
+fn a_second_network_is_listened_in_where_others_are_named() {
+    let of = |interfaces: &str| CONFIGURATION.replace("192.168.7.0,proxy", "10.1.0.0,proxy") + interfaces;
+    let range = "dhcp-range=192.168.7.0,proxy,255.255.255.0\r\n";
+    for (before, added_lines) in [
+        ("", range.to_owned()),
+        ("interface=eth1,eth0\n", range.to_owned()),
+        ("interface=eth1\n", format!("interface=eth0\r\n{range}")),
+    ] {
+        let (text, _) = added(Some(&of(before)), true, &[]).unwrap();
+        assert_eq!(text, format!("{}\r\n{added_lines}", of(before)), "{before}");
+    }
+}
+
+#[test]
 fn what_contradicts_the_configuration_is_not_added() {
     assert!(added(None, false, &[("john", 2)]).unwrap_err().to_string().contains("--subnet"));
     for host in [("john", 4), ("eve", 2), ("JOHN", 4)] {

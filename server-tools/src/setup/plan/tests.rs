@@ -39,7 +39,7 @@ fn fresh() -> Seen {
         missing_folders: vec!["/srv/ghost".into()],
         base_root: Err("there is none".to_owned()),
         dhcp: crate::dhcp::Kind::Isc.traits(),
-        dhcp_defaults: Some(b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec()),
+        dhcp_defaults: Some((b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec(), false)),
         networks: vec![network([10, 0, 0, 0])],
         interface: Some(Listener { name: "eth0".to_owned(), address: Some([10, 0, 0, 5].into()) }),
         nfs: Some(Nfs::Kernel),
@@ -70,11 +70,11 @@ fn a_fresh_machine_gets_everything_in_the_order_in_which_it_is_needed() {
             "write /etc/ghostrc",
             "make the folder /srv/ghost",
             "make the base root and the boot files from Debian's packages (ghostctl root build)",
+            "change /etc/default/isc-dhcp-server",
             "write the DHCP configuration /etc/dhcp/dhcpd.conf, once the DHCP server's own checker accepts it",
             "make the folders of john",
             "write /etc/exports.d/ghost4linux.exports",
             "run 'exportfs -ra'",
-            "change /etc/default/isc-dhcp-server",
             "have isc-dhcp-server run, now and after each boot",
             "have nfs-kernel-server run, now and after each boot",
             "have tftpd-hpa run, now and after each boot",
@@ -92,7 +92,7 @@ fn set_up() -> Seen {
         without_folders: Vec::new(),
         missing_folders: Vec::new(),
         base_root: Ok(()),
-        dhcp_defaults: Some(b"INTERFACESv4=\"eth0\"\n".to_vec()),
+        dhcp_defaults: Some((b"INTERFACESv4=\"eth0\"\n".to_vec(), true)),
         exports: There { own: Some((file.after, true)), ..There::default() },
         units: Some(units.collect()),
         ..fresh()
@@ -157,6 +157,33 @@ fn a_dhcp_server_that_runs_or_serves_other_networks_listens_where_it_did() {
     }
     let networks = vec![network([10, 0, 0, 0]), network([10, 0, 1, 0])];
     assert!(!listens(&Seen { networks, ..fresh() }));
+}
+
+#[test]
+fn a_network_on_another_interface_is_answered_too_or_it_is_told_what_to_do() {
+    let second = |is_ours, running| Seen {
+        interface: Some(Listener { name: "eth1".to_owned(), address: Some([10, 0, 1, 5].into()) }),
+        networks: vec![network([10, 0, 0, 0]), network([10, 0, 1, 0])],
+        dhcp_defaults: Some((b"INTERFACESv4=\"eth0\"\n".to_vec(), is_ours)),
+        running,
+        ..set_up()
+    };
+    let planned = |seen: &Seen, has_changes| {
+        whole(&ghostrc(), First::default(), seen, &added(has_changes), false).unwrap()
+    };
+    // The restart for the new subnet comes behind it.
+    let steps = shown(&planned(&second(true, Running::Ours), true));
+    assert_eq!(steps[0], "change /etc/default/isc-dhcp-server");
+    assert!(steps[1].starts_with("change the DHCP configuration") && steps.len() == 2, "{steps:?}");
+    // What a run that was broken off has left.
+    let steps = shown(&planned(&second(true, Running::Ours), false));
+    assert_eq!(steps, ["change /etc/default/isc-dhcp-server", "run 'x restart'"]);
+    let steps = shown(&planned(&second(true, Running::Nobody), false));
+    assert_eq!(steps, ["change /etc/default/isc-dhcp-server"]);
+    let told = planned(&second(false, Running::Ours), false);
+    assert_eq!(shown(&told), Vec::<String>::new());
+    let words = "/etc/default/isc-dhcp-server: ISC dhcpd listens on eth0 and not on eth1";
+    assert!(told.remarks[0].starts_with(words), "{:?}", told.remarks);
 }
 
 #[test]

@@ -3,7 +3,13 @@
 use super::*;
 
 fn around() -> Surroundings {
-    Surroundings { address: Some([10, 0, 0, 5].into()), tftp: Some("/srv/tftp".into()), kind: Kind::Isc }
+    Surroundings {
+        address: Some([10, 0, 0, 5].into()),
+        tftp: Some("/srv/tftp".into()),
+        kind: Kind::Isc,
+        is_routed: false,
+        other_interface: None,
+    }
 }
 
 fn read(text: &str) -> Ghostrc {
@@ -111,4 +117,26 @@ fn a_flag_that_contradicts_the_file_is_refused_and_one_that_it_lacks_is_added() 
         let added = lines("").unwrap();
         assert!(added.starts_with(&format!("{same} ")) && added.lines().count() == 1, "{flag}: {added}");
     }
+}
+
+#[test]
+fn an_interface_that_the_routes_lead_by_is_not_named_for_all_clients() {
+    let eth1 = Wishes { interface: Some("eth1".to_owned()), ..Wishes::default() };
+    let routed = Surroundings { is_routed: true, ..around() };
+    let named = |around: &Surroundings| read(&new(&eth1, around).unwrap()).settings().interface.clone();
+    assert_eq!((named(&around()), named(&routed)), (Some("eth1".to_owned()), None));
+    let there = read(&new(&Wishes::default(), &routed).unwrap());
+    assert_eq!(missing(&there, &eth1, &routed, &Old::default()).unwrap(), "");
+    // Without a further network the flag would change nothing.
+    let second = Surroundings { other_interface: Some("eth0".to_owned()), ..routed };
+    let error = missing(&there, &eth1, &second, &Old::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("--interface contradicts PXEADDR in ghostrc, which is an address of eth0"),
+        "{error}"
+    );
+    let network = crate::setup::network("10.1.0.0/24").ok();
+    let with_network = Wishes { network, ..eth1.clone() };
+    assert_eq!(missing(&there, &with_network, &second, &Old::default()).unwrap(), "");
 }
