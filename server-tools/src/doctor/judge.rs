@@ -354,7 +354,8 @@ fn wake(facts: &Facts) -> Vec<Finding> {
             "declare the subnet, or set WAKE_RELAY in ghostrc to a machine there that sends magic packets on",
         ));
     }
-    if findings.is_empty() {
+    // Without hosts there is no interface to try.
+    if findings.is_empty() && !hosts.is_empty() {
         let mut interfaces: Vec<&str> =
             hosts.iter().filter_map(|host| host.interface.as_deref().ok()).collect();
         interfaces.sort_unstable();

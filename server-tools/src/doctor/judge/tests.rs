@@ -263,6 +263,14 @@ fn a_finding_is_shown_with_how_to_mend_it() {
 }
 
 #[test]
+fn without_hosts_nothing_is_said_of_magic_packets() {
+    let mut facts = facts();
+    facts.hosts.as_mut().unwrap().clear();
+    let wake: Vec<Finding> = judge(&facts).into_iter().filter(|one| one.check == Check::Wake).collect();
+    assert_eq!(wake, []);
+}
+
+#[test]
 fn of_many_hosts_the_first_are_named() {
     let mut facts = facts();
     let hosts = facts.hosts.as_mut().unwrap();
