@@ -130,7 +130,10 @@ fn end_of_line(bytes: &[u8], start: usize) -> usize {
     let mut point = start;
     for token in Lexer::new(&bytes[start..]) {
         match token.kind {
-            TokenKind::Comment if !token.bytes.contains(&b'\n') => point = start + token.end(),
+            // A comment has all up to the end of the line, with what Windows puts before that.
+            TokenKind::Comment if !token.bytes.contains(&b'\n') => {
+                point = start + token.end() - usize::from(token.bytes.ends_with(b"\r"));
+            }
             TokenKind::Blank if !token.bytes.contains(&b'\n') => {}
             TokenKind::Blank => return point,
             _ => return start,

@@ -105,6 +105,25 @@ fn new_hosts_come_behind_the_last_one_and_look_like_it() {
 }
 
 #[test]
+fn lines_of_windows_stay_such_behind_a_comment_too() {
+    for behind in [" # c's", ",  // c's", ""] {
+        let main = format!(
+            "{{ \"Dhcp4\": {{\n  \"subnet4\": [ {{ \"subnet\": \"10.0.0.0/24\", \"next-server\": \"10.0.0.5\",\n    \"reservations\": [\n\t{C}{behind}\n\t] }} ]\n}} }}\n"
+        );
+        let before = (main.replace('\n', "\r\n"), String::new());
+        let (files, draft) = added(&before, &asked(&[host("a", 1)])).unwrap();
+        assert_eq!(
+            files.0.matches("\r\n").count(),
+            files.0.matches(['\r', '\n']).count() / 2,
+            "{:?}",
+            files.0
+        );
+        assert!(!files.0.contains("\r\r") && files.0.contains(&format!("\r\n\t{A}")), "{:?}", files.0);
+        assert_eq!(without(&files, &draft), before);
+    }
+}
+
+#[test]
 fn a_subnet_without_reservations_and_a_configuration_without_subnets_get_them() {
     let main = |subnets: &str| (format!("{{ \"Dhcp4\": {{\n    {subnets} }} }}\n"), String::new());
     let before = main("\"subnet4\": [ { \"subnet\": \"10.0.0.0/24\" } ]");
