@@ -215,6 +215,9 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// Every host whose own boot file is one of those meant, whether a job can be done for it or not. Found as they are asked for.
     fn booting<'a>(&'a self, is_meant: IsMeant<'a>) -> Box<dyn Iterator<Item = Booting> + 'a>;
 
+    /// Every network that it gives addresses in.
+    fn networks(&self) -> Vec<Network>;
+
     /// What besides the boot file decides how these hosts boot, in their order. Looks at the configuration once for all.
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach>;
 

@@ -155,7 +155,12 @@ pub fn list(name: &str, bytes: &[u8]) {
         mac: machine.mac,
     };
     let hosts: Vec<NewHost> = (0..).zip(machines).map(new).collect();
-    let asked = Additions { boot_server: [10, 0, 0, 5].into(), network: None, hosts };
+    let asked = Additions {
+        boot_server: [10, 0, 0, 5].into(),
+        network: None,
+        hosts,
+        no_boot_file: "nobackup".to_owned(),
+    };
     listed::come_and_go(&asked);
 }
 

@@ -10,6 +10,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod exported;
+pub(crate) mod listening;
 pub(crate) mod lists;
 pub(crate) mod observe;
 pub(crate) mod old;

@@ -68,7 +68,7 @@ pub struct SetupArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Take away what setup has made and nobody has changed since; images stay
-    #[arg(long, conflicts_with_all = ["interface", "address", "base", "store", "store_export", "tftp", "dhcp_server", "subnet", "firmware", "http_boot", "floppy", "import"])]
+    #[arg(long, conflicts_with_all = ["interface", "address", "base", "store", "store_export", "tftp", "dhcp_server", "dhcp_configuration", "subnet", "firmware", "http_boot", "floppy", "import"])]
     pub remove: bool,
 }
 

@@ -37,6 +37,15 @@ pub struct Additions {
     pub boot_server: Ipv4Addr,
     pub network: Option<NewNetwork>,
     pub hosts: Vec<NewHost>,
+    /// The file that makes the clients that are there already boot from their own disks. A host that boots another one is left as it is.
+    pub no_boot_file: String,
+}
+
+impl Additions {
+    /// Whether a host that is offered this file is a client of the boot server.
+    pub(super) fn is_client(&self, name: &HostName, offered: &[u8]) -> bool {
+        offered == self.no_boot_file.as_bytes() || self.hosts.iter().any(|host| host.name == *name)
+    }
 }
 
 /// A stretch of a file that was put in, and what stood in its place before, so that it can be taken out again.
@@ -181,18 +190,17 @@ pub(super) fn is_declared(host: &NewHost, boot_server: Ipv4Addr, around: &Around
     Ok(false)
 }
 
-/// Whether a network is declared already. Fails where another one is in its place.
-pub(super) fn is_network_declared(
-    wanted: Network,
-    network_of: impl Fn(Ipv4Addr) -> Option<Network>,
-) -> anyhow::Result<bool> {
-    let (there, overlapping) = (network_of(wanted.address), network_of(wanted.broadcast()));
-    match there.or(overlapping) {
-        _ if there == Some(wanted) => Ok(true),
+/// Whether a network is declared already. Fails where it would overlap one of those that are `declared`: a DHCP server answers from one
+/// of the two, and the clients of the other get no address any more.
+pub(super) fn is_network_declared(wanted: Network, declared: &[Network]) -> anyhow::Result<bool> {
+    if declared.contains(&wanted) {
+        return Ok(true);
+    }
+    match declared.iter().find(|other| other.overlaps(wanted)) {
         None => Ok(false),
         Some(other) => {
             bail!(
-                "the DHCP configuration has the network {other} there already, which is another one than {wanted}"
+                "the DHCP configuration has the network {other} there already, which overlaps {wanted}; leave --subnet out, or give --subnet {other}"
             )
         }
     }

@@ -156,11 +156,18 @@ pub fn given(site: &Site, host: &HostName, mac: MacAddress) -> anyhow::Result<(I
     }
 }
 
-/// The interface that a client's broadcasts come in by.
+/// The interface that a client's broadcasts come in by. `INTERFACE` may name one for other clients.
 fn interface(site: &Site, client: &Client) -> anyhow::Result<Interface> {
     let settings = site.ghostrc.for_host(&client.host);
-    let found =
-        settings.interface.as_deref().map_or_else(|| Interface::towards(client.ip), Interface::named)?;
+    let named = settings.interface.as_deref().map(Interface::named).transpose()?;
+    let found = match named {
+        Some(named) if named.is_neighbour(client.ip) => named,
+        Some(named) => {
+            let nearer = Interface::towards(client.ip).ok();
+            nearer.filter(|found| found.is_neighbour(client.ip)).unwrap_or(named)
+        }
+        None => Interface::towards(client.ip)?,
+    };
     found.require_link()?;
     match found.is_neighbour(client.ip) {
         true => Ok(found),

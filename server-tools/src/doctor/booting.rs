@@ -104,7 +104,7 @@ fn faults(
             terms.next_server.name
         );
         let written = (terms.next_server.written)(&boot_server.to_string());
-        add(State::Bad, what, format!("add '{written}' to the subnet"));
+        add(State::Bad, what, format!("add '{written}' to its entry"));
     }
     faults
 }

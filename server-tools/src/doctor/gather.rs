@@ -148,6 +148,7 @@ fn hosts(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> 
         let interface = words(interface(&host, &settings));
         let is_neighbour = interface.as_ref().is_ok_and(|found| found.is_neighbour(host.ip));
         Host {
+            nearer: settings.interface.as_ref().filter(|_| !is_neighbour).and(nearer(host.ip)),
             interface: interface.map(|found| found.name),
             is_neighbour,
             beyond: wake::beyond(settings.wake_relay, is_neighbour, reach.network),
@@ -158,6 +159,11 @@ fn hosts(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> 
         }
     };
     Ok(found.into_iter().zip(reaches).map(describe).collect())
+}
+
+/// The interface that reaches this address without a router, if there is one.
+fn nearer(ip: Ipv4Addr) -> Option<String> {
+    Interface::towards(ip).ok().filter(|found| found.is_neighbour(ip)).map(|found| found.name)
 }
 
 fn zero(settings: &Settings) -> Vec<&'static str> {

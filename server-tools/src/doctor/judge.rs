@@ -332,7 +332,16 @@ fn wake(facts: &Facts) -> Vec<Finding> {
             findings.push(Finding::bad(Check::Wake, format!("{}: {reason}", host.name), mend));
         }
     }
-    let behind = || hosts.iter().filter(|host| host.interface.is_ok() && !host.is_neighbour);
+    for host in hosts {
+        if let (Ok(interface), Some(nearer)) = (&host.interface, &host.nearer) {
+            let name = &host.name;
+            let found = format!("{name}: magic packets leave by {interface}, but its network is on {nearer}");
+            let mend = format!("set INTERFACE_{name}={nearer} in ghostrc, or remove INTERFACE");
+            findings.push(Finding::bad(Check::Wake, found, mend));
+        }
+    }
+    let behind =
+        || hosts.iter().filter(|host| host.interface.is_ok() && !host.is_neighbour && host.nearer.is_none());
     let out_of_reach: Vec<&Host> = behind().filter(|host| host.beyond.is_none()).collect();
     if !out_of_reach.is_empty() {
         let found = format!(
@@ -345,7 +354,8 @@ fn wake(facts: &Facts) -> Vec<Finding> {
             "declare the subnet, or set WAKE_RELAY in ghostrc to a machine there that sends magic packets on",
         ));
     }
-    if findings.is_empty() {
+    // Without hosts there is no interface to try.
+    if findings.is_empty() && !hosts.is_empty() {
         let mut interfaces: Vec<&str> =
             hosts.iter().filter_map(|host| host.interface.as_deref().ok()).collect();
         interfaces.sort_unstable();

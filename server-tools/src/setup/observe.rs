@@ -11,11 +11,12 @@ use ghost_contract::{HostName, NfsVersion, layout};
 
 use super::Wishes;
 use super::exported::{Nfs, There};
+use super::listening::Listener;
 use super::plan::{Seen, Unit};
 use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
-use crate::dhcp::{Configuration, Kind, Running};
+use crate::dhcp::{Configuration, Kind, Network};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
@@ -38,7 +39,7 @@ pub(crate) fn file(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The interface of the boot network: the one that is named, that has this address, that is in the clients' network, or that the default
+/// The interface of the boot network: the one that is named, that is in the clients' network, that has this address, or that the default
 /// route leaves by.
 pub(crate) fn boot_interface(
     wishes: &Wishes,
@@ -46,7 +47,10 @@ pub(crate) fn boot_interface(
 ) -> anyhow::Result<Option<Interface>> {
     match (&wishes.interface, address, wishes.network) {
         (Some(name), ..) => Interface::named(name).map(Some).exit(Exit::Usage),
-        (None, Some(address), _) => Ok(Interface::with_address(address).ok()),
+        (None, Some(address), network) => {
+            let in_it = network.and_then(interface::in_network);
+            Ok(in_it.or_else(|| Interface::with_address(address).ok()))
+        }
         (None, None, Some(network)) => {
             let none = || {
                 let words = "no interface of this machine has an address in";
@@ -61,14 +65,29 @@ pub(crate) fn boot_interface(
 /// What is known before there are settings.
 pub(crate) fn surroundings(
     interface: Option<&Interface>,
-    wanted: Option<Kind>,
+    wishes: &Wishes,
+    own_address: Option<Ipv4Addr>,
 ) -> anyhow::Result<Surroundings> {
     let tftp = file(Path::new(TFTP_DEFAULTS))?.and_then(|text| value(&text, "TFTP_DIRECTORY"));
     Ok(Surroundings {
         address: interface.and_then(|interface| interface.address).map(|(ip, _)| ip),
         tftp: tftp.filter(|tftp| tftp.starts_with('/')).map(PathBuf::from),
-        kind: wanted.unwrap_or_else(found::kind_without_settings),
+        kind: wishes.dhcp_server.unwrap_or_else(found::kind_without_settings),
+        is_routed: interface.is_some_and(|interface| is_routed(interface, wishes.network)),
+        other_interface: own_address
+            .filter(|ip| !interface.is_some_and(|interface| interface.has(*ip)))
+            .and_then(|ip| Interface::with_address(ip).ok())
+            .map(|interface| interface.name),
     })
+}
+
+/// Whether packets to this network, or to the interface's own, leave by it.
+fn is_routed(interface: &Interface, network: Option<Network>) -> bool {
+    let Some(network) = network.or_else(|| interface.network()) else { return false };
+    let first = (1..=2).map(|number| Ipv4Addr::from(u32::from(network.address) + number));
+    let mut clients = first.filter(|ip| network.contains(*ip) && !interface.has(*ip));
+    let leaves_by_it = |ip| Interface::towards(ip).is_ok_and(|found| found.name == interface.name);
+    clients.next().is_some_and(leaves_by_it)
 }
 
 /// `KEY="VALUE"` in one of Debian's files of defaults, which are shell scripts.
@@ -81,7 +100,7 @@ fn value(text: &[u8], key: &str) -> Option<String> {
 /// What is known once there are settings.
 pub(crate) fn site(
     site: &Site,
-    interface: Option<String>,
+    interface: Option<Listener>,
     configuration: &dyn Configuration,
 ) -> anyhow::Result<Seen> {
     let ghostrc = &site.ghostrc;
@@ -106,16 +125,20 @@ pub(crate) fn site(
         base_root: base_root(ghostrc)?,
         dhcp: site.dhcp_kind.traits(),
         dhcp_defaults: match site.dhcp_kind.traits().defaults {
-            Some(defaults) => file(Path::new(defaults))?,
+            Some(defaults) => file(Path::new(defaults))?.map(|bytes| {
+                let is_ours = made.is_ours(Path::new(defaults), &bytes);
+                (bytes, is_ours)
+            }),
             None => None,
         },
+        networks: configuration.networks(),
         interface,
         nfs,
         exports,
         pending: made.pending,
         units: units(site.dhcp_kind, nfs),
         is_dhcp_installed: is_dhcp_installed(site),
-        does_dhcp_run: site.dhcp().running() == Running::Ours,
+        running: site.dhcp().running(),
     })
 }
 

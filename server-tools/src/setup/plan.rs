@@ -1,9 +1,10 @@
 //! What there is to do, in which order. Pure.
 //!
 //! ```text
-//! settings ─▶ folders ─▶ floppy ─▶ base root ─▶ DHCP ─▶ clients' folders ─▶ exports ─▶ services
+//! settings ─▶ folders ─▶ floppy ─▶ base root ─▶ interfaces ─▶ DHCP ─▶ clients' folders ─▶ exports ─▶ services
 //! ```
-//! Each needs what is before it. Services come last, so that each begins with its whole configuration.
+//! Each needs what is before it: a DHCP server that is restarted for new hosts listens where they are. Services come last, so that each
+//! begins with its whole configuration.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use ghost_contract::HostName;
 
 use super::exported::{self, Nfs, There};
+use super::listening::{self, Listener, Listening};
 use super::{DhcpStep, FileStep, Plan, Step};
-use crate::dhcp::Traits;
 use crate::dhcp::adding::Added;
+use crate::dhcp::{Network, Running, Traits};
 use crate::ghostrc::Ghostrc;
 
 /// What was seen of the machine, with the settings as they will be.
@@ -28,9 +30,12 @@ pub(crate) struct Seen {
     /// Why the base root has to be made.
     pub(crate) base_root: Result<(), String>,
     pub(crate) dhcp: &'static Traits,
-    /// What is in Debian's file that says which interface the DHCP server listens on.
-    pub(crate) dhcp_defaults: Option<Vec<u8>>,
-    pub(crate) interface: Option<String>,
+    /// What is in Debian's file that says which interface the DHCP server listens on, and whether setup has written all of it.
+    pub(crate) dhcp_defaults: Option<(Vec<u8>, bool)>,
+    /// The networks of the DHCP configuration as it will be.
+    pub(crate) networks: Vec<Network>,
+    /// The interface of the boot network.
+    pub(crate) interface: Option<Listener>,
     pub(crate) nfs: Option<Nfs>,
     pub(crate) exports: There,
     /// Commands that an earlier run has left undone.
@@ -38,8 +43,7 @@ pub(crate) struct Seen {
     /// The services of this machine that jobs need; none if systemd does not run.
     pub(crate) units: Option<BTreeMap<String, Unit>>,
     pub(crate) is_dhcp_installed: bool,
-    /// Whether it runs here with the configuration that is edited.
-    pub(crate) does_dhcp_run: bool,
+    pub(crate) running: Running,
 }
 
 /// How a service is.
@@ -72,6 +76,7 @@ pub(crate) fn whole(
     if seen.base_root.is_err() || has_new_floppy {
         plan.steps.push(Step::BaseRoot);
     }
+    plan.interfaces(ghostrc, seen, !added.changes.is_empty());
     plan.clients(ghostrc, seen, added, is_new)?;
     plan.services(seen);
     Ok(plan)
@@ -86,13 +91,38 @@ pub(crate) fn for_hosts(ghostrc: &Ghostrc, seen: &Seen, added: &Added) -> anyhow
 }
 
 impl Plan {
+    /// Has the DHCP server listen on the interface of the boot network.
+    fn interfaces(&mut self, ghostrc: &Ghostrc, seen: &Seen, is_taken_up_later: bool) {
+        let Some(path) = seen.dhcp.defaults else { return };
+        let Some(((before, is_ours), listener)) = seen.dhcp_defaults.as_ref().zip(seen.interface.as_ref())
+        else {
+            return;
+        };
+        match listening::of(before, *is_ours, &seen.networks, &seen.running, listener) {
+            Listening::AsItIs => {}
+            Listening::Write(after) => {
+                self.steps.push(Step::File(FileStep { path: path.into(), before: Some(before.clone()), after }));
+                // It reads them when it starts.
+                let needs_restart = seen.running == Running::Ours && !is_taken_up_later;
+                let restart = ghostrc.dhcp_restart.as_ref().filter(|_| needs_restart);
+                self.steps.extend(restart.map(|command| {
+                    Step::Run([&[command.program().to_owned()], command.arguments()].concat())
+                }));
+            }
+            Listening::Others(named) => self.remarks.push(format!(
+                "{path}: {} listens on {named} and not on {}, so that it answers no client there; add that one to them, and restart {}",
+                seen.dhcp.name, listener.name, seen.dhcp.unit
+            )),
+        }
+    }
+
     fn clients(&mut self, ghostrc: &Ghostrc, seen: &Seen, added: &Added, is_new: bool) -> anyhow::Result<()> {
         self.remarks.extend(added.remarks.iter().cloned());
         if !added.changes.is_empty() {
             let (changes, written) = (added.changes.clone(), added.written.clone());
             self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
             // One that does not run reads them when it starts.
-            self.steps.extend(added.restart.clone().filter(|_| seen.does_dhcp_run).map(Step::Run));
+            self.steps.extend(added.restart.clone().filter(|_| seen.running == Running::Ours).map(Step::Run));
         }
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));
@@ -118,12 +148,6 @@ impl Plan {
         }
         let has_subnets =
             !seen.hosts.is_empty() || self.steps.iter().any(|step| matches!(step, Step::Dhcp(_)));
-        if let Some((defaults, interface)) = seen.dhcp_defaults.as_ref().zip(seen.interface.as_ref())
-            && let Some(after) = with_interface(defaults, interface).filter(|_| has_subnets)
-        {
-            let (path, before) = (seen.dhcp.defaults.unwrap_or_default().into(), Some(defaults.clone()));
-            self.steps.push(Step::File(FileStep { path, before, after }));
-        }
         let Some(units) = &seen.units else {
             self.remarks.push(
                 "systemd does not run here, so see yourself that the DHCP, TFTP and NFS servers do"
@@ -140,18 +164,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// Debian's defaults with the interface that dhcpd listens on, where they name none.
-fn with_interface(defaults: &[u8], interface: &str) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(defaults).ok()?;
-    let is_it = |line: &str| line.trim_start().starts_with("INTERFACESv4=");
-    let line = text.split_inclusive('\n').rfind(|line| is_it(line))?;
-    let value = line.trim().strip_prefix("INTERFACESv4=")?.trim_matches(['"', '\'']);
-    let end = if line.ends_with('\n') { "\n" } else { "" };
-    value
-        .is_empty()
-        .then(|| text.replacen(line, &format!("INTERFACESv4=\"{interface}\"{end}"), 1).into_bytes())
 }
 
 #[cfg(test)]

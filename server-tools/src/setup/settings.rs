@@ -24,6 +24,17 @@ pub(crate) struct Surroundings {
     pub(crate) address: Option<Ipv4Addr>,
     pub(crate) tftp: Option<PathBuf>,
     pub(crate) kind: Kind,
+    /// Whether packets to the clients leave by their interface without being told to.
+    pub(crate) is_routed: bool,
+    /// The interface that has PXEADDR, if that is another one.
+    pub(crate) other_interface: Option<String>,
+}
+
+impl Surroundings {
+    /// The interface that the settings have to name. One that routes lead by is not named: it would hold for clients of other networks too.
+    fn named<'a>(&self, wishes: &'a Wishes) -> Option<&'a String> {
+        wishes.interface.as_ref().filter(|_| !self.is_routed)
+    }
 }
 
 /// The file for a machine that has none.
@@ -63,7 +74,7 @@ pub(crate) fn new(wishes: &Wishes, around: &Surroundings) -> anyhow::Result<Stri
     if wishes.floppy.is_some() {
         lines.add("OVERLAY", text(&overlay_beside(&base))?, FLOPPY_IN_IT)?;
     }
-    if let Some(interface) = &wishes.interface {
+    if let Some(interface) = around.named(wishes) {
         lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
     }
     if let Some(firmware) = wishes.firmware {
@@ -90,6 +101,59 @@ pub(crate) fn missing(
     around: &Surroundings,
     old: &Old,
 ) -> anyhow::Result<String> {
+    require_no_contradiction(there, wishes, around, old)?;
+    let mut lines = Lines::default();
+    if let Some(base) = old.new_base(there, wishes) {
+        lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
+    }
+    if old.is_restart_gone && around.kind.needs_restart() {
+        lines.add("DHCPD", &restart(around.kind), "in place of the script above, which is not there")?;
+    }
+    if there.dhcp_server.is_none()
+        && let Some(kind) = wishes.dhcp_server
+    {
+        lines.add("DHCPSERVER", kind.word(), "whatever others are installed")?;
+        if kind.traits().is_beside_another {
+            lines.add("DHCPD", &restart(kind), "makes it take its configuration up")?;
+        }
+    }
+    if there.dhcp_configuration.is_none()
+        && let Some(configuration) = &wishes.dhcp_configuration
+    {
+        lines.add("DHCPDCONF", text(configuration)?, "the DHCP server's configuration")?;
+    }
+    if let Some(overlay) = old.overlay(there, wishes) {
+        lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;
+    }
+    if there.variable("TFTPBASE").is_none()
+        && let Some(tftp) =
+            wishes.tftp.as_ref().or(around.tftp.as_ref()).filter(|tftp| **tftp != there.tftp_base)
+    {
+        lines.add("TFTPBASE", text(tftp)?, "the TFTP server's folder")?;
+    }
+    if there.variable("INTERFACE").is_none()
+        && let Some(interface) = around.named(wishes)
+    {
+        lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
+    }
+    if there.variable("FIRMWARE").is_none()
+        && let Some(firmware) = wishes.firmware.filter(|firmware| *firmware != Firmware::Bios)
+    {
+        lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
+    }
+    if wishes.http_boot && !there.of_base_root.contains_key(HTTP_BOOT) {
+        lines.add(HTTP_BOOT, "yes", OVER_HTTP)?;
+    }
+    Ok(lines.text)
+}
+
+/// Fails where a flag says something else than the file. A flag that is passed over without a word would have other things done than asked for.
+fn require_no_contradiction(
+    there: &Ghostrc,
+    wishes: &Wishes,
+    around: &Surroundings,
+    old: &Old,
+) -> anyhow::Result<()> {
     require_the_same("PXEADDR", "--address", wishes.address.as_ref(), &there.boot_server)?;
     if !old.is_old_base() {
         require_the_same("PXEBASE", "--base", wishes.base.as_ref(), &there.base_root)?;
@@ -106,44 +170,25 @@ pub(crate) fn missing(
     if there.variable("TFTPBASE").is_some() {
         require_the_same("TFTPBASE", "--tftp", wishes.tftp.as_ref(), &there.tftp_base)?;
     }
-    let mut lines = Lines::default();
-    if let Some(base) = old.new_base(there, wishes) {
-        lines.add("PXEBASE", text(&base)?, "the base root; the one before stays where it is")?;
-    }
-    if old.is_restart_gone && around.kind.needs_restart() {
-        lines.add("DHCPD", &restart(around.kind), "in place of the script above, which is not there")?;
-    }
-    if there.dhcp_server.is_none()
-        && let Some(kind) = wishes.dhcp_server
+    if there.variable("INTERFACE").is_some() {
+        let said = there.settings().interface.clone().unwrap_or_default();
+        require_the_same("INTERFACE", "--interface", wishes.interface.as_ref(), &said)?;
+    } else if let (Some(_), Some(other), None) = (&wishes.interface, &around.other_interface, wishes.network)
+        && around.is_routed
     {
-        lines.add("DHCPSERVER", kind.word(), "whatever others are installed")?;
-        if kind.traits().is_beside_another {
-            lines.add("DHCPD", &restart(kind), "makes it take its configuration up")?;
-        }
+        let words = "--interface contradicts PXEADDR in ghostrc, which is an address of";
+        return Err(anyhow!("{words} {other}; give it with --subnet for a further network, or leave it out")
+            .exit(Exit::Usage));
     }
-    if let Some(overlay) = old.overlay(there, wishes) {
-        lines.add("OVERLAY", text(&overlay)?, FLOPPY_IN_IT)?;
+    if there.variable("FIRMWARE").is_some() {
+        let said = there.settings().firmware;
+        require_the_same("FIRMWARE", "--firmware", wishes.firmware.as_ref(), &said)?;
     }
-    if there.variable("TFTPBASE").is_none()
-        && let Some(tftp) =
-            wishes.tftp.as_ref().or(around.tftp.as_ref()).filter(|tftp| **tftp != there.tftp_base)
-    {
-        lines.add("TFTPBASE", text(tftp)?, "the TFTP server's folder")?;
+    if let Some(named) = &there.dhcp_configuration {
+        let wished = wishes.dhcp_configuration.as_ref();
+        require_the_same("DHCPDCONF", "--dhcp-configuration", wished, named)?;
     }
-    if there.variable("INTERFACE").is_none()
-        && let Some(interface) = &wishes.interface
-    {
-        lines.add("INTERFACE", interface, "the interface that magic packets go out of")?;
-    }
-    if there.variable("FIRMWARE").is_none()
-        && let Some(firmware) = wishes.firmware.filter(|firmware| *firmware != Firmware::Bios)
-    {
-        lines.add("FIRMWARE", firmware.word(), "of clients that have no FIRMWARE_host")?;
-    }
-    if wishes.http_boot && !there.of_base_root.contains_key(HTTP_BOOT) {
-        lines.add(HTTP_BOOT, "yes", OVER_HTTP)?;
-    }
-    Ok(lines.text)
+    Ok(())
 }
 
 fn require_the_same<T: PartialEq + std::fmt::Debug>(
@@ -203,89 +248,4 @@ fn text(path: &Path) -> anyhow::Result<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn around() -> Surroundings {
-        Surroundings { address: Some([10, 0, 0, 5].into()), tftp: Some("/srv/tftp".into()), kind: Kind::Isc }
-    }
-
-    fn read(text: &str) -> Ghostrc {
-        Ghostrc::parse(Path::new("ghostrc"), text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn a_new_file_is_read_back_as_it_was_meant() {
-        let wishes = Wishes {
-            store: Some("/images of all".into()),
-            firmware: Some(Firmware::Uefi),
-            ..Wishes::default()
-        };
-        let text = new(&wishes, &around()).unwrap();
-        let ghostrc = read(&text);
-        assert_eq!(ghostrc.boot_server, Ipv4Addr::new(10, 0, 0, 5));
-        assert_eq!((ghostrc.base_root, ghostrc.store_folder), (BASE.into(), PathBuf::from("/images of all")));
-        assert_eq!(ghostrc.store_export.path, Path::new("/images of all"));
-        assert!(ghostrc.warnings.is_empty(), "{text}");
-        let kea = Surroundings { kind: Kind::Kea, ..around() };
-        let wishes = Wishes { dhcp_configuration: Some("/x/kea.conf".into()), ..Wishes::default() };
-        let ghostrc = read(&new(&wishes, &kea).unwrap());
-        assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart), (Some(Kind::Kea), None));
-        let wishes = Wishes { dhcp_server: Some(Kind::Isc), ..Wishes::default() };
-        let ghostrc = read(&new(&wishes, &around()).unwrap());
-        assert_eq!((ghostrc.dhcp_server, ghostrc.dhcp_restart.is_some()), (Some(Kind::Isc), true));
-    }
-
-    #[test]
-    fn kernel_and_initramfs_come_over_http_only_where_that_is_wished() {
-        let wishes = Wishes { http_boot: true, ..Wishes::default() };
-        let over_http = |text: &str| read(text).of_base_root.get(HTTP_BOOT).cloned();
-        assert_eq!(over_http(&new(&wishes, &around()).unwrap()).as_deref(), Some("yes"));
-        let usual = new(&Wishes::default(), &around()).unwrap();
-        assert_eq!(over_http(&usual), None);
-        let lines = missing(&read(&usual), &wishes, &around(), &Old::default()).unwrap();
-        assert!(lines.starts_with("HTTPBOOT=yes ") && lines.lines().count() == 1, "{lines}");
-        let [yes, no] = ["yes", "no"].map(|word| read(&format!("{usual}HTTPBOOT={word}\n")));
-        assert_eq!(missing(&yes, &wishes, &around(), &Old::default()).unwrap(), "");
-        let error = missing(&no, &wishes, &around(), &Old::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--http-boot contradicts HTTPBOOT"), "{error}");
-    }
-
-    #[test]
-    fn what_cannot_be_written_is_refused() {
-        for store in ["images", "/it's", "/a\nb"] {
-            assert!(
-                new(&Wishes { store: Some(store.into()), ..Wishes::default() }, &around()).is_err(),
-                "{store}"
-            );
-        }
-        let nowhere = Surroundings { address: None, ..around() };
-        let error = new(&Wishes::default(), &nowhere).unwrap_err();
-        assert_eq!(Exit::of(&error), Exit::Usage);
-    }
-
-    #[test]
-    fn a_file_that_is_there_gets_only_what_it_lacks() {
-        let there = read("PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\n");
-        let around = Surroundings { tftp: Some("/tftpboot".into()), ..around() };
-        let lines = missing(&there, &Wishes::default(), &around, &Old::default()).unwrap();
-        assert!(lines.starts_with("TFTPBASE=/tftpboot ") && lines.lines().count() == 1, "{lines}");
-        let both = appended(
-            b"PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x",
-            &lines,
-        );
-        let again = read(std::str::from_utf8(&both).unwrap());
-        assert_eq!(missing(&again, &Wishes::default(), &around, &Old::default()).unwrap(), "");
-        let kea = Wishes { dhcp_server: Some(Kind::Kea), ..Wishes::default() };
-        let lines = missing(&again, &kea, &around, &Old::default()).unwrap();
-        assert!(lines.starts_with("DHCPSERVER=kea "), "{lines}");
-        let isc = read(
-            "PXEADDR=10.0.0.5\nPXEBASE=/srv/base\nGHSTBASE=/b\nGHSTNFS=10.0.0.5:/b\nDHCPD=x\nDHCPSERVER=isc\n",
-        );
-        let error = missing(&isc, &kea, &around, &Old::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--dhcp-server contradicts DHCPSERVER"), "{error}");
-        let other = Wishes { store: Some("/c".into()), ..Wishes::default() };
-        let error = missing(&there, &other, &around, &Old::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--store contradicts GHSTBASE"), "{error}");
-    }
-}
+mod tests;

@@ -64,6 +64,11 @@ impl Interface {
         self.address.is_none() || self.on_link.iter().any(|(network, mask)| is_in(other, *network, *mask))
     }
 
+    /// Whether this is an address of the interface itself.
+    pub(crate) fn has(&self, ip: Ipv4Addr) -> bool {
+        self.on_link.iter().any(|(own, _)| *own == ip)
+    }
+
     /// The network of its address.
     pub(crate) fn network(&self) -> Option<Network> {
         let (ip, netmask) = self.address?;

@@ -17,6 +17,7 @@ use crate::dhcp::{Network, found};
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
 use crate::output::Output;
+use crate::setup::listening::Listener;
 use crate::setup::old::{self, Old};
 use crate::setup::plan::{self, First};
 use crate::setup::questions::{self, Proposed};
@@ -66,7 +67,7 @@ pub(super) fn run(
         })?;
         interface = observe::boot_interface(&wishes, own_address)?;
     }
-    let around = observe::surroundings(interface.as_ref(), wishes.dhcp_server)?;
+    let around = observe::surroundings(interface.as_ref(), &wishes, own_address)?;
     let (settings, ghostrc, floppy) = settle(path, there, parsed, &wishes, &around)?;
     let site = Site::planned(ghostrc, everywhere.lock_timeout);
     let (machines, mut remarks) = machines(&site, &arguments.import)?;
@@ -80,6 +81,7 @@ pub(super) fn run(
         boot_server: site.ghostrc.boot_server,
         network: wishes.network.map(new_network),
         hosts: machines,
+        no_boot_file: site.ghostrc.settings().no_boot_file.clone(),
     };
     let added = site
         .dhcp()
@@ -87,8 +89,9 @@ pub(super) fn run(
         .context("the DHCP configuration cannot be added to")
         .exit_by_default(Exit::Configuration)?;
     let is_new = !site.dhcp_configuration.exists();
-    let mut seen =
-        observe::site(&site, interface.map(|interface| interface.name), added.configuration.as_ref())?;
+    let listener = interface
+        .map(|interface| Listener { name: interface.name, address: interface.address.map(|(ip, _)| ip) });
+    let mut seen = observe::site(&site, listener, added.configuration.as_ref())?;
     if arguments.without_root {
         seen.base_root = Ok(());
     }
@@ -119,7 +122,12 @@ pub(super) fn add_host(site: &Site, arguments: &NewHostArgs, output: &mut Output
         None => given(site, arguments)?,
     };
     let host = NewHost { name: arguments.name.clone(), mac: arguments.mac, ip, no_boot_file };
-    let asked = Additions { boot_server: site.ghostrc.boot_server, network: None, hosts: vec![host] };
+    let asked = Additions {
+        boot_server: site.ghostrc.boot_server,
+        network: None,
+        hosts: vec![host],
+        no_boot_file: site.ghostrc.settings().no_boot_file.clone(),
+    };
     let added = site.dhcp().add(&asked).exit_by_default(Exit::Configuration)?;
     let seen = observe::site(site, None, added.configuration.as_ref())?;
     let mut plan = plan::for_hosts(&site.ghostrc, &seen, &added)?;

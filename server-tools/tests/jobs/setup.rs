@@ -117,6 +117,7 @@ fn without_a_yes_nothing_is_done() {
     );
     machine.does(0, &["setup", "--dry-run", "--subnet", "192.168.7.0/25"]);
     machine.does(2, &["setup", "--yes", "--import", "/etc/nothing.csv"]);
+    machine.does(2, &["setup", "--remove", "--yes", "--dhcp-configuration", "/etc/dhcp/other.conf"]);
     fs::write(machine.path("etc/bad.csv"), "pc1,1,2\n").unwrap();
     let said = machine.does(2, &["setup", "--yes", "--import", "/etc/bad.csv"]);
     assert!(said.contains("/etc/bad.csv:1:1: this line is neither"), "{said}");
@@ -167,6 +168,50 @@ fn a_configuration_that_has_grown_keeps_every_byte() {
     machine.does(0, &["setup", "--remove", "--yes"]);
     assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), grown);
     assert_eq!(machine.text("etc/default/isc-dhcp-server"), "INTERFACESv4=\"\"\nINTERFACESv6=\"\"\n");
+}
+
+#[test]
+fn a_dhcpd_with_other_networks_goes_on_listening_on_their_interfaces() {
+    let grown = "subnet 10.1.0.0 netmask 255.255.255.0 { range 10.1.0.10 10.1.0.99; }\nsubnet 192.168.7.0 netmask 255.255.255.128 { }\n";
+    let one = grown.lines().last().unwrap();
+    for (configuration, defaults) in
+        [(grown, "INTERFACESv4=\"\"\n"), (one, "INTERFACES=\"eth1\"\nINTERFACESv4=\"\"\n")]
+    {
+        let machine = Machine::fresh();
+        machine.write("etc/dhcp/dhcpd.conf", configuration);
+        machine.write("etc/default/isc-dhcp-server", defaults);
+        machine.does(0, &["setup", "--yes", "--import", "/etc/machines.csv"]);
+        assert!(machine.text("etc/dhcp/dhcpd.conf").contains("host pc3 {"));
+        assert_eq!(machine.text("etc/default/isc-dhcp-server"), defaults);
+    }
+}
+
+#[test]
+fn a_second_network_on_another_interface_is_served_and_its_clients_are_looked_for_there() {
+    let machine = Machine::fresh();
+    machine.write("etc/default/isc-dhcp-server", "INTERFACESv4=\"\"\nINTERFACESv6=\"\"\n");
+    machine.does(0, &[&FRESH[..], &["--interface", "br0"]].concat());
+    assert!(!machine.text("etc/ghostrc").contains("INTERFACE="), "{}", machine.text("etc/ghostrc"));
+    let link = "ip link add eth1 type veth peer name far1 && ip addr add 10.1.0.1/24 dev eth1 && ip link set eth1 up && ip link set far1 up";
+    let said = machine.does_after(link, 2..=2, &["setup", "--yes", "--interface", "eth1"]);
+    assert!(
+        said.contains("--interface contradicts PXEADDR in ghostrc, which is an address of br0"),
+        "{said}"
+    );
+    machine.write("etc/more.csv", "jane,02:00:00:00:00:33,10.1.0.33\n");
+    let second =
+        ["setup", "--yes", "--interface", "eth1", "--subnet", "10.1.0.0/24", "--import", "/etc/more.csv"];
+    machine.does(0, &second);
+    let defaults = "INTERFACESv4=\"br0 eth1\"\nINTERFACESv6=\"\"\n";
+    assert_eq!(machine.text("etc/default/isc-dhcp-server"), defaults);
+    assert!(machine.text("etc/dhcp/dhcpd.conf").contains("subnet 10.1.0.0 netmask 255.255.255.0 {"));
+    // The interface is known by the network, too.
+    let said = machine.does(0, &[&second[..2], &second[4..]].concat());
+    assert!(said.contains("nothing is to be changed\n"), "{said}");
+    machine.append("etc/ghostrc", "INTERFACE=br0\n");
+    let said = machine.does(78, &["doctor"]);
+    let words = "BAD      wake: jane: magic packets leave by br0, but its network is on eth1\n         mend: set INTERFACE_jane=eth1";
+    assert!(said.contains(words) && !said.contains("is behind a router"), "{said}");
 }
 
 #[test]

@@ -48,8 +48,7 @@ pub(crate) fn added(
 fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     let Some(wanted) = &asked.network else { return Ok(draft) };
-    let network_of = |ip: Ipv4Addr| network_of(table, ip);
-    if !is_network_declared(wanted.network, network_of)? {
+    if !is_network_declared(wanted.network, &table.networks())? {
         let main = main(table)?;
         draft.append(absolute(&main.path), &main.bytes, &range(wanted));
     }
@@ -57,11 +56,7 @@ fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
 }
 
 fn network_of(table: &HostTable, ip: Ipv4Addr) -> Option<Network> {
-    let mut networks = table.networks.iter().map(|(network, _)| *network);
-    let found = networks.find(|network| network.contains(ip))?;
-    // A range begins with an address of its network, which may be any.
-    let address = Ipv4Addr::from(u32::from(found.address) & u32::from(found.netmask));
-    Some(Network { address, ..found })
+    table.networks().into_iter().find(|network| network.contains(ip))
 }
 
 /// Only hosts that are declared are answered: `static`. Without a router dnsmasq would say that it is one itself.

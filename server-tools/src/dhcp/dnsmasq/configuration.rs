@@ -9,7 +9,9 @@ use super::boots::{Decides, tags};
 use super::edit;
 use super::table::HostTable;
 use crate::dhcp::text::absolute;
-use crate::dhcp::{Booting, Configuration, Edit, Fault, Host, IsMeant, Listed, PutBack, Reach, Swap, Wanted};
+use crate::dhcp::{
+    Booting, Configuration, Edit, Fault, Host, IsMeant, Listed, Network, PutBack, Reach, Swap, Wanted,
+};
 
 impl Configuration for HostTable {
     fn files(&self) -> Vec<PathBuf> {
@@ -56,6 +58,10 @@ impl Configuration for HostTable {
                 },
             })
         }))
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        Self::networks(self)
     }
 
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {

@@ -7,9 +7,15 @@ use ghost_contract::HostName;
 use super::boots::{Decides, tags};
 use super::hosts::{Code, Given, Host};
 use super::table::HostTable;
-use crate::dhcp::{Reach, Said};
+use crate::dhcp::{Network, Reach, Said};
 
 impl HostTable {
+    /// Every network that a range is in. The address of a range is any of its network.
+    pub(in crate::dhcp) fn networks(&self) -> Vec<Network> {
+        let all = self.networks.iter();
+        all.map(|(Network { address, netmask }, _)| Network::around(*address, *netmask)).collect()
+    }
+
     /// What stands in the way of these hosts' swaps, in their order.
     pub(super) fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
         hosts.iter().map(|(name, ip)| self.reach(self.by_name(name.as_str()).next(), *ip)).collect()

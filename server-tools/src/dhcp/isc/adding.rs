@@ -1,5 +1,6 @@
 //! New entries in dhcpd.conf. Pure: every byte that is there stays, new statements go to the end of the main file, and a host
-//! that lacks only its `filename` gets one behind its last statement.
+//! that lacks only its `filename`, or that is not told where to fetch it from, gets that behind its last statement. Nothing is put in that
+//! holds for others too.
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
@@ -28,7 +29,7 @@ pub(super) fn network(
     wanted: &NewNetwork,
 ) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
-    if !is_network_declared(wanted.network, |ip| table.network_of(ip))? {
+    if !is_network_declared(wanted.network, &table.networks())? {
         append(&mut draft, table, &subnet(boot_server, wanted))?;
     }
     Ok(draft)
@@ -53,15 +54,27 @@ fn subnet(boot_server: Ipv4Addr, wanted: &NewNetwork) -> String {
 pub(crate) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     let (mut new, mut faults) = (String::new(), Vec::new());
-    let mut completed: Vec<(usize, Range<usize>, String)> = Vec::new();
+    let mut known = clients(table, asked);
     for host in &asked.hosts {
         match judged(table, asked.boot_server, host) {
             Ok(Judged::New) => new.push_str(&entry(table, asked.boot_server, host)),
             Ok(Judged::Known) => draft.known.push(host.name.clone()),
-            Ok(Judged::WithoutFile(file, stretch, text)) => completed.push((file, stretch, text)),
+            Ok(Judged::WithoutFile) => {
+                let filename = Some(format!("filename \"{}\";", host.no_boot_file));
+                known.push(Client { name: host.name.clone(), ip: host.ip, filename });
+            }
             Err(fault) => faults.push(format!("{fault:#}")),
         }
         draft.remarks.extend(in_a_range(table, host));
+    }
+    let mut completed: Vec<Completed> = Vec::new();
+    for (statements, client) in lacking(table, asked.boot_server, known) {
+        match with_statements(table, &client.name, &statements) {
+            Ok(one) => completed.push(one),
+            Err(fault) if client.filename.is_some() => faults.push(format!("{fault:#}")),
+            // Nobody has asked for it.
+            Err(fault) => draft.remarks.push(format!("{fault:#}")),
+        }
     }
     if !faults.is_empty() {
         bail!("{}", faults.join("\n"));
@@ -69,15 +82,6 @@ pub(crate) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draf
     completed.sort_by_key(|(file, stretch, _)| (*file, stretch.start));
     for of_file in completed.chunk_by(|(one, ..), (other, ..)| one == other) {
         complete(&mut draft, table, of_file);
-    }
-    if needs_next_server(table, asked.boot_server) {
-        new.insert_str(
-            0,
-            &format!(
-                "# The machine that clients fetch their boot files from.\nnext-server {};\n",
-                asked.boot_server
-            ),
-        );
     }
     if !new.is_empty() {
         append(&mut draft, table, &new)?;
@@ -89,9 +93,20 @@ pub(crate) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draf
 enum Judged {
     New,
     Known,
-    /// All of it is there but the boot file: the entry's file and stretch, and what it becomes.
-    WithoutFile(usize, Range<usize>, String),
+    /// All of it is there but the boot file.
+    WithoutFile,
 }
+
+/// A client whose entry is there.
+struct Client {
+    name: HostName,
+    ip: Ipv4Addr,
+    /// The statement that it lacks.
+    filename: Option<String>,
+}
+
+/// An entry by its file and its stretch there, and what it becomes.
+type Completed = (usize, Range<usize>, String);
 
 fn judged(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> anyhow::Result<Judged> {
     let neighbour = |other: &super::Host| Neighbour {
@@ -112,7 +127,7 @@ fn judged(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> anyhow::R
     }
     match table.usable(&host.name) {
         Ok(_) => Ok(Judged::Known),
-        Err(problem) if problem.flaw == Flaw::NoFilename => with_file(table, host),
+        Err(problem) if problem.flaw == Flaw::NoFilename => Ok(Judged::WithoutFile),
         Err(problem) => Err(anyhow!(problem)),
     }
 }
@@ -129,9 +144,31 @@ fn entry(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> String {
     )
 }
 
-/// The entry with a boot file behind its last statement, indented as that is.
-fn with_file(table: &HostTable, host: &NewHost) -> anyhow::Result<Judged> {
-    let there = table.by_name(host.name.as_str()).next().context("a host that was there is gone")?;
+/// The clients that can have jobs already.
+fn clients(table: &HostTable, asked: &Additions) -> Vec<Client> {
+    let able = table.clients().filter_map(|(name, _)| table.usable(&name).ok());
+    let able =
+        able.filter(|host| host.ip != asked.boot_server && asked.is_client(&host.name, &host.filename));
+    able.map(|host| Client { name: host.name, ip: host.ip, filename: None }).collect()
+}
+
+/// The statements that these clients' entries lack. ISC offers 0.0.0.0 to a host that is told no machine at all to fetch from, and it boots
+/// its own disk.
+fn lacking(table: &HostTable, boot_server: Ipv4Addr, clients: Vec<Client>) -> Vec<(Vec<String>, Client)> {
+    let hosts: Vec<(HostName, Ipv4Addr)> =
+        clients.iter().map(|client| (client.name.clone(), client.ip)).collect();
+    let lacked = |(client, reach): (Client, crate::dhcp::Reach)| {
+        let is_told_none = reach.next_server.is_none() && reach.network.is_some();
+        let next_server = is_told_none.then(|| format!("next-server {boot_server};"));
+        (client.filename.clone().into_iter().chain(next_server).collect::<Vec<String>>(), client)
+    };
+    let all = clients.into_iter().zip(table.reaches(&hosts)).map(lacked);
+    all.filter(|(statements, _)| !statements.is_empty()).collect()
+}
+
+/// The entry with more statements behind its last one, indented as that is.
+fn with_statements(table: &HostTable, name: &HostName, statements: &[String]) -> anyhow::Result<Completed> {
+    let there = table.by_name(name.as_str()).next().context("a host that was there is gone")?;
     let (bytes, tree) = (table.bytes_of(there), table.tree_of(there));
     let statement = tree.statements.get(there.statement).context("an entry without a place")?;
     let (_, last) = tree.children(there.statement).last().context("an entry without statements")?;
@@ -140,20 +177,12 @@ fn with_file(table: &HostTable, host: &NewHost) -> anyhow::Result<Judged> {
         true => format!("{}{}", new_line(bytes), String::from_utf8_lossy(line)),
         false => " ".to_owned(),
     };
-    let stretch = statement.start..statement.end;
-    let filename = format!("{before}filename \"{}\";", host.no_boot_file);
-    let text =
-        [&bytes[statement.start..last.end], filename.as_bytes(), &bytes[last.end..statement.end]].concat();
-    let text = String::from_utf8(text).context("an entry that is not UTF-8: write the filename by hand")?;
-    Ok(Judged::WithoutFile(there.file, stretch, text))
-}
-
-/// Whether a host that can have jobs is told no machine at all to fetch from. ISC then offers 0.0.0.0, and it boots its own disk.
-fn needs_next_server(table: &HostTable, boot_server: Ipv4Addr) -> bool {
-    let able = table.clients().filter_map(|(name, _)| table.usable(&name).ok());
-    let able: Vec<(HostName, Ipv4Addr)> =
-        able.filter(|host| host.ip != boot_server).map(|host| (host.name, host.ip)).collect();
-    table.reaches(&able).iter().any(|reach| reach.next_server.is_none() && reach.network.is_some())
+    let more: String = statements.iter().map(|statement| format!("{before}{statement}")).collect();
+    let text = [&bytes[statement.start..last.end], more.as_bytes(), &bytes[last.end..statement.end]].concat();
+    let text = String::from_utf8(text).with_context(|| {
+        format!("{name}: its entry is not UTF-8; write into it by hand: {}", statements.join(" "))
+    })?;
+    Ok((there.file, statement.start..statement.end, text))
 }
 
 /// dhcpd may give a machine's address to another one if it may also choose it.
@@ -208,7 +237,7 @@ fn append(draft: &mut Draft, table: &HostTable, text: &str) -> anyhow::Result<()
 }
 
 /// Replaces entries of one file by fuller ones.
-fn complete(draft: &mut Draft, table: &HostTable, entries: &[(usize, Range<usize>, String)]) {
+fn complete(draft: &mut Draft, table: &HostTable, entries: &[Completed]) {
     let Some(source) = entries.first().and_then(|(file, ..)| table.sources.get(*file)) else { return };
     let file = absolute(&source.path);
     let replacements = entries.iter().map(|(_, stretch, text)| (stretch.clone(), text.clone().into_bytes()));

@@ -52,6 +52,15 @@ impl HostTable {
         hosts.iter().map(|(name, ip)| self.reach(&remarks, name, *ip)).collect()
     }
 
+    /// Every subnet, in the order in which they are declared.
+    pub(super) fn networks(&self) -> Vec<Network> {
+        let statements = self
+            .sources
+            .iter()
+            .flat_map(|source| source.tree.statements.iter().map(|one| (&source.bytes, one)));
+        statements.filter_map(|(bytes, one)| network(bytes, one)).collect()
+    }
+
     fn remarks(&self) -> Remarks {
         let mut remarks = Remarks::default();
         for (file, source) in self.sources.iter().enumerate() {

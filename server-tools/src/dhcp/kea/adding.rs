@@ -89,9 +89,7 @@ fn interface(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
 /// Adds the network, if it is not there yet.
 fn network(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let Some(wanted) = &asked.network else { return Ok(Draft::default()) };
-    let network_of =
-        |ip: Ipv4Addr| table.subnets.iter().map(|(network, _)| *network).find(|network| network.contains(ip));
-    if is_network_declared(wanted.network, network_of)? {
+    if is_network_declared(wanted.network, &table.networks())? {
         return Ok(Draft::default());
     }
     let values = &table.values;
@@ -221,19 +219,31 @@ fn serves(table: &HostTable, name: &HostName, ip: Ipv4Addr, boot_server: Ipv4Add
     said.is_some_and(|said| said.value == boot_server.to_string())
 }
 
-/// Names the machine to fetch from where a host that can have jobs is told none. Kea then offers 0.0.0.0, and the host boots its own disk.
+/// Names the machine to fetch from in the reservations of clients that are told none. Kea then offers 0.0.0.0, and they boot their own
+/// disks. Nothing is put in that holds for others too.
 fn next_server(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
-    let able = table.clients().filter_map(|(name, _)| Some((table.usable(&name).ok()?.ip, name)));
-    let able: Vec<(HostName, Ipv4Addr)> =
-        able.filter(|(ip, _)| *ip != asked.boot_server).map(|(ip, name)| (name, ip)).collect();
-    let needs_one =
-        table.reaches(&able).iter().any(|reach| reach.next_server.is_none() && reach.network.is_some());
+    let is_client = |name: &HostName| {
+        let host = table.usable(name).ok().filter(|host| host.ip != asked.boot_server)?;
+        asked.is_client(name, &host.boot_file).then(|| (name.clone(), host.ip))
+    };
+    let clients: Vec<(HostName, Ipv4Addr)> =
+        table.clients().filter_map(|(name, _)| is_client(&name)).collect();
     let values = &table.values;
-    if !needs_one || values.member(table.all, "next-server").is_some() {
-        return Ok(Draft::default());
-    }
     let said = format!("\"next-server\": \"{}\"", asked.boot_server);
-    drafted(values, vec![behind_last(values, table.all, &said)?])
+    let (mut insertions, mut remarks) = (Vec::new(), Vec::new());
+    for ((name, _), reach) in clients.iter().zip(table.reaches(&clients)) {
+        let is_told_none = reach.next_server.is_none() && reach.network.is_some();
+        let there = table.by_name(name.as_str()).next().map(|host| host.node);
+        let lacks_one = |node: &usize| is_told_none && values.member(*node, "next-server").is_none();
+        if let Some(node) = there.filter(lacks_one) {
+            match behind_last(values, node, &said).and_then(|insertion| whole(values, node, insertion)) {
+                Ok(insertion) => insertions.push(insertion),
+                Err(error) => remarks.push(format!("{error:#}")),
+            }
+        }
+    }
+    let draft = drafted(values, insertions)?;
+    Ok(Draft { remarks, ..draft })
 }
 
 fn text(meant: &str) -> String {

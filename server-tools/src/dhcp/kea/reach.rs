@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 use ghost_contract::HostName;
 
 use super::table::{Host, HostTable};
-use crate::dhcp::{Reach, Said};
+use crate::dhcp::{Network, Reach, Said};
 
 /// An option of DHCPv4, by its name and its number.
 type Code = (&'static str, &'static str);
@@ -22,6 +22,11 @@ const TFTP_SERVER: Code = ("tftp-server-name", "66");
 const DROP: &str = "DROP";
 
 impl HostTable {
+    /// Every subnet, the smallest first.
+    pub(super) fn networks(&self) -> Vec<Network> {
+        self.subnets.iter().map(|(network, _)| *network).collect()
+    }
+
     /// What stands in the way of these hosts' swaps, in their order.
     pub(super) fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
         let classes: Vec<usize> = self.values.maps(self.all, "client-classes").collect();

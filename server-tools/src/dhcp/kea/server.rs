@@ -14,8 +14,8 @@ use crate::dhcp::checker::Checker;
 use crate::dhcp::private_copy::Part;
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PrivateCopy, PutBack,
-    Reach, Reverts, Running, Server, Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, Network, PrivateCopy,
+    PutBack, Reach, Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -210,6 +210,10 @@ impl Configuration for HostTable {
                 place: Box::new(self.values.place(value)),
             })
         }))
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        Self::networks(self)
     }
 
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {

@@ -47,10 +47,11 @@ pub(crate) fn added(
             let text = whole(network, asked.boot_server, around.settings.as_ref());
             draft.append(file.to_owned(), before, &text);
         }
-        (Some(NewNetwork { network, .. }), Some(_)) => {
+        (Some(NewNetwork { network, interface, .. }), Some(_)) => {
             let table = read(&draft);
-            if !is_network_declared(*network, |ip| network_of(&table, ip))? {
-                draft.append(file.to_owned(), before, &range(*network));
+            if !is_network_declared(*network, &table.lines.networks())? {
+                let interface = interface.as_ref().filter(|name| listens_on_others(&table, name));
+                draft.append(file.to_owned(), before, &(interface_line(interface) + &range(*network)));
             }
         }
         (None, _) => {}
@@ -83,8 +84,20 @@ fn whole(wanted: &NewNetwork, boot_server: Ipv4Addr, settings: Option<&Ghostrc>)
         lines.collect::<String>()
     };
     let services: String = files.iter().map(of).collect();
-    let interface = wanted.interface.as_ref().map_or_else(String::new, |name| format!("interface={name}\n"));
+    let interface = interface_line(wanted.interface.as_ref());
     format!("{HEAD}{interface}{}{ignore}\n{services}", range(wanted.network))
+}
+
+fn interface_line(name: Option<&String>) -> String {
+    name.map_or_else(String::new, |name| format!("interface={name}\n"))
+}
+
+/// Whether interfaces are named, and this one is not among them.
+fn listens_on_others(table: &ClientTable, name: &str) -> bool {
+    let sources = &table.lines.sources;
+    let lines = sources.entries.iter().enumerate().filter(|(_, entry)| entry.option == "interface");
+    let named: Vec<String> = lines.flat_map(|(place, _)| sources.named(place)).collect();
+    !named.is_empty() && named.iter().all(|named| named != name)
 }
 
 fn range(network: Network) -> String {

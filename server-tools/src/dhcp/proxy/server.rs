@@ -164,6 +164,10 @@ impl Configuration for ClientTable {
         }))
     }
 
+    fn networks(&self) -> Vec<Network> {
+        self.lines.networks()
+    }
+
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
         Self::reaches(self, hosts)
     }

@@ -182,7 +182,12 @@ fn added(there: Option<&str>, network: bool, hosts: &[(&str, u8)]) -> anyhow::Re
         no_boot_file: "nobackup".to_owned(),
     };
     let hosts = hosts.iter().map(host).collect();
-    let asked = Additions { boot_server: [192, 168, 7, 1].into(), network, hosts };
+    let asked = Additions {
+        boot_server: [192, 168, 7, 1].into(),
+        network,
+        hosts,
+        no_boot_file: "nobackup".to_owned(),
+    };
     let (draft, table) = adding::added(Path::new(FILE), there.map(str::as_bytes), &asked, &around())?;
     let contents = match draft.changes.as_slice() {
         [Change { contents, .. }] => contents.clone(),
@@ -205,12 +210,30 @@ fn a_whole_configuration_is_written_in_which_clients_can_be_swapped() {
 }
 
 #[test]
+fn a_second_network_is_listened_in_where_others_are_named() {
+    let of = |interfaces: &str| CONFIGURATION.replace("192.168.7.0,proxy", "10.1.0.0,proxy") + interfaces;
+    let range = "dhcp-range=192.168.7.0,proxy,255.255.255.0\r\n";
+    for (before, added_lines) in [
+        ("", range.to_owned()),
+        ("interface=eth1,eth0\n", range.to_owned()),
+        ("interface=eth1\n", format!("interface=eth0\r\n{range}")),
+    ] {
+        let (text, _) = added(Some(&of(before)), true, &[]).unwrap();
+        assert_eq!(text, format!("{}\r\n{added_lines}", of(before)), "{before}");
+    }
+}
+
+#[test]
 fn what_contradicts_the_configuration_is_not_added() {
     assert!(added(None, false, &[("john", 2)]).unwrap_err().to_string().contains("--subnet"));
     for host in [("john", 4), ("eve", 2), ("JOHN", 4)] {
         let error = added(Some(CONFIGURATION), false, &[host]).unwrap_err().to_string();
         assert!(error.starts_with("/etc/ghost4linux/proxy.conf:8:11: "), "{error}");
     }
+    let within =
+        CONFIGURATION.replace("192.168.7.0,proxy,255.255.255.0", "192.168.7.64,proxy,255.255.255.192");
+    let error = added(Some(&within), true, &[]).unwrap_err().to_string();
+    assert!(error.contains("has the network 192.168.7.64/26 there already"), "{error}");
 }
 
 #[test]

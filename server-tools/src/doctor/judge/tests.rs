@@ -77,6 +77,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             ip: [192, 168, 7, 2].into(),
             interface: Ok("eth1".to_owned()),
             is_neighbour: true,
+            nearer: None,
             beyond: None,
             reach: reach(),
             zero: vec![],
@@ -163,7 +164,7 @@ fn exports_to_names_and_grants_of_other_clients_are_not_held_against_a_host() {
 fn what_is_spoiled_is_found_and_nothing_else() {
     use State::{Bad, Warning};
     type Spoil = fn(&mut Facts);
-    let table: [(Spoil, Check, State); 52] = [
+    let table: [(Spoil, Check, State); 53] = [
         (|f| f.base_root.has_init = false, Check::BaseRoot, Bad),
         (
             |f| f.boundary.told = vec![("/x".into(), "nfsroot=192.168.7.1:/old".to_owned())],
@@ -237,6 +238,7 @@ fn what_is_spoiled_is_found_and_nothing_else() {
         (|f| f.confinement = Err("it ended without an answer".to_owned()), Check::Confinement, Bad),
         (|f| f.state_folder.tried = no(), Check::StateFolder, Bad),
         (|f| f.may_send_frames = no(), Check::Wake, Bad),
+        (|f| f.hosts.as_mut().unwrap()[0].nearer = Some("eth2".to_owned()), Check::Wake, Bad),
         (|f| f.hosts.as_mut().unwrap()[0].interface = Err("no route".to_owned()), Check::Wake, Bad),
     ];
     for (spoil, check, state) in table {
@@ -258,6 +260,14 @@ fn a_store_on_another_machine_is_good_and_says_what_was_not_checked() {
 fn a_finding_is_shown_with_how_to_mend_it() {
     let finding = Finding::bad(Check::BootFile, "it is empty", "copy it anew");
     assert_eq!(finding.to_string(), "BAD      boot file: it is empty\n         mend: copy it anew");
+}
+
+#[test]
+fn without_hosts_nothing_is_said_of_magic_packets() {
+    let mut facts = facts();
+    facts.hosts.as_mut().unwrap().clear();
+    let wake: Vec<Finding> = judge(&facts).into_iter().filter(|one| one.check == Check::Wake).collect();
+    assert_eq!(wake, []);
 }
 
 #[test]

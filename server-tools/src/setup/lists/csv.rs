@@ -17,12 +17,19 @@ pub(super) fn read(bytes: &[u8]) -> Read {
     let mut read = Read::default();
     let start = if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
     let text = bytes.get(start..).unwrap_or_default();
+    let delimiter = delimiter(text);
+    let open = open_quotes(text, delimiter);
+    if !open.is_empty() {
+        // What stands behind such quotes would be read as one field, however many lines it is.
+        read.faults.extend(open.into_iter().map(|at| (start + at, OPEN.to_owned())));
+        return read;
+    }
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(Trim::All)
         .comment(Some(b'#'))
-        .delimiter(delimiter(text))
+        .delimiter(delimiter)
         .from_reader(text);
     let mut columns = Columns { name: 0, mac: 1, ip: 2 };
     let mut is_first = true;
@@ -69,6 +76,35 @@ pub(super) fn read(bytes: &[u8]) -> Read {
 
 const HEADING: &str =
     "this line is neither a machine (name,hardware address,address) nor names the columns: name, mac, ip";
+
+const OPEN: &str = "these quotes have no end in this line; close them, or remove them";
+
+/// Where fields begin with quotes that have no end in their line.
+fn open_quotes(text: &[u8], delimiter: u8) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+        let open = if line.starts_with(b"#") { None } else { open_quote(line, delimiter) };
+        found.extend(open.map(|open| at + open));
+        at += line.len();
+    }
+    found
+}
+
+fn open_quote(line: &[u8], delimiter: u8) -> Option<usize> {
+    let (mut begun, mut ended, mut begins_a_field) = (None, None, true);
+    for (at, byte) in line.iter().enumerate() {
+        match (begun, ended.take()) {
+            (Some(_), _) if *byte == b'"' => (begun, ended) = (None, begun),
+            (Some(_), _) => {}
+            // Doubled quotes are one of the field's own.
+            (None, Some(start)) if *byte == b'"' => begun = Some(start),
+            (None, None) if *byte == b'"' && begins_a_field => begun = Some(at),
+            (None, _) => begins_a_field = *byte == delimiter,
+        }
+    }
+    begun
+}
 
 fn offset(start: usize, at: u64) -> usize {
     start + usize::try_from(at).unwrap_or(usize::MAX - start)

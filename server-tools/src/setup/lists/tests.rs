@@ -76,6 +76,24 @@ fn what_is_wrong_in_a_table_is_told_all_at_once_with_its_place() {
 }
 
 #[test]
+fn a_quote_without_its_end_is_told_and_does_not_swallow_the_lines_behind_it() {
+    let pc = |number: u8, more: &str| format!("pc{number},00:11:22:33:44:0{number},10.0.0.1{number}{more}\n");
+    let inches = pc(1, ",\"19 inch") + &pc(2, "") + &pc(3, "");
+    let told = list("m.csv", &inches).unwrap_err();
+    assert!(told.contains("m.csv:1:33: these quotes have no end in this line"), "{told}");
+    let two = pc(1, "") + &pc(2, ",\"a \"\" b") + "# \"\n" + pc(3, ",\"x").trim_end();
+    let told = list("m.csv", &two).unwrap_err();
+    assert!(told.contains("m.csv:2:33: these") && told.contains("m.csv:4:33: these"), "all of them: {told}");
+    for (what, good) in [
+        ("quotes inside of a field", pc(1, ",19\" rack") + &pc(2, "")),
+        ("doubled ones", pc(1, ",\"19\"\" rack, left\"") + &pc(2, ",\"\"")),
+        ("a comment", "# the \"old\n".to_owned() + &pc(1, "") + &pc(2, "")),
+    ] {
+        assert_eq!(list("m.csv", &good), Ok(vec![PC1.to_owned(), PC2.to_owned()]), "{what}");
+    }
+}
+
+#[test]
 fn ethers_has_names_and_no_addresses() {
     let text = "# ethers(5)\n00:11:22:33:44:01 pc1\n\n0:11:22:33:44:2\tpc2 # by the door\n";
     let expected = Ok(vec!["pc1 00:11:22:33:44:01 -".to_owned(), "pc2 00:11:22:33:44:02 -".to_owned()]);
@@ -137,4 +155,76 @@ fn of_two_leases_of_one_name_the_newer_one_is_taken() {
     );
     let broken = list("dhcpd.leases", "lease 10.0.0.1 {\n").unwrap_err();
     assert!(broken.contains("dhcpd.leases:1:16: this is not what dhcpd writes: the '{'"), "{broken}");
+}
+
+/// A lease in another state, of another year.
+fn lease_of(ip: &str, mac: &str, state: &str, year: u16) -> String {
+    let lease = lease(ip, mac, "pc1").replace("2026/", &format!("{year}/"));
+    lease.replace("  binding state active;", &format!("  binding state {state};"))
+}
+
+#[test]
+fn of_two_leases_of_one_machine_the_one_that_it_has_is_taken_wherever_it_stands() {
+    let mac = "00:11:22:33:44:01";
+    let epoch = |lease: String| {
+        lease.replace("4 2026/11/26 14:19:00", "epoch 1795875540").replace("4 2026/11/26 20:19:00", "never")
+    };
+    for (what, [has, had]) in [
+        (
+            "an old one is free",
+            [lease_of("10.0.0.11", mac, "active", 2026), lease_of("10.0.0.60", mac, "free", 2024)],
+        ),
+        (
+            "a newer one is free",
+            [
+                lease_of("10.0.0.11", mac, "active", 2025).replace("ends 4 2025", "ends 4 2027"),
+                lease_of("10.0.0.60", mac, "free", 2026),
+            ],
+        ),
+        (
+            "both are active",
+            [lease_of("10.0.0.11", mac, "active", 2026), lease_of("10.0.0.60", mac, "active", 2024)],
+        ),
+        (
+            "in seconds",
+            [epoch(lease_of("10.0.0.11", mac, "active", 2026)), lease_of("10.0.0.60", mac, "active", 2025)],
+        ),
+    ] {
+        for text in [has.clone() + &had, had.clone() + &has] {
+            let (machines, remarks) = read(Path::new("dhcpd.leases"), text.as_bytes()).unwrap();
+            assert_eq!(machines[0].ip, Some([10, 0, 0, 11].into()), "{what}: {text}");
+            assert_eq!((machines.len(), remarks), (1, Vec::<String>::new()), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_has_no_lease_any_more_is_told() {
+    let ended = lease_of("10.0.0.60", "00:11:22:33:44:01", "active", 2024);
+    let other = lease("10.0.0.12", "00:11:22:33:44:02", "pc2");
+    for (lease, words) in [
+        (lease_of("10.0.0.60", "00:11:22:33:44:01", "free", 2024), "its lease is free, and began 2024-11-26"),
+        (ended, "its lease has ended, and began 2024-11-26"),
+    ] {
+        let (machines, remarks) = read(Path::new("dhcpd.leases"), (lease + &other).as_bytes()).unwrap();
+        assert_eq!((machines.len(), remarks.len()), (2, 1), "{remarks:?}");
+        assert!(
+            remarks[0].starts_with(&format!(
+                "pc1 (00:11:22:33:44:01) may have another address than 10.0.0.60 now: {words}"
+            )),
+            "{remarks:?}"
+        );
+    }
+}
+
+#[test]
+fn a_lease_of_no_single_machine_is_passed_over() {
+    let text =
+        lease("10.0.0.60", "01:00:5e:00:00:01", "pc9") + &lease("10.0.0.11", "00:11:22:33:44:01", "pc1");
+    let (machines, remarks) = read(Path::new("dhcpd.leases"), text.as_bytes()).unwrap();
+    assert_eq!((machines.len(), machines[0].name.as_str()), (1, "pc1"));
+    assert_eq!(
+        remarks,
+        ["10.0.0.60 (01:00:5e:00:00:01) is passed over, since no single machine has that hardware address"]
+    );
 }

@@ -39,15 +39,20 @@ fn fresh() -> Seen {
         missing_folders: vec!["/srv/ghost".into()],
         base_root: Err("there is none".to_owned()),
         dhcp: crate::dhcp::Kind::Isc.traits(),
-        dhcp_defaults: Some(b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec()),
-        interface: Some("eth0".to_owned()),
+        dhcp_defaults: Some((b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec(), false)),
+        networks: vec![network([10, 0, 0, 0])],
+        interface: Some(Listener { name: "eth0".to_owned(), address: Some([10, 0, 0, 5].into()) }),
         nfs: Some(Nfs::Kernel),
         exports: There::default(),
         pending: Vec::new(),
         units: Some(units.into()),
         is_dhcp_installed: true,
-        does_dhcp_run: false,
+        running: Running::Nobody,
     }
+}
+
+fn network(address: [u8; 4]) -> Network {
+    Network { address: address.into(), netmask: [255, 255, 255, 0].into() }
 }
 
 fn shown(plan: &Plan) -> Vec<String> {
@@ -65,11 +70,11 @@ fn a_fresh_machine_gets_everything_in_the_order_in_which_it_is_needed() {
             "write /etc/ghostrc",
             "make the folder /srv/ghost",
             "make the base root and the boot files from Debian's packages (ghostctl root build)",
+            "change /etc/default/isc-dhcp-server",
             "write the DHCP configuration /etc/dhcp/dhcpd.conf, once the DHCP server's own checker accepts it",
             "make the folders of john",
             "write /etc/exports.d/ghost4linux.exports",
             "run 'exportfs -ra'",
-            "change /etc/default/isc-dhcp-server",
             "have isc-dhcp-server run, now and after each boot",
             "have nfs-kernel-server run, now and after each boot",
             "have tftpd-hpa run, now and after each boot",
@@ -87,7 +92,7 @@ fn set_up() -> Seen {
         without_folders: Vec::new(),
         missing_folders: Vec::new(),
         base_root: Ok(()),
-        dhcp_defaults: Some(b"INTERFACESv4=\"eth0\"\n".to_vec()),
+        dhcp_defaults: Some((b"INTERFACESv4=\"eth0\"\n".to_vec(), true)),
         exports: There { own: Some((file.after, true)), ..There::default() },
         units: Some(units.collect()),
         ..fresh()
@@ -117,12 +122,12 @@ fn what_one_failure_left_undone_is_what_the_next_run_does() {
 fn a_server_that_reads_its_hosts_when_it_starts_is_started_again_if_it_runs() {
     let restart = vec!["systemctl".to_owned(), "restart".to_owned(), "dnsmasq".to_owned()];
     let added = || Added { restart: Some(restart.clone()), ..added(true) };
-    let restarted = |does_dhcp_run: bool| {
-        let seen = Seen { does_dhcp_run, ..set_up() };
+    let restarted = |running: Running| {
+        let seen = Seen { running, ..set_up() };
         let plan = for_hosts(&ghostrc(), &seen, &added()).unwrap();
         shown(&plan).iter().any(|step| step == "run 'systemctl restart dnsmasq'")
     };
-    assert_eq!((restarted(true), restarted(false)), (true, false));
+    assert_eq!((restarted(Running::Ours), restarted(Running::Nobody)), (true, false));
 }
 
 #[test]
@@ -134,16 +139,51 @@ fn recover_runs_once_at_boot_and_need_not_run_now() {
 
 #[test]
 fn a_dhcp_server_without_a_network_is_not_started() {
-    let empty = Seen { hosts: Vec::new(), without_folders: Vec::new(), ..fresh() };
+    let empty = Seen { hosts: Vec::new(), without_folders: Vec::new(), networks: Vec::new(), ..fresh() };
     let plan = whole(&ghostrc(), First::default(), &empty, &added(false), false).unwrap();
     assert!(!shown(&plan).iter().any(|step| step.contains("dhcp")), "{:?}", shown(&plan));
 }
 
 #[test]
-fn an_administrators_choice_of_interfaces_stays() {
-    assert_eq!(with_interface(b"INTERFACESv4=\"eth1\"\n", "eth0"), None);
-    assert_eq!(with_interface(b"#INTERFACESv4=\"\"\n", "eth0"), None);
-    assert_eq!(with_interface(b"INTERFACESv4=", "eth0").unwrap(), b"INTERFACESv4=\"eth0\"");
+fn a_dhcp_server_that_runs_or_serves_other_networks_listens_where_it_did() {
+    let listens = |seen: &Seen| {
+        let plan = whole(&ghostrc(), First::default(), seen, &added(true), false).unwrap();
+        shown(&plan).iter().any(|step| step == "change /etc/default/isc-dhcp-server")
+    };
+    assert!(listens(&fresh()));
+    let others = Running::Others(vec!["/etc/other.conf".into()]);
+    for running in [Running::Ours, others, Running::Unknown("no /proc".to_owned())] {
+        assert!(!listens(&Seen { running: running.clone(), ..fresh() }), "{running:?}");
+    }
+    let networks = vec![network([10, 0, 0, 0]), network([10, 0, 1, 0])];
+    assert!(!listens(&Seen { networks, ..fresh() }));
+}
+
+#[test]
+fn a_network_on_another_interface_is_answered_too_or_it_is_told_what_to_do() {
+    let second = |is_ours, running| Seen {
+        interface: Some(Listener { name: "eth1".to_owned(), address: Some([10, 0, 1, 5].into()) }),
+        networks: vec![network([10, 0, 0, 0]), network([10, 0, 1, 0])],
+        dhcp_defaults: Some((b"INTERFACESv4=\"eth0\"\n".to_vec(), is_ours)),
+        running,
+        ..set_up()
+    };
+    let planned = |seen: &Seen, has_changes| {
+        whole(&ghostrc(), First::default(), seen, &added(has_changes), false).unwrap()
+    };
+    // The restart for the new subnet comes behind it.
+    let steps = shown(&planned(&second(true, Running::Ours), true));
+    assert_eq!(steps[0], "change /etc/default/isc-dhcp-server");
+    assert!(steps[1].starts_with("change the DHCP configuration") && steps.len() == 2, "{steps:?}");
+    // What a run that was broken off has left.
+    let steps = shown(&planned(&second(true, Running::Ours), false));
+    assert_eq!(steps, ["change /etc/default/isc-dhcp-server", "run 'x restart'"]);
+    let steps = shown(&planned(&second(true, Running::Nobody), false));
+    assert_eq!(steps, ["change /etc/default/isc-dhcp-server"]);
+    let told = planned(&second(false, Running::Ours), false);
+    assert_eq!(shown(&told), Vec::<String>::new());
+    let words = "/etc/default/isc-dhcp-server: ISC dhcpd listens on eth0 and not on eth1";
+    assert!(told.remarks[0].starts_with(words), "{:?}", told.remarks);
 }
 
 #[test]

@@ -44,7 +44,12 @@ fn host(name: &str, last: u8) -> NewHost {
 }
 
 fn asked(hosts: &[NewHost]) -> Additions {
-    Additions { boot_server: SERVER, network: None, hosts: hosts.to_vec() }
+    Additions {
+        boot_server: SERVER,
+        network: None,
+        hosts: hosts.to_vec(),
+        no_boot_file: "nobackup".to_owned(),
+    }
 }
 
 fn added(before: &Files, asked: &Additions) -> anyhow::Result<(Files, Draft)> {
@@ -151,6 +156,9 @@ fn a_network_is_declared_once_and_never_over_another() {
         let error = added(&files(RANGE), &wanted(address, netmask, None)).unwrap_err().to_string();
         assert!(error.contains("has the network 10.0.0.0/24 there already"), "{error}");
     }
+    let within = files("dhcp-range=10.0.5.10,10.0.5.99,255.255.255.0\n");
+    let error = added(&within, &wanted([10, 0, 0, 0], [255, 255, 0, 0], None)).unwrap_err().to_string();
+    assert!(error.contains("has the network 10.0.5.0/24 there already"), "{error}");
 }
 
 #[test]

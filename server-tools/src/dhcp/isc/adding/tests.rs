@@ -21,7 +21,12 @@ fn host(name: &str, last: u8) -> NewHost {
 }
 
 fn added(text: &str, hosts: &[NewHost]) -> anyhow::Result<(String, Draft)> {
-    let asked = Additions { boot_server: SERVER, network: None, hosts: hosts.to_vec() };
+    let asked = Additions {
+        boot_server: SERVER,
+        network: None,
+        hosts: hosts.to_vec(),
+        no_boot_file: "nobackup".to_owned(),
+    };
     let draft = super::hosts(&table(text), &asked)?;
     let contents = draft.changes.first().map_or(text.as_bytes(), |change| &change.contents);
     Ok((String::from_utf8(contents.to_vec()).unwrap(), draft))
@@ -57,13 +62,33 @@ fn where_no_machine_is_named_to_fetch_from_the_entry_names_it() {
 }
 
 #[test]
-fn hosts_that_can_have_jobs_already_are_told_where_to_fetch_from_if_nothing_says_it() {
-    let grown = "subnet 10.0.0.0 netmask 255.255.255.0 { }\nhost a { hardware ethernet 2:0:0:0:0:7; fixed-address 10.0.0.7; filename \"nobackup\"; }\n";
-    let (text, _) = added(grown, &[]).unwrap();
-    assert!(text.ends_with("\nnext-server 10.0.0.5;\n"), "{text}");
+fn clients_that_are_there_are_told_in_their_own_entries_where_to_fetch_from_if_nothing_says_it() {
+    let entry = |last: u8, file: &str| {
+        format!(
+            "host pc{last} {{ hardware ethernet 2:0:0:0:0:{last}; fixed-address 10.0.0.{last}; filename \"{file}\"; }}\n"
+        )
+    };
+    let subnet =
+        "subnet 10.0.0.0 netmask 255.255.255.0 { filename \"phones.cfg\"; range 10.0.0.90 10.0.0.99; }\n";
+    // A machine that boots another file is no client: nothing that it is offered changes, nor what the telephones are.
+    let grown = format!("{subnet}{}{}", entry(7, "nobackup"), entry(8, "thin.0"));
+    let (text, draft) = added(&grown, &[]).unwrap();
+    let told = entry(7, "nobackup").replace(" }", " next-server 10.0.0.5; }");
+    assert_eq!(text, format!("{subnet}{told}{}", entry(8, "thin.0")));
+    let out = crate::dhcp::adding::taken_out(text.as_bytes(), &draft.written.iter().collect::<Vec<_>>());
+    assert_eq!((String::from_utf8(out.0).unwrap(), out.1.len()), (grown.clone(), 0));
     assert_eq!(added(&text, &[]).unwrap().0, text, "and a second time nothing is added");
-    let elsewhere = grown.replace("{ }", "{ next-server tftp.example.org; }");
+    let elsewhere = grown.replace("range", "next-server tftp.example.org; range");
     assert_eq!(added(&elsewhere, &[]).unwrap().0, elsewhere, "another machine is left as it is");
+    // One that is asked for is a client, whatever it boots.
+    let (text, _) = added(&format!("{subnet}{}", entry(8, "thin.0")), &[host("pc8", 8)]).unwrap();
+    assert_eq!(text, format!("{subnet}{}", entry(8, "thin.0").replace(" }", " next-server 10.0.0.5; }")));
+    // One that lacks both gets both.
+    let bare =
+        format!("{subnet}host pc9 {{\n\thardware ethernet 2:0:0:0:0:9;\n\tfixed-address 10.0.0.9;\n}}\n")
+            .replace(" filename \"phones.cfg\";", "");
+    let (text, _) = added(&bare, &[host("pc9", 9)]).unwrap();
+    assert!(text.ends_with("10.0.0.9;\n\tfilename \"nobackup\";\n\tnext-server 10.0.0.5;\n}\n"), "{text}");
 }
 
 #[test]
@@ -146,4 +171,8 @@ fn a_network_is_declared_once_and_never_over_another() {
         let error = network(&table(&text), SERVER, &other).unwrap_err().to_string();
         assert!(error.contains("has the network 10.0.0.0/24 there already"), "{error}");
     }
+    // A subnet in the midst of the wanted one, which its first and its last address are not in.
+    let within = table("subnet 10.0.5.0 netmask 255.255.255.0 { range 10.0.5.10 10.0.5.99; }\n");
+    let error = network(&within, SERVER, &wanted([10, 0, 0, 0], [255, 255, 0, 0])).unwrap_err().to_string();
+    assert!(error.contains("has the network 10.0.5.0/24 there already"), "{error}");
 }

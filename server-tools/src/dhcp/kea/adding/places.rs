@@ -86,8 +86,9 @@ pub(super) fn whole(values: &Values, node: usize, insertion: Insertion) -> anyho
     let (Some(begins), Some(ends)) = (begins, ends) else { bail!("a value without a place") };
     if begins.file != insertion.file || ends.file != insertion.file {
         return Err(anyhow!(
-            "{}: this is written in several files; write the boot-file-name by hand",
-            values.place(node)
+            "{}: this is written in several files; write into it by hand: {}",
+            values.place(node),
+            String::from_utf8_lossy(&insertion.text).trim_matches([',', ' ', '\r', '\n', '\t'])
         ));
     }
     let bytes = &values.sources.files[insertion.file].bytes;
@@ -129,7 +130,10 @@ fn end_of_line(bytes: &[u8], start: usize) -> usize {
     let mut point = start;
     for token in Lexer::new(&bytes[start..]) {
         match token.kind {
-            TokenKind::Comment if !token.bytes.contains(&b'\n') => point = start + token.end(),
+            // A comment has all up to the end of the line, with what Windows puts before that.
+            TokenKind::Comment if !token.bytes.contains(&b'\n') => {
+                point = start + token.end() - usize::from(token.bytes.ends_with(b"\r"));
+            }
             TokenKind::Blank if !token.bytes.contains(&b'\n') => {}
             TokenKind::Blank => return point,
             _ => return start,

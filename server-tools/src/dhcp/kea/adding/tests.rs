@@ -32,7 +32,12 @@ fn host(name: &str, last: u8) -> NewHost {
 }
 
 fn asked(hosts: &[NewHost]) -> Additions {
-    Additions { boot_server: SERVER, network: None, hosts: hosts.to_vec() }
+    Additions {
+        boot_server: SERVER,
+        network: None,
+        hosts: hosts.to_vec(),
+        no_boot_file: "nobackup".to_owned(),
+    }
 }
 
 /// The files afterwards, and what was put into them.
@@ -100,6 +105,25 @@ fn new_hosts_come_behind_the_last_one_and_look_like_it() {
 }
 
 #[test]
+fn lines_of_windows_stay_such_behind_a_comment_too() {
+    for behind in [" # c's", ",  // c's", ""] {
+        let main = format!(
+            "{{ \"Dhcp4\": {{\n  \"subnet4\": [ {{ \"subnet\": \"10.0.0.0/24\", \"next-server\": \"10.0.0.5\",\n    \"reservations\": [\n\t{C}{behind}\n\t] }} ]\n}} }}\n"
+        );
+        let before = (main.replace('\n', "\r\n"), String::new());
+        let (files, draft) = added(&before, &asked(&[host("a", 1)])).unwrap();
+        assert_eq!(
+            files.0.matches("\r\n").count(),
+            files.0.matches(['\r', '\n']).count() / 2,
+            "{:?}",
+            files.0
+        );
+        assert!(!files.0.contains("\r\r") && files.0.contains(&format!("\r\n\t{A}")), "{:?}", files.0);
+        assert_eq!(without(&files, &draft), before);
+    }
+}
+
+#[test]
 fn a_subnet_without_reservations_and_a_configuration_without_subnets_get_them() {
     let main = |subnets: &str| (format!("{{ \"Dhcp4\": {{\n    {subnets} }} }}\n"), String::new());
     let before = main("\"subnet4\": [ { \"subnet\": \"10.0.0.0/24\" } ]");
@@ -146,7 +170,8 @@ fn a_second_network_gets_a_number_of_its_own_and_none_goes_over_another() {
     assert!(files.0.contains("\"id\": 8,"), "{}", files.0);
     assert!(draft.remarks[0].contains("Kea listens on other interfaces than eth0"), "{:?}", draft.remarks);
     assert_eq!(without(&files, &draft), before);
-    for other in [wanted([10, 9, 0, 0], 16), wanted([10, 9, 0, 128], 25)] {
+    // In the last one the subnet is in the midst, where its first and its last address are not.
+    for other in [wanted([10, 9, 0, 0], 16), wanted([10, 9, 0, 128], 25), wanted([10, 0, 0, 0], 8)] {
         let error = added(&before, &other).unwrap_err().to_string();
         assert!(error.contains("has the network 10.9.0.0/24 there already"), "{error}");
     }
@@ -179,24 +204,34 @@ fn a_host_that_lacks_only_its_boot_file_gets_it() {
     let (files, draft) = added(&before, &asked(&[host("a", 1)])).unwrap();
     assert_eq!(files.0, of(&short.replace("0.1\" }", "0.1\", \"boot-file-name\": \"nobackup\" }")));
     assert_eq!(without(&files, &draft), before);
+    // One that lacks both gets both.
+    let [before, short] =
+        [before.0.as_str(), short].map(|text| text.replace(" \"next-server\": \"10.0.0.5\",", ""));
+    let before = (before, String::new());
+    let (files, draft) = added(&before, &asked(&[host("a", 1)])).unwrap();
+    let both = short.replace(" }", ", \"boot-file-name\": \"nobackup\", \"next-server\": \"10.0.0.5\" }");
+    assert_eq!(files.0, before.0.replace(&short, &both));
+    assert_eq!(without(&files, &draft), before);
 }
 
 #[test]
-fn hosts_that_can_have_jobs_already_are_told_where_to_fetch_from_if_nothing_says_it() {
-    let of = |more: &str| {
+fn clients_that_are_there_are_told_in_their_own_reservations_where_to_fetch_from_if_nothing_says_it() {
+    let of = |more: &str, a: &str| {
+        let thin = B.replace("nobackup", "thin.0");
         (
             format!(
-                "{{ \"Dhcp4\": {{{more} \"subnet4\": [ {{ \"subnet\": \"10.0.0.0/24\", \"reservations\": [ {A} ] }} ] }} }}"
+                "{{ \"Dhcp4\": {{{more} \"subnet4\": [ {{ \"subnet\": \"10.0.0.0/24\", \"reservations\": [ {a}, {thin} ] }} ] }} }}"
             ),
             String::new(),
         )
     };
-    let before = of("");
+    let before = of("", A);
     let (files, draft) = added(&before, &asked(&[])).unwrap();
-    assert!(files.0.ends_with("], \"next-server\": \"10.0.0.5\" } }"), "{}", files.0);
+    let told = A.replace(" }", ", \"next-server\": \"10.0.0.5\" }");
+    assert_eq!(files, of("", &told), "what boots another file is no client");
     assert_eq!(without(&files, &draft), before);
     assert_eq!(added(&files, &asked(&[])).unwrap().0, files, "and a second time nothing is added");
-    let elsewhere = of(" \"next-server\": \"10.0.0.99\",");
+    let elsewhere = of(" \"next-server\": \"10.0.0.99\",", A);
     assert_eq!(added(&elsewhere, &asked(&[])).unwrap().0, elsewhere, "another machine is left as it is");
 }
 
