@@ -104,7 +104,7 @@ fn work(verb: &Verb, board: &Board) -> Result<Done> {
             let images = images(folder)?;
             for (index, path) in (0_u32..).zip(&images) {
                 board.disk(index, u32::try_from(images.len()).unwrap_or(u32::MAX));
-                let vouched = folder::vouched(path.into(), vouched_for(&settings, &images, index)?)?;
+                let vouched = folder::vouched(path, vouched_for(&settings, &images, index)?)?;
                 let image = check::check(path, Depth::Inside, board)?;
                 ensure!(image == vouched, "{} was changed while it was checked", path.display());
                 done.add(&image, image.chosen().iter().map(chosen::note).collect());

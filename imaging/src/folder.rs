@@ -38,42 +38,43 @@ pub fn finish(folder: &Path, image: &DiskImage, table: &[u8]) -> Result<()> {
 }
 
 /// As [`description`], if it is the one that the boot server vouches for; any if the server knows none.
-pub(crate) fn vouched(source: Source<'_>, sum: Option<Sha256>) -> Result<DiskImage> {
-    let (image, found) = described(source)?;
-    if sum.is_some_and(|sum| sum != found) {
+pub fn vouched<'a>(source: impl Into<Source<'a>>, sum: Option<Sha256>) -> Result<DiskImage> {
+    let source = source.into();
+    let bytes = read(source, DISK_IMAGE)?;
+    if sum.is_some_and(|sum| sum != sha256(&bytes)) {
         bail!(
             "{} is not the one that the boot server vouches for: it was changed after the backup",
             source.path(DISK_IMAGE).display()
         );
     }
-    Ok(image)
+    described(source, &bytes)
 }
 
 /// The description in this folder, as it was written.
 pub fn description<'a>(source: impl Into<Source<'a>>) -> Result<DiskImage> {
-    Ok(described(source.into())?.0)
+    vouched(source, None)
 }
 
-/// The description, and the checksum of the bytes that it was read from.
-fn described(source: Source<'_>) -> Result<(DiskImage, Sha256)> {
+/// The description that these bytes are, if it and the table are as the list of checksums says.
+fn described(source: Source<'_>, bytes: &[u8]) -> Result<DiskImage> {
     let [path, sums, dump] = [DISK_IMAGE, CHECKSUMS, TABLE_DUMP].map(|name| source.path(name));
-    let (bytes, listing) = (read(source, DISK_IMAGE)?, read(source, CHECKSUMS)?);
-    if listed(&listing, &sums, DISK_IMAGE)? != sha256(&bytes) {
+    let listing = read(source, CHECKSUMS)?;
+    if listed(&listing, &sums, DISK_IMAGE)? != sha256(bytes) {
         bail!(not_as_written(&path));
     }
     let dumped = sha256(&read(source, TABLE_DUMP)?);
     if listed(&listing, &sums, TABLE_DUMP)? != dumped {
         bail!(not_as_written(&dump));
     }
-    let image = DiskImage::parse(&bytes).with_context(|| cannot_be_believed(&path))?;
-    let expected = checksums(&image, dumped, sha256(&bytes));
+    let image = DiskImage::parse(bytes).with_context(|| cannot_be_believed(&path))?;
+    let expected = checksums(&image, dumped, sha256(bytes));
     ensure!(
         listing == expected.as_bytes(),
         "{} does not say the same as {}: one of them was changed",
         sums.display(),
         path.display()
     );
-    Ok((image, sha256(&bytes)))
+    Ok(image)
 }
 
 /// The list of checksums of an image whose table dump and description have these.

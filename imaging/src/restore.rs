@@ -92,7 +92,7 @@ pub fn prepare(
     board: &Board,
 ) -> Result<Ready> {
     board.phase(Phase::Surveying, 0, 0);
-    let image = folder::vouched(folder.into(), vouched)?;
+    let image = folder::vouched(folder, vouched)?;
     disk::assert_unused(disk)?;
     let target = disk::facts(disk)?;
     let others: Vec<OtherDisk> =
@@ -217,9 +217,14 @@ pub fn write(ready: Ready, board: &Board) -> Result<Restored> {
 }
 
 /// Writes an image to an empty file, as a disk of the same size with holes where nothing is.
-pub fn export<'a>(source: impl Into<Source<'a>>, target: Target<'_>, board: &Board) -> Result<()> {
+pub fn export<'a>(
+    source: impl Into<Source<'a>>,
+    vouched: Option<Sha256>,
+    target: Target<'_>,
+    board: &Board,
+) -> Result<()> {
     let source = source.into();
-    let image = folder::description(source)?;
+    let image = folder::vouched(source, vouched)?;
     if let Some(numbers) = image.chosen() {
         bail!("{}, and no table: take one of them", chosen::note(&numbers));
     }
@@ -229,13 +234,13 @@ pub fn export<'a>(source: impl Into<Source<'a>>, target: Target<'_>, board: &Boa
 
 /// Writes one partition of an image to an empty file, with holes where nothing is.
 pub fn export_partition<'a>(
-    source: impl Into<Source<'a>>,
+    (source, vouched): (impl Into<Source<'a>>, Option<Sha256>),
     number: u32,
     target: Target<'_>,
     board: &Board,
 ) -> Result<()> {
     let source = source.into();
-    let image = folder::description(source)?;
+    let image = folder::vouched(source, vouched)?;
     let found = image.table.partitions.iter().find(|partition| partition.number == number);
     let partition = found.with_context(|| format!("the image has no partition {number}"))?;
     chosen::require_held(&image, &[number].into())?;

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use ghost_contract::bounds;
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::DiskImage;
 use ghost_imaging::board::Board;
 use ghost_imaging::check::{self, Depth};
@@ -33,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::served::{Driver, front};
 use crate::sys::apart::{self, Answered, Asked};
 use crate::sys::confined::{self, Life, Limits};
-use crate::sys::disk_space;
+use crate::sys::{descriptors, disk_space};
 
 /// What the confined process is called, by which the program knows that it is one.
 const NAME: &str = "ghost4linux-confined";
@@ -80,15 +81,16 @@ impl Parser {
         DiskImage::parse(described.as_bytes()).context("a confined process gives an answer that is none")
     }
 
-    /// Writes one partition of the image in this folder, or all of it, to an empty file, which spans so many bytes then.
+    /// Writes one partition of the image in this folder, or all of it, to an empty file, which spans so many bytes then. Its
+    /// description is the one with this checksum.
     pub(crate) fn export(
         &self,
-        folder: &Path,
+        (folder, vouched): (&Path, Sha256),
         partition: Option<u32>,
         (file, size): (File, u64),
     ) -> anyhow::Result<()> {
         let until = Instant::now() + bounds::check_deadline(size, size);
-        let question = Question::new(Task::Export { partition, size }, folder, until);
+        let question = Question::new(Task::Export { partition, size, vouched }, folder, until);
         let folder = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
         let ours = file.try_clone().context("the file cannot be given to a confined process")?;
         let may_go_on = || room_is_left(&ours);
@@ -183,6 +185,7 @@ enum Task {
     Export {
         partition: Option<u32>,
         size: u64,
+        vouched: Sha256,
     },
     /// The file system in the standard output, to the FUSE device in the place of the standard error.
     Serve {
@@ -251,6 +254,8 @@ fn reply() -> anyhow::Result<()> {
 fn done(question: &Question, lacks: &mut Vec<String>) -> anyhow::Result<String> {
     let limits = question.limits();
     let until = Instant::now() + Duration::from_secs(question.seconds);
+    // An image may have thousands of pieces, each of which is opened before its parser is confined.
+    descriptors::allow_all();
     match question.task {
         Task::Nothing | Task::Serve { .. } => {
             *lacks = confined::enter(&limits, None)?;
@@ -262,15 +267,16 @@ fn done(question: &Question, lacks: &mut Vec<String>) -> anyhow::Result<String> 
             let image = check::check(&files, Depth::Inside, &Board::until(until))?;
             image.to_json().context("the description cannot be written as JSON")
         }
-        Task::Export { partition, .. } => {
+        Task::Export { partition, vouched, .. } => {
             let files = Opened::all(Path::new("."), &question.called)?;
             let file = File::from(given(question.user)?);
             *lacks = confined::enter(&limits, Some(file.as_fd()))?;
             let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
             let (target, board) = (Target { file: &file, path: &path }, Board::default());
+            let vouched = Some(vouched);
             match partition {
-                Some(number) => restore::export_partition(&files, number, target, &board)?,
-                None => restore::export(&files, target, &board)?,
+                Some(number) => restore::export_partition((&files, vouched), number, target, &board)?,
+                None => restore::export(&files, vouched, target, &board)?,
             }
             Ok(String::new())
         }

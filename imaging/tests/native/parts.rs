@@ -61,9 +61,9 @@ fn the_image_of_a_part_holds_it_alone_and_goes_back_to_its_places() {
     let path = folder.path().join("exported");
     let file = &fs::File::create_new(&path).unwrap();
     let (image, target) = (image.join("disk0"), || restore::Target { file, path: &path });
-    let refused = restore::export(&image, target(), &Board::default()).unwrap_err();
+    let refused = restore::export(&image, None, target(), &Board::default()).unwrap_err();
     assert!(refused.to_string().contains("holds only partitions 2 and 4"), "{refused}");
-    let refused = restore::export_partition(&image, 1, target(), &Board::default()).unwrap_err();
+    let refused = restore::export_partition((&image, None), 1, target(), &Board::default()).unwrap_err();
     assert!(refused.to_string().ends_with("and not partition 1"), "{refused}");
     assert_eq!(file.metadata().unwrap().len(), 0);
 }

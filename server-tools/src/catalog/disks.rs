@@ -16,6 +16,7 @@ use ghost_contract::image::{
 use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use serde::{Deserialize, Serialize};
 
+use super::manifest;
 use super::pieces::Piece;
 use crate::job::bytes::bytes;
 
@@ -176,6 +177,12 @@ pub(crate) fn summary(described: &Described, pieces: &[Piece]) -> anyhow::Result
             bail!("{} has {} bytes, and the client wrote {size}", path(file), found.size);
         }
         if found.sha256 != *sha256 {
+            return Err(differs(file));
+        }
+    }
+    // What is told of the disk is what was checked, and not what stands there a moment later.
+    for (file, bytes) in [(DISK_IMAGE, description), (CHECKSUMS, checksums)] {
+        if piece(file)?.sha256 != manifest::sum(bytes) {
             return Err(differs(file));
         }
     }

@@ -13,6 +13,7 @@ use crate::confined::Parser;
 use crate::exit::{Exit, WithExit};
 use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::DiskImage;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -28,7 +29,7 @@ pub enum Format {
 /// If it fails, nothing of it is left, and a file that was there before is as it was.
 pub(crate) fn export(
     parser: &Parser,
-    (folder, image): (&Path, &DiskImage),
+    (folder, image, vouched): (&Path, &DiskImage, Sha256),
     format: Format,
     target: &Path,
 ) -> anyhow::Result<()> {
@@ -36,7 +37,8 @@ pub(crate) fn export(
         return Err(taken(target));
     }
     let (raw, converted) = (Beside::of(target, "raw"), Beside::of(target, "converted"));
-    let restored = raw.make().and_then(|file| parser.export(folder, None, (file, image.disk.size)));
+    let restored =
+        raw.make().and_then(|file| parser.export((folder, vouched), None, (file, image.disk.size)));
     restored.with_context(|| format!("cannot restore the image to {}", raw.0.display()))?;
     let whole = match format {
         Format::Raw => &raw,

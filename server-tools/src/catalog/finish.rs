@@ -154,7 +154,7 @@ fn read_all(staging: &Folder, path: &Path, parser: &Parser) -> anyhow::Result<Ve
 }
 
 /// The disks whose images are among these pieces, each held against its description.
-fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> anyhow::Result<Vec<DiskSummary>> {
+pub(super) fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> anyhow::Result<Vec<DiskSummary>> {
     let wrong = || format!("the image in {} is not as the client wrote it", path.display());
     let read = |folder: &str, name: &str| {
         let below = Path::new(folder).join(name);

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{DiskImage, Piece};
 use ghost_contract::{Generation, HostName, layout};
 use ghost_imaging::board::Board;
 use ghost_imaging::folder;
 
+use super::manifest::Manifest;
 use super::pieces::{self, Content, Found};
 use super::{Catalog, disks};
 use crate::confined::Parser;
@@ -22,6 +24,8 @@ use crate::sys::folder::{Folder, Kind, settle};
 pub struct Disk {
     pub index: u32,
     pub folder: PathBuf,
+    /// The checksum of its description, which the generation's manifest has.
+    pub vouched: Sha256,
     /// What it says of itself, or why that cannot be believed.
     pub image: anyhow::Result<DiskImage>,
 }
@@ -36,16 +40,19 @@ pub(crate) struct ReadBack {
 }
 
 impl Catalog {
-    /// The images of disks in a generation, by index; none if only the program that made it knows its inside.
-    pub fn disks(&self, host: &HostName, generation: &Generation) -> anyhow::Result<Vec<Disk>> {
-        let below = self.generation_folder(host, generation)?;
+    /// The images of disks in a generation with this manifest, by index; none if only the program that made it knows its inside.
+    pub fn disks(
+        &self,
+        host: &HostName,
+        generation: &Generation,
+        manifest: &Manifest,
+    ) -> anyhow::Result<Vec<Disk>> {
         let path = self.store.join(layout::generation(host, generation));
-        let is_there = |index: &u32| below.folder(layout::disk(*index)).is_ok();
-        let disk = |index| {
+        let disk = |(index, vouched)| {
             let folder = path.join(layout::disk(index));
-            Disk { index, image: folder::description(&folder), folder }
+            Disk { index, vouched, image: folder::vouched(&folder, Some(vouched)), folder }
         };
-        Ok((0..).take_while(is_there).map(disk).collect())
+        Ok((0..).zip(manifest.descriptions()?).map(disk).collect())
     }
 }
 

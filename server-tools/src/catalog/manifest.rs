@@ -90,10 +90,13 @@ impl Manifest {
     }
 
     /// The checksums of its disks' descriptions, which have those of all their pieces, `disk0` first.
-    pub fn descriptions(&self) -> Vec<Sha256> {
-        let path = |disk: &DiskSummary| format!("{}/{}", disk.folder, layout::DISK_IMAGE);
-        let of = |path: String| self.pieces.iter().find(|piece| piece.path == path);
-        self.disks.iter().filter_map(|disk| Some(of(path(disk))?.sha256)).collect()
+    pub fn descriptions(&self) -> anyhow::Result<Vec<Sha256>> {
+        let sum = |index| {
+            let path = format!("{}/{}", layout::disk(index), layout::DISK_IMAGE);
+            let piece = self.pieces.iter().find(|piece| piece.path == path);
+            piece.map(|piece| piece.sha256).with_context(|| format!("the manifest has no {path}"))
+        };
+        (0..).take(self.disks.len()).map(sum).collect()
     }
 
     /// What a job that reads this generation has to know of it.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{Content, DiskImage, FileSystem, Partition, Region, Table};
 use ghost_contract::{Generation, HostName, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -179,8 +180,10 @@ pub(crate) struct Wanted<'a> {
     pub generation: &'a Generation,
     /// Which of its disks …
     pub disk: u32,
-    /// … and where that disk's image is.
+    /// … and where that disk's image is …
     pub image: &'a Path,
+    /// … whose description has this checksum.
+    pub vouched: Sha256,
     pub choice: &'a Choice,
     pub by: By,
     pub folder: &'a Path,
@@ -252,7 +255,8 @@ fn make(wanted: &Wanted<'_>, mut mounted: Mounted, record: &Path) -> anyhow::Res
 fn restore(wanted: &Wanted<'_>, mounted: &Mounted) -> anyhow::Result<()> {
     fs::create_dir_all(wanted.cache).with_context(|| cannot("make", wanted.cache))?;
     let file = new_file(&mounted.file).with_context(|| cannot("write", &mounted.file))?;
-    let restored = wanted.parser.export(wanted.image, mounted.partition, (file, wanted.choice.length));
+    let restored =
+        wanted.parser.export((wanted.image, wanted.vouched), mounted.partition, (file, wanted.choice.length));
     restored.with_context(|| format!("cannot restore the partition to {}", mounted.file.display()))
 }
 

@@ -2,15 +2,17 @@
 //! Whatever else stands in the store is listed, and neither written back nor removed nor counted as a backup.
 
 use std::io;
+use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use ghost_contract::checksum::Sha256;
 use ghost_contract::{Generation, HostName, UnixTime, layout};
 
 use super::check::{Check, Damage};
+use super::manifest::Manifest;
 use super::pieces::CHECK;
 use super::signing::{LARGEST_SIGNATURE, SIGNATURE, Signed};
-use super::{Catalog, LARGEST_MANIFEST, cannot, manifest};
+use super::{Catalog, LARGEST_MANIFEST, cannot, finish, manifest};
 use crate::state::vouched::{self, How, Verdict, Vouched};
 use crate::sys::folder::Folder;
 
@@ -212,7 +214,10 @@ impl Catalog {
             Ok(Trust::Signed(_)) | Err(_) => {}
         }
         let path = self.store.join(layout::generation(host, generation));
-        let damage = self.damage(&manifest, &folder, &path)?;
+        let mut damage = self.damage(&manifest, &folder, &path)?;
+        if damage.is_empty() {
+            damage.extend(untrue_of_disks(&manifest, &folder, &path));
+        }
         if !damage.is_empty() {
             return Ok(Adoption::Damaged(Check { at: now, damage }));
         }
@@ -229,6 +234,20 @@ impl Catalog {
         self.keep(host, generation, &Check { at: now, damage })?;
         Ok(Adoption::Adopted)
     }
+}
+
+/// What a manifest says of the disks is what is told of them, what a restore checks, and what retention goes by.
+fn untrue_of_disks(manifest: &Manifest, folder: &Folder, path: &Path) -> Option<Damage> {
+    let described = match manifest.imager.name().describes_disks() {
+        true => finish::disks_of(folder, path, &manifest.pieces),
+        false => Ok(Vec::new()),
+    };
+    let reason = match described {
+        Ok(disks) if disks == manifest.disks => return None,
+        Ok(_others) => "the manifest says another thing of its disks than their images do".to_owned(),
+        Err(error) => format!("{error:#}"),
+    };
+    Some(Damage::Manifest { reason })
 }
 
 /// A check of which is known how it ended, and not what it found.

@@ -140,8 +140,8 @@ impl Folder {
     }
 
     fn tree_of(&self, most: usize) -> io::Result<Vec<Entry>> {
-        let mut found = Vec::new();
-        self.walk(Path::new(""), DEPTH, most, &mut found)?;
+        let (mut found, mut names) = (Vec::new(), 0);
+        self.walk(Path::new(""), DEPTH, most, &mut names, &mut found)?;
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
@@ -275,11 +275,24 @@ impl Folder {
         })
     }
 
-    fn walk(&self, way: &Path, depth: usize, most: usize, found: &mut Vec<Entry>) -> io::Result<()> {
-        for Entry { path, kind } in self.some_entries(most + 1)? {
+    /// `names`: how many there were so far. Folders are as many as files at most, and no listing is cut short without a word.
+    fn walk(
+        &self,
+        way: &Path,
+        depth: usize,
+        most: usize,
+        names: &mut usize,
+        found: &mut Vec<Entry>,
+    ) -> io::Result<()> {
+        let some = self.some_entries(2 * most + 1)?;
+        *names += some.len();
+        if *names > 2 * most {
+            return Err(io::Error::other(format!("there are more than {} files and folders", 2 * most)));
+        }
+        for Entry { path, kind } in some {
             let below = way.join(&path);
             if kind == Kind::Folder {
-                self.nested(&path, depth)?.walk(&below, depth - 1, most, found)?;
+                self.nested(&path, depth)?.walk(&below, depth - 1, most, names, found)?;
                 continue;
             }
             if found.len() >= most {

@@ -1,8 +1,10 @@
 //! Generations with real images of a disk: is damage found and named, and can one look into them?
 
 use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use ghost_contract::order::Imager;
@@ -17,6 +19,12 @@ mod damage;
 mod hostile;
 mod mounts;
 mod parts;
+
+/// A file's checksum, as sha256sum(1) writes it.
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
 
 const GENERATION: &str = "20260123-142501-4f3a";
 
@@ -99,10 +107,17 @@ fn the_files_that_could_not_be_read_are_shown_without_what_speaks_to_a_terminal(
         { "partition": 1, "files": ["/letter\u{1b}[31m"], "unknown": null },
         { "partition": 2, "files": [], "unknown": "no tool tells it" },
     ]);
-    fs::write(path, manifest.to_string()).unwrap();
+    let sum = || sha256(&path);
+    let before = sum();
+    fs::write(&path, manifest.to_string()).unwrap();
     assert!(said(&store.images(&["show", "pc2"])).contains("can be believed"), "it is not ours any more");
     let adopted = store.images(&["adopt", "pc2", GENERATION]);
-    assert_eq!(adopted.status.code(), Some(0), "{}", said(&adopted));
+    assert_eq!(adopted.status.code(), Some(1), "its image says another thing: {}", said(&adopted));
+    // As if this boot server had written it.
+    let vouched = store.server.path("state/vouched/pc2.jsonl");
+    let ours = fs::read_to_string(&vouched).unwrap();
+    assert!(ours.contains(&before), "{ours}");
+    fs::write(vouched, ours.replace(&before, &sum())).unwrap();
     let shown = said(&store.images(&["show", "pc2"]));
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     for line in [
@@ -182,6 +197,51 @@ fn an_exported_disk_is_the_disk_in_both_formats() {
         .filter(|name| name.starts_with(".exported"))
         .collect();
     assert_eq!(left, [""; 0]);
+}
+
+/// Another image, which holds together as well, in the place of the one that was checked.
+#[test]
+fn an_image_that_nobody_vouches_for_is_neither_exported_nor_mounted() {
+    let store = Store::new();
+    let description = store.folder().join("disk.json");
+    let (ours, sums) = (fs::read_to_string(&description).unwrap(), store.folder().join("SHA256SUMS"));
+    let sum = || sha256(&description);
+    let before = sum();
+    fs::write(&description, format!("{ours}\n")).unwrap();
+    let listed = fs::read_to_string(&sums).unwrap();
+    fs::write(&sums, listed.replace(&before, &sum())).unwrap();
+    let (at, file) = (store.mount_point(), store.server.path("exported"));
+    for words in [
+        &["mount", "pc2", at.to_str().unwrap()][..],
+        &["export", "--format", "raw", "pc2", file.to_str().unwrap()],
+    ] {
+        let refused = store.images(words);
+        assert_ne!(refused.status.code(), Some(0), "{}", said(&refused));
+        assert!(
+            said(&refused).contains("is not the one that the boot server vouches for"),
+            "{}",
+            said(&refused)
+        );
+    }
+    assert!(!file.exists());
+}
+
+/// More pieces than a program may have open by default: of a terabyte, at 1 GiB each.
+#[test]
+fn an_image_of_many_pieces_is_not_damaged() {
+    let server = BootServer::with_hosts(1);
+    let noise = |ext4: &Path| {
+        let file = server.path("noise");
+        let mut random = File::open("/dev/urandom").unwrap().take(12 * MEBIBYTE);
+        io::copy(&mut random, &mut File::create(&file).unwrap()).unwrap();
+        run("debugfs", &["-w", "-R", &format!("write {} noise", file.display()), ext4.to_str().unwrap()]);
+    };
+    SavedDisk::with(&noise).put_generation(&server, GENERATION);
+    let command = server.command(&["images", "verify", "pc2"]);
+    let mut few = Command::new("prlimit");
+    few.arg("--nofile=16:4096").arg(command.get_program()).args(command.get_args());
+    let checked = few.output().unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
 }
 
 #[test]

@@ -22,15 +22,14 @@ impl Stored {
         let image = disk_image();
         let own = image.streams().flat_map(|stream| &stream.pieces);
         let own = own.map(|piece| (piece.file.as_str(), piece.size, piece.sha256));
-        let files: Vec<_> = own.chain([(TABLE_DUMP, 100, sum(8)), (DISK_IMAGE, 100, sum(9))]).collect();
+        let description = image.to_json().unwrap().into_bytes();
+        let described = (DISK_IMAGE, 100, manifest::sum(&description));
+        let mut files: Vec<_> = own.chain([(TABLE_DUMP, 100, sum(8)), described]).collect();
         let sums: String = files.iter().map(|(name, _, sum)| format!("{sum}  {name}\n")).collect();
+        files.push((CHECKSUMS, 100, manifest::sum(sums.as_bytes())));
         let piece = |(name, size, sha256)| Piece { path: format!("disk0/{name}"), size, sha256 };
         Self {
-            described: Described {
-                folder: "disk0".to_owned(),
-                description: image.to_json().unwrap().into_bytes(),
-                checksums: sums.into_bytes(),
-            },
+            described: Described { folder: "disk0".to_owned(), description, checksums: sums.into_bytes() },
             pieces: files.into_iter().map(piece).collect(),
         }
     }
@@ -38,6 +37,9 @@ impl Stored {
     fn fault(change: impl FnOnce(&mut Self)) -> String {
         let mut stored = Self::new();
         change(&mut stored);
+        // The client has left its list so.
+        let list = stored.pieces.iter_mut().find(|piece| piece.path.ends_with(CHECKSUMS)).unwrap();
+        list.sha256 = manifest::sum(&stored.described.checksums);
         summary(&stored.described, &stored.pieces).unwrap_err().to_string()
     }
 }
@@ -99,6 +101,16 @@ fn what_differs_from_what_the_client_wrote_is_named() {
     assert_eq!(table, "disk0/table.sfdisk is not what the client wrote: its checksum differs");
     let description = Stored::fault(|stored| stored.pieces[4].sha256 = sum(77));
     assert_eq!(description, "disk0/disk.json is not what the client wrote: its checksum differs");
+}
+
+#[test]
+fn what_is_told_of_a_disk_is_what_was_checked_of_it() {
+    let Stored { pieces, mut described } = Stored::new();
+    described.checksums.extend(b"\n");
+    let swapped = summary(&described, &pieces).unwrap_err().to_string();
+    assert_eq!(swapped, "disk0/SHA256SUMS is not what the client wrote: its checksum differs");
+    let swapped = Stored::fault(|stored| stored.described.description.extend(b" "));
+    assert_eq!(swapped, "disk0/disk.json is not what the client wrote: its checksum differs");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Given generations, whole and damaged, what is found, shown, pruned and expected?
 
 use super::*;
+use crate::catalog::disks::DiskSummary;
 
 /// Does something to a finished generation.
 type Spoil = fn(&Store);
@@ -208,6 +209,37 @@ fn a_store_that_was_moved_is_adopted_where_it_is_whole() {
     assert!(matches!(adopt("damaged"), Adoption::Damaged(check) if check.damage.len() == 1));
     assert!(store.catalog.show(&john(), generation("whole")).unwrap().candidate().is_some());
     assert!(!store.catalog.show(&john(), generation("damaged")).unwrap().is_good());
+}
+
+/// What retention and a restore go by is what a manifest says of disks.
+#[test]
+fn a_manifest_that_claims_a_disk_that_is_not_there_is_not_adopted() {
+    let store = Store::new();
+    forge(&store, "claims", UnixTime::from_millis(1));
+    let path = store.path("claims/manifest.json");
+    let (host, claims) = (john(), generation("claims"));
+    let mut manifest = Manifest::parse(&fs::read(&path).unwrap(), &host, &claims).unwrap();
+    let image = ghost_contract::sample::disk_image();
+    manifest.disks.push(DiskSummary {
+        folder: "nowhere".to_owned(),
+        disk: image.disk,
+        table: image.table,
+        file_systems: Vec::new(),
+        saved: Vec::new(),
+        kept: 0,
+        stored: 0,
+        bad_ranges: Vec::new(),
+        hits: Vec::new(),
+        notes: Vec::new(),
+        tools: Vec::new(),
+        took: 0,
+    });
+    fs::write(path, manifest.to_json().unwrap()).unwrap();
+    let Adoption::Damaged(check) = store.catalog.adopt(&john(), &generation("claims"), NOW).unwrap() else {
+        panic!("it is adopted")
+    };
+    assert!(check.damage[0].to_string().contains("says another thing of its disks"), "{:?}", check.damage);
+    assert!(!store.catalog.show(&john(), generation("claims")).unwrap().is_good());
 }
 
 /// What `list` makes of john's job1: whether it is good, and what is said of the record of its check.

@@ -176,13 +176,27 @@ fn what_is_removed_while_a_client_swaps_it_for_a_link_is_removed_here_only() {
 #[test]
 fn files_are_counted_in_all_folders_together() {
     let inside = tempfile::tempdir().unwrap();
-    for name in ["a/b/1", "a/2", "3", "a/b/c/4"] {
+    for name in ["a/b/1", "a/2", "3", "a/b/4"] {
         fs::create_dir_all(inside.path().join(name).parent().unwrap()).unwrap();
         fs::write(inside.path().join(name), "").unwrap();
     }
     let folder = Folder::open(inside.path()).unwrap();
     assert_eq!(folder.tree_of(4).unwrap().len(), 4);
     assert_eq!(folder.tree_of(3).unwrap_err().to_string(), "there are more than 3 files");
+}
+
+/// What stands behind too many folders must not be overlooked.
+#[test]
+fn folders_are_counted_too() {
+    let inside = tempfile::tempdir().unwrap();
+    let folder = Folder::open(inside.path()).unwrap();
+    (0..5).for_each(|number| fs::create_dir(inside.path().join(number.to_string())).unwrap());
+    fs::write(inside.path().join("extra"), "").unwrap();
+    assert_eq!(folder.tree_of(3).unwrap().len(), 1);
+    fs::create_dir_all(inside.path().join("0/more")).unwrap();
+    assert_eq!(folder.tree_of(3).unwrap_err().to_string(), "there are more than 6 files and folders");
+    (5..9).for_each(|number| fs::create_dir(inside.path().join(number.to_string())).unwrap());
+    assert_eq!(folder.tree_of(3).unwrap_err().to_string(), "there are more than 6 files and folders");
 }
 
 #[test]

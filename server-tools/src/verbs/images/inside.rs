@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use ghost_contract::checksum::Sha256;
 use ghost_contract::image::DiskImage;
 use ghost_contract::{Generation, HostName};
 use serde::Serialize;
@@ -25,7 +26,7 @@ pub(super) fn mount(
     arguments: &MountArgs,
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
-    let Chosen { generation, index, folder, image } = chosen(catalog, &arguments.image)?;
+    let Chosen { generation, index, folder, vouched, image } = chosen(catalog, &arguments.image)?;
     let choice = mounting::choose(&image, arguments.partition)?;
     let wanted = Wanted {
         parser: catalog.parser(),
@@ -33,6 +34,7 @@ pub(super) fn mount(
         generation: &generation,
         disk: index,
         image: &folder,
+        vouched,
         choice: &choice,
         by: if arguments.kernel { By::Kernel } else { By::Confined },
         folder: &arguments.folder,
@@ -83,8 +85,8 @@ struct Exported<'a> {
 
 pub(super) fn export(catalog: &Catalog, arguments: &ExportArgs, output: &mut Output) -> anyhow::Result<Exit> {
     let ExportArgs { image: DiskImageArgs { host, .. }, format, file } = arguments;
-    let Chosen { generation, index, folder, image } = chosen(catalog, &arguments.image)?;
-    exporting::export(catalog.parser(), (&folder, &image), *format, file)?;
+    let Chosen { generation, index, folder, vouched, image } = chosen(catalog, &arguments.image)?;
+    exporting::export(catalog.parser(), (&folder, &image, vouched), *format, file)?;
     let size = image.disk.size;
     if output.form() == Form::Json {
         output.json(&Exported { host, generation: &generation, disk: index, file, size });
@@ -103,6 +105,7 @@ struct Chosen {
     generation: Generation,
     index: u32,
     folder: PathBuf,
+    vouched: Sha256,
     image: DiskImage,
 }
 
@@ -122,9 +125,10 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> anyhow::Result<Chosen
         }
     };
     let (generation, manifest) = (one.generation, one.manifest?);
-    let disks = catalog.disks(host, &generation)?;
+    let disks = catalog.disks(host, &generation, &manifest)?;
     let there = disks.len();
-    let Some(Disk { index, folder, image }) = disks.into_iter().find(|disk| disk.index == *disk_number)
+    let Some(Disk { index, folder, vouched, image }) =
+        disks.into_iter().find(|disk| disk.index == *disk_number)
     else {
         let imager = manifest.imager.name();
         let why = if imager.describes_disks() {
@@ -140,5 +144,5 @@ fn chosen(catalog: &Catalog, arguments: &DiskImageArgs) -> anyhow::Result<Chosen
         return Err(why.exit(Exit::Usage));
     };
     let image = image.context("the image is damaged; 'ghostctl images verify' says how")?;
-    Ok(Chosen { generation, index, folder, image })
+    Ok(Chosen { generation, index, folder, vouched, image })
 }

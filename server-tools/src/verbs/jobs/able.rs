@@ -166,7 +166,7 @@ fn intent(site: &Site, catalog: &Catalog, mode: Mode, host: Host, asked: &Asked)
     if let (Mode::Verify | Mode::Restore, Some(Imager::Linux(linux)), Some(manifest)) =
         (mode, &mut imager, manifest)
     {
-        linux.vouched = manifest.descriptions();
+        linux.vouched = manifest.descriptions().with_context(|| host.name.to_string())?;
     }
     let generation = listed.map(|listed| listed.generation);
     let takes_key = matches!(mode, Mode::Backup | Mode::Restore) && matches!(imager, Some(Imager::Linux(_)));
