@@ -6,6 +6,7 @@
 mod machine;
 mod of_2005;
 mod other_servers;
+mod removal;
 
 use std::fs;
 
@@ -243,6 +244,7 @@ fn services_run_after_all_that_they_need_and_stop_again() {
         machine.write(&format!("etc/systemd/system/{unit}.service"), "[Service]\n");
     }
     machine.write("units/tftpd-hpa", "");
+    machine.write("enabled/tftpd-hpa", "");
     machine.does_after("mkdir -p /run/systemd/system", 0..=0, &FRESH);
     assert_eq!(
         machine.names("units"),

@@ -21,6 +21,7 @@ use crate::state::made::Made;
 use crate::state::paths;
 use crate::sys::atomic::{self, Real};
 use crate::sys::{folder_tree, service};
+use crate::verbs::dhcp::by_hand;
 use crate::verbs::{confirmation, root};
 
 /// How long a service may take to stop, or to restart.
@@ -37,6 +38,7 @@ pub(super) fn run(
     })?;
     let site = Site::planned(super::parse(path, &bytes)?, everywhere.lock_timeout);
     root::require_no_jobs(&site)?;
+    by_hand::require_nothing_swapped(&site)?;
     let state = &site.ghostrc.state_folder;
     let mut made = Made::read(state)?;
     let removal = removal::plan(&made, path, &site.ghostrc.store_folder, &observe::file)?;

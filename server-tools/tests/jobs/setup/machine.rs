@@ -17,15 +17,20 @@ const PLACES: [(&str, &str); 4] =
 /// What programs look for in /etc.
 const NEEDED: [&str; 7] =
     ["passwd", "group", "hosts", "nsswitch.conf", "services", "protocols", "ld.so.cache"];
-const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\n";
-/// A unit is enabled and runs if there is a file of its name. For a SysV script `--now` does nothing.
+const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\nwhile [ -e FOLDER/exportfs-hangs ]; do sleep 0.05; done\n";
+/// A unit is enabled, or runs, if there is a file of its name in `enabled` or `units`. For a SysV script `--now` does nothing.
 const SYSTEMCTL: &str = "#!/bin/sh
 for unit; do :; done
 case \" $* \" in
-*' is-enabled '* | *' is-active '*) [ -e FOLDER/units/$unit ] ;;
-*' enable '* | *' disable '*) ;;
+*' is-enabled '*) [ -e FOLDER/enabled/$unit ]; exit ;;
+*' is-active '*) [ -e FOLDER/units/$unit ]; exit ;;
+esac
+[ -e /etc/systemd/system/$unit.service ] || { echo \"Unit $unit.service not loaded.\" >&2; exit 5; }
+case \" $* \" in
+*' enable '*) touch FOLDER/enabled/$unit ;;
+*' disable '*) rm -f FOLDER/enabled/$unit ;;
 *' start '*) touch FOLDER/units/$unit ;;
-*' stop '*) rm FOLDER/units/$unit ;;
+*' stop '*) rm -f FOLDER/units/$unit; [ ! -e FOLDER/at-stop ] || sh -e FOLDER/at-stop ;;
 *) exit 1 ;;
 esac
 ";
@@ -95,6 +100,7 @@ impl Machine {
             "varlib",
             "bin",
             "units",
+            "enabled",
             "usr/sbin",
             "usr/lib/ghost4linux/rootfs",
             "usr/lib/ghost4linux/client",
@@ -177,6 +183,11 @@ impl Machine {
         }
         found.sort();
         found
+    }
+
+    /// The boot server that this machine is.
+    pub(crate) const fn server(&self) -> &BootServer {
+        &self.server
     }
 
     /// Whether a host is offered "nobackup" by dhcpd.

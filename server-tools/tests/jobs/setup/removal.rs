@@ -1,0 +1,38 @@
+//! Given what setup made and what became of it since, does a removal harm nobody and finish what it began?
+
+use std::fs;
+
+use super::machine::Machine;
+
+const ADD: [&str; 6] = ["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"];
+const REMOVE: [&str; 3] = ["setup", "--remove", "--yes"];
+
+#[test]
+fn nothing_goes_while_a_host_is_swapped_by_hand() {
+    let machine = Machine::with_dhcpd();
+    machine.does(0, &ADD);
+    machine.does(0, &["dhcp", "swap", "pc7"]);
+    let swapped = machine.server().configured();
+    let told = machine.does(78, &REMOVE);
+    assert!(told.contains("pc7 was swapped by 'ghostctl dhcp swap'"), "{told}");
+    assert!(told.contains("'ghostctl dhcp revert pc7'"), "{told}");
+    // Neither does one of which the record is lost.
+    for name in ["pc7.json", "pc7.json.copy"] {
+        fs::remove_file(machine.path("state/by-hand").join(name)).unwrap();
+    }
+    let told = machine.does(78, &REMOVE);
+    assert!(told.contains("pc7: DHCP offers it the boot file pxelinux.0"), "{told}");
+    assert_eq!(machine.server().configured(), swapped);
+}
+
+#[test]
+fn what_is_swapped_by_hand_is_told_to_the_package() {
+    let machine = Machine::with_dhcpd();
+    assert_eq!(machine.does(0, &["--json", "status", "--swapped"]), "");
+    machine.does(0, &["dhcp", "swap", "pc2"]);
+    let told = machine.does(0, &["--json", "status", "--swapped"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap()["host"], "pc2");
+    let told = machine.does(0, &["status", "--swapped"]);
+    assert!(told.starts_with("pc2 was swapped by 'ghostctl dhcp swap'"), "{told}");
+    assert_eq!(machine.does(0, &["status"]), "no job is running\n");
+}
