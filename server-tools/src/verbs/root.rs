@@ -1,5 +1,7 @@
 //! `ghostctl root`: makes the root that clients boot from, and says whether it is up to date.
 
+pub(crate) mod in_use;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,7 +31,9 @@ pub(super) fn run(site: &Site, verb: &RootVerb, output: &mut Output) -> anyhow::
 
 pub(crate) fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
     let (place, library) = (Place::of(&site.ghostrc)?, Library::installed()?);
-    require_no_jobs(site)?;
+    let alone = in_use::alone(site, "ghostctl root build")?;
+    // The scripts go on when this program is killed.
+    alone.share_with_children().context("cannot have the build hold its lock")?;
     output.either(&Begun { making: &place.folder }, || {
         format!("making {}; this takes minutes, and some 250 MB come from Debian", place.folder.display())
     });

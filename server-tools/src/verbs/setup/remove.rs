@@ -22,6 +22,7 @@ use crate::state::paths;
 use crate::sys::atomic::{self, Real};
 use crate::sys::{folder_tree, service};
 use crate::verbs::dhcp::by_hand;
+use crate::verbs::root::in_use;
 use crate::verbs::{confirmation, root};
 
 /// How long a service may take to stop, or to restart.
@@ -59,6 +60,9 @@ pub(super) fn run(
         return Ok(Exit::Done);
     }
     confirmation::agree(arguments.yes, "Take these away?")?;
+    let _alone = in_use::alone(&site, "ghostctl setup --remove")?;
+    // A person may have swapped one while this was asked.
+    by_hand::require_nothing_swapped(&site)?;
     for (at, step) in removal.steps.iter().enumerate() {
         if let Err(error) = undo(&site, step, output).and_then(|()| forget(step, &mut made, state)) {
             for left in removal.steps.iter().skip(at + 1) {

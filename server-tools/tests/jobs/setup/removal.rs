@@ -36,3 +36,17 @@ fn what_is_swapped_by_hand_is_told_to_the_package() {
     assert!(told.starts_with("pc2 was swapped by 'ghostctl dhcp swap'"), "{told}");
     assert_eq!(machine.does(0, &["status"]), "no job is running\n");
 }
+
+#[test]
+fn nothing_goes_while_a_run_uses_the_base_root() {
+    let machine = Machine::with_dhcpd();
+    machine.does(0, &ADD);
+    let lock = fs::File::open(machine.path("state/base-root.lock"))
+        .unwrap_or_else(|_| fs::File::create(machine.path("state/base-root.lock")).unwrap());
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockShared).unwrap();
+    let told = machine.does(75, &["--lock-timeout", "0", "setup", "--remove", "--yes"]);
+    assert!(told.contains("the clients' base root is in use by "), "{told}");
+    assert!(machine.serves_host(7));
+    drop(lock);
+    machine.does(0, &REMOVE);
+}
