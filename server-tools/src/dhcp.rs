@@ -136,7 +136,12 @@ pub trait Server: fmt::Debug + Send + Sync {
     fn checker(&self) -> &Checker;
 
     /// Reads the configuration with all that belongs to it.
-    fn read(&self) -> anyhow::Result<Box<dyn Configuration>>;
+    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
+        self.read_with(&[])
+    }
+
+    /// The same as it would be with these changes.
+    fn read_with(&self, changes: &[Change]) -> anyhow::Result<Box<dyn Configuration>>;
 
     /// Puts the original values of swapped hosts back into the one file that they are written in, as that file is `now`. Pure.
     /// The rest of the configuration may be broken or gone meanwhile.
@@ -202,6 +207,9 @@ pub trait Server: fmt::Debug + Send + Sync {
 pub trait Configuration: fmt::Debug + Send + Sync {
     /// The files that it consists of, the one first in which it begins.
     fn files(&self) -> Vec<PathBuf>;
+
+    /// The networks that it gives addresses in.
+    fn networks(&self) -> Vec<Network>;
 
     /// Every host, in the order in which they are declared.
     fn list(&self) -> Vec<Listed>;

@@ -36,6 +36,32 @@ impl Nfs {
         }
     }
 
+    pub(crate) const fn unit(self) -> &'static str {
+        match self {
+            Self::Kernel => "nfs-kernel-server",
+            Self::Ganesha => "nfs-ganesha",
+        }
+    }
+
+    /// The one that is this service.
+    pub(crate) fn of_unit(unit: &str) -> Option<Self> {
+        [Self::Kernel, Self::Ganesha].into_iter().find(|nfs| nfs.unit() == unit)
+    }
+
+    /// Whether a file of its configuration exports something by itself, or may: what another file of Ganesha's says is not known here.
+    pub(crate) fn has_exports(self, text: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(text);
+        let mut lines =
+            text.lines().map(str::trim).filter(|line| !line.starts_with('#') && *line != INCLUDE.trim());
+        match self {
+            Self::Kernel => lines.any(|line| !line.is_empty()),
+            Self::Ganesha => lines.any(|line| {
+                let line = line.to_ascii_uppercase();
+                line.starts_with("EXPORT") || line.starts_with("%INCLUDE")
+            }),
+        }
+    }
+
     fn taken_up_by(self) -> Vec<String> {
         let words: &[&str] = match self {
             Self::Kernel => &["exportfs", "-ra"],
@@ -192,7 +218,9 @@ fn include(there: &There) -> Option<Step> {
 /// What has the NFS server forget what was taken away.
 pub(crate) fn after_removal(path: &Path) -> Option<Step> {
     let nfs = [Nfs::Kernel, Nfs::Ganesha].into_iter().find(|nfs| Path::new(nfs.own_file()) == path)?;
-    Some(Step::Run(nfs.taken_up_by()))
+    // One that was stopped before stays so.
+    let words = nfs.taken_up_by().into_iter();
+    Some(Step::Run(words.map(|word| word.replace("restart", "try-restart")).collect()))
 }
 
 /// Whether an administrator exports this folder, or one above it, already. To whom and how, `doctor` judges.

@@ -55,7 +55,7 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
             made.save(state)
         }
         Step::Unit(unit) => {
-            made.units.insert(unit.clone());
+            made.units.entry(unit.clone()).or_insert_with(|| observe::unit(unit));
             made.save(state)?;
             // Not `enable --now`: systemctl leaves the second half out for a SysV script, which isc-dhcp-server's is.
             ["enable", "start"].iter().try_for_each(|verb| run(&["systemctl", verb, unit].map(str::to_owned)))

@@ -16,6 +16,7 @@ use super::{DhcpStep, FileStep, Plan, Step};
 use crate::dhcp::Traits;
 use crate::dhcp::adding::Added;
 use crate::ghostrc::Ghostrc;
+use crate::state::made::Unit;
 
 /// What was seen of the machine, with the settings as they will be.
 #[derive(Debug, Clone)]
@@ -40,13 +41,6 @@ pub(crate) struct Seen {
     pub(crate) is_dhcp_installed: bool,
     /// Whether it runs here with the configuration that is edited.
     pub(crate) does_dhcp_run: bool,
-}
-
-/// How a service is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unit {
-    pub(crate) is_enabled: bool,
-    pub(crate) is_active: bool,
 }
 
 /// What belongs to the settings, and was decided with them.

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 
 use super::Step;
 use super::exported;
-use crate::dhcp::Change;
 use crate::dhcp::adding::{Written, taken_out};
+use crate::dhcp::{Change, Configuration};
 use crate::state::made::{Before, Made};
 
 /// One thing that is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Undo {
-    /// Does not run at boot any more, and not now.
-    Unit(String),
+    /// Does not run at boot any more; not now either, unless it ran before.
+    Unit {
+        name: String,
+        stops: bool,
+    },
     /// The DHCP configuration without what was put in.
     Dhcp(Vec<Change>),
     /// A file of the DHCP configuration as a whole.
@@ -42,16 +45,35 @@ pub(crate) struct Removal {
 /// What the files hold now.
 pub(crate) type Now<'a> = &'a dyn Fn(&Path) -> anyhow::Result<Option<Vec<u8>>>;
 
+/// What the plan asks of the machine.
+pub(crate) struct Around<'a> {
+    pub(crate) now: Now<'a>,
+    /// The DHCP server's service.
+    pub(crate) dhcp_unit: &'a str,
+    /// The DHCP configuration as it would be with these changes; none if there would be none.
+    pub(crate) configuration: &'a dyn Fn(&[Change]) -> anyhow::Result<Option<Box<dyn Configuration>>>,
+    /// Why the NFS server of this name has to go on without what was made.
+    pub(crate) exports_of_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
+}
+
 /// `settings` is the file that says where all else is.
-pub(crate) fn plan(made: &Made, settings: &Path, store: &Path, now: Now<'_>) -> anyhow::Result<Removal> {
+pub(crate) fn plan(
+    made: &Made,
+    settings: &Path,
+    store: &Path,
+    around: &Around<'_>,
+) -> anyhow::Result<Removal> {
     let mut removal = Removal::default();
-    removal.steps.extend(made.units.iter().cloned().map(Undo::Unit));
-    removal.dhcp(made, now)?;
+    let now = around.now;
+    let dhcp = removal.dhcp(made, now)?;
+    removal.units(made, &dhcp, around)?;
     // The settings last: until then the rest can be taken away by another run.
     let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
     for path in others {
         removal.file(made, path, now)?;
     }
+    // A DHCP server that is restarted for it reads its other files too.
+    removal.steps.extend(dhcp);
     if let Some(base) = &made.base_root {
         removal.steps.push(Undo::BootFiles);
         if store.starts_with(base) {
@@ -70,7 +92,26 @@ pub(crate) fn plan(made: &Made, settings: &Path, store: &Path, now: Now<'_>) -> 
 }
 
 impl Removal {
-    fn dhcp(&mut self, made: &Made, now: Now<'_>) -> anyhow::Result<()> {
+    /// Each service is as it was before. One that serves others by now goes on.
+    fn units(&mut self, made: &Made, dhcp: &[Undo], around: &Around<'_>) -> anyhow::Result<()> {
+        for (name, before) in &made.units {
+            let others = match name.as_str() {
+                name if name == around.dhcp_unit => served_by_dhcp(dhcp, around)?,
+                name => (around.exports_of_others)(name)?,
+            };
+            if before.is_enabled {
+                self.left.push(format!("{name} goes on: it ran at boot before setup too"));
+            } else if let Some(why) = others {
+                self.left.push(format!("{name} goes on: {why}"));
+            } else {
+                self.steps.push(Undo::Unit { name: name.clone(), stops: !before.is_active });
+            }
+        }
+        Ok(())
+    }
+
+    fn dhcp(&mut self, made: &Made, now: Now<'_>) -> anyhow::Result<Vec<Undo>> {
+        let mut steps = Vec::new();
         let mut files: Vec<&PathBuf> = made.written.iter().map(|written| &written.file).collect();
         files.sort();
         files.dedup();
@@ -89,15 +130,15 @@ impl Removal {
             }
             let is_made = made.dhcp_configuration.as_ref() == Some(file) || made.dhcp_files.contains(file);
             if is_made && contents.is_empty() {
-                self.steps.push(Undo::RemoveDhcp(file.clone()));
+                steps.push(Undo::RemoveDhcp(file.clone()));
             } else if contents != read {
                 changes.push(Change { file: file.clone(), read, contents });
             }
         }
         if !changes.is_empty() {
-            self.steps.push(Undo::Dhcp(changes));
+            steps.push(Undo::Dhcp(changes));
         }
-        Ok(())
+        Ok(steps)
     }
 
     fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
@@ -129,6 +170,14 @@ impl Removal {
     }
 }
 
+/// Why a DHCP server has to go on without what was made.
+fn served_by_dhcp(steps: &[Undo], around: &Around<'_>) -> anyhow::Result<Option<String>> {
+    let changes: Vec<Change> = steps.iter().flat_map(Undo::changes).collect();
+    let serves = (around.configuration)(&changes)?
+        .is_some_and(|others| !others.networks().is_empty() || !others.list().is_empty());
+    Ok(serves.then(|| "its configuration has more than what was put in".to_owned()))
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default().trim()
 }
@@ -136,7 +185,8 @@ fn first_line(text: &str) -> &str {
 impl std::fmt::Display for Undo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unit(unit) => write!(f, "stop {unit}, now and at boot, as before"),
+            Self::Unit { name, stops: true } => write!(f, "stop {name}, now and at boot, as before"),
+            Self::Unit { name, stops: false } => write!(f, "keep {name} from starting at boot, as before"),
             Self::Dhcp(changes) => {
                 let files: Vec<String> =
                     changes.iter().map(|change| change.file.display().to_string()).collect();
@@ -154,6 +204,17 @@ impl std::fmt::Display for Undo {
 }
 
 impl Undo {
+    /// What it makes of the DHCP configuration.
+    fn changes(&self) -> Vec<Change> {
+        match self {
+            Self::Dhcp(changes) => changes.clone(),
+            Self::RemoveDhcp(file) => {
+                vec![Change { file: file.clone(), read: Vec::new(), contents: Vec::new() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Lines that show what changes in files that stay.
     pub(crate) fn diff(&self) -> Vec<String> {
         match self {

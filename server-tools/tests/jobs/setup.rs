@@ -7,6 +7,7 @@ mod machine;
 mod of_2005;
 mod other_servers;
 mod removal;
+mod units;
 
 use std::fs;
 
@@ -235,23 +236,6 @@ fn a_new_host_comes_with_its_exports() {
     assert!(said.contains("nothing is to be changed\n"), "{said}");
     let said = machine.does(78, &["hosts", "add", "--yes", "pc8", "2:0:0:0:0:7", "192.168.7.8"]);
     assert!(said.contains("since host pc7 has the hardware address"), "{said}");
-}
-
-#[test]
-fn services_run_after_all_that_they_need_and_stop_again() {
-    let machine = Machine::fresh();
-    for unit in ["isc-dhcp-server", "tftpd-hpa", "nfs-kernel-server", "ghost4linux-recover"] {
-        machine.write(&format!("etc/systemd/system/{unit}.service"), "[Service]\n");
-    }
-    machine.write("units/tftpd-hpa", "");
-    machine.write("enabled/tftpd-hpa", "");
-    machine.does_after("mkdir -p /run/systemd/system", 0..=0, &FRESH);
-    assert_eq!(
-        machine.names("units"),
-        ["ghost4linux-recover", "isc-dhcp-server", "nfs-kernel-server", "tftpd-hpa"]
-    );
-    machine.does_after("mkdir -p /run/systemd/system", 0..=0, &["setup", "--remove", "--yes"]);
-    assert_eq!(machine.names("units"), ["tftpd-hpa"], "what ran before goes on");
 }
 
 #[test]

@@ -9,11 +9,17 @@ use super::boots::{Decides, tags};
 use super::edit;
 use super::table::HostTable;
 use crate::dhcp::text::absolute;
-use crate::dhcp::{Booting, Configuration, Edit, Fault, Host, IsMeant, Listed, PutBack, Reach, Swap, Wanted};
+use crate::dhcp::{
+    Booting, Configuration, Edit, Fault, Host, IsMeant, Listed, Network, PutBack, Reach, Swap, Wanted,
+};
 
 impl Configuration for HostTable {
     fn files(&self) -> Vec<PathBuf> {
         self.sources.files.iter().map(|source| absolute(&source.path)).collect()
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.networks.iter().map(|(network, _)| *network).collect()
     }
 
     fn list(&self) -> Vec<Listed> {

@@ -52,6 +52,10 @@ impl HostTable {
         hosts.iter().map(|(name, ip)| self.reach(&remarks, name, *ip)).collect()
     }
 
+    pub(super) fn networks(&self) -> Vec<Network> {
+        self.remarks().subnets.iter().map(|(network, _)| *network).collect()
+    }
+
     fn remarks(&self) -> Remarks {
         let mut remarks = Remarks::default();
         for (file, source) in self.sources.iter().enumerate() {

@@ -14,8 +14,8 @@ use crate::dhcp::checker::Checker;
 use crate::dhcp::restarted::Restarted;
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PrivateCopy, PutBack,
-    Reach, Reverts, Running, Server, Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, Network, PrivateCopy,
+    PutBack, Reach, Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -53,8 +53,8 @@ impl Server for Dhcpd {
         &self.checker
     }
 
-    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
-        Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
+    fn read_with(&self, changes: &[Change]) -> anyhow::Result<Box<dyn Configuration>> {
+        Ok(Box::new(self.table(changes).exit_by_default(Exit::Configuration)?))
     }
 
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
@@ -111,6 +111,10 @@ impl Server for Dhcpd {
 impl Configuration for HostTable {
     fn files(&self) -> Vec<PathBuf> {
         Self::files(self).map(|(path, _)| absolute(path)).collect()
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        Self::networks(self)
     }
 
     fn list(&self) -> Vec<Listed> {

@@ -14,8 +14,8 @@ use crate::dhcp::checker::Checker;
 use crate::dhcp::private_copy::Part;
 use crate::dhcp::text::absolute;
 use crate::dhcp::{
-    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, PrivateCopy, PutBack,
-    Reach, Reverts, Running, Server, Swap, Wanted,
+    Advice, Booting, Change, Configuration, Edit, Fault, Host, IsMeant, Kind, Listed, Network, PrivateCopy,
+    PutBack, Reach, Reverts, Running, Server, Swap, Wanted,
 };
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
@@ -99,8 +99,8 @@ impl Server for Kea {
         &self.checker
     }
 
-    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
-        Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
+    fn read_with(&self, changes: &[Change]) -> anyhow::Result<Box<dyn Configuration>> {
+        Ok(Box::new(self.table(changes).exit_by_default(Exit::Configuration)?))
     }
 
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
@@ -174,6 +174,10 @@ pub(super) fn read_by(process: &process::Process) -> Vec<PathBuf> {
 impl Configuration for HostTable {
     fn files(&self) -> Vec<PathBuf> {
         self.values.sources.files.iter().map(|source| absolute(&source.path)).collect()
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.subnets.iter().map(|(network, _)| *network).collect()
     }
 
     fn list(&self) -> Vec<Listed> {

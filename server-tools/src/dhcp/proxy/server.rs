@@ -82,8 +82,8 @@ impl Server for Proxy {
         &self.checker
     }
 
-    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
-        Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
+    fn read_with(&self, changes: &[Change]) -> anyhow::Result<Box<dyn Configuration>> {
+        Ok(Box::new(self.table(changes).exit_by_default(Exit::Configuration)?))
     }
 
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {
@@ -130,6 +130,10 @@ impl Server for Proxy {
 impl Configuration for ClientTable {
     fn files(&self) -> Vec<PathBuf> {
         self.lines.sources.files.iter().map(|source| absolute(&source.path)).collect()
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.lines.networks.iter().map(|(network, _)| *network).collect()
     }
 
     fn list(&self) -> Vec<Listed> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::dhcp::isc::HostTable;
+use crate::state::made::Unit;
 
 struct World {
     made: Made,
@@ -10,6 +12,7 @@ struct World {
     _state: tempfile::TempDir,
 }
 
+const DHCP: &str = "/etc/dhcp/dhcpd.conf";
 const HOST: &str = "host a {\n        hardware ethernet 02:00:00:00:00:02;\n}\n";
 
 impl World {
@@ -38,17 +41,27 @@ impl World {
             was: String::new(),
         });
         files.insert("/etc/dhcp/dhcpd.conf".into(), format!("# hers\n{HOST}").into());
-        made.units.insert("tftpd-hpa".to_owned());
+        made.units.insert("tftpd-hpa".to_owned(), Unit::default());
         made.base_root = Some("/srv/g/base".into());
         made.folders = vec!["/srv/ghost".into(), "/etc/exports.d".into()];
         Self { made, files, _state: state }
     }
 
     fn plan(&self) -> Removal {
-        plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &|path| {
-            Ok(self.files.get(path).cloned())
-        })
-        .unwrap()
+        let now = |path: &Path| Ok(self.files.get(path).cloned());
+        let contents = |changes: &[Change]| match changes {
+            [.., last] => last.contents.clone(),
+            [] => self.files.get(Path::new(DHCP)).cloned().unwrap_or_default(),
+        };
+        let around = Around {
+            now: &now,
+            dhcp_unit: "isc-dhcp-server",
+            configuration: &|changes| {
+                Ok(Some(Box::new(HostTable::of_one_file(Path::new(DHCP), contents(changes)))))
+            },
+            exports_of_others: &|_| Ok(None),
+        };
+        plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &around).unwrap()
     }
 
     fn shown(&self) -> Vec<String> {
@@ -63,10 +76,10 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
         world.shown(),
         [
             "stop tftpd-hpa, now and at boot, as before",
-            "take out of /etc/dhcp/dhcpd.conf what was put in",
             "put /etc/default/isc-dhcp-server back as it was",
             "remove /etc/exports.d/ghost4linux.exports",
             "run 'exportfs -ra'",
+            "take out of /etc/dhcp/dhcpd.conf what was put in",
             "remove the boot files that are as they were copied",
             "remove the base root /srv/g/base",
             "remove the folder /etc/exports.d, if it is empty",
@@ -74,7 +87,7 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
         ]
     );
     assert_eq!(world.plan().left, ["/srv/ghost and its images stay as they are"]);
-    let Undo::Dhcp(changes) = &world.plan().steps[1] else { panic!() };
+    let Undo::Dhcp(changes) = &world.plan().steps[4] else { panic!() };
     assert_eq!(changes[0].contents, b"# hers\n");
 }
 
@@ -88,6 +101,32 @@ fn what_somebody_has_changed_stays_and_is_told() {
     let left = world.plan().left.join("\n");
     assert!(left.contains("dhcpd.conf: 'host a {' has been changed since"), "{left}");
     assert!(left.contains("/etc/ghostrc has been changed since, so it stays"), "{left}");
+}
+
+#[test]
+fn services_are_as_they_were_and_one_that_serves_others_goes_on() {
+    let mut world = World::new();
+    for (name, is_enabled, is_active) in
+        [("isc-dhcp-server", false, false), ("nfs-kernel-server", true, false), ("other", false, true)]
+    {
+        world.made.units.insert(name.to_owned(), Unit { is_enabled, is_active });
+    }
+    let of_units = |world: &World| -> Vec<String> { world.shown().into_iter().take(3).collect() };
+    assert_eq!(
+        of_units(&world),
+        [
+            "stop isc-dhcp-server, now and at boot, as before",
+            "keep other from starting at boot, as before",
+            "stop tftpd-hpa, now and at boot, as before",
+        ]
+    );
+    for hers in ["host printer {}", "subnet 10.1.0.0 netmask 255.255.255.0 {}"] {
+        world.files.insert(DHCP.into(), format!("{HOST}{hers}\n").into());
+        assert!(!world.shown().concat().contains("isc-dhcp-server, now"), "{hers}");
+    }
+    assert!(
+        world.plan().left.join("\n").contains("nfs-kernel-server goes on: it ran at boot before setup too")
+    );
 }
 
 #[test]

@@ -10,12 +10,12 @@ use super::{Line, indented};
 use crate::base_root::Place;
 use crate::base_root::boot_files;
 use crate::cli::{Everywhere, SetupArgs};
-use crate::dhcp::Running;
+use crate::dhcp::{Change, Running};
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
 use crate::setup::observe;
 use crate::setup::perform::{edit, remove_if_empty, take_up};
-use crate::setup::removal::{self, Undo};
+use crate::setup::removal::{self, Around, Removal, Undo};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::state::paths;
@@ -42,7 +42,7 @@ pub(super) fn run(
     by_hand::require_nothing_swapped(&site)?;
     let state = &site.ghostrc.state_folder;
     let mut made = Made::read(state)?;
-    let removal = removal::plan(&made, path, &site.ghostrc.store_folder, &observe::file)?;
+    let removal = plan(&site, &made, path)?;
     for step in &removal.steps {
         let (words, diff) = (step.to_string(), step.diff());
         output.either(&Line::ToUndo(&words), || format!("will {words}"));
@@ -79,6 +79,8 @@ pub(super) fn run(
     // They stay with the images.
     made.folders.retain(|folder| !site.ghostrc.store_folder.starts_with(folder));
     made.pending.clear();
+    // The others go on.
+    made.units.clear();
     made.save(state)?;
     if made.is_nothing() {
         forget_all(state)?;
@@ -86,12 +88,26 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
+fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
+    let around = Around {
+        now: &observe::file,
+        dhcp_unit: site.dhcp_kind.traits().unit,
+        configuration: &|changes| {
+            let goes = |change: &Change| change.file == site.dhcp_configuration && change.contents.is_empty();
+            let is_there = site.dhcp_configuration.exists() && !changes.iter().any(goes);
+            is_there.then(|| site.dhcp().read_with(changes)).transpose()
+        },
+        exports_of_others: &observe::exports_of_others,
+    };
+    removal::plan(made, settings, &site.ghostrc.store_folder, &around)
+}
+
 fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
     match step {
-        Undo::Unit(unit) => {
+        Undo::Unit { name, stops } => {
             // Each for itself, as when setup had it run.
-            for verb in ["disable", "stop"] {
-                service::run(&["systemctl", verb, unit].map(str::to_owned), RUN_DEADLINE)?;
+            for verb in ["disable"].into_iter().chain(stops.then_some("stop")) {
+                service::run(&["systemctl", verb, name].map(str::to_owned), RUN_DEADLINE)?;
             }
             Ok(())
         }
@@ -176,7 +192,7 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
 /// What is taken away is none of ours any more.
 fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
     match step {
-        Undo::Unit(unit) => drop(made.units.remove(unit)),
+        Undo::Unit { name, .. } => drop(made.units.remove(name)),
         Undo::Dhcp(changes) => made.written.retain(|written| {
             let change = changes.iter().find(|change| change.file == written.file);
             change.is_none_or(|change| String::from_utf8_lossy(&change.contents).contains(&written.text))

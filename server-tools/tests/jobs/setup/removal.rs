@@ -50,3 +50,19 @@ fn nothing_goes_while_a_run_uses_the_base_root() {
     drop(lock);
     machine.does(0, &REMOVE);
 }
+
+#[test]
+fn defaults_are_put_back_before_the_dhcp_server_is_restarted() {
+    let machine = Machine::with_dhcpd();
+    machine.write("etc/default/isc-dhcp-server", "INTERFACESv4=\"\"\n");
+    machine.does_after("", 0..=78, &["setup", "--yes", "--without-root", "--import", "/etc/machines.csv"]);
+    let service = machine.text("service");
+    machine.write(
+        "service",
+        &service
+            .replacen("flock 9\n", "flock 9\ncp /etc/default/isc-dhcp-server FOLDER/seen\n", 1)
+            .replace("FOLDER", machine.path("").to_str().unwrap()),
+    );
+    machine.does(0, &REMOVE);
+    assert_eq!(machine.text("seen"), "INTERFACESv4=\"\"\n");
+}
