@@ -20,8 +20,8 @@ pub(crate) enum Undo {
     },
     /// The DHCP configuration without what was put in.
     Dhcp(Vec<Change>),
-    /// A file of the DHCP configuration as a whole.
-    RemoveDhcp(PathBuf),
+    /// A file of the DHCP configuration as a whole. The change says what it held when it was shown, and leaves nothing.
+    RemoveDhcp(Change),
     /// A file gets its earlier contents; without any it goes.
     File {
         path: PathBuf,
@@ -111,11 +111,10 @@ impl Removal {
     }
 
     fn dhcp(&mut self, made: &Made, now: Now<'_>) -> anyhow::Result<Vec<Undo>> {
-        let mut steps = Vec::new();
         let mut files: Vec<&PathBuf> = made.written.iter().map(|written| &written.file).collect();
         files.sort();
         files.dedup();
-        let mut changes = Vec::new();
+        let (mut changes, mut removed) = (Vec::new(), Vec::new());
         for file in files {
             let Some(read) = now(file)? else {
                 self.left.push(format!("{} is not there any more", file.display()));
@@ -129,16 +128,16 @@ impl Removal {
                 self.left.push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
             }
             let is_made = made.dhcp_configuration.as_ref() == Some(file) || made.dhcp_files.contains(file);
-            if is_made && contents.is_empty() {
-                steps.push(Undo::RemoveDhcp(file.clone()));
-            } else if contents != read {
-                changes.push(Change { file: file.clone(), read, contents });
+            let goes = is_made && contents.is_empty();
+            let change = Change { file: file.clone(), read, contents };
+            if goes {
+                removed.push(Undo::RemoveDhcp(change));
+            } else if change.contents != change.read {
+                changes.push(change);
             }
         }
-        if !changes.is_empty() {
-            steps.push(Undo::Dhcp(changes));
-        }
-        Ok(steps)
+        // What includes a file goes before it.
+        Ok((!changes.is_empty()).then(|| Undo::Dhcp(changes)).into_iter().chain(removed).collect())
     }
 
     fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
@@ -192,7 +191,7 @@ impl std::fmt::Display for Undo {
                     changes.iter().map(|change| change.file.display().to_string()).collect();
                 write!(f, "take out of {} what was put in", files.join(", "))
             }
-            Self::RemoveDhcp(path) => write!(f, "remove {}", path.display()),
+            Self::RemoveDhcp(change) => write!(f, "remove {}", change.file.display()),
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
             Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
@@ -208,9 +207,7 @@ impl Undo {
     fn changes(&self) -> Vec<Change> {
         match self {
             Self::Dhcp(changes) => changes.clone(),
-            Self::RemoveDhcp(file) => {
-                vec![Change { file: file.clone(), read: Vec::new(), contents: Vec::new() }]
-            }
+            Self::RemoveDhcp(change) => vec![change.clone()],
             _ => Vec::new(),
         }
     }

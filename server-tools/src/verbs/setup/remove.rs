@@ -128,7 +128,18 @@ fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
                 None => Ok(()),
             }
         }
-        Undo::RemoveDhcp(path) => remove_file(path),
+        Undo::RemoveDhcp(change) => {
+            edit(site, output, |offers| offers.remove(change))?;
+            let runs = site.dhcp().running() == Running::Ours;
+            if runs && change.file == site.dhcp_configuration {
+                let words = format!(
+                    "the DHCP server still serves what was in {}: stop it, as setup has not started it",
+                    change.file.display()
+                );
+                output.either(&Line::Remark(&words), || format!("note: {words}"));
+            }
+            Ok(())
+        }
         Undo::File { path, now, earlier } => {
             if observe::file(path)?.as_ref() != Some(now) {
                 let words = "has been changed since it was shown, so it was left as it is; run this again";
@@ -197,10 +208,10 @@ fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
             let change = changes.iter().find(|change| change.file == written.file);
             change.is_none_or(|change| String::from_utf8_lossy(&change.contents).contains(&written.text))
         }),
-        Undo::RemoveDhcp(path) => {
-            made.written.retain(|written| written.file != *path);
-            made.dhcp_configuration.take_if(|made| made == path);
-            made.dhcp_files.remove(path);
+        Undo::RemoveDhcp(Change { file, .. }) => {
+            made.written.retain(|written| written.file != *file);
+            made.dhcp_configuration.take_if(|made| made == file);
+            made.dhcp_files.remove(file);
         }
         Undo::File { path, .. } => drop(made.files.remove(path)),
         Undo::BaseRoot(_) => made.base_root = None,

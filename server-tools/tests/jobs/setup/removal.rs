@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::FRESH;
 use super::machine::Machine;
 
 const ADD: [&str; 6] = ["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"];
@@ -65,4 +66,20 @@ fn defaults_are_put_back_before_the_dhcp_server_is_restarted() {
     );
     machine.does(0, &REMOVE);
     assert_eq!(machine.text("seen"), "INTERFACESv4=\"\"\n");
+}
+
+#[test]
+fn a_configuration_that_is_changed_meanwhile_stays() {
+    let machine = Machine::fresh();
+    machine.write("etc/systemd/system/tftpd-hpa.service", "[Service]\n");
+    machine.does_after("mkdir -p /run/systemd/system", 0..=0, &FRESH);
+    let subnet = "subnet 10.1.0.0 netmask 255.255.255.0 { range 10.1.0.9 10.1.0.20; }";
+    machine.write("at-stop", &format!("echo '{subnet}' >> /etc/dhcp/dhcpd.conf\n"));
+    let told = machine.does_after("mkdir -p /run/systemd/system", 75..=75, &REMOVE);
+    assert!(told.contains("/etc/dhcp/dhcpd.conf has been changed since"), "{told}");
+    assert!(machine.text("etc/dhcp/dhcpd.conf").ends_with(&format!("{subnet}\n")));
+    assert!(machine.path("etc/ghostrc").exists());
+    fs::remove_file(machine.path("at-stop")).unwrap();
+    machine.does_after("mkdir -p /run/systemd/system", 0..=0, &REMOVE);
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), format!("{subnet}\n"));
 }
