@@ -216,11 +216,16 @@ fn include(there: &There) -> Option<Step> {
 }
 
 /// What has the NFS server forget what was taken away.
-pub(crate) fn after_removal(path: &Path) -> Option<Step> {
+pub(crate) fn after_removal(path: &Path) -> Option<Vec<String>> {
     let nfs = [Nfs::Kernel, Nfs::Ganesha].into_iter().find(|nfs| Path::new(nfs.own_file()) == path)?;
     // One that was stopped before stays so.
-    let words = nfs.taken_up_by().into_iter();
-    Some(Step::Run(words.map(|word| word.replace("restart", "try-restart")).collect()))
+    Some(nfs.taken_up_by().into_iter().map(|word| word.replace("restart", "try-restart")).collect())
+}
+
+/// Whether a command is one of those.
+pub(crate) fn is_after_removal(words: &[String]) -> bool {
+    let own = [Nfs::Kernel, Nfs::Ganesha].map(|nfs| after_removal(Path::new(nfs.own_file())));
+    own.into_iter().flatten().any(|command| command == words)
 }
 
 /// Whether an administrator exports this folder, or one above it, already. To whom and how, `doctor` judges.

@@ -165,7 +165,30 @@ fn forget(step: &DhcpStep, made: &mut Made) {
     made.dhcp_files.retain(|path| path.exists());
 }
 
-pub(crate) fn take_up(site: &Site) -> anyhow::Result<()> {
+/// Notes what a DHCP server that runs has to take up. One that does not reads it when it starts.
+pub(crate) fn note_to_take_up(site: &Site, changes: &[Change], made: &mut Made) -> anyhow::Result<()> {
+    if site.dhcp().running() == Running::Ours {
+        made.to_take_up.extend(changes.iter().map(|change| change.file.clone()));
+    } else {
+        made.to_take_up.clear();
+    }
+    made.save(&site.ghostrc.state_folder)
+}
+
+/// Has the DHCP server take up all that was noted, if it still runs.
+pub(crate) fn take_up_left(site: &Site, made: &mut Made) -> anyhow::Result<()> {
+    if !made.to_take_up.is_empty() && site.dhcp().running() == Running::Ours {
+        take_up(site)?;
+        let files: Vec<&Path> = made.to_take_up.iter().map(PathBuf::as_path).collect();
+        if let Some(words) = site.dhcp().restart_for(&files) {
+            run(&words)?;
+        }
+    }
+    made.to_take_up.clear();
+    made.save(&site.ghostrc.state_folder)
+}
+
+fn take_up(site: &Site) -> anyhow::Result<()> {
     changing::take_up(site, Restarts::of(site).draw(site.dhcp_kind))
 }
 

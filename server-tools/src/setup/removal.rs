@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Step;
 use super::exported;
 use crate::dhcp::adding::{Written, taken_out};
 use crate::dhcp::{Change, Configuration};
@@ -22,6 +21,8 @@ pub(crate) enum Undo {
     Dhcp(Vec<Change>),
     /// A file of the DHCP configuration as a whole. The change says what it held when it was shown, and leaves nothing.
     RemoveDhcp(Change),
+    /// The DHCP server serves what is left, if it runs.
+    TakeUp,
     /// A file gets its earlier contents; without any it goes.
     File {
         path: PathBuf,
@@ -40,6 +41,8 @@ pub(crate) struct Removal {
     pub(crate) steps: Vec<Undo>,
     /// What stays, and why.
     pub(crate) left: Vec<String>,
+    /// What is not in the DHCP configuration any more.
+    pub(crate) gone: Vec<Written>,
 }
 
 /// What the files hold now.
@@ -71,6 +74,13 @@ pub(crate) fn plan(
     let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
     for path in others {
         removal.file(made, path, now)?;
+    }
+    // An earlier run has taken the file away, and failed at the command.
+    for words in made.pending.iter().filter(|words| exported::is_after_removal(words)) {
+        let step = Undo::Run(words.clone());
+        if !removal.steps.contains(&step) {
+            removal.steps.push(step);
+        }
     }
     // A DHCP server that is restarted for it reads its other files too.
     removal.steps.extend(dhcp);
@@ -118,6 +128,7 @@ impl Removal {
         for file in files {
             let Some(read) = now(file)? else {
                 self.left.push(format!("{} is not there any more", file.display()));
+                self.gone.extend(made.written.iter().filter(|written| written.file == *file).cloned());
                 continue;
             };
             let of_file: Vec<&Written> =
@@ -125,7 +136,13 @@ impl Removal {
             let (contents, changed) = taken_out(&read, &of_file);
             for written in changed {
                 let what = first_line(&written.text);
-                self.left.push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
+                if String::from_utf8_lossy(&contents).contains(what) {
+                    self.left
+                        .push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
+                } else {
+                    self.left.push(format!("{}: '{what}' is not there any more", file.display()));
+                    self.gone.push(written.clone());
+                }
             }
             let is_made = made.dhcp_configuration.as_ref() == Some(file) || made.dhcp_files.contains(file);
             let goes = is_made && contents.is_empty();
@@ -137,7 +154,14 @@ impl Removal {
             }
         }
         // What includes a file goes before it.
-        Ok((!changes.is_empty()).then(|| Undo::Dhcp(changes)).into_iter().chain(removed).collect())
+        let mut steps: Vec<Undo> = (!changes.is_empty()).then(|| Undo::Dhcp(changes)).into_iter().collect();
+        let is_main = |step: &Undo| matches!(step, Undo::RemoveDhcp(change) if made.dhcp_configuration.as_ref() == Some(&change.file));
+        steps.extend(removed);
+        // Without its main file it cannot run.
+        if !steps.iter().any(is_main) && (!steps.is_empty() || !made.to_take_up.is_empty()) {
+            steps.push(Undo::TakeUp);
+        }
+        Ok(steps)
     }
 
     fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
@@ -162,9 +186,7 @@ impl Removal {
             },
         };
         self.steps.push(Undo::File { path: path.to_owned(), now: bytes, earlier });
-        if let Some(Step::Run(words)) = exported::after_removal(path) {
-            self.steps.push(Undo::Run(words));
-        }
+        self.steps.extend(exported::after_removal(path).map(Undo::Run));
         Ok(())
     }
 }
@@ -192,6 +214,7 @@ impl std::fmt::Display for Undo {
                 write!(f, "take out of {} what was put in", files.join(", "))
             }
             Self::RemoveDhcp(change) => write!(f, "remove {}", change.file.display()),
+            Self::TakeUp => f.write_str("have the DHCP server take that up, if it runs"),
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
             Self::Run(words) => write!(f, "run '{}'", words.join(" ")),

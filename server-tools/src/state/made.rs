@@ -36,6 +36,8 @@ pub(crate) struct Made {
     pub(crate) base_root: Option<PathBuf>,
     /// Commands that have a server take up what was written, and that have not been run yet.
     pub(crate) pending: Vec<Vec<String>>,
+    /// Files of the DHCP configuration that were changed while the server ran, and that it has not taken up yet.
+    pub(crate) to_take_up: BTreeSet<PathBuf>,
 }
 
 /// How a service is, or was.

@@ -80,6 +80,7 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
             "remove /etc/exports.d/ghost4linux.exports",
             "run 'exportfs -ra'",
             "take out of /etc/dhcp/dhcpd.conf what was put in",
+            "have the DHCP server take that up, if it runs",
             "remove the boot files that are as they were copied",
             "remove the base root /srv/g/base",
             "remove the folder /etc/exports.d, if it is empty",
@@ -101,6 +102,21 @@ fn what_somebody_has_changed_stays_and_is_told() {
     let left = world.plan().left.join("\n");
     assert!(left.contains("dhcpd.conf: 'host a {' has been changed since"), "{left}");
     assert!(left.contains("/etc/ghostrc has been changed since, so it stays"), "{left}");
+}
+
+#[test]
+fn what_is_gone_is_told_from_what_was_changed_and_what_failed_is_tried_again() {
+    let mut world = World::new();
+    world.files.insert(DHCP.into(), b"# hers\n".to_vec());
+    world.made.to_take_up.insert(DHCP.into());
+    world.files.remove(Path::new("/etc/exports.d/ghost4linux.exports"));
+    world.made.pending.push(vec!["exportfs".to_owned(), "-ra".to_owned()]);
+    let removal = world.plan();
+    assert!(removal.left.contains(&"/etc/dhcp/dhcpd.conf: 'host a {' is not there any more".to_owned()));
+    assert_eq!(removal.gone, world.made.written);
+    assert!(
+        removal.steps.contains(&Undo::TakeUp) && world.shown().contains(&"run 'exportfs -ra'".to_owned())
+    );
 }
 
 #[test]

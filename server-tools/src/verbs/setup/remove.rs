@@ -10,12 +10,12 @@ use super::{Line, indented};
 use crate::base_root::Place;
 use crate::base_root::boot_files;
 use crate::cli::{Everywhere, SetupArgs};
-use crate::dhcp::{Change, Running};
+use crate::dhcp::Change;
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
-use crate::setup::observe;
-use crate::setup::perform::{edit, remove_if_empty, take_up};
+use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, take_up_left};
 use crate::setup::removal::{self, Around, Removal, Undo};
+use crate::setup::{exported, observe};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::state::paths;
@@ -64,7 +64,8 @@ pub(super) fn run(
     // A person may have swapped one while this was asked.
     by_hand::require_nothing_swapped(&site)?;
     for (at, step) in removal.steps.iter().enumerate() {
-        if let Err(error) = undo(&site, step, output).and_then(|()| forget(step, &mut made, state)) {
+        if let Err(error) = undo(&site, step, &mut made, output).and_then(|()| forget(step, &mut made, state))
+        {
             for left in removal.steps.iter().skip(at + 1) {
                 let words = left.to_string();
                 output.either_left(&Line::NotUndone(&words), || format!("left undone: {words}"));
@@ -79,6 +80,7 @@ pub(super) fn run(
     // They stay with the images.
     made.folders.retain(|folder| !site.ghostrc.store_folder.starts_with(folder));
     made.pending.clear();
+    made.written.retain(|written| !removal.gone.contains(written));
     // The others go on.
     made.units.clear();
     made.save(state)?;
@@ -102,7 +104,7 @@ fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
     removal::plan(made, settings, &site.ghostrc.store_folder, &around)
 }
 
-fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
+fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
     match step {
         Undo::Unit { name, stops } => {
             // Each for itself, as when setup had it run.
@@ -116,22 +118,15 @@ fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
             Ok(())
         }
         Undo::Dhcp(changes) => {
-            let did_run = site.dhcp().running() == Running::Ours;
-            edit(site, output, |offers| offers.change(changes))?;
-            if !did_run {
-                return Ok(());
-            }
-            take_up(site)?;
-            let files: Vec<&Path> = changes.iter().map(|change| change.file.as_path()).collect();
-            match site.dhcp().restart_for(&files) {
-                Some(words) => service::run(&words, RUN_DEADLINE).map(|_said| ()).map_err(Into::into),
-                None => Ok(()),
-            }
+            note_to_take_up(site, changes, made)?;
+            edit(site, output, |offers| offers.change(changes)).map(|_ticket| ())
         }
+        Undo::TakeUp => take_up_left(site, made),
         Undo::RemoveDhcp(change) => {
+            note_to_take_up(site, std::slice::from_ref(change), made)?;
             edit(site, output, |offers| offers.remove(change))?;
-            let runs = site.dhcp().running() == Running::Ours;
-            if runs && change.file == site.dhcp_configuration {
+            if change.file == site.dhcp_configuration && !made.to_take_up.is_empty() {
+                made.to_take_up.clear();
                 let words = format!(
                     "the DHCP server still serves what was in {}: stop it, as setup has not started it",
                     change.file.display()
@@ -144,6 +139,10 @@ fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
             if observe::file(path)?.as_ref() != Some(now) {
                 let words = "has been changed since it was shown, so it was left as it is; run this again";
                 return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
+            }
+            if let Some(words) = exported::after_removal(path) {
+                made.pending.push(words);
+                made.save(&site.ghostrc.state_folder)?;
             }
             match earlier {
                 Some(earlier) => atomic::replace(path, earlier, &mut Real),
@@ -216,7 +215,8 @@ fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
         Undo::File { path, .. } => drop(made.files.remove(path)),
         Undo::BaseRoot(_) => made.base_root = None,
         Undo::Folder(path) => made.folders.retain(|folder| folder != path),
-        Undo::Run(_) | Undo::BootFiles => return Ok(()),
+        Undo::Run(words) => made.pending.retain(|pending| pending != words),
+        Undo::TakeUp | Undo::BootFiles => return Ok(()),
     }
     made.save(state)
 }

@@ -83,3 +83,18 @@ fn a_configuration_that_is_changed_meanwhile_stays() {
     machine.does_after("mkdir -p /run/systemd/system", 0..=0, &REMOVE);
     assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), format!("{subnet}\n"));
 }
+
+#[test]
+fn a_restart_that_fails_is_made_up_for() {
+    let machine = Machine::with_dhcpd();
+    machine.does(0, &ADD);
+    machine.server().never_take_up();
+    let told = machine.does_after("", 1..=78, &REMOVE);
+    assert!(told.contains("no such luck") && told.contains("left undone"), "{told}");
+    assert!(machine.serves_host(7));
+    machine.server().take_up_again();
+    let told = machine.does(0, &REMOVE);
+    assert!(!told.contains("has been changed since"), "{told}");
+    assert!(!machine.serves_host(7), "{told}");
+    assert!(machine.does(0, &REMOVE).contains("nothing is to be taken away"));
+}
