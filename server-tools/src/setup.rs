@@ -69,6 +69,8 @@ pub(crate) enum Step {
     ClientFolders(Vec<(HostName, Ipv4Addr)>),
     BaseRoot,
     Dhcp(DhcpStep),
+    /// The DHCP server serves what an earlier run has written.
+    TakeUp,
     /// Runs a command.
     Run(Vec<String>),
     /// Has a service run now and after each boot.
@@ -101,6 +103,7 @@ pub(crate) enum Told<'a> {
     ClientFolders { hosts: Vec<&'a HostName> },
     BaseRoot,
     Dhcp { files: Vec<&'a Path> },
+    TakeUp,
     Run { command: String },
     Unit { unit: &'a str },
 }
@@ -117,6 +120,7 @@ impl Step {
             Self::Dhcp(dhcp) => {
                 Told::Dhcp { files: dhcp.changes.iter().map(|change| change.file.as_path()).collect() }
             }
+            Self::TakeUp => Told::TakeUp,
             Self::Run(words) => Told::Run { command: words.join(" ") },
             Self::Unit(unit) => Told::Unit { unit },
         }
@@ -156,6 +160,9 @@ impl fmt::Display for Step {
                     "{verb} the DHCP configuration {}, once the DHCP server's own checker accepts it",
                     files.join(", ")
                 )
+            }
+            Self::TakeUp => {
+                f.write_str("have the DHCP server take up what an earlier run has written, if it runs")
             }
             Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
             Self::Unit(unit) => write!(f, "have {unit} run, now and after each boot"),

@@ -113,6 +113,7 @@ pub(crate) fn site(
         interface,
         nfs,
         exports,
+        is_to_take_up: !made.to_take_up.is_empty(),
         pending: made.pending,
         units: units(site.dhcp_kind, nfs),
         is_dhcp_installed: is_dhcp_installed(site),

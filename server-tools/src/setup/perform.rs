@@ -21,7 +21,7 @@ use crate::output::Output;
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::atomic::{self, Real};
-use crate::sys::service;
+use crate::sys::{crash, service};
 use crate::verbs::dhcp::changing;
 use crate::verbs::root;
 
@@ -49,6 +49,7 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
             root::build(site, output).map(|_exit| ())
         }
         Step::Dhcp(dhcp) => change_dhcp(site, dhcp, made, output),
+        Step::TakeUp => take_up_left(site, made),
         Step::Run(words) => {
             run(words)?;
             made.pending.retain(|pending| pending != words);
@@ -106,12 +107,16 @@ fn change_dhcp(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Outpu
     }
     made.save(state)?;
     new_files(step, &main, made, state)?;
-    let did_run = site.dhcp().running() == Running::Ours;
+    // What an earlier run has not had taken up is so with this one.
+    let earlier = made.to_take_up.clone();
+    note_to_take_up(site, &step.changes, made)?;
     if let Err(error) = edit(site, output, |offers| offers.change(&step.changes)) {
         forget(step, made);
+        made.to_take_up = earlier;
         return Err(error);
     }
-    if did_run { take_up_or_undo(site, step, made, output) } else { Ok(()) }
+    crash::point("setup-before-take-up");
+    if made.to_take_up.is_empty() { Ok(()) } else { take_up_or_undo(site, step, made, output) }
 }
 
 /// Makes the files that are not there yet, empty, as they were read.
@@ -133,12 +138,19 @@ fn new_files(step: &DhcpStep, main: &Path, made: &mut Made, state: &Path) -> any
 }
 
 fn take_up_or_undo(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
-    let Err(error) = take_up(site) else { return Ok(()) };
+    let Err(error) = take_up(site) else {
+        made.to_take_up.clear();
+        return made.save(&site.ghostrc.state_folder);
+    };
     let back: Vec<Change> = step.changes.iter().map(reversed).collect();
     let put_back = edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site));
     forget(step, made);
     match put_back {
-        Ok(()) => Err(error.context("the DHCP server did not take the changes up, so they were undone")),
+        Ok(()) => {
+            // It is written down with the error.
+            made.to_take_up.clear();
+            Err(error.context("the DHCP server did not take the changes up, so they were undone"))
+        }
         Err(again) => Err(again.context(format!(
             "{error:#}; the DHCP server did not take the changes up, and undoing them failed too"
         ))),

@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) exports: There,
     /// Commands that an earlier run has left undone.
     pub(crate) pending: Vec<Vec<String>>,
+    /// Whether an earlier run has left changes that the DHCP server has not taken up.
+    pub(crate) is_to_take_up: bool,
     /// The services of this machine that jobs need; none if systemd does not run.
     pub(crate) units: Option<BTreeMap<String, Unit>>,
     pub(crate) is_dhcp_installed: bool,
@@ -87,6 +89,8 @@ impl Plan {
             self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
             // One that does not run reads them when it starts.
             self.steps.extend(added.restart.clone().filter(|_| seen.does_dhcp_run).map(Step::Run));
+        } else if seen.is_to_take_up {
+            self.steps.push(Step::TakeUp);
         }
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));

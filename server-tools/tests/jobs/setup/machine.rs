@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::ops::RangeInclusive;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use ghost_contract::sample::effects::{copy_program, write_program};
 
@@ -202,6 +203,23 @@ impl Machine {
 
     /// The same after these commands, which hold for this call only.
     pub(crate) fn does_after(&self, commands: &str, exit: RangeInclusive<i32>, words: &[&str]) -> String {
+        let output = self.called_after(commands, words);
+        let told = said(&output);
+        assert!(
+            output.status.code().is_some_and(|code| exit.contains(&code)),
+            "{words:?}: {:?}: {told}",
+            output.status
+        );
+        told
+    }
+
+    /// Calls ghostctl, which is killed at this place.
+    pub(crate) fn is_killed_at(&self, place: &str, words: &[&str]) {
+        let output = self.called_after(&format!("export GHOSTCTL_CRASH_AT={place}"), words);
+        assert_eq!(output.status.signal(), Some(9), "{words:?}: {}", said(&output));
+    }
+
+    fn called_after(&self, commands: &str, words: &[&str]) -> Output {
         let folder = self.path("");
         let folder = folder.to_str().unwrap().trim_end_matches('/');
         let mounts: String =
@@ -214,13 +232,6 @@ impl Machine {
         command
             .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", "--config"])
             .arg(&self.config);
-        let output = command.args(words).stdin(Stdio::null()).output().unwrap();
-        let told = said(&output);
-        assert!(
-            output.status.code().is_some_and(|code| exit.contains(&code)),
-            "{words:?}: {:?}: {told}",
-            output.status
-        );
-        told
+        command.args(words).stdin(Stdio::null()).output().unwrap()
     }
 }

@@ -98,3 +98,13 @@ fn a_restart_that_fails_is_made_up_for() {
     assert!(!machine.serves_host(7), "{told}");
     assert!(machine.does(0, &REMOVE).contains("nothing is to be taken away"));
 }
+
+#[test]
+fn a_set_up_that_was_killed_before_the_restart_is_made_up_for() {
+    let machine = Machine::with_dhcpd();
+    machine.is_killed_at("setup-before-take-up", &ADD);
+    let before = machine.server().restarts();
+    let told = machine.does(0, &ADD);
+    assert!(machine.server().restarts() > before && machine.serves_host(7), "{told}");
+    assert!(machine.does(0, &ADD).contains("nothing is to be changed"));
+}
