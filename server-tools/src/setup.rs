@@ -8,6 +8,7 @@
 //! [`plan`] and [`removal`] are pure. A step is one effect, and none is planned for what is as it should be already: so the same
 //! command can be given again, after a failure too. What was made is written down before it is made ([`crate::state::made`]).
 
+pub(crate) mod alone;
 pub(crate) mod diff;
 pub(crate) mod exported;
 pub(crate) mod lists;

@@ -110,6 +110,16 @@ pub(crate) struct There {
     pub(crate) is_io_flusher_refused: bool,
 }
 
+impl There {
+    /// Whether our file has been changed by hand and does not name this client, so that it is left without exports.
+    pub(crate) fn leaves_out(&self, ip: Ipv4Addr) -> bool {
+        let Some((text, false)) = &self.own else { return false };
+        let text = String::from_utf8_lossy(text);
+        let mut words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
+        !words.any(|word| word == ip.to_string())
+    }
+}
+
 /// The steps, and what a person has to do.
 pub(crate) fn steps(
     ghostrc: &Ghostrc,

@@ -16,6 +16,7 @@
 //! boot-files.json           what was copied into the TFTP server's folder
 //! server-id                 what tells this boot server from others with the same image store
 //! base-root.lock            who uses the base root, makes it or removes it
+//! setup.lock                who changes what setup.json tells
 //! setup.json                what `ghostctl setup` has made
 //! setup/     NUMBER-NAME    files as they were before it changed them
 //! ```
@@ -39,6 +40,10 @@ pub(crate) fn base_root_lock(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn made(state_folder: &Path) -> PathBuf {
     state_folder.join("setup.json")
+}
+
+pub(crate) fn made_lock(state_folder: &Path) -> PathBuf {
+    state_folder.join("setup.lock")
 }
 
 pub(crate) fn server(state_folder: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 //! The machine is this one with folders of its own in the places of /etc, /srv, /home, /var/lib and /run, so that the real paths are written to and nothing of
 //! this machine is. dhcpd checks what is written; `exportfs`, `systemctl` and what makes a base root are stand-ins.
 
+mod at_once;
 mod machine;
 mod of_2005;
 mod other_servers;

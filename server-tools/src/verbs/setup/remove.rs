@@ -15,7 +15,7 @@ use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
 use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, take_up_left};
 use crate::setup::removal::{self, Around, Removal, Undo};
-use crate::setup::{exported, observe};
+use crate::setup::{alone, exported, observe};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::state::paths;
@@ -60,6 +60,12 @@ pub(super) fn run(
         return Ok(Exit::Done);
     }
     confirmation::agree(arguments.yes, "Take these away?")?;
+    let _record = alone::take(&site, "ghostctl setup --remove", output)?;
+    if Made::read(state)? != made {
+        let words =
+            "another ghostctl has changed what setup has made, so nothing was taken away; run this again";
+        return Err(anyhow!(words).exit(Exit::Busy));
+    }
     let _alone = in_use::alone(&site, "ghostctl setup --remove")?;
     // A person may have swapped one while this was asked.
     by_hand::require_nothing_swapped(&site)?;
