@@ -2,10 +2,12 @@
 //!
 //! The image store is never touched, and neither is the state folder, which knows of jobs.
 
+mod dhcp;
+
 use std::path::{Path, PathBuf};
 
 use super::exported;
-use crate::dhcp::adding::{Written, taken_out};
+use crate::dhcp::adding::Written;
 use crate::dhcp::{Change, Configuration};
 use crate::state::made::{Before, Made};
 
@@ -68,7 +70,7 @@ pub(crate) fn plan(
 ) -> anyhow::Result<Removal> {
     let mut removal = Removal::default();
     let now = around.now;
-    let dhcp = removal.dhcp(made, now)?;
+    let dhcp = removal.dhcp(made, around)?;
     removal.units(made, &dhcp, around)?;
     // The settings last: until then the rest can be taken away by another run.
     let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
@@ -106,7 +108,7 @@ impl Removal {
     fn units(&mut self, made: &Made, dhcp: &[Undo], around: &Around<'_>) -> anyhow::Result<()> {
         for (name, before) in &made.units {
             let others = match name.as_str() {
-                name if name == around.dhcp_unit => served_by_dhcp(dhcp, around)?,
+                name if name == around.dhcp_unit => dhcp::serves_others(dhcp, around)?,
                 name => (around.exports_of_others)(name)?,
             };
             if before.is_enabled {
@@ -118,50 +120,6 @@ impl Removal {
             }
         }
         Ok(())
-    }
-
-    fn dhcp(&mut self, made: &Made, now: Now<'_>) -> anyhow::Result<Vec<Undo>> {
-        let mut files: Vec<&PathBuf> = made.written.iter().map(|written| &written.file).collect();
-        files.sort();
-        files.dedup();
-        let (mut changes, mut removed) = (Vec::new(), Vec::new());
-        for file in files {
-            let Some(read) = now(file)? else {
-                self.left.push(format!("{} is not there any more", file.display()));
-                self.gone.extend(made.written.iter().filter(|written| written.file == *file).cloned());
-                continue;
-            };
-            let of_file: Vec<&Written> =
-                made.written.iter().filter(|written| written.file == *file).collect();
-            let (contents, changed) = taken_out(&read, &of_file);
-            for written in changed {
-                let what = first_line(&written.text);
-                if String::from_utf8_lossy(&contents).contains(what) {
-                    self.left
-                        .push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
-                } else {
-                    self.left.push(format!("{}: '{what}' is not there any more", file.display()));
-                    self.gone.push(written.clone());
-                }
-            }
-            let is_made = made.dhcp_configuration.as_ref() == Some(file) || made.dhcp_files.contains(file);
-            let goes = is_made && contents.is_empty();
-            let change = Change { file: file.clone(), read, contents };
-            if goes {
-                removed.push(Undo::RemoveDhcp(change));
-            } else if change.contents != change.read {
-                changes.push(change);
-            }
-        }
-        // What includes a file goes before it.
-        let mut steps: Vec<Undo> = (!changes.is_empty()).then(|| Undo::Dhcp(changes)).into_iter().collect();
-        let is_main = |step: &Undo| matches!(step, Undo::RemoveDhcp(change) if made.dhcp_configuration.as_ref() == Some(&change.file));
-        steps.extend(removed);
-        // Without its main file it cannot run.
-        if !steps.iter().any(is_main) && (!steps.is_empty() || !made.to_take_up.is_empty()) {
-            steps.push(Undo::TakeUp);
-        }
-        Ok(steps)
     }
 
     fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
@@ -189,14 +147,6 @@ impl Removal {
         self.steps.extend(exported::after_removal(path).map(Undo::Run));
         Ok(())
     }
-}
-
-/// Why a DHCP server has to go on without what was made.
-fn served_by_dhcp(steps: &[Undo], around: &Around<'_>) -> anyhow::Result<Option<String>> {
-    let changes: Vec<Change> = steps.iter().flat_map(Undo::changes).collect();
-    let serves = (around.configuration)(&changes)?
-        .is_some_and(|others| !others.networks().is_empty() || !others.list().is_empty());
-    Ok(serves.then(|| "its configuration has more than what was put in".to_owned()))
 }
 
 fn first_line(text: &str) -> &str {

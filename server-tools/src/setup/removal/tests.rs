@@ -169,3 +169,26 @@ fn a_base_root_with_the_store_in_it_and_a_file_without_its_copy_stay() {
         "{left}"
     );
 }
+
+#[test]
+fn a_network_that_a_host_of_others_lives_in_stays_and_goes_with_it() {
+    let mut world = World::new();
+    let subnet = "# ours\nsubnet 192.168.7.0 netmask 255.255.255.0 {\n}\n";
+    world.made.written.insert(0, Written { file: DHCP.into(), text: subnet.to_owned(), was: String::new() });
+    let printer = "host printer_1 { fixed-address 192.168.7.77; }\n";
+    world.files.insert(DHCP.into(), format!("{subnet}{HOST}{printer}").into());
+    let removal = world.plan();
+    let Some(Undo::Dhcp(changes)) = removal.steps.iter().find(|step| matches!(step, Undo::Dhcp(_))) else {
+        panic!()
+    };
+    assert_eq!(String::from_utf8_lossy(&changes[0].contents), format!("{subnet}{printer}"));
+    let left = removal.left.join("\n");
+    assert!(
+        left.contains("the network of printer_1 stays (/etc/dhcp/dhcpd.conf: 'subnet 192.168.7.0 netmask 255.255.255.0 {')"),
+        "{left}"
+    );
+    world
+        .files
+        .insert(DHCP.into(), format!("{subnet}{HOST}host elsewhere {{ fixed-address 10.1.0.77; }}\n").into());
+    assert!(!world.plan().left.join("\n").contains("network"));
+}

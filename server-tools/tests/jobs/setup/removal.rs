@@ -108,3 +108,18 @@ fn a_set_up_that_was_killed_before_the_restart_is_made_up_for() {
     assert!(machine.server().restarts() > before && machine.serves_host(7), "{told}");
     assert!(machine.does(0, &ADD).contains("nothing is to be changed"));
 }
+
+#[test]
+fn a_network_that_others_live_in_by_now_stays() {
+    let machine = Machine::fresh();
+    machine.write("etc/dhcp/dhcpd.conf", "# mine\nsubnet 10.1.0.0 netmask 255.255.255.0 { }\n");
+    machine.does(0, &FRESH);
+    machine.append(
+        "etc/dhcp/dhcpd.conf",
+        "host printer { hardware ethernet 2:0:0:0:0:77; fixed-address 192.168.7.77; }\n",
+    );
+    let told = machine.does(0, &REMOVE);
+    assert!(told.contains("the network of printer stays"), "{told}");
+    let left = machine.text("etc/dhcp/dhcpd.conf");
+    assert!(left.contains("subnet 192.168.7.0 ") && !left.contains("host pc2"), "{left}");
+}
