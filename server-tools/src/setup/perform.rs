@@ -41,12 +41,8 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
             })
         }
         Step::BaseRoot => {
-            let place = Place::of(&site.ghostrc)?;
-            if place.made_from().is_none() && made.base_root.is_none() && !place.base.exists() {
-                made.base_root = Some(place.base);
-                made.save(state)?;
-            }
-            root::build(site, output).map(|_exit| ())
+            let mut note = |place: &Place, _: &mut Output| made.will_make(state, place);
+            root::build(site, &mut note, output).map(|_exit| ())
         }
         Step::Dhcp(dhcp) => change_dhcp(site, dhcp, made, output),
         Step::TakeUp => take_up_left(site, made),

@@ -57,6 +57,10 @@ pub(crate) struct Around<'a> {
     pub(crate) dhcp_unit: &'a str,
     /// The DHCP configuration as it would be with these changes; none if there would be none.
     pub(crate) configuration: &'a dyn Fn(&[Change]) -> anyhow::Result<Option<Box<dyn Configuration>>>,
+    /// The base root that the settings name, if it is there.
+    pub(crate) base_root: Option<PathBuf>,
+    /// Whether boot files were copied into the TFTP server's folder.
+    pub(crate) has_boot_files: bool,
     /// Why the NFS server of this name has to go on without what was made.
     pub(crate) exports_of_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
 }
@@ -86,8 +90,15 @@ pub(crate) fn plan(
     }
     // A DHCP server that is restarted for it reads its other files too.
     removal.steps.extend(dhcp);
-    if let Some(base) = &made.base_root {
+    if around.has_boot_files {
         removal.steps.push(Undo::BootFiles);
+    }
+    if let Some(base) = around.base_root.as_ref().filter(|base| made.base_root.as_ref() != Some(base)) {
+        let words =
+            "stays, with what belongs to it beside it: it was there before 'ghostctl setup' and 'root build'";
+        removal.left.push(format!("the base root {} {words}", base.display()));
+    }
+    if let Some(base) = &made.base_root {
         if store.starts_with(base) {
             removal.left.push(format!("{} stays, since the image store is in it", base.display()));
         } else {

@@ -12,6 +12,7 @@ use ghost_contract::checksum::Sha256;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{paths, summed};
+use crate::base_root::Place;
 use crate::catalog::manifest;
 use crate::dhcp::adding::Written;
 use crate::sys::atomic::{self, Real};
@@ -85,6 +86,15 @@ impl Made {
     /// Whether a file is as it was made.
     pub(crate) fn is_ours(&self, path: &Path, now: &[u8]) -> bool {
         self.files.get(path).is_some_and(|file| file.sums.contains(&manifest::sum(now)))
+    }
+
+    /// Notes a base root that is about to be made, if there is none.
+    pub(crate) fn will_make(&mut self, state_folder: &Path, place: &Place) -> anyhow::Result<()> {
+        if place.made_from().is_some() || self.base_root.is_some() || place.base.exists() {
+            return Ok(());
+        }
+        self.base_root = Some(place.base.clone());
+        self.save(state_folder)
     }
 
     /// Notes that a file is about to get these contents. What it was before an administrator's last change is kept in a file of its own.

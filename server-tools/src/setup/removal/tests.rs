@@ -59,6 +59,8 @@ impl World {
             configuration: &|changes| {
                 Ok(Some(Box::new(HostTable::of_one_file(Path::new(DHCP), contents(changes)))))
             },
+            base_root: self.made.base_root.clone(),
+            has_boot_files: true,
             exports_of_others: &|_| Ok(None),
         };
         plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &around).unwrap()

@@ -17,6 +17,7 @@ use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, take_up_left
 use crate::setup::removal::{self, Around, Removal, Undo};
 use crate::setup::{alone, exported, observe};
 use crate::site::Site;
+use crate::state::boot_files as copied;
 use crate::state::made::Made;
 use crate::state::paths;
 use crate::sys::atomic::{self, Real};
@@ -105,6 +106,8 @@ fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
             let is_there = site.dhcp_configuration.exists() && !changes.iter().any(goes);
             is_there.then(|| site.dhcp().read_with(changes)).transpose()
         },
+        base_root: Place::of(&site.ghostrc).ok().map(|place| place.base).filter(|base| base.exists()),
+        has_boot_files: !copied::read(&site.ghostrc.state_folder)?.is_empty(),
         exports_of_others: &observe::exports_of_others,
     };
     removal::plan(made, settings, &site.ghostrc.store_folder, &around)

@@ -123,3 +123,22 @@ fn a_network_that_others_live_in_by_now_stays() {
     let left = machine.text("etc/dhcp/dhcpd.conf");
     assert!(left.contains("subnet 192.168.7.0 ") && !left.contains("host pc2"), "{left}");
 }
+
+#[test]
+fn a_base_root_of_root_build_goes_too_and_one_of_others_is_named() {
+    let machine = Machine::fresh();
+    let without_root: Vec<&str> = FRESH.iter().copied().chain(["--without-root"]).collect();
+    machine.does_after("", 0..=78, &without_root);
+    machine.does(0, &["root", "build"]);
+    assert!(machine.path("tftp/vmlinuz").exists());
+    let told = machine.does(0, &REMOVE);
+    assert!(!machine.path("srv/ghost4linux").exists() && !machine.path("tftp/vmlinuz").exists(), "{told}");
+
+    let machine = Machine::fresh();
+    machine.does_after("", 0..=78, &without_root);
+    fs::create_dir_all(machine.path("srv/ghost4linux/base")).unwrap();
+    machine.does(0, &["root", "build"]);
+    let told = machine.does(0, &REMOVE);
+    assert!(told.contains("the base root /srv/ghost4linux/base stays"), "{told}");
+    assert!(!machine.path("tftp/vmlinuz").exists() && machine.path("srv/ghost4linux/base").exists());
+}
