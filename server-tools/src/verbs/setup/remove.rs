@@ -21,7 +21,7 @@ use crate::state::boot_files as copied;
 use crate::state::made::Made;
 use crate::state::paths;
 use crate::sys::atomic::{self, Real};
-use crate::sys::{folder_tree, service};
+use crate::sys::{folder_tree, service, unit};
 use crate::verbs::dhcp::by_hand;
 use crate::verbs::root::in_use;
 use crate::verbs::{confirmation, root};
@@ -115,6 +115,8 @@ fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
 
 fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
     match step {
+        // Its package is gone, or it was masked: nothing starts it again.
+        Undo::Unit { name, .. } if !unit::is_there(name) || unit::is_masked(name) => Ok(()),
         Undo::Unit { name, stops } => {
             // Each for itself, as when setup had it run.
             for verb in ["disable"].into_iter().chain(stops.then_some("stop")) {

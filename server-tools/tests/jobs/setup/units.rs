@@ -75,3 +75,16 @@ fn servers_that_serve_others_by_now_go_on() {
     );
     assert!(said.contains("nfs-kernel-server goes on: /etc/exports has exports"), "{said}");
 }
+
+#[test]
+fn one_whose_package_is_gone_holds_nothing_up() {
+    let machine = with_services();
+    machine.does_after(SYSTEMD, 0..=0, &FRESH);
+    std::fs::remove_file(machine.path("etc/systemd/system/tftpd-hpa.service")).unwrap();
+    let masked = machine.path("etc/systemd/system/nfs-kernel-server.service");
+    std::fs::remove_file(&masked).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &masked).unwrap();
+    machine.does_after(SYSTEMD, 0..=0, &REMOVE);
+    assert_eq!(machine.names("units"), ["nfs-kernel-server", "tftpd-hpa"], "nobody has asked the stand-in");
+    assert!(!machine.path("varlib/ghost4linux/setup.json").exists());
+}
