@@ -50,13 +50,15 @@ pub(crate) struct Removal {
 /// What the files hold now.
 pub(crate) type Now<'a> = &'a dyn Fn(&Path) -> anyhow::Result<Option<Vec<u8>>>;
 
+/// The DHCP configuration as it would be with these changes; none if there would be none.
+pub(crate) type WithChanges<'a> = &'a dyn Fn(&[Change]) -> anyhow::Result<Option<Box<dyn Configuration>>>;
+
 /// What the plan asks of the machine.
 pub(crate) struct Around<'a> {
     pub(crate) now: Now<'a>,
     /// The DHCP server's service.
     pub(crate) dhcp_unit: &'a str,
-    /// The DHCP configuration as it would be with these changes; none if there would be none.
-    pub(crate) configuration: &'a dyn Fn(&[Change]) -> anyhow::Result<Option<Box<dyn Configuration>>>,
+    pub(crate) configuration: WithChanges<'a>,
     /// The base root that the settings name, if it is there.
     pub(crate) base_root: Option<PathBuf>,
     /// Whether boot files were copied into the TFTP server's folder.
