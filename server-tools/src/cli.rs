@@ -224,6 +224,9 @@ pub struct StatusArgs {
     /// How the last job ended, instead of what is running
     #[arg(long)]
     pub last: bool,
+    /// The hosts that 'ghostctl dhcp swap' has swapped, instead of what is running
+    #[arg(long, conflicts_with = "last")]
+    pub swapped: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -136,7 +136,12 @@ pub trait Server: fmt::Debug + Send + Sync {
     fn checker(&self) -> &Checker;
 
     /// Reads the configuration with all that belongs to it.
-    fn read(&self) -> anyhow::Result<Box<dyn Configuration>>;
+    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
+        self.read_with(&[])
+    }
+
+    /// The same as it would be with these changes.
+    fn read_with(&self, changes: &[Change]) -> anyhow::Result<Box<dyn Configuration>>;
 
     /// Puts the original values of swapped hosts back into the one file that they are written in, as that file is `now`. Pure.
     /// The rest of the configuration may be broken or gone meanwhile.

@@ -180,8 +180,13 @@ impl Output {
 
     /// Says who holds the DHCP configuration while this program waits for it.
     pub(crate) fn waiting(&mut self, holder: &str) {
+        self.waiting_for("the DHCP configuration", holder);
+    }
+
+    /// The same of something else.
+    pub(crate) fn waiting_for(&mut self, what: &str, holder: &str) {
         self.either(&Waiting { waiting_for: holder }, || {
-            format!("waiting for the DHCP configuration, which is held by {holder}")
+            format!("waiting for {what}, which is held by {holder}")
         });
     }
 

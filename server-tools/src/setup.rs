@@ -8,6 +8,7 @@
 //! [`plan`] and [`removal`] are pure. A step is one effect, and none is planned for what is as it should be already: so the same
 //! command can be given again, after a failure too. What was made is written down before it is made ([`crate::state::made`]).
 
+pub(crate) mod alone;
 pub(crate) mod diff;
 pub(crate) mod exported;
 pub(crate) mod listening;
@@ -70,6 +71,8 @@ pub(crate) enum Step {
     ClientFolders(Vec<(HostName, Ipv4Addr)>),
     BaseRoot,
     Dhcp(DhcpStep),
+    /// The DHCP server serves what an earlier run has written.
+    TakeUp,
     /// Runs a command.
     Run(Vec<String>),
     /// Has a service run now and after each boot.
@@ -102,6 +105,7 @@ pub(crate) enum Told<'a> {
     ClientFolders { hosts: Vec<&'a HostName> },
     BaseRoot,
     Dhcp { files: Vec<&'a Path> },
+    TakeUp,
     Run { command: String },
     Unit { unit: &'a str },
 }
@@ -118,6 +122,7 @@ impl Step {
             Self::Dhcp(dhcp) => {
                 Told::Dhcp { files: dhcp.changes.iter().map(|change| change.file.as_path()).collect() }
             }
+            Self::TakeUp => Told::TakeUp,
             Self::Run(words) => Told::Run { command: words.join(" ") },
             Self::Unit(unit) => Told::Unit { unit },
         }
@@ -157,6 +162,9 @@ impl fmt::Display for Step {
                     "{verb} the DHCP configuration {}, once the DHCP server's own checker accepts it",
                     files.join(", ")
                 )
+            }
+            Self::TakeUp => {
+                f.write_str("have the DHCP server take up what an earlier run has written, if it runs")
             }
             Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
             Self::Unit(unit) => write!(f, "have {unit} run, now and after each boot"),

@@ -36,6 +36,32 @@ impl Nfs {
         }
     }
 
+    pub(crate) const fn unit(self) -> &'static str {
+        match self {
+            Self::Kernel => "nfs-kernel-server",
+            Self::Ganesha => "nfs-ganesha",
+        }
+    }
+
+    /// The one that is this service.
+    pub(crate) fn of_unit(unit: &str) -> Option<Self> {
+        [Self::Kernel, Self::Ganesha].into_iter().find(|nfs| nfs.unit() == unit)
+    }
+
+    /// Whether a file of its configuration exports something by itself, or may: what another file of Ganesha's says is not known here.
+    pub(crate) fn has_exports(self, text: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(text);
+        let mut lines =
+            text.lines().map(str::trim).filter(|line| !line.starts_with('#') && *line != INCLUDE.trim());
+        match self {
+            Self::Kernel => lines.any(|line| !line.is_empty()),
+            Self::Ganesha => lines.any(|line| {
+                let line = line.to_ascii_uppercase();
+                line.starts_with("EXPORT") || line.starts_with("%INCLUDE")
+            }),
+        }
+    }
+
     fn taken_up_by(self) -> Vec<String> {
         let words: &[&str] = match self {
             Self::Kernel => &["exportfs", "-ra"],
@@ -82,6 +108,16 @@ pub(crate) struct There {
     pub(crate) own: Option<(Vec<u8>, bool)>,
     /// Whether the kernel refuses to let a server be an IO flusher.
     pub(crate) is_io_flusher_refused: bool,
+}
+
+impl There {
+    /// Whether our file has been changed by hand and does not name this client, so that it is left without exports.
+    pub(crate) fn leaves_out(&self, ip: Ipv4Addr) -> bool {
+        let Some((text, false)) = &self.own else { return false };
+        let text = String::from_utf8_lossy(text);
+        let mut words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
+        !words.any(|word| word == ip.to_string())
+    }
 }
 
 /// The steps, and what a person has to do.
@@ -190,9 +226,16 @@ fn include(there: &There) -> Option<Step> {
 }
 
 /// What has the NFS server forget what was taken away.
-pub(crate) fn after_removal(path: &Path) -> Option<Step> {
+pub(crate) fn after_removal(path: &Path) -> Option<Vec<String>> {
     let nfs = [Nfs::Kernel, Nfs::Ganesha].into_iter().find(|nfs| Path::new(nfs.own_file()) == path)?;
-    Some(Step::Run(nfs.taken_up_by()))
+    // One that was stopped before stays so.
+    Some(nfs.taken_up_by().into_iter().map(|word| word.replace("restart", "try-restart")).collect())
+}
+
+/// Whether a command is one of those.
+pub(crate) fn is_after_removal(words: &[String]) -> bool {
+    let own = [Nfs::Kernel, Nfs::Ganesha].map(|nfs| after_removal(Path::new(nfs.own_file())));
+    own.into_iter().flatten().any(|command| command == words)
 }
 
 /// Whether an administrator exports this folder, or one above it, already. To whom and how, `doctor` judges.

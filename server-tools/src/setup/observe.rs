@@ -12,7 +12,7 @@ use ghost_contract::{HostName, NfsVersion, layout};
 use super::Wishes;
 use super::exported::{Nfs, There};
 use super::listening::Listener;
-use super::plan::{Seen, Unit};
+use super::plan::Seen;
 use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
@@ -22,9 +22,10 @@ use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::{Exports, Ghostrc};
 use crate::site::Site;
-use crate::state::made::Made;
+use crate::state::made::{Made, Unit};
 use crate::sys::interface::{self, Interface};
-use crate::sys::{io_flusher, program, regular, service, unit};
+use crate::sys::unit as unit_files;
+use crate::sys::{io_flusher, program, regular, service};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
 /// How long systemctl may take to answer.
@@ -135,6 +136,7 @@ pub(crate) fn site(
         interface,
         nfs,
         exports,
+        is_to_take_up: !made.to_take_up.is_empty(),
         pending: made.pending,
         units: units(site.dhcp_kind, nfs),
         is_dhcp_installed: is_dhcp_installed(site),
@@ -208,6 +210,26 @@ fn nfs() -> Option<Nfs> {
     Path::new(Nfs::Ganesha.main_file()).exists().then_some(Nfs::Ganesha)
 }
 
+/// Why the NFS server of this name has to go on: what it exports besides our file, which may go.
+pub(crate) fn exports_of_others(unit: &str) -> anyhow::Result<Option<String>> {
+    let Some(nfs) = Nfs::of_unit(unit) else { return Ok(None) };
+    let mut files = vec![PathBuf::from(nfs.main_file())];
+    if nfs == Nfs::Kernel {
+        let others = std::fs::read_dir("/etc/exports.d").into_iter().flatten().flatten();
+        files.extend(
+            others
+                .map(|entry| entry.path())
+                .filter(|path| path.extension().is_some_and(|it| it == "exports")),
+        );
+    }
+    for path in files.iter().filter(|path| path.as_path() != Path::new(nfs.own_file())) {
+        if nfs.has_exports(&file(path)?.unwrap_or_default()) {
+            return Ok(Some(format!("{} has exports", path.display())));
+        }
+    }
+    Ok(None)
+}
+
 fn is_dhcp_installed(site: &Site) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     site.ghostrc.dhcp_check.is_some() || program::find(site.dhcp_kind.traits().process, &path).is_ok()
@@ -219,16 +241,14 @@ fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
         return None;
     }
     let dhcp = kind.traits().unit;
-    let nfs = match nfs {
-        Some(Nfs::Ganesha) => "nfs-ganesha",
-        _ => "nfs-kernel-server",
-    };
+    let nfs = nfs.unwrap_or(Nfs::Kernel).unit();
     let wanted = [dhcp, "tftpd-hpa", nfs, "ghost4linux-recover"];
-    let there = wanted.into_iter().filter(|name| unit::is_there(name));
-    Some(there.map(|unit| (unit.to_owned(), look(unit))).collect())
+    let there = wanted.into_iter().filter(|name| unit_files::is_there(name));
+    Some(there.map(|name| (name.to_owned(), unit(name))).collect())
 }
 
-fn look(unit: &str) -> Unit {
+/// How a service is now.
+pub(crate) fn unit(unit: &str) -> Unit {
     let answers = |verb: &str| {
         let words = ["systemctl", "--quiet", verb, unit].map(str::to_owned);
         service::run(&words, ANSWER_DEADLINE).is_ok()

@@ -21,7 +21,7 @@ use crate::output::Output;
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::atomic::{self, Real};
-use crate::sys::service;
+use crate::sys::{crash, service};
 use crate::verbs::dhcp::changing;
 use crate::verbs::root;
 
@@ -41,21 +41,18 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
             })
         }
         Step::BaseRoot => {
-            let place = Place::of(&site.ghostrc)?;
-            if place.made_from().is_none() && made.base_root.is_none() && !place.base.exists() {
-                made.base_root = Some(place.base);
-                made.save(state)?;
-            }
-            root::build(site, output).map(|_exit| ())
+            let mut note = |place: &Place, _: &mut Output| made.will_make(state, place);
+            root::build(site, &mut note, output).map(|_exit| ())
         }
         Step::Dhcp(dhcp) => change_dhcp(site, dhcp, made, output),
+        Step::TakeUp => take_up_left(site, made),
         Step::Run(words) => {
             run(words)?;
             made.pending.retain(|pending| pending != words);
             made.save(state)
         }
         Step::Unit(unit) => {
-            made.units.insert(unit.clone());
+            made.units.entry(unit.clone()).or_insert_with(|| observe::unit(unit));
             made.save(state)?;
             // Not `enable --now`: systemctl leaves the second half out for a SysV script, which isc-dhcp-server's is.
             ["enable", "start"].iter().try_for_each(|verb| run(&["systemctl", verb, unit].map(str::to_owned)))
@@ -106,12 +103,16 @@ fn change_dhcp(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Outpu
     }
     made.save(state)?;
     new_files(step, &main, made, state)?;
-    let did_run = site.dhcp().running() == Running::Ours;
+    // What an earlier run has not had taken up is so with this one.
+    let earlier = made.to_take_up.clone();
+    note_to_take_up(site, &step.changes, made)?;
     if let Err(error) = edit(site, output, |offers| offers.change(&step.changes)) {
         forget(step, made);
+        made.to_take_up = earlier;
         return Err(error);
     }
-    if did_run { take_up_or_undo(site, step, made, output) } else { Ok(()) }
+    crash::point("setup-before-take-up");
+    if made.to_take_up.is_empty() { Ok(()) } else { take_up_or_undo(site, step, made, output) }
 }
 
 /// Makes the files that are not there yet, empty, as they were read.
@@ -133,12 +134,19 @@ fn new_files(step: &DhcpStep, main: &Path, made: &mut Made, state: &Path) -> any
 }
 
 fn take_up_or_undo(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
-    let Err(error) = take_up(site) else { return Ok(()) };
+    let Err(error) = take_up(site) else {
+        made.to_take_up.clear();
+        return made.save(&site.ghostrc.state_folder);
+    };
     let back: Vec<Change> = step.changes.iter().map(reversed).collect();
     let put_back = edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site));
     forget(step, made);
     match put_back {
-        Ok(()) => Err(error.context("the DHCP server did not take the changes up, so they were undone")),
+        Ok(()) => {
+            // It is written down with the error.
+            made.to_take_up.clear();
+            Err(error.context("the DHCP server did not take the changes up, so they were undone"))
+        }
         Err(again) => Err(again.context(format!(
             "{error:#}; the DHCP server did not take the changes up, and undoing them failed too"
         ))),
@@ -165,7 +173,30 @@ fn forget(step: &DhcpStep, made: &mut Made) {
     made.dhcp_files.retain(|path| path.exists());
 }
 
-pub(crate) fn take_up(site: &Site) -> anyhow::Result<()> {
+/// Notes what a DHCP server that runs has to take up. One that does not reads it when it starts.
+pub(crate) fn note_to_take_up(site: &Site, changes: &[Change], made: &mut Made) -> anyhow::Result<()> {
+    if site.dhcp().running() == Running::Ours {
+        made.to_take_up.extend(changes.iter().map(|change| change.file.clone()));
+    } else {
+        made.to_take_up.clear();
+    }
+    made.save(&site.ghostrc.state_folder)
+}
+
+/// Has the DHCP server take up all that was noted, if it still runs.
+pub(crate) fn take_up_left(site: &Site, made: &mut Made) -> anyhow::Result<()> {
+    if !made.to_take_up.is_empty() && site.dhcp().running() == Running::Ours {
+        take_up(site)?;
+        let files: Vec<&Path> = made.to_take_up.iter().map(PathBuf::as_path).collect();
+        if let Some(words) = site.dhcp().restart_for(&files) {
+            run(&words)?;
+        }
+    }
+    made.to_take_up.clear();
+    made.save(&site.ghostrc.state_folder)
+}
+
+fn take_up(site: &Site) -> anyhow::Result<()> {
     changing::take_up(site, Restarts::of(site).draw(site.dhcp_kind))
 }
 

@@ -18,6 +18,7 @@ use super::{DhcpStep, FileStep, Plan, Step};
 use crate::dhcp::adding::Added;
 use crate::dhcp::{Network, Running, Traits};
 use crate::ghostrc::Ghostrc;
+use crate::state::made::Unit;
 
 /// What was seen of the machine, with the settings as they will be.
 #[derive(Debug, Clone)]
@@ -40,17 +41,12 @@ pub(crate) struct Seen {
     pub(crate) exports: There,
     /// Commands that an earlier run has left undone.
     pub(crate) pending: Vec<Vec<String>>,
+    /// Whether an earlier run has left changes that the DHCP server has not taken up.
+    pub(crate) is_to_take_up: bool,
     /// The services of this machine that jobs need; none if systemd does not run.
     pub(crate) units: Option<BTreeMap<String, Unit>>,
     pub(crate) is_dhcp_installed: bool,
     pub(crate) running: Running,
-}
-
-/// How a service is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unit {
-    pub(crate) is_enabled: bool,
-    pub(crate) is_active: bool,
 }
 
 /// What belongs to the settings, and was decided with them.
@@ -123,6 +119,8 @@ impl Plan {
             self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
             // One that does not run reads them when it starts.
             self.steps.extend(added.restart.clone().filter(|_| seen.running == Running::Ours).map(Step::Run));
+        } else if seen.is_to_take_up {
+            self.steps.push(Step::TakeUp);
         }
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));

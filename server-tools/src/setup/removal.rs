@@ -2,23 +2,29 @@
 //!
 //! The image store is never touched, and neither is the state folder, which knows of jobs.
 
+mod dhcp;
+
 use std::path::{Path, PathBuf};
 
-use super::Step;
 use super::exported;
-use crate::dhcp::Change;
-use crate::dhcp::adding::{Written, taken_out};
+use crate::dhcp::adding::Written;
+use crate::dhcp::{Change, Configuration};
 use crate::state::made::{Before, Made};
 
 /// One thing that is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Undo {
-    /// Does not run at boot any more, and not now.
-    Unit(String),
+    /// Does not run at boot any more; not now either, unless it ran before.
+    Unit {
+        name: String,
+        stops: bool,
+    },
     /// The DHCP configuration without what was put in.
     Dhcp(Vec<Change>),
-    /// A file of the DHCP configuration as a whole.
-    RemoveDhcp(PathBuf),
+    /// A file of the DHCP configuration as a whole. The change says what it held when it was shown, and leaves nothing.
+    RemoveDhcp(Change),
+    /// The DHCP server serves what is left, if it runs.
+    TakeUp,
     /// A file gets its earlier contents; without any it goes.
     File {
         path: PathBuf,
@@ -37,23 +43,64 @@ pub(crate) struct Removal {
     pub(crate) steps: Vec<Undo>,
     /// What stays, and why.
     pub(crate) left: Vec<String>,
+    /// What is not in the DHCP configuration any more.
+    pub(crate) gone: Vec<Written>,
 }
 
 /// What the files hold now.
 pub(crate) type Now<'a> = &'a dyn Fn(&Path) -> anyhow::Result<Option<Vec<u8>>>;
 
+/// The DHCP configuration as it would be with these changes; none if there would be none.
+pub(crate) type WithChanges<'a> = &'a dyn Fn(&[Change]) -> anyhow::Result<Option<Box<dyn Configuration>>>;
+
+/// What the plan asks of the machine.
+pub(crate) struct Around<'a> {
+    pub(crate) now: Now<'a>,
+    /// The DHCP server's service.
+    pub(crate) dhcp_unit: &'a str,
+    pub(crate) configuration: WithChanges<'a>,
+    /// The base root that the settings name, if it is there.
+    pub(crate) base_root: Option<PathBuf>,
+    /// Whether boot files were copied into the TFTP server's folder.
+    pub(crate) has_boot_files: bool,
+    /// Why the NFS server of this name has to go on without what was made.
+    pub(crate) exports_of_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
+}
+
 /// `settings` is the file that says where all else is.
-pub(crate) fn plan(made: &Made, settings: &Path, store: &Path, now: Now<'_>) -> anyhow::Result<Removal> {
+pub(crate) fn plan(
+    made: &Made,
+    settings: &Path,
+    store: &Path,
+    around: &Around<'_>,
+) -> anyhow::Result<Removal> {
     let mut removal = Removal::default();
-    removal.steps.extend(made.units.iter().cloned().map(Undo::Unit));
-    removal.dhcp(made, now)?;
+    let now = around.now;
+    let dhcp = removal.dhcp(made, around)?;
+    removal.units(made, &dhcp, around)?;
     // The settings last: until then the rest can be taken away by another run.
     let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
     for path in others {
         removal.file(made, path, now)?;
     }
-    if let Some(base) = &made.base_root {
+    // An earlier run has taken the file away, and failed at the command.
+    for words in made.pending.iter().filter(|words| exported::is_after_removal(words)) {
+        let step = Undo::Run(words.clone());
+        if !removal.steps.contains(&step) {
+            removal.steps.push(step);
+        }
+    }
+    // A DHCP server that is restarted for it reads its other files too.
+    removal.steps.extend(dhcp);
+    if around.has_boot_files {
         removal.steps.push(Undo::BootFiles);
+    }
+    if let Some(base) = around.base_root.as_ref().filter(|base| made.base_root.as_ref() != Some(base)) {
+        let words =
+            "stays, with what belongs to it beside it: it was there before 'ghostctl setup' and 'root build'";
+        removal.left.push(format!("the base root {} {words}", base.display()));
+    }
+    if let Some(base) = &made.base_root {
         if store.starts_with(base) {
             removal.left.push(format!("{} stays, since the image store is in it", base.display()));
         } else {
@@ -70,32 +117,20 @@ pub(crate) fn plan(made: &Made, settings: &Path, store: &Path, now: Now<'_>) -> 
 }
 
 impl Removal {
-    fn dhcp(&mut self, made: &Made, now: Now<'_>) -> anyhow::Result<()> {
-        let mut files: Vec<&PathBuf> = made.written.iter().map(|written| &written.file).collect();
-        files.sort();
-        files.dedup();
-        let mut changes = Vec::new();
-        for file in files {
-            let Some(read) = now(file)? else {
-                self.left.push(format!("{} is not there any more", file.display()));
-                continue;
+    /// Each service is as it was before. One that serves others by now goes on.
+    fn units(&mut self, made: &Made, dhcp: &[Undo], around: &Around<'_>) -> anyhow::Result<()> {
+        for (name, before) in &made.units {
+            let others = match name.as_str() {
+                name if name == around.dhcp_unit => dhcp::serves_others(dhcp, around)?,
+                name => (around.exports_of_others)(name)?,
             };
-            let of_file: Vec<&Written> =
-                made.written.iter().filter(|written| written.file == *file).collect();
-            let (contents, changed) = taken_out(&read, &of_file);
-            for written in changed {
-                let what = first_line(&written.text);
-                self.left.push(format!("{}: '{what}' has been changed since, so it stays", file.display()));
+            if before.is_enabled {
+                self.left.push(format!("{name} goes on: it ran at boot before setup too"));
+            } else if let Some(why) = others {
+                self.left.push(format!("{name} goes on: {why}"));
+            } else {
+                self.steps.push(Undo::Unit { name: name.clone(), stops: !before.is_active });
             }
-            let is_made = made.dhcp_configuration.as_ref() == Some(file) || made.dhcp_files.contains(file);
-            if is_made && contents.is_empty() {
-                self.steps.push(Undo::RemoveDhcp(file.clone()));
-            } else if contents != read {
-                changes.push(Change { file: file.clone(), read, contents });
-            }
-        }
-        if !changes.is_empty() {
-            self.steps.push(Undo::Dhcp(changes));
         }
         Ok(())
     }
@@ -122,9 +157,7 @@ impl Removal {
             },
         };
         self.steps.push(Undo::File { path: path.to_owned(), now: bytes, earlier });
-        if let Some(Step::Run(words)) = exported::after_removal(path) {
-            self.steps.push(Undo::Run(words));
-        }
+        self.steps.extend(exported::after_removal(path).map(Undo::Run));
         Ok(())
     }
 }
@@ -136,13 +169,15 @@ fn first_line(text: &str) -> &str {
 impl std::fmt::Display for Undo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unit(unit) => write!(f, "stop {unit}, now and at boot, as before"),
+            Self::Unit { name, stops: true } => write!(f, "stop {name}, now and at boot, as before"),
+            Self::Unit { name, stops: false } => write!(f, "keep {name} from starting at boot, as before"),
             Self::Dhcp(changes) => {
                 let files: Vec<String> =
                     changes.iter().map(|change| change.file.display().to_string()).collect();
                 write!(f, "take out of {} what was put in", files.join(", "))
             }
-            Self::RemoveDhcp(path) => write!(f, "remove {}", path.display()),
+            Self::RemoveDhcp(change) => write!(f, "remove {}", change.file.display()),
+            Self::TakeUp => f.write_str("have the DHCP server take that up, if it runs"),
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
             Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
@@ -154,6 +189,15 @@ impl std::fmt::Display for Undo {
 }
 
 impl Undo {
+    /// What it makes of the DHCP configuration.
+    fn changes(&self) -> Vec<Change> {
+        match self {
+            Self::Dhcp(changes) => changes.clone(),
+            Self::RemoveDhcp(change) => vec![change.clone()],
+            _ => Vec::new(),
+        }
+    }
+
     /// Lines that show what changes in files that stay.
     pub(crate) fn diff(&self) -> Vec<String> {
         match self {

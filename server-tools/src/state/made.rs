@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use ghost_contract::checksum::Sha256;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{paths, summed};
+use crate::base_root::Place;
 use crate::catalog::manifest;
 use crate::dhcp::adding::Written;
 use crate::sys::atomic::{self, Real};
@@ -29,12 +30,36 @@ pub(crate) struct Made {
     pub(crate) dhcp_configuration: Option<PathBuf>,
     /// Other files of it that were made.
     pub(crate) dhcp_files: BTreeSet<PathBuf>,
-    /// Services that did not run at boot before.
-    pub(crate) units: BTreeSet<String>,
+    /// Services that were made to run, and how each was before.
+    #[serde(deserialize_with = "units")]
+    pub(crate) units: BTreeMap<String, Unit>,
     /// The base root, if there was none.
     pub(crate) base_root: Option<PathBuf>,
     /// Commands that have a server take up what was written, and that have not been run yet.
     pub(crate) pending: Vec<Vec<String>>,
+    /// Files of the DHCP configuration that were changed while the server ran, and that it has not taken up yet.
+    pub(crate) to_take_up: BTreeSet<PathBuf>,
+}
+
+/// How a service is, or was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    pub(crate) is_enabled: bool,
+    pub(crate) is_active: bool,
+}
+
+/// Earlier versions wrote their names alone.
+fn units<'d, D: Deserializer<'d>>(written: D) -> Result<BTreeMap<String, Unit>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Named(BTreeMap<String, Unit>),
+        Names(BTreeSet<String>),
+    }
+    Ok(match Written::deserialize(written)? {
+        Written::Named(units) => units,
+        Written::Names(names) => names.into_iter().map(|name| (name, Unit::default())).collect(),
+    })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +86,15 @@ impl Made {
     /// Whether a file is as it was made.
     pub(crate) fn is_ours(&self, path: &Path, now: &[u8]) -> bool {
         self.files.get(path).is_some_and(|file| file.sums.contains(&manifest::sum(now)))
+    }
+
+    /// Notes a base root that is about to be made, if there is none.
+    pub(crate) fn will_make(&mut self, state_folder: &Path, place: &Place) -> anyhow::Result<()> {
+        if place.made_from().is_some() || self.base_root.is_some() || place.base.exists() {
+            return Ok(());
+        }
+        self.base_root = Some(place.base.clone());
+        self.save(state_folder)
     }
 
     /// Notes that a file is about to get these contents. What it was before an administrator's last change is kept in a file of its own.
@@ -144,6 +178,14 @@ mod tests {
         assert_eq!(kept(&made), "hers again");
         assert!(!made.is_ours(path, b"ours 2"), "what an administrator has changed is none of ours");
         assert_eq!(Made::read(&state).unwrap(), made);
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_of_services_is_read() {
+        let made: Made = serde_json::from_str(r#"{"units":["tftpd-hpa"]}"#).unwrap();
+        assert_eq!(made.units, BTreeMap::from([("tftpd-hpa".to_owned(), Unit::default())]));
+        let again: Made = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+        assert_eq!(again, made);
     }
 
     #[test]

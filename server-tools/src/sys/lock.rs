@@ -37,7 +37,6 @@ pub enum LockError {
 /// A lock that is held until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    #[expect(dead_code, reason = "the descriptor is the lock")]
     file: File,
 }
 
@@ -68,9 +67,24 @@ impl Lock {
 
     /// Takes the lock, saying nothing about the holder.
     pub fn take_quietly(path: &Path, sharing: Sharing, timeout: Duration) -> Result<Self, LockError> {
+        Self::take_as(path, sharing, timeout, &mut |_| ())
+    }
+
+    /// Takes the lock, leaving no words in the file. `waiting` is called as in [`Self::take`].
+    pub(crate) fn take_as(
+        path: &Path,
+        sharing: Sharing,
+        timeout: Duration,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<Self, LockError> {
         let file = open(path)?;
-        wait_for(&file, path, sharing, timeout, &mut |_| ())?;
+        wait_for(&file, path, sharing, timeout, waiting)?;
         Ok(Self { file })
+    }
+
+    /// Programs that are started from now on hold it too, until they end: one that outlives this program goes on with its work.
+    pub(crate) fn share_with_children(&self) -> io::Result<()> {
+        Ok(rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty())?)
     }
 }
 
@@ -220,6 +234,21 @@ mod tests {
         let path = folder.path().join("lock");
         drop(Lock::take(&path, "a", Duration::ZERO, &mut |_| ()).unwrap());
         assert!(Lock::take(&path, "b", Duration::ZERO, &mut |_| ()).is_ok());
+    }
+
+    #[test]
+    fn what_was_started_meanwhile_holds_it_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let is_free = || Lock::take_quietly(&path, Sharing::Alone, Duration::ZERO).is_ok();
+        let lock = Lock::take(&path, "a", Duration::ZERO, &mut |_| ()).unwrap();
+        lock.share_with_children().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        drop(lock);
+        assert!(!is_free());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(is_free());
     }
 
     #[test]

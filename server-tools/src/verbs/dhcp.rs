@@ -23,6 +23,7 @@ use crate::exit::{Exit, WithExit};
 use crate::job::Note;
 use crate::output::Output;
 use crate::site::Site;
+use crate::verbs::root::in_use;
 
 use stopping::Stopping;
 
@@ -59,6 +60,8 @@ fn swap(site: &Site, arguments: &DhcpArgs, output: &mut Output) -> anyhow::Resul
         tell(&Offered { host, offered: Some(&boot_file), changed: false }, &words, output);
         return Ok(());
     }
+    // A client that is swapped boots the base root.
+    let _in_use = in_use::share(site, output)?;
     let _lock = by_hand::lock(site, host)?;
     let words = "the restart of the DHCP server is waited for, and then the entry is put back";
     let stopping = Stopping::watch(host, words, output)?;

@@ -37,6 +37,7 @@ use crate::sys::{clock, descriptors, local_time, random};
 
 use super::dhcp::by_hand;
 use super::metrics;
+use super::root::in_use;
 
 mod able;
 mod dry_run;
@@ -97,6 +98,7 @@ pub(super) fn run(
         say_what_would_be_done(mode, &intents, output);
         return Ok(refused);
     }
+    let _in_use = in_use::share(site, output)?;
     let clients = configuration.clients();
     let host_table: Arc<str> = ethers::write(clients.iter().map(|(name, mac)| (name, *mac))).into();
     let addresses: Vec<_> = intents.iter().map(|one| (one.host.name.clone(), one.host.ip)).collect();

@@ -1,5 +1,7 @@
 //! `ghostctl root`: makes the root that clients boot from, and says whether it is up to date.
 
+pub(crate) mod in_use;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,8 +14,10 @@ use crate::base_root::{Library, MadeFrom, Place, boot_files};
 use crate::cli::RootVerb;
 use crate::exit::{Exit, WithExit as _};
 use crate::output::{Form, Output};
+use crate::setup::alone;
 use crate::site::Site;
 use crate::state::journal;
+use crate::state::made::Made;
 use crate::sys::service;
 
 /// Hundreds of megabytes come over what may be a thin line.
@@ -22,14 +26,29 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 pub(super) fn run(site: &Site, verb: &RootVerb, output: &mut Output) -> anyhow::Result<Exit> {
     match verb {
-        RootVerb::Build => build(site, output),
+        RootVerb::Build => build(site, &mut |place, output| note(site, place, output), output),
         RootVerb::Status => status(site, output),
     }
 }
 
-pub(crate) fn build(site: &Site, output: &mut Output) -> anyhow::Result<Exit> {
+/// Writes down what is made, so that `setup --remove` takes it away.
+fn note(site: &Site, place: &Place, output: &mut Output) -> anyhow::Result<()> {
+    let state = &site.ghostrc.state_folder;
+    let _alone = alone::take(site, "ghostctl root build", output)?;
+    Made::read(state)?.will_make(state, place)
+}
+
+/// `note` is called before anything is made.
+pub(crate) fn build(
+    site: &Site,
+    note: &mut dyn FnMut(&Place, &mut Output) -> anyhow::Result<()>,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
     let (place, library) = (Place::of(&site.ghostrc)?, Library::installed()?);
-    require_no_jobs(site)?;
+    let alone = in_use::alone(site, "ghostctl root build")?;
+    // The scripts go on when this program is killed.
+    alone.share_with_children().context("cannot have the build hold its lock")?;
+    note(&place, output)?;
     output.either(&Begun { making: &place.folder }, || {
         format!("making {}; this takes minutes, and some 250 MB come from Debian", place.folder.display())
     });

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use ghost_contract::HostName;
 use serde::Serialize;
 
 use super::{confirmation, doctor};
@@ -22,7 +23,7 @@ use crate::setup::old::{self, Old};
 use crate::setup::plan::{self, First};
 use crate::setup::questions::{self, Proposed};
 use crate::setup::settings::{self, Surroundings};
-use crate::setup::{FileStep, Plan, Step, Told, Wishes, lists, observe, perform};
+use crate::setup::{FileStep, Plan, Step, Told, Wishes, alone, lists, observe, perform};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::interface::{self, Interface};
@@ -43,6 +44,8 @@ enum Line<'a> {
     ToUndo(&'a str),
     Undone(&'a str),
     NotUndone(&'a str),
+    /// The client's exports are left to a person.
+    NotExported(&'a HostName),
     Remark(&'a str),
 }
 
@@ -132,8 +135,15 @@ pub(super) fn add_host(site: &Site, arguments: &NewHostArgs, output: &mut Output
     let seen = observe::site(site, None, added.configuration.as_ref())?;
     let mut plan = plan::for_hosts(&site.ghostrc, &seen, &added)?;
     plan.remarks.extend(remark);
-    carry_out(site, &plan, (arguments.yes, arguments.dry_run), output)?;
-    Ok(Exit::Done)
+    let turn = carry_out(site, &plan, (arguments.yes, arguments.dry_run), output)?;
+    let is_left_out = turn == Turn::Done && seen.exports.leaves_out(ip);
+    if is_left_out {
+        let name = &arguments.name;
+        output.either_left(&Line::NotExported(name), || {
+            format!("left undone: export to {name}, as the note above says")
+        });
+    }
+    Ok(if is_left_out { Exit::Failed } else { Exit::Done })
 }
 
 /// The address that the other DHCP server gives a machine, and what people should know of that.
@@ -293,10 +303,15 @@ fn indented(lines: &[String]) -> String {
 /// One after the other, up to the first that fails.
 fn perform_all(site: &Site, steps: &[Step], output: &mut Output) -> anyhow::Result<()> {
     let state = &site.ghostrc.state_folder;
+    let _alone = alone::take(site, "ghostctl setup", output)?;
     let mut made = Made::read(state)?;
-    let commands =
-        steps.iter().filter_map(|step| if let Step::Run(words) = step { Some(words.clone()) } else { None });
-    made.pending = commands.collect();
+    for step in steps {
+        if let Step::Run(words) = step
+            && !made.pending.contains(words)
+        {
+            made.pending.push(words.clone());
+        }
+    }
     for (at, step) in steps.iter().enumerate() {
         if let Err(error) = perform::perform(site, step, &mut made, output) {
             // It may have noted what it then did not make.

@@ -1,5 +1,9 @@
 //! `ghostctl status`: what is running, and how the last jobs ended.
 
+use ghost_contract::{HostName, UnixTime};
+use serde::Serialize;
+
+use super::dhcp::by_hand::is_swapped;
 use crate::calendar;
 use crate::cli::StatusArgs;
 use crate::exit::Exit;
@@ -8,11 +12,37 @@ use crate::job::{Identity, Phase, pace};
 use crate::output::{Form, Output};
 use crate::overview::{Overview, Running};
 use crate::site::Site;
+use crate::state::by_hand::{self, Kept};
 use crate::state::record::{self, Record};
 use crate::sys::clock;
 
 pub(super) fn run(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
-    if arguments.last { last(site, arguments, output) } else { running(site, arguments, output) }
+    match arguments {
+        StatusArgs { last: true, .. } => last(site, arguments, output),
+        StatusArgs { swapped: true, .. } => swapped(site, arguments, output),
+        StatusArgs { .. } => running(site, arguments, output),
+    }
+}
+
+/// One that a person has swapped, for programs.
+#[derive(Serialize)]
+struct Swapped<'a> {
+    host: &'a HostName,
+    since: Option<UnixTime>,
+}
+
+fn swapped(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {
+    let mut found = by_hand::all(&site.ghostrc.state_folder);
+    found.retain(|one| arguments.host.as_ref().is_none_or(|host| *host == one.host));
+    require_known(site, arguments, !found.is_empty())?;
+    for Kept { host, record, .. } in &found {
+        let since = record.as_ref().and_then(|record| record.at);
+        output.either(&Swapped { host, since }, || is_swapped(host));
+    }
+    if found.is_empty() && output.form() == Form::Plain {
+        output.line("no host is swapped by hand");
+    }
+    Ok(Exit::Done)
 }
 
 fn running(site: &Site, arguments: &StatusArgs, output: &mut Output) -> anyhow::Result<Exit> {

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use ghost_contract::sample::effects::{copy_program, write_program};
 
-use super::boot_server::{BootServer, said};
+use super::boot_server::{BootServer, said, wait_until};
 
 /// Makes what stands in the file `made`, and says with which settings.
 pub(crate) const BUILD: &str = "#!/bin/sh -e
@@ -47,9 +47,14 @@ impl Installed {
         self.0.path("usr/lib/ghost4linux").join(below)
     }
 
-    fn root(&self, words: &[&str]) -> Output {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = self.0.network().command(self.0.path("usr/sbin/ghostctl").to_str().unwrap());
-        command.arg("--config").arg(self.0.path("ghostrc")).arg("root").args(words).output().unwrap()
+        command.arg("--config").arg(self.0.path("ghostrc")).args(words);
+        command
+    }
+
+    fn root(&self, words: &[&str]) -> Output {
+        self.command(&[&["root"], words].concat()).output().unwrap()
     }
 
     fn succeeds(&self, words: &[&str]) -> String {
@@ -162,4 +167,33 @@ fn what_it_cannot_do_is_told_with_the_mend() {
     let output = not_installed.run(&["root", "build"]);
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     assert!(said(&output).contains("install the package ghost4linux-server"), "{}", said(&output));
+}
+
+#[test]
+fn nobody_begins_to_use_it_while_it_is_made_anew() {
+    let installed = Installed::made();
+    let hold = installed.0.path("hold-build");
+    fs::write(&hold, "").unwrap();
+    let building = installed.library("rootfs/build");
+    let script = BUILD.replace(
+        "cp FOLDER/made",
+        "touch FOLDER/builds; while [ -e FOLDER/hold-build ]; do sleep 0.05; done; cp FOLDER/made",
+    );
+    write_program(&building, &script.replace("FOLDER", installed.0.path("").to_str().unwrap()));
+    let mut build = installed.command(&["root", "build"]).spawn().unwrap();
+    wait_until("it is made", || installed.0.path("builds").exists());
+    for words in [["test", "pc2"].as_slice(), &["dhcp", "swap", "pc2"], &["root", "build"]] {
+        let output = installed.command(&[&["--lock-timeout", "0"], words].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(75), "{words:?}: {}", said(&output));
+        let holder = format!("ghostctl root build (pid {})", build.id());
+        assert!(said(&output).contains(&holder), "{words:?}: {}", said(&output));
+    }
+    assert!(installed.0.journal().is_empty());
+    // What it has started goes on, and so does the exclusion.
+    build.kill().unwrap();
+    build.wait().unwrap();
+    let output = installed.command(&["--lock-timeout", "0", "test", "pc2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
+    fs::remove_file(&hold).unwrap();
+    wait_until("it has ended", || installed.root(&["build"]).status.success());
 }

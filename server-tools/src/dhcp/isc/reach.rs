@@ -52,13 +52,9 @@ impl HostTable {
         hosts.iter().map(|(name, ip)| self.reach(&remarks, name, *ip)).collect()
     }
 
-    /// Every subnet, in the order in which they are declared.
+    /// Every subnet.
     pub(super) fn networks(&self) -> Vec<Network> {
-        let statements = self
-            .sources
-            .iter()
-            .flat_map(|source| source.tree.statements.iter().map(|one| (&source.bytes, one)));
-        statements.filter_map(|(bytes, one)| network(bytes, one)).collect()
+        self.remarks().subnets.iter().map(|(network, _)| *network).collect()
     }
 
     fn remarks(&self) -> Remarks {

@@ -32,6 +32,14 @@ impl Offers<'_> {
         Ok(ticket)
     }
 
+    /// Removes a file of the configuration, if it still holds what was shown.
+    pub(crate) fn remove(&mut self, shown: &Change) -> anyhow::Result<()> {
+        let _editing = self.lock()?;
+        mend(&shown.file)?;
+        require_as_shown(shown)?;
+        std::fs::remove_file(&shown.file).with_context(|| format!("cannot remove {}", shown.file.display()))
+    }
+
     /// Makes the configuration's main file, which is not there yet.
     pub(crate) fn create(&mut self, file: &Path, contents: &[u8]) -> anyhow::Result<()> {
         let _editing = Lock::take(&lock_path(file), &self.purpose, self.site.lock_timeout, self.waiting)

@@ -82,8 +82,8 @@ impl Server for Proxy {
         &self.checker
     }
 
-    fn read(&self) -> anyhow::Result<Box<dyn Configuration>> {
-        Ok(Box::new(self.table(&[]).exit_by_default(Exit::Configuration)?))
+    fn read_with(&self, changes: &[Change]) -> anyhow::Result<Box<dyn Configuration>> {
+        Ok(Box::new(self.table(changes).exit_by_default(Exit::Configuration)?))
     }
 
     fn revert(&self, file: &Path, now: &[u8], swapped: &[(HostName, Swap)]) -> Reverts {

@@ -45,6 +45,7 @@ fn fresh() -> Seen {
         nfs: Some(Nfs::Kernel),
         exports: There::default(),
         pending: Vec::new(),
+        is_to_take_up: false,
         units: Some(units.into()),
         is_dhcp_installed: true,
         running: Running::Nobody,

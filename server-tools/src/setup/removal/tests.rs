@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::dhcp::isc::HostTable;
+use crate::state::made::Unit;
 
 struct World {
     made: Made,
@@ -10,6 +12,7 @@ struct World {
     _state: tempfile::TempDir,
 }
 
+const DHCP: &str = "/etc/dhcp/dhcpd.conf";
 const HOST: &str = "host a {\n        hardware ethernet 02:00:00:00:00:02;\n}\n";
 
 impl World {
@@ -38,17 +41,29 @@ impl World {
             was: String::new(),
         });
         files.insert("/etc/dhcp/dhcpd.conf".into(), format!("# hers\n{HOST}").into());
-        made.units.insert("tftpd-hpa".to_owned());
+        made.units.insert("tftpd-hpa".to_owned(), Unit::default());
         made.base_root = Some("/srv/g/base".into());
         made.folders = vec!["/srv/ghost".into(), "/etc/exports.d".into()];
         Self { made, files, _state: state }
     }
 
     fn plan(&self) -> Removal {
-        plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &|path| {
-            Ok(self.files.get(path).cloned())
-        })
-        .unwrap()
+        let now = |path: &Path| Ok(self.files.get(path).cloned());
+        let contents = |changes: &[Change]| match changes {
+            [.., last] => last.contents.clone(),
+            [] => self.files.get(Path::new(DHCP)).cloned().unwrap_or_default(),
+        };
+        let around = Around {
+            now: &now,
+            dhcp_unit: "isc-dhcp-server",
+            configuration: &|changes| {
+                Ok(Some(Box::new(HostTable::of_one_file(Path::new(DHCP), contents(changes)))))
+            },
+            base_root: self.made.base_root.clone(),
+            has_boot_files: true,
+            exports_of_others: &|_| Ok(None),
+        };
+        plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &around).unwrap()
     }
 
     fn shown(&self) -> Vec<String> {
@@ -63,10 +78,11 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
         world.shown(),
         [
             "stop tftpd-hpa, now and at boot, as before",
-            "take out of /etc/dhcp/dhcpd.conf what was put in",
             "put /etc/default/isc-dhcp-server back as it was",
             "remove /etc/exports.d/ghost4linux.exports",
             "run 'exportfs -ra'",
+            "take out of /etc/dhcp/dhcpd.conf what was put in",
+            "have the DHCP server take that up, if it runs",
             "remove the boot files that are as they were copied",
             "remove the base root /srv/g/base",
             "remove the folder /etc/exports.d, if it is empty",
@@ -74,7 +90,7 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
         ]
     );
     assert_eq!(world.plan().left, ["/srv/ghost and its images stay as they are"]);
-    let Undo::Dhcp(changes) = &world.plan().steps[1] else { panic!() };
+    let Undo::Dhcp(changes) = &world.plan().steps[4] else { panic!() };
     assert_eq!(changes[0].contents, b"# hers\n");
 }
 
@@ -88,6 +104,47 @@ fn what_somebody_has_changed_stays_and_is_told() {
     let left = world.plan().left.join("\n");
     assert!(left.contains("dhcpd.conf: 'host a {' has been changed since"), "{left}");
     assert!(left.contains("/etc/ghostrc has been changed since, so it stays"), "{left}");
+}
+
+#[test]
+fn what_is_gone_is_told_from_what_was_changed_and_what_failed_is_tried_again() {
+    let mut world = World::new();
+    world.files.insert(DHCP.into(), b"# hers\n".to_vec());
+    world.made.to_take_up.insert(DHCP.into());
+    world.files.remove(Path::new("/etc/exports.d/ghost4linux.exports"));
+    world.made.pending.push(vec!["exportfs".to_owned(), "-ra".to_owned()]);
+    let removal = world.plan();
+    assert!(removal.left.contains(&"/etc/dhcp/dhcpd.conf: 'host a {' is not there any more".to_owned()));
+    assert_eq!(removal.gone, world.made.written);
+    assert!(
+        removal.steps.contains(&Undo::TakeUp) && world.shown().contains(&"run 'exportfs -ra'".to_owned())
+    );
+}
+
+#[test]
+fn services_are_as_they_were_and_one_that_serves_others_goes_on() {
+    let mut world = World::new();
+    for (name, is_enabled, is_active) in
+        [("isc-dhcp-server", false, false), ("nfs-kernel-server", true, false), ("other", false, true)]
+    {
+        world.made.units.insert(name.to_owned(), Unit { is_enabled, is_active });
+    }
+    let of_units = |world: &World| -> Vec<String> { world.shown().into_iter().take(3).collect() };
+    assert_eq!(
+        of_units(&world),
+        [
+            "stop isc-dhcp-server, now and at boot, as before",
+            "keep other from starting at boot, as before",
+            "stop tftpd-hpa, now and at boot, as before",
+        ]
+    );
+    for hers in ["host printer {}", "subnet 10.1.0.0 netmask 255.255.255.0 {}"] {
+        world.files.insert(DHCP.into(), format!("{HOST}{hers}\n").into());
+        assert!(!world.shown().concat().contains("isc-dhcp-server, now"), "{hers}");
+    }
+    assert!(
+        world.plan().left.join("\n").contains("nfs-kernel-server goes on: it ran at boot before setup too")
+    );
 }
 
 #[test]
@@ -113,4 +170,27 @@ fn a_base_root_with_the_store_in_it_and_a_file_without_its_copy_stay() {
         left.contains("/srv stays, since the image store is in it") && left.contains("is gone"),
         "{left}"
     );
+}
+
+#[test]
+fn a_network_that_a_host_of_others_lives_in_stays_and_goes_with_it() {
+    let mut world = World::new();
+    let subnet = "# ours\nsubnet 192.168.7.0 netmask 255.255.255.0 {\n}\n";
+    world.made.written.insert(0, Written { file: DHCP.into(), text: subnet.to_owned(), was: String::new() });
+    let printer = "host printer_1 { fixed-address 192.168.7.77; }\n";
+    world.files.insert(DHCP.into(), format!("{subnet}{HOST}{printer}").into());
+    let removal = world.plan();
+    let Some(Undo::Dhcp(changes)) = removal.steps.iter().find(|step| matches!(step, Undo::Dhcp(_))) else {
+        panic!()
+    };
+    assert_eq!(String::from_utf8_lossy(&changes[0].contents), format!("{subnet}{printer}"));
+    let left = removal.left.join("\n");
+    assert!(
+        left.contains("the network of printer_1 stays (/etc/dhcp/dhcpd.conf: 'subnet 192.168.7.0 netmask 255.255.255.0 {')"),
+        "{left}"
+    );
+    world
+        .files
+        .insert(DHCP.into(), format!("{subnet}{HOST}host elsewhere {{ fixed-address 10.1.0.77; }}\n").into());
+    assert!(!world.plan().left.join("\n").contains("network"));
 }

@@ -84,6 +84,21 @@ fn left_by_its_last_job(site: &Site, host: &HostName) -> anyhow::Result<Swap> {
     stray.swap.ok_or_else(|| anyhow!(words).exit(Exit::Configuration))
 }
 
+/// Refuses while DHCP offers a host the boot file, by a person or without a job: what puts it back needs the settings.
+pub(crate) fn require_nothing_swapped(site: &Site) -> anyhow::Result<()> {
+    let mut swapped: Vec<String> =
+        by_hand::all(&site.ghostrc.state_folder).iter().map(|kept| is_swapped(&kept.host)).collect();
+    if site.dhcp_configuration.exists() {
+        let strays = recovery::strays(site)
+            .context("cannot tell whether DHCP offers a host the boot file; correct that first")?;
+        swapped.extend(strays.iter().map(recovery::Stray::words));
+    }
+    if swapped.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow!("nothing was taken away: {}", swapped.join("; ")).exit(Exit::Configuration))
+}
+
 pub(super) fn forget(site: &Site, host: &HostName) -> anyhow::Result<()> {
     let removed = by_hand::remove(&site.ghostrc.state_folder, host).with_context(|| {
         format!(
@@ -114,6 +129,6 @@ pub(crate) fn explained(site: &Site, host: &HostName, error: impl Into<anyhow::E
     error.exit_by_default(Exit::Configuration)
 }
 
-fn is_swapped(host: &HostName) -> String {
+pub(crate) fn is_swapped(host: &HostName) -> String {
     format!("{host} was swapped by 'ghostctl dhcp swap'; 'ghostctl dhcp revert {host}' puts its entry back")
 }

@@ -10,17 +10,20 @@ use super::{Line, indented};
 use crate::base_root::Place;
 use crate::base_root::boot_files;
 use crate::cli::{Everywhere, SetupArgs};
-use crate::dhcp::Running;
+use crate::dhcp::Change;
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
-use crate::setup::observe;
-use crate::setup::perform::{edit, remove_if_empty, take_up};
-use crate::setup::removal::{self, Undo};
+use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, take_up_left};
+use crate::setup::removal::{self, Around, Removal, Undo};
+use crate::setup::{alone, exported, observe};
 use crate::site::Site;
+use crate::state::boot_files as copied;
 use crate::state::made::Made;
 use crate::state::paths;
 use crate::sys::atomic::{self, Real};
-use crate::sys::{folder_tree, service};
+use crate::sys::{folder_tree, service, unit};
+use crate::verbs::dhcp::by_hand;
+use crate::verbs::root::in_use;
 use crate::verbs::{confirmation, root};
 
 /// How long a service may take to stop, or to restart.
@@ -37,9 +40,10 @@ pub(super) fn run(
     })?;
     let site = Site::planned(super::parse(path, &bytes)?, everywhere.lock_timeout);
     root::require_no_jobs(&site)?;
+    by_hand::require_nothing_swapped(&site)?;
     let state = &site.ghostrc.state_folder;
     let mut made = Made::read(state)?;
-    let removal = removal::plan(&made, path, &site.ghostrc.store_folder, &observe::file)?;
+    let removal = plan(&site, &made, path)?;
     for step in &removal.steps {
         let (words, diff) = (step.to_string(), step.diff());
         output.either(&Line::ToUndo(&words), || format!("will {words}"));
@@ -57,8 +61,18 @@ pub(super) fn run(
         return Ok(Exit::Done);
     }
     confirmation::agree(arguments.yes, "Take these away?")?;
+    let _record = alone::take(&site, "ghostctl setup --remove", output)?;
+    if Made::read(state)? != made {
+        let words =
+            "another ghostctl has changed what setup has made, so nothing was taken away; run this again";
+        return Err(anyhow!(words).exit(Exit::Busy));
+    }
+    let _alone = in_use::alone(&site, "ghostctl setup --remove")?;
+    // A person may have swapped one while this was asked.
+    by_hand::require_nothing_swapped(&site)?;
     for (at, step) in removal.steps.iter().enumerate() {
-        if let Err(error) = undo(&site, step, output).and_then(|()| forget(step, &mut made, state)) {
+        if let Err(error) = undo(&site, step, &mut made, output).and_then(|()| forget(step, &mut made, state))
+        {
             for left in removal.steps.iter().skip(at + 1) {
                 let words = left.to_string();
                 output.either_left(&Line::NotUndone(&words), || format!("left undone: {words}"));
@@ -73,6 +87,9 @@ pub(super) fn run(
     // They stay with the images.
     made.folders.retain(|folder| !site.ghostrc.store_folder.starts_with(folder));
     made.pending.clear();
+    made.written.retain(|written| !removal.gone.contains(written));
+    // The others go on.
+    made.units.clear();
     made.save(state)?;
     if made.is_nothing() {
         forget_all(state)?;
@@ -80,12 +97,30 @@ pub(super) fn run(
     Ok(Exit::Done)
 }
 
-fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
+fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
+    let around = Around {
+        now: &observe::file,
+        dhcp_unit: site.dhcp_kind.traits().unit,
+        configuration: &|changes| {
+            let goes = |change: &Change| change.file == site.dhcp_configuration && change.contents.is_empty();
+            let is_there = site.dhcp_configuration.exists() && !changes.iter().any(goes);
+            is_there.then(|| site.dhcp().read_with(changes)).transpose()
+        },
+        base_root: Place::of(&site.ghostrc).ok().map(|place| place.base).filter(|base| base.exists()),
+        has_boot_files: !copied::read(&site.ghostrc.state_folder)?.is_empty(),
+        exports_of_others: &observe::exports_of_others,
+    };
+    removal::plan(made, settings, &site.ghostrc.store_folder, &around)
+}
+
+fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
     match step {
-        Undo::Unit(unit) => {
+        // Its package is gone, or it was masked: nothing starts it again.
+        Undo::Unit { name, .. } if !unit::is_there(name) || unit::is_masked(name) => Ok(()),
+        Undo::Unit { name, stops } => {
             // Each for itself, as when setup had it run.
-            for verb in ["disable", "stop"] {
-                service::run(&["systemctl", verb, unit].map(str::to_owned), RUN_DEADLINE)?;
+            for verb in ["disable"].into_iter().chain(stops.then_some("stop")) {
+                service::run(&["systemctl", verb, name].map(str::to_owned), RUN_DEADLINE)?;
             }
             Ok(())
         }
@@ -94,23 +129,31 @@ fn undo(site: &Site, step: &Undo, output: &mut Output) -> anyhow::Result<()> {
             Ok(())
         }
         Undo::Dhcp(changes) => {
-            let did_run = site.dhcp().running() == Running::Ours;
-            edit(site, output, |offers| offers.change(changes))?;
-            if !did_run {
-                return Ok(());
-            }
-            take_up(site)?;
-            let files: Vec<&Path> = changes.iter().map(|change| change.file.as_path()).collect();
-            match site.dhcp().restart_for(&files) {
-                Some(words) => service::run(&words, RUN_DEADLINE).map(|_said| ()).map_err(Into::into),
-                None => Ok(()),
-            }
+            note_to_take_up(site, changes, made)?;
+            edit(site, output, |offers| offers.change(changes)).map(|_ticket| ())
         }
-        Undo::RemoveDhcp(path) => remove_file(path),
+        Undo::TakeUp => take_up_left(site, made),
+        Undo::RemoveDhcp(change) => {
+            note_to_take_up(site, std::slice::from_ref(change), made)?;
+            edit(site, output, |offers| offers.remove(change))?;
+            if change.file == site.dhcp_configuration && !made.to_take_up.is_empty() {
+                made.to_take_up.clear();
+                let words = format!(
+                    "the DHCP server still serves what was in {}: stop it, as setup has not started it",
+                    change.file.display()
+                );
+                output.either(&Line::Remark(&words), || format!("note: {words}"));
+            }
+            Ok(())
+        }
         Undo::File { path, now, earlier } => {
             if observe::file(path)?.as_ref() != Some(now) {
                 let words = "has been changed since it was shown, so it was left as it is; run this again";
                 return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
+            }
+            if let Some(words) = exported::after_removal(path) {
+                made.pending.push(words);
+                made.save(&site.ghostrc.state_folder)?;
             }
             match earlier {
                 Some(earlier) => atomic::replace(path, earlier, &mut Real),
@@ -170,20 +213,21 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
 /// What is taken away is none of ours any more.
 fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
     match step {
-        Undo::Unit(unit) => drop(made.units.remove(unit)),
+        Undo::Unit { name, .. } => drop(made.units.remove(name)),
         Undo::Dhcp(changes) => made.written.retain(|written| {
             let change = changes.iter().find(|change| change.file == written.file);
             change.is_none_or(|change| String::from_utf8_lossy(&change.contents).contains(&written.text))
         }),
-        Undo::RemoveDhcp(path) => {
-            made.written.retain(|written| written.file != *path);
-            made.dhcp_configuration.take_if(|made| made == path);
-            made.dhcp_files.remove(path);
+        Undo::RemoveDhcp(Change { file, .. }) => {
+            made.written.retain(|written| written.file != *file);
+            made.dhcp_configuration.take_if(|made| made == file);
+            made.dhcp_files.remove(file);
         }
         Undo::File { path, .. } => drop(made.files.remove(path)),
         Undo::BaseRoot(_) => made.base_root = None,
         Undo::Folder(path) => made.folders.retain(|folder| folder != path),
-        Undo::Run(_) | Undo::BootFiles => return Ok(()),
+        Undo::Run(words) => made.pending.retain(|pending| pending != words),
+        Undo::TakeUp | Undo::BootFiles => return Ok(()),
     }
     made.save(state)
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::ops::RangeInclusive;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use ghost_contract::sample::effects::{copy_program, write_program};
 
@@ -17,15 +18,20 @@ const PLACES: [(&str, &str); 4] =
 /// What programs look for in /etc.
 const NEEDED: [&str; 7] =
     ["passwd", "group", "hosts", "nsswitch.conf", "services", "protocols", "ld.so.cache"];
-const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\n";
-/// A unit is enabled and runs if there is a file of its name. For a SysV script `--now` does nothing.
+const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\nwhile [ -e FOLDER/exportfs-hangs ]; do sleep 0.05; done\n";
+/// A unit is enabled, or runs, if there is a file of its name in `enabled` or `units`. For a SysV script `--now` does nothing.
 const SYSTEMCTL: &str = "#!/bin/sh
 for unit; do :; done
 case \" $* \" in
-*' is-enabled '* | *' is-active '*) [ -e FOLDER/units/$unit ] ;;
-*' enable '* | *' disable '*) ;;
+*' is-enabled '*) [ -e FOLDER/enabled/$unit ]; exit ;;
+*' is-active '*) [ -e FOLDER/units/$unit ]; exit ;;
+esac
+[ -e /etc/systemd/system/$unit.service ] || { echo \"Unit $unit.service not loaded.\" >&2; exit 5; }
+case \" $* \" in
+*' enable '*) touch FOLDER/enabled/$unit ;;
+*' disable '*) rm -f FOLDER/enabled/$unit ;;
 *' start '*) touch FOLDER/units/$unit ;;
-*' stop '*) rm FOLDER/units/$unit ;;
+*' stop '*) rm -f FOLDER/units/$unit; [ ! -e FOLDER/at-stop ] || sh -e FOLDER/at-stop ;;
 *) exit 1 ;;
 esac
 ";
@@ -95,6 +101,7 @@ impl Machine {
             "varlib",
             "bin",
             "units",
+            "enabled",
             "usr/sbin",
             "usr/lib/ghost4linux/rootfs",
             "usr/lib/ghost4linux/client",
@@ -179,6 +186,11 @@ impl Machine {
         found
     }
 
+    /// The boot server that this machine is.
+    pub(crate) const fn server(&self) -> &BootServer {
+        &self.server
+    }
+
     /// Whether a host is offered "nobackup" by dhcpd.
     pub(crate) fn serves_host(&self, number: u8) -> bool {
         dhcpd::serves(self.server.network(), &[(number, "nobackup".to_owned())])
@@ -191,6 +203,23 @@ impl Machine {
 
     /// The same after these commands, which hold for this call only.
     pub(crate) fn does_after(&self, commands: &str, exit: RangeInclusive<i32>, words: &[&str]) -> String {
+        let output = self.called_after(commands, words);
+        let told = said(&output);
+        assert!(
+            output.status.code().is_some_and(|code| exit.contains(&code)),
+            "{words:?}: {:?}: {told}",
+            output.status
+        );
+        told
+    }
+
+    /// Calls ghostctl, which is killed at this place.
+    pub(crate) fn is_killed_at(&self, place: &str, words: &[&str]) {
+        let output = self.called_after(&format!("export GHOSTCTL_CRASH_AT={place}"), words);
+        assert_eq!(output.status.signal(), Some(9), "{words:?}: {}", said(&output));
+    }
+
+    fn called_after(&self, commands: &str, words: &[&str]) -> Output {
         let folder = self.path("");
         let folder = folder.to_str().unwrap().trim_end_matches('/');
         let mounts: String =
@@ -203,13 +232,6 @@ impl Machine {
         command
             .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", "--config"])
             .arg(&self.config);
-        let output = command.args(words).stdin(Stdio::null()).output().unwrap();
-        let told = said(&output);
-        assert!(
-            output.status.code().is_some_and(|code| exit.contains(&code)),
-            "{words:?}: {:?}: {told}",
-            output.status
-        );
-        told
+        command.args(words).stdin(Stdio::null()).output().unwrap()
     }
 }

@@ -1,0 +1,62 @@
+//! Who uses the base root, so that nobody replaces or removes it meanwhile.
+//!
+//! ```text
+//! runs of jobs, swaps by hand    share it ───┐
+//!                                            ├── STATEDIR/base-root.lock
+//! root build, setup --remove     alone ──────┘
+//! ```
+//! The kernel releases it when its holder dies. What a dead `ghostctl` has left of a job is in the journal, so whoever has the lock
+//! alone looks there too. A recovery needs no lock: what it undoes is in the journal until it is done.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+
+use super::require_no_jobs;
+use crate::exit::{Exit, WithExit as _};
+use crate::output::Output;
+use crate::site::Site;
+use crate::state::paths;
+use crate::sys::lock::{Lock, LockError, Sharing};
+use crate::sys::private;
+
+/// Keeps others from replacing and removing the base root until the result is dropped.
+pub(crate) fn share(site: &Site, output: &mut Output) -> anyhow::Result<Lock> {
+    let path = paths::base_root_lock(&site.ghostrc.state_folder);
+    let mut waiting = |holder: &str| output.waiting_for("the clients' base root", holder);
+    let taken = Lock::take_as(&path, Sharing::Shared, site.lock_timeout, &mut waiting);
+    taken.map_err(|error| {
+        told(error, |holder| {
+            format!(
+                "nothing was begun: the clients' base root is being made or removed by {holder}; give the command again when that has ended"
+            )
+        })
+    })
+}
+
+/// Keeps others from using the base root until the result is dropped. Who has to wait for it is told the `purpose`. Refuses while
+/// there are jobs, a crashed one included.
+pub(crate) fn alone(site: &Site, purpose: &str) -> anyhow::Result<Lock> {
+    // Names the hosts, which the lock does not know.
+    require_no_jobs(site)?;
+    let state = &site.ghostrc.state_folder;
+    private::folder(state).with_context(|| format!("cannot make {}", state.display()))?;
+    let taken = Lock::take(&paths::base_root_lock(state), purpose, Duration::ZERO, &mut |_| ());
+    let lock = taken.map_err(|error| {
+        told(error, |holder| {
+            format!(
+                "nothing was changed: the clients' base root is in use by {holder}; wait until that has ended, then give the command again. \
+                 'ghostctl status' names the jobs that run"
+            )
+        })
+    })?;
+    require_no_jobs(site)?;
+    Ok(lock)
+}
+
+fn told(error: LockError, words: impl Fn(&str) -> String) -> anyhow::Error {
+    match error {
+        LockError::Busy { holder, .. } => anyhow!(words(&holder)).exit(Exit::Busy),
+        other => other.into(),
+    }
+}
