@@ -197,10 +197,7 @@ impl Folder {
         ready: impl FnOnce(&File) -> io::Result<()>,
     ) -> io::Result<()> {
         let beside = format!("{BESIDE}{name}");
-        // What a crash left beside, or a client put there.
-        if self.has(&beside)? {
-            self.remove_file(&beside)?;
-        }
+        self.remove_left_beside(name)?;
         let mut file = self.create(&beside)?;
         let replaced =
             file.write_all(bytes).and_then(|()| ready(&file)).and_then(|()| self.rename(&beside, name));
@@ -211,12 +208,9 @@ impl Folder {
         replaced
     }
 
-    /// Removes what a crash in [`Self::replace`] has left beside this name.
+    /// Removes what a crash in [`Self::replace`] has left beside this name, or whatever a client has put there.
     pub fn remove_left_beside(&self, name: &str) -> io::Result<()> {
-        match self.remove_file(format!("{BESIDE}{name}")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.remove(format!("{BESIDE}{name}"))
     }
 
     /// Removes a file, or whatever else is no folder.

@@ -69,6 +69,11 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
         assert!(!store.store().join(layout::nonce(&nonce)).exists(), "no other client sees it");
         catalog.remove_nonce(&john(), &nonce).unwrap();
         assert!(!johns.join(layout::nonce(&nonce)).exists());
+        for name in [nonce.as_str().to_owned(), format!(".new-{nonce}", nonce = nonce.as_str())] {
+            fs::create_dir_all(folder.join(&name).join("full")).unwrap();
+            catalog.remove_nonce(&john(), &nonce).unwrap();
+            assert!(!folder.join(name).exists(), "a folder of this name is no nonce either");
+        }
         fs::remove_dir_all(&folder).unwrap();
         plant();
         catalog.remove_nonce(&john(), &nonce).unwrap();
