@@ -290,13 +290,17 @@ fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
         kill_at(&server, place, case).unwrap();
         let piece = staging(&server).join("disk0/001-p1-ext.partclone.zst.001");
         fs::File::options().write(true).open(&piece).unwrap().set_len(1_000).unwrap();
-        let recovered = said(&server.run(&["recover"]));
+        let recovered = server.run(&["recover"]);
+        assert_eq!(recovered.status.code(), Some(1), "{place}: a backup is lost: {}", said(&recovered));
+        let recovered = said(&recovered);
         assert!(recovered.contains("could not finish the generation"), "{place}: {recovered}");
         assert!(recovered.contains("001-p1-ext.partclone.zst.001 has 1000 bytes"), "{place}: {recovered}");
         assert!(recovered.contains("set the unfinished generation aside"), "{place}: {recovered}");
         assert_eq!(generations(&server), [OLD], "{place}");
         let verified = server.run(&["images", "verify", "pc2", OLD]);
         assert_eq!(verified.status.code(), Some(0), "{place}: {}", said(&verified));
+        let again = server.run(&["recover"]);
+        assert_eq!(again.status.code(), Some(0), "{place}: nothing is left: {}", said(&again));
     }
 }
 
