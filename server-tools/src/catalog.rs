@@ -165,7 +165,7 @@ impl Catalog {
         let folder = self.seen(host).join(layout::NONCES);
         let removed = self.open()?.folder(&folder).and_then(|folder| {
             folder.remove_left_beside(nonce.as_str())?;
-            folder.remove_file(nonce.as_str())
+            folder.remove(nonce.as_str())
         });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_planted(&error) => Ok(()),

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use ghost_contract::{HostName, UnixTime};
 use serde::Serialize;
 
-use self::plain::FromClient;
+use self::plain::{Filtered, FromClient};
 use crate::job::pace::Expected;
 use crate::job::{Identity, Note, Sample};
 use crate::sys::clock;
@@ -96,17 +96,17 @@ impl Output {
     /// Tells a note about a host. What is left undone is told to standard error if nobody takes it here.
     pub(crate) fn note(&mut self, host: &HostName, note: &Note) {
         let is_told = self.messages.as_ref().is_some_and(|messages| messages.tell(host, note));
-        let words = || plain::lines(&format!("{host}: {note}")).into_owned();
+        let words = || format!("{host}: {note}");
         let otherwise = note.leaves_something().then(words);
         if self.form == Form::Json {
             if let Ok(text) = serde_json::to_string(&JsonNote { at: clock::now(), host, note }) {
-                self.tell(plain::json(&text).into_owned(), otherwise);
+                self.tell(Filtered::json(&text), otherwise);
             }
             return;
         }
         self.change(|live| live.hear(host, note));
         if !is_told && (!note.is_reading() || self.detail == Detail::Everything) {
-            self.tell(words(), otherwise);
+            self.tell(Filtered::lines(&words()), otherwise);
         }
     }
 
@@ -129,29 +129,30 @@ impl Output {
 
     /// Tells a line to people.
     pub(crate) fn line(&mut self, text: &str) {
-        self.tell(plain::lines(text).into_owned(), None);
+        self.tell(Filtered::lines(text), None);
     }
 
     /// Shows the text of a client's screen, in its colours.
     pub(crate) fn screen(&mut self, text: &str) {
-        self.tell(plain::screen(text).trim_end().to_owned(), None);
+        self.tell(Filtered::screen(text), None);
     }
 
     /// Shows a picture to a terminal that understands it.
     pub(crate) fn picture(&mut self, png: &[u8], graphics: picture::Graphics) -> anyhow::Result<()> {
-        self.tell(picture::sequence(png, graphics)?.trim_end().to_owned(), None);
+        self.tell(Filtered::picture(png, graphics)?, None);
         Ok(())
     }
 
     /// The same of something that is left undone: it is told to standard error if nobody takes it here.
     pub(crate) fn line_left(&mut self, text: &str) {
-        self.tell(text.to_owned(), Some(text.to_owned()));
+        self.tell(Filtered::lines(text), Some(text.to_owned()));
     }
 
-    fn tell(&self, text: String, otherwise: Option<String>) {
+    /// Writes a line. `otherwise` needs no filter yet, as [`complain_to`] is one.
+    fn tell(&self, text: Filtered, otherwise: Option<String>) {
         match &self.beside {
             Some(beside) => beside.tell(text, otherwise),
-            None => self.write(&text, otherwise),
+            None => self.write(text.as_str(), otherwise),
         }
     }
 
@@ -202,8 +203,9 @@ impl Output {
     pub(crate) fn either_left(&mut self, value: &impl Serialize, words: impl FnOnce() -> String) {
         let words = words();
         let text = match self.form {
-            Form::Json => serde_json::to_string(value).unwrap_or_else(|_| words.clone()),
-            Form::Plain => words.clone(),
+            Form::Json => serde_json::to_string(value)
+                .map_or_else(|_| Filtered::lines(&words), |json| Filtered::json(&json)),
+            Form::Plain => Filtered::lines(&words),
         };
         self.tell(text, Some(words));
     }
@@ -211,7 +213,7 @@ impl Output {
     /// Tells a value to programs.
     pub(crate) fn json(&mut self, value: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(value) {
-            self.tell(plain::json(&text).into_owned(), None);
+            self.tell(Filtered::json(&text), None);
         }
     }
 }

@@ -64,6 +64,12 @@ impl Recovered {
         self.done.contains(&Step::Close)
     }
 
+    /// Whether all is done. A job is over even where its backup could not be made a generation. What DHCP offers again by now
+    /// counts, and not how often that was tried.
+    fn is_done(&self) -> bool {
+        self.is_over() && self.failed.iter().all(|(step, _)| step.is_offer())
+    }
+
     /// Whether DHCP may still offer the boot file.
     pub(crate) const fn swap_is_left(&self) -> bool {
         self.swapping.is_left()
@@ -179,14 +185,14 @@ pub(crate) struct Recovery {
 impl Recovery {
     /// What a recovery ends the program with.
     pub(crate) fn exit(&self) -> Exit {
-        let is_over = self.is_undamaged() && self.jobs.iter().all(Recovered::is_over);
-        if is_over { Exit::Done } else { Exit::Failed }
+        let is_done = self.is_undamaged() && self.jobs.iter().all(Recovered::is_done);
+        if is_done { Exit::Done } else { Exit::Failed }
     }
 
     fn tell(&self, output: &mut Output) {
         for one in &self.jobs {
             let words = || format!("{}: {}", one.host, one.words());
-            if one.is_over() { output.either(one, words) } else { output.either_left(one, words) }
+            if one.is_done() { output.either(one, words) } else { output.either_left(one, words) }
         }
         self.damaged.iter().for_each(|one| output.either_left(one, || format!("error: {}", one.words())));
         let records = self.damaged_records.iter();

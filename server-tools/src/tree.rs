@@ -313,11 +313,11 @@ fn withdraw_from(etc: &Folder, job: &JobId) -> io::Result<()> {
     if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
         return Ok(());
     }
-    // A key that is there without its order goes as well.
-    [folder_and_name(layout::LUKS_KEY).1, name].into_iter().try_for_each(|name| {
-        folder.remove(name)?;
-        folder.remove_left_beside(name)
-    })
+    let remove = |name: &str| folder.remove(name).and(folder.remove_left_beside(name));
+    // The order goes first, as a client would obey it. A key that is there without its order goes as well.
+    let withdrawn = remove(name);
+    // The first error is enough: the other one is met again next time.
+    withdrawn.and(remove(folder_and_name(layout::LUKS_KEY).1))
 }
 
 /// The folder of a path of the layout, and the name in it.

@@ -1,6 +1,7 @@
 //! Lists the store: generations, and what else is there.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use anyhow::Context as _;
 use ghost_contract::{Generation, HostName, JobId};
@@ -11,6 +12,9 @@ use super::retention::{Candidate, Leftover, LeftoverKind};
 use super::vouching::{self, Trust};
 use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
 use crate::sys::folder::{Entry, Kind};
+
+/// So many leftovers in one folder are looked at in one go; only a hostile client leaves more.
+pub(super) const MOST_LEFTOVERS: usize = 1_000;
 
 /// A generation as the catalog shows it.
 #[derive(Debug)]
@@ -96,11 +100,14 @@ impl Catalog {
         Ok(Listed { host: host.clone(), generation, manifest, check, signed_by, doubt })
     }
 
-    /// What is in a host's folders and is no generation.
+    /// What is in a host's folders and is no generation, at most [`MOST_LEFTOVERS`] of each folder. A client may have made any
+    /// number of other names there, which keep nothing from being found.
     pub fn leftovers(&self, host: &HostName) -> anyhow::Result<Vec<Leftover>> {
+        let is_leftover = |entry: &Entry| folders(slice::from_ref(entry)).any(|name| kind_of(name).is_some());
         let mut leftovers = Vec::new();
         for (path, folder) in self.places_of(host)? {
-            let entries = folder.entries().with_context(|| cannot("list", &path))?;
+            let entries = folder.wanted_entries(MOST_LEFTOVERS, is_leftover);
+            let entries = entries.with_context(|| cannot("list", &path))?;
             for name in folders(&entries) {
                 let Some((kind, job)) = kind_of(name) else { continue };
                 // What cannot be looked at has gone since, or a client has put something else there.

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use ghost_contract::{Generation, HostName, JobId, UnixTime};
 
+use super::listing::MOST_LEFTOVERS;
 use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, abandoned, superfluous};
 use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
 use crate::sys::folder::Folder;
@@ -25,6 +26,8 @@ pub struct Plan {
     /// Generations that the policy does not ask for.
     pub generations: BTreeSet<Generation>,
     pub leftovers: Vec<Leftover>,
+    /// Whether there may be more leftovers than were looked at.
+    pub has_more: bool,
     /// What the generations take, bytes; leftovers are not measured.
     pub bytes: u64,
 }
@@ -42,11 +45,12 @@ impl Catalog {
         let candidates: Vec<_> = listed.iter().filter_map(super::listing::Listed::candidate).collect();
         let generations = superfluous(&candidates, policy, &in_use.generations, now);
         let leftovers = self.leftovers(host)?;
+        let has_more = leftovers.len() >= MOST_LEFTOVERS;
         let leftovers =
             abandoned(&leftovers, LEFTOVERS_KEPT, &in_use.jobs, now).into_iter().cloned().collect();
         let goes = listed.iter().filter(|one| generations.contains(&one.generation));
         let bytes = goes.filter_map(|one| Some(one.manifest.as_ref().ok()?.bytes)).sum();
-        Ok(Plan { host: host.clone(), generations, leftovers, bytes })
+        Ok(Plan { host: host.clone(), generations, leftovers, has_more, bytes })
     }
 
     /// Removes all that can be removed, and then says what could not.
@@ -58,7 +62,7 @@ impl Catalog {
             // The first error is as good as all of them: the others are met again next time.
             all = all.and(one);
         }
-        all
+        all.and_then(|()| if plan.has_more { Err(more_leftovers(&plan.host)) } else { Ok(()) })
     }
 
     /// Removes a generation. From its first step on it is not listed any more.
@@ -102,6 +106,12 @@ impl Catalog {
         }
         Ok(was_there)
     }
+}
+
+fn more_leftovers(host: &HostName) -> anyhow::Error {
+    anyhow!(
+        "{host} has {MOST_LEFTOVERS} leftovers of jobs or more, and not all of them were looked at; 'ghostctl images prune {host}' goes on with them"
+    )
 }
 
 fn remove_named((path, folder): (&Path, &Folder), name: &str, job: &str) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::live::LiveLines;
+use super::plain::Filtered;
 use crate::sys::{clock, terminal};
 
 /// So many lines, and so many bytes of them, wait for a reader. Most lines are a few hundred bytes, but a client's words may be
@@ -127,8 +128,8 @@ impl Beside {
     }
 
     /// Tells a line; what `otherwise` says is told to standard error at the end if nobody has taken the line.
-    pub(super) fn tell(&self, text: String, otherwise: Option<String>) {
-        self.shared.tell(Line { text, otherwise });
+    pub(super) fn tell(&self, text: Filtered, otherwise: Option<String>) {
+        self.shared.tell(Line { text: text.into_text(), otherwise });
     }
 
     /// What panics say goes the same way: the usual way would wait for a terminal that is stopped.
@@ -136,8 +137,8 @@ impl Beside {
         let shared = Arc::clone(&self.shared);
         std::panic::set_hook(Box::new(move |panic| {
             let words = format!("this is an error in the program: {panic}");
-            let text = super::plain::lines(&format!("ghostctl: {words}")).into_owned();
-            shared.tell(Line { text, otherwise: Some(words) });
+            let text = Filtered::lines(&format!("ghostctl: {words}"));
+            shared.tell(Line { text: text.into_text(), otherwise: Some(words) });
         }));
     }
 

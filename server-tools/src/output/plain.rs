@@ -1,12 +1,14 @@
 //! The one filter between what a client wrote and the administrator's terminal, log or program.
 //!
-//! [`FromClient`] is for what a client says: one line, of a bounded length. All else that is told goes through [`lines`] or
-//! [`json`] in `output`, whoever says it, so what was not marked cannot command a terminal or begin a line of its own either.
+//! [`FromClient`] is for what a client says: one line, of a bounded length. `output` writes [`Filtered`] text only, whoever says
+//! it, so what was not marked cannot command a terminal or begin a line of its own either.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use ghost_contract::bounds;
+
+use super::picture::{self, Graphics};
 
 /// What stands for a character that is not shown.
 const NOT_SHOWN: char = char::REPLACEMENT_CHARACTER;
@@ -23,6 +25,40 @@ impl<T: fmt::Display> fmt::Display for FromClient<T> {
             0 => Ok(()),
             left_out => write!(f, "… (and {left_out} more characters)"),
         }
+    }
+}
+
+/// Text that may be written to a terminal, a log or a program. Nothing outside of this filter can make it.
+#[derive(Debug)]
+pub(super) struct Filtered(String);
+
+impl Filtered {
+    /// For people.
+    pub(super) fn lines(text: &str) -> Self {
+        Self(lines(text).into_owned())
+    }
+
+    /// For programs.
+    pub(super) fn json(text: &str) -> Self {
+        Self(json(text).into_owned())
+    }
+
+    /// A client's screen in its colours.
+    pub(super) fn screen(text: &str) -> Self {
+        Self(screen(text).trim_end().to_owned())
+    }
+
+    /// A picture, encoded so that none of its bytes is taken for a command.
+    pub(super) fn picture(png: &[u8], graphics: Graphics) -> anyhow::Result<Self> {
+        Ok(Self(picture::sequence(png, graphics)?.trim_end().to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
     }
 }
 

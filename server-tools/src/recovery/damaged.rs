@@ -77,8 +77,7 @@ pub(super) fn withdraw(
         remarks.push(format!("{} has claimed its order, so that it is obeyed no second time", order.host));
         return Ok(Some((order.host, order.mac)));
     }
-    tree.withdraw(&order.job)?;
-    steps.catalog.remove_nonce(&order.host, &order.nonce)?;
+    steps.withdraw(&tree, &order.job, (&order.host, &order.nonce))?;
     remarks.push(format!("the order of {} was withdrawn", order.host));
     Ok(Some((order.host, order.mac)))
 }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use ghost_contract::{JobId, Mode, Order};
+use ghost_contract::{HostName, JobId, Mode, Nonce, Order};
 
 use super::task::{Done, Task, Yield, task};
 use super::work::Work;
@@ -85,10 +85,7 @@ impl Steps<'_> {
             Step::AskToStop => self.tree(work).ask_to_stop()?,
             Step::SetAside => work.image = self.catalog.set_aside(host, id)?,
             Step::RemoveScratch => self.catalog.remove_staging(host, id)?,
-            Step::Withdraw => {
-                self.tree(work).withdraw(id)?;
-                self.catalog.remove_nonce(host, &work.begun.nonce)?;
-            }
+            Step::Withdraw => self.withdraw(&self.tree(work), id, (host, &work.begun.nonce))?,
             Step::Record => self.record(work, job)?,
             Step::Close => {
                 if let Err(error) = Leases::of(self.site).and_then(|leases| leases.release(host, id)) {
@@ -111,6 +108,22 @@ impl Steps<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes the order of a job void. The nonce is removed even where the order cannot be.
+    pub(crate) fn withdraw(
+        &self,
+        tree: &Tree,
+        job: &JobId,
+        (host, nonce): (&HostName, &Nonce),
+    ) -> anyhow::Result<()> {
+        let withdrawn = tree.withdraw(job);
+        match (withdrawn, self.catalog.remove_nonce(host, nonce)) {
+            (Err(error), Err(besides)) => {
+                Err(error.context(format!("the nonce is not removed either: {besides:#}")))
+            }
+            (withdrawn, removed) => withdrawn.and(removed),
+        }
     }
 
     fn tree(&self, work: &Work) -> Tree {

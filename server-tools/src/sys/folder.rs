@@ -20,7 +20,7 @@ use rustix::io::Errno;
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// No folder that is listed as a whole has so many names in it, unless somebody wants our memory.
-const MOST_NAMES: usize = 1_000_000;
+const MOST_NAMES: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
 /// So many names are held in memory when a folder is emptied.
 const BATCH: usize = 1_024;
 /// How often a folder is listed again that is being emptied. Who fills it all the time is not waited for.
@@ -114,6 +114,11 @@ impl Folder {
 
     /// So many of its entries at most, as they come.
     fn some_entries(&self, most: usize) -> io::Result<Vec<Entry>> {
+        self.wanted_entries(most, |_| true)
+    }
+
+    /// At most so many of its entries that are wanted, as they come. The others take no memory, however many there are.
+    pub fn wanted_entries(&self, most: usize, is_wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for found in Dir::read_from(&self.0)? {
             let found = found?;
@@ -124,11 +129,14 @@ impl Folder {
             if entries.len() >= most {
                 break;
             }
-            match self.kind(name, found.file_type()) {
-                Ok(kind) => entries.push(Entry { path: PathBuf::from(name), kind }),
+            let entry = match self.kind(name, found.file_type()) {
+                Ok(kind) => Entry { path: PathBuf::from(name), kind },
                 // It has gone since.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
+            };
+            if is_wanted(&entry) {
+                entries.push(entry);
             }
         }
         Ok(entries)
@@ -197,10 +205,7 @@ impl Folder {
         ready: impl FnOnce(&File) -> io::Result<()>,
     ) -> io::Result<()> {
         let beside = format!("{BESIDE}{name}");
-        // What a crash left beside, or a client put there.
-        if self.has(&beside)? {
-            self.remove_file(&beside)?;
-        }
+        self.remove_left_beside(name)?;
         let mut file = self.create(&beside)?;
         let replaced =
             file.write_all(bytes).and_then(|()| ready(&file)).and_then(|()| self.rename(&beside, name));
@@ -211,12 +216,9 @@ impl Folder {
         replaced
     }
 
-    /// Removes what a crash in [`Self::replace`] has left beside this name.
+    /// Removes what a crash in [`Self::replace`] has left beside this name, or whatever a client has put there.
     pub fn remove_left_beside(&self, name: &str) -> io::Result<()> {
-        match self.remove_file(format!("{BESIDE}{name}")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.remove(format!("{BESIDE}{name}"))
     }
 
     /// Removes a file, or whatever else is no folder.

@@ -108,7 +108,7 @@ fn a_tree_that_cannot_be_made_leaves_the_old_one_alone() {
 #[test]
 fn whatever_a_client_has_made_of_its_tree_the_order_is_withdrawn_and_the_next_tree_is_made() {
     type Spoil = fn(&Tree);
-    let spoil: [(&str, Spoil); 7] = [
+    let spoil: [(&str, Spoil); 9] = [
         ("the order a FIFO", |tree| {
             fs::remove_file(tree.etc().join(layout::ORDER)).unwrap();
             nix::unistd::mkfifo(&tree.etc().join(layout::ORDER), nix::sys::stat::Mode::S_IRUSR).unwrap();
@@ -116,6 +116,12 @@ fn whatever_a_client_has_made_of_its_tree_the_order_is_withdrawn_and_the_next_tr
         ("the order a folder", |tree| {
             fs::remove_file(tree.etc().join(layout::ORDER)).unwrap();
             fs::create_dir_all(tree.etc().join(layout::ORDER).join("full")).unwrap();
+        }),
+        ("a folder beside the order", |tree| {
+            fs::create_dir_all(tree.etc().join("ghost/.new-order.json/full")).unwrap();
+        }),
+        ("a folder beside a key", |tree| {
+            fs::create_dir_all(tree.etc().join("ghost/.new-luks.key/full")).unwrap();
         }),
         ("its folder a file", |tree| {
             fs::remove_dir_all(tree.etc().join("ghost")).unwrap();

@@ -341,7 +341,7 @@ struct Pruned<'a> {
 }
 
 fn tell_plan(plan: &Plan, dry_run: bool, output: &mut Output) {
-    let Plan { host, generations, leftovers, bytes } = plan;
+    let Plan { host, generations, leftovers, has_more: _, bytes } = plan;
     let leftovers = leftovers.len();
     if output.form() == Form::Json {
         return output.json(&Pruned { host, removed: !dry_run, generations, bytes: *bytes, leftovers });

@@ -12,7 +12,9 @@ use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
 use super::each_server::{EACH, at_once};
 use super::exported;
+use super::hostile::assert_plain;
 use super::images::linux_generation;
+use super::inside::damage::{sha256, vouch};
 use super::saved_disk::SavedDisk;
 
 /// How many runs at once; they mostly wait.
@@ -286,19 +288,49 @@ fn what_is_damaged_between_the_crash_and_the_recovery_is_no_generation() {
         let case = backup(Behaviour::SavesADisk);
         let server = server_for(case);
         kill_at(&server, place, case).unwrap();
-        let listed: Vec<_> =
-            fs::read_dir(server.path("store/pc2")).unwrap().map(|entry| entry.unwrap()).collect();
-        let staging =
-            listed.iter().find(|entry| entry.file_name().to_string_lossy().starts_with(".incoming"));
-        let piece = staging.unwrap().path().join("disk0/001-p1-ext.partclone.zst.001");
+        let piece = staging(&server).join("disk0/001-p1-ext.partclone.zst.001");
         fs::File::options().write(true).open(&piece).unwrap().set_len(1_000).unwrap();
-        let recovered = said(&server.run(&["recover"]));
+        let recovered = server.run(&["recover"]);
+        assert_eq!(recovered.status.code(), Some(1), "{place}: a backup is lost: {}", said(&recovered));
+        let recovered = said(&recovered);
         assert!(recovered.contains("could not finish the generation"), "{place}: {recovered}");
         assert!(recovered.contains("001-p1-ext.partclone.zst.001 has 1000 bytes"), "{place}: {recovered}");
         assert!(recovered.contains("set the unfinished generation aside"), "{place}: {recovered}");
         assert_eq!(generations(&server), [OLD], "{place}");
         let verified = server.run(&["images", "verify", "pc2", OLD]);
         assert_eq!(verified.status.code(), Some(0), "{place}: {}", said(&verified));
+        let again = server.run(&["recover"]);
+        assert_eq!(again.status.code(), Some(0), "{place}: nothing is left: {}", said(&again));
+    }
+}
+
+/// What the client of a job that was killed has written of its generation.
+fn staging(server: &BootServer) -> PathBuf {
+    let mut listed = fs::read_dir(server.path("store/pc2")).unwrap().map(|entry| entry.unwrap());
+    let is_staging = |name: &str| name.starts_with(".incoming");
+    listed.find(|entry| is_staging(&entry.file_name().to_string_lossy())).unwrap().path()
+}
+
+#[test]
+fn what_a_client_has_written_is_plain_text_where_a_recovery_leaves_something_undone() {
+    let _kept = SavedDisk::get();
+    for words in [&["recover"][..], &["recover", "--json"]] {
+        let case = backup(Behaviour::SavesADisk);
+        let server = server_for(case);
+        kill_at(&server, "before-FinishGeneration:1", case).unwrap();
+        let description = staging(&server).join("disk0/disk.json");
+        let mut image: serde_json::Value = serde_json::from_slice(&fs::read(&description).unwrap()).unwrap();
+        image["table"]["kind"] = "\x1b[2J\x1b]0;owned\x07\u{202e}\npc3: succeeded".into();
+        let before = sha256(&description);
+        fs::write(&description, image.to_string()).unwrap();
+        vouch(&staging(&server).join("disk0/SHA256SUMS"), &before, &sha256(&description));
+        fs::write(server.path("state/jobs"), "in the way").unwrap();
+        let recovered = server.run(words);
+        assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+        let told = String::from_utf8(recovered.stdout).unwrap();
+        assert!(told.contains("could not") || told.contains("failed"), "{told}");
+        assert!(told.contains("owned"), "it is told all the same: {told}");
+        assert_plain(&told, &["pc2: ", "{", "error: "]);
     }
 }
 

@@ -19,7 +19,7 @@ fn mutter(server: &BootServer, bytes: &[u8]) {
 
 /// Whether every line is one that the program has begun, or goes on with a blank; and nothing commands a terminal.
 #[track_caller]
-fn assert_plain(shown: &str, beginnings: &[&str]) {
+pub(crate) fn assert_plain(shown: &str, beginnings: &[&str]) {
     let commands = |c: char| {
         (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };

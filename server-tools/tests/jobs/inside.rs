@@ -15,7 +15,7 @@ use super::boot_server::{BootServer, said};
 use super::client::{Behaviour, Client};
 use super::saved_disk::{MEBIBYTE, SIZE, SavedDisk, run};
 
-mod damage;
+pub(crate) mod damage;
 mod hostile;
 mod mounts;
 mod parts;

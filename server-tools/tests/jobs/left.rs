@@ -325,3 +325,21 @@ fn a_swap_by_hand_is_told_by_doctor_though_the_whole_state_folder_is_lost() {
     let doctor = said(&server.run(&["doctor"]));
     assert!(!doctor.contains("nothing below STATEDIR"), "{doctor}");
 }
+
+#[test]
+fn a_recovery_that_cannot_withdraw_the_order_removes_the_nonce_all_the_same() {
+    let server = orphaned();
+    assert_eq!(server.nonces().len(), 1);
+    let (trees, away) = (server.path("base"), server.path("away"));
+    fs::rename(&trees, &away).unwrap();
+    fs::write(&trees, "no folder").unwrap();
+    let recovered = server.run(&["recover"]);
+    assert_eq!(recovered.status.code(), Some(1), "{}", said(&recovered));
+    assert!(said(&recovered).contains("could not withdraw the order"), "{}", said(&recovered));
+    assert!(server.nonces().is_empty(), "{}", said(&recovered));
+    fs::remove_file(&trees).unwrap();
+    fs::rename(&away, &trees).unwrap();
+    let again = server.run(&["recover"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert!(server.journal().is_empty());
+}

@@ -69,6 +69,11 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
         assert!(!store.store().join(layout::nonce(&nonce)).exists(), "no other client sees it");
         catalog.remove_nonce(&john(), &nonce).unwrap();
         assert!(!johns.join(layout::nonce(&nonce)).exists());
+        for name in [nonce.as_str().to_owned(), format!(".new-{nonce}", nonce = nonce.as_str())] {
+            fs::create_dir_all(folder.join(&name).join("full")).unwrap();
+            catalog.remove_nonce(&john(), &nonce).unwrap();
+            assert!(!folder.join(name).exists(), "a folder of this name is no nonce either");
+        }
         fs::remove_dir_all(&folder).unwrap();
         plant();
         catalog.remove_nonce(&john(), &nonce).unwrap();
@@ -165,7 +170,52 @@ fn what_cannot_be_removed_keeps_nothing_else_from_being_removed() {
         changed: UnixTime::from_millis(0),
     };
     let leftovers = ["job1", "gone", "job2"].map(leftover).to_vec();
-    let plan = super::super::removal::Plan { host: john(), generations: [].into(), leftovers, bytes: 0 };
+    let generations = [].into();
+    let plan =
+        super::super::removal::Plan { host: john(), generations, leftovers, has_more: false, bytes: 0 };
     assert!(store.catalog.carry_out(&plan).is_err());
     assert_eq!(store.names(), [""; 0]);
+}
+
+#[test]
+fn however_many_names_a_client_has_made_old_generations_and_what_its_jobs_left_go() {
+    let mut store = Store::new();
+    store.catalog.exports = crate::ghostrc::Exports::Job;
+    for (name, ended) in [("a", 1_000), ("b", 2_000)] {
+        store.stage(name);
+        let facts = Facts { ended: UnixTime::from_millis(ended), ..facts() };
+        store.catalog.finish(&john(), &job(name), &facts).unwrap();
+    }
+    store.stage("left");
+    let written_to = store.store().join(".clients/john");
+    (0..=10_000).for_each(|number| fs::write(written_to.join(number.to_string()), "").unwrap());
+    let later = UnixTime::from_millis(NOW.as_millis() + 1_000_000_000_000);
+    let policy = Policy { generations: std::num::NonZeroU32::new(1), keep: Duration::ZERO };
+    let plan = store.catalog.plan(&john(), policy, &InUse::default(), later).unwrap();
+    store.catalog.carry_out(&plan).unwrap();
+    assert_eq!(store.listed(), ["b"]);
+    assert!(!written_to.join(".incoming-left").exists());
+}
+
+#[test]
+fn more_leftovers_than_are_looked_at_in_one_go_are_removed_in_several_and_that_is_said() {
+    let mut store = Store::new();
+    store.catalog.exports = crate::ghostrc::Exports::Job;
+    store.stage("left");
+    let written_to = store.store().join(".clients/john");
+    (0..1_000).for_each(|number| fs::create_dir(written_to.join(format!(".removing-{number}"))).unwrap());
+    // These are none, and hide none.
+    (0..1_000).for_each(|number| symlink("nowhere", written_to.join(format!(".failed-{number}"))).unwrap());
+    let later = UnixTime::from_millis(NOW.as_millis() + 1_000_000_000_000);
+    let policy = Policy { generations: None, keep: Duration::ZERO };
+    let prune = || {
+        let plan = store.catalog.plan(&john(), policy, &InUse::default(), later).unwrap();
+        (plan.leftovers.len(), store.catalog.carry_out(&plan))
+    };
+    let (removed, said) = prune();
+    assert_eq!(removed, 1_000);
+    assert!(format!("{:#}", said.unwrap_err()).contains("john has 1000 leftovers of jobs or more"));
+    let (removed, said) = prune();
+    assert_eq!(removed, 1);
+    said.unwrap();
 }

@@ -213,3 +213,16 @@ fn a_client_cannot_leave_more_files_than_a_generation_may_have() {
     let refused = folder.tree().unwrap_err().to_string();
     assert_eq!(refused, format!("there are more than {STAGING_FILES} files"));
 }
+
+#[test]
+fn a_folder_where_a_file_is_written_first_keeps_it_neither_from_being_replaced_nor_from_being_removed() {
+    let inside = tempfile::tempdir().unwrap();
+    let folder = Folder::open(inside.path()).unwrap();
+    let in_the_way = inside.path().join(".new-order.json");
+    fs::create_dir_all(in_the_way.join("full")).unwrap();
+    folder.replace("order.json", b"new").unwrap();
+    assert_eq!(fs::read(inside.path().join("order.json")).unwrap(), b"new");
+    fs::create_dir_all(in_the_way.join("full")).unwrap();
+    folder.remove_left_beside("order.json").unwrap();
+    assert!(!in_the_way.exists());
+}

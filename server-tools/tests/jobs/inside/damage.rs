@@ -148,7 +148,7 @@ fn an_image_whose_checksums_are_right_and_whose_inside_is_not_is_damaged_too() {
     assert_eq!((status, words.contains("\"disk0\" does not hold together")), (Some(1), true), "{words}");
 }
 
-fn sha256(path: &Path) -> String {
+pub(crate) fn sha256(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
     String::from_utf8(output.stdout).unwrap()[..64].to_owned()
 }
@@ -160,7 +160,7 @@ fn sha256_in(manifest: &Path, piece: &str) -> String {
     found["sha256"].as_str().unwrap().to_owned()
 }
 
-fn vouch(file: &Path, before: &str, after: &str) {
+pub(crate) fn vouch(file: &Path, before: &str, after: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains(before), "{}", file.display());
     fs::write(file, text.replace(before, after)).unwrap();
