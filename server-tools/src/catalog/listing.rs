@@ -100,7 +100,7 @@ impl Catalog {
         Ok(Listed { host: host.clone(), generation, manifest, check, signed_by, doubt })
     }
 
-    /// What is in a host's folders and is no generation, at most [`MOST_LEFTOVERS`] of each folder. A client may have made any
+    /// What is in a host's folders and is no generation, at most `MOST_LEFTOVERS` of each folder. A client may have made any
     /// number of other names there, which keep nothing from being found.
     pub fn leftovers(&self, host: &HostName) -> anyhow::Result<Vec<Leftover>> {
         let is_leftover = |entry: &Entry| folders(slice::from_ref(entry)).any(|name| kind_of(name).is_some());

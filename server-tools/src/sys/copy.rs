@@ -370,11 +370,12 @@ mod tests {
         let many = inside.path().join("etc/many");
         fs::create_dir(&many).unwrap();
         for file in 0..bounds::TREE_FILES {
-            let first = many.join((file - file % 1_000).to_string());
+            let folder = many.join((file / 1_000).to_string());
+            let first = folder.join("0");
             // Links of one file are as many files to whoever copies them, and quicker made.
             match file % 1_000 {
-                0 => fs::write(first, "").unwrap(),
-                _ => fs::hard_link(first, many.join(file.to_string())).unwrap(),
+                0 => fs::create_dir(&folder).and_then(|()| fs::write(first, "")).unwrap(),
+                _ => fs::hard_link(first, folder.join(file.to_string())).unwrap(),
             }
         }
         let error = format!("{:#}", copied(&base).unwrap_err());

@@ -19,7 +19,8 @@ use rustix::io::Errno;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// No folder that is listed as a whole has so many names in it, unless somebody wants our memory.
+/// No folder that is listed as a whole has so many names in it, unless a client wants our memory. In tests it is fewer, since
+/// making them takes long.
 const MOST_NAMES: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
 /// So many names are held in memory when a folder is emptied.
 const BATCH: usize = 1_024;

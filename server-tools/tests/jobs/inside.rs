@@ -237,7 +237,7 @@ fn an_image_of_many_pieces_is_not_damaged() {
         run("debugfs", &["-w", "-R", &format!("write {} noise", file.display()), ext4.to_str().unwrap()]);
     };
     SavedDisk::with(&noise).put_generation(&server, GENERATION);
-    let command = server.command(&["images", "verify", "pc2"]);
+    let command = server.command(["images", "verify", "pc2"]);
     let mut few = Command::new("prlimit");
     few.arg("--nofile=16:4096").arg(command.get_program()).args(command.get_args());
     let checked = few.output().unwrap();
