@@ -190,7 +190,7 @@ fn where_no_answer_can_be_heard_that_is_said_once() {
     let server = BootServer::with_dhcpd(2);
     server
         .network()
-        .run("ip link add other type veth peer name end && ip link set end up && ip link set other up && ip addr add 10.9.9.1/24 dev other");
+        .run("ip link add other type veth peer name end && ip link set end up && ip link set other up && ip addr add 192.168.7.9/25 dev other noprefixroute");
     server.set("INTERFACE", "other");
     let over = Gate::default();
     over.open();
