@@ -75,8 +75,8 @@ impl Person {
         command.args(["--ctty", "--wait"]).arg(top.get_program()).args(top.get_args());
         command.env("TERM", "xterm").env_remove("NO_COLOR").env(environment.0, environment.1);
         command.stdout(pair.slave.try_clone().unwrap()).stderr(pair.slave.try_clone().unwrap());
-        let running = command.stdin(pair.slave.try_clone().unwrap()).spawn().unwrap();
         let before = tcgetattr(&pair.slave).unwrap().local_modes;
+        let running = command.stdin(pair.slave.try_clone().unwrap()).spawn().unwrap();
         let seen = Arc::new(Mutex::new(String::new()));
         let (mut screen, sees) = (File::from(pair.master.try_clone().unwrap()), Arc::clone(&seen));
         std::thread::spawn(move || {
