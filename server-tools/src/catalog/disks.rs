@@ -16,8 +16,7 @@ use ghost_contract::image::{
 use ghost_contract::layout::{self, CHECKSUMS, DISK_IMAGE, TABLE_DUMP};
 use serde::{Deserialize, Serialize};
 
-use super::manifest;
-use super::pieces::Piece;
+use super::pieces::{self, Piece};
 use crate::job::bytes::bytes;
 
 /// What a manifest says of one disk.
@@ -182,7 +181,7 @@ pub(crate) fn summary(described: &Described, pieces: &[Piece]) -> anyhow::Result
     }
     // What is told of the disk is what was checked, and not what stands there a moment later.
     for (file, bytes) in [(DISK_IMAGE, description), (CHECKSUMS, checksums)] {
-        if piece(file)?.sha256 != manifest::sum(bytes) {
+        if piece(file)?.sha256 != pieces::sum(bytes) {
             return Err(differs(file));
         }
     }

@@ -13,10 +13,10 @@ use ghost_contract::checksum::Sha256;
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, layout};
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 
 use super::disks::{DiskSummary, Pace};
 use super::pieces::Piece;
+pub(crate) use super::pieces::sum;
 use crate::job::imager::Source;
 
 /// The version of the format that this program writes and reads.
@@ -107,11 +107,6 @@ impl Manifest {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
-}
-
-/// The checksum of a manifest, or of another file, by which it is known again.
-pub(crate) fn sum(bytes: &[u8]) -> Sha256 {
-    Sha256::new(sha2::Sha256::digest(bytes).into())
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ pub(crate) enum Unread {
     Io(io::Error),
 }
 
+/// The checksum of a manifest, or of another file, by which it is known again.
+pub(crate) fn sum(bytes: &[u8]) -> Sha256 {
+    Sha256::new(sha2::Sha256::digest(bytes).into())
+}
+
 /// All files in a folder and below it, without those that the server itself writes there.
 pub(crate) fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
     let mut entries = folder.tree()?;

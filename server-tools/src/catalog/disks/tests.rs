@@ -23,10 +23,10 @@ impl Stored {
         let own = image.streams().flat_map(|stream| &stream.pieces);
         let own = own.map(|piece| (piece.file.as_str(), piece.size, piece.sha256));
         let description = image.to_json().unwrap().into_bytes();
-        let described = (DISK_IMAGE, 100, manifest::sum(&description));
+        let described = (DISK_IMAGE, 100, crate::catalog::pieces::sum(&description));
         let mut files: Vec<_> = own.chain([(TABLE_DUMP, 100, sum(8)), described]).collect();
         let sums: String = files.iter().map(|(name, _, sum)| format!("{sum}  {name}\n")).collect();
-        files.push((CHECKSUMS, 100, manifest::sum(sums.as_bytes())));
+        files.push((CHECKSUMS, 100, crate::catalog::pieces::sum(sums.as_bytes())));
         let piece = |(name, size, sha256)| Piece { path: format!("disk0/{name}"), size, sha256 };
         Self {
             described: Described { folder: "disk0".to_owned(), description, checksums: sums.into_bytes() },
@@ -39,7 +39,7 @@ impl Stored {
         change(&mut stored);
         // The client has left its list so.
         let list = stored.pieces.iter_mut().find(|piece| piece.path.ends_with(CHECKSUMS)).unwrap();
-        list.sha256 = manifest::sum(&stored.described.checksums);
+        list.sha256 = crate::catalog::pieces::sum(&stored.described.checksums);
         summary(&stored.described, &stored.pieces).unwrap_err().to_string()
     }
 }
