@@ -122,7 +122,7 @@ fn steps_to_address(address: GivenAddress, server: Ipv4Addr, card: &str) -> Vec<
         let task = Task::RouteBy { gateway };
         if gateway == neighbour { BootStep::needed(task) } else { BootStep::wanted(task) }
     });
-    // There are routers that answer nobody who has no address yet.
+    // Some routers do not answer a machine that has no address yet.
     let check = BootStep::wanted_in_time(check, LINK_LIMIT);
     let steps = [check, BootStep::needed(Task::GiveAddress { interface, address })];
     steps.into_iter().chain(route).collect()

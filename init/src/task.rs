@@ -180,8 +180,8 @@ pub enum PowerSwitch {
 }
 
 impl PowerSwitch {
-    /// How a machine with this switch is to be left. A machine that halts looks like one that is off, and nobody can reach it; one
-    /// that boots its own disk can be reached.
+    /// How a machine with this switch is to be left. One that cannot switch itself off boots its own disk: if it halted, it would look as
+    /// if it were off, and nobody could reach it.
     pub(crate) const fn way_out(self, wanted: AtEnd) -> AtEnd {
         match self {
             Self::Acpi => wanted,

@@ -1,7 +1,7 @@
 //! Whether another machine on the wire has an address that this one is about to take, from what is said by ARP (RFC 5227).
 //!
 //! Sends and receives nothing. No address is free before a neighbour has been heard: a switch that looks for loops lets nothing
-//! pass for half a minute, and then nobody can object.
+//! pass for half a minute, and meanwhile no other machine can object.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(crate) enum Verdict {
     Taken(MacAddress),
     /// Another machine is about to take it as well. It may have it, or have given up, when this is checked again.
     Contested(MacAddress),
-    /// The neighbour has not answered, so that nobody else may have heard the question either.
+    /// The neighbour has not answered. Perhaps nobody has heard the question.
     Unheard,
 }
 

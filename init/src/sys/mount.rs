@@ -68,7 +68,7 @@ fn cannot_mount(wanted: &Mount, error: Errno, own: &[Ipv4Addr]) -> anyhow::Error
     anyhow::Error::from(error).context(words)
 }
 
-/// What a server may see this machine as. Where they cannot be listed, none is told.
+/// The addresses by which a server may know this machine; none if they cannot be listed.
 fn own_addresses() -> Vec<Ipv4Addr> {
     let interfaces = network::interfaces().unwrap_or_default();
     let addresses = interfaces.into_iter().flat_map(|interface| interface.addresses);

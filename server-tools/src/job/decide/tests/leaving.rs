@@ -7,13 +7,17 @@ fn exported(mode: Mode) -> Plan {
     Plan { exported_for_job: true, ..plan(mode) }
 }
 
-/// A job that is stopped 90 s after the first packet, and what the client does then.
-fn stopped(then: &[(u64, Event)]) -> (Job, Fake) {
-    let mut fake = good(Mode::Test);
+/// A client whose job is stopped 90 s after the first packet, and what it does then.
+fn told_to_stop(mode: Mode, then: &[(u64, Event)]) -> Fake {
+    let mut fake = good(mode);
     fake.life.truncate(2);
     fake.life.push_back((after(90), Event::StopAsked("ghostctl cancel".to_owned())));
     fake.life.extend(then.iter().map(|(at, event)| (after(*at), event.clone())));
-    run(fake, exported(Mode::Test))
+    fake
+}
+
+fn stopped(then: &[(u64, Event)]) -> (Job, Fake) {
+    run(told_to_stop(Mode::Test, then), exported(Mode::Test))
 }
 
 /// How long after the client was asked to stop its exports were taken away.
@@ -147,10 +151,7 @@ fn a_client_that_leaves_is_asked_until_it_is_silent_and_is_off_then() {
 
 #[test]
 fn a_client_that_says_that_it_powers_off_and_stays_on_is_told_of() {
-    let mut fake = good(Mode::Test);
-    fake.life.truncate(2);
-    fake.life.push_back((after(90), Event::StopAsked("ghostctl cancel".to_owned())));
-    fake.life.push_back((after(97), off()));
+    let mut fake = told_to_stop(Mode::Test, &[(97, off())]);
     fake.on = Some((JOHN, after(30), after(100_000)));
     let (job, fake) = run(fake, exported(Mode::Test));
     let told: Vec<String> = job.troubles().iter().map(|trouble| trouble.reason.clone()).collect();
@@ -168,22 +169,15 @@ fn who_insists_does_not_wait_for_its_silence_either() {
 
 #[test]
 fn its_last_lines_are_waited_for_whoever_exports_its_folders_unless_nobody_wants_to_know() {
-    let mut fake = good(Mode::Backup);
-    fake.life.truncate(2);
-    fake.life.push_back((after(90), Event::StopAsked("SIGTERM".to_owned())));
-    fake.life.push_back((after(97), off()));
-    let (job, waits) = run(fake, plan(Mode::Backup));
+    let (job, waits) = run(told_to_stop(Mode::Backup, &[(97, off())]), plan(Mode::Backup));
     assert!(job.troubles().is_empty(), "{:?}", job.troubles());
     let at = |step| waits.times.iter().find(|(performed, _)| *performed == step).unwrap().1;
     for step in [Step::SetAside, Step::Withdraw] {
         assert!(at(step) >= at(Step::AskToStop) + after(5), "{step:?}: {:?}", waits.times);
     }
-    let mut fake = good(Mode::Test);
-    fake.life.truncate(2);
-    fake.life.push_back((after(90), Event::StopAsked("SIGTERM".to_owned())));
     let mut deaf = plan(Mode::Test);
     deaf.limits.listen = Duration::ZERO;
-    let (job, fake) = run(fake, deaf);
+    let (job, fake) = run(told_to_stop(Mode::Test, &[]), deaf);
     assert!(fake.steps().contains(&Step::AskToStop) && job.troubles().is_empty());
     assert!(fake.now < fake.woken.unwrap() + after(92), "{:?}", fake.now);
 }
