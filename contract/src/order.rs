@@ -8,6 +8,7 @@
 //! ```
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,9 +90,18 @@ pub struct ImageStore {
     /// The version in which the client mounts both. A client that does not know of this mounts the generation with version 3.
     #[serde(default, skip_serializing_if = "NfsVersion::is_usual")]
     pub nfs: NfsVersion,
+    /// The port of the server's mountd, with which the client need not ask its portmapper (version 3). A client that does not know
+    /// of this asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mountd_port: Option<NonZeroU16>,
 }
 
 impl ImageStore {
+    /// What the client mounts it with.
+    pub fn mount_options(&self) -> String {
+        self.nfs.mount_options(self.mountd_port)
+    }
+
     /// What the client mounts, as a path on the server.
     pub fn exported(&self) -> PathBuf {
         self.only.as_ref().map_or_else(|| self.path.clone(), |host| self.path.join(host.as_str()))

@@ -37,6 +37,7 @@ pub fn order(mode: Mode) -> Order {
             only: None,
             generation: None,
             nfs: NfsVersion::default(),
+            mountd_port: None,
         }),
         nonce: Nonce::new([7; 16]),
         imager: Some(Imager::DosboxX(DosProgram {

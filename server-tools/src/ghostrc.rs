@@ -30,7 +30,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ pub struct Ghostrc {
     pub nfs_server: Option<NfsServer>,
     /// The version of NFS that clients mount with (`NFSVERSION`).
     pub nfs_version: NfsVersion,
+    /// The port of the boot server's mountd, if the administrator has given it one (`MOUNTDPORT`).
+    pub mountd_port: Option<NonZeroU16>,
     /// Where nfsd finds what it is to export after a reboot (`EXPORTSDIR`).
     pub exports_folder: PathBuf,
     /// The image store as the boot server sees it (`GHSTBASE`).

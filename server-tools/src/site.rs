@@ -127,12 +127,14 @@ impl Site {
             None => resolve(&export.server)?,
         };
         let (path, nfs) = (export.path.clone(), self.ghostrc.nfs_version);
+        // Of another server's mountd nothing is known.
+        let mountd_port = self.ghostrc.mountd_port.filter(|_| self.ghostrc.store_is_here());
         if !self.ghostrc.exports.keeps_apart() {
-            return Ok(ImageStore { server, path, only: None, generation: None, nfs });
+            return Ok(ImageStore { server, path, only: None, generation: None, nfs, mountd_port });
         }
         let generation = generation.map(|generation| path.join(layout::generation(host, generation)));
         let path = path.join(layout::CLIENTS);
-        Ok(ImageStore { server, path, only: Some(host.clone()), generation, nfs })
+        Ok(ImageStore { server, path, only: Some(host.clone()), generation, nfs, mountd_port })
     }
 }
 

@@ -368,7 +368,7 @@ pub fn fstab(base: &str, store: &ImageStore) -> String {
         "{}:{path} {} nfs {},nosuid,nodev,noexec 0 0\n",
         store.server,
         store.mount_point().display(),
-        store.nfs.mount_options()
+        store.mount_options()
     ));
     text
 }

@@ -22,6 +22,7 @@ pub fn fstab(input: &[u8]) {
         only: None,
         generation: None,
         nfs: NfsVersion::default(),
+        mountd_port: None,
     };
     let text = tree::fstab(&base, &store);
     let bare = |line: &str| line.trim_end_matches('\r').to_owned();

@@ -19,7 +19,7 @@ pub(crate) fn open(store: &ImageStore, nonce: &Nonce) -> anyhow::Result<()> {
     if store.only.is_some() {
         mount::mount_unless_mounted(&fstab::room_for_mount_points(layout::STORE_MOUNT_POINT))?;
     }
-    let options = format!("{},{OPTIONS}", store.nfs.mount_options());
+    let options = format!("{},{OPTIONS}", store.mount_options());
     mount::mount_unless_mounted(&fstab::nfs(&source, place.clone(), &options)?)?;
     if let Some(generation) = &store.generation {
         let source = format!("{}:{}", store.server, generation.display());

@@ -1,9 +1,11 @@
 //! Asks an NFS server what a client asks before it can mount: the portmapper for ports, mountd for the exports, NFS
 //! whether it is there. Nothing is mounted.
 //!
-//! Clients mount over TCP: with version 3, or with version 4.1, for which they ask neither portmapper nor mountd.
+//! Clients mount over TCP: with version 3, or with version 4.1, for which they ask neither portmapper nor mountd. Where mountd's port is
+//! known (`MOUNTDPORT`), nobody asks the portmapper.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,12 +34,19 @@ const NFS_PORT: u16 = 2049;
 const COMPOUND: u32 = 1;
 const MINOR_VERSION_MISMATCH: u32 = 10_021;
 
-/// Whether this version of NFS answers over TCP.
-pub(crate) fn nfs_answers(server: IpAddr, version: NfsVersion) -> anyhow::Result<()> {
+/// Whether this version of NFS answers over TCP, where a client looks for it that knows mountd's port or does not.
+pub(crate) fn nfs_answers(
+    server: IpAddr,
+    version: NfsVersion,
+    mountd: Option<NonZeroU16>,
+) -> anyhow::Result<()> {
     if version == NfsVersion::V4_1 {
         return speaks_4_1((server, NFS_PORT).into());
     }
-    let port = port_of((server, PORTMAPPER_PORT).into(), NFS, "NFS version 3")?;
+    let port = match mountd {
+        Some(_) => NFS_PORT,
+        None => port_of((server, PORTMAPPER_PORT).into(), NFS, "NFS version 3")?,
+    };
     call((server, port).into(), NFS, NULL, &[], DEADLINE).map(drop).context("NFS version 3 does not answer")
 }
 
@@ -57,9 +66,15 @@ fn speaks_4_1(at: SocketAddr) -> anyhow::Result<()> {
     }
 }
 
-/// The folders that a server exports.
-pub(crate) fn exported(server: IpAddr) -> anyhow::Result<Vec<Exported>> {
-    exported_by((server, PORTMAPPER_PORT).into())
+/// The folders that a server exports, as its mountd says at this port, or where the portmapper knows it.
+pub(crate) fn exported(server: IpAddr, mountd: Option<NonZeroU16>) -> anyhow::Result<Vec<Exported>> {
+    match mountd {
+        None => exported_by((server, PORTMAPPER_PORT).into()),
+        Some(port) => {
+            let at = (server, port.get()).into();
+            listed_by(at).with_context(|| format!("at port {port}, which MOUNTDPORT names"))
+        }
+    }
 }
 
 /// Whether a client may mount `path` when `exported` is exported: it or a folder above it is.
@@ -108,10 +123,13 @@ pub(crate) fn root_of_version_4(table: &str) -> Option<PathBuf> {
 
 fn exported_by(portmapper: SocketAddr) -> anyhow::Result<Vec<Exported>> {
     let port = port_of(portmapper, MOUNT, "mountd")?;
-    let at = (portmapper.ip(), port).into();
-    let reply = call(at, MOUNT, LIST_EXPORTS, &[], DEADLINE).context("mountd does not answer")?;
+    listed_by((portmapper.ip(), port).into())
+}
+
+fn listed_by(mountd: SocketAddr) -> anyhow::Result<Vec<Exported>> {
+    let reply = call(mountd, MOUNT, LIST_EXPORTS, &[], DEADLINE).context("mountd does not answer")?;
     // RFC 1813 §5.2.5.
-    listed(&reply).ok_or_else(|| anyhow!("the list of exports of {} cannot be read", portmapper.ip()))
+    listed(&reply).ok_or_else(|| anyhow!("the list of exports of {} cannot be read", mountd.ip()))
 }
 
 fn port_of(portmapper: SocketAddr, program: Program, service: &'static str) -> anyhow::Result<u16> {
@@ -141,6 +159,8 @@ pub(crate) fn listed(mut list: &[u8]) -> Option<Vec<Exported>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
     use crate::sys::rpc::tests::{Refusal, done, refused, server, xdr};
 
@@ -192,6 +212,20 @@ mod tests {
             done(&xdr(&[u32::from(mountd.port())]))
         }));
         assert_eq!(exported_by(portmapper).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_mountd_whose_port_is_known_is_asked_there_and_no_portmapper() {
+        let mountd = server(Box::new(|words| match words[3..6] {
+            [100_005, 3, 5] => done(&export_list()),
+            _ => refused(Refusal::Version),
+        }));
+        let at = |port| exported(mountd.ip(), NonZeroU16::new(port));
+        assert_eq!(at(mountd.port()).unwrap().len(), 2);
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let error = format!("{:#}", at(nobody).unwrap_err());
+        let words = format!("at port {nobody}, which MOUNTDPORT names: mountd does not answer");
+        assert!(error.starts_with(&words), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use ghost_contract::NfsVersion;
@@ -150,6 +151,8 @@ pub(crate) struct Boundary {
 pub(crate) struct BaseRoot {
     /// The version of NFS that clients are to mount it with.
     pub version: NfsVersion,
+    /// The port of this machine's mountd that the settings name.
+    pub mountd_port: Option<NonZeroU16>,
     pub root: PathBuf,
     /// Whether trees can be made where they lie.
     pub folder: Writable,

@@ -312,6 +312,7 @@ fn base_root(site: &Site, told: &[(PathBuf, String)]) -> BaseRoot {
     let folder = if trees == root { &root } else { existing(&trees) };
     BaseRoot {
         version: site.ghostrc.nfs_version,
+        mountd_port: site.ghostrc.mountd_port,
         folder: can_write(folder),
         missing: TREE_SOURCES.into_iter().filter(|name| !root.join(name).is_dir()).collect(),
         has_init: root.join(root::INIT).is_file(),
@@ -360,11 +361,12 @@ fn store_server(site: &Site) -> Tried<IpAddr> {
 
 fn export(site: &Site, key: &'static str, server: Tried<IpAddr>, (path, usage): (&Path, Usage)) -> Export {
     let version = site.ghostrc.nfs_version;
-    let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server, version)));
+    let is_here = server.as_ref().is_ok_and(|server| own_address::is_own(*server));
+    let mountd = site.ghostrc.mountd_port.filter(|_| is_here);
+    let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server, version, mountd)));
     // Where NFS itself does not answer, a second question would only wait as long again.
     let exported =
-        nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server)));
-    let is_here = server.as_ref().is_ok_and(|server| own_address::is_own(*server));
+        nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server, mountd)));
     let table = is_here.then(|| fs::read_to_string(EXPORT_TABLE).ok()).flatten();
     let table = table.unwrap_or_default();
     let mut grants = exports::grants(&table);

@@ -24,9 +24,41 @@ pub(super) fn named(text: &str) -> impl Iterator<Item = (&str, &Path)> {
 
 /// The versions of NFS with which a configuration has its root mounted.
 pub(crate) fn versions(text: &str) -> impl Iterator<Item = &str> {
+    options(text).flat_map(|options| said(options, "vers="))
+}
+
+/// The options with which a configuration has its roots mounted, of each root.
+fn options(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| c.is_whitespace() || c == '\'');
-    let options = words.filter_map(|word| word.strip_prefix(FLAG)?.split_once(','));
-    options.flat_map(|(_, options)| options.split(',')).filter_map(|option| option.strip_prefix("vers="))
+    words.filter_map(|word| Some(word.strip_prefix(FLAG)?.split_once(',').map_or("", |(_, options)| options)))
+}
+
+fn said<'a>(options: &'a str, key: &'static str) -> impl Iterator<Item = &'a str> {
+    options.split(',').filter_map(move |option| option.strip_prefix(key))
+}
+
+/// A client goes by what it is told: by a port that mountd does not have it finds no root.
+fn another_port(file: &Path, options: &str, base: &BaseRoot) -> Option<Finding> {
+    let told = said(options, "mountport=").last();
+    let wanted = base.mountd_port.filter(|_| base.version == NfsVersion::V3).map(|port| port.to_string());
+    let file = file.display();
+    let mend = "run 'ghostctl root build', which makes that file anew";
+    match (told, wanted) {
+        (told, wanted) if told == wanted.as_deref() => None,
+        (None, _) => Some(Finding::warning(
+            Check::BaseRoot,
+            format!("{file} has clients ask the portmapper, though MOUNTDPORT is set"),
+            mend,
+        )),
+        (Some(told), wanted) => Some(Finding::bad(
+            Check::BaseRoot,
+            format!(
+                "{file} has clients look for mountd at port {told}, and MOUNTDPORT is {}",
+                wanted.as_deref().unwrap_or("not set")
+            ),
+            mend,
+        )),
+    }
 }
 
 /// A client's initramfs has one version, and its fstab names the one of the settings.
@@ -51,6 +83,8 @@ pub(super) fn root(told: &[(PathBuf, String)], server: Ipv4Addr, base: &BaseRoot
         of_files.filter_map(|(file, named)| another(file, named, server, base)).collect();
     let of_files = told.iter().flat_map(|(file, text)| versions(text).map(move |said| (file, said)));
     findings.extend(of_files.filter_map(|(file, said)| another_version(file, said, base.version)));
+    let of_files = told.iter().flat_map(|(file, text)| options(text).map(move |said| (file, said)));
+    findings.extend(of_files.filter_map(|(file, options)| another_port(file, options, base)));
     // Without a base root that is told already.
     if !base.has_init && base.missing.is_empty() {
         findings.push(Finding::bad(
@@ -80,6 +114,8 @@ fn another(file: &Path, (said, path): (&str, &Path), server: Ipv4Addr, base: &Ba
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use super::super::State;
     use super::super::judge::tests::facts;
     use super::*;
@@ -127,6 +163,26 @@ mod tests {
         assert_eq!(judged(by_4_1, &base), []);
         let by_3 = "linux /vmlinuz 'nfsroot=192.168.7.1:/tftpboot/root,vers=3,tcp,nolock'";
         assert_eq!(judged(by_3, &base).len(), 1);
+    }
+
+    #[test]
+    fn another_port_of_mountd_than_the_settings_name_is_told() {
+        let base = |port| BaseRoot { mountd_port: NonZeroU16::new(port), ..facts().base_root };
+        let by_port =
+            "APPEND nfsroot=192.168.7.1:/tftpboot/root,vers=3,tcp,nolock,port=2049,mountport=20048 quiet";
+        let by_portmapper = "APPEND nfsroot=192.168.7.1:/tftpboot/root,vers=3,tcp,nolock quiet";
+        assert_eq!(judged(by_port, &base(20_048)), []);
+        assert_eq!(judged(by_portmapper, &base(0)), []);
+        let file = "/srv/tftp/pxelinux.cfg/default";
+        let another = |setting| {
+            format!("{file} has clients look for mountd at port 20048, and MOUNTDPORT is {setting}")
+        };
+        assert_eq!(judged(by_port, &base(892)), [(State::Bad, another("892"))]);
+        assert_eq!(judged(by_port, &base(0)), [(State::Bad, another("not set"))]);
+        let asked = format!("{file} has clients ask the portmapper, though MOUNTDPORT is set");
+        assert_eq!(judged(by_portmapper, &base(20_048)), [(State::Warning, asked)]);
+        let version_4 = BaseRoot { version: NfsVersion::V4_1, ..base(20_048) };
+        assert_eq!(judged("APPEND nfsroot=192.168.7.1:/tftpboot/root,vers=4.1,tcp", &version_4), []);
     }
 
     #[test]

@@ -156,7 +156,8 @@ fn cannot(what: &str, path: &Path, ip: Ipv4Addr) -> String {
 }
 
 fn listed(ghostrc: &Ghostrc) -> anyhow::Result<Vec<Exported>> {
-    exported(IpAddr::V4(ghostrc.boot_server)).context("cannot see what the NFS server exports")
+    exported(IpAddr::V4(ghostrc.boot_server), ghostrc.mountd_port)
+        .context("cannot see what the NFS server exports")
 }
 
 /// Whether the server lists this very folder for this very client.

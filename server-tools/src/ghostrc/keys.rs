@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ use crate::dhcp::kind::Kind;
 use crate::fleet::{self, Member};
 
 /// The keys that hold for the boot server as a whole.
-pub(super) const SERVER_KEYS: [&str; 36] = [
+pub(super) const SERVER_KEYS: [&str; 37] = [
     "PXEADDR",
     "PXEBASE",
     "EXPORTS",
     "NFSSERVER",
     "NFSVERSION",
+    "MOUNTDPORT",
     "EXPORTSDIR",
     "GHSTBASE",
     "GHSTNFS",
@@ -61,7 +62,7 @@ pub(super) const SERVER_KEYS: [&str; 36] = [
 
 /// Those of them that `rootfs/build` and `rootfs/install-init` take, by the same names. They say what is wrong with a value.
 const OF_THE_BASE_ROOT: &str =
-    "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS HTTPBOOT NFSVERSION";
+    "OVERLAY MIRROR COMPONENTS EXTRA_PACKAGES CARDS KERNEL_FLAGS HTTPBOOT NFSVERSION MOUNTDPORT";
 
 /// More than a year of nights.
 const KEEP_RECORDS: NonZeroUsize = NonZeroUsize::new(400).unwrap();
@@ -83,6 +84,7 @@ pub(super) struct Draft {
     exports: Exports,
     nfs_server: Option<NfsServer>,
     nfs_version: NfsVersion,
+    mountd_port: Option<NonZeroU16>,
     exports_folder: Option<PathBuf>,
     store_folder: Option<PathBuf>,
     store_export: Option<String>,
@@ -158,6 +160,10 @@ impl Draft {
                 // The base root is made with it too.
                 self.of_base_root.insert(key.to_owned(), value.to_owned());
             }
+            "MOUNTDPORT" => {
+                self.mountd_port = Some(value.parse().map_err(|_| "a port, such as 20048")?);
+                self.of_base_root.insert(key.to_owned(), value.to_owned());
+            }
             "EXPORTSDIR" => self.exports_folder = Some(path()?),
             "GHSTBASE" => self.store_folder = Some(path()?),
             "GHSTNFS" => self.store_export = Some(export(value)?),
@@ -225,6 +231,7 @@ impl Draft {
             exports: self.exports,
             nfs_server: self.nfs_server,
             nfs_version: self.nfs_version,
+            mountd_port: self.mountd_port,
             exports_folder: self.exports_folder.unwrap_or_else(|| PathBuf::from("/etc/exports.d")),
             store_folder,
             store_export,

@@ -41,7 +41,7 @@ const fn host(name: &'static str, value: &'static str, default: &'static str, me
     Key { name, value, default: Some(default), scope: Scope::Host, meaning }
 }
 
-pub(crate) const KEYS: [Key; 69] = [
+pub(crate) const KEYS: [Key; 70] = [
     required("PXEADDR", "ADDRESS", "The boot server's IPv4 address as clients see it"),
     required("PXEBASE", "FOLDER", "The base root, the root file system that all clients share"),
     required("GHSTBASE", "FOLDER", "The image store as the boot server sees it"),
@@ -76,6 +76,12 @@ pub(crate) const KEYS: [Key; 69] = [
         "3|4.1",
         "3",
         "The version of NFS that clients mount base root and image store with. With 4.1 they need port 2049 of the server alone; their initramfs is 0.3 MB larger. NFS-Ganesha has to give owners by number then: NFSv4 { Only_Numeric_Owners = true; }. It takes 'ghostctl root build'",
+    ),
+    server(
+        "MOUNTDPORT",
+        "PORT",
+        "",
+        "The port of this machine's mountd, if it has a fixed one (/etc/nfs.conf: [mountd] port=20048; NFS-Ganesha: MNT_Port). With version 3 clients and ghostctl then ask no portmapper. If it is not set, they ask it. It takes 'ghostctl root build'",
     ),
     server(
         "EXPORTSDIR",

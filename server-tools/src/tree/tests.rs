@@ -1,6 +1,7 @@
 //! Given a base root, what does a client's tree look like?
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use ghost_contract::{Mode, NfsVersion, sample};
@@ -14,6 +15,7 @@ fn store() -> ImageStore {
         only: None,
         generation: None,
         nfs: NfsVersion::V3,
+        mountd_port: None,
     }
 }
 
@@ -39,6 +41,11 @@ fn another_file_system_is_left_out_however_the_place_of_the_store_is_written() {
 fn of_a_store_of_which_the_client_has_its_own_folder_only_that_is_mounted() {
     let newer = ImageStore { nfs: NfsVersion::V4_1, ..store() };
     assert!(fstab("", &newer).contains(" nfs vers=4.1,tcp,nosuid,nodev,noexec 0 0\n"));
+    let known = ImageStore { mountd_port: NonZeroU16::new(20_048), ..store() };
+    assert!(
+        fstab("", &known)
+            .contains(" nfs vers=3,tcp,nolock,port=2049,mountport=20048,nosuid,nodev,noexec 0 0\n")
+    );
     let store = ImageStore { only: Some("john".parse().unwrap()), ..store() };
     assert_eq!(
         fstab("old:/x /backup nfs defaults 0 0\n", &store),

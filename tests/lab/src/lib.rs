@@ -38,3 +38,4 @@ pub use config::{LabConfig, Nic};
 pub use dhcp::DhcpServer;
 pub use firmware::Firmware;
 pub use lab::Lab;
+pub use servers::MOUNTD_PORT;

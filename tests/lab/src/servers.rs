@@ -23,13 +23,14 @@ use crate::wait;
 
 /// How long a server may take until it answers.
 pub(crate) const START: Duration = Duration::from_secs(120);
-/// Ports: sunrpc (RFC 1833), nfs (RFC 7530), mountd as in ganesha.conf, tftp (RFC 1350).
+/// The port of mountd, as in ganesha.conf.
+pub const MOUNTD_PORT: u16 = 20048;
+/// Ports: sunrpc (RFC 1833), nfs (RFC 7530), tftp (RFC 1350).
 const PORTMAPPER: u16 = 111;
 const NFS: u16 = 2049;
-const MOUNT: u16 = 20048;
 const TFTP: u16 = 69;
-/// The setting that the boot loaders' configurations depend on.
-const NFS_VERSION: &str = "NFSVERSION";
+/// The settings that the boot loaders' configurations depend on.
+const OF_NFS: [&str; 2] = ["NFSVERSION", "MOUNTDPORT"];
 /// The system bus, in the lab's own /run.
 const BUS: &str = "/run/dbus/system_bus_socket";
 
@@ -76,9 +77,9 @@ fn write_boot_configurations(config: &LabConfig, folder: &LabFolder) -> anyhow::
     let trees = config.has_own_exports().then_some(trees);
     let loaders = [(&config.pxelinux_config, "pxelinux.cfg/default"), (&config.grub_config, "grub/grub.cfg")];
     for (program, file) in loaders {
-        let version = config.ghostrc.get(NFS_VERSION).map(|version| (NFS_VERSION, version));
+        let of_nfs = OF_NFS.into_iter().filter_map(|key| Some((key, config.ghostrc.get(key)?)));
         let mut command = Command::new(program);
-        let text = run(command.arg(&export).args(&config.kernel_flags).args(&trees).envs(version))?;
+        let text = run(command.arg(&export).args(&config.kernel_flags).args(&trees).envs(of_nfs))?;
         let path = folder.tftp().join(file);
         let above = path.parent().unwrap_or(&path);
         fs::create_dir_all(above).with_context(writing(above))?;
@@ -162,7 +163,7 @@ pub(crate) fn start(config: &LabConfig, folder: &LabFolder) -> anyhow::Result<Ha
 
     let dhcp = dhcp::start(config.dhcp, folder)?;
     wait::until("in.tftpd", START, || udp_is_bound(TFTP)).with_context(no_answer)?;
-    for port in [NFS, MOUNT] {
+    for port in [NFS, MOUNTD_PORT] {
         wait::until("ganesha.nfsd", START, || listens(SERVER, port)).with_context(no_answer)?;
     }
     Ok([portmapper, nfs, tftp, router].into_iter().chain(bus).chain(dhcp).collect())

@@ -91,6 +91,7 @@ pub(in crate::doctor) fn facts() -> Facts {
         }],
         over_http: vec![],
         base_root: BaseRoot {
+            mountd_port: None,
             version: NfsVersion::V3,
             root: "/tftpboot/root".into(),
             folder: writable("/tftpboot/root"),
