@@ -297,7 +297,7 @@ bench-lab: init lab
 # A base root of its own, with initramfs-tools, which is measured against.
 bench-boot: BENCH_ROOTFS := target/rootfs-boot
 bench-boot: init lab
-	EXTRA_PACKAGES=initramfs-tools rootfs/build $(BENCH_ROOTFS)
+	EXTRA_PACKAGES=initramfs-tools,dracut-network,nfs-common rootfs/build $(BENCH_ROOTFS)
 	rootfs/install-init $(CLIENT_PROGRAMS) $(BENCH_ROOTFS)
 	LAB_BASE_ROOT=$(CURDIR)/$(BENCH_ROOTFS)/base LAB_NETBOOT=$(CURDIR)/$(BENCH_ROOTFS)/netboot \
 	    cargo bench --locked $(TRIAL) -p ghost-lab --features e2e --bench boot

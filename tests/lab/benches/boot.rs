@@ -1,11 +1,11 @@
-//! How long a virtual PC takes from its power button until PID 1 is up: by our own stage 1, by initramfs-tools' NFS root on the same
-//! root and kernel, and to an empty /init, which is the limit. By BIOS and by UEFI.
+//! How long a virtual PC takes from its power button until PID 1 is up: by our own stage 1, by the NFS roots of initramfs-tools and of
+//! dracut on the same root and kernel, and to an empty /init, which is the limit. By BIOS and by UEFI.
 //!
-//! `make bench-boot` builds the base root that this needs, with initramfs-tools in it, beside the usual one. Each is booted twice: as
+//! `make bench-boot` builds the base root that this needs, with these two in it, beside the usual one. Each is booted twice: as
 //! fast as it goes, for the wall time, and with QEMU's `-icount`, by which the PC's own clock counts its instructions (2 ns each)
 //! while it is not idle, so that what else the machine does hardly matters.
 //!
-//! `WAYS=2` leaves initramfs-tools out, and with it the base root of its own; `FIRMWARE=bios` or `uefi` leaves the other one out.
+//! `WAYS=2` leaves these two out, and with them the base root of its own; `FIRMWARE=bios` or `uefi` leaves the other one out.
 //!
 //! Prints a table; asserts nothing. Needs root and what `tests/host-packages` lists.
 
@@ -33,16 +33,18 @@ enum Way {
     Empty,
     Own,
     InitramfsTools,
+    Dracut,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Empty, Self::Own, Self::InitramfsTools];
+    const ALL: [Self; 4] = [Self::Empty, Self::Own, Self::InitramfsTools, Self::Dracut];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Empty => "an empty /init",
             Self::Own => "ghost-init",
             Self::InitramfsTools => "initramfs-tools",
+            Self::Dracut => "dracut",
         }
     }
 
@@ -50,6 +52,7 @@ impl Way {
     fn flags(self) -> Vec<String> {
         let flags = match self {
             Self::InitramfsTools => "ghost.debug root=/dev/nfs boot=nfs ip=dhcp init=/sbin/ghost-init",
+            Self::Dracut => "ghost.debug root=/dev/nfs ip=dhcp rd.shell=0 init=/sbin/ghost-init",
             Self::Own | Self::Empty => "ghost.debug",
         };
         flags.split(' ').map(str::to_owned).collect()
@@ -59,7 +62,7 @@ impl Way {
     const fn end(self) -> &'static str {
         match self {
             Self::Empty => EMPTY_INIT,
-            Self::Own | Self::InitramfsTools => "ghost-init: up as ",
+            Self::Own | Self::InitramfsTools | Self::Dracut => "ghost-init: up as ",
         }
     }
 }
@@ -68,6 +71,8 @@ impl Way {
 const EMPTY_INIT: &str = "empty-init ";
 const EMPTY_SCRIPT: &str = "#!/busybox sh\n/busybox mkdir /proc && /busybox mount -t proc proc /proc\nread -r uptime idle </proc/uptime\n\
     echo \"empty-init $uptime s\"\n/busybox poweroff -f\n";
+/// What pxelinux and GRUB say first.
+const LOADERS: [&str; 2] = ["PXELINUX", "GRUB"];
 /// The first and the last line with the PC's own time that PID 1 prints until it is up.
 const FIRST_STEP: &str = "start the watchdogs …";
 const STEP_BEHIND_UP: &str = "make the shared root read-only …";
@@ -145,7 +150,7 @@ fn measure(lab: &Lab, way: Way) -> Outcome<Taken> {
                 *seen = Some(now);
             }
         };
-        first_seen(&mut taken.loader, "PXELINUX");
+        LOADERS.into_iter().for_each(|words| first_seen(&mut taken.loader, words));
         first_seen(&mut taken.init, if way == Way::Empty { EMPTY_INIT } else { "ghost-init: version" });
         taken.up = now;
         said.contains(way.end()).then_some(())
@@ -154,7 +159,9 @@ fn measure(lab: &Lab, way: Way) -> Outcome<Taken> {
     let said = john.console()?;
     (taken.own_init, taken.own_up) = match way {
         Way::Empty => (behind(&said, EMPTY_INIT), behind(&said, EMPTY_INIT)),
-        Way::Own | Way::InitramfsTools => (before(&said, FIRST_STEP), before(&said, STEP_BEHIND_UP)),
+        Way::Own | Way::InitramfsTools | Way::Dracut => {
+            (before(&said, FIRST_STEP), before(&said, STEP_BEHIND_UP))
+        }
     };
     if way == Way::Empty {
         // Nobody is up, so it would wait for john.
@@ -182,16 +189,18 @@ fn prepare(lab: &Lab, way: Way) -> Outcome {
     match way {
         Way::Own => Ok(()),
         Way::Empty => empty_initrd(&tftp),
-        Way::InitramfsTools => {
-            // The address that pxelinux adds to `ip=` has fewer fields than initramfs-tools wants.
-            let configuration = tftp.join("pxelinux.cfg/default");
-            let text = fs::read_to_string(&configuration)?.replace("IPAPPEND 3", "IPAPPEND 2");
-            fs::write(configuration, text)?;
-            let grub = tftp.join("grub/grub.cfg");
-            fs::write(&grub, fs::read_to_string(&grub)?.replace(" $address ", " "))?;
-            initrd_of_initramfs_tools(&root, &tftp)
-        }
+        Way::InitramfsTools => without_address(&tftp).and_then(|()| initrd_of_initramfs_tools(&root, &tftp)),
+        Way::Dracut => without_address(&tftp).and_then(|()| initrd_of_dracut(&root, &tftp)),
     }
+}
+
+/// The address that loaders add as `ip=` has fewer fields than the others want.
+fn without_address(tftp: &Path) -> Outcome {
+    let pxelinux = tftp.join("pxelinux.cfg/default");
+    fs::write(&pxelinux, fs::read_to_string(&pxelinux)?.replace("IPAPPEND 3", "IPAPPEND 2"))?;
+    let grub = tftp.join("grub/grub.cfg");
+    fs::write(&grub, fs::read_to_string(&grub)?.replace(" $address ", " "))?;
+    Ok(())
 }
 
 fn empty_initrd(tftp: &Path) -> Outcome {
@@ -215,12 +224,28 @@ fn initrd_of_initramfs_tools(root: &Path, tftp: &Path) -> Outcome {
     )?;
     // The base root has no udev, so its cards are named.
     fs::write(root.join("etc/initramfs-tools/modules"), "8139cp\nvirtio_pci\nvirtio_net\n")?;
+    initrd_by(root, tftp, "mkinitramfs -o /tmp/initrd \"$0\"")
+}
+
+/// For PCs in general, as ours is, without what mounts local disks.
+fn initrd_of_dracut(root: &Path, tftp: &Path) -> Outcome {
+    initrd_by(
+        root,
+        tftp,
+        "mount -t proc proc /proc && mount -t sysfs sysfs /sys && mount -t devtmpfs devtmpfs /dev && \
+         dracut --quiet --no-hostonly --add nfs --omit 'btrfs crypt dm dmraid lvm mdraid multipath plymouth' /tmp/initrd \"$0\"",
+    )
+}
+
+/// Runs this in the base root, with the kernel's version as its argument and mounts of its own, and takes what it has made.
+fn initrd_by(root: &Path, tftp: &Path, script: &str) -> Outcome {
     let kernel =
         fs::read_dir(root.join("usr/lib/modules"))?.next().ok_or("the base root has no kernel")??;
     let made: PathBuf = root.join("tmp/initrd");
+    let words = ["--mount", "chroot"];
     shell::run(
-        Command::new("chroot").arg(root).args(["mkinitramfs", "-o", "/tmp/initrd"]).arg(kernel.file_name()),
+        Command::new("unshare").args(words).arg(root).args(["sh", "-ec", script]).arg(kernel.file_name()),
     )?;
-    fs::rename(made, tftp.join("initrd"))?;
+    fs::copy(made, tftp.join("initrd"))?;
     Ok(())
 }
