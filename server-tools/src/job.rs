@@ -188,7 +188,7 @@ enum Leaving {
     Over,
 }
 
-/// What is looked for at a client that has said that it powers off.
+/// What is looked for at a client that has said that it powers off, or that was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     /// It falls silent.
@@ -207,6 +207,8 @@ struct Listening {
     due: Duration,
     /// Whether people know that nothing else is left to do.
     told: bool,
+    /// Whether it was given up, and has not said that it powers off.
+    given_up: bool,
 }
 
 /// What went wrong and was not put right since.

@@ -60,7 +60,7 @@ impl Job {
     pub(super) fn has_left(&mut self, now: Duration) -> Vec<Action> {
         self.await_silence(now);
         if self.waits_for_the_client().is_none() {
-            return Vec::new();
+            return self.has_left_late(now);
         }
         let stays_on = self.stays_on();
         stays_on.into_iter().chain(self.next_finishing(now)).collect()
