@@ -160,6 +160,8 @@ pub struct Job {
     /// Whether the client has fallen silent after its last line, and is to stay off.
     has_gone_off: bool,
     leaving: Leaving,
+    /// What makes it likely that the client was reset while it was at work.
+    suspicion: Option<decide::resetting::Suspicion>,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -256,6 +258,7 @@ impl Job {
             listening: None,
             has_gone_off: false,
             leaving: Leaving::default(),
+            suspicion: None,
             finishing: None,
             ending: None,
             troubles: Vec::new(),

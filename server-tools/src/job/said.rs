@@ -3,6 +3,7 @@
 //! A job that runs, `status` and the recovery after a crash all use this.
 
 use std::fmt;
+use std::time::Duration;
 
 use ghost_contract::JobId;
 use ghost_contract::image::Progress;
@@ -19,6 +20,8 @@ pub struct Said {
     pub claimed: bool,
     pub refused: Option<String>,
     pub outcome: Option<Outcome>,
+    /// How long it sleeps in mode `test`, without a word.
+    pub sleeps: Option<Duration>,
     /// It wrote its last line. `true`: it boots again.
     pub powering_off: Option<bool>,
     /// Why it cannot switch itself off, if it has said so.
@@ -45,7 +48,9 @@ impl Said {
             Event::Up { .. } => self.up = true,
             Event::OrderClaimed { job: claimed, .. } if claimed == job => self.claimed = true,
             Event::OrderRefused { reason } => self.refused = Some(reason.clone()),
-            Event::Ended { outcome } => self.outcome = Some(outcome.clone()),
+            Event::TestStarted { sleep, .. } => self.sleeps = Some(*sleep),
+            Event::TestEnded { .. } => self.sleeps = None,
+            Event::Ended { outcome } => (self.outcome, self.sleeps) = (Some(outcome.clone()), None),
             Event::PoweringOff { reboot } => self.powering_off = Some(*reboot),
             Event::CannotPowerOff { reason } => self.cannot_power_off = Some(reason.clone()),
             Event::Progressed(progress) => self.progress = Some(progress.clone()),

@@ -34,7 +34,9 @@ impl Job {
     /// The job ends although its client has not: nothing has shown that the client goes off. One that was never seen was never on.
     pub(super) fn give_up(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
         let is_seen = self.seen.answered.is_some() || self.seen.heard.is_some() || self.seen.said.up;
-        let is_to_go_off = self.plan.at_end == AtEnd::PowerOff && self.why_it_stays_on().is_none();
+        let is_to_go_off = self.plan.at_end == AtEnd::PowerOff
+            && self.why_it_stays_on().is_none()
+            && self.suspicion.is_none();
         if is_seen && is_to_go_off && !self.plan.limits.listen.is_zero() {
             self.listen_for(Awaited::Silence, now, now.saturating_add(self.plan.limits.off));
             self.listening = self.listening.map(|listening| Listening { given_up: true, ..listening });
@@ -86,7 +88,7 @@ impl Job {
         std::iter::once(stays_on).chain(self.go_on_after_listening(told, now)).collect()
     }
 
-    fn is_left_on(&mut self, reason: String) -> Option<Action> {
+    pub(super) fn is_left_on(&mut self, reason: String) -> Option<Action> {
         self.trouble(None, Failure { kind: FailureKind::Failed, reason })
     }
 

@@ -3,6 +3,7 @@
 mod given_up;
 mod leaving;
 mod listening;
+mod resetting;
 mod restoring;
 mod reverting;
 

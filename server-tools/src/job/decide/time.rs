@@ -39,6 +39,9 @@ impl Job {
             actions.extend(self.end(self.client_ending(), now));
             return actions;
         }
+        if let Some(actions) = self.was_reset(now) {
+            return actions;
+        }
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             return self.deadline_passed(now);
         }
