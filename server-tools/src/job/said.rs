@@ -13,6 +13,10 @@ use super::bytes::bytes;
 use super::pace::{self, Readings};
 use super::{Sample, ending};
 
+/// How long a client may report nothing. While its imager works it writes a line every 10 s. Otherwise it is silent for 150 s at most: to
+/// prepare its imager it has 140 s and then looks for a stop for 10 s, and to end 140 s.
+pub(crate) const SILENT: Duration = Duration::from_secs(180);
+
 /// What a client has said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
@@ -63,6 +67,11 @@ impl Said {
             }
             _ => {}
         }
+    }
+
+    /// For how long one that is at work may report nothing, from its last line on.
+    pub fn silent_at_most(&self) -> Duration {
+        self.sleeps.unwrap_or_default().saturating_add(SILENT)
     }
 
     /// The last reading of its counters.

@@ -13,12 +13,10 @@ use std::time::Duration;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report;
 
+use crate::job::said::SILENT;
 use crate::job::{Action, Ending, Heard, Job, Note, Phase, heard};
 use crate::output::plain::FromClient;
 
-/// How long it may report nothing. While its imager works it writes a line every 10 s. Otherwise it is silent for 150 s at most: to
-/// prepare its imager it has 140 s and then looks for a stop for 10 s, and to end 140 s.
-pub(super) const SILENT: Duration = Duration::from_secs(180);
 /// A line that comes so soon may have been written before the reset: one that another machine serves is read some seconds late.
 const ON_ITS_WAY: Duration = Duration::from_secs(20);
 
@@ -58,10 +56,10 @@ impl Job {
     /// When the job ends by the suspicion, unless the client reports something before. Its sleep in mode `test` is silent.
     pub(super) fn ends_as_reset(&self) -> Option<Duration> {
         let Suspicion { since, .. } = self.suspicion.as_ref()?;
-        let sleeps = self.seen.said.sleeps.zip(self.seen.spoke);
-        let sleeps_until = sleeps.map_or(Duration::ZERO, |(sleep, spoke)| spoke.saturating_add(sleep));
+        let silent_until =
+            self.seen.spoke.unwrap_or_default().saturating_add(self.seen.said.silent_at_most());
         let works = matches!(self.phase, Phase::Reverted | Phase::Imaging);
-        works.then(|| sleeps_until.max(*since).saturating_add(SILENT))
+        works.then(|| silent_until.max(since.saturating_add(SILENT)))
     }
 
     /// Time has passed: whether the client has been silent for too long since it asked.

@@ -1,7 +1,7 @@
 //! A client asks for a file while it is at work: was it reset?
 
 use super::*;
-use crate::job::decide::resetting::SILENT;
+use crate::job::said::SILENT;
 
 fn asks() -> Event {
     Event::Heard(Heard::AsksForFile { file: "nobackup".to_owned() })
