@@ -160,6 +160,8 @@ pub struct Job {
     /// Whether the client has fallen silent after its last line, and is to stay off.
     has_gone_off: bool,
     leaving: Leaving,
+    /// What makes it likely that the client was reset while it was at work.
+    suspicion: Option<decide::resetting::Suspicion>,
     /// The steps that remain, the next one last. `None` while the job waits for the step that it was doing when it ended.
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
@@ -188,7 +190,7 @@ enum Leaving {
     Over,
 }
 
-/// What is looked for at a client that has said that it powers off.
+/// What is looked for at a client that has said that it powers off, or that was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     /// It falls silent.
@@ -207,6 +209,8 @@ struct Listening {
     due: Duration,
     /// Whether people know that nothing else is left to do.
     told: bool,
+    /// Whether it was given up, and has not said that it powers off.
+    given_up: bool,
 }
 
 /// What went wrong and was not put right since.
@@ -254,6 +258,7 @@ impl Job {
             listening: None,
             has_gone_off: false,
             leaving: Leaving::default(),
+            suspicion: None,
             finishing: None,
             ending: None,
             troubles: Vec::new(),

@@ -2,6 +2,7 @@
 //!
 //! What is left to do is decided by [`State::left_over`]; here it is found out and performed.
 
+mod client;
 mod damaged;
 mod lost;
 mod lost_state;
@@ -9,11 +10,8 @@ mod strays;
 mod undoing;
 
 use std::path::Path;
-use std::time::Duration;
 
-use ghost_contract::order::AtEnd;
-use ghost_contract::report::Outcome;
-use ghost_contract::{HostName, JobId, report};
+use ghost_contract::{HostName, JobId};
 use serde::Serialize;
 
 pub(crate) use damaged::{Damaged, DamagedRecord};
@@ -23,22 +21,14 @@ use undoing::{Undoing, Unfinished};
 
 use crate::catalog::Catalog;
 use crate::exit::Exit;
-use crate::job::{Failure, Identity, Said, Step, Swapping};
+use crate::job::{Failure, Identity, Step, Swapping};
 use crate::output::Output;
 use crate::runner::dhcp_steps::DhcpSteps;
 use crate::runner::steps::Steps;
 use crate::runner::work::Work;
 use crate::site::Site;
 use crate::state::damaged as damaged_files;
-use crate::state::journal::{self, Begun, ClientState, Entry, JournalError, Orphan, State};
-use crate::sys::arp::Arp;
-use crate::sys::clock;
-use crate::sys::icmp::Icmp;
-use crate::sys::interface::Interface;
-use crate::tree::Tree;
-
-/// How long is listened whether a client is still on.
-const LISTENING: Duration = Duration::from_millis(1_500);
+use crate::state::journal::{self, ClientState, Entry, JournalError, Orphan, State};
 
 /// What became of one job that a crash had left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +43,9 @@ pub(crate) struct Recovered {
     pub remarks: Vec<String>,
     /// Whether the client is still at work; its journal entry stays until it is off.
     pub at_work: bool,
+    /// Why it may be doing something else than its work, though it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
     /// What DHCP offers the client now.
     #[serde(skip)]
     swapping: Swapping,
@@ -64,10 +57,10 @@ impl Recovered {
         self.done.contains(&Step::Close)
     }
 
-    /// Whether all is done. A job is over even where its backup could not be made a generation. What DHCP offers again by now
+    /// Whether all is done, and nothing shows that the client is on. A job is over even where its backup could not be made a generation. What DHCP offers again by now
     /// counts, and not how often that was tried.
     fn is_done(&self) -> bool {
-        self.is_over() && self.failed.iter().all(|(step, _)| step.is_offer())
+        self.is_over() && self.doubt.is_none() && self.failed.iter().all(|(step, _)| step.is_offer())
     }
 
     /// Whether DHCP may still offer the boot file.
@@ -83,6 +76,7 @@ impl Recovered {
             failed: Vec::new(),
             remarks: Vec::new(),
             at_work: false,
+            doubt: None,
             swapping: state.swapping,
         }
     }
@@ -166,8 +160,13 @@ impl Recovered {
 
     pub(crate) fn words(&self) -> String {
         let done: Vec<&str> = self.done.iter().map(|step| step.as_str()).collect();
-        let at_work =
-            self.at_work.then(|| "the client is still at work, so recover again when it is off".to_owned());
+        let at_work = match &self.doubt {
+            Some(doubt) => Some(doubt.clone()),
+            None if self.at_work => {
+                Some("the client is still at work, so recover again when it is off".to_owned())
+            }
+            None => None,
+        };
         let parts = [format!("job {} was left by a crash", self.job), done.join(", ")].into_iter();
         let parts = parts.chain(self.failures()).chain(self.remarks.iter().cloned()).chain(at_work);
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
@@ -292,7 +291,7 @@ fn undo_damaged(undoing: &mut Undoing<'_>, entry: &Entry, state: &State, remarks
     let mut recovered = Recovered::begin(state);
     let tree = undoing.steps.site.tree(state.begun.identity.ip);
     // One that works has claimed its order, so that nobody obeys that again.
-    let is_at_work = client_state(&tree, &state.begun) == ClientState::AtWork;
+    let is_at_work = client::look(&tree, &state.begun).state == ClientState::AtWork;
     let reverting = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
     let is_exported = state.begun.exports.is_some();
     let undoing_exports = (is_exported && !is_at_work).then_some(Step::Unexport);
@@ -342,47 +341,10 @@ pub(crate) fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
     let orphans = seen.into_iter().filter(|seen| !seen.owned).filter_map(|seen| seen.says.state);
     let left = orphans.map(|state| {
-        let client = client_state(&site.tree(state.begun.identity.ip), &state.begun);
-        let steps = state.left_over(client);
+        let client = client::look(&site.tree(state.begun.identity.ip), &state.begun);
+        let steps = state.left_over(client.state);
         let Identity { host, job, .. } = state.begun.identity;
         Left { host, job, steps }
     });
     Ok(left.collect())
-}
-
-fn client_state(tree: &Tree, begun: &Begun) -> ClientState {
-    let Ok(bytes) = tree.whole_report() else { return ClientState::Gone };
-    let said = Said::of(&report::read(&bytes).entries, &begun.identity.job);
-    if !said.claimed {
-        return ClientState::Gone;
-    }
-    let is_on = match said.powering_off {
-        // It was told so, and what answers now is its own system.
-        Some(true) if begun.at_end == Some(AtEnd::Reboot) => false,
-        Some(false) => echoes(begun),
-        // One that was to power off and boots again may still write.
-        Some(true) | None => answers(begun),
-    };
-    let is_overdue = begun.deadline.is_some_and(|deadline| clock::now() > deadline);
-    match (is_on, said.powering_off, said.outcome) {
-        (true, ..) if !is_overdue => ClientState::AtWork,
-        (false, Some(_), Some(Outcome::Succeeded)) => ClientState::Succeeded,
-        _ => ClientState::Gone,
-    }
-}
-
-/// Whether the client answers on the network. Where nobody can be asked, nobody answers.
-fn answers(begun: &Begun) -> bool {
-    let Identity { ip, mac, .. } = begun.identity;
-    let Ok(interface) = Interface::towards(ip) else { return false };
-    if !interface.is_neighbour(ip) {
-        return echoes(begun);
-    }
-    let found = Arp::open(&interface).ok().and_then(|arp| arp.find(ip, LISTENING));
-    found.is_some_and(|found| found == mac)
-}
-
-/// Whether an operating system answers. A management controller answers ARP for a machine that is off.
-fn echoes(begun: &Begun) -> bool {
-    Icmp::open().is_ok_and(|icmp| icmp.find(begun.identity.ip, LISTENING))
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use ghost_contract::order::ImageStore;
-use ghost_contract::{JobId, Order, bounds, layout};
+use ghost_contract::{JobId, Order, UnixTime, bounds, layout};
 
 use crate::sys::copy;
 use crate::sys::folder::Folder;
@@ -150,6 +150,14 @@ impl Tree {
             }
             _ => Ok(more),
         }
+    }
+
+    /// When the client has last written to its report, by the file system's clock.
+    pub(crate) fn report_changed(&self) -> io::Result<UnixTime> {
+        let written =
+            self.inside(&layout::tree_var(self.ip))?.file(layout::REPORT)?.metadata()?.modified()?;
+        let since_1970 = written.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(UnixTime::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// The whole report, for the record; empty if there is none.

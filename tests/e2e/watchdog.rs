@@ -10,6 +10,10 @@ use crate::stage::{BOOT, OWN_DISK, SOON, Stage};
 
 /// From the last time that a watchdog was petted until it resets the machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the clients sleep, without a word. It is long enough to hang both of them.
+const SLEEP: Duration = Duration::from_secs(180);
+/// From when on they are to have said something until their jobs are given up: 180 s after a request for a boot file, else 300 s.
+const GIVEN_UP: Duration = Duration::from_secs(300);
 /// A watchdog of Intel's 6300ESB, which is a device of QEMU too. It is one that powers off: a reset does not give
 /// QEMU's processor back what [`HANG_KERNEL`] takes from it.
 const HARDWARE: [&str; 4] = ["-device", "i6300esb", "-action", "watchdog=poweroff"];
@@ -36,10 +40,12 @@ fn a_machine_that_hangs_does_not_stay_so() {
     let stage = Stage::with("watchdog", |config| {
         let joe = config.pcs.iter_mut().find(|pc| pc.name.as_str() == "joe").unwrap();
         joe.more = HARDWARE.map(str::to_owned).into();
+        let settings = [("SLEEP", SLEEP.as_secs().to_string()), ("OFF_LISTEN", "5".to_owned())];
+        config.ghostrc.extend(settings.map(|(key, value)| (key.to_owned(), value)));
     });
     let [john, joe] = ["john", "joe"].map(|name| stage.pc(name).unwrap());
     let original = stage.dhcpd_conf().unwrap();
-    let _ghostctl = stage.ghostctl(&["test", "john", "joe"]).unwrap();
+    let ghostctl = stage.ghostctl(&["test", "john", "joe"]).unwrap();
 
     let _sessions = [hang(&stage, &john, FREEZE_PID_1), hang(&stage, &joe, HANG_KERNEL)];
     john.wait_console(&john.config().own_disk_message(), SOON + PATIENCE + OWN_DISK).unwrap();
@@ -51,5 +57,19 @@ fn a_machine_that_hangs_does_not_stay_so() {
     let said = joe.console().unwrap();
     assert!(said.contains("Software Watchdog (120 s)") && said.contains("i6300ESB timer (120 s)"), "{said}");
     assert!(!said.contains(SOFTDOG), "a timer of the kernel cannot have done it: {said}");
+
+    ghostctl
+        .wait_line("john: warning: it asks for 'nobackup' over TFTP, as a machine does that was reset", SOON)
+        .unwrap();
+    assert_eq!(ghostctl.wait(SLEEP + GIVEN_UP + SOON).unwrap(), 1, "{}", ghostctl.text());
+    let told = ghostctl.text();
+    for words in [
+        "john: failed: the client was reset before its job had ended: it asked for 'nobackup' over TFTP ",
+        "john is on, and boots its own disk",
+        "joe: failed: the client has been silent for ",
+        "joe: off, as far as can be seen",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
     stage.assert_dhcpd_conf(&original);
 }

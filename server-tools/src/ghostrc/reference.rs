@@ -267,12 +267,17 @@ pub(crate) const KEYS: [Key; 70] = [
     ),
     host("UP_DEADLINE", "TIME", "10m", "From the first magic packet until the client says that it is up"),
     host("JOB_DEADLINE", "TIME", "12h", "How long a job may take on the client"),
-    host("OFF_DEADLINE", "TIME", "5m", "From the end of a job until the client is off"),
+    host(
+        "OFF_DEADLINE",
+        "TIME",
+        "5m",
+        "From the end of a job, or from the time when it is given up, until the client is off",
+    ),
     host(
         "OFF_LISTEN",
         "TIME",
         "150s",
-        "How long ghostctl listens for a client that has gone off, beside the rest of the job: one that cannot power off, or whose watchdog resets it, comes back, and the job then says so and exits with 1. 0: not at all, and whether a client that was told to stop goes off is not looked at either",
+        "How long ghostctl listens for a client that has gone off, beside the rest of the job: one that cannot power off, or whose watchdog resets it, comes back, and the job then says so and exits with 1. 0: not at all, and whether a client that was told to stop, or was given up, goes off is not looked at either",
     ),
     host(
         "REVERT_DEADLINE",

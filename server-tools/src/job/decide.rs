@@ -3,6 +3,7 @@
 mod finishing;
 mod leaving;
 mod listening;
+pub(super) mod resetting;
 mod reverting;
 mod time;
 
@@ -48,11 +49,15 @@ impl Job {
             }
             Event::Heard(heard) => {
                 let mut actions = self.boots_again(&heard, now);
+                actions.extend(self.suspect(&heard, now));
                 actions.extend(self.overheard(heard));
                 actions
             }
             Event::Reported(entry) => self.reported(entry, now),
-            Event::Muttered(line) => vec![Action::Tell(Note::Muttered { line })],
+            Event::Muttered(line) => {
+                self.is_at_work(None, now);
+                vec![Action::Tell(Note::Muttered { line })]
+            }
             Event::LeftOut(text) => vec![Action::Tell(Note::Warning { text })],
             Event::Unwritten(failure) => self.trouble(None, failure).into_iter().collect(),
             Event::StopAsked(by) => self.stop(by, now),
@@ -71,7 +76,13 @@ impl Job {
         let look = self.look_due.filter(|_| self.doing.is_none());
         let listening = self.listening.map(|listening| listening.due.min(listening.until));
         let leaving = self.waits_for_the_client();
-        due.into_iter().chain(again).chain(look).chain(listening).chain(leaving).min()
+        due.into_iter()
+            .chain(again)
+            .chain(look)
+            .chain(listening)
+            .chain(leaving)
+            .chain(self.ends_as_reset())
+            .min()
     }
 
     /// When the phase must be over. Phases in which a step is done have the step's own deadlines.
@@ -261,6 +272,7 @@ impl Job {
             report::Event::Progressed(progress) => actions.extend(self.does_something_else(progress)),
             _ => {}
         }
+        self.is_at_work(Some(&entry.event), now);
         self.seen.said.hear(&entry, &self.plan.identity.job);
         actions.push(Action::Tell(Note::Reported { event: entry.event }));
         actions.extend(self.catch_up(now));

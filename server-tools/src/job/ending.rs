@@ -105,6 +105,11 @@ pub enum Ending {
         /// How long it was silent, seconds.
         silent: u64,
     },
+    /// The client was at work, and boots its own disk.
+    Reset {
+        /// What shows that.
+        because: String,
+    },
     /// The client did not say an outcome, or took too long over it.
     Overdue { waiting_for: String },
     /// The outcome is known, but the machine is still on.
@@ -135,6 +140,7 @@ impl Ending {
             Self::Done { .. }
             | Self::Refused { .. }
             | Self::Lost { .. }
+            | Self::Reset { .. }
             | Self::StillOn { .. }
             | Self::Stopped { .. } => Exit::Failed,
         }
@@ -153,6 +159,9 @@ impl fmt::Display for Ending {
             Self::NeverUp { last_seen } => write!(f, "failed: the client did not come up; {last_seen}"),
             Self::Lost { silent } => {
                 write!(f, "failed: the client has been silent for {silent} s and does not answer")
+            }
+            Self::Reset { because } => {
+                write!(f, "failed: the client was reset before its job had ended: {because}")
             }
             Self::Overdue { waiting_for } => write!(f, "failed: gave up waiting for {waiting_for}"),
             Self::StillOn { outcome } => {

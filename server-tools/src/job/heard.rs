@@ -1,6 +1,8 @@
 //! What is heard of a client on its way from its firmware to its root, by listening to the network.
 //!
-//! It tells people how far the client came. It decides nothing: anybody on the network can say the same.
+//! It tells people how far the client came. By itself it decides nothing, not even that a client which says that its job has failed need
+//! be offered the boot file no longer: anybody on the network can say the same, and would end any job by one datagram. Only where a
+//! client that was at work reports nothing for long after it, the job goes by both (`decide/resetting.rs`).
 
 use std::fmt;
 use std::net::Ipv4Addr;

@@ -64,6 +64,10 @@ pub enum Note {
     Listens {
         seconds: u64,
     },
+    /// It was given up, and nothing else is left to do than to see whether it goes off, for so many seconds.
+    AwaitsSilence {
+        seconds: u64,
+    },
     /// It was asked to stop, and has so many seconds to say that it does before its exports are taken away.
     Leaves {
         seconds: u64,
@@ -123,6 +127,9 @@ impl fmt::Display for Note {
                 f,
                 "silent, as a machine that is off; listening for {seconds} s more whether it comes back (OFF_LISTEN; a stop ends that)"
             ),
+            Self::AwaitsSilence { seconds } => {
+                write!(f, "given up; listening for up to {seconds} s whether it goes off (OFF_DEADLINE; a stop ends that)")
+            }
             Self::Leaves { seconds } => {
                 write!(f, "asked to stop; it has {seconds} s to say that it powers off (a stop ends that)")
             }

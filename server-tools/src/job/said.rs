@@ -3,6 +3,7 @@
 //! A job that runs, `status` and the recovery after a crash all use this.
 
 use std::fmt;
+use std::time::Duration;
 
 use ghost_contract::JobId;
 use ghost_contract::image::Progress;
@@ -12,6 +13,10 @@ use super::bytes::bytes;
 use super::pace::{self, Readings};
 use super::{Sample, ending};
 
+/// How long a client may report nothing. While its imager works it writes a line every 10 s. Otherwise it is silent for 150 s at most: to
+/// prepare its imager it has 140 s and then looks for a stop for 10 s, and to end 140 s.
+pub(crate) const SILENT: Duration = Duration::from_secs(180);
+
 /// What a client has said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
@@ -19,6 +24,8 @@ pub struct Said {
     pub claimed: bool,
     pub refused: Option<String>,
     pub outcome: Option<Outcome>,
+    /// How long it sleeps in mode `test`, without a word.
+    pub sleeps: Option<Duration>,
     /// It wrote its last line. `true`: it boots again.
     pub powering_off: Option<bool>,
     /// Why it cannot switch itself off, if it has said so.
@@ -45,7 +52,9 @@ impl Said {
             Event::Up { .. } => self.up = true,
             Event::OrderClaimed { job: claimed, .. } if claimed == job => self.claimed = true,
             Event::OrderRefused { reason } => self.refused = Some(reason.clone()),
-            Event::Ended { outcome } => self.outcome = Some(outcome.clone()),
+            Event::TestStarted { sleep, .. } => self.sleeps = Some(*sleep),
+            Event::TestEnded { .. } => self.sleeps = None,
+            Event::Ended { outcome } => (self.outcome, self.sleeps) = (Some(outcome.clone()), None),
             Event::PoweringOff { reboot } => self.powering_off = Some(*reboot),
             Event::CannotPowerOff { reason } => self.cannot_power_off = Some(reason.clone()),
             Event::Progressed(progress) => self.progress = Some(progress.clone()),
@@ -58,6 +67,11 @@ impl Said {
             }
             _ => {}
         }
+    }
+
+    /// For how long one that is at work may report nothing, from its last line on.
+    pub fn silent_at_most(&self) -> Duration {
+        self.sleeps.unwrap_or_default().saturating_add(SILENT)
     }
 
     /// The last reading of its counters.

@@ -2,7 +2,7 @@
 //!
 //! Does not decide what that is.
 
-use super::{Recovered, client_state};
+use super::{Recovered, client};
 use crate::dhcp::Kind;
 use crate::job::{Failure, Step, Swapping};
 use crate::runner::dhcp_steps::DhcpSteps;
@@ -63,8 +63,9 @@ impl Unfinished {
     /// Does what is left after the revert.
     pub(super) fn finish(mut self, undoing: &mut Undoing<'_>) -> Recovered {
         let tree = undoing.steps.site.tree(self.state.begun.identity.ip);
-        let client = client_state(&tree, &self.state.begun);
+        let client::Look { state: client, doubt } = client::look(&tree, &self.state.begun);
         self.recovered.at_work = client == ClientState::AtWork;
+        self.recovered.doubt = doubt;
         if self.recovered.at_work {
             undoing.steps.keep_host(&mut self.work);
         }

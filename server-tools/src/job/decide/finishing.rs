@@ -29,13 +29,14 @@ impl Job {
     /// The job is over: undo, keep and record what there is. A step that is being done is waited for.
     pub(super) fn end(&mut self, ending: Ending, now: Duration) -> Vec<Action> {
         let at_stake = self.disk_at_stake(&ending);
-        let stays_on = self.stays_on();
         self.ending = Some(ending);
+        let stays_on = self.stays_on();
         (self.again, self.look_due) = (None, None);
         self.insists_from = self.swapping.is_left().then_some(now);
         let mut actions = vec![self.enter(Phase::Finishing, now)];
         actions.extend(at_stake);
         actions.extend(stays_on);
+        actions.extend(self.is_left_reset(now));
         actions.extend(self.revert_beside());
         if self.doing.is_none() {
             actions.extend(self.begin_finishing(now));
@@ -124,7 +125,7 @@ impl Job {
         if self.is_to_leave_first(now) {
             return self.leave_first(now);
         }
-        let told = self.leave_no_more();
+        let told = self.leave_no_more(now);
         told.into_iter().chain(self.next_step(now)).collect()
     }
 

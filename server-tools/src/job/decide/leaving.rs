@@ -60,7 +60,7 @@ impl Job {
     pub(super) fn has_left(&mut self, now: Duration) -> Vec<Action> {
         self.await_silence(now);
         if self.waits_for_the_client().is_none() {
-            return Vec::new();
+            return self.has_left_late(now);
         }
         let stays_on = self.stays_on();
         stays_on.into_iter().chain(self.next_finishing(now)).collect()
@@ -73,15 +73,17 @@ impl Job {
     }
 
     /// The wait is over, if there was one: a client that has said nothing is told of.
-    pub(super) fn leave_no_more(&mut self) -> Option<Action> {
+    pub(super) fn leave_no_more(&mut self, now: Duration) -> Option<Action> {
         let Leaving::Until(_) = self.leaving else { return None };
         self.leaving = Leaving::Over;
         if self.seen.said.powering_off.is_some() {
             return None;
         }
         let host = &self.plan.identity.host;
-        let reason =
-            format!("{host} was asked to stop and has not said that it does: look whether it is off");
+        let because = self.why_it_was_reset(now).map_or_else(String::new, |because| format!(" ({because})"));
+        let reason = format!(
+            "{host} was asked to stop and has not said that it does: look whether it is off{because}"
+        );
         self.trouble(None, Failure { kind: FailureKind::Failed, reason })
     }
 

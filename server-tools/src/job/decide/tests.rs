@@ -1,7 +1,9 @@
 //! Whole jobs against a machine that is not there: given how things go, what is done, and how does it end?
 
+mod given_up;
 mod leaving;
 mod listening;
+mod resetting;
 mod restoring;
 mod reverting;
 

@@ -39,11 +39,14 @@ impl Job {
             actions.extend(self.end(self.client_ending(), now));
             return actions;
         }
+        if let Some(actions) = self.was_reset(now) {
+            return actions;
+        }
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             return self.deadline_passed(now);
         }
         if self.phase == Phase::Imaging && self.silence(now) >= self.plan.limits.lost {
-            return self.end(Ending::Lost { silent: self.silence(now).as_secs() }, now);
+            return self.give_up(Ending::Lost { silent: self.silence(now).as_secs() }, now);
         }
         if now < self.due {
             return Vec::new();
@@ -85,7 +88,7 @@ impl Job {
         self.is_lately(self.seen.echoed.unwrap_or_default().max(then), now)
     }
 
-    fn is_lately(&self, then: Duration, now: Duration) -> bool {
+    pub(super) fn is_lately(&self, then: Duration, now: Duration) -> bool {
         now.saturating_sub(then) < self.plan.limits.quiet
     }
 
@@ -98,9 +101,9 @@ impl Job {
     fn deadline_passed(&mut self, now: Duration) -> Vec<Action> {
         match self.phase {
             Phase::Probing => vec![self.enter(Phase::Preparing, now), self.begin(Step::MakeTree)],
-            Phase::Woken => self.end(Ending::NeverUp { last_seen: self.last_seen() }, now),
-            Phase::Up | Phase::Reverted => self.end(self.overdue("the client to claim its order"), now),
-            Phase::Imaging => self.end(self.overdue("the client's work to end"), now),
+            Phase::Woken => self.give_up(Ending::NeverUp { last_seen: self.last_seen() }, now),
+            Phase::Up | Phase::Reverted => self.give_up(self.overdue("the client to claim its order"), now),
+            Phase::Imaging => self.give_up(self.overdue("the client's work to end"), now),
             Phase::GoingOff => self.end(Ending::StillOn { outcome: self.seen.said.outcome.clone() }, now),
             _ => Vec::new(),
         }
