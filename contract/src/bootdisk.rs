@@ -144,6 +144,8 @@ impl Volume {
 
 /// What is said of a damaged file system.
 const UNREADABLE: &str = "the file system of the boot floppy image cannot be read";
+const DAMAGED: &str =
+    "the file system of the boot floppy image is damaged: a file of it is in no place that it has";
 const OTHER_THAN_WRITTEN: &str = "it reads back differently than it was written";
 
 /// What is said of a file that the floppy must have and does not.

@@ -5,6 +5,7 @@
 pub(crate) mod dhcp_steps;
 #[cfg(test)]
 pub(crate) mod fake;
+pub(crate) mod folders;
 mod guard;
 mod keeping;
 mod leases;

@@ -134,6 +134,35 @@ fn a_truncated_image_is_refused_with_both_sizes() {
     assert!(error.starts_with("the boot floppy image is cut off: "), "{error}");
 }
 
+/// The library reads nothing else there, and it must not write to another file's place.
+#[test]
+fn a_file_in_a_place_that_no_floppy_has_is_damage() {
+    let size = 360 * KIB;
+    let sound = floppy(size, &[TEMPLATE, &[b' '; 2_000][..], b"\r\n"].concat());
+    let first_fat = 512;
+    // FAT12: the entries of clusters 2 and 3 are three bytes. The chain of clusters goes on at cluster 1 then.
+    let chain = |image: &mut Vec<u8>| {
+        let second_fat = first_fat + 512 * usize::from(u16::from_le_bytes([image[22], image[23]]));
+        for fat in [first_fat, second_fat] {
+            image[fat + 3..][..600].fill(0);
+            (image[fat + 3..][..600].chunks_exact_mut(3))
+                .for_each(|two| two.copy_from_slice(&[0x01, 0x10, 0x00]));
+        }
+    };
+    let root = |image: &Vec<u8>| image.windows(11).position(|name| name == b"AUTOEXECBAT").unwrap();
+    let entry = |image: &mut Vec<u8>| {
+        let at = root(image) + 26;
+        image[at..][..2].copy_from_slice(&1_u16.to_le_bytes());
+    };
+    for damage in [&chain as &dyn Fn(&mut Vec<u8>), &entry] {
+        let mut image = sound.clone();
+        damage(&mut image);
+        for error in [refusal(image.clone(), DUMP), extract(image).map(drop).unwrap_err().to_string()] {
+            assert_eq!(error, DAMAGED);
+        }
+    }
+}
+
 #[test]
 fn a_missing_autoexec_is_named() {
     let error = refusal(formatted(1440 * KIB), DUMP);

@@ -5,11 +5,12 @@
 
 use std::io::Cursor;
 use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use fatfs::{FileSystem, FsOptions};
 
-use super::UNREADABLE;
+use super::{DAMAGED, UNREADABLE};
 
 const NO_FAT: &str = "the boot floppy image holds no FAT file system that DOS can read";
 const SECTOR: usize = 512;
@@ -61,11 +62,17 @@ impl Volume {
     }
 }
 
+/// The library panics at clusters that no volume has: its sums are checked for overflow in all profiles (Cargo.toml), since one that wraps
+/// would lead it to another file's place.
 fn mounted<T>(bytes: &mut [u8], work: impl FnOnce(&Files<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let files = FileSystem::new(Cursor::new(bytes), FsOptions::new()).context(UNREADABLE)?;
-    let result = work(&files)?;
-    files.unmount().context(UNREADABLE)?;
-    Ok(result)
+    let act = AssertUnwindSafe(|| {
+        let files = FileSystem::new(Cursor::new(bytes), FsOptions::new()).context(UNREADABLE)?;
+        let result = work(&files)?;
+        files.unmount().context(UNREADABLE)?;
+        Ok(result)
+    });
+    // What has been changed by then is not used.
+    panic::catch_unwind(act).unwrap_or_else(|_told_by_the_hook| Err(anyhow!(DAMAGED)))
 }
 
 fn locate(image: &[u8]) -> anyhow::Result<Range<usize>> {

@@ -103,6 +103,19 @@ impl Step {
         self.is_export() || matches!(self, Self::FinishGeneration | Self::Prune)
     }
 
+    /// Whether it is done on another thread than the loop of all jobs.
+    pub const fn is_done_elsewhere(self) -> bool {
+        self.is_lengthy() || self.is_in_folders_of_the_client()
+    }
+
+    /// Whether it makes or removes what a client can write to. It may have filled that.
+    pub const fn is_in_folders_of_the_client(self) -> bool {
+        matches!(
+            self,
+            Self::MakeTree | Self::AskToStop | Self::SetAside | Self::RemoveScratch | Self::Withdraw
+        )
+    }
+
     /// Whether it asks the NFS server for something.
     pub const fn is_export(self) -> bool {
         matches!(self, Self::Export | Self::Unexport)

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::strays;
 use crate::job::Said;
+use crate::runner::folders;
 use crate::runner::steps::Steps;
 use crate::site::Site;
 use crate::state::record;
@@ -77,7 +78,7 @@ pub(super) fn withdraw(
         remarks.push(format!("{} has claimed its order, so that it is obeyed no second time", order.host));
         return Ok(Some((order.host, order.mac)));
     }
-    steps.withdraw(&tree, &order.job, (&order.host, &order.nonce))?;
+    folders::withdraw(&tree, steps.catalog, &order.job, (&order.host, &order.nonce))?;
     remarks.push(format!("the order of {} was withdrawn", order.host));
     Ok(Some((order.host, order.mac)))
 }

@@ -46,7 +46,7 @@ impl<T: Send + 'static> Lengthy<T> {
     }
 
     /// Starts all threads now: where there are none to be had, nothing was touched yet.
-    fn with(count: usize) -> io::Result<Self> {
+    pub(crate) fn with(count: usize) -> io::Result<Self> {
         let (bell, rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         rope.set_nonblocking(true)?;

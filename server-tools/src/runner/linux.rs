@@ -38,6 +38,8 @@ use crate::sys::signals::Stops;
 /// How often report files are read even if the kernel reports no change: another machine may serve
 /// the tree over NFS.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// So many clients that have filled their folders keep nobody else waiting.
+const IN_FOLDERS: usize = 16;
 const CANNOT_WORK: &str = "cannot start the threads that jobs need";
 const CANNOT_WATCH: &str = "cannot watch for signals and reports";
 
@@ -72,6 +74,8 @@ pub(crate) struct Linux<'a> {
     lengthy: Lengthy<Done>,
     /// What asks the NFS server. It has threads of its own, so that no client is woken later because generations are being checked.
     exporting: Lengthy<Done>,
+    /// What makes and removes folders that clients can write to: who has filled his keeps nobody else waiting.
+    folders: Lengthy<Done>,
     /// What changes the DHCP configuration, what has the server take that up, and what only looks.
     edits: Offering,
     restarts: Offering,
@@ -117,6 +121,7 @@ impl<'a> Linux<'a> {
             looked: Duration::ZERO,
             lengthy: Lengthy::new().context(CANNOT_WORK)?,
             exporting: Lengthy::new().context(CANNOT_WORK)?,
+            folders: Lengthy::with(IN_FOLDERS).context(CANNOT_WORK)?,
             edits: offering().context(CANNOT_WORK)?,
             restarts: offering().context(CANNOT_WORK)?,
             looks: offering().context(CANNOT_WORK)?,
@@ -190,12 +195,16 @@ impl<'a> Linux<'a> {
             offering.ask(index, step, &client.work);
             return Vec::new();
         }
-        if step.is_lengthy() {
+        if step.is_done_elsewhere() {
             return match steps.begin(step, &mut client.work) {
                 Ok(task) => {
                     let task = self.keeping.around(step, &client.work, task);
                     client.elsewhere = Some(step);
-                    let threads = if step.is_export() { &mut self.exporting } else { &mut self.lengthy };
+                    let threads = match step {
+                        step if step.is_export() => &mut self.exporting,
+                        step if step.is_in_folders_of_the_client() => &mut self.folders,
+                        _ => &mut self.lengthy,
+                    };
                     threads.begin(index, task);
                     Vec::new()
                 }
@@ -209,14 +218,10 @@ impl<'a> Linux<'a> {
         if step == Step::Claim {
             client.work.lease.iter().for_each(|held| self.leases.add(index, held.clone()));
         }
-        if step == Step::MakeTree && result.is_ok() {
-            let tree = self.site.tree(client.work.begun.identity.ip);
-            self.reports.follow(index, tree);
-        }
         self.became_of(index, step, result)
     }
 
-    /// The lengthy steps that were done meanwhile.
+    /// The steps that were done elsewhere meanwhile.
     fn ended(&mut self) -> Vec<(usize, Event)> {
         let mut events = Vec::new();
         let done = [&mut self.edits, &mut self.restarts, &mut self.looks].map(Offering::take);
@@ -226,7 +231,7 @@ impl<'a> Linux<'a> {
             }
             events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
         }
-        let done = [&self.lengthy, &self.exporting].map(Lengthy::take);
+        let done = [&self.lengthy, &self.exporting, &self.folders].map(Lengthy::take);
         for (index, done) in done.into_iter().flatten() {
             let Some(client) = self.clients.get_mut(index) else { continue };
             let Some(step) = client.elsewhere.take() else { continue };
@@ -235,6 +240,10 @@ impl<'a> Linux<'a> {
                 Ok(done) => steps.end(&mut client.work, done),
                 Err(Panicked) => Err(Failure::of_the_program()),
             };
+            if step == Step::MakeTree && result.is_ok() {
+                let tree = self.site.tree(client.work.begun.identity.ip);
+                self.reports.follow(index, tree);
+            }
             events.extend(self.became_of(index, step, result).into_iter().map(|event| (index, event)));
         }
         events
@@ -288,7 +297,7 @@ impl<'a> Linux<'a> {
         let mut polled: Vec<PollFd<'_>> = [self.stops.as_fd(), self.reports.as_fd()]
             .into_iter()
             .chain(self.wires.descriptors())
-            .chain([self.lengthy.as_fd(), self.exporting.as_fd()])
+            .chain([self.lengthy.as_fd(), self.exporting.as_fd(), self.folders.as_fd()])
             .chain([self.edits.as_fd(), self.restarts.as_fd(), self.looks.as_fd()])
             .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
             .collect();

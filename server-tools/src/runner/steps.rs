@@ -1,7 +1,7 @@
 //! Performs the steps of a job, each between its intent and its completion in the journal. The DHCP steps, which jobs
 //! share, are in [`super::dhcp_steps`].
 //!
-//! A step that takes as long as disks do is begun, done on any thread, and ended: [`Steps::begin`],
+//! A step that takes as long as disks do, or as a client likes, is begun, done on any thread, and ended: [`Steps::begin`],
 //! [`Task`], [`Steps::end`]. All others are performed at once.
 //!
 //! Both the loop that drives jobs and the recovery after a crash use this. They decide which steps are done, and in which
@@ -10,14 +10,13 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use ghost_contract::{HostName, JobId, Mode, Nonce, Order};
+use ghost_contract::JobId;
 
 use super::task::{Done, Task, Yield, task};
 use super::work::Work;
 use crate::catalog::Catalog;
 use crate::catalog::pruning::keep_removals_out;
 use crate::exit::{Exit, WithExit as _};
-use crate::job::luks_key::LuksKey;
 use crate::job::{Failure, Identity, Job, Step};
 use crate::lease::kept::Leases;
 use crate::site::Site;
@@ -25,7 +24,7 @@ use crate::state::journal::{self, Entry, JournalError};
 use crate::state::record::{self, Record};
 use crate::sys::clock;
 use crate::sys::crash;
-use crate::tree::{Contents, Tree};
+use crate::tree::Tree;
 
 /// Performs steps at one boot server.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +36,7 @@ pub(crate) struct Steps<'a> {
 impl Steps<'_> {
     /// Performs one step; `job` is the job itself if it lives.
     pub(crate) fn perform(&self, step: Step, work: &mut Work, job: Option<&Job>) -> Result<(), Failure> {
-        if step.is_lengthy() {
+        if step.is_done_elsewhere() {
             let task = self.begin(step, work)?;
             return self.end(work, task());
         }
@@ -47,14 +46,14 @@ impl Steps<'_> {
         Ok(result?)
     }
 
-    /// Writes to the journal that a lengthy step is intended, and yields its task.
+    /// Writes to the journal that a step is intended which is done elsewhere, and yields its task.
     pub(crate) fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
         work.intend(step)?;
         Ok(task(step, work, self.site, self.catalog)?)
     }
 
-    /// Writes to the journal that a lengthy step was done, if it was.
+    /// Writes to the journal that such a step was done, if it was.
     pub(crate) fn end(&self, work: &mut Work, done: Done) -> Result<(), Failure> {
         let Done { step, result } = done;
         let ended = result.map(|yielded| {
@@ -63,6 +62,7 @@ impl Steps<'_> {
                     (work.image, work.bytes, work.lacks) = (Some(path), Some(bytes), lacks);
                 }
                 Yield::Remark(remark) => work.remarks.extend(remark),
+                Yield::SetAside(path) => work.image = path,
             }
             work.complete(step);
         });
@@ -81,11 +81,6 @@ impl Steps<'_> {
         let Identity { job: id, host, .. } = &work.begun.identity;
         match step {
             Step::Claim => self.claim_for_all(work)?,
-            Step::MakeTree => self.make_tree(work)?,
-            Step::AskToStop => self.tree(work).ask_to_stop()?,
-            Step::SetAside => work.image = self.catalog.set_aside(host, id)?,
-            Step::RemoveScratch => self.catalog.remove_staging(host, id)?,
-            Step::Withdraw => self.withdraw(&self.tree(work), id, (host, &work.begun.nonce))?,
             Step::Record => self.record(work, job)?,
             Step::Close => {
                 if let Err(error) = Leases::of(self.site).and_then(|leases| leases.release(host, id)) {
@@ -100,6 +95,11 @@ impl Steps<'_> {
             | Step::OfferBoot
             | Step::OfferOwn
             | Step::LookAgain
+            | Step::MakeTree
+            | Step::AskToStop
+            | Step::SetAside
+            | Step::RemoveScratch
+            | Step::Withdraw
             | Step::Export
             | Step::Unexport
             | Step::FinishGeneration
@@ -108,22 +108,6 @@ impl Steps<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Makes the order of a job void. The nonce is removed even where the order cannot be.
-    pub(crate) fn withdraw(
-        &self,
-        tree: &Tree,
-        job: &JobId,
-        (host, nonce): (&HostName, &Nonce),
-    ) -> anyhow::Result<()> {
-        let withdrawn = tree.withdraw(job);
-        match (withdrawn, self.catalog.remove_nonce(host, nonce)) {
-            (Err(error), Err(besides)) => {
-                Err(error.context(format!("the nonce is not removed either: {besides:#}")))
-            }
-            (withdrawn, removed) => withdrawn.and(removed),
-        }
     }
 
     fn tree(&self, work: &Work) -> Tree {
@@ -187,21 +171,6 @@ impl Steps<'_> {
             JournalError::Busy(_) | JournalError::Orphaned => anyhow::Error::new(error).exit(Exit::Busy),
             error => error.into(),
         })
-    }
-
-    fn make_tree(&self, work: &Work) -> anyhow::Result<()> {
-        let Identity { job, host, mode, .. } = &work.begun.identity;
-        self.catalog.write_nonce(host, &work.begun.nonce)?;
-        if *mode == Mode::Backup || work.order.as_ref().is_some_and(Order::needs_scratch) {
-            self.catalog.stage(host, job)?;
-        }
-        match &work.order {
-            Some(order) => {
-                let luks_key = work.luks_key.as_ref().map(LuksKey::bytes);
-                self.tree(work).make(&Contents { order, luks_key, host_table: &work.host_table })
-            }
-            None => Ok(()),
-        }
     }
 
     fn record(&self, work: &Work, job: Option<&Job>) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The parts of steps that take as long as disks do. They touch neither the journal nor the job, so any thread can do them.
+//! The parts of steps that are done on other threads, as they take as long as disks do or as a client likes. They touch neither the journal nor the job, so any thread can do them.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -32,15 +32,20 @@ pub(crate) enum Yield {
     Image { path: PathBuf, bytes: u64, lacks: Option<String> },
     /// What people should be told.
     Remark(Option<String>),
+    /// Where what the client has written is kept; nothing if it has written nothing.
+    SetAside(Option<PathBuf>),
 }
 
-/// The task of a lengthy step.
+/// The task of a step that is done elsewhere.
 pub(crate) fn task(step: Step, work: &Work, site: &Site, catalog: &Catalog) -> anyhow::Result<Task> {
     match step {
         Step::FinishGeneration => finishing(work, site, catalog.clone()),
         Step::Prune => Ok(pruning(work, site.clone(), catalog.clone())),
         Step::Export => exporting(step, work, site.clone(), ForJob::export),
         Step::Unexport => exporting(step, work, site.clone(), ForJob::unexport),
+        folders if folders.is_in_folders_of_the_client() => {
+            Ok(super::folders::task(step, work, site, catalog.clone()))
+        }
         _ => bail!("a bug in ghostctl: '{}' is no task for a thread", step.as_str()),
     }
 }

@@ -120,3 +120,34 @@ fn a_check_that_hangs_keeps_no_other_client_from_being_woken_cancelled_or_heard(
     }
     assert!(server.configured() == before && server.journal().is_empty());
 }
+
+/// As one does who fills it with files by the hundred thousand.
+#[test]
+fn a_client_that_holds_up_the_request_to_stop_keeps_no_other_client_waiting() {
+    let server = BootServer::with_hosts(2);
+    let before = server.configured();
+    let (never, leaves) = (Gate::default(), Gate::default());
+    let _holds_up = Client::working_until(&server, 2, || true, never.is_open());
+    let _other = Client::working_until(&server, 3, || true, leaves.is_open());
+    let running = server.start(&["test", "--parallel", "2", "pc2", "pc3"]);
+    let report =
+        |number: u8| server.home_of_tree(number).join(format!("192.168.7.{number}var/ghost/report.jsonl"));
+    let is_at_work =
+        |number: u8| fs::read_to_string(report(number)).is_ok_and(|text| text.contains("order_claimed"));
+    wait_until("both are at work", || is_at_work(2) && is_at_work(3));
+    let held_up = Dead::over(&server.home_of_tree(2).join("192.168.7.2etc/ghost"));
+    let cancelling = server.start(&["cancel", "pc2"]);
+    wait_until("pc2's entry is put back", || server.configured() == before);
+    leaves.open();
+    wait_until("pc3's job is over", || server.journal().len() == 1);
+    drop(held_up);
+    let cancelled = cancelling.wait_with_output().unwrap();
+    assert_eq!(cancelled.status.code(), Some(0), "{}", said(&cancelled));
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for words in ["pc2: cancelled by ghostctl cancel", "pc3: succeeded"] {
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+    assert!(!said(&output).contains("ghostctl stands still"), "{}", said(&output));
+    assert!(server.configured() == before && server.journal().is_empty());
+}
