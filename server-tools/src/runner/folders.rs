@@ -18,10 +18,10 @@ pub(super) fn task(step: Step, work: &Work, site: &Site, catalog: Catalog) -> Ta
     let nonce = work.begun.nonce.clone();
     match step {
         Step::MakeTree => making(work, tree, catalog),
-        Step::AskToStop => done_by(step, move || Ok(tree.ask_to_stop()?)),
-        Step::RemoveScratch => done_by(step, move || Ok(catalog.remove_staging(&host, &job)?)),
+        Step::AskToStop => done_by(step, move || tree.ask_to_stop()),
+        Step::RemoveScratch => done_by(step, move || catalog.remove_staging(&host, &job)),
         Step::SetAside => Box::new(move || {
-            let result = catalog.set_aside(&host, &job).map(Yield::SetAside).map_err(Into::into);
+            let result = catalog.set_aside(&host, &job).map(Yield::SetAside);
             Done { step, result }
         }),
         _ => done_by(step, move || withdraw(&tree, &catalog, &job, (&host, &nonce))),
