@@ -11,6 +11,7 @@ mod booting;
 mod boundary;
 pub(crate) mod exports;
 pub(crate) mod facts;
+mod file_systems;
 pub(crate) mod gather;
 pub(crate) mod judge;
 pub(crate) mod left;

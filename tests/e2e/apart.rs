@@ -55,7 +55,7 @@ fn inventory(folder: &Path) -> String {
 }
 
 /// Has NFS-Ganesha's export manager do something.
-fn ganesha(stage: &Stage, words: &[&str]) -> String {
+pub(crate) fn ganesha(stage: &Stage, words: &[&str]) -> String {
     let call = "busctl --system --json=short call org.ganesha.nfsd /org/ganesha/nfsd/ExportMgr org.ganesha.nfsd.exportmgr";
     let words: Vec<&str> = call.split(' ').chain(words.iter().copied()).collect();
     let called = stage.run(&words).unwrap();

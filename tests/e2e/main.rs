@@ -21,6 +21,7 @@ mod encrypted;
 mod exported;
 mod fleet;
 mod full_store;
+mod handles;
 #[cfg(feature = "campaigns")]
 mod http;
 mod interrupted;

@@ -107,6 +107,7 @@ pub(crate) fn grants(table: &str) -> Vec<Grant> {
             clients: clients.to_owned(),
             may_write: options.contains(&"rw"),
             is_root: options.contains(&"no_root_squash") && !options.contains(&"all_squash"),
+            checks_subtree: options.contains(&"subtree_check"),
         })
     };
     table.lines().filter_map(grant).collect()
@@ -296,11 +297,17 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_table_says_who_may_write_and_who_is_root() {
-        let table = "/tftpboot\t192.168.7.0/25(rw,sync,wdelay,hide,no_root_squash,no_all_squash,sec=sys)\n\
-                     /backup\t*(ro,root_squash)\nrubbish\n";
-        let seen: Vec<_> = grants(table).into_iter().map(|g| (g.clients, g.may_write, g.is_root)).collect();
-        assert_eq!(seen, [("192.168.7.0/25".to_owned(), true, true), ("*".to_owned(), false, false)]);
+    fn the_kernels_table_says_who_may_write_who_is_root_and_whether_handles_are_checked() {
+        let table = "/tftpboot\t192.168.7.0/25(rw,sync,wdelay,hide,no_root_squash,no_all_squash,subtree_check,sec=sys)\n\
+                     /backup\t*(ro,root_squash,no_subtree_check)\nrubbish\n";
+        let seen: Vec<_> = grants(table)
+            .into_iter()
+            .map(|g| (g.clients, g.may_write, g.is_root, g.checks_subtree))
+            .collect();
+        assert_eq!(
+            seen,
+            [("192.168.7.0/25".to_owned(), true, true, true), ("*".to_owned(), false, false, false)]
+        );
         assert_eq!(root_of_version_4(table), None);
         let with_root = format!("{table}/srv/nfs4\t*(ro,fsid=0,no_subtree_check)\n");
         assert_eq!(root_of_version_4(&with_root), Some("/srv/nfs4".into()));

@@ -10,6 +10,7 @@ use ghost_contract::NfsVersion;
 use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
+use crate::sys::file_system::FileSystem;
 
 /// A try and, if it failed, why.
 pub(crate) type Tried<T> = Result<T, String>;
@@ -144,6 +145,28 @@ pub(crate) struct Boundary {
     pub busy: BTreeSet<Ipv4Addr>,
     /// The configurations of boot loaders that can be read here, and what they say.
     pub told: Vec<(PathBuf, String)>,
+    /// What a client could reach by file handles of its own making; nothing where all is shared anyway.
+    pub file_systems: Option<FileSystems>,
+}
+
+/// On which file systems the exported folders are, and what must not be on the same ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileSystems {
+    /// All that this machine's kernel exports; nothing if its NFS server does not run.
+    pub by_kernel: Option<Vec<Grant>>,
+    pub root: Place,
+    pub state_folder: Place,
+    pub base_root: Place,
+    pub trees: Place,
+    /// Nothing if another machine exports the image store.
+    pub store: Option<Place>,
+}
+
+/// A folder, and the file system that it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub path: PathBuf,
+    pub file_system: Tried<FileSystem>,
 }
 
 /// What is known of the base root.
@@ -212,6 +235,8 @@ pub(crate) struct Grant {
     pub may_write: bool,
     /// Whether the client's root is root there.
     pub is_root: bool,
+    /// Whether the server looks, each time that a client comes with a file handle, whether the file lies in that folder.
+    pub checks_subtree: bool,
 }
 
 /// What is known of the image store.

@@ -15,8 +15,8 @@ use ghost_contract::{HostName, layout};
 
 use super::exports::{self, DEADLINE};
 use super::facts::{
-    BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, Host, OverHttp, Program, SamePlace, Store, Tried,
-    Usage, Writable,
+    BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, FileSystems, Host, OverHttp, Place, Program,
+    SamePlace, Store, Tried, Usage, Writable,
 };
 use super::{netboot, over_http, root};
 use crate::catalog::Catalog;
@@ -27,11 +27,13 @@ use crate::site::Site;
 use crate::state::journal;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
-use crate::sys::{disk_space, http, own_address, program, resolve, tftp, writable};
+use crate::sys::{disk_space, file_system, http, own_address, program, resolve, tftp, writable};
 use crate::wake;
 
 /// What the kernel's NFS server exports, and how (exportfs(8)).
 const EXPORT_TABLE: &str = "/var/lib/nfs/etab";
+/// How many threads of the kernel's NFS server there are.
+const KERNEL_THREADS: &str = "/proc/fs/nfsd/threads";
 /// How the names of UEFI's boot loaders end.
 const EFI: &str = ".efi";
 /// The folders that a tree is made from.
@@ -345,7 +347,33 @@ fn boundary(site: &Site, boot_files: &BTreeSet<String>) -> Boundary {
         is_told: (site.ghostrc.exports == Exports::Job).then(|| words(for_job::can_be_told(&site.ghostrc))),
         busy: busy(site),
         told: paths.into_iter().filter_map(read).collect(),
+        file_systems: (site.ghostrc.exports != Exports::Common).then(|| file_systems(site)),
     }
+}
+
+fn file_systems(site: &Site) -> FileSystems {
+    let ghostrc = &site.ghostrc;
+    // What is not there yet will be made on the file system of the folder above it.
+    let place =
+        |path: &Path| Place { path: path.to_owned(), file_system: words(file_system::of(existing(path))) };
+    // Clients may know the store by a name that the NFS server has for it alone.
+    let exported = ghostrc.store_export.path.as_path();
+    let store = if exported.exists() { exported } else { &ghostrc.store_folder };
+    let table = || exports::grants(&fs::read_to_string(EXPORT_TABLE).unwrap_or_default());
+    FileSystems {
+        by_kernel: kernel_serves().then(table),
+        root: place(Path::new("/")),
+        state_folder: place(&ghostrc.state_folder),
+        base_root: place(&ghostrc.base_root),
+        trees: place(&layout::trees(&ghostrc.base_root)),
+        store: ghostrc.store_is_here().then(|| place(store)),
+    }
+}
+
+/// Whether the kernel's NFS server runs. What its table exports is left there by one that was stopped by force.
+fn kernel_serves() -> bool {
+    let threads = fs::read_to_string(KERNEL_THREADS).unwrap_or_default();
+    threads.trim().parse().is_ok_and(|threads: u32| threads > 0)
 }
 
 /// Those that the journal has an entry of. Who has one that says nothing is told of elsewhere.

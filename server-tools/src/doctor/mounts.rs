@@ -41,7 +41,7 @@ pub(super) fn export(export: &Export, hosts: &[Host]) -> Finding {
             Check::Export,
             format!("{what} is not exported"),
             format!(
-                "add '{path} *({access},no_root_squash,no_subtree_check)' to /etc/exports there, narrowed to the clients' network"
+                "add '{path} *({access},no_root_squash,subtree_check)' to /etc/exports there, narrowed to the clients' network"
             ),
         ),
         Err(reason) => Finding::warning(

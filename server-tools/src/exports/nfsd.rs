@@ -12,10 +12,15 @@ use crate::sys::folder::Folder;
 use crate::sys::{private, service};
 
 /// What a client may do, as exports(5) writes it.
+///
+/// With `subtree_check` the server looks whether a file lies in the exported folder each time that a client comes with a file handle. Without
+/// it, a client can make a handle of any other file on the same file system, and read it or write to it. exports(5) warns of files that
+/// are moved to another folder while they are open. Neither clients nor ghostctl do that: files are renamed in their folder, and what is moved is
+/// a folder with its files, whose handles stay good.
 pub(super) fn options(access: Access) -> &'static str {
     match access {
-        Access::Read => "ro,sync,no_root_squash,no_subtree_check",
-        Access::Write => "rw,sync,no_root_squash,no_subtree_check",
+        Access::Read => "ro,sync,no_root_squash,subtree_check",
+        Access::Write => "rw,sync,no_root_squash,subtree_check",
     }
 }
 

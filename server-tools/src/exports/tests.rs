@@ -22,10 +22,10 @@ fn hosts() -> Vec<(HostName, Ipv4Addr)> {
 fn with_exports_of_their_own_the_base_root_is_read_only_and_each_client_writes_to_its_folder_alone() {
     assert_eq!(
         for_nfsd(&of_boot_server(&ghostrc("EXPORTS=own\n"), &hosts())),
-        "/tftpboot/root 192.168.7.2(ro,sync,no_root_squash,no_subtree_check) \\\n    \
-             192.168.7.3(ro,sync,no_root_squash,no_subtree_check)\n\
-         /tftpboot/root.trees/192.168.7.2 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
-         /tftpboot/root.trees/192.168.7.3 192.168.7.3(rw,sync,no_root_squash,no_subtree_check)\n"
+        "/tftpboot/root 192.168.7.2(ro,sync,no_root_squash,subtree_check) \\\n    \
+             192.168.7.3(ro,sync,no_root_squash,subtree_check)\n\
+         /tftpboot/root.trees/192.168.7.2 192.168.7.2(rw,sync,no_root_squash,subtree_check)\n\
+         /tftpboot/root.trees/192.168.7.3 192.168.7.3(rw,sync,no_root_squash,subtree_check)\n"
     );
 }
 
@@ -33,10 +33,10 @@ fn with_exports_of_their_own_the_base_root_is_read_only_and_each_client_writes_t
 fn of_the_store_each_client_writes_to_a_folder_of_its_own_and_reads_its_generations() {
     assert_eq!(
         for_nfsd(&of_store(&ghostrc("EXPORTS=own\n"), &hosts())),
-        "/backup/.clients/john 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
-         /backup/john 192.168.7.2(ro,sync,no_root_squash,no_subtree_check)\n\
-         /backup/.clients/joe 192.168.7.3(rw,sync,no_root_squash,no_subtree_check)\n\
-         /backup/joe 192.168.7.3(ro,sync,no_root_squash,no_subtree_check)\n"
+        "/backup/.clients/john 192.168.7.2(rw,sync,no_root_squash,subtree_check)\n\
+         /backup/john 192.168.7.2(ro,sync,no_root_squash,subtree_check)\n\
+         /backup/.clients/joe 192.168.7.3(rw,sync,no_root_squash,subtree_check)\n\
+         /backup/joe 192.168.7.3(ro,sync,no_root_squash,subtree_check)\n"
     );
     assert_eq!(of_store(&ghostrc(""), &hosts())[0].path, Path::new("/backup"));
 }
@@ -58,9 +58,9 @@ fn for_the_time_of_a_job_its_client_gets_what_that_job_needs() {
     let generation = "20260101-000000-aaaa".parse().unwrap();
     assert_eq!(
         for_nfsd(&of_job(&ghostrc, &john, Some(&generation))),
-        "/tftpboot/root.trees/192.168.7.2 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
-         /backup/.clients/john 192.168.7.2(rw,sync,no_root_squash,no_subtree_check)\n\
-         /backup/john/20260101-000000-aaaa 192.168.7.2(ro,sync,no_root_squash,no_subtree_check)\n"
+        "/tftpboot/root.trees/192.168.7.2 192.168.7.2(rw,sync,no_root_squash,subtree_check)\n\
+         /backup/.clients/john 192.168.7.2(rw,sync,no_root_squash,subtree_check)\n\
+         /backup/john/20260101-000000-aaaa 192.168.7.2(ro,sync,no_root_squash,subtree_check)\n"
     );
     assert_eq!(of_job(&ghostrc, &john, None).len(), 2, "and no generation that it does not read");
 }

@@ -91,7 +91,7 @@ fn a_clients_folders_are_exported_to_it_alone_while_its_job_runs() {
     let after_a_reboot = fs::read_to_string(file).unwrap();
     let lines: Vec<&str> = after_a_reboot.lines().filter(|line| line.starts_with('/')).collect();
     assert_eq!(lines.len(), 2, "{after_a_reboot}");
-    let options = "192.168.7.2(rw,sync,no_root_squash,no_subtree_check)";
+    let options = "192.168.7.2(rw,sync,no_root_squash,subtree_check)";
     assert!(lines.iter().all(|line| line.ends_with(options)), "{lines:?}");
     comes_up.open();
     ends.open();

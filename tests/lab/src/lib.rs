@@ -20,6 +20,7 @@ pub mod demo;
 pub mod dhcp;
 pub(crate) mod firmware;
 pub mod folder;
+pub mod handles;
 pub mod lab;
 pub mod magic;
 pub(crate) mod network;

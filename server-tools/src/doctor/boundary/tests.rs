@@ -46,6 +46,7 @@ fn nothing() -> Boundary {
         is_told: None,
         busy: [Ipv4Addr::new(192, 168, 7, 2)].into(),
         told: vec![],
+        file_systems: None,
     }
 }
 
@@ -181,6 +182,7 @@ fn a_base_root_that_clients_can_write_to_is_told() {
         clients: clients.to_owned(),
         may_write,
         is_root: true,
+        checks_subtree: true,
     };
     let found = judged(Exports::Own, TOLD, as_printed(), vec![grant("192.168.7.2", true), grant("*", false)]);
     assert_eq!(

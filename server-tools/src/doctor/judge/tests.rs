@@ -32,7 +32,13 @@ fn export(key: &'static str, path: &str) -> Export {
 }
 
 fn grant(clients: &str) -> Grant {
-    Grant { path: "/tftpboot".into(), clients: clients.to_owned(), may_write: true, is_root: true }
+    Grant {
+        path: "/tftpboot".into(),
+        clients: clients.to_owned(),
+        may_write: true,
+        is_root: true,
+        checks_subtree: true,
+    }
 }
 
 /// As the HOWTO's dhcpd.conf has it.
@@ -107,6 +113,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             is_told: None,
             busy: [].into(),
             told: vec![],
+            file_systems: None,
         },
         exports: vec![export("PXEADDR", "/tftpboot/root"), export("GHSTNFS", "/tftpboot/backup")],
         store: Store {
