@@ -1,7 +1,7 @@
 //! Clients with exports of their own: what `ghostctl exports` prints is served by NFS-Ganesha (`EXPORTS=own`), or it is told by
 //! `ghostctl` for the time of a job (`EXPORTS=job`). Jobs go their way, and a client whose root turns against the others reaches
-//! nothing of theirs, nor what it has finished itself. What it plants in its own folders leads the boot server nowhere, and is no
-//! obstacle to its next job.
+//! nothing of theirs, nor what it has finished itself. What it plants in its own folders leads the boot server nowhere, and is an
+//! obstacle neither to the other job of the same run nor to its own next one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ghost_contract::layout;
-use ghost_contract::report::Event;
+use ghost_contract::report::{Event, Outcome};
 use ghost_lab::lab::Pc;
 use ghost_lab::{shell, stand_in};
 
@@ -33,7 +33,7 @@ rm -rf /etc/fstab /etc/ghost/order.json /var/ghost/screens
 mkfifo /etc/fstab /etc/ghost/order.json
 ln -s / /var/ghost/screens
 ln -s ../../../../../../../etc /etc/ghost/up
-printf '{"at":0,"uptime":0,"event":"imager_remarked","remark":"\\u001b[2J\\u202e done\\njohn: succeeded"}\n' >>/var/ghost/report.jsonl
+printf '{"at":0,"uptime":0,"event":"imager_remarked","remark":"\\u001b[2J\\u202e done\\njane: succeeded"}\n' >>/var/ghost/report.jsonl
 printf '\033]0;title\007\nghostctl: all is well\r\n' >>/var/ghost/report.jsonl
 "#;
 
@@ -41,7 +41,7 @@ printf '\033]0;title\007\nghostctl: all is well\r\n' >>/var/ghost/report.jsonl
 fn assert_plain(shown: &str) {
     let commands = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
     assert!(!shown.contains(commands), "{shown:?}");
-    let forged = |line: &&str| line.starts_with("john: ") || line.starts_with("ghostctl: all is well");
+    let forged = |line: &&str| line.starts_with("jane: ") || line.starts_with("ghostctl: all is well");
     assert_eq!(shown.lines().find(forged), None, "{shown}");
 }
 
@@ -70,10 +70,10 @@ fn exported(stage: &Stage) -> BTreeMap<String, String> {
     exports.map(|one| (one[1].as_str().unwrap().to_owned(), one[0].to_string())).collect()
 }
 
-/// Boots joe in mode test, so that its root can be used.
-fn joe_is_up(stage: &Stage, joe: &Pc<'_>) {
-    joe.wait_on(SOON).unwrap();
-    stage.wait_report(joe, "the test's start", BOOT, |event| match event {
+/// Waits until it is up in mode test, so that its root can be used.
+fn is_up(stage: &Stage, pc: &Pc<'_>) {
+    pc.wait_on(SOON).unwrap();
+    stage.wait_report(pc, "the test's start", BOOT, |event| match event {
         Event::TestStarted { ssh_port: Some(22), .. } => Some(()),
         _ => None,
     });
@@ -84,14 +84,10 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
     let stage = Stage::with("apart", |config| {
         config.ghostrc.insert("EXPORTS".to_owned(), "own".to_owned());
     });
-    let joe = stage.pc("joe").unwrap();
+    let (john, joe) = (stage.pc("john").unwrap(), stage.pc("joe").unwrap());
     let folder = stage.folder();
     let (root, trees) = (folder.base_root(), layout::trees(&folder.base_root()));
     let johns = layout::own_folder(&trees, [192, 168, 7, 2].into());
-    let secret = johns.join("192.168.7.2etc").join(layout::ORDER);
-    fs::create_dir_all(secret.parent().unwrap()).unwrap();
-    fs::write(&secret, SECRET).unwrap();
-
     let store = folder.image_store();
     let image = store.join("john/20260123-142501-4f3a/image.gho");
     fs::create_dir_all(image.parent().unwrap()).unwrap();
@@ -108,24 +104,25 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
     let (status, said) = job(&stage, &joe, &["backup", "joe"]);
     assert_eq!(status, 0, "{said}");
     let finished = fs::read_dir(store.join("joe")).unwrap().next().unwrap().unwrap().path();
-    let others = [root.clone(), johns.clone(), store.join("john"), finished.clone()];
+    let others = [root.clone(), store.join("john"), finished.clone()];
     let inventories = || others.each_ref().map(|folder| inventory(folder));
     let before = inventories();
 
-    // From now on joe's are exported while it has a job. John's stay, as if he had one all the time.
+    // From now on theirs are exported while they have a job.
     fs::write(folder.ghostrc(), fs::read_to_string(folder.ghostrc()).unwrap() + "EXPORTS=job\n").unwrap();
-    let is_joes = |path: &str| path.ends_with("/joe") || path.ends_with("/192.168.7.3");
+    let is_theirs =
+        |path: &str| ["/john", "/joe", "/192.168.7.2", "/192.168.7.3"].iter().any(|end| path.ends_with(end));
     let doctor = stage.ghostctl(&["doctor", "joe"]).unwrap();
     doctor.wait(SOON).unwrap();
     assert!(doctor.text().contains("by its client though no job runs"), "{}", doctor.text());
-    let exported_to_joe = || exported(&stage).into_iter().filter(|(path, _)| is_joes(path));
-    for (path, id) in exported_to_joe() {
+    for (path, id) in exported(&stage).into_iter().filter(|(path, _)| is_theirs(path)) {
         assert!(path.starts_with('/'), "{path}");
         ganesha(&stage, &["RemoveExport", "q", &id]);
     }
     let always = exported(&stage);
-    let ghostctl = stage.ghostctl(&["test", "joe"]).unwrap();
-    joe_is_up(&stage, &joe);
+    let ghostctl = stage.ghostctl(&["test", "--parallel", "2", "joe", "john"]).unwrap();
+    is_up(&stage, &joe);
+    is_up(&stage, &john);
 
     let lab = folder.path().display().to_string();
     let (root, johns) = (root.display().to_string(), johns.display().to_string());
@@ -175,10 +172,14 @@ fn a_hostile_client_reaches_nothing_but_its_own() {
     let plants = stage.ssh(joe.config().ip, PLANT).unwrap();
     assert_eq!(plants.wait(SOON).unwrap(), 0, "{}", plants.text());
 
-    let _kill = stage.ssh(joe.config().ip, "pkill -x sleep").unwrap();
-    joe.wait_off(OFF).unwrap();
+    for pc in [&joe, &john] {
+        let _kill = stage.ssh(pc.config().ip, "pkill -x sleep").unwrap();
+        pc.wait_off(OFF).unwrap();
+    }
     assert_eq!(ghostctl.wait(SOON).unwrap(), 0, "{}", ghostctl.text());
-    assert!(ghostctl.text().contains("done john: succeeded"), "it is told all the same: {}", ghostctl.text());
+    assert!(ghostctl.text().contains("done jane: succeeded"), "it is told all the same: {}", ghostctl.text());
+    let of_john = stage.report(john.config().ip);
+    assert!(of_john.contains(&Event::Ended { outcome: Outcome::Succeeded }), "{of_john:#?}");
     assert_plain(&ghostctl.text());
     assert_eq!(exported(&stage), always, "the job is over");
 
