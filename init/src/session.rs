@@ -291,9 +291,11 @@ impl Session {
             (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => {
                 self.clear_up(None, turn)
             }
-            (Stage::Booting(_) | Stage::Pausing(_) | Stage::ReadingOrder, Event::DeadlinePassed) if over => {
-                let limit = if self.root == Root::Mounted { BOOT_LIMIT } else { ROOT_LIMIT };
-                self.fail(format!("the boot took longer than {} s", limit.as_secs()), turn)
+            (Stage::Booting(boot) | Stage::Pausing(boot), Event::DeadlinePassed) if over => {
+                self.boot_too_long(&boot.in_words(), turn)
+            }
+            (Stage::ReadingOrder, Event::DeadlinePassed) if over => {
+                self.boot_too_long(&Task::ReadOrder.to_string(), turn)
             }
             (Stage::Pausing(boot), Event::DeadlinePassed) => {
                 self.start(boot.current.task.clone(), turn);

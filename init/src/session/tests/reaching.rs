@@ -251,3 +251,21 @@ fn an_address_that_another_machine_has_is_not_asked_for_again() {
     let is_check = |task: &&&Task| matches!(task, Task::CheckAddress { .. });
     assert_eq!(machine.tasks().iter().filter(is_check).count(), 1);
 }
+
+#[test]
+fn a_boot_that_takes_too_long_names_the_last_step_and_its_error() {
+    let mut machine = in_initramfs(LOADER);
+    machine.now = Duration::from_secs(400);
+    machine.always_fails = Some(|task| matches!(task, Task::Mount(mount) if mount.kind == "nfs"));
+    let (_, machine) = replay(machine);
+    let words = "the job has failed: the boot took longer than 600 s; the last was: cannot mount 192.168.7.1:/srv/root on \
+        /root: no luck";
+    assert!(said(&machine).contains(&words), "{:#?}", said(&machine));
+    assert_eq!(sent(&machine).last().unwrap().1, words);
+
+    let on_root = || Fake::new("", order_file(&order(Mode::Test)));
+    let protect = replay(on_root()).1.tasks().iter().position(|task| **task == Task::ProtectRoot).unwrap();
+    let (_, machine) = replay(on_root().with(protect, Trouble::ServerDies));
+    let reason = "the boot took longer than 120 s; the last was: watch the power button".to_owned();
+    assert_eq!(outcome(&machine), Outcome::Failed { reason });
+}
