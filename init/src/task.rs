@@ -228,6 +228,12 @@ pub(crate) enum Finding {
         address: Ipv4Addr,
         by: MacAddress,
     },
+    /// Of [`Task::CheckAddress`]: another machine is about to take it too, and it is not checked again before this pause is over.
+    AddressContested {
+        address: Ipv4Addr,
+        by: MacAddress,
+        pause: Duration,
+    },
     Fstab(String),
     Hosts(Vec<(HostName, MacAddress)>),
     WakeOnLan(WakeOnLan),

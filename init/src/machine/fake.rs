@@ -53,6 +53,8 @@ pub(crate) struct Fake {
     pub power_switch: PowerSwitch,
     /// Another machine that has its address.
     pub address_taken_by: Option<MacAddress>,
+    /// Another machine that is about to take its address whenever it looks.
+    pub address_contested_by: Option<MacAddress>,
     /// KiB of memory that it says it has.
     pub memory: Option<u64>,
     /// What a person at it does, and when, as time since its kernel's start.
@@ -101,6 +103,7 @@ impl Fake {
             tree_gone: Duration::ZERO..Duration::ZERO,
             power_switch: PowerSwitch::Acpi,
             address_taken_by: None,
+            address_contested_by: None,
             memory: None,
             wishes: VecDeque::new(),
             stop_looks_hang: false,
@@ -178,9 +181,12 @@ impl Fake {
         match task {
             Task::LookAround => Finding::Surroundings(self.surroundings()),
             Task::FindCard(_) => Finding::Card("eth0".to_owned()),
-            Task::CheckAddress { address, .. } => match self.address_taken_by {
-                Some(by) => Finding::AddressTaken { address: *address, by },
-                None => Finding::Done,
+            Task::CheckAddress { address, .. } => match (self.address_taken_by, self.address_contested_by) {
+                (Some(by), _) => Finding::AddressTaken { address: *address, by },
+                (None, Some(by)) => {
+                    Finding::AddressContested { address: *address, by, pause: Duration::from_secs(1) }
+                }
+                (None, None) => Finding::Done,
             },
             Task::OpenReport => Finding::ReportOpened,
             Task::ReadFstab => {

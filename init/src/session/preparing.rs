@@ -16,8 +16,7 @@ use crate::fstab;
 use crate::identity;
 use crate::job::{Client, Job};
 use crate::memory;
-use crate::network;
-use crate::network::address_check::taken;
+use crate::network::{self, address_check};
 use crate::task::{Finding, Root, Surroundings, Task, WakeOnLan};
 
 /// What is over sooner is not worth a line.
@@ -57,10 +56,16 @@ impl Session {
     ) -> Stage {
         let Boot { current: step, mut left, tries } = boot;
         if let Ok(Finding::AddressTaken { address, by }) = result {
-            return self.fail(Failure::of(taken(address, by)).to_string(), turn);
+            return self.fail(Failure::of(address_check::taken(address, by)).to_string(), turn);
         }
+        let (result, on_failure) = match result {
+            Ok(Finding::AddressContested { address, by, pause }) => {
+                (Err(Failure::of(address_check::contested(address, by))), step.on_failure.insisting(pause))
+            }
+            result => (result, step.on_failure),
+        };
         let found = result.and_then(|finding| self.learn(finding, turn));
-        match (found, step.on_failure) {
+        match (found, on_failure) {
             (Ok(more), _) => {
                 turn.say(step.task.to_string());
                 if self.root == Root::Initramfs {

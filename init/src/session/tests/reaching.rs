@@ -253,6 +253,20 @@ fn an_address_that_another_machine_has_is_not_asked_for_again() {
 }
 
 #[test]
+fn an_address_that_another_machine_is_about_to_take_all_the_time_is_not_taken() {
+    let mut machine = in_initramfs(LOADER);
+    machine.address_contested_by = Some("00:0a:eb:01:02:09".parse().unwrap());
+    let (left, machine) = replay(machine);
+    assert_eq!(left, AtEnd::Reboot);
+    let words = "the job has failed: cannot check that nobody else has 192.168.7.2: another machine asks for the address \
+        192.168.7.2 too: 00:0a:eb:01:02:09";
+    assert!(said(&machine).iter().any(|line| line.starts_with(words)), "{:#?}", said(&machine));
+    let checks = machine.tasks().iter().filter(|task| matches!(task, Task::CheckAddress { .. })).count();
+    assert_eq!(checks, 91, "each after the pause that was drawn, for 90 s");
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::GiveAddress { .. })));
+}
+
+#[test]
 fn a_boot_that_takes_too_long_names_the_last_step_and_its_error() {
     let mut machine = in_initramfs(LOADER);
     machine.now = Duration::from_secs(400);
