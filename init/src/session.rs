@@ -72,6 +72,8 @@ pub(crate) enum Event {
         /// How it is to be left, if that is not as the order says.
         leave: Option<AtEnd>,
     },
+    /// It is to be left at once and in this way, whatever is left undone: typed at the machine.
+    LeaveAtOnce { by: String, how: AtEnd },
     /// Its power button was pressed.
     PowerButton,
     /// The time that [`Session::deadline`] gave has come.
@@ -287,6 +289,7 @@ impl Session {
         }
         match (stage, event) {
             (Stage::Off, _) => Stage::Off,
+            (_, Event::LeaveAtOnce { by, how }) => self.leave_at_once(&by, how, turn),
             (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
             (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => {
                 self.clear_up(None, turn)

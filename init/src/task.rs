@@ -170,6 +170,9 @@ pub(crate) enum WakeOnLan {
     },
 }
 
+/// What [`PowerSwitch::Missing`] means, for a person.
+pub(crate) const NO_SWITCH: &str = "the kernel has no ACPI and cannot switch this machine off";
+
 /// Whether the machine can switch itself off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PowerSwitch {

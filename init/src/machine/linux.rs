@@ -33,6 +33,7 @@ use crate::sys::card::Asked;
 use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
 use crate::sys::power_button::PowerButton;
+use crate::sys::power_command::Wish;
 use crate::sys::report_file::ReportFile;
 use crate::sys::way_out::WayOut;
 use crate::sys::{STACK, clock, datagram, power, power_command, signals};
@@ -186,7 +187,10 @@ impl Linux {
             Message::Signal(Signal::SIGINT) => Some(stop("Ctrl-Alt-Del")),
             Message::Signal(Signal::SIGPWR) => Some(stop("a power failure (SIGPWR)")),
             Message::Signal(signal) => Some(match power_command::asked_by(signal) {
-                Some((command, how)) => Event::StopRequested { by: command.to_owned(), leave: Some(how) },
+                Some(Wish::End(command, how)) => {
+                    Event::StopRequested { by: command.to_owned(), leave: Some(how) }
+                }
+                Some(Wish::LeaveAtOnce(command, how)) => Event::LeaveAtOnce { by: command.to_owned(), how },
                 None => stop(signal.as_str()),
             }),
             Message::PowerButton => Some(Event::PowerButton),

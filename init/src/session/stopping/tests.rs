@@ -6,7 +6,7 @@ use super::*;
 use crate::machine::fake::Fake;
 use crate::machine::run;
 use crate::sample::{order, order_file};
-use crate::task::Task;
+use crate::task::{PowerSwitch, Task};
 
 /// When the button is pressed for the first time: the imager works since long.
 const FIRST: u64 = 100;
@@ -110,6 +110,27 @@ fn what_is_typed_in_a_shell_does_what_it_says_whatever_the_order_says() {
         assert_eq!((outcome(&machine), left), (Outcome::Cancelled { by: command.to_owned() }, how));
         let reboot = how == AtEnd::Reboot;
         assert_eq!(machine.reported().last(), Some(&&Report::PoweringOff { reboot }));
+    }
+}
+
+#[test]
+fn who_forces_it_in_a_shell_leaves_at_once_and_is_not_left_on_where_there_is_no_switch() {
+    let cases = [
+        ("poweroff -f", AtEnd::PowerOff, PowerSwitch::Acpi, AtEnd::PowerOff),
+        ("poweroff -f", AtEnd::PowerOff, PowerSwitch::Missing, AtEnd::Reboot),
+        ("reboot -f", AtEnd::Reboot, PowerSwitch::Acpi, AtEnd::Reboot),
+    ];
+    for (command, how, switch, left) in cases {
+        let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
+        machine.imager_lasts = 30;
+        machine.power_switch = switch;
+        let forced = Event::LeaveAtOnce { by: command.to_owned(), how };
+        machine.wishes = [(Duration::from_secs(FIRST), forced)].into();
+        assert_eq!(run(&mut machine), left, "{command}, {switch:?}");
+        assert_eq!(machine.now, Duration::from_secs(FIRST), "at once");
+        let words = "the kernel has no ACPI and cannot switch this machine off; booting its own disk instead";
+        let is_said = machine.done.contains(&Action::Say(words.to_owned()));
+        assert_eq!(is_said, switch == PowerSwitch::Missing, "{command}");
     }
 }
 
