@@ -40,6 +40,7 @@ use crate::cmdline::{BootOptions, Switch};
 use crate::failure::Failure;
 use crate::imager::Terminal;
 use crate::job::Job;
+use crate::keys::Press;
 use crate::network::BootInterface;
 use crate::prompt::Prompts;
 use crate::task::{Finding, PowerSwitch, Root, Task};
@@ -74,8 +75,8 @@ pub(crate) enum Event {
     },
     /// It is to be left at once and in this way, whatever is left undone: typed at the machine.
     LeaveAtOnce { by: String, how: AtEnd },
-    /// Its power button was pressed.
-    PowerButton,
+    /// A person at the machine wants it off.
+    Pressed(Press),
     /// The time that [`Session::deadline`] gave has come.
     DeadlinePassed,
 }
@@ -332,7 +333,7 @@ impl Session {
             (stage, Event::DeadlinePassed) => self.finished(stage, Err(Failure::too_late()), turn),
             (
                 stage,
-                Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::PowerButton,
+                Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::Pressed(_),
             ) => stage,
         }
     }

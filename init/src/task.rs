@@ -110,7 +110,7 @@ pub(crate) enum Task {
     StartWatchdogs,
     /// Load the drivers of the power button and of keyboards on USB.
     LoadKeyboardDrivers,
-    /// Hear of presses of the power button from now on.
+    /// Hear of presses of the power button, and of Ctrl-Alt-Del on keyboards, from now on.
     WatchPowerButton,
     ReadOrder,
     /// Claim the order of this job.

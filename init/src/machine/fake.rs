@@ -25,7 +25,7 @@ pub(crate) enum Trouble {
     ServerDies,
     /// It ends well, but a child that it starts never does.
     Lasts,
-    /// It never ends, and Ctrl-Alt-Del is pressed while it runs.
+    /// It never ends, and the machine is to stop while it runs.
     Stopped,
 }
 
@@ -150,7 +150,7 @@ impl Fake {
             Some(Trouble::Hangs | Trouble::ServerDies) => {}
             Some(Trouble::Lasts) => self.due.push_back(Event::Finished(Ok(self.find(task)))),
             Some(Trouble::Stopped) => {
-                self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None });
+                self.due.push_back(Event::StopRequested { by: "SIGTERM".to_owned(), leave: None });
             }
             None if self.stop_looks_hang && *task == Task::LookForStop => {}
             None if self.captures_hang && matches!(task, Task::Capture { .. }) => {}

@@ -110,7 +110,7 @@ impl Session {
             Event::Started
             | Event::SleepEnded { .. }
             | Event::ImagerEnded { .. }
-            | Event::PowerButton
+            | Event::Pressed(_)
             | Event::LeaveAtOnce { .. } => Stage::Ending(left),
         }
     }

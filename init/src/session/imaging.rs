@@ -58,7 +58,7 @@ impl Session {
             | Event::SleepEnded { .. }
             | Event::StopRequested { .. }
             | Event::LeaveAtOnce { .. }
-            | Event::PowerButton => Stage::Imaging(imaging),
+            | Event::Pressed(_) => Stage::Imaging(imaging),
         }
     }
 

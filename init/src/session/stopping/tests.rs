@@ -3,6 +3,7 @@
 use ghost_contract::report::{Event as Report, Outcome};
 
 use super::*;
+use crate::keys::Press;
 use crate::machine::fake::Fake;
 use crate::machine::run;
 use crate::sample::{order, order_file};
@@ -21,7 +22,7 @@ fn wanted(mode: Mode, wishes: &[(u64, Event)]) -> (Fake, AtEnd) {
 }
 
 fn pressed(mode: Mode, presses: &[u64]) -> Fake {
-    let presses: Vec<_> = presses.iter().map(|at| (*at, Event::PowerButton)).collect();
+    let presses: Vec<_> = presses.iter().map(|at| (*at, Event::Pressed(Press::PowerButton))).collect();
     wanted(mode, &presses).0
 }
 
@@ -83,6 +84,48 @@ fn presses_that_are_one_or_far_apart_do_not_insist() {
     assert_eq!((outcome(&far_apart), told(&far_apart).len()), (Outcome::Succeeded, 2));
 }
 
+/// What becomes of a restore if Ctrl-Alt-Del arrives at these times, in milliseconds after the first.
+fn ctrl_alt_del(arrives: &[u64]) -> (Outcome, usize) {
+    let first = Duration::from_secs(FIRST);
+    let wish = |after: &u64| (first + Duration::from_millis(*after), Event::Pressed(Press::CtrlAltDel));
+    let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
+    machine.imager_lasts = 30;
+    machine.wishes = arrives.iter().map(wish).collect();
+    run(&mut machine);
+    (outcome(&machine), told(&machine).len())
+}
+
+#[test]
+fn ctrl_alt_del_that_arrives_by_the_kernel_and_by_the_keyboard_is_one_press() {
+    assert_eq!(ctrl_alt_del(&[0, 2]), (Outcome::Succeeded, 1));
+    assert_eq!(ctrl_alt_del(&[0, 990]), (Outcome::Succeeded, 1));
+    let cancelled = Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() };
+    assert_eq!(ctrl_alt_del(&[0, 2, 5000, 5002]), (cancelled, 1));
+}
+
+#[test]
+fn ctrl_alt_del_that_is_held_down_does_not_insist() {
+    let held: Vec<u64> = std::iter::once(0).chain((250..10_000).step_by(33)).collect();
+    assert_eq!(ctrl_alt_del(&held), (Outcome::Succeeded, 1));
+}
+
+#[test]
+fn where_nothing_is_at_risk_ctrl_alt_del_ends_the_job_once() {
+    let twice = [(FIRST, Event::Pressed(Press::CtrlAltDel)), (FIRST, Event::Pressed(Press::CtrlAltDel))];
+    let (machine, _) = wanted(Mode::Backup, &twice);
+    assert_eq!(outcome(&machine), Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() });
+    let again = Action::Say("Ctrl-Alt-Del: the job is ending already".to_owned());
+    assert!(!machine.done.contains(&again), "{:#?}", machine.done);
+}
+
+#[test]
+fn a_button_and_ctrl_alt_del_insist_on_each_other() {
+    let presses = [(FIRST, Press::PowerButton), (FIRST + 5, Press::CtrlAltDel)];
+    let (machine, left) = wanted(Mode::Restore, &presses.map(|(at, press)| (at, Event::Pressed(press))));
+    assert_eq!(outcome(&machine), Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() });
+    assert_eq!((told(&machine).len(), left), (1, AtEnd::PowerOff));
+}
+
 #[test]
 fn what_a_person_does_in_a_program_is_guarded_too() {
     let machine = pressed(Mode::Ghost, &[FIRST]);
@@ -98,7 +141,7 @@ fn before_a_restore_has_begun_the_button_stops_it_and_after_it_nothing_is_told()
     let mut machine = Fake::new("", order_file(&order(Mode::Restore)));
     machine.imager_lasts = 5;
     machine.command_line += " ghost.mode=nonsense";
-    machine.wishes = [(Duration::from_secs(25), Event::PowerButton)].into();
+    machine.wishes = [(Duration::from_secs(25), Event::Pressed(Press::PowerButton))].into();
     assert_eq!(run(&mut machine), AtEnd::PowerOff);
     assert!(machine.now < Duration::from_secs(27), "what is shown is over: {:?}", machine.now);
 }
@@ -140,6 +183,6 @@ fn the_button_powers_off_where_the_order_would_boot_again() {
     rebooting.at_end = AtEnd::Reboot;
     let mut machine = Fake::new("", order_file(&rebooting));
     machine.imager_lasts = 30;
-    machine.wishes = [(Duration::from_secs(FIRST), Event::PowerButton)].into();
+    machine.wishes = [(Duration::from_secs(FIRST), Event::Pressed(Press::PowerButton))].into();
     assert_eq!(run(&mut machine), AtEnd::PowerOff);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{outcome, reported};
+use crate::keys::Press;
 use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
@@ -195,7 +196,7 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
 fn who_presses_ctrl_alt_del_while_the_reason_is_shown_switches_the_machine_off() {
     let mut machine = in_initramfs(LOADER);
     machine.always_fails = Some(|task| matches!(task, Task::Raise { .. }));
-    let press = Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None };
+    let press = Event::Pressed(Press::CtrlAltDel);
     machine.wishes.push_back((machine.now + Duration::from_secs(5), press));
     assert_eq!(replay(machine).0, AtEnd::PowerOff);
 }
