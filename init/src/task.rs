@@ -14,6 +14,7 @@ use ghost_contract::order::{AtEnd, ImageStore};
 use ghost_contract::report::NotArmed;
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
+use crate::failure::Failure;
 use crate::fstab::Mount;
 use crate::imager::{Judgement, Terminal};
 use crate::job::Job;
@@ -159,6 +160,13 @@ pub(crate) enum Task {
     Sync,
 }
 
+/// A step that failed and that the job goes on without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undone {
+    pub step: String,
+    pub reason: Failure,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WakeOnLan {
     /// It is on: read back as these letters, as ethtool writes them.
@@ -265,6 +273,8 @@ pub(crate) enum Finding {
         /// The disks that it works on, `sda`.
         disks: Vec<String>,
         terminal: Terminal,
+        /// What failed, and is done without.
+        undone: Vec<Undone>,
     },
     Seen {
         /// What the kernel has counted.

@@ -14,7 +14,7 @@ use crate::imager::{Judgement, Terminal};
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::stall::Counters;
-use crate::task::{Finding, PowerSwitch, Root, Surroundings, Task, WakeOnLan};
+use crate::task::{Finding, PowerSwitch, Root, Surroundings, Task, Undone, WakeOnLan};
 
 /// What goes wrong with a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub(crate) struct Fake {
     pub screen_request: Option<(Duration, String)>,
     /// What the imager has for a screen.
     pub terminal: Terminal,
+    /// What was not done to make it ready.
+    pub undone: Vec<Undone>,
     /// After how many looks at it, besides the one when it begins, the imager ends.
     pub imager_lasts: usize,
     /// At which look its work has begun.
@@ -110,6 +112,7 @@ impl Fake {
             captures_hang: false,
             screen_request: None,
             terminal: Terminal::FirstVt,
+            undone: Vec::new(),
             imager_lasts: 20,
             begins_at_look: 0,
             disk_rate: 1 << 30,
@@ -214,6 +217,7 @@ impl Fake {
                 command: "fake -sure".to_owned(),
                 disks: vec!["sda".to_owned()],
                 terminal: self.terminal,
+                undone: self.undone.clone(),
             },
             Task::LookAtImager { .. } => Finding::Seen {
                 counters: self.counters(),
