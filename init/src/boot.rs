@@ -36,6 +36,18 @@ pub(crate) enum OnFailure {
     TryThenCarryOn { pause: Duration, limit: Duration },
 }
 
+impl OnFailure {
+    /// The same, but without carrying on, and with this pause between two tries.
+    pub(crate) const fn insisting(self, pause: Duration) -> Self {
+        match self {
+            Self::TryAgain { limit, .. } | Self::TryThenCarryOn { limit, .. } => {
+                Self::TryAgain { pause, limit }
+            }
+            Self::Abort | Self::CarryOn => Self::Abort,
+        }
+    }
+}
+
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BootStep {

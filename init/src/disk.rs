@@ -19,7 +19,7 @@ use anyhow::bail;
 use ghost_contract::DiskChoice;
 
 pub(crate) use hidden::RaidController;
-pub(crate) use settling::Settling;
+pub(crate) use settling::{Settling, Writes};
 
 /// A size that is meant differs by less than this part of it: labels say 500 GB of 500,107,862,016 bytes.
 const SIZE_TOLERANCE: u64 = 20;
@@ -39,6 +39,18 @@ pub(crate) struct BlockDevice {
     pub size: u64,
     /// The serial number that it says it has.
     pub serial: Option<String>,
+}
+
+/// Whether a driver for this device, which is named by its alias, may bring built-in disks: one of PCI by its base class, that
+/// of storage, of system peripherals (which readers of eMMC are) or of bridges (PCI Code and ID Assignment Specification), and
+/// any of another bus that is not known to have none.
+pub(crate) fn may_bring_disks(alias: &str) -> bool {
+    const WITHOUT: [&str; 9] = ["usb", "hid", "input", "serio", "i2c", "cpu", "hdaudio", "snd", "dmi"];
+    match alias.split_once(':') {
+        Some(("pci", device)) => ["bc01", "bc08", "bc06"].iter().any(|class| device.contains(class)),
+        Some((bus, _)) => !WITHOUT.contains(&bus),
+        None => true,
+    }
 }
 
 /// The disks that are meant, in the order of their places; at least one.
@@ -136,6 +148,27 @@ mod tests {
             disks.into_iter().map(|disk| disk.name.as_str()).collect::<Vec<_>>().join(" ")
         };
         choose(devices, &choice.parse().unwrap()).map_or_else(|error| error.to_string(), names)
+    }
+
+    #[test]
+    fn only_drivers_that_may_bring_disks_are_waited_for() {
+        let with = [
+            "pci:v00001000d0000005Dsv00001000sd00009363bc01sc04i00",
+            "pci:v00008086d00000F14sv00008086sd00007270bc08sc05i01",
+            "virtio:d00000002v00001AF4",
+            "scsi:t-0x00",
+            "acpi:80860F14:",
+        ];
+        let without = [
+            "pci:v00008086d00002723sv00008086sd00000084bc02sc80i00",
+            "pci:v00008086d0000A170sv00001043sd00008694bc04sc03i00",
+            "usb:v046DpC31Cd6402dc00dsc00dp00ic03isc01ip01in00",
+        ];
+        for (aliases, expected) in [(&with[..], true), (&without[..], false)] {
+            for alias in aliases {
+                assert_eq!(may_bring_disks(alias), expected, "{alias}");
+            }
+        }
     }
 
     fn first_of(places: &[&str]) -> String {

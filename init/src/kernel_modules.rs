@@ -2,6 +2,8 @@
 //!
 //! Reads no file and loads nothing: the tables are arguments.
 
+pub(crate) mod loads;
+
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Context as _, bail};

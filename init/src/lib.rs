@@ -17,6 +17,7 @@ pub(crate) mod identity;
 pub(crate) mod imager;
 pub(crate) mod job;
 pub(crate) mod kernel_modules;
+pub(crate) mod keys;
 pub mod machine;
 pub(crate) mod memory;
 pub(crate) mod network;

@@ -40,6 +40,7 @@ use crate::cmdline::{BootOptions, Switch};
 use crate::failure::Failure;
 use crate::imager::Terminal;
 use crate::job::Job;
+use crate::keys::Press;
 use crate::network::BootInterface;
 use crate::prompt::Prompts;
 use crate::task::{Finding, PowerSwitch, Root, Task};
@@ -72,8 +73,10 @@ pub(crate) enum Event {
         /// How it is to be left, if that is not as the order says.
         leave: Option<AtEnd>,
     },
-    /// Its power button was pressed.
-    PowerButton,
+    /// It is to be left at once and in this way, whatever is left undone: typed at the machine.
+    LeaveAtOnce { by: String, how: AtEnd },
+    /// A person at the machine wants it off.
+    Pressed(Press),
     /// The time that [`Session::deadline`] gave has come.
     DeadlinePassed,
 }
@@ -287,13 +290,16 @@ impl Session {
         }
         match (stage, event) {
             (Stage::Off, _) => Stage::Off,
+            (_, Event::LeaveAtOnce { by, how }) => self.leave_at_once(&by, how, turn),
             (Stage::Ending(left), event) => self.go_on_ending(left, event, turn),
             (Stage::Showing, Event::DeadlinePassed | Event::StopRequested { .. }) => {
                 self.clear_up(None, turn)
             }
-            (Stage::Booting(_) | Stage::Pausing(_) | Stage::ReadingOrder, Event::DeadlinePassed) if over => {
-                let limit = if self.root == Root::Mounted { BOOT_LIMIT } else { ROOT_LIMIT };
-                self.fail(format!("the boot took longer than {} s", limit.as_secs()), turn)
+            (Stage::Booting(boot) | Stage::Pausing(boot), Event::DeadlinePassed) if over => {
+                self.boot_too_long(&boot.in_words(), turn)
+            }
+            (Stage::ReadingOrder, Event::DeadlinePassed) if over => {
+                self.boot_too_long(&Task::ReadOrder.to_string(), turn)
             }
             (Stage::Pausing(boot), Event::DeadlinePassed) => {
                 self.start(boot.current.task.clone(), turn);
@@ -327,7 +333,7 @@ impl Session {
             (stage, Event::DeadlinePassed) => self.finished(stage, Err(Failure::too_late()), turn),
             (
                 stage,
-                Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::PowerButton,
+                Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::Pressed(_),
             ) => stage,
         }
     }

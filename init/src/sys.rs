@@ -15,6 +15,7 @@ pub(crate) mod datagram;
 pub(crate) mod dhcp;
 pub(crate) mod disks;
 pub(crate) mod display;
+pub mod drivers;
 pub(crate) mod ethtool;
 pub(crate) mod file;
 pub(crate) mod frame_buffer;

@@ -14,6 +14,7 @@ use ghost_contract::order::{AtEnd, ImageStore};
 use ghost_contract::report::NotArmed;
 use ghost_contract::{HostName, JobId, MacAddress, Nonce, UnixTime};
 
+use crate::failure::Failure;
 use crate::fstab::Mount;
 use crate::imager::{Judgement, Terminal};
 use crate::job::Job;
@@ -110,7 +111,7 @@ pub(crate) enum Task {
     StartWatchdogs,
     /// Load the drivers of the power button and of keyboards on USB.
     LoadKeyboardDrivers,
-    /// Hear of presses of the power button from now on.
+    /// Hear of presses of the power button, and of Ctrl-Alt-Del on keyboards, from now on.
     WatchPowerButton,
     ReadOrder,
     /// Claim the order of this job.
@@ -159,6 +160,13 @@ pub(crate) enum Task {
     Sync,
 }
 
+/// A step that failed and that the job goes on without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undone {
+    pub step: String,
+    pub reason: Failure,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WakeOnLan {
     /// It is on: read back as these letters, as ethtool writes them.
@@ -169,6 +177,9 @@ pub(crate) enum WakeOnLan {
         detail: String,
     },
 }
+
+/// What [`PowerSwitch::Missing`] means, for a person.
+pub(crate) const NO_SWITCH: &str = "the kernel has no ACPI and cannot switch this machine off";
 
 /// Whether the machine can switch itself off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -228,6 +239,12 @@ pub(crate) enum Finding {
         address: Ipv4Addr,
         by: MacAddress,
     },
+    /// Of [`Task::CheckAddress`]: another machine is about to take it too, and it is not checked again before this pause is over.
+    AddressContested {
+        address: Ipv4Addr,
+        by: MacAddress,
+        pause: Duration,
+    },
     Fstab(String),
     Hosts(Vec<(HostName, MacAddress)>),
     WakeOnLan(WakeOnLan),
@@ -256,6 +273,8 @@ pub(crate) enum Finding {
         /// The disks that it works on, `sda`.
         disks: Vec<String>,
         terminal: Terminal,
+        /// What failed, and is done without.
+        undone: Vec<Undone>,
     },
     Seen {
         /// What the kernel has counted.

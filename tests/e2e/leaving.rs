@@ -66,6 +66,43 @@ fn poweroff_and_halt_in_a_shell_power_off() {
 }
 
 #[test]
+fn who_forces_a_pc_without_acpi_off_in_a_shell_boots_its_own_disk() {
+    let stage = Stage::with("forced", |config| config.kernel_flags.push("acpi=off".to_owned()));
+    let john = stage.pc("john").unwrap();
+    let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
+    wait_for_test(&stage, &john);
+    let _typed = stage.ssh(john.config().ip, "poweroff -f").unwrap();
+    john.wait_console(&john.config().own_disk_message(), OWN_DISK).unwrap();
+    let said = john.whole_console().unwrap();
+    for words in
+        ["poweroff -f: leaving at once", "cannot switch this machine off; booting its own disk instead"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!stage.report(john.config().ip).iter().any(|event| matches!(event, Event::Ended { .. })));
+    john.cut_power().unwrap();
+    drop(ghostctl);
+}
+
+/// What gives a program the keyboard's own codes: `KDSKBMODE` with `K_RAW` (linux/kd.h).
+const RAW: &str = "perl -e 'open(T, \"+<\", \"/dev/tty0\") && ioctl(T, 0x4B45, 0) && print \"raw\"'";
+
+#[test]
+fn ctrl_alt_del_powers_off_while_a_program_has_the_keyboard_raw() {
+    let stage = Stage::new("raw");
+    let john = stage.pc("john").unwrap();
+    let ghostctl = stage.ghostctl(&["test", "john"]).unwrap();
+    wait_for_test(&stage, &john);
+    let typed = stage.ssh(john.config().ip, RAW).unwrap();
+    assert_eq!(typed.wait(SOON).unwrap(), 0, "{}", typed.text());
+    assert!(typed.text().contains("raw"), "{}", typed.text());
+    john.press_keys(&["ctrl", "alt", "delete"]).unwrap();
+    john.wait_off(OFF).unwrap();
+    assert_cancelled(&stage, &john, "Ctrl-Alt-Del");
+    assert_eq!(ghostctl.wait(BOOT).unwrap(), 1, "{}", ghostctl.text());
+}
+
+#[test]
 fn a_pc_without_acpi_says_so_boots_its_own_disk_and_is_called_on() {
     let stage = Stage::with("no-acpi", |config| {
         config.kernel_flags.push("acpi=off".to_owned());

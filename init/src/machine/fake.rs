@@ -14,7 +14,7 @@ use crate::imager::{Judgement, Terminal};
 use crate::network::Interface;
 use crate::session::{Action, Event};
 use crate::stall::Counters;
-use crate::task::{Finding, PowerSwitch, Root, Surroundings, Task, WakeOnLan};
+use crate::task::{Finding, PowerSwitch, Root, Surroundings, Task, Undone, WakeOnLan};
 
 /// What goes wrong with a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum Trouble {
     ServerDies,
     /// It ends well, but a child that it starts never does.
     Lasts,
-    /// It never ends, and Ctrl-Alt-Del is pressed while it runs.
+    /// It never ends, and the machine is to stop while it runs.
     Stopped,
 }
 
@@ -53,6 +53,8 @@ pub(crate) struct Fake {
     pub power_switch: PowerSwitch,
     /// Another machine that has its address.
     pub address_taken_by: Option<MacAddress>,
+    /// Another machine that is about to take its address whenever it looks.
+    pub address_contested_by: Option<MacAddress>,
     /// KiB of memory that it says it has.
     pub memory: Option<u64>,
     /// What a person at it does, and when, as time since its kernel's start.
@@ -66,6 +68,8 @@ pub(crate) struct Fake {
     pub screen_request: Option<(Duration, String)>,
     /// What the imager has for a screen.
     pub terminal: Terminal,
+    /// What was not done to make it ready.
+    pub undone: Vec<Undone>,
     /// After how many looks at it, besides the one when it begins, the imager ends.
     pub imager_lasts: usize,
     /// At which look its work has begun.
@@ -101,12 +105,14 @@ impl Fake {
             tree_gone: Duration::ZERO..Duration::ZERO,
             power_switch: PowerSwitch::Acpi,
             address_taken_by: None,
+            address_contested_by: None,
             memory: None,
             wishes: VecDeque::new(),
             stop_looks_hang: false,
             captures_hang: false,
             screen_request: None,
             terminal: Terminal::FirstVt,
+            undone: Vec::new(),
             imager_lasts: 20,
             begins_at_look: 0,
             disk_rate: 1 << 30,
@@ -147,7 +153,7 @@ impl Fake {
             Some(Trouble::Hangs | Trouble::ServerDies) => {}
             Some(Trouble::Lasts) => self.due.push_back(Event::Finished(Ok(self.find(task)))),
             Some(Trouble::Stopped) => {
-                self.due.push_back(Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None });
+                self.due.push_back(Event::StopRequested { by: "SIGTERM".to_owned(), leave: None });
             }
             None if self.stop_looks_hang && *task == Task::LookForStop => {}
             None if self.captures_hang && matches!(task, Task::Capture { .. }) => {}
@@ -178,9 +184,12 @@ impl Fake {
         match task {
             Task::LookAround => Finding::Surroundings(self.surroundings()),
             Task::FindCard(_) => Finding::Card("eth0".to_owned()),
-            Task::CheckAddress { address, .. } => match self.address_taken_by {
-                Some(by) => Finding::AddressTaken { address: *address, by },
-                None => Finding::Done,
+            Task::CheckAddress { address, .. } => match (self.address_taken_by, self.address_contested_by) {
+                (Some(by), _) => Finding::AddressTaken { address: *address, by },
+                (None, Some(by)) => {
+                    Finding::AddressContested { address: *address, by, pause: Duration::from_secs(1) }
+                }
+                (None, None) => Finding::Done,
             },
             Task::OpenReport => Finding::ReportOpened,
             Task::ReadFstab => {
@@ -208,6 +217,7 @@ impl Fake {
                 command: "fake -sure".to_owned(),
                 disks: vec!["sda".to_owned()],
                 terminal: self.terminal,
+                undone: self.undone.clone(),
             },
             Task::LookAtImager { .. } => Finding::Seen {
                 counters: self.counters(),

@@ -28,11 +28,13 @@ use self::tasks::Workplace;
 use super::last_resort::LastResort;
 use super::{Machine, Occurrence};
 use crate::failure::Failure;
+use crate::keys::Press;
 use crate::session::{Action, Event};
 use crate::sys::card::Asked;
 use crate::sys::child::{Children, Departure, Left};
 use crate::sys::console::Console;
 use crate::sys::power_button::PowerButton;
+use crate::sys::power_command::Wish;
 use crate::sys::report_file::ReportFile;
 use crate::sys::way_out::WayOut;
 use crate::sys::{STACK, clock, datagram, power, power_command, signals};
@@ -46,7 +48,7 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(10);
 /// What comes into the queue.
 enum Message {
     Signal(Signal),
-    PowerButton,
+    Pressed(Press),
     /// The task of this number has ended.
     Finished(u64, Result<Finding, Failure>),
     SleepEnded(Departure),
@@ -80,7 +82,7 @@ impl Linux {
         let tell = sender.clone();
         let children = Children::new(move || drop(tell.send(Message::Signal(Signal::SIGCHLD))));
         let tell = sender.clone();
-        let button = PowerButton::new(move || drop(tell.send(Message::PowerButton)));
+        let button = PowerButton::new(move |press| drop(tell.send(Message::Pressed(press))));
         let mut machine = Self {
             queue,
             sender,
@@ -183,13 +185,16 @@ impl Linux {
     fn understand(&mut self, message: Message) -> Option<Event> {
         match message {
             Message::Signal(Signal::SIGCHLD) => self.reap(),
-            Message::Signal(Signal::SIGINT) => Some(stop("Ctrl-Alt-Del")),
+            Message::Signal(Signal::SIGINT) => Some(Event::Pressed(Press::CtrlAltDel)),
             Message::Signal(Signal::SIGPWR) => Some(stop("a power failure (SIGPWR)")),
             Message::Signal(signal) => Some(match power_command::asked_by(signal) {
-                Some((command, how)) => Event::StopRequested { by: command.to_owned(), leave: Some(how) },
+                Some(Wish::End(command, how)) => {
+                    Event::StopRequested { by: command.to_owned(), leave: Some(how) }
+                }
+                Some(Wish::LeaveAtOnce(command, how)) => Event::LeaveAtOnce { by: command.to_owned(), how },
                 None => stop(signal.as_str()),
             }),
-            Message::PowerButton => Some(Event::PowerButton),
+            Message::Pressed(press) => Some(Event::Pressed(press)),
             Message::Finished(number, result) if number == self.task => Some(Event::Finished(result)),
             Message::Finished(..) => None,
             Message::SleepEnded(departure) => Some(Event::SleepEnded { how: departure.to_string() }),

@@ -20,6 +20,10 @@ const ROUNDS_SOON: u32 = 3;
 const LATE_ANSWER: Duration = Duration::from_millis(300);
 /// How long one check waits for the neighbour.
 const NOBODY_ANSWERS: Duration = Duration::from_secs(3);
+/// The shortest and the longest pause before the next check where another machine checks at the same time: many checks long, so
+/// that mostly one of the two is alone on the wire with its next one.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(300);
+const LONGEST_PAUSE: Duration = Duration::from_millis(3300);
 
 /// One check: when to ask, and what the answers mean. Times are since the kernel's start.
 #[derive(Debug)]
@@ -43,7 +47,8 @@ pub(crate) enum Verdict {
     NotYet,
     Free,
     Taken(MacAddress),
-    /// Another machine is about to take it as well. It may have it, or have given up, when this is checked again.
+    /// Another machine is about to take it as well: neither may (RFC 5227, 2.1.1). It may have it, or have given up, when this is
+    /// checked again after a [`pause`].
     Contested(MacAddress),
     /// The neighbour has not answered. Perhaps nobody has heard the question.
     Unheard,
@@ -114,6 +119,14 @@ impl AddressCheck {
     }
 }
 
+/// The pause before the next check where this one was contested. `random` must differ from the other machine's, which else
+/// pauses as long and contests the next check as well.
+pub(crate) fn pause(random: u64) -> Duration {
+    let span = LONGEST_PAUSE.saturating_sub(SHORTEST_PAUSE).as_nanos();
+    let part = u64::try_from(u128::from(random) % span).unwrap_or_default();
+    SHORTEST_PAUSE.saturating_add(Duration::from_nanos(part))
+}
+
 /// That an address is another machine's, and what to do about it.
 pub(crate) fn taken(address: Ipv4Addr, by: MacAddress) -> anyhow::Error {
     anyhow!(
@@ -138,111 +151,4 @@ pub(crate) fn unheard(neighbour: Ipv4Addr) -> anyhow::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OURS: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 2);
-    const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
-
-    fn mac(last: u8) -> MacAddress {
-        MacAddress::new([0x52, 0x54, 0, 0, 0, last])
-    }
-
-    fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    fn says(ip: Ipv4Addr, mac_of: u8) -> Answer {
-        Answer { ip, mac: mac(mac_of) }
-    }
-
-    fn check() -> AddressCheck {
-        AddressCheck::new(mac(2), OURS, SERVER, ms(1000))
-    }
-
-    /// When it asks, milliseconds after it began, if nothing is heard but the server at this time.
-    fn rounds(server_at: Option<u64>) -> Vec<u64> {
-        let mut check = check();
-        let mut rounds = Vec::new();
-        for after in 0.. {
-            let now = ms(1000 + after);
-            if check.verdict(now) != Verdict::NotYet {
-                break;
-            }
-            if server_at == Some(after) {
-                check.hear(says(SERVER, 1), now);
-            }
-            if check.due(now) {
-                rounds.push(after);
-            }
-            assert!(check.due(now) || check.pause(now) > Duration::ZERO, "it would not wait at {after} ms");
-        }
-        rounds
-    }
-
-    #[test]
-    fn an_address_is_free_once_the_server_has_answered_and_nobody_else() {
-        let mut free = check();
-        assert_eq!(free.verdict(ms(1000)), Verdict::NotYet);
-        free.hear(says(OURS, 2), ms(1001));
-        free.hear(says(SERVER, 1), ms(1100));
-        free.hear(says(SERVER, 1), ms(1390));
-        assert_eq!(free.verdict(ms(1399)), Verdict::NotYet, "another one may still answer");
-        assert_eq!(free.verdict(ms(1400)), Verdict::Free);
-
-        let mut taken = check();
-        taken.hear(says(SERVER, 1), ms(1100));
-        taken.hear(says(OURS, 9), ms(1200));
-        assert_eq!(taken.verdict(ms(1400)), Verdict::Taken(mac(9)));
-    }
-
-    #[test]
-    fn an_address_is_not_free_while_nobody_hears_the_question() {
-        let mut alone = check();
-        alone.hear(says(Ipv4Addr::new(192, 168, 7, 3), 3), ms(1100));
-        assert_eq!(alone.verdict(ms(3999)), Verdict::NotYet);
-        assert_eq!(alone.verdict(ms(4000)), Verdict::Unheard);
-    }
-
-    #[test]
-    fn an_address_that_another_machine_is_about_to_take_is_not_free() {
-        let mut contested = check();
-        contested.hear_probe(says(OURS, 2));
-        contested.hear_probe(says(SERVER, 9));
-        contested.hear(says(SERVER, 1), ms(1100));
-        assert_eq!(
-            contested.verdict(ms(1400)),
-            Verdict::Free,
-            "own probes, and those for others, mean nothing"
-        );
-        contested.hear_probe(says(OURS, 9));
-        assert_eq!(contested.verdict(ms(1399)), Verdict::NotYet, "it may be another machine's");
-        assert_eq!(contested.verdict(ms(1400)), Verdict::Contested(mac(9)));
-        contested.hear(says(OURS, 9), ms(1400));
-        assert_eq!(contested.verdict(ms(1400)), Verdict::Taken(mac(9)));
-    }
-
-    #[test]
-    fn what_others_say_does_not_make_it_ask_sooner() {
-        let mut check = check();
-        let mut asked = 0;
-        for frame in 0..1000 {
-            let now = ms(1000) + Duration::from_micros(frame * 199);
-            asked += usize::from(check.due(now));
-            check.hear(says(Ipv4Addr::new(192, 168, 7, 3), 3), now);
-            check.hear(says(SERVER, 1), now);
-        }
-        assert_eq!(asked, 1);
-    }
-
-    #[test]
-    fn it_asks_a_few_times_and_then_slowly() {
-        assert_eq!(rounds(None), [0, 200, 400, 1400, 2400]);
-        assert_eq!(rounds(Some(1)), [0, 200]);
-    }
-
-    #[test]
-    fn a_server_that_is_heard_late_is_followed_by_a_question_that_others_can_hear() {
-        assert_eq!(rounds(Some(1500)), [0, 200, 400, 1400, 1700]);
-    }
-}
+mod tests;

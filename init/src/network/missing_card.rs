@@ -17,12 +17,15 @@ pub(crate) struct Driverless {
     pub place: String,
     /// The module that says it is for such cards, if there is one.
     pub driver: Option<String>,
+    /// Whether that is not loaded yet.
+    pub is_loading: bool,
 }
 
-/// Why the interface is not there.
+/// Why the interface is not there. `lasting` is a driver that others may wait for.
 pub(crate) fn why_no_card(
     bootif: Option<MacAddress>,
     driverless: &[Driverless],
+    lasting: Option<&str>,
     complaints: &[String],
 ) -> String {
     let mut words = bootif.map_or_else(
@@ -35,9 +38,19 @@ pub(crate) fn why_no_card(
         words += &format!("; the initramfs has no driver for the network card {}", ids.join(" and "));
     }
     for card in driverless {
-        if let Some(driver) = &card.driver {
-            words += &format!("; the driver {driver} does not take the network card {}", card.id);
+        match &card.driver {
+            Some(driver) if card.is_loading => {
+                words +=
+                    &format!("; the driver {driver} for the network card {} is still being loaded", card.id);
+            }
+            Some(driver) => {
+                words += &format!("; the driver {driver} does not take the network card {}", card.id)
+            }
+            None => {}
         }
+    }
+    if let Some(driver) = lasting.filter(|driver| !words.contains(&format!("the driver {driver} "))) {
+        words += &format!("; the driver {driver} is still being loaded");
     }
     words + &the_kernel_says(complaints)
 }
@@ -113,32 +126,43 @@ mod tests {
     const FIRMWARE: &str = "r8169 0000:03:00.0: firmware: failed to load rtl_nic/a.fw (-2)";
 
     fn card(id: &str, place: &str, driver: Option<&str>) -> Driverless {
-        Driverless { id: id.to_owned(), place: place.to_owned(), driver: driver.map(str::to_owned) }
+        let driver = driver.map(str::to_owned);
+        Driverless { id: id.to_owned(), place: place.to_owned(), driver, is_loading: false }
     }
 
     #[test]
     fn a_card_that_is_not_there_is_told_with_all_that_is_known() {
         let mac = MacAddress::new([0x52, 0x54, 0, 0, 0, 2]);
         let words =
-            why_no_card(Some(mac), &[card("8086:15f3", "0000:04:00.0", None)], &missing_firmware(LOG));
+            why_no_card(Some(mac), &[card("8086:15f3", "0000:04:00.0", None)], None, &missing_firmware(LOG));
         let expected = format!(
             "no network interface has the address 52:54:00:00:00:02 that the boot loader used; \
              the initramfs has no driver for the network card 8086:15f3; the kernel says: {FIRMWARE}"
         );
         assert_eq!(words, expected);
-        assert_eq!(why_no_card(None, &[], &[]), "there is no network interface");
+        assert_eq!(why_no_card(None, &[], None, &[]), "there is no network interface");
     }
 
     #[test]
     fn a_driver_that_does_not_take_its_card_is_not_called_missing() {
         let cards = [card("8086:15bc", "0000:00:1f.6", Some("e1000e"))];
-        let words = why_no_card(None, &cards, &complaints(LOG, &cards));
+        let words = why_no_card(None, &cards, None, &complaints(LOG, &cards));
         let expected = format!(
             "there is no network interface; the driver e1000e does not take the network card 8086:15bc; \
              the kernel says: e1000e 0000:00:1f.6: The NVM Checksum Is Not Valid; \
              the kernel says: e1000e: probe of 0000:00:1f.6 failed with error -5; the kernel says: {FIRMWARE}"
         );
         assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn a_driver_that_is_still_being_loaded_is_told_as_that() {
+        let mut cards = [card("8086:15bc", "0000:00:1f.6", Some("e1000e"))];
+        cards[0].is_loading = true;
+        let words = "there is no network interface; the driver e1000e for the network card 8086:15bc is still being loaded";
+        assert_eq!(why_no_card(None, &cards, Some("e1000e"), &[]), words);
+        let behind = format!("{words}; the driver xhci_pci is still being loaded");
+        assert_eq!(why_no_card(None, &cards, Some("xhci_pci"), &[]), behind);
     }
 
     #[test]

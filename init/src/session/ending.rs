@@ -14,13 +14,12 @@ use ghost_contract::report::{Event as Report, Outcome};
 
 use super::{Action, Event, ImagerState, Report as ReportFile, Session, Stage, Turn};
 use crate::failure::Failure;
-use crate::task::{Farewell, Finding, Task};
+use crate::task::{Farewell, Finding, NO_SWITCH, Task};
 
 /// How long the whole ending may take when no order says so: a little more than all its tasks' limits.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// How long a failure stays on the screen that nobody hears of.
 const UNHEARD: Duration = Duration::from_secs(30);
-const NO_SWITCH: &str = "the kernel has no ACPI and cannot switch this machine off";
 /// What an administrator must know after a restore that did not come to its end.
 const INCOMPLETE: &str =
     "the disk is incomplete, or may be: it must not be used before another restore has succeeded";
@@ -108,9 +107,11 @@ impl Session {
                 turn.say(format!("{by}: the job is ending already"));
                 Stage::Ending(left)
             }
-            Event::Started | Event::SleepEnded { .. } | Event::ImagerEnded { .. } | Event::PowerButton => {
-                Stage::Ending(left)
-            }
+            Event::Started
+            | Event::SleepEnded { .. }
+            | Event::ImagerEnded { .. }
+            | Event::Pressed(_)
+            | Event::LeaveAtOnce { .. } => Stage::Ending(left),
         }
     }
 
@@ -153,6 +154,14 @@ impl Session {
             turn.report(Report::CannotPowerOff { reason: NO_SWITCH.to_owned() });
         }
         self.at_end = way_out;
+    }
+
+    /// Leaves with nothing cleared up.
+    pub(super) fn leave_at_once(&mut self, by: &str, how: AtEnd, turn: &mut Turn) -> Stage {
+        self.take_screen_back(turn);
+        turn.say(format!("{by}: leaving at once; the job is not ended first"));
+        self.at_end = how;
+        self.leave(turn)
     }
 
     fn leave(&mut self, turn: &mut Turn) -> Stage {

@@ -54,9 +54,11 @@ impl Session {
                 imaging.queue.push_back(Step::Look(glance));
                 self.go_on_imaging(imaging, turn)
             }
-            Event::Started | Event::SleepEnded { .. } | Event::StopRequested { .. } | Event::PowerButton => {
-                Stage::Imaging(imaging)
-            }
+            Event::Started
+            | Event::SleepEnded { .. }
+            | Event::StopRequested { .. }
+            | Event::LeaveAtOnce { .. }
+            | Event::Pressed(_) => Stage::Imaging(imaging),
         }
     }
 

@@ -16,14 +16,27 @@ use crate::fstab;
 use crate::identity;
 use crate::job::{Client, Job};
 use crate::memory;
-use crate::network;
-use crate::network::address_check::taken;
+use crate::network::{self, address_check};
 use crate::task::{Finding, Root, Surroundings, Task, WakeOnLan};
 
 /// What is over sooner is not worth a line.
 const SHORT: Duration = Duration::from_secs(2);
 
+impl Boot {
+    /// The step that is being done, and why it has failed until now if it has.
+    pub(super) fn in_words(&self) -> String {
+        let task = &self.current.task;
+        self.tries.told.as_ref().map_or_else(|| task.to_string(), |why| format!("cannot {task}: {why}"))
+    }
+}
+
 impl Session {
+    /// Gives up. What was done last says more than the limit.
+    pub(super) fn boot_too_long(&mut self, last: &str, turn: &mut Turn) -> Stage {
+        let limit = if self.root == Root::Mounted { BOOT_LIMIT } else { ROOT_LIMIT };
+        self.fail(format!("the boot took longer than {} s; the last was: {last}", limit.as_secs()), turn)
+    }
+
     /// Begins with the next line of the boot table, or with the order when there is none left.
     pub(super) fn boot(&mut self, mut left: VecDeque<BootStep>, turn: &mut Turn) -> Stage {
         let Some(current) = left.pop_front() else {
@@ -43,10 +56,16 @@ impl Session {
     ) -> Stage {
         let Boot { current: step, mut left, tries } = boot;
         if let Ok(Finding::AddressTaken { address, by }) = result {
-            return self.fail(Failure::of(taken(address, by)).to_string(), turn);
+            return self.fail(Failure::of(address_check::taken(address, by)).to_string(), turn);
         }
+        let (result, on_failure) = match result {
+            Ok(Finding::AddressContested { address, by, pause }) => {
+                (Err(Failure::of(address_check::contested(address, by))), step.on_failure.insisting(pause))
+            }
+            result => (result, step.on_failure),
+        };
         let found = result.and_then(|finding| self.learn(finding, turn));
-        match (found, step.on_failure) {
+        match (found, on_failure) {
             (Ok(more), _) => {
                 turn.say(step.task.to_string());
                 if self.root == Root::Initramfs {

@@ -189,7 +189,7 @@ fn who_presses_ctrl_alt_del_while_the_job_is_announced_stops_it() {
     loop {
         let happened = machine.next_event(session.deadline());
         if happened.event == super::Event::DeadlinePassed {
-            let stop = super::Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None };
+            let stop = super::Event::Pressed(crate::keys::Press::CtrlAltDel);
             let actions = session.decide(stop, happened.at);
             let cancelled = Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() };
             assert!(actions.contains(&Action::Report(Report::Ended { outcome: cancelled })));

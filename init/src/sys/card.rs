@@ -1,6 +1,5 @@
 //! Looks for the interface that the client booted from, and loads drivers until it is there.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,7 @@ use anyhow::{Context as _, bail};
 use ghost_contract::MacAddress;
 
 use super::child::Children;
+use super::drivers::Drivers;
 use super::{clock, file, kernel_log, modules, network};
 use crate::kernel_modules::driver_of;
 use crate::network::missing_card::{self, Driverless, complaints, missing_firmware, why_no_card};
@@ -19,6 +19,10 @@ const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 /// boots from them.
 const ETHERNET: &str = "0x0200";
 
+/// Pause between two looks for the card while drivers are being loaded.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long drivers are waited for in one look: less than a task may take, since the next one needs what this one holds.
+const LOOK_LIMIT: Duration = Duration::from_secs(40);
 /// How often the kernel's log is read again: all of it is copied each time.
 const READ_AGAIN: Duration = Duration::from_secs(3);
 
@@ -28,8 +32,8 @@ pub(crate) struct Asked(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The devices for which a driver was asked for already: each new driver may show more of them.
-    devices: BTreeSet<String>,
+    /// Each of them may show more devices.
+    drivers: Drivers,
     /// What the kernel says of a card that is not there, and of one that is.
     of_missing: Complaints,
     of_found: Complaints,
@@ -58,20 +62,34 @@ impl Complaints {
 }
 
 /// The name of the interface with this address, or of any where the boot loader gave none. Loads drivers for what has
-/// shown itself since the last time; the error says all that is known of why it is not there.
+/// shown itself since the last time, and waits for none that lasts; the error says all that is known of why it is not there.
 pub(crate) fn find(bootif: Option<MacAddress>, asked: &Asked, children: &Children) -> anyhow::Result<String> {
     if let Some(name) = present(bootif)? {
         return Ok(name);
     }
     let mut known = asked.known();
-    let loaded = modules::load_for_new_devices(children, &mut known.devices);
-    if let Some(name) = present(bootif)? {
-        return Ok(name);
+    let until = clock::uptime().saturating_add(LOOK_LIMIT);
+    loop {
+        let loaded = known.drivers.load_new(children);
+        let is_busy = known.drivers.is_busy();
+        // Where any card will do, which one it is must not depend on how fast each driver is.
+        if let Some(name) = present(bootif)?.filter(|_| bootif.is_some() || !is_busy) {
+            return Ok(name);
+        }
+        loaded?;
+        if !is_busy || clock::uptime() >= until {
+            break;
+        }
+        known.drivers.wait(LOOK_AGAIN);
     }
-    loaded?;
-    let driverless = driverless(Path::new(PCI_DEVICES), &modules::table_of_aliases()?)?;
+    let Known { drivers, of_missing, .. } = &mut *known;
+    let mut driverless = driverless(Path::new(PCI_DEVICES), &modules::table_of_aliases()?)?;
+    for card in &mut driverless {
+        card.is_loading = drivers.left().any(|load| Some(&load.driver) == card.driver.as_ref());
+    }
     let read = || Ok(complaints(&kernel_log::read()?, &driverless));
-    bail!(why_no_card(bootif, &driverless, known.of_missing.lately(clock::uptime(), read)?));
+    let complaints = of_missing.lately(clock::uptime(), read)?;
+    bail!(why_no_card(bootif, &driverless, drivers.lasting(), complaints));
 }
 
 impl Asked {
@@ -115,6 +133,7 @@ fn driverless(devices: &Path, table: &str) -> anyhow::Result<Vec<Driverless>> {
                 id: format!("{}:{}", number(says("vendor")?), number(says("device")?)),
                 place: device.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 driver: driver_of(&says("modalias")?, table).map(str::to_owned),
+                is_loading: false,
             });
         }
     }
@@ -174,6 +193,7 @@ mod tests {
             id: id.to_owned(),
             place: place.to_owned(),
             driver: driver.map(str::to_owned),
+            is_loading: false,
         };
         let expected =
             [card("8086:15bc", "0000:00:1f.6", Some("e1000e")), card("8086:15f3", "0000:04:00.0", None)];

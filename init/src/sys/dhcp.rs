@@ -10,20 +10,34 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::child::{ChildError, Children, Departure};
+use super::{clock, interface};
 use crate::task::DHCP_LIMIT;
+
+/// ipconfig counts whole seconds.
+const ROUNDED: Duration = Duration::from_secs(2);
 
 /// Brings the interface up, asks, and sets what was answered.
 pub(crate) fn ask(children: &Children, interface: &str) -> anyhow::Result<()> {
     let limit = DHCP_LIMIT.as_secs().to_string();
     let mut ipconfig = Command::new("ipconfig");
     ipconfig.args(["-t", &limit, "-c", "dhcp", "-d", interface]).stdin(Stdio::null()).stdout(Stdio::null());
-    answered(children.run(&mut ipconfig, DHCP_LIMIT.saturating_add(Duration::from_secs(5))), interface)
+    let started = clock::uptime();
+    let asked = children.run(&mut ipconfig, DHCP_LIMIT.saturating_add(Duration::from_secs(5)));
+    let took = clock::uptime().saturating_sub(started);
+    if asked.is_err() {
+        interface::ensure_plugged_in(interface)?;
+    }
+    answered(asked, took, interface)
 }
 
-/// What came of asking. The interface has a link by now, so that ipconfig ends badly only where no server has answered.
-fn answered(asked: Result<(), ChildError>, interface: &str) -> anyhow::Result<()> {
+/// What came of asking. ipconfig says the same by its status when no server has answered, and when it could not ask: then it does
+/// not wait.
+fn answered(asked: Result<(), ChildError>, took: Duration, interface: &str) -> anyhow::Result<()> {
+    let has_waited = took.saturating_add(ROUNDED) >= DHCP_LIMIT;
     match asked {
-        Err(ChildError::Failed { departure: Departure::Exited(_), .. } | ChildError::TooLong { .. }) => {
+        Err(ChildError::Failed { departure: Departure::Exited(_), .. } | ChildError::TooLong { .. })
+            if has_waited =>
+        {
             bail!(
                 "no DHCP answer on {interface} within {} s; see whether a DHCP server runs in this network, and whether the switch lets \
              this port through (spanning tree)",
@@ -131,11 +145,24 @@ mod tests {
     #[test]
     fn a_server_that_does_not_answer_is_told_as_that() {
         let ended = |departure| Err(ChildError::Failed { program: "ipconfig".to_owned(), departure });
-        let error = answered(ended(Departure::Exited(1)), "eth0").unwrap_err().to_string();
+        let came_of = |asked, seconds| {
+            let came_of = answered(asked, Duration::from_secs(seconds), "eth0");
+            came_of.map_err(|error| format!("{error:#}"))
+        };
+        let error = came_of(ended(Departure::Exited(1)), 19).unwrap_err();
         assert!(error.starts_with("no DHCP answer on eth0 within 20 s; see whether"), "{error}");
-        let killed = answered(ended(Departure::Killed(Signal::SIGKILL)), "eth0").unwrap_err().to_string();
+        let killed = came_of(ended(Departure::Killed(Signal::SIGKILL)), 20).unwrap_err();
         assert_eq!(killed, "ipconfig killed by SIGKILL");
-        assert!(answered(Ok(()), "eth0").is_ok());
+        let at_once = came_of(ended(Departure::Exited(1)), 0).unwrap_err();
+        assert_eq!(at_once, "ipconfig ended with status 1");
+        assert!(came_of(Ok(()), 1).is_ok());
+    }
+
+    /// ipconfig(8) is on no developer's machine, and its absence is one more reason that is not the server's.
+    #[test]
+    fn an_interface_that_has_gone_is_told_and_not_a_server_that_does_not_answer() {
+        let error = ask(&Children::new(|| {}), "nosuch0").unwrap_err().to_string();
+        assert_eq!(error, "nosuch0 has gone: is its card, or its USB adapter, still plugged in?");
     }
 
     #[test]

@@ -42,8 +42,13 @@ fn below(folder: &Path) -> anyhow::Result<Vec<BlockDevice>> {
     let mut ways = Vec::new();
     for entry in entries {
         let link = entry.with_context(|| unreadable(folder))?.path();
-        let place = fs::canonicalize(&link).with_context(|| unreadable(&link))?;
-        if is_hidden(&place)? { ways.push(place) } else { devices.push(device(place)?) }
+        match see(&link) {
+            Ok(Seen::Way(place)) => ways.push(place),
+            Ok(Seen::Device(device)) => devices.push(device),
+            // It has gone since the folder was read.
+            Err(_) if !link.exists() => {}
+            Err(error) => return Err(error),
+        }
     }
     for device in &mut devices {
         if let Some(way) = ways.iter().find(|way| leads_to(way, &device.name)) {
@@ -51,6 +56,17 @@ fn below(folder: &Path) -> anyhow::Result<Vec<BlockDevice>> {
         }
     }
     Ok(devices)
+}
+
+enum Seen {
+    Device(BlockDevice),
+    /// A hidden device, which is one of several ways to a disk.
+    Way(PathBuf),
+}
+
+fn see(link: &Path) -> anyhow::Result<Seen> {
+    let place = fs::canonicalize(link).with_context(|| unreadable(link))?;
+    Ok(if is_hidden(&place)? { Seen::Way(place) } else { Seen::Device(device(place)?) })
 }
 
 /// If an NVMe controller says that it may be one of several, its disk appears among the virtual devices, and each
@@ -157,6 +173,18 @@ mod tests {
             devices,
             [BlockDevice { name, place, removable: false, memory_card: None, size: 1 << 20, serial: None }]
         );
+    }
+
+    #[test]
+    fn a_disk_that_goes_while_it_is_looked_for_is_not_there_and_one_that_cannot_be_read_is_an_error() {
+        let sys = sys(&["pci0/block/sda", "pci0/block/sdb"]);
+        fs::remove_dir_all(sys.path().join("devices/pci0/block/sda")).unwrap();
+        let names =
+            |devices: Vec<BlockDevice>| devices.into_iter().map(|device| device.name).collect::<Vec<_>>();
+        assert_eq!(names(below(&sys.path().join("block")).unwrap()), ["sdb"]);
+        fs::remove_file(sys.path().join("devices/pci0/block/sdb/size")).unwrap();
+        let error = below(&sys.path().join("block")).unwrap_err().to_string();
+        assert!(error.ends_with("sdb/size"), "{error}");
     }
 
     #[test]

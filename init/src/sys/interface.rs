@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use nix::errno::Errno;
@@ -24,12 +24,23 @@ pub(crate) fn raise(interface: &str) -> anyhow::Result<()> {
 
 /// Whether a cable is plugged in and the other end answers.
 pub(crate) fn ensure_link(interface: &str) -> anyhow::Result<()> {
-    let folder = Path::new("/sys/class/net").join(interface);
+    ensure_plugged_in(interface)?;
+    file::text(&folder_of(interface).join("carrier")).with_context(|| format!("{interface} is down"))?;
+    Ok(())
+}
+
+/// Whether nothing is unplugged, as far as that can be seen of an interface that may be down.
+pub(crate) fn ensure_plugged_in(interface: &str) -> anyhow::Result<()> {
+    let folder = folder_of(interface);
     ensure!(folder.exists(), "{interface} has gone: is its card, or its USB adapter, still plugged in?");
     // The file cannot be read while the interface is down.
-    let carrier = file::text(&folder.join("carrier")).with_context(|| format!("{interface} is down"))?;
-    ensure!(carrier.trim() == "1", "{interface} has no link: is the cable plugged in?");
+    let has_link = file::text(&folder.join("carrier")).map_or(true, |carrier| carrier.trim() == "1");
+    ensure!(has_link, "{interface} has no link: is the cable plugged in?");
     Ok(())
+}
+
+fn folder_of(interface: &str) -> PathBuf {
+    Path::new("/sys/class/net").join(interface)
 }
 
 /// Gives an interface its address.

@@ -1,6 +1,5 @@
 //! Kernel modules, by way of modprobe(8) from the base root: without udev, nothing else loads them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use super::{file, modprobe};
 use crate::kernel_modules;
 
 /// Where the kernel lists the devices of each bus.
-const BUSES: &str = "/sys/bus";
+pub(super) const BUSES: &str = "/sys/bus";
 /// The drivers of the power button and of a keyboard at its own port, and what lets programs hear of keys.
 const KEYS: [&str; 4] = ["button", "evdev", "i8042", "atkbd"];
 /// The drivers of USB ports. EHCI comes before those of the old, slow ports, which otherwise have to hand fast devices over.
@@ -68,31 +67,6 @@ pub(super) fn table_of_aliases() -> anyhow::Result<String> {
     file::text(&modprobe::folder()?.join("modules.alias"))
 }
 
-/// Loads the drivers for all devices except the display, whose driver would take the text
-/// console away, and with it the screenshots.
-pub(crate) fn load_for_devices(children: &Children) -> anyhow::Result<()> {
-    load_for_new_devices(children, &mut BTreeSet::new())
-}
-
-/// Loads the drivers for devices that have shown themselves since the last time; `asked` are all until now.
-pub(crate) fn load_for_new_devices(children: &Children, asked: &mut BTreeSet<String>) -> anyhow::Result<()> {
-    ask_for_new(&aliases(Path::new(BUSES))?, asked, |names| load_if_useful(children, names))
-}
-
-/// Asks for those that were not asked for before. If that does not come to its end, they will be asked for again.
-fn ask_for_new(
-    aliases: &[String],
-    asked: &mut BTreeSet<String>,
-    load: impl FnOnce(&[&str]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut with_new = asked.clone();
-    let is_new = |alias: &&String| !is_display(alias) && with_new.insert((*alias).clone());
-    let new: Vec<_> = aliases.iter().filter(is_new).map(String::as_str).collect();
-    load(&new)?;
-    *asked = with_new;
-    Ok(())
-}
-
 /// How many modules are loaded.
 pub(crate) fn loaded() -> anyhow::Result<usize> {
     Ok(file::text(Path::new("/proc/modules"))?.lines().count())
@@ -104,13 +78,14 @@ fn modprobe() -> Command {
     command
 }
 
-/// The aliases of all devices, in the form of modules.alias(5).
-fn aliases(buses: &Path) -> anyhow::Result<Vec<String>> {
+/// The aliases of all devices but displays, in the form of modules.alias(5).
+pub(super) fn aliases(buses: &Path) -> anyhow::Result<Vec<String>> {
     let mut aliases = Vec::new();
     for bus in entries(buses)? {
         for device in entries(&bus.join("devices"))? {
             let alias = if bus.ends_with("mmc") { of_memory_card(&device) } else { of_device(&device) };
-            aliases.extend(alias.with_context(|| unreadable(&device))?);
+            let alias = alias.with_context(|| unreadable(&device))?;
+            aliases.extend(alias.filter(|alias| !is_display(alias)));
         }
     }
     Ok(aliases)
@@ -183,28 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_to_no_end_is_asked_for_again() {
-        let mut asked = BTreeSet::new();
-        let ask = |asked: &mut BTreeSet<String>, ends: bool| {
-            let aliases = ["usb:x", "pci:y", "usb:x", "pci:zbc03"].map(str::to_owned);
-            let mut names = Vec::new();
-            let load = |given: &[&str]| {
-                names = given.iter().map(|&name| name.to_owned()).collect();
-                anyhow::ensure!(ends, "modprobe took longer than 60 s");
-                Ok(())
-            };
-            assert_eq!(ask_for_new(&aliases, asked, load).is_ok(), ends);
-            names
-        };
-        assert_eq!(ask(&mut asked, false), ["usb:x", "pci:y"]);
-        assert_eq!(ask(&mut asked, true), ["usb:x", "pci:y"]);
-        assert!(ask(&mut asked, true).is_empty());
-    }
-
-    #[test]
     fn every_bus_is_asked_for_its_devices() {
         let buses = tempfile::tempdir().unwrap();
-        for (device, alias) in [("pci/devices/a", "pci:x\n"), ("usb/devices/b", "usb:y\n")] {
+        for (device, alias) in
+            [("pci/devices/a", "pci:x\n"), ("usb/devices/b", "usb:y\n"), ("pci/devices/c", "pci:zbc03\n")]
+        {
             let device = buses.path().join(device);
             fs::create_dir_all(&device).unwrap();
             fs::write(device.join("modalias"), alias).unwrap();

@@ -3,6 +3,7 @@
 //! Waits, but never for a file.
 #![allow(unsafe_code, reason = "no safe crate binds a packet socket")]
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -18,7 +19,7 @@ use rustix::net::{
 };
 
 use super::{clock, network};
-use crate::network::address_check::{AddressCheck, Verdict, contested, unheard};
+use crate::network::address_check::{AddressCheck, Verdict, pause, unheard};
 use crate::task::Finding;
 
 /// Asks whether another machine on this interface's wire has the address; an error if that cannot be known. The neighbour is a
@@ -45,10 +46,17 @@ pub(crate) fn check_address(
             Verdict::NotYet => {}
             Verdict::Free => return Ok(Finding::Done),
             Verdict::Taken(by) => return Ok(Finding::AddressTaken { address, by }),
-            Verdict::Contested(by) => return Err(contested(address, by)),
+            Verdict::Contested(by) => {
+                return Ok(Finding::AddressContested { address, by, pause: pause(random()) });
+            }
             Verdict::Unheard => return Err(unheard(neighbour)),
         }
     }
+}
+
+/// Each hasher has keys of its own from the kernel.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn wait(socket: &OwnedFd, pause: Duration) {

@@ -1,4 +1,5 @@
-//! Hears of presses of the power button: ACPI's, and the power key of keyboards (evdev).
+//! Hears of presses of the power button: ACPI's, and the power key of keyboards (evdev). Of Ctrl-Alt-Del it hears as well, and
+//! tells of it while the kernel does not.
 //!
 //! A thread of its own waits for them, and looks now and then for devices that have come. The way to their folder leads over
 //! the server's root, which is asked once and not again: the button is most needed when there is no server any more.
@@ -12,11 +13,11 @@ use std::thread;
 
 use anyhow::Context as _;
 use evdev::raw_stream::RawDevice;
-use evdev::{EventSummary, InputEvent, KeyCode};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 
-use super::{STACK, keyboard};
+use super::{STACK, keyboard, terminal};
+use crate::keys::{Held, KEYS, Press};
 
 const DEVICES: &str = "/dev";
 /// The folder of input devices in it, and how those are named that give events.
@@ -24,18 +25,16 @@ const INPUT: &str = "input";
 const NAME: &str = "event";
 /// Pause between two looks for devices that have come, ms.
 const LOOK_AGAIN: u16 = 2000;
-/// The value of a key's event when it goes down (linux/input.h).
-const DOWN: i32 = 1;
 
 /// Who is told of a press, and whether anybody listens for one yet.
 #[derive(Clone)]
 pub(crate) struct PowerButton {
-    tell: Arc<dyn Fn() + Send + Sync>,
+    tell: Arc<dyn Fn(Press) + Send + Sync>,
     is_watched: Arc<AtomicBool>,
 }
 
 impl PowerButton {
-    pub(crate) fn new(tell: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(tell: impl Fn(Press) + Send + Sync + 'static) -> Self {
         Self { tell: Arc::new(tell), is_watched: Arc::default() }
     }
 
@@ -50,9 +49,7 @@ impl PowerButton {
         let tell = Arc::clone(&self.tell);
         let listen = move || {
             loop {
-                if inputs.wait_for_press() {
-                    tell();
-                }
+                inputs.wait_for_presses().into_iter().for_each(|press| tell(press));
             }
         };
         thread::Builder::new()
@@ -67,8 +64,22 @@ impl PowerButton {
 /// The input devices that were found.
 struct Inputs {
     devices: OwnedFd,
-    /// By name and number, which no other device has had: what has a power button, and what has none.
-    found: BTreeMap<(String, u64), Option<RawDevice>>,
+    /// By name and number, which no other device has had: what has such keys, and what has none.
+    found: BTreeMap<(String, u64), Option<Keys>>,
+}
+
+/// A device with keys that are looked for.
+struct Keys {
+    device: RawDevice,
+    held: Held,
+}
+
+impl Keys {
+    /// What its keys have asked for since the last time, while these are held down on other devices.
+    fn hear(&mut self, elsewhere: Held) -> io::Result<Vec<Press>> {
+        let Self { device, held } = self;
+        Ok(device.fetch_events()?.filter_map(|event| held.hear(event, elsewhere)).collect())
+    }
 }
 
 impl Inputs {
@@ -76,26 +87,35 @@ impl Inputs {
         Self { devices, found: BTreeMap::new() }
     }
 
-    /// Waits until the button is pressed, or it is time to look again.
-    fn wait_for_press(&mut self) -> bool {
+    /// Waits until there are presses, or it is time to look again.
+    fn wait_for_presses(&mut self) -> Vec<Press> {
         self.look();
-        let mut with_button: Vec<_> = self.found.values_mut().filter(|found| found.is_some()).collect();
-        let waits = with_button.iter().filter_map(|device| device.as_ref());
-        let mut waits: Vec<_> = waits.map(|device| PollFd::new(device.as_fd(), PollFlags::POLLIN)).collect();
+        let mut with_keys: Vec<_> = self.found.values_mut().filter(|found| found.is_some()).collect();
+        let waits = with_keys.iter().filter_map(|keys| keys.as_ref());
+        let mut waits: Vec<_> =
+            waits.map(|keys| PollFd::new(keys.device.as_fd(), PollFlags::POLLIN)).collect();
+        let mut presses = Vec::new();
         if poll(&mut waits, PollTimeout::from(LOOK_AGAIN)).is_err() {
             // Nothing but a signal interrupts it.
-            return false;
+            return presses;
         }
         let ready: Vec<bool> = waits.iter().map(|device| device.any() == Some(true)).collect();
-        let mut is_pressed = false;
-        for (slot, _) in with_button.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
-            match slot.as_mut().map(|device| device.fetch_events().map(|mut events| events.any(is_press))) {
-                Some(Ok(pressed)) => is_pressed |= pressed,
+        let mut held: Vec<Held> =
+            with_keys.iter().filter_map(|keys| keys.as_ref()).map(|keys| keys.held).collect();
+        for (number, slot) in with_keys.iter_mut().enumerate().filter(|(number, _)| ready[*number]) {
+            let elsewhere = held.iter().enumerate().filter(|(other, _)| *other != number);
+            let elsewhere = elsewhere.fold(Held::default(), |all, (_, held)| all.and(*held));
+            match slot.as_mut().map(|keys| Ok::<_, io::Error>((keys.hear(elsewhere)?, keys.held))) {
+                Some(Ok((more, now_held))) => {
+                    presses.extend(more);
+                    held[number] = now_held;
+                }
                 // It has gone, and what comes in its place has another number.
                 _ => **slot = None,
             }
         }
-        is_pressed
+        presses.retain(|press| *press != Press::CtrlAltDel || !terminal::kernel_acts_on_keys(&self.devices));
+        presses
     }
 
     /// Opens what is new, and forgets what has gone.
@@ -104,7 +124,7 @@ impl Inputs {
         let Ok(listed) = listed(&self.devices) else { return };
         self.found.retain(|device, _| listed.contains(device));
         for device in listed {
-            self.found.entry(device).or_insert_with_key(|(name, _)| with_button(&self.devices, name));
+            self.found.entry(device).or_insert_with_key(|(name, _)| with_keys(&self.devices, name));
         }
     }
 }
@@ -122,17 +142,13 @@ fn listed(devices: &OwnedFd) -> io::Result<Vec<(String, u64)>> {
     Ok(listed)
 }
 
-/// A device if it has a power button and is not what this program types on.
-fn with_button(devices: &OwnedFd, name: &str) -> Option<RawDevice> {
+/// A device if it has such keys and is not what this program types on.
+fn with_keys(devices: &OwnedFd, name: &str) -> Option<Keys> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = openat(devices, format!("{INPUT}/{name}"), flags, Mode::empty()).ok()?;
     let device = RawDevice::from_fd(opened).ok()?;
-    let has_button = device.supported_keys().is_some_and(|keys| keys.contains(KeyCode::KEY_POWER));
-    (has_button && device.name() != Some(keyboard::NAME)).then_some(device)
-}
-
-fn is_press(event: InputEvent) -> bool {
-    matches!(event.destructure(), EventSummary::Key(_, KeyCode::KEY_POWER, DOWN))
+    let has_one = device.supported_keys().is_some_and(|keys| KEYS.iter().any(|key| keys.contains(*key)));
+    (has_one && device.name() != Some(keyboard::NAME)).then(|| Keys { device, held: Held::default() })
 }
 
 #[cfg(test)]
@@ -140,21 +156,10 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use evdev::EventType;
-
     use super::*;
 
     fn folder(path: &Path) -> OwnedFd {
         openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap()
-    }
-
-    #[test]
-    fn only_the_power_key_going_down_is_a_press() {
-        let key = |code: KeyCode, value| InputEvent::new(EventType::KEY.0, code.code(), value);
-        assert!(is_press(key(KeyCode::KEY_POWER, 1)));
-        assert!(!is_press(key(KeyCode::KEY_POWER, 0)), "it comes up");
-        assert!(!is_press(key(KeyCode::KEY_POWER, 2)), "it is held down");
-        assert!(!is_press(key(KeyCode::KEY_A, 1)));
     }
 
     #[test]

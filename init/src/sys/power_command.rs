@@ -3,6 +3,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use ghost_contract::order::AtEnd;
@@ -11,20 +13,49 @@ use nix::unistd::Pid;
 
 use super::{file, power};
 use crate::failure::Failure;
+use crate::task::NO_SWITCH;
 
 /// A command, what asks PID 1 for it, and what it does to the machine. Those of busybox for PID 1 send the same to halt and to
 /// power off. A machine that is only halted would stay on.
 struct Command {
     name: &'static str,
     signal: Signal,
+    /// The same with `-f`. The kernel sends these signals for limits and timers that PID 1 does not have.
+    forced: (&'static str, Signal),
     leaves: AtEnd,
 }
 
 const COMMANDS: [Command; 3] = [
-    Command { name: "poweroff", signal: Signal::SIGUSR2, leaves: AtEnd::PowerOff },
-    Command { name: "halt", signal: Signal::SIGUSR1, leaves: AtEnd::PowerOff },
-    Command { name: "reboot", signal: Signal::SIGQUIT, leaves: AtEnd::Reboot },
+    Command {
+        name: "poweroff",
+        signal: Signal::SIGUSR2,
+        forced: ("poweroff -f", Signal::SIGXCPU),
+        leaves: AtEnd::PowerOff,
+    },
+    Command {
+        name: "halt",
+        signal: Signal::SIGUSR1,
+        forced: ("halt -f", Signal::SIGXFSZ),
+        leaves: AtEnd::PowerOff,
+    },
+    Command {
+        name: "reboot",
+        signal: Signal::SIGQUIT,
+        forced: ("reboot -f", Signal::SIGVTALRM),
+        leaves: AtEnd::Reboot,
+    },
 ];
+
+/// How soon PID 1 has begun to leave if it still can: its loop waits for nothing.
+const SOON: Duration = Duration::from_secs(5);
+
+/// What PID 1 is asked for: by which command, and how the machine is to be left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// The job is ended first.
+    End(&'static str, AtEnd),
+    LeaveAtOnce(&'static str, AtEnd),
+}
 
 /// Under which name the kernel lists PID 1 if it is this program.
 const PID_ONE: &str = "ghost-init";
@@ -35,15 +66,18 @@ pub fn is_one(name: &str) -> bool {
     COMMANDS.iter().any(|command| command.name == name)
 }
 
-/// What PID 1 is asked for by a signal: the command's name, and how the machine is to be left.
-pub(crate) fn asked_by(signal: Signal) -> Option<(&'static str, AtEnd)> {
-    let command = COMMANDS.iter().find(|command| command.signal == signal)?;
-    Some((command.name, command.leaves))
+/// What PID 1 is asked for by a signal.
+pub(crate) fn asked_by(signal: Signal) -> Option<Wish> {
+    COMMANDS.iter().find_map(|command| match signal {
+        asked if asked == command.signal => Some(Wish::End(command.name, command.leaves)),
+        asked if asked == command.forced.1 => Some(Wish::LeaveAtOnce(command.forced.0, command.leaves)),
+        _ => None,
+    })
 }
 
 /// The signals that PID 1 must not miss.
 pub(crate) fn signals() -> impl Iterator<Item = Signal> {
-    COMMANDS.iter().map(|command| command.signal)
+    COMMANDS.iter().flat_map(|command| [command.signal, command.forced.1])
 }
 
 /// Has the kernel list this program by its own name; as /init of an initramfs it would have another.
@@ -51,7 +85,7 @@ pub fn take_name() -> anyhow::Result<()> {
     nix::sys::prctl::set_name(c"ghost-init").context("cannot take a name")
 }
 
-/// Asks PID 1, or with `-f` the kernel itself.
+/// Asks PID 1; with `-f` the kernel itself if PID 1 does nothing.
 pub fn run(name: &str, arguments: impl Iterator<Item = String>) -> ExitCode {
     match ask(name, arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,10 +112,19 @@ fn ask(name: &str, arguments: impl Iterator<Item = String>) -> anyhow::Result<()
         is_there(&file::text(Path::new(ITS_NAME))?),
         "PID 1 of this machine is not ghost-init, so nothing was done"
     );
-    if is_forced {
-        return Err(power::leave(command.leaves));
+    let pid_one = Pid::from_raw(1);
+    if !is_forced {
+        return kill(pid_one, command.signal).context("cannot ask PID 1");
     }
-    kill(Pid::from_raw(1), command.signal).context("cannot ask PID 1")
+    let how = power::switch().way_out(command.leaves);
+    if how != command.leaves {
+        eprintln!("{name}: {NO_SWITCH}; booting its own disk instead");
+    }
+    // PID 1 knows its watchdogs too, of which some would switch the machine on again.
+    if kill(pid_one, command.forced.1).is_ok() {
+        thread::sleep(SOON);
+    }
+    Err(power::leave(how))
 }
 
 /// In a chroot of the base root on the boot server, PID 1 is the boot server's own.
@@ -95,8 +138,15 @@ mod tests {
 
     #[test]
     fn each_command_is_asked_for_by_a_signal_of_its_own_and_does_what_it_says() {
-        let asked = COMMANDS.map(|command| asked_by(command.signal).unwrap());
-        let expected = [("poweroff", AtEnd::PowerOff), ("halt", AtEnd::PowerOff), ("reboot", AtEnd::Reboot)];
+        let asked: Vec<_> = signals().map(|signal| asked_by(signal).unwrap()).collect();
+        let expected = [
+            Wish::End("poweroff", AtEnd::PowerOff),
+            Wish::LeaveAtOnce("poweroff -f", AtEnd::PowerOff),
+            Wish::End("halt", AtEnd::PowerOff),
+            Wish::LeaveAtOnce("halt -f", AtEnd::PowerOff),
+            Wish::End("reboot", AtEnd::Reboot),
+            Wish::LeaveAtOnce("reboot -f", AtEnd::Reboot),
+        ];
         assert_eq!(asked, expected);
         assert_eq!(asked_by(Signal::SIGTERM), None);
     }

@@ -2,13 +2,14 @@
 #![allow(unsafe_code, reason = "ioctl(2) of consoles takes numbers and pointers")]
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
+use rustix::fs::{Mode, OFlags, openat};
 
 use super::{file, ioctl};
 
@@ -26,6 +27,12 @@ const KDGETMODE: libc::Ioctl = 0x4B3B;
 const VT_ACTIVATE: libc::Ioctl = 0x5606;
 const VT_SETMODE: libc::Ioctl = 0x5602;
 const KD_TEXT: libc::c_int = 0;
+
+/// Modes of the keyboard in which the kernel itself acts on what keys mean.
+const K_XLATE: libc::c_int = 1;
+const K_UNICODE: libc::c_int = 3;
+/// The virtual terminal that is shown.
+const SHOWN: &str = "tty0";
 
 /// What stands on the first virtual terminal, as the kernel gives it.
 pub(crate) struct Cells {
@@ -57,6 +64,15 @@ struct Switching {
 pub(crate) struct Modes {
     line: libc::termios,
     keyboard: libc::c_int,
+}
+
+/// Whether the kernel acts on Ctrl-Alt-Del now. While a program gets the keyboard's own codes it does not, and the program gets
+/// that one too (Linux, drivers/tty/vt/keyboard.c, `k_spec`). `devices` is the folder of the terminals.
+pub(super) fn kernel_acts_on_keys(devices: &OwnedFd) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let terminal = openat(devices, SHOWN, flags, Mode::empty()).map(File::from);
+    // Without virtual terminals there is nothing in the kernel that would.
+    terminal.is_ok_and(|terminal| matches!(get(&terminal, KDGKBMODE), Ok(K_XLATE | K_UNICODE)))
 }
 
 /// The modes as they are now.
@@ -110,4 +126,24 @@ fn set(terminal: &File, request: libc::Ioctl, value: libc::c_int) -> Result<(), 
 
 fn refused(what: &str) -> String {
     format!("cannot {what} of {FIRST_VT}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::pty::openpty;
+    use nix::unistd::ttyname;
+
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_virtual_terminal_the_kernel_does_not_act_on_keys() {
+        let devices = tempfile::tempdir().unwrap();
+        let folder = OwnedFd::from(File::open(devices.path()).unwrap());
+        assert!(!kernel_acts_on_keys(&folder));
+        let pty = openpty(None, None).unwrap();
+        symlink(ttyname(&pty.slave).unwrap(), devices.path().join(SHOWN)).unwrap();
+        assert!(!kernel_acts_on_keys(&folder), "this is a terminal without a keyboard");
+    }
 }

@@ -16,6 +16,7 @@ use ghost_contract::Mode;
 use ghost_contract::report::{Entry, Outcome};
 use nix::unistd::Pid;
 
+use crate::disk::Writes;
 use crate::imager::{self, Imager, Input, Judgement, Launch, Terminal};
 use crate::job::Job;
 use crate::screen::album::Album;
@@ -99,9 +100,10 @@ impl Bench {
         modules::load(children, &["sd_mod", "uinput", "evdev"])?;
         modules::load_if_useful(children, &[vga::MODULE])?;
         let imager = imager::of(job.imager(), job.has_luks_key());
-        let disks = match imager.works_on_a_disk(job.mode) {
-            true => planning::find_disks(job.disk(), children)?,
-            false => Vec::new(),
+        let writes = if imager::writes_to_the_disk(job.mode) { Writes::Yes } else { Writes::No };
+        let (disks, undone) = match imager.works_on_a_disk(job.mode) {
+            true => planning::find_disks(job.disk(), writes, children)?,
+            false => (Vec::new(), Vec::new()),
         };
         let needs = imager.needs();
         modules::load_if_useful(children, needs.useful_drivers)?;
@@ -137,7 +139,7 @@ impl Bench {
         let read_only = Mutex::new(read_only);
         let disks: Vec<String> = disks.into_iter().map(|disk| disk.name).collect();
         let terminal = launch.terminal;
-        let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone(), terminal };
+        let finding = Finding::ImagerReady { imager: name, command, disks: disks.clone(), terminal, undone };
         let album = Mutex::new(Album::new(title(job)));
         let ready = Ready {
             mode: job.mode,

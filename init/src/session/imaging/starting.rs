@@ -34,7 +34,8 @@ impl Session {
         turn: &mut Turn,
     ) -> Stage {
         match result {
-            Ok(Finding::ImagerReady { imager, command, disks, terminal }) => {
+            Ok(Finding::ImagerReady { imager, command, disks, terminal, undone }) => {
+                undone.into_iter().for_each(|undone| turn.carry_on(undone.step, &undone.reason));
                 let launch = (Report::ImagerStarted { imager, command, disks }, terminal);
                 if job.order.is_none() {
                     return self.start_imager(job, prompts, launch, turn);

@@ -1,5 +1,6 @@
 //! Jobs with an imager, replayed on the fake machine.
 
+mod preparing;
 mod restoring;
 mod screen;
 

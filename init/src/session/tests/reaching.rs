@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{outcome, reported};
+use crate::keys::Press;
 use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
@@ -195,7 +196,7 @@ fn the_boot_server_hears_why_the_root_is_not_reached_and_nothing_once_there_is_a
 fn who_presses_ctrl_alt_del_while_the_reason_is_shown_switches_the_machine_off() {
     let mut machine = in_initramfs(LOADER);
     machine.always_fails = Some(|task| matches!(task, Task::Raise { .. }));
-    let press = Event::StopRequested { by: "Ctrl-Alt-Del".to_owned(), leave: None };
+    let press = Event::Pressed(Press::CtrlAltDel);
     machine.wishes.push_back((machine.now + Duration::from_secs(5), press));
     assert_eq!(replay(machine).0, AtEnd::PowerOff);
 }
@@ -250,4 +251,36 @@ fn an_address_that_another_machine_has_is_not_asked_for_again() {
     assert!(said(&machine).iter().any(|line| line.starts_with(words)), "{:#?}", said(&machine));
     let is_check = |task: &&&Task| matches!(task, Task::CheckAddress { .. });
     assert_eq!(machine.tasks().iter().filter(is_check).count(), 1);
+}
+
+#[test]
+fn an_address_that_another_machine_is_about_to_take_all_the_time_is_not_taken() {
+    let mut machine = in_initramfs(LOADER);
+    machine.address_contested_by = Some("00:0a:eb:01:02:09".parse().unwrap());
+    let (left, machine) = replay(machine);
+    assert_eq!(left, AtEnd::Reboot);
+    let words = "the job has failed: cannot check that nobody else has 192.168.7.2: another machine asks for the address \
+        192.168.7.2 too: 00:0a:eb:01:02:09";
+    assert!(said(&machine).iter().any(|line| line.starts_with(words)), "{:#?}", said(&machine));
+    let checks = machine.tasks().iter().filter(|task| matches!(task, Task::CheckAddress { .. })).count();
+    assert_eq!(checks, 91, "each after the pause that was drawn, for 90 s");
+    assert!(!machine.tasks().iter().any(|task| matches!(task, Task::GiveAddress { .. })));
+}
+
+#[test]
+fn a_boot_that_takes_too_long_names_the_last_step_and_its_error() {
+    let mut machine = in_initramfs(LOADER);
+    machine.now = Duration::from_secs(400);
+    machine.always_fails = Some(|task| matches!(task, Task::Mount(mount) if mount.kind == "nfs"));
+    let (_, machine) = replay(machine);
+    let words = "the job has failed: the boot took longer than 600 s; the last was: cannot mount 192.168.7.1:/srv/root on \
+        /root: no luck";
+    assert!(said(&machine).contains(&words), "{:#?}", said(&machine));
+    assert_eq!(sent(&machine).last().unwrap().1, words);
+
+    let on_root = || Fake::new("", order_file(&order(Mode::Test)));
+    let protect = replay(on_root()).1.tasks().iter().position(|task| **task == Task::ProtectRoot).unwrap();
+    let (_, machine) = replay(on_root().with(protect, Trouble::ServerDies));
+    let reason = "the boot took longer than 120 s; the last was: watch the power button".to_owned();
+    assert_eq!(outcome(&machine), Outcome::Failed { reason });
 }

@@ -8,12 +8,16 @@ use anyhow::{Context as _, bail};
 use ghost_contract::order::Order;
 use ghost_contract::{DiskChoice, Mode, layout};
 
-use crate::disk::{BlockDevice, Settling, hidden};
+use crate::disk::{BlockDevice, Settling, Writes, hidden, may_bring_disks};
+use crate::failure::Failure;
 use crate::fstab::Mount;
 use crate::imager::Needs;
 use crate::job::Job;
 use crate::sys::child::Children;
+use crate::sys::console::Console;
+use crate::sys::drivers::Drivers;
 use crate::sys::{disks, file, modules, mount};
+use crate::task::Undone;
 
 /// How long each program may take that prepares something for the imager.
 const PREPARATION_LIMIT: Duration = Duration::from_secs(60);
@@ -22,25 +26,57 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_AGAIN_LATER: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(10);
 
-/// The disks that the job is about. Drivers show their disks some time after they were loaded, and a controller's
-/// driver may bring devices that want further ones.
-pub(super) fn find_disks(choice: DiskChoice, children: &Children) -> anyhow::Result<Vec<BlockDevice>> {
+/// The disks that the job is about, and which drivers could not be loaded. Drivers show their disks some time after they were
+/// loaded, and a controller's driver may bring devices that want further ones.
+pub(super) fn find_disks(
+    choice: DiskChoice,
+    writes: Writes,
+    children: &Children,
+) -> anyhow::Result<(Vec<BlockDevice>, Vec<Undone>)> {
     let started = Instant::now();
-    let mut settling = Settling::new(choice.clone());
+    let mut settling = Settling::new(choice.clone(), writes);
+    let (mut drivers, mut lasting) = (Drivers::default(), None);
     loop {
-        modules::load_for_devices(children)?;
+        let asked = drivers.load_new(children);
+        if drivers.lasting() != lasting.as_deref() {
+            lasting = drivers.lasting().map(str::to_owned);
+            lasting
+                .iter()
+                .for_each(|driver| Console::default().say(&format!("waiting for the driver {driver}")));
+        }
+        settling.note_awaited(awaited(&drivers, &asked), started.elapsed());
         settling.note_drivers(modules::loaded()?, started.elapsed());
         let devices = disks::all()?;
         let now = started.elapsed();
         if let Some(disks) = settling.observe(&devices, now) {
             hidden::require_none(&choice, &disks::raid_controllers()?)?;
-            return Ok(disks);
+            return Ok((disks, undone(asked, lasting)));
         }
         if settling.is_over(now) {
             return Err(settling.why(&devices, &disks::raid_controllers()?, now));
         }
-        std::thread::sleep(if now < LATER { LOOK_AGAIN } else { LOOK_AGAIN_LATER });
+        drivers.wait(if now < LATER { LOOK_AGAIN } else { LOOK_AGAIN_LATER });
     }
+}
+
+/// What may still bring disks, in words.
+fn awaited(drivers: &Drivers, asked: &anyhow::Result<()>) -> Option<String> {
+    if let Err(error) = asked {
+        return Some(format!("drivers cannot be loaded: {error:#}"));
+    }
+    let load = drivers.left().find(|load| load.devices.iter().any(|alias| may_bring_disks(alias)))?;
+    Some(format!("the driver {} is still being loaded", load.driver))
+}
+
+/// What was not done of loading drivers: the last error, and the driver that others wait for.
+fn undone(asked: anyhow::Result<()>, lasting: Option<String>) -> Vec<Undone> {
+    let failed =
+        asked.err().map(|error| Undone { step: "load drivers".to_owned(), reason: Failure::of(error) });
+    let lasting = lasting.map(|driver| Undone {
+        step: format!("load the driver {driver}"),
+        reason: Failure::new("it waits for its device"),
+    });
+    failed.into_iter().chain(lasting).collect()
 }
 
 /// Binds the folder of the images to its fixed place, so that the imager never sees a name that changes. Returns
