@@ -97,7 +97,8 @@ const WITHOUT_IO_FLUSHER: OfGanesha = OfGanesha {
     remark: "set 'Allow_Set_Io_Flusher_Fail = true;' in the block NFS_CORE_PARAM of /etc/ganesha/ganesha.conf: NFS-Ganesha 6 would \
              not start here, because this machine, a container perhaps, has no CAP_SYS_RESOURCE",
 };
-const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
+/// The line of Ganesha's own file.
+pub(super) const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
 
 /// What is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

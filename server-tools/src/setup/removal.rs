@@ -3,13 +3,14 @@
 //! The image store is never touched, and neither is the state folder, which knows of jobs.
 
 mod dhcp;
+mod files;
 
 use std::path::{Path, PathBuf};
 
 use super::exported;
 use crate::dhcp::adding::Written;
 use crate::dhcp::{Change, Configuration};
-use crate::state::made::{Before, Made};
+use crate::state::made::Made;
 
 /// One thing that is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,13 @@ pub(crate) enum Undo {
         path: PathBuf,
         now: Vec<u8>,
         earlier: Option<Vec<u8>>,
+    },
+    /// A file stays, and is changed.
+    Edit {
+        words: String,
+        path: PathBuf,
+        now: Vec<u8>,
+        after: Vec<u8>,
     },
     Run(Vec<String>),
     /// Those boot files that are as they were copied.
@@ -79,10 +87,7 @@ pub(crate) fn plan(
     let dhcp = removal.dhcp(made, around)?;
     removal.units(made, &dhcp, around)?;
     // The settings last: until then the rest can be taken away by another run.
-    let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
-    for path in others {
-        removal.file(made, path, now)?;
-    }
+    removal.files_but(made, settings, now)?;
     // An earlier run has taken the file away, and failed at the command.
     for words in made.pending.iter().filter(|words| exported::is_after_removal(words)) {
         let step = Undo::Run(words.clone());
@@ -109,9 +114,7 @@ pub(crate) fn plan(
     }
     let folders = made.folders.iter().rev().filter(|folder| !store.starts_with(folder));
     removal.steps.extend(folders.cloned().map(Undo::Folder));
-    for path in own {
-        removal.file(made, path, now)?;
-    }
+    removal.file(made, settings, now)?;
     removal.left.push(format!("{} and its images stay as they are", store.display()));
     Ok(removal)
 }
@@ -134,32 +137,6 @@ impl Removal {
         }
         Ok(())
     }
-
-    fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
-        let Some(file) = made.files.get(path) else { return Ok(()) };
-        let Some(bytes) = now(path)? else { return Ok(()) };
-        if !made.is_ours(path, &bytes) {
-            self.left.push(format!("{} has been changed since, so it stays", path.display()));
-            return Ok(());
-        }
-        let earlier = match &file.before {
-            Before::Nothing => None,
-            Before::Kept(kept) => match now(kept)? {
-                Some(earlier) => Some(earlier),
-                None => {
-                    self.left.push(format!(
-                        "{} stays: {}, what it was before, is gone",
-                        path.display(),
-                        kept.display()
-                    ));
-                    return Ok(());
-                }
-            },
-        };
-        self.steps.push(Undo::File { path: path.to_owned(), now: bytes, earlier });
-        self.steps.extend(exported::after_removal(path).map(Undo::Run));
-        Ok(())
-    }
 }
 
 fn first_line(text: &str) -> &str {
@@ -180,6 +157,7 @@ impl std::fmt::Display for Undo {
             Self::TakeUp => f.write_str("have the DHCP server take that up, if it runs"),
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
+            Self::Edit { words, .. } => f.write_str(words),
             Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
             Self::BootFiles => f.write_str("remove the boot files that are as they were copied"),
             Self::BaseRoot(path) => write!(f, "remove the base root {}", path.display()),
@@ -206,7 +184,9 @@ impl Undo {
                     |change: &Change| super::diff::lines(&change.file, Some(&change.read), &change.contents);
                 changes.iter().flat_map(of).collect()
             }
-            Self::File { path, now, earlier: Some(earlier) } => super::diff::lines(path, Some(now), earlier),
+            Self::File { path, now, earlier: Some(after) } | Self::Edit { path, now, after, .. } => {
+                super::diff::lines(path, Some(now), after)
+            }
             _ => Vec::new(),
         }
     }

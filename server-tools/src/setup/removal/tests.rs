@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::dhcp::isc::HostTable;
-use crate::state::made::Unit;
+use crate::state::made::{Before, Unit};
 
 struct World {
     made: Made,
@@ -193,4 +193,92 @@ fn a_network_that_a_host_of_others_lives_in_stays_and_goes_with_it() {
         .files
         .insert(DHCP.into(), format!("{subnet}{HOST}host elsewhere {{ fixed-address 10.1.0.77; }}\n").into());
     assert!(!world.plan().left.join("\n").contains("network"));
+}
+
+const GANESHA: &str = "/etc/ganesha/ganesha.conf";
+const OURS: &str = "/etc/ganesha/ghost4linux.conf";
+const LINE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
+
+/// A world with a Ganesha that setup has told, and in which its file is like this now.
+fn with_ganesha(main: &str) -> World {
+    let mut world = World::new();
+    let own = "# hers\n";
+    for (path, before, after) in
+        [(GANESHA, Some(own.as_bytes()), format!("{own}{LINE}")), (OURS, None, "EXPORT { }\n".to_owned())]
+    {
+        world.made.will_write(world._state.path(), Path::new(path), before, after.as_bytes()).unwrap();
+        world.files.insert(path.into(), after.into());
+    }
+    let Before::Kept(kept) = &world.made.files[Path::new(GANESHA)].before else { panic!() };
+    world.files.insert(kept.clone(), own.into());
+    world.files.insert(GANESHA.into(), main.into());
+    world
+}
+
+/// What becomes of Ganesha's own file and of ours; none where they stay as they are.
+fn of_ganesha(world: &World) -> [Option<String>; 2] {
+    let removal = world.plan();
+    let at = |path: &str| {
+        removal.steps.iter().enumerate().find_map(|(at, step)| match step {
+            Undo::File { path: of, earlier, .. } if of == Path::new(path) => {
+                Some((at, String::from_utf8(earlier.clone().unwrap_or_default()).unwrap()))
+            }
+            Undo::Edit { path: of, after, .. } if of == Path::new(path) => {
+                Some((at, String::from_utf8(after.clone()).unwrap()))
+            }
+            _ => None,
+        })
+    };
+    let (main, ours) = (at(GANESHA), at(OURS));
+    if let (Some((main, _)), Some((ours, _))) = (&main, &ours) {
+        assert!(main < ours, "the line goes before the file");
+    }
+    let restart = ["systemctl", "try-restart", "nfs-ganesha"].map(str::to_owned).to_vec();
+    assert_eq!(
+        removal.steps.iter().position(|step| *step == Undo::Run(restart.clone())),
+        ours.as_ref().map(|(at, _)| at + 1)
+    );
+    [main, ours].map(|one| one.map(|(_, text)| text))
+}
+
+#[test]
+fn ganesha_never_includes_a_file_that_is_gone() {
+    let goes = Some(String::new());
+    let export = "EXPORT { Export_Id = 7; }\n";
+    for (main, then) in [
+        (format!("# hers\n{LINE}"), Some("# hers\n".to_owned())),
+        (format!("# hers\n{LINE}{export}"), Some(format!("# hers\n{export}"))),
+        (format!("{LINE}# hers\r\n {}\r\n{export}", LINE.trim()), Some(format!("# hers\r\n{export}"))),
+        (format!("# {LINE}{export}"), None),
+        (export.to_owned(), None),
+    ] {
+        assert_eq!(of_ganesha(&with_ganesha(&main)), [then, goes.clone()], "{main}");
+    }
+    // What cannot be taken out includes a file without exports.
+    for line in [
+        &format!("{} # hers\n", LINE.trim()),
+        "%INCLUDE ghost4linux.conf\n",
+        "%include \"./ghost4linux.conf\"\n",
+    ] {
+        let world = with_ganesha(&format!("{line}{export}"));
+        let [main, ours] = of_ganesha(&world);
+        assert!(main.is_none(), "{line}");
+        assert!(ours.unwrap().starts_with("# Empty: "), "{line}");
+        let left = world.plan().left.join("\n");
+        assert!(
+            left.contains("a line of /etc/ganesha/ganesha.conf includes it")
+                && !left.contains("ganesha.conf has been changed"),
+            "{left}"
+        );
+    }
+    // A line that was hers before.
+    let mut world = with_ganesha("");
+    world.made.files.remove(Path::new(GANESHA));
+    world.files.insert(GANESHA.into(), format!("{LINE}{export}").into());
+    let [main, ours] = of_ganesha(&world);
+    assert!(main.is_none() && ours.unwrap().starts_with("# Empty: "));
+    // A copy of what it was before that is lost.
+    let mut world = with_ganesha(&format!("# hers\n{LINE}"));
+    world.files.retain(|path, _| !path.ends_with("1-ganesha.conf") && !path.ends_with("2-ganesha.conf"));
+    assert_eq!(of_ganesha(&world), [Some("# hers\n".to_owned()), goes]);
 }

@@ -146,20 +146,8 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
             }
             Ok(())
         }
-        Undo::File { path, now, earlier } => {
-            if observe::file(path)?.as_ref() != Some(now) {
-                let words = "has been changed since it was shown, so it was left as it is; run this again";
-                return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
-            }
-            if let Some(words) = exported::after_removal(path) {
-                made.pending.push(words);
-                made.save(&site.ghostrc.state_folder)?;
-            }
-            match earlier {
-                Some(earlier) => atomic::replace(path, earlier, &mut Real),
-                None => remove_file(path),
-            }
-        }
+        Undo::File { path, now, earlier } => put(site, path, (now, earlier.as_deref()), made),
+        Undo::Edit { path, now, after, .. } => put(site, path, (now, Some(after)), made),
         Undo::BootFiles => {
             let left = boot_files::take_away(&site.ghostrc.tftp_base, &site.ghostrc.state_folder)?;
             left.iter().for_each(|name| {
@@ -173,6 +161,27 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
         }
         Undo::BaseRoot(base) => base_root(site, base),
         Undo::Folder(path) => remove_if_empty(path).map(|_is_gone| ()),
+    }
+}
+
+/// Gives a file other contents than those that were shown; without any it goes.
+fn put(
+    site: &Site,
+    path: &Path,
+    (now, after): (&Vec<u8>, Option<&[u8]>),
+    made: &mut Made,
+) -> anyhow::Result<()> {
+    if observe::file(path)?.as_ref() != Some(now) {
+        let words = "has been changed since it was shown, so it was left as it is; run this again";
+        return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
+    }
+    if let Some(words) = exported::after_removal(path) {
+        made.pending.push(words);
+        made.save(&site.ghostrc.state_folder)?;
+    }
+    match after {
+        Some(after) => atomic::replace(path, after, &mut Real),
+        None => remove_file(path),
     }
 }
 
@@ -223,7 +232,7 @@ fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
             made.dhcp_configuration.take_if(|made| made == file);
             made.dhcp_files.remove(file);
         }
-        Undo::File { path, .. } => drop(made.files.remove(path)),
+        Undo::File { path, .. } | Undo::Edit { path, .. } => drop(made.files.remove(path)),
         Undo::BaseRoot(_) => made.base_root = None,
         Undo::Folder(path) => made.folders.retain(|folder| folder != path),
         Undo::Run(words) => made.pending.retain(|pending| pending != words),
