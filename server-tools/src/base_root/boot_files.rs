@@ -2,7 +2,8 @@
 //! administrator's; none of them is ever written over.
 //!
 //! ```text
-//! netboot/FILE ─▶ TFTPBASE/FILE     missing, the same, or as it was copied the last time: written
+//! netboot/FILE ─▶ TFTPBASE/FILE     missing, or as it was copied the last time: written
+//!              ├─ the same          left as it is; ours only if it was copied
 //!              └─ something else    nothing at all is copied, and it is said which file is in the way
 //! ```
 
@@ -44,13 +45,14 @@ pub(crate) fn copy(made: &Path, tftp: &Path, state_folder: &Path) -> anyhow::Res
     let mut copied = record::read(state_folder)?;
     let (mut written, mut others) = (Vec::new(), Vec::new());
     for (name, sum) in sums(made)? {
-        let known = copied.entry(name.clone()).or_default();
+        let known = copied.get(&name).map_or(&[][..], Vec::as_slice);
         match step(sum, there(&tftp.join(&name))?, known) {
-            Step::Keep => *known = vec![sum],
+            // One that was never copied is an administrator's, who has it from the same package.
+            Step::Keep => copied.get_mut(&name).into_iter().for_each(|known| *known = vec![sum]),
             Step::Refuse => others.push(name),
             Step::Write => {
                 // Until it is written, the former one is ours as well.
-                known.push(sum);
+                copied.entry(name.clone()).or_default().push(sum);
                 written.push(name);
             }
         }
@@ -224,6 +226,19 @@ mod tests {
         folders.make("pxelinux.cfg/default", "boots it with another flag");
         assert!(folders.copy().is_err());
         assert_eq!(folders.served("pxelinux.cfg/default"), "boots it, after a menu");
+    }
+
+    #[test]
+    fn an_administrator_s_file_that_is_the_same_by_chance_is_not_ours() {
+        let folders = Folders::new();
+        folders.put("tftp/vmlinuz", "the first kernel");
+        assert_eq!(folders.copy().unwrap(), ["pxelinux.cfg/default"]);
+        folders.make("vmlinuz", "the second kernel");
+        let error = folders.copy().unwrap_err();
+        assert!(error.to_string().contains("not ours: vmlinuz. Nothing was copied"), "{error}");
+        assert!(take_away(&folders.path("tftp"), &folders.path("state")).unwrap().is_empty());
+        assert_eq!(folders.served("vmlinuz"), "the first kernel");
+        assert!(!folders.path("tftp/pxelinux.cfg").exists());
     }
 
     #[test]
