@@ -21,7 +21,7 @@ use super::facts::{
 use super::{netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
-use crate::exports::for_job;
+use crate::exports::{always, for_job};
 use crate::hooks;
 use crate::site::Site;
 use crate::state::journal;
@@ -30,8 +30,6 @@ use crate::sys::packet::PacketSocket;
 use crate::sys::{disk_space, http, own_address, program, resolve, tftp, writable};
 use crate::wake;
 
-/// What the kernel's NFS server exports, and how (exportfs(8)).
-const EXPORT_TABLE: &str = "/var/lib/nfs/etab";
 /// How the names of UEFI's boot loaders end.
 const EFI: &str = ".efi";
 /// The folders that a tree is made from.
@@ -365,7 +363,7 @@ fn export(site: &Site, key: &'static str, server: Tried<IpAddr>, (path, usage): 
     let exported =
         nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server)));
     let is_here = server.as_ref().is_ok_and(|server| own_address::is_own(*server));
-    let table = is_here.then(|| fs::read_to_string(EXPORT_TABLE).ok()).flatten();
+    let table = is_here.then(|| fs::read_to_string(always::TABLE).ok()).flatten();
     let table = table.unwrap_or_default();
     let mut grants = exports::grants(&table);
     grants.retain(|grant| path.starts_with(&grant.path));

@@ -115,6 +115,8 @@ pub(crate) fn site(
                 (bytes, is_ours)
             }),
             is_io_flusher_refused: io_flusher::is_refused(),
+            has_base_root: ghostrc.base_root.is_dir(),
+            pending: Vec::new(),
         },
         None => There::default(),
     };

@@ -158,7 +158,7 @@ impl std::fmt::Display for Undo {
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
             Self::Edit { words, .. } => f.write_str(words),
-            Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
+            Self::Run(words) => f.write_str(&super::command(words)),
             Self::BootFiles => f.write_str("remove the boot files that are as they were copied"),
             Self::BaseRoot(path) => write!(f, "remove the base root {}", path.display()),
             Self::Folder(path) => write!(f, "remove the folder {}, if it is empty", path.display()),

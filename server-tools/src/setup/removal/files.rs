@@ -41,8 +41,9 @@ impl Removal {
                     own.display(),
                     main.display()
                 ));
+                let command = exported::after_removal(own, &bytes);
                 self.steps.push(Undo::Edit { words, path: own.to_owned(), now: bytes, after });
-                self.steps.extend(exported::after_removal(own).map(Undo::Run));
+                self.steps.extend(command.map(Undo::Run));
                 Ok(())
             }
         }
@@ -88,8 +89,9 @@ impl Removal {
             }
             return Ok(());
         };
+        let command = exported::after_removal(path, &bytes);
         self.steps.push(Undo::File { path: path.to_owned(), now: bytes, earlier });
-        self.steps.extend(exported::after_removal(path).map(Undo::Run));
+        self.steps.extend(command.map(Undo::Run));
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ impl World {
         let mut files = BTreeMap::new();
         for (path, before, after) in [
             ("/etc/ghostrc", None, "ours"),
-            ("/etc/exports.d/ghost4linux.exports", None, "lines"),
+            ("/etc/exports.d/ghost4linux.exports", None, "/srv/g/base 10.0.0.2(ro)\n"),
             ("/etc/default/isc-dhcp-server", Some("INTERFACESv4=\"\""), "INTERFACESv4=\"eth0\""),
         ] {
             made.will_write(state.path(), Path::new(path), before.map(str::as_bytes), after.as_bytes())
@@ -80,7 +80,7 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
             "stop tftpd-hpa, now and at boot, as before",
             "put /etc/default/isc-dhcp-server back as it was",
             "remove /etc/exports.d/ghost4linux.exports",
-            "run 'exportfs -ra'",
+            "stop exporting /srv/g/base to 10.0.0.2",
             "take out of /etc/dhcp/dhcpd.conf what was put in",
             "have the DHCP server take that up, if it runs",
             "remove the boot files that are as they were copied",
@@ -112,13 +112,12 @@ fn what_is_gone_is_told_from_what_was_changed_and_what_failed_is_tried_again() {
     world.files.insert(DHCP.into(), b"# hers\n".to_vec());
     world.made.to_take_up.insert(DHCP.into());
     world.files.remove(Path::new("/etc/exports.d/ghost4linux.exports"));
-    world.made.pending.push(vec!["exportfs".to_owned(), "-ra".to_owned()]);
+    let withdraws = ["exportfs", "-u", "10.0.0.2:/srv/g/base"].map(str::to_owned).to_vec();
+    world.made.pending.push(withdraws.clone());
     let removal = world.plan();
     assert!(removal.left.contains(&"/etc/dhcp/dhcpd.conf: 'host a {' is not there any more".to_owned()));
     assert_eq!(removal.gone, world.made.written);
-    assert!(
-        removal.steps.contains(&Undo::TakeUp) && world.shown().contains(&"run 'exportfs -ra'".to_owned())
-    );
+    assert!(removal.steps.contains(&Undo::TakeUp) && removal.steps.contains(&Undo::Run(withdraws)));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::cli::{Everywhere, SetupArgs};
 use crate::dhcp::Change;
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
-use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, take_up_left};
+use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, run_and_see, take_up_left};
 use crate::setup::removal::{self, Around, Removal, Undo};
 use crate::setup::{alone, exported, observe};
 use crate::site::Site;
@@ -124,10 +124,7 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
             }
             Ok(())
         }
-        Undo::Run(words) => {
-            service::run(words, RUN_DEADLINE)?;
-            Ok(())
-        }
+        Undo::Run(words) => run_and_see(site, words),
         Undo::Dhcp(changes) => {
             note_to_take_up(site, changes, made)?;
             edit(site, output, |offers| offers.change(changes)).map(|_ticket| ())
@@ -175,7 +172,7 @@ fn put(
         let words = "has been changed since it was shown, so it was left as it is; run this again";
         return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
     }
-    if let Some(words) = exported::after_removal(path) {
+    if let Some(words) = exported::after_removal(path, now) {
         made.pending.push(words);
         made.save(&site.ghostrc.state_folder)?;
     }
