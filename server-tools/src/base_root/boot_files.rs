@@ -114,13 +114,38 @@ pub(crate) fn behind(made: &Path, tftp: &Path) -> anyhow::Result<Vec<String>> {
     Ok(behind)
 }
 
+/// Whether the TFTP server's folder has files that were not copied there, or were changed since.
+pub(crate) fn has_others(made: &Path, tftp: &Path, state_folder: &Path) -> anyhow::Result<bool> {
+    if !tftp.exists() || is_served_from(made, tftp) {
+        return Ok(false);
+    }
+    let (copied, there_are) = (record::read(state_folder)?, names(tftp)?);
+    // No file of others is read: there may be images among them.
+    if there_are.iter().any(|name| !copied.contains_key(name)) {
+        return Ok(true);
+    }
+    for name in &there_are {
+        let sum = there(&tftp.join(name))?;
+        if !sum.is_none_or(|sum| copied.get(name).is_some_and(|sums| sums.contains(&sum))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_served_from(made: &Path, tftp: &Path) -> bool {
     fs::canonicalize(made).is_ok_and(|made| fs::canonicalize(tftp).is_ok_and(|tftp| tftp == made))
 }
 
 /// All files below a folder.
 fn sums(folder: &Path) -> anyhow::Result<Vec<(String, Sha256)>> {
-    let (mut sums, mut waiting) = (Vec::new(), vec![PathBuf::new()]);
+    let names = names(folder)?.into_iter();
+    names.map(|name| checksum(&folder.join(&name)).map(|sum| (name, sum))).collect()
+}
+
+/// The names of all files below a folder, in order.
+fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let (mut names, mut waiting) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(below) = waiting.pop() {
         let place = folder.join(&below);
         let reading = || format!("cannot read {}", place.display());
@@ -130,12 +155,12 @@ fn sums(folder: &Path) -> anyhow::Result<Vec<(String, Sha256)>> {
             if entry.file_type().with_context(reading)?.is_dir() {
                 waiting.push(name);
             } else {
-                sums.push((name.to_string_lossy().into_owned(), checksum(&entry.path())?));
+                names.push(name.to_string_lossy().into_owned());
             }
         }
     }
-    sums.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(sums)
+    names.sort();
+    Ok(names)
 }
 
 /// None if there is nothing of that name.

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 
 use super::exported;
 use crate::dhcp::adding::Written;
-use crate::dhcp::{Change, Configuration};
+use crate::dhcp::{Change, Configuration, Traits};
 use crate::state::made::Made;
 
 /// One thing that is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Undo {
-    /// Does not run at boot any more; not now either, unless it ran before.
+    /// Does not start at boot any more, and does not run now.
     Unit {
         name: String,
+        disables: bool,
         stops: bool,
     },
     /// The DHCP configuration without what was put in.
@@ -26,6 +27,8 @@ pub(crate) enum Undo {
     RemoveDhcp(Change),
     /// The DHCP server serves what is left, if it runs.
     TakeUp,
+    /// The DHCP server is not restarted: without a network it would end.
+    NoTakeUp,
     /// A file gets its earlier contents; without any it goes.
     File {
         path: PathBuf,
@@ -64,15 +67,14 @@ pub(crate) type WithChanges<'a> = &'a dyn Fn(&[Change]) -> anyhow::Result<Option
 /// What the plan asks of the machine.
 pub(crate) struct Around<'a> {
     pub(crate) now: Now<'a>,
-    /// The DHCP server's service.
-    pub(crate) dhcp_unit: &'a str,
+    pub(crate) dhcp: &'a Traits,
     pub(crate) configuration: WithChanges<'a>,
     /// The base root that the settings name, if it is there.
     pub(crate) base_root: Option<PathBuf>,
     /// Whether boot files were copied into the TFTP server's folder.
     pub(crate) has_boot_files: bool,
-    /// Why the NFS server of this name has to go on without what was made.
-    pub(crate) exports_of_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
+    /// Why the NFS or TFTP server of this name has to go on without what was made.
+    pub(crate) serves_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
 }
 
 /// `settings` is the file that says where all else is.
@@ -123,16 +125,24 @@ impl Removal {
     /// Each service is as it was before. One that serves others by now goes on.
     fn units(&mut self, made: &Made, dhcp: &[Undo], around: &Around<'_>) -> anyhow::Result<()> {
         for (name, before) in &made.units {
-            let others = match name.as_str() {
-                name if name == around.dhcp_unit => dhcp::serves_others(dhcp, around)?,
-                name => (around.exports_of_others)(name)?,
+            let is_dhcp = name == around.dhcp.unit;
+            let rest = dhcp::rest(dhcp, around)?;
+            if is_dhcp && around.dhcp.needs_network && !rest.has_network {
+                // It would fail at the next start, whether or not it ran before.
+                self.steps.push(Undo::Unit { name: name.clone(), disables: !before.is_enabled, stops: true });
+                continue;
+            }
+            let others = match is_dhcp {
+                true => rest.has_others.then(|| "its configuration has more than what was put in".to_owned()),
+                false => (around.serves_others)(name)?,
             };
             if before.is_enabled {
-                self.left.push(format!("{name} goes on: it ran at boot before setup too"));
+                self.left.push(format!("{name} goes on: it was enabled before setup too"));
             } else if let Some(why) = others {
                 self.left.push(format!("{name} goes on: {why}"));
             } else {
-                self.steps.push(Undo::Unit { name: name.clone(), stops: !before.is_active });
+                let stops = !before.is_active;
+                self.steps.push(Undo::Unit { name: name.clone(), disables: true, stops });
             }
         }
         Ok(())
@@ -146,8 +156,13 @@ fn first_line(text: &str) -> &str {
 impl std::fmt::Display for Undo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unit { name, stops: true } => write!(f, "stop {name}, now and at boot, as before"),
-            Self::Unit { name, stops: false } => write!(f, "keep {name} from starting at boot, as before"),
+            Self::Unit { name, disables: false, .. } => {
+                write!(f, "stop {name}, which has no network left; it still starts at boot, as before")
+            }
+            Self::Unit { name, stops: true, .. } => write!(f, "stop {name}, now and at boot, as before"),
+            Self::Unit { name, stops: false, .. } => {
+                write!(f, "keep {name} from starting at boot, as before")
+            }
             Self::Dhcp(changes) => {
                 let files: Vec<String> =
                     changes.iter().map(|change| change.file.display().to_string()).collect();
@@ -155,6 +170,9 @@ impl std::fmt::Display for Undo {
             }
             Self::RemoveDhcp(change) => write!(f, "remove {}", change.file.display()),
             Self::TakeUp => f.write_str("have the DHCP server take that up, if it runs"),
+            Self::NoTakeUp => {
+                f.write_str("leave the DHCP server without a restart, since it has no network left")
+            }
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
             Self::Edit { words, .. } => f.write_str(words),

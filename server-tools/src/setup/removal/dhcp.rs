@@ -29,7 +29,8 @@ impl Removal {
             matches!(step, Undo::RemoveDhcp(change) if made.dhcp_configuration.as_ref() == Some(&change.file))
         });
         if !removes_main && (!steps.is_empty() || !made.to_take_up.is_empty()) {
-            steps.push(Undo::TakeUp);
+            let is_left_without = around.dhcp.needs_network && !rest(&steps, around)?.has_network;
+            steps.push(if is_left_without { Undo::NoTakeUp } else { Undo::TakeUp });
         }
         Ok(steps)
     }
@@ -134,10 +135,19 @@ fn stranded(
     Ok(lost.map(|(name, _)| name).collect())
 }
 
-/// Why a DHCP server has to go on without what was made.
-pub(super) fn serves_others(steps: &[Undo], around: &Around<'_>) -> anyhow::Result<Option<String>> {
+/// What is left of the DHCP configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    pub(super) has_network: bool,
+    /// Whether it serves others than those who were put in.
+    pub(super) has_others: bool,
+}
+
+pub(super) fn rest(steps: &[Undo], around: &Around<'_>) -> anyhow::Result<Rest> {
     let changes: Vec<Change> = steps.iter().flat_map(Undo::changes).collect();
-    let serves = (around.configuration)(&changes)?
-        .is_some_and(|others| !others.networks().is_empty() || !others.list().is_empty());
-    Ok(serves.then(|| "its configuration has more than what was put in".to_owned()))
+    let Some(left) = (around.configuration)(&changes)? else {
+        return Ok(Rest { has_network: false, has_others: false });
+    };
+    let has_network = !left.networks().is_empty();
+    Ok(Rest { has_network, has_others: has_network || !left.list().is_empty() })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::dhcp::Kind;
 use crate::dhcp::isc::HostTable;
 use crate::state::made::{Before, Unit};
 
@@ -55,13 +56,13 @@ impl World {
         };
         let around = Around {
             now: &now,
-            dhcp_unit: "isc-dhcp-server",
+            dhcp: Kind::Isc.traits(),
             configuration: &|changes| {
                 Ok(Some(Box::new(HostTable::of_one_file(Path::new(DHCP), contents(changes)))))
             },
             base_root: self.made.base_root.clone(),
             has_boot_files: true,
-            exports_of_others: &|_| Ok(None),
+            serves_others: &|_| Ok(None),
         };
         plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &around).unwrap()
     }
@@ -82,7 +83,7 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
             "remove /etc/exports.d/ghost4linux.exports",
             "stop exporting /srv/g/base to 10.0.0.2",
             "take out of /etc/dhcp/dhcpd.conf what was put in",
-            "have the DHCP server take that up, if it runs",
+            "leave the DHCP server without a restart, since it has no network left",
             "remove the boot files that are as they were copied",
             "remove the base root /srv/g/base",
             "remove the folder /etc/exports.d, if it is empty",
@@ -117,7 +118,7 @@ fn what_is_gone_is_told_from_what_was_changed_and_what_failed_is_tried_again() {
     let removal = world.plan();
     assert!(removal.left.contains(&"/etc/dhcp/dhcpd.conf: 'host a {' is not there any more".to_owned()));
     assert_eq!(removal.gone, world.made.written);
-    assert!(removal.steps.contains(&Undo::TakeUp) && removal.steps.contains(&Undo::Run(withdraws)));
+    assert!(removal.steps.contains(&Undo::NoTakeUp) && removal.steps.contains(&Undo::Run(withdraws)));
 }
 
 #[test]
@@ -137,12 +138,17 @@ fn services_are_as_they_were_and_one_that_serves_others_goes_on() {
             "stop tftpd-hpa, now and at boot, as before",
         ]
     );
-    for hers in ["host printer {}", "subnet 10.1.0.0 netmask 255.255.255.0 {}"] {
+    for (hers, goes_on) in [("host printer {}", false), ("subnet 10.1.0.0 netmask 255.255.255.0 {}", true)] {
         world.files.insert(DHCP.into(), format!("{HOST}{hers}\n").into());
-        assert!(!world.shown().concat().contains("isc-dhcp-server, now"), "{hers}");
+        assert_eq!(!world.shown().concat().contains("isc-dhcp-server, now"), goes_on, "{hers}");
+        assert_eq!(
+            world.plan().steps.contains(&Undo::TakeUp),
+            goes_on,
+            "dhcpd ends without a network: {hers}"
+        );
     }
     assert!(
-        world.plan().left.join("\n").contains("nfs-kernel-server goes on: it ran at boot before setup too")
+        world.plan().left.join("\n").contains("nfs-kernel-server goes on: it was enabled before setup too")
     );
 }
 

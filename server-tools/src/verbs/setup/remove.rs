@@ -10,7 +10,7 @@ use super::{Line, indented};
 use crate::base_root::Place;
 use crate::base_root::boot_files;
 use crate::cli::{Everywhere, SetupArgs};
-use crate::dhcp::Change;
+use crate::dhcp::{Change, Running};
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
 use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, run_and_see, take_up_left};
@@ -100,7 +100,7 @@ pub(super) fn run(
 fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
     let around = Around {
         now: &observe::file,
-        dhcp_unit: site.dhcp_kind.traits().unit,
+        dhcp: site.dhcp_kind.traits(),
         configuration: &|changes| {
             let goes = |change: &Change| change.file == site.dhcp_configuration && change.contents.is_empty();
             let is_there = site.dhcp_configuration.exists() && !changes.iter().any(goes);
@@ -108,7 +108,10 @@ fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
         },
         base_root: Place::of(&site.ghostrc).ok().map(|place| place.base).filter(|base| base.exists()),
         has_boot_files: !copied::read(&site.ghostrc.state_folder)?.is_empty(),
-        exports_of_others: &observe::exports_of_others,
+        serves_others: &|unit| match unit {
+            "tftpd-hpa" => observe::files_of_others(&site.ghostrc),
+            nfs => observe::exports_of_others(nfs),
+        },
     };
     removal::plan(made, settings, &site.ghostrc.store_folder, &around)
 }
@@ -117,9 +120,10 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
     match step {
         // Its package is gone, or it was masked: nothing starts it again.
         Undo::Unit { name, .. } if !unit::is_there(name) || unit::is_masked(name) => Ok(()),
-        Undo::Unit { name, stops } => {
+        Undo::Unit { name, disables, stops } => {
             // Each for itself, as when setup had it run.
-            for verb in ["disable"].into_iter().chain(stops.then_some("stop")) {
+            let verbs = [("disable", *disables), ("stop", *stops)];
+            for (verb, _) in verbs.iter().filter(|(_, is_wanted)| *is_wanted) {
                 service::run(&["systemctl", verb, name].map(str::to_owned), RUN_DEADLINE)?;
             }
             Ok(())
@@ -130,16 +134,19 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
             edit(site, output, |offers| offers.change(changes)).map(|_ticket| ())
         }
         Undo::TakeUp => take_up_left(site, made),
+        Undo::NoTakeUp => {
+            made.to_take_up.clear();
+            if site.dhcp().running() == Running::Ours {
+                say_that_it_runs(&site.dhcp_configuration, output);
+            }
+            made.save(&site.ghostrc.state_folder)
+        }
         Undo::RemoveDhcp(change) => {
             note_to_take_up(site, std::slice::from_ref(change), made)?;
             edit(site, output, |offers| offers.remove(change))?;
             if change.file == site.dhcp_configuration && !made.to_take_up.is_empty() {
                 made.to_take_up.clear();
-                let words = format!(
-                    "the DHCP server still serves what was in {}: stop it, as setup has not started it",
-                    change.file.display()
-                );
-                output.either(&Line::Remark(&words), || format!("note: {words}"));
+                say_that_it_runs(&change.file, output);
             }
             Ok(())
         }
@@ -159,6 +166,14 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
         Undo::BaseRoot(base) => base_root(site, base),
         Undo::Folder(path) => remove_if_empty(path).map(|_is_gone| ()),
     }
+}
+
+fn say_that_it_runs(configuration: &Path, output: &mut Output) {
+    let words = format!(
+        "the DHCP server still serves what was in {}: stop it, as setup has not started it",
+        configuration.display()
+    );
+    output.either(&Line::Remark(&words), || format!("note: {words}"));
 }
 
 /// Gives a file other contents than those that were shown; without any it goes.
@@ -233,7 +248,7 @@ fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
         Undo::BaseRoot(_) => made.base_root = None,
         Undo::Folder(path) => made.folders.retain(|folder| folder != path),
         Undo::Run(words) => made.pending.retain(|pending| pending != words),
-        Undo::TakeUp | Undo::BootFiles => return Ok(()),
+        Undo::TakeUp | Undo::NoTakeUp | Undo::BootFiles => return Ok(()),
     }
     made.save(state)
 }
