@@ -150,7 +150,8 @@ impl Removal {
 }
 
 fn first_line(text: &str) -> &str {
-    text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default().trim()
+    let says_something = |line: &&str| line.contains(char::is_alphanumeric) && !line.starts_with('#');
+    text.lines().find(says_something).unwrap_or_default().trim()
 }
 
 impl std::fmt::Display for Undo {

@@ -40,6 +40,7 @@ impl World {
             file: "/etc/dhcp/dhcpd.conf".into(),
             text: HOST.to_owned(),
             was: String::new(),
+            host: None,
         });
         files.insert("/etc/dhcp/dhcpd.conf".into(), format!("# hers\n{HOST}").into());
         made.units.insert("tftpd-hpa".to_owned(), Unit::default());
@@ -181,7 +182,10 @@ fn a_base_root_with_the_store_in_it_and_a_file_without_its_copy_stay() {
 fn a_network_that_a_host_of_others_lives_in_stays_and_goes_with_it() {
     let mut world = World::new();
     let subnet = "# ours\nsubnet 192.168.7.0 netmask 255.255.255.0 {\n}\n";
-    world.made.written.insert(0, Written { file: DHCP.into(), text: subnet.to_owned(), was: String::new() });
+    world
+        .made
+        .written
+        .insert(0, Written { file: DHCP.into(), text: subnet.to_owned(), was: String::new(), host: None });
     let printer = "host printer_1 { fixed-address 192.168.7.77; }\n";
     world.files.insert(DHCP.into(), format!("{subnet}{HOST}{printer}").into());
     let removal = world.plan();
