@@ -81,6 +81,8 @@ pub struct Traits {
     pub unit: &'static str,
     /// Whether it answers hosts that are swapped and nobody else, beside a server that gives them their addresses.
     pub is_beside_another: bool,
+    /// Whether it ends at once where its configuration has no network.
+    pub needs_network: bool,
     /// Debian's file that says which interface it listens on (`INTERFACESv4`).
     pub defaults: Option<&'static str>,
     /// Where its configuration may be, the likeliest first.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::ghostrc::{Exports, Ghostrc};
 use crate::job::Identity;
 
+pub(crate) mod always;
 pub(crate) mod for_job;
 pub(crate) mod ganesha;
 mod nfsd;

@@ -30,6 +30,7 @@ use serde::Serialize;
 
 use crate::dhcp::adding::Written;
 use crate::dhcp::{Change, Kind, Network};
+use crate::exports;
 use crate::ghostrc::{Export, Firmware};
 
 /// What a person wants, where that is not the usual.
@@ -166,10 +167,15 @@ impl fmt::Display for Step {
             Self::TakeUp => {
                 f.write_str("have the DHCP server take up what an earlier run has written, if it runs")
             }
-            Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
+            Self::Run(words) => f.write_str(&command(words)),
             Self::Unit(unit) => write!(f, "have {unit} run, now and after each boot"),
         }
     }
+}
+
+/// What a command does.
+fn command(words: &[String]) -> String {
+    exports::always::in_words(words).unwrap_or_else(|| format!("run '{}'", words.join(" ")))
 }
 
 /// The first few hosts, and how many more there are.

@@ -2,7 +2,8 @@
 //! administrator's; none of them is ever written over.
 //!
 //! ```text
-//! netboot/FILE ─▶ TFTPBASE/FILE     missing, the same, or as it was copied the last time: written
+//! netboot/FILE ─▶ TFTPBASE/FILE     missing, or as it was copied the last time: written
+//!              ├─ the same          left as it is; ours only if it was copied
 //!              └─ something else    nothing at all is copied, and it is said which file is in the way
 //! ```
 
@@ -44,13 +45,14 @@ pub(crate) fn copy(made: &Path, tftp: &Path, state_folder: &Path) -> anyhow::Res
     let mut copied = record::read(state_folder)?;
     let (mut written, mut others) = (Vec::new(), Vec::new());
     for (name, sum) in sums(made)? {
-        let known = copied.entry(name.clone()).or_default();
+        let known = copied.get(&name).map_or(&[][..], Vec::as_slice);
         match step(sum, there(&tftp.join(&name))?, known) {
-            Step::Keep => *known = vec![sum],
+            // One that was never copied is an administrator's, who has it from the same package.
+            Step::Keep => copied.get_mut(&name).into_iter().for_each(|known| *known = vec![sum]),
             Step::Refuse => others.push(name),
             Step::Write => {
                 // Until it is written, the former one is ours as well.
-                known.push(sum);
+                copied.entry(name.clone()).or_default().push(sum);
                 written.push(name);
             }
         }
@@ -112,13 +114,38 @@ pub(crate) fn behind(made: &Path, tftp: &Path) -> anyhow::Result<Vec<String>> {
     Ok(behind)
 }
 
+/// Whether the TFTP server's folder has files that were not copied there, or were changed since.
+pub(crate) fn has_others(made: &Path, tftp: &Path, state_folder: &Path) -> anyhow::Result<bool> {
+    if !tftp.exists() || is_served_from(made, tftp) {
+        return Ok(false);
+    }
+    let (copied, there_are) = (record::read(state_folder)?, names(tftp)?);
+    // No file of others is read: there may be images among them.
+    if there_are.iter().any(|name| !copied.contains_key(name)) {
+        return Ok(true);
+    }
+    for name in &there_are {
+        let sum = there(&tftp.join(name))?;
+        if !sum.is_none_or(|sum| copied.get(name).is_some_and(|sums| sums.contains(&sum))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_served_from(made: &Path, tftp: &Path) -> bool {
     fs::canonicalize(made).is_ok_and(|made| fs::canonicalize(tftp).is_ok_and(|tftp| tftp == made))
 }
 
 /// All files below a folder.
 fn sums(folder: &Path) -> anyhow::Result<Vec<(String, Sha256)>> {
-    let (mut sums, mut waiting) = (Vec::new(), vec![PathBuf::new()]);
+    let names = names(folder)?.into_iter();
+    names.map(|name| checksum(&folder.join(&name)).map(|sum| (name, sum))).collect()
+}
+
+/// The names of all files below a folder, in order.
+fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let (mut names, mut waiting) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(below) = waiting.pop() {
         let place = folder.join(&below);
         let reading = || format!("cannot read {}", place.display());
@@ -128,12 +155,12 @@ fn sums(folder: &Path) -> anyhow::Result<Vec<(String, Sha256)>> {
             if entry.file_type().with_context(reading)?.is_dir() {
                 waiting.push(name);
             } else {
-                sums.push((name.to_string_lossy().into_owned(), checksum(&entry.path())?));
+                names.push(name.to_string_lossy().into_owned());
             }
         }
     }
-    sums.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(sums)
+    names.sort();
+    Ok(names)
 }
 
 /// None if there is nothing of that name.
@@ -224,6 +251,19 @@ mod tests {
         folders.make("pxelinux.cfg/default", "boots it with another flag");
         assert!(folders.copy().is_err());
         assert_eq!(folders.served("pxelinux.cfg/default"), "boots it, after a menu");
+    }
+
+    #[test]
+    fn an_administrator_s_file_that_is_the_same_by_chance_is_not_ours() {
+        let folders = Folders::new();
+        folders.put("tftp/vmlinuz", "the first kernel");
+        assert_eq!(folders.copy().unwrap(), ["pxelinux.cfg/default"]);
+        folders.make("vmlinuz", "the second kernel");
+        let error = folders.copy().unwrap_err();
+        assert!(error.to_string().contains("not ours: vmlinuz. Nothing was copied"), "{error}");
+        assert!(take_away(&folders.path("tftp"), &folders.path("state")).unwrap().is_empty());
+        assert_eq!(folders.served("vmlinuz"), "the first kernel");
+        assert!(!folders.path("tftp/pxelinux.cfg").exists());
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct Written {
     pub file: PathBuf,
     pub text: String,
     pub was: String,
+    /// The host that it declares, if it declares one. Earlier versions wrote all hosts of a command as one stretch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
 }
 
 /// What the additions come to.
@@ -108,6 +111,11 @@ impl Draft {
 
     /// Puts text behind all that is in a file.
     pub(super) fn append(&mut self, file: PathBuf, read: &[u8], text: &str) {
+        self.append_each(file, read, vec![(None, text.to_owned())]);
+    }
+
+    /// Puts several texts behind all that is in a file, with one gap before them. Each can be taken out for itself.
+    pub(super) fn append_each(&mut self, file: PathBuf, read: &[u8], texts: Vec<(Option<HostName>, String)>) {
         let earlier = self.changes.iter().find(|change| change.file == file);
         let now = earlier.map_or(read, |change| &change.contents);
         let end = new_line(now);
@@ -116,9 +124,13 @@ impl Draft {
             [.., b'\n'] => end,
             _ => &end.repeat(2),
         };
-        let text = format!("{gap}{}", text.replace('\n', end));
-        let contents = [now, text.as_bytes()].concat();
-        self.written.push(Written { file: file.clone(), text, was: String::new() });
+        let mut contents = now.to_vec();
+        for (at, (host, text)) in texts.into_iter().enumerate() {
+            let gap = if at == 0 { gap } else { "" };
+            let text = format!("{gap}{}", text.replace('\n', end));
+            contents.extend(text.as_bytes());
+            self.written.push(Written { file: file.clone(), text, was: String::new(), host });
+        }
         match self.changes.iter_mut().find(|change| change.file == file) {
             Some(change) => change.contents = contents,
             None => self.changes.push(Change { file, read: read.to_vec(), contents }),
@@ -218,12 +230,33 @@ pub fn taken_out<'a>(now: &[u8], written: &[&'a Written]) -> (Vec<u8>, Vec<&'a W
     let (mut contents, mut left) = (now.to_vec(), Vec::new());
     // The last ones first: an earlier one may hold what a later one was put into.
     for one in written.iter().rev() {
-        match sole(&contents, one.text.as_bytes()) {
-            Some(at) => drop(contents.splice(at..at + one.text.len(), one.was.bytes())),
+        match sole(&contents, one.text.as_bytes()).filter(|at| !is_behind_more(&contents[..*at], &one.text)) {
+            Some(at) => {
+                drop(contents.splice(at..at + one.text.len(), one.was.bytes()));
+                if one.was.is_empty() {
+                    drop_comma(&mut contents, at);
+                }
+            }
             None => left.push(*one),
         }
     }
     (contents, left)
+}
+
+/// Whether whole lines stand behind something that was put before them since, as a comment's sign. Without them it would be before the
+/// next line.
+fn is_behind_more(before: &[u8], text: &str) -> bool {
+    let are_lines = text.ends_with('\n') && !text.starts_with(['\n', '\r', ' ', '\t', ',']);
+    are_lines && !before.is_empty() && !before.ends_with(b"\n")
+}
+
+/// The first item of a list of Kea's takes the comma behind it with it. In no other server's configuration is one behind a bracket.
+fn drop_comma(contents: &mut Vec<u8>, at: usize) {
+    let is_first = contents[..at].trim_ascii_end().ends_with(b"[");
+    let blanks = contents[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    if is_first && contents.get(at + blanks) == Some(&b',') {
+        contents.remove(at + blanks);
+    }
 }
 
 /// Where these bytes stand, if they stand there once.
@@ -238,7 +271,12 @@ mod tests {
     use super::*;
 
     fn written(text: &str, was: &str) -> Written {
-        Written { file: "/etc/dhcp/dhcpd.conf".into(), text: text.to_owned(), was: was.to_owned() }
+        Written {
+            file: "/etc/dhcp/dhcpd.conf".into(),
+            text: text.to_owned(),
+            was: was.to_owned(),
+            host: None,
+        }
     }
 
     #[test]
@@ -246,6 +284,33 @@ mod tests {
         let (a, b) = (written("host a { x; }\n", ""), written("host a { x; y; }\n", "host a { x; }\n"));
         let (contents, left) = taken_out(b"# 1\nhost a { x; y; }\n# 2\n", &[&a, &b]);
         assert_eq!((contents.as_slice(), left.len()), (&b"# 1\n# 2\n"[..], 0));
+    }
+
+    #[test]
+    fn what_stands_behind_a_comments_sign_stays_with_it() {
+        let one = written("dhcp-host=a\n", "");
+        for (now, then) in [
+            ("#dhcp-host=a\nbogus-priv\n", None),
+            ("x\n# dhcp-host=a\n", None),
+            ("x\ndhcp-host=a\ny\n", Some("x\ny\n")),
+            ("dhcp-host=a\n", Some("")),
+        ] {
+            let (contents, left) = taken_out(now.as_bytes(), &[&one]);
+            assert_eq!(String::from_utf8(contents).unwrap(), then.unwrap_or(now));
+            assert_eq!(left.is_empty(), then.is_some(), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_keas_is_one_without_its_first_item_too() {
+        let (first, next) = (written("\n    { a }", ""), written(",\n    { b }", ""));
+        for (now, then) in [
+            ("[\n    { a },\n    { b }\n]", "[\n]"),
+            ("[\n    { a },\n    { B }\n]", "[\n    { B }\n]"),
+            ("[\n    { A },\n    { b }\n]", "[\n    { A }\n]"),
+        ] {
+            assert_eq!(String::from_utf8(taken_out(now.as_bytes(), &[&first, &next]).0).unwrap(), then);
+        }
     }
 
     #[test]

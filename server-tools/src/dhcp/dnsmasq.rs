@@ -45,6 +45,7 @@ pub(super) const TRAITS: Traits = Traits {
     package: "dnsmasq",
     unit: "dnsmasq",
     is_beside_another: false,
+    needs_network: false,
     defaults: None,
     configurations: &["/etc/dnsmasq.conf"],
     terms: Terms {

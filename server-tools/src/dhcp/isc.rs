@@ -37,6 +37,7 @@ pub(super) const TRAITS: Traits = Traits {
     package: "isc-dhcp-server",
     unit: "isc-dhcp-server",
     is_beside_another: false,
+    needs_network: true,
     defaults: Some("/etc/default/isc-dhcp-server"),
     // Debian's place, then the HOWTO's.
     configurations: &["/etc/dhcp/dhcpd.conf", "/etc/dhcpd.conf"],

@@ -42,6 +42,7 @@ pub(super) const TRAITS: Traits = Traits {
     package: "kea-dhcp4-server",
     unit: "kea-dhcp4-server",
     is_beside_another: false,
+    needs_network: false,
     defaults: None,
     configurations: &["/etc/kea/kea-dhcp4.conf"],
     terms: Terms {

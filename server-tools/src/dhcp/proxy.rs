@@ -32,6 +32,7 @@ pub(super) const TRAITS: Traits = Traits {
     package: "dnsmasq-base",
     unit: server::PROGRAM.unit,
     is_beside_another: true,
+    needs_network: false,
     defaults: None,
     configurations: &["/etc/ghost4linux/proxy.conf"],
     terms: Terms {

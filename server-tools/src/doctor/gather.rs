@@ -21,7 +21,7 @@ use super::facts::{
 use super::{netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
-use crate::exports::for_job;
+use crate::exports::{always, for_job};
 use crate::hooks;
 use crate::site::Site;
 use crate::state::journal;
@@ -30,8 +30,6 @@ use crate::sys::packet::PacketSocket;
 use crate::sys::{disk_space, file_system, http, own_address, program, resolve, tftp, writable};
 use crate::wake;
 
-/// What the kernel's NFS server exports, and how (exportfs(8)).
-const EXPORT_TABLE: &str = "/var/lib/nfs/etab";
 /// How many threads of the kernel's NFS server there are.
 const KERNEL_THREADS: &str = "/proc/fs/nfsd/threads";
 /// How the names of UEFI's boot loaders end.
@@ -359,7 +357,7 @@ fn file_systems(site: &Site) -> FileSystems {
     // Clients may know the store by a name that the NFS server has for it alone.
     let exported = ghostrc.store_export.path.as_path();
     let store = if exported.exists() { exported } else { &ghostrc.store_folder };
-    let table = || exports::grants(&fs::read_to_string(EXPORT_TABLE).unwrap_or_default());
+    let table = || exports::grants(&fs::read_to_string(always::TABLE).unwrap_or_default());
     FileSystems {
         by_kernel: kernel_serves().then(table),
         root: place(Path::new("/")),
@@ -395,7 +393,7 @@ fn export(site: &Site, key: &'static str, server: Tried<IpAddr>, (path, usage): 
     // Where NFS itself does not answer, a second question would only wait as long again.
     let exported =
         nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server, mountd)));
-    let table = is_here.then(|| fs::read_to_string(EXPORT_TABLE).ok()).flatten();
+    let table = is_here.then(|| fs::read_to_string(always::TABLE).ok()).flatten();
     let table = table.unwrap_or_default();
     let mut grants = exports::grants(&table);
     grants.retain(|grant| path.starts_with(&grant.path));

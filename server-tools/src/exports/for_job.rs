@@ -161,7 +161,7 @@ fn listed(ghostrc: &Ghostrc) -> anyhow::Result<Vec<Exported>> {
 }
 
 /// Whether the server lists this very folder for this very client.
-fn is_listed(one: &Wanted, listed: &[Exported]) -> bool {
+pub(super) fn is_listed(one: &Wanted, listed: &[Exported]) -> bool {
     let is_for = |client: &str, ip: Ipv4Addr| client.strip_suffix("/32").unwrap_or(client).parse() == Ok(ip);
     let mut same = listed.iter().filter(|exported| exported.path == one.path);
     same.any(|exported| {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ghost_contract::{HostName, NfsVersion};
 
 use super::{FileStep, Step};
+use crate::exports::always::{self, Line};
 use crate::exports::{self, Served, Wanted};
 use crate::ghostrc::{Exports, Ghostrc};
 
@@ -61,14 +62,11 @@ impl Nfs {
             }),
         }
     }
+}
 
-    fn taken_up_by(self) -> Vec<String> {
-        let words: &[&str] = match self {
-            Self::Kernel => &["exportfs", "-ra"],
-            Self::Ganesha => &["systemctl", "restart", "nfs-ganesha"],
-        };
-        words.iter().map(|word| (*word).to_owned()).collect()
-    }
+/// What has Ganesha take its files up.
+fn ganesha(verb: &str) -> Vec<String> {
+    ["systemctl", verb, Nfs::Ganesha.unit()].map(str::to_owned).to_vec()
 }
 
 const HEAD: &str =
@@ -97,7 +95,8 @@ const WITHOUT_IO_FLUSHER: OfGanesha = OfGanesha {
     remark: "set 'Allow_Set_Io_Flusher_Fail = true;' in the block NFS_CORE_PARAM of /etc/ganesha/ganesha.conf: NFS-Ganesha 6 would \
              not start here, because this machine, a container perhaps, has no CAP_SYS_RESOURCE",
 };
-const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
+/// The line of Ganesha's own file.
+pub(super) const INCLUDE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
 
 /// What is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,6 +107,10 @@ pub(crate) struct There {
     pub(crate) own: Option<(Vec<u8>, bool)>,
     /// Whether the kernel refuses to let a server be an IO flusher.
     pub(crate) is_io_flusher_refused: bool,
+    /// Whether the base root is there, or will be by then. One that is not cannot be exported; `root build` does it later.
+    pub(crate) has_base_root: bool,
+    /// Commands that an earlier run has left undone.
+    pub(crate) pending: Vec<Vec<String>>,
 }
 
 impl There {
@@ -183,13 +186,39 @@ pub(crate) fn steps(
             after: format!("{HEAD}{text}").into_bytes(),
         })),
     }
-    if nfs == Nfs::Ganesha {
-        steps.extend(include(there));
-    }
-    if !steps.is_empty() {
-        steps.push(Step::Run(nfs.taken_up_by()));
+    match nfs {
+        Nfs::Kernel => steps.extend(tell(&ghostrc.base_root, there, &text, !steps.is_empty())),
+        Nfs::Ganesha => {
+            steps.extend(include(there));
+            if !steps.is_empty() {
+                steps.push(Step::Run(ganesha("restart")));
+            }
+        }
     }
     Ok((steps, remarks))
+}
+
+/// Tells the kernel's server what is new in our file, what is not in it any more, and what an earlier run has not told it.
+fn tell(base_root: &Path, there: &There, text: &str, is_written: bool) -> Vec<Step> {
+    let (after, before) =
+        (always::of_file(text.as_bytes()), there.own.as_ref().map(|(own, _)| always::of_file(own)));
+    let before = before.filter(|_| is_written).unwrap_or_default();
+    let pending: Vec<_> = there.pending.iter().filter(|words| always::is_exportfs(words)).collect();
+    // Earlier versions had all files read again.
+    let is_all_pending = pending.iter().any(|words| always::read(words).is_none());
+    let pending: Vec<Line> =
+        pending.into_iter().filter_map(|words| always::read(words)).flat_map(|(_, lines)| lines).collect();
+    let is_same = |one: &Line, other: &Line| one.path == other.path && one.ip == other.ip;
+    let gone = before.iter().chain(&pending).filter(|line| !after.iter().any(|other| is_same(line, other)));
+    let gone: Vec<Line> = gone.cloned().collect();
+    let is_to_tell = |line: &&Line| {
+        (is_written && !before.contains(line))
+            || is_all_pending
+            || pending.iter().any(|other| is_same(line, other))
+    };
+    let new = after.iter().filter(is_to_tell).filter(|line| there.has_base_root || line.path != base_root);
+    let new: Vec<Line> = new.cloned().collect();
+    always::withdrawing(&gone).into_iter().chain(always::exporting(&new)).map(Step::Run).collect()
 }
 
 /// A setting of Ganesha's as a whole.
@@ -226,16 +255,17 @@ fn include(there: &There) -> Option<Step> {
 }
 
 /// What has the NFS server forget what was taken away.
-pub(crate) fn after_removal(path: &Path) -> Option<Vec<String>> {
-    let nfs = [Nfs::Kernel, Nfs::Ganesha].into_iter().find(|nfs| Path::new(nfs.own_file()) == path)?;
-    // One that was stopped before stays so.
-    Some(nfs.taken_up_by().into_iter().map(|word| word.replace("restart", "try-restart")).collect())
+pub(crate) fn after_removal(path: &Path, contents: &[u8]) -> Option<Vec<String>> {
+    match [Nfs::Kernel, Nfs::Ganesha].into_iter().find(|nfs| Path::new(nfs.own_file()) == path)? {
+        Nfs::Kernel => always::withdrawing(&always::of_file(contents)),
+        // One that was stopped before stays so.
+        Nfs::Ganesha => Some(ganesha("try-restart")),
+    }
 }
 
 /// Whether a command is one of those.
 pub(crate) fn is_after_removal(words: &[String]) -> bool {
-    let own = [Nfs::Kernel, Nfs::Ganesha].map(|nfs| after_removal(Path::new(nfs.own_file())));
-    own.into_iter().flatten().any(|command| command == words)
+    always::read(words).is_some_and(|(exports, _)| !exports) || words == ganesha("try-restart")
 }
 
 /// Whether an administrator exports this folder, or one above it, already. To whom and how, `doctor` judges.
@@ -282,17 +312,41 @@ mod tests {
 
     #[test]
     fn each_client_gets_lines_in_a_file_of_ours_that_follows_the_clients() {
-        let (own, john) = (ghostrc("EXPORTS=own\n"), hosts(&[("john", 2)]));
-        let (first, _) = steps(&own, &john, Some(Nfs::Kernel), &There::default()).unwrap();
-        assert_eq!(paths(&first), ["write /etc/exports.d/ghost4linux.exports", "run 'exportfs -ra'"]);
+        let (own, john) = (ghostrc("EXPORTS=job\n"), hosts(&[("john", 2)]));
+        let at_first = There { has_base_root: true, ..There::default() };
+        let (first, _) = steps(&own, &john, Some(Nfs::Kernel), &at_first).unwrap();
+        let base = "/home/pxe/base";
+        assert_eq!(
+            paths(&first),
+            ["write /etc/exports.d/ghost4linux.exports".to_owned(), format!("export {base} to 10.0.0.2")]
+        );
+        let (without_root, _) = steps(&own, &john, Some(Nfs::Kernel), &There::default()).unwrap();
+        assert_eq!(paths(&without_root), ["write /etc/exports.d/ghost4linux.exports"]);
         let Step::File(file) = &first[0] else { panic!("{first:?}") };
-        let there = There { own: Some((file.after.clone(), true)), ..There::default() };
+        let there = There { own: Some((file.after.clone(), true)), ..at_first };
         assert!(
             steps(&own, &john, Some(Nfs::Kernel), &there).unwrap().0.is_empty(),
             "a second time there is nothing to do"
         );
         let (second, _) = steps(&own, &hosts(&[("john", 2), ("joe", 3)]), Some(Nfs::Kernel), &there).unwrap();
-        assert_eq!(paths(&second), ["change /etc/exports.d/ghost4linux.exports", "run 'exportfs -ra'"]);
+        let changed = "change /etc/exports.d/ghost4linux.exports".to_owned();
+        assert_eq!(paths(&second), [changed.clone(), format!("export {base} to 10.0.0.3")]);
+        let (third, _) = steps(&own, &hosts(&[("joe", 3)]), Some(Nfs::Kernel), &there).unwrap();
+        let told = [format!("stop exporting {base} to 10.0.0.2"), format!("export {base} to 10.0.0.3")];
+        assert_eq!(paths(&third)[1..], told);
+        // What was not told is told by the next run, as it is wanted then.
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (pending, told) in [
+            ("exportfs -ra", vec![format!("export {base} to 10.0.0.2")]),
+            ("exportfs -o ro 10.0.0.2:/home/pxe/base", vec![format!("export {base} to 10.0.0.2")]),
+            ("exportfs -u 10.0.0.2:/home/pxe/base", vec![format!("export {base} to 10.0.0.2")]),
+            ("exportfs -o ro 10.0.0.9:/home/pxe/base", vec![format!("stop exporting {base} to 10.0.0.9")]),
+            ("systemctl restart x", vec![]),
+        ] {
+            let there = There { pending: vec![words(pending)], ..there.clone() };
+            let (some, _) = steps(&own, &john, Some(Nfs::Kernel), &there).unwrap();
+            assert_eq!(paths(&some), told, "{pending}");
+        }
         let by_hand = There { own: Some((b"# mine\n".to_vec(), false)), ..There::default() };
         let (none, remarks) = steps(&own, &john, Some(Nfs::Kernel), &by_hand).unwrap();
         assert!(none.is_empty() && remarks[0].contains("has been changed by hand"), "{remarks:?}");
@@ -368,7 +422,8 @@ mod tests {
     #[test]
     fn where_ganesha_cannot_be_an_io_flusher_it_starts_all_the_same() {
         let text = |is_io_flusher_refused: bool, main: &str| {
-            let there = There { main: Some(main.as_bytes().to_vec()), own: None, is_io_flusher_refused };
+            let there =
+                There { main: Some(main.as_bytes().to_vec()), is_io_flusher_refused, ..There::default() };
             let (some, remarks) =
                 steps(&ghostrc("EXPORTS=own\n"), &hosts(&[("john", 2)]), Some(Nfs::Ganesha), &there).unwrap();
             let Step::File(own) = &some[0] else { panic!("{some:?}") };

@@ -1,6 +1,6 @@
 //! Looks at the machine. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,8 @@ pub(crate) fn site(
                 (bytes, is_ours)
             }),
             is_io_flusher_refused: io_flusher::is_refused(),
+            has_base_root: ghostrc.base_root.is_dir(),
+            pending: Vec::new(),
         },
         None => There::default(),
     };
@@ -225,6 +227,19 @@ pub(crate) fn exports_of_others(unit: &str) -> anyhow::Result<Option<String>> {
     for path in files.iter().filter(|path| path.as_path() != Path::new(nfs.own_file())) {
         if nfs.has_exports(&file(path)?.unwrap_or_default()) {
             return Ok(Some(format!("{} has exports", path.display())));
+        }
+    }
+    Ok(None)
+}
+
+/// Why the TFTP server has to go on: the files that it serves besides those that were copied.
+pub(crate) fn files_of_others(ghostrc: &Ghostrc) -> anyhow::Result<Option<String>> {
+    let configured = file(Path::new(TFTP_DEFAULTS))?.and_then(|text| value(&text, "TFTP_DIRECTORY"));
+    let folders: BTreeSet<PathBuf> =
+        configured.map(PathBuf::from).into_iter().chain([ghostrc.tftp_base.clone()]).collect();
+    for folder in folders {
+        if boot_files::has_others(&Place::of(ghostrc)?.boot_files, &folder, &ghostrc.state_folder)? {
+            return Ok(Some(format!("{} has other files", folder.display())));
         }
     }
     Ok(None)

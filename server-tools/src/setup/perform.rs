@@ -17,6 +17,7 @@ use crate::dhcp::offer::Offers;
 use crate::dhcp::restart::Restarts;
 use crate::dhcp::{Change, Running};
 use crate::exit::{Exit, WithExit as _};
+use crate::exports::always;
 use crate::output::Output;
 use crate::site::Site;
 use crate::state::made::Made;
@@ -47,7 +48,7 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
         Step::Dhcp(dhcp) => change_dhcp(site, dhcp, made, output),
         Step::TakeUp => take_up_left(site, made),
         Step::Run(words) => {
-            run(words)?;
+            run_and_see(site, words)?;
             made.pending.retain(|pending| pending != words);
             made.save(state)
         }
@@ -58,6 +59,11 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
             ["enable", "start"].iter().try_for_each(|verb| run(&["systemctl", verb, unit].map(str::to_owned)))
         }
     }
+}
+
+/// Runs a command. What exportfs(8) did, the NFS server says.
+pub(crate) fn run_and_see(site: &Site, words: &[String]) -> anyhow::Result<()> {
+    if always::is_exportfs(words) { always::run(&site.ghostrc, words, RUN_DEADLINE) } else { run(words) }
 }
 
 fn run(words: &[String]) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ use super::listening::{self, Listener, Listening};
 use super::{DhcpStep, FileStep, Plan, Step};
 use crate::dhcp::adding::Added;
 use crate::dhcp::{Network, Running, Traits};
+use crate::exports::always;
 use crate::ghostrc::Ghostrc;
 use crate::state::made::Unit;
 
@@ -125,10 +126,12 @@ impl Plan {
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));
         }
-        let (steps, remarks) = exported::steps(ghostrc, &seen.hosts, seen.nfs, &seen.exports)?;
+        let has_base_root = seen.exports.has_base_root || self.steps.contains(&Step::BaseRoot);
+        let there = There { has_base_root, pending: seen.pending.clone(), ..seen.exports.clone() };
+        let (steps, remarks) = exported::steps(ghostrc, &seen.hosts, seen.nfs, &there)?;
         self.steps.extend(steps);
         self.remarks.extend(remarks);
-        for words in &seen.pending {
+        for words in seen.pending.iter().filter(|words| !always::is_exportfs(words)) {
             let step = Step::Run(words.clone());
             if !self.steps.contains(&step) {
                 self.steps.push(step);

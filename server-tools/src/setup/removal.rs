@@ -3,20 +3,22 @@
 //! The image store is never touched, and neither is the state folder, which knows of jobs.
 
 mod dhcp;
+mod files;
 
 use std::path::{Path, PathBuf};
 
 use super::exported;
 use crate::dhcp::adding::Written;
-use crate::dhcp::{Change, Configuration};
-use crate::state::made::{Before, Made};
+use crate::dhcp::{Change, Configuration, Traits};
+use crate::state::made::Made;
 
 /// One thing that is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Undo {
-    /// Does not run at boot any more; not now either, unless it ran before.
+    /// Does not start at boot any more, and does not run now.
     Unit {
         name: String,
+        disables: bool,
         stops: bool,
     },
     /// The DHCP configuration without what was put in.
@@ -25,11 +27,20 @@ pub(crate) enum Undo {
     RemoveDhcp(Change),
     /// The DHCP server serves what is left, if it runs.
     TakeUp,
+    /// The DHCP server is not restarted: without a network it would end.
+    NoTakeUp,
     /// A file gets its earlier contents; without any it goes.
     File {
         path: PathBuf,
         now: Vec<u8>,
         earlier: Option<Vec<u8>>,
+    },
+    /// A file stays, and is changed.
+    Edit {
+        words: String,
+        path: PathBuf,
+        now: Vec<u8>,
+        after: Vec<u8>,
     },
     Run(Vec<String>),
     /// Those boot files that are as they were copied.
@@ -56,15 +67,14 @@ pub(crate) type WithChanges<'a> = &'a dyn Fn(&[Change]) -> anyhow::Result<Option
 /// What the plan asks of the machine.
 pub(crate) struct Around<'a> {
     pub(crate) now: Now<'a>,
-    /// The DHCP server's service.
-    pub(crate) dhcp_unit: &'a str,
+    pub(crate) dhcp: &'a Traits,
     pub(crate) configuration: WithChanges<'a>,
     /// The base root that the settings name, if it is there.
     pub(crate) base_root: Option<PathBuf>,
     /// Whether boot files were copied into the TFTP server's folder.
     pub(crate) has_boot_files: bool,
-    /// Why the NFS server of this name has to go on without what was made.
-    pub(crate) exports_of_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
+    /// Why the NFS or TFTP server of this name has to go on without what was made.
+    pub(crate) serves_others: &'a dyn Fn(&str) -> anyhow::Result<Option<String>>,
 }
 
 /// `settings` is the file that says where all else is.
@@ -79,10 +89,7 @@ pub(crate) fn plan(
     let dhcp = removal.dhcp(made, around)?;
     removal.units(made, &dhcp, around)?;
     // The settings last: until then the rest can be taken away by another run.
-    let (own, others): (Vec<_>, Vec<_>) = made.files.keys().partition(|path| path.as_path() == settings);
-    for path in others {
-        removal.file(made, path, now)?;
-    }
+    removal.files_but(made, settings, now)?;
     // An earlier run has taken the file away, and failed at the command.
     for words in made.pending.iter().filter(|words| exported::is_after_removal(words)) {
         let step = Undo::Run(words.clone());
@@ -109,9 +116,7 @@ pub(crate) fn plan(
     }
     let folders = made.folders.iter().rev().filter(|folder| !store.starts_with(folder));
     removal.steps.extend(folders.cloned().map(Undo::Folder));
-    for path in own {
-        removal.file(made, path, now)?;
-    }
+    removal.file(made, settings, now)?;
     removal.left.push(format!("{} and its images stay as they are", store.display()));
     Ok(removal)
 }
@@ -120,57 +125,45 @@ impl Removal {
     /// Each service is as it was before. One that serves others by now goes on.
     fn units(&mut self, made: &Made, dhcp: &[Undo], around: &Around<'_>) -> anyhow::Result<()> {
         for (name, before) in &made.units {
-            let others = match name.as_str() {
-                name if name == around.dhcp_unit => dhcp::serves_others(dhcp, around)?,
-                name => (around.exports_of_others)(name)?,
+            let is_dhcp = name == around.dhcp.unit;
+            let rest = dhcp::rest(dhcp, around)?;
+            if is_dhcp && around.dhcp.needs_network && !rest.has_network {
+                // It would fail at the next start, whether or not it ran before.
+                self.steps.push(Undo::Unit { name: name.clone(), disables: !before.is_enabled, stops: true });
+                continue;
+            }
+            let others = match is_dhcp {
+                true => rest.has_others.then(|| "its configuration has more than what was put in".to_owned()),
+                false => (around.serves_others)(name)?,
             };
             if before.is_enabled {
-                self.left.push(format!("{name} goes on: it ran at boot before setup too"));
+                self.left.push(format!("{name} goes on: it was enabled before setup too"));
             } else if let Some(why) = others {
                 self.left.push(format!("{name} goes on: {why}"));
             } else {
-                self.steps.push(Undo::Unit { name: name.clone(), stops: !before.is_active });
+                let stops = !before.is_active;
+                self.steps.push(Undo::Unit { name: name.clone(), disables: true, stops });
             }
         }
-        Ok(())
-    }
-
-    fn file(&mut self, made: &Made, path: &Path, now: Now<'_>) -> anyhow::Result<()> {
-        let Some(file) = made.files.get(path) else { return Ok(()) };
-        let Some(bytes) = now(path)? else { return Ok(()) };
-        if !made.is_ours(path, &bytes) {
-            self.left.push(format!("{} has been changed since, so it stays", path.display()));
-            return Ok(());
-        }
-        let earlier = match &file.before {
-            Before::Nothing => None,
-            Before::Kept(kept) => match now(kept)? {
-                Some(earlier) => Some(earlier),
-                None => {
-                    self.left.push(format!(
-                        "{} stays: {}, what it was before, is gone",
-                        path.display(),
-                        kept.display()
-                    ));
-                    return Ok(());
-                }
-            },
-        };
-        self.steps.push(Undo::File { path: path.to_owned(), now: bytes, earlier });
-        self.steps.extend(exported::after_removal(path).map(Undo::Run));
         Ok(())
     }
 }
 
 fn first_line(text: &str) -> &str {
-    text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default().trim()
+    let says_something = |line: &&str| line.contains(char::is_alphanumeric) && !line.starts_with('#');
+    text.lines().find(says_something).unwrap_or_default().trim()
 }
 
 impl std::fmt::Display for Undo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unit { name, stops: true } => write!(f, "stop {name}, now and at boot, as before"),
-            Self::Unit { name, stops: false } => write!(f, "keep {name} from starting at boot, as before"),
+            Self::Unit { name, disables: false, .. } => {
+                write!(f, "stop {name}, which has no network left; it still starts at boot, as before")
+            }
+            Self::Unit { name, stops: true, .. } => write!(f, "stop {name}, now and at boot, as before"),
+            Self::Unit { name, stops: false, .. } => {
+                write!(f, "keep {name} from starting at boot, as before")
+            }
             Self::Dhcp(changes) => {
                 let files: Vec<String> =
                     changes.iter().map(|change| change.file.display().to_string()).collect();
@@ -178,9 +171,13 @@ impl std::fmt::Display for Undo {
             }
             Self::RemoveDhcp(change) => write!(f, "remove {}", change.file.display()),
             Self::TakeUp => f.write_str("have the DHCP server take that up, if it runs"),
+            Self::NoTakeUp => {
+                f.write_str("leave the DHCP server without a restart, since it has no network left")
+            }
             Self::File { path, earlier: None, .. } => write!(f, "remove {}", path.display()),
             Self::File { path, .. } => write!(f, "put {} back as it was", path.display()),
-            Self::Run(words) => write!(f, "run '{}'", words.join(" ")),
+            Self::Edit { words, .. } => f.write_str(words),
+            Self::Run(words) => f.write_str(&super::command(words)),
             Self::BootFiles => f.write_str("remove the boot files that are as they were copied"),
             Self::BaseRoot(path) => write!(f, "remove the base root {}", path.display()),
             Self::Folder(path) => write!(f, "remove the folder {}, if it is empty", path.display()),
@@ -206,7 +203,9 @@ impl Undo {
                     |change: &Change| super::diff::lines(&change.file, Some(&change.read), &change.contents);
                 changes.iter().flat_map(of).collect()
             }
-            Self::File { path, now, earlier: Some(earlier) } => super::diff::lines(path, Some(now), earlier),
+            Self::File { path, now, earlier: Some(after) } | Self::Edit { path, now, after, .. } => {
+                super::diff::lines(path, Some(now), after)
+            }
             _ => Vec::new(),
         }
     }

@@ -13,16 +13,19 @@ use serde::Serialize;
 use crate::base_root::{Library, MadeFrom, Place, boot_files};
 use crate::cli::RootVerb;
 use crate::exit::{Exit, WithExit as _};
+use crate::exports::always;
 use crate::output::{Form, Output};
-use crate::setup::alone;
+use crate::setup::exported::Nfs;
+use crate::setup::{alone, observe};
 use crate::site::Site;
 use crate::state::journal;
 use crate::state::made::Made;
-use crate::sys::service;
+use crate::sys::{program, service};
 
 /// Hundreds of megabytes come over what may be a thin line.
 const BUILD_DEADLINE: Duration = Duration::from_secs(3 * 60 * 60);
 const LOOK_DEADLINE: Duration = Duration::from_secs(10 * 60);
+const EXPORT_DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(site: &Site, verb: &RootVerb, output: &mut Output) -> anyhow::Result<Exit> {
     match verb {
@@ -66,7 +69,28 @@ pub(crate) fn build(
     let tftp = &site.ghostrc.tftp_base;
     let written = boot_files::copy(&place.boot_files, tftp, &site.ghostrc.state_folder)?;
     output.either(&Copied { copied: &written, into: tftp }, || copied(&written, tftp));
+    export_base(site, &place, output).context("the base root is made, but not exported")?;
     Ok(Exit::Done)
+}
+
+/// Has Linux' own NFS server export the base root to the clients that the file of `setup` names, if it does not yet: it could not while
+/// there was none.
+fn export_base(site: &Site, place: &Place, output: &mut Output) -> anyhow::Result<()> {
+    let text = observe::file(Path::new(Nfs::Kernel.own_file()))?.unwrap_or_default();
+    let of_base: Vec<_> = always::of_file(&text).into_iter().filter(|line| line.path == place.base).collect();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if of_base.is_empty() || program::find("exportfs", &path).is_err() {
+        return Ok(());
+    }
+    let new = always::not_listed(&site.ghostrc, of_base);
+    for words in always::exporting(&new) {
+        always::run(&site.ghostrc, &words, EXPORT_DEADLINE)?;
+    }
+    if !new.is_empty() {
+        let (exported, to) = (&place.base, always::clients(&new));
+        output.either(&Told { exported, to: &to }, || format!("exported {} to {to}", exported.display()));
+    }
+    Ok(())
 }
 
 /// What the base root is made with. Clients that have trees of their own are told where.
@@ -83,6 +107,12 @@ fn settings_of(site: &Site) -> BTreeMap<String, String> {
 #[derive(Serialize)]
 struct Begun<'a> {
     making: &'a Path,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    exported: &'a Path,
+    to: &'a str,
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use crate::dhcp::adding::{Additions, NewHost, NewNetwork};
 use crate::dhcp::probe;
 use crate::dhcp::{Network, found};
 use crate::exit::{Exit, WithExit as _};
+use crate::exports::always;
 use crate::ghostrc::Ghostrc;
 use crate::output::Output;
 use crate::setup::listening::Listener;
@@ -305,6 +306,11 @@ fn perform_all(site: &Site, steps: &[Step], output: &mut Output) -> anyhow::Resu
     let state = &site.ghostrc.state_folder;
     let _alone = alone::take(site, "ghostctl setup", output)?;
     let mut made = Made::read(state)?;
+    let tells_nfsd = |step: &Step| matches!(step, Step::Run(words) if always::is_exportfs(words));
+    if steps.iter().any(tells_nfsd) {
+        // The plan has what of these is still to be done.
+        made.pending.retain(|words| !always::is_exportfs(words));
+    }
     for step in steps {
         if let Step::Run(words) = step
             && !made.pending.contains(words)

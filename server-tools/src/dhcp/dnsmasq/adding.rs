@@ -73,15 +73,15 @@ fn range(wanted: &NewNetwork) -> String {
 /// Adds hosts that are not there yet, and says of all that cannot be added why.
 fn hosts(table: &HostTable, asked: &Additions, options: &Path) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
-    let (mut lines, mut boot_files, mut faults) = (String::new(), String::new(), Vec::new());
+    let (mut lines, mut boot_files, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for host in &asked.hosts {
         match judged(table, asked.boot_server, host) {
             Ok(Judged::New) => {
                 let NewHost { name, mac, ip, .. } = host;
-                lines.push_str(&format!("dhcp-host={mac},set:{name},{ip},{name}\n"));
-                boot_files.push_str(&boot_file(host));
+                lines.push((Some(name.clone()), format!("dhcp-host={mac},set:{name},{ip},{name}\n")));
+                boot_files.push((Some(name.clone()), boot_file(host)));
             }
-            Ok(Judged::WithoutFile) => boot_files.push_str(&boot_file(host)),
+            Ok(Judged::WithoutFile) => boot_files.push((Some(host.name.clone()), boot_file(host))),
             Ok(Judged::Known) => draft.known.push(host.name.clone()),
             Err(fault) => faults.push(format!("{fault:#}")),
         }
@@ -92,20 +92,19 @@ fn hosts(table: &HostTable, asked: &Additions, options: &Path) -> anyhow::Result
     let main = main(table)?;
     let (file, folder) = place(table, options);
     if let Some(folder) = folder.filter(|_| !boot_files.is_empty()) {
-        lines.insert_str(
-            0,
-            &format!(
-                "# What is in the files of this folder dnsmasq reads again without a restart.\ndhcp-optsdir={}\n",
-                String::from_utf8_lossy(&quote(folder.as_os_str().as_encoded_bytes()))
-            ),
+        let folder = quote(folder.as_os_str().as_encoded_bytes());
+        let text = format!(
+            "# What is in the files of this folder dnsmasq reads again without a restart.\ndhcp-optsdir={}\n",
+            String::from_utf8_lossy(&folder)
         );
+        lines.insert(0, (None, text));
     }
     if !lines.is_empty() {
-        draft.append(absolute(&main.path), &main.bytes, &lines);
+        draft.append_each(absolute(&main.path), &main.bytes, lines);
     }
     if !boot_files.is_empty() {
         let there = table.sources.files.iter().find(|source| absolute(&source.path) == file);
-        draft.append(file, there.map_or(&[], |source| &source.bytes), &boot_files);
+        draft.append_each(file, there.map_or(&[], |source| &source.bytes), boot_files);
     }
     Ok(draft)
 }

@@ -30,7 +30,7 @@ pub(super) fn network(
 ) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
     if !is_network_declared(wanted.network, &table.networks())? {
-        append(&mut draft, table, &subnet(boot_server, wanted))?;
+        append(&mut draft, table, vec![(None, subnet(boot_server, wanted))])?;
     }
     Ok(draft)
 }
@@ -53,11 +53,13 @@ fn subnet(boot_server: Ipv4Addr, wanted: &NewNetwork) -> String {
 /// Adds hosts that are not there yet, and says of all that cannot be added why.
 pub(crate) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     let mut draft = Draft::default();
-    let (mut new, mut faults) = (String::new(), Vec::new());
+    let (mut new, mut faults) = (Vec::new(), Vec::new());
     let mut known = clients(table, asked);
     for host in &asked.hosts {
         match judged(table, asked.boot_server, host) {
-            Ok(Judged::New) => new.push_str(&entry(table, asked.boot_server, host)),
+            Ok(Judged::New) => {
+                new.push((Some(host.name.clone()), entry(table, asked.boot_server, host)));
+            }
             Ok(Judged::Known) => draft.known.push(host.name.clone()),
             Ok(Judged::WithoutFile) => {
                 let filename = Some(format!("filename \"{}\";", host.no_boot_file));
@@ -84,7 +86,7 @@ pub(crate) fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draf
         complete(&mut draft, table, of_file);
     }
     if !new.is_empty() {
-        append(&mut draft, table, &new)?;
+        append(&mut draft, table, new)?;
     }
     Ok(draft)
 }
@@ -229,10 +231,14 @@ impl HostTable {
     }
 }
 
-/// Puts text behind all that is in the main file.
-fn append(draft: &mut Draft, table: &HostTable, text: &str) -> anyhow::Result<()> {
+/// Puts texts behind all that is in the main file.
+fn append(
+    draft: &mut Draft,
+    table: &HostTable,
+    texts: Vec<(Option<HostName>, String)>,
+) -> anyhow::Result<()> {
     let main = table.sources.first().context("a configuration without a file")?;
-    draft.append(absolute(&main.path), &main.bytes, text);
+    draft.append_each(absolute(&main.path), &main.bytes, texts);
     Ok(())
 }
 
@@ -245,7 +251,7 @@ fn complete(draft: &mut Draft, table: &HostTable, entries: &[Completed]) {
     for (_, stretch, text) in entries {
         let was = source.bytes.get(stretch.clone()).unwrap_or_default();
         let was = String::from_utf8_lossy(was).into_owned();
-        draft.written.push(Written { file: file.clone(), text: text.clone(), was });
+        draft.written.push(Written { file: file.clone(), text: text.clone(), was, host: None });
     }
     draft.changes.push(Change { file, read: source.bytes.clone(), contents });
 }

@@ -2,13 +2,13 @@
 //! in which that one stands; a subnet behind the last one, and so on.
 //!
 //! ```text
-//! interface ─▶ subnet ─▶ reservations ─▶ next-server
+//! interface ─▶ subnet ─▶ lists of reservations ─▶ reservations ─▶ next-server
 //! ```
 //! Each of them is an edit of what the one before has made.
 
 mod places;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, bail};
@@ -23,7 +23,7 @@ use crate::dhcp::adding::{
     Additions, Around, Draft, Neighbour, NewHost, NewNetwork, is_declared, is_network_declared,
     require_usable,
 };
-use places::{Insertion, behind_last, drafted, whole};
+use places::{Insertion, behind_last, drafted, each_behind_last, whole};
 
 /// A configuration with nothing in it that a network needs.
 pub(super) const EMPTY: &str = r#"// Kea's DHCP server for IPv4. 'ghostctl setup' has made this file.
@@ -44,7 +44,7 @@ pub(crate) fn added(
     asked: &Additions,
     table: &dyn Fn(&[Change]) -> anyhow::Result<HostTable>,
 ) -> anyhow::Result<(Draft, HostTable)> {
-    for edit in [interface, network, hosts, next_server] {
+    for edit in [interface, network, lists, hosts, next_server] {
         let before = table(&draft.changes)?;
         draft = draft.then(edit(&before, asked)?);
     }
@@ -128,14 +128,33 @@ fn free_id(table: &HostTable) -> u64 {
     largest.max(table.subnets.len() as u64) + 1
 }
 
+/// Gives the subnets of new hosts lists for them, so that each host can be taken out for itself.
+fn lists(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
+    let values = &table.values;
+    let subnet_of = |host| match judged(table, asked.boot_server, host) {
+        Ok(Judged::New(subnet)) => Some(subnet),
+        // Why one cannot be added is said with all others.
+        _ => None,
+    };
+    let subnets: BTreeSet<usize> = asked.hosts.iter().filter_map(subnet_of).collect();
+    let lacking = subnets.into_iter().filter(|subnet| values.member(*subnet, "reservations").is_none());
+    let with_list = |subnet| {
+        let insertion = behind_last(values, subnet, "\"reservations\": [\n]")?;
+        whole(values, subnet, insertion)
+    };
+    // One that stands in several files gets its list with the hosts in it.
+    drafted(values, lacking.filter_map(|subnet| with_list(subnet).ok()).collect())
+}
+
 /// Adds hosts that are not there yet, and says of all that cannot be added why.
 fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
-    let mut new: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut new: BTreeMap<usize, Vec<(HostName, String)>> = BTreeMap::new();
     let (mut known, mut faults, mut insertions) = (Vec::new(), Vec::new(), Vec::new());
     for host in &asked.hosts {
         match judged(table, asked.boot_server, host) {
             Ok(Judged::New(subnet)) => {
-                new.entry(subnet).or_default().push(reservation(table, asked.boot_server, host));
+                let item = reservation(table, asked.boot_server, host);
+                new.entry(subnet).or_default().push((host.name.clone(), item));
             }
             Ok(Judged::Known) => known.push(host.name.clone()),
             Ok(Judged::WithoutFile(insertion)) => insertions.push(insertion),
@@ -147,14 +166,16 @@ fn hosts(table: &HostTable, asked: &Additions) -> anyhow::Result<Draft> {
     }
     let values = &table.values;
     for (subnet, reservations) in new {
-        let items = reservations.join(",\n");
-        insertions.push(match values.member(subnet, "reservations") {
-            Some(list) => behind_last(values, list, &items)?,
+        match values.member(subnet, "reservations") {
+            Some(list) => insertions.extend(each_behind_last(values, list, &reservations)?),
+            // Its subnet stands in several files.
             None => {
-                let list = format!("\"reservations\": [\n    {}\n]", items.replace('\n', "\n    "));
-                behind_last(values, subnet, &list)?
+                let items: Vec<String> =
+                    reservations.iter().map(|(_, item)| item.replace('\n', "\n    ")).collect();
+                let list = format!("\"reservations\": [\n    {}\n]", items.join(",\n    "));
+                insertions.push(behind_last(values, subnet, &list)?);
             }
-        });
+        }
     }
     let draft = drafted(values, insertions)?;
     Ok(Draft { known, ..draft })

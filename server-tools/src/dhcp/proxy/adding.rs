@@ -57,11 +57,11 @@ pub(crate) fn added(
         (None, _) => {}
     }
     let with_network = read(&draft);
-    let (mut new, mut faults) = (String::new(), Vec::new());
+    let (mut new, mut faults) = (Vec::new(), Vec::new());
     for host in &asked.hosts {
         match is_declared(host, asked.boot_server, &around_of(&with_network, host)) {
             Ok(true) => draft.known.push(host.name.clone()),
-            Ok(false) => new.push_str(&line(host)),
+            Ok(false) => new.push((Some(host.name.clone()), line(host))),
             Err(fault) => faults.push(format!("{fault:#}")),
         }
     }
@@ -69,7 +69,7 @@ pub(crate) fn added(
         bail!("{}", faults.join("\n"));
     }
     if !new.is_empty() {
-        draft.append(file.to_owned(), before, &new);
+        draft.append_each(file.to_owned(), before, new);
     }
     let table = read(&draft);
     require_usable(&table, &asked.hosts)?;

@@ -75,7 +75,8 @@ fn a_fresh_machine_gets_everything_in_the_order_in_which_it_is_needed() {
             "write the DHCP configuration /etc/dhcp/dhcpd.conf, once the DHCP server's own checker accepts it",
             "make the folders of john",
             "write /etc/exports.d/ghost4linux.exports",
-            "run 'exportfs -ra'",
+            "export /srv/g/base, /srv/ghost/john to 10.0.0.2",
+            "export /srv/g/base.trees/10.0.0.2, /srv/ghost/.clients/john to 10.0.0.2",
             "have isc-dhcp-server run, now and after each boot",
             "have nfs-kernel-server run, now and after each boot",
             "have tftpd-hpa run, now and after each boot",
@@ -94,7 +95,7 @@ fn set_up() -> Seen {
         missing_folders: Vec::new(),
         base_root: Ok(()),
         dhcp_defaults: Some((b"INTERFACESv4=\"eth0\"\n".to_vec(), true)),
-        exports: There { own: Some((file.after, true)), ..There::default() },
+        exports: There { own: Some((file.after, true)), has_base_root: true, ..There::default() },
         units: Some(units.collect()),
         ..fresh()
     }
@@ -112,7 +113,13 @@ fn what_one_failure_left_undone_is_what_the_next_run_does() {
     assert_eq!(shown(&whole(&ghostrc(), First::default(), &broken, &added(false), false).unwrap()).len(), 1);
     let refused = Seen { pending: vec![vec!["exportfs".to_owned(), "-ra".to_owned()]], ..set_up() };
     let plan = whole(&ghostrc(), First::default(), &refused, &added(false), false).unwrap();
-    assert_eq!(shown(&plan), ["run 'exportfs -ra'"]);
+    assert_eq!(
+        shown(&plan),
+        [
+            "export /srv/g/base, /srv/ghost/john to 10.0.0.2",
+            "export /srv/g/base.trees/10.0.0.2, /srv/ghost/.clients/john to 10.0.0.2",
+        ]
+    );
     let mut stopped = set_up();
     stopped.units.as_mut().unwrap().insert("tftpd-hpa".to_owned(), unit(true, false));
     let plan = whole(&ghostrc(), First::default(), &stopped, &added(false), false).unwrap();

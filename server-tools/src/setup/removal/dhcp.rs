@@ -13,8 +13,14 @@ impl Removal {
     pub(super) fn dhcp(&mut self, made: &Made, around: &Around<'_>) -> anyhow::Result<Vec<Undo>> {
         let goes = self.keep_needed(made, around)?;
         let (mut changes, mut removed) = (Vec::new(), Vec::new());
-        for (change, left) in each_file(&goes, around, &mut |file| self.lost(made, file))? {
-            left.into_iter().for_each(|written| self.leave(written, &change));
+        let files = each_file(&goes, around, &mut |file| self.lost(made, file))?;
+        let then: Vec<Change> = files.iter().map(|(change, _)| change.clone()).collect();
+        let stay: Vec<String> = match (around.configuration)(&then)? {
+            Some(left) => left.list().into_iter().map(|host| host.name).collect(),
+            None => Vec::new(),
+        };
+        for (change, left) in files {
+            left.into_iter().for_each(|written| self.leave(written, &change, &stay));
             if is_made(made, &change.file) && change.contents.is_empty() {
                 removed.push(Undo::RemoveDhcp(change));
             } else if change.contents != change.read {
@@ -29,7 +35,8 @@ impl Removal {
             matches!(step, Undo::RemoveDhcp(change) if made.dhcp_configuration.as_ref() == Some(&change.file))
         });
         if !removes_main && (!steps.is_empty() || !made.to_take_up.is_empty()) {
-            steps.push(Undo::TakeUp);
+            let is_left_without = around.dhcp.needs_network && !rest(&steps, around)?.has_network;
+            steps.push(if is_left_without { Undo::NoTakeUp } else { Undo::TakeUp });
         }
         Ok(steps)
     }
@@ -74,13 +81,21 @@ impl Removal {
         self.gone.extend(made.written.iter().filter(|written| written.file == *file).cloned());
     }
 
-    /// What does not stand there as it was put in.
-    fn leave(&mut self, written: &Written, change: &Change) {
-        let (file, what) = (change.file.display(), first_line(&written.text));
-        if String::from_utf8_lossy(&change.contents).contains(what) {
-            self.left.push(format!("{file}: '{what}' has been changed since, so it stays"));
+    /// What does not stand there as it was put in. `stay` are the hosts that there are afterwards.
+    fn leave(&mut self, written: &Written, change: &Change, stay: &[String]) {
+        let what = match &written.host {
+            Some(host) => host.to_string(),
+            None => format!("'{}'", first_line(&written.text)),
+        };
+        let stays = match &written.host {
+            Some(host) => stay.iter().any(|name| name == host.as_str()),
+            None => String::from_utf8_lossy(&change.contents).contains(first_line(&written.text)),
+        };
+        let file = change.file.display();
+        if stays {
+            self.left.push(format!("{file}: {what} has been changed since, so it stays; remove it by hand"));
         } else {
-            self.left.push(format!("{file}: '{what}' is not there any more"));
+            self.left.push(format!("{file}: {what} is not there any more"));
             self.gone.push(written.clone());
         }
     }
@@ -134,10 +149,19 @@ fn stranded(
     Ok(lost.map(|(name, _)| name).collect())
 }
 
-/// Why a DHCP server has to go on without what was made.
-pub(super) fn serves_others(steps: &[Undo], around: &Around<'_>) -> anyhow::Result<Option<String>> {
+/// What is left of the DHCP configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    pub(super) has_network: bool,
+    /// Whether it serves others than those who were put in.
+    pub(super) has_others: bool,
+}
+
+pub(super) fn rest(steps: &[Undo], around: &Around<'_>) -> anyhow::Result<Rest> {
     let changes: Vec<Change> = steps.iter().flat_map(Undo::changes).collect();
-    let serves = (around.configuration)(&changes)?
-        .is_some_and(|others| !others.networks().is_empty() || !others.list().is_empty());
-    Ok(serves.then(|| "its configuration has more than what was put in".to_owned()))
+    let Some(left) = (around.configuration)(&changes)? else {
+        return Ok(Rest { has_network: false, has_others: false });
+    };
+    let has_network = !left.networks().is_empty();
+    Ok(Rest { has_network, has_others: has_network || !left.list().is_empty() })
 }

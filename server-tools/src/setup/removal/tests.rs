@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::dhcp::Kind;
 use crate::dhcp::isc::HostTable;
-use crate::state::made::Unit;
+use crate::state::made::{Before, Unit};
 
 struct World {
     made: Made,
@@ -23,7 +24,7 @@ impl World {
         let mut files = BTreeMap::new();
         for (path, before, after) in [
             ("/etc/ghostrc", None, "ours"),
-            ("/etc/exports.d/ghost4linux.exports", None, "lines"),
+            ("/etc/exports.d/ghost4linux.exports", None, "/srv/g/base 10.0.0.2(ro)\n"),
             ("/etc/default/isc-dhcp-server", Some("INTERFACESv4=\"\""), "INTERFACESv4=\"eth0\""),
         ] {
             made.will_write(state.path(), Path::new(path), before.map(str::as_bytes), after.as_bytes())
@@ -39,6 +40,7 @@ impl World {
             file: "/etc/dhcp/dhcpd.conf".into(),
             text: HOST.to_owned(),
             was: String::new(),
+            host: None,
         });
         files.insert("/etc/dhcp/dhcpd.conf".into(), format!("# hers\n{HOST}").into());
         made.units.insert("tftpd-hpa".to_owned(), Unit::default());
@@ -55,13 +57,13 @@ impl World {
         };
         let around = Around {
             now: &now,
-            dhcp_unit: "isc-dhcp-server",
+            dhcp: Kind::Isc.traits(),
             configuration: &|changes| {
                 Ok(Some(Box::new(HostTable::of_one_file(Path::new(DHCP), contents(changes)))))
             },
             base_root: self.made.base_root.clone(),
             has_boot_files: true,
-            exports_of_others: &|_| Ok(None),
+            serves_others: &|_| Ok(None),
         };
         plan(&self.made, Path::new("/etc/ghostrc"), Path::new("/srv/ghost"), &around).unwrap()
     }
@@ -80,9 +82,9 @@ fn everything_that_was_made_goes_the_settings_last_and_the_store_never() {
             "stop tftpd-hpa, now and at boot, as before",
             "put /etc/default/isc-dhcp-server back as it was",
             "remove /etc/exports.d/ghost4linux.exports",
-            "run 'exportfs -ra'",
+            "stop exporting /srv/g/base to 10.0.0.2",
             "take out of /etc/dhcp/dhcpd.conf what was put in",
-            "have the DHCP server take that up, if it runs",
+            "leave the DHCP server without a restart, since it has no network left",
             "remove the boot files that are as they were copied",
             "remove the base root /srv/g/base",
             "remove the folder /etc/exports.d, if it is empty",
@@ -112,13 +114,12 @@ fn what_is_gone_is_told_from_what_was_changed_and_what_failed_is_tried_again() {
     world.files.insert(DHCP.into(), b"# hers\n".to_vec());
     world.made.to_take_up.insert(DHCP.into());
     world.files.remove(Path::new("/etc/exports.d/ghost4linux.exports"));
-    world.made.pending.push(vec!["exportfs".to_owned(), "-ra".to_owned()]);
+    let withdraws = ["exportfs", "-u", "10.0.0.2:/srv/g/base"].map(str::to_owned).to_vec();
+    world.made.pending.push(withdraws.clone());
     let removal = world.plan();
     assert!(removal.left.contains(&"/etc/dhcp/dhcpd.conf: 'host a {' is not there any more".to_owned()));
     assert_eq!(removal.gone, world.made.written);
-    assert!(
-        removal.steps.contains(&Undo::TakeUp) && world.shown().contains(&"run 'exportfs -ra'".to_owned())
-    );
+    assert!(removal.steps.contains(&Undo::NoTakeUp) && removal.steps.contains(&Undo::Run(withdraws)));
 }
 
 #[test]
@@ -138,12 +139,17 @@ fn services_are_as_they_were_and_one_that_serves_others_goes_on() {
             "stop tftpd-hpa, now and at boot, as before",
         ]
     );
-    for hers in ["host printer {}", "subnet 10.1.0.0 netmask 255.255.255.0 {}"] {
+    for (hers, goes_on) in [("host printer {}", false), ("subnet 10.1.0.0 netmask 255.255.255.0 {}", true)] {
         world.files.insert(DHCP.into(), format!("{HOST}{hers}\n").into());
-        assert!(!world.shown().concat().contains("isc-dhcp-server, now"), "{hers}");
+        assert_eq!(!world.shown().concat().contains("isc-dhcp-server, now"), goes_on, "{hers}");
+        assert_eq!(
+            world.plan().steps.contains(&Undo::TakeUp),
+            goes_on,
+            "dhcpd ends without a network: {hers}"
+        );
     }
     assert!(
-        world.plan().left.join("\n").contains("nfs-kernel-server goes on: it ran at boot before setup too")
+        world.plan().left.join("\n").contains("nfs-kernel-server goes on: it was enabled before setup too")
     );
 }
 
@@ -176,7 +182,10 @@ fn a_base_root_with_the_store_in_it_and_a_file_without_its_copy_stay() {
 fn a_network_that_a_host_of_others_lives_in_stays_and_goes_with_it() {
     let mut world = World::new();
     let subnet = "# ours\nsubnet 192.168.7.0 netmask 255.255.255.0 {\n}\n";
-    world.made.written.insert(0, Written { file: DHCP.into(), text: subnet.to_owned(), was: String::new() });
+    world
+        .made
+        .written
+        .insert(0, Written { file: DHCP.into(), text: subnet.to_owned(), was: String::new(), host: None });
     let printer = "host printer_1 { fixed-address 192.168.7.77; }\n";
     world.files.insert(DHCP.into(), format!("{subnet}{HOST}{printer}").into());
     let removal = world.plan();
@@ -193,4 +202,92 @@ fn a_network_that_a_host_of_others_lives_in_stays_and_goes_with_it() {
         .files
         .insert(DHCP.into(), format!("{subnet}{HOST}host elsewhere {{ fixed-address 10.1.0.77; }}\n").into());
     assert!(!world.plan().left.join("\n").contains("network"));
+}
+
+const GANESHA: &str = "/etc/ganesha/ganesha.conf";
+const OURS: &str = "/etc/ganesha/ghost4linux.conf";
+const LINE: &str = "%include \"/etc/ganesha/ghost4linux.conf\"\n";
+
+/// A world with a Ganesha that setup has told, and in which its file is like this now.
+fn with_ganesha(main: &str) -> World {
+    let mut world = World::new();
+    let own = "# hers\n";
+    for (path, before, after) in
+        [(GANESHA, Some(own.as_bytes()), format!("{own}{LINE}")), (OURS, None, "EXPORT { }\n".to_owned())]
+    {
+        world.made.will_write(world._state.path(), Path::new(path), before, after.as_bytes()).unwrap();
+        world.files.insert(path.into(), after.into());
+    }
+    let Before::Kept(kept) = &world.made.files[Path::new(GANESHA)].before else { panic!() };
+    world.files.insert(kept.clone(), own.into());
+    world.files.insert(GANESHA.into(), main.into());
+    world
+}
+
+/// What becomes of Ganesha's own file and of ours; none where they stay as they are.
+fn of_ganesha(world: &World) -> [Option<String>; 2] {
+    let removal = world.plan();
+    let at = |path: &str| {
+        removal.steps.iter().enumerate().find_map(|(at, step)| match step {
+            Undo::File { path: of, earlier, .. } if of == Path::new(path) => {
+                Some((at, String::from_utf8(earlier.clone().unwrap_or_default()).unwrap()))
+            }
+            Undo::Edit { path: of, after, .. } if of == Path::new(path) => {
+                Some((at, String::from_utf8(after.clone()).unwrap()))
+            }
+            _ => None,
+        })
+    };
+    let (main, ours) = (at(GANESHA), at(OURS));
+    if let (Some((main, _)), Some((ours, _))) = (&main, &ours) {
+        assert!(main < ours, "the line goes before the file");
+    }
+    let restart = ["systemctl", "try-restart", "nfs-ganesha"].map(str::to_owned).to_vec();
+    assert_eq!(
+        removal.steps.iter().position(|step| *step == Undo::Run(restart.clone())),
+        ours.as_ref().map(|(at, _)| at + 1)
+    );
+    [main, ours].map(|one| one.map(|(_, text)| text))
+}
+
+#[test]
+fn ganesha_never_includes_a_file_that_is_gone() {
+    let goes = Some(String::new());
+    let export = "EXPORT { Export_Id = 7; }\n";
+    for (main, then) in [
+        (format!("# hers\n{LINE}"), Some("# hers\n".to_owned())),
+        (format!("# hers\n{LINE}{export}"), Some(format!("# hers\n{export}"))),
+        (format!("{LINE}# hers\r\n {}\r\n{export}", LINE.trim()), Some(format!("# hers\r\n{export}"))),
+        (format!("# {LINE}{export}"), None),
+        (export.to_owned(), None),
+    ] {
+        assert_eq!(of_ganesha(&with_ganesha(&main)), [then, goes.clone()], "{main}");
+    }
+    // What cannot be taken out includes a file without exports.
+    for line in [
+        &format!("{} # hers\n", LINE.trim()),
+        "%INCLUDE ghost4linux.conf\n",
+        "%include \"./ghost4linux.conf\"\n",
+    ] {
+        let world = with_ganesha(&format!("{line}{export}"));
+        let [main, ours] = of_ganesha(&world);
+        assert!(main.is_none(), "{line}");
+        assert!(ours.unwrap().starts_with("# Empty: "), "{line}");
+        let left = world.plan().left.join("\n");
+        assert!(
+            left.contains("a line of /etc/ganesha/ganesha.conf includes it")
+                && !left.contains("ganesha.conf has been changed"),
+            "{left}"
+        );
+    }
+    // A line that was hers before.
+    let mut world = with_ganesha("");
+    world.made.files.remove(Path::new(GANESHA));
+    world.files.insert(GANESHA.into(), format!("{LINE}{export}").into());
+    let [main, ours] = of_ganesha(&world);
+    assert!(main.is_none() && ours.unwrap().starts_with("# Empty: "));
+    // A copy of what it was before that is lost.
+    let mut world = with_ganesha(&format!("# hers\n{LINE}"));
+    world.files.retain(|path, _| !path.ends_with("1-ganesha.conf") && !path.ends_with("2-ganesha.conf"));
+    assert_eq!(of_ganesha(&world), [Some("# hers\n".to_owned()), goes]);
 }

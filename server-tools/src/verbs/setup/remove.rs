@@ -10,10 +10,10 @@ use super::{Line, indented};
 use crate::base_root::Place;
 use crate::base_root::boot_files;
 use crate::cli::{Everywhere, SetupArgs};
-use crate::dhcp::Change;
+use crate::dhcp::{Change, Running};
 use crate::exit::{Exit, WithExit as _};
 use crate::output::Output;
-use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, take_up_left};
+use crate::setup::perform::{edit, note_to_take_up, remove_if_empty, run_and_see, take_up_left};
 use crate::setup::removal::{self, Around, Removal, Undo};
 use crate::setup::{alone, exported, observe};
 use crate::site::Site;
@@ -100,7 +100,7 @@ pub(super) fn run(
 fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
     let around = Around {
         now: &observe::file,
-        dhcp_unit: site.dhcp_kind.traits().unit,
+        dhcp: site.dhcp_kind.traits(),
         configuration: &|changes| {
             let goes = |change: &Change| change.file == site.dhcp_configuration && change.contents.is_empty();
             let is_there = site.dhcp_configuration.exists() && !changes.iter().any(goes);
@@ -108,7 +108,10 @@ fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
         },
         base_root: Place::of(&site.ghostrc).ok().map(|place| place.base).filter(|base| base.exists()),
         has_boot_files: !copied::read(&site.ghostrc.state_folder)?.is_empty(),
-        exports_of_others: &observe::exports_of_others,
+        serves_others: &|unit| match unit {
+            "tftpd-hpa" => observe::files_of_others(&site.ghostrc),
+            nfs => observe::exports_of_others(nfs),
+        },
     };
     removal::plan(made, settings, &site.ghostrc.store_folder, &around)
 }
@@ -117,49 +120,38 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
     match step {
         // Its package is gone, or it was masked: nothing starts it again.
         Undo::Unit { name, .. } if !unit::is_there(name) || unit::is_masked(name) => Ok(()),
-        Undo::Unit { name, stops } => {
+        Undo::Unit { name, disables, stops } => {
             // Each for itself, as when setup had it run.
-            for verb in ["disable"].into_iter().chain(stops.then_some("stop")) {
+            let verbs = [("disable", *disables), ("stop", *stops)];
+            for (verb, _) in verbs.iter().filter(|(_, is_wanted)| *is_wanted) {
                 service::run(&["systemctl", verb, name].map(str::to_owned), RUN_DEADLINE)?;
             }
             Ok(())
         }
-        Undo::Run(words) => {
-            service::run(words, RUN_DEADLINE)?;
-            Ok(())
-        }
+        Undo::Run(words) => run_and_see(site, words),
         Undo::Dhcp(changes) => {
             note_to_take_up(site, changes, made)?;
             edit(site, output, |offers| offers.change(changes)).map(|_ticket| ())
         }
         Undo::TakeUp => take_up_left(site, made),
+        Undo::NoTakeUp => {
+            made.to_take_up.clear();
+            if site.dhcp().running() == Running::Ours {
+                say_that_it_runs(&site.dhcp_configuration, output);
+            }
+            made.save(&site.ghostrc.state_folder)
+        }
         Undo::RemoveDhcp(change) => {
             note_to_take_up(site, std::slice::from_ref(change), made)?;
             edit(site, output, |offers| offers.remove(change))?;
             if change.file == site.dhcp_configuration && !made.to_take_up.is_empty() {
                 made.to_take_up.clear();
-                let words = format!(
-                    "the DHCP server still serves what was in {}: stop it, as setup has not started it",
-                    change.file.display()
-                );
-                output.either(&Line::Remark(&words), || format!("note: {words}"));
+                say_that_it_runs(&change.file, output);
             }
             Ok(())
         }
-        Undo::File { path, now, earlier } => {
-            if observe::file(path)?.as_ref() != Some(now) {
-                let words = "has been changed since it was shown, so it was left as it is; run this again";
-                return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
-            }
-            if let Some(words) = exported::after_removal(path) {
-                made.pending.push(words);
-                made.save(&site.ghostrc.state_folder)?;
-            }
-            match earlier {
-                Some(earlier) => atomic::replace(path, earlier, &mut Real),
-                None => remove_file(path),
-            }
-        }
+        Undo::File { path, now, earlier } => put(site, path, (now, earlier.as_deref()), made),
+        Undo::Edit { path, now, after, .. } => put(site, path, (now, Some(after)), made),
         Undo::BootFiles => {
             let left = boot_files::take_away(&site.ghostrc.tftp_base, &site.ghostrc.state_folder)?;
             left.iter().for_each(|name| {
@@ -173,6 +165,35 @@ fn undo(site: &Site, step: &Undo, made: &mut Made, output: &mut Output) -> anyho
         }
         Undo::BaseRoot(base) => base_root(site, base),
         Undo::Folder(path) => remove_if_empty(path).map(|_is_gone| ()),
+    }
+}
+
+fn say_that_it_runs(configuration: &Path, output: &mut Output) {
+    let words = format!(
+        "the DHCP server still serves what was in {}: stop it, as setup has not started it",
+        configuration.display()
+    );
+    output.either(&Line::Remark(&words), || format!("note: {words}"));
+}
+
+/// Gives a file other contents than those that were shown; without any it goes.
+fn put(
+    site: &Site,
+    path: &Path,
+    (now, after): (&Vec<u8>, Option<&[u8]>),
+    made: &mut Made,
+) -> anyhow::Result<()> {
+    if observe::file(path)?.as_ref() != Some(now) {
+        let words = "has been changed since it was shown, so it was left as it is; run this again";
+        return Err(anyhow!("{} {words}", path.display()).exit(Exit::Busy));
+    }
+    if let Some(words) = exported::after_removal(path, now) {
+        made.pending.push(words);
+        made.save(&site.ghostrc.state_folder)?;
+    }
+    match after {
+        Some(after) => atomic::replace(path, after, &mut Real),
+        None => remove_file(path),
     }
 }
 
@@ -223,11 +244,11 @@ fn forget(step: &Undo, made: &mut Made, state: &Path) -> anyhow::Result<()> {
             made.dhcp_configuration.take_if(|made| made == file);
             made.dhcp_files.remove(file);
         }
-        Undo::File { path, .. } => drop(made.files.remove(path)),
+        Undo::File { path, .. } | Undo::Edit { path, .. } => drop(made.files.remove(path)),
         Undo::BaseRoot(_) => made.base_root = None,
         Undo::Folder(path) => made.folders.retain(|folder| folder != path),
         Undo::Run(words) => made.pending.retain(|pending| pending != words),
-        Undo::TakeUp | Undo::BootFiles => return Ok(()),
+        Undo::TakeUp | Undo::NoTakeUp | Undo::BootFiles => return Ok(()),
     }
     made.save(state)
 }

@@ -18,7 +18,29 @@ const PLACES: [(&str, &str); 4] =
 /// What programs look for in /etc.
 const NEEDED: [&str; 7] =
     ["passwd", "group", "hosts", "nsswitch.conf", "services", "protocols", "ld.so.cache"];
-const EXPORTFS: &str = "#!/bin/sh\nif [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi\necho \"$@\" >>FOLDER/exported\nwhile [ -e FOLDER/exportfs-hangs ]; do sleep 0.05; done\n";
+/// What it exports is the list that the servers of the test's network tell. As the real one, it exports with -ra what files say and nothing
+/// else, and fails for a folder that is not there, and for any line of others that has a fault.
+const EXPORTFS: &str = "#!/bin/sh
+if [ -e FOLDER/exportfs-refuses ]; then echo no kernel module >&2; exit 1; fi
+echo \"$@\" >>FOLDER/exported
+while [ -e FOLDER/exportfs-hangs ]; do sleep 0.05; done
+status=0
+[ ! -e FOLDER/exportfs-grumbles ] || { echo Failed to stat /gone >&2; status=1; }
+verb=$1; shift
+case $verb in
+-ra) echo /srv >FOLDER/exports ;;
+-o) shift
+    for target; do
+        [ -d \"${target#*:}\" ] || { echo Failed to stat \"${target#*:}\" >&2; status=1; }
+        echo \"${target#*:} ${target%%:*}\" >>FOLDER/exports
+    done ;;
+-u) for target; do
+        grep -qxF \"${target#*:} ${target%%:*}\" FOLDER/exports || { echo Could not find $target >&2; status=1; }
+        grep -vxF \"${target#*:} ${target%%:*}\" FOLDER/exports >FOLDER/exports.new; mv FOLDER/exports.new FOLDER/exports
+    done ;;
+esac
+exit $status
+";
 /// A unit is enabled, or runs, if there is a file of its name in `enabled` or `units`. For a SysV script `--now` does nothing.
 const SYSTEMCTL: &str = "#!/bin/sh
 for unit; do :; done
@@ -120,7 +142,7 @@ impl Machine {
             "etc/default/tftpd-hpa",
             &format!("TFTP_USERNAME=\"tftp\"\nTFTP_DIRECTORY=\"{}\"\n", machine.path("tftp").display()),
         );
-        machine.write("exports", "/srv");
+        machine.write("exports", "/srv\n");
         machine.write("made", "a kernel");
         machine.write("newer", "");
         machine.write("usr/lib/ghost4linux/client/ghost-init", "PID 1");

@@ -142,3 +142,67 @@ fn a_base_root_of_root_build_goes_too_and_one_of_others_is_named() {
     assert!(told.contains("the base root /srv/ghost4linux/base stays"), "{told}");
     assert!(!machine.path("tftp/vmlinuz").exists() && machine.path("srv/ghost4linux/base").exists());
 }
+
+#[test]
+fn of_a_list_only_the_host_that_was_changed_stays() {
+    for (server, file) in [
+        ("isc", "etc/dhcp/dhcpd.conf"),
+        ("kea", "etc/kea/kea-dhcp4.conf"),
+        ("dnsmasq", "etc/dnsmasq.conf"),
+        ("proxy", "etc/ghost4linux/proxy.conf"),
+    ] {
+        for (changed, other) in [("pc2", "pc3"), ("pc3", "pc2")] {
+            let machine = Machine::fresh();
+            let setup = [&FRESH[..], &["--dhcp-server", server]].concat();
+            machine.does_after("", 0..=78, &setup);
+            let number = changed.trim_start_matches("pc");
+            let text = machine.text(file);
+            let (mac, new) = (format!("02:00:00:00:00:0{number}"), format!("02:00:00:00:00:3{number}"));
+            assert_eq!(text.matches(&mac).count(), 1, "{server}: {text}");
+            machine.write(file, &text.replace(&mac, &new));
+            let told = machine.does_after("", 0..=0, &REMOVE);
+            let words = format!("{changed} has been changed since, so it stays; remove it by hand");
+            assert!(told.contains(&words), "{server}, {changed}: {told}");
+            let left = machine.text(file);
+            assert!(left.contains(&new) && !left.contains(other), "{server}, {changed}: {left}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_was_commented_out_takes_no_line_of_others_with_it() {
+    let machine = Machine::fresh();
+    machine.does_after("", 0..=78, &[&FRESH[..], &["--dhcp-server", "dnsmasq"]].concat());
+    let text = machine
+        .text("etc/dnsmasq.conf")
+        .replace("dhcp-host=02:00:00:00:00:03", "#dhcp-host=02:00:00:00:00:03");
+    machine.write("etc/dnsmasq.conf", &(text + "domain-needed\n"));
+    machine.does(0, &REMOVE);
+    let left = machine.text("etc/dnsmasq.conf");
+    assert_eq!(left, "#dhcp-host=02:00:00:00:00:03,set:pc3,192.168.7.3,pc3\ndomain-needed\n");
+}
+
+#[test]
+fn a_list_that_an_earlier_version_wrote_as_one_goes_too() {
+    let machine = Machine::fresh();
+    machine.does(0, &FRESH);
+    // It noted all hosts of a command as one.
+    let path = "varlib/ghost4linux/setup.json";
+    let noted = machine.text(path);
+    let mut made: serde_json::Value = serde_json::from_str(noted.rsplit_once(' ').unwrap().0).unwrap();
+    let written = made["written"].as_array_mut().unwrap();
+    let mut one: Option<serde_json::Value> = None;
+    written.retain(|stretch| {
+        let text = stretch["text"].as_str().unwrap();
+        if !text.contains("host pc") {
+            return true;
+        }
+        let all = one.as_ref().map_or("", |one| one["text"].as_str().unwrap()).to_owned() + text;
+        one = Some(serde_json::json!({ "file": stretch["file"], "text": all, "was": "" }));
+        false
+    });
+    written.extend(one);
+    machine.write(path, &made.to_string());
+    machine.does(0, &REMOVE);
+    assert!(!machine.path("etc/dhcp/dhcpd.conf").exists() && !machine.path(path).exists());
+}

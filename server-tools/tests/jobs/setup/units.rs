@@ -31,15 +31,16 @@ fn services_run_after_all_that_they_need_and_stop_again() {
 }
 
 #[test]
-fn one_that_ran_at_boot_before_still_does_though_it_was_down_at_that_moment() {
+fn a_dhcpd_that_was_enabled_before_is_stopped_without_a_network_and_stays_enabled() {
     let machine = with_services();
     machine.write("enabled/isc-dhcp-server", "");
     machine.write("units/nfs-kernel-server", "");
     machine.does_after(SYSTEMD, 0..=0, &FRESH);
     let said = machine.does_after(SYSTEMD, 0..=0, &REMOVE);
     assert_eq!(machine.names("enabled"), ["isc-dhcp-server"], "{said}");
-    assert_eq!(machine.names("units"), ["isc-dhcp-server", "nfs-kernel-server"], "{said}");
-    assert!(said.contains("isc-dhcp-server goes on: it ran at boot before setup too"), "{said}");
+    assert_eq!(machine.names("units"), ["nfs-kernel-server"], "{said}");
+    let words = "done: stop isc-dhcp-server, which has no network left; it still starts at boot, as before";
+    assert!(said.contains(words), "{said}");
 }
 
 #[test]
@@ -49,6 +50,7 @@ fn a_crash_before_a_second_setup_makes_it_none_of_ours() {
         machine.write(&format!("enabled/{unit}"), "");
         machine.write(&format!("units/{unit}"), "");
     }
+    machine.write("etc/dhcp/dhcpd.conf", "subnet 10.1.0.0 netmask 255.255.255.0 { }\n");
     machine.does_after(SYSTEMD, 0..=0, &FRESH);
     std::fs::remove_file(machine.path("units/isc-dhcp-server")).unwrap();
     machine.does_after(SYSTEMD, 0..=0, &FRESH);
@@ -87,4 +89,27 @@ fn one_whose_package_is_gone_holds_nothing_up() {
     machine.does_after(SYSTEMD, 0..=0, &REMOVE);
     assert_eq!(machine.names("units"), ["nfs-kernel-server", "tftpd-hpa"], "nobody has asked the stand-in");
     assert!(!machine.path("varlib/ghost4linux/setup.json").exists());
+}
+
+#[test]
+fn a_dhcpd_that_was_enabled_before_goes_on_for_the_networks_of_others() {
+    let machine = with_services();
+    machine.write("enabled/isc-dhcp-server", "");
+    machine.write("etc/dhcp/dhcpd.conf", "subnet 10.1.0.0 netmask 255.255.255.0 { }\n");
+    machine.does_after(SYSTEMD, 0..=0, &FRESH);
+    let said = machine.does_after(SYSTEMD, 0..=0, &REMOVE);
+    assert_eq!(machine.names("enabled"), ["isc-dhcp-server"], "{said}");
+    assert_eq!(machine.names("units"), ["isc-dhcp-server"], "{said}");
+    assert!(said.contains("isc-dhcp-server goes on: it was enabled before setup too"), "{said}");
+}
+
+#[test]
+fn a_tftp_server_that_serves_others_by_now_goes_on() {
+    let machine = with_services();
+    machine.does_after(SYSTEMD, 0..=0, &FRESH);
+    machine.write("tftp/switches/config", "of a switch");
+    let said = machine.does_after(SYSTEMD, 0..=0, &REMOVE);
+    assert_eq!(machine.names("units"), ["tftpd-hpa"], "{said}");
+    let words = format!("tftpd-hpa goes on: {} has other files", machine.path("tftp").display());
+    assert!(said.contains(&words), "{said}");
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use anyhow::{Context as _, anyhow, bail};
+use ghost_contract::HostName;
 
 use super::super::lexer::{Lexer, TokenKind};
 use super::super::table::Values;
@@ -28,6 +29,8 @@ pub(super) struct Insertion {
     file: usize,
     stretch: Range<usize>,
     text: Vec<u8>,
+    /// The host that it declares.
+    host: Option<HostName>,
 }
 
 /// Puts an item behind the last one of a list or a map. Its own lines are indented as far as that one.
@@ -53,7 +56,34 @@ pub(super) fn behind_last(values: &Values, node: usize, item: &str) -> anyhow::R
         false => lines(item, &indent_at(bytes, item_begins.start), end_of_line),
     };
     let text = [before.as_bytes(), kept, item.as_bytes(), behind.as_bytes()].concat();
-    Ok(Insertion { file, stretch: start..point, text })
+    Ok(Insertion { file, stretch: start..point, text, host: None })
+}
+
+/// Puts hosts behind the last item of a list. Each can be taken out for itself, with the comma that it needs.
+pub(super) fn each_behind_last(
+    values: &Values,
+    node: usize,
+    items: &[(HostName, String)],
+) -> anyhow::Result<Vec<Insertion>> {
+    let joined: Vec<&str> = items.iter().map(|(_, item)| item.as_str()).collect();
+    let Insertion { file, stretch, text, .. } = behind_last(values, node, &joined.join(",\n"))?;
+    let is_closed = text.ends_with(b",");
+    let (mut insertions, mut begun) = (Vec::new(), 0);
+    for (at, (host, item)) in items.iter().enumerate() {
+        let found = text[begun..].windows(item.len()).position(|window| window == item.as_bytes());
+        let end = begun + found.context("an item that was put in is not there")? + item.len();
+        let end = if at + 1 == items.len() { text.len() } else { end + usize::from(is_closed) };
+        // What was there is in the place of the first one.
+        let stretch = if at == 0 { stretch.clone() } else { stretch.end..stretch.end };
+        insertions.push(Insertion {
+            file,
+            stretch,
+            text: text[begun..end].to_vec(),
+            host: Some(host.clone()),
+        });
+        begun = end;
+    }
+    Ok(insertions)
 }
 
 /// Into a list or a map with nothing in it.
@@ -76,7 +106,7 @@ fn into_empty(values: &Values, node: usize, item: &str) -> anyhow::Result<Insert
             lines(item, &format!("{outer}{INDENT}"), end_of_line) + &own_line
         }
     };
-    Ok(Insertion { file, stretch: start..start, text: text.into_bytes() })
+    Ok(Insertion { file, stretch: start..start, text: text.into_bytes(), host: None })
 }
 
 /// The insertion as a new text of the whole value that it is in, so that it can be told from others of the same words.
@@ -94,7 +124,7 @@ pub(super) fn whole(values: &Values, node: usize, insertion: Insertion) -> anyho
     let bytes = &values.sources.files[insertion.file].bytes;
     let (start, end) = (begins.range.start, ends.range.end);
     let text = [&bytes[start..insertion.stretch.start], &insertion.text, &bytes[insertion.stretch.end..end]];
-    Ok(Insertion { file: insertion.file, stretch: start..end, text: text.concat() })
+    Ok(Insertion { file: insertion.file, stretch: start..end, text: text.concat(), host: None })
 }
 
 /// All insertions as one edit.
@@ -106,13 +136,13 @@ pub(super) fn drafted(values: &Values, insertions: Vec<Insertion>) -> anyhow::Re
         let source = &values.sources.files[file];
         let path = absolute(&source.path);
         insertions.sort_by_key(|one| one.stretch.start);
-        for Insertion { stretch, text, .. } in &insertions {
+        for Insertion { stretch, text, host, .. } in &insertions {
             let utf8 = |bytes: &[u8]| {
                 let words = "holds what is not UTF-8 where this goes: write it by hand";
                 String::from_utf8(bytes.to_vec()).with_context(|| format!("{} {words}", path.display()))
             };
             let (text, was) = (utf8(text)?, utf8(&source.bytes[stretch.clone()])?);
-            draft.written.push(Written { file: path.clone(), text, was });
+            draft.written.push(Written { file: path.clone(), text, was, host: host.clone() });
         }
         let replacements = insertions.into_iter().map(|one| (one.stretch, one.text)).collect();
         let contents = replaced(&source.bytes, replacements);
