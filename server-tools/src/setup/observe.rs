@@ -16,7 +16,7 @@ use super::plan::Seen;
 use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
-use crate::dhcp::{Configuration, Kind, Network};
+use crate::dhcp::{Configuration, Kind, Network, Running};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
@@ -25,6 +25,7 @@ use crate::site::Site;
 use crate::state::made::{Made, Unit};
 use crate::sys::interface::{self, Interface};
 use crate::sys::unit as unit_files;
+use crate::sys::udp_port::{self, Holder};
 use crate::sys::{io_flusher, program, regular, service};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
@@ -141,6 +142,7 @@ pub(crate) fn site(
         units: units(site.dhcp_kind, nfs),
         is_dhcp_installed: is_dhcp_installed(site),
         running: site.dhcp().running(),
+        has_port: has_port(site),
     })
 }
 
@@ -233,6 +235,24 @@ pub(crate) fn exports_of_others(unit: &str) -> anyhow::Result<Option<String>> {
 fn is_dhcp_installed(site: &Site) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     site.ghostrc.dhcp_check.is_some() || program::find(site.dhcp_kind.traits().process, &path).is_ok()
+}
+
+/// The other program that keeps the DHCP server from its port. A proxy is beside another server anyway.
+fn has_port(site: &Site) -> Option<String> {
+    let traits = site.dhcp_kind.traits();
+    // Who does not tell this does not keep anybody from anything that is known.
+    let holders = udp_port::holders(udp_port::DHCP).unwrap_or_default();
+    // dnsmasq has other purposes too, so that its name alone does not make it the one that is edited.
+    let is_edited = |holder: &Holder| match site.dhcp_kind {
+        Kind::Dnsmasq => site.dhcp().running() == Running::Ours && holder.name == traits.process,
+        _ => holder.name == traits.process,
+    };
+    let has_it = holders.iter().any(|holder| holder.as_ref().is_none_or(is_edited));
+    if traits.is_beside_another || has_it || udp_port::is_free(udp_port::DHCP, site.dhcp().shares_port()) {
+        return None;
+    }
+    let holder = holders.into_iter().flatten().next()?;
+    Some(format!("{} (process {})", holder.name, holder.pid))
 }
 
 /// The services that jobs need, as far as this machine has them; none at all without systemd.

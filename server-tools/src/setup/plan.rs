@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use ghost_contract::HostName;
 
 use super::exported::{self, Nfs, There};
@@ -17,6 +18,7 @@ use super::listening::{self, Listener, Listening};
 use super::{DhcpStep, FileStep, Plan, Step};
 use crate::dhcp::adding::Added;
 use crate::dhcp::{Network, Running, Traits};
+use crate::exit::{Exit, WithExit as _};
 use crate::ghostrc::Ghostrc;
 use crate::state::made::Unit;
 
@@ -47,6 +49,8 @@ pub(crate) struct Seen {
     pub(crate) units: Option<BTreeMap<String, Unit>>,
     pub(crate) is_dhcp_installed: bool,
     pub(crate) running: Running,
+    /// The other program that keeps the DHCP server from its port.
+    pub(crate) has_port: Option<String>,
 }
 
 /// What belongs to the settings, and was decided with them.
@@ -115,10 +119,11 @@ impl Plan {
     fn clients(&mut self, ghostrc: &Ghostrc, seen: &Seen, added: &Added, is_new: bool) -> anyhow::Result<()> {
         self.remarks.extend(added.remarks.iter().cloned());
         if !added.changes.is_empty() {
+            require_port(seen)?;
             let (changes, written) = (added.changes.clone(), added.written.clone());
-            self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new }));
             // One that does not run reads them when it starts.
-            self.steps.extend(added.restart.clone().filter(|_| seen.running == Running::Ours).map(Step::Run));
+            let restart = added.restart.clone().filter(|_| seen.running == Running::Ours);
+            self.steps.push(Step::Dhcp(DhcpStep { changes, written, is_new, restart }));
         } else if seen.is_to_take_up {
             self.steps.push(Step::TakeUp);
         }
@@ -162,6 +167,17 @@ impl Plan {
             }
         }
     }
+}
+
+/// With the port in another's hands the DHCP server would not come up, with whatever configuration.
+fn require_port(seen: &Seen) -> anyhow::Result<()> {
+    let Some(other) = &seen.has_port else { return Ok(()) };
+    let name = seen.dhcp.name;
+    let words = format!(
+        "{other} has the DHCP port of this machine (UDP 67) already, so that {name} could not start; nothing was changed. Stop that \
+         one, or have setup use it with --dhcp-server"
+    );
+    Err(anyhow!(words).exit(Exit::Configuration))
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ fn fresh() -> Seen {
         units: Some(units.into()),
         is_dhcp_installed: true,
         running: Running::Nobody,
+        has_port: None,
     }
 }
 
@@ -126,9 +127,17 @@ fn a_server_that_reads_its_hosts_when_it_starts_is_started_again_if_it_runs() {
     let restarted = |running: Running| {
         let seen = Seen { running, ..set_up() };
         let plan = for_hosts(&ghostrc(), &seen, &added()).unwrap();
-        shown(&plan).iter().any(|step| step == "run 'systemctl restart dnsmasq'")
+        shown(&plan).iter().any(|step| step.ends_with("accepts it, and run 'systemctl restart dnsmasq'"))
     };
     assert_eq!((restarted(Running::Ours), restarted(Running::Nobody)), (true, false));
+}
+
+#[test]
+fn where_another_program_has_the_port_only_the_dhcp_configuration_is_refused() {
+    let taken = Seen { has_port: Some("dnsmasq (process 7)".to_owned()), ..set_up() };
+    let error = for_hosts(&ghostrc(), &taken, &added(true)).unwrap_err();
+    assert!(error.to_string().starts_with("dnsmasq (process 7) has the DHCP port of this machine"), "{error}");
+    assert!(whole(&ghostrc(), First::default(), &taken, &added(false), false).is_ok());
 }
 
 #[test]
