@@ -20,12 +20,13 @@ use crate::dhcp::{Configuration, Kind, Network, Running};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::{Exports, Ghostrc};
+use crate::exports::for_job;
+use crate::ghostrc::{Exports, Ghostrc, NfsServer};
 use crate::site::Site;
 use crate::state::made::{Made, Unit};
 use crate::sys::interface::{self, Interface};
-use crate::sys::unit as unit_files;
 use crate::sys::udp_port::{self, Holder};
+use crate::sys::unit as unit_files;
 use crate::sys::{io_flusher, program, regular, service};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
@@ -107,7 +108,7 @@ pub(crate) fn site(
 ) -> anyhow::Result<Seen> {
     let ghostrc = &site.ghostrc;
     let made = Made::read(&ghostrc.state_folder)?;
-    let nfs = nfs();
+    let nfs = nfs(ghostrc);
     let exports = match nfs {
         Some(nfs) => There {
             main: file(Path::new(nfs.main_file()))?,
@@ -136,6 +137,7 @@ pub(crate) fn site(
         networks: configuration.networks(),
         interface,
         nfs,
+        other_nfs: other_nfs(nfs),
         exports,
         is_to_take_up: !made.to_take_up.is_empty(),
         pending: made.pending,
@@ -203,13 +205,25 @@ fn is_of_another_version(configuration: &[u8], version: NfsVersion) -> bool {
     versions(&String::from_utf8_lossy(configuration)).any(|said| said != version.word())
 }
 
-/// The server whose programs are here; Linux' own if both are.
-fn nfs() -> Option<Nfs> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if program::find("exportfs", &path).is_ok() {
-        return Some(Nfs::Kernel);
+/// The server that jobs have export, if its programs are here.
+fn nfs(ghostrc: &Ghostrc) -> Option<Nfs> {
+    match ghostrc.nfs_server.unwrap_or_else(for_job::nfs_server_here) {
+        NfsServer::Nfsd => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            program::find("exportfs", &path).ok().map(|_| Nfs::Kernel)
+        }
+        NfsServer::Ganesha => Path::new(Nfs::Ganesha.main_file()).exists().then_some(Nfs::Ganesha),
     }
-    Path::new(Nfs::Ganesha.main_file()).exists().then_some(Nfs::Ganesha)
+}
+
+/// The other NFS server, if it runs and this one does not.
+fn other_nfs(nfs: Option<Nfs>) -> Option<Nfs> {
+    let (other, own, server) = match nfs.unwrap_or(Nfs::Kernel) {
+        Nfs::Kernel => (Nfs::Ganesha, NfsServer::Nfsd, NfsServer::Ganesha),
+        Nfs::Ganesha => (Nfs::Kernel, NfsServer::Ganesha, NfsServer::Nfsd),
+    };
+    let is_active = || has_systemd() && unit_files::is_there(other.unit()) && unit(other.unit()).is_active;
+    (!for_job::runs(own) && (for_job::runs(server) || is_active())).then_some(other)
 }
 
 /// Why the NFS server of this name has to go on: what it exports besides our file, which may go.
@@ -255,9 +269,13 @@ fn has_port(site: &Site) -> Option<String> {
     Some(format!("{} (process {})", holder.name, holder.pid))
 }
 
+fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// The services that jobs need, as far as this machine has them; none at all without systemd.
 fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
-    if !Path::new("/run/systemd/system").is_dir() {
+    if !has_systemd() {
         return None;
     }
     let dhcp = kind.traits().unit;

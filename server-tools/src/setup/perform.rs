@@ -140,7 +140,8 @@ fn take_up_or_undo(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut O
         return made.save(&site.ghostrc.state_folder);
     };
     let back: Vec<Change> = step.changes.iter().map(reversed).collect();
-    let put_back = edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site, &files));
+    let put_back =
+        edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site, &files));
     forget(step, made);
     match put_back {
         Ok(()) => {

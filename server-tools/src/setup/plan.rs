@@ -40,6 +40,8 @@ pub(crate) struct Seen {
     /// The interface of the boot network.
     pub(crate) interface: Option<Listener>,
     pub(crate) nfs: Option<Nfs>,
+    /// The other NFS server, which runs while that one does not.
+    pub(crate) other_nfs: Option<Nfs>,
     pub(crate) exports: There,
     /// Commands that an earlier run has left undone.
     pub(crate) pending: Vec<Vec<String>>,
@@ -130,9 +132,13 @@ impl Plan {
         if !seen.without_folders.is_empty() {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));
         }
-        let (steps, remarks) = exported::steps(ghostrc, &seen.hosts, seen.nfs, &seen.exports)?;
-        self.steps.extend(steps);
-        self.remarks.extend(remarks);
+        if let Some(other) = seen.other_nfs {
+            self.remarks.push(two_nfs_servers(seen.nfs.unwrap_or(Nfs::Kernel), other));
+        } else {
+            let (steps, remarks) = exported::steps(ghostrc, &seen.hosts, seen.nfs, &seen.exports)?;
+            self.steps.extend(steps);
+            self.remarks.extend(remarks);
+        }
         for words in &seen.pending {
             let step = Step::Run(words.clone());
             if !self.steps.contains(&step) {
@@ -162,11 +168,25 @@ impl Plan {
             // Without a network to answer in, dhcpd ends at once.
             let is_too_early = unit == seen.dhcp.unit && !has_subnets;
             let runs_once = unit == "ghost4linux-recover";
-            if !is_too_early && (!is.is_enabled || (!is.is_active && !runs_once)) {
+            let has_no_port = seen.other_nfs.is_some() && Nfs::of_unit(unit).is_some();
+            if !is_too_early && !has_no_port && (!is.is_enabled || (!is.is_active && !runs_once)) {
                 self.steps.push(Step::Unit(unit.clone()));
             }
         }
     }
+}
+
+/// What to do where both would want the same port.
+fn two_nfs_servers(nfs: Nfs, other: Nfs) -> String {
+    let word = |nfs| if nfs == Nfs::Kernel { "nfsd" } else { "ganesha" };
+    format!(
+        "{unit} is not started and nothing is exported, since {running} runs here and has its port: set NFSSERVER={word} in ghostrc, so \
+         that {running} exports; or have {running} stop ('systemctl disable --now {running}'), set NFSSERVER={own}, and run this again",
+        unit = nfs.unit(),
+        running = other.unit(),
+        word = word(other),
+        own = word(nfs),
+    )
 }
 
 /// With the port in another's hands the DHCP server would not come up, with whatever configuration.

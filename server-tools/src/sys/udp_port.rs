@@ -28,7 +28,9 @@ pub(crate) fn holders(port: u16) -> io::Result<BTreeSet<Option<Holder>>> {
     let mut held = BTreeSet::new();
     let mut holders = BTreeSet::new();
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let of_it: Vec<String> = links(&entry.path().join("fd"))
             .filter(|link| sockets.iter().any(|socket| *socket == *link))
             .collect();

@@ -158,12 +158,14 @@ fn where_another_server_has_the_dhcp_port_nothing_is_edited() {
     let machine = Machine::fresh();
     fs::create_dir(machine.path("dnsmasq")).unwrap();
     machine.write("etc/dnsmasq.conf", "port=0\n");
-    machine.write("etc/other.conf", "port=0\nuser=root\ndhcp-range=192.168.7.90,192.168.7.99\nleasefile-ro\n");
+    machine
+        .write("etc/other.conf", "port=0\nuser=root\ndhcp-range=192.168.7.90,192.168.7.99\nleasefile-ro\n");
     let _ends = Ends(&machine);
     let start = "/usr/sbin/dnsmasq --conf-file=/etc/other.conf --pid-file=FOLDER/dnsmasq/pid";
     let said = machine.does_after(start, 78..=78, &fresh("dnsmasq"));
     let pid = machine.text("dnsmasq/pid");
-    let words = format!("dnsmasq (process {}) has the DHCP port of this machine (UDP 67) already", pid.trim());
+    let words =
+        format!("dnsmasq (process {}) has the DHCP port of this machine (UDP 67) already", pid.trim());
     assert!(said.contains(&words), "{said}");
     assert_eq!(machine.text("etc/dnsmasq.conf"), "port=0\n");
     assert!(!machine.path("etc/ghostrc").exists(), "{said}");

@@ -88,3 +88,55 @@ fn one_whose_package_is_gone_holds_nothing_up() {
     assert_eq!(machine.names("units"), ["nfs-kernel-server", "tftpd-hpa"], "nobody has asked the stand-in");
     assert!(!machine.path("varlib/ghost4linux/setup.json").exists());
 }
+
+/// A machine with both NFS servers, of which none runs.
+fn with_two_nfs_servers() -> Machine {
+    let machine = with_services();
+    machine.write("etc/systemd/system/nfs-ganesha.service", "[Service]\n");
+    machine.write("etc/ganesha/ganesha.conf", "# mine\n");
+    machine
+}
+
+const OWN: &str = "etc/exports.d/ghost4linux.exports";
+
+#[test]
+fn the_nfs_server_that_runs_exports_and_the_other_is_not_started_beside_it() {
+    let machine = with_two_nfs_servers();
+    for folder in ["units", "enabled"] {
+        machine.write(&format!("{folder}/nfs-ganesha"), "");
+    }
+    std::fs::copy("/bin/sleep", machine.path("bin/ganesha.nfsd")).unwrap();
+    let runs = "FOLDER/bin/ganesha.nfsd 60 >/dev/null 2>&1 & echo $! >FOLDER/ganesha-pid";
+    let ends = "kill $(cat FOLDER/ganesha-pid)";
+    let said = machine.does_after(&format!("{SYSTEMD}\n{runs}"), 0..=78, &FRESH);
+    let of_ganesha = machine.text("etc/ganesha/ghost4linux.conf");
+    assert!(of_ganesha.contains("/srv/ghost4linux/base") && !machine.path(OWN).exists(), "{said}");
+    let running = ["ghost4linux-recover", "isc-dhcp-server", "nfs-ganesha", "tftpd-hpa"];
+    assert_eq!(
+        (machine.names("units"), machine.names("enabled")),
+        (running.map(str::to_owned).into(), running.map(str::to_owned).into())
+    );
+    // Whatever the settings say, the one that runs has the port.
+    machine.append("etc/ghostrc", "NFSSERVER=nfsd\n");
+    let said = machine.does_after(&format!("{SYSTEMD}\n{ends}"), 0..=78, &["setup", "--yes"]);
+    assert!(
+        said.contains(
+            "note: nfs-kernel-server is not started and nothing is exported, since nfs-ganesha runs"
+        ),
+        "{said}"
+    );
+    assert!(!machine.names("units").contains(&"nfs-kernel-server".to_owned()) && !machine.path(OWN).exists());
+}
+
+#[test]
+fn the_nfs_server_that_the_settings_name_is_the_one_that_runs_then() {
+    let machine = with_two_nfs_servers();
+    machine.does_after("", 0..=78, &["setup", "--yes", "--without-root"]);
+    machine.append("etc/ghostrc", "NFSSERVER=ganesha\n");
+    let said = machine.does_after(SYSTEMD, 0..=78, &FRESH);
+    assert!(machine.path("etc/ganesha/ghost4linux.conf").exists() && !machine.path(OWN).exists(), "{said}");
+    assert_eq!(
+        machine.names("units"),
+        ["ghost4linux-recover", "isc-dhcp-server", "nfs-ganesha", "tftpd-hpa"]
+    );
+}
