@@ -114,7 +114,10 @@ fn a_dnsmasq_that_runs_is_started_again_for_a_new_host_and_serves_it() {
     let (main, options) = (machine.text("dhcp/dnsmasq.conf"), machine.text("dhcp/options/hosts"));
     let said = machine.does(0, &PC7);
     let restart = format!("and run '{} restart'\n", machine.path("service").display());
-    assert!(said.lines().any(|line| line.starts_with("will change the DHCP")) && said.contains(&restart));
+    assert!(
+        said.lines().any(|line| line.starts_with("will change the DHCP")) && said.contains(&restart),
+        "{said}"
+    );
     assert_eq!(
         machine.text("dhcp/dnsmasq.conf"),
         format!("{main}\ndhcp-host=02:00:00:00:00:07,set:pc7,192.168.7.7,pc7\n")
