@@ -14,6 +14,7 @@ pub(crate) mod facts;
 pub(crate) mod gather;
 pub(crate) mod judge;
 pub(crate) mod left;
+pub(crate) mod mounted;
 mod mounts;
 pub(crate) mod netboot;
 pub(crate) mod next;

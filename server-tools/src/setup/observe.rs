@@ -17,6 +17,7 @@ use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
 use crate::dhcp::{Configuration, Kind, Network, Running};
+use crate::doctor::mounted::{self, LiesOn};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
@@ -27,11 +28,11 @@ use crate::state::made::{Made, Unit};
 use crate::sys::interface::{self, Interface};
 use crate::sys::udp_port::{self, Holder};
 use crate::sys::unit as unit_files;
-use crate::sys::{io_flusher, program, regular, service};
+use crate::sys::{io_flusher, own_address, program, regular, resolve};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
-/// How long systemctl may take to answer.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the resolver may take for the name in GHSTNFS.
+const NAME_DEADLINE: Duration = Duration::from_secs(5);
 
 /// All bytes of a file; none if it is not there.
 pub(crate) fn file(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
@@ -125,6 +126,7 @@ pub(crate) fn site(
         without_folders: without_folders(site, &hosts),
         hosts,
         missing_folders: missing_folders(ghostrc),
+        is_store_unmounted: is_store_unmounted(ghostrc),
         base_root: base_root(ghostrc)?,
         dhcp: site.dhcp_kind.traits(),
         dhcp_defaults: match site.dhcp_kind.traits().defaults {
@@ -171,6 +173,18 @@ fn without_folders(site: &Site, hosts: &[(HostName, Ipv4Addr)]) -> Vec<(HostName
 fn missing_folders(ghostrc: &Ghostrc) -> Vec<PathBuf> {
     let folders = [&ghostrc.tftp_base, &ghostrc.store_folder];
     folders.into_iter().filter(|folder| !folder.exists()).cloned().collect()
+}
+
+/// Whether another machine exports the image store, and GHSTBASE lies on a disk of this one.
+fn is_store_unmounted(ghostrc: &Ghostrc) -> bool {
+    if ghostrc.store_is_here() {
+        return false;
+    }
+    let export = &ghostrc.store_export;
+    let server = export.address().map_or_else(|| resolve::address_of(&export.server, NAME_DEADLINE), Ok);
+    // A name without an address may be this machine's; `doctor` tells of it.
+    let Ok(server) = server else { return false };
+    !own_address::is_own(server) && matches!(mounted::look(ghostrc, Some(server)), LiesOn::OwnDisk(_))
 }
 
 /// Why the base root has to be made; none if it is there as it should be.
@@ -222,7 +236,10 @@ fn other_nfs(nfs: Option<Nfs>) -> Option<Nfs> {
         Nfs::Kernel => (Nfs::Ganesha, NfsServer::Nfsd, NfsServer::Ganesha),
         Nfs::Ganesha => (Nfs::Kernel, NfsServer::Ganesha, NfsServer::Nfsd),
     };
-    let is_active = || has_systemd() && unit_files::is_there(other.unit()) && unit(other.unit()).is_active;
+    let is_active = || {
+        let unit = other.unit();
+        unit_files::has_systemd() && unit_files::is_there(unit) && unit_files::is("is-active", unit)
+    };
     (!for_job::runs(own) && (for_job::runs(server) || is_active())).then_some(other)
 }
 
@@ -269,13 +286,9 @@ fn has_port(site: &Site) -> Option<String> {
     Some(format!("{} (process {})", holder.name, holder.pid))
 }
 
-fn has_systemd() -> bool {
-    Path::new("/run/systemd/system").is_dir()
-}
-
 /// The services that jobs need, as far as this machine has them; none at all without systemd.
 fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
-    if !has_systemd() {
+    if !unit_files::has_systemd() {
         return None;
     }
     let dhcp = kind.traits().unit;
@@ -287,9 +300,5 @@ fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
 
 /// How a service is now.
 pub(crate) fn unit(unit: &str) -> Unit {
-    let answers = |verb: &str| {
-        let words = ["systemctl", "--quiet", verb, unit].map(str::to_owned);
-        service::run(&words, ANSWER_DEADLINE).is_ok()
-    };
-    Unit { is_enabled: answers("is-enabled"), is_active: answers("is-active") }
+    Unit { is_enabled: unit_files::is("is-enabled", unit), is_active: unit_files::is("is-active", unit) }
 }

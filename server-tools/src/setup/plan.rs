@@ -30,6 +30,8 @@ pub(crate) struct Seen {
     /// Those of them that want folders of their own and have none.
     pub(crate) without_folders: Vec<(HostName, Ipv4Addr)>,
     pub(crate) missing_folders: Vec<PathBuf>,
+    /// Whether another machine exports the image store, and nothing is mounted in its place here.
+    pub(crate) is_store_unmounted: bool,
     /// Why the base root has to be made.
     pub(crate) base_root: Result<(), String>,
     pub(crate) dhcp: &'static Traits,
@@ -70,6 +72,7 @@ pub(crate) fn whole(
     added: &Added,
     is_new: bool,
 ) -> anyhow::Result<Plan> {
+    require_store(ghostrc, seen)?;
     let mut plan = Plan::default();
     plan.steps.extend(first.settings.map(Step::File));
     plan.steps.extend(seen.missing_folders.iter().cloned().map(Step::Folder));
@@ -86,6 +89,7 @@ pub(crate) fn whole(
 
 /// What new clients need on a server that is set up.
 pub(crate) fn for_hosts(ghostrc: &Ghostrc, seen: &Seen, added: &Added) -> anyhow::Result<Plan> {
+    require_store(ghostrc, seen)?;
     let mut plan = Plan::default();
     plan.clients(ghostrc, seen, added, false)?;
     // Whoever has no NFS server of this machine was told so when it was set up.
@@ -174,6 +178,19 @@ impl Plan {
             }
         }
     }
+}
+
+/// Folders that were made in its place would be hidden by the store once it is mounted.
+fn require_store(ghostrc: &Ghostrc, seen: &Seen) -> anyhow::Result<()> {
+    if !seen.is_store_unmounted {
+        return Ok(());
+    }
+    let (export, folder) = (&ghostrc.store_export, ghostrc.store_folder.display());
+    let words = format!(
+        "the image store is {export}, on another machine, and nothing is mounted at {folder} here; nothing was changed. Mount it there \
+         first: 'mkdir -p {folder} && mount {export} {folder}', and write that into /etc/fstab"
+    );
+    Err(anyhow!(words).exit(Exit::Configuration))
 }
 
 /// What to do where both would want the same port.

@@ -4,6 +4,7 @@
 //! this machine is. dhcpd checks what is written; `exportfs`, `systemctl` and what makes a base root are stand-ins.
 
 mod at_once;
+mod elsewhere;
 mod machine;
 mod of_2005;
 mod other_servers;

@@ -37,6 +37,7 @@ fn fresh() -> Seen {
         hosts: john.clone(),
         without_folders: john,
         missing_folders: vec!["/srv/ghost".into()],
+        is_store_unmounted: false,
         base_root: Err("there is none".to_owned()),
         dhcp: crate::dhcp::Kind::Isc.traits(),
         dhcp_defaults: Some((b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec(), false)),
