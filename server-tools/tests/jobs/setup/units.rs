@@ -140,3 +140,19 @@ fn the_nfs_server_that_the_settings_name_is_the_one_that_runs_then() {
         ["ghost4linux-recover", "isc-dhcp-server", "nfs-ganesha", "tftpd-hpa"]
     );
 }
+
+#[test]
+fn a_dhcp_server_whose_service_is_stopped_is_bad_for_each_client() {
+    let machine = with_services();
+    machine.does_after(SYSTEMD, 0..=0, &FRESH);
+    std::fs::remove_file(machine.path("units/isc-dhcp-server")).unwrap();
+    let said = machine.does_after(SYSTEMD, 78..=78, &["doctor"]);
+    let words = "BAD      offered: pc2, pc3: the DHCP server does not answer when it is asked as the host would ask, and its service \
+                 isc-dhcp-server is stopped\n         mend: 'systemctl start isc-dhcp-server'";
+    assert!(said.contains(words), "{said}");
+    assert!(said.contains("next     pc3: mend the offered: 'systemctl start isc-dhcp-server'"), "{said}");
+    // It may be in a container, which another command restarts.
+    machine.append("etc/ghostrc", "DHCPD='podman restart dhcpd'\n");
+    let said = machine.does_after(SYSTEMD, 78..=78, &["doctor"]);
+    assert!(said.contains("warning  offered: pc2, pc3: the DHCP server does not answer"), "{said}");
+}
