@@ -109,7 +109,8 @@ pub(crate) fn site(
 ) -> anyhow::Result<Seen> {
     let ghostrc = &site.ghostrc;
     let made = Made::read(&ghostrc.state_folder)?;
-    let nfs = nfs(ghostrc);
+    let wanted_nfs = wanted_nfs(ghostrc);
+    let nfs = Some(wanted_nfs).filter(|nfs| is_nfs_here(*nfs));
     let exports = match nfs {
         Some(nfs) => There {
             main: file(Path::new(nfs.main_file()))?,
@@ -139,11 +140,12 @@ pub(crate) fn site(
         networks: configuration.networks(),
         interface,
         nfs,
-        other_nfs: other_nfs(nfs),
+        wanted_nfs,
+        other_nfs: other_nfs(wanted_nfs),
         exports,
         is_to_take_up: !made.to_take_up.is_empty(),
         pending: made.pending,
-        units: units(site.dhcp_kind, nfs),
+        units: units(site.dhcp_kind, wanted_nfs),
         is_dhcp_installed: is_dhcp_installed(site),
         running: site.dhcp().running(),
         has_port: has_port(site),
@@ -219,20 +221,25 @@ fn is_of_another_version(configuration: &[u8], version: NfsVersion) -> bool {
     versions(&String::from_utf8_lossy(configuration)).any(|said| said != version.word())
 }
 
-/// The server that jobs have export, if its programs are here.
-fn nfs(ghostrc: &Ghostrc) -> Option<Nfs> {
+/// The server that jobs have export.
+fn wanted_nfs(ghostrc: &Ghostrc) -> Nfs {
     match ghostrc.nfs_server.unwrap_or_else(for_job::nfs_server_here) {
-        NfsServer::Nfsd => {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            program::find("exportfs", &path).ok().map(|_| Nfs::Kernel)
-        }
-        NfsServer::Ganesha => Path::new(Nfs::Ganesha.main_file()).exists().then_some(Nfs::Ganesha),
+        NfsServer::Nfsd => Nfs::Kernel,
+        NfsServer::Ganesha => Nfs::Ganesha,
+    }
+}
+
+/// Whether its programs are here.
+fn is_nfs_here(nfs: Nfs) -> bool {
+    match nfs {
+        Nfs::Kernel => program::find("exportfs", &std::env::var_os("PATH").unwrap_or_default()).is_ok(),
+        Nfs::Ganesha => Path::new(nfs.main_file()).exists(),
     }
 }
 
 /// The other NFS server, if it runs and this one does not.
-fn other_nfs(nfs: Option<Nfs>) -> Option<Nfs> {
-    let (other, own, server) = match nfs.unwrap_or(Nfs::Kernel) {
+fn other_nfs(nfs: Nfs) -> Option<Nfs> {
+    let (other, own, server) = match nfs {
         Nfs::Kernel => (Nfs::Ganesha, NfsServer::Nfsd, NfsServer::Ganesha),
         Nfs::Ganesha => (Nfs::Kernel, NfsServer::Ganesha, NfsServer::Nfsd),
     };
@@ -287,13 +294,12 @@ fn has_port(site: &Site) -> Option<String> {
 }
 
 /// The services that jobs need, as far as this machine has them; none at all without systemd.
-fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
+fn units(kind: Kind, nfs: Nfs) -> Option<BTreeMap<String, Unit>> {
     if !unit_files::has_systemd() {
         return None;
     }
     let dhcp = kind.traits().unit;
-    let nfs = nfs.unwrap_or(Nfs::Kernel).unit();
-    let wanted = [dhcp, "tftpd-hpa", nfs, "ghost4linux-recover"];
+    let wanted = [dhcp, "tftpd-hpa", nfs.unit(), "ghost4linux-recover"];
     let there = wanted.into_iter().filter(|name| unit_files::is_there(name));
     Some(there.map(|name| (name.to_owned(), unit(name))).collect())
 }

@@ -19,7 +19,7 @@ use super::{DhcpStep, FileStep, Plan, Step};
 use crate::dhcp::adding::Added;
 use crate::dhcp::{Network, Running, Traits};
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::Ghostrc;
+use crate::ghostrc::{Ghostrc, NfsServer};
 use crate::state::made::Unit;
 
 /// What was seen of the machine, with the settings as they will be.
@@ -42,6 +42,8 @@ pub(crate) struct Seen {
     /// The interface of the boot network.
     pub(crate) interface: Option<Listener>,
     pub(crate) nfs: Option<Nfs>,
+    /// The one that jobs have export, whether its programs are here or not.
+    pub(crate) wanted_nfs: Nfs,
     /// The other NFS server, which runs while that one does not.
     pub(crate) other_nfs: Option<Nfs>,
     pub(crate) exports: There,
@@ -137,7 +139,10 @@ impl Plan {
             self.steps.push(Step::ClientFolders(seen.without_folders.clone()));
         }
         if let Some(other) = seen.other_nfs {
-            self.remarks.push(two_nfs_servers(seen.nfs.unwrap_or(Nfs::Kernel), other));
+            self.remarks.push(two_nfs_servers(seen.wanted_nfs, other));
+        } else if (seen.nfs, ghostrc.nfs_server) == (None, Some(NfsServer::Ganesha)) {
+            let words = "NFS-Ganesha is not here, which NFSSERVER in ghostrc names: apt-get install nfs-ganesha-vfs, then run this again";
+            self.remarks.push(words.to_owned());
         } else {
             let (steps, remarks) = exported::steps(ghostrc, &seen.hosts, seen.nfs, &seen.exports)?;
             self.steps.extend(steps);

@@ -44,6 +44,7 @@ fn fresh() -> Seen {
         networks: vec![network([10, 0, 0, 0])],
         interface: Some(Listener { name: "eth0".to_owned(), address: Some([10, 0, 0, 5].into()) }),
         nfs: Some(Nfs::Kernel),
+        wanted_nfs: Nfs::Kernel,
         other_nfs: None,
         exports: There::default(),
         pending: Vec::new(),

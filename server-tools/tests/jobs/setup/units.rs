@@ -133,6 +133,15 @@ fn the_nfs_server_that_the_settings_name_is_the_one_that_runs_then() {
     let machine = with_two_nfs_servers();
     machine.does_after("", 0..=78, &["setup", "--yes", "--without-root"]);
     machine.append("etc/ghostrc", "NFSSERVER=ganesha\n");
+    // Before it is installed, the other one is not taken for it.
+    std::fs::rename(machine.path("etc/ganesha"), machine.path("etc/ganesha-to-be")).unwrap();
+    let said = machine.does_after(SYSTEMD, 0..=78, &FRESH);
+    assert!(
+        said.contains("note: NFS-Ganesha is not here, which NFSSERVER in ghostrc names: apt-get install"),
+        "{said}"
+    );
+    assert!(!machine.names("units").contains(&"nfs-kernel-server".to_owned()) && !machine.path(OWN).exists());
+    std::fs::rename(machine.path("etc/ganesha-to-be"), machine.path("etc/ganesha")).unwrap();
     let said = machine.does_after(SYSTEMD, 0..=78, &FRESH);
     assert!(machine.path("etc/ganesha/ghost4linux.conf").exists() && !machine.path(OWN).exists(), "{said}");
     assert_eq!(
