@@ -311,7 +311,7 @@ install: server init
 install-files:
 	install -D -m 755 $(SERVER_PROGRAMS)/ghostctl $(DESTDIR)$(PREFIX)/sbin/ghostctl
 	umask 022 && $(SERVER_PROGRAMS)/ghostctl generate-manual $(DESTDIR)$(PREFIX)/share
-	install -d -m 755 $(DESTDIR)$(UNITS) $(LIBRARY)/rootfs $(LIBRARY)/scripts
+	install -d -m 755 $(DESTDIR)$(UNITS) $(LIBRARY)/rootfs $(LIBRARY)/scripts $(DESTDIR)/etc/ghost4linux/hooks.d
 	for unit in server-tools/systemd/*; do \
 	    sed 's|@SBINDIR@|$(PREFIX)/sbin|' $$unit | install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/$${unit##*/}; \
 	done

@@ -169,9 +169,20 @@ pub trait Server: fmt::Debug + Send + Sync {
         ))
     }
 
-    /// The command after which it serves these files' new contents, where it reads them only when it starts.
+    /// The command after which it serves these files' new contents, where it reads them only when it starts and [`Server::take_up`]
+    /// does not restart it.
     fn restart_for(&self, _files: &[&Path]) -> Option<Vec<String>> {
         None
+    }
+
+    /// Restarts the running server, and sees that another process of it serves the configuration. Does not ask the checker.
+    fn restart(&self) -> anyhow::Result<()> {
+        self.take_up()
+    }
+
+    /// Whether it starts though another program that shares the DHCP port has it, for another interface.
+    fn shares_port(&self) -> bool {
+        true
     }
 
     /// Has the server's own checker look at a file that shall become the configuration, where there is none yet.

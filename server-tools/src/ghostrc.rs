@@ -58,7 +58,7 @@ pub struct Ghostrc {
     pub base_root: PathBuf,
     /// Whether clients have exports of their own (`EXPORTS`).
     pub exports: Exports,
-    /// Which NFS server is told what to export (`NFSSERVER`); if it is not said, the one that is here.
+    /// Which NFS server is told what to export (`NFSSERVER`); if it is not said, the one that runs, or is here.
     pub nfs_server: Option<NfsServer>,
     /// The version of NFS that clients mount with (`NFSVERSION`).
     pub nfs_version: NfsVersion,

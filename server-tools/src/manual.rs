@@ -4,8 +4,11 @@
 //! ```text
 //! share/man/man8/ghostctl.8, ghostctl-images-list.8, …   from the command line's definition
 //! share/man/man5/ghostrc.5                               from the table of keys
+//! share/doc/ghost4linux-server/examples/ghostrc          the same
 //! share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
 //! ```
+
+mod example;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -24,6 +27,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 const PROGRAMS: &str = "8";
 const FORMATS: &str = "5";
 const NAME: &str = "ghostctl";
+const EXAMPLE: &str = "doc/ghost4linux-server/examples/ghostrc";
 
 /// Where each shell looks for completions below `share`, and under which name.
 const COMPLETIONS: [(&dyn EnvCompleter, &str); 3] = [
@@ -38,6 +42,7 @@ pub(crate) fn write_all(command: Command, share: &Path) -> anyhow::Result<()> {
     command.build();
     write_pages(&command, &share.join("man/man8"))?;
     write(&share.join("man/man5/ghostrc.5"), &mut |out| ghostrc().to_writer(out))?;
+    write(&share.join(EXAMPLE), &mut |out| out.write_all(example::text().as_bytes()))?;
     for (shell, path) in COMPLETIONS {
         let script = completion::script(shell).context("cannot make a shell's completions")?;
         write(&share.join(path), &mut |out| out.write_all(&script))?;

@@ -95,6 +95,8 @@ pub(crate) struct DhcpStep {
     pub(crate) written: Vec<Written>,
     /// Whether the main file is made.
     pub(crate) is_new: bool,
+    /// The command by which a server that runs serves them, where it reads these files only when it starts.
+    pub(crate) restart: Option<Vec<String>>,
 }
 
 /// A step, for programs.
@@ -162,7 +164,8 @@ impl fmt::Display for Step {
                     f,
                     "{verb} the DHCP configuration {}, once the DHCP server's own checker accepts it",
                     files.join(", ")
-                )
+                )?;
+                dhcp.restart.as_ref().map_or(Ok(()), |words| write!(f, ", and run '{}'", words.join(" ")))
             }
             Self::TakeUp => {
                 f.write_str("have the DHCP server take up what an earlier run has written, if it runs")

@@ -45,6 +45,7 @@ pub(crate) mod terminal;
 pub(crate) mod tftp;
 pub(crate) mod touch;
 pub(crate) mod udp_frame;
+pub(crate) mod udp_port;
 pub(crate) mod unit;
 pub(crate) mod user;
 pub(crate) mod watch;

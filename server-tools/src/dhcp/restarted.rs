@@ -59,13 +59,16 @@ impl Restarted {
         TakingUp { files, ..self.taking_up() }.perform()
     }
 
+    /// The restart command.
+    pub(super) fn command(&self) -> Vec<String> {
+        [&[self.restart.program().to_owned()], self.restart.arguments()].concat()
+    }
+
     /// One that is not performed.
     fn taking_up(&self) -> TakingUp<'_> {
-        let mut words = vec![self.restart.program().to_owned()];
-        words.extend_from_slice(self.restart.arguments());
         TakingUp {
             program: self.program,
-            words,
+            words: self.command(),
             configuration: &self.configuration,
             files: None,
             folder: &self.kept,

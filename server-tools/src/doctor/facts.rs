@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use ghost_contract::NfsVersion;
 
+use super::mounted::LiesOn;
 use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
@@ -260,7 +261,8 @@ pub(crate) enum SamePlace {
     Different,
     /// The export is this machine's, but the path is none of its own: a pseudo path, or a mistake.
     NotHere,
-    Elsewhere,
+    /// Another machine has it.
+    Elsewhere { export: String, lies_on: LiesOn },
     /// It could not be looked at.
     Unknown(String),
 }

@@ -18,7 +18,7 @@ use super::facts::{
     BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, FileSystems, Host, OverHttp, Place, Program,
     SamePlace, Store, Tried, Usage, Writable,
 };
-use super::{netboot, over_http, root};
+use super::{mounted, netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
 use crate::exports::{always, for_job};
@@ -409,7 +409,10 @@ fn store(site: &Site, server: Tried<IpAddr>) -> Store {
         folder: can_write(folder),
         same_place: match server {
             Ok(server) if own_address::is_own(server) => same_place(folder, &site.ghostrc.store_export.path),
-            Ok(_) => SamePlace::Elsewhere,
+            Ok(server) => SamePlace::Elsewhere {
+                export: site.ghostrc.store_export.to_string(),
+                lies_on: mounted::look(&site.ghostrc, Some(server)),
+            },
             Err(reason) => SamePlace::Unknown(reason),
         },
         space: words(disk_space::of(folder)),

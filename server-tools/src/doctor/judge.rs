@@ -10,7 +10,7 @@ use super::facts::{
 use super::file_systems::file_systems;
 use super::mounts::export;
 use super::root::root;
-use super::{Check, Finding, over_http};
+use super::{Check, Finding, mounted, over_http};
 use crate::dhcp::{Advice, Running, Terms};
 use crate::sys::disk_space::DiskSpace;
 
@@ -254,10 +254,7 @@ fn same_place(store: &Store) -> Finding {
             "the path of GHSTNFS is no folder of this machine, so it cannot be compared with GHSTBASE",
             "if it is not a pseudo path of the NFS server, correct GHSTNFS; each job proves it before it begins",
         ),
-        SamePlace::Elsewhere => Finding::good(
-            check,
-            "another machine exports GHSTNFS; from here that cannot be compared, so each job proves it before it begins",
-        ),
+        SamePlace::Elsewhere { export, lies_on } => mounted::judge(&store.folder.folder, export, lies_on),
         SamePlace::Unknown(reason) => {
             Finding::warning(check, reason, "set GHSTBASE and GHSTNFS in ghostrc to the same folder")
         }

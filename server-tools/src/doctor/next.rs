@@ -1,14 +1,16 @@
 //! For each client the one next thing to do. Pure.
 //!
 //! ```text
-//! what is bad for it ─▶ what its last job came to ─▶ its first test ─▶ its first backup ─▶ nothing
+//! what is bad for it ─▶ whether the DHCP server answers it ─▶ what its last job came to ─▶ its first test ─▶ its first backup ─▶ nothing
 //! ```
 
 use ghost_contract::{Generation, Mode};
 
 use super::facts::Facts;
 use super::judge::judge;
+use super::offered::Heard;
 use super::{Finding, State};
+use crate::dhcp::Running;
 
 /// How far a client has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +25,13 @@ pub(crate) enum Come {
 }
 
 /// The client and what is next. `besides` is what was found of jobs and offers; a finding there begins with the clients that it is
-/// about.
-pub(crate) fn next(facts: &Facts, besides: &[Finding], come: &dyn Fn(&str) -> Come) -> Vec<(String, String)> {
+/// about. `heard` is what a client hears of the DHCP server.
+pub(crate) fn next(
+    facts: &Facts,
+    besides: &[Finding],
+    heard: &dyn Fn(&str) -> Heard,
+    come: &dyn Fn(&str) -> Come,
+) -> Vec<(String, String)> {
     let hosts = facts.hosts.clone().unwrap_or_default();
     let mut of_one = facts.clone();
     let one = |host: super::facts::Host| {
@@ -39,7 +46,9 @@ pub(crate) fn next(facts: &Facts, besides: &[Finding], come: &dyn Fn(&str) -> Co
             own.iter().chain(besides.iter().filter(is_about_it)).find(|finding| finding.state == State::Bad);
         let what = match bad {
             Some(finding) => mending(finding),
-            None => in_order(&name, &come(&name)),
+            None => {
+                unheard(&facts.dhcp.running, heard(&name)).unwrap_or_else(|| in_order(&name, &come(&name)))
+            }
         };
         (name, what)
     };
@@ -52,6 +61,19 @@ fn mending(finding: &Finding) -> String {
         Some(mend) => format!("mend the {}: {mend}", finding.check),
         None => format!("mend the {}: {first}", finding.check),
     }
+}
+
+/// What is only a warning, since the server may run where nobody here can look, and still keeps the client from booting.
+fn unheard(running: &Running, heard: Heard) -> Option<String> {
+    let what = match (heard, running) {
+        (Heard::Nothing, Running::Ours) => {
+            "have the DHCP server answer it: it runs, and may listen on another interface"
+        }
+        (Heard::Nothing, _) => "start the DHCP server, and have it listen on the interface that leads to it",
+        (Heard::Unknown, Running::Nobody) => "see that the DHCP server runs: none is seen on this machine",
+        (Heard::Offer | Heard::Unknown, _) => return None,
+    };
+    Some(what.to_owned())
 }
 
 fn in_order(name: &str, come: &Come) -> String {
@@ -80,7 +102,7 @@ mod tests {
     }
 
     fn told(facts: &Facts, besides: &[Finding], come: Come) -> Vec<String> {
-        let all = next(facts, besides, &|_| come.clone());
+        let all = next(facts, besides, &|_| Heard::Offer, &|_| come.clone());
         all.into_iter().map(|(name, what)| format!("{name}: {what}")).collect()
     }
 
@@ -100,6 +122,27 @@ mod tests {
             ),
         ] {
             assert!(told(&good, &[], come).contains(&format!("john: {what}")), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_dhcp_server_that_does_not_answer_comes_before_the_first_job_and_one_in_a_container_does_not() {
+        let told = |heard: Heard, running: Running| {
+            let mut some = facts();
+            some.dhcp.running = running;
+            let all = next(&some, &[], &|_| heard, &|_| Come::New);
+            all.into_iter().map(|(_, what)| what).next().unwrap()
+        };
+        assert!(told(Heard::Nothing, Running::Nobody).starts_with("start the DHCP server"));
+        assert!(told(Heard::Nothing, Running::Ours).starts_with("have the DHCP server answer it"));
+        assert!(told(Heard::Unknown, Running::Nobody).starts_with("see that the DHCP server runs"));
+        for (heard, running) in
+            [(Heard::Offer, Running::Nobody), (Heard::Offer, Running::Ours), (Heard::Unknown, Running::Ours)]
+        {
+            assert!(
+                told(heard, running.clone()).starts_with("'ghostctl test john'"),
+                "{heard:?} {running:?}"
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use ghost_contract::HostName;
@@ -10,8 +11,9 @@ use super::facts::{Tried, few};
 use super::gather::words;
 use super::{Check, Finding, State};
 use crate::dhcp::probe::{self, Client, Offer, Offered};
-use crate::dhcp::{self, Configuration};
+use crate::dhcp::{self, Configuration, Running};
 use crate::site::Site;
+use crate::sys::unit as services;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,6 +36,28 @@ pub(crate) struct Host {
     pub offered: Tried<Offered>,
     /// Another server's offer of another address.
     pub astray: Option<Offer>,
+    /// The service of this machine that would answer it, and is stopped.
+    pub stopped: Option<&'static str>,
+}
+
+impl Host {
+    /// What it heard when it was asked in its name.
+    pub(crate) fn heard(&self) -> Heard {
+        match &self.offered {
+            Err(_) => Heard::Unknown,
+            // Beside another server ours is silent most of the time.
+            Ok(offered) if offered.ours.is_empty() && !self.is_beside_another => Heard::Nothing,
+            Ok(_) => Heard::Offer,
+        }
+    }
+}
+
+/// What a host hears of the DHCP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Offer,
+    Nothing,
+    Unknown,
 }
 
 /// Asks in the name of these hosts; of all that can have jobs, if none is named.
@@ -47,8 +71,10 @@ pub(crate) fn gather(site: &Site, configuration: &dyn Configuration, named: &[Ho
     // A server that nobody here knows of answers one as it answers another.
     let some = clients.get(..ASKED_FOR).unwrap_or(&clients);
     let astray = probe::astray(site, some).into_iter().chain(std::iter::repeat(None));
+    let stopped = stopped(site);
     let describe = |((host, offered), astray): ((dhcp::Host, Tried<Offered>), Option<Offer>)| Host {
         astray,
+        stopped,
         boot_file: site.ghostrc.for_host(&host.name).boot_file,
         name: host.name.to_string(),
         ip: host.ip,
@@ -59,12 +85,26 @@ pub(crate) fn gather(site: &Site, configuration: &dyn Configuration, named: &[Ho
     hosts.into_iter().zip(offered).zip(astray).map(describe).collect()
 }
 
+/// The service of this machine, if it is what runs the DHCP server and is stopped. One in a container is restarted by another command.
+fn stopped(site: &Site) -> Option<&'static str> {
+    let unit = site.dhcp_kind.traits().unit;
+    let restart = site.ghostrc.dhcp_restart.as_ref()?;
+    let is_service = Path::new(restart.program()).file_name().is_some_and(|name| name == "systemctl")
+        && restart.arguments().iter().any(|word| word.strip_suffix(".service").unwrap_or(word) == unit);
+    let is_stopped = is_service
+        && site.dhcp().running() == Running::Nobody
+        && services::has_systemd()
+        && services::is_there(unit)
+        && !services::is("is-active", unit);
+    is_stopped.then_some(unit)
+}
+
 /// What to think of that. Pure. What is so for many hosts is told once.
 pub(crate) fn judge(hosts: &[Host]) -> Vec<Finding> {
     let mut told: BTreeMap<(State, String, String), Vec<&str>> = BTreeMap::new();
     for host in hosts {
         for (state, found, mend) in of_host(host) {
-            told.entry((state, found, mend.to_owned())).or_default().push(&host.name);
+            told.entry((state, found, mend)).or_default().push(&host.name);
         }
     }
     let finding = |((state, found, mend), names): ((State, String, String), Vec<&str>)| Finding {
@@ -76,55 +116,72 @@ pub(crate) fn judge(hosts: &[Host]) -> Vec<Finding> {
     told.into_iter().map(finding).collect()
 }
 
-fn of_host(host: &Host) -> Vec<(State, String, &'static str)> {
+/// The state, what was found, and how to mend it.
+type Told = (State, String, String);
+
+fn of_host(host: &Host) -> Vec<Told> {
     let offered = match &host.offered {
         Ok(offered) => offered,
         Err(reason) => {
-            return vec![(State::Good, format!("what is offered cannot be seen from here: {reason}"), "")];
+            let found = format!("what is offered cannot be seen from here: {reason}");
+            return vec![(State::Good, found, String::new())];
         }
     };
     if host.is_beside_another {
         return beside_another(host, offered);
     }
-    let mut told: Vec<(State, String, &str)> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
+    let mut told: Vec<Told> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
     if offered.ours.is_empty() {
-        told.push((
-            State::Warning,
-            "the DHCP server does not answer when it is asked as the host would ask".to_owned(),
-            "start it, and have it listen on the interface that leads to the host",
-        ));
+        told.push(silent(host.stopped));
     }
     let late = host.astray.iter().filter(|late| !offered.others.contains(late));
     told.extend(offered.others.iter().chain(late).map(|offer| others(host, offer)));
     told
 }
 
-fn others(host: &Host, offer: &Offer) -> (State, String, &'static str) {
-    if !offer.is_of_another_address(host.ip) {
-        let found = format!("another DHCP server answers too, and offers {}", offer.words());
-        return (State::Warning, found, "see that the host takes the offer of this boot server");
+/// Bad where it is known why: a server that answers others may pass over what is asked from here.
+fn silent(stopped: Option<&str>) -> Told {
+    let found = "the DHCP server does not answer when it is asked as the host would ask";
+    match stopped {
+        Some(unit) => (
+            State::Bad,
+            format!("{found}, and its service {unit} is stopped"),
+            format!("'systemctl start {unit}'; if it does not stay, 'journalctl -u {unit}' says why"),
+        ),
+        None => (State::Warning, found.to_owned(), START.to_owned()),
     }
-    (State::Warning, offer.leading_astray(), probe::KEEP_AWAY)
 }
 
-fn beside_another(host: &Host, offered: &Offered) -> Vec<(State, String, &'static str)> {
-    let mut told: Vec<(State, String, &str)> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
+const START: &str = "start it, and have it listen on the interface that leads to the host";
+
+fn others(host: &Host, offer: &Offer) -> Told {
+    if !offer.is_of_another_address(host.ip) {
+        let found = format!("another DHCP server answers too, and offers {}", offer.words());
+        return (State::Warning, found, "see that the host takes the offer of this boot server".to_owned());
+    }
+    (State::Warning, offer.leading_astray(), probe::KEEP_AWAY.to_owned())
+}
+
+fn beside_another(host: &Host, offered: &Offered) -> Vec<Told> {
+    let mut told: Vec<Told> = offered.ours.iter().map(|offer| ours(host, offer)).collect();
     if offered.ours.is_empty() {
         told.push(match host.configured.is_empty() {
             true => {
-                (State::Good, "the proxy is silent, as it is meant to be while no job runs".to_owned(), "")
+                let found = "the proxy is silent, as it is meant to be while no job runs";
+                (State::Good, found.to_owned(), String::new())
             }
             false => (
                 State::Warning,
                 "the proxy is silent, though the host is swapped".to_owned(),
-                "start ghost4linux-proxy",
+                "start ghost4linux-proxy".to_owned(),
             ),
         });
     }
     let given = || offered.others.iter().filter(|other| !other.address.is_unspecified());
     if given().next().is_none() {
         let found = "no other DHCP server gives it an address".to_owned();
-        told.push((State::Warning, found, "check that the other DHCP server runs and knows the host"));
+        let mend = "check that the other DHCP server runs and knows the host";
+        told.push((State::Warning, found, mend.to_owned()));
     } else if !given().any(|other| other.address == host.ip) {
         let addresses: Vec<String> = given().map(|other| other.address.to_string()).collect();
         let (words, ip) = (addresses.join(" or "), host.ip);
@@ -132,21 +189,21 @@ fn beside_another(host: &Host, offered: &Offered) -> Vec<(State, String, &'stati
             "the other DHCP server would give it {words}, and its line in the proxy's configuration says {ip}"
         );
         let mend = "have the address reserved for it in the other DHCP server, or correct the line";
-        told.push((State::Bad, found, mend));
+        told.push((State::Bad, found, mend.to_owned()));
     }
     told
 }
 
-fn ours(host: &Host, offer: &probe::Offer) -> (State, String, &'static str) {
+fn ours(host: &Host, offer: &probe::Offer) -> Told {
     let configured = String::from_utf8_lossy(&host.configured);
     if offer.may_boot(&host.configured) {
-        return (State::Good, format!("is offered {}", offer.words()), "");
+        return (State::Good, format!("is offered {}", offer.words()), String::new());
     }
     let found = format!("is offered {}, and the configuration says '{configured}'", offer.words());
     let mend =
         "have the DHCP server take up its configuration; if it has, look for what else says a boot file";
     let state = if offer.may_boot(host.boot_file.as_bytes()) { State::Bad } else { State::Warning };
-    (state, found, mend)
+    (state, found, mend.to_owned())
 }
 
 #[cfg(test)]
@@ -175,6 +232,7 @@ mod tests {
             boot_file: "pxelinux.0".to_owned(),
             offered,
             astray: None,
+            stopped: None,
         }
     }
 
@@ -195,6 +253,9 @@ mod tests {
         assert_eq!(told(host("a", &[""], &[])), one(State::Warning, odd));
         let silent = "a: the DHCP server does not answer when it is asked as the host would ask";
         assert_eq!(told(host("a", &[], &[])), one(State::Warning, silent));
+        let stopped = Host { stopped: Some("isc-dhcp-server"), ..host("a", &[], &[]) };
+        let words = format!("{silent}, and its service isc-dhcp-server is stopped");
+        assert_eq!(told(stopped), one(State::Bad, &words));
         let other = "a: another DHCP server answers too, and offers 'other.0' (says 192.168.7.9)";
         assert!(told(host("a", &["nobackup"], &["other.0"])).contains(&(State::Warning, other.to_owned())));
         let astray = probe::Offer { address: [192, 168, 7, 66].into(), ..offer(9, "") };

@@ -69,7 +69,7 @@ pub(crate) const KEYS: [Key; 70] = [
         "NFSSERVER",
         "nfsd|ganesha",
         "",
-        "The NFS server that is told what to export for a job, with EXPORTS=job: Linux' nfsd by exportfs(8), or NFS-Ganesha over D-Bus by busctl(1); if it is not set, nfsd where there is exportfs, else NFS-Ganesha",
+        "The NFS server that is told what to export for a job, with EXPORTS=job: Linux' nfsd by exportfs(8), or NFS-Ganesha over D-Bus by busctl(1); if it is not set, the one that runs; where that says nothing, nfsd if there is exportfs, else NFS-Ganesha",
     ),
     server(
         "NFSVERSION",

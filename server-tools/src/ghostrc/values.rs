@@ -135,6 +135,12 @@ pub struct Export {
     pub path: PathBuf,
 }
 
+impl fmt::Display for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.server, self.path.display())
+    }
+}
+
 impl Export {
     /// `SERVER:/path`, `SERVER` (the path is `folder`) or `/path` (the server is `boot_server`).
     pub(crate) fn parse(text: &str, folder: &Path, boot_server: Ipv4Addr) -> Option<Self> {

@@ -16,20 +16,23 @@ use super::plan::Seen;
 use super::settings::Surroundings;
 use crate::base_root::{Library, Place, boot_files};
 use crate::dhcp::found;
-use crate::dhcp::{Configuration, Kind, Network};
+use crate::dhcp::{Configuration, Kind, Network, Running};
+use crate::doctor::mounted::{self, LiesOn};
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
-use crate::ghostrc::{Exports, Ghostrc};
+use crate::exports::for_job;
+use crate::ghostrc::{Exports, Ghostrc, NfsServer};
 use crate::site::Site;
 use crate::state::made::{Made, Unit};
 use crate::sys::interface::{self, Interface};
+use crate::sys::udp_port::{self, Holder};
 use crate::sys::unit as unit_files;
-use crate::sys::{io_flusher, program, regular, service};
+use crate::sys::{io_flusher, own_address, program, regular, resolve};
 
 const TFTP_DEFAULTS: &str = "/etc/default/tftpd-hpa";
-/// How long systemctl may take to answer.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the resolver may take for the name in GHSTNFS.
+const NAME_DEADLINE: Duration = Duration::from_secs(5);
 
 /// All bytes of a file; none if it is not there.
 pub(crate) fn file(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
@@ -106,7 +109,8 @@ pub(crate) fn site(
 ) -> anyhow::Result<Seen> {
     let ghostrc = &site.ghostrc;
     let made = Made::read(&ghostrc.state_folder)?;
-    let nfs = nfs();
+    let wanted_nfs = wanted_nfs(ghostrc);
+    let nfs = Some(wanted_nfs).filter(|nfs| is_nfs_here(*nfs));
     let exports = match nfs {
         Some(nfs) => There {
             main: file(Path::new(nfs.main_file()))?,
@@ -125,6 +129,7 @@ pub(crate) fn site(
         without_folders: without_folders(site, &hosts),
         hosts,
         missing_folders: missing_folders(ghostrc),
+        is_store_unmounted: is_store_unmounted(ghostrc),
         base_root: base_root(ghostrc)?,
         dhcp: site.dhcp_kind.traits(),
         dhcp_defaults: match site.dhcp_kind.traits().defaults {
@@ -137,12 +142,15 @@ pub(crate) fn site(
         networks: configuration.networks(),
         interface,
         nfs,
+        wanted_nfs,
+        other_nfs: other_nfs(wanted_nfs),
         exports,
         is_to_take_up: !made.to_take_up.is_empty(),
         pending: made.pending,
-        units: units(site.dhcp_kind, nfs),
+        units: units(site.dhcp_kind, wanted_nfs),
         is_dhcp_installed: is_dhcp_installed(site),
         running: site.dhcp().running(),
+        has_port: has_port(site),
     })
 }
 
@@ -169,6 +177,18 @@ fn without_folders(site: &Site, hosts: &[(HostName, Ipv4Addr)]) -> Vec<(HostName
 fn missing_folders(ghostrc: &Ghostrc) -> Vec<PathBuf> {
     let folders = [&ghostrc.tftp_base, &ghostrc.store_folder];
     folders.into_iter().filter(|folder| !folder.exists()).cloned().collect()
+}
+
+/// Whether another machine exports the image store, and GHSTBASE lies on a disk of this one.
+fn is_store_unmounted(ghostrc: &Ghostrc) -> bool {
+    if ghostrc.store_is_here() {
+        return false;
+    }
+    let export = &ghostrc.store_export;
+    let server = export.address().map_or_else(|| resolve::address_of(&export.server, NAME_DEADLINE), Ok);
+    // A name without an address may be this machine's; `doctor` tells of it.
+    let Ok(server) = server else { return false };
+    !own_address::is_own(server) && matches!(mounted::look(ghostrc, Some(server)), LiesOn::OwnDisk(_))
 }
 
 /// Why the base root has to be made; none if it is there as it should be.
@@ -203,13 +223,33 @@ fn is_of_another_version(configuration: &[u8], version: NfsVersion) -> bool {
     versions(&String::from_utf8_lossy(configuration)).any(|said| said != version.word())
 }
 
-/// The server whose programs are here; Linux' own if both are.
-fn nfs() -> Option<Nfs> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if program::find("exportfs", &path).is_ok() {
-        return Some(Nfs::Kernel);
+/// The server that jobs have export.
+fn wanted_nfs(ghostrc: &Ghostrc) -> Nfs {
+    match ghostrc.nfs_server.unwrap_or_else(for_job::nfs_server_here) {
+        NfsServer::Nfsd => Nfs::Kernel,
+        NfsServer::Ganesha => Nfs::Ganesha,
     }
-    Path::new(Nfs::Ganesha.main_file()).exists().then_some(Nfs::Ganesha)
+}
+
+/// Whether its programs are here.
+fn is_nfs_here(nfs: Nfs) -> bool {
+    match nfs {
+        Nfs::Kernel => program::find("exportfs", &std::env::var_os("PATH").unwrap_or_default()).is_ok(),
+        Nfs::Ganesha => Path::new(nfs.main_file()).exists(),
+    }
+}
+
+/// The other NFS server, if it runs and this one does not.
+fn other_nfs(nfs: Nfs) -> Option<Nfs> {
+    let (other, own, server) = match nfs {
+        Nfs::Kernel => (Nfs::Ganesha, NfsServer::Nfsd, NfsServer::Ganesha),
+        Nfs::Ganesha => (Nfs::Kernel, NfsServer::Ganesha, NfsServer::Nfsd),
+    };
+    let is_active = || {
+        let unit = other.unit();
+        unit_files::has_systemd() && unit_files::is_there(unit) && unit_files::is("is-active", unit)
+    };
+    (!for_job::runs(own) && (for_job::runs(server) || is_active())).then_some(other)
 }
 
 /// Why the NFS server of this name has to go on: what it exports besides our file, which may go.
@@ -250,23 +290,36 @@ fn is_dhcp_installed(site: &Site) -> bool {
     site.ghostrc.dhcp_check.is_some() || program::find(site.dhcp_kind.traits().process, &path).is_ok()
 }
 
+/// The other program that keeps the DHCP server from its port. A proxy is beside another server anyway.
+fn has_port(site: &Site) -> Option<String> {
+    let traits = site.dhcp_kind.traits();
+    // Who does not tell this does not keep anybody from anything that is known.
+    let holders = udp_port::holders(udp_port::DHCP).unwrap_or_default();
+    // dnsmasq has other purposes too, so that its name alone does not make it the one that is edited.
+    let is_edited = |holder: &Holder| match site.dhcp_kind {
+        Kind::Dnsmasq => site.dhcp().running() == Running::Ours && holder.name == traits.process,
+        _ => holder.name == traits.process,
+    };
+    let has_it = holders.iter().any(|holder| holder.as_ref().is_none_or(is_edited));
+    if traits.is_beside_another || has_it || udp_port::is_free(udp_port::DHCP, site.dhcp().shares_port()) {
+        return None;
+    }
+    let holder = holders.into_iter().flatten().next()?;
+    Some(format!("{} (process {})", holder.name, holder.pid))
+}
+
 /// The services that jobs need, as far as this machine has them; none at all without systemd.
-fn units(kind: Kind, nfs: Option<Nfs>) -> Option<BTreeMap<String, Unit>> {
-    if !Path::new("/run/systemd/system").is_dir() {
+fn units(kind: Kind, nfs: Nfs) -> Option<BTreeMap<String, Unit>> {
+    if !unit_files::has_systemd() {
         return None;
     }
     let dhcp = kind.traits().unit;
-    let nfs = nfs.unwrap_or(Nfs::Kernel).unit();
-    let wanted = [dhcp, "tftpd-hpa", nfs, "ghost4linux-recover"];
+    let wanted = [dhcp, "tftpd-hpa", nfs.unit(), "ghost4linux-recover"];
     let there = wanted.into_iter().filter(|name| unit_files::is_there(name));
     Some(there.map(|name| (name.to_owned(), unit(name))).collect())
 }
 
 /// How a service is now.
 pub(crate) fn unit(unit: &str) -> Unit {
-    let answers = |verb: &str| {
-        let words = ["systemctl", "--quiet", verb, unit].map(str::to_owned);
-        service::run(&words, ANSWER_DEADLINE).is_ok()
-    };
-    Unit { is_enabled: answers("is-enabled"), is_active: answers("is-active") }
+    Unit { is_enabled: unit_files::is("is-enabled", unit), is_active: unit_files::is("is-active", unit) }
 }

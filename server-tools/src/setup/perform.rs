@@ -140,12 +140,14 @@ fn new_files(step: &DhcpStep, main: &Path, made: &mut Made, state: &Path) -> any
 }
 
 fn take_up_or_undo(site: &Site, step: &DhcpStep, made: &mut Made, output: &mut Output) -> anyhow::Result<()> {
-    let Err(error) = take_up(site) else {
+    let files: Vec<&Path> = step.changes.iter().map(|change| change.file.as_path()).collect();
+    let Err(error) = take_up(site, &files) else {
         made.to_take_up.clear();
         return made.save(&site.ghostrc.state_folder);
     };
     let back: Vec<Change> = step.changes.iter().map(reversed).collect();
-    let put_back = edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site));
+    let put_back =
+        edit(site, output, |offers| offers.change(&back)).and_then(|_ticket| take_up(site, &files));
     forget(step, made);
     match put_back {
         Ok(()) => {
@@ -192,18 +194,19 @@ pub(crate) fn note_to_take_up(site: &Site, changes: &[Change], made: &mut Made) 
 /// Has the DHCP server take up all that was noted, if it still runs.
 pub(crate) fn take_up_left(site: &Site, made: &mut Made) -> anyhow::Result<()> {
     if !made.to_take_up.is_empty() && site.dhcp().running() == Running::Ours {
-        take_up(site)?;
         let files: Vec<&Path> = made.to_take_up.iter().map(PathBuf::as_path).collect();
-        if let Some(words) = site.dhcp().restart_for(&files) {
-            run(&words)?;
-        }
+        take_up(site, &files)?;
     }
     made.to_take_up.clear();
     made.save(&site.ghostrc.state_folder)
 }
 
-fn take_up(site: &Site) -> anyhow::Result<()> {
-    changing::take_up(site, Restarts::of(site).draw(site.dhcp_kind))
+/// Has the DHCP server serve what these files hold now. One that is down for them is started.
+fn take_up(site: &Site, files: &[&Path]) -> anyhow::Result<()> {
+    match site.dhcp().restart_for(files) {
+        Some(_) => site.dhcp().restart(),
+        None => changing::take_up(site, Restarts::of(site).draw(site.dhcp_kind)),
+    }
 }
 
 pub(crate) fn edit<T>(

@@ -58,6 +58,46 @@ pub(crate) fn mounted_in(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(mount_points(&mounts).find(|point| point.starts_with(folder)))
 }
 
+/// A file system, and where it is mounted (proc_pid_mountinfo(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mounted {
+    /// The folder of the file system that is to be seen there.
+    pub root: PathBuf,
+    pub point: PathBuf,
+    pub kind: String,
+    /// What was mounted, as whoever did it has named it.
+    pub source: String,
+    /// The file system's own options.
+    pub options: String,
+}
+
+/// What a folder lies on. It is a path without links.
+pub(crate) fn below(folder: &Path) -> anyhow::Result<Option<Mounted>> {
+    let mounts = fs::read("/proc/thread-self/mountinfo").context("cannot read the list of mounts")?;
+    Ok(deepest(&mounts, folder))
+}
+
+/// The one with the longest path, and the last of those: it hides what was there before. Pure.
+pub(crate) fn deepest(mounts: &[u8], folder: &Path) -> Option<Mounted> {
+    let all = mounts.split(|byte| *byte == b'\n').filter_map(of_line);
+    all.filter(|mounted| folder.starts_with(&mounted.point))
+        .max_by_key(|mounted| mounted.point.as_os_str().len())
+}
+
+/// There may be any number of words before the dash.
+fn of_line(line: &[u8]) -> Option<Mounted> {
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let dash = words.iter().position(|word| *word == b"-")?;
+    let text = |at: usize| Some(unescaped(words.get(at)?).to_string_lossy().into_owned());
+    Some(Mounted {
+        root: unescaped(words.get(3)?),
+        point: unescaped(words.get(4)?),
+        kind: text(dash + 1)?,
+        source: text(dash + 2)?,
+        options: text(dash + 3)?,
+    })
+}
+
 /// The fifth word of each line, in which blanks and their like are octal (proc(5)).
 fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
     let lines = mounts.split(|byte| *byte == b'\n');

@@ -10,6 +10,7 @@ use crate::catalog::listing::Listed;
 use crate::doctor::gather::{gather, words};
 use crate::doctor::judge::judge;
 use crate::doctor::next::{Come, next};
+use crate::doctor::offered::Heard;
 use crate::doctor::{State, left, offered, worst};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -29,14 +30,16 @@ pub(super) fn run(site: &Site, hosts: &[HostName], output: &mut Output) -> Exit 
     let facts = gather(site, configuration.as_deref().map_err(Clone::clone), hosts);
     let mut findings = judge(&facts);
     let mut besides = Vec::new();
-    if let Ok(configuration) = &configuration {
-        besides.extend(offered::judge(&offered::gather(site, configuration.as_ref(), hosts)));
-    }
+    let offered = configuration.as_ref().map(|all| offered::gather(site, all.as_ref(), hosts));
+    let offered = offered.unwrap_or_default();
+    besides.extend(offered::judge(&offered));
     besides.extend(left::judge(&left::gather(site)));
     let all = findings.iter().chain(&besides);
     all.for_each(|finding| output.either(finding, || finding.to_string()));
     let come = come(site);
-    for (host, what) in next(&facts, &besides, &|name| come_of(site, &come, name)) {
+    let heard: HashMap<&str, Heard> = offered.iter().map(|host| (host.name.as_str(), host.heard())).collect();
+    let heard = |name: &str| heard.get(name).copied().unwrap_or(Heard::Unknown);
+    for (host, what) in next(&facts, &besides, &heard, &|name| come_of(site, &come, name)) {
         output.either(&Next { host: &host, next: &what }, || format!("next     {host}: {what}"));
     }
     findings.append(&mut besides);

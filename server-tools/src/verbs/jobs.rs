@@ -142,7 +142,8 @@ pub(super) fn run(
     keep_before(&mut kept, recovered, &not_able, &mut machine);
     let already_on = if already_on { AlreadyOn::Accept } else { AlreadyOn::Refuse };
     let limits = run::Limits { parallel, until: until.map(by_the_loops_clock) };
-    let shared = Shared { site, mode, already_on, host_table };
+    let nfs_server = site.ghostrc.nfs_server.unwrap_or_else(nfs_server_here);
+    let shared = Shared { site, mode, already_on, host_table, nfs_server };
     let room = asked_for.is_none().then(Room::new);
     let mut turns = Turns::new(shared, ready, limits, order, kept, room);
     let mut jobs = Vec::new();
@@ -286,7 +287,8 @@ fn plan(site: &Site, mode: Mode, intent: &Intent, already_on: AlreadyOn) -> anyh
     })
 }
 
-fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow::Result<Work> {
+fn work(shared: &Shared<'_>, ready: &Ready, plan: &Plan) -> anyhow::Result<Work> {
+    let site = shared.site;
     let Intent { settings, generation, imager, luks_key, .. } = &ready.intent;
     let now = clock::now();
     let nonce = Nonce::new(random::bytes().context(NO_RANDOM_NUMBERS).exit(Exit::Bug)?);
@@ -301,7 +303,7 @@ fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow
     let limits = [plan.limits.up, plan.limits.claim, plan.limits.imaging, plan.limits.off];
     let longest = limits.into_iter().fold(Duration::ZERO, Duration::saturating_add);
     let exports = |first| ForJob {
-        server: site.ghostrc.nfs_server.unwrap_or_else(nfs_server_here),
+        server: shared.nfs_server,
         wanted: of_job(&site.ghostrc, &plan.identity, generation.as_ref()),
         first,
     };
@@ -319,5 +321,6 @@ fn work(site: &Site, ready: &Ready, host_table: Arc<str>, plan: &Plan) -> anyhow
         exports: plan.exported_for_job.then(|| exports(u16::from_ne_bytes(number))),
     };
     let order = Some(order(plan, settings, particulars, now));
+    let host_table = Arc::clone(&shared.host_table);
     Ok(Work { order, luks_key: luks_key.clone(), host_table, ..Work::new(begun) })
 }

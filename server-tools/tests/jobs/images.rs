@@ -122,6 +122,9 @@ fn a_generation_that_a_job_reads_is_removed_by_nobody_not_even_after_a_crash_of_
     running.wait_with_output().unwrap();
     assert_eq!(generations(&server), [old.clone(), new.clone()]);
     assert_eq!(server.run(&["recover"]).status.code(), Some(0));
+    let would = server.run(&["images", "prune", "--dry-run"]);
+    assert!(said(&would).contains(&format!("would remove {old}")), "{}", said(&would));
+    assert_eq!(generations(&server), [old.clone(), new.clone()]);
     let pruned = server.run(&["images", "prune"]);
     assert!(said(&pruned).contains(&format!("removed {old}")), "{}", said(&pruned));
     assert_eq!(generations(&server), [new]);

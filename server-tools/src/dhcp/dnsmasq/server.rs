@@ -1,4 +1,5 @@
-//! dnsmasq as a server: its files, its checker, and the signal by which it reads its options again. It is never restarted.
+//! dnsmasq as a server: its files, its checker, and the signal by which it reads its options again. It is restarted for new hosts only,
+//! which it reads when it starts.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -14,6 +15,7 @@ use super::table::{Around, HostTable};
 use super::{adding, check, edit, unread};
 use crate::dhcp::adding::{Added, Additions, Draft};
 use crate::dhcp::checker::Checker;
+use crate::dhcp::restarted::{Program, Restarted};
 use crate::dhcp::text::{absolute, same};
 use crate::dhcp::{
     Advice, Change, Configuration, Kind, Network, PrivateCopy, Reverts, Running, Server, Swap,
@@ -33,10 +35,12 @@ const BESIDES: &str = "/etc/dnsmasq.d";
 #[derive(Debug)]
 pub struct Dnsmasq {
     checker: Checker,
-    /// What starts it again, where the settings say it.
-    restart: Option<CommandLine>,
+    /// What starts it again.
+    restarted: Option<Restarted>,
     server: Ipv4Addr,
 }
+
+static RESTARTED: Program = Program { name: PROGRAM, unit: PROGRAM, read_by: served_by };
 
 /// Whether it knows any client. Many machines have it for names alone.
 pub(super) fn has_clients(configuration: &Path) -> bool {
@@ -47,12 +51,12 @@ pub(super) fn has_clients(configuration: &Path) -> bool {
 impl Dnsmasq {
     pub fn new(ghostrc: &Ghostrc, configuration: &Path) -> Self {
         let own = Self::with(configuration, ghostrc.dhcp_check.clone(), ghostrc.boot_server);
-        Self { restart: ghostrc.dhcp_restart.clone(), ..own }
+        Self { restarted: Some(Restarted::new(&RESTARTED, ghostrc, configuration)), ..own }
     }
 
     fn with(configuration: &Path, checker: Option<CommandLine>, server: Ipv4Addr) -> Self {
         let checker = Checker::new(configuration, checker, PROGRAM, &["--test", "-C", "FILE"]);
-        Self { checker, restart: None, server }
+        Self { checker, restarted: None, server }
     }
 
     /// Where the options are that it reads again, unless its configuration names a folder.
@@ -184,9 +188,19 @@ impl Server for Dnsmasq {
         if !files.contains(&main.as_path()) {
             return None;
         }
-        let by_systemd = || CommandLine::of("systemctl", &["restart", PROGRAM]);
-        let restart = self.restart.clone().unwrap_or_else(by_systemd);
-        Some([&[restart.program().to_owned()], restart.arguments()].concat())
+        Some(self.restarted.as_ref()?.command())
+    }
+
+    fn restart(&self) -> anyhow::Result<()> {
+        let files = self.read().ok().map(|configuration| configuration.files());
+        self.restarted.as_ref().map_or(Ok(()), |restarted| restarted.take_up(files))
+    }
+
+    /// Otherwise it binds the port so that nobody else can have it.
+    fn shares_port(&self) -> bool {
+        let binds = |option: &str| matches!(option, "bind-interfaces" | "bind-dynamic");
+        let all = self.table(&[]);
+        all.is_ok_and(|all| all.sources.entries.iter().any(|entry| binds(&entry.option)))
     }
 
     /// What it would refuse when it starts it does not read now, and in what it reads now it passes over what is wrong.

@@ -156,6 +156,11 @@ impl Server for Kea {
         asked.err().filter(|_| !is_there).map(|error| format!("Kea does not run any more: {error:#}"))
     }
 
+    /// It binds the port so that nobody else can have it.
+    fn shares_port(&self) -> bool {
+        false
+    }
+
     fn distance(&self) -> Duration {
         Duration::ZERO
     }

@@ -3,6 +3,7 @@ use ghost_contract::NfsVersion;
 use super::*;
 use crate::dhcp::{Advice, Kind, Network, Reach, Said};
 use crate::doctor::facts::{Boundary, Export, Exported, Grant, Usage};
+use crate::doctor::mounted::LiesOn;
 use crate::doctor::{State, worst};
 use crate::ghostrc::Exports;
 use crate::place::Place;
@@ -255,13 +256,16 @@ fn what_is_spoiled_is_found_and_nothing_else() {
 }
 
 #[test]
-fn a_store_on_another_machine_is_good_and_says_what_was_not_checked() {
-    let mut facts = facts();
-    facts.store.same_place = SamePlace::Elsewhere;
-    let findings = judge(&facts);
-    let finding = findings.iter().find(|finding| finding.check == Check::SamePlace).unwrap();
-    assert_eq!(finding.state, State::Good);
-    assert!(finding.found.contains("cannot be compared"), "{finding}");
+fn a_store_on_another_machine_is_good_where_it_is_mounted() {
+    let with = |lies_on: LiesOn| {
+        found(&|facts: &mut Facts| {
+            let export = "nas:/images".to_owned();
+            facts.store.same_place = SamePlace::Elsewhere { export, lies_on: lies_on.clone() };
+        })
+    };
+    assert_eq!(with(LiesOn::Export), []);
+    assert_eq!(with(LiesOn::OwnDisk("ext4".to_owned())), [(Check::SamePlace, State::Bad)]);
+    assert_eq!(with(LiesOn::Unknown("no".to_owned())), [(Check::SamePlace, State::Warning)]);
 }
 
 #[test]

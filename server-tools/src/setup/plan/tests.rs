@@ -37,18 +37,22 @@ fn fresh() -> Seen {
         hosts: john.clone(),
         without_folders: john,
         missing_folders: vec!["/srv/ghost".into()],
+        is_store_unmounted: false,
         base_root: Err("there is none".to_owned()),
         dhcp: crate::dhcp::Kind::Isc.traits(),
         dhcp_defaults: Some((b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec(), false)),
         networks: vec![network([10, 0, 0, 0])],
         interface: Some(Listener { name: "eth0".to_owned(), address: Some([10, 0, 0, 5].into()) }),
         nfs: Some(Nfs::Kernel),
+        wanted_nfs: Nfs::Kernel,
+        other_nfs: None,
         exports: There::default(),
         pending: Vec::new(),
         is_to_take_up: false,
         units: Some(units.into()),
         is_dhcp_installed: true,
         running: Running::Nobody,
+        has_port: None,
     }
 }
 
@@ -133,9 +137,31 @@ fn a_server_that_reads_its_hosts_when_it_starts_is_started_again_if_it_runs() {
     let restarted = |running: Running| {
         let seen = Seen { running, ..set_up() };
         let plan = for_hosts(&ghostrc(), &seen, &added()).unwrap();
-        shown(&plan).iter().any(|step| step == "run 'systemctl restart dnsmasq'")
+        shown(&plan).iter().any(|step| step.ends_with("accepts it, and run 'systemctl restart dnsmasq'"))
     };
     assert_eq!((restarted(Running::Ours), restarted(Running::Nobody)), (true, false));
+}
+
+#[test]
+fn where_another_program_has_the_port_only_the_dhcp_configuration_is_refused() {
+    let taken = Seen { has_port: Some("dnsmasq (process 7)".to_owned()), ..set_up() };
+    let error = for_hosts(&ghostrc(), &taken, &added(true)).unwrap_err();
+    assert!(
+        error.to_string().starts_with("dnsmasq (process 7) has the DHCP port of this machine"),
+        "{error}"
+    );
+    assert!(whole(&ghostrc(), First::default(), &taken, &added(false), false).is_ok());
+}
+
+#[test]
+fn an_nfs_server_is_not_started_beside_another_that_runs() {
+    let beside = Seen { other_nfs: Some(Nfs::Ganesha), ..fresh() };
+    let plan = whole(&ghostrc(), First::default(), &beside, &added(true), true).unwrap();
+    let nfs: Vec<String> =
+        shown(&plan).into_iter().filter(|step| step.contains("nfs") || step.contains("exports")).collect();
+    assert_eq!(nfs, Vec::<String>::new());
+    let words = "nfs-kernel-server is not started and nothing is exported, since nfs-ganesha runs here and has its port: set NFSSERVER=ganesha";
+    assert!(plan.remarks.iter().any(|remark| remark.starts_with(words)), "{:?}", plan.remarks);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::{Intent, plan, work};
 use crate::catalog::screens;
 use crate::doctor::judge::NEARLY_FULL;
 use crate::exit::Exit;
+use crate::ghostrc::NfsServer;
 use crate::hooks::Hooks;
 use crate::job::{AlreadyOn, Ending, Job, Note, Phase};
 use crate::run::figures::Figures;
@@ -51,6 +52,8 @@ pub(super) struct Shared<'a> {
     pub(super) mode: Mode,
     pub(super) already_on: AlreadyOn,
     pub(super) host_table: Arc<str>,
+    /// Who exports for them.
+    pub(super) nfs_server: NfsServer,
 }
 
 /// What is kept of the run.
@@ -193,7 +196,7 @@ impl<'a> Turns<'a> {
     fn begin(&mut self, host: usize, machine: &mut Linux<'_>) -> anyhow::Result<Option<Job>> {
         let Some(ready) = self.hosts.get(host) else { return Ok(None) };
         let plan = plan(self.shared.site, self.shared.mode, &ready.intent, self.shared.already_on)?;
-        let work = work(self.shared.site, ready, Arc::clone(&self.shared.host_table), &plan);
+        let work = work(&self.shared, ready, &plan);
         let work = work.context("cannot make the order")?;
         machine.add(work, ready.way);
         let (host, job) = (plan.identity.host.clone(), plan.identity.job.clone());

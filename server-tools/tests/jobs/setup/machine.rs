@@ -52,7 +52,7 @@ esac
 case \" $* \" in
 *' enable '*) touch FOLDER/enabled/$unit ;;
 *' disable '*) rm -f FOLDER/enabled/$unit ;;
-*' start '*) touch FOLDER/units/$unit ;;
+*' start '* | *' restart '*) touch FOLDER/units/$unit ;;
 *' stop '*) rm -f FOLDER/units/$unit; [ ! -e FOLDER/at-stop ] || sh -e FOLDER/at-stop ;;
 *) exit 1 ;;
 esac

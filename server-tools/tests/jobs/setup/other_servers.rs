@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use ghost_contract::sample::effects::write_program;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::machine::Machine;
@@ -112,7 +113,11 @@ fn a_dnsmasq_that_runs_is_started_again_for_a_new_host_and_serves_it() {
     let _ends = Ends(&machine);
     let (main, options) = (machine.text("dhcp/dnsmasq.conf"), machine.text("dhcp/options/hosts"));
     let said = machine.does(0, &PC7);
-    assert!(said.contains(&format!("will run '{} restart'\n", machine.path("service").display())), "{said}");
+    let restart = format!("and run '{} restart'\n", machine.path("service").display());
+    assert!(
+        said.lines().any(|line| line.starts_with("will change the DHCP")) && said.contains(&restart),
+        "{said}"
+    );
     assert_eq!(
         machine.text("dhcp/dnsmasq.conf"),
         format!("{main}\ndhcp-host=02:00:00:00:00:07,set:pc7,192.168.7.7,pc7\n")
@@ -128,6 +133,52 @@ fn a_dnsmasq_that_runs_is_started_again_for_a_new_host_and_serves_it() {
     assert!(said.contains("would not accept the edited configuration") && said.contains(&place), "{said}");
     assert_eq!(machine.text("dhcp/dnsmasq.conf"), main);
     assert!(!fs::exists(machine.path("dhcp/ghost4linux-options")).unwrap());
+}
+
+#[test]
+fn a_dnsmasq_that_does_not_come_up_again_gets_its_configuration_back_and_serves_it() {
+    let machine = Machine::with_dnsmasq();
+    let _ends = Ends(&machine);
+    let (main, options) = (machine.text("dhcp/dnsmasq.conf"), machine.text("dhcp/options/hosts"));
+    // As one that finds what it needs taken: the one that ran is gone then.
+    let refuses = "#!/bin/sh\nif grep -q pc7 FOLDER/dhcp/dnsmasq.conf; then\npid=$(cat FOLDER/dnsmasq/pid)\nkill -9 $pid\n\
+                   while grep -q '^[0-9]* (dnsmasq) [^ZX]' /proc/$pid/stat 2>/dev/null; do sleep 0.02; done\n\
+                   echo 'failed to bind DHCP server socket' >&2; exit 2; fi\n\
+                   exec /usr/sbin/dnsmasq --conf-file=FOLDER/dhcp/dnsmasq.conf\n";
+    let folder = machine.path("");
+    let folder = folder.to_str().unwrap().trim_end_matches('/');
+    write_program(&machine.path("service"), &refuses.replace("FOLDER", folder));
+    let said = machine.does(78, &PC7);
+    assert!(said.contains("the DHCP server did not take the changes up, so they were undone"), "{said}");
+    assert!(said.contains("failed to bind DHCP server socket"), "{said}");
+    assert_eq!(machine.text("dhcp/dnsmasq.conf"), main);
+    assert_eq!(machine.text("dhcp/options/hosts"), options);
+    assert!(machine.serves_host(2) && !machine.serves_host(7), "{said}");
+}
+
+#[test]
+fn where_another_server_has_the_dhcp_port_nothing_is_edited() {
+    let machine = Machine::fresh();
+    fs::create_dir(machine.path("dnsmasq")).unwrap();
+    machine.write("etc/dnsmasq.conf", "port=0\n");
+    machine
+        .write("etc/other.conf", "port=0\nuser=root\ndhcp-range=192.168.7.90,192.168.7.99\nleasefile-ro\n");
+    let _ends = Ends(&machine);
+    let start = "/usr/sbin/dnsmasq --conf-file=/etc/other.conf --pid-file=FOLDER/dnsmasq/pid";
+    let said = machine.does_after(start, 78..=78, &fresh("dnsmasq"));
+    let pid = machine.text("dnsmasq/pid");
+    let words =
+        format!("dnsmasq (process {}) has the DHCP port of this machine (UDP 67) already", pid.trim());
+    assert!(said.contains(&words), "{said}");
+    assert_eq!(machine.text("etc/dnsmasq.conf"), "port=0\n");
+    assert!(!machine.path("etc/ghostrc").exists(), "{said}");
+    // One that shares the port is for another interface.
+    machine.write("etc/dnsmasq.conf", "port=0\nbind-dynamic\n");
+    machine.append("etc/other.conf", "bind-dynamic\ninterface=lo\n");
+    drop(_ends);
+    let _ends = Ends(&machine);
+    machine.does_after(start, 0..=78, &fresh("dnsmasq"));
+    assert!(machine.text("etc/dnsmasq.conf").contains("dhcp-host=02:00:00:00:00:03"));
 }
 
 /// As `dnsmasq-base` alone brings it, for the names of virtual machines.

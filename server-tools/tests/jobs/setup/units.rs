@@ -113,3 +113,80 @@ fn a_tftp_server_that_serves_others_by_now_goes_on() {
     let words = format!("tftpd-hpa goes on: {} has other files", machine.path("tftp").display());
     assert!(said.contains(&words), "{said}");
 }
+
+/// A machine with both NFS servers, of which none runs.
+fn with_two_nfs_servers() -> Machine {
+    let machine = with_services();
+    machine.write("etc/systemd/system/nfs-ganesha.service", "[Service]\n");
+    machine.write("etc/ganesha/ganesha.conf", "# mine\n");
+    machine
+}
+
+const OWN: &str = "etc/exports.d/ghost4linux.exports";
+
+#[test]
+fn the_nfs_server_that_runs_exports_and_the_other_is_not_started_beside_it() {
+    let machine = with_two_nfs_servers();
+    for folder in ["units", "enabled"] {
+        machine.write(&format!("{folder}/nfs-ganesha"), "");
+    }
+    std::fs::copy("/bin/sleep", machine.path("bin/ganesha.nfsd")).unwrap();
+    let runs = "FOLDER/bin/ganesha.nfsd 60 >/dev/null 2>&1 & echo $! >FOLDER/ganesha-pid";
+    let ends = "kill $(cat FOLDER/ganesha-pid)";
+    let said = machine.does_after(&format!("{SYSTEMD}\n{runs}"), 0..=78, &FRESH);
+    let of_ganesha = machine.text("etc/ganesha/ghost4linux.conf");
+    assert!(of_ganesha.contains("/srv/ghost4linux/base") && !machine.path(OWN).exists(), "{said}");
+    let running = ["ghost4linux-recover", "isc-dhcp-server", "nfs-ganesha", "tftpd-hpa"];
+    assert_eq!(
+        (machine.names("units"), machine.names("enabled")),
+        (running.map(str::to_owned).into(), running.map(str::to_owned).into())
+    );
+    // Whatever the settings say, the one that runs has the port.
+    machine.append("etc/ghostrc", "NFSSERVER=nfsd\n");
+    let said = machine.does_after(&format!("{SYSTEMD}\n{ends}"), 0..=78, &["setup", "--yes"]);
+    assert!(
+        said.contains(
+            "note: nfs-kernel-server is not started and nothing is exported, since nfs-ganesha runs"
+        ),
+        "{said}"
+    );
+    assert!(!machine.names("units").contains(&"nfs-kernel-server".to_owned()) && !machine.path(OWN).exists());
+}
+
+#[test]
+fn the_nfs_server_that_the_settings_name_is_the_one_that_runs_then() {
+    let machine = with_two_nfs_servers();
+    machine.does_after("", 0..=78, &["setup", "--yes", "--without-root"]);
+    machine.append("etc/ghostrc", "NFSSERVER=ganesha\n");
+    // Before it is installed, the other one is not taken for it.
+    std::fs::rename(machine.path("etc/ganesha"), machine.path("etc/ganesha-to-be")).unwrap();
+    let said = machine.does_after(SYSTEMD, 0..=78, &FRESH);
+    assert!(
+        said.contains("note: NFS-Ganesha is not here, which NFSSERVER in ghostrc names: apt-get install"),
+        "{said}"
+    );
+    assert!(!machine.names("units").contains(&"nfs-kernel-server".to_owned()) && !machine.path(OWN).exists());
+    std::fs::rename(machine.path("etc/ganesha-to-be"), machine.path("etc/ganesha")).unwrap();
+    let said = machine.does_after(SYSTEMD, 0..=78, &FRESH);
+    assert!(machine.path("etc/ganesha/ghost4linux.conf").exists() && !machine.path(OWN).exists(), "{said}");
+    assert_eq!(
+        machine.names("units"),
+        ["ghost4linux-recover", "isc-dhcp-server", "nfs-ganesha", "tftpd-hpa"]
+    );
+}
+
+#[test]
+fn a_dhcp_server_whose_service_is_stopped_is_bad_for_each_client() {
+    let machine = with_services();
+    machine.does_after(SYSTEMD, 0..=0, &FRESH);
+    std::fs::remove_file(machine.path("units/isc-dhcp-server")).unwrap();
+    let said = machine.does_after(SYSTEMD, 78..=78, &["doctor"]);
+    let words = "BAD      offered: pc2, pc3: the DHCP server does not answer when it is asked as the host would ask, and its service \
+                 isc-dhcp-server is stopped\n         mend: 'systemctl start isc-dhcp-server'";
+    assert!(said.contains(words), "{said}");
+    assert!(said.contains("next     pc3: mend the offered: 'systemctl start isc-dhcp-server'"), "{said}");
+    // It may be in a container, which another command restarts.
+    machine.append("etc/ghostrc", "DHCPD='podman restart dhcpd'\n");
+    let said = machine.does_after(SYSTEMD, 78..=78, &["doctor"]);
+    assert!(said.contains("warning  offered: pc2, pc3: the DHCP server does not answer"), "{said}");
+}
