@@ -10,6 +10,7 @@ use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, la
 use super::disks::{self, Described, DiskSummary, Pace};
 use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
+use super::signing::SIGNATURE;
 use super::{Catalog, Staged, cannot, incoming, inside, taken};
 use crate::confined::Parser;
 use crate::output::plain::FromClient;
@@ -81,6 +82,9 @@ impl Catalog {
         let not_there = || format!("there is no image of {job} in the store's folder of {host}");
         let Staged { above, path: staged } = staged.with_context(not_there)?;
         let staging = above.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
+        // From here on nothing in it is removed or written over: what is read back must be what stays.
+        pieces::remove_ours(&staging)
+            .with_context(|| cannot("remove what has a name of the boot server's own in", &staged))?;
         before(Step::ReadBack).with_context(|| cannot("read back", &staged))?;
         let pieces = read_all(&staging, &staged, &self.parser)?;
         let disks = if facts.imager.name().describes_disks() {
@@ -91,9 +95,18 @@ impl Catalog {
         let manifest = describe(host, job, facts, disks, pieces);
         let json = manifest.to_json().context("the manifest cannot be written as JSON")?;
         before(Step::WriteManifest)
-            .and_then(|()| staging.replace(layout::MANIFEST, json.as_bytes()))
+            .and_then(|()| staging.write_new(layout::MANIFEST, json.as_bytes()))
             .with_context(|| cannot("write", &staged.join(layout::MANIFEST)))?;
-        self.sign(&staging, json.as_bytes(), host, &generation)?;
+        let own = match self.keys.sign(json.as_bytes(), host, &generation)? {
+            Some(signature) => {
+                let written = staging.write_new(SIGNATURE, signature.as_bytes());
+                written.with_context(|| cannot("write", &staged.join(SIGNATURE)))?;
+                &[layout::MANIFEST, SIGNATURE][..]
+            }
+            None => &[layout::MANIFEST],
+        };
+        pieces::require(&staging, &manifest.pieces, own)
+            .with_context(|| format!("{} is not as it was read back", staged.display()))?;
         before(Step::SyncStaging)
             .and_then(|()| staging.sync_tree())
             .with_context(|| cannot("write to disk", &staged))?;
@@ -135,6 +148,9 @@ fn read_all(staging: &Folder, path: &Path, parser: &Parser) -> anyhow::Result<Ve
                     "{} is neither a file nor a folder, so it is no part of an image",
                     FromClient(whole.display())
                 )
+            }
+            Err(Unread::Ours) => {
+                bail!("{} has a name that the boot server keeps for itself", FromClient(whole.display()))
             }
             Err(Unread::Io(error)) => {
                 return Err(error)

@@ -74,7 +74,7 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?;
         if FileType::from_raw_mode(fstat(&opened)?.st_mode) != FileType::RegularFile {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(not_regular());
         }
         Ok(File::from(opened))
     }
@@ -83,6 +83,15 @@ impl Folder {
     pub(crate) fn handle(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?)
+    }
+
+    /// How many bytes a regular file below has, without opening it.
+    pub fn size(&self, path: impl AsRef<Path>) -> io::Result<u64> {
+        let stat = fstat(self.handle(path)?)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => u64::try_from(stat.st_size).map_err(io::Error::other),
+            _ => Err(not_regular()),
+        }
     }
 
     /// The bytes of a regular file below.
@@ -185,6 +194,13 @@ impl Folder {
     /// Moves something to another folder of the same file system, as [`Self::rename`] does.
     pub fn move_to(&self, from: impl AsRef<OsStr>, other: &Self, to: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(renameat(&self.0, from.as_ref(), &other.0, to.as_ref())?)
+    }
+
+    /// Writes a file where nothing has its name, in a folder that nobody uses yet, and to the disk.
+    pub fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.create(name)?;
+        file.write_all(bytes)?;
+        file.sync_all()
     }
 
     /// Writes a file of ours anew, in one piece: whoever opens it sees the old bytes or the new ones. The name is
@@ -372,6 +388,10 @@ fn is_changed(error: &io::Error) -> bool {
     use io::ErrorKind::{DirectoryNotEmpty, IsADirectory, NotADirectory, NotFound};
     matches!(error.kind(), DirectoryNotEmpty | IsADirectory | NotADirectory | NotFound)
         || error.raw_os_error() == Some(libc::ELOOP)
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is no regular file")
 }
 
 /// Writes a file's bytes to the disk and forgets them in memory, so that reading them again shows what the disk

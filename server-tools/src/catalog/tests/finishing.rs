@@ -204,3 +204,89 @@ fn a_folder_that_its_client_puts_in_the_place_of_the_one_that_was_read_back_is_n
     assert!(format!("{error:#}").contains("another folder was put in its place"), "{error:#}");
     assert_eq!(store.listed(), [""; 0]);
 }
+
+/// What the boot server writes in a generation itself, and what each is called while it is written.
+const OURS: [&str; 6] = [
+    "manifest.json",
+    "check.json",
+    "manifest.json.minisig",
+    ".new-manifest.json",
+    ".new-check.json",
+    ".new-manifest.json.minisig",
+];
+
+/// A store whose boot server signs manifests, or does not.
+fn staged_where(signs: bool) -> Store {
+    let mut store = Store::staged();
+    if signs {
+        let key = store.folder.path().join("key");
+        signing::public_key(&key).unwrap();
+        store.catalog.keys = Keys::with(Some(key), None);
+    }
+    store
+}
+
+#[test]
+fn an_image_in_a_folder_with_a_name_of_the_servers_own_is_none() {
+    for (name, signs) in OURS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        let store = staged_where(signs);
+        fs::remove_file(store.incoming("image.ghs")).unwrap();
+        fs::create_dir(store.incoming(name)).unwrap();
+        fs::rename(store.incoming("image.gho"), store.incoming(name).join("image.gho")).unwrap();
+        let error = store.finish("job1").expect_err(name);
+        assert!(error.to_string().starts_with("there is no image in "), "{name}: {error}");
+        store.assert_still_staged();
+    }
+}
+
+#[test]
+fn what_has_a_name_of_the_servers_own_goes_before_anything_is_read_back() {
+    for (name, signs) in OURS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        let store = staged_where(signs);
+        fs::create_dir_all(store.incoming(name).join("deep")).unwrap();
+        fs::write(store.incoming(name).join("deep/image.gho"), "forged").unwrap();
+        let manifest = store.finish("job1").unwrap();
+        assert_eq!(manifest.pieces.len(), 4, "{name}");
+        let own: Vec<&str> = OURS.into_iter().filter(|own| store.path("job1").join(own).exists()).collect();
+        assert_eq!(own, if signs { vec![OURS[0], OURS[2]] } else { vec![OURS[0]] }, "{name}");
+        assert_eq!(store.damage(), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn whatever_its_client_does_in_a_staging_folder_meanwhile_what_is_vouched_for_is_there() {
+    for (name, signs) in OURS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        for when in [Step::ReadBack, Step::WriteManifest] {
+            let store = staged_where(signs);
+            let hidden = store.incoming(name).join("image.gho");
+            let mut hide = |step| {
+                if step == when {
+                    fs::create_dir(store.incoming(name))?;
+                    fs::rename(store.incoming("image.gho"), &hidden)?;
+                }
+                Ok(())
+            };
+            let finished = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut hide);
+            assert!(finished.is_err(), "{name} {when:?}");
+            store.assert_still_staged();
+            assert!(hidden.exists(), "{name} {when:?}: nothing that was read back is removed");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_back_is_there_when_it_is_vouched_for_and_nothing_else() {
+    type Change = fn(&Store) -> io::Result<()>;
+    let changes: [(&str, Change); 3] = [
+        ("image.gho is gone", |store| fs::remove_file(store.incoming("image.gho"))),
+        ("image.gho has 1 bytes, and had 300000", |store| fs::write(store.incoming("image.gho"), "x")),
+        (".new-check.json has come", |store| fs::write(store.incoming(".new-check.json"), "x")),
+    ];
+    for (says, change) in changes {
+        let store = Store::staged();
+        let mut once = |step| if step == Step::WriteManifest { change(&store) } else { Ok(()) };
+        let error = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut once).unwrap_err();
+        assert!(format!("{error:#}").contains(says), "{error:#}");
+        store.assert_still_staged();
+    }
+}
