@@ -17,6 +17,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::regular;
+
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// No folder that is listed as a whole has so many names in it, unless a client wants our memory. In tests it is fewer, since
@@ -69,14 +71,10 @@ impl Folder {
         Ok(rustix::fs::fchmod(&self.folder(name.as_ref())?.0, mode)?)
     }
 
-    /// Opens a regular file below for reading; never waits for the other end of a pipe.
+    /// Opens a regular file below for reading. Nothing else is opened: no pipe is waited for, and no device's driver is called.
     pub fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?;
-        if FileType::from_raw_mode(fstat(&opened)?.st_mode) != FileType::RegularFile {
-            return Err(not_regular());
-        }
-        Ok(File::from(opened))
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        regular::opened(&openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?)
     }
 
     /// Something below, whatever it is, and not opened: of a link the link itself.
@@ -90,7 +88,7 @@ impl Folder {
         let stat = fstat(self.handle(path)?)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => u64::try_from(stat.st_size).map_err(io::Error::other),
-            _ => Err(not_regular()),
+            _ => Err(io::Error::other("it is not a regular file")),
         }
     }
 
@@ -390,10 +388,6 @@ fn is_changed(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(libc::ELOOP)
 }
 
-fn not_regular() -> io::Error {
-    io::Error::other("it is no regular file")
-}
-
 /// Writes a file's bytes to the disk and forgets them in memory, so that reading them again shows what the disk
 /// kept and not what was written.
 pub(crate) fn settle(file: &File) -> io::Result<()> {
@@ -406,3 +400,5 @@ pub(crate) fn settle(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::made_devices;

@@ -167,7 +167,44 @@ fn a_fifo_as_fstab_is_not_waited_for() {
     nix::unistd::mkfifo(&base.path().join("etc/fstab"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
     let error = tree.make(&Contents { order: &order("first"), luks_key: None, host_table: "" }).unwrap_err();
-    assert!(format!("{error:#}").ends_with("etc/fstab: it is no regular file"), "{error:#}");
+    assert!(format!("{error:#}").ends_with("etc/fstab: it is not a regular file"), "{error:#}");
+}
+
+#[test]
+fn the_driver_of_a_device_in_a_tree_is_not_called() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let devices = tempfile::tempdir().unwrap();
+    for (name, _kind) in crate::sys::folder::made_devices(devices.path()) {
+        let base = base_root();
+        let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+        let order = order("first");
+        let contents = Contents { order: &order, luks_key: None, host_table: "" };
+        tree.make(&contents).unwrap();
+        let device = devices.path().join(name);
+        for path in
+            [tree.etc().join(layout::ORDER), tree.var().join(layout::REPORT), base.path().join("etc/fstab")]
+        {
+            let _was_there = fs::remove_file(&path);
+            fs::hard_link(&device, path).unwrap();
+        }
+        let said = [
+            tree.order().map(drop),
+            tree.whole_report().map(drop),
+            tree.more_of_report(0, 10).map(drop),
+            tree.make(&contents),
+        ];
+        for said in said {
+            let said = format!("{:#}", said.unwrap_err());
+            assert!(said.ends_with("it is not a regular file"), "{said}");
+        }
+        tree.withdraw(&order.job).unwrap();
+        fs::remove_file(base.path().join("etc/fstab")).unwrap();
+        tree.make(&contents).unwrap();
+        assert_eq!(tree.order().unwrap(), Some(order));
+        assert!(!tree.var().join(layout::REPORT).exists());
+    }
 }
 
 #[test]

@@ -147,6 +147,45 @@ fn a_pipe_is_no_image_and_is_not_waited_for() {
 }
 
 #[test]
+fn a_device_in_a_staging_folder_gets_into_no_generation() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let devices = tempfile::tempdir().unwrap();
+    for (device, _kind) in crate::sys::folder::made_devices(devices.path()) {
+        let device = devices.path().join(device);
+        for name in ["image.gho", "image.device", "screens/0002.png", "report.jsonl"] {
+            let store = Store::staged();
+            let _was_there = fs::remove_file(store.incoming(name));
+            fs::hard_link(&device, store.incoming(name)).unwrap();
+            let error = store.finish("job1").unwrap_err();
+            assert!(error.to_string().contains("is neither a file nor a folder"), "{name}: {error}");
+            store.assert_still_staged();
+        }
+        let store = Store::staged();
+        OURS.iter().for_each(|name| fs::hard_link(&device, store.incoming(name)).unwrap());
+        store.finish("job1").unwrap();
+        let own = OURS.into_iter().filter(|name| store.path("job1").join(name).exists());
+        assert_eq!(own.collect::<Vec<_>>(), ["manifest.json"]);
+        assert_eq!(store.damage(), [""; 0]);
+    }
+}
+
+#[test]
+fn folders_that_are_nested_as_deep_as_they_may_be_are_taken_and_one_more_is_refused() {
+    let store = Store::staged();
+    let deep = |levels: usize| store.incoming(&vec!["d"; levels].join("/"));
+    fs::create_dir_all(deep(17)).unwrap();
+    let error = store.finish("job1").unwrap_err();
+    assert!(format!("{error:#}").contains("folders are nested more than 16 deep"), "{error:#}");
+    store.assert_still_staged();
+    fs::remove_dir(deep(17)).unwrap();
+    fs::write(deep(16).join("file"), "").unwrap();
+    assert_eq!(store.finish("job1").unwrap().pieces.len(), 5);
+    assert_eq!(store.damage(), [""; 0]);
+}
+
+#[test]
 fn screens_and_a_report_are_no_image() {
     let store = Store::staged();
     fs::remove_file(store.incoming("image.gho")).unwrap();

@@ -314,6 +314,21 @@ fn a_check_that_is_a_pipe_or_a_link_is_not_waited_for_or_followed() {
     assert!(shown(&store).0 && shown(&store).1.is_some());
 }
 
+#[test]
+fn a_check_that_is_a_device_is_no_record_and_damage() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let devices = tempfile::tempdir().unwrap();
+    for (device, _kind) in crate::sys::folder::made_devices(devices.path()) {
+        let store = Store::finished();
+        fs::hard_link(devices.path().join(device), store.path("job1/check.json")).unwrap();
+        assert!(shown(&store).0 && shown(&store).1.is_some());
+        assert_eq!(store.damage(), ["\"check.json\" does not belong to it"]);
+        assert_eq!(store.damage(), [""; 0], "the record of the check has taken its place");
+    }
+}
+
 /// The same store for another boot server, which trusts the key in this file.
 fn elsewhere(store: &Store, trusted: &Path) -> Catalog {
     let catalog = Catalog::new(store.store(), store.folder.path().join("elsewhere"), Parser::own());

@@ -229,3 +229,55 @@ fn a_folder_where_a_file_is_written_first_keeps_it_neither_from_being_replaced_n
     folder.remove_left_beside("order.json").unwrap();
     assert!(!in_the_way.exists());
 }
+
+/// Makes devices in a folder: `/dev/zero`, and two that have no driver, so that to open them gives another error than to refuse
+/// them. Returns their names.
+pub(crate) fn made_devices(folder: &Path) -> Vec<(String, FileType)> {
+    use rustix::fs::{CWD, makedev, mknodat};
+    let devices = [
+        (FileType::CharacterDevice, makedev(1, 5)),
+        (FileType::CharacterDevice, makedev(4_000, 1_000_000)),
+        (FileType::BlockDevice, makedev(4_000, 1_000_000)),
+    ];
+    let make = |(number, (kind, device)): (usize, (FileType, u64))| {
+        let name = format!("device{number}");
+        mknodat(CWD, folder.join(&name), kind, Mode::RUSR, device).unwrap();
+        (name, kind)
+    };
+    devices.into_iter().enumerate().map(make).collect()
+}
+
+#[test]
+fn the_driver_of_a_device_is_not_called() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let inside = tempfile::tempdir().unwrap();
+    let folder = Folder::open(inside.path()).unwrap();
+    for (name, device) in made_devices(inside.path()) {
+        // What has no driver could not be opened: "no such device or address".
+        let said = folder.read(&name, 100).unwrap_err().to_string();
+        assert_eq!(said, "it is not a regular file", "{device:?}");
+        assert_eq!(folder.size(&name).unwrap_err().to_string(), said);
+        assert_eq!(folder.folder(&name).unwrap_err().raw_os_error(), Some(libc::ENOTDIR));
+        assert_eq!(folder.create(&name).unwrap_err().raw_os_error(), Some(libc::EEXIST));
+        folder.replace(&name, b"ours").unwrap();
+        assert_eq!(folder.read(&name, 100).unwrap(), b"ours");
+    }
+}
+
+#[test]
+fn as_many_folders_as_may_be_nested_are_listed_and_one_more_is_refused() {
+    let inside = tempfile::tempdir().unwrap();
+    let deep = |levels: usize| inside.path().join(vec!["d"; levels].join("/"));
+    fs::create_dir_all(deep(DEPTH)).unwrap();
+    fs::write(deep(DEPTH).join("file"), "").unwrap();
+    let folder = Folder::open(inside.path()).unwrap();
+    assert_eq!(folder.tree().unwrap().len(), 1);
+    folder.sync_tree().unwrap();
+    fs::create_dir(deep(DEPTH + 1)).unwrap();
+    assert_eq!(DEPTH + 1, 17);
+    for refused in [folder.tree().map(drop), folder.sync_tree()] {
+        assert_eq!(refused.unwrap_err().to_string(), "folders are nested more than 16 deep");
+    }
+}
