@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ghost_contract::UnixTime;
-use ghost_contract::bounds::{STAGING_DEPTH as DEPTH, STAGING_FILES};
+use ghost_contract::bounds::{STAGING_DEPTH as DEPTH, STAGING_FILES, STAGING_NAMES};
 use rustix::fs::{
     Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fadvise, fstat, fsync, mkdirat, openat2,
     renameat, statat, syncfs, unlinkat,
@@ -52,6 +52,16 @@ pub struct Entry {
     /// The path below the folder that was listed.
     pub path: PathBuf,
     pub kind: Kind,
+}
+
+/// What a walk through a folder and those below it has met so far.
+struct Walk {
+    /// So many files are found at most.
+    most: usize,
+    names: usize,
+    /// The lengths of the paths in `found`.
+    bytes: usize,
+    found: Vec<Entry>,
 }
 
 impl Folder {
@@ -156,10 +166,10 @@ impl Folder {
     }
 
     fn tree_of(&self, most: usize) -> io::Result<Vec<Entry>> {
-        let (mut found, mut names) = (Vec::new(), 0);
-        self.walk(Path::new(""), DEPTH, most, &mut names, &mut found)?;
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        let mut walk = Walk { most, names: 0, bytes: 0, found: Vec::new() };
+        self.walk(Path::new(""), DEPTH, &mut walk)?;
+        walk.found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(walk.found)
     }
 
     /// Whether something has this name, a dangling link too.
@@ -292,30 +302,29 @@ impl Folder {
         })
     }
 
-    /// `names`: how many there were so far. Folders are as many as files at most, and no listing is cut short without a word.
-    fn walk(
-        &self,
-        way: &Path,
-        depth: usize,
-        most: usize,
-        names: &mut usize,
-        found: &mut Vec<Entry>,
-    ) -> io::Result<()> {
+    /// Folders are as many as files at most, and no listing is cut short without a word.
+    fn walk(&self, way: &Path, depth: usize, walk: &mut Walk) -> io::Result<()> {
+        let most = walk.most;
         let some = self.some_entries(2 * most + 1)?;
-        *names += some.len();
-        if *names > 2 * most {
+        walk.names += some.len();
+        if walk.names > 2 * most {
             return Err(io::Error::other(format!("there are more than {} files and folders", 2 * most)));
         }
         for Entry { path, kind } in some {
             let below = way.join(&path);
             if kind == Kind::Folder {
-                self.nested(&path, depth)?.walk(&below, depth - 1, most, names, found)?;
+                self.nested(&path, depth)?.walk(&below, depth - 1, walk)?;
                 continue;
             }
-            if found.len() >= most {
+            if walk.found.len() >= most {
                 return Err(io::Error::other(format!("there are more than {most} files")));
             }
-            found.push(Entry { path: below, kind });
+            walk.bytes += below.as_os_str().len();
+            if walk.bytes > STAGING_NAMES {
+                let refused = format!("the names of its files have more than {STAGING_NAMES} bytes together");
+                return Err(io::Error::other(refused));
+            }
+            walk.found.push(Entry { path: below, kind });
         }
         Ok(())
     }

@@ -329,3 +329,30 @@ fn what_was_read_back_is_there_when_it_is_vouched_for_and_nothing_else() {
         store.assert_still_staged();
     }
 }
+
+#[test]
+fn a_manifest_that_could_not_be_read_again_is_not_written() {
+    let mut manifest = Store::staged().finish("job1").unwrap();
+    let written = |manifest: &Manifest| finish::written(manifest, &john(), &generation("job1"));
+    assert!(written(&manifest).is_ok());
+    manifest.pieces[0].path = "\u{1}".repeat(1 << 20);
+    manifest.pieces = vec![manifest.pieces[0].clone(); 10];
+    assert!(written(&manifest).is_ok(), "each of these takes six bytes");
+    manifest.pieces.push(manifest.pieces[0].clone());
+    let refused = written(&manifest).unwrap_err().to_string();
+    assert!(refused.ends_with("and no more than 67108864 are read"), "{refused}");
+    let another = finish::written(&manifest, &john(), &generation("job2"));
+    assert!(another.is_err());
+}
+
+#[test]
+fn images_of_more_disks_than_any_pc_has_are_refused_before_one_is_read() {
+    let store = Store::staged();
+    for index in 0..65 {
+        fs::create_dir(store.incoming(&layout::disk(index))).unwrap();
+        fs::write(store.incoming(&layout::disk(index)).join("disk.json"), "{}").unwrap();
+    }
+    let error = format!("{:#}", store.finish("job1").unwrap_err());
+    assert!(error.ends_with("there are images of more than 64 disks"), "{error}");
+    store.assert_still_staged();
+}

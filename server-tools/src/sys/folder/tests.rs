@@ -218,6 +218,24 @@ fn a_client_cannot_leave_more_files_than_a_generation_may_have() {
 }
 
 #[test]
+fn a_client_cannot_have_names_held_in_memory_without_end() {
+    let inside = tempfile::tempdir_in("/dev/shm").unwrap();
+    let mut folder = Folder::open(inside.path()).unwrap();
+    let name = |number: usize| format!("{number:0255}");
+    for _ in 0..DEPTH - 1 {
+        folder.make_folder(name(0), 0o700).unwrap();
+        folder = folder.folder(name(0)).unwrap();
+    }
+    let whole = DEPTH * 256 - 1;
+    (0..STAGING_NAMES / whole).for_each(|number| drop(folder.create(name(number)).unwrap()));
+    let top = Folder::open(inside.path()).unwrap();
+    assert_eq!(top.tree().unwrap().len(), STAGING_NAMES / whole);
+    folder.create(name(STAGING_NAMES / whole)).unwrap();
+    let refused = top.tree().unwrap_err().to_string();
+    assert_eq!(refused, "the names of its files have more than 8388608 bytes together");
+}
+
+#[test]
 fn a_folder_where_a_file_is_written_first_keeps_it_neither_from_being_replaced_nor_from_being_removed() {
     let inside = tempfile::tempdir().unwrap();
     let folder = Folder::open(inside.path()).unwrap();
