@@ -28,6 +28,7 @@ const MOST_NAMES: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
 const BATCH: usize = 1_024;
 /// How often a folder is listed again that is being emptied. Who fills it all the time is not waited for.
 const ROUNDS: usize = 100_000;
+const FILLED: &str = "it is filled all the time";
 /// What the name of a folder begins with that was nested too deep and is moved up to be removed.
 const DEEP: &str = ".deep-";
 
@@ -271,6 +272,25 @@ impl Folder {
         }
     }
 
+    /// Removes all that is in it but these names. What can be removed goes, whatever else cannot.
+    pub fn remove_all_but(&self, kept: &[&OsStr]) -> io::Result<()> {
+        for _ in 0..ROUNDS {
+            let some = self.wanted_entries(BATCH, |entry| !kept.contains(&entry.path.as_os_str()))?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            let mut all = Ok(());
+            for Entry { path, .. } in some {
+                match self.remove(&path) {
+                    Err(error) if is_changed(&error) => {}
+                    removed => all = all.and(removed),
+                }
+            }
+            all?;
+        }
+        Err(io::Error::other(FILLED))
+    }
+
     /// Returns once all names in it are on the disk.
     pub fn sync(&self) -> io::Result<()> {
         Ok(fsync(&self.0)?)
@@ -356,7 +376,7 @@ impl Folder {
                 }
             }
         }
-        Err(io::Error::other("it is filled all the time"))
+        Err(io::Error::other(FILLED))
     }
 
     fn clear_and_remove(&self, name: &Path, top: &Self, depth: usize, moved: &mut u64) -> io::Result<()> {
@@ -410,4 +430,4 @@ pub(crate) fn settle(file: &File) -> io::Result<()> {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use tests::made_devices;
+pub(crate) use tests::{made_devices, with_one_that_stays};

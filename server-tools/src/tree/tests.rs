@@ -322,3 +322,51 @@ fn what_a_client_plants_in_its_own_folder_leads_neither_order_nor_tree_out_of_it
     assert_eq!(names(tree.home()), ["192.168.7.2etc", "192.168.7.2var"]);
     assert_eq!(tree.order().unwrap(), Some(order));
 }
+
+#[test]
+fn a_tree_that_its_client_has_given_another_name_goes_with_its_order_and_key() {
+    let (_server, _base, tree) = own();
+    let order = order("first");
+    let contents = Contents { order: &order, luks_key: Some(b"secret"), host_table: "" };
+    let rename = || {
+        fs::rename(tree.etc(), tree.home().join("kept")).unwrap();
+        fs::write(tree.home().join("more"), "").unwrap();
+        symlink("/etc", tree.home().join("link")).unwrap();
+        assert!(tree.home().join("kept/ghost/luks.key").exists());
+    };
+    tree.make(&contents).unwrap();
+    rename();
+    tree.withdraw(&order.job).unwrap();
+    assert_eq!(names(tree.home()), ["192.168.7.2var"]);
+    tree.make(&contents).unwrap();
+    rename();
+    tree.make(&contents).unwrap();
+    assert_eq!(names(tree.home()), ["192.168.7.2etc", "192.168.7.2var"]);
+}
+
+/// What a client fills all the time, or a folder that cannot be removed for another reason.
+#[test]
+fn order_and_key_go_even_if_what_is_beside_them_cannot_be_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for stays in [".192.168.7.2etc.new", ".192.168.7.2var.new.old", "192.168.7.2etc/ghost/.new-order.json"] {
+        let tests = |(_server, tree): (tempfile::TempDir, Tree)| {
+            let order = order("first");
+            tree.make(&Contents { order: &order, luks_key: Some(b"secret"), host_table: "" }).unwrap();
+            let stays = tree.home().join(stays);
+            crate::sys::folder::with_one_that_stays(&stays, || {
+                assert!(tree.withdraw(&order.job).is_err(), "{} is still there", stays.display());
+                assert_eq!(tree.order().unwrap(), None, "{}", stays.display());
+                assert!(!tree.etc().join(layout::LUKS_KEY).exists(), "{}", stays.display());
+            });
+            tree.withdraw(&order.job).unwrap();
+            assert!(!stays.exists());
+        };
+        let base = base_root();
+        let common = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+        tests((base, common));
+        let (server, _base, tree) = own();
+        tests((server, tree));
+    }
+}

@@ -85,6 +85,23 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
 }
 
 #[test]
+fn a_nonce_goes_even_if_what_is_beside_it_cannot_be_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
+    store.catalog.write_nonce(&john(), &nonce).unwrap();
+    let file = store.store().join(layout::nonce(&nonce));
+    let beside = file.with_file_name(format!(".new-{}", nonce.as_str()));
+    crate::sys::folder::with_one_that_stays(&beside, || {
+        assert!(store.catalog.remove_nonce(&john(), &nonce).is_err());
+        assert!(!file.exists());
+    });
+    store.catalog.remove_nonce(&john(), &nonce).unwrap();
+    assert!(!beside.exists());
+}
+
+#[test]
 fn where_clients_are_kept_apart_nothing_that_is_finished_or_failed_is_where_they_write() {
     for exports in [crate::ghostrc::Exports::Own, crate::ghostrc::Exports::Job] {
         let mut store = Store::new();

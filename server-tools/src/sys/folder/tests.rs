@@ -265,6 +265,23 @@ pub(crate) fn made_devices(folder: &Path) -> Vec<(String, FileType)> {
     devices.into_iter().enumerate().map(make).collect()
 }
 
+/// Makes a folder that cannot be removed while a test runs: something is mounted on it, in a namespace of this thread's own.
+pub(crate) fn with_one_that_stays(folder: &Path, test: impl FnOnce() + Send) {
+    use nix::mount::{MsFlags, mount, umount};
+    use nix::sched::{CloneFlags, unshare};
+    fs::create_dir(folder).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+            mount(Some("stays"), folder, Some("tmpfs"), MsFlags::empty(), Some("size=16k")).unwrap();
+            test();
+            umount(folder).unwrap();
+        });
+    });
+}
+
 #[test]
 fn the_driver_of_a_device_is_not_called() {
     if !rustix::process::geteuid().is_root() {
