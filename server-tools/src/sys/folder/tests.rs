@@ -156,24 +156,86 @@ fn a_link_is_not_followed_at_any_place_of_a_path_even_if_it_is_swapped_in_betwee
     }
 }
 
+/// Runs a test while another thread swaps a name for a link that leads elsewhere, and puts the link there if the name is free. The
+/// test is told how often that was done so far.
+fn while_swapping(real: &Path, target: &Path, test: impl FnOnce(&dyn Fn() -> u64)) {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    let (over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    let link = real.with_file_name("link");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let swapped = renameat_with(CWD, real, CWD, &link, RenameFlags::EXCHANGE);
+                let is_done = swapped.is_ok() || symlink(target, real).is_ok();
+                swaps.fetch_add(u64::from(is_done), Ordering::Relaxed);
+                // It may have been removed.
+                let _there = symlink(target, &link);
+            }
+        });
+        test(&|| swaps.load(Ordering::Relaxed));
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
 #[test]
 fn what_is_removed_while_a_client_swaps_it_for_a_link_is_removed_here_only() {
-    let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (inside, outside) = (tempfile::tempdir_in("/dev/shm").unwrap(), tempfile::tempdir().unwrap());
     fs::write(outside.path().join("kept"), "x").unwrap();
     let folder = Folder::open(inside.path()).unwrap();
-    for _ in 0..100 {
-        fs::create_dir_all(inside.path().join("old/way/deep")).unwrap();
-        fs::write(inside.path().join("old/way/kept"), "").unwrap();
-        symlink(outside.path(), inside.path().join("old/link")).unwrap();
-        let old = inside.path().join("old");
-        let swaps = std::thread::spawn(move || {
-            use rustix::fs::{CWD, RenameFlags, renameat_with};
-            while renameat_with(CWD, old.join("way"), CWD, old.join("link"), RenameFlags::EXCHANGE).is_ok() {}
-        });
-        folder.remove_folder("old").unwrap();
-        swaps.join().unwrap();
-    }
+    let way = inside.path().join("old/way");
+    while_swapping(&way, outside.path(), |swaps| {
+        let made = inside.path().join("made");
+        for _ in 0..10_000 {
+            // Both are there from the beginning, so that they can be swapped.
+            fs::create_dir_all(made.join("way/deep")).unwrap();
+            fs::write(made.join("way/kept"), "").unwrap();
+            symlink(outside.path(), made.join("link")).unwrap();
+            fs::rename(&made, inside.path().join("old")).unwrap();
+            while folder.has("old").unwrap() {
+                // It may be filled between the last look and the removal.
+                let _removed = folder.remove_folder("old");
+            }
+        }
+        assert!(swaps() > 1_000, "{}", swaps());
+    });
     assert!(outside.path().join("kept").exists());
+}
+
+#[test]
+fn what_is_written_while_a_client_swaps_in_links_is_written_here_only() {
+    let (inside, outside) = (tempfile::tempdir_in("/dev/shm").unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir_all(outside.path().join("b/ours")).unwrap();
+    fs::write(outside.path().join("b/c"), "secret").unwrap();
+    fs::set_permissions(outside.path().join("b/ours"), fs::Permissions::from_mode(0o755)).unwrap();
+    // Folders on the way, the file itself, the name that it is written under first, and a folder that is made.
+    for (place, target) in
+        [("a", ""), ("a/b", "b"), ("a/b/c", "b/c"), ("a/b/.new-c", "b/new"), ("a/b/ours", "b/ours")]
+    {
+        fs::create_dir_all(inside.path().join("a/b")).unwrap();
+        let folder = Folder::open(inside.path()).unwrap();
+        while_swapping(&inside.path().join(place), &outside.path().join(target), |swaps| {
+            let (mut tries, mut written) = (0, 0);
+            // On a machine that does much else, the two may seldom run at the same time.
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while tries < 10_000 || ((written == 0 || swaps() < 1_000) && Instant::now() < deadline) {
+                let below = folder.folder("a/b");
+                let replaced = below.as_ref().is_ok_and(|below| below.replace("c", b"own").is_ok());
+                let made = below.as_ref().is_ok_and(|below| below.make_folder("ours", 0o700).is_ok());
+                let _removed =
+                    below.map(|below| below.rename("ours", "moved").and_then(|()| below.remove("moved")));
+                written += u32::from(replaced && made);
+                tries += 1;
+            }
+            assert!(written > 0 && swaps() > 1_000, "{place}: {written} {}", swaps());
+        });
+        assert_eq!(fs::read(outside.path().join("b/c")).unwrap(), b"secret", "{place}");
+        let mode = fs::metadata(outside.path().join("b/ours")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o755, "{place}");
+        let names = |folder: &Path| fs::read_dir(folder).unwrap().count();
+        assert_eq!((names(outside.path()), names(&outside.path().join("b"))), (1, 2), "{place}");
+        folder.remove_all_but(&[]).unwrap();
+    }
 }
 
 #[test]
