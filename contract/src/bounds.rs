@@ -21,6 +21,13 @@ pub const REPORT_BACKLOG: u64 = 16 << 20;
 pub const STAGING_DEPTH: usize = 16;
 /// How many files may be in it.
 pub const STAGING_FILES: usize = 100_000;
+/// How many bytes their paths may have together. Each is held in memory, and each byte may take six in a manifest.
+pub const STAGING_NAMES: usize = 8 << 20;
+/// Of how many disks there may be images in it.
+pub const STAGING_DISKS: usize = 64;
+/// How many bytes the descriptions of these disks and their lists of checksums may have together. What they say is held in memory and
+/// stands in the manifest.
+pub const STAGING_DESCRIPTIONS: u64 = 16 << 20;
 /// How many files and folders a client's tree may have, which is copied from the base root …
 pub const TREE_FILES: usize = 200_000;
 /// … how deep they may be nested …

@@ -164,8 +164,9 @@ impl Catalog {
     pub fn remove_nonce(&self, host: &HostName, nonce: &Nonce) -> anyhow::Result<()> {
         let folder = self.seen(host).join(layout::NONCES);
         let removed = self.open()?.folder(&folder).and_then(|folder| {
-            folder.remove_left_beside(nonce.as_str())?;
-            folder.remove(nonce.as_str())
+            let removed = folder.remove(nonce.as_str());
+            // A client may be filling what is beside it.
+            removed.and(folder.remove_left_beside(nonce.as_str()))
         });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_planted(&error) => Ok(()),

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::served::{Driver, front};
 use crate::sys::apart::{self, Answered, Asked};
 use crate::sys::confined::{self, Life, Limits};
+use crate::sys::folder::Folder;
 use crate::sys::{descriptors, disk_space};
 
 /// What the confined process is called, by which the program knows that it is one.
@@ -91,7 +92,8 @@ impl Parser {
     ) -> anyhow::Result<()> {
         let until = Instant::now() + bounds::check_deadline(size, size);
         let question = Question::new(Task::Export { partition, size, vouched }, folder, until);
-        let folder = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
+        // It lies where clients write; `Folder` opens nothing but a folder.
+        let folder = Folder::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
         let ours = file.try_clone().context("the file cannot be given to a confined process")?;
         let may_go_on = || room_is_left(&ours);
         let asked = Asked { may_go_on: &may_go_on, ..self.asked(&folder, [Some(file), None]) };

@@ -103,6 +103,7 @@ impl Tree {
         let base = Folder::open(&self.base_root).with_context(|| cannot("open", &self.base_root))?;
         self.make_home()?;
         let home = Folder::open(&self.home).with_context(|| cannot("open", &self.home))?;
+        self.remove_others(&home).with_context(|| cannot("remove what is beside the tree in", &self.home))?;
         let new_var = self.new_var(&base, &home)?;
         let new_etc = self.new_etc(&base, &home, contents)?;
         self.synced(&home, Folder::sync_file_system)?;
@@ -180,19 +181,38 @@ impl Tree {
     /// what an interrupted [`Self::make`] has left.
     pub fn withdraw(&self, job: &JobId) -> anyhow::Result<()> {
         let removed = Folder::open(&self.home).and_then(|home| {
-            for place in [self.etc(), self.var()] {
-                home.remove(beside(&place))?;
-                home.remove(old(&beside(&place)))?;
-            }
-            match home.folder(layout::tree_etc(self.ip)) {
-                Err(error) if is_link(&error) => home.remove(layout::tree_etc(self.ip)),
-                etc => withdraw_from(&etc?, job),
-            }
+            let etc = layout::tree_etc(self.ip);
+            let withdrawn = match home.folder(&etc) {
+                Err(error) if is_link(&error) => home.remove(&etc),
+                etc => etc.and_then(|etc| withdraw_from(&etc, job)),
+            };
+            let withdrawn = match withdrawn {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                withdrawn => withdrawn,
+            };
+            // What a client may be filling all the time comes last.
+            withdrawn.and(self.remove_others(&home))
         });
         match removed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.with_context(|| cannot("remove", &self.etc().join(layout::ORDER))),
         }
+    }
+
+    /// Removes what an interrupted [`Self::make`] has left. In a folder of the client's own that is all but the tree: the client may
+    /// have given a tree with an order in it another name.
+    fn remove_others(&self, home: &Folder) -> io::Result<()> {
+        let places = [self.etc(), self.var()];
+        if self.home != self.base_root {
+            return home
+                .remove_all_but(&places.each_ref().map(|place| place.file_name().unwrap_or_default()));
+        }
+        let mut all = Ok(());
+        for name in places.iter().flat_map(|place| [beside(place), old(&beside(place))]) {
+            // What can be removed goes, whatever else cannot.
+            all = all.and(home.remove(name));
+        }
+        all
     }
 
     /// Asks the client to stop. One that does not look there is ended by its own deadlines.
@@ -321,11 +341,13 @@ fn withdraw_from(etc: &Folder, job: &JobId) -> io::Result<()> {
     if Order::parse(&bytes).is_ok_and(|order| order.job != *job) {
         return Ok(());
     }
-    let remove = |name: &str| folder.remove(name).and(folder.remove_left_beside(name));
     // The order goes first, as a client would obey it. A key that is there without its order goes as well.
-    let withdrawn = remove(name);
-    // The first error is enough: the other one is met again next time.
-    withdrawn.and(remove(folder_and_name(layout::LUKS_KEY).1))
+    let names = [name, folder_and_name(layout::LUKS_KEY).1];
+    // What has become of them otherwise may take long to remove.
+    names.iter().for_each(|name| drop(folder.remove_file(name)));
+    let removed = names.map(|name| folder.remove(name).and(folder.remove_left_beside(name)));
+    // The first error is enough: the others are met again next time.
+    removed.into_iter().collect()
 }
 
 /// The folder of a path of the layout, and the name in it.

@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
 
 /// Replaces or makes a file in one piece, on the disk when it is done.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -31,10 +33,39 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Opens a file for reading, unless its last part is a link: a link of a client's is never followed.
+/// Opens a file for reading, unless its last part is a link: a link of a client's is never followed. Nothing else is opened, not
+/// even for a moment: a pipe would be waited for, and to open a device can start a watchdog or rewind a tape.
 pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
-    // Without O_NONBLOCK a named pipe would keep us waiting.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(open(path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a plain file")) }
+    let handle = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    match FileType::from_raw_mode(fstat(&handle)?.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Symlink => return Err(Errno::LOOP.into()),
+        _ => return Err(io::Error::other("it is not a plain file")),
+    }
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match open(format!("/proc/self/fd/{}", handle.as_raw_fd()), flags, Mode::empty()) {
+        // That it is missing would be believed of the file.
+        Err(Errno::NOENT) => Err(io::Error::other("/proc is not mounted")),
+        opened => Ok(File::from(opened?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, makedev, mknodat};
+
+    #[test]
+    fn the_driver_of_a_device_is_not_called() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for kind in [FileType::CharacterDevice, FileType::BlockDevice] {
+            let path = folder.path().join(format!("{kind:?}"));
+            // It has no driver, and could not be opened: "no such device or address".
+            mknodat(CWD, &path, kind, Mode::RUSR, makedev(4_000, 1_000_000)).unwrap();
+            assert_eq!(open_plain(&path).unwrap_err().to_string(), "it is not a plain file");
+        }
+    }
 }

@@ -58,7 +58,7 @@ pub(crate) fn compare(manifest: &Manifest, ReadBack { found, broken }: &ReadBack
         let path = piece.path.clone();
         let wrong = match there.remove(Path::new(&path)).map(|found| &found.content) {
             None => Damage::Missing { path },
-            Some(Err(Unread::Stranger)) => Damage::Unexpected { path },
+            Some(Err(Unread::Stranger | Unread::Ours)) => Damage::Unexpected { path },
             Some(Err(Unread::Io(error))) => Damage::Unreadable { path, reason: error.to_string() },
             Some(Ok(content)) if content.size != piece.size => {
                 Damage::Size { path, expected: piece.size, found: content.size }

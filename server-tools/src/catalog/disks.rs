@@ -4,10 +4,12 @@
 //! leaves it, so a difference here arose on the way or in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use ghost_contract::bounds::STAGING_DISKS;
 use ghost_contract::checksum::Sha256;
 use ghost_contract::image::{
     Content, DiskFacts, DiskImage, FileSystem, Hit, Piece as Written, Range, SavedPart, Table, Tool,
@@ -147,10 +149,15 @@ pub(crate) struct Described {
     pub checksums: Vec<u8>,
 }
 
-/// The folders of images among files with these paths, `disk0` and those that follow it.
-pub(crate) fn folders<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> Vec<String> {
+/// The folders of images among files with these paths, `disk0` and those that follow it; an error if they are more than a generation
+/// may have.
+pub(crate) fn folders<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> io::Result<Vec<String>> {
     let is_there = |folder: &String| paths.clone().any(|path| below(path, folder).is_some());
-    (0..).map(layout::disk).take_while(is_there).collect()
+    let folders: Vec<String> = (0..).map(layout::disk).take(STAGING_DISKS + 1).take_while(is_there).collect();
+    if folders.len() > STAGING_DISKS {
+        return Err(io::Error::other(format!("there are images of more than {STAGING_DISKS} disks")));
+    }
+    Ok(folders)
 }
 
 /// What a file in this folder is called there.

@@ -3,22 +3,21 @@
 use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use ghost_contract::bounds::STAGING_DESCRIPTIONS;
 use ghost_contract::order::Imager;
 use ghost_contract::{Generation, HostName, JobId, MacAddress, Mode, UnixTime, layout};
 
 use super::disks::{self, Described, DiskSummary, Pace};
 use super::manifest::{self, Manifest};
 use super::pieces::{self, Content, Found, Piece, Unread};
-use super::{Catalog, Staged, cannot, incoming, inside, taken};
+use super::signing::SIGNATURE;
+use super::{Catalog, LARGEST_MANIFEST, Staged, cannot, incoming, inside, taken};
 use crate::confined::Parser;
 use crate::output::plain::FromClient;
 use crate::state::vouched::How;
 use crate::sys::crash;
 use crate::sys::folder::Folder;
-
-/// No description of a disk and no list of its checksums is larger.
-const LARGEST_DESCRIPTION: u64 = 16 << 20;
 
 /// What a manifest says besides what is found on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +80,9 @@ impl Catalog {
         let not_there = || format!("there is no image of {job} in the store's folder of {host}");
         let Staged { above, path: staged } = staged.with_context(not_there)?;
         let staging = above.folder(incoming(job)).with_context(|| cannot("open", &staged))?;
+        // From here on nothing in it is removed or written over: what is read back must be what stays.
+        pieces::remove_ours(&staging)
+            .with_context(|| cannot("remove what has a name of the boot server's own in", &staged))?;
         before(Step::ReadBack).with_context(|| cannot("read back", &staged))?;
         let pieces = read_all(&staging, &staged, &self.parser)?;
         let disks = if facts.imager.name().describes_disks() {
@@ -89,11 +91,20 @@ impl Catalog {
             Vec::new()
         };
         let manifest = describe(host, job, facts, disks, pieces);
-        let json = manifest.to_json().context("the manifest cannot be written as JSON")?;
+        let json = written(&manifest, host, &generation)?;
         before(Step::WriteManifest)
-            .and_then(|()| staging.replace(layout::MANIFEST, json.as_bytes()))
+            .and_then(|()| staging.write_new(layout::MANIFEST, json.as_bytes()))
             .with_context(|| cannot("write", &staged.join(layout::MANIFEST)))?;
-        self.sign(&staging, json.as_bytes(), host, &generation)?;
+        let own = match self.keys.sign(json.as_bytes(), host, &generation)? {
+            Some(signature) => {
+                let written = staging.write_new(SIGNATURE, signature.as_bytes());
+                written.with_context(|| cannot("write", &staged.join(SIGNATURE)))?;
+                &[layout::MANIFEST, SIGNATURE][..]
+            }
+            None => &[layout::MANIFEST],
+        };
+        pieces::require(&staging, &manifest.pieces, own)
+            .with_context(|| format!("{} is not as it was read back", staged.display()))?;
         before(Step::SyncStaging)
             .and_then(|()| staging.sync_tree())
             .with_context(|| cannot("write to disk", &staged))?;
@@ -136,6 +147,9 @@ fn read_all(staging: &Folder, path: &Path, parser: &Parser) -> anyhow::Result<Ve
                     FromClient(whole.display())
                 )
             }
+            Err(Unread::Ours) => {
+                bail!("{} has a name that the boot server keeps for itself", FromClient(whole.display()))
+            }
             Err(Unread::Io(error)) => {
                 return Err(error)
                     .with_context(|| format!("cannot read back {}", FromClient(whole.display())));
@@ -156,11 +170,21 @@ fn read_all(staging: &Folder, path: &Path, parser: &Parser) -> anyhow::Result<Ve
 /// The disks whose images are among these pieces, each held against its description.
 pub(super) fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> anyhow::Result<Vec<DiskSummary>> {
     let wrong = || format!("the image in {} is not as the client wrote it", path.display());
-    let read = |folder: &str, name: &str| {
+    let mut left = STAGING_DESCRIPTIONS;
+    let mut read = |folder: &str, name: &str| {
         let below = Path::new(folder).join(name);
-        staging.read(&below, LARGEST_DESCRIPTION).with_context(|| cannot("read", &path.join(below)))
+        let cannot_read = || cannot("read", &path.join(&below));
+        let size = staging.size(&below).with_context(cannot_read)?;
+        left = left.checked_sub(size).ok_or_else(|| {
+            let most = STAGING_DESCRIPTIONS;
+            anyhow!(
+                "the descriptions of disks and their lists of checksums have more than {most} bytes together"
+            )
+        })?;
+        let bytes = staging.read(&below, size).with_context(cannot_read)?;
+        anyhow::Ok(bytes)
     };
-    let folders = disks::folders(pieces.iter().map(|piece| Path::new(&piece.path)));
+    let folders = disks::folders(pieces.iter().map(|piece| Path::new(&piece.path))).with_context(wrong)?;
     if folders.is_empty() {
         return Err(anyhow!("there is no image of a disk").context(wrong()));
     }
@@ -170,6 +194,23 @@ pub(super) fn disks_of(staging: &Folder, path: &Path, pieces: &[Piece]) -> anyho
         disks::summary(&Described { folder, description, checksums }, pieces).with_context(wrong)
     });
     summaries.collect()
+}
+
+/// The bytes of a manifest, unless they would be refused when they are read.
+pub(super) fn written(
+    manifest: &Manifest,
+    host: &HostName,
+    generation: &Generation,
+) -> anyhow::Result<String> {
+    let json = manifest.to_json().context("the manifest cannot be written as JSON")?;
+    let is_readable = u64::try_from(json.len()).is_ok_and(|length| length <= LARGEST_MANIFEST);
+    ensure!(
+        is_readable,
+        "the manifest would have {} bytes, and no more than {LARGEST_MANIFEST} are read",
+        json.len()
+    );
+    Manifest::parse(json.as_bytes(), host, generation).context("the manifest could not be read again")?;
+    Ok(json)
 }
 
 fn require_image(pieces: &[Piece], path: &Path) -> anyhow::Result<()> {

@@ -63,7 +63,7 @@ pub(crate) fn read_back(folder: &Folder, path: &Path, parser: &Parser) -> io::Re
     let until = pieces::deadline(folder, &names);
     let board = Board::until(until);
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
-    for disk in disks::folders(names.iter().map(|entry| entry.path.as_path())) {
+    for disk in disks::folders(names.iter().map(|entry| entry.path.as_path()))? {
         let own = || names.iter().filter(|entry| entry.path.starts_with(&disk));
         // Skip disks with a non-regular file here; `pieces::read_back` reports them without following links.
         if own().any(|entry| entry.kind != Kind::File) {

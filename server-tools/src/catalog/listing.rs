@@ -11,7 +11,7 @@ use super::manifest::Manifest;
 use super::retention::{Candidate, Leftover, LeftoverKind};
 use super::vouching::{self, Trust};
 use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
-use crate::sys::folder::{Entry, Kind};
+use crate::sys::folder::{Entry, Folder, Kind};
 
 /// So many leftovers in one folder are looked at in one go; only a hostile client leaves more.
 pub(super) const MOST_LEFTOVERS: usize = 1_000;
@@ -100,23 +100,28 @@ impl Catalog {
         Ok(Listed { host: host.clone(), generation, manifest, check, signed_by, doubt })
     }
 
-    /// What is in a host's folders and is no generation, at most `MOST_LEFTOVERS` of each folder. A client may have made any
+    /// What is in a host's folders, is no generation, and is wanted: at most `MOST_LEFTOVERS` of each folder. A client may have made any
     /// number of other names there, which keep nothing from being found.
-    pub fn leftovers(&self, host: &HostName) -> anyhow::Result<Vec<Leftover>> {
-        let is_leftover = |entry: &Entry| folders(slice::from_ref(entry)).any(|name| kind_of(name).is_some());
+    pub fn leftovers(
+        &self,
+        host: &HostName,
+        is_wanted: impl Fn(&Leftover) -> bool,
+    ) -> anyhow::Result<Vec<Leftover>> {
         let mut leftovers = Vec::new();
         for (path, folder) in self.places_of(host)? {
-            let entries = folder.wanted_entries(MOST_LEFTOVERS, is_leftover);
-            let entries = entries.with_context(|| cannot("list", &path))?;
-            for name in folders(&entries) {
-                let Some((kind, job)) = kind_of(name) else { continue };
-                // What cannot be looked at has gone since, or a client has put something else there.
-                let Ok(changed) = folder.folder(name).and_then(|below| below.changed()) else { continue };
-                leftovers.push(Leftover { kind, job, changed });
-            }
+            let wanted = |entry: &Entry| leftover(&folder, entry).filter(&is_wanted);
+            let entries = folder.wanted_entries(MOST_LEFTOVERS, |entry| wanted(entry).is_some());
+            leftovers.extend(entries.with_context(|| cannot("list", &path))?.iter().filter_map(wanted));
         }
         Ok(leftovers)
     }
+}
+
+fn leftover(folder: &Folder, entry: &Entry) -> Option<Leftover> {
+    let (kind, job) = folders(slice::from_ref(entry)).find_map(kind_of)?;
+    // What cannot be looked at has gone since, or a client has put something else there.
+    let changed = folder.folder(&entry.path).and_then(|below| below.changed()).ok()?;
+    Some(Leftover { kind, job, changed })
 }
 
 fn folders(entries: &[Entry]) -> impl Iterator<Item = &str> {

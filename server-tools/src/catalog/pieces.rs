@@ -2,12 +2,14 @@
 //!
 //! Believes nothing that a client says of its files, and follows no link that a client planted.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::{bail, ensure};
 use ghost_contract::bounds;
 use ghost_contract::checksum::Sha256;
 use ghost_contract::layout::{MANIFEST, SCREENS};
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::signing::SIGNATURE;
+use crate::output::plain::FromClient;
 use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
 
 /// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.
@@ -25,6 +28,9 @@ pub(crate) const REPORT: &str = "report.jsonl";
 
 /// The record of the last check of a generation. Only the server writes it.
 pub(crate) const CHECK: &str = "check.json";
+
+/// What the server itself writes beside the pieces, each first under a name that begins with [`BESIDE`].
+const OURS: [&str; 3] = [MANIFEST, CHECK, SIGNATURE];
 
 /// One file of a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +62,8 @@ pub(crate) struct Content {
 pub(crate) enum Unread {
     /// It is a symbolic link, a device, a pipe or a socket.
     Stranger,
+    /// Its name is one of the server's own, and it is no file of the server's.
+    Ours,
     Io(io::Error),
 }
 
@@ -64,11 +72,39 @@ pub(crate) fn sum(bytes: &[u8]) -> Sha256 {
     Sha256::new(sha2::Sha256::digest(bytes).into())
 }
 
+/// Removes whatever has a name of the server's own, with all that is in it: a client has put it there, or a crash has left it.
+pub(crate) fn remove_ours(folder: &Folder) -> io::Result<()> {
+    OURS.iter().try_for_each(|name| {
+        folder.remove(name)?;
+        folder.remove_left_beside(name)
+    })
+}
+
 /// All files in a folder and below it, without those that the server itself writes there.
 pub(crate) fn names(folder: &Folder) -> io::Result<Vec<Entry>> {
     let mut entries = folder.tree()?;
-    entries.retain(|entry| !is_ours(&entry.path));
+    entries.retain(|Entry { path, kind }| {
+        let is_at_the_top = path.components().count() == 1;
+        !(is_at_the_top && *kind == Kind::File && has_name_of_ours(path))
+    });
     Ok(entries)
+}
+
+/// An error unless a folder has these pieces and these files of the server's own, and nothing else. Only names and sizes are looked at.
+pub(crate) fn require(folder: &Folder, pieces: &[Piece], own: &[&str]) -> anyhow::Result<()> {
+    let mut there: BTreeSet<PathBuf> = folder.tree()?.into_iter().map(|entry| entry.path).collect();
+    for name in own {
+        ensure!(there.remove(Path::new(name)), "{name} is gone again");
+    }
+    for Piece { path, size, .. } in pieces {
+        ensure!(there.remove(Path::new(path)), "{} is gone since it was read", FromClient(path));
+        let now = folder.size(path)?;
+        ensure!(now == *size, "{} has {now} bytes, and had {size} when it was read", FromClient(path));
+    }
+    match there.first() {
+        Some(new) => bail!("{} has come since all was read", FromClient(new.display())),
+        None => Ok(()),
+    }
 }
 
 /// Until when these files must be read, by what they take on the disk and what they claim to be.
@@ -85,6 +121,7 @@ pub(crate) fn deadline(folder: &Folder, names: &[Entry]) -> Instant {
 
 pub(crate) fn read_back(folder: &Folder, entry: Entry, board: &Board) -> Found {
     let content = match entry.kind {
+        _ if has_name_of_ours(&entry.path) => Err(Unread::Ours),
         Kind::File => folder.file(&entry.path).and_then(|file| content(file, board)).map_err(Unread::Io),
         Kind::Folder | Kind::Other => Err(Unread::Stranger),
     };
@@ -102,9 +139,10 @@ pub(crate) fn is_called_image(piece: &Piece) -> bool {
     stem.eq_ignore_ascii_case("image")
 }
 
-fn is_ours(path: &Path) -> bool {
-    let name = path.to_str().map(|name| name.strip_prefix(BESIDE).unwrap_or(name));
-    name.is_some_and(|name| name == MANIFEST || name == CHECK || name == SIGNATURE)
+/// Whether a path is, or lies in, something that has a name of the server's own.
+fn has_name_of_ours(path: &Path) -> bool {
+    let first = path.components().next().and_then(|first| first.as_os_str().to_str());
+    first.is_some_and(|name| OURS.contains(&name.strip_prefix(BESIDE).unwrap_or(name)))
 }
 
 fn content(mut file: File, board: &Board) -> io::Result<Content> {

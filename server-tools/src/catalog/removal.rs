@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::{Generation, HostName, JobId, UnixTime};
 
 use super::listing::MOST_LEFTOVERS;
-use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, abandoned, superfluous};
+use super::retention::{LEFTOVERS_KEPT, Leftover, LeftoverKind, Policy, is_abandoned, superfluous};
 use super::{Catalog, FAILED, INCOMING, REMOVING, cannot};
 use crate::sys::folder::Folder;
 
@@ -26,7 +26,7 @@ pub struct Plan {
     /// Generations that the policy does not ask for.
     pub generations: BTreeSet<Generation>,
     pub leftovers: Vec<Leftover>,
-    /// Whether there may be more leftovers than were looked at.
+    /// Whether there may be more leftovers that nobody needs.
     pub has_more: bool,
     /// What the generations take, bytes; leftovers are not measured.
     pub bytes: u64,
@@ -44,10 +44,9 @@ impl Catalog {
         let listed = self.list_host(host)?;
         let candidates: Vec<_> = listed.iter().filter_map(super::listing::Listed::candidate).collect();
         let generations = superfluous(&candidates, policy, &in_use.generations, now);
-        let leftovers = self.leftovers(host)?;
+        let is_removed = |leftover: &Leftover| is_abandoned(leftover, LEFTOVERS_KEPT, &in_use.jobs, now);
+        let leftovers = self.leftovers(host, is_removed)?;
         let has_more = leftovers.len() >= MOST_LEFTOVERS;
-        let leftovers =
-            abandoned(&leftovers, LEFTOVERS_KEPT, &in_use.jobs, now).into_iter().cloned().collect();
         let goes = listed.iter().filter(|one| generations.contains(&one.generation));
         let bytes = goes.filter_map(|one| Some(one.manifest.as_ref().ok()?.bytes)).sum();
         Ok(Plan { host: host.clone(), generations, leftovers, has_more, bytes })
@@ -110,7 +109,7 @@ impl Catalog {
 
 fn more_leftovers(host: &HostName) -> anyhow::Error {
     anyhow!(
-        "{host} has {MOST_LEFTOVERS} leftovers of jobs or more, and not all of them were looked at; 'ghostctl images prune {host}' goes on with them"
+        "{host} has {MOST_LEFTOVERS} leftovers of jobs or more that nobody needs, and not all of them were removed; 'ghostctl images prune {host}' goes on with them"
     )
 }
 

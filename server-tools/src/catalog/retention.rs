@@ -76,20 +76,19 @@ pub(crate) fn superfluous(
     superfluous
 }
 
-/// Which leftovers to remove: what an interrupted removal left at once, all else once it is old and its job is over.
-pub(crate) fn abandoned<'a>(
-    leftovers: &'a [Leftover],
+/// Whether a leftover is to be removed: what an interrupted removal left at once, all else once it is old and its job is over. Who
+/// dates one in the future does not keep it by that.
+pub(crate) fn is_abandoned(
+    leftover: &Leftover,
     kept: Duration,
     running: &BTreeSet<JobId>,
     now: UnixTime,
-) -> Vec<&'a Leftover> {
-    let is_abandoned = |leftover: &&Leftover| match leftover.kind {
+) -> bool {
+    let age = now.since(leftover.changed).max(leftover.changed.since(now));
+    match leftover.kind {
         LeftoverKind::Removing => true,
-        LeftoverKind::Incoming | LeftoverKind::Failed => {
-            now.since(leftover.changed) >= kept && !running.contains(&leftover.job)
-        }
-    };
-    leftovers.iter().filter(is_abandoned).collect()
+        LeftoverKind::Incoming | LeftoverKind::Failed => age >= kept && !running.contains(&leftover.job),
+    }
 }
 
 #[cfg(test)]
@@ -157,11 +156,23 @@ mod tests {
             leftover(LeftoverKind::Failed, "old", 8),
             leftover(LeftoverKind::Failed, "new", 6),
             leftover(LeftoverKind::Removing, "half", 0),
+            Leftover {
+                changed: UnixTime::from_millis(4_070_908_800_000),
+                ..leftover(LeftoverKind::Incoming, "in-2099", 0)
+            },
+            Leftover {
+                changed: UnixTime::from_millis(NOW.as_millis() + 86_400_000),
+                ..leftover(LeftoverKind::Failed, "tomorrow", 0)
+            },
         ];
         let running = BTreeSet::from(["runs".parse().unwrap()]);
-        let gone = abandoned(&all, LEFTOVERS_KEPT, &running, NOW);
-        let gone: Vec<&str> = gone.iter().map(|leftover| leftover.job.as_str()).collect();
-        assert_eq!(gone, ["vanished", "old", "half"]);
+        let is_gone = |leftover: &&Leftover| is_abandoned(leftover, LEFTOVERS_KEPT, &running, NOW);
+        let gone: Vec<&str> = all.iter().filter(is_gone).map(|leftover| leftover.job.as_str()).collect();
+        assert_eq!(
+            gone,
+            ["vanished", "old", "half", "in-2099"],
+            "clocks of two machines may differ by a day"
+        );
     }
 
     fn any_candidates() -> impl Strategy<Value = Vec<Candidate>> {

@@ -119,22 +119,6 @@ impl Catalog {
         }
     }
 
-    /// Leaves a signature beside the manifest, if this boot server signs. What a client has put there is removed in any case.
-    pub(super) fn sign(
-        &self,
-        folder: &Folder,
-        manifest: &[u8],
-        host: &HostName,
-        generation: &Generation,
-    ) -> anyhow::Result<()> {
-        let signature = self.keys.sign(manifest, host, generation)?;
-        let left = match &signature {
-            Some(signature) => folder.replace(SIGNATURE, signature.as_bytes()),
-            None => folder.remove(SIGNATURE),
-        };
-        left.with_context(|| format!("cannot leave the signature of {generation} of {host}"))
-    }
-
     /// Vouches for a generation with this manifest from now on.
     pub(super) fn vouch(
         &self,
@@ -229,7 +213,10 @@ impl Catalog {
                 manifest::sum(&json) == sum,
                 "the manifest of {generation} of {host} is changed just now"
             );
-            self.sign(&folder, &json, host, generation)?;
+            if let Some(signature) = self.keys.sign(&json, host, generation)? {
+                let left = folder.replace(SIGNATURE, signature.as_bytes());
+                left.with_context(|| format!("cannot leave the signature of {generation} of {host}"))?;
+            }
         }
         self.keep(host, generation, &Check { at: now, damage })?;
         Ok(Adoption::Adopted)

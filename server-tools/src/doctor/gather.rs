@@ -2,7 +2,7 @@
 //! whether it can, it takes away again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
@@ -27,7 +27,7 @@ use crate::site::Site;
 use crate::state::journal;
 use crate::sys::interface::Interface;
 use crate::sys::packet::PacketSocket;
-use crate::sys::{disk_space, file_system, http, own_address, program, resolve, tftp, writable};
+use crate::sys::{disk_space, file_system, http, own_address, program, regular, resolve, tftp, writable};
 use crate::wake;
 
 /// How many threads of the kernel's NFS server there are.
@@ -255,7 +255,7 @@ fn boot_file_names(site: &Site, hosts: &[Host]) -> BTreeMap<String, bool> {
 
 /// With what pxelinux loads after itself, as far as the files here tell.
 pub(super) fn with_those_loaded_after(site: &Site, boot_files: BTreeSet<String>) -> BTreeSet<String> {
-    let mut read = |name: &str| fs::read(on_disk(site, name)).ok();
+    let mut read = |name: &str| regular::read(&on_disk(site, name)).ok();
     let mut names: BTreeSet<String> =
         boot_files.iter().flat_map(|name| netboot::loaded_after(name, &mut read)).collect();
     // Each client may have a configuration of its own in place of the one for all.
@@ -301,7 +301,7 @@ fn by_http(site: &Site, name: &'static str) -> OverHttp {
 fn first_block(path: &Path) -> io::Result<Vec<u8>> {
     let mut block = Vec::new();
     let limit = u64::try_from(tftp::BLOCK).map_err(io::Error::other)?;
-    File::open(path)?.take(limit).read_to_end(&mut block)?;
+    regular::open(path)?.take(limit).read_to_end(&mut block)?;
     Ok(block)
 }
 
@@ -336,8 +336,9 @@ fn boundary(site: &Site, boot_files: &BTreeSet<String>) -> Boundary {
     });
     let of_all = boot_files.iter().map(String::as_str).filter(|name| name.ends_with(netboot::CONFIGURATION));
     let paths: BTreeSet<PathBuf> = configurations.chain(of_all).map(|name| on_disk(site, name)).collect();
-    let read =
-        |path: PathBuf| Some((path.clone(), String::from_utf8_lossy(&fs::read(path).ok()?).into_owned()));
+    let read = |path: PathBuf| {
+        Some((path.clone(), String::from_utf8_lossy(&regular::read(&path).ok()?).into_owned()))
+    };
     Boundary {
         exports: site.ghostrc.exports,
         trees: layout::trees(&site.ghostrc.base_root),

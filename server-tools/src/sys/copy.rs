@@ -309,7 +309,7 @@ mod tests {
 
     /// A root file system's etc, and a folder of the boot server's own beside it.
     fn planted() -> (tempfile::TempDir, Folder) {
-        let inside = tempfile::tempdir().unwrap();
+        let inside = tempfile::tempdir_in("/dev/shm").unwrap();
         fs::create_dir_all(inside.path().join("etc/own/deep")).unwrap();
         fs::create_dir_all(inside.path().join("server/deep")).unwrap();
         fs::write(inside.path().join("etc/own/deep/file"), "own").unwrap();
@@ -345,7 +345,7 @@ mod tests {
                         swaps += 1;
                     }
                 });
-                for _ in 0..100 {
+                for _ in 0..3_400 {
                     whole += u32::from(copied(&base).is_ok());
                     leaked |= has_something_of_the_server(&inside.path().join("to"));
                 }

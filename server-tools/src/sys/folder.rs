@@ -10,12 +10,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ghost_contract::UnixTime;
-use ghost_contract::bounds::{STAGING_DEPTH as DEPTH, STAGING_FILES};
+use ghost_contract::bounds::{STAGING_DEPTH as DEPTH, STAGING_FILES, STAGING_NAMES};
 use rustix::fs::{
     Advice, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fadvise, fstat, fsync, mkdirat, openat2,
     renameat, statat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
+
+use super::regular;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -26,6 +28,7 @@ const MOST_NAMES: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
 const BATCH: usize = 1_024;
 /// How often a folder is listed again that is being emptied. Who fills it all the time is not waited for.
 const ROUNDS: usize = 100_000;
+const FILLED: &str = "it is filled all the time";
 /// What the name of a folder begins with that was nested too deep and is moved up to be removed.
 const DEEP: &str = ".deep-";
 
@@ -52,6 +55,16 @@ pub struct Entry {
     pub kind: Kind,
 }
 
+/// What a walk through a folder and those below it has met so far.
+struct Walk {
+    /// So many files are found at most.
+    most: usize,
+    names: usize,
+    /// The lengths of the paths in `found`.
+    bytes: usize,
+    found: Vec<Entry>,
+}
+
 impl Folder {
     /// Opens a folder that the administrator named: symbolic links on the way are followed.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -69,20 +82,25 @@ impl Folder {
         Ok(rustix::fs::fchmod(&self.folder(name.as_ref())?.0, mode)?)
     }
 
-    /// Opens a regular file below for reading; never waits for the other end of a pipe.
+    /// Opens a regular file below for reading. Nothing else is opened: no pipe is waited for, and no device's driver is called.
     pub fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?;
-        if FileType::from_raw_mode(fstat(&opened)?.st_mode) != FileType::RegularFile {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        Ok(File::from(opened))
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        regular::opened(&openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?)
     }
 
     /// Something below, whatever it is, and not opened: of a link the link itself.
     pub(crate) fn handle(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat2(&self.0, path.as_ref(), flags, Mode::empty(), RESOLVE)?)
+    }
+
+    /// How many bytes a regular file below has, without opening it.
+    pub fn size(&self, path: impl AsRef<Path>) -> io::Result<u64> {
+        let stat = fstat(self.handle(path)?)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => u64::try_from(stat.st_size).map_err(io::Error::other),
+            _ => Err(io::Error::other("it is not a regular file")),
+        }
     }
 
     /// The bytes of a regular file below.
@@ -149,10 +167,10 @@ impl Folder {
     }
 
     fn tree_of(&self, most: usize) -> io::Result<Vec<Entry>> {
-        let (mut found, mut names) = (Vec::new(), 0);
-        self.walk(Path::new(""), DEPTH, most, &mut names, &mut found)?;
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        let mut walk = Walk { most, names: 0, bytes: 0, found: Vec::new() };
+        self.walk(Path::new(""), DEPTH, &mut walk)?;
+        walk.found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(walk.found)
     }
 
     /// Whether something has this name, a dangling link too.
@@ -185,6 +203,13 @@ impl Folder {
     /// Moves something to another folder of the same file system, as [`Self::rename`] does.
     pub fn move_to(&self, from: impl AsRef<OsStr>, other: &Self, to: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(renameat(&self.0, from.as_ref(), &other.0, to.as_ref())?)
+    }
+
+    /// Writes a file where nothing has its name, in a folder that nobody uses yet, and to the disk.
+    pub fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.create(name)?;
+        file.write_all(bytes)?;
+        file.sync_all()
     }
 
     /// Writes a file of ours anew, in one piece: whoever opens it sees the old bytes or the new ones. The name is
@@ -247,6 +272,25 @@ impl Folder {
         }
     }
 
+    /// Removes all that is in it but these names. What can be removed goes, whatever else cannot.
+    pub fn remove_all_but(&self, kept: &[&OsStr]) -> io::Result<()> {
+        for _ in 0..ROUNDS {
+            let some = self.wanted_entries(BATCH, |entry| !kept.contains(&entry.path.as_os_str()))?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            let mut all = Ok(());
+            for Entry { path, .. } in some {
+                match self.remove(&path) {
+                    Err(error) if is_changed(&error) => {}
+                    removed => all = all.and(removed),
+                }
+            }
+            all?;
+        }
+        Err(io::Error::other(FILLED))
+    }
+
     /// Returns once all names in it are on the disk.
     pub fn sync(&self) -> io::Result<()> {
         Ok(fsync(&self.0)?)
@@ -278,30 +322,29 @@ impl Folder {
         })
     }
 
-    /// `names`: how many there were so far. Folders are as many as files at most, and no listing is cut short without a word.
-    fn walk(
-        &self,
-        way: &Path,
-        depth: usize,
-        most: usize,
-        names: &mut usize,
-        found: &mut Vec<Entry>,
-    ) -> io::Result<()> {
+    /// Folders are as many as files at most, and no listing is cut short without a word.
+    fn walk(&self, way: &Path, depth: usize, walk: &mut Walk) -> io::Result<()> {
+        let most = walk.most;
         let some = self.some_entries(2 * most + 1)?;
-        *names += some.len();
-        if *names > 2 * most {
+        walk.names += some.len();
+        if walk.names > 2 * most {
             return Err(io::Error::other(format!("there are more than {} files and folders", 2 * most)));
         }
         for Entry { path, kind } in some {
             let below = way.join(&path);
             if kind == Kind::Folder {
-                self.nested(&path, depth)?.walk(&below, depth - 1, most, names, found)?;
+                self.nested(&path, depth)?.walk(&below, depth - 1, walk)?;
                 continue;
             }
-            if found.len() >= most {
+            if walk.found.len() >= most {
                 return Err(io::Error::other(format!("there are more than {most} files")));
             }
-            found.push(Entry { path: below, kind });
+            walk.bytes += below.as_os_str().len();
+            if walk.bytes > STAGING_NAMES {
+                let refused = format!("the names of its files have more than {STAGING_NAMES} bytes together");
+                return Err(io::Error::other(refused));
+            }
+            walk.found.push(Entry { path: below, kind });
         }
         Ok(())
     }
@@ -333,7 +376,7 @@ impl Folder {
                 }
             }
         }
-        Err(io::Error::other("it is filled all the time"))
+        Err(io::Error::other(FILLED))
     }
 
     fn clear_and_remove(&self, name: &Path, top: &Self, depth: usize, moved: &mut u64) -> io::Result<()> {
@@ -386,3 +429,5 @@ pub(crate) fn settle(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::{made_devices, with_one_that_stays};

@@ -1,10 +1,12 @@
-//! Reads a file that a person has named, and removes one of ours. Only a regular file is read: a FIFO without a writer would be
-//! waited for without end.
+//! Reads a file that a person has named, and removes one of ours. Only a regular file is opened: a FIFO without a writer would be
+//! waited for without end, and to open a device can start a watchdog or rewind a tape.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, fstat};
 
 /// All bytes of a regular file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -16,16 +18,24 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// A regular file, to be read as far as it is needed.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    // open(2): with O_NONBLOCK a FIFO is opened at once, whether or not it has a writer.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    opened(&handle)
+}
+
+/// Opens what a handle (`O_PATH`) stands for, if that is a regular file. Nothing else is opened, not even for a moment.
+pub(crate) fn opened(handle: &OwnedFd) -> io::Result<File> {
+    match FileType::from_raw_mode(fstat(handle)?.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Directory => return Err(io::ErrorKind::IsADirectory.into()),
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        // That it is missing would be believed of the file.
+        Err(rustix::io::Errno::NOENT) => Err(io::Error::other("/proc is not mounted")),
+        opened => Ok(File::from(opened?)),
     }
-    Ok(file)
 }
 
 /// Removes a file; one that is not there is as good.
@@ -46,6 +56,18 @@ mod tests {
         let fifo = folder.path().join("dhcpd.conf");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
         assert_eq!(read(&fifo).unwrap_err().to_string(), "it is not a regular file");
+    }
+
+    #[test]
+    fn the_driver_of_a_device_is_not_called() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for (name, device) in crate::sys::folder::made_devices(folder.path()) {
+            let error = read(&folder.path().join(&name)).unwrap_err();
+            assert_eq!(error.to_string(), "it is not a regular file", "{device:?}");
+        }
     }
 
     #[test]

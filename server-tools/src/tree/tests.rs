@@ -174,7 +174,44 @@ fn a_fifo_as_fstab_is_not_waited_for() {
     nix::unistd::mkfifo(&base.path().join("etc/fstab"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
     let error = tree.make(&Contents { order: &order("first"), luks_key: None, host_table: "" }).unwrap_err();
-    assert!(format!("{error:#}").ends_with("etc/fstab: it is no regular file"), "{error:#}");
+    assert!(format!("{error:#}").ends_with("etc/fstab: it is not a regular file"), "{error:#}");
+}
+
+#[test]
+fn the_driver_of_a_device_in_a_tree_is_not_called() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let devices = tempfile::tempdir().unwrap();
+    for (name, _kind) in crate::sys::folder::made_devices(devices.path()) {
+        let base = base_root();
+        let tree = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+        let order = order("first");
+        let contents = Contents { order: &order, luks_key: None, host_table: "" };
+        tree.make(&contents).unwrap();
+        let device = devices.path().join(name);
+        for path in
+            [tree.etc().join(layout::ORDER), tree.var().join(layout::REPORT), base.path().join("etc/fstab")]
+        {
+            let _was_there = fs::remove_file(&path);
+            fs::hard_link(&device, path).unwrap();
+        }
+        let said = [
+            tree.order().map(drop),
+            tree.whole_report().map(drop),
+            tree.more_of_report(0, 10).map(drop),
+            tree.make(&contents),
+        ];
+        for said in said {
+            let said = format!("{:#}", said.unwrap_err());
+            assert!(said.ends_with("it is not a regular file"), "{said}");
+        }
+        tree.withdraw(&order.job).unwrap();
+        fs::remove_file(base.path().join("etc/fstab")).unwrap();
+        tree.make(&contents).unwrap();
+        assert_eq!(tree.order().unwrap(), Some(order));
+        assert!(!tree.var().join(layout::REPORT).exists());
+    }
 }
 
 #[test]
@@ -291,4 +328,52 @@ fn what_a_client_plants_in_its_own_folder_leads_neither_order_nor_tree_out_of_it
     assert_eq!(names(&outside), [""; 0]);
     assert_eq!(names(tree.home()), ["192.168.7.2etc", "192.168.7.2var"]);
     assert_eq!(tree.order().unwrap(), Some(order));
+}
+
+#[test]
+fn a_tree_that_its_client_has_given_another_name_goes_with_its_order_and_key() {
+    let (_server, _base, tree) = own();
+    let order = order("first");
+    let contents = Contents { order: &order, luks_key: Some(b"secret"), host_table: "" };
+    let rename = || {
+        fs::rename(tree.etc(), tree.home().join("kept")).unwrap();
+        fs::write(tree.home().join("more"), "").unwrap();
+        symlink("/etc", tree.home().join("link")).unwrap();
+        assert!(tree.home().join("kept/ghost/luks.key").exists());
+    };
+    tree.make(&contents).unwrap();
+    rename();
+    tree.withdraw(&order.job).unwrap();
+    assert_eq!(names(tree.home()), ["192.168.7.2var"]);
+    tree.make(&contents).unwrap();
+    rename();
+    tree.make(&contents).unwrap();
+    assert_eq!(names(tree.home()), ["192.168.7.2etc", "192.168.7.2var"]);
+}
+
+/// What a client fills all the time, or a folder that cannot be removed for another reason.
+#[test]
+fn order_and_key_go_even_if_what_is_beside_them_cannot_be_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for stays in [".192.168.7.2etc.new", ".192.168.7.2var.new.old", "192.168.7.2etc/ghost/.new-order.json"] {
+        let tests = |(_server, tree): (tempfile::TempDir, Tree)| {
+            let order = order("first");
+            tree.make(&Contents { order: &order, luks_key: Some(b"secret"), host_table: "" }).unwrap();
+            let stays = tree.home().join(stays);
+            crate::sys::folder::with_one_that_stays(&stays, || {
+                assert!(tree.withdraw(&order.job).is_err(), "{} is still there", stays.display());
+                assert_eq!(tree.order().unwrap(), None, "{}", stays.display());
+                assert!(!tree.etc().join(layout::LUKS_KEY).exists(), "{}", stays.display());
+            });
+            tree.withdraw(&order.job).unwrap();
+            assert!(!stays.exists());
+        };
+        let base = base_root();
+        let common = Tree::of(base.path(), Ipv4Addr::new(192, 168, 7, 2));
+        tests((base, common));
+        let (server, _base, tree) = own();
+        tests((server, tree));
+    }
 }

@@ -125,7 +125,7 @@ fn what_says_what_should_be_there_must_be_whole() {
 
 #[test]
 fn every_folder_of_an_image_is_found() {
-    let found = |paths: &[&str]| folders(paths.iter().map(Path::new));
+    let found = |paths: &[&str]| folders(paths.iter().map(Path::new)).unwrap();
     assert_eq!(found(&["disk1/a", "disk0/a", "screens/1.png", "disk10/a"]), ["disk0", "disk1"]);
     assert_eq!(found(&["image.gho", "disk1/a"]), [""; 0]);
     assert_eq!(found(&["disk0"]), [""; 0], "a file of that name is no folder");
@@ -163,4 +163,58 @@ fn what_is_no_longer_encrypted_is_said_whatever_else_is() {
     assert_eq!(lacks(&[made.clone()]).as_deref(), Some(open));
     let of_two = "NOT ENCRYPTED in the image: what is in disk 0: partition 1, disk 1: partition 1";
     assert_eq!(lacks(&[made.clone(), made]).as_deref(), Some(of_two));
+}
+
+#[test]
+fn there_are_as_many_disks_as_there_may_be_and_one_more_is_refused() {
+    let paths = |disks: u32| (0..disks).map(|index| Path::new(&layout::disk(index)).join("disk.json"));
+    let found = |disks: u32| {
+        let paths: Vec<_> = paths(disks).collect();
+        folders(paths.iter().map(std::path::PathBuf::as_path))
+    };
+    assert_eq!(found(64).unwrap().len(), STAGING_DISKS);
+    assert_eq!(found(65).unwrap_err().to_string(), "there are images of more than 64 disks");
+}
+
+/// Names of one file are as many descriptions to whoever reads them, and cost a client nothing.
+#[test]
+fn descriptions_are_held_in_memory_up_to_a_bound_of_all_of_them_together() {
+    let Stored { mut pieces, mut described } = Stored::new();
+    let mut image = disk_image();
+    image.notes = vec!["n".repeat(1_000); 6_000];
+    described.description = image.to_json().unwrap().into_bytes();
+    let changed = crate::catalog::pieces::sum(&described.description);
+    let list = String::from_utf8(described.checksums).unwrap();
+    let lines = list.lines().filter(|line| !line.ends_with(DISK_IMAGE)).map(|line| format!("{line}\n"));
+    let list = lines.chain([format!("{changed}  {DISK_IMAGE}\n")]).collect::<String>();
+    for (name, sum) in [(DISK_IMAGE, changed), (CHECKSUMS, crate::catalog::pieces::sum(list.as_bytes()))] {
+        pieces.iter_mut().find(|piece| piece.path.ends_with(name)).unwrap().sha256 = sum;
+    }
+    let staging = tempfile::tempdir().unwrap();
+    let folder = crate::sys::folder::Folder::open(staging.path()).unwrap();
+    let first = staging.path().join("disk0");
+    std::fs::create_dir(&first).unwrap();
+    std::fs::write(first.join(DISK_IMAGE), &described.description).unwrap();
+    std::fs::write(first.join(CHECKSUMS), list).unwrap();
+    let of_first = pieces.clone();
+    for index in 1..3 {
+        let disk = staging.path().join(layout::disk(index));
+        std::fs::create_dir(&disk).unwrap();
+        for name in [DISK_IMAGE, CHECKSUMS] {
+            std::fs::hard_link(first.join(name), disk.join(name)).unwrap();
+        }
+        pieces.extend(
+            of_first
+                .iter()
+                .map(|piece| Piece { path: piece.path.replace("disk0", &layout::disk(index)), ..*piece }),
+        );
+        let read = crate::catalog::finish::disks_of(&folder, staging.path(), &pieces);
+        match index {
+            1 => assert_eq!(read.unwrap().len(), 2),
+            _ => assert_eq!(
+                read.unwrap_err().to_string(),
+                "the descriptions of disks and their lists of checksums have more than 16777216 bytes together"
+            ),
+        }
+    }
 }

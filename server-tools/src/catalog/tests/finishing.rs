@@ -147,6 +147,45 @@ fn a_pipe_is_no_image_and_is_not_waited_for() {
 }
 
 #[test]
+fn a_device_in_a_staging_folder_gets_into_no_generation() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let devices = tempfile::tempdir().unwrap();
+    for (device, _kind) in crate::sys::folder::made_devices(devices.path()) {
+        let device = devices.path().join(device);
+        for name in ["image.gho", "image.device", "screens/0002.png", "report.jsonl"] {
+            let store = Store::staged();
+            let _was_there = fs::remove_file(store.incoming(name));
+            fs::hard_link(&device, store.incoming(name)).unwrap();
+            let error = store.finish("job1").unwrap_err();
+            assert!(error.to_string().contains("is neither a file nor a folder"), "{name}: {error}");
+            store.assert_still_staged();
+        }
+        let store = Store::staged();
+        OURS.iter().for_each(|name| fs::hard_link(&device, store.incoming(name)).unwrap());
+        store.finish("job1").unwrap();
+        let own = OURS.into_iter().filter(|name| store.path("job1").join(name).exists());
+        assert_eq!(own.collect::<Vec<_>>(), ["manifest.json"]);
+        assert_eq!(store.damage(), [""; 0]);
+    }
+}
+
+#[test]
+fn folders_that_are_nested_as_deep_as_they_may_be_are_taken_and_one_more_is_refused() {
+    let store = Store::staged();
+    let deep = |levels: usize| store.incoming(&vec!["d"; levels].join("/"));
+    fs::create_dir_all(deep(17)).unwrap();
+    let error = store.finish("job1").unwrap_err();
+    assert!(format!("{error:#}").contains("folders are nested more than 16 deep"), "{error:#}");
+    store.assert_still_staged();
+    fs::remove_dir(deep(17)).unwrap();
+    fs::write(deep(16).join("file"), "").unwrap();
+    assert_eq!(store.finish("job1").unwrap().pieces.len(), 5);
+    assert_eq!(store.damage(), [""; 0]);
+}
+
+#[test]
 fn screens_and_a_report_are_no_image() {
     let store = Store::staged();
     fs::remove_file(store.incoming("image.gho")).unwrap();
@@ -203,4 +242,117 @@ fn a_folder_that_its_client_puts_in_the_place_of_the_one_that_was_read_back_is_n
     let error = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut swap).unwrap_err();
     assert!(format!("{error:#}").contains("another folder was put in its place"), "{error:#}");
     assert_eq!(store.listed(), [""; 0]);
+}
+
+/// What the boot server writes in a generation itself, and what each is called while it is written.
+const OURS: [&str; 6] = [
+    "manifest.json",
+    "check.json",
+    "manifest.json.minisig",
+    ".new-manifest.json",
+    ".new-check.json",
+    ".new-manifest.json.minisig",
+];
+
+/// A store whose boot server signs manifests, or does not.
+fn staged_where(signs: bool) -> Store {
+    let mut store = Store::staged();
+    if signs {
+        let key = store.folder.path().join("key");
+        signing::public_key(&key).unwrap();
+        store.catalog.keys = Keys::with(Some(key), None);
+    }
+    store
+}
+
+#[test]
+fn an_image_in_a_folder_with_a_name_of_the_servers_own_is_none() {
+    for (name, signs) in OURS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        let store = staged_where(signs);
+        fs::remove_file(store.incoming("image.ghs")).unwrap();
+        fs::create_dir(store.incoming(name)).unwrap();
+        fs::rename(store.incoming("image.gho"), store.incoming(name).join("image.gho")).unwrap();
+        let error = store.finish("job1").expect_err(name);
+        assert!(error.to_string().starts_with("there is no image in "), "{name}: {error}");
+        store.assert_still_staged();
+    }
+}
+
+#[test]
+fn what_has_a_name_of_the_servers_own_goes_before_anything_is_read_back() {
+    for (name, signs) in OURS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        let store = staged_where(signs);
+        fs::create_dir_all(store.incoming(name).join("deep")).unwrap();
+        fs::write(store.incoming(name).join("deep/image.gho"), "forged").unwrap();
+        let manifest = store.finish("job1").unwrap();
+        assert_eq!(manifest.pieces.len(), 4, "{name}");
+        let own: Vec<&str> = OURS.into_iter().filter(|own| store.path("job1").join(own).exists()).collect();
+        assert_eq!(own, if signs { vec![OURS[0], OURS[2]] } else { vec![OURS[0]] }, "{name}");
+        assert_eq!(store.damage(), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn whatever_its_client_does_in_a_staging_folder_meanwhile_what_is_vouched_for_is_there() {
+    for (name, signs) in OURS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        for when in [Step::ReadBack, Step::WriteManifest] {
+            let store = staged_where(signs);
+            let hidden = store.incoming(name).join("image.gho");
+            let mut hide = |step| {
+                if step == when {
+                    fs::create_dir(store.incoming(name))?;
+                    fs::rename(store.incoming("image.gho"), &hidden)?;
+                }
+                Ok(())
+            };
+            let finished = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut hide);
+            assert!(finished.is_err(), "{name} {when:?}");
+            store.assert_still_staged();
+            assert!(hidden.exists(), "{name} {when:?}: nothing that was read back is removed");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_back_is_there_when_it_is_vouched_for_and_nothing_else() {
+    type Change = fn(&Store) -> io::Result<()>;
+    let changes: [(&str, Change); 3] = [
+        ("image.gho is gone", |store| fs::remove_file(store.incoming("image.gho"))),
+        ("image.gho has 1 bytes, and had 300000", |store| fs::write(store.incoming("image.gho"), "x")),
+        (".new-check.json has come", |store| fs::write(store.incoming(".new-check.json"), "x")),
+    ];
+    for (says, change) in changes {
+        let store = Store::staged();
+        let mut once = |step| if step == Step::WriteManifest { change(&store) } else { Ok(()) };
+        let error = store.catalog.finish_stepwise(&john(), &job("job1"), &facts(), &mut once).unwrap_err();
+        assert!(format!("{error:#}").contains(says), "{error:#}");
+        store.assert_still_staged();
+    }
+}
+
+#[test]
+fn a_manifest_that_could_not_be_read_again_is_not_written() {
+    let mut manifest = Store::staged().finish("job1").unwrap();
+    let written = |manifest: &Manifest| finish::written(manifest, &john(), &generation("job1"));
+    assert!(written(&manifest).is_ok());
+    manifest.pieces[0].path = "\u{1}".repeat(1 << 20);
+    manifest.pieces = vec![manifest.pieces[0].clone(); 10];
+    assert!(written(&manifest).is_ok(), "each of these takes six bytes");
+    manifest.pieces.push(manifest.pieces[0].clone());
+    let refused = written(&manifest).unwrap_err().to_string();
+    assert!(refused.ends_with("and no more than 67108864 are read"), "{refused}");
+    let another = finish::written(&manifest, &john(), &generation("job2"));
+    assert!(another.is_err());
+}
+
+#[test]
+fn images_of_more_disks_than_any_pc_has_are_refused_before_one_is_read() {
+    let store = Store::staged();
+    for index in 0..65 {
+        fs::create_dir(store.incoming(&layout::disk(index))).unwrap();
+        fs::write(store.incoming(&layout::disk(index)).join("disk.json"), "{}").unwrap();
+    }
+    let error = format!("{:#}", store.finish("job1").unwrap_err());
+    assert!(error.ends_with("there are images of more than 64 disks"), "{error}");
+    store.assert_still_staged();
 }

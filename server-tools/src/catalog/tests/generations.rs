@@ -211,6 +211,27 @@ fn a_store_that_was_moved_is_adopted_where_it_is_whole() {
     assert!(!store.catalog.show(&john(), generation("damaged")).unwrap().is_good());
 }
 
+#[test]
+fn a_generation_with_pieces_where_the_record_of_its_check_is_written_is_not_adopted() {
+    let store = Store::new();
+    forge(&store, "forged", UnixTime::from_millis(1));
+    for name in [".new-check.json", ".new-manifest.json.minisig", "manifest.json.minisig"] {
+        fs::create_dir(store.path("forged").join(name)).unwrap();
+        fs::rename(store.path("forged/image.gho"), store.path("forged").join(name).join("image.gho"))
+            .unwrap();
+        let manifest = fs::read_to_string(store.path("forged/manifest.json")).unwrap();
+        let counted = manifest.replace("\"image.gho\"", &format!("\"{name}/image.gho\""));
+        fs::write(store.path("forged/manifest.json"), counted).unwrap();
+        let adopted = store.catalog.adopt(&john(), &generation("forged"), NOW).unwrap();
+        let Adoption::Damaged(check) = adopted else { panic!("{name}: it is adopted") };
+        assert_eq!(check.damage[0].to_string(), format!("\"{name}/image.gho\" does not belong to it"));
+        fs::rename(store.path("forged").join(name).join("image.gho"), store.path("forged/image.gho"))
+            .unwrap();
+        fs::remove_dir(store.path("forged").join(name)).unwrap();
+        fs::write(store.path("forged/manifest.json"), manifest).unwrap();
+    }
+}
+
 /// What retention and a restore go by is what a manifest says of disks.
 #[test]
 fn a_manifest_that_claims_a_disk_that_is_not_there_is_not_adopted() {
@@ -291,6 +312,21 @@ fn a_check_that_is_a_pipe_or_a_link_is_not_waited_for_or_followed() {
     fs::remove_file(&record).unwrap();
     symlink("/etc/passwd", &record).unwrap();
     assert!(shown(&store).0 && shown(&store).1.is_some());
+}
+
+#[test]
+fn a_check_that_is_a_device_is_no_record_and_damage() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let devices = tempfile::tempdir().unwrap();
+    for (device, _kind) in crate::sys::folder::made_devices(devices.path()) {
+        let store = Store::finished();
+        fs::hard_link(devices.path().join(device), store.path("job1/check.json")).unwrap();
+        assert!(shown(&store).0 && shown(&store).1.is_some());
+        assert_eq!(store.damage(), ["\"check.json\" does not belong to it"]);
+        assert_eq!(store.damage(), [""; 0], "the record of the check has taken its place");
+    }
 }
 
 /// The same store for another boot server, which trusts the key in this file.

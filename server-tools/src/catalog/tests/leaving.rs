@@ -9,7 +9,7 @@ fn a_failed_job_is_set_aside_and_never_listed() {
     assert_eq!(aside, Some(store.path(".failed-job1")));
     assert_eq!(store.catalog.set_aside(&john(), &job("job1")).unwrap(), aside, "again, after a crash");
     assert_eq!(store.listed(), [""; 0]);
-    assert_eq!(store.catalog.leftovers(&john()).unwrap()[0].kind, LeftoverKind::Failed);
+    assert_eq!(store.catalog.leftovers(&john(), |_| true).unwrap()[0].kind, LeftoverKind::Failed);
 }
 
 #[test]
@@ -85,6 +85,23 @@ fn a_client_with_a_folder_of_its_own_finds_the_nonce_in_it_whatever_it_has_put_t
 }
 
 #[test]
+fn a_nonce_goes_even_if_what_is_beside_it_cannot_be_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (store, nonce) = (Store::new(), Nonce::new([0xab; 16]));
+    store.catalog.write_nonce(&john(), &nonce).unwrap();
+    let file = store.store().join(layout::nonce(&nonce));
+    let beside = file.with_file_name(format!(".new-{}", nonce.as_str()));
+    crate::sys::folder::with_one_that_stays(&beside, || {
+        assert!(store.catalog.remove_nonce(&john(), &nonce).is_err());
+        assert!(!file.exists());
+    });
+    store.catalog.remove_nonce(&john(), &nonce).unwrap();
+    assert!(!beside.exists());
+}
+
+#[test]
 fn where_clients_are_kept_apart_nothing_that_is_finished_or_failed_is_where_they_write() {
     for exports in [crate::ghostrc::Exports::Own, crate::ghostrc::Exports::Job] {
         let mut store = Store::new();
@@ -103,7 +120,8 @@ fn where_clients_are_kept_apart_nothing_that_is_finished_or_failed_is_where_they
         assert_eq!(store.catalog.set_aside(&john(), &job("job2")).unwrap(), aside);
         assert_eq!(store.names(), [".failed-job2", "job1"]);
         assert_eq!(store.damage(), [""; 0]);
-        let kinds: Vec<_> = store.catalog.leftovers(&john()).unwrap().iter().map(|one| one.kind).collect();
+        let kinds: Vec<_> =
+            store.catalog.leftovers(&john(), |_| true).unwrap().iter().map(|one| one.kind).collect();
         assert_eq!(kinds, [LeftoverKind::Incoming, LeftoverKind::Failed]);
         store.catalog.remove_staging(&john(), &job("job3")).unwrap();
         assert_eq!(listed(), 0);
@@ -123,7 +141,7 @@ fn a_job_that_began_with_other_exports_is_finished_all_the_same() {
         store.finish("job1").unwrap();
         assert_eq!(store.listed(), ["job1"], "{before:?}");
         store.catalog.remove_staging(&john(), &job("job2")).unwrap();
-        assert_eq!(store.catalog.leftovers(&john()).unwrap(), [], "{before:?}");
+        assert_eq!(store.catalog.leftovers(&john(), |_| true).unwrap(), [], "{before:?}");
     }
 }
 
@@ -214,8 +232,37 @@ fn more_leftovers_than_are_looked_at_in_one_go_are_removed_in_several_and_that_i
     };
     let (removed, said) = prune();
     assert_eq!(removed, 1_000);
-    assert!(format!("{:#}", said.unwrap_err()).contains("john has 1000 leftovers of jobs or more"));
+    assert!(
+        format!("{:#}", said.unwrap_err())
+            .contains("john has 1000 leftovers of jobs or more that nobody needs")
+    );
     let (removed, said) = prune();
     assert_eq!(removed, 1);
     said.unwrap();
+}
+
+/// Names that keep a leftover from being found, if they are dated so that they stay.
+#[test]
+fn however_a_client_dates_what_it_has_made_prune_finds_what_is_old_and_ends_well() {
+    const DAY: u64 = 86_400_000;
+    let mut store = Store::new();
+    store.catalog.exports = crate::ghostrc::Exports::Job;
+    let written_to = store.store().join(".clients/john");
+    let dated = |name: &str, at: u64| {
+        let at = std::time::UNIX_EPOCH + Duration::from_millis(at);
+        fs::create_dir_all(written_to.join(name)).unwrap();
+        fs::File::open(written_to.join(name)).unwrap().set_modified(at).unwrap();
+    };
+    let now = NOW.as_millis();
+    (0..1_000).for_each(|number| dated(&format!(".incoming-a{number}"), now));
+    store.stage("left");
+    dated(".incoming-left", now - 8 * DAY);
+    (0..500).for_each(|number| dated(&format!(".incoming-b{number}"), now + 30_000 * DAY));
+    (0..1_000).for_each(|number| dated(&format!(".incoming-c{number}"), now + DAY));
+    let policy = Policy { generations: None, keep: Duration::ZERO };
+    let plan = store.catalog.plan(&john(), policy, &InUse::default(), NOW).unwrap();
+    assert!(!plan.has_more, "it would end with an error at each call");
+    store.catalog.carry_out(&plan).unwrap();
+    assert!(!written_to.join(".incoming-left").exists());
+    assert_eq!(fs::read_dir(&written_to).unwrap().count(), 2_000, "what is dated in 2099 goes as well");
 }
