@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use ghost_contract::NfsVersion;
 
-use super::mounted::LiesOn;
 use crate::dhcp::{Advice, Kind, Reach, Running};
 use crate::ghostrc::Exports;
 use crate::sys::disk_space::DiskSpace;
@@ -15,6 +14,11 @@ use crate::sys::file_system::FileSystem;
 
 /// A try and, if it failed, why.
 pub(crate) type Tried<T> = Result<T, String>;
+
+/// An error in the words that a person shall read.
+pub(crate) fn words<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Tried<T> {
+    result.map_err(|error| format!("{:#}", error.into()))
+}
 
 /// All that is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,4 +283,17 @@ pub(crate) fn few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let shown: Vec<&str> = names.take(SHOWN).collect();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     shown.join(", ") + &rest
+}
+
+/// What GHSTBASE lies on, where another machine exports GHSTNFS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LiesOn {
+    /// That very export.
+    Export,
+    /// A file system of this machine, in words.
+    OwnDisk(String),
+    /// What is another folder of the same server by its name, as it is mounted.
+    OtherFolder(String),
+    /// It cannot be told, for this reason.
+    Unknown(String),
 }

@@ -16,7 +16,7 @@ use ghost_contract::{HostName, layout};
 use super::exports::{self, DEADLINE};
 use super::facts::{
     BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, FileSystems, Host, OverHttp, Place, Program,
-    SamePlace, Store, Tried, Usage, Writable,
+    SamePlace, Store, Tried, Usage, Writable, words,
 };
 use super::{mounted, netboot, over_http, root};
 use crate::catalog::Catalog;
@@ -100,11 +100,6 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
 /// What a question's thread found out; a panic there is one here.
 pub(super) fn joined<T>(question: ScopedJoinHandle<'_, T>) -> T {
     question.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// An error in the words that a person shall read.
-pub(crate) fn words<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Tried<T> {
-    result.map_err(|error| format!("{:#}", error.into()))
 }
 
 fn can_write(folder: &Path) -> Writable {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ghost_contract::UnixTime;
 
+use super::facts::words;
 use super::facts::{Tried, few};
-use super::gather::words;
 use super::{Check, Finding};
 use crate::recovery::{self, Left, Stray};
 use crate::site::Site;

@@ -7,8 +7,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::facts::Tried;
-use super::gather::words;
+use super::facts::{LiesOn, Tried, words};
 use super::{Check, Finding};
 use crate::ghostrc::{Export, Ghostrc};
 use crate::sys::mount::{self, Mounted};
@@ -19,19 +18,6 @@ const OF_THIS_MACHINE: [&str; 17] = [
     "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "jfs", "ntfs3", "overlay",
     "ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs",
 ];
-
-/// What GHSTBASE lies on, where another machine exports GHSTNFS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LiesOn {
-    /// That very export.
-    Export,
-    /// A file system of this machine, in words.
-    OwnDisk(String),
-    /// What is another folder of the same server by its name, as it is mounted.
-    OtherFolder(String),
-    /// It cannot be told, for this reason.
-    Unknown(String),
-}
 
 /// Looks what GHSTBASE lies on. `server` is the address of that of GHSTNFS.
 pub(crate) fn look(ghostrc: &Ghostrc, server: Option<IpAddr>) -> LiesOn {

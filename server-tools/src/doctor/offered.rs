@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ghost_contract::HostName;
 
+use super::facts::words;
 use super::facts::{Tried, few};
-use super::gather::words;
 use super::{Check, Finding, State};
 use crate::dhcp::probe::{self, Client, Offer, Offered};
 use crate::dhcp::{self, Configuration, Running};

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::bail;
 use ghost_contract::JobId;
 
+use super::folders;
 use super::task::{Done, Task, Yield, task};
 use super::work::Work;
 use crate::catalog::Catalog;
@@ -50,6 +51,9 @@ impl Steps<'_> {
     pub(crate) fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
         work.intend(step)?;
+        if step.is_in_folders_of_the_client() {
+            return Ok(folders::task(step, work, self.site, self.catalog.clone()));
+        }
         Ok(task(step, work, self.site, self.catalog)?)
     }
 

@@ -36,16 +36,13 @@ pub(crate) enum Yield {
     SetAside(Option<PathBuf>),
 }
 
-/// The task of a step that is done elsewhere.
+/// The task of a lengthy step.
 pub(crate) fn task(step: Step, work: &Work, site: &Site, catalog: &Catalog) -> anyhow::Result<Task> {
     match step {
         Step::FinishGeneration => finishing(work, site, catalog.clone()),
         Step::Prune => Ok(pruning(work, site.clone(), catalog.clone())),
         Step::Export => exporting(step, work, site.clone(), ForJob::export),
         Step::Unexport => exporting(step, work, site.clone(), ForJob::unexport),
-        folders if folders.is_in_folders_of_the_client() => {
-            Ok(super::folders::task(step, work, site, catalog.clone()))
-        }
         _ => bail!("a bug in ghostctl: '{}' is no task for a thread", step.as_str()),
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::catalog::Catalog;
 use crate::catalog::listing::Listed;
-use crate::doctor::gather::{gather, words};
+use crate::doctor::facts::words;
+use crate::doctor::gather::gather;
 use crate::doctor::judge::judge;
 use crate::doctor::next::{Come, next};
 use crate::doctor::offered::Heard;

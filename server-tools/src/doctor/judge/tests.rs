@@ -2,8 +2,8 @@ use ghost_contract::NfsVersion;
 
 use super::*;
 use crate::dhcp::{Advice, Kind, Network, Reach, Said};
+use crate::doctor::facts::LiesOn;
 use crate::doctor::facts::{Boundary, Export, Exported, Grant, Usage};
-use crate::doctor::mounted::LiesOn;
 use crate::doctor::{State, worst};
 use crate::ghostrc::Exports;
 use crate::place::Place;
