@@ -38,6 +38,8 @@ use crate::sys::signals::Stops;
 /// How often report files are read even if the kernel reports no change: another machine may serve
 /// the tree over NFS.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// A tree is made in less, unless its client has filled the old one.
+const TOGETHER: Duration = Duration::from_secs(2);
 /// So many clients that have filled their folders keep nobody else waiting.
 const IN_FOLDERS: usize = 16;
 const CANNOT_WORK: &str = "cannot start the threads that jobs need";
@@ -48,8 +50,8 @@ const CANNOT_WATCH: &str = "cannot watch for signals and reports";
 pub(crate) struct Client {
     /// What its steps work with.
     pub work: Work,
-    /// The step that is done on a thread.
-    elsewhere: Option<Step>,
+    /// The step that is done on a thread, and since when.
+    elsewhere: Option<(Step, Duration)>,
     /// Whether its job has a swap to revert.
     is_swapped: bool,
     /// The place of its host among the wires.
@@ -78,6 +80,8 @@ pub(crate) struct Linux<'a> {
     folders: Lengthy<Done>,
     /// What changes the DHCP configuration, what has the server take that up, and what only looks.
     edits: Offering,
+    /// Since when swaps wait for trees.
+    held: Option<Duration>,
     restarts: Offering,
     looks: Offering,
     /// Told of each turn of the loop.
@@ -123,6 +127,7 @@ impl<'a> Linux<'a> {
             exporting: Lengthy::new().context(CANNOT_WORK)?,
             folders: Lengthy::with(IN_FOLDERS).context(CANNOT_WORK)?,
             edits: offering().context(CANNOT_WORK)?,
+            held: None,
             restarts: offering().context(CANNOT_WORK)?,
             looks: offering().context(CANNOT_WORK)?,
             guard: Guard::start(Arc::clone(&shared), told.clone()).context(CANNOT_WORK)?,
@@ -179,6 +184,13 @@ impl<'a> Linux<'a> {
         self.output.line(&format!("warning: {text}"));
     }
 
+    /// Until when swaps wait for hosts whose trees are being made: those that begin together share an edit.
+    fn waits_for_trees(&self, now: Duration) -> Option<Duration> {
+        let made = self.clients.iter().filter_map(|client| client.elsewhere);
+        let until = made.filter(|(step, _)| *step == Step::MakeTree).map(|(_, since)| since + TOGETHER);
+        until.max().filter(|until| now < *until)
+    }
+
     fn way(&self, index: usize) -> Option<usize> {
         self.clients.get(index).map(|client| client.way)
     }
@@ -199,7 +211,7 @@ impl<'a> Linux<'a> {
             return match steps.begin(step, &mut client.work) {
                 Ok(task) => {
                     let task = self.keeping.around(step, &client.work, task);
-                    client.elsewhere = Some(step);
+                    client.elsewhere = Some((step, clock::uptime()));
                     let threads = match step {
                         step if step.is_export() => &mut self.exporting,
                         step if step.is_in_folders_of_the_client() => &mut self.folders,
@@ -234,7 +246,7 @@ impl<'a> Linux<'a> {
         let done = [&self.lengthy, &self.exporting, &self.folders].map(Lengthy::take);
         for (index, done) in done.into_iter().flatten() {
             let Some(client) = self.clients.get_mut(index) else { continue };
-            let Some(step) = client.elsewhere.take() else { continue };
+            let Some((step, _)) = client.elsewhere.take() else { continue };
             let steps = Steps { site: self.site, catalog: &self.catalog };
             let result = match done {
                 Ok(done) => steps.end(&mut client.work, done),
@@ -339,6 +351,10 @@ impl Machine for Linux<'_> {
     }
 
     fn begin_what_is_shared(&mut self) {
+        let now = clock::uptime();
+        self.held = self.waits_for_trees(now).map(|_| self.held.unwrap_or(now));
+        let until = self.held.zip(self.waits_for_trees(now)).map(|(from, until)| until.min(from + TOGETHER));
+        self.edits.hold_swaps(until.unwrap_or_default());
         self.edits.begin();
         self.restarts.begin();
         self.looks.begin();
@@ -348,7 +364,8 @@ impl Machine for Linux<'_> {
         self.guard.beat();
         let now = clock::uptime();
         let next_look = self.looked + LOOK_EVERY;
-        let until = until.into_iter().chain(self.looks.due()).fold(next_look, Duration::min);
+        let sooner = self.looks.due().into_iter().chain(self.edits.due());
+        let until = until.into_iter().chain(sooner).fold(next_look, Duration::min);
         self.sleep(until.saturating_sub(now));
         let newest = |way: usize| self.newest.get(way).copied().flatten();
         let answers = self.wires.answers().into_iter();

@@ -52,6 +52,8 @@ pub(crate) struct Offering {
     doing: Vec<(usize, Step)>,
     /// The time before which the configuration is not looked at again.
     next_look: Duration,
+    /// The time before which no host is swapped, for others that will be ready to share the edit.
+    next_swap: Duration,
 }
 
 impl Offering {
@@ -63,6 +65,7 @@ impl Offering {
             queue: Vec::new(),
             doing: Vec::new(),
             next_look: Duration::ZERO,
+            next_swap: Duration::ZERO,
         })
     }
 
@@ -71,13 +74,18 @@ impl Offering {
         self.queue.push(Asked { index, step, work: Box::new(work.copy()) });
     }
 
+    /// Has swaps wait until then.
+    pub(crate) fn hold_swaps(&mut self, until: Duration) {
+        self.next_swap = until;
+    }
+
     /// Begins what is asked for and due, unless something is being done.
     pub(crate) fn begin(&mut self) {
         if !self.doing.is_empty() {
             return;
         }
         let asked: Vec<Step> = self.queue.iter().map(|asked| asked.step).collect();
-        let Some(step) = next(&asked, self.next_look, clock::uptime()) else { return };
+        let Some(step) = next(&asked, |step| self.not_before(step), clock::uptime()) else { return };
         let (now, later) = mem::take(&mut self.queue).into_iter().partition(|asked| asked.step == step);
         self.queue = later;
         let now: Vec<Asked> = now;
@@ -99,7 +107,15 @@ impl Offering {
         );
     }
 
-    /// What was done since the last call; what was asked for meanwhile is begun.
+    const fn not_before(&self, step: Step) -> Duration {
+        match step {
+            Step::LookAgain => self.next_look,
+            Step::Swap => self.next_swap,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// What was done since the last call.
     pub(crate) fn take(&mut self) -> Vec<Answer> {
         let mut answers = Vec::new();
         for (_, ended) in self.thread.take() {
@@ -120,13 +136,13 @@ impl Offering {
                 Err(Panicked) => std::panic::resume_unwind(Box::new(Panicked)),
             }
         }
-        self.begin();
         answers
     }
 
     /// When what is asked for may be begun, if that is not yet, and nothing is being done whose end comes first.
     pub(crate) fn due(&self) -> Option<Duration> {
-        (self.doing.is_empty() && !self.queue.is_empty()).then_some(self.next_look)
+        let asked = self.queue.iter().filter(|_| self.doing.is_empty());
+        asked.map(|asked| self.not_before(asked.step)).min()
     }
 
     /// Waits for what is being done. What is only asked for is not done.
@@ -153,10 +169,10 @@ fn tell_of_kept_files(site: &Site, works: &mut [&mut Work]) {
     }
 }
 
-/// What of this is done next: what undoes comes before what does, and a look only when it is due. Pure.
-fn next(asked: &[Step], next_look: Duration, now: Duration) -> Option<Step> {
+/// What of this is done next: what undoes comes before what does, and nothing before its time. Pure.
+fn next(asked: &[Step], not_before: impl Fn(Step) -> Duration, now: Duration) -> Option<Step> {
     let steps = [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot, Step::LookAgain];
-    let is_due = |step: &Step| *step != Step::LookAgain || now >= next_look;
+    let is_due = |step: &Step| now >= not_before(*step);
     steps.into_iter().filter(is_due).find(|step| asked.contains(step))
 }
 
@@ -170,14 +186,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_that_is_not_due_holds_nothing_up() {
+    fn what_is_not_due_holds_nothing_else_up() {
         let at = Duration::from_secs;
-        assert_eq!(next(&[Step::LookAgain], at(10), at(9)), None);
-        assert_eq!(next(&[Step::LookAgain], at(10), at(10)), Some(Step::LookAgain));
-        for step in [Step::Revert, Step::OfferOwn, Step::Swap, Step::OfferBoot] {
-            for now in [at(9), at(10)] {
-                assert_eq!(next(&[Step::LookAgain, step], at(10), now), Some(step));
+        for late in [Step::LookAgain, Step::Swap] {
+            let not_before = |step| if step == late { at(10) } else { at(0) };
+            assert_eq!(next(&[late], not_before, at(9)), None);
+            assert_eq!(next(&[late], not_before, at(10)), Some(late));
+            for step in [Step::Revert, Step::OfferOwn] {
+                for now in [at(9), at(10)] {
+                    assert_eq!(next(&[late, step], not_before, now), Some(step));
+                }
             }
+            assert_eq!(next(&[late, Step::OfferBoot], not_before, at(9)), Some(Step::OfferBoot));
         }
         assert_eq!(pause(Duration::from_millis(100)), Duration::from_millis(1_900));
         assert_eq!(pause(at(60)), LONGEST_PAUSE);
