@@ -5,6 +5,7 @@ use std::fs;
 use ghost_contract::sample::effects::write_program;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::super::boot_server::wait_until;
 use super::machine::Machine;
 use super::{FRESH, held};
 
@@ -103,7 +104,14 @@ struct Ends<'a>(&'a Machine);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         let pid = self.0.text("dnsmasq/pid").trim().parse().ok().and_then(Pid::from_raw);
-        let _gone = pid.map(|pid| kill_process(pid, Signal::KILL));
+        let Some(pid) = pid else { return };
+        let _gone = kill_process(pid, Signal::KILL);
+        // It has its port until then.
+        if !std::thread::panicking() {
+            wait_until("dnsmasq has ended", || {
+                fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z"))
+            });
+        }
     }
 }
 
@@ -177,8 +185,8 @@ fn where_another_server_has_the_dhcp_port_nothing_is_edited() {
     machine.append("etc/other.conf", "bind-dynamic\ninterface=lo\n");
     drop(_ends);
     let _ends = Ends(&machine);
-    machine.does_after(start, 0..=78, &fresh("dnsmasq"));
-    assert!(machine.text("etc/dnsmasq.conf").contains("dhcp-host=02:00:00:00:00:03"));
+    let said = machine.does_after(start, 0..=78, &fresh("dnsmasq"));
+    assert!(machine.text("etc/dnsmasq.conf").contains("dhcp-host=02:00:00:00:00:03"), "{said}");
 }
 
 /// As `dnsmasq-base` alone brings it, for the names of virtual machines.
