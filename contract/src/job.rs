@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::text_form;
 
-/// The name of one job: `20260123-142501-4f3a`, its start (UTC) and four random digits, so that jobs sort
+/// The name of one job: `20260123-142501-4f3a91c2`, its start (UTC) and random digits, so that jobs sort
 /// by time and two that start in the same second differ. Safe as one component of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

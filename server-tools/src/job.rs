@@ -306,8 +306,8 @@ impl Job {
     }
 }
 
-/// The name of a job that begins now: the time in UTC and four random digits.
-pub fn id(now: UnixTime, random: [u8; 2]) -> Result<JobId, ghost_contract::job::JobError> {
-    let [high, low] = random;
-    format!("{}-{high:02x}{low:02x}", crate::calendar::compact(now)).parse()
+/// The name of a job that begins now: the time in UTC and eight random digits. Of hundreds that begin in one second none has
+/// another's name.
+pub fn id(now: UnixTime, random: [u8; 4]) -> Result<JobId, ghost_contract::job::JobError> {
+    format!("{}-{:08x}", crate::calendar::compact(now), u32::from_be_bytes(random)).parse()
 }

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use ghost_contract::{HostName, JobId, Mode, layout};
 use serde::Serialize;
 
@@ -217,6 +217,11 @@ fn speaks_kitty(term: &str, program: &str) -> bool {
 
 fn write_png(file: &Path, picture: &[u8]) -> anyhow::Result<()> {
     let written = if file == Path::new("-") {
+        let is_shown = io::stdout().is_terminal();
+        ensure!(
+            !is_shown,
+            "--png - writes the client's bytes as they are, and a terminal might obey them: redirect the output"
+        );
         io::stdout().lock().write_all(picture)
     } else {
         fs::write(file, picture)

@@ -113,6 +113,12 @@ fn the_screen_is_shown_on_request_while_a_job_runs_and_the_newest_one_after_it()
     assert!(said(&followed).ends_with("Ghost is at 42 %\n"), "{}", said(&followed));
     let last = server.run(&["screen", "--png", "-", "pc2"]);
     assert_eq!(said(&last), "PNG of Ghost is at 42 %\n");
+    // They are a client's bytes, which may be commands.
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut command = server.command(["screen", "--png", "-", "pc2"]);
+    let shown = command.stdout(terminal.slave).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert!(said(&shown).contains("a terminal might obey them: redirect the output"), "{}", said(&shown));
+    assert_ne!(shown.status.code(), Some(0));
     let too_late = server.run(&["screen", "--now", "pc2"]);
     assert_eq!(too_late.status.code(), Some(2));
     assert!(said(&too_late).contains("has no running job"), "{}", said(&too_late));
