@@ -22,6 +22,7 @@ mod exported;
 mod fleet;
 mod full_store;
 mod handles;
+mod hangs;
 #[cfg(feature = "campaigns")]
 mod http;
 mod interrupted;
@@ -51,4 +52,3 @@ mod uefi;
 mod wake;
 #[cfg(feature = "campaigns")]
 mod wall;
-mod watchdog;
