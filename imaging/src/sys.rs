@@ -3,7 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod direct;
 pub mod disk;
-pub(crate) mod file;
+pub mod file;
 pub(crate) mod mapping;
 pub(crate) mod node;
 pub(crate) mod pipe;

@@ -1,26 +1,18 @@
 //! Starts, hears of and reaps children. A test program of its own, because it reaps every child of its process.
 
+mod reaped;
+
 use std::process::{Command, Stdio};
-use std::sync::{LazyLock, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ghost_init::sys::child::{ChildError, Children, Departure, Left};
+use ghost_init::sys::child::{ChildError, Departure, Left};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
+use reaped::CHILDREN;
 
 const LONG: Duration = Duration::from_secs(60);
-
-/// The one who starts and reaps, as in PID 1. There is no SIGCHLD here: it is looked often instead.
-static CHILDREN: LazyLock<Children> = LazyLock::new(|| {
-    thread::spawn(|| {
-        loop {
-            CHILDREN.reap();
-            thread::park_timeout(Duration::from_millis(5));
-        }
-    });
-    Children::new(|| {})
-});
 
 /// Whether there comes a moment in which no child is left.
 fn all_go() -> bool {

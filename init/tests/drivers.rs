@@ -1,26 +1,15 @@
 //! Loads drivers with a stand-in for modprobe(8). A test program of its own, because it reaps every child of its process.
 #![allow(clippy::unwrap_used, reason = "all of this target is tests: a panic that says where is the message")]
 
+mod reaped;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::LazyLock;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use ghost_init::sys::child::Children;
 use ghost_init::sys::drivers::{Drivers, Places};
-
-/// The one who starts and reaps, as in PID 1. There is no SIGCHLD here: it is looked often instead.
-static CHILDREN: LazyLock<Children> = LazyLock::new(|| {
-    thread::spawn(|| {
-        loop {
-            CHILDREN.reap();
-            thread::park_timeout(Duration::from_millis(5));
-        }
-    });
-    Children::new(|| {})
-});
+use reaped::CHILDREN;
 
 /// Notes which driver it is asked for. One of them hangs, as in the kernel.
 const MODPROBE: &str = "#!/bin/sh

@@ -23,6 +23,7 @@ pub mod job;
 pub(crate) mod lease;
 pub(crate) mod mail;
 pub(crate) mod manual;
+pub(crate) mod octal;
 pub(crate) mod output;
 pub mod overview;
 #[doc(hidden)]

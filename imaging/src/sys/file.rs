@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -42,6 +42,11 @@ pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
         FileType::Symlink => return Err(Errno::LOOP.into()),
         _ => return Err(io::Error::other("it is not a plain file")),
     }
+    reopened(&handle)
+}
+
+/// Opens for reading what a handle (`O_PATH`) stands for. Who calls this has seen that it is a regular file.
+pub fn reopened(handle: &OwnedFd) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match open(format!("/proc/self/fd/{}", handle.as_raw_fd()), flags, Mode::empty()) {
         // That it is missing would be believed of the file.

@@ -1,7 +1,7 @@
 //! Which drivers are to be loaded for the devices of a machine, and when: one after the other, as disks and network cards get their
 //! names in this order. One that waits for its hardware is overtaken.
 //!
-//! Starts nothing, and reads nothing: whoever does tells what has ended.
+//! Pure: it starts nothing and reads nothing. Whoever loads the drivers tells it which loading has ended.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

@@ -15,11 +15,14 @@ pub(super) const INIT: &str = "sbin/ghost-init";
 
 /// The roots that a configuration names: the server, and its folder.
 pub(super) fn named(text: &str) -> impl Iterator<Item = (&str, &Path)> {
+    let places = values(text).filter_map(|value| value.split(',').next()?.split_once(':'));
+    places.map(|(server, path)| (server, Path::new(path)))
+}
+
+/// What a configuration says of each root: its place, and the options behind a comma.
+fn values(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| c.is_whitespace() || c == '\'');
-    let of_root = words.filter_map(|word| word.strip_prefix(FLAG));
-    of_root
-        .filter_map(|value| value.split(',').next()?.split_once(':'))
-        .map(|(server, path)| (server, Path::new(path)))
+    words.filter_map(|word| word.strip_prefix(FLAG))
 }
 
 /// The versions of NFS with which a configuration has its root mounted.
@@ -29,8 +32,7 @@ pub(crate) fn versions(text: &str) -> impl Iterator<Item = &str> {
 
 /// The options with which a configuration has its roots mounted, of each root.
 fn options(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split(|c: char| c.is_whitespace() || c == '\'');
-    words.filter_map(|word| Some(word.strip_prefix(FLAG)?.split_once(',').map_or("", |(_, options)| options)))
+    values(text).map(|value| value.split_once(',').map_or("", |(_, options)| options))
 }
 
 fn said<'a>(options: &'a str, key: &'static str) -> impl Iterator<Item = &'a str> {

@@ -4,10 +4,8 @@
 //! that has a fault. What a command has done is what the server lists afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use super::{Access, Wanted};
 use crate::doctor::exports::{exported, grants};
 use crate::doctor::facts::{Exported, few};
 use crate::ghostrc::Ghostrc;
+use crate::octal::unescaped;
 use crate::sys::service;
 
 /// What the kernel's NFS server is told to export (exportfs(8)).
@@ -48,7 +47,7 @@ pub(crate) fn of_file(text: &[u8]) -> Vec<Line> {
     let text = String::from_utf8_lossy(text).replace("\\\n", " ");
     let of_line = |line: &str| {
         let mut words = line.split_whitespace();
-        let path = words.next().map(unescaped).unwrap_or_default();
+        let path = words.next().map(|path| unescaped(path.as_bytes())).unwrap_or_default();
         let one = move |word: &str| {
             let (ip, options) = word.strip_suffix(')')?.split_once('(')?;
             Some(Line { path: path.clone(), ip: ip.parse().ok()?, options: options.to_owned() })
@@ -56,19 +55,6 @@ pub(crate) fn of_file(text: &[u8]) -> Vec<Line> {
         words.filter_map(one).collect::<Vec<_>>()
     };
     text.lines().filter(|line| line.starts_with('/')).flat_map(of_line).collect()
-}
-
-/// As [`super::escaped`] writes it.
-fn unescaped(word: &str) -> PathBuf {
-    let (mut bytes, mut rest) = (Vec::new(), word.as_bytes());
-    while let [first, behind @ ..] = rest {
-        let octal =
-            behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        let octal = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        bytes.push(octal.unwrap_or(*first));
-        rest = if octal.is_some() { &behind[3..] } else { behind };
-    }
-    PathBuf::from(OsString::from_vec(bytes))
 }
 
 /// The commands after which these are exported.

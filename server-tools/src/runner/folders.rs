@@ -1,6 +1,7 @@
 //! The parts of steps that make or remove folders which a client can write to. It may have filled them, so that this takes as long as it
 //! likes: they are done on threads of their own, and no other client is kept waiting. They touch neither the journal nor the job.
 
+use anyhow::bail;
 use ghost_contract::{HostName, JobId, Mode, Nonce, Order};
 
 use super::task::{Done, Task, Yield};
@@ -12,11 +13,11 @@ use crate::site::Site;
 use crate::tree::{Contents, Tree};
 
 /// The task of such a step.
-pub(super) fn task(step: Step, work: &Work, site: &Site, catalog: Catalog) -> Task {
+pub(super) fn task(step: Step, work: &Work, site: &Site, catalog: Catalog) -> anyhow::Result<Task> {
     let tree = site.tree(work.begun.identity.ip);
     let Identity { job, host, .. } = work.begun.identity.clone();
     let nonce = work.begun.nonce.clone();
-    match step {
+    Ok(match step {
         Step::MakeTree => making(work, tree, catalog),
         Step::AskToStop => done_by(step, move || tree.ask_to_stop()),
         Step::RemoveScratch => done_by(step, move || catalog.remove_staging(&host, &job)),
@@ -24,8 +25,9 @@ pub(super) fn task(step: Step, work: &Work, site: &Site, catalog: Catalog) -> Ta
             let result = catalog.set_aside(&host, &job).map(Yield::SetAside);
             Done { step, result }
         }),
-        _ => done_by(step, move || withdraw(&tree, &catalog, &job, (&host, &nonce))),
-    }
+        Step::Withdraw => done_by(step, move || withdraw(&tree, &catalog, &job, (&host, &nonce))),
+        _ => bail!("a bug in ghostctl: '{}' is not done in a client's folders", step.as_str()),
+    })
 }
 
 fn done_by(step: Step, act: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> Task {

@@ -352,8 +352,9 @@ impl Machine for Linux<'_> {
 
     fn begin_what_is_shared(&mut self) {
         let now = clock::uptime();
-        self.held = self.waits_for_trees(now).map(|_| self.held.unwrap_or(now));
-        let until = self.held.zip(self.waits_for_trees(now)).map(|(from, until)| until.min(from + TOGETHER));
+        let until = self.waits_for_trees(now);
+        self.held = until.map(|_| self.held.unwrap_or(now));
+        let until = self.held.zip(until).map(|(from, until)| until.min(from + TOGETHER));
         self.edits.hold_swaps(until.unwrap_or_default());
         self.edits.begin();
         self.restarts.begin();

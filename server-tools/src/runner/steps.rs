@@ -51,10 +51,10 @@ impl Steps<'_> {
     pub(crate) fn begin(&self, step: Step, work: &mut Work) -> Result<Task, Failure> {
         crash::point(&format!("before-{step:?}"));
         work.intend(step)?;
-        if step.is_in_folders_of_the_client() {
-            return Ok(folders::task(step, work, self.site, self.catalog.clone()));
-        }
-        Ok(task(step, work, self.site, self.catalog)?)
+        Ok(match step.is_in_folders_of_the_client() {
+            true => folders::task(step, work, self.site, self.catalog.clone())?,
+            false => task(step, work, self.site, self.catalog)?,
+        })
     }
 
     /// Writes to the journal that such a step was done, if it was.

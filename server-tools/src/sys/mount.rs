@@ -2,11 +2,12 @@
 //! opened, and its set-user-id bits have no effect.
 
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, bail};
+
+use crate::octal::unescaped;
 
 /// What holds for every mount.
 const OPTIONS: &str = "ro,nodev,nosuid,noexec";
@@ -54,7 +55,7 @@ pub(crate) fn is_mounted(folder: &Path) -> anyhow::Result<bool> {
 
 /// What is mounted on a folder or anywhere in it.
 pub(crate) fn mounted_in(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
-    let mounts = fs::read("/proc/thread-self/mountinfo").context("cannot read the list of mounts")?;
+    let mounts = seen_by_this_thread()?;
     Ok(mount_points(&mounts).find(|point| point.starts_with(folder)))
 }
 
@@ -73,8 +74,11 @@ pub(crate) struct Mounted {
 
 /// What a folder lies on. It is a path without links.
 pub(crate) fn below(folder: &Path) -> anyhow::Result<Option<Mounted>> {
-    let mounts = fs::read("/proc/thread-self/mountinfo").context("cannot read the list of mounts")?;
-    Ok(deepest(&mounts, folder))
+    Ok(deepest(&seen_by_this_thread()?, folder))
+}
+
+fn seen_by_this_thread() -> anyhow::Result<Vec<u8>> {
+    fs::read("/proc/thread-self/mountinfo").context("cannot read the list of mounts")
 }
 
 /// The one with the longest path, and the last of those: it hides what was there before. Pure.
@@ -102,25 +106,6 @@ fn of_line(line: &[u8]) -> Option<Mounted> {
 fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
     let lines = mounts.split(|byte| *byte == b'\n');
     lines.filter_map(|line| Some(unescaped(line.split(|byte| *byte == b' ').nth(4)?)))
-}
-
-fn unescaped(mut word: &[u8]) -> PathBuf {
-    let mut bytes = Vec::with_capacity(word.len());
-    while let Some((first, rest)) = word.split_first() {
-        let octal =
-            rest.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                word = &rest[3..];
-            }
-            None => {
-                bytes.push(*first);
-                word = rest;
-            }
-        }
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(bytes))
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {

@@ -3,9 +3,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use ghost_imaging::sys::file::reopened;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 
 /// All bytes of a regular file.
@@ -29,13 +30,7 @@ pub(crate) fn opened(handle: &OwnedFd) -> io::Result<File> {
         FileType::Directory => return Err(io::ErrorKind::IsADirectory.into()),
         _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        // That it is missing would be believed of the file.
-        Err(rustix::io::Errno::NOENT) => Err(io::Error::other("/proc is not mounted")),
-        opened => Ok(File::from(opened?)),
-    }
+    reopened(handle)
 }
 
 /// Removes a file; one that is not there is as good.
