@@ -69,6 +69,11 @@ fn ganesha(verb: &str) -> Vec<String> {
     ["systemctl", verb, Nfs::Ganesha.unit()].map(str::to_owned).to_vec()
 }
 
+/// Whether a command has Ganesha begin anew: until it is up again, and a job's exports are put back, clients have no root.
+pub(crate) fn restarts_ganesha(words: &[String]) -> bool {
+    words == ganesha("restart")
+}
+
 const HEAD: &str =
     "# Made by 'ghostctl setup' and 'ghostctl hosts add', which write it anew for each new client.\n";
 /// Ganesha 6 would go on serving a folder after another one of its name took its place, as each job's do. Ganesha 4 knows the setting too.

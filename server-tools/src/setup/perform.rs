@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use super::observe;
 use super::{DhcpStep, FileStep, Step};
+use super::{exported, observe};
 use crate::base_root::Place;
 use crate::catalog::Catalog;
 use crate::dhcp::adding::Written;
@@ -48,6 +48,9 @@ pub(crate) fn perform(site: &Site, step: &Step, made: &mut Made, output: &mut Ou
         Step::Dhcp(dhcp) => change_dhcp(site, dhcp, made, output),
         Step::TakeUp => take_up_left(site, made),
         Step::Run(words) => {
+            let restarts = exported::restarts_ganesha(words);
+            // One that begins meanwhile waits.
+            let _alone = restarts.then(|| root::in_use::alone(site, "ghostctl setup")).transpose()?;
             run_and_see(site, words)?;
             made.pending.retain(|pending| pending != words);
             made.save(state)

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use ghost_contract::HostName;
 use serde::Serialize;
 
-use super::{confirmation, doctor};
+use super::{confirmation, doctor, root};
 use crate::cli::{Everywhere, NewHostArgs, SetupArgs};
 use crate::dhcp::adding::{Additions, NewHost, NewNetwork};
 use crate::dhcp::probe;
@@ -24,7 +24,7 @@ use crate::setup::old::{self, Old};
 use crate::setup::plan::{self, First};
 use crate::setup::questions::{self, Proposed};
 use crate::setup::settings::{self, Surroundings};
-use crate::setup::{FileStep, Plan, Step, Told, Wishes, alone, lists, observe, perform};
+use crate::setup::{FileStep, Plan, Step, Told, Wishes, alone, exported, lists, observe, perform};
 use crate::site::Site;
 use crate::state::made::Made;
 use crate::sys::interface::{self, Interface};
@@ -280,6 +280,10 @@ fn carry_out(
     }
     if dry_run {
         return Ok(Turn::OnlyShown);
+    }
+    if plan.steps.iter().any(|step| matches!(step, Step::Run(words) if exported::restarts_ganesha(words))) {
+        root::require_no_jobs(site)
+            .context("NFS-Ganesha has to be restarted for this; nothing was changed")?;
     }
     confirmation::agree(yes, "Make these changes?")?;
     perform_all(site, &plan.steps, output)?;

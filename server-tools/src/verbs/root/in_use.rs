@@ -45,7 +45,7 @@ pub(crate) fn alone(site: &Site, purpose: &str) -> anyhow::Result<Lock> {
     let lock = taken.map_err(|error| {
         told(error, |holder| {
             format!(
-                "nothing was changed: the clients' base root is in use by {holder}; wait until that has ended, then give the command again. \
+                "the clients' base root is in use by {holder}; wait until that has ended, then give the command again. \
                  'ghostctl status' names the jobs that run"
             )
         })

@@ -190,3 +190,37 @@ fn a_dhcp_server_whose_service_is_stopped_is_bad_for_each_client() {
     let said = machine.does_after(SYSTEMD, 78..=78, &["doctor"]);
     assert!(said.contains("warning  offered: pc2, pc3: the DHCP server does not answer"), "{said}");
 }
+
+#[test]
+fn no_ganesha_is_restarted_under_a_client_at_work() {
+    let machine = Machine::with_dhcpd();
+    machine.write("etc/systemd/system/nfs-ganesha.service", "[Service]\n");
+    machine.write("etc/ganesha/ganesha.conf", "# mine\n");
+    machine.write("tftp/pxelinux.0", "boots");
+    machine.write("exports", machine.path("").to_str().unwrap());
+    machine.server().set("UP_DEADLINE", "600");
+    let running = machine.server().start(&["test", "pc2"]);
+    machine.server().wait_until_swapped();
+    machine.server().set("NFSSERVER", "ganesha");
+    let configured = machine.server().configured();
+    let add = ["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"];
+    let said = machine.does(75, &add);
+    let words = "NFS-Ganesha has to be restarted for this; nothing was changed: there are jobs, and their clients have their root there: pc2.";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(machine.server().configured(), configured);
+    assert!(machine.names("units").is_empty());
+    let process = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    running.wait_with_output().unwrap();
+    // A run that has no job yet holds the base root.
+    let lock = std::fs::File::open(machine.path("state/base-root.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockShared).unwrap();
+    let said = machine.does(75, &add);
+    assert!(
+        said.contains("the clients' base root is in use by ") && machine.names("units").is_empty(),
+        "{said}"
+    );
+    drop(lock);
+    machine.does(0, &add);
+    assert_eq!(machine.names("units"), ["nfs-ganesha"]);
+}
