@@ -6,6 +6,7 @@
 //! PREFIX/lib/ghost4linux/client/    the programs that run in it
 //! FOLDER/base = PXEBASE             what it becomes
 //! FOLDER/netboot                    the files that a client boots with, copied to TFTPBASE
+//! FOLDER/.made                      both anew, until no client is at work
 //! ```
 //! Knows nothing of what is in it: that is `rootfs/` of the source.
 
@@ -44,6 +45,18 @@ impl Place {
             .exit(Exit::Configuration)
         })?;
         Ok(Self { boot_files: folder.join("netboot"), folder, base })
+    }
+
+    /// A new base root that is whole, and waits to be put in the place of this one.
+    pub(crate) fn beside(&self) -> Option<Self> {
+        let folder = self.folder.join(".made");
+        folder.is_dir().then(|| Self { base: folder.join(BASE), boot_files: folder.join("netboot"), folder })
+    }
+
+    /// What the scripts leave beside both.
+    pub(crate) fn left_by_scripts(&self) -> [PathBuf; 7] {
+        [".made", ".next", ".old", ".building", ".apt", ".lock", "build.log"]
+            .map(|name| self.folder.join(name))
     }
 
     /// What the base root says of itself: the kernel, and the date of Debian's archive. None if there is no base root.

@@ -15,7 +15,8 @@
 //! exports/   IP.conf        what NFS-Ganesha is being told to export
 //! boot-files.json           what was copied into the TFTP server's folder
 //! server-id                 what tells this boot server from others with the same image store
-//! base-root.lock            who uses the base root, makes it or removes it
+//! base-root.lock            who uses the base root, replaces it or removes it
+//! root-build.lock           who makes a new base root beside it
 //! setup.lock                who changes what setup.json tells
 //! setup.json                what `ghostctl setup` has made
 //! setup/     NUMBER-NAME    files as they were before it changed them
@@ -36,6 +37,10 @@ pub(crate) fn boot_files(state_folder: &Path) -> PathBuf {
 
 pub(crate) fn base_root_lock(state_folder: &Path) -> PathBuf {
     state_folder.join("base-root.lock")
+}
+
+pub(crate) fn root_build_lock(state_folder: &Path) -> PathBuf {
+    state_folder.join("root-build.lock")
 }
 
 pub(crate) fn made(state_folder: &Path) -> PathBuf {

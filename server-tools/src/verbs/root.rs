@@ -26,6 +26,8 @@ use crate::sys::{program, service};
 const BUILD_DEADLINE: Duration = Duration::from_secs(3 * 60 * 60);
 const LOOK_DEADLINE: Duration = Duration::from_secs(10 * 60);
 const EXPORT_DEADLINE: Duration = Duration::from_secs(60);
+/// What those are told who have to wait for its locks.
+const PURPOSE: &str = "ghostctl root build";
 
 pub(super) fn run(site: &Site, verb: &RootVerb, output: &mut Output) -> anyhow::Result<Exit> {
     match verb {
@@ -37,7 +39,7 @@ pub(super) fn run(site: &Site, verb: &RootVerb, output: &mut Output) -> anyhow::
 /// Writes down what is made, so that `setup --remove` takes it away.
 fn note(site: &Site, place: &Place, output: &mut Output) -> anyhow::Result<()> {
     let state = &site.ghostrc.state_folder;
-    let _alone = alone::take(site, "ghostctl root build", output)?;
+    let _alone = alone::take(site, PURPOSE, output)?;
     Made::read(state)?.will_make(state, place)
 }
 
@@ -48,29 +50,59 @@ pub(crate) fn build(
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     let (place, library) = (Place::of(&site.ghostrc)?, Library::installed()?);
-    let alone = in_use::alone(site, "ghostctl root build")?;
+    let building = in_use::building(site, PURPOSE)?;
+    // Who cannot put it in place now need not make it.
+    drop(in_use::alone(site, PURPOSE)?);
     // The scripts go on when this program is killed.
-    alone.share_with_children().context("cannot have the build hold its lock")?;
+    building.share_with_children().context("cannot have the build hold its lock")?;
     note(&place, output)?;
     output.either(&Begun { making: &place.folder }, || {
         format!("making {}; this takes minutes, and some 250 MB come from Debian", place.folder.display())
     });
     let export = format!("NFSROOT={}:{}", site.ghostrc.boot_server, place.base.display());
     let settings = settings_of(site).into_iter().map(|(key, value)| format!("{key}={value}"));
-    let mut settings: Vec<String> = settings.chain([export]).collect();
-    // By itself the script looks at what it is made from, and not at Debian.
-    if place.made_from().is_some() && !newer_packages(&place, &library)?.is_empty() {
-        settings.push("ANEW=yes".to_owned());
-    }
-    script(&settings, &library.script("build"), &[place.folder.as_path()], output)?;
+    let settings: Vec<String> = settings.chain([export]).collect();
     let programs = library.programs()?;
-    let arguments: Vec<&Path> = programs.iter().map(AsRef::as_ref).chain([place.folder.as_path()]).collect();
-    script(&settings, &library.script("install-init"), &arguments, output)?;
+    let install = |place: &Place, output: &mut Output| {
+        let arguments: Vec<&Path> =
+            programs.iter().map(AsRef::as_ref).chain([place.folder.as_path()]).collect();
+        script(&settings, &library.script("install-init"), &arguments, output)
+    };
+    make_beside(&settings, &place, &library, output)?;
+    if let Some(beside) = place.beside() {
+        install(&beside, output)?;
+    }
+    let alone = in_use::alone(site, PURPOSE).with_context(|| match place.beside() {
+        Some(beside) => {
+            format!("the new base root is whole, in {}, and not in place yet", beside.folder.display())
+        }
+        None => "the base root needs no other packages, and was not changed".to_owned(),
+    })?;
+    alone.share_with_children().context("cannot have the scripts hold the lock")?;
+    script(&settings, &library.script("build"), &[place.folder.as_path()], output)?;
+    install(&place, output)?;
     let tftp = &site.ghostrc.tftp_base;
     let written = boot_files::copy(&place.boot_files, tftp, &site.ghostrc.state_folder)?;
     output.either(&Copied { copied: &written, into: tftp }, || copied(&written, tftp));
     export_base(site, &place, output).context("the base root is made, but not exported")?;
     Ok(Exit::Done)
+}
+
+/// Makes a base root beside the one that clients use, if another one is needed than is there or was made so before.
+fn make_beside(
+    settings: &[String],
+    place: &Place,
+    library: &Library,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let mut settings = [settings, &["BESIDE=yes".to_owned()]].concat();
+    let beside = place.beside();
+    let newest = beside.as_ref().unwrap_or(place);
+    // By itself the script looks at what it is made from, and not at Debian.
+    if newest.made_from().is_some() && !newer_packages(newest, library)?.is_empty() {
+        settings.push("ANEW=yes".to_owned());
+    }
+    script(&settings, &library.script("build"), &[place.folder.as_path()], output)
 }
 
 /// Has Linux' own NFS server export the base root to the clients that the file of `setup` names, if it does not yet: it could not while

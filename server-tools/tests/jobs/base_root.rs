@@ -3,20 +3,27 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use ghost_contract::sample::effects::{copy_program, write_program};
 
 use super::boot_server::{BootServer, said, wait_until};
 
-/// Makes what stands in the file `made`, and says with which settings.
+/// Makes what stands in the file `made`, and says with which settings. What is beside the old one already is not made again.
 pub(crate) const BUILD: &str = "#!/bin/sh -e
 echo stand-in for rootfs/build: OVERLAY=$OVERLAY NFSROOT=$NFSROOT ANEW=$ANEW
-mkdir -p $1/base/etc $1/base/var/lib $1/base/usr/share/ghost4linux $1/base/sbin $1/netboot/pxelinux.cfg
-printf 'kernel 6.12.1\\narchive 2026-11-21\\n' > $1/base/usr/share/ghost4linux/base-root
-cp FOLDER/made $1/netboot/vmlinuz
-[ -z \"$HTTPBOOT\" ] || { mkdir -p $1/netboot/grub; echo 'linux (http,1)/vmlinuz' > $1/netboot/grub/grub.cfg; }
-echo boots > $1/netboot/pxelinux.0; echo default > $1/netboot/pxelinux.cfg/default
+mkdir -p $1; touch $1/.lock $1/build.log
+new=$1/.made
+if [ -n \"$ANEW\" ] || [ ! -d $new ]; then
+rm -rf $new
+mkdir -p $new/base/etc $new/base/var/lib $new/base/usr/share/ghost4linux $new/base/sbin $new/netboot/pxelinux.cfg
+printf 'kernel 6.12.1\\narchive 2026-11-21\\n' > $new/base/usr/share/ghost4linux/base-root
+cp FOLDER/made $new/netboot/vmlinuz
+[ -z \"$HTTPBOOT\" ] || { mkdir -p $new/netboot/grub; echo 'linux (http,1)/vmlinuz' > $new/netboot/grub/grub.cfg; }
+echo boots > $new/netboot/pxelinux.0; echo default > $new/netboot/pxelinux.cfg/default
+fi
+[ -z \"$BESIDE\" ] || exit 0
+cp -a $new/. $1; rm -rf $new
 ";
 pub(crate) const INSTALL: &str =
     "#!/bin/sh -e\necho stand-in for rootfs/install-init\nfor last; do :; done\ncp \"$1\" $last/base/sbin\n";
@@ -169,24 +176,60 @@ fn what_it_cannot_do_is_told_with_the_mend() {
     assert!(said(&output).contains("install the package ghost4linux-server"), "{}", said(&output));
 }
 
+/// Has the build wait as long as there is the file `hold-build`, when it has come to this line.
+fn held_at(installed: &Installed, line: &str) {
+    let held = format!("touch FOLDER/held; while [ -e FOLDER/hold-build ]; do sleep 0.05; done\n{line}");
+    let script = BUILD.replace(line, &held).replace("FOLDER", installed.0.path("").to_str().unwrap());
+    write_program(&installed.library("rootfs/build"), &script);
+    fs::write(installed.0.path("hold-build"), "").unwrap();
+}
+
+/// What a call says that is refused because of the build of this process.
+fn is_refused(installed: &Installed, words: &[&str], build: u32) {
+    let output = installed.command(&[&["--lock-timeout", "0"], words].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{words:?}: {}", said(&output));
+    let holder = format!("ghostctl root build (pid {build})");
+    assert!(said(&output).contains(&holder), "{words:?}: {}", said(&output));
+}
+
 #[test]
-fn nobody_begins_to_use_it_while_it_is_made_anew() {
+fn a_job_begins_while_it_is_made_and_it_waits_for_the_job() {
     let installed = Installed::made();
-    let hold = installed.0.path("hold-build");
-    fs::write(&hold, "").unwrap();
-    let building = installed.library("rootfs/build");
-    let script = BUILD.replace(
-        "cp FOLDER/made",
-        "touch FOLDER/builds; while [ -e FOLDER/hold-build ]; do sleep 0.05; done; cp FOLDER/made",
+    installed.0.set("UP_DEADLINE", "600");
+    held_at(&installed, "cp FOLDER/made");
+    fs::write(installed.0.path("made"), "a newer kernel").unwrap();
+    let mut build = installed.command(&["root", "build"]);
+    let build = build.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("it is made", || installed.0.path("held").exists());
+    is_refused(&installed, &["root", "build"], build.id());
+    let running = installed.0.start(&["--lock-timeout", "0", "test", "pc2"]);
+    installed.0.wait_until_swapped();
+    fs::remove_file(installed.0.path("hold-build")).unwrap();
+    let output = build.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
+    let words = format!(
+        "the new base root is whole, in {}, and not in place yet: there are jobs, and their clients have their root there: pc2.",
+        installed.0.path(".made").display()
     );
-    write_program(&building, &script.replace("FOLDER", installed.0.path("").to_str().unwrap()));
+    assert!(said(&output).contains(&words), "{}", said(&output));
+    assert_eq!(installed.served("vmlinuz").as_deref(), Some("a kernel"));
+    let process = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    running.wait_with_output().unwrap();
+    fs::remove_file(installed.0.path("held")).unwrap();
+    installed.succeeds(&["build"]);
+    assert!(!installed.0.path("held").exists(), "it was made again");
+    assert_eq!(installed.served("vmlinuz").as_deref(), Some("a newer kernel"));
+}
+
+#[test]
+fn nobody_begins_to_use_it_while_it_is_put_in_place() {
+    let installed = Installed::made();
+    held_at(&installed, "cp -a");
     let mut build = installed.command(&["root", "build"]).spawn().unwrap();
-    wait_until("it is made", || installed.0.path("builds").exists());
+    wait_until("it is put in place", || installed.0.path("held").exists());
     for words in [["test", "pc2"].as_slice(), &["dhcp", "swap", "pc2"], &["root", "build"]] {
-        let output = installed.command(&[&["--lock-timeout", "0"], words].concat()).output().unwrap();
-        assert_eq!(output.status.code(), Some(75), "{words:?}: {}", said(&output));
-        let holder = format!("ghostctl root build (pid {})", build.id());
-        assert!(said(&output).contains(&holder), "{words:?}: {}", said(&output));
+        is_refused(&installed, words, build.id());
     }
     assert!(installed.0.journal().is_empty());
     // What it has started goes on, and so does the exclusion.
@@ -194,6 +237,6 @@ fn nobody_begins_to_use_it_while_it_is_made_anew() {
     build.wait().unwrap();
     let output = installed.command(&["--lock-timeout", "0", "test", "pc2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(75), "{}", said(&output));
-    fs::remove_file(&hold).unwrap();
+    fs::remove_file(installed.0.path("hold-build")).unwrap();
     wait_until("it has ended", || installed.root(&["build"]).status.success());
 }

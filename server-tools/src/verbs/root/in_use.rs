@@ -1,13 +1,15 @@
 //! Who uses the base root, so that nobody replaces or removes it meanwhile.
 //!
 //! ```text
-//! runs of jobs, swaps by hand    share it ───┐
-//!                                            ├── STATEDIR/base-root.lock
-//! root build, setup --remove     alone ──────┘
+//! runs of jobs, swaps by hand             share it ───┐
+//!                                                     ├── STATEDIR/base-root.lock
+//! end of root build, setup --remove       alone ──────┘
 //! ```
+//! A new base root is made beside the old one, which takes minutes and is in no client's way: that has a lock of its own.
 //! The kernel releases it when its holder dies. What a dead `ghostctl` has left of a job is in the journal, so whoever has the lock
 //! alone looks there too. A recovery needs no lock: what it undoes is in the journal until it is done.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -28,9 +30,18 @@ pub(crate) fn share(site: &Site, output: &mut Output) -> anyhow::Result<Lock> {
     taken.map_err(|error| {
         told(error, |holder| {
             format!(
-                "nothing was begun: the clients' base root is being made or removed by {holder}; give the command again when that has ended"
+                "nothing was begun: the clients' base root is being replaced or removed by {holder}; give the command again when that has ended"
             )
         })
+    })
+}
+
+/// Keeps others from making a new base root until the result is dropped.
+pub(crate) fn building(site: &Site, purpose: &str) -> anyhow::Result<Lock> {
+    taken(site, &paths::root_build_lock(&site.ghostrc.state_folder), purpose, |holder| {
+        format!(
+            "a base root is being made by {holder}; wait until that has ended, then give the command again"
+        )
     })
 }
 
@@ -39,19 +50,21 @@ pub(crate) fn share(site: &Site, output: &mut Output) -> anyhow::Result<Lock> {
 pub(crate) fn alone(site: &Site, purpose: &str) -> anyhow::Result<Lock> {
     // Names the hosts, which the lock does not know.
     require_no_jobs(site)?;
-    let state = &site.ghostrc.state_folder;
-    private::folder(state).with_context(|| format!("cannot make {}", state.display()))?;
-    let taken = Lock::take(&paths::base_root_lock(state), purpose, Duration::ZERO, &mut |_| ());
-    let lock = taken.map_err(|error| {
-        told(error, |holder| {
-            format!(
-                "the clients' base root is in use by {holder}; wait until that has ended, then give the command again. \
-                 'ghostctl status' names the jobs that run"
-            )
-        })
+    let lock = taken(site, &paths::base_root_lock(&site.ghostrc.state_folder), purpose, |holder| {
+        format!(
+            "the clients' base root is in use by {holder}; wait until that has ended, then give the command again. \
+             'ghostctl status' names the jobs that run"
+        )
     })?;
     require_no_jobs(site)?;
     Ok(lock)
+}
+
+fn taken(site: &Site, path: &Path, purpose: &str, words: impl Fn(&str) -> String) -> anyhow::Result<Lock> {
+    let state = &site.ghostrc.state_folder;
+    private::folder(state).with_context(|| format!("cannot make {}", state.display()))?;
+    let taken = Lock::take(path, purpose, Duration::ZERO, &mut |_| ());
+    taken.map_err(|error| told(error, words))
 }
 
 fn told(error: LockError, words: impl Fn(&str) -> String) -> anyhow::Error {

@@ -1,7 +1,7 @@
 //! `ghostctl setup --remove`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -67,6 +67,7 @@ pub(super) fn run(
             "another ghostctl has changed what setup has made, so nothing was taken away; run this again";
         return Err(anyhow!(words).exit(Exit::Busy));
     }
+    let _no_build = in_use::building(&site, "ghostctl setup --remove")?;
     let _alone = in_use::alone(&site, "ghostctl setup --remove")?;
     // A person may have swapped one while this was asked.
     by_hand::require_nothing_swapped(&site)?;
@@ -208,9 +209,14 @@ fn base_root(site: &Site, base: &Path) -> anyhow::Result<()> {
         .exit(Exit::Configuration));
     }
     let trees = ghost_contract::layout::trees(base);
-    let folders = [base, &place.boot_files, &trees];
-    folders.into_iter().try_for_each(|folder| require_no_image_in(&site.ghostrc.store_folder, folder))?;
+    let beside = place.left_by_scripts();
+    let (files, folders): (Vec<&Path>, Vec<&Path>) = [base, &place.boot_files, &trees]
+        .into_iter()
+        .chain(beside.iter().map(PathBuf::as_path))
+        .partition(|path| path.is_file());
+    folders.iter().try_for_each(|folder| require_no_image_in(&site.ghostrc.store_folder, folder))?;
     folders.into_iter().try_for_each(folder_tree::remove)?;
+    files.into_iter().try_for_each(remove_file)?;
     remove_if_empty(&place.folder).map(|_is_gone| ())
 }
 
