@@ -286,7 +286,7 @@ pub(crate) fn files_of_others(ghostrc: &Ghostrc) -> anyhow::Result<Option<String
     Ok(None)
 }
 
-fn is_dhcp_installed(site: &Site) -> bool {
+pub(crate) fn is_dhcp_installed(site: &Site) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     site.ghostrc.dhcp_check.is_some() || program::find(site.dhcp_kind.traits().process, &path).is_ok()
 }

@@ -69,6 +69,8 @@ pub(crate) struct Around<'a> {
     pub(crate) now: Now<'a>,
     pub(crate) dhcp: &'a Traits,
     pub(crate) configuration: WithChanges<'a>,
+    /// Whether the DHCP server is here, which checks what is edited.
+    pub(crate) is_dhcp_installed: bool,
     /// The base root that the settings name, if it is there.
     pub(crate) base_root: Option<PathBuf>,
     /// Whether boot files were copied into the TFTP server's folder.

@@ -27,6 +27,21 @@ impl Removal {
                 changes.push(change);
             }
         }
+        if !around.is_dhcp_installed && !changes.is_empty() {
+            let removed = removed.iter().flat_map(Undo::changes);
+            let files: Vec<String> =
+                changes.into_iter().chain(removed).map(|change| change.file.display().to_string()).collect();
+            let texts: Vec<String> =
+                goes.iter().map(|written| format!("'{}'", first_line(&written.text))).collect();
+            self.left.push(format!(
+                "what was put into {} stays, since {} is gone, which would check the rest: take it out by hand ({}), or install {} first",
+                files.join(", "),
+                around.dhcp.name,
+                few(texts.iter().map(String::as_str)),
+                around.dhcp.package
+            ));
+            return Ok(Vec::new());
+        }
         // What includes a file goes before it.
         let mut steps: Vec<Undo> = (!changes.is_empty()).then_some(Undo::Dhcp(changes)).into_iter().collect();
         steps.extend(removed);

@@ -10,6 +10,7 @@ use crate::state::made::{Before, Unit};
 struct World {
     made: Made,
     files: BTreeMap<PathBuf, Vec<u8>>,
+    has_dhcp: bool,
     _state: tempfile::TempDir,
 }
 
@@ -46,7 +47,7 @@ impl World {
         made.units.insert("tftpd-hpa".to_owned(), Unit::default());
         made.base_root = Some("/srv/g/base".into());
         made.folders = vec!["/srv/ghost".into(), "/etc/exports.d".into()];
-        Self { made, files, _state: state }
+        Self { made, files, has_dhcp: true, _state: state }
     }
 
     fn plan(&self) -> Removal {
@@ -61,6 +62,7 @@ impl World {
             configuration: &|changes| {
                 Ok(Some(Box::new(HostTable::of_one_file(Path::new(DHCP), contents(changes)))))
             },
+            is_dhcp_installed: self.has_dhcp,
             base_root: self.made.base_root.clone(),
             has_boot_files: true,
             serves_others: &|_| Ok(None),
@@ -151,6 +153,23 @@ fn services_are_as_they_were_and_one_that_serves_others_goes_on() {
     assert!(
         world.plan().left.join("\n").contains("nfs-kernel-server goes on: it was enabled before setup too")
     );
+}
+
+#[test]
+fn without_a_dhcp_server_what_was_put_into_its_configuration_is_left_and_all_else_goes() {
+    let mut world = World::new();
+    let whole = world.shown();
+    world.has_dhcp = false;
+    let of_dhcp = |step: &&String| step.contains("dhcpd.conf") || step.contains("the DHCP server");
+    let but_dhcp: Vec<String> = whole.iter().filter(|step| !of_dhcp(step)).cloned().collect();
+    assert_eq!((world.shown(), whole.len() - but_dhcp.len()), (but_dhcp, 2));
+    let words = "what was put into /etc/dhcp/dhcpd.conf stays, since ISC dhcpd is gone, which would check the rest: take it out by hand \
+                 ('host a {'), or install isc-dhcp-server first";
+    assert!(world.plan().left.contains(&words.to_owned()), "{:?}", world.plan().left);
+    // Nobody has to check a file that goes as a whole.
+    world.made.dhcp_configuration = Some(DHCP.into());
+    world.files.insert(DHCP.into(), HOST.into());
+    assert!(world.shown().contains(&"remove /etc/dhcp/dhcpd.conf".to_owned()));
 }
 
 #[test]

@@ -107,6 +107,7 @@ fn plan(site: &Site, made: &Made, settings: &Path) -> anyhow::Result<Removal> {
             let is_there = site.dhcp_configuration.exists() && !changes.iter().any(goes);
             is_there.then(|| site.dhcp().read_with(changes)).transpose()
         },
+        is_dhcp_installed: observe::is_dhcp_installed(site),
         base_root: Place::of(&site.ghostrc).ok().map(|place| place.base).filter(|base| base.exists()),
         has_boot_files: !copied::read(&site.ghostrc.state_folder)?.is_empty(),
         serves_others: &|unit| match unit {

@@ -206,3 +206,22 @@ fn a_list_that_an_earlier_version_wrote_as_one_goes_too() {
     machine.does(0, &REMOVE);
     assert!(!machine.path("etc/dhcp/dhcpd.conf").exists() && !machine.path(path).exists());
 }
+
+#[test]
+fn a_dhcp_server_whose_package_is_gone_holds_nothing_else_up() {
+    let machine = Machine::fresh();
+    machine.write("etc/dhcp/dhcpd.conf", "# mine\n");
+    machine.does(0, &FRESH);
+    let configured = machine.text("etc/dhcp/dhcpd.conf");
+    let told = machine.does_after("mount --bind /dev/null /usr/sbin/dhcpd", 0..=0, &REMOVE);
+    assert!(
+        told.contains("note: what was put into /etc/dhcp/dhcpd.conf stays, since ISC dhcpd is gone"),
+        "{told}"
+    );
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), configured);
+    assert!(!machine.path("etc/ghostrc").exists() && !machine.path("srv/ghost4linux").exists(), "{told}");
+    // Set up again, it is known what can be taken out.
+    machine.does(0, &FRESH);
+    machine.does(0, &REMOVE);
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), "# mine\n");
+}
