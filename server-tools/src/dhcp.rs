@@ -236,6 +236,11 @@ pub trait Configuration: fmt::Debug + Send + Sync {
     /// Every network that it gives addresses in.
     fn networks(&self) -> Vec<Network>;
 
+    /// The interfaces that it names; none if the server listens on all, or if something else says on which.
+    fn listens_on(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What besides the boot file decides how these hosts boot, in their order. Looks at the configuration once for all.
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach>;
 

@@ -15,6 +15,7 @@ mod file_systems;
 pub(crate) mod gather;
 pub(crate) mod judge;
 pub(crate) mod left;
+mod listening;
 pub(crate) mod mounted;
 mod mounts;
 pub(crate) mod netboot;

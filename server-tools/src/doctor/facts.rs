@@ -89,6 +89,8 @@ pub(crate) struct Dhcp {
     pub running: Running,
     /// What its configuration names and it cannot read.
     pub unread: Vec<Advice>,
+    /// Whom it does not answer because it listens elsewhere.
+    pub unheard: Vec<Advice>,
 }
 
 /// A host of the DHCP configuration that can have jobs.

@@ -18,7 +18,7 @@ use super::facts::{
     BaseRoot, BootFile, Boundary, Dhcp, Export, Facts, FileSystems, Host, OverHttp, Place, Program,
     SamePlace, Store, Tried, Usage, Writable, words,
 };
-use super::{mounted, netboot, over_http, root};
+use super::{listening, mounted, netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
 use crate::exports::{always, for_job};
@@ -75,7 +75,7 @@ pub(crate) fn gather(site: &Site, configuration: Tried<&dyn Configuration>, name
                 .clone()
                 .map(|name| (name.clone(), words(hooks::user(&name)).map(drop))),
             machines,
-            dhcp: dhcp(site),
+            dhcp: dhcp(site, configuration.ok()),
             base_root: base_root(site, &boundary.told),
             boundary,
             store: store(site, store_server),
@@ -111,7 +111,7 @@ fn existing(folder: &Path) -> &Path {
     folder.ancestors().find(|above| above.exists()).unwrap_or(folder)
 }
 
-fn dhcp(site: &Site) -> Dhcp {
+fn dhcp(site: &Site, all: Option<&dyn Configuration>) -> Dhcp {
     let (server, configuration) = (site.dhcp(), site.dhcp_configuration.clone());
     Dhcp {
         kind: site.dhcp_kind,
@@ -122,6 +122,7 @@ fn dhcp(site: &Site) -> Dhcp {
         way: server.way(),
         running: server.running(),
         unread: server.unread(),
+        unheard: all.map(|all| listening::look(site, all)).unwrap_or_default(),
         configuration,
     }
 }

@@ -24,6 +24,8 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = settings(facts, of_hosts);
     findings.extend(dhcp(&facts.dhcp));
     findings.extend(facts.dhcp.unread.iter().map(unread));
+    let unheard = facts.dhcp.unheard.iter();
+    findings.extend(unheard.map(|Advice { what, mend }| Finding::warning(Check::DhcpServer, what, mend)));
     findings.extend(hosts(&facts.hosts, terms));
     findings.extend(booting(of_hosts, &facts.machines, facts.boot_server, terms));
     findings.extend(facts.boot_files.iter().map(boot_file));

@@ -105,7 +105,7 @@ fn value(text: &[u8], key: &str) -> Option<String> {
 /// What is known once there are settings.
 pub(crate) fn site(
     site: &Site,
-    interface: Option<Listener>,
+    listener: Option<Listener>,
     configuration: &dyn Configuration,
 ) -> anyhow::Result<Seen> {
     let ghostrc = &site.ghostrc;
@@ -141,7 +141,8 @@ pub(crate) fn site(
             None => None,
         },
         networks: configuration.networks(),
-        interface,
+        networks_here: interface::with_networks(),
+        interface: listener,
         nfs,
         wanted_nfs,
         other_nfs: other_nfs(wanted_nfs),

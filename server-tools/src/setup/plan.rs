@@ -40,6 +40,8 @@ pub(crate) struct Seen {
     pub(crate) dhcp_defaults: Option<(Vec<u8>, bool)>,
     /// The networks of the DHCP configuration as it will be.
     pub(crate) networks: Vec<Network>,
+    /// The networks of this machine's interfaces.
+    pub(crate) networks_here: Vec<(String, Network)>,
     /// The interface of the boot network.
     pub(crate) interface: Option<Listener>,
     pub(crate) nfs: Option<Nfs>,
@@ -107,7 +109,7 @@ impl Plan {
         else {
             return;
         };
-        match listening::of(before, *is_ours, &seen.networks, &seen.running, listener) {
+        match listening::of((before, *is_ours), &seen.networks, &seen.networks_here, &seen.running, listener) {
             Listening::AsItIs => {}
             Listening::Write(after) => {
                 self.steps.push(Step::File(FileStep { path: path.into(), before: Some(before.clone()), after }));

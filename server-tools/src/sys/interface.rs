@@ -143,6 +143,12 @@ pub(crate) fn networks() -> Vec<(Ipv4Addr, Ipv4Addr)> {
     direct.map(|route| (route.network, route.mask)).collect()
 }
 
+/// The interfaces with the networks that are reached by them without a router.
+pub(crate) fn with_networks() -> Vec<(String, Network)> {
+    let direct = routes().into_iter().filter(|route| !route.has_gateway && !route.mask.is_unspecified());
+    direct.map(|route| (route.device, Network { address: route.network, netmask: route.mask })).collect()
+}
+
 fn routes() -> Vec<Route> {
     fs::read_to_string(ROUTES).map(|table| parse(&table)).unwrap_or_default()
 }

@@ -224,6 +224,41 @@ fn a_second_network_on_another_interface_is_served_and_its_clients_are_looked_fo
     assert!(said.contains(words) && !said.contains("is behind a router"), "{said}");
 }
 
+/// As another machine of the test has it, with a network of its own on eth1.
+const ETH1: &str = "ip link add eth1 type veth peer name far1 && ip addr add 10.1.0.1/24 dev eth1 && ip link set eth1 up && ip link set far1 up";
+
+#[test]
+fn interfaces_that_an_earlier_version_left_out_are_named_by_setup_and_told_by_doctor() {
+    let machine = Machine::fresh();
+    let far = "subnet 10.1.0.0 netmask 255.255.255.0 { }\nhost printer { hardware ethernet 2:0:0:0:0:77; fixed-address 10.1.0.77; }\n";
+    machine.write("etc/default/isc-dhcp-server", "INTERFACESv4=\"\"\n");
+    // It named the one that it was about, and the other network was overlooked.
+    machine.does(0, &FRESH);
+    machine.append("etc/dhcp/dhcpd.conf", far);
+    assert_eq!(machine.text("etc/default/isc-dhcp-server"), "INTERFACESv4=\"br0\"\n");
+    let said = machine.does_after(ETH1, 0..=78, &["doctor"]);
+    let words = "warning  DHCP server: printer: the DHCP server does not listen on eth1, which is in their network, but on br0 only\n         \
+                 mend: add eth1 to those that INTERFACESv4 in /etc/default/isc-dhcp-server names, and restart isc-dhcp-server\n";
+    assert!(said.contains(words), "{said}");
+    let said = machine.does_after(ETH1, 0..=78, &["setup", "--yes"]);
+    assert_eq!(machine.text("etc/default/isc-dhcp-server"), "INTERFACESv4=\"br0 eth1\"\n", "{said}");
+    assert!(!machine.does(0, &["doctor"]).contains("does not listen on"));
+}
+
+#[test]
+fn a_dnsmasq_of_the_sites_own_that_listens_elsewhere_than_where_a_client_is_is_told() {
+    let machine = Machine::fresh();
+    machine
+        .write("etc/dnsmasq.conf", "port=0\ninterface=eth9\ndhcp-range=192.168.7.0,static,255.255.255.128\n");
+    let setup = [&FRESH[..2], &["--dhcp-server", "dnsmasq"], &FRESH[4..]].concat();
+    let said = machine.does_after("", 0..=78, &setup);
+    let words = "warning  DHCP server: pc2, pc3: the DHCP server does not listen on br0, which is in their network, but on eth9 only\n         \
+                 mend: add br0 to those that interface= in /etc/dnsmasq.conf names, and restart dnsmasq\n";
+    assert!(said.contains(words), "{said}");
+    machine.append("etc/dnsmasq.conf", "interface=br0\n");
+    assert!(!machine.does_after("", 0..=78, &["doctor"]).contains("does not listen on"));
+}
+
 #[test]
 fn what_dhcpd_does_not_accept_is_not_written() {
     let machine = Machine::fresh();

@@ -64,6 +64,10 @@ impl Configuration for HostTable {
         Self::networks(self)
     }
 
+    fn listens_on(&self) -> Vec<String> {
+        self.sources.listens_on()
+    }
+
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
         Self::reaches(self, hosts)
     }

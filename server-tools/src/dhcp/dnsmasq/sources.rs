@@ -239,6 +239,18 @@ impl Sources {
         self.entries[entry].items.iter().map(|item| self.meant(entry, item)).collect()
     }
 
+    /// The interfaces that are named to listen on.
+    pub(in crate::dhcp) fn interfaces(&self) -> Vec<String> {
+        let lines = self.entries.iter().enumerate().filter(|(_, entry)| entry.option == "interface");
+        lines.flat_map(|(place, _)| self.named(place)).collect()
+    }
+
+    /// The same; none if addresses are named too, since it listens on their interfaces as well.
+    pub(in crate::dhcp) fn listens_on(&self) -> Vec<String> {
+        let has_addresses = self.entries.iter().any(|entry| entry.option == "listen-address");
+        if has_addresses { Vec::new() } else { self.interfaces() }
+    }
+
     /// What a stretch of an entry's file means.
     pub(in crate::dhcp) fn meant(&self, entry: usize, stretch: &Range<usize>) -> String {
         String::from_utf8_lossy(&unquote(self.bytes(entry, stretch))).into_owned()

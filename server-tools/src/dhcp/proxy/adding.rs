@@ -94,9 +94,7 @@ fn interface_line(name: Option<&String>) -> String {
 
 /// Whether interfaces are named, and this one is not among them.
 fn listens_on_others(table: &ClientTable, name: &str) -> bool {
-    let sources = &table.lines.sources;
-    let lines = sources.entries.iter().enumerate().filter(|(_, entry)| entry.option == "interface");
-    let named: Vec<String> = lines.flat_map(|(place, _)| sources.named(place)).collect();
+    let named = table.lines.sources.interfaces();
     !named.is_empty() && named.iter().all(|named| named != name)
 }
 

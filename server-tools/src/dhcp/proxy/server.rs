@@ -168,6 +168,10 @@ impl Configuration for ClientTable {
         self.lines.networks()
     }
 
+    fn listens_on(&self) -> Vec<String> {
+        self.lines.sources.listens_on()
+    }
+
     fn reaches(&self, hosts: &[(HostName, Ipv4Addr)]) -> Vec<Reach> {
         Self::reaches(self, hosts)
     }

@@ -78,6 +78,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             way: Ok("'/etc/init.d/dhcpd restart' can be run: /etc/init.d/dhcpd is there".to_owned()),
             running: Running::Ours,
             unread: vec![],
+            unheard: vec![],
         },
         hosts: Ok(vec![Host {
             name: "john".to_owned(),

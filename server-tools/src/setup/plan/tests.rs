@@ -42,6 +42,7 @@ fn fresh() -> Seen {
         dhcp: crate::dhcp::Kind::Isc.traits(),
         dhcp_defaults: Some((b"# which\nINTERFACESv4=\"\"\nINTERFACESv6=\"\"\n".to_vec(), false)),
         networks: vec![network([10, 0, 0, 0])],
+        networks_here: vec![],
         interface: Some(Listener { name: "eth0".to_owned(), address: Some([10, 0, 0, 5].into()) }),
         nfs: Some(Nfs::Kernel),
         wanted_nfs: Nfs::Kernel,
