@@ -60,11 +60,11 @@ pub enum Verb {
     Backup(BackupArgs),
     /// Have clients check generations for damage; no disk is touched
     #[command(after_help = "Examples:\n  ghostctl verify john\n  \
-        ghostctl verify --generation 20260123-142501-4f3a john\n\nWithout --generation, checks the newest one.")]
+        ghostctl verify --generation 20260123-142501-4f3a09c1 john\n\nWithout --generation, checks the newest one.")]
     Verify(GenerationArgs),
     /// Write a generation back to a client's disk (the first, unless another is chosen); everything on it is lost
     #[command(after_help = "Examples:\n  ghostctl restore john\n  \
-        ghostctl restore --yes --generation 20260123-142501-4f3a john\n  \
+        ghostctl restore --yes --generation 20260123-142501-4f3a09c1 john\n  \
         ghostctl restore --disk /dev/nvme0n1 --grow john\n  \
         ghostctl restore --shrink john\n  \
         ghostctl restore --partition 3 john\n\n\
@@ -101,7 +101,7 @@ pub enum Verb {
     Runs,
     /// Show what became of each host of a run
     #[command(after_help = "Examples:\n  ghostctl report\n  ghostctl report --html last-night.html\n  \
-        ghostctl report --json 20260123-142501-4f3a\n\n\
+        ghostctl report --json 20260123-142501-4f3a09c1\n\n\
         Exit status: 1 if a host of the run is not done.")]
     Report(ReportArgs),
     /// Print the figures of all hosts' last jobs, as Prometheus reads them

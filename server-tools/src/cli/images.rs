@@ -19,7 +19,7 @@ pub enum Images {
     },
     /// Show what a generation consists of
     #[command(
-        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john latest\n  ghostctl images show john 20260123-142501-4f3a"
+        after_help = "Examples:\n  ghostctl images show john\n  ghostctl images show john latest\n  ghostctl images show john 20260123-142501-4f3a09c1"
     )]
     Show {
         /// The client
@@ -29,7 +29,7 @@ pub enum Images {
     },
     /// Read a whole generation again and compare it with its manifest; needs no client
     #[command(
-        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a\n\nExit status: 0 if it is whole, 1 if it is damaged, 75 if it is whole and the store has no room for a record of that."
+        after_help = "Examples:\n  ghostctl images verify john\n  ghostctl images verify john 20260123-142501-4f3a09c1\n\nExit status: 0 if it is whole, 1 if it is damaged, 75 if it is whole and the store has no room for a record of that."
     )]
     Verify {
         /// The client
@@ -39,7 +39,7 @@ pub enum Images {
     },
     /// Take over generations that this boot server did not make: of a store that was moved, or of an earlier version
     #[command(
-        after_help = "Examples:\n  ghostctl images adopt\n  ghostctl images adopt john\n  ghostctl images adopt john 20260123-142501-4f3a\n\nReads each of them as 'images verify' does, and takes over what is whole. From then on it can be restored, and counts as a backup. Clients can write to the image store, so take over only what you know.\n\nExit status: 0 if all are taken over, 1 if one is damaged."
+        after_help = "Examples:\n  ghostctl images adopt\n  ghostctl images adopt john\n  ghostctl images adopt john 20260123-142501-4f3a09c1\n\nReads each of them as 'images verify' does, and takes over what is whole. From then on it can be restored, and counts as a backup. Clients can write to the image store, so take over only what you know.\n\nExit status: 0 if all are taken over, 1 if one is damaged."
     )]
     Adopt {
         /// The client; all of them if this is left out
@@ -59,12 +59,12 @@ pub enum Images {
     Prune(PruneArgs),
     /// Remove one generation, whatever the settings ask for
     #[command(
-        after_help = "Examples:\n  ghostctl images rm --dry-run john 20260123-142501-4f3a\n  ghostctl images rm john 20260123-142501-4f3a\n\nAsks you to type the host's name, unless --yes is given. Does not remove a generation that a running job reads."
+        after_help = "Examples:\n  ghostctl images rm --dry-run john 20260123-142501-4f3a09c1\n  ghostctl images rm john 20260123-142501-4f3a09c1\n\nAsks you to type the host's name, unless --yes is given. Does not remove a generation that a running job reads."
     )]
     Rm(RemoveArgs),
     /// Look into a partition of a generation: restore it to a cache file and mount that, for reading only
     #[command(
-        after_help = "Examples:\n  ghostctl images mount john /mnt\n  ghostctl images mount --generation 20260123-142501-4f3a --partition 2 john /mnt\n\nThe generation is not changed. Images that Norton Ghost made cannot be looked into. A process without rights reads the file system; only root sees its files. Compressed and encrypted files of NTFS cannot be read so.\n\nExit status: 0 if it is mounted."
+        after_help = "Examples:\n  ghostctl images mount john /mnt\n  ghostctl images mount --generation 20260123-142501-4f3a09c1 --partition 2 john /mnt\n\nThe generation is not changed. Images that Norton Ghost made cannot be looked into. A process without rights reads the file system; only root sees its files. Compressed and encrypted files of NTFS cannot be read so.\n\nExit status: 0 if it is mounted."
     )]
     Mount(MountArgs),
     /// Unmount what `images mount` has mounted, and remove its cache file
@@ -75,7 +75,7 @@ pub enum Images {
     },
     /// Write a disk of a generation to a disk image that a virtual machine can boot
     #[command(
-        after_help = "Examples:\n  ghostctl images export --format qcow2 john /var/lib/libvirt/images/john.qcow2\n  ghostctl images export --generation 20260123-142501-4f3a --format raw john john.img\n\nImages that Norton Ghost made cannot be exported."
+        after_help = "Examples:\n  ghostctl images export --format qcow2 john /var/lib/libvirt/images/john.qcow2\n  ghostctl images export --generation 20260123-142501-4f3a09c1 --format raw john john.img\n\nImages that Norton Ghost made cannot be exported."
     )]
     Export(ExportArgs),
 }

@@ -75,12 +75,12 @@ fn said() -> Vec<String> {
         Note::Ended { ending: Ending::Done { outcome: Outcome::Succeeded }, left: None, lacks: None },
     ];
     let backup = [
-        claimed("20261126-141900-1523", Mode::Backup),
+        claimed("20261126-141900-1523a7c4", Mode::Backup),
         doing(Imaging::Reading, "partition 1: ntfs \"WINDOWS\""),
         reported(picture),
     ];
     let restore = [
-        claimed("20261126-141957-7443", Mode::Restore),
+        claimed("20261126-141957-7443e90b", Mode::Restore),
         doing(Imaging::Writing, "partition 2: vfat \"SHARED\""),
     ];
     let notes = [&boots[..], &backup, &ends, &restore, &ends].concat();
