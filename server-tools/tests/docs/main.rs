@@ -163,10 +163,20 @@ mod tests {
     }
 
     /// Programs that a document's command can begin with.
-    const PROGRAMS: [&str; 5] = ["apt-get", "cp", "ghost-console", "ghostctl", "make"];
+    const PROGRAMS: [&str; 10] = [
+        "apt-get",
+        "cp",
+        "echo",
+        "ghost-console",
+        "ghostctl",
+        "install",
+        "kmod/build",
+        "make",
+        "rm",
+        "systemctl",
+    ];
 
-    /// Commands on lines of their own in blocks of code: behind `# ` between fences, or indented. What a program says comes behind a
-    /// name, a bar or a number.
+    /// Commands on lines of their own in blocks of code, behind `# ` or not. What a program says comes behind a name, a bar or a number.
     fn shown_commands(text: &str) -> BTreeSet<String> {
         let mut is_fenced = false;
         let mut found = BTreeSet::new();
@@ -179,7 +189,7 @@ mod tests {
             let is_indented = !is_fenced && line.starts_with("    ");
             let command = match trimmed.strip_prefix("# ") {
                 Some(command) if is_fenced || is_indented => command,
-                _ if is_indented => trimmed,
+                _ if is_fenced || is_indented => trimmed,
                 _ => continue,
             };
             let command = command
