@@ -153,7 +153,8 @@ impl fmt::Display for Ending {
             Self::Done { outcome } => f.write_str(&words(outcome)),
             Self::Refused { reason } => write!(f, "failed: the client refused the order: {}", FromClient(reason)),
             Self::AlreadyOn => f.write_str(
-                "refused: the client is already on, and a person may be using it; --already-on goes ahead all the same",
+                "refused: the client is already on, and a person may be using it, or its management controller (Intel AMT, a BMC) \
+                 answers for it; --already-on goes ahead all the same",
             ),
             Self::AddressTaken { by } => write!(f, "refused: {by} has the client's IP address now"),
             Self::NeverUp { last_seen } => write!(f, "failed: the client did not come up; {last_seen}"),

@@ -104,10 +104,23 @@ fn a_backup_from_the_first_packet_to_the_last() {
 }
 
 #[test]
-fn packets_are_repeated_until_the_client_is_seen() {
+fn packets_are_repeated_until_the_client_is_up() {
     let (job, fake) = run(good(Mode::Test), plan(Mode::Test));
-    assert_eq!(fake.count(&Action::Wake), 7, "every 5 s for 30 s");
-    assert_eq!(job.seen().packets, 7);
+    assert_eq!(fake.count(&Action::Wake), 12, "every 5 s for 60 s");
+    assert_eq!(job.seen().packets, 12);
+}
+
+#[test]
+fn one_that_is_off_is_woken_also_where_its_management_controller_answers_for_it() {
+    let controller =
+        Fake { has_controller: true, on: Some((JOHN, after(290), after(1_000))), ..Fake::default() };
+    let (job, fake) = run(controller, plan(Mode::Test));
+    let Some(Ending::NeverUp { last_seen }) = job.ending() else { panic!("{:?}", job.ending()) };
+    assert!(
+        last_seen.contains("60 magic packets") && last_seen.contains("management controller"),
+        "{last_seen}"
+    );
+    assert_eq!(fake.count(&Action::Wake), 60);
 }
 
 #[test]

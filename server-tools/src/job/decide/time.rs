@@ -60,10 +60,7 @@ impl Job {
                 self.due = now + ASK_CLOSELY;
                 vec![Action::Probe, Action::Echo]
             }
-            Phase::Woken if self.seen.answered.is_some() => {
-                self.due = now + self.plan.limits.wake_every;
-                vec![Action::Probe]
-            }
+            // An answer to ARP may be a management controller's, so that it is no reason to stop.
             Phase::Woken => {
                 self.due = now + self.plan.limits.wake_every;
                 self.seen.packets += 1;
@@ -136,8 +133,9 @@ impl Job {
         let seen = match (self.seen.spoke, self.seen.answered, self.seen.stranger) {
             (Some(_), ..) => "another machine used its tree",
             (None, Some(_), _) => {
-                "it answered on the network, so it was awake, but it was not heard to boot from the network, and \
-                 ghost-init never reported: check that it boots from the network first, and its screen"
+                "it answered on the network, so that it was awake, or its management controller (Intel AMT, a BMC) answers for it; \
+                 it was not heard to boot from the network, and ghost-init never reported: check that it \
+                 boots from the network first, and its screen"
             }
             (None, None, Some(_)) => "another machine answered for its IP address",
             (None, None, None) => {
