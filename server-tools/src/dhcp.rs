@@ -107,6 +107,8 @@ pub struct Terms {
     /// A host's boot file of this name.
     pub boot_file: fn(&str) -> String,
     pub boot_file_option: &'static str,
+    /// A network's router of this address, as it has to be written.
+    pub router: fn(&str) -> String,
     /// What keeps the server from answering, by the value that it has.
     pub denied: fn(&str) -> String,
     /// What to do about that.
@@ -307,6 +309,8 @@ pub struct Reach {
     pub boot_file_option: Option<Said>,
     /// The machine to fetch from, as an option.
     pub tftp_server_option: Option<Said>,
+    /// Whether it is told no router, so that it reaches the machines of its own network only. What another server tells is not known.
+    pub has_no_router: bool,
     /// That it is not to be answered when it boots.
     pub booting_denied: Option<Said>,
 }

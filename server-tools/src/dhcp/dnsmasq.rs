@@ -64,6 +64,7 @@ pub(super) const TRAITS: Traits = Traits {
         },
         boot_file: |value| format!("boot file {value}"),
         boot_file_option: "option:bootfile-name",
+        router: |value| format!("dhcp-option=option:router,{value}"),
         denied: |value| format!("'{value}'"),
         allow: "take the host out of what is ignored",
     },

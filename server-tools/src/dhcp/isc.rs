@@ -56,6 +56,7 @@ pub(super) const TRAITS: Traits = Traits {
         },
         boot_file: |value| format!("filename \"{value}\";"),
         boot_file_option: "option bootfile-name",
+        router: |value| format!("option routers {value};"),
         denied: |value| format!("'{value} booting'"),
         allow: "remove it, or write 'allow booting;' into the host entry",
     },

@@ -60,6 +60,7 @@ pub(super) const TRAITS: Traits = Traits {
         },
         boot_file: |value| json("boot-file-name", value),
         boot_file_option: "option-data boot-file-name",
+        router: |value| format!("\"option-data\": [ {{ \"name\": \"routers\", \"data\": \"{value}\" }} ]"),
         denied: |value| format!("class {value}"),
         allow: "take the host out of that class, or the class out of its subnet",
     },

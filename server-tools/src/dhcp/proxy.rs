@@ -47,6 +47,7 @@ pub(super) const TRAITS: Traits = Traits {
         tftp_server: dnsmasq::TRAITS.terms.tftp_server,
         boot_file: |value| format!("set:{value}"),
         boot_file_option: dnsmasq::TRAITS.terms.boot_file_option,
+        router: dnsmasq::TRAITS.terms.router,
         denied: dnsmasq::TRAITS.terms.denied,
         allow: dnsmasq::TRAITS.terms.allow,
     },

@@ -26,7 +26,8 @@ pub(super) fn booting(
 ) -> Vec<Finding> {
     let mut faulty: BTreeMap<Fault, Vec<&Host>> = BTreeMap::new();
     for host in hosts {
-        for fault in faults(&host.reach, machines, boot_server, terms) {
+        let own = faults(&host.reach, machines, boot_server, terms);
+        for fault in own.into_iter().chain(unreached(host, boot_server, terms)) {
             faulty.entry(fault).or_default().push(host);
         }
     }
@@ -107,6 +108,29 @@ fn faults(
         add(State::Bad, what, format!("add '{written}' to its entry"));
     }
     faults
+}
+
+/// That the base root is in another network than the client, and nothing leads there.
+fn unreached(host: &Host, boot_server: Ipv4Addr, terms: &Terms) -> Option<Fault> {
+    let network = host.reach.network.filter(|network| !network.contains(boot_server))?;
+    host.reach.has_no_router.then(|| Fault {
+        state: State::Bad,
+        what: format!(
+            "the boot server's address {boot_server} (PXEADDR) is not in the network {network}, and no router is told to the clients \
+             there, so that they do not reach their base root"
+        ),
+        mend: match host.near {
+            // It need not forward: its other address is its own, too.
+            Some(near) => format!(
+                "write '{}', which is this machine's address there, into what declares that network",
+                (terms.router)(&near.to_string())
+            ),
+            None => format!(
+                "write '{}' into what declares that network, with a router in it that leads to {boot_server}",
+                (terms.router)("ADDRESS")
+            ),
+        },
+    })
 }
 
 /// Whether this is what some clients only are answered, and is no name of a file over TFTP: those that boot over HTTP.
@@ -196,6 +220,22 @@ mod tests {
         assert_eq!(found(&for_all).len(), 1);
         let of_a_class = url.map(|said| Said { is_certain: false, ..said });
         assert_eq!(found(&Reach { boot_file_option: of_a_class, ..good() }), []);
+    }
+
+    #[test]
+    fn a_boot_server_in_another_network_needs_a_router_to_it() {
+        let mut host = crate::doctor::judge::tests::facts().hosts.unwrap().remove(0);
+        let elsewhere = Ipv4Addr::new(10, 0, 0, 5);
+        let terms = &Kind::Isc.traits().terms;
+        assert_eq!(unreached(&host, elsewhere, terms), None, "a router is told");
+        host.reach.has_no_router = true;
+        assert_eq!(unreached(&host, SERVER, terms), None, "both are in one network");
+        let found = unreached(&host, elsewhere, terms).unwrap();
+        assert!(found.what.contains("10.0.0.5 (PXEADDR) is not in the network 192.168.7.0/25"), "{found:?}");
+        assert!(found.mend.contains("a router in it that leads to 10.0.0.5"), "{found:?}");
+        host.near = Some(SERVER);
+        let found = unreached(&host, elsewhere, terms).unwrap();
+        assert!(found.mend.starts_with("write 'option routers 192.168.7.1;'"), "{found:?}");
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub(crate) struct Host {
     pub interface: Tried<String>,
     /// Whether they need no router to get there.
     pub is_neighbour: bool,
+    /// This machine's own address in its network.
+    pub near: Option<Ipv4Addr>,
     /// The interface that is in its network, if `INTERFACE` names one that is not.
     pub nearer: Option<String>,
     /// Where they go besides: to a relay, or to the broadcast address of the host's subnet.

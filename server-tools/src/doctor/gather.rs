@@ -143,7 +143,10 @@ fn hosts(site: &Site, configuration: &dyn Configuration, named: &[HostName]) -> 
         let settings = site.ghostrc.for_host(&host.name);
         let interface = words(interface(&host, &settings));
         let is_neighbour = interface.as_ref().is_ok_and(|found| found.is_neighbour(host.ip));
+        let is_near = |ip: &Ipv4Addr| reach.network.is_some_and(|network| network.contains(*ip));
+        let own = interface.as_ref().ok().and_then(|found| found.address).map(|(ip, _)| ip);
         Host {
+            near: own.filter(is_near),
             nearer: settings.interface.as_ref().filter(|_| !is_neighbour).and(nearer(host.ip)),
             interface: interface.map(|found| found.name),
             is_neighbour,

@@ -75,15 +75,17 @@ pub(super) fn run(
     let (settings, ghostrc, floppy) = settle(path, there, parsed, &wishes, &around)?;
     let site = Site::planned(ghostrc, everywhere.lock_timeout);
     let (machines, mut remarks) = machines(&site, &arguments.import)?;
-    let router = interface.as_ref().and_then(|interface| interface::router_of(&interface.name));
+    let boot_server = site.ghostrc.boot_server;
     let new_network = |network: Network| NewNetwork {
         network,
-        router: router.filter(|ip| network.contains(*ip)),
+        router: interface.as_ref().and_then(|interface| router(interface, network, boot_server)),
         interface: interface.as_ref().map(|interface| interface.name.clone()),
     };
+    let network = wishes.network.map(new_network);
+    remarks.extend(network.as_ref().and_then(|network| by_way_of(network, boot_server)));
     let asked = Additions {
-        boot_server: site.ghostrc.boot_server,
-        network: wishes.network.map(new_network),
+        boot_server,
+        network,
         hosts: machines,
         no_boot_file: site.ghostrc.settings().no_boot_file.clone(),
     };
@@ -109,6 +111,22 @@ pub(super) fn run(
     }
     let site = Site::open(path, everywhere.lock_timeout).exit_by_default(Exit::Configuration)?;
     Ok(doctor::run(&site, &[], output))
+}
+
+/// What leads out of a new network. Where the boot server's address is in another one, this machine's own address leads to it, as Linux
+/// answers for all of its addresses on each interface.
+fn router(interface: &Interface, network: Network, boot_server: Ipv4Addr) -> Option<Ipv4Addr> {
+    let of_machine = interface::router_of(&interface.name).filter(|ip| network.contains(*ip));
+    let own = || interface::in_network(network).filter(|_| !network.contains(boot_server))?.address;
+    of_machine.or_else(|| own().map(|(ip, _)| ip))
+}
+
+fn by_way_of(NewNetwork { network, router, .. }: &NewNetwork, boot_server: Ipv4Addr) -> Option<String> {
+    let router = router.filter(|_| !network.contains(boot_server))?;
+    Some(format!(
+        "{boot_server} (PXEADDR) is not in {network}: where setup declares that network, {router} is the router that its PCs are told, \
+         and has to lead them to {boot_server}, as an address of this machine's own does. Their own systems are told the same"
+    ))
 }
 
 fn no_client(is_new: bool) -> String {

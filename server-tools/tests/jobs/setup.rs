@@ -214,10 +214,18 @@ fn a_second_network_on_another_interface_is_served_and_its_clients_are_looked_fo
     machine.does(0, &second);
     let defaults = "INTERFACESv4=\"br0 eth1\"\nINTERFACESv6=\"\"\n";
     assert_eq!(machine.text("etc/default/isc-dhcp-server"), defaults);
-    assert!(machine.text("etc/dhcp/dhcpd.conf").contains("subnet 10.1.0.0 netmask 255.255.255.0 {"));
+    // PXEADDR is in the first network, and this machine itself leads there.
+    let subnet = "subnet 10.1.0.0 netmask 255.255.255.0 {\n        option routers 10.1.0.1;\n";
+    assert!(machine.text("etc/dhcp/dhcpd.conf").contains(subnet), "{}", machine.text("etc/dhcp/dhcpd.conf"));
     // The interface is known by the network, too.
     let said = machine.does(0, &[&second[..2], &second[4..]].concat());
     assert!(said.contains("nothing is to be changed\n"), "{said}");
+    assert!(said.contains("192.168.7.1 (PXEADDR) is not in 10.1.0.0/24: "), "{said}");
+    machine.without("etc/dhcp/dhcpd.conf", "        option routers 10.1.0.1;\n");
+    let said = machine.does(78, &["doctor"]);
+    let words = "BAD      booting: jane: the boot server's address 192.168.7.1 (PXEADDR) is not in the network 10.1.0.0/24, and no router";
+    let mend = "mend: write 'option routers 10.1.0.1;', which is this machine's address there, into";
+    assert!(said.contains(words) && said.contains(mend), "{said}");
     machine.append("etc/ghostrc", "INTERFACE=br0\n");
     let said = machine.does(78, &["doctor"]);
     let words = "BAD      wake: jane: magic packets leave by br0, but its network is on eth1\n         mend: set INTERFACE_jane=eth1";

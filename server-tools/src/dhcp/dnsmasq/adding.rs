@@ -25,7 +25,7 @@ use crate::dhcp::{Change, Network};
 
 /// The file of boot files, in a folder where there is none yet.
 const BOOT_FILES: &str = "ghost4linux";
-/// Which machines are told the router of a network.
+/// Which machines are told the router of a network: this, and the network's address.
 const TAG: &str = "ghost4linux";
 
 /// What the additions come to behind a draft, and how it is read then. `table` reads the configuration with changes.
@@ -65,8 +65,8 @@ fn range(wanted: &NewNetwork) -> String {
     let router = wanted.router.map_or_else(String::new, |ip| format!(",{ip}"));
     format!(
         "# Only hosts that are declared get an address here, so that another DHCP server of this network goes on as before.\n\
-         dhcp-range=set:{TAG},{address},static,{netmask}\n\
-         dhcp-option=tag:{TAG},option:router{router}\n"
+         dhcp-range=set:{TAG}-{address},{address},static,{netmask}\n\
+         dhcp-option=tag:{TAG}-{address},option:router{router}\n"
     )
 }
 

@@ -49,6 +49,7 @@ pub(super) enum Code {
     TftpServer,
     /// The machine that the boot file is on, which dnsmasq writes as if it were an option.
     NextServer,
+    Router,
 }
 
 /// The host of a `dhcp-host`.
@@ -118,15 +119,21 @@ pub(super) fn boot(sources: &Sources, entry: usize) -> Option<Boot> {
     Some(Boot { tags, file: meant(0)?, server: meant(2), entry })
 }
 
-/// The option of a line, if it is one of those that decide what is booted. One for some vendor's machines is none.
+/// The option of a line, if it is one of those that decide what is booted, and from where. One for some vendor's machines is none.
 pub(super) fn given(sources: &Sources, entry: usize) -> Option<Given> {
     let (tags, items) = conditions(sources, entry);
-    let [option, value] = items else { return None };
+    let (option, values) = items.split_first()?;
     let code = match sources.meant(entry, option).as_str() {
+        "option:router" | "3" => {
+            // Without a value dnsmasq tells no router, and of several the first is what counts.
+            let value = values.first().cloned().unwrap_or(option.end..option.end);
+            return Some(Given { tags, code: Code::Router, value, entry });
+        }
         "option:bootfile-name" | "67" => Code::BootFile,
         "option:tftp-server" | "66" => Code::TftpServer,
         "option:server-ip-address" => Code::NextServer,
         _ => return None,
     };
+    let [value] = values else { return None };
     Some(Given { tags, code, value: value.clone(), entry })
 }

@@ -51,8 +51,17 @@ impl HostTable {
             // Beside dhcp-boot it is told a second time, and which of them counts is the boot ROM's own affair.
             boot_file_option: by_boot.and_then(|_| option(Code::BootFile)).map(said),
             tftp_server_option: option(Code::TftpServer).map(said),
+            has_no_router: network.is_some_and(|(_, range)| self.has_no_router(&tags, *range)),
             booting_denied: self.denied(&tags),
         }
+    }
+
+    /// Whether an option of the host's or of its range takes the router away. Where none says anything, dnsmasq names itself.
+    fn has_no_router(&self, tags: &[&str], range: usize) -> bool {
+        let items = self.sources.named(range);
+        let of_range = items.iter().filter_map(|item| item.strip_prefix("set:"));
+        let tags: Vec<&str> = tags.iter().copied().chain(of_range).collect();
+        self.given(Code::Router, &tags).is_some_and(|given| given.value.is_empty())
     }
 
     fn said(&self, entry: usize, value: String) -> Said {

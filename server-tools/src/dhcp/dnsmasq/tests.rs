@@ -218,6 +218,13 @@ fn what_keeps_a_swap_from_reaching_its_host() {
     assert!(reach("dhcp-ignore=tag:!known").booting_denied.is_none());
     assert!(reach("dhcp-boot=x.0").boot_file_option.is_some(), "the same is said twice then");
     assert_eq!(reach("dhcp-boot=tag:joe,a,,10.0.0.9").next_server.unwrap().value, "10.0.0.9");
+    assert!(!reach("").has_no_router, "dnsmasq names itself");
+    for none in ["dhcp-option=option:router", "dhcp-option=tag:lan,3", "dhcp-option=tag:joe,option:router"] {
+        assert!(reach(none).has_no_router, "{none}");
+        let one = format!("{none}\n{none},192.168.7.9,192.168.7.8");
+        assert!(!reach(&one).has_no_router, "{one}");
+    }
+    assert!(!reach("dhcp-option=tag:other,option:router").has_no_router);
     assert_eq!(reach("dhcp-option=66,10.0.0.8").tftp_server_option.unwrap().value, "10.0.0.8");
 }
 

@@ -24,6 +24,7 @@ enum Topic {
     NextServer,
     BootFileOption,
     TftpServerOption,
+    Router,
     Booting,
 }
 
@@ -99,6 +100,7 @@ impl HostTable {
             next_server: find(Topic::NextServer),
             boot_file_option: find(Topic::BootFileOption),
             tftp_server_option: find(Topic::TftpServerOption),
+            has_no_router: find(Topic::Router).is_none(),
             booting_denied: find(Topic::Booting).filter(|said| said.value != "allow"),
         }
     }
@@ -198,6 +200,7 @@ fn topic(bytes: &[u8], statement: &Statement) -> Option<Topic> {
         ("bootfile-name", Topic::BootFileOption),
         ("tftp-server-name", Topic::TftpServerOption),
         ("next-server", Topic::NextServer),
+        ("routers", Topic::Router),
     ];
     let (_, topic) = topic.into_iter().find(|(word, _)| name.is_word(word))?;
     (!all.next().is_some_and(|word| word.is_word("code"))).then_some(topic)

@@ -18,6 +18,7 @@ use crate::dhcp::{Network, Reach, Said};
 type Code = (&'static str, &'static str);
 const BOOT_FILE: Code = ("boot-file-name", "67");
 const TFTP_SERVER: Code = ("tftp-server-name", "66");
+const ROUTER: Code = ("routers", "3");
 /// The class whose members are not answered.
 const DROP: &str = "DROP";
 
@@ -68,6 +69,7 @@ impl HostTable {
                 .or_else(|| certain(around, &next_server)),
             boot_file_option: option(BOOT_FILE),
             tftp_server_option: option(TFTP_SERVER),
+            has_no_router: option(ROUTER).is_none(),
             booting_denied: self.denied(own, inner, classes),
         }
     }

@@ -250,6 +250,22 @@ fn what_else_decides_what_is_booted() {
     assert_eq!(said(&of_subnet.boot_file_option), Some(("o.0".to_owned(), true)));
     let elsewhere = reach(&CONF.replace("\"id\": 1,", &option("\"space\": \"x\",")), "john");
     assert_eq!(said(&elsewhere.boot_file_option), Some(("class.efi".to_owned(), false)));
+    assert!(of_john.has_no_router && of_subnet.has_no_router);
+    for option in ["\"name\": \"routers\"", "\"code\": 3"] {
+        let router = format!("\"id\": 1, \"option-data\": [ {{ {option}, \"data\": \"192.168.7.9\" }} ],");
+        assert!(!reach(&CONF.replace("\"id\": 1,", &router), "john").has_no_router, "{option}");
+        let for_all = router.replace("\"id\": 1,", "");
+        assert!(
+            !reach(
+                &CONF.replace(
+                    "\"next-server\": \"192.168.7.1\",",
+                    &format!("\"next-server\": \"192.168.7.1\", {for_all}")
+                ),
+                "john"
+            )
+            .has_no_router
+        );
+    }
     let dropped = reach(
         &CONF.replace("\"hostname\": \"john\"", "\"hostname\": \"john\", \"client-classes\": [ \"DROP\" ]"),
         "john",

@@ -17,6 +17,7 @@ fn host(name: &str, last: u8) -> Host {
         ip: [192, 168, 7, last].into(),
         interface: Ok("eth1".to_owned()),
         is_neighbour: true,
+        near: None,
         nearer: None,
         beyond: None,
         reach: Reach::default(),

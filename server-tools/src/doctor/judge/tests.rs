@@ -85,6 +85,7 @@ pub(in crate::doctor) fn facts() -> Facts {
             ip: [192, 168, 7, 2].into(),
             interface: Ok("eth1".to_owned()),
             is_neighbour: true,
+            near: None,
             nearer: None,
             beyond: None,
             reach: reach(),

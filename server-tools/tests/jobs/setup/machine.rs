@@ -181,6 +181,11 @@ impl Machine {
         self.write(below, &(self.text(below) + text));
     }
 
+    /// Takes a text out of a file.
+    pub(crate) fn without(&self, below: &str, text: &str) {
+        self.write(below, &self.text(below).replace(text, ""));
+    }
+
     /// The names of what is in a folder, in order.
     pub(crate) fn names(&self, below: &str) -> Vec<String> {
         let listed = fs::read_dir(self.path(below)).unwrap();

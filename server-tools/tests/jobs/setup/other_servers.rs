@@ -52,7 +52,7 @@ fn dnsmasq_gets_a_whole_configuration_which_goes_again() {
         "dnsmasq",
         78,
         &[
-            ("etc/dnsmasq.conf", "dhcp-range=set:ghost4linux,192.168.7.0,static,255.255.255.128"),
+            ("etc/dnsmasq.conf", "dhcp-range=set:ghost4linux-192.168.7.0,192.168.7.0,static,255.255.255.128"),
             ("etc/dnsmasq.conf", "dhcp-host=02:00:00:00:00:03,set:pc3,192.168.7.3,pc3"),
             ("etc/dnsmasq.d/ghost4linux/ghost4linux", "tag:pc3,option:bootfile-name,nobackup"),
         ],

@@ -144,8 +144,8 @@ fn a_network_is_declared_once_and_never_over_another() {
     let own = wanted([10, 0, 0, 0], [255, 255, 255, 0], Some([10, 0, 0, 254].into()));
     let (after, draft) = added(&files("# mine\n"), &own).unwrap();
     let text = &after[Path::new(MAIN)];
-    assert!(text.contains("\ndhcp-range=set:ghost4linux,10.0.0.0,static,255.255.255.0\n"), "{text}");
-    assert!(text.contains("\ndhcp-option=tag:ghost4linux,option:router,10.0.0.254\n"), "{text}");
+    assert!(text.contains("\ndhcp-range=set:ghost4linux-10.0.0.0,10.0.0.0,static,255.255.255.0\n"), "{text}");
+    assert!(text.contains("\ndhcp-option=tag:ghost4linux-10.0.0.0,option:router,10.0.0.254\n"), "{text}");
     assert_eq!(without(&after, &draft), files("# mine\n"));
     assert_eq!(added(&after, &own).unwrap().0, after);
     assert!(added(&files(RANGE), &own).unwrap().0[Path::new(MAIN)].starts_with(RANGE));

@@ -55,6 +55,20 @@ fn the_shared_network_around_a_subnet_counts_and_another_subnet_does_not() {
 }
 
 #[test]
+fn a_router_may_be_told_anywhere_around_the_host() {
+    let subnet = |inside: &str| format!("subnet 192.168.7.0 netmask 255.255.255.128 {{ {inside} }}\n");
+    let routers = "option routers 192.168.7.1, 192.168.7.9;";
+    assert!(reach(&format!("{}{}", subnet(""), john("")), "").has_no_router);
+    for text in [
+        format!("{}{}", subnet(routers), john("")),
+        format!("{}{}", subnet(""), john(routers)),
+        format!("{routers}\n{}{}", subnet(""), john("")),
+    ] {
+        assert!(!reach(&text, "").has_no_router, "{text}");
+    }
+}
+
+#[test]
 fn the_smallest_network_with_the_address_is_its_own() {
     let text = format!(
         "subnet 192.168.0.0 netmask 255.255.0.0 {{ }}\nsubnet 192.168.7.0 netmask 255.255.255.128 {{ }}\n{}",
