@@ -191,7 +191,9 @@ pub(super) fn is_declared(host: &NewHost, boot_server: Ipv4Addr, around: &Around
         }
     }
     let Some(network) = around.network else {
-        bail!("{name} cannot be added: no subnet of the DHCP configuration has its address {ip}");
+        bail!(
+            "{name} cannot be added: no subnet of the DHCP configuration has its address {ip}; 'ghostctl setup --subnet NETWORK' declares one"
+        );
     };
     if *ip == network.address || *ip == network.broadcast() {
         bail!("{name} cannot be added: {ip} is no host's address in the network {network}");

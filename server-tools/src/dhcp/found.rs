@@ -74,11 +74,6 @@ pub(crate) fn kind_without_settings() -> Kind {
     decide(&Known::of_this_machine()).0
 }
 
-/// Whether there is the configuration of any DHCP server.
-pub(crate) fn is_any_there() -> bool {
-    Kind::ALL.into_iter().any(is_there)
-}
-
 fn is_there(kind: Kind) -> bool {
     default_configuration(kind).is_some_and(|path| (kind.traits().has_clients)(&path))
 }

@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::{confirmation, doctor, root};
 use crate::cli::{Everywhere, NewHostArgs, SetupArgs};
+use crate::dhcp::Network;
 use crate::dhcp::adding::{Additions, NewHost, NewNetwork};
 use crate::dhcp::probe;
-use crate::dhcp::{Network, found};
 use crate::exit::{Exit, WithExit as _};
 use crate::exports::always;
 use crate::ghostrc::Ghostrc;
@@ -65,7 +65,7 @@ pub(super) fn run(
     let own_address = wishes.address.or_else(|| parsed.as_ref().map(|ghostrc| ghostrc.boot_server));
     let mut interface = observe::boot_interface(&wishes, own_address)?;
     if parsed.is_none() && confirmation::can_ask() && !arguments.yes && !arguments.dry_run {
-        let proposed = proposed(interface.as_ref());
+        let proposed = proposed(everywhere, interface.as_ref(), &wishes)?;
         wishes = questions::answered(wishes, &proposed, &mut |question, default| {
             confirmation::answer(question, default)
         })?;
@@ -103,7 +103,7 @@ pub(super) fn run(
     }
     let mut plan = plan::whole(&site.ghostrc, First { settings, floppy }, &seen, &added, is_new)?;
     if seen.hosts.is_empty() {
-        remarks.push(no_client(is_new));
+        remarks.push(no_client(seen.networks.is_empty()));
     }
     plan.remarks.splice(0..0, remarks);
     if carry_out(&site, &plan, (arguments.yes, arguments.dry_run), output)? == Turn::OnlyShown {
@@ -129,9 +129,12 @@ fn by_way_of(NewNetwork { network, router, .. }: &NewNetwork, boot_server: Ipv4A
     ))
 }
 
-fn no_client(is_new: bool) -> String {
-    let and_a_network =
-        if is_new { "; if this machine shall be its DHCP server, give --subnet NETWORK first" } else { "" };
+fn no_client(has_no_network: bool) -> String {
+    let and_a_network = if has_no_network {
+        "; if this machine shall be its DHCP server, give --subnet NETWORK first"
+    } else {
+        ""
+    };
     format!(
         "there is no client yet: 'ghostctl hosts add NAME MAC IP' declares one, 'ghostctl setup --import FILE' many{and_a_network}"
     )
@@ -204,14 +207,29 @@ fn parse(path: &Path, bytes: &[u8]) -> anyhow::Result<Ghostrc> {
     Ghostrc::parse(path, bytes).context("the settings are not usable").exit(Exit::Configuration)
 }
 
-fn proposed(interface: Option<&Interface>) -> Proposed {
-    let network = interface.and_then(Interface::network);
-    let has_none = !found::is_any_there();
-    Proposed {
+fn proposed(
+    everywhere: &Everywhere,
+    interface: Option<&Interface>,
+    wishes: &Wishes,
+) -> anyhow::Result<Proposed> {
+    let around = observe::surroundings(interface, wishes, None)?;
+    let dhcp_server = around.kind;
+    // Without an address there are no settings, and no network to propose.
+    let settled = settle(&everywhere.config, None, None, wishes, &around).ok();
+    let site = settled.map(|(_, ghostrc, _)| Site::planned(ghostrc, everywhere.lock_timeout));
+    let network =
+        interface.and_then(Interface::network).filter(|_| site.as_ref().is_some_and(has_no_network));
+    Ok(Proposed {
         interface: interface.map(|interface| interface.name.clone()),
-        network: network.filter(|_| has_none).map(|network| network.to_string()),
-        dhcp_server: found::kind_without_settings(),
-    }
+        network: network.map(|network| network.to_string()),
+        dhcp_server,
+    })
+}
+
+/// Whether the DHCP server answers nobody yet. Debian's dhcpd.conf declares no network.
+fn has_no_network(site: &Site) -> bool {
+    let networks = || site.dhcp().read().map(|configuration| configuration.networks());
+    !site.dhcp_configuration.exists() || networks().is_ok_and(|networks| networks.is_empty())
 }
 
 /// The settings as they will be, with the steps that make them so.

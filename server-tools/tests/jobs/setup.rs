@@ -18,6 +18,10 @@ use machine::Machine;
 
 const FRESH: [&str; 6] = ["setup", "--yes", "--subnet", "192.168.7.0/25", "--import", "/etc/machines.csv"];
 
+/// As Debian's package has it, without most of the comments: no network is declared.
+const DEBIANS: &str = "# dhcpd.conf\n\noption domain-name \"example.org\";\noption domain-name-servers ns1.example.org, ns2.example.org;\n\n\
+    default-lease-time 600;\nmax-lease-time 7200;\n\nddns-update-style none;\n\n#authoritative;\n\n#subnet 10.152.187.0 netmask 255.255.255.0 {\n#}\n";
+
 /// What every file in these folders holds.
 fn held(machine: &Machine) -> Vec<(String, Vec<u8>)> {
     machine.files(&["etc", "srv", "tftp"])
@@ -146,6 +150,38 @@ fn of_several_networks_the_clients_is_taken_and_a_strange_one_refused() {
         said.contains("no interface of this machine has an address in 10.9.0.0/24: give --address"),
         "{said}"
     );
+}
+
+#[test]
+fn readmes_order_holds_on_debian_as_it_is() {
+    let machine = Machine::fresh();
+    machine.write("etc/dhcp/dhcpd.conf", DEBIANS);
+    let said = machine.does(0, &["setup", "--yes"]);
+    assert!(said.contains("if this machine shall be its DHCP server, give --subnet NETWORK first"), "{said}");
+    assert_eq!(machine.text("etc/dhcp/dhcpd.conf"), DEBIANS);
+    let said = machine.does(78, &["hosts", "add", "--yes", "pc7", "2:0:0:0:0:7", "192.168.7.7"]);
+    assert!(said.contains("192.168.7.7; 'ghostctl setup --subnet NETWORK' declares one"), "{said}");
+    machine.does(0, &FRESH);
+    let now = machine.text("etc/dhcp/dhcpd.conf");
+    assert!(
+        now.starts_with(DEBIANS) && now.contains("\nsubnet 192.168.7.0 ") && now.contains("host pc3 {"),
+        "{now}"
+    );
+}
+
+#[test]
+fn setup_asks_for_the_network_on_debian_as_it_is() {
+    let machine = Machine::fresh();
+    machine.write("etc/dhcp/dhcpd.conf", DEBIANS);
+    let (status, said) = machine.answers(&["", "", "", "192.168.7.0/25", "", "yes"], &["setup"]);
+    assert!(
+        said.contains("The DHCP configuration has no network. ")
+            && said.contains("192.168.7.0/25, or no [no]: "),
+        "{said}"
+    );
+    assert_eq!(status, Some(0), "{said}");
+    assert!(machine.text("etc/dhcp/dhcpd.conf").contains("\nsubnet 192.168.7.0 "), "{said}");
+    assert!(!said.contains("give --subnet NETWORK first"), "{said}");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! A machine to set up: folders in the places of this one's.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use ghost_contract::sample::effects::{copy_program, write_program};
+use nix::pty::openpty;
 
 use crate::base_root::{BUILD, INSTALL, NEWER};
 use crate::boot_server::{BootServer, said};
@@ -240,6 +242,15 @@ impl Machine {
         told
     }
 
+    /// Calls ghostctl at a terminal, where these answers are typed. Gives its status and what it says.
+    pub(crate) fn answers(&self, answers: &[&str], words: &[&str]) -> (Option<i32>, String) {
+        let typed = openpty(None, None).unwrap();
+        let mut keyboard = File::from(typed.master);
+        answers.iter().for_each(|answer| writeln!(keyboard, "{answer}").unwrap());
+        let output = self.command("", words).stdin(typed.slave).output().unwrap();
+        (output.status.code(), said(&output))
+    }
+
     /// Calls ghostctl, which is killed at this place.
     pub(crate) fn is_killed_at(&self, place: &str, words: &[&str]) {
         let output = self.called_after(&format!("export GHOSTCTL_CRASH_AT={place}"), words);
@@ -247,6 +258,10 @@ impl Machine {
     }
 
     fn called_after(&self, commands: &str, words: &[&str]) -> Output {
+        self.command(commands, words).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn command(&self, commands: &str, words: &[&str]) -> Command {
         let folder = self.path("");
         let folder = folder.to_str().unwrap().trim_end_matches('/');
         let mounts: String =
@@ -259,6 +274,7 @@ impl Machine {
         command
             .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", "--config"])
             .arg(&self.config);
-        command.args(words).stdin(Stdio::null()).output().unwrap()
+        command.args(words);
+        command
     }
 }
