@@ -74,11 +74,8 @@ fn faults(
             "{place}: many boot ROMs load \"{value}\" ('{}') and not the file that a job swaps",
             terms.boot_file_option
         );
-        add(
-            state(option),
-            what,
-            format!("replace the option by '{}' in the host entry", (terms.boot_file)(value)),
-        );
+        let mend = "take that option out; the boot file of the host's own entry says what it boots";
+        add(state(option), what, mend.to_owned());
     }
     let is_here = |said: &Said| machines.get(&said.value).is_some_and(|here| *here == Ok(true));
     for (said, setting) in
@@ -236,6 +233,13 @@ mod tests {
         host.near = Some(SERVER);
         let found = unreached(&host, elsewhere, terms).unwrap();
         assert!(found.mend.starts_with("write 'option routers 192.168.7.1;'"), "{found:?}");
+    }
+
+    #[test]
+    fn an_option_is_taken_out_where_it_stands_and_not_written_again() {
+        let reach = Reach { boot_file_option: said("EST5EDT4"), ..good() };
+        let mend = faults(&reach, &BTreeMap::new(), SERVER, &Kind::Kea.traits().terms).remove(0).mend;
+        assert!(mend.starts_with("take that option out; ") && !mend.contains("EST5EDT4"), "{mend}");
     }
 
     #[test]

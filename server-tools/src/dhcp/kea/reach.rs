@@ -19,6 +19,8 @@ type Code = (&'static str, &'static str);
 const BOOT_FILE: Code = ("boot-file-name", "67");
 const TFTP_SERVER: Code = ("tftp-server-name", "66");
 const ROUTER: Code = ("routers", "3");
+/// The boot file of Kea's own example, which is there to show how a comma is written.
+const OF_EXAMPLE: &[u8] = b"EST5EDT4";
 /// The class whose members are not answered.
 const DROP: &str = "DROP";
 
@@ -26,6 +28,12 @@ impl HostTable {
     /// Every subnet, the smallest first.
     pub(super) fn networks(&self) -> Vec<Network> {
         self.subnets.iter().map(|(network, _)| *network).collect()
+    }
+
+    /// Whether this is what Kea's package brings, as far as it matters.
+    pub(super) fn is_example(&self) -> bool {
+        let boot_file = self.option(self.all, BOOT_FILE).and_then(|node| self.values.text(node));
+        boot_file.is_some_and(|file| file.starts_with(OF_EXAMPLE))
     }
 
     /// What stands in the way of these hosts' swaps, in their order.

@@ -70,6 +70,17 @@ impl Kea {
     }
 }
 
+/// What to do with the file that the package brings.
+fn example(configuration: &Path) -> anyhow::Error {
+    let path = configuration.display();
+    anyhow!(
+        "{path} is Kea's own example, as its package brings it: it gives all clients a time zone as boot file, and other people's \
+         servers. Nothing was changed. Move it away, 'mv {path} {path}.example', and give the command again, which then writes one. To keep \
+         what you have changed in it, take its option boot-file-name out instead"
+    )
+    .exit(Exit::Configuration)
+}
+
 fn ask(socket: &Path, question: &[u8]) -> anyhow::Result<Value> {
     let asked = || format!("asked by its control socket {}", socket.display());
     let answer = control_socket::ask(socket, question, ANSWER_DEADLINE);
@@ -118,6 +129,10 @@ impl Server for Kea {
             draft.append(absolute(&self.checker.configuration), b"", adding::EMPTY);
         }
         let table = |changes: &[Change]| self.table(changes).exit_by_default(Exit::Configuration);
+        let is_asked = asked.network.is_some() || !asked.hosts.is_empty();
+        if is_asked && draft.changes.is_empty() && table(&[])?.is_example() {
+            return Err(example(&self.checker.configuration));
+        }
         let (draft, configuration) = adding::added(draft, asked, &table)?;
         Ok(draft.comes_to(Box::new(configuration), None))
     }

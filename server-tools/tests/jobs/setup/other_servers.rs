@@ -46,6 +46,43 @@ fn kea_gets_a_whole_configuration_which_goes_again() {
     comes_and_goes("kea", 78, &[(main, "\"subnet\": \"192.168.7.0/25\","), (main, pc3)]);
 }
 
+/// As Kea's package has it, without its comments and most of what it shows.
+const KEAS_EXAMPLE: &str = r#"{ "Dhcp4": {
+    "interfaces-config": { "interfaces": [ ] },
+    "lease-database": { "type": "memfile", "lfc-interval": 3600 },
+    "option-data": [
+        { "name": "domain-name-servers", "data": "192.0.2.1, 192.0.2.2" },
+        { "name": "boot-file-name", "data": "EST5EDT4\\,M3.2.0/02:00\\,M11.1.0/02:00" }
+    ],
+    "subnet4": [ { "subnet": "192.0.2.0/24", "pools": [ { "pool": "192.0.2.1 - 192.0.2.200" } ],
+        "reservations": [ { "hw-address": "1a:1b:1c:1d:1e:1f", "ip-address": "192.0.2.201" } ] } ]
+} }
+"#;
+
+#[test]
+fn keas_own_example_is_not_added_to() {
+    let machine = Machine::fresh();
+    machine.write("etc/kea/kea-dhcp4.conf", KEAS_EXAMPLE);
+    let before = held(&machine);
+    let said = machine.does(78, &fresh("kea"));
+    let way = "'mv /etc/kea/kea-dhcp4.conf /etc/kea/kea-dhcp4.conf.example', and give the command again";
+    assert!(said.contains("is Kea's own example") && said.contains(way), "{said}");
+    assert_eq!(held(&machine), before);
+    fs::rename(machine.path("etc/kea/kea-dhcp4.conf"), machine.path("etc/kea/kea-dhcp4.conf.example"))
+        .unwrap();
+    let said = machine.does(78, &fresh("kea"));
+    assert!(!said.contains("BAD      booting"), "{said}");
+    // With the option out of it, it is a configuration as any other.
+    let machine = Machine::fresh();
+    let option = KEAS_EXAMPLE.lines().find(|line| line.contains("EST5EDT4")).unwrap();
+    machine.write("etc/kea/kea-dhcp4.conf", &KEAS_EXAMPLE.replace(&format!(",\n{option}"), ""));
+    let said = machine.does(78, &fresh("kea"));
+    assert!(
+        said.contains("\ngood     hosts: 2 can have jobs: pc2, pc3\n") && !said.contains("BAD      booting"),
+        "{said}"
+    );
+}
+
 #[test]
 fn dnsmasq_gets_a_whole_configuration_which_goes_again() {
     comes_and_goes(
