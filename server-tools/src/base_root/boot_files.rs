@@ -20,6 +20,9 @@ use crate::state::boot_files as record;
 use crate::sys::atomic::{self, Real};
 use crate::sys::regular;
 
+/// What boot loaders read whoever set the server up. Nobody else has the same in them.
+const CONFIGURATIONS: [&str; 2] = ["pxelinux.cfg/default", "grub/grub.cfg"];
+
 /// What there is to do with one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -91,13 +94,34 @@ pub(crate) fn take_away(tftp: &Path, state_folder: &Path) -> anyhow::Result<Vec<
 
 fn in_the_way(made: &Path, tftp: &Path, others: &[String]) -> anyhow::Error {
     anyhow!(
-        "{} has files of these names that are not ours: {}. Nothing was copied. Move them away and call this again, or let the TFTP \
-         server serve {} and set TFTPBASE to it",
+        "{} has files of these names that are not ours: {}. Nothing was copied. If no PC boots with them any more, move them away and call \
+         this again. If some do, leave them there, and let a TFTP server at another address of this machine serve {}: PXEADDR and \
+         TFTPBASE in ghostrc (setup --address, --tftp)",
         tftp.display(),
         others.join(", "),
         made.display()
     )
     .exit(Exit::Configuration)
+}
+
+/// Fails where it is seen before anything is made that it could not be copied.
+pub(crate) fn require_room(made: &Path, tftp: &Path, state_folder: &Path) -> anyhow::Result<()> {
+    let copied = record::read(state_folder)?;
+    let is_others = |name: &&str| {
+        let file = tftp.join(name);
+        let is_ours = |sum: Sha256| {
+            copied.get(*name).is_some_and(|known| known.contains(&sum))
+                || checksum(&made.join(name)).is_ok_and(|made| made == sum)
+        };
+        file.symlink_metadata().is_ok() && !checksum(&file).is_ok_and(is_ours)
+    };
+    let others: Vec<String> =
+        CONFIGURATIONS.iter().filter(|name| is_others(name)).map(|name| (*name).to_owned()).collect();
+    if others.is_empty() || is_served_from(made, tftp) {
+        Ok(())
+    } else {
+        Err(in_the_way(made, tftp, &others))
+    }
 }
 
 /// The names of the files that the TFTP server's folder does not have as they were made.
@@ -222,6 +246,27 @@ mod tests {
         fn served(&self, name: &str) -> String {
             fs::read_to_string(self.path("tftp").join(name)).unwrap()
         }
+    }
+
+    #[test]
+    fn a_configuration_of_others_is_seen_before_anything_is_made() {
+        let folders = Folders::new();
+        let room = || {
+            require_room(&folders.path("netboot"), &folders.path("tftp"), &folders.path("state"))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(room(), Ok(()));
+        folders.put("tftp/grub/grub.cfg", "boots switches");
+        let error = room().unwrap_err();
+        assert!(error.contains("not ours: grub/grub.cfg. Nothing was copied."), "{error}");
+        fs::remove_file(folders.path("tftp/grub/grub.cfg")).unwrap();
+        folders.copy().unwrap();
+        folders.make("pxelinux.cfg/default", "made anew");
+        assert_eq!(room(), Ok(()), "it was copied");
+        folders.put("tftp/pxelinux.cfg/default", "changed by hand");
+        assert!(room().unwrap_err().contains("not ours: pxelinux.cfg/default."));
+        folders.put("tftp/pxelinux.cfg/default", "made anew");
+        assert_eq!(room(), Ok(()), "it is the same");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use ghost_contract::HostName;
 use serde::Serialize;
 
 use super::{confirmation, doctor, root};
+use crate::base_root::{Place, boot_files};
 use crate::cli::{Everywhere, NewHostArgs, SetupArgs};
 use crate::dhcp::Network;
 use crate::dhcp::adding::{Additions, NewHost, NewNetwork};
@@ -102,6 +103,12 @@ pub(super) fn run(
         seen.base_root = Ok(());
     }
     let mut plan = plan::whole(&site.ghostrc, First { settings, floppy }, &seen, &added, is_new)?;
+    if plan.steps.contains(&Step::BaseRoot) {
+        let Place { boot_files: made, .. } = Place::of(&site.ghostrc)?;
+        let words = "the boot files would not get to the TFTP server; nothing was changed";
+        boot_files::require_room(&made, &site.ghostrc.tftp_base, &site.ghostrc.state_folder)
+            .context(words)?;
+    }
     if seen.hosts.is_empty() {
         remarks.push(no_client(seen.networks.is_empty()));
     }

@@ -185,6 +185,24 @@ fn setup_asks_for_the_network_on_debian_as_it_is() {
 }
 
 #[test]
+fn boot_files_of_others_are_told_before_anything_is_made() {
+    let machine = Machine::fresh();
+    machine.write("tftp/pxelinux.cfg/default", "boots an installer");
+    let before = machine.files(&["etc", "srv", "tftp", "varlib"]);
+    let said = machine.does(78, &FRESH);
+    assert!(
+        said.contains("not ours: pxelinux.cfg/default. ") && said.contains("setup --address, --tftp"),
+        "{said}"
+    );
+    assert!(!said.contains("stand-in for rootfs/build"), "{said}");
+    assert_eq!(machine.files(&["etc", "srv", "tftp", "varlib"]), before);
+    // The TFTP server of these tests does not serve it.
+    machine.does(78, &[&FRESH[..], &["--tftp", "/srv/ghost4linux/netboot"]].concat());
+    assert_eq!(machine.text("srv/ghost4linux/netboot/pxelinux.cfg/default"), "default\n");
+    assert_eq!(machine.text("tftp/pxelinux.cfg/default"), "boots an installer");
+}
+
+#[test]
 fn json_is_json_in_both_directions() {
     let machine = Machine::fresh();
     for words in [
