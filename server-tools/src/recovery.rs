@@ -9,7 +9,7 @@ mod lost_state;
 mod strays;
 mod undoing;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use ghost_contract::{HostName, JobId};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use serde::Serialize;
 pub(crate) use damaged::{Damaged, DamagedRecord};
 pub(crate) use lost_state::of_a_lost_state;
 pub(crate) use strays::{Stray, newcomers, strays};
-use undoing::{Undoing, Unfinished};
+use undoing::{Became, Undoing, Unfinished};
 
 use crate::catalog::Catalog;
 use crate::exit::Exit;
@@ -27,8 +27,7 @@ use crate::runner::dhcp_steps::DhcpSteps;
 use crate::runner::steps::Steps;
 use crate::runner::work::Work;
 use crate::site::Site;
-use crate::state::damaged as damaged_files;
-use crate::state::journal::{self, ClientState, Entry, JournalError, Orphan, State};
+use crate::state::journal::{self, Entry, JournalError, Orphan, State};
 
 /// What became of one job that a crash had left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,26 +80,28 @@ impl Recovered {
         }
     }
 
-    fn perform_all(&mut self, undoing: &mut Undoing<'_>, work: &mut Work, left: &[Step]) {
+    /// Performs steps that are not about what DHCP offers.
+    fn perform_all(&mut self, steps: Steps<'_>, work: &mut Work, left: &[Step]) {
         for step in left.iter().copied() {
             // Until the entry's own bytes are back and the server knows, the journal must go on saying so; the same with an
             // order that a client could find, and with what only the record will tell.
             if step == Step::Close && (self.swap_is_left() || self.left_undone()) {
                 continue;
             }
-            // A restart would take up what was not put back.
-            if step == Step::OfferOwn && self.swapping != Swapping::PutBack {
+            // Its client may still write to it. The next recovery finishes it.
+            if step == Step::FinishGeneration && self.has_failed(Step::Unexport) {
                 continue;
             }
-            self.perform(step, undoing, work);
+            self.became(step, steps.perform(step, work, None));
             if step == Step::FinishGeneration && self.has_failed(step) {
-                self.perform(Step::SetAside, undoing, work);
-            }
-            if step == Step::LookAgain && self.has_failed(step) {
-                self.revert_once_more(undoing, work);
+                self.became(Step::SetAside, steps.perform(Step::SetAside, work, None));
             }
         }
-        self.remarks = std::mem::take(&mut work.remarks);
+    }
+
+    /// Keeps what people should know of what was done.
+    fn remark(&mut self, work: &mut Work) {
+        self.remarks.append(&mut work.remarks);
         self.remarks.extend(work.lacks.take());
         self.remarks.extend(work.unwritten.drain(..).map(|failure| failure.reason));
         if self.swap_is_left() {
@@ -111,11 +112,6 @@ impl Recovered {
         }
     }
 
-    fn perform(&mut self, step: Step, undoing: &mut Undoing<'_>, work: &mut Work) {
-        let became = undoing.perform(step, work);
-        self.became(step, became);
-    }
-
     fn became(&mut self, step: Step, became: Result<(), Failure>) {
         match became {
             Ok(()) => {
@@ -123,18 +119,6 @@ impl Recovered {
                 self.swapping = self.swapping.after(step);
             }
             Err(failure) => self.failed.push((step, failure)),
-        }
-    }
-
-    /// The host is offered the boot file again, though it was reverted.
-    fn revert_once_more(&mut self, undoing: &mut Undoing<'_>, work: &mut Work) {
-        self.swapping = Swapping::Swapped;
-        self.perform(Step::Revert, undoing, work);
-        if self.swapping == Swapping::PutBack {
-            self.perform(Step::OfferOwn, undoing, work);
-        }
-        if !self.swap_is_left() {
-            self.failed.retain(|(failed, _)| *failed != Step::LookAgain);
         }
     }
 
@@ -209,6 +193,8 @@ impl Recovery {
 }
 
 /// Recovers every job that has no living owner. What `deleted` says is known: DHCP has no such host any more.
+///
+/// What DHCP offers comes first, for all of them; then what they export. A client decides how long the rest takes.
 fn recover(
     site: &Site,
     deleted: Option<&HostName>,
@@ -216,90 +202,46 @@ fn recover(
 ) -> Result<Recovery, JournalError> {
     let catalog = Catalog::of(&site.ghostrc);
     let steps = Steps { site, catalog: &catalog };
-    let mut undoing = Undoing { steps, dhcp: DhcpSteps { site, waiting } };
-    let (mut recovery, mut unfinished) = (Recovery::default(), Vec::new());
+    let (mut recovery, mut unfinished, mut unread) = (Recovery::default(), Vec::new(), Vec::new());
     for path in journal::entries(&site.ghostrc.state_folder)? {
         match Entry::take_over(&path) {
             Ok(None) => {}
-            Ok(Some((entry, Orphan { state: Some(state), damage: None }))) => {
-                let is_deleted = deleted == Some(&state.begun.identity.host);
+            Ok(Some((entry, Orphan { state: Some(state), damage }))) => {
+                let is_deleted = deleted == Some(&state.begun.identity.host) && damage.is_none();
                 let state = if is_deleted { state.without_swap() } else { state };
-                unfinished.push(Unfinished::of(entry, state));
+                unfinished.push(Unfinished::of(entry, path, state, damage));
             }
-            Ok(Some((entry, orphan))) => {
-                recovery.damaged.push(set_aside(&mut undoing, &path, entry, orphan));
-            }
+            Ok(Some((entry, Orphan { state: None, damage }))) => unread.push((path, entry, damage)),
             // One that cannot even be opened keeps nobody from recovering the others.
-            Err(error) => recovery.damaged.push(Damaged {
-                entry: path,
-                why: format!("{:#}", anyhow::Error::new(error)),
-                host: None,
-                kept: None,
-                remarks: Vec::new(),
-            }),
+            Err(error) => {
+                recovery.damaged.push(Damaged::unread(path, format!("{:#}", anyhow::Error::new(error))))
+            }
         }
     }
+    let mut undoing = Undoing { dhcp: DhcpSteps { site, waiting } };
     undoing.revert_together(&mut unfinished);
-    recovery.jobs = unfinished.into_iter().map(|one| one.finish(&mut undoing)).collect();
+    unfinished.iter_mut().for_each(|one| undoing.look_again(one));
+    for became in undoing::finish_all(unfinished, steps) {
+        match became {
+            Became::Recovered(one) => recovery.jobs.push(one),
+            Became::Damaged(one) => recovery.damaged.push(one),
+        }
+    }
+    let unread = unread.into_iter().map(|(path, entry, damage)| set_aside_unread(steps, path, entry, damage));
+    recovery.damaged.extend(unread);
+    recovery.damaged.sort_by(|one, other| one.entry.cmp(&other.entry));
     recovery.damaged_records = damaged::damaged_records(site);
     Ok(recovery)
 }
 
-/// Undoes what a damaged entry tells of, as far as it does, and keeps the entry.
-fn set_aside(
-    undoing: &mut Undoing<'_>,
-    path: &Path,
-    entry: Entry,
-    Orphan { state, damage }: Orphan,
-) -> Damaged {
-    let why = damage.unwrap_or_else(|| "it says nothing".to_owned());
-    let mut damaged = Damaged { entry: path.to_owned(), why, host: None, kept: None, remarks: Vec::new() };
-    let whose = match &state {
-        Some(state) => {
-            let Identity { host, mac, .. } = &state.begun.identity;
-            damaged.host = Some(host.clone());
-            if !undo_damaged(undoing, &entry, state, &mut damaged.remarks) {
-                // The next recovery tries again.
-                return damaged;
-            }
-            Some((host.clone(), *mac))
-        }
-        None => match damaged::withdraw(undoing.steps, path, &mut damaged.remarks) {
-            Ok(whose) => whose,
-            Err(error) => {
-                damaged.remarks.push(format!("error: could not withdraw its order: {error:#}"));
-                return damaged;
-            }
-        },
-    };
-    match entry.set_aside(&undoing.steps.site.ghostrc.state_folder) {
-        Ok(kept) => {
-            let said = whose.map_or(Ok(()), |(host, mac)| damaged_files::say_whose(&kept, &host, mac));
-            damaged
-                .remarks
-                .extend(said.err().map(|error| format!("whose entry it was is not kept: {error}")));
-            damaged.kept = Some(kept);
-        }
-        Err(error) => damaged.remarks.push(format!("{:#}", anyhow::Error::new(error))),
+/// Withdraws the order that an entry was about which says nothing, and keeps the entry.
+fn set_aside_unread(steps: Steps<'_>, path: PathBuf, entry: Entry, damage: Option<String>) -> Damaged {
+    let mut damaged = Damaged::unread(path, damage.unwrap_or_else(|| "it says nothing".to_owned()));
+    match damaged::withdraw(steps, &damaged.entry, &mut damaged.remarks) {
+        Ok(whose) => damaged.set_aside(steps.site, entry, whose),
+        Err(error) => damaged.remarks.push(format!("error: could not withdraw its order: {error:#}")),
     }
     damaged
-}
-
-/// Undoes what can be read of a damaged entry: the swap, and the order of a client that does not work. Says whether nothing of that
-/// is left.
-fn undo_damaged(undoing: &mut Undoing<'_>, entry: &Entry, state: &State, remarks: &mut Vec<String>) -> bool {
-    let mut recovered = Recovered::begin(state);
-    let tree = undoing.steps.site.tree(state.begun.identity.ip);
-    // One that works has claimed its order, so that nobody obeys that again.
-    let is_at_work = client::look(&tree, &state.begun).state == ClientState::AtWork;
-    let reverting = [Step::Revert, Step::OfferOwn].into_iter().filter(|_| state.swapping.is_left());
-    let is_exported = state.begun.exports.is_some();
-    let undoing_exports = (is_exported && !is_at_work).then_some(Step::Unexport);
-    let withdrawing = (!is_at_work).then_some(Step::Withdraw);
-    let steps: Vec<Step> = reverting.chain(undoing_exports).chain(withdrawing).collect();
-    recovered.perform_all(undoing, &mut Work::of_an_orphan(entry.clone(), state), &steps);
-    *remarks = recovered.told();
-    !(recovered.swap_is_left() || recovered.left_undone())
 }
 
 /// Recovers, and tells what became of each job.
@@ -341,7 +283,7 @@ pub(crate) fn left(site: &Site) -> Result<Vec<Left>, JournalError> {
     let seen = journal::look_at_all(&site.ghostrc.state_folder)?;
     let orphans = seen.into_iter().filter(|seen| !seen.owned).filter_map(|seen| seen.says.state);
     let left = orphans.map(|state| {
-        let client = client::look(&site.tree(state.begun.identity.ip), &state.begun);
+        let client = client::look(&site.tree(state.begun.identity.ip), &state);
         let steps = state.left_over(client.state);
         let Identity { host, job, .. } = state.begun.identity;
         Left { host, job, steps }

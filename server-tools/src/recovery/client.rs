@@ -5,8 +5,8 @@ use std::time::Duration;
 use ghost_contract::order::AtEnd;
 use ghost_contract::report::{self, Outcome};
 
-use crate::job::{Identity, Said};
-use crate::state::journal::{Begun, ClientState};
+use crate::job::{Identity, Said, Step};
+use crate::state::journal::{Begun, ClientState, State};
 use crate::sys::arp::Arp;
 use crate::sys::clock;
 use crate::sys::icmp::Icmp;
@@ -24,7 +24,8 @@ pub(super) struct Look {
     pub(super) doubt: Option<String>,
 }
 
-pub(super) fn look(tree: &Tree, begun: &Begun) -> Look {
+pub(super) fn look(tree: &Tree, state: &State) -> Look {
+    let begun = &state.begun;
     let gone = Look { state: ClientState::Gone, doubt: None };
     let Ok(bytes) = tree.whole_report() else { return gone };
     let said = Said::of(&report::read(&bytes).entries, &begun.identity.job);
@@ -34,6 +35,8 @@ pub(super) fn look(tree: &Tree, begun: &Begun) -> Look {
     let is_on = match said.powering_off {
         // It was told so, and what answers now is its own system.
         Some(true) if begun.at_end == Some(AtEnd::Reboot) => false,
+        // Its job was over, and only its exports could not be taken away. They are now, before anything else.
+        Some(false) if state.intended.contains(&Step::Unexport) => false,
         Some(false) => echoes(begun),
         // One that was to power off and boots again may still write.
         Some(true) | None => answers(begun),

@@ -10,6 +10,8 @@ use crate::job::Said;
 use crate::runner::folders;
 use crate::runner::steps::Steps;
 use crate::site::Site;
+use crate::state::damaged as damaged_files;
+use crate::state::journal::Entry;
 use crate::state::record;
 
 /// A job that there is not: what cannot be read is nobody's, and goes whoever asks.
@@ -29,6 +31,24 @@ pub(crate) struct Damaged {
 }
 
 impl Damaged {
+    /// One of which nothing is known but why.
+    pub(super) const fn unread(entry: PathBuf, why: String) -> Self {
+        Self { entry, why, host: None, kept: None, remarks: Vec::new() }
+    }
+
+    /// Keeps the entry where nobody takes it for one, with whose it was.
+    pub(super) fn set_aside(&mut self, site: &Site, entry: Entry, whose: Option<Whose>) {
+        match entry.set_aside(&site.ghostrc.state_folder) {
+            Ok(kept) => {
+                let said = whose.map_or(Ok(()), |(host, mac)| damaged_files::say_whose(&kept, &host, mac));
+                let unsaid = said.err().map(|error| format!("whose entry it was is not kept: {error}"));
+                self.remarks.extend(unsaid);
+                self.kept = Some(kept);
+            }
+            Err(error) => self.remarks.push(format!("{:#}", anyhow::Error::new(error))),
+        }
+    }
+
     pub(crate) fn words(&self) -> String {
         let host = self.host.as_ref().map_or_else(String::new, |host| format!(" of {host}"));
         let kept = self.kept.as_ref().map_or_else(String::new, |kept| {

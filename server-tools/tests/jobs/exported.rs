@@ -8,6 +8,7 @@ use ghost_contract::sample::effects::write_program;
 
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client, Gate};
+use super::standstill::Dead;
 
 /// What the script does before it exports or takes away, each if there is a file of that name beside the settings.
 const FAULTS: &str = "[ ! -e @/refuses$1 ] || { echo exportfs: no such luck; exit 1; }
@@ -171,10 +172,22 @@ fn exports_that_cannot_be_taken_away_are_told_and_recovered_and_hold_up_no_rever
         let output = server.run(&["backup", "pc2"]);
         drop(client);
         assert_eq!(output.status.code(), Some(1), "{fault}: {}", said(&output));
-        let left_undone = "the client may still write to what it has written; correct the cause above";
+        let left_undone = "the client may still write to its backup, which is no generation yet; correct the cause above, then run 'ghostctl recover'";
         assert!(said(&output).contains(left_undone), "{fault}: {}", said(&output));
         assert_eq!(server.configured(), before, "{fault}");
-        assert!(said(&server.run(&["images", "list"])).contains("good"), "{fault}: the backup is kept");
+        assert!(
+            !said(&server.run(&["images", "list"])).contains("good"),
+            "{fault}: nobody vouches for it yet"
+        );
+        let recovered = server.run(&["recover"]);
+        assert_eq!(recovered.status.code(), Some(1), "{fault}: {}", said(&recovered));
+        assert!(!said(&server.run(&["images", "list"])).contains("good"), "{fault}: nor yet");
+        // What a client that can write to it can do meanwhile.
+        let staged = fs::read_dir(server.path("store/.clients/pc2")).unwrap().map(|one| one.unwrap().path());
+        let images: Vec<PathBuf> =
+            staged.map(|one| one.join("image.gho")).filter(|image| image.exists()).collect();
+        let [image] = &images[..] else { panic!("{fault}: {images:?}") };
+        fs::write(image, "late").unwrap();
         assert_eq!(exported(&server).len(), 2, "{fault}");
         assert_eq!(server.journal().len(), 1, "{fault}: the entry tells of it");
         assert!(kept(&server).is_empty(), "{fault}: a reboot would not bring them back");
@@ -182,7 +195,37 @@ fn exports_that_cannot_be_taken_away_are_told_and_recovered_and_hold_up_no_rever
         let recovered = server.run(&["recover"]);
         assert_eq!(recovered.status.code(), Some(0), "{fault}: {}", said(&recovered));
         assert_nothing_left(&server, &before);
+        assert!(said(&server.run(&["images", "list"])).contains("good"), "{fault}: {}", said(&recovered));
+        let verified = server.run(&["images", "verify", "pc2"]);
+        assert_eq!(verified.status.code(), Some(0), "{fault}: {}", said(&verified));
     }
+}
+
+#[test]
+fn a_host_that_holds_up_its_recovery_keeps_no_other_host_waiting() {
+    let server = server();
+    let before = server.configured();
+    let (comes_up, ends) = (Gate::default(), Gate::default());
+    let clients =
+        [2, 3].map(|number| Client::working_until(&server, number, comes_up.is_open(), ends.is_open()));
+    let crashed = server
+        .command(["backup", "--parallel", "2", "pc2", "pc3"])
+        .env("GHOSTCTL_CRASH_AT", "after-OfferBoot")
+        .output()
+        .unwrap();
+    assert_eq!(crashed.status.code(), None, "{}", said(&crashed));
+    drop(clients);
+    assert_eq!((exported(&server).len(), server.journal().len()), (4, 2));
+    let held_up = Dead::over(&server.home_of_tree(2).join("192.168.7.2etc/ghost"));
+    let recovering = server.start(&["recover"]);
+    wait_until("both entries are put back", || server.configured() == before);
+    wait_until("nothing is exported any more", || left(&server).is_none());
+    wait_until("nothing is left of pc3's job", || server.journal().len() == 1);
+    drop(held_up);
+    let recovered = recovering.wait_with_output().unwrap();
+    assert!(said(&recovered).contains("pc3: job"), "{}", said(&recovered));
+    server.run(&["recover"]);
+    assert_nothing_left(&server, &before);
 }
 
 #[test]

@@ -17,13 +17,13 @@ use super::client::{Client, Gate};
 use super::exported::for_jobs;
 
 /// A file system over a folder, of a server that never answers: whoever looks into it waits until this is dropped.
-struct Dead {
+pub(super) struct Dead {
     folder: PathBuf,
     server: Child,
 }
 
 impl Dead {
-    fn over(folder: &Path) -> Self {
+    pub(super) fn over(folder: &Path) -> Self {
         let script = "exec 3<>/dev/fuse
             mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 dead \"$1\"
             exec sleep 600";

@@ -188,7 +188,7 @@ impl Job {
             self.troubles.iter().filter(|trouble| self.swapping == Swapping::Own || !trouble.is_of_revert());
         let kept = [
             (Step::Withdraw, "the order is still in the tree"),
-            (Step::Unexport, "the client may still write to what it has written"),
+            (Step::Unexport, self.still_exported()),
             (Step::Record, "the journal's entry is kept until its record can be written"),
         ];
         let kept = kept.into_iter().filter(|(step, _)| self.is_troubled_by(*step));
@@ -196,6 +196,25 @@ impl Job {
         let left = kept.map(|(_, left)| format!("{left}; {mend}")).chain(self.swap_left());
         let words: Vec<String> = others.map(Trouble::words).chain(left).collect();
         (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    const fn still_exported(&self) -> &'static str {
+        match self.ending {
+            Some(Ending::StepFailed { step: Step::Unexport, .. }) => {
+                "the client may still write to its backup, which is no generation yet"
+            }
+            _ => "the client may still write to what it has written",
+        }
+    }
+
+    /// The client may still write to its image, so that nobody vouches for it yet. It stays where it is, and `recover` finishes it
+    /// once the exports are taken away.
+    fn finishes_no_generation_yet(&mut self, failure: Failure) {
+        let Some(steps) = &mut self.finishing else { return };
+        if steps.contains(&Step::FinishGeneration) {
+            steps.retain(|step| !matches!(step, Step::FinishGeneration | Step::Prune));
+            self.ending = Some(Ending::StepFailed { step: Step::Unexport, failure });
+        }
     }
 
     pub(super) fn finishing_failed(&mut self, step: Step, failure: Failure, now: Duration) -> Vec<Action> {
@@ -208,7 +227,9 @@ impl Job {
         if self.finishing.is_some() || matches!(step, Step::Revert | Step::OfferOwn | Step::LookAgain) {
             actions.extend(self.trouble(Some(step), failure.clone()));
         }
-        if step == Step::FinishGeneration {
+        if step == Step::Unexport && self.ending.as_ref().is_some_and(Ending::is_success) {
+            self.finishes_no_generation_yet(failure);
+        } else if step == Step::FinishGeneration {
             self.ending = Some(Ending::StepFailed { step, failure });
             if let Some(steps) = &mut self.finishing {
                 // There is nothing new that older ones would have to make room for.
