@@ -40,6 +40,8 @@ pub struct Client {
     pub subject: Option<(Identity, bool)>,
     pub tile: Option<Tile>,
     pub screens: Result<Vec<String>, String>,
+    /// How many it has taken.
+    pub taken: usize,
     /// What there is to read on the last screenshot.
     pub text: Option<String>,
     pub samples: Vec<Sample>,
@@ -153,6 +155,7 @@ impl Desk {
             retention,
             tile,
             screens: Ok(Vec::new()),
+            taken: 0,
             text: None,
             samples: Vec::new(),
             past,
@@ -161,7 +164,9 @@ impl Desk {
         };
         if let Some((identity, runs)) = subject {
             let names = screens::names(site, &identity).map_err(|error| format!("{error:#}"));
-            client.screens = names.map(|names| names[names.len().saturating_sub(FILMSTRIP)..].to_vec());
+            client.taken = names.as_ref().map_or(0, |found| found.left_out + found.names.len());
+            client.screens =
+                names.map(|found| found.names[found.names.len().saturating_sub(FILMSTRIP)..].to_vec());
             let last = client.screens.as_ref().ok().and_then(|names| names.last());
             client.text = last.and_then(|name| screens::text(site, &identity, name).ok().flatten());
             // What cannot be read is not drawn; the record says how the job ended.

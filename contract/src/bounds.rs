@@ -17,8 +17,20 @@ pub const REPORT_LINES: u64 = 250_000;
 pub const REPORT_KEPT: u64 = 64 << 20;
 /// A client that writes its report faster than it is read may be so far ahead, bytes. What is older is left out.
 pub const REPORT_BACKLOG: u64 = 16 << 20;
+/// So many lines of one kind of a report are told to people as they come, and so many bytes of all kinds. What is beyond is counted.
+/// Readings and screenshots, which come as long as a client works, have the second bound only: it lasts for weeks.
+pub const TOLD_OF_A_KIND: u64 = 1_000;
+/// See [`TOLD_OF_A_KIND`].
+pub const TOLD: u64 = 64 << 20;
+/// So many lines are told that nobody understands, or that other machines cause.
+pub const TOLD_STRANGE: u64 = 20;
 /// How deep folders may be nested in what becomes a generation.
 pub const STAGING_DEPTH: usize = 16;
+/// So many screenshots of a job are kept, the last ones, and shown. The client's own bound is the order's; the others are removed, or
+/// left out, and counted.
+pub const SCREENSHOTS: usize = 1_000;
+/// The longest name of a screenshot without its ending, bytes.
+pub const SCREENSHOT_NAME: usize = 64;
 /// How many files may be in it.
 pub const STAGING_FILES: usize = 100_000;
 /// How many bytes their paths may have together. Each is held in memory, and each byte may take six in a manifest.
@@ -61,15 +73,22 @@ pub const LEFT_FREE: u64 = 512 << 20;
 const SLOWEST: u64 = 4 << 20;
 /// … and so many of what has no blocks on the disk.
 const SLOWEST_HOLES: u64 = 100 << 20;
-/// How many bytes of holes an image may have. A client can make a file that claims any size, and it costs nothing.
-const HOLES: u64 = 4 << 40;
+/// How many bytes of holes an image has for each that is stored, where the image store's file system compresses …
+const HOLES_OF_STORED: u64 = 16;
+/// … how many it may have besides, as some file systems do not tell what is stored …
+const HOLES: u64 = 256 << 30;
+/// … and how many at most. A client can make a file that claims any size, and it costs nothing.
+const MOST_HOLES: u64 = 4 << 40;
 /// Whatever is read is given so long.
 const AT_LEAST: Duration = Duration::from_secs(3_600);
 
 /// How long it may take to read back what a client wrote, of which `stored` bytes take room on the disk and `apparent` are
-/// claimed by the sizes of the files.
-pub fn check_deadline(stored: u64, apparent: u64) -> Duration {
-    let holes = apparent.saturating_sub(stored).min(HOLES);
+/// claimed by the sizes of the files. `known`: how many bytes the boot server's own manifest says, if there is one.
+pub fn check_deadline(stored: u64, apparent: u64, known: Option<u64>) -> Duration {
+    let within = |bytes: u64| known.map_or(bytes, |known| bytes.min(known));
+    let (stored, apparent) = (within(stored), within(apparent));
+    let credible = stored.saturating_mul(HOLES_OF_STORED).saturating_add(HOLES).min(MOST_HOLES);
+    let holes = apparent.saturating_sub(stored).min(credible);
     AT_LEAST + Duration::from_secs(stored / SLOWEST + holes / SLOWEST_HOLES)
 }
 
@@ -79,12 +98,24 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
+    fn minutes(stored: u64, apparent: u64, known: Option<u64>) -> u64 {
+        check_deadline(stored, apparent, known).as_secs() / 60
+    }
+
     #[test]
     fn a_large_image_is_given_its_time_and_one_that_only_claims_to_be_large_is_not() {
-        let hours = |stored, apparent| check_deadline(stored, apparent).as_secs() / 3_600;
-        assert_eq!(hours(0, 0), 1);
-        assert_eq!(hours(1_000 * GIB, 1_000 * GIB), 72);
-        assert_eq!(hours(0, 40 * GIB), 1);
-        assert_eq!(hours(0, u64::MAX), 12, "a file of 16 EiB that is a hole");
+        assert_eq!(minutes(0, 0, None), 60);
+        assert_eq!(minutes(1_000 * GIB, 1_000 * GIB, None), 60 + 71 * 60 + 6);
+        assert_eq!(minutes(0, 40 * GIB, None), 66);
+        assert_eq!(minutes(0, u64::MAX, None), 60 + 43, "a file of 16 EiB that is a hole");
+        assert_eq!(minutes(100 * GIB, 1_000 * GIB, None), 640, "one that the file system compresses");
+        assert_eq!(minutes(1_000 * GIB, u64::MAX, None), 60 + 71 * 60 + 6 + 699);
+    }
+
+    #[test]
+    fn what_the_manifest_says_is_enough_to_know_that_a_file_is_another() {
+        assert_eq!(minutes(GIB, u64::MAX, Some(GIB)), 64);
+        assert_eq!(minutes(1_000 * GIB, 1_000 * GIB, Some(GIB)), 64);
+        assert_eq!(minutes(GIB, GIB, Some(1_000 * GIB)), 64);
     }
 }

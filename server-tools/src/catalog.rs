@@ -301,7 +301,8 @@ impl Catalog {
 
     /// What of a generation's pieces is not as this manifest says.
     fn damage(&self, manifest: &Manifest, folder: &Folder, path: &Path) -> anyhow::Result<Vec<Damage>> {
-        let found = inside::read_back(folder, path, &self.parser).with_context(|| cannot("list", path))?;
+        let found = inside::read_back(folder, path, &self.parser, Some(manifest.bytes))
+            .with_context(|| cannot("list", path))?;
         Ok(check::compare(manifest, &found))
     }
 }

@@ -90,7 +90,7 @@ impl Parser {
         partition: Option<u32>,
         (file, size): (File, u64),
     ) -> anyhow::Result<()> {
-        let until = Instant::now() + bounds::check_deadline(size, size);
+        let until = Instant::now() + bounds::check_deadline(size, size, None);
         let question = Question::new(Task::Export { partition, size, vouched }, folder, until);
         // It lies where clients write; `Folder` opens nothing but a folder.
         let folder = Folder::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;

@@ -25,6 +25,7 @@ pub(crate) mod plan;
 pub(crate) mod said;
 pub(crate) mod step;
 pub(crate) mod swapping;
+mod told;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -166,6 +167,7 @@ pub struct Job {
     finishing: Option<Vec<Step>>,
     ending: Option<Ending>,
     troubles: Vec<Trouble>,
+    told: told::Told,
 }
 
 /// A revert that failed is tried again.
@@ -262,6 +264,7 @@ impl Job {
             finishing: None,
             ending: None,
             troubles: Vec::new(),
+            told: told::Told::default(),
         }
     }
 

@@ -87,16 +87,21 @@ fn screens(client: &Client) -> Markup {
                     @if let Some(text) = &client.text {
                         details { summary { "Its text" } pre tabindex="0" { (text) } }
                     } @else { p.soft { "The screen has no text." } }
-                    @if names.len() > 1 { (film(host, job, names)) }
+                    @if names.len() > 1 { (film(host, job, names, client.taken)) }
                 }
             }
         }
     }
 }
 
-fn film(host: &str, job: &JobId, names: &[String]) -> Markup {
+fn film(host: &str, job: &JobId, names: &[String], taken: usize) -> Markup {
+    let of = if taken > names.len() {
+        format!("The last {} of {taken} screens", names.len())
+    } else {
+        "All screens".to_owned()
+    };
     html! {
-        h3 { "All screens of this job, the newest first" }
+        h3 { (of) " of this job, the newest first" }
         ol.film tabindex="0" aria-label="Screens, the newest first" {
             @for name in names.iter().rev() {
                 li {

@@ -135,7 +135,7 @@ impl Catalog {
 
 /// Everything in a staging folder, or the first thing that does not belong into a generation.
 fn read_all(staging: &Folder, path: &Path, parser: &Parser) -> anyhow::Result<Vec<Piece>> {
-    let read = inside::read_back(staging, path, parser).with_context(|| cannot("list", path))?;
+    let read = inside::read_back(staging, path, parser, None).with_context(|| cannot("list", path))?;
     let mut pieces = Vec::new();
     for Found { path: below, content } in read.found {
         let whole = path.join(&below);

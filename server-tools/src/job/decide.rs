@@ -30,6 +30,11 @@ const CLIENT_FIRST: Duration = Duration::from_secs(10);
 impl Job {
     /// What is to be done now that this has happened.
     pub fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
+        let actions = self.decided(event, now);
+        self.told.bound(actions)
+    }
+
+    fn decided(&mut self, event: Event, now: Duration) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return Vec::new();
         }

@@ -5,6 +5,7 @@ use std::io;
 use anyhow::{Context as _, anyhow};
 use ghost_contract::bounds;
 
+pub use crate::catalog::screens::Names;
 use crate::catalog::screens::{self, LARGEST};
 use crate::job::Identity;
 use crate::output::{picture, plain};
@@ -15,8 +16,8 @@ use crate::sys::folder::Folder;
 const LARGEST_TEXT: u64 = 256 << 10;
 const CANNOT_READ: &str = "cannot read the screenshots";
 
-/// The names of all screenshots of a job, the oldest first.
-pub fn names(site: &Site, identity: &Identity) -> anyhow::Result<Vec<String>> {
+/// The names of the last screenshots of a job.
+pub fn names(site: &Site, identity: &Identity) -> anyhow::Result<Names> {
     let found = screens::of(&site.ghostrc, identity).context(CANNOT_READ)?;
     let names = found.map(|(_, folder)| screens::names(&folder)).transpose().context(CANNOT_READ)?;
     Ok(names.unwrap_or_default())

@@ -62,8 +62,9 @@ impl Steps<'_> {
         let Done { step, result } = done;
         let ended = result.map(|yielded| {
             match yielded {
-                Yield::Image { path, bytes, lacks } => {
+                Yield::Image { path, bytes, lacks, remark } => {
                     (work.image, work.bytes, work.lacks) = (Some(path), Some(bytes), lacks);
+                    work.remarks.extend(remark);
                 }
                 Yield::Remark(remark) => work.remarks.extend(remark),
                 Yield::SetAside(path) => work.image = path,

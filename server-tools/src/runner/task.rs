@@ -28,8 +28,8 @@ pub(crate) struct Done {
 
 #[derive(Debug)]
 pub(crate) enum Yield {
-    /// Where the finished generation is, what it takes in the store, and what is not in it, in words.
-    Image { path: PathBuf, bytes: u64, lacks: Option<String> },
+    /// Where the finished generation is, what it takes in the store, what is not in it, and what else people should be told, in words.
+    Image { path: PathBuf, bytes: u64, lacks: Option<String>, remark: Option<String> },
     /// What people should be told.
     Remark(Option<String>),
     /// Where what the client has written is kept; nothing if it has written nothing.
@@ -62,9 +62,10 @@ fn finishing(work: &Work, site: &Site, catalog: Catalog) -> anyhow::Result<Task>
     let generation = layout::generation(&host, &Generation::of_job(job.clone()));
     let path = site.ghostrc.store_folder.join(generation);
     Ok(Box::new(move || {
-        let finished = catalog.finish(&host, &job, &facts);
-        let result =
-            finished.map(|made| Yield::Image { path, bytes: made.bytes, lacks: disks::lacks(&made.disks) });
+        let result = catalog.remove_older_screens(&host, &job).and_then(|remark| {
+            let made = catalog.finish(&host, &job, &facts)?;
+            Ok(Yield::Image { path, bytes: made.bytes, lacks: disks::lacks(&made.disks), remark })
+        });
         Done { step: Step::FinishGeneration, result }
     }))
 }

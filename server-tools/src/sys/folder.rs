@@ -137,7 +137,11 @@ impl Folder {
     }
 
     /// At most so many of its entries that are wanted, as they come. The others take no memory, however many there are.
-    pub fn wanted_entries(&self, most: usize, is_wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Entry>> {
+    pub fn wanted_entries(
+        &self,
+        most: usize,
+        mut is_wanted: impl FnMut(&Entry) -> bool,
+    ) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for found in Dir::read_from(&self.0)? {
             let found = found?;
@@ -274,16 +278,23 @@ impl Folder {
 
     /// Removes all that is in it but these names. What can be removed goes, whatever else cannot.
     pub fn remove_all_but(&self, kept: &[&OsStr]) -> io::Result<()> {
+        self.remove_wanted(|entry| !kept.contains(&entry.path.as_os_str())).map(drop)
+    }
+
+    /// Removes what is wanted of what is in it, and says how much that was. What can be removed goes, whatever else cannot.
+    pub fn remove_wanted(&self, is_wanted: impl Fn(&Entry) -> bool) -> io::Result<u64> {
+        let mut removed = 0;
         for _ in 0..ROUNDS {
-            let some = self.wanted_entries(BATCH, |entry| !kept.contains(&entry.path.as_os_str()))?;
+            let some = self.wanted_entries(BATCH, &is_wanted)?;
             if some.is_empty() {
-                return Ok(());
+                return Ok(removed);
             }
             let mut all = Ok(());
             for Entry { path, .. } in some {
                 match self.remove(&path) {
+                    Ok(()) => removed += 1,
                     Err(error) if is_changed(&error) => {}
-                    removed => all = all.and(removed),
+                    error => all = all.and(error),
                 }
             }
             all?;

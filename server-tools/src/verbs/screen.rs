@@ -142,10 +142,10 @@ impl Subject {
         screens::of(&site.ghostrc, &self.identity).with_context(|| cannot_read(&self.tree.var()))
     }
 
-    /// The names of its screenshots without ending, the oldest first.
+    /// The names of its last screenshots without ending, the oldest first.
     fn names(&self, site: &Site) -> anyhow::Result<Vec<String>> {
         let Some((path, folder)) = self.folder(site)? else { return Ok(Vec::new()) };
-        screens::names(&folder).with_context(|| cannot_read(&path))
+        Ok(screens::names(&folder).with_context(|| cannot_read(&path))?.names)
     }
 
     fn without_screenshot(&self) -> anyhow::Error {

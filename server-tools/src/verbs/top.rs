@@ -234,7 +234,7 @@ impl Reader {
         let subject =
             self.overview.lock().unwrap_or_else(PoisonError::into_inner).subject(&self.site, host)?;
         let Some((identity, _)) = subject else { return Ok(Screenshot { name: None, text: None }) };
-        let name = overview::screens::names(&self.site, &identity)?.pop();
+        let name = overview::screens::names(&self.site, &identity)?.names.pop();
         let text =
             name.as_ref().map(|name| overview::screens::text(&self.site, &identity, name)).transpose()?;
         Ok(Screenshot { name, text: text.flatten() })

@@ -82,11 +82,49 @@ fn a_million_events_in_a_gigabyte_stop_neither_their_job_nor_the_others() {
         "{}",
         shown.lines().filter(|line| !line.contains("and again")).collect::<String>()
     );
+    let told = shown.lines().filter(|line| line.contains("and again")).count();
+    assert!((1..=1_000).contains(&told), "{told} lines of one kind are told");
+    let rest = |line: &str| {
+        line.starts_with("pc2: warning: ") && line.contains(" more lines of what it said were not told, 0 of")
+    };
+    assert_eq!(shown.lines().filter(|line| rest(line)).count(), 1);
     for host in ["pc2", "pc3"] {
         assert!(shown.lines().any(|line| line.starts_with(&format!("{host}: succeeded"))), "{host}");
     }
     let kept = sizes(&server.path("state"));
     assert!(kept.iter().all(|size| *size <= bounds::REPORT_KEPT), "{kept:?}");
+}
+
+#[test]
+fn of_a_client_that_takes_screenshots_without_end_the_last_ones_are_kept_and_the_others_counted() {
+    let server = BootServer::with_hosts(1);
+    let (comes_up, ends) = (Gate::default(), Gate::default());
+    let client = Client::working_until(&server, 2, comes_up.is_open(), ends.is_open());
+    let running = server.start(&["backup", "pc2"]);
+    comes_up.open();
+    let report = server.path("base/192.168.7.2var/ghost/report.jsonl");
+    wait_until("pc2 is at work", || {
+        fs::read_to_string(&report).unwrap_or_default().contains("order_claimed")
+    });
+    let staged = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap().path();
+    let screens = staged.join("screens");
+    fs::create_dir_all(&screens).unwrap();
+    for number in 10_000..10_000 + bounds::SCREENSHOTS + 300 {
+        fs::write(screens.join(format!("{number}-interval.png")), "").unwrap();
+    }
+    fs::write(screens.join("10000-interval.txt"), "").unwrap();
+    fs::write(screens.join("index.html"), "").unwrap();
+    ends.open();
+    let output = running.wait_with_output().unwrap();
+    drop(client);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let counted = "pc2: warning: it took too many screenshots: the last 1000 are kept, 301 files of older ones were removed";
+    assert!(said(&output).contains(counted), "{}", said(&output));
+    let generation = fs::read_dir(server.path("store/pc2")).unwrap().next().unwrap().unwrap().path();
+    let kept = fs::read_dir(generation.join("screens")).unwrap().map(|one| one.unwrap().file_name());
+    let kept: Vec<String> = kept.map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(kept.len(), bounds::SCREENSHOTS + 1);
+    assert!(kept.contains(&"index.html".to_owned()) && !kept.contains(&"10299-interval.png".to_owned()));
 }
 
 /// How large the files below a folder are.

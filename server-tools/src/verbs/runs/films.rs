@@ -86,8 +86,9 @@ fn drawn(
 /// Small pictures of what was before the last one, and how many screenshots there are.
 fn before(site: &Site, identity: &Identity, last: &str) -> anyhow::Result<(Vec<Frame>, usize)> {
     let folder = folder(site, identity)?;
-    let mut names = screens::names(&folder).context("cannot read the screenshots")?;
-    let taken = names.len();
+    let found = screens::names(&folder).context("cannot read the screenshots")?;
+    let (mut names, taken) = (found.names, found.left_out);
+    let taken = taken + names.len();
     names.retain(|name| name.as_str() < last);
     // One that is damaged is left out: the others tell what happened as well.
     let drawn = spread(names.len(), FRAMES)
