@@ -176,6 +176,8 @@ pub(crate) struct FileSystems {
 pub(crate) struct Place {
     pub path: PathBuf,
     pub file_system: Tried<FileSystem>,
+    /// What of nodev and nosuid it is mounted without.
+    pub lacks: Vec<&'static str>,
 }
 
 /// What is known of the base root.

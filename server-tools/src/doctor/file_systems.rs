@@ -28,6 +28,24 @@ pub(super) fn file_systems(boundary: &Boundary, exports: &[Export]) -> Vec<Findi
     if shared.is_empty() { vec![apart(known, &open)] } else { shared }
 }
 
+/// Where clients make devices and programs of root's, though that could be without effect. On the file system of `/` it cannot.
+pub(super) fn devices(boundary: &Boundary) -> Vec<Finding> {
+    let Some(known) = &boundary.file_systems else { return Vec::new() };
+    let is_root = |place: &Place| place.file_system.is_err() || place.file_system == known.root.file_system;
+    let lacking = parts(known).filter(|place| !place.lacks.is_empty() && !is_root(place));
+    let finding = |place: &Place| {
+        let (path, options) = (place.path.display(), place.lacks.join(","));
+        let found = format!(
+            "{path} is on a file system that is mounted without {options}: clients are root in their folders there, and can make devices and \
+             programs of root's, which a program of this machine might open"
+        );
+        let mend =
+            format!("add {options} to the options of that file system in /etc/fstab, and mount it anew");
+        Finding::warning(Check::Export, found, mend)
+    };
+    lacking.map(finding).collect()
+}
+
 /// The places whose exports open the file systems that they are on.
 struct Open<'a> {
     base_root: Option<&'a Place>,

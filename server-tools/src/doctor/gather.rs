@@ -352,8 +352,12 @@ fn boundary(site: &Site, boot_files: &BTreeSet<String>) -> Boundary {
 fn file_systems(site: &Site) -> FileSystems {
     let ghostrc = &site.ghostrc;
     // What is not there yet will be made on the file system of the folder above it.
-    let place =
-        |path: &Path| Place { path: path.to_owned(), file_system: words(file_system::of(existing(path))) };
+    let place = |path: &Path| Place {
+        path: path.to_owned(),
+        file_system: words(file_system::of(existing(path))),
+        // Who cannot be asked is told of by the one above.
+        lacks: file_system::lacks(existing(path)).unwrap_or_default(),
+    };
     // Clients may know the store by a name that the NFS server has for it alone.
     let exported = ghostrc.store_export.path.as_path();
     let store = if exported.exists() { exported } else { &ghostrc.store_folder };

@@ -7,7 +7,7 @@ use super::boundary::boundary;
 use super::facts::{
     BaseRoot, BootFile, Dhcp, Facts, Host, Program, SamePlace, Store, Tried, Writable, names,
 };
-use super::file_systems::file_systems;
+use super::file_systems::{devices, file_systems};
 use super::mounts::export;
 use super::root::root;
 use super::{Check, Finding, mounted, over_http};
@@ -35,6 +35,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(root(&facts.boundary.told, facts.boot_server, &facts.base_root));
     findings.extend(boundary(&facts.boundary, &facts.exports, facts.boot_server, of_hosts));
     findings.extend(file_systems(&facts.boundary, &facts.exports));
+    findings.extend(devices(&facts.boundary));
     findings.extend(store(&facts.store));
     findings.extend(facts.public_keys.iter().map(|(path, read)| public_keys(path, read)));
     findings.extend(facts.hook_user.as_ref().map(|(name, found)| hook_user(name, found)));

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxFlags, statvfs, statx};
 
 /// The number by which the kernel knows a mounted file system. All subvolumes of one btrfs have the same one here, whatever stat(2) says of
 /// their files: a file handle of one opens those of the others.
@@ -16,6 +16,13 @@ pub(crate) fn of(path: &Path) -> io::Result<FileSystem> {
     let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo");
     let of_mount = mounts.ok().filter(|_| knows_mount).and_then(|mounts| of_mount(&mounts, found.stx_mnt_id));
     Ok(of_mount.unwrap_or((found.stx_dev_major, found.stx_dev_minor)))
+}
+
+/// What the mount that a folder is on lacks, so that devices that are made there could be opened, and set-user-id bits have an effect.
+pub(crate) fn lacks(path: &Path) -> io::Result<Vec<&'static str>> {
+    let flags = statvfs(path)?.f_flag;
+    let wanted = [("nodev", StatVfsMountFlags::NODEV), ("nosuid", StatVfsMountFlags::NOSUID)];
+    Ok(wanted.into_iter().filter(|(_, flag)| !flags.contains(*flag)).map(|(name, _)| name).collect())
 }
 
 /// The third word of the mount's line (proc(5)).
@@ -42,6 +49,22 @@ mod tests {
         assert_eq!(of_mount(mounts, 31), Some((0, 25)));
         assert_eq!(of_mount(mounts, 40), Some((8, 17)));
         assert_eq!(of_mount(mounts, 41), None);
+    }
+
+    #[test]
+    fn what_a_mount_lacks_is_what_the_list_of_mounts_says() {
+        let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let mut seen = std::collections::BTreeMap::new();
+        for line in mounts.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            // A mount at the same point hides the one before.
+            seen.insert(words[4], words[5]);
+        }
+        for point in ["/", "/proc", "/dev"].into_iter().filter(|point| seen.contains_key(point)) {
+            let has = |name: &str| seen[point].split(',').any(|option| option == name);
+            let expected: Vec<&str> = ["nodev", "nosuid"].into_iter().filter(|name| !has(name)).collect();
+            assert_eq!(lacks(Path::new(point)).unwrap(), expected, "{point}: {}", seen[point]);
+        }
     }
 
     #[test]

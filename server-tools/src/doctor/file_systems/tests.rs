@@ -15,7 +15,7 @@ const ALL_ON_ONE: Numbers = [1, 1, 1, 1, 1];
 const APART: Numbers = [1, 1, 2, 3, 3];
 
 fn place(path: &str, number: u32) -> Place {
-    Place { path: path.into(), file_system: Ok((8, number)) }
+    Place { path: path.into(), file_system: Ok((8, number)), lacks: Vec::new() }
 }
 
 fn on(numbers: Numbers, by_kernel: Option<Vec<Grant>>) -> FileSystems {
@@ -40,8 +40,8 @@ fn grant(path: &str, checks_subtree: bool) -> Grant {
     }
 }
 
-fn judged_where(known: FileSystems, nfs: Tried<()>) -> Vec<Finding> {
-    let boundary = Boundary {
+fn boundary(known: FileSystems) -> Boundary {
+    Boundary {
         exports: Exports::Job,
         trees: known.trees.path.clone(),
         store_is_here: true,
@@ -49,7 +49,10 @@ fn judged_where(known: FileSystems, nfs: Tried<()>) -> Vec<Finding> {
         busy: [].into(),
         told: vec![],
         file_systems: Some(known),
-    };
+    }
+}
+
+fn judged_where(known: FileSystems, nfs: Tried<()>) -> Vec<Finding> {
     let base_root = Export {
         key: "PXEADDR",
         server: Ok([192, 168, 7, 1].into()),
@@ -61,7 +64,7 @@ fn judged_where(known: FileSystems, nfs: Tried<()>) -> Vec<Finding> {
         grants: vec![],
         begins_in: None,
     };
-    file_systems(&boundary, &[base_root])
+    file_systems(&boundary(known), &[base_root])
 }
 
 fn judged(known: FileSystems) -> Vec<(State, String)> {
@@ -223,4 +226,23 @@ fn nothing_is_said_where_no_nfs_server_answers_and_where_all_is_shared() {
     let mut facts = crate::doctor::judge::tests::facts();
     facts.boundary.file_systems = None;
     assert_eq!(file_systems(&facts.boundary, &facts.exports), []);
+}
+
+#[test]
+fn a_file_system_on_which_clients_devices_could_be_opened_is_told_unless_it_is_that_of_the_machine() {
+    let told = |numbers: Numbers, trees: &[&'static str], store: &[&'static str]| {
+        let mut known = on(numbers, None);
+        known.root.lacks = vec!["nodev", "nosuid"];
+        known.trees.lacks = trees.to_vec();
+        known.store.as_mut().unwrap().lacks = store.to_vec();
+        let findings = devices(&boundary(known)).into_iter();
+        findings.map(|finding| (finding.state, finding.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(APART, &[], &[]), []);
+    assert_eq!(told(ALL_ON_ONE, &["nodev", "nosuid"], &["nodev", "nosuid"]), []);
+    let [(state, words)] = &told(APART, &[], &["nodev"])[..] else { panic!() };
+    assert_eq!(*state, State::Warning);
+    assert!(words.contains("/srv/ghost is on a file system that is mounted without nodev: "), "{words}");
+    assert!(words.contains("add nodev to the options"), "{words}");
+    assert_eq!(told(APART, &["nosuid"], &["nodev", "nosuid"]).len(), 2);
 }
