@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use ghostctl::cli::Cli;
 use ghostctl::exit::Exit;
-use ghostctl::sys::{memory, signals};
+use ghostctl::sys::{environment, memory, signals};
 use ghostctl::{completion, confined, verbs};
 
 fn main() -> ExitCode {
     if let Some(exit) = confined::answer() {
         return exit;
     }
+    environment::settle();
     memory::share_arena();
     signals::settle();
     if let Some(exit) = completion::answer() {

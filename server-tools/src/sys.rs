@@ -14,6 +14,7 @@ pub(crate) mod descriptors;
 pub(crate) mod dhcp_wire;
 pub(crate) mod disk_space;
 pub(crate) mod earshot;
+pub mod environment;
 pub(crate) mod file_system;
 pub(crate) mod folder;
 pub(crate) mod folder_tree;

@@ -205,7 +205,7 @@ pub(super) fn boot_file(file: &BootFile) -> Finding {
         (Ok(_), Err(reason)) => Finding::bad(
             Check::BootFile,
             format!("{path} is there, but does not come over TFTP: {reason}"),
-            "start the TFTP server on the address of PXEADDR with the folder of TFTPBASE, and make the file readable for all",
+            "start the TFTP server on the address of PXEADDR with the folder of TFTPBASE, and make the file and its folders readable for all",
         ),
         (Err(reason), Err(_)) => Finding::bad(
             Check::BootFile,
@@ -293,7 +293,7 @@ fn programs(programs: &[Program]) -> Vec<Finding> {
     let missing = programs.iter().filter_map(|program| {
         let Err(reason) = &program.found else { return None };
         let found = format!("{} is missing, which {}: {reason}", program.name, program.purpose);
-        let mend = format!("apt-get install {}, and have /usr/sbin in PATH (cron has not)", program.package);
+        let mend = format!("apt-get install {}", program.package);
         Some(match program.is_needed {
             true => Finding::bad(Check::Programs, found, mend),
             false => Finding::warning(Check::Programs, found, mend),

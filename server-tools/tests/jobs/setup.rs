@@ -4,6 +4,7 @@
 //! this machine is. dhcpd checks what is written; `exportfs`, `systemctl` and what makes a base root are stand-ins.
 
 mod at_once;
+mod called;
 mod elsewhere;
 mod exported;
 mod machine;
