@@ -14,6 +14,7 @@ use anyhow::{Context as _, anyhow, bail};
 use ghost_contract::NfsVersion;
 
 use super::facts::{Exported, Grant};
+use crate::octal::unescaped;
 use crate::sys::rpc::{NULL, Program, call, call_if_let, number, string};
 
 /// How long each question may take.
@@ -103,7 +104,7 @@ pub(crate) fn grants(table: &str) -> Vec<Grant> {
         let (clients, options) = rest.split_once('(')?;
         let options: Vec<&str> = options.trim_end().trim_end_matches(')').split(',').collect();
         Some(Grant {
-            path: PathBuf::from(path),
+            path: unescaped(path.as_bytes()),
             clients: clients.to_owned(),
             may_write: options.contains(&"rw"),
             is_root: options.contains(&"no_root_squash") && !options.contains(&"all_squash"),
@@ -308,6 +309,7 @@ mod tests {
             seen,
             [("192.168.7.0/25".to_owned(), true, true, true), ("*".to_owned(), false, false, false)]
         );
+        assert_eq!(grants("/my\\040base\t*(ro)\n")[0].path, Path::new("/my base"));
         assert_eq!(root_of_version_4(table), None);
         let with_root = format!("{table}/srv/nfs4\t*(ro,fsid=0,no_subtree_check)\n");
         assert_eq!(root_of_version_4(&with_root), Some("/srv/nfs4".into()));

@@ -395,8 +395,12 @@ fn export(site: &Site, key: &'static str, server: Tried<IpAddr>, (path, usage): 
     let mountd = site.ghostrc.mountd_port.filter(|_| is_here);
     let nfs = server.clone().and_then(|server| words(exports::nfs_answers(server, version, mountd)));
     // Where NFS itself does not answer, a second question would only wait as long again.
-    let exported =
-        nfs.clone().and_then(|()| server.clone()).and_then(|server| words(exports::exported(server, mountd)));
+    let listed = |server| {
+        let listed = exports::exported(server, mountd);
+        let told = |error| is_here.then(|| always::told(&site.ghostrc)).flatten().ok_or(error);
+        words(listed.or_else(told))
+    };
+    let exported = nfs.clone().and_then(|()| server.clone()).and_then(listed);
     let table = is_here.then(|| fs::read_to_string(always::TABLE).ok()).flatten();
     let table = table.unwrap_or_default();
     let mut grants = exports::grants(&table);

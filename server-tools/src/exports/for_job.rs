@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{Wanted, ganesha, nfsd};
+use super::{Wanted, always, ganesha, nfsd};
 use crate::doctor::exports::exported;
 use crate::doctor::facts::Exported;
 use crate::ghostrc::{Ghostrc, NfsServer};
@@ -183,8 +183,9 @@ fn cannot(what: &str, path: &Path, ip: Ipv4Addr) -> String {
 }
 
 fn listed(ghostrc: &Ghostrc) -> anyhow::Result<Vec<Exported>> {
-    exported(IpAddr::V4(ghostrc.boot_server), ghostrc.mountd_port)
-        .context("cannot see what the NFS server exports")
+    let listed = exported(IpAddr::V4(ghostrc.boot_server), ghostrc.mountd_port);
+    let listed = listed.or_else(|error| always::told(ghostrc).ok_or(error));
+    listed.context("cannot see what the NFS server exports")
 }
 
 /// Whether the server lists this very folder for this very client.

@@ -96,4 +96,6 @@ mod upgraded;
 #[cfg(test)]
 mod verbs;
 #[cfg(test)]
+mod version_4;
+#[cfg(test)]
 mod watched;

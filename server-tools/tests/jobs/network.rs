@@ -29,6 +29,7 @@ const SET_UP: &str = "ip link set lo up && ip link add br0 type veth peer name s
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const TFTP: u16 = 69;
 const PORTMAPPER: u16 = 111;
+const NFS: u16 = 2049;
 
 /// A network name space whose servers run until it is dropped.
 pub(crate) struct Network {
@@ -46,7 +47,7 @@ impl Network {
         let thread = std::thread::spawn(move || {
             let space = own_space(SET_UP);
             let tftp = UdpSocket::bind((BOOT_SERVER, TFTP)).unwrap();
-            let rpc = TcpListener::bind((BOOT_SERVER, PORTMAPPER)).unwrap();
+            let rpc = [PORTMAPPER, NFS].map(|port| TcpListener::bind((BOOT_SERVER, port)).unwrap());
             ready.send(space).unwrap();
             std::thread::scope(|scope| {
                 scope.spawn(|| serve_tftp(&tftp, &folder, &over));
@@ -191,15 +192,15 @@ fn serve_tftp(socket: &UdpSocket, folder: &Path, over: &AtomicBool) {
     }
 }
 
-/// One port for all programs, which the portmapper says of each.
-fn serve_rpc(listener: &TcpListener, folder: &Path, over: &AtomicBool) {
-    listener.set_nonblocking(true).unwrap();
+/// All programs at each port. The portmapper says its own of each; version 4 of NFS is looked for at another one.
+fn serve_rpc(listeners: &[TcpListener], folder: &Path, over: &AtomicBool) {
+    listeners.iter().for_each(|listener| listener.set_nonblocking(true).unwrap());
     while !over.load(Ordering::Relaxed) {
-        match listener.accept() {
-            Ok((call, _)) => {
+        match listeners.iter().find_map(|listener| listener.accept().ok()) {
+            Some((call, _)) => {
                 let _caller_is_gone = answer(call, folder);
             }
-            Err(_nobody) => std::thread::sleep(Duration::from_millis(2)),
+            None => std::thread::sleep(Duration::from_millis(2)),
         }
     }
 }
@@ -215,6 +216,8 @@ fn answer(mut call: TcpStream, folder: &Path) -> io::Result<()> {
         request.chunks_exact(4).map(|word| u32::from_be_bytes(word.try_into().unwrap())).collect();
     let result = match (words[3], words[5]) {
         (100_000, 3) => u32::from(PORTMAPPER).to_be_bytes().to_vec(),
+        // To nothing by version 4.1: done.
+        (100_003, 1) => vec![0; 12],
         (100_005, 5) => exports(&fs::read_to_string(folder.join("exports")).unwrap_or_default()),
         _nothing => Vec::new(),
     };
