@@ -305,7 +305,7 @@ bench-boot: init lab
 install: server init
 	$(MAKE) install-files install-console-files
 	if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then \
-	    systemctl daemon-reload && systemctl enable ghost4linux-recover.service ghost4linux-root.timer; \
+	    systemctl daemon-reload && systemctl enable ghost4linux-recover.service && systemctl enable --now ghost4linux-root.timer; \
 	fi
 
 install-files:
@@ -327,8 +327,10 @@ install-console-files:
 	sed 's|@SBINDIR@|$(PREFIX)/sbin|' console/systemd/ghost4linux-console.service | \
 	    install -m 644 /dev/stdin $(DESTDIR)$(UNITS)/ghost4linux-console.service
 
-# Debian packages of what is committed and of what is not: in target/deb.
-deb:
+# Debian packages of what is committed and of what is not: in target/deb. A boot server
+# may build its own, so no other server is installed with what that needs.
+deb: PACKAGE_LISTS := scripts/host-packages debian/host-packages
+deb: deps
 	rm -rf $(DEB) && mkdir -p $(DEB)
 	debian/rules clean
 	debian/rules binary PACKAGES=$(CURDIR)/$(DEB)
