@@ -54,6 +54,15 @@ const BOOT_LIMIT: Duration = Duration::from_secs(120);
 /// How long the root may take to be reached, from the kernel's start. The boot server gives up on a client about then.
 const ROOT_LIMIT: Duration = Duration::from_secs(600);
 
+/// How long a job without an order may take: as long as one whose order has the usual deadline. A person may have left its screen.
+const UNORDERED_LIMIT: Duration = Duration::from_secs(12 * 3600);
+
+/// Why a job is ended at its deadline.
+fn too_long() -> String {
+    let hours = UNORDERED_LIMIT.as_secs() / 3600;
+    format!("the job took longer than its order allows, or than {hours} h without one")
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// PID 1 runs. The first event, once.
@@ -310,7 +319,7 @@ impl Session {
                 self.end_after(stage.last_look("cancelled"), Outcome::Cancelled { by }, turn)
             }
             (stage, Event::DeadlinePassed) if over => {
-                let reason = "the job took longer than its order allows".to_owned();
+                let reason = too_long();
                 self.end_after(stage.last_look("too-late"), Outcome::Failed { reason }, turn)
             }
             (Stage::Imaging(imaging), event) => self.watch_imaging(imaging, event, turn),

@@ -8,7 +8,9 @@ use ghost_contract::report::Event as Report;
 use ghost_contract::{HostName, MacAddress, Mode};
 
 use super::waiting::Wait;
-use super::{BOOT_LIMIT, Boot, Event, ROOT_LIMIT, Report as ReportFile, Session, Stage, Tries, Turn};
+use super::{
+    BOOT_LIMIT, Boot, Event, ROOT_LIMIT, Report as ReportFile, Session, Stage, Tries, Turn, UNORDERED_LIMIT,
+};
 use crate::boot::{self, BootStep, OnFailure};
 use crate::cmdline::BootOptions;
 use crate::failure::Failure;
@@ -238,7 +240,10 @@ impl Session {
     }
 
     fn claim(&mut self, job: Job, turn: &mut Turn) -> Stage {
-        let Some(order) = &job.order else { return self.begin(job, turn) };
+        let Some(order) = &job.order else {
+            self.overall = turn.now.saturating_add(UNORDERED_LIMIT);
+            return self.begin(job, turn);
+        };
         self.overall = turn.now.saturating_add(order.deadlines.job);
         self.start(Task::Claim(order.job.clone()), turn);
         Stage::Claiming(job)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ghost_contract::report::Event as Report;
 use ghost_contract::{Mode, order::AtEnd, report::Outcome};
 
-use super::Action;
+use super::{Action, too_long};
 use crate::machine::fake::{Fake, Trouble};
 use crate::machine::run;
 use crate::sample::{order, order_file};
@@ -115,7 +115,7 @@ fn a_job_that_takes_longer_than_its_order_allows_is_ended() {
     let mut short = order(Mode::Test);
     short.deadlines.job = Duration::from_secs(50);
     let machine = replay(Fake::new("", order_file(&short)).with(sleep, Trouble::Lasts));
-    let expected = Outcome::Failed { reason: "the job took longer than its order allows".to_owned() };
+    let expected = Outcome::Failed { reason: too_long() };
     assert_eq!(outcome(&machine), expected);
 }
 

@@ -16,7 +16,7 @@ use crate::imager::Terminal;
 use crate::machine::fake::Fake;
 use crate::machine::run;
 use crate::sample::{order, order_file};
-use crate::session::Action;
+use crate::session::{Action, too_long};
 use crate::task::{Glance, Task};
 
 fn replay(mut machine: Fake) -> Fake {
@@ -104,6 +104,16 @@ fn a_person_at_the_screen_is_never_stalled() {
 }
 
 #[test]
+fn a_program_that_nobody_ends_does_not_keep_the_machine_on_without_an_order_either() {
+    let mut machine = Fake::new("ghost.mode=ghost", None);
+    (machine.disk_rate, machine.imager_lasts) = (0, usize::MAX);
+    let machine = replay(machine);
+    let reason = too_long();
+    assert_eq!(outcome(&machine), Outcome::Failed { reason });
+    assert_eq!(machine.done.last(), Some(&Action::Leave(AtEnd::PowerOff)));
+}
+
+#[test]
 fn a_question_is_answered_once_with_the_screen_before_and_after() {
     let mut machine = backup(|order| order.prompts = vec![mark(OnDeadline::Fail)]);
     machine.imager_lasts = 6;
@@ -166,7 +176,7 @@ fn a_job_that_takes_too_long_is_ended_with_a_last_picture() {
     let mut machine = backup(|order| order.deadlines.job = Duration::from_secs(100));
     machine.imager_lasts = usize::MAX;
     let machine = replay(machine);
-    let reason = "the job took longer than its order allows".to_owned();
+    let reason = too_long();
     assert_eq!(outcome(&machine), Outcome::Failed { reason });
     assert_eq!(screenshots(&machine).last().unwrap(), "too-late");
 }
