@@ -9,10 +9,11 @@ use std::time::Duration;
 use ghost_contract::layout;
 use ghost_contract::report::{Event, Outcome};
 use ghost_lab::lab::Pc;
-use ghost_lab::{LabConfig, shell, stand_in, wait};
+use ghost_lab::{Firmware, LabConfig, shell, stand_in, wait};
 
 use crate::dosemu;
 use crate::stage::{BOOT, SOON, Stage};
+use crate::uefi::{LOCKED_DOWN, NOTICES};
 
 /// What an imager may take for a disk, on an emulated PC on a busy machine.
 pub(crate) const IMAGING: Duration = Duration::from_secs(1800);
@@ -138,7 +139,11 @@ fn assert_screens_show_the_stand_in(screens: &Path) {
 #[test]
 fn an_imager_that_draws_its_question_and_hangs_is_seen_now_and_stalled_and_the_machine_goes_off() {
     let hangs = r"-clone,mode=dump,src=1,dst=z:\image.gho -sure -fx -standindraw -standinhang";
-    let stage = stage("hang", &[("BACKUPCOMMAND", hangs), ("STALL_WINDOW", "60")]);
+    // With Secure Boot, where the kernel lets nobody at the video memory.
+    let stage = stage_with("hang", &[("BACKUPCOMMAND", hangs), ("STALL_WINDOW", "60")], SMALL, |config| {
+        config.kernel_flags.push(NOTICES.to_owned());
+        config.pcs[0].with_firmware(Firmware::SecureBoot);
+    });
     let john = stage.pc("john").unwrap();
     let (ip, disk) = (john.config().ip, john.disk_sha256().unwrap());
     let original = stage.dhcpd_conf().unwrap();
@@ -168,6 +173,8 @@ fn an_imager_that_draws_its_question_and_hangs_is_seen_now_and_stalled_and_the_m
     assert!(report.contains(&Event::Ended { outcome: Outcome::Stalled }), "{report:#?}");
     assert!(report.iter().any(|event| matches!(event, Event::Sampled { .. })), "{report:#?}");
     assert!(said.contains("stalled"), "{said}");
+    let said = john.console().unwrap();
+    assert!(said.contains(LOCKED_DOWN), "{said}");
     assert!(stored(&stage).iter().all(|name| name.starts_with('.')), "{:?}", stored(&stage));
     assert_eq!(john.disk_sha256().unwrap(), disk);
 }

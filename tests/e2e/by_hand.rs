@@ -10,7 +10,7 @@ use ghost_contract::{Mode, Order, UnixTime, ethers, layout, sample};
 use ghost_lab::Lab;
 use ghost_lab::config::PcConfig;
 
-use crate::stage::{SOON, swapped};
+use crate::stage::{SOON, boot_file, swapped};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -64,7 +64,7 @@ pub(crate) fn claim_file(lab: &Lab, pc: &PcConfig, order: &Order) -> PathBuf {
 
 /// Lets DHCP offer the boot file to this PC from now on.
 pub(crate) fn swap(lab: &Lab, pc: &PcConfig) {
-    serve(lab, &swapped(&lab.dhcpd_conf().unwrap(), &pc.name, "pxelinux.0"));
+    serve(lab, &swapped(&lab.dhcpd_conf().unwrap(), &pc.name, boot_file(pc.firmware)));
 }
 
 /// Has dhcpd serve this configuration.

@@ -8,7 +8,7 @@ use ghost_lab::Firmware;
 use ghost_lab::lab::Pc;
 use ghost_lab::running::Running;
 
-use crate::stage::{BOOT, OFF, SOON, Stage, swapped};
+use crate::stage::{BOOT, OFF, SOON, Stage, boot_file, swapped};
 
 /// A job in mode `test` of john, whose entry is swapped.
 struct Cut {
@@ -62,10 +62,6 @@ impl Cut {
         self.john().wait_off(OFF).unwrap();
         self.stage.assert_dhcpd_conf(&self.original);
     }
-}
-
-const fn boot_file(firmware: Firmware) -> &'static str {
-    if firmware.is_uefi() { "shimx64.efi" } else { "pxelinux.0" }
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! PID 1 or the kernel of a client hangs: a watchdog resets the machine, or powers it off.
+//! PID 1 or the kernel of a client hangs: a watchdog resets the machine, with Secure Boot too, or powers it off.
 
 use std::time::Duration;
 
 use ghost_contract::report::Event;
+use ghost_lab::Firmware;
 use ghost_lab::lab::Pc;
 use ghost_lab::running::Running;
 
 use crate::stage::{BOOT, OWN_DISK, SOON, Stage};
+use crate::uefi::{LOCKED_DOWN, NOTICES};
 
 /// From the last time that a watchdog was petted until it resets the machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,6 +40,8 @@ fn hang(stage: &Stage, pc: &Pc<'_>, how: &str) -> Running {
 #[test]
 fn a_machine_that_hangs_does_not_stay_so() {
     let stage = Stage::with("watchdog", |config| {
+        config.kernel_flags.push(NOTICES.to_owned());
+        config.pcs[0].with_firmware(Firmware::SecureBoot);
         let joe = config.pcs.iter_mut().find(|pc| pc.name.as_str() == "joe").unwrap();
         joe.more = HARDWARE.map(str::to_owned).into();
         let settings = [("SLEEP", SLEEP.as_secs().to_string()), ("OFF_LISTEN", "5".to_owned())];
@@ -50,8 +54,8 @@ fn a_machine_that_hangs_does_not_stay_so() {
     let _sessions = [hang(&stage, &john, FREEZE_PID_1), hang(&stage, &joe, HANG_KERNEL)];
     john.wait_console(&john.config().own_disk_message(), SOON + PATIENCE + OWN_DISK).unwrap();
     let said = john.console().unwrap();
-    assert!(said.contains("watched by Software Watchdog (120 s)\r\n"), "{said}");
-    assert!(said.contains(SOFTDOG), "{said}");
+    assert!(said.contains("watched by Software Watchdog (120 s)"), "{said}");
+    assert!(said.contains(SOFTDOG) && said.contains(LOCKED_DOWN), "{said}");
 
     joe.wait_off(SOON + PATIENCE).unwrap();
     let said = joe.console().unwrap();

@@ -11,7 +11,7 @@ use ghost_contract::{HostName, layout};
 use ghost_lab::config::target_folder;
 use ghost_lab::lab::Pc;
 use ghost_lab::places::{Place, Places};
-use ghost_lab::{Lab, LabConfig, wait};
+use ghost_lab::{Firmware, Lab, LabConfig, wait};
 
 /// From the power button until PID 1 has said that it is up: a minute on two idle emulated cores.
 pub(crate) const BOOT: Duration = Duration::from_secs(420);
@@ -92,6 +92,11 @@ impl Stage {
         assert_eq!(String::from_utf8_lossy(&now), String::from_utf8_lossy(wanted));
         assert!(now == wanted);
     }
+}
+
+/// The file that is offered for a job.
+pub(crate) const fn boot_file(firmware: Firmware) -> &'static str {
+    if firmware.is_uefi() { "shimx64.efi" } else { "pxelinux.0" }
 }
 
 /// The configuration in which this host, and no other, is offered `file` instead of "nobackup".

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ghost_contract::image::Phase;
 use ghost_contract::report::{Event, Outcome};
-use ghost_lab::stand_in;
+use ghost_lab::{Firmware, stand_in};
 
 use crate::backup::{self, job, stored, stored_of};
 use crate::by_hand;
 use crate::stage::{BOOT, OFF, SOON, Stage};
+use crate::uefi::{LOCKED_DOWN, NOTICES};
 
 /// From the death of the NFS server until the PC is off: what is left of the grace, the stall window, the time
 /// limits of all tasks that wait for the server, and the ending. Less than the last resort of a PID 1 that hangs takes.
@@ -109,8 +110,11 @@ fn an_emulator_that_is_killed_for_its_memory_or_missing_is_a_failure_with_its_re
 }
 
 #[test]
-fn a_flag_alone_starts_mode_test_and_ctrl_alt_del_ends_it() {
-    let stage = Stage::with("flag", |config| config.kernel_flags = vec!["ghost.mode=test".to_owned()]);
+fn a_flag_alone_starts_mode_test_and_ctrl_alt_del_ends_it_with_secure_boot_too() {
+    let stage = Stage::with("flag", |config| {
+        config.kernel_flags = ["ghost.mode=test", NOTICES].map(str::to_owned).into();
+        config.pcs[0].with_firmware(Firmware::SecureBoot);
+    });
     let john = stage.pc("john").unwrap();
     by_hand::swap(&stage, john.config());
     by_hand::make_tree(&stage, john.config());
@@ -124,4 +128,6 @@ fn a_flag_alone_starts_mode_test_and_ctrl_alt_del_ends_it() {
     assert!(!report.iter().any(|event| matches!(event, Event::OrderClaimed { .. })), "{report:#?}");
     let cancelled = Outcome::Cancelled { by: "Ctrl-Alt-Del".to_owned() };
     assert!(report.contains(&Event::Ended { outcome: cancelled }), "{report:#?}");
+    let said = john.console().unwrap();
+    assert!(said.contains(LOCKED_DOWN), "{said}");
 }

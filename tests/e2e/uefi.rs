@@ -12,16 +12,14 @@ use ghost_lab::lab::Pc;
 use crate::backup::job;
 use crate::linux::{assert_screens_show_the_progress, only_generation, wipe};
 use crate::never_up::TRY_AGAIN;
-use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, swapped};
+use crate::stage::{BOOT, OFF, OWN_DISK, SOON, Stage, boot_file, swapped};
 
-/// The file that is offered for a job.
-const SHIM: &str = "shimx64.efi";
 /// Size of the disk in MiB, and so many bytes a second of it, so that a picture of the progress is taken.
 const SIZE: u32 = 64;
 const RATE: u64 = 4 << 20;
 /// Lets the kernel say on the serial line what it makes of Secure Boot.
-const NOTICES: &str = "loglevel=6";
-const LOCKED_DOWN: &str = "Kernel is locked down from EFI Secure Boot";
+pub(crate) const NOTICES: &str = "loglevel=6";
+pub(crate) const LOCKED_DOWN: &str = "Kernel is locked down from EFI Secure Boot";
 /// How long GRUB shows that something is missing before it resets the PC.
 const GRUB_SHOWS: Duration = Duration::from_secs(30);
 
@@ -38,7 +36,7 @@ fn stage(name: &str, firmware: Firmware) -> Stage {
 }
 
 fn wait_swapped(stage: &Stage, john: &Pc<'_>, original: &[u8]) {
-    let swapped = swapped(original, &john.config().name, SHIM);
+    let swapped = swapped(original, &john.config().name, boot_file(john.config().firmware));
     stage.wait_dhcpd_conf("john's entry, and no other byte, to be swapped", &swapped, SOON);
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ghost_contract::report::Event;
 use ghost_lab::{Firmware, wait};
 
-use super::{Cut, boot_file};
+use super::Cut;
 use crate::never_up::TRY_AGAIN;
-use crate::stage::{BOOT, OWN_DISK, SOON, Stage};
+use crate::stage::{BOOT, OWN_DISK, SOON, Stage, boot_file};
 
 /// How long a PC may stay at a prompt of the boot loader's, or show why it does not boot.
 const SHOWN: Duration = Duration::from_secs(330);
