@@ -19,7 +19,7 @@ const SHOWN: Duration = Duration::from_secs(30);
 const OLD_PROCESSOR: [&str; 2] = ["-cpu", "pentium3"];
 
 /// The configuration that this PC alone boots with.
-fn own_configuration(lab: &Lab, pc: &Pc<'_>) -> PathBuf {
+pub(crate) fn own_configuration(lab: &Lab, pc: &Pc<'_>) -> PathBuf {
     // 01: the type of hardware address that Ethernet is (ARP's, RFC 1700).
     let address = format!("01-{}", pc.config().mac).replace(':', "-");
     lab.folder().tftp().join("pxelinux.cfg").join(address)

@@ -32,11 +32,15 @@ mod lab_itself;
 #[cfg(feature = "campaigns")]
 mod late_disks;
 #[cfg(feature = "campaigns")]
+mod leases;
+#[cfg(feature = "campaigns")]
 mod leaving;
 mod linux;
 mod linux_disks;
 mod linux_systems;
 mod linux_troubles;
+#[cfg(feature = "campaigns")]
+mod little_memory;
 mod mounted;
 mod never_up;
 #[cfg(feature = "campaigns")]
