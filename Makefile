@@ -6,7 +6,8 @@
 #   make install   ghostctl, ghost-console, their man pages and completions, for production (PREFIX, DESTDIR)
 #   make clean     no process, namespace, mount or file is left
 #
-# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving late-disks nfs4 http-boot two-servers cards faults
+# Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving late-disks
+# leases little-memory hanging-driver nfs4 http-boot two-servers cards faults
 # fuzz crowd deb-check deb-reproduced first-backup first-backup-nfsd trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
 # bench-boot.
 #
@@ -189,6 +190,21 @@ leaving: kmod lab
 .PHONY: late-disks
 late-disks: kmod lab
 	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- late_disks::
+
+# Jobs that last longer than the lease of the client's address.
+.PHONY: leases
+leases: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- leases::
+
+# PCs with less memory than a job takes, by BIOS and by UEFI.
+.PHONY: little-memory
+little-memory: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- little_memory::
+
+# A driver that hangs in the kernel, from the initramfs on.
+.PHONY: hanging-driver
+hanging-driver: kmod lab
+	cargo test --locked $(TRIAL) -p ghost-lab --features e2e,campaigns --test e2e -- hanging_driver::
 
 # Clients mount base root, trees and image store with NFS 4.1 (NFSVERSION). An initramfs has one version.
 nfs4: kmod lab

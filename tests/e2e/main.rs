@@ -22,6 +22,8 @@ mod exported;
 mod fleet;
 mod full_store;
 mod handles;
+#[cfg(feature = "campaigns")]
+mod hanging_driver;
 mod hangs;
 #[cfg(feature = "campaigns")]
 mod http;

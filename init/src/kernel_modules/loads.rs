@@ -13,6 +13,9 @@ const LASTS: Duration = Duration::from_secs(10);
 /// The same for those behind it. Linux ends the loading of none before all devices that it is just looking for are there
 /// (kernel/module/main.c: `async_synchronize_full`), so that behind one that lasts all do.
 const LASTS_BEHIND: Duration = Duration::from_secs(2);
+/// How often one of those is asked for. What it needs is there by then, and lasts as well: whoever loads it comes one module
+/// further each time (`ahci` needs four), and to the end at once if the driver itself is there.
+const TRIES: u32 = 6;
 /// So many are loaded at the same time.
 const AT_ONCE: usize = 32;
 
@@ -30,8 +33,16 @@ pub(crate) struct Loads {
     devices: BTreeSet<String>,
     drivers: BTreeSet<String>,
     queue: VecDeque<Load>,
-    /// Those that are being loaded, and since when.
-    running: Vec<(Load, Duration)>,
+    running: Vec<Running>,
+}
+
+/// A driver that is being loaded.
+#[derive(Debug)]
+struct Running {
+    load: Load,
+    /// When it was asked for last, and how often it was.
+    since: Duration,
+    tries: u32,
 }
 
 impl Loads {
@@ -48,7 +59,7 @@ impl Loads {
     /// Asks for the drivers of these devices. The table is `modules.alias`.
     pub(crate) fn want(&mut self, devices: Vec<String>, table: &str) {
         for load in drivers_of(&devices, table) {
-            let running = self.running.iter_mut().map(|(load, _)| load);
+            let running = self.running.iter_mut().map(|running| &mut running.load);
             match running.chain(&mut self.queue).find(|other| other.driver == load.driver) {
                 Some(other) => other.devices.extend(load.devices),
                 None if self.drivers.insert(load.driver.clone()) => self.queue.push_back(load),
@@ -61,44 +72,54 @@ impl Loads {
 
     /// The driver that is to be loaded now, if one is. It counts as being loaded until it has [`Loads::ended`].
     pub(crate) fn next(&mut self, now: Duration) -> Option<String> {
-        let patience = if self.running.len() > 1 { LASTS_BEHIND } else { LASTS };
-        let youngest = self.running.iter().map(|(_, since)| *since).max();
-        let is_held_up = youngest.is_some_and(|since| now.saturating_sub(since) < patience);
-        if is_held_up || self.running.len() >= AT_ONCE {
+        let is_behind = self.running.len() > 1;
+        let patience = if is_behind { LASTS_BEHIND } else { LASTS };
+        if let Some(youngest) = self.running.last_mut() {
+            if now.saturating_sub(youngest.since) < patience {
+                return None;
+            }
+            if is_behind && youngest.tries < TRIES {
+                youngest.tries += 1;
+                youngest.since = now;
+                return Some(youngest.load.driver.clone());
+            }
+        }
+        if self.running.len() >= AT_ONCE {
             return None;
         }
         let load = self.queue.pop_front()?;
         let driver = load.driver.clone();
-        self.running.push((load, now));
+        self.running.push(Running { load, since: now, tries: 1 });
         Some(driver)
     }
 
     /// A driver is there, or cannot be loaded.
     pub(crate) fn ended(&mut self, driver: &str) {
-        self.running.retain(|(load, _)| load.driver != driver);
+        self.running.retain(|running| running.load.driver != driver);
     }
 
     /// Whoever was to load this driver came to no end: it is asked for again.
     pub(crate) fn failed(&mut self, driver: &str) {
-        let load = self.running.iter().find(|(load, _)| load.driver == driver).map(|(load, _)| load.clone());
+        let found = self.running.iter().find(|running| running.load.driver == driver);
+        let load = found.map(|running| running.load.clone());
         self.ended(driver);
         self.queue.extend(load);
     }
 
     /// Whether another driver may be there soon, besides those that last.
     pub(crate) fn is_busy(&self, now: Duration) -> bool {
-        !self.queue.is_empty() || self.running.iter().any(|(_, since)| now.saturating_sub(*since) < LASTS)
+        !self.queue.is_empty() || self.running.iter().any(|running| now.saturating_sub(running.since) < LASTS)
     }
 
     /// What is not loaded yet, that which has been loading for the longest time first.
     pub(crate) fn left(&self) -> impl Iterator<Item = &Load> {
-        self.running.iter().map(|(load, _)| load).chain(&self.queue)
+        self.running.iter().map(|running| &running.load).chain(&self.queue)
     }
 
     /// The driver that the others wait for, once it lasts.
     pub(crate) fn lasting(&self, now: Duration) -> Option<&str> {
-        let (load, since) = self.running.first()?;
-        (now.saturating_sub(*since) >= LASTS).then_some(load.driver.as_str())
+        let first = self.running.first()?;
+        (now.saturating_sub(first.since) >= LASTS).then_some(first.load.driver.as_str())
     }
 }
 
@@ -184,14 +205,29 @@ mod tests {
         assert_eq!(loads.next(at(11)).as_deref(), Some("ahci"));
         assert_eq!(loads.lasting(at(11)), Some("megaraid_sas"));
         assert_eq!(loads.next(at(12)), None, "it may still end soon");
-        assert_eq!(loads.next(at(13)).as_deref(), Some("ata_generic"), "it waits for the first as well");
-        loads.ended("ata_generic");
+        assert_eq!(loads.next(at(13)).as_deref(), Some("ahci"), "what it needs waits for the first as well");
         loads.ended("ahci");
-        assert_eq!(loads.next(at(14)).as_deref(), Some("sd_mod"));
+        assert_eq!(loads.next(at(14)).as_deref(), Some("ata_generic"));
+        loads.ended("ata_generic");
+        assert_eq!(loads.next(at(15)).as_deref(), Some("sd_mod"));
         loads.ended("sd_mod");
         assert!(!loads.is_busy(at(14)));
         assert_eq!(loads.lasting(at(1000)), Some("megaraid_sas"));
         assert_eq!(loads.left().count(), 1);
+    }
+
+    #[test]
+    fn one_that_hangs_behind_another_is_asked_for_as_often_as_it_may_need_modules_and_then_overtaken() {
+        let mut loads = wanted(&[RAID, SATA]);
+        loads.next(at(1)).unwrap();
+        for number in 0..TRIES {
+            let now = at(11 + u64::from(number) * 2);
+            assert_eq!(loads.next(now).as_deref(), Some("ahci"), "at {now:?}");
+            assert_eq!(loads.next(now), None);
+        }
+        assert_eq!(loads.next(at(23)).as_deref(), Some("ata_generic"));
+        assert_eq!(loads.lasting(at(23)), Some("megaraid_sas"));
+        assert_eq!(loads.left().count(), 3);
     }
 
     #[test]
@@ -208,7 +244,7 @@ mod tests {
         let table: String = (0..100).map(|number| format!("alias pci:{number} driver{number}\n")).collect();
         let mut loads = Loads::default();
         loads.want((0..100).map(|number| format!("pci:{number}")).collect(), &table);
-        let started = (0..1000).filter(|now| loads.next(at(*now)).is_some()).count();
-        assert_eq!(started, AT_ONCE);
+        let started: BTreeSet<_> = (0..1000).filter_map(|now| loads.next(at(now))).collect();
+        assert_eq!(started.len(), AT_ONCE);
     }
 }

@@ -1,10 +1,18 @@
 //! What is modprobe(8) in our initramfs: this program under another name. It loads the kernel's modules as they are
 //! packed, so that nothing there has to unpack them.
+//!
+//! Linux ends the loading of no module while a driver looks for its device in the background (kernel/module/main.c:
+//! `async_synchronize_full`). Where that driver hangs, all do, though the modules are there. Whoever asks for a device's driver
+//! (`-b`) sees to that by itself; the kernel, which asks for NFS, must not hang as well.
 
 use std::ffi::CString;
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::errno::Errno;
@@ -22,9 +30,21 @@ const PACKED: u32 = 4;
 /// Where the kernel lists what it has loaded.
 const LOADED: &str = "/sys/module";
 
+/// How long a module may be held up before the next one is loaded all the same, and for how many.
+const HELD_UP: Duration = Duration::from_secs(1);
+const TRIES: usize = 30;
+/// Who asks so waits for the end, whatever holds it up.
+const WAITS: &str = "-b";
+
 /// Loads what the arguments ask for. Status 1 if anything could not be loaded.
 pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
-    match load_all(arguments) {
+    let arguments: Vec<String> = arguments.collect();
+    if !arguments.iter().any(|argument| argument == WAITS)
+        && let Ok(status) = run_ahead(&arguments)
+    {
+        return status;
+    }
+    match load_all(arguments.into_iter()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(words) = error {
@@ -35,23 +55,60 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
+/// Has another process load it, which cannot be ended while it is held up, and then one more, which finds one more module there. An
+/// error if there can be no such process.
+fn run_ahead(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let program = std::env::current_exe()?;
+    let (tell, ended) = mpsc::channel();
+    for _ in 0..TRIES {
+        let mut child = Command::new(&program).arg0(NAME).arg(WAITS).args(arguments).spawn()?;
+        let tell = tell.clone();
+        // When all modules are there, nobody hears of it any more.
+        thread::spawn(move || drop(tell.send(child.wait())));
+        match ended.recv_timeout(HELD_UP) {
+            Ok(status) if status.as_ref().is_ok_and(ExitStatus::success) => return Ok(ExitCode::SUCCESS),
+            Ok(_) => return Ok(ExitCode::FAILURE),
+            Err(_) if is_all_there(arguments) => return Ok(ExitCode::SUCCESS),
+            Err(_) => {}
+        }
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn is_all_there(arguments: &[String]) -> bool {
+    let is_there = |files: &[&str]| files.iter().all(|file| is_loaded(Path::new(LOADED), file));
+    let Ok(request) = Request::parse(arguments.iter().cloned()) else { return false };
+    let all = with_modules(|modules, _| {
+        request.wanted.iter().all(|wanted| modules.to_load(wanted).is_ok_and(|files| is_there(&files)))
+    });
+    all.unwrap_or(false)
+}
+
 /// Loads as much as can be loaded; the error is the first one, or nothing where nothing is to be said.
 fn load_all(arguments: impl Iterator<Item = String>) -> Result<(), Option<anyhow::Error>> {
     let request = Request::parse(arguments)?;
+    let outcome = with_modules(|modules, folder| {
+        let mut outcome = Ok(());
+        for wanted in &request.wanted {
+            let loaded = modules.to_load(wanted).map_err(|error| (!request.is_quiet).then_some(error));
+            let loaded = loaded.and_then(|files| load(folder, &files, &request.parameters).map_err(Some));
+            outcome = outcome.and(loaded);
+        }
+        outcome
+    });
+    outcome?
+}
+
+/// Does something with what is known of the running kernel's modules, and the folder in which they are.
+fn with_modules<T>(act: impl FnOnce(&Modules<'_>, &Path) -> T) -> anyhow::Result<T> {
     let folder = folder()?;
     let text = |name: &str| Ok::<_, anyhow::Error>(file::read(&folder.join(name))?.unwrap_or_default());
     let texts = ["modules.dep", "modules.alias", "modules.softdep", "modules.builtin"];
     let texts = texts.map(|name| text(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
     let [needs, aliases, soft, builtin] = texts;
     let (needs, aliases, soft, builtin) = (needs?, aliases?, soft?, builtin?);
-    let modules = Modules::of(Tables { needs: &needs, aliases: &aliases, soft: &soft, builtin: &builtin });
-    let mut outcome = Ok(());
-    for wanted in &request.wanted {
-        let loaded = modules.to_load(wanted).map_err(|error| (!request.is_quiet).then_some(error));
-        let loaded = loaded.and_then(|files| load(&folder, &files, &request.parameters).map_err(Some));
-        outcome = outcome.and(loaded);
-    }
-    outcome
+    let tables = Tables { needs: &needs, aliases: &aliases, soft: &soft, builtin: &builtin };
+    Ok(act(&Modules::of(tables), &folder))
 }
 
 /// Where the modules of the running kernel are.

@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::child::{ChildError, Children, Departure};
-use super::{file, modprobe};
+use super::{clock, file, modprobe};
 use crate::kernel_modules;
 
 /// Where the kernel lists the devices of each bus.
@@ -22,15 +23,18 @@ const USB_PORTS: [&str; 4] = ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd"];
 const USB_KEYBOARDS: [&str; 2] = ["usbhid", "hid_generic"];
 /// How long modprobe may take, module files coming from the server.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long until another one is started beside it. One that a hanging driver holds up (sys/modprobe.rs) has loaded one module more,
+/// and the next one goes on from there.
+const HELD_UP: Duration = Duration::from_secs(3);
 
 /// Loads these modules by name, and what they need.
 pub(crate) fn load(children: &Children, names: &[&str]) -> anyhow::Result<()> {
-    Ok(children.run(modprobe().arg("-a").args(names), LIMIT)?)
+    Ok(run(children, &[&["-a"], names].concat())?)
 }
 
 /// Loads one module with a parameter of its own, `NAME=VALUE`.
 pub(crate) fn load_with(children: &Children, name: &str, parameter: &str) -> anyhow::Result<()> {
-    Ok(children.run(modprobe().args([name, parameter]), LIMIT)?)
+    Ok(run(children, &[name, parameter])?)
 }
 
 /// Loads modules that the job can do without.
@@ -38,7 +42,7 @@ pub(crate) fn load_if_useful(children: &Children, names: &[&str]) -> anyhow::Res
     if names.is_empty() {
         return Ok(());
     }
-    come_to_its_end(children.run(modprobe().args(["-a", "-b", "-q"]).args(names), LIMIT))
+    come_to_its_end(run(children, &[&["-a", "-b", "-q"], names].concat()))
 }
 
 /// Whether modprobe has asked for all names. Status 1: some name has no module, which for aliases of devices is so on every
@@ -72,10 +76,25 @@ pub(crate) fn loaded() -> anyhow::Result<usize> {
     Ok(file::text(Path::new("/proc/modules"))?.lines().count())
 }
 
-fn modprobe() -> Command {
-    let mut command = Command::new(modprobe::NAME);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    command
+fn run(children: &Children, arguments: &[&str]) -> Result<(), ChildError> {
+    let program = modprobe::NAME.to_owned();
+    let (tell, told) = mpsc::channel();
+    let started = clock::uptime();
+    while clock::uptime().saturating_sub(started) < LIMIT {
+        let mut modprobe = Command::new(modprobe::NAME);
+        modprobe.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        let tell = tell.clone();
+        children.spawn(&mut modprobe, move |departure| {
+            // When one of them has ended nobody hears of the others; ignore the failed send.
+            let _ = tell.send(departure);
+        })?;
+        match told.recv_timeout(HELD_UP) {
+            Ok(Departure::Exited(0)) => return Ok(()),
+            Ok(departure) => return Err(ChildError::Failed { program, departure }),
+            Err(_) => {}
+        }
+    }
+    Err(ChildError::TooLong { program, limit: LIMIT })
 }
 
 /// The aliases of all devices but displays, in the form of modules.alias(5).
