@@ -8,7 +8,7 @@
 #
 # Smaller steps: deps lint unit rootfs rootfs-check kmod kmod-check screens-check lab e2e (SCENARIO=name for one) cut-off leaving late-disks
 # leases little-memory hanging-driver nfs4 http-boot two-servers cards faults
-# fuzz crowd deb-check deb-reproduced first-backup first-backup-nfsd trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
+# fuzz crowd deb-check deb-reproduced debian13 first-backup first-backup-nfsd trixie-check console-check console-lab bench bench-console bench-lab (SIZE=512 for a quick try)
 # bench-boot.
 #
 # With a DOSEmu and a Ghost that you have: make e2e IMAGER=dosemu OVERLAY=DIR FLOPPY=IMG (tests/README.md).
@@ -74,7 +74,7 @@ FIRMWARES = $(if $(filter both,$(FIRMWARE)),bios uefi,$(FIRMWARE))
 LAB := target/trial/lab
 # The Debian packages that the demonstration needs, and those that the tests need besides.
 DEMO_LISTS := scripts/host-packages rootfs/host-packages tests/lab/host-packages
-PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/host-packages
+PACKAGE_LISTS := $(DEMO_LISTS) kmod/host-packages tests/host-packages debian/host-packages tests/first-backup/host-packages
 # A ghostrc begins like a shell script and is none.
 SHELL_SCRIPTS = $(shell git ls-files -- ':!*ghostrc*' | xargs -r awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }')
 
@@ -98,9 +98,10 @@ demo-programs:
 	cargo build --locked $(TRIAL) -p ghost-init -p ghost-imaging -p ghost-lab -p ghostctl --bins --target $(STATIC_TARGET)
 
 # The tests beside the code wait for much of their time: meanwhile a compiler makes what the others need, and what it has made is checked.
+# Three labs leave a third of two processors idle, which a Debian 13 gets.
 test: deps
 	$(MAKE) --jobs=2 sources parts
-	$(MAKE) --old-file=kmod e2e
+	$(MAKE) --jobs=2 --old-file=kmod --old-file=deb e2e debian13
 
 # In this order: both have cargo's lock of the same folder.
 sources:
@@ -121,7 +122,7 @@ lint:
 
 # With one set of features, so that ghostctl is built once: that of the console's tests, and a program that can kill itself wherever it changes
 # something, for tests of what the next start makes of it. Packages and scenarios have the program without that.
-unit: TESTED := ghostctl/sample,ghostctl/crash-points
+TESTED := ghostctl/sample,ghostctl/crash-points
 unit:
 	cargo test --locked --workspace --exclude ghostctl --features $(TESTED) -- --test-threads=$(TESTS)
 	# One after the other: what another test starts at that moment holds every open file, and every lock, for an instant.
@@ -377,6 +378,22 @@ first-backup first-backup-nfsd: deb
 # Builds them once more, elsewhere and otherwise, and compares the two bit by bit.
 deb-reproduced: deb
 	tests/packages/reproduced target/deb target/reproduced
+
+# What of a clean Debian 13 `make test` has: what `make deps` installs there, a scenario with the whole lab inside, the tests beside the code that
+# have a DHCP server, the first backup, and clippy. The test programs are this machine's; the log is target/debian13/log.
+.PHONY: debian13
+debian13: DEB := target/deb-tried
+debian13: export SERVER_PROFILE := trial
+debian13: kmod scenarios deb
+	E2E=$$($(call program_of,e2e,$(TRY_SCENARIOS))) && \
+	JOBS=$$($(call program_of,jobs,$(TRY_SERVERS))) && \
+	DHCP=$$($(call program_of,dhcp,$(TRY_SERVERS))) && \
+	export E2E JOBS DHCP && \
+	tests/trixie/short target/debian13 $(DEB) $(ROOTFS)
+
+TRY_SERVERS = cargo test --locked -p ghostctl --features $(TESTED) --test jobs --test dhcp
+# Prints where cargo puts a test program, and builds it if need be.
+program_of = $(2) --no-run --message-format=json | sed -n 's|.*"executable":"\([^"]*/deps/$(1)-[^"]*\)".*|\1|p'
 
 # Builds, checks and tries all of this in a clean Debian 13, with its compiler and its servers. Takes as long as `make test`, and more.
 # STEPS='deps build scenario' for some of it.
