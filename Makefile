@@ -389,7 +389,7 @@ debian13: kmod scenarios deb
 	JOBS=$$($(call program_of,jobs,$(TRY_SERVERS))) && \
 	DHCP=$$($(call program_of,dhcp,$(TRY_SERVERS))) && \
 	export E2E JOBS DHCP && \
-	tests/trixie/short target/debian13 $(DEB) $(ROOTFS)
+	exec tests/trixie/short target/debian13 $(DEB) $(ROOTFS)
 
 TRY_SERVERS = cargo test --locked -p ghostctl --features $(TESTED) --test jobs --test dhcp
 # Prints where cargo puts a test program, and builds it if need be.
