@@ -23,6 +23,7 @@ mod text;
 pub use registers::{Memory, Registers, Window, text_planes};
 
 use super::Picture;
+pub(crate) use snapshot::offset::WINDOW_LENGTH;
 pub(crate) use snapshot::{HEADER_LENGTH, LENGTH};
 use snapshot::{Mode, Snapshot};
 

@@ -6,7 +6,7 @@ use super::{Driver, Kind, ROOT, Tree};
 
 /// How deep folders are entered, and how many files are looked at.
 const DEPTH: usize = 3;
-const MOST: usize = 64;
+const MOST: usize = 24;
 /// Stretches of a file, of which one is far behind its beginning.
 const STRETCHES: [(u64, usize); 3] = [(0, 4_096), (3, 100), (90_000, 8_192)];
 

@@ -90,6 +90,14 @@ fn bits_behind_the_last_one_do_not_count() {
 }
 
 #[test]
+fn bits_are_counted_in_all_parts_that_are_read() {
+    let whole = usize::try_from(PART).unwrap();
+    let bits = (2 * PART + 3) * 8 - 5;
+    assert_eq!(set_bits_of(&reader(vec![0xFF; 2 * whole + 3]), 0, bits).unwrap(), bits);
+    assert_eq!(set_bits_of(&reader(vec![0xFF; 2 * whole + 2]), 0, bits).unwrap(), bits - 3);
+}
+
+#[test]
 fn fewer_used_bytes_than_it_says_are_a_contradiction() {
     let claim = Claim { span: 1000, used: 500, features: vec![] };
     assert_eq!(claim.contradicts(1000, 500), None);

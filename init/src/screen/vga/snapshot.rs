@@ -19,7 +19,7 @@ pub(super) const FLAG_DAC_BUSY: u32 = 0x02;
 pub(super) mod offset {
     pub(in super::super) const VERSION: usize = 8;
     pub(in super::super) const FLAGS: usize = 32;
-    pub(in super::super) const WINDOW_LENGTH: usize = 40;
+    pub(crate) const WINDOW_LENGTH: usize = 40;
     pub(in super::super) const MODE: usize = 44;
     pub(in super::super) const MISC_OUTPUT: usize = 45;
     pub(in super::super) const DAC_MASK: usize = 53;
