@@ -301,7 +301,9 @@ fn own_key(key: &str) -> Option<(&'static str, &str)> {
 /// One of our keys from which this differs by one or two strokes, letter case aside.
 fn misspelt(key: &str) -> Option<&'static str> {
     let written = key.to_ascii_uppercase();
+    // One whose length differs by more is further away.
     let ours = SERVER_KEYS.into_iter().chain(Settings::KEYS);
+    let ours = ours.filter(|own| own.len().abs_diff(written.len()) <= 2);
     let near = ours.map(|own| (strokes(&written, own), own)).min()?;
     (near.0 <= 2 && near.0 * 4 <= near.1.len()).then_some(near.1)
 }
