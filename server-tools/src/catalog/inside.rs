@@ -76,7 +76,7 @@ pub(crate) fn read_back(
         }
         for entry in own() {
             // What cannot be opened here is reported by `pieces::read_back`.
-            let _unsettled = folder.file(&entry.path).and_then(|file| settle(&file));
+            let _unsettled = pieces::opened(folder, &entry.path, &board).and_then(|file| settle(&file));
         }
         let checked = folder.folder(&disk).map_err(Into::into);
         match checked.and_then(|folder| parser.check(&folder, &path.join(&disk), until)) {

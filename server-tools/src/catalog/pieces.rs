@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use ghost_contract::bounds;
@@ -23,6 +23,11 @@ use crate::sys::folder::{BESIDE, Entry, Folder, Kind, settle};
 
 /// Read at a time: large enough that the calls cost nothing, small enough for the processor's cache.
 const BUFFER: usize = 1 << 18;
+/// The kernel takes a lease away 45 s after another program has asked for the file (/proc/sys/fs/lease-break-time).
+const GIVEN_BACK: Duration = Duration::from_secs(90);
+/// The kernel tells nobody that it has.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// The client's report, which the job keeps beside the images.
 pub(crate) const REPORT: &str = "report.jsonl";
 
@@ -111,10 +116,10 @@ pub(crate) fn require(folder: &Folder, pieces: &[Piece], own: &[&str]) -> anyhow
 pub(crate) fn deadline(folder: &Folder, names: &[Entry], known: Option<u64>) -> Instant {
     let (mut stored, mut apparent) = (0_u64, 0_u64);
     for entry in names.iter().filter(|entry| entry.kind == Kind::File) {
-        // What cannot be opened is reported when it is read.
-        let Ok(metadata) = folder.file(&entry.path).and_then(|file| file.metadata()) else { continue };
-        stored = stored.saturating_add(metadata.blocks().saturating_mul(512));
-        apparent = apparent.saturating_add(metadata.len());
+        // What cannot be read is reported when it is read.
+        let Ok(takes) = folder.takes(&entry.path) else { continue };
+        stored = stored.saturating_add(takes.stored);
+        apparent = apparent.saturating_add(takes.apparent);
     }
     Instant::now() + bounds::check_deadline(stored, apparent, known)
 }
@@ -122,10 +127,30 @@ pub(crate) fn deadline(folder: &Folder, names: &[Entry], known: Option<u64>) -> 
 pub(crate) fn read_back(folder: &Folder, entry: Entry, board: &Board) -> Found {
     let content = match entry.kind {
         _ if has_name_of_ours(&entry.path) => Err(Unread::Ours),
-        Kind::File => folder.file(&entry.path).and_then(|file| content(file, board)).map_err(Unread::Io),
+        Kind::File => {
+            opened(folder, &entry.path, board).and_then(|file| content(file, board)).map_err(Unread::Io)
+        }
         Kind::Folder | Kind::Other => Err(Unread::Stranger),
     };
     Found { path: entry.path, content }
+}
+
+/// Opens a file as soon as nobody writes to it alone any more: Linux' NFS server may have delegated it to its client (RFC 8881, 10.4),
+/// and this makes the kernel take that back, also from one that is off.
+pub(crate) fn opened(folder: &Folder, path: &Path, board: &Board) -> io::Result<File> {
+    let until = Instant::now() + GIVEN_BACK;
+    loop {
+        match folder.file(path) {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && !board.is_overdue()
+                    && Instant::now() < until =>
+            {
+                thread::sleep(ASK_AGAIN);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Whether this is what the job was about, and not a picture or a record of it.
@@ -169,6 +194,23 @@ fn content(mut file: File, board: &Board) -> io::Result<Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::lease;
+
+    #[test]
+    fn a_file_that_somebody_has_alone_is_read_when_that_is_over() {
+        let inside = tempfile::tempdir().unwrap();
+        std::fs::write(inside.path().join("image.gho"), "image").unwrap();
+        let folder = Folder::open(inside.path()).unwrap();
+        let alone = lease::alone(&inside.path().join("image.gho")).unwrap();
+        assert_eq!(folder.file("image.gho").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let names = names(&folder).unwrap();
+        let board = Board::until(deadline(&folder, &names, None));
+        let reader = thread::spawn(move || read_back(&folder, names.into_iter().next().unwrap(), &board));
+        thread::sleep(ASK_AGAIN);
+        assert!(!reader.is_finished(), "it waits");
+        drop(alone);
+        assert_eq!(reader.join().unwrap().content.unwrap().size, 5);
+    }
 
     #[test]
     fn a_file_that_claims_to_be_endless_is_given_up_when_its_time_is_over() {

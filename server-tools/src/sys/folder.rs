@@ -65,6 +65,13 @@ struct Walk {
     found: Vec<Entry>,
 }
 
+/// How large a file is, bytes: as it looks, and on its disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Takes {
+    pub(crate) apparent: u64,
+    pub(crate) stored: u64,
+}
+
 impl Folder {
     /// Opens a folder that the administrator named: symbolic links on the way are followed.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -96,11 +103,17 @@ impl Folder {
 
     /// How many bytes a regular file below has, without opening it.
     pub fn size(&self, path: impl AsRef<Path>) -> io::Result<u64> {
+        Ok(self.takes(path)?.apparent)
+    }
+
+    /// How large a regular file below is, without opening it.
+    pub(crate) fn takes(&self, path: impl AsRef<Path>) -> io::Result<Takes> {
         let stat = fstat(self.handle(path)?)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => u64::try_from(stat.st_size).map_err(io::Error::other),
-            _ => Err(io::Error::other("it is not a regular file")),
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(io::Error::other("it is not a regular file"));
         }
+        let bytes = |number: i64| u64::try_from(number).map_err(io::Error::other);
+        Ok(Takes { apparent: bytes(stat.st_size)?, stored: bytes(stat.st_blocks)?.saturating_mul(512) })
     }
 
     /// The bytes of a regular file below.
