@@ -10,6 +10,8 @@
 //! Prints a table; asserts nothing. Needs root and what `tests/host-packages` lists.
 
 use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -52,7 +54,7 @@ impl Way {
     fn flags(self) -> Vec<String> {
         let flags = match self {
             Self::InitramfsTools => "ghost.debug root=/dev/nfs boot=nfs ip=dhcp init=/sbin/ghost-init",
-            Self::Dracut => "ghost.debug root=/dev/nfs ip=dhcp rd.shell=0 init=/sbin/ghost-init",
+            Self::Dracut => "ghost.debug ip=dhcp rd.shell=0 init=/sbin/ghost-init",
             Self::Own | Self::Empty => "ghost.debug",
         };
         flags.split(' ').map(str::to_owned).collect()
@@ -139,7 +141,8 @@ fn boot(way: Way, firmware: Firmware, more: &[&str]) -> Outcome<Taken> {
 fn measure(lab: &Lab, way: Way) -> Outcome<Taken> {
     let john = lab.pc("john")?;
     let job = lab.ghostctl(&["test", "john"])?;
-    wait::until("john to be on", SOON, || john.console().ok()?.contains(SWITCHED_ON).then_some(()))?;
+    wait::until("john to be on", SOON, || john.console().ok()?.contains(SWITCHED_ON).then_some(()))
+        .map_err(|error| format!("{error}; ghostctl said: {}", job.text()))?;
     let on = Instant::now();
     let mut taken = Taken::default();
     wait::until("the end of the boot", BOOT, || {
@@ -190,16 +193,28 @@ fn prepare(lab: &Lab, way: Way) -> Outcome {
         Way::Own => Ok(()),
         Way::Empty => empty_initrd(&tftp),
         Way::InitramfsTools => without_address(&tftp).and_then(|()| initrd_of_initramfs_tools(&root, &tftp)),
-        Way::Dracut => without_address(&tftp).and_then(|()| initrd_of_dracut(&root, &tftp)),
+        Way::Dracut => without_address(&tftp)
+            .and_then(|()| edit(&tftp, with_root_of_dracut))
+            .and_then(|()| initrd_of_dracut(&root, &tftp)),
     }
 }
 
 /// The address that loaders add as `ip=` has fewer fields than the others want.
 fn without_address(tftp: &Path) -> Outcome {
-    let pxelinux = tftp.join("pxelinux.cfg/default");
-    fs::write(&pxelinux, fs::read_to_string(&pxelinux)?.replace("IPAPPEND 3", "IPAPPEND 2"))?;
-    let grub = tftp.join("grub/grub.cfg");
-    fs::write(&grub, fs::read_to_string(&grub)?.replace(" $address ", " "))?;
+    edit(tftp, |text| text.replace("IPAPPEND 3", "IPAPPEND 2").replace(" $address ", " "))
+}
+
+/// dracut's own form, with the version that the lab serves.
+fn with_root_of_dracut(text: &str) -> String {
+    text.replace("nfsroot=", "root=nfs:").replace(",vers=3,tcp,nolock", ":vers=3,nolock")
+}
+
+/// Changes what the boot loaders read.
+fn edit(tftp: &Path, change: impl Fn(&str) -> String) -> Outcome {
+    for name in ["pxelinux.cfg/default", "grub/grub.cfg"] {
+        let file = tftp.join(name);
+        fs::write(&file, change(&fs::read_to_string(&file)?))?;
+    }
     Ok(())
 }
 
@@ -246,6 +261,9 @@ fn initrd_by(root: &Path, tftp: &Path, script: &str) -> Outcome {
     shell::run(
         Command::new("unshare").args(words).arg(root).args(["sh", "-ec", script]).arg(kernel.file_name()),
     )?;
-    fs::copy(made, tftp.join("initrd"))?;
+    let initrd = tftp.join("initrd");
+    fs::copy(made, &initrd)?;
+    // dracut's is for root alone, and in.tftpd is not root.
+    fs::set_permissions(&initrd, Permissions::from_mode(0o644))?;
     Ok(())
 }
