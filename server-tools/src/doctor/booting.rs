@@ -107,14 +107,15 @@ fn faults(
     faults
 }
 
-/// That the base root is in another network than the client, and nothing leads there.
+/// That the base root is in another network than the client, and nothing is seen to lead there. Only what holds for a whole network is seen: a router may be
+/// told to a class or to a pool, or not be needed.
 fn unreached(host: &Host, boot_server: Ipv4Addr, terms: &Terms) -> Option<Fault> {
     let network = host.reach.network.filter(|network| !network.contains(boot_server))?;
     host.reach.has_no_router.then(|| Fault {
-        state: State::Bad,
+        state: State::Warning,
         what: format!(
-            "the boot server's address {boot_server} (PXEADDR) is not in the network {network}, and no router is told to the clients \
-             there, so that they do not reach their base root"
+            "the boot server's address {boot_server} (PXEADDR) is not in the network {network}, and that network names no router: \
+             clients that are told none elsewhere do not reach their base root"
         ),
         mend: match host.near {
             // It need not forward: its other address is its own, too.
