@@ -4,6 +4,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -11,13 +12,21 @@ use rustix::process::umask;
 /// Where Debian has what only root calls: the DHCP servers, exportfs, and partclone.
 const OF_ROOT: [&str; 2] = ["/usr/sbin", "/sbin"];
 
+/// What those who called the program keep from others.
+static CALLERS_UMASK: AtomicU32 = AtomicU32::new(0o022);
+
 /// Lets the servers read what is made for them (what is private has modes of its own), and finds the programs of root in any case. For the
 /// beginning of `main`.
 pub fn settle() {
-    umask(Mode::from_raw_mode(0o022));
+    CALLERS_UMASK.store(umask(Mode::from_raw_mode(0o022)).as_raw_mode(), Ordering::Relaxed);
     let path = with_those_of_root(&env::var_os("PATH").unwrap_or_default());
     // SAFETY: no other thread runs yet that could read the environment.
     unsafe { env::set_var("PATH", path) };
+}
+
+/// The mode of a file that is made for those who called the program, and for no server.
+pub(crate) fn callers_mode() -> u32 {
+    0o666 & !CALLERS_UMASK.load(Ordering::Relaxed)
 }
 
 /// The folders that are missing go to the end. Pure.

@@ -2,8 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a picture that was asked for as a file is written as it is")]
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::site::Site;
 use crate::state::journal;
 use crate::state::record;
 use crate::sys::folder::Folder;
-use crate::sys::{clock, terminal};
+use crate::sys::{clock, environment, terminal};
 use crate::tree::Tree;
 
 /// How long a client may take to answer a request: it looks every few seconds, and a picture may take ten.
@@ -224,7 +225,9 @@ fn write_png(file: &Path, picture: &[u8]) -> anyhow::Result<()> {
         );
         io::stdout().lock().write_all(picture)
     } else {
-        fs::write(file, picture)
+        let mode = environment::callers_mode();
+        let opened = File::options().write(true).create(true).truncate(true).mode(mode).open(file);
+        opened.and_then(|mut file| file.write_all(picture))
     };
     written.with_context(|| format!("cannot write {}", file.display()))
 }

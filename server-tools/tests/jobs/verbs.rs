@@ -1,5 +1,7 @@
 //! What the other verbs show and change.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::boot_server::{BootServer, said, wait_until};
 use super::client::{Behaviour, Client};
 
@@ -113,6 +115,12 @@ fn the_screen_is_shown_on_request_while_a_job_runs_and_the_newest_one_after_it()
     assert!(said(&followed).ends_with("Ghost is at 42 %\n"), "{}", said(&followed));
     let last = server.run(&["screen", "--png", "-", "pc2"]);
     assert_eq!(said(&last), "PNG of Ghost is at 42 %\n");
+    // It is as private as whoever asks for it has it.
+    let mut privately = server.network().command("sh");
+    privately.args(["-c", "umask 077 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_ghostctl"), "--config"]);
+    privately.arg(server.path("ghostrc")).args(["screen", "--png"]).arg(server.path("picture")).arg("pc2");
+    assert!(privately.status().unwrap().success());
+    assert_eq!(std::fs::metadata(server.path("picture")).unwrap().permissions().mode() & 0o777, 0o600);
     // They are a client's bytes, which may be commands.
     let terminal = nix::pty::openpty(None, None).unwrap();
     let mut command = server.command(["screen", "--png", "-", "pc2"]);
