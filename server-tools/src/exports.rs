@@ -18,6 +18,7 @@ use crate::job::Identity;
 pub(crate) mod always;
 pub(crate) mod for_job;
 pub(crate) mod ganesha;
+pub(crate) mod here;
 mod nfsd;
 
 /// The number of our first export in Ganesha's configuration. The administrator's own begin at 1.

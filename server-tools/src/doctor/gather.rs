@@ -21,7 +21,7 @@ use super::facts::{
 use super::{listening, mounted, netboot, over_http, root};
 use crate::catalog::Catalog;
 use crate::confined::Parser;
-use crate::exports::{always, for_job};
+use crate::exports::{for_job, here};
 use crate::hooks;
 use crate::site::Site;
 use crate::state::journal;
@@ -361,7 +361,7 @@ fn file_systems(site: &Site) -> FileSystems {
     // Clients may know the store by a name that the NFS server has for it alone.
     let exported = ghostrc.store_export.path.as_path();
     let store = if exported.exists() { exported } else { &ghostrc.store_folder };
-    let table = || exports::grants(&fs::read_to_string(always::TABLE).unwrap_or_default());
+    let table = || exports::grants(&fs::read_to_string(here::TABLE).unwrap_or_default());
     FileSystems {
         by_kernel: kernel_serves().then(table),
         root: place(Path::new("/")),
@@ -397,11 +397,11 @@ fn export(site: &Site, key: &'static str, server: Tried<IpAddr>, (path, usage): 
     // Where NFS itself does not answer, a second question would only wait as long again.
     let listed = |server| {
         let listed = exports::exported(server, mountd);
-        let told = |error| is_here.then(|| always::told(&site.ghostrc)).flatten().ok_or(error);
+        let told = |error| is_here.then(|| here::told(&site.ghostrc)).flatten().ok_or(error);
         words(listed.or_else(told))
     };
     let exported = nfs.clone().and_then(|()| server.clone()).and_then(listed);
-    let table = is_here.then(|| fs::read_to_string(always::TABLE).ok()).flatten();
+    let table = is_here.then(|| fs::read_to_string(here::TABLE).ok()).flatten();
     let table = table.unwrap_or_default();
     let mut grants = exports::grants(&table);
     grants.retain(|grant| path.starts_with(&grant.path));

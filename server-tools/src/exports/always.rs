@@ -4,24 +4,21 @@
 //! that has a fault. What a command has done is what the server lists afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use ghost_contract::NfsVersion;
 
-use super::for_job::{is_listed, runs};
+use super::for_job::is_listed;
+use super::here::table;
 use super::{Access, Wanted};
-use crate::doctor::exports::{exported, grants};
-use crate::doctor::facts::{Exported, Grant, few};
-use crate::ghostrc::{Ghostrc, NfsServer};
+use crate::doctor::exports::exported;
+use crate::doctor::facts::{Exported, few};
+use crate::ghostrc::Ghostrc;
 use crate::octal::unescaped;
 use crate::sys::service;
 
-/// What the kernel's NFS server is told to export (exportfs(8)).
-pub(crate) const TABLE: &str = "/var/lib/nfs/etab";
 const EXPORTFS: &str = "exportfs";
 
 /// One folder for one client.
@@ -143,17 +140,6 @@ pub(crate) fn run(ghostrc: &Ghostrc, words: &[String], deadline: Duration) -> an
 /// What the server says that it exports; what it was told, if it does not answer.
 fn listed(ghostrc: &Ghostrc) -> Option<Vec<Exported>> {
     exported(IpAddr::V4(ghostrc.boot_server), ghostrc.mountd_port).ok().or_else(table)
-}
-
-/// What Linux' own NFS server was told to export, if it runs here for clients of version 4.1: without version 3 its mountd answers nobody.
-pub(crate) fn told(ghostrc: &Ghostrc) -> Option<Vec<Exported>> {
-    (ghostrc.nfs_version == NfsVersion::V4_1 && runs(NfsServer::Nfsd)).then(table)?
-}
-
-fn table() -> Option<Vec<Exported>> {
-    let table = fs::read_to_string(Path::new(TABLE)).ok()?;
-    let one = |grant: Grant| Exported { path: grant.path, clients: vec![grant.clients] };
-    Some(grants(&table).into_iter().map(one).collect())
 }
 
 #[cfg(test)]

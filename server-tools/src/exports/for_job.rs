@@ -16,11 +16,12 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{Wanted, always, ganesha, nfsd};
+use super::here::{nfs_server_here, told};
+use super::{Wanted, ganesha, nfsd};
 use crate::doctor::exports::exported;
 use crate::doctor::facts::Exported;
 use crate::ghostrc::{Ghostrc, NfsServer};
-use crate::sys::{clock, process, program};
+use crate::sys::{clock, program};
 
 /// How long all commands together may take, to export or to take away.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -28,39 +29,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(5);
 /// The least that each gets.
 const LEAST: Duration = Duration::from_millis(500);
-
-/// How many threads the kernel's server has, once its file system is mounted (nfsd(7)).
-const NFSD_THREADS: &str = "/proc/fs/nfsd/threads";
-const GANESHA: &str = "ganesha.nfsd";
-
-/// The NFS server that is told where the settings name none: the one that runs, or the one whose programs are here.
-pub(crate) fn nfs_server_here() -> NfsServer {
-    likeliest(runs(NfsServer::Nfsd), runs(NfsServer::Ganesha), &|| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        program::find("exportfs", &path).is_ok()
-    })
-}
-
-/// Linux' own where both run, or neither and both are here. Pure.
-fn likeliest(nfsd_runs: bool, ganesha_runs: bool, has_exportfs: &dyn Fn() -> bool) -> NfsServer {
-    match (nfsd_runs, ganesha_runs) {
-        (true, _) => NfsServer::Nfsd,
-        (false, true) => NfsServer::Ganesha,
-        (false, false) if has_exportfs() => NfsServer::Nfsd,
-        (false, false) => NfsServer::Ganesha,
-    }
-}
-
-/// Whether such a server runs in the network that this process is in, as far as the kernel tells.
-pub(crate) fn runs(server: NfsServer) -> bool {
-    match server {
-        NfsServer::Nfsd => {
-            let threads = std::fs::read_to_string(NFSD_THREADS).unwrap_or_default();
-            threads.trim().parse::<u32>().is_ok_and(|threads| threads > 0)
-        }
-        NfsServer::Ganesha => process::named(GANESHA).is_ok_and(|all| !all.is_empty()),
-    }
-}
 
 /// The NFS server that exports for jobs, by its name, if it can be told. Changes nothing.
 pub(crate) fn can_be_told(ghostrc: &Ghostrc) -> anyhow::Result<&'static str> {
@@ -184,7 +152,7 @@ fn cannot(what: &str, path: &Path, ip: Ipv4Addr) -> String {
 
 fn listed(ghostrc: &Ghostrc) -> anyhow::Result<Vec<Exported>> {
     let listed = exported(IpAddr::V4(ghostrc.boot_server), ghostrc.mountd_port);
-    let listed = listed.or_else(|error| always::told(ghostrc).ok_or(error));
+    let listed = listed.or_else(|error| told(ghostrc).ok_or(error));
     listed.context("cannot see what the NFS server exports")
 }
 
@@ -201,20 +169,6 @@ pub(super) fn is_listed(one: &Wanted, listed: &[Exported]) -> bool {
 mod tests {
     use super::*;
     use crate::exports::Access;
-
-    #[test]
-    fn the_server_that_runs_is_told_and_the_kernels_where_that_says_nothing() {
-        use NfsServer::{Ganesha, Nfsd};
-        for (nfsd, ganesha, has_exportfs, told) in [
-            (false, false, true, Nfsd),
-            (false, false, false, Ganesha),
-            (false, true, true, Ganesha),
-            (true, false, false, Nfsd),
-            (true, true, true, Nfsd),
-        ] {
-            assert_eq!(likeliest(nfsd, ganesha, &|| has_exportfs), told, "{nfsd} {ganesha} {has_exportfs}");
-        }
-    }
 
     #[test]
     fn only_this_folder_for_this_client_counts() {

@@ -22,7 +22,7 @@ use crate::doctor::mounted;
 use crate::doctor::netboot::GRUB_CONFIGURATION;
 use crate::doctor::root::versions;
 use crate::exit::{Exit, WithExit as _};
-use crate::exports::for_job;
+use crate::exports::here;
 use crate::ghostrc::{Exports, Ghostrc, NfsServer};
 use crate::site::Site;
 use crate::state::made::{Made, Unit};
@@ -227,7 +227,7 @@ fn is_of_another_version(configuration: &[u8], version: NfsVersion) -> bool {
 
 /// The server that jobs have export.
 fn wanted_nfs(ghostrc: &Ghostrc) -> Nfs {
-    match ghostrc.nfs_server.unwrap_or_else(for_job::nfs_server_here) {
+    match ghostrc.nfs_server.unwrap_or_else(here::nfs_server_here) {
         NfsServer::Nfsd => Nfs::Kernel,
         NfsServer::Ganesha => Nfs::Ganesha,
     }
@@ -251,7 +251,7 @@ fn other_nfs(nfs: Nfs) -> Option<Nfs> {
         let unit = other.unit();
         unit_files::has_systemd() && unit_files::is_there(unit) && unit_files::is("is-active", unit)
     };
-    (!for_job::runs(own) && (for_job::runs(server) || is_active())).then_some(other)
+    (!here::runs(own) && (here::runs(server) || is_active())).then_some(other)
 }
 
 /// Why the NFS server of this name has to go on: what it exports besides our file, which may go.

@@ -14,7 +14,8 @@ use ghost_contract::{Generation, HostName, JobId, Mode, Nonce, UnixTime, ethers}
 
 use crate::cli::{Asked, JobArgs, TimeOfDay};
 use crate::exit::{Exit, WithExit};
-use crate::exports::for_job::{ForJob, nfs_server_here};
+use crate::exports::for_job::ForJob;
+use crate::exports::here::nfs_server_here;
 use crate::exports::of_job;
 use crate::fleet::{self, Chosen};
 use crate::job::luks_key::LuksKey;
