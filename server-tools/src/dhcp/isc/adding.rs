@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use ghost_contract::HostName;
 
 use super::lexer::Lexer;
@@ -125,6 +125,11 @@ fn judged(table: &HostTable, boot_server: Ipv4Addr, host: &NewHost) -> anyhow::R
         network: table.network_of(host.ip),
     };
     if !is_declared(host, boot_server, &around)? {
+        ensure!(
+            !host.name.as_str().contains("._"),
+            "{}: dhcpd reads no name in which '_' follows a dot; give it another one",
+            host.name
+        );
         return Ok(Judged::New);
     }
     match table.usable(&host.name) {

@@ -141,6 +141,14 @@ fn what_cannot_be_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_name_that_dhcpd_does_not_read_is_refused() {
+    let text = "subnet 10.0.0.0 netmask 255.255.255.0 { next-server 10.0.0.5; }\n";
+    let error = added(text, &[host("pc._7.lan", 9)]).unwrap_err().to_string();
+    assert!(error.contains("pc._7.lan: dhcpd reads no name in which '_' follows a dot"), "{error}");
+    assert!(added(text, &[host("p_c.7_", 9)]).is_ok());
+}
+
+#[test]
 fn an_address_that_any_machine_may_get_is_told() {
     let text = "subnet 10.0.0.0 netmask 255.255.255.0 { pool { range 10.0.0.9 10.0.0.20; } next-server 10.0.0.5; }\n";
     let (_, draft) = added(text, &[host("pc8", 8), host("pc9", 9)]).unwrap();
