@@ -17,12 +17,12 @@ pub const REPORT_LINES: u64 = 250_000;
 pub const REPORT_KEPT: u64 = 64 << 20;
 /// A client that writes its report faster than it is read may be so far ahead, bytes. What is older is left out.
 pub const REPORT_BACKLOG: u64 = 16 << 20;
-/// So many lines of one kind of a report are told to people as they come, and so many bytes of all kinds. What is beyond is counted.
-/// Readings and screenshots, which come as long as a client works, have the second bound only: it lasts for weeks.
+/// People are told this many lines of each kind of a report as they come. The job counts the rest, and tells the count at its end.
+/// Readings and screenshots come as long as a client works, so only [`TOLD`] bounds them.
 pub const TOLD_OF_A_KIND: u64 = 1_000;
-/// See [`TOLD_OF_A_KIND`].
+/// People are told this many bytes of a report, all kinds together, which lasts for weeks.
 pub const TOLD: u64 = 64 << 20;
-/// So many lines are told that nobody understands, or that other machines cause.
+/// People are told this many lines that this version does not understand, and as many about other machines.
 pub const TOLD_STRANGE: u64 = 20;
 /// How deep folders may be nested in what becomes a generation.
 pub const STAGING_DEPTH: usize = 16;

@@ -13,8 +13,8 @@ const LASTS: Duration = Duration::from_secs(10);
 /// The same for those behind it. Linux ends the loading of none before all devices that it is just looking for are there
 /// (kernel/module/main.c: `async_synchronize_full`), so that behind one that lasts all do.
 const LASTS_BEHIND: Duration = Duration::from_secs(2);
-/// How often one of those is asked for. What it needs is there by then, and lasts as well: whoever loads it comes one module
-/// further each time (`ahci` needs four), and to the end at once if the driver itself is there.
+/// How often PID 1 asks for a driver that waits behind another one. Each try loads one more of the modules that the driver needs, and
+/// then waits as well (`ahci` needs four modules). A try ends at once when the driver itself is there.
 const TRIES: u32 = 6;
 /// So many are loaded at the same time.
 const AT_ONCE: usize = 32;

@@ -63,7 +63,7 @@ fn run_ahead(arguments: &[String]) -> anyhow::Result<ExitCode> {
     for _ in 0..TRIES {
         let mut child = Command::new(&program).arg0(NAME).arg(WAITS).args(arguments).spawn()?;
         let tell = tell.clone();
-        // When all modules are there, nobody hears of it any more.
+        // Ignore a failed send: this function has returned, since all modules were there.
         thread::spawn(move || drop(tell.send(child.wait())));
         match ended.recv_timeout(HELD_UP) {
             Ok(status) if status.as_ref().is_ok_and(ExitStatus::success) => return Ok(ExitCode::SUCCESS),

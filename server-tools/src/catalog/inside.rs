@@ -57,15 +57,15 @@ impl Catalog {
 }
 
 /// Reads everything in a folder from the disk, and every byte once: the images of disks with a look at their inside, all
-/// else, and images that do not hold together, for their checksums alone. `known`: how many bytes the manifest says, if there is one.
+/// else, and images that do not hold together, for their checksums alone. `manifest_says`: how many bytes, if there is a manifest.
 pub(crate) fn read_back(
     folder: &Folder,
     path: &Path,
     parser: &Parser,
-    known: Option<u64>,
+    manifest_says: Option<u64>,
 ) -> io::Result<ReadBack> {
     let names = pieces::names(folder)?;
-    let until = pieces::deadline(folder, &names, known);
+    let until = pieces::deadline(folder, &names, manifest_says);
     let board = Board::until(until);
     let (mut known, mut broken) = (BTreeMap::new(), Vec::new());
     for disk in disks::folders(names.iter().map(|entry| entry.path.as_path()))? {
